@@ -1,0 +1,189 @@
+"""Every setting of the engine. A setting is named by its path, for example ``training.learning_rate``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from .presets import DEFAULT_PRESET, preset_path, read_preset
+from .settings import Section, setting
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Section):
+    """Shape of the network."""
+
+    backbone: str = setting("vnet", "Network family.", paper="V-Net (3D)", choices=("vnet",))
+    base_filters: int = setting(
+        8, "Channels at full resolution; doubled at each level. More learns more and costs more.",
+        paper="16", range=(2, 64),
+    )  # fmt: skip
+    levels: int = setting(4, "Resolution levels of encoder and decoders.", paper="5", range=(2, 6))
+    normalization: str = setting(
+        "batch", "Normalization after each convolution.", paper="batch", choices=("batch", "instance")
+    )
+
+
+@dataclass(frozen=True)
+class DataConfig(Section):
+    """From scans to patches."""
+
+    spacing_mm: Optional[Triple] = setting(
+        None, "Spacing (i, j, k) that all scans are resampled to; null: the median of the labeled scans.",
+        unit="mm", paper="1 (CT pancreas)", range=(0.01, 100),
+    )  # fmt: skip
+    intensity: str = setting(
+        "auto", "Intensity normalization: 'zscore' within each scan, 'window' of fixed limits, or 'auto': "
+        "a window where intensities are Hounsfield units, else zscore.",
+        paper="window (CT), zscore (MR)", choices=("auto", "zscore", "window"),
+    )  # fmt: skip
+    intensity_window: Optional[tuple[float, float]] = setting(
+        None, "Lower and upper limit of the window; null: 0.5 and 99.5 percentile inside the labeled foreground.",
+        unit="scan units", paper="-125 to 275 HU (pancreas, 3D)",
+    )  # fmt: skip
+    patch_size_kji: Optional[tuple[int, int, int]] = setting(
+        None, "Patch size (k, j, i); null: chosen from the scans and patch_voxels.",
+        unit="voxels", paper="96, 96, 96", range=(4, 1024),
+    )  # fmt: skip
+    patch_voxels: int = setting(
+        110_592, "Most voxels of an automatically chosen patch.", unit="voxels", paper="884736", range=(512, 16_777_216)
+    )
+    foreground_patches: float = setting(
+        0.67, "Share of labeled patches that are centred on a labeled voxel.", range=(0, 1)
+    )
+    validation_cases: Optional[int] = setting(
+        None, "Labeled cases set aside for validation when the datalist names none; null: a fifth, at least 1 of 4 or "
+        "more, none of fewer.", unit="cases", range=(0, 1000),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AugmentationConfig(Section):
+    """Random changes of training patches."""
+
+    rotation_degrees: float = setting(
+        15.0, "Largest rotation about each axis.", unit="degrees", paper="used, amount not given", range=(0, 180)
+    )
+    scaling: float = setting(0.15, "Largest relative change of size.", paper="used, amount not given", range=(0, 0.9))
+    flip_axes: tuple[str, ...] = setting(
+        (), "Axes that may be mirrored: L (left-right), P (front-back), S (up-down). Leave out an axis along which "
+        "left and right structures differ.", paper="all", choices=("L", "P", "S"),
+    )  # fmt: skip
+    gamma: float = setting(0.3, "Largest relative change of contrast by a power law.", range=(0, 0.9))
+    noise: float = setting(0.1, "Largest standard deviation of added noise, in normalized intensity.", range=(0, 1))
+    blur_voxels: float = setting(0.7, "Largest standard deviation of smoothing.", unit="voxels", range=(0, 5))
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Section):
+    """How CoraNet learns."""
+
+    pretraining_steps: int = setting(
+        500, "Steps on labeled cases alone, before the unlabeled ones join.", unit="steps", paper="60 epochs",
+        range=(0, 10_000_000),
+    )  # fmt: skip
+    self_training_steps: int = setting(
+        1000, "Steps on labeled and unlabeled cases together.", unit="steps", paper="200 epochs", range=(0, 10_000_000)
+    )
+    labeled_batch_size: int = setting(2, "Labeled patches a step.", unit="patches", paper="4", range=(1, 256))
+    unlabeled_batch_size: int = setting(2, "Unlabeled patches a step.", unit="patches", paper="4", range=(1, 256))
+    learning_rate: float = setting(2e-3, "Step size of Adam at the start.", paper="1e-3", range=(1e-8, 1))
+    adam_betas: tuple[float, float] = setting((0.9, 0.999), "Momentum terms of Adam.", paper="0.5, 0.999", range=(0, 0.99999))
+    learning_rate_schedule: str = setting(
+        "cosine", "Course of the learning rate over all steps.", paper="constant", choices=("constant", "cosine")
+    )
+    weight_decay: float = setting(1e-5, "Decoupled weight decay.", paper="0", range=(0, 1))
+    misclassification_cost: float = setting(
+        5.0, "Alpha: how many times costlier the conservative head holds false foreground, and the radical head missed "
+        "foreground.", paper="5", range=(1, 1000),
+    )  # fmt: skip
+    certain_weight: float = setting(0.5, "Weight of the pseudo-label loss in the certain region.", paper="0.5", range=(0, 100))
+    uncertain_weight: float = setting(
+        0.5, "Weight of the mean-teacher loss in the uncertain region, before consistency_weight and ramp-up.",
+        paper="0.5", range=(0, 100),
+    )  # fmt: skip
+    consistency_weight: float = setting(0.1, "Weight of the mean-teacher loss after ramp-up.", paper="0.1", range=(0, 1000))
+    ramp_up_share: float = setting(
+        0.2, "Share of the self-training steps over which the unlabeled losses grow to their full weight.",
+        paper="40 of 200 epochs", range=(0, 1),
+    )  # fmt: skip
+    teacher_decay: float = setting(0.99, "Decay of the exponential moving average that is the teacher.", paper="0.99", range=(0, 0.99999))
+    teacher_noise: float = setting(0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1))
+    pseudo_label_source: str = setting(
+        "teacher", "Whose agreement of the conservative and radical head gives the certain region and pseudo-labels: the "
+        "teacher of each step, or the teacher as it was at the last refresh.",
+        paper="network of the last refresh", choices=("teacher", "refreshed"),
+    )  # fmt: skip
+    refresh_steps: int = setting(
+        100, "Steps between refreshes of the pseudo-labels, where pseudo_label_source is 'refreshed'.",
+        unit="steps", paper="5 epochs", range=(1, 1_000_000),
+    )  # fmt: skip
+    validation_interval: int = setting(100, "Steps between validations.", unit="steps", range=(1, 1_000_000))
+    checkpoint_interval: int = setting(
+        100, "Steps between checkpoints: at most this much is lost.", unit="steps", range=(1, 1_000_000)
+    )
+    log_interval: int = setting(10, "Steps between reported losses.", unit="steps", range=(1, 1_000_000))
+
+
+@dataclass(frozen=True)
+class InferenceConfig(Section):
+    """How a trained model is applied."""
+
+    overlap: float = setting(0.5, "Overlap of neighbouring windows.", unit="share of the patch", range=(0, 0.9))
+    window_batch: int = setting(2, "Windows computed at once.", range=(1, 256))
+
+
+@dataclass(frozen=True)
+class MachineConfig(Section):
+    """What it runs on."""
+
+    device: str = setting(
+        "auto", "Where to compute; 'auto' takes the best that is there.", choices=("auto", "cuda", "mps", "cpu")
+    )
+    precision: str = setting(
+        "auto", "Number format of the network: 'float32', 'bfloat16', or 'auto': bfloat16 where a GPU has it.",
+        choices=("auto", "float32", "bfloat16"),
+    )  # fmt: skip
+    threads: int = setting(0, "Processor threads; 0: as many as there are cores.", range=(0, 1024))
+
+
+@dataclass(frozen=True)
+class TrainConfig(Section):
+    """Everything a training job needs to know."""
+
+    preset: str = DEFAULT_PRESET
+    seed: int = setting(0, "Start of all random numbers; the same seed gives the same model on a CPU.", range=(0, 2**31 - 1))
+    network: NetworkConfig = NetworkConfig()
+    data: DataConfig = DataConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    training: TrainingConfig = TrainingConfig()
+    inference: InferenceConfig = InferenceConfig()
+    machine: MachineConfig = MachineConfig()
+
+    @staticmethod
+    def from_preset(name: str = DEFAULT_PRESET, overrides: Optional[Mapping[str, Any]] = None) -> TrainConfig:
+        """The configuration of a preset file, with single settings changed.
+
+        Args:
+            name: file name in Resources/Presets without its ending, or the path of a JSON file.
+            overrides: setting path -> value.
+
+        Raises:
+            ConfigError: no such preset, an unknown setting, or a value out of range.
+        """
+        path = preset_path(name)
+        content = {**read_preset(path), "preset": path.stem}
+        content.pop("description", None)
+        return TrainConfig.from_dict(content, source=path).with_overrides(overrides or {})
+
+
+@dataclass(frozen=True)
+class SegmentConfig(Section):
+    """Everything a segmentation job needs to know."""
+
+    model: str = setting("", "Folder of a trained model, or of the training job that made it.")
+    inference: InferenceConfig = InferenceConfig()
+    machine: MachineConfig = MachineConfig()

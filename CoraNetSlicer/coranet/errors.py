@@ -1,0 +1,77 @@
+"""Errors that speak to a person: each message is one sentence saying what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+
+class CoraNetError(Exception):
+    """Base of every expected error; its text is shown to the user as it is, without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(CoraNetError):
+    """A setting has an unknown name or a value outside its range."""
+
+    exit_code = 2
+
+
+class DataError(CoraNetError):
+    """An image, a label or a datalist cannot be used."""
+
+    exit_code = 3
+
+
+class ModelError(CoraNetError):
+    """A model folder is missing, incomplete, or does not fit the input."""
+
+    exit_code = 4
+
+
+class JobError(CoraNetError):
+    """A job directory is missing, damaged, or in use by another process."""
+
+    exit_code = 5
+
+
+class DeviceError(CoraNetError):
+    """The chosen computing device is absent or too small."""
+
+    exit_code = 6
+
+
+class StorageError(CoraNetError):
+    """A file could not be written: the disk is full, read-only or the path is not allowed."""
+
+    exit_code = 7
+
+
+class JobCancelled(CoraNetError):
+    """The job was asked to stop and did so at a safe point; its checkpoint is on disk."""
+
+    exit_code = 130
+
+
+_NO_SPACE = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def storage_error(path: str | Path, error: OSError) -> StorageError:
+    """The sentence for a failed write.
+
+    Args:
+        path: the file that could not be written.
+        error: what the operating system said.
+
+    Returns:
+        A StorageError that names the file and says what to do.
+    """
+    if error.errno in _NO_SPACE:
+        return StorageError(
+            f"'{path}' could not be written because the disk is full; free some space and run again with --resume "
+            "(everything written before is intact)."
+        )
+    return StorageError(
+        f"'{path}' could not be written ({error.strerror or error}); choose a folder in which you may write."
+    )

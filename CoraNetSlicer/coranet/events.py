@@ -1,0 +1,266 @@
+"""What a job tells about itself: typed events, one JSON object a line, appended to a file that many may read."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Optional
+
+from .errors import JobError, storage_error
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events. `time` is seconds since 1970; it is set by the writer."""
+
+    type: ClassVar[str] = ""
+    is_final: ClassVar[bool] = False
+    time: float = field(default=0.0, init=False)
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """The process has begun (or, at a step above 0, taken up again) its work."""
+
+    type: ClassVar[str] = "started"
+    step: int
+    total_steps: int
+    device: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """Work done so far. `seconds_left` is None as long as it cannot be estimated."""
+
+    type: ClassVar[str] = "progress"
+    phase: str
+    step: int
+    total_steps: int
+    seconds_left: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Losses(Event):
+    """Losses of one training step, before weighting; `uncertain_share` is the flagged share of unlabeled voxels."""
+
+    type: ClassVar[str] = "losses"
+    step: int
+    phase: str
+    total: float
+    supervised: float
+    certain: float = 0.0
+    uncertain: float = 0.0
+    uncertain_share: float = 0.0
+    learning_rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class Validation(Event):
+    """Dice on the validation cases, per class name and mean over classes; None where a class has no voxel at all."""
+
+    type: ClassVar[str] = "validation"
+    step: int
+    dice: dict[str, Optional[float]]
+    mean_dice: float
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something the user should know, in words. `code` is for programs and does not change."""
+
+    type: ClassVar[str] = "warning"
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckpointSaved(Event):
+    """Everything up to `step` is safe on disk."""
+
+    type: ClassVar[str] = "checkpoint"
+    step: int
+
+
+@dataclass(frozen=True)
+class CaseDone(Event):
+    """One case was segmented; its files are complete in the folder `case` of the predictions."""
+
+    type: ClassVar[str] = "case"
+    case: str
+    number: int
+    total: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CaseFailed(Event):
+    """One case could not be segmented; the others go on."""
+
+    type: ClassVar[str] = "case_failed"
+    case: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The job is complete. `message` says in a sentence what came out."""
+
+    type: ClassVar[str] = "finished"
+    is_final: ClassVar[bool] = True
+    message: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The job ended with an error; `message` is the sentence for the user, details are in the log."""
+
+    type: ClassVar[str] = "failed"
+    is_final: ClassVar[bool] = True
+    message: str
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    """The job stopped on request after `step`; it can be resumed."""
+
+    type: ClassVar[str] = "cancelled"
+    is_final: ClassVar[bool] = True
+    step: int
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    kind.type: kind
+    for kind in (
+        Started, Progress, Losses, Validation, Warned, CheckpointSaved, CaseDone, CaseFailed, Finished, Failed, Cancelled,
+    )
+}  # fmt: skip
+
+
+class EventWriter:
+    """Appends events to a file, each line flushed at once so that a reader sees it."""
+
+    def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
+        """Open `path` for appending; a half-written last line that a killed process left is cut off.
+
+        Args:
+            path: the events file; made if absent.
+            clock: gives seconds since 1970.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        self._path = Path(path)
+        self._clock = clock
+        try:
+            self._cut_half_written_line()
+            self._file = open(self._path, "a", encoding="utf-8", newline="\n")  # noqa: SIM115 - lives as long as the job
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+
+    def write(self, event: Event) -> Event:
+        """Append one event, stamped with the time. Returns the stamped event."""
+        object.__setattr__(event, "time", self._clock())
+        try:
+            self._file.write(json.dumps(to_dict(event), ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+        return event
+
+    def close(self) -> None:
+        """Flush to the disk and close."""
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+
+    def _cut_half_written_line(self) -> None:
+        if not self._path.exists():
+            return
+        content = self._path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(self._path, whole)
+
+
+class EventReader:
+    """Reads a growing events file piece by piece; never blocks and never sees half a line."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+        self._offset = 0
+
+    def read_new(self) -> list[Event]:
+        """The events that were completed since the last call; none if the file is not there yet.
+
+        Raises:
+            JobError: a complete line is not an event this program knows; the message names file and line.
+        """
+        try:
+            with open(self._path, "rb") as file:
+                file.seek(self._offset)
+                content = file.read()
+        except FileNotFoundError:
+            return []
+        whole = content.rfind(b"\n") + 1
+        lines = content[:whole].splitlines()
+        events = [_parse(line, self._path) for line in lines if line.strip()]
+        self._offset += whole
+        return events
+
+
+def read_events(path: str | Path) -> list[Event]:
+    """All complete events of a file, in order; an absent file has none."""
+    return EventReader(path).read_new()
+
+
+def without_superseded(events: Iterable[Event]) -> list[Event]:
+    """The events of one uninterrupted run: what a resumed run did again is dropped from the run before.
+
+    A process that was killed at step 137 resumes from the checkpoint of step 120; its `Started` says so, and
+    the steps 121 to 137 are told a second time.
+    """
+    kept: list[Event] = []
+    for event in events:
+        if isinstance(event, Started):
+            kept = [old for old in kept if not getattr(old, "step", 0) > event.step and not old.is_final]
+        kept.append(event)
+    return kept
+
+
+def to_dict(event: Event) -> dict[str, Any]:
+    """The JSON object of an event: type and time first."""
+    content = {one.name: getattr(event, one.name) for one in fields(event) if one.name != "time"}
+    return {"type": event.type, "time": event.time, **content}
+
+
+def from_dict(content: Mapping[str, Any]) -> Event:
+    """The event of a JSON object.
+
+    Raises:
+        KeyError, TypeError: the type is unknown, or a key is unknown or missing.
+    """
+    values = dict(content)
+    kind = EVENT_TYPES[values.pop("type")]
+    stamp = float(values.pop("time"))
+    event = kind(**values)
+    object.__setattr__(event, "time", stamp)
+    return event
+
+
+def _parse(line: bytes, path: Path) -> Event:
+    try:
+        return from_dict(json.loads(line.decode("utf-8")))
+    except (KeyError, TypeError, ValueError) as error:
+        shown = line[:80].decode("utf-8", errors="replace")
+        raise JobError(
+            f"'{path}' has a line that is not an event of this version ({type(error).__name__}: {error}): {shown}"
+        ) from error

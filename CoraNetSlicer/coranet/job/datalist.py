@@ -1,0 +1,145 @@
+"""The cases of a job: which image, in which role, with which label, and what the label values mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import DataError
+
+SCHEMA_VERSION = 1
+
+
+class Role(str, Enum):
+    """What a case is used for."""
+
+    TRAINING = "training"
+    UNLABELED = "unlabeled"
+    VALIDATION = "validation"
+    TEST = "test"
+    INPUT = "input"  # to be segmented
+
+
+ROLES_WITH_LABEL = (Role.TRAINING, Role.VALIDATION, Role.TEST)
+
+
+@dataclass(frozen=True)
+class Label:
+    """One class of the segmentation.
+
+    Attributes:
+        value: voxel value in the label files, at least 1; values need not be consecutive.
+        name: what a person calls it.
+        color: red, green, blue in [0, 1], or None to let the viewer choose.
+        terminology: Slicer's serialized terminology entry, or "" where there is none.
+    """
+
+    value: int
+    name: str
+    color: Optional[tuple[float, float, float]] = None
+    terminology: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, int) or self.value < 1:
+            raise DataError(f"label values must be whole numbers of at least 1, got {self.value!r} for '{self.name}'.")
+        if self.color is not None:
+            object.__setattr__(self, "color", tuple(float(part) for part in self.color))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan. Paths are absolute; an image may also be a folder that holds one DICOM series.
+
+    Attributes:
+        id: names the case's folder among the predictions; unique in a datalist.
+        role: what the case is used for.
+        image: path of the image.
+        label: path of the label map, for the roles that need one.
+    """
+
+    id: str
+    role: Role
+    image: str
+    label: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.role))
+        if self.role in ROLES_WITH_LABEL and not self.label:
+            raise DataError(f"case '{self.id}' has the role '{self.role.value}' but no label; add one or make it unlabeled.")
+
+
+@dataclass(frozen=True)
+class Datalist:
+    """All cases of a job and the meaning of their label values."""
+
+    cases: tuple[Case, ...]
+    labels: tuple[Label, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cases", tuple(self.cases))
+        object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
+        _require_unique("case names", (case.id for case in self.cases))
+        _require_unique("label values", (label.value for label in self.labels))
+        _require_unique("label names", (label.name for label in self.labels))
+
+    def with_role(self, *roles: Role) -> tuple[Case, ...]:
+        """The cases that have one of `roles`, in the order of the list."""
+        return tuple(case for case in self.cases if case.role in roles)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; the inverse of `from_dict`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "labels": [asdict(label) for label in self.labels],
+            "cases": [{**asdict(case), "role": case.role.value} for case in self.cases],
+        }
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any], source: str | Path = "datalist") -> Datalist:
+        """Build from plain JSON types.
+
+        Args:
+            content: what `to_dict` gives.
+            source: the file's name for error messages.
+
+        Raises:
+            DataError: a key is unknown or missing, or the schema version is not one this program knows.
+        """
+        _require_keys(content, {"schema_version", "labels", "cases"}, source)
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise DataError(
+                f"'{source}' has schema version {content['schema_version']!r}, expected {SCHEMA_VERSION}; "
+                "it was written by another version of CoraNet."
+            )
+        return Datalist(
+            cases=tuple(_build(Case, row, source) for row in content["cases"]),
+            labels=tuple(_build(Label, row, source) for row in content["labels"]),
+        )
+
+
+def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
+    known = {field.name for field in fields(kind)}
+    unknown = sorted(set(row) - known)
+    if unknown:
+        raise DataError(f"'{source}' has the unknown key '{unknown[0]}' in a {kind.__name__.lower()}; remove it.")
+    try:
+        return kind(**row)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"'{source}' has a {kind.__name__.lower()} that cannot be read ({error}); correct {dict(row)}.") from error
+
+
+def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path) -> None:
+    if not isinstance(content, Mapping) or set(content) != keys:
+        found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
+        raise DataError(f"'{source}' must have exactly the keys {sorted(keys)}, got {found}; start the job anew.")
+
+
+def _require_unique(what: str, values: Iterable[Any]) -> None:
+    seen = set()
+    for value in values:
+        if value in seen:
+            raise DataError(f"{what} must be unique, got '{value}' twice; rename one of them.")
+        seen.add(value)

@@ -1,0 +1,319 @@
+"""The job directory. Only this file knows the names of a job's files.
+
+See docs/job-directory.md for the contract; the reader and the writer may be different processes on different days.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from .. import __version__
+from ..config import SegmentConfig, TrainConfig
+from ..errors import JobError, storage_error
+from ..events import Cancelled, Event, EventWriter, Failed, Finished, read_events
+from .datalist import Datalist
+from .files import read_json, write_json_atomic
+from .process import ProcessIdentity, is_alive
+
+SCHEMA_VERSION = 1
+HEARTBEAT_INTERVAL_S = 5.0
+# A process on another machine cannot be asked; it counts as gone when it has been silent for this long.
+SILENCE_S = 120.0
+
+Config = Union[TrainConfig, SegmentConfig]
+
+
+class JobKind(str, Enum):
+    """What a job does."""
+
+    TRAIN = "train"
+    SEGMENT = "segment"
+
+
+class JobStatus(str, Enum):
+    """Where a job stands."""
+
+    CREATED = "created"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    CRASHED = "crashed"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no process works on the job any more."""
+        return self not in (JobStatus.CREATED, JobStatus.RUNNING)
+
+
+_STATUS_OF_FINAL_EVENT = {Finished: JobStatus.FINISHED, Failed: JobStatus.FAILED, Cancelled: JobStatus.CANCELLED}
+
+
+class Job:
+    """A job directory that exists. Make one with `create`, come back to one with `open`."""
+
+    def __init__(self, folder: Path, kind: JobKind) -> None:
+        self.folder = folder
+        self.kind = kind
+
+    # -- making and finding ------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def create(folder: str | Path, kind: JobKind, config: Config, datalist: Datalist) -> Job:
+        """Write a new job directory.
+
+        Args:
+            folder: where; may exist, but must not hold a job yet.
+            kind: what the job does; `config` must be of that kind.
+            config: the whole resolved configuration.
+            datalist: the cases.
+
+        Raises:
+            JobError: the folder holds a job already.
+            StorageError: the folder cannot be written.
+        """
+        job = Job(Path(folder).absolute(), kind)
+        if Job.exists(job.folder):
+            raise JobError(f"'{job.folder}' already holds a job; choose a new folder, or resume the job that is there.")
+        try:
+            job.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(job.folder, error) from error
+        write_json_atomic(job._config_path, config.to_dict())
+        write_json_atomic(job._datalist_path, datalist.to_dict())
+        # Last: a folder without job.json is not a job, so a half-made one is never mistaken for a whole one.
+        write_json_atomic(
+            job._job_path,
+            {"schema_version": SCHEMA_VERSION, "kind": kind.value, "engine_version": __version__, "created": time.time()},
+        )
+        return job
+
+    @staticmethod
+    def exists(folder: str | Path) -> bool:
+        """Whether `folder` holds a job."""
+        return (Path(folder) / "job.json").is_file()
+
+    @staticmethod
+    def open(folder: str | Path) -> Job:
+        """Come back to a job.
+
+        Raises:
+            JobError: there is no job, or it was written by a version with another schema.
+        """
+        path = Path(folder).absolute() / "job.json"
+        content = read_json(path)
+        known = {"schema_version", "kind", "engine_version", "created"}
+        if not isinstance(content, dict) or set(content) != known:
+            raise JobError(f"'{path}' must have exactly the keys {sorted(known)}; it was not written by this version.")
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise JobError(
+                f"'{path}' has schema version {content['schema_version']!r}, expected {SCHEMA_VERSION}; "
+                f"open it with CoraNet {content['engine_version']}."
+            )
+        return Job(path.parent, JobKind(content["kind"]))
+
+    # -- content -----------------------------------------------------------------------------------------------------
+
+    def read_config(self) -> Config:
+        """The configuration, as the class that belongs to the job's kind."""
+        kind = TrainConfig if self.kind is JobKind.TRAIN else SegmentConfig
+        return kind.from_dict(read_json(self._config_path), source=self._config_path)
+
+    def write_config(self, config: Config) -> None:
+        """Replace the configuration (before the first step only)."""
+        write_json_atomic(self._config_path, config.to_dict())
+
+    def read_datalist(self) -> Datalist:
+        """The cases; relative paths are completed with the job's folder."""
+        content = read_json(self._datalist_path)
+        return _with_absolute_paths(Datalist.from_dict(content, source=self._datalist_path), self.folder)
+
+    def write_datalist(self, datalist: Datalist) -> None:
+        """Replace the cases (before the first step only)."""
+        write_json_atomic(self._datalist_path, datalist.to_dict())
+
+    def read_events(self) -> list[Event]:
+        """All events so far."""
+        return read_events(self.events_path)
+
+    def open_events(self) -> EventWriter:
+        """A writer that appends to the job's events."""
+        return EventWriter(self.events_path)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def status(self) -> JobStatus:
+        """Where the job stands, from its files alone."""
+        process = self.read_process()
+        if process is None:
+            return JobStatus.CREATED
+        if self._is_working(process):
+            return JobStatus.RUNNING
+        events = self.read_events()
+        return _STATUS_OF_FINAL_EVENT.get(type(events[-1]), JobStatus.CRASHED) if events else JobStatus.CRASHED
+
+    def claim(self) -> ProcessIdentity:
+        """Make the calling process the one that works on this job.
+
+        Raises:
+            JobError: another process works on it.
+        """
+        process = self.read_process()
+        me = ProcessIdentity.of_this_process()
+        if process is not None and ProcessIdentity(**_identity_keys(process)) != me and self._is_working(process):
+            raise JobError(
+                f"'{self.folder}' is being worked on by process {process['pid']} on '{process['host']}'; "
+                "wait for it or stop it first."
+            )
+        self.beat(me)
+        return me
+
+    def beat(self, me: ProcessIdentity) -> None:
+        """Show that the process lives."""
+        write_json_atomic(self._process_path, {**asdict(me), "heartbeat": time.time()})
+
+    def read_process(self) -> Optional[dict[str, Any]]:
+        """pid, host, started and heartbeat of the last process that claimed the job; None before the first."""
+        if not self._process_path.exists():
+            return None
+        content = read_json(self._process_path)
+        if set(content) != {"pid", "host", "started", "heartbeat"}:
+            raise JobError(f"'{self._process_path}' has other keys than expected; it was not written by this version.")
+        return dict(content)
+
+    def request_cancel(self) -> None:
+        """Ask the process to stop at the next safe point."""
+        try:
+            self._cancel_path.touch()
+        except OSError as error:
+            raise storage_error(self._cancel_path, error) from error
+
+    def withdraw_cancel(self) -> None:
+        """Forget a request to stop, before the job is started again."""
+        self._cancel_path.unlink(missing_ok=True)
+
+    def cancel_requested(self) -> bool:
+        """Whether the process was asked to stop."""
+        return self._cancel_path.exists()
+
+    # -- names -------------------------------------------------------------------------------------------------------
+
+    @property
+    def events_path(self) -> Path:
+        """events.jsonl"""
+        return self.folder / "events.jsonl"
+
+    @property
+    def log_path(self) -> Path:
+        """log.txt, for people"""
+        return self.folder / "log.txt"
+
+    @property
+    def images_folder(self) -> Path:
+        """Exported images, one NRRD a case, on each volume's own grid."""
+        return self.folder / "images"
+
+    @property
+    def labels_folder(self) -> Path:
+        """Exported label maps, one NRRD a case, on each volume's own grid."""
+        return self.folder / "labels"
+
+    @property
+    def cache_folder(self) -> Path:
+        """Preprocessed volumes; may be deleted at any time, is made again when needed."""
+        return self.folder / "cache"
+
+    @property
+    def last_checkpoint_path(self) -> Path:
+        """Everything needed to go on."""
+        return self.folder / "checkpoints" / "last.pt"
+
+    @property
+    def best_checkpoint_path(self) -> Path:
+        """The weights that were best on the validation cases."""
+        return self.folder / "checkpoints" / "best.pt"
+
+    @property
+    def model_folder(self) -> Path:
+        """The trained model, written when training finishes."""
+        return self.folder / "model"
+
+    @property
+    def metrics_path(self) -> Path:
+        """metrics.json: what an evaluation measured."""
+        return self.folder / "metrics.json"
+
+    @property
+    def metrics_table_path(self) -> Path:
+        """metrics.csv: the same, a row for each case and class."""
+        return self.folder / "metrics.csv"
+
+    def prediction_folder(self, case_id: str) -> Path:
+        """Where the results of one case lie."""
+        return self.folder / "predictions" / case_id
+
+    def prediction(self, case_id: str) -> PredictionFiles:
+        """The files of one case's results."""
+        return PredictionFiles(self.prediction_folder(case_id))
+
+    @property
+    def _job_path(self) -> Path:
+        return self.folder / "job.json"
+
+    @property
+    def _config_path(self) -> Path:
+        return self.folder / "config.json"
+
+    @property
+    def _datalist_path(self) -> Path:
+        return self.folder / "datalist.json"
+
+    @property
+    def _process_path(self) -> Path:
+        return self.folder / "process.json"
+
+    @property
+    def _cancel_path(self) -> Path:
+        return self.folder / "cancel"
+
+    def _is_working(self, process: Mapping[str, Any]) -> bool:
+        if process["host"] != socket.gethostname():
+            events = self.read_events()
+            ended = bool(events) and events[-1].is_final
+            return not ended and time.time() - process["heartbeat"] < SILENCE_S
+        return is_alive(ProcessIdentity(**_identity_keys(process)))
+
+
+class PredictionFiles:
+    """The files of one segmented case."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.segmentation = folder / "segmentation.nrrd"
+        self.conservative = folder / "conservative.nrrd"
+        self.radical = folder / "radical.nrrd"
+        self.uncertain = folder / "uncertain.nrrd"
+        self.uncertainty = folder / "uncertainty.nrrd"
+        self.result = folder / "result.json"
+
+    def read_result(self) -> dict[str, Any]:
+        """The content of result.json, which is written last: where it is, the case is complete."""
+        return dict(read_json(self.result))
+
+
+def _identity_keys(process: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: process[key] for key in ("pid", "host", "started")}
+
+
+def _with_absolute_paths(datalist: Datalist, folder: Path) -> Datalist:
+    def absolute(path: Optional[str]) -> Optional[str]:
+        return str(folder / path) if path else None  # `/` keeps an absolute right side
+
+    cases = tuple(replace(case, image=absolute(case.image) or "", label=absolute(case.label)) for case in datalist.cases)
+    return replace(datalist, cases=cases)

@@ -1,0 +1,81 @@
+"""Files that are either whole or absent: written aside, flushed to the disk, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import JobError, storage_error
+
+_RENAME_TRIES = 20
+_RENAME_WAIT_S = 0.05
+
+
+@contextmanager
+def atomic_path(path: str | Path, rename: Callable[[str, str], None] = os.replace) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    The temporary name keeps the suffix, because image writers choose the format by it.
+
+    Args:
+        path: the final file.
+        rename: replaces the second path by the first; exchanged in tests.
+
+    Raises:
+        StorageError: the file could not be written or renamed; the old file, if any, is untouched.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{os.getpid()}.partial.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush_to_disk(temporary)
+        _rename_patiently(temporary, path, rename)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json_atomic(path: str | Path, content: Any) -> None:
+    """Write `content` as UTF-8 JSON so that a reader sees the old file or the new one, never a part."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file of a job.
+
+    Raises:
+        JobError: the file is missing or is not JSON; the message names it.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise JobError(f"'{path}' is missing; choose a folder that CoraNet has written.") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise JobError(f"'{path}' cannot be read as JSON ({error}); restore the file or start the job anew.") from error
+
+
+def _flush_to_disk(path: Path) -> None:
+    # A rename may reach the disk before the data does; without this a power cut can leave an empty file.
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _rename_patiently(source: Path, target: Path, rename: Callable[[str, str], None]) -> None:
+    # On Windows a rename is refused while a reader or a virus scanner has the target open for a moment.
+    for attempt in range(_RENAME_TRIES):
+        try:
+            rename(str(source), str(target))
+            return
+        except PermissionError:
+            if attempt == _RENAME_TRIES - 1:
+                raise
+            time.sleep(_RENAME_WAIT_S)

@@ -1,0 +1,52 @@
+"""What every test shares: seeds, environment and the paths of the repository."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Tests that start processes hand the source tree on to them.
+os.environ.setdefault("PYTHONUTF8", "1")
+# A picture without a display: Mesa's software driver behaves the same on every machine.
+os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> Iterator[None]:
+    """Every test starts from the same random numbers, in whatever order tests run."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+    yield
+
+
+@pytest.fixture
+def repository() -> Path:
+    """Root of the repository."""
+    return REPOSITORY
+
+
+@pytest.fixture
+def awkward_path(tmp_path: Path) -> Path:
+    """An empty folder whose name has a space and letters that are not ASCII."""
+    folder = tmp_path / "Müller Ⅱ 心臓"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real example volumes that may lie beside the repository; tests that need it are skipped without it."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real example volumes are absent: ../shared/data does not exist")
+    return folder

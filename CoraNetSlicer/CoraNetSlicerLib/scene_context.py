@@ -1,0 +1,72 @@
+"""The scene and the module logics that the Slicer side works with; handed in, never looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import slicer
+
+
+@dataclass(frozen=True)
+class SceneContext:
+    """A MRML scene with the logics that belong to it.
+
+    Attributes:
+        scene: vtkMRMLScene.
+        segmentations_logic: vtkSlicerSegmentationsModuleLogic of that scene.
+        color_logic: vtkMRMLColorLogic; gives colour tables such as Viridis.
+        terminologies_logic: vtkSlicerTerminologiesModuleLogic; reads and writes terminology entries.
+        volumes_logic: vtkSlicerVolumesLogic.
+        application_logic: vtkMRMLApplicationLogic; saves scenes as bundles.
+    """
+
+    scene: Any
+    segmentations_logic: Any
+    color_logic: Optional[Any] = None
+    terminologies_logic: Optional[Any] = None
+    volumes_logic: Optional[Any] = None
+    application_logic: Optional[Any] = None
+
+    @property
+    def subject_hierarchy(self) -> Any:
+        """The scene's vtkMRMLSubjectHierarchyNode; made if the scene has none yet."""
+        return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
+
+    @staticmethod
+    def standalone(terminologies_folder: Optional[Path] = None) -> SceneContext:
+        """A new, empty scene with logics of its own: for scripts and tests outside the application.
+
+        Unlike in the application, nodes get their items in the subject hierarchy only when somebody makes them
+        (`subject_hierarchy.CreateItem`, which returns the item that is there already in both).
+
+        Args:
+            terminologies_folder: share directory of the Terminologies module; None: no terminologies logic.
+        """
+        scene = slicer.vtkMRMLScene()
+        application_logic = slicer.vtkSlicerApplicationLogic()
+        application_logic.SetMRMLScene(scene)
+        color_logic = application_logic.GetColorLogic()
+        color_logic.SetMRMLScene(scene)
+        color_logic.AddDefaultColorNodes()
+        logics = {
+            "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic(),
+            "Volumes": slicer.vtkSlicerVolumesLogic(),
+        }
+        if terminologies_folder is not None:
+            logics["Terminologies"] = slicer.vtkSlicerTerminologiesModuleLogic()
+            logics["Terminologies"].SetModuleShareDirectory(str(terminologies_folder))
+        for name, logic in logics.items():
+            logic.SetMRMLScene(scene)
+            logic.SetMRMLApplicationLogic(application_logic)
+            # Segmentation nodes look for their terminologies among the application's module logics.
+            application_logic.SetModuleLogic(name, logic)
+        return SceneContext(
+            scene=scene,
+            segmentations_logic=logics["Segmentations"],
+            color_logic=color_logic,
+            terminologies_logic=logics.get("Terminologies"),
+            volumes_logic=logics["Volumes"],
+            application_logic=application_logic,
+        )

@@ -1,0 +1,88 @@
+"""Real MRML, without the application: scenes, volumes and segmentations that read like sentences."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).resolve().parent
+for folder in (HERE.parents[1] / "CoraNetSlicer", HERE):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+# The package slicer-core imports every module of every folder named "slicer" on the path, this one included.
+_path = list(sys.path)
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE.parent]
+import slicer  # noqa: E402, F401
+
+sys.path[:] = _path
+
+from scene_builders import (  # noqa: E402
+    LIVER_COLOR,
+    LIVER_MASK,
+    LIVER_TERMINOLOGY,
+    SHAPE_KJI,
+    TUMOR_COLOR,
+    TUMOR_MASK,
+    add_segmentation,
+    add_volume,
+    rotated_ijk_to_ras,
+)
+
+from CoraNetSlicerLib.scene_context import SceneContext  # noqa: E402
+
+
+@pytest.fixture
+def context() -> SceneContext:
+    """An empty scene with its logics."""
+    return SceneContext.standalone()
+
+
+@pytest.fixture
+def a_volume_node(context):
+    """'Patient 1': float32, anisotropic, rotated, non-cubic, seeded noise."""
+    array = np.random.default_rng(7).normal(100, 20, SHAPE_KJI).astype(np.float32)
+    return add_volume(context, "Patient 1", array, rotated_ijk_to_ras())
+
+
+@pytest.fixture
+def a_segmentation_node(context, a_volume_node):
+    """'Patient 1 truth' on the volume's grid: segments 'Liver' (with terminology) and 'Tumor', not overlapping."""
+    node = add_segmentation(
+        context,
+        "Patient 1 truth",
+        a_volume_node,
+        {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK},
+        {"Liver": LIVER_COLOR, "Tumor": TUMOR_COLOR},
+    )
+    node.GetSegmentation().GetNthSegment(0).SetTerminology(LIVER_TERMINOLOGY)
+    return node
+
+
+@pytest.fixture
+def a_labeled_case(a_volume_node, a_segmentation_node):
+    """A volume with its segmentation, as `train` takes them."""
+    return a_volume_node, a_segmentation_node
+
+
+@pytest.fixture
+def make_labeled_case(context):
+    """Makes further labeled cases: `make_labeled_case(name, {"Liver": mask, ...})`."""
+
+    def make(name: str, segments: dict[str, np.ndarray], seed: int = 0):
+        array = np.random.default_rng(seed).normal(100, 20, SHAPE_KJI).astype(np.float32)
+        volume = add_volume(context, name, array, rotated_ijk_to_ras())
+        return volume, add_segmentation(context, f"{name} truth", volume, segments)
+
+    return make
+
+
+@pytest.fixture
+def a_folder_with_spaces_and_accents(tmp_path) -> Path:
+    """A folder that careless path handling trips over."""
+    folder = tmp_path / "Jürgen's jobs – 例"
+    folder.mkdir()
+    return folder

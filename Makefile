@@ -1,0 +1,53 @@
+# make demo | test | quick | venv | lint | format | clean. README.md says what each is for.
+# GNU make and a POSIX shell; all paths are relative, so the clone may lie in a folder with any name.
+
+PYTHON ?=
+PIP_ARGS ?=
+DATA ?=
+OUTPUT ?= demo-output
+SYSTEM_LIBRARIES ?= yes
+
+TORCH := torch==2.13.0
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed.stamp
+PROGRAM := CoraNetSlicer Testing $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test quick lint format clean
+
+help:
+	@echo "make demo    train, segment and picture a synthetic data set (DATA=dataset.json for your own, OUTPUT=folder)"
+	@echo "make test    lint, type check and the whole test suite"
+	@echo "make quick   the tests that take less than two minutes together"
+	@echo "make venv    only set up .venv (PYTHON=python3.12 PIP_ARGS='...' to choose)"
+	@echo "make lint, make format, make clean"
+
+venv: $(INSTALLED)
+
+# Rebuilt from nothing when what it is made from changes: a half-updated environment is worse than some minutes.
+$(INSTALLED): pyproject.toml constraints.txt .ci/set-up-venv .ci/find-python .ci/system-libraries
+	@PYTHON='$(PYTHON)' SYSTEM_LIBRARIES='$(SYSTEM_LIBRARIES)' sh .ci/set-up-venv '$(VENV)' '$(TORCH)' $(PIP_ARGS)
+	@touch '$@'
+
+demo: $(INSTALLED)
+	$(BIN)/python Testing/demo/run.py --output '$(OUTPUT)' $(if $(DATA),--data '$(DATA)')
+
+test: lint
+	$(BIN)/python -m pytest
+
+quick: $(INSTALLED)
+	$(BIN)/python -m pytest -m 'not slow'
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(PROGRAM)
+	$(BIN)/ruff format --check $(PROGRAM)
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix $(PROGRAM)
+	$(BIN)/ruff format $(PROGRAM)
+
+clean:
+	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache CoraNetSlicer/*.egg-info
+	find CoraNetSlicer Testing -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,160 @@
+"""From segments to classes: which segment of which case is which label value, and the label map that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkStringArray
+
+from coranet.errors import DataError
+from coranet.job import Label
+
+from .scene_context import SceneContext
+
+# Slicer gives this type to every new segment; it says nothing about what the segment is.
+_ANY_TISSUE = "SCT^85756007^Tissue"
+
+
+def classes_of(segmentation_nodes: Sequence[Any], segment_names: Optional[Sequence[str]] = None) -> tuple[Label, ...]:
+    """The classes that a set of segmentations teaches. A segment is known by its name, whatever its ID or value.
+
+    Args:
+        segmentation_nodes: vtkMRMLSegmentationNode of each labeled case.
+        segment_names: the segments to learn; None: all, and then each case must have the same ones. An empty
+            segment is allowed and says that the case has none of it.
+
+    Returns:
+        Labels with values 1..n in order of first appearance (or of `segment_names`), colours and terminology as in the
+        first case that has them.
+
+    Raises:
+        DataError: a case lacks a segment, has two of one name, or contradicts another case's terminology.
+    """
+    first = segmentation_nodes[0]
+    names = list(segment_names) if segment_names is not None else [_name(one) for one in _segments(first)]
+    if not names:
+        raise DataError(f"'{first.GetName()}' has no segment; paint at least one, or use its volume as unlabeled.")
+    for node in segmentation_nodes:
+        _require_unique_names(node, names)
+        _require_same_names(node, names, first, chosen=segment_names is not None)
+    return tuple(_label(value, name, segmentation_nodes) for value, name in enumerate(names, start=1))
+
+
+def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]) -> np.ndarray:
+    """The segments as label values on the volume's own grid; transforms above the two nodes are taken into account.
+
+    Returns:
+        uint8 (uint16 above 255 classes) of shape (k, j, i); 0 where no segment is.
+
+    Raises:
+        DataError: two segments overlap, or none has a voxel inside the volume.
+    """
+    shape = tuple(reversed(volume_node.GetImageData().GetDimensions()))
+    result = np.zeros(shape, dtype=np.uint8 if len(labels) < 256 else np.uint16)
+    for label in labels:
+        mask = _segment_mask(context, segmentation_node, volume_node, label.name)
+        taken = result[mask]
+        overlapping = taken[taken > 0]
+        if overlapping.size:
+            other = next(one.name for one in labels if one.value == overlapping[0])
+            raise DataError(
+                f"the segments '{other}' and '{label.name}' of '{segmentation_node.GetName()}' overlap in "
+                f"{np.count_nonzero(overlapping == overlapping[0])} voxels; give each voxel to one of them."
+            )
+        result[mask] = label.value
+    if not result.any():
+        raise DataError(
+            f"no segment of '{segmentation_node.GetName()}' has a voxel inside '{volume_node.GetName()}'; paint at "
+            "least one, or use the volume as unlabeled."
+        )
+    return result
+
+
+def _segments(node: Any) -> list[Any]:
+    segmentation = node.GetSegmentation()
+    return [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
+
+
+def _name(segment: Any) -> str:
+    return str(segment.GetName())
+
+
+def _require_unique_names(node: Any, names: Sequence[str]) -> None:
+    present = [_name(segment) for segment in _segments(node)]
+    doubled = sorted(name for name in set(names) if present.count(name) > 1)
+    if doubled:
+        raise DataError(f"'{node.GetName()}' has more than one segment named '{doubled[0]}'; rename or merge them.")
+
+
+def _require_same_names(node: Any, names: Sequence[str], first: Any, chosen: bool) -> None:
+    present = {_name(segment) for segment in _segments(node)}
+    missing = [name for name in names if name not in present]
+    extra = [] if chosen else sorted(present - set(names))
+    if missing:
+        raise DataError(
+            f"'{node.GetName()}' lacks the segment{'s' if len(missing) > 1 else ''} {_quoted(missing)}; add what is "
+            "missing (an empty segment if the case has none of it), rename, or choose other segment names."
+        )
+    if extra:
+        raise DataError(
+            f"'{node.GetName()}' has the segment{'s' if len(extra) > 1 else ''} {_quoted(extra)}, which "
+            f"'{first.GetName()}' lacks; make the names the same in all cases, or choose segment names."
+        )
+
+
+def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
+    segments = [next(one for one in _segments(node) if _name(one) == name) for node in nodes]
+    terminology, meaning, owner = "", "", ""
+    for node, segment in zip(nodes, segments):
+        found = segment.GetTerminology() or ""
+        found_meaning = _meaning(found)
+        if found_meaning and meaning and found_meaning != meaning:
+            raise DataError(
+                f"the segment '{name}' has another terminology in '{node.GetName()}' than in '{owner}'; "
+                "correct one of them, or give different things different names."
+            )
+        if found_meaning and not meaning:
+            terminology, meaning, owner = found, found_meaning, node.GetName()
+    return Label(value, name, tuple(segments[0].GetColor()), terminology or segments[0].GetTerminology() or "")
+
+
+def _meaning(terminology: str) -> str:
+    # context ~ category ~ type ~ type modifier ~ region context ~ region ~ region modifier
+    parts = terminology.split("~")
+    if len(parts) < 4 or parts[2] == _ANY_TISSUE:
+        return ""
+    # The codes count; the words beside them depend on the language.
+    return "~".join("^".join(part.split("^")[:2]) for part in parts[1:4])
+
+
+def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: Any, name: str) -> np.ndarray:
+    identifiers = vtkStringArray()
+    identifiers.InsertNextValue(segmentation_node.GetSegmentation().GetSegmentIdBySegmentName(name))
+    scene = context.scene
+    before = {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
+    labelmap = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CoraNetSlicer export")
+    try:
+        done = context.segmentations_logic.ExportSegmentsToLabelmapNode(
+            segmentation_node, identifiers, labelmap, volume_node
+        )
+        image = labelmap.GetImageData()
+        scalars = image.GetPointData().GetScalars() if done and image is not None else None
+        if scalars is None:
+            raise DataError(
+                f"the segment '{name}' of '{segmentation_node.GetName()}' cannot be brought onto the grid of "
+                f"'{volume_node.GetName()}'; check that it has a binary label map."
+            )
+        return vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions()))) > 0
+    finally:
+        # The export leaves a display node and a colour table behind, too.
+        for index in reversed(range(scene.GetNumberOfNodes())):
+            node = scene.GetNthNode(index)
+            if node is not None and node.GetID() not in before:
+                scene.RemoveNode(node)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,33 @@
+"""Names of cases are file names everywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from CoraNetSlicerLib.case_names import case_name, unique_case_names
+
+
+@pytest.mark.parametrize(
+    ("node_name", "expected"),
+    [
+        ("Patient 1", "Patient_1"),
+        ("Müller 01", "Muller_01"),
+        ("../../etc/passwd", "etc_passwd"),
+        ("2: CT Abdomen (5 mm) / B30f", "2_CT_Abdomen_5_mm_B30f"),
+        ("例", "case_"),
+        ("", "case_"),
+        ("NUL", "case_NUL"),
+        ("con.1", "case_con.1"),
+        ("x" * 200, "x" * 60),
+    ],
+)
+def test_a_node_name_becomes_a_safe_file_name(node_name, expected):
+    assert case_name(node_name) == expected
+
+
+def test_equal_names_are_numbered_even_where_only_case_differs():
+    assert unique_case_names(["CT", "ct", "CT", "例", "例"]) == ["CT", "ct_2", "CT_3", "case", "case_2"]
+
+
+def test_a_number_that_is_taken_already_is_not_given_again():
+    assert len(set(unique_case_names(["a", "a_2", "a", "a"]))) == 4

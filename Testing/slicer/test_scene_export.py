@@ -1,0 +1,304 @@
+"""Nodes become files without moving a voxel, and what cannot be learned from is refused in words."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scene_builders import (
+    LIVER_COLOR,
+    LIVER_MASK,
+    LIVER_TERMINOLOGY,
+    SHAPE_KJI,
+    TUMOR_COLOR,
+    TUMOR_MASK,
+    add_segmentation,
+    add_volume,
+    array_of,
+    image_data,
+    rotated_ijk_to_ras,
+    vtk_matrix,
+)
+
+from coranet.config import SegmentConfig, TrainConfig
+from coranet.errors import DataError, JobError, StorageError
+from coranet.job import Job, JobKind, JobStatus, Role
+from CoraNetSlicerLib.scene_export import TrainingNodes, export_segment_job, export_training_job
+
+
+@pytest.fixture
+def export(context, awkward_path):
+    """Exports labeled cases (and more) to a folder whose name has a space and accents."""
+
+    def run(labeled, **more):
+        nodes = TrainingNodes(labeled, **more)
+        return export_training_job(context, awkward_path / "job", nodes, TrainConfig.from_preset("quick"))
+
+    return run
+
+
+def lps_matrix(image: sitk.Image) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) @ np.diag(image.GetSpacing())
+    matrix[:3, 3] = image.GetOrigin()
+    return matrix
+
+
+def as_lps(ras: np.ndarray) -> np.ndarray:
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ ras
+
+
+def read_label(job, index=0) -> np.ndarray:
+    return sitk.GetArrayFromImage(sitk.ReadImage(job.read_datalist().cases[index].label))
+
+
+def move(context, node, offset_mm):
+    transform = context.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = np.eye(4)
+    matrix[:3, 3] = offset_mm
+    transform.SetMatrixTransformToParent(vtk_matrix(matrix))
+    node.SetAndObserveTransformNodeID(transform.GetID())
+
+
+def test_an_exported_image_lies_where_the_volume_lies(export, a_labeled_case):
+    case = export([a_labeled_case]).read_datalist().cases[0]
+    for path in (case.image, case.label):
+        image = sitk.ReadImage(path)
+        np.testing.assert_allclose(lps_matrix(image), as_lps(rotated_ijk_to_ras()), atol=1e-6)
+        assert image.GetSize() == SHAPE_KJI[::-1]
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(case.image)), array_of(a_labeled_case[0]))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.uint8, np.float64])
+def test_voxel_values_and_their_type_are_kept(context, tmp_path, dtype):
+    array = np.random.default_rng(1).integers(0, 200, SHAPE_KJI).astype(dtype)
+    volume = add_volume(context, "v", array, rotated_ijk_to_ras())
+    job = export_segment_job(tmp_path / "job", [volume], SegmentConfig(model="m"))
+    written = sitk.GetArrayFromImage(sitk.ReadImage(job.read_datalist().cases[0].image))
+    assert written.dtype == dtype
+    np.testing.assert_array_equal(written, array)
+
+
+def test_a_label_map_holds_each_segment_under_its_value(export, a_labeled_case):
+    label = read_label(export([a_labeled_case]))
+    np.testing.assert_array_equal(label, LIVER_MASK * 1 + TUMOR_MASK * 2)
+    assert label.dtype == np.uint8
+
+
+def test_names_colors_and_terminology_are_kept(export, a_labeled_case):
+    liver, tumor = export([a_labeled_case]).read_datalist().labels
+    assert (liver.value, liver.name, liver.terminology) == (1, "Liver", LIVER_TERMINOLOGY)
+    assert (tumor.value, tumor.name) == (2, "Tumor")
+    np.testing.assert_allclose(liver.color, LIVER_COLOR, atol=1e-6)
+    np.testing.assert_allclose(tumor.color, TUMOR_COLOR, atol=1e-6)
+
+
+def test_a_segment_is_known_by_its_name_not_by_its_place(export, a_labeled_case, make_labeled_case):
+    other = make_labeled_case("Patient 2", {"Tumor": TUMOR_MASK, "Liver": LIVER_MASK})
+    job = export([a_labeled_case, other])
+    np.testing.assert_array_equal(read_label(job, 1), LIVER_MASK * 1 + TUMOR_MASK * 2)
+
+
+def test_every_case_has_its_role_and_a_name_of_its_own(context, export, a_labeled_case, make_labeled_case):
+    unlabeled = [add_volume(context, "Müller", np.zeros(SHAPE_KJI, np.int16), np.eye(4)) for _ in range(2)]
+    validation = make_labeled_case("Patient 1", {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK})
+    job = export([a_labeled_case], unlabeled=unlabeled, validation=[validation])
+    assert [(case.id, case.role) for case in job.read_datalist().cases] == [
+        ("Patient_1", Role.TRAINING),
+        ("Patient_1_2", Role.VALIDATION),
+        ("Muller", Role.UNLABELED),
+        ("Muller_2", Role.UNLABELED),
+    ]
+
+
+def test_the_job_is_ready_to_run_and_movable(export, a_labeled_case):
+    job = export([a_labeled_case])
+    assert Job.open(job.folder).status() is JobStatus.CREATED
+    assert job.kind is JobKind.TRAIN
+    assert job.read_config() == TrainConfig.from_preset("quick")
+    datalist = next(path for path in job.folder.glob("*.json") if "cases" in path.read_text(encoding="utf-8"))
+    assert json.loads(datalist.read_text(encoding="utf-8"))["cases"][0]["image"] == "images/Patient_1.nrrd"
+
+
+def test_export_leaves_the_scene_as_it_was(context, export, a_labeled_case):
+    before = context.scene.GetNumberOfNodes()
+    export([a_labeled_case])
+    assert context.scene.GetNumberOfNodes() == before
+    assert a_labeled_case[0].GetStorageNode() is None
+
+
+def test_a_common_transform_changes_nothing(context, export, a_labeled_case):
+    volume, segmentation = a_labeled_case
+    move(context, volume, (30, 0, 0))
+    segmentation.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    job = export([a_labeled_case])
+    np.testing.assert_array_equal(read_label(job), LIVER_MASK * 1 + TUMOR_MASK * 2)
+    image = sitk.ReadImage(job.read_datalist().cases[0].image)
+    np.testing.assert_allclose(lps_matrix(image), as_lps(rotated_ijk_to_ras()), atol=1e-6)
+
+
+@pytest.mark.parametrize(("moved", "voxels"), [("volume", -1), ("segmentation", 1)])
+def test_a_transform_on_one_of_the_two_moves_the_label(context, export, a_labeled_case, moved, voxels):
+    move(context, a_labeled_case[0 if moved == "volume" else 1], rotated_ijk_to_ras()[:3, 0])
+    expected = np.roll(LIVER_MASK * 1 + TUMOR_MASK * 2, voxels, axis=2)
+    np.testing.assert_array_equal(read_label(export([a_labeled_case])), expected)
+
+
+def test_a_segmentation_on_a_smaller_grid_lands_on_the_volume_grid(context, export, a_volume_node):
+    part = add_volume(context, "part", np.zeros((5, 6, 7), np.uint8), np.eye(4))
+    matrix = rotated_ijk_to_ras()
+    matrix[:3, 3] = (matrix @ [8, 4, 3, 1])[:3]
+    part.SetIJKToRASMatrix(vtk_matrix(matrix))
+    segmentation = add_segmentation(context, "part truth", part, {"Liver": np.ones((5, 6, 7), bool)})
+    expected = np.zeros(SHAPE_KJI)
+    expected[3:8, 4:10, 8:15] = 1
+    np.testing.assert_array_equal(read_label(export([(a_volume_node, segmentation)])), expected)
+
+
+def test_chosen_segments_may_leave_others_out(export, a_labeled_case, make_labeled_case):
+    other = make_labeled_case("Patient 2", {"Vessel": LIVER_MASK, "Tumor": TUMOR_MASK})
+    job = export([a_labeled_case, other], segment_names=["Tumor"])
+    assert [label.name for label in job.read_datalist().labels] == ["Tumor"]
+    np.testing.assert_array_equal(read_label(job, 1), TUMOR_MASK)
+
+
+def test_an_empty_segment_says_that_a_case_has_none_of_it(export, a_labeled_case, make_labeled_case):
+    other = make_labeled_case("Patient 2", {"Liver": LIVER_MASK, "Tumor": np.zeros(SHAPE_KJI, bool)})
+    np.testing.assert_array_equal(read_label(export([a_labeled_case, other]), 1), LIVER_MASK)
+
+
+def test_a_volume_to_be_segmented_is_marked_for_its_result(a_volume_node, awkward_path):
+    job = export_segment_job(awkward_path / "segment 1", [a_volume_node], SegmentConfig(model="m"))
+    assert a_volume_node.GetAttribute("CoraNetSlicer.Case") == "segment 1/Patient_1"
+    assert job.kind is JobKind.SEGMENT
+    assert job.read_datalist().cases[0].role is Role.INPUT
+
+
+def refusal(export, labeled, folder, **more) -> str:
+    """The sentence with which an export is refused; nothing may stay behind."""
+    with pytest.raises(DataError) as caught:
+        export(labeled, **more)
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    assert str(caught.value).endswith(".")
+    return str(caught.value)
+
+
+def test_a_missing_segment_is_named_with_its_case(export, a_labeled_case, make_labeled_case, awkward_path):
+    other = make_labeled_case("Patient 2", {"Liver": LIVER_MASK})
+    sentence = refusal(export, [a_labeled_case, other], awkward_path)
+    assert "'Patient 2 truth' lacks the segment 'Tumor'" in sentence
+    sentence = refusal(export, [other, a_labeled_case], awkward_path)
+    assert "'Patient 1 truth' has the segment 'Tumor', which 'Patient 2 truth' lacks" in sentence
+
+
+def test_overlapping_segments_are_named_and_counted(export, make_labeled_case, awkward_path):
+    shifted = np.roll(LIVER_MASK, 3, axis=2)
+    case = make_labeled_case("P", {"Liver": LIVER_MASK, "Lesion": shifted})
+    overlap = int((LIVER_MASK & shifted).sum())
+    sentence = refusal(export, [case], awkward_path)
+    assert f"'Liver' and 'Lesion' of 'P truth' overlap in {overlap} voxels" in sentence
+
+
+def test_a_segmentation_without_voxels_in_the_volume_is_refused(context, export, a_labeled_case, awkward_path):
+    move(context, a_labeled_case[1], (1000, 0, 0))
+    assert "has a voxel inside 'Patient 1'" in refusal(export, [a_labeled_case], awkward_path)
+
+
+def test_a_segmentation_without_segments_is_refused(context, export, a_volume_node, awkward_path):
+    empty = add_segmentation(context, "empty", a_volume_node, {})
+    assert "'empty' has no segment" in refusal(export, [(a_volume_node, empty)], awkward_path)
+
+
+def test_the_same_volume_twice_is_refused(export, a_labeled_case, awkward_path):
+    assert "'Patient 1' is given twice" in refusal(
+        export, [a_labeled_case], awkward_path, unlabeled=[a_labeled_case[0]]
+    )
+
+
+def test_two_segments_of_one_name_are_refused(context, export, a_labeled_case, awkward_path):
+    a_labeled_case[1].GetSegmentation().GetNthSegment(1).SetName("Liver")
+    assert "more than one segment named 'Liver'" in refusal(export, [a_labeled_case], awkward_path)
+
+
+def test_one_name_with_two_meanings_is_refused(export, a_labeled_case, make_labeled_case, awkward_path):
+    other = make_labeled_case("Patient 2", {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK})
+    kidney = LIVER_TERMINOLOGY.replace("10200004^Liver", "64033007^Kidney")
+    other[1].GetSegmentation().GetNthSegment(0).SetTerminology(kidney)
+    assert "'Liver' has another terminology in 'Patient 2 truth'" in refusal(
+        export, [a_labeled_case, other], awkward_path
+    )
+
+
+def test_the_words_of_a_terminology_may_be_translated(export, a_labeled_case, make_labeled_case):
+    other = make_labeled_case("Patient 2", {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK})
+    other[1].GetSegmentation().GetNthSegment(0).SetTerminology(LIVER_TERMINOLOGY.replace("^Liver", "^Leber"))
+    assert export([a_labeled_case, other]).read_datalist().labels[0].terminology == LIVER_TERMINOLOGY
+
+
+def test_a_color_volume_is_refused(context, export, a_labeled_case, awkward_path):
+    color = context.scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "photo")
+    image = image_data(np.zeros((4, 5, 6), np.uint8))
+    image.AllocateScalars(3, 3)
+    color.SetAndObserveImageData(image)
+    assert "'photo' has 3 values a voxel" in refusal(export, [a_labeled_case], awkward_path, unlabeled=[color])
+
+
+def test_a_sheared_volume_is_refused(context, export, a_labeled_case, awkward_path):
+    matrix = np.eye(4)
+    matrix[0, 1] = 0.4
+    sheared = add_volume(context, "gantry tilt", np.zeros((4, 5, 6), np.int16), matrix)
+    assert "'gantry tilt' has a sheared grid" in refusal(export, [a_labeled_case], awkward_path, unlabeled=[sheared])
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda context: None, "expected a scalar volume, got nothing"),
+        (lambda context: context.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "hollow"), "has no voxels"),
+        (
+            lambda context: context.scene.AddNewNodeByClass("vtkMRMLModelNode", "bone"),
+            "expected a scalar volume, got 'bone'",
+        ),
+        (
+            lambda context: add_volume(context, "seg", np.zeros((4, 5, 6), np.uint8), np.eye(4), label=True),
+            "is a label map, expected an image",
+        ),
+    ],
+)
+def test_what_is_not_an_image_is_refused(context, export, a_labeled_case, awkward_path, make, expected):
+    assert expected in refusal(export, [a_labeled_case], awkward_path, unlabeled=[make(context)])
+
+
+def test_a_volume_paired_with_a_label_map_is_refused(context, export, a_volume_node, awkward_path):
+    label = add_volume(context, "seg", np.zeros((4, 5, 6), np.uint8), np.eye(4), label=True)
+    assert "convert a label map to a segmentation" in refusal(export, [(a_volume_node, label)], awkward_path)
+
+
+def test_no_labeled_case_is_refused(export, awkward_path):
+    assert "at least one labeled volume" in refusal(export, [], awkward_path)
+
+
+def test_a_folder_that_holds_a_job_is_not_written_over(export, a_labeled_case):
+    export([a_labeled_case])
+    with pytest.raises(JobError, match="already holds a job"):
+        export([a_labeled_case])
+
+
+def test_a_folder_that_cannot_be_made_is_named(context, a_labeled_case, tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StorageError, match="file"):
+        export_training_job(
+            context, tmp_path / "file" / "job", TrainingNodes([a_labeled_case]), TrainConfig.from_preset("quick")
+        )
+
+
+def test_a_closed_surface_alone_can_be_exported(context, export, a_labeled_case):
+    segmentation = a_labeled_case[1].GetSegmentation()
+    segmentation.CreateRepresentation("Closed surface", True)
+    segmentation.SetSourceRepresentationName("Closed surface")
+    segmentation.RemoveRepresentation("Binary labelmap")
+    label = read_label(export([a_labeled_case]))
+    inside = (label == 1) & LIVER_MASK
+    assert 2 * inside.sum() / ((label == 1).sum() + LIVER_MASK.sum()) > 0.9

@@ -1,0 +1,92 @@
+"""Result images of a job, read by Slicer's own readers and checked before anything enters the scene."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+import slicer
+from coranet.errors import DataError
+
+# Grids count as equal when no corner of one lies further than this from the other's, in voxels.
+_GRID_TOLERANCE_VOXELS = 0.01
+
+
+def image_file(path: Path) -> Path:
+    """The file to hand to the reader; of a folder with a DICOM series any file will do."""
+    if not path.is_dir():
+        return path
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    if not files:
+        raise DataError(f"'{path}' must hold a DICOM series, got an empty folder; restore its files.")
+    return files[0]
+
+
+def read_image(path: Path, node: Any) -> Any:
+    """Fill a volume node from a file; Slicer's own reader brings it from the file's axes into RAS."""
+    if not path.is_file():
+        raise DataError(f"'{path}' is missing; run the segmentation again or restore the file.")
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    if not storage.ReadData(node) or node.GetImageData() is None:
+        raise DataError(f"'{path}' must be an image that Slicer reads; run the segmentation again or restore the file.")
+    return node
+
+
+def read_on_grid_of(volume_node: Any, path: Path) -> Any:
+    """A volume node, outside any scene, read from `path`.
+
+    Raises:
+        DataError: the file is missing or unreadable, or its grid is not the volume's.
+    """
+    if volume_node.GetImageData() is None:
+        raise DataError(f"the volume '{volume_node.GetName()}' has no voxels; load its image before the results.")
+    image = read_image(path, slicer.vtkMRMLScalarVolumeNode())
+    expected, got = _corners(volume_node), _corners(image)
+    same_size = volume_node.GetImageData().GetDimensions() == image.GetImageData().GetDimensions()
+    tolerance = _GRID_TOLERANCE_VOXELS * min(volume_node.GetSpacing())
+    if not same_size or np.abs(expected - got).max() > tolerance:
+        raise DataError(
+            f"'{path}' lies on another grid than the volume '{volume_node.GetName()}': expected "
+            f"{_grid_in_words(volume_node)}, got {_grid_in_words(image)}; load it for the volume that was segmented."
+        )
+    return image
+
+
+def voxel_values(node: Any) -> np.ndarray:
+    """All voxels of a volume node, flat; a view."""
+    return vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
+
+
+def require_values(node: Any, known: set[int], path: Path) -> None:
+    """Raise DataError, naming `path`, unless the node holds nothing but values of `known`."""
+    unknown = sorted({value.item() for value in np.unique(voxel_values(node))} - known)
+    if unknown:
+        raise DataError(f"'{path}' must hold only the values {sorted(known)}, got {unknown}; segment the volume again.")
+
+
+def require_unit_range(node: Any, path: Path) -> None:
+    """Raise DataError, naming `path`, unless all voxels lie from 0 to 1."""
+    lowest, highest = float(voxel_values(node).min()), float(voxel_values(node).max())
+    # Written this way round so that NaN fails as well.
+    if not (lowest >= 0.0 and highest <= 1.0):
+        raise DataError(f"'{path}' must hold values from 0 to 1, got {lowest:.4g} to {highest:.4g}; segment it again.")
+
+
+def _corners(node: Any) -> np.ndarray:
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    last = [size - 1 for size in node.GetImageData().GetDimensions()]
+    ends = [(i, j, k, 1) for i in (0, last[0]) for j in (0, last[1]) for k in (0, last[2])]
+    return np.array([matrix.MultiplyPoint(end)[:3] for end in ends])
+
+
+def _grid_in_words(node: Any) -> str:
+    size = " x ".join(str(part) for part in node.GetImageData().GetDimensions())
+    spacing = " x ".join(f"{part:.4g}" for part in node.GetSpacing())
+    origin = ", ".join(f"{part:.4g}" for part in node.GetOrigin())
+    return f"{size} voxels of {spacing} mm from ({origin})"

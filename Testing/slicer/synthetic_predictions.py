@@ -1,0 +1,70 @@
+"""Synthetic predictions on disk: what a finished segmentation leaves behind, small and with known voxel counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from coranet.config import SegmentConfig
+from coranet.job import Case, Datalist, Job, JobKind, Role
+
+SIZE_IJK = (18, 24, 14)
+SPACING_MM = (0.9, 0.7, 2.5)
+PANCREAS, TUMOR = 2, 5
+PANCREAS_TERMINOLOGY = (
+    "Segmentation category and type - 3D Slicer General Anatomy list"
+    "~SCT^123037004^Anatomical Structure~SCT^15776009^Pancreas~^^~Anatomic codes - DICOM master list~^^~^^"
+)
+LABELS = [
+    {"value": PANCREAS, "name": "Pancreas", "color": [0.9, 0.45, 0.3], "terminology": PANCREAS_TERMINOLOGY},
+    {"value": TUMOR, "name": "Tumor", "color": None, "terminology": ""},
+]
+CASE_ID = "patient 7"
+
+
+def synthetic_heads() -> dict[str, np.ndarray]:
+    """Two touching ellipsoids, smaller for the conservative and larger for the radical head; arrays (k, j, i)."""
+    k, j, i = np.mgrid[: SIZE_IJK[2], : SIZE_IJK[1], : SIZE_IJK[0]].astype(float)
+
+    def heads_label(scale: float) -> np.ndarray:
+        label = np.zeros(k.shape, dtype=np.uint8)
+        label[((i - 12) / 3) ** 2 + ((j - 13) / 5) ** 2 + ((k - 7) / 3.5) ** 2 < scale] = TUMOR
+        label[((i - 7) / 4) ** 2 + ((j - 10) / 6) ** 2 + ((k - 6) / 4.5) ** 2 < scale] = PANCREAS
+        return label
+
+    heads = {"segmentation": heads_label(1.0), "conservative": heads_label(0.6), "radical": heads_label(1.5)}
+    uncertain = heads["conservative"] != heads["radical"]
+    noise = np.random.default_rng(3).uniform(0.0, 0.2, k.shape)
+    heads["uncertain"] = uncertain.astype(np.uint8)
+    heads["uncertainty"] = (uncertain * 0.6 + noise).astype(np.float32)
+    return heads
+
+
+def write_image(array: np.ndarray, path: Path, spacing: tuple[float, ...] = SPACING_MM) -> None:
+    """Write an array (k, j, i) on the tests' rotated grid."""
+    cosine, sine = np.cos(0.3), np.sin(0.3)
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing(spacing)
+    image.SetOrigin((12.5, -30.25, 44.0))
+    image.SetDirection((cosine, -sine, 0.0, sine, cosine, 0.0, 0.0, 0.0, 1.0))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path))
+
+
+def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None) -> Job:
+    """A finished job of one case, with its image and all its result files."""
+    heads = heads or synthetic_heads()
+    image = folder.parent / "scan of patient 7.nrrd"
+    noise = np.random.default_rng(5).normal(0.0, 12.0, heads["segmentation"].shape)
+    write_image((60.0 * (heads["segmentation"] > 0) + 80.0 + noise).astype(np.float32), image)
+    case = Case(id=CASE_ID, role=Role.INPUT, image=str(image))
+    job = Job.create(folder, JobKind.SEGMENT, SegmentConfig(model="model"), Datalist(cases=(case,)))
+    prediction = job.prediction(CASE_ID)
+    for name, array in heads.items():
+        write_image(array, getattr(prediction, name))
+    content = {"schema_version": 1, "case": CASE_ID, "image": str(image), "labels": LABELS, "uncertain_ml": 1.0}
+    prediction.result.write_text(json.dumps(content), encoding="utf-8")
+    return job

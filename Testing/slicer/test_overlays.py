@@ -1,0 +1,136 @@
+"""show_prediction: result filled, bracket as outlines, uncertain region translucent, surfaces in 3D."""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+import pytest
+from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+
+import slicer
+from CoraNetSlicerLib.overlays import (
+    RESULT_FILL_OPACITY,
+    conservative_color,
+    radical_color,
+    show_prediction,
+    show_uncertainty,
+)
+from CoraNetSlicerLib.scene_import import UNCERTAIN_SEGMENT, find_or_load_volume, load_prediction
+
+CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
+RADICAL = [f"radical-{value}" for value in (PANCREAS, TUMOR)]
+RESULT = [f"segmentation-{value}" for value in (PANCREAS, TUMOR)]
+
+
+@pytest.fixture
+def a_job(tmp_path):
+    return write_segmented_job(tmp_path / "job")
+
+
+@pytest.fixture
+def loaded(context, a_job):
+    volume = find_or_load_volume(context, a_job, a_job.read_datalist().cases[0])
+    return load_prediction(context, a_job.prediction(CASE_ID), volume)
+
+
+@pytest.fixture
+def shown(context, loaded):
+    show_prediction(context, loaded)
+    return loaded
+
+
+def surface(node, identifier) -> vtkPolyData:
+    polydata = vtkPolyData()
+    assert node.GetClosedSurfaceRepresentation(identifier, polydata)
+    return polydata
+
+
+@pytest.mark.parametrize("identifier", RESULT)
+def test_the_result_is_filled_half_opaque_without_outline(shown, identifier):
+    display = shown.segmentation.GetDisplayNode()
+    assert display.GetSegmentVisibility2DFill(identifier)
+    assert not display.GetSegmentVisibility2DOutline(identifier)
+    assert display.GetOpacity2DFill() * display.GetSegmentOpacity2DFill(identifier) == RESULT_FILL_OPACITY == 0.5
+
+
+@pytest.mark.parametrize("identifier", CONSERVATIVE + RADICAL)
+def test_conservative_and_radical_are_outlines_only(shown, identifier):
+    display = shown.overlays.GetDisplayNode()
+    assert not display.GetSegmentVisibility2DFill(identifier)
+    assert display.GetSegmentVisibility2DOutline(identifier)
+
+
+def test_the_uncertain_region_is_a_translucent_yellow_fill(shown):
+    display = shown.overlays.GetDisplayNode()
+    assert display.GetSegmentVisibility2DFill(UNCERTAIN_SEGMENT)
+    assert 0.2 <= display.GetSegmentOpacity2DFill(UNCERTAIN_SEGMENT) <= 0.5
+    hue, _, saturation = colorsys.rgb_to_hls(*shown.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT).GetColor())
+    assert 45 <= hue * 360 <= 60 and saturation > 0.9
+
+
+def test_in_3d_the_result_is_opaque_the_radical_translucent_and_the_conservative_hidden(shown):
+    result, overlays = shown.segmentation.GetDisplayNode(), shown.overlays.GetDisplayNode()
+    assert all(result.GetSegmentVisibility3D(one) and result.GetSegmentOpacity3D(one) == 1.0 for one in RESULT)
+    assert all(overlays.GetSegmentVisibility3D(one) and overlays.GetSegmentOpacity3D(one) == 0.25 for one in RADICAL)
+    assert not any(overlays.GetSegmentVisibility3D(one) for one in CONSERVATIVE)
+    assert overlays.GetSegmentVisibility3D(UNCERTAIN_SEGMENT)
+
+
+def test_every_segment_with_voxels_gets_a_closed_surface_of_its_size(shown):
+    radical = surface(shown.overlays, f"radical-{PANCREAS}").GetBounds()
+    result = surface(shown.segmentation, f"segmentation-{PANCREAS}").GetBounds()
+    conservative = surface(shown.overlays, f"conservative-{PANCREAS}").GetBounds()
+    extents = [np.diff(np.reshape(bounds, (3, 2))).ravel() for bounds in (conservative, result, radical)]
+    assert (extents[0] < extents[1]).all() and (extents[1] < extents[2]).all()
+
+
+def test_slices_draw_the_voxels_and_not_the_smoothed_surface(shown):
+    for node in (shown.segmentation, shown.overlays):
+        assert node.GetDisplayNode().GetDisplayRepresentationName2D() == "Binary labelmap"
+        assert node.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
+
+
+def test_without_surfaces_none_are_made(context, loaded):
+    show_prediction(context, loaded, surfaces=False)
+    assert not loaded.segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+def test_surfaces_of_a_replaced_prediction_are_made_anew(context, a_job, shown):
+    small = synthetic_heads()["conservative"]
+    before = surface(shown.segmentation, RESULT[0]).GetNumberOfPoints()
+    write_image(small, a_job.prediction(CASE_ID).segmentation)
+    again = load_prediction(context, a_job.prediction(CASE_ID), shown.volume)
+    show_prediction(context, again)
+    assert surface(again.segmentation, RESULT[0]).GetNumberOfPoints() < before
+
+
+def test_a_prediction_without_any_voxel_can_be_shown(context, a_job, loaded):
+    for name in ("segmentation", "conservative", "radical", "uncertain"):
+        empty = np.zeros_like(synthetic_heads()[name])
+        write_image(empty, getattr(a_job.prediction(CASE_ID), name))
+    empty_handed = load_prediction(context, a_job.prediction(CASE_ID), loaded.volume)
+    show_prediction(context, empty_handed)
+    assert empty_handed.warnings
+
+
+@pytest.mark.parametrize(
+    "color", [(0.9, 0.45, 0.3), (0.3, 0.75, 0.45), (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)]
+)
+def test_tones_are_colours_and_the_conservative_one_is_the_paler(color):
+    pale, deep = conservative_color(color), radical_color(color)
+    assert all(0.0 <= part <= 1.0 for part in (*pale, *deep))
+    assert sum(pale) >= sum(deep)
+    if 0.0 < sum(color) < 3.0:
+        assert sum(pale) > sum(deep) + 0.3
+
+
+def test_the_uncertainty_map_goes_over_the_volume_in_the_given_views_only(context, loaded):
+    mine, other = (context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name) for name in ("Red", "Green"))
+    show_uncertainty(loaded, [mine], opacity=0.4)
+    assert mine.GetBackgroundVolumeID() == loaded.volume.GetID()
+    assert mine.GetForegroundVolumeID() == loaded.uncertainty.GetID()
+    assert mine.GetForegroundOpacity() == pytest.approx(0.4)
+    assert other.GetForegroundVolumeID() is None
+    assert isinstance(mine, slicer.vtkMRMLSliceCompositeNode)

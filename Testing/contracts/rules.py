@@ -1,0 +1,138 @@
+"""The import rules of docs/architecture.md, each as a function from files to violations."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator
+
+from contracts.source_tree import Finding, SourceFile, is_below
+
+SLICER_ONLY = ("slicer", "qt", "ctk", "CoraNetSlicerLib", "CoraNetSlicer")
+CONTRACT = ("coranet.config", "coranet.job", "coranet.events", "coranet.errors")
+WIDGET_FILES = ("CoraNetSlicerLib.widget", "CoraNetSlicerLib.qt_ticker")
+DOORWAY = "CoraNetSlicer"
+PURE = ("coranet.networks", "coranet.losses", "coranet.uncertainty", "coranet.schedules")
+
+JOB_FILE_NAMES = (
+    "job.json", "config.json", "datalist.json", "events.jsonl", "process.json", "log.txt", "metrics.json", "metrics.csv",
+    "last.pt", "best.pt", "result.json", "segmentation.nrrd", "conservative.nrrd", "radical.nrrd", "uncertain.nrrd",
+    "uncertainty.nrrd", "checkpoints", "predictions",
+)  # fmt: skip
+_JOB_FILE = re.compile(r"(^|[/\\])(" + "|".join(re.escape(name) for name in JOB_FILE_NAMES) + r")$")
+_IO_MODULES = (
+    "io",
+    "pathlib",
+    "os",
+    "shutil",
+    "tempfile",
+    "json",
+    "csv",
+    "pickle",
+    "SimpleITK",
+    "coranet.job",
+    "coranet.volume",
+)
+_IO_CALLS = (
+    "open",
+    "torch.save",
+    "torch.load",
+    "numpy.save",
+    "numpy.load",
+    "np.save",
+    "np.load",
+    "np.loadtxt",
+    "np.savetxt",
+)
+_WORLD_TEXT = re.compile(r"\b(RAS|LPS)\b")
+_CONVERSION = re.compile(r"(ras_?(to|2)_?lps|lps_?(to|2)_?ras)", re.IGNORECASE)
+
+
+def engine_reaches_into_slicer(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 1: the engine imports nothing of Slicer's; vtk in surfaces.py alone."""
+    for file in files:
+        for imported in file.imports():
+            vtk_is_allowed = file.module == "coranet.surfaces"
+            forbidden = SLICER_ONLY if vtk_is_allowed else (*SLICER_ONLY, "vtk", "vtkmodules")
+            if is_below(imported.what, forbidden):
+                yield imported
+
+
+def slicer_side_reaches_into_engine(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 2, first half: the Slicer side imports no heavy library, and of the engine the contract alone."""
+    for file in files:
+        for imported in file.imports():
+            heavy = is_below(imported.what, ("torch", "torchvision", "monai", "SimpleITK", "scipy"))
+            # The version and the name of the package itself are no part of the workshop.
+            harmless = (*CONTRACT, "coranet.__version__")
+            workshop = is_below(imported.what, ("coranet",)) and imported.what != "coranet"
+            if heavy or (workshop and not is_below(imported.what, harmless)):
+                yield imported
+
+
+def contract_needs_more_than_python(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 2, second half: the contract imports the standard library, itself and the version alone."""
+    allowed = (*CONTRACT, "coranet.__version__")
+    for file in files:
+        for imported in file.imports():
+            top = imported.what.partition(".")[0]
+            if top not in sys.stdlib_module_names and not is_below(imported.what, allowed):
+                yield imported
+
+
+def qt_outside_the_widget(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 3, first half: only the widget files import qt or ctk."""
+    for file in files:
+        if file.module not in WIDGET_FILES:
+            yield from (one for one in file.imports() if is_below(one.what, ("qt", "ctk", "PythonQt")))
+
+
+def running_slicer_outside_the_doorway(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 3, second half: only the widget files and the doorway touch the running application."""
+    application = ("slicer.mrmlScene", "slicer.app", "slicer.modules", "slicer.util")
+    for file in files:
+        if file.module in (*WIDGET_FILES, DOORWAY):
+            continue
+        yield from (one for one in file.attribute_chains() if is_below(one.what, application))
+        yield from (one for one in file.imports() if is_below(one.what, application))
+
+
+def job_files_named_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 4, first part: only coranet/job knows the names of a job's files."""
+    for file in files:
+        if not is_below(file.module, ("coranet.job",)):
+            yield from (text for text in file.texts() if _JOB_FILE.search(text.what))
+
+
+def images_read_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 4, second part: only volume.py imports SimpleITK."""
+    for file in files:
+        if file.module != "coranet.volume":
+            yield from (one for one in file.imports() if is_below(one.what, ("SimpleITK",)))
+
+
+def devices_asked_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 4, third part: only devices.py asks torch which accelerators there are."""
+    accelerators = ("torch.cuda", "torch.backends", "torch.mps")
+    for file in files:
+        if file.module != "coranet.devices":
+            yield from (one for one in file.attribute_chains() if is_below(one.what, accelerators))
+            yield from (one for one in file.imports() if is_below(one.what, accelerators))
+
+
+def input_and_output_in_pure_files(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 5: networks, losses, uncertainty and schedules do no I/O."""
+    for file in files:
+        yield from (one for one in file.imports() if is_below(one.what, _IO_MODULES))
+        yield from (one for one in file.calls() if one.what in _IO_CALLS)
+
+
+def world_axes_flipped_by_hand(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 6: nothing converts between RAS and LPS; both sides meet in NRRD files.
+
+    A conversion shows itself as a text that names the axes, as a function named for it, or as a sign list (-1, -1, 1).
+    """
+    for file in files:
+        yield from (text for text in file.texts() if _WORLD_TEXT.search(text.what))
+        yield from (name for name in file.defined_names() if _CONVERSION.search(name.what))
+        yield from file.number_lists(starting_with=(-1, -1, 1))

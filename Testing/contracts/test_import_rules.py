@@ -1,0 +1,122 @@
+"""The walls of the house. Each message names file, line and what stands there."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts import rules
+from contracts.source_tree import SourceFile, as_lines, files_in
+
+ENGINE = ("coranet",)
+SLICER_SIDE = ("CoraNetSlicer.py", "CoraNetSlicerLib")
+CONTRACT_FILES = ("coranet/config", "coranet/job", "coranet/events.py", "coranet/errors.py", "coranet/__init__.py")
+PURE_FILES = (
+    "coranet/networks",
+    "coranet/losses",
+    "coranet/losses.py",
+    "coranet/uncertainty.py",
+    "coranet/schedules.py",
+)
+
+
+def present(*names: str) -> list[SourceFile]:
+    found = files_in(*names)
+    assert found, f"none of {names} exists; the rule would test nothing"
+    return found
+
+
+def test_the_engine_never_reaches_into_slicer():
+    violations = as_lines(rules.engine_reaches_into_slicer(present(*ENGINE)))
+    assert not violations, f"rule 1, the engine must run without Slicer:\n{violations}"
+
+
+def test_the_slicer_side_sees_the_contract_alone():
+    violations = as_lines(rules.slicer_side_reaches_into_engine(present(*SLICER_SIDE)))
+    assert not violations, f"rule 2, heavy libraries stay in the background process:\n{violations}"
+
+
+def test_the_contract_needs_the_standard_library_alone():
+    violations = as_lines(rules.contract_needs_more_than_python(present(*CONTRACT_FILES)))
+    assert not violations, f"rule 2, the contract is imported inside Slicer:\n{violations}"
+
+
+def test_only_the_widget_files_import_qt():
+    violations = as_lines(rules.qt_outside_the_widget(present(*SLICER_SIDE)))
+    assert not violations, f"rule 3, what imports qt cannot be tested without Slicer:\n{violations}"
+
+
+def test_only_the_doorway_and_the_widget_touch_the_running_application():
+    violations = as_lines(rules.running_slicer_outside_the_doorway(present(*SLICER_SIDE)))
+    assert not violations, f"rule 3, scene and logics come in by argument:\n{violations}"
+
+
+def test_only_the_job_package_names_the_files_of_a_job():
+    violations = as_lines(rules.job_files_named_elsewhere(present(*ENGINE, *SLICER_SIDE)))
+    assert not violations, f"rule 4, ask coranet.job for the path:\n{violations}"
+
+
+def test_only_one_file_reads_and_writes_images():
+    violations = as_lines(rules.images_read_elsewhere(present(*ENGINE, *SLICER_SIDE)))
+    assert not violations, f"rule 4, volume.py reads and writes images:\n{violations}"
+
+
+def test_only_one_file_asks_for_accelerators():
+    violations = as_lines(rules.devices_asked_elsewhere(present(*ENGINE)))
+    assert not violations, f"rule 4, devices.py knows the accelerators:\n{violations}"
+
+
+def test_what_computes_does_no_input_and_output():
+    violations = as_lines(rules.input_and_output_in_pure_files(present(*PURE_FILES)))
+    assert not violations, f"rule 5, networks, losses, uncertainty and schedules do no I/O:\n{violations}"
+
+
+def test_world_axes_are_flipped_nowhere():
+    violations = as_lines(rules.world_axes_flipped_by_hand(present(*ENGINE, *SLICER_SIDE)))
+    assert not violations, f"rule 6, both sides meet in NRRD files:\n{violations}"
+
+
+BROKEN = [
+    (rules.engine_reaches_into_slicer, "coranet.data.cases", "def f():\n    from slicer import app"),
+    (rules.engine_reaches_into_slicer, "coranet.regions", "import vtkmodules.all"),
+    (rules.engine_reaches_into_slicer, "coranet.cli", "import importlib\nimportlib.import_module('qt')"),
+    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "import torch"),
+    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet import inference"),
+    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.volume import read_image"),
+    (rules.contract_needs_more_than_python, "coranet.job.files", "import numpy"),
+    (rules.contract_needs_more_than_python, "coranet.job.files", "from ..volume import read_image"),
+    (rules.qt_outside_the_widget, "CoraNetSlicerLib.logic", "def f():\n    import qt"),
+    (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nx = slicer.mrmlScene.GetNodes()"),
+    (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "from slicer import util"),
+    (rules.job_files_named_elsewhere, "coranet.cli", "path = folder / 'events.jsonl'"),
+    (rules.job_files_named_elsewhere, "CoraNetSlicerLib.logic", "path = f'{folder}/predictions'"),
+    (rules.images_read_elsewhere, "coranet.data.cases", "import SimpleITK as sitk"),
+    (rules.devices_asked_elsewhere, "coranet.doctor", "import torch\nprint(torch.cuda.is_available())"),
+    (rules.devices_asked_elsewhere, "coranet.doctor", "from torch.backends import mps"),
+    (rules.input_and_output_in_pure_files, "coranet.losses", "def f(path):\n    return open(path)"),
+    (rules.input_and_output_in_pure_files, "coranet.networks.vnet", "from ..job import Job"),
+    (rules.world_axes_flipped_by_hand, "coranet.regions", "matrix = diag([-1, -1, 1, 1])"),
+    (rules.world_axes_flipped_by_hand, "coranet.regions", "def ras_to_lps(point): ..."),
+    (rules.world_axes_flipped_by_hand, "coranet.regions", "space = 'LPS'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "module", "text"), BROKEN, ids=lambda value: getattr(value, "__name__", None))
+def test_each_rule_notices_that_it_is_broken(rule, module, text):
+    assert list(rule([SourceFile.from_text(text, module)])), f"{rule.__name__} accepted: {text}"
+
+
+ALLOWED = [
+    (rules.engine_reaches_into_slicer, "coranet.surfaces", "import vtkmodules.vtkFiltersCore"),
+    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.job import Job\nimport numpy, vtk"),
+    (rules.contract_needs_more_than_python, "coranet.job.files", "from ..errors import JobError\nfrom .. import __version__"),
+    (rules.qt_outside_the_widget, "CoraNetSlicerLib.widget", "import qt"),
+    (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.vtkMRMLScene()"),
+    (rules.job_files_named_elsewhere, "coranet.job.directory", "path = folder / 'events.jsonl'"),
+    (rules.job_files_named_elsewhere, "coranet.cli", '"""Writes events.jsonl"""\ntext = "see log.txt for more"'),
+    (rules.world_axes_flipped_by_hand, "CoraNetSlicerLib.logic", "volume.GetIJKToRASMatrix(matrix)\nindex = array[-1]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "module", "text"), ALLOWED, ids=lambda value: getattr(value, "__name__", None))
+def test_no_rule_forbids_what_is_allowed(rule, module, text):
+    assert not as_lines(rule([SourceFile.from_text(text, module)]))

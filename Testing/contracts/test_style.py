@@ -1,0 +1,96 @@
+"""Small rooms: files and functions stay short, and what Slicer 5.8 imports stays readable by its Python 3.9."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+
+import pytest
+
+from contracts.source_tree import REPOSITORY, SOURCE_ROOT, SourceFile, files_in
+
+MAX_LINES = 300
+MAX_FUNCTION_LINES = 40
+
+# Path below CoraNetSlicer/ -> why it may be longer, and up to where.
+LONGER_FILES = {
+    "coranet/job/directory.py": (340, "the one list of a job's file names; splitting it would make two places that know them"),
+}  # fmt: skip
+
+PYTHON_39_FILES = (
+    "CoraNetSlicer.py", "CoraNetSlicerLib", "coranet/__init__.py", "coranet/errors.py", "coranet/events.py",
+    "coranet/config", "coranet/job",
+)  # fmt: skip
+
+
+def name_of(file: SourceFile) -> str:
+    return file.path.relative_to(SOURCE_ROOT).as_posix()
+
+
+@pytest.mark.parametrize("file", files_in("."), ids=name_of)
+def test_a_file_is_one_small_room(file):
+    limit, reason = LONGER_FILES.get(name_of(file), (MAX_LINES, "no reason given"))
+    lines = len(file.path.read_text(encoding="utf-8").splitlines())
+    assert lines <= limit, f"{name_of(file)} has {lines} lines, at most {limit} ({reason}); a name is missing in it"
+
+
+@pytest.mark.parametrize("file", files_in("."), ids=name_of)
+def test_a_function_fits_on_a_screen(file):
+    long = [
+        f"{name_of(file)}:{node.lineno}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+        for node in ast.walk(file.tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        and node.end_lineno - body_start(node) + 1 > MAX_FUNCTION_LINES
+    ]
+    assert not long, "\n".join(long)
+
+
+def body_start(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """First line after the docstring: a contract that is told at length makes no function long."""
+    first = function.body[0]
+    has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and len(function.body) > 1
+    return function.body[1].lineno if has_docstring else function.lineno
+
+
+@pytest.mark.parametrize("file", files_in(*PYTHON_39_FILES), ids=name_of)
+def test_what_slicer_imports_is_python_39(file):
+    ast.parse(file.path.read_text(encoding="utf-8"), feature_version=(3, 9))
+    match = [node.lineno for node in ast.walk(file.tree) if isinstance(node, ast.Match)]
+    assert not match, f"{name_of(file)}:{match[0]}: Python 3.9 has no match statement"
+    newer = {"slots", "kw_only", "strict"}
+    for node in ast.walk(file.tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in ("dataclass", "zip", "field")
+        ):
+            used = newer & {keyword.arg for keyword in node.keywords}
+            assert not used, f"{name_of(file)}:{node.lineno}: Python 3.9 has no {node.func.id}({used.pop()}=...)"
+
+
+@pytest.mark.parametrize("file", files_in(*PYTHON_39_FILES), ids=name_of)
+def test_what_slicer_imports_postpones_its_annotations(file):
+    has_annotations = any(
+        isinstance(node, ast.AnnAssign) or (isinstance(node, ast.FunctionDef) and (node.returns or node.args.args))
+        for node in ast.walk(file.tree)
+    )
+    postponed = any(
+        isinstance(node, ast.ImportFrom) and node.module == "__future__" and node.names[0].name == "annotations"
+        for node in file.tree.body
+    )
+    assert postponed or not has_annotations, f"{name_of(file)} needs 'from __future__ import annotations'"
+
+
+def test_the_exceptions_are_still_needed():
+    unneeded = [
+        name for name in LONGER_FILES if len((SOURCE_ROOT / name).read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    ]
+    assert not unneeded, f"no longer too long, take off the list: {unneeded}"
+
+
+def test_text_files_have_unix_line_endings():
+    listed = subprocess.run(["git", "ls-files", "--eol"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("this is no git checkout")
+    wrong = [line for line in listed.stdout.splitlines() if "i/crlf" in line or "i/mixed" in line]
+    assert not wrong, "\n".join(wrong)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scene_builders import array_of, numpy_matrix
+from scene_bundles import saved_and_reloaded
 from synthetic_predictions import (
     CASE_ID,
     PANCREAS,
@@ -178,6 +179,34 @@ class TestLoadingAgain:
 
     def test_the_volume_of_a_case_is_loaded_once(self, context, a_job, its_volume):
         assert find_or_load_volume(context, a_job, a_job.read_datalist().cases[0]) is its_volume
+
+
+class TestSavedScene:
+    def test_segments_layers_and_references_survive_saving_and_loading(self, context, loaded, tmp_path):
+        name = loaded.volume.GetName()
+        other = saved_and_reloaded(context, tmp_path)
+        overlays = other.scene.GetFirstNodeByName(f"{name} CoraNet overlays")
+        result = other.scene.GetFirstNodeByName(f"{name} CoraNet")
+        np.testing.assert_array_equal(
+            exported_mask(other, overlays, f"radical-{TUMOR}"), synthetic_heads()["radical"] == TUMOR
+        )
+        np.testing.assert_array_equal(
+            exported_mask(other, overlays, UNCERTAIN_SEGMENT), synthetic_heads()["uncertain"] > 0
+        )
+        segment = result.GetSegmentation().GetSegment(f"segmentation-{PANCREAS}")
+        assert (segment.GetName(), segment.GetTerminology()) == ("Pancreas", PANCREAS_TERMINOLOGY)
+        volume = result.GetNodeReference(result.GetReferenceImageGeometryReferenceRole())
+        assert volume is not None and volume.GetName() == name
+
+    def test_results_loaded_again_after_that_replace_the_saved_ones(self, context, a_job, loaded, tmp_path):
+        other = saved_and_reloaded(context, tmp_path)
+        before = number_of_nodes(other, "vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode")
+        volume = find_or_load_volume(other, a_job, a_job.read_datalist().cases[0])
+        again = load_prediction(other, a_job.prediction(CASE_ID), volume)
+        assert number_of_nodes(other, "vtkMRMLSegmentationNode", "vtkMRMLScalarVolumeNode") == before
+        np.testing.assert_array_equal(
+            exported_mask(other, again.overlays, UNCERTAIN_SEGMENT), synthetic_heads()["uncertain"] > 0
+        )
 
 
 class TestWarnings:

@@ -1,0 +1,247 @@
+"""A job in the hands of its caller: how far it is, what it says, waiting for it, stopping it, taking it up again.
+
+No threads: in Slicer a Python thread hardly ever runs. `poll` does the work, called by a ticker or by `wait`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional, Protocol
+
+from coranet.errors import CoraNetError, JobError
+from coranet.events import Event, EventReader, Failed, Finished, Progress, without_superseded
+from coranet.job import Job, JobKind, JobStatus
+
+from .job_runner import GRACE_S, JobProcess, JobRunner
+
+_LOG = logging.getLogger(__name__)
+_POLL_INTERVAL_S = 0.2
+_LOG_TAIL_BYTES = 64 * 1024
+
+
+class Ticker(Protocol):
+    """Calls a function again and again, on the caller's own thread."""
+
+    def start(self, callback: Callable[[], None]) -> None:
+        """Begin to call `callback`."""
+
+    def stop(self) -> None:
+        """Do not call it any more; stopping twice is no error."""
+
+
+class JobHandle:
+    """One job. Properties and methods are in Slicer's camelCase: this is what the Python console sees."""
+
+    def __init__(
+        self,
+        job: Job,
+        runner: JobRunner,
+        process: Optional[JobProcess] = None,
+        ticker: Optional[Ticker] = None,
+        processEvents: Optional[Callable[[], None]] = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Watch a job.
+
+        Args:
+            job: the job.
+            runner: resumes it.
+            process: the process that was started for it; None: whoever works on it is found by the job's files.
+            ticker: polls while the job runs; None: only `wait` and `poll` do.
+            processEvents: called by `wait` between two looks, so that the application stays alive.
+            clock: seconds since 1970.
+        """
+        self._job = job
+        self._runner = runner
+        self._process = process or runner.attach(job)
+        self._ticker = ticker
+        self._process_events = processEvents
+        self._clock = clock
+        self._reader = EventReader(job.events_path)
+        self._events: list[Event] = []
+        self._on_events: list[Callable[[list[Event]], None]] = []
+        self._on_finished: list[Callable[[JobHandle], None]] = []
+        self._ended: Optional[JobStatus] = None
+        self._read()
+        self._watch()
+
+    def __repr__(self) -> str:
+        return f"<JobHandle {self.kind.value} '{self.folder}' {self.status.value} {self.progress:.0%}>"
+
+    @property
+    def folder(self) -> Path:
+        """The job's folder; `attach` it later, or on another day, to come back."""
+        return self._job.folder
+
+    @property
+    def job(self) -> Job:
+        """The job directory with the names of its files."""
+        return self._job
+
+    @property
+    def kind(self) -> JobKind:
+        """Training or segmentation."""
+        return self._job.kind
+
+    @property
+    def status(self) -> JobStatus:
+        """Where the job stands now."""
+        return self._ended or self._process.status()
+
+    @property
+    def events(self) -> list[Event]:
+        """What the job has told so far, up to the last poll, as if it had never been interrupted."""
+        return without_superseded(self._events)
+
+    @property
+    def phase(self) -> str:
+        """What it is doing, in a word; "" before it says so."""
+        latest = self._latest_progress()
+        return latest.phase if latest else ""
+
+    @property
+    def progress(self) -> float:
+        """Share of the work that is done, 0 to 1."""
+        if self.status is JobStatus.FINISHED:
+            return 1.0
+        latest = self._latest_progress()
+        return min(1.0, latest.step / latest.total_steps) if latest and latest.total_steps else 0.0
+
+    @property
+    def secondsLeft(self) -> Optional[float]:
+        """Estimated seconds to the end; None while unknown, and when nothing runs."""
+        latest = self._latest_progress()
+        if latest is None or latest.seconds_left is None or self.status is not JobStatus.RUNNING:
+            return None
+        return max(0.0, latest.seconds_left - max(0.0, self._clock() - latest.time))
+
+    @property
+    def message(self) -> str:
+        """The last word in a sentence: what came out, or what went wrong and where to look; "" while it runs."""
+        status = self.status
+        if status in (JobStatus.FINISHED, JobStatus.FAILED):
+            endings = [event for event in self._events if isinstance(event, (Finished, Failed))]
+            return endings[-1].message if endings else ""
+        if status is JobStatus.CRASHED:
+            last = [line for line in self.logTail().splitlines() if line.strip()][-1:]
+            return f"the process ended without a word; its log ends with: {last[0] if last else '(nothing)'}"
+        return "stopped on request; it can be resumed." if status is JobStatus.CANCELLED else ""
+
+    def onEvents(self, callback: Callable[[list[Event]], None]) -> None:
+        """Have `callback(newEvents)` called when there is news; what was told already comes at once."""
+        self._on_events.append(callback)
+        if self._events:
+            _call(callback, list(self._events))
+
+    def onFinished(self, callback: Callable[[JobHandle], None]) -> None:
+        """Have `callback(handle)` called once when the job is over, however it ended; at once if it is over already."""
+        self._on_finished.append(callback)
+        if self._ended:
+            _call(callback, self)
+
+    def poll(self) -> JobStatus:
+        """Look once: read new events, call callbacks, end what did not stop in time. Never waits.
+
+        Raises:
+            JobError: a file of the job is damaged.
+        """
+        if self._ended:
+            return self._ended
+        status = self._process.poll()
+        new = self._read()  # after the status: a process that is over has said everything
+        if new:
+            for callback in list(self._on_events):
+                _call(callback, new)
+        if status.is_over:
+            self._end(status)
+        return status
+
+    def wait(self, timeout: Optional[float] = None) -> JobStatus:
+        """Block until the job is over or `timeout` seconds have passed.
+
+        Returns:
+            The status then; `JobStatus.RUNNING` if the time was not enough.
+
+        Raises:
+            JobError: the job was never started, so that there is nothing to wait for.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            status = self.poll()
+            if status is JobStatus.CREATED:
+                raise JobError(f"'{self.folder}' has not been started; start it with resume().")
+            if status.is_over or (until is not None and time.monotonic() >= until):
+                return status
+            if self._process_events is not None:
+                self._process_events()
+            time.sleep(_POLL_INTERVAL_S)
+
+    def cancel(self, graceSeconds: float = GRACE_S) -> None:
+        """Ask the job to stop at its next safe point, and end it by force after `graceSeconds`; returns at once."""
+        self._process.request_stop(graceSeconds)
+
+    def resume(self) -> None:
+        """Take the job up again from its last checkpoint (or start it, if that was never done).
+
+        Raises:
+            JobError: it runs, or it is finished.
+        """
+        status = self.status
+        if status in (JobStatus.FINISHED, JobStatus.RUNNING):
+            raise JobError(f"'{self.folder}' is {status.value}; only a job that stopped early can be resumed.")
+        self._process = self._runner.start(self._job, resume=status is not JobStatus.CREATED)
+        self._ended = None
+        self._watch()
+
+    def logTail(self, lines: int = 20) -> str:
+        """The last lines of the log; "" if there is none."""
+        try:
+            with open(self._job.log_path, "rb") as log:
+                log.seek(max(0, self._job.log_path.stat().st_size - _LOG_TAIL_BYTES))
+                content = log.read()
+        except OSError:
+            return ""
+        return "\n".join(content.decode("utf-8", errors="replace").splitlines()[-lines:])
+
+    def close(self) -> None:
+        """Stop watching; the job goes on."""
+        if self._ticker is not None:
+            self._ticker.stop()
+
+    def _read(self) -> list[Event]:
+        new = self._reader.read_new()
+        self._events += new
+        return new
+
+    def _watch(self) -> None:
+        status = self._process.status()
+        if status.is_over:
+            self._ended = status
+        elif status is JobStatus.RUNNING and self._ticker is not None:
+            self._ticker.start(self._tick)
+
+    def _tick(self) -> None:
+        try:
+            self.poll()
+        except CoraNetError:
+            self.close()
+            _LOG.exception("the job in '%s' is not watched any more", self.folder)
+
+    def _end(self, status: JobStatus) -> None:
+        self._ended = status
+        self.close()
+        for callback in list(self._on_finished):
+            _call(callback, self)
+
+    def _latest_progress(self) -> Optional[Progress]:
+        return next((event for event in reversed(self.events) if isinstance(event, Progress)), None)
+
+
+def _call(callback: Callable[[Any], None], argument: Any) -> None:
+    try:
+        callback(argument)
+    except Exception:  # noqa: BLE001 - one caller's mistake must not silence the others
+        _LOG.exception("a callback of a job failed")

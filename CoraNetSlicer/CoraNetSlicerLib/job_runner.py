@@ -1,0 +1,184 @@
+"""Starts the process of a job so that it outlives the application, watches it through its files, and stops it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.errors import JobError, storage_error
+from coranet.job import Job, JobStatus, ProcessIdentity, is_alive, terminate_tree
+
+from .interpreter import Interpreter
+
+ENGINE = Path(__file__).resolve().parents[1] / "coranet" / "__main__.py"
+GRACE_S = 30.0
+# From launch to the first sign of life: starting Python from a slow disk takes this long at worst.
+STARTING_S = 60.0
+
+_NEW_PROCESS_GROUP, _NO_WINDOW, _BREAKAWAY = 0x00000200, 0x08000000, 0x01000000
+
+
+class DetachedProcess(subprocess.Popen):  # type: ignore[type-arg,unused-ignore]
+    """A process that is meant to outlive the object that started it."""
+
+    def __del__(self, **_: Any) -> None:
+        # Popen warns of a child that still runs; here that is the purpose.
+        super().__del__(_warn=lambda *_args, **_more: None)
+
+
+class JobProcess:
+    """The process that works on one job: started here, or somebody else's that is known by the job's files."""
+
+    def __init__(self, job: Job, clock: Callable[[], float], child: Any = None, claimed_before: Any = None) -> None:
+        """Use `JobRunner.start` or `JobRunner.attach`.
+
+        Args:
+            job: the job.
+            clock: seconds since 1970.
+            child: the started process (`poll()`, `pid`); None: it was not started here.
+            claimed_before: who had claimed the job before `child` was started.
+        """
+        self._job = job
+        self._clock = clock
+        self._child = child
+        self._claimed_before = claimed_before
+        self._kill_at: Optional[float] = None
+
+    def status(self) -> JobStatus:
+        """Where the job stands; unlike `Job.status`, knows of a process that has not claimed the job (yet, or ever)."""
+        status = self._status_of_process()
+        # It was stopped on request, but so hard that it could not say so.
+        if status is JobStatus.CRASHED and self._job.cancel_requested():
+            return JobStatus.CANCELLED
+        return status
+
+    def request_stop(self, grace_s: float = GRACE_S) -> None:
+        """Ask the process to stop; `poll` ends it when it has not done so after `grace_s` seconds."""
+        if self.status() is JobStatus.RUNNING:
+            self._job.request_cancel()
+            self._kill_at = self._clock() + grace_s
+
+    def poll(self) -> JobStatus:
+        """Do what is due: end a process whose grace time is over. Returns the status; never waits."""
+        status = self.status()
+        if self._kill_at is not None and (status.is_over or self._clock() >= self._kill_at):
+            self._kill_at = None
+            if not status.is_over:
+                self._kill()
+        return status
+
+    def _status_of_process(self) -> JobStatus:
+        if self._child is not None:
+            if self._child.poll() is None:
+                return JobStatus.RUNNING
+            if _identity(self._job) == self._claimed_before:
+                return JobStatus.CRASHED  # it ended before it could claim the job
+            return self._job.status()
+        status = self._job.status()
+        if status is JobStatus.CREATED and self._job.log_path.exists():
+            # The log is begun by whoever starts the process; the process has not claimed the job yet, or never will.
+            age = self._clock() - self._job.log_path.stat().st_mtime
+            return JobStatus.RUNNING if age < STARTING_S else JobStatus.CRASHED
+        return status
+
+    def _kill(self) -> None:
+        # PythonSlicer and the python.exe of a virtual environment are launchers: the worker is another process.
+        worker = _identity(self._job)
+        if worker is not None and worker.is_local and is_alive(worker):
+            terminate_tree(worker.pid)
+        if self._child is not None and self._child.poll() is None:
+            terminate_tree(self._child.pid)
+
+
+class JobRunner:
+    """Starts jobs with one interpreter."""
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        engine: Path = ENGINE,
+        launch: Callable[..., Any] = DetachedProcess,
+        clock: Callable[[], float] = time.time,
+        platform: str = sys.platform,
+    ) -> None:
+        """Take everything that differs between the application, a terminal and a test.
+
+        Args:
+            interpreter: the Python that runs the engine.
+            engine: the engine's entry file; called by its path, because a launcher may replace PYTHONPATH.
+            launch: starts a process, like subprocess.Popen.
+            clock: seconds since 1970.
+            platform: as sys.platform.
+        """
+        self._interpreter = interpreter
+        self._engine = engine
+        self._launch = launch
+        self._clock = clock
+        self._platform = platform
+
+    def start(self, job: Job, resume: bool = False) -> JobProcess:
+        """Start the process of a job and return at once.
+
+        Args:
+            job: a complete job directory.
+            resume: go on from the last checkpoint.
+
+        Raises:
+            JobError: the job is being worked on already, or the interpreter cannot be started.
+            StorageError: the log cannot be written.
+        """
+        if job.status() is JobStatus.RUNNING:
+            raise JobError(f"'{job.folder}' is being worked on already; stop it first, or wait for it.")
+        claimed_before = _identity(job)
+        job.withdraw_cancel()
+        command = [self._interpreter.executable, str(self._engine), "run", str(job.folder)]
+        child = self._launch_into_log(job, [*command, "--resume"] if resume else command)
+        return JobProcess(job, self._clock, child, claimed_before)
+
+    def attach(self, job: Job) -> JobProcess:
+        """Watch a job that somebody else may have started."""
+        return JobProcess(job, self._clock)
+
+    def _launch_into_log(self, job: Job, command: list[str]) -> Any:
+        begun_before = job.log_path.exists()
+        try:
+            log = open(job.log_path, "a", encoding="utf-8")  # noqa: SIM115 - the two kinds of failure are told apart
+        except OSError as error:
+            raise storage_error(job.log_path, error) from error
+        with log:
+            try:
+                child = self._launch_detached(command, log, job.folder)
+            except OSError as error:
+                if not begun_before:
+                    log.close()
+                    job.log_path.unlink()  # its presence would say that a process was started
+                reason = error.strerror or str(error)
+                raise JobError(f"'{command[0]}' cannot be started ({reason}); choose another Python.") from error
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {subprocess.list2cmdline(command)}\n")
+        return child
+
+    def _launch_detached(self, command: list[str], log: Any, folder: Path) -> Any:
+        common = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": log,
+            "stderr": subprocess.STDOUT,
+            "env": dict(self._interpreter.environment),
+            "cwd": str(folder),
+        }
+        if self._platform != "win32":
+            return self._launch(command, **common, start_new_session=True)
+        flags = _NEW_PROCESS_GROUP | _NO_WINDOW
+        try:
+            # The application may run inside a Windows job object that ends all its members with it.
+            return self._launch(command, **common, creationflags=flags | _BREAKAWAY)
+        except PermissionError:
+            return self._launch(command, **common, creationflags=flags)
+
+
+def _identity(job: Job) -> Optional[ProcessIdentity]:
+    process = job.read_process()
+    return None if process is None else ProcessIdentity(process["pid"], process["host"], process["started"])

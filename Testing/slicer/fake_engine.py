@@ -1,0 +1,59 @@
+"""Stands in for the engine: a real process that keeps the job directory's contract but learns nothing.
+
+FAKE_ENGINE in the environment says how it behaves: "" works through STEPS steps; "dies at once"; "fails"; "deaf"
+ignores the request to stop and has a child; "launcher" starts another of its kind and waits for it, as PythonSlicer does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "CoraNetSlicer"))
+from coranet.events import Cancelled, CheckpointSaved, Failed, Finished, Losses, Progress, Started
+from coranet.job import Job
+
+STEPS = int(os.environ.get("FAKE_STEPS", "5"))
+SECONDS_A_STEP = float(os.environ.get("FAKE_SECONDS_A_STEP", "0.02"))
+
+
+def run(job: Job, behaviour: str, resume: bool) -> int:
+    me = job.claim()
+    events = job.open_events()
+    first = max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
+    first = first if resume else 0
+    events.write(Started(first, STEPS, "cpu", "fake"))
+    if behaviour == "fails":
+        events.write(Failed("the label 'x.nrrd' has no voxel; paint one."))
+        return 3
+    if behaviour == "deaf":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        (job.folder / "child.pid").write_text(str(child.pid), encoding="utf-8")
+    for step in range(first + 1, STEPS + 1):
+        time.sleep(SECONDS_A_STEP)
+        if job.cancel_requested() and behaviour != "deaf":
+            events.write(Cancelled(step - 1))
+            return 130
+        job.beat(me)
+        events.write(Losses(step, "pretraining", total=1 / step, supervised=1 / step))
+        events.write(Progress("pretraining", step, STEPS, (STEPS - step) * SECONDS_A_STEP))
+        events.write(CheckpointSaved(step))
+    events.write(Finished(f"learned nothing in {STEPS} steps: größer als 0.", 1.0))
+    return 0
+
+
+def main() -> int:
+    behaviour = os.environ.get("FAKE_ENGINE", "")
+    if behaviour == "dies at once":
+        sys.stderr.write("ModuleNotFoundError: No module named 'torch' (ÄÖÜ)\n")
+        return 1
+    if behaviour == "launcher":
+        return subprocess.call([sys.executable, *sys.argv], env={**os.environ, "FAKE_ENGINE": "deaf"})
+    return run(Job.open(sys.argv[2]), behaviour, "--resume" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,36 @@
+"""Jobs and runners for the tests of processes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from coranet.config import TrainConfig
+from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from CoraNetSlicerLib.interpreter import Interpreter
+from CoraNetSlicerLib.job_runner import JobRunner
+
+FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
+
+
+def a_training_job(folder: Path) -> Job:
+    """A job directory whose images do not exist; the fake engine does not look."""
+    case = Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd")
+    return Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), Datalist((case,), (Label(1, "Liver"),)))
+
+
+def fake_runner(behaviour: str = "", **settings: str) -> JobRunner:
+    """A runner of the fake engine."""
+    mine = Interpreter.of_this_process()
+    environment = {**mine.environment, "FAKE_ENGINE": behaviour, **settings}
+    return JobRunner(Interpreter(mine.executable, environment), engine=FAKE_ENGINE)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s in vain")
+        time.sleep(0.02)

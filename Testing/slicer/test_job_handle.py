@@ -1,0 +1,184 @@
+"""A handle shows how far a job is, waits without threads, and calls back once."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from job_fixtures import a_training_job, fake_runner, wait_until
+
+from coranet.errors import JobError
+from coranet.events import Finished, Losses, Progress, Started
+from coranet.job import JobStatus
+from CoraNetSlicerLib.job_handle import JobHandle
+
+
+@pytest.fixture
+def job(awkward_path):
+    return a_training_job(awkward_path / "job 1")
+
+
+class HandTicker:
+    """Ticks when the test says so."""
+
+    def __init__(self) -> None:
+        self.callback = None
+
+    def start(self, callback) -> None:
+        self.callback = callback
+
+    def stop(self) -> None:
+        self.callback = None
+
+    def tick_until_it_stops(self) -> None:
+        def tick() -> bool:
+            if self.callback:
+                self.callback()
+            return self.callback is None
+
+        wait_until(tick)
+
+
+def start(job, behaviour: str = "", ticker=None, **settings: str) -> JobHandle:
+    runner = fake_runner(behaviour, **settings)
+    return JobHandle(job, runner, runner.start(job), ticker=ticker)
+
+
+def test_waiting_gives_the_status_at_the_end(job):
+    handle = start(job)
+    assert handle.wait(30) is JobStatus.FINISHED
+    assert handle.progress == 1.0
+    assert handle.secondsLeft is None
+    assert handle.message == "learned nothing in 5 steps: größer als 0."
+    assert isinstance(handle.events[0], Started) and isinstance(handle.events[-1], Finished)
+
+
+def test_waiting_gives_up_after_the_timeout(job):
+    handle = start(job, FAKE_STEPS="10000")
+    assert handle.wait(0.3) is JobStatus.RUNNING
+    handle.cancel()
+    assert handle.wait(30) is JobStatus.CANCELLED
+    assert "can be resumed" in handle.message
+
+
+def test_waiting_keeps_the_application_alive(job):
+    runner, calls = fake_runner(), []
+    JobHandle(job, runner, runner.start(job), processEvents=lambda: calls.append(1)).wait(30)
+    assert calls
+
+
+def test_waiting_for_a_job_that_was_never_started_is_refused(job):
+    with pytest.raises(JobError, match="has not been started"):
+        JobHandle(job, fake_runner()).wait()
+
+
+def test_progress_and_time_left_follow_the_events(job):
+    handle = start(job, FAKE_STEPS="1000", FAKE_SECONDS_A_STEP="0.05")
+    wait_until(lambda: handle.poll() and handle.progress > 0)
+    assert 0 < handle.progress < 0.5
+    assert 0 < handle.secondsLeft <= 50
+    assert handle.phase == "pretraining"
+    handle.cancel()
+    handle.wait(30)
+
+
+def test_time_left_runs_on_between_two_events(job):
+    with_events = job.open_events()
+    with_events.write(Started(0, 10, "cpu", "1"))
+    stamp = with_events.write(Progress("pretraining", 1, 10, 90.0)).time
+    with_events.close()
+    job.claim()  # this test's own process works on it
+    handle = JobHandle(job, fake_runner(), clock=lambda: stamp + 30)
+    assert handle.secondsLeft == pytest.approx(60)
+
+
+def test_a_ticker_brings_news_and_is_stopped_at_the_end(job):
+    ticker, told, ended = HandTicker(), [], []
+    handle = start(job, ticker=ticker)
+    handle.onEvents(told.extend)
+    handle.onFinished(ended.append)
+    ticker.tick_until_it_stops()
+    assert [event.step for event in told if isinstance(event, Losses)] == [1, 2, 3, 4, 5]
+    assert ended == [handle]
+    handle.poll()
+    assert ended == [handle]
+
+
+def test_who_asks_late_is_told_at_once(job):
+    handle = start(job)
+    handle.wait(30)
+    told, ended = [], []
+    handle.onEvents(told.extend)
+    handle.onFinished(ended.append)
+    assert len(told) == len(handle.events)
+    assert ended == [handle]
+
+
+def test_a_callback_that_fails_does_not_silence_the_others(job, caplog):
+    handle, ended = start(job), []
+
+    def broken(_):
+        raise ValueError("my own mistake")
+
+    handle.onEvents(broken)
+    handle.onFinished(broken)
+    handle.onFinished(ended.append)
+    with caplog.at_level(logging.ERROR):
+        assert handle.wait(30) is JobStatus.FINISHED
+    assert ended == [handle]
+    assert "my own mistake" in caplog.text
+
+
+def test_an_error_of_the_job_is_its_message(job):
+    handle = start(job, "fails")
+    assert handle.wait(30) is JobStatus.FAILED
+    assert handle.message == "the label 'x.nrrd' has no voxel; paint one."
+
+
+def test_a_process_that_dies_at_once_shows_the_end_of_its_log(job):
+    handle = start(job, "dies at once")
+    assert handle.wait(30) is JobStatus.CRASHED
+    assert "No module named 'torch' (ÄÖÜ)" in handle.message
+    assert "No module named" in handle.logTail(1)
+
+
+def test_a_stopped_job_is_resumed_where_it_was(job):
+    handle = start(job, FAKE_STEPS="40", FAKE_SECONDS_A_STEP="0.05")
+    wait_until(lambda: handle.poll() and len(handle.events) > 6)
+    handle.cancel()
+    assert handle.wait(30) is JobStatus.CANCELLED
+    ended = []
+    handle.onFinished(ended.append)
+    handle.resume()
+    assert handle.status is JobStatus.RUNNING
+    with pytest.raises(JobError, match="is running"):
+        handle.resume()
+    assert handle.wait(30) is JobStatus.FINISHED
+    assert [event.step for event in handle.events if isinstance(event, Losses)] == list(range(1, 41))
+    assert len(ended) == 2  # once for each end
+
+
+def test_a_finished_job_is_not_resumed(job):
+    handle = start(job)
+    handle.wait(30)
+    with pytest.raises(JobError, match="is finished"):
+        handle.resume()
+
+
+def test_a_damaged_events_file_ends_the_watch_but_not_the_application(job, caplog):
+    ticker = HandTicker()
+    handle = start(job, ticker=ticker, FAKE_STEPS="10000")
+    wait_until(lambda: handle.poll() and len(handle.events) > 1)
+    with open(job.events_path, "a", encoding="utf-8") as file:
+        file.write("not an event\n")
+    with caplog.at_level(logging.ERROR):
+        ticker.tick_until_it_stops()
+    assert "not watched any more" in caplog.text
+    job.request_cancel()
+    wait_until(
+        lambda: handle._process.status().is_over or not job.read_process() or handle._process._child.poll() is not None
+    )
+
+
+def test_a_handle_says_what_it_is(job):
+    assert repr(JobHandle(job, fake_runner())).startswith("<JobHandle train")

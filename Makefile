@@ -1,4 +1,4 @@
-# make demo | test | quick | venv | lint | format | clean. README.md says what each is for.
+# make demo | test | quick | venv | lint | format | file-list | clean. README.md says what each is for.
 # GNU make and a POSIX shell; all paths are relative, so the clone may lie in a folder with any name.
 
 PYTHON ?=
@@ -14,14 +14,14 @@ INSTALLED := $(VENV)/installed.stamp
 PROGRAM := CoraNetSlicer Testing $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test quick lint format clean
+.PHONY: help venv demo test quick lint format file-list clean
 
 help:
 	@echo "make demo    train, segment and picture a synthetic data set (DATA=dataset.json for your own, OUTPUT=folder)"
 	@echo "make test    lint, type check and the whole test suite"
 	@echo "make quick   the tests that take less than two minutes together"
 	@echo "make venv    only set up .venv (PYTHON=python3.12 PIP_ARGS='...' to choose)"
-	@echo "make lint, make format, make clean"
+	@echo "make lint, make format, make file-list, make clean"
 
 venv: $(INSTALLED)
 
@@ -47,6 +47,10 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix $(PROGRAM)
 	$(BIN)/ruff format $(PROGRAM)
+
+# The files that CMake puts into the extension package.
+file-list: $(INSTALLED)
+	$(BIN)/python Testing/contracts/module_files.py
 
 clean:
 	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache CoraNetSlicer/*.egg-info

@@ -45,7 +45,7 @@ def awkward_path(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real example volumes that may lie beside the repository; tests that need it are skipped without it."""
+    """Real example volumes that may lie beside the repository; tests that need them are skipped without."""
     folder = REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("real example volumes are absent: ../shared/data does not exist")

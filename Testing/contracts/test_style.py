@@ -14,7 +14,7 @@ MAX_FUNCTION_LINES = 40
 
 # Path below CoraNetSlicer/ -> why it may be longer, and up to where.
 LONGER_FILES = {
-    "coranet/job/directory.py": (340, "the one list of a job's file names; splitting it would make two places that know them"),
+    "coranet/job/directory.py": (340, "the one list of a job's files; split, two places would know them"),
 }  # fmt: skip
 
 PYTHON_39_FILES = (

@@ -1,0 +1,65 @@
+"""Documents that lie are worse than none: what can be compared with the program is compared."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import fields
+
+import pytest
+
+from contracts.rules import JOB_FILE_NAMES
+from contracts.source_tree import REPOSITORY
+from coranet.errors import CoraNetError
+from coranet.events import EVENT_TYPES
+from coranet.job.directory import JobStatus
+
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+JOB_DOCUMENT = (REPOSITORY / "docs" / "job-directory.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("event", EVENT_TYPES.values(), ids=EVENT_TYPES)
+def test_each_event_is_described_with_all_its_keys(event):
+    row = re.search(rf"^\| `{event.type}` \| (?P<keys>[^|]*) \|", JOB_DOCUMENT, re.MULTILINE)
+    assert row, f"docs/job-directory.md has no row for the event '{event.type}'"
+    keys = [one.name for one in fields(event) if one.name != "time"]
+    assert re.findall(r"`(\w+)`", row.group("keys")) == keys
+
+
+@pytest.mark.parametrize("name", JOB_FILE_NAMES)
+def test_each_file_of_a_job_is_described(name):
+    assert name in JOB_DOCUMENT
+
+
+@pytest.mark.parametrize("status", JobStatus)
+def test_each_status_is_described(status):
+    assert re.search(rf"^\|[^|]*\b{status.value}\b[^|]*\|", JOB_DOCUMENT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("error", CoraNetError.__subclasses__(), ids=lambda error: error.__name__)
+def test_each_exit_code_is_described(error):
+    codes = JOB_DOCUMENT.partition("## Exit codes")[2]
+    assert re.search(rf"\b{error.exit_code} \w", codes)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_links_lead_somewhere(document):
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?://|mailto:|#)([^)#\s]+)[^)]*\)", text)
+    broken = [link for link in links if not (document.parent / link).exists()]
+    assert not broken, f"{document.name} links to {broken}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_commands_that_documents_name_exist(document):
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= targets, f"{document.name} names make targets that do not exist: {named - targets}"
+
+
+@pytest.mark.parametrize(
+    "preset", sorted((REPOSITORY / "Resources" / "Presets").glob("*.json")), ids=lambda path: path.stem
+)
+def test_presets_say_what_they_are_for(preset):
+    assert json.loads(preset.read_text(encoding="utf-8"))["description"].endswith(".")

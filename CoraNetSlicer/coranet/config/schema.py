@@ -73,6 +73,9 @@ class AugmentationConfig(Section):
         "left and right structures differ.", paper="all", choices=("L", "P", "S"),
     )  # fmt: skip
     gamma: float = setting(0.3, "Largest relative change of contrast by a power law.", range=(0, 0.9))
+    brightness: float = setting(
+        0.15, "Largest relative change and largest shift of normalized intensity.", range=(0, 1)
+    )
     noise: float = setting(0.1, "Largest standard deviation of added noise, in normalized intensity.", range=(0, 1))
     blur_voxels: float = setting(0.7, "Largest standard deviation of smoothing.", unit="voxels", range=(0, 5))
 

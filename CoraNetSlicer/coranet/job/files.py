@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -79,3 +80,8 @@ def _rename_patiently(source: Path, target: Path, rename: Callable[[str, str], N
             if attempt == _RENAME_TRIES - 1:
                 raise
             time.sleep(_RENAME_WAIT_S)
+
+
+def remove_folder(folder: str | Path) -> None:
+    """Remove a folder that can be made again; what another process still holds open stays."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,199 @@
+"""The command line: ``python -m coranet train | segment | evaluate | run | doctor | phantom``.
+
+Imports of torch are inside the commands: ``--help`` and ``doctor`` must work where torch is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__
+from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
+from .errors import ConfigError, CoraNetError, DataError
+
+if TYPE_CHECKING:
+    from .job import Case, Job
+
+_EXAMPLES = """examples:
+  coranet phantom scans
+  coranet train scans/dataset.json --output job --preset quick
+  coranet segment scan.nrrd dicom_folder --model job --output results
+  coranet evaluate scans/dataset.json --model job --output scores
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words after the program's name; None: those of this process.
+
+    Returns:
+        Exit code: 0 if all went well.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A console in another code page must not fail on a path with letters it lacks.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except CoraNetError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted.\n")
+        return 130
+
+
+def _train(options: argparse.Namespace) -> int:
+    from .data.datalist import read_datalist, with_validation_cases
+    from .job import Job, JobKind
+
+    config = TrainConfig.from_preset(options.preset, _overrides(options.set))
+    if options.resume and Job.exists(options.output):
+        if options.set or options.preset != DEFAULT_PRESET:
+            raise ConfigError("a resumed job keeps its settings; leave out --preset and --set, or start a new job.")
+        return _work_in_terminal(Job.open(options.output), resume=True)
+    datalist = with_validation_cases(read_datalist(options.datalist), config.data.validation_cases, config.seed)
+    _require_labeled(options.datalist, datalist.cases)
+    return _work_in_terminal(Job.create(options.output, JobKind.TRAIN, config, datalist), resume=False)
+
+
+def _segment(options: argparse.Namespace) -> int:
+    from .data.datalist import input_cases
+
+    return _segment_cases(options, input_cases(options.inputs))
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from .data.datalist import read_datalist
+    from .job import Role
+
+    cases = read_datalist(options.datalist).with_role(Role.TEST)
+    if not cases:
+        raise DataError(f"the datalist '{options.datalist}' has no 'test' case with a label; add some.")
+    return _segment_cases(options, cases)
+
+
+def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
+    from .job import Datalist, Job, JobKind
+    from .model_package import ModelPackage
+
+    config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(_overrides(options.set))
+    if options.resume and Job.exists(options.output):
+        return _work_in_terminal(Job.open(options.output), resume=True)
+    package = ModelPackage.read(config.model)
+    job = Job.create(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))
+    return _work_in_terminal(job, resume=False)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .job import Job
+    from .worker import work_on
+
+    return work_on(Job.open(options.job), options.resume)
+
+
+def _work_in_terminal(job: Job, resume: bool) -> int:
+    from .events import Failed
+    from .terminal import TerminalProgress
+    from .worker import work_on
+
+    job.withdraw_cancel()
+    progress = TerminalProgress(sys.stderr)
+    failures: list[str] = []
+
+    def listen(event: object) -> None:
+        if isinstance(event, Failed):
+            failures.append(event.message)
+        progress(event)  # type: ignore[arg-type]
+
+    try:
+        exit_code = work_on(job, resume, listen)
+    finally:
+        progress.close()
+    if failures:
+        sys.stderr.write(f"error: {failures[-1]}\n")
+    return exit_code
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import examine, report
+
+    health = examine()
+    sys.stdout.write(health.to_json() if options.json else report(health))
+    return 0 if health.is_well else 1
+
+
+def _phantom(options: argparse.Namespace) -> int:
+    from .phantoms import PhantomSet, write_phantom_set
+
+    phantoms = PhantomSet(options.labeled, options.unlabeled, options.validation, options.test, seed=options.seed)
+    sys.stdout.write(f"{write_phantom_set(options.folder, phantoms)}\n")
+    return 0
+
+
+def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
+    from .job import Role
+
+    if not any(case.role is Role.TRAINING for case in cases):
+        raise DataError(f"the datalist '{datalist}' has no labeled case; add at least one {{image, label}} to 'training'.")
+
+
+def _overrides(words: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ConfigError(f"--set expects key=value, got '{word}'.")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coranet", description="Semi-supervised segmentation that knows where it is unsure.", epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"coranet {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    train = commands.add_parser("train", help="train a model from labeled and unlabeled scans")
+    train.add_argument("datalist", help="dataset.json with training, unlabeled and labels")
+    train.add_argument("--output", required=True, metavar="JOB", help="folder for the job: model, checkpoints, log")
+    train.add_argument("--preset", default=DEFAULT_PRESET, help=f"one of {', '.join(preset_names())}, or a JSON file")
+    train.set_defaults(command=_train)
+
+    segment = commands.add_parser("segment", help="segment scans with a trained model")
+    segment.add_argument("inputs", nargs="+", metavar="INPUT", help="image file, DICOM folder, or folder of images")
+    segment.set_defaults(command=_segment)
+    evaluate = commands.add_parser("evaluate", help="measure a model on the test cases of a datalist")
+    evaluate.add_argument("datalist", help="dataset.json with test and labels")
+    evaluate.set_defaults(command=_evaluate)
+    for one in (segment, evaluate):
+        one.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
+        one.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
+    for one in (train, segment, evaluate):
+        one.add_argument("--set", action="append", default=[], metavar="key=value", help="change a setting; may be repeated")
+        one.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
+
+    run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
+    run.add_argument("job")
+    run.add_argument("--resume", action="store_true")
+    run.set_defaults(command=_run)
+
+    doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.set_defaults(command=_doctor)
+
+    phantom = commands.add_parser("phantom", help="write a synthetic labelled data set")
+    phantom.add_argument("folder")
+    for name, count in (("labeled", 5), ("unlabeled", 16), ("validation", 1), ("test", 3), ("seed", 0)):
+        phantom.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"default {count}")
+    phantom.set_defaults(command=_phantom)
+    return parser

@@ -1,0 +1,1 @@
+"""From scans on disk to patches for training, and back."""

@@ -1,0 +1,173 @@
+"""Datalists: the Medical Segmentation Decathlon's dataset.json with one key more, ``unlabeled``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..job import Case, Datalist, Label, Role
+from ..volume import find_images, holds_dicom, is_image_file, name_of
+
+_ROLE_OF_KEY = {
+    "training": Role.TRAINING, "unlabeled": Role.UNLABELED, "validation": Role.VALIDATION, "test": Role.TEST,
+}  # fmt: skip
+
+
+def read_datalist(path: str | Path) -> Datalist:
+    """Read a dataset.json.
+
+    Args:
+        path: JSON file with ``training`` [{image, label}], optional ``unlabeled`` [{image} or path], ``validation`` and
+            ``test`` [{image, label}], and ``labels`` {value: name}. Paths are relative to the file.
+
+    Raises:
+        DataError: the file or one of its rows cannot be used; the message names both.
+    """
+    path = Path(path)
+    content = _read_json_object(path)
+    labels = tuple(_labels_of(content.get("labels"), path))
+    rows = [
+        (role, _row_of(row, key, path))
+        for key, role in _ROLE_OF_KEY.items()
+        for row in _rows_of(content, key, path)
+    ]  # fmt: skip
+    # Files of the Decathlon list their test images without labels: nothing can be measured on these.
+    rows = [(role, row) for role, row in rows if role is not Role.TEST or "label" in row]
+    names = unique_names([name_of(row["image"]) for _, row in rows])
+    cases = [
+        Case(name, role, _absolute(path, row["image"]), _absolute(path, row["label"]) if row.get("label") else None)
+        for name, (role, row) in zip(names, rows, strict=True)
+    ]
+    _require_distinct_images(cases, path)
+    return Datalist(tuple(cases), labels)
+
+
+def input_cases(inputs: Iterable[str | Path]) -> tuple[Case, ...]:
+    """Cases to be segmented.
+
+    Args:
+        inputs: image files, folders of one DICOM series, or folders of images.
+
+    Raises:
+        DataError: an input does not exist or holds no image.
+    """
+    paths: list[Path] = []
+    for entry in map(Path, inputs):
+        if not entry.exists():
+            raise DataError(f"'{entry}' does not exist; correct the path.")
+        found = [entry] if is_image_file(entry) or not entry.is_dir() or holds_dicom(entry) else find_images(entry)
+        if not found:
+            raise DataError(f"'{entry}' holds no image file and no DICOM series; choose another folder.")
+        paths += found
+    names = unique_names([name_of(path) for path in paths])
+    return tuple(Case(name, Role.INPUT, str(path.absolute())) for name, path in zip(names, paths, strict=True))
+
+
+def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> Datalist:
+    """Set labeled cases aside for validation where the list names none.
+
+    Args:
+        datalist: all cases.
+        wanted: how many; None: a fifth of the labeled ones, at least 1 if there are 4 or more, none of fewer.
+        seed: chooses which.
+
+    Raises:
+        DataError: no labeled case would be left to learn from.
+    """
+    labeled = datalist.with_role(Role.TRAINING)
+    if datalist.with_role(Role.VALIDATION):
+        return datalist
+    if wanted is None:
+        wanted = max(1, round(len(labeled) / 5)) if len(labeled) >= 4 else 0
+    if wanted >= len(labeled) > 0:
+        raise DataError(
+            f"{wanted} validation cases leave none of the {len(labeled)} labeled cases to learn from; "
+            "label more cases or lower data.validation_cases."
+        )
+    chosen = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:wanted]}
+    cases = tuple(replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases)
+    return replace(datalist, cases=cases)
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Names made fit for folders, each once: characters that file systems refuse are replaced, repeats are numbered."""
+    safe = [re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .") or "case" for name in names]
+    # Windows and macOS hold two names for one that differ in case only.
+    repeated = {name for name, count in Counter(name.lower() for name in safe).items() if count > 1}
+    taken = {name.lower() for name in safe} - repeated
+    unique = []
+    for name in safe:
+        number, candidate = 1, name
+        while candidate.lower() in taken:
+            number += 1
+            candidate = f"{name}-{number}"
+        if name.lower() in repeated:
+            taken.add(candidate.lower())
+        else:
+            candidate = name
+        unique.append(candidate)
+    return unique
+
+
+def _read_json_object(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"the datalist '{path}' does not exist; correct the path.") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"the datalist '{path}' cannot be read as JSON ({error}); correct the file.") from error
+    if not isinstance(content, dict):
+        raise DataError(f"the datalist '{path}' must hold a JSON object, got {type(content).__name__}.")
+    return content
+
+
+def _labels_of(content: Any, path: Path) -> Iterable[Label]:
+    if not isinstance(content, Mapping) or not content:
+        raise DataError(f"the datalist '{path}' needs 'labels', for example {{\"1\": \"pancreas\"}}; add them.")
+    for key, name in content.items():
+        try:
+            value = int(key)
+        except ValueError:
+            raise DataError(f"the datalist '{path}' has the label value '{key}', expected a whole number.") from None
+        if value != 0:  # 0 is the background by definition
+            yield Label(value, str(name))
+
+
+def _rows_of(content: Mapping[str, Any], key: str, path: Path) -> list[Any]:
+    rows = content.get(key, [])
+    if not isinstance(rows, list):
+        raise DataError(f"'{key}' in the datalist '{path}' must be a list, got {type(rows).__name__}.")
+    return rows
+
+
+def _row_of(row: Any, key: str, path: Path) -> dict[str, str]:
+    if isinstance(row, str):
+        row = {"image": row}
+    if not isinstance(row, dict) or not isinstance(row.get("image"), str):
+        raise DataError(f"a row of '{key}' in the datalist '{path}' must have an 'image', got {row!r}.")
+    if key in ("training", "validation") and not isinstance(row.get("label"), str):
+        raise DataError(f"'{row['image']}' of '{key}' in the datalist '{path}' has no 'label'; add it or move it to 'unlabeled'.")
+    return row
+
+
+def _absolute(datalist: Path, path: str) -> str:
+    return str((datalist.parent / path).absolute())
+
+
+def _require_distinct_images(cases: Sequence[Case], path: Path) -> None:
+    first: dict[str, Case] = {}
+    for case in cases:
+        other = first.setdefault(str(Path(case.image).resolve()), case)
+        if other is not case:
+            raise DataError(
+                f"the datalist '{path}' names '{case.image}' twice, as {other.role.value} and as {case.role.value}; "
+                "keep one of them."
+            )

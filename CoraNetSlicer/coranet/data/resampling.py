@@ -1,0 +1,59 @@
+"""Linear resampling between grids that cover the same extent, exact at equal sizes, in slabs where memory matters."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+
+def resampled_size(size: tuple[int, ...], spacing_mm: tuple[float, ...], target_mm: tuple[float, ...]) -> tuple[int, ...]:
+    """Number of voxels that cover the same extent at another spacing, at least 1 along each axis."""
+    return tuple(
+        max(1, int(round(count * here / there))) for count, here, there in zip(size, spacing_mm, target_mm, strict=True)
+    )
+
+
+def resample(volume: Tensor, size: tuple[int, int, int], rows: range | None = None) -> Tensor:
+    """Trilinear resampling onto a grid of `size` voxels over the same extent (voxel faces align at the border).
+
+    Args:
+        volume: (C, D, H, W), float.
+        size: of the whole result, (D', H', W').
+        rows: which of the D' rows to compute; None: all.
+
+    Returns:
+        (C, len(rows), H', W').
+    """
+    result = volume
+    for axis, count in enumerate(size, start=1):
+        wanted = rows if axis == 1 and rows is not None else range(count)
+        result = _resample_axis(result, axis, count, wanted)
+    return result
+
+
+def smooth_for(volume: np.ndarray, factors: tuple[float, ...]) -> np.ndarray:
+    """Remove detail that a coarser grid cannot hold, so that it does not fold into false patterns.
+
+    Args:
+        volume: (D, H, W).
+        factors: target spacing over spacing along each axis; axes with a factor up to 1 are left alone.
+    """
+    sigma = [0.5 * max(factor - 1.0, 0.0) for factor in factors]
+    return ndimage.gaussian_filter(volume, sigma) if any(sigma) else volume
+
+
+def _resample_axis(volume: Tensor, axis: int, count: int, wanted: range) -> Tensor:
+    source_count = volume.shape[axis]
+    if count == source_count:
+        return volume.narrow(axis, wanted.start, len(wanted)) if len(wanted) != count else volume
+    position = (torch.arange(wanted.start, wanted.stop, dtype=torch.float64) + 0.5) * (source_count / count) - 0.5
+    position = position.clamp(0, source_count - 1)
+    lower = position.floor().long()
+    upper = (lower + 1).clamp_max(source_count - 1)
+    shape = [1] * volume.ndim
+    shape[axis] = len(wanted)
+    weight = (position - lower).to(volume.dtype).to(volume.device).reshape(shape)
+    lower, upper = lower.to(volume.device), upper.to(volume.device)
+    return torch.lerp(volume.index_select(axis, lower), volume.index_select(axis, upper), weight)

@@ -1,0 +1,76 @@
+"""How the work tells what it is doing and learns that it should stop, without knowing of files or terminals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .errors import JobCancelled
+from .events import Event, Progress
+
+_QUIET_S = 0.5
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """Passed to everything that takes long.
+
+    Attributes:
+        emit: takes an event.
+        should_stop: whether the user asked to stop.
+    """
+
+    emit: Callable[[Event], object]
+    should_stop: Callable[[], bool]
+
+    def stop_if_asked(self) -> None:
+        """To be called where it is safe to stop.
+
+        Raises:
+            JobCancelled: the user asked to stop.
+        """
+        if self.should_stop():
+            raise JobCancelled("stopped on request.")
+
+
+class Pace:
+    """Reports progress, not too often, with the time left from the pace of each phase so far."""
+
+    def __init__(self, reporter: Reporter, phases: dict[str, int], relative_cost: dict[str, float] | None = None) -> None:
+        """Args:
+        reporter: where to report.
+        phases: steps of each phase, in order.
+        relative_cost: expected cost of a step, to guess the pace of a phase that has not begun; 1 if not given.
+        """
+        self._reporter = reporter
+        self._phases = phases
+        self._cost = {phase: (relative_cost or {}).get(phase, 1.0) for phase in phases}
+        self._seconds_per_step: dict[str, float] = {}
+        self._last_report = 0.0
+        self._last_time = time.monotonic()
+
+    def pause(self) -> None:
+        """Time since the last step does not count (something else was done in between)."""
+        self._last_time = time.monotonic()
+
+    def step(self, phase: str, step: int) -> None:
+        """One step of `phase` is done; `step` counts over all phases."""
+        now = time.monotonic()
+        took, self._last_time = now - self._last_time, now
+        known = self._seconds_per_step.get(phase, took)
+        self._seconds_per_step[phase] = 0.95 * known + 0.05 * took
+        total = sum(self._phases.values())
+        if step >= total or now - self._last_report >= _QUIET_S:
+            self._last_report = now
+            self._reporter.emit(Progress(phase, step, total, round(self._seconds_left(step), 1)))
+
+    def _seconds_left(self, step: int) -> float:
+        reference, known = next(iter(self._seconds_per_step.items()))
+        unit = known / self._cost[reference]
+        left, end = 0.0, 0
+        for phase, steps in self._phases.items():
+            end += steps
+            remaining = min(max(end - step, 0), steps)
+            left += remaining * self._seconds_per_step.get(phase, unit * self._cost[phase])
+        return left

@@ -1,0 +1,44 @@
+"""Tensors in files that are either whole or absent, and from which nothing can run."""
+
+from __future__ import annotations
+
+import errno
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import JobError, storage_error
+from .job.files import atomic_path
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors to a file that is either whole or absent.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    with atomic_path(path) as temporary:
+        try:
+            with open(temporary, "wb") as file:
+                torch.save(content, file)
+        except (OSError, RuntimeError) as error:
+            # torch reports a full disk as a RuntimeError of its zip writer.
+            cause = error if isinstance(error, OSError) else OSError(errno.ENOSPC, str(error))
+            raise storage_error(path, cause) from error
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Read tensors; nothing in the file can run code.
+
+    Raises:
+        JobError: the file is absent or damaged.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise JobError(f"'{path}' is missing; nothing was saved yet, start the job anew.") from None
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise JobError(f"'{path}' is damaged ({type(error).__name__}); start the job anew.") from error
+    return dict(content)

@@ -1,0 +1,56 @@
+"""What a person sees in a terminal: a bar that moves in place, and lines for what is worth keeping."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from .events import Cancelled, CheckpointSaved, Event, Failed, Finished, Losses, Progress, Validation
+from .narration import describe, duration
+
+_BAR_WIDTH = 30
+
+
+class TerminalProgress:
+    """Listens to events and draws them. Where the stream is no terminal only lines are written, no bar."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._bar = ""
+        self._note = ""
+
+    def __call__(self, event: Event) -> None:
+        """Draw an event."""
+        if isinstance(event, Progress):
+            self._draw(event)
+        elif isinstance(event, Losses):
+            self._note = f"loss {event.total:.3f}"
+        elif not isinstance(event, (CheckpointSaved, Failed)):
+            # A failure is said once, by the command line, as the reason of its exit code.
+            if isinstance(event, Validation):
+                self._note = f"Dice {event.mean_dice:.3f}"
+            self._line(describe(event), ends=isinstance(event, (Finished, Cancelled)))
+
+    def close(self) -> None:
+        """Leave the bar behind."""
+        if self._bar:
+            self._stream.write("\n")
+            self._bar = ""
+
+    def _draw(self, event: Progress) -> None:
+        if not self._is_terminal:
+            return
+        share = event.step / max(event.total_steps, 1)
+        filled = round(share * _BAR_WIDTH)
+        left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
+        text = f"{event.phase:<13} [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {event.step}/{event.total_steps}{left}  {self._note}"
+        self._stream.write("\r" + text.ljust(len(self._bar)))
+        self._stream.flush()
+        self._bar = text
+
+    def _line(self, text: str, ends: bool) -> None:
+        if self._bar:
+            self._stream.write("\n" if ends else "\r" + " " * len(self._bar) + "\r")
+            self._bar = ""
+        self._stream.write(text + "\n")
+        self._stream.flush()

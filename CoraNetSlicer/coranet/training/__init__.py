@@ -1,0 +1,1 @@
+"""CoraNet's two stages of training, and the loop around them."""

@@ -1,0 +1,236 @@
+"""Images in and out: the only file that reads and writes them.
+
+Arrays are indexed (k, j, i), the order of Slicer's ``arrayFromVolume``. Geometry is SimpleITK's (LPS, mm) and is
+passed through untouched: nothing here converts between LPS and RAS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from .errors import DataError, storage_error
+from .job.files import atomic_path
+
+IMAGE_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
+# Headers store geometry as text or as float32; a tenth of a percent of a voxel is neither visible nor a different grid.
+_GRID_TOLERANCE_VOXELS = 1e-2
+_DIRECTION_TOLERANCE = 1e-3
+
+# ITK warns on the terminal about harmless header details; what matters here is raised as an error.
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where voxels lie in the world.
+
+    Attributes:
+        size_ijk: number of voxels along i, j, k.
+        spacing_mm: distance of voxel centres along i, j, k.
+        origin_mm: centre of voxel (0, 0, 0) in LPS.
+        direction: row-major 3 x 3; its columns are the directions of i, j, k in LPS.
+    """
+
+    size_ijk: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+    direction: tuple[float, ...]
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in millilitres."""
+        return float(np.prod(self.spacing_mm)) / 1000.0
+
+    def difference(self, other: Grid) -> str:
+        """In words, what differs from another grid by more than rounding; "" if nothing does."""
+        spacing = np.array(self.spacing_mm)
+        if self.size_ijk != other.size_ijk:
+            return f"size {_by(self.size_ijk)} and {_by(other.size_ijk)}"
+        if np.any(np.abs(spacing - other.spacing_mm) * np.array(self.size_ijk) > _GRID_TOLERANCE_VOXELS * spacing):
+            return f"spacing {_by(self.spacing_mm)} mm and {_by(other.spacing_mm)} mm"
+        if np.any(np.abs(np.subtract(self.origin_mm, other.origin_mm)) > _GRID_TOLERANCE_VOXELS * spacing.min()):
+            return f"origin {_by(self.origin_mm)} mm and {_by(other.origin_mm)} mm"
+        if np.any(np.abs(np.subtract(self.direction, other.direction)) > _DIRECTION_TOLERANCE):
+            return "direction of the axes"
+        return ""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Voxels and where they lie. `voxels` has shape (k, j, i)."""
+
+    voxels: npt.NDArray[Any]
+    grid: Grid
+
+
+def read_image(path: str | Path) -> Volume:
+    """Read one scan.
+
+    Args:
+        path: a file in any format SimpleITK reads, or a folder that holds exactly one DICOM series.
+
+    Returns:
+        The scan, float32.
+
+    Raises:
+        DataError: absent, unreadable, not a single 3D scalar volume of several slices, or with NaN or infinite voxels.
+    """
+    image = _read(path)
+    voxels = sitk.GetArrayFromImage(image).astype(np.float32, copy=False)
+    wrong = int(voxels.size - np.isfinite(voxels).sum())
+    if wrong:
+        raise DataError(
+            f"'{path}' has {wrong} voxels that are not numbers (NaN or infinite); replace them by the background's value."
+        )
+    return Volume(voxels, _grid_of(image))
+
+
+def read_grid(path: str | Path) -> Grid:
+    """The grid of a scan or label map; reads the header only where the format allows it."""
+    path = Path(path)
+    if path.is_dir():
+        return read_image(path).grid
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(_existing(path)))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    _require_3d(path, reader.GetSize(), reader.GetNumberOfComponents())
+    return Grid(
+        tuple(reader.GetSize()), tuple(reader.GetSpacing()), tuple(reader.GetOrigin()), tuple(reader.GetDirection())
+    )
+
+
+def read_label_map(path: str | Path) -> Volume:
+    """Read a label map; voxels come as int32.
+
+    Raises:
+        DataError: as for `read_image`, or a voxel is not a whole number of at least 0.
+    """
+    image = _read(path)
+    voxels = sitk.GetArrayFromImage(image)
+    with np.errstate(invalid="ignore"):
+        whole = voxels.astype(np.int32)
+    if not np.array_equal(whole, voxels) or whole.min(initial=0) < 0:
+        raise DataError(
+            f"'{path}' is not a label map: its voxels must be whole numbers of at least 0, "
+            f"got values from {voxels.min()} to {voxels.max()}; give the segmentation, not the image."
+        )
+    return Volume(whole, _grid_of(image))
+
+
+def write_volume(path: str | Path, voxels: npt.NDArray[Any], grid: Grid) -> None:
+    """Write a compressed NRRD that is either whole or absent.
+
+    Args:
+        path: file to write; its suffix chooses the format.
+        voxels: (k, j, i), any scalar dtype.
+        grid: geometry; its size must be that of `voxels`.
+
+    Raises:
+        StorageError: the file could not be written.
+    """
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(grid.spacing_mm)
+    image.SetOrigin(grid.origin_mm)
+    image.SetDirection(grid.direction)
+    with atomic_path(path) as temporary:
+        try:
+            sitk.WriteImage(image, str(temporary), useCompression=True, compressionLevel=1)
+        except RuntimeError as error:
+            raise _write_error(temporary, error) from error
+
+
+def find_images(folder: str | Path) -> list[Path]:
+    """The scans in a folder: image files, and sub-folders that hold DICOM files, in alphabetical order."""
+    entries = sorted(Path(folder).iterdir())
+    return [entry for entry in entries if is_image_file(entry) or (entry.is_dir() and holds_dicom(entry))]
+
+
+def is_image_file(path: str | Path) -> bool:
+    """Whether the name has the ending of an image format (hidden files do not count)."""
+    name = Path(path).name.lower()
+    return Path(path).is_file() and name.endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def holds_dicom(folder: str | Path) -> bool:
+    """Whether a folder directly holds at least one DICOM series."""
+    return bool(_dicom_series(folder))
+
+
+def name_of(path: str | Path) -> str:
+    """The name of a scan without the ending of its format."""
+    name = Path(path).name
+    suffix = next((suffix for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True) if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)] if suffix else name
+
+
+def _read(path: str | Path) -> sitk.Image:
+    path = _existing(path)
+    try:
+        image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    _require_3d(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
+    return image
+
+
+def _read_dicom(folder: Path) -> sitk.Image:
+    series = _dicom_series(folder)
+    if len(series) != 1:
+        raise DataError(
+            f"'{folder}' holds {len(series)} DICOM series, expected exactly 1; put each series in a folder of its own."
+        )
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    return reader.Execute()
+
+
+def _dicom_series(folder: str | Path) -> tuple[str, ...]:
+    return tuple(sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)))
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"'{path}' does not exist; correct the path.")
+    return path
+
+
+def _require_3d(path: str | Path, size: tuple[int, ...], components: int) -> None:
+    if len(size) == 4 and size[3] > 1:
+        raise DataError(f"'{path}' has 4 dimensions ({_by(size)}), expected 3; save one of its frames as a volume of its own.")
+    if len(size) != 3 or min(size) < 2:
+        raise DataError(f"'{path}' is a single slice ({_by(size)}), expected a volume of several slices.")
+    if components != 1:
+        raise DataError(f"'{path}' has {components} values in each voxel, expected 1; convert it to a grey-value volume.")
+
+
+def _grid_of(image: sitk.Image) -> Grid:
+    return Grid(tuple(image.GetSize()), tuple(image.GetSpacing()), tuple(image.GetOrigin()), tuple(image.GetDirection()))
+
+
+def _unreadable(path: Path, error: RuntimeError) -> DataError:
+    reason = str(error).strip().splitlines()[-1].strip()
+    return DataError(f"'{path}' cannot be read as an image ({reason}); check that the file is whole and open it in Slicer.")
+
+
+def _write_error(path: Path, error: RuntimeError) -> Exception:
+    # ITK reports a full disk as a plain RuntimeError without errno; ask the disk itself.
+    import errno
+    import shutil
+
+    free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+    code = errno.ENOSPC if free < 64 * 2**20 else errno.EIO
+    return storage_error(path, OSError(code, str(error).strip().splitlines()[-1].strip()))
+
+
+def _by(values: tuple[Any, ...]) -> str:
+    return " x ".join(f"{value:g}" for value in values)

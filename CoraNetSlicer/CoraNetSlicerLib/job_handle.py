@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from coranet.errors import CoraNetError, JobError
-from coranet.events import Event, EventReader, Failed, Finished, Progress, without_superseded
+from coranet.events import Event, EventReader, Failed, Finished, Progress, Started, without_superseded
 from coranet.job import Job, JobKind, JobStatus
 
 from .job_runner import GRACE_S, JobProcess, JobRunner
@@ -99,8 +99,7 @@ class JobHandle:
     @property
     def phase(self) -> str:
         """What it is doing, in a word; "" before it says so."""
-        latest = self._latest_progress()
-        return latest.phase if latest else ""
+        return next((event.phase for event in reversed(self.events) if isinstance(event, Progress)), "")
 
     @property
     def progress(self) -> float:
@@ -237,7 +236,15 @@ class JobHandle:
             _call(callback, self)
 
     def _latest_progress(self) -> Optional[Progress]:
-        return next((event for event in reversed(self.events) if isinstance(event, Progress)), None)
+        # Phases before the counted steps (preparing the data) count by themselves; they say nothing of the whole.
+        total = None
+        latest = None
+        for event in self.events:
+            if isinstance(event, Started):
+                total, latest = event.total_steps, None
+            elif isinstance(event, Progress) and event.total_steps == total:
+                latest = event
+        return latest
 
 
 def _call(callback: Callable[[Any], None], argument: Any) -> None:

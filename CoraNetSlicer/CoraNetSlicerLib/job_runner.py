@@ -16,8 +16,8 @@ from .interpreter import Interpreter
 
 ENGINE = Path(__file__).resolve().parents[1] / "coranet" / "__main__.py"
 GRACE_S = 30.0
-# From launch to the first sign of life: starting Python from a slow disk takes this long at worst.
-STARTING_S = 60.0
+# From launch to the first sign of life: importing PyTorch from a slow disk takes this long at worst.
+STARTING_S = 180.0
 
 _NEW_PROCESS_GROUP, _NO_WINDOW, _BREAKAWAY = 0x00000200, 0x08000000, 0x01000000
 

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR, VTK_UNSIGNED_SHORT
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-import slicer
 from coranet.config import SegmentConfig, TrainConfig
 from coranet.errors import DataError, JobError, StorageError, storage_error
 from coranet.job import Case, Datalist, Job, JobKind, Role
 
 from .case_names import unique_case_names
 from .scene_context import SceneContext
+from .scene_import import CASE_ATTRIBUTE
 from .segment_classes import classes_of, label_array
 
-CASE_ATTRIBUTE = "CoraNetSlicer.Case"
 LabeledNodes = tuple[Any, Any]
 
 

@@ -1,7 +1,7 @@
 """Stands in for the engine: a real process that keeps the job directory's contract but learns nothing.
 
 FAKE_ENGINE in the environment says how it behaves: "" works through STEPS steps; "dies at once"; "fails"; "deaf"
-ignores the request to stop and has a child; "launcher" starts another of its kind and waits for it, as PythonSlicer does.
+ignores the request to stop and has a child; "launcher" starts another of its kind and waits for it like PythonSlicer.
 """
 
 from __future__ import annotations

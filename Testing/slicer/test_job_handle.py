@@ -92,6 +92,16 @@ def test_time_left_runs_on_between_two_events(job):
     assert handle.secondsLeft == pytest.approx(60)
 
 
+def test_preparing_the_data_is_no_progress_of_the_whole(job):
+    with_events = job.open_events()
+    with_events.write(Started(0, 10, "cpu", "1"))
+    with_events.write(Progress("preparing", 2, 2, 0.0))
+    with_events.close()
+    job.claim()
+    handle = JobHandle(job, fake_runner())
+    assert (handle.phase, handle.progress, handle.secondsLeft) == ("preparing", 0.0, None)
+
+
 def test_a_ticker_brings_news_and_is_stopped_at_the_end(job):
     ticker, told, ended = HandTicker(), [], []
     handle = start(job, ticker=ticker)
@@ -175,9 +185,7 @@ def test_a_damaged_events_file_ends_the_watch_but_not_the_application(job, caplo
         ticker.tick_until_it_stops()
     assert "not watched any more" in caplog.text
     job.request_cancel()
-    wait_until(
-        lambda: handle._process.status().is_over or not job.read_process() or handle._process._child.poll() is not None
-    )
+    wait_until(lambda: handle._process._child.poll() is not None)
 
 
 def test_a_handle_says_what_it_is(job):

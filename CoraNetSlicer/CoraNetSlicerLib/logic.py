@@ -1,0 +1,262 @@
+"""The console and batch API: train, segment, come back to a job, see its results. Names are in Slicer's camelCase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig
+from coranet.errors import ConfigError, JobError, ModelError
+from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Role
+
+from .case_names import unique_case_names
+from .image_files import find_images
+from .interpreter import Interpreter
+from .job_handle import JobHandle, Ticker
+from .job_runner import JobRunner
+from .overlays import show_prediction
+from .scene_context import SceneContext
+from .scene_export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
+from .scene_import import LoadedPrediction, find_or_load_volume, load_prediction
+from .training_plot import TrainingPlot
+
+TrainSettings = Union[None, str, Mapping[str, Any], TrainConfig]
+SegmentSettings = Union[None, Mapping[str, Any], SegmentConfig]
+AnyJob = Union[JobHandle, Job, str, Path]
+
+
+class CoraNetLogic:
+    """Everything the module does, without a window.
+
+    Example:
+        >>> logic = CoraNetLogic(SceneContext.standalone())
+        >>> job = logic.train(labeled=[(volume, segmentation)], unlabeled=[other], settings="quick")
+        >>> job.wait()
+        >>> logic.loadResults(logic.segment([other], model=job))
+    """
+
+    def __init__(
+        self,
+        context: SceneContext,
+        runner: Optional[JobRunner] = None,
+        jobsFolder: Union[None, str, Path] = None,
+        makeTicker: Optional[Callable[[], Ticker]] = None,
+        processEvents: Optional[Callable[[], None]] = None,
+    ) -> None:
+        """Take everything that differs between the application, a terminal and a test.
+
+        Args:
+            context: the scene and its logics.
+            runner: starts processes; None: with the running Python.
+            jobsFolder: where new jobs lie; None: CoraNetSlicer/jobs in the home folder.
+            makeTicker: makes what polls a running job; None: jobs are polled only by `wait()` and `poll()`.
+            processEvents: keeps the application alive while `wait()` blocks.
+        """
+        self.context = context
+        self.jobsFolder = Path(jobsFolder).expanduser() if jobsFolder else Path.home() / "CoraNetSlicer" / "jobs"
+        self._runner = runner or JobRunner(Interpreter.of_this_process())
+        self._make_ticker = makeTicker
+        self._process_events = processEvents
+        # A handle that nobody keeps would be collected, and its callbacks would never be called.
+        self._watched: list[JobHandle] = []
+
+    def train(
+        self,
+        labeled: Sequence[LabeledNodes],
+        unlabeled: Sequence[Any] = (),
+        settings: TrainSettings = None,
+        folder: Union[None, str, Path] = None,
+        validation: Sequence[LabeledNodes] = (),
+        segmentNames: Optional[Sequence[str]] = None,
+    ) -> JobHandle:
+        """Train a model in the background and return at once.
+
+        Args:
+            labeled: (volume node, segmentation node) of each labeled case.
+            unlabeled: volume nodes without segmentation.
+            settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as
+                {"preset": "quick", "training.self_training_steps": 2000}.
+            folder: of the new job; None: a new one in `jobsFolder`.
+            validation: labeled cases that only measure; none: the engine sets some aside.
+            segmentNames: the segments to learn; None: all, which then must be the same in all cases.
+
+        Raises:
+            CoraNetError: a node, a setting or the folder cannot be used; the text says why and what to do.
+        """
+        config = trainConfig(settings)
+        nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
+        return self._start(export_training_job(self.context, self._folderFor("train", folder), nodes, config))
+
+    def segment(
+        self,
+        volumeNodes: Sequence[Any],
+        model: AnyJob,
+        folder: Union[None, str, Path] = None,
+        settings: SegmentSettings = None,
+    ) -> JobHandle:
+        """Segment volumes in the background and return at once; `loadResults` shows what came out.
+
+        Args:
+            volumeNodes: volume nodes; one alone need not be in a list.
+            model: a finished training (its handle or folder), or a model's folder.
+            folder: of the new job; None: a new one in `jobsFolder`.
+            settings: None, a SegmentConfig, or a dictionary such as {"inference.overlap": 0.25}.
+
+        Raises:
+            CoraNetError: a node, the model, a setting or the folder cannot be used.
+        """
+        volumes = list(volumeNodes) if isinstance(volumeNodes, (list, tuple)) else [volumeNodes]
+        config = segmentConfig(model, settings)
+        return self._start(export_segment_job(self._folderFor("segment", folder), volumes, config))
+
+    def segmentFolder(
+        self,
+        inputFolder: Union[str, Path],
+        outputFolder: Union[str, Path],
+        model: AnyJob,
+        settings: SegmentSettings = None,
+    ) -> JobHandle:
+        """Segment all images of a folder in the background, files in, files out; nothing enters the scene.
+
+        Args:
+            inputFolder: holds image files, or sub-folders with a DICOM series each.
+            outputFolder: becomes the job's folder; must not hold a job yet.
+            model: as in `segment`.
+            settings: as in `segment`.
+
+        Raises:
+            CoraNetError: there is no image, or the model, a setting or the folder cannot be used.
+        """
+        config = segmentConfig(model, settings)
+        found = find_images(inputFolder)
+        names = unique_case_names(name for name, _ in found)
+        cases = tuple(Case(name, Role.INPUT, str(path)) for name, (_, path) in zip(names, found))
+        return self._start(Job.create(Path(outputFolder).expanduser(), JobKind.SEGMENT, config, Datalist(cases)))
+
+    def attach(self, folder: Union[str, Path]) -> JobHandle:
+        """Come back to a job, running or over, whoever started it.
+
+        Raises:
+            JobError: the folder holds no job of this version.
+        """
+        return self._handle(_job(folder))
+
+    def jobs(self, folder: Union[None, str, Path] = None) -> list[Path]:
+        """Folders of all jobs in `folder` (None: `jobsFolder`), by name; `attach` takes them."""
+        root = Path(folder) if folder else self.jobsFolder
+        return sorted(path for path in root.iterdir() if Job.exists(path)) if root.is_dir() else []
+
+    def loadResults(self, job: AnyJob, show: bool = True) -> list[LoadedPrediction]:
+        """Load what a segmentation has finished so far: segmentations, overlays, uncertainty maps.
+
+        Args:
+            job: the segmentation's handle or folder.
+            show: also give them their look in 2D and 3D; closed surfaces are made now.
+
+        Raises:
+            JobError: the job is a training, or has no result yet.
+            DataError: a result file is damaged or does not fit its volume.
+        """
+        job = _job(job)
+        if job.kind is not JobKind.SEGMENT:
+            raise JobError(
+                f"'{job.folder}' is a training, expected a segmentation; segment volumes with its model first."
+            )
+        cases = [case for case in job.read_datalist().cases if job.prediction(case.id).result.is_file()]
+        if not cases:
+            raise JobError(f"'{job.folder}' has no result yet; wait until its first case is done.")
+        return [self._load(job, case, show) for case in cases]
+
+    def trainingPlot(self, job: AnyJob) -> TrainingPlot:
+        """Losses and validation Dice as tables and plots in the scene; they follow a running job.
+
+        Raises:
+            JobError: the folder holds no job of this version.
+        """
+        handle = job if isinstance(job, JobHandle) else self._handle(_job(job))
+        plot = TrainingPlot(self.context, handle.folder.name)
+        handle.onEvents(lambda new: plot.update(handle.events))
+        return plot
+
+    def _start(self, job: Job) -> JobHandle:
+        return self._handle(job, started=True)
+
+    def _handle(self, job: Job, started: bool = False) -> JobHandle:
+        process = self._runner.start(job) if started else None
+        ticker = self._make_ticker() if self._make_ticker else None
+        handle = JobHandle(job, self._runner, process, ticker, self._process_events)
+        self._watched = [one for one in self._watched if one.status is JobStatus.RUNNING]
+        self._watched.append(handle)
+        return handle
+
+    def close(self) -> None:
+        """Stop watching all jobs; they go on."""
+        for handle in self._watched:
+            handle.close()
+        self._watched.clear()
+
+    def _load(self, job: Job, case: Case, show: bool) -> LoadedPrediction:
+        volume = find_or_load_volume(self.context, job, case)
+        loaded = load_prediction(self.context, job.prediction(case.id), volume)
+        if show:
+            show_prediction(self.context, loaded)
+        return loaded
+
+    def _folderFor(self, what: str, folder: Union[None, str, Path]) -> Path:
+        if folder:
+            return Path(folder).expanduser()
+        number, stamp = 1, time.strftime("%Y-%m-%d")
+        while (path := self.jobsFolder / f"{stamp}-{what}-{number}").exists():
+            number += 1
+        return path
+
+
+def trainConfig(settings: TrainSettings) -> TrainConfig:
+    """The configuration that `train` uses for its `settings`.
+
+    Raises:
+        ConfigError: an unknown preset or setting, or a value out of range.
+    """
+    if isinstance(settings, TrainConfig):
+        return settings
+    if settings is None or isinstance(settings, str):
+        return TrainConfig.from_preset(settings or DEFAULT_PRESET)
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"settings must be a preset's name or a dictionary, got {type(settings).__name__}.")
+    overrides = dict(settings)
+    return TrainConfig.from_preset(overrides.pop("preset", DEFAULT_PRESET), overrides)
+
+
+def segmentConfig(model: AnyJob, settings: SegmentSettings = None) -> SegmentConfig:
+    """The configuration that `segment` uses for its model and `settings`.
+
+    Raises:
+        ConfigError: an unknown setting, or a value out of range.
+        ModelError: there is no model there (yet).
+    """
+    if isinstance(settings, SegmentConfig):
+        return replace(settings, model=str(_modelFolder(model)))
+    return SegmentConfig(model=str(_modelFolder(model))).with_overrides(settings or {})
+
+
+def _modelFolder(model: AnyJob) -> Path:
+    folder = model.folder if isinstance(model, (JobHandle, Job)) else Path(model).expanduser().absolute()
+    if not folder.is_dir():
+        raise ModelError(f"there is no model folder '{folder}'; choose a trained model or the folder of a training.")
+    if not Job.exists(folder):
+        return folder
+    job = Job.open(folder)
+    if job.kind is not JobKind.TRAIN:
+        raise ModelError(f"'{folder}' is a segmentation, expected a training; choose the training that made its model.")
+    if not job.model_folder.is_dir():
+        raise ModelError(f"the training in '{folder}' has made no model yet; wait until it is finished.")
+    return folder
+
+
+def _job(job: AnyJob) -> Job:
+    if isinstance(job, JobHandle):
+        return job.job
+    return job if isinstance(job, Job) else Job.open(Path(job).expanduser())

@@ -1,0 +1,204 @@
+"""The console API from nodes to results, with real MRML and real processes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from job_fixtures import a_training_job, fake_runner, wait_until
+from scene_builders import SHAPE_KJI, add_volume
+from synthetic_predictions import CASE_ID, write_segmented_job
+
+from coranet.config import SegmentConfig, TrainConfig
+from coranet.errors import ConfigError, DataError, JobError, ModelError
+from coranet.events import Losses
+from coranet.job import JobKind, JobStatus, Role
+from CoraNetSlicerLib.job_handle import JobHandle
+from CoraNetSlicerLib.logic import CoraNetLogic, segmentConfig, trainConfig
+
+
+@pytest.fixture
+def logic(context, awkward_path):
+    return CoraNetLogic(context, runner=fake_runner(), jobsFolder=awkward_path / "jobs")
+
+
+@pytest.fixture
+def a_model(tmp_path) -> Path:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    return folder
+
+
+def unlabeled_volumes(context, count=2):
+    return [add_volume(context, f"U{index}", np.zeros(SHAPE_KJI, np.int16), np.eye(4)) for index in range(count)]
+
+
+def test_training_starts_in_the_background_and_ends(logic, context, a_labeled_case):
+    began = time.monotonic()
+    job = logic.train(labeled=[a_labeled_case], unlabeled=unlabeled_volumes(context), settings="quick")
+    assert time.monotonic() - began < 5
+    assert isinstance(job, JobHandle)
+    assert job.wait(30) is JobStatus.FINISHED
+    assert [case.role for case in job.job.read_datalist().cases] == [Role.TRAINING, Role.UNLABELED, Role.UNLABELED]
+
+
+def test_new_jobs_get_folders_of_their_own(logic, a_labeled_case):
+    first = logic.train([a_labeled_case], settings="quick")
+    second = logic.train([a_labeled_case], settings="quick")
+    assert first.folder.name == time.strftime("%Y-%m-%d-train-1")
+    assert second.folder.name == time.strftime("%Y-%m-%d-train-2")
+    assert logic.jobs() == [first.folder, second.folder]
+    first.wait(30), second.wait(30)
+
+
+def test_without_jobs_there_is_an_empty_list(logic):
+    assert logic.jobs() == []
+
+
+def test_jobs_lie_in_the_home_folder_unless_told_otherwise(context):
+    assert CoraNetLogic(context).jobsFolder == Path.home() / "CoraNetSlicer" / "jobs"
+
+
+def test_a_refused_training_leaves_no_folder_that_looks_like_a_job(logic, a_volume_node):
+    with pytest.raises(DataError):
+        logic.train([(a_volume_node, None)])
+    assert logic.jobs() == []
+
+
+class TestSettings:
+    def test_nothing_means_the_default_preset(self):
+        assert trainConfig(None) == TrainConfig.from_preset("default")
+
+    def test_a_name_means_a_preset(self):
+        assert trainConfig("quick") == TrainConfig.from_preset("quick")
+
+    def test_a_dictionary_changes_single_settings_of_a_preset(self):
+        config = trainConfig({"preset": "quick", "training.self_training_steps": 7, "data.patch_size_kji": (8, 8, 8)})
+        assert config.training.self_training_steps == 7
+        assert config.data.patch_size_kji == (8, 8, 8)
+        assert config.network == TrainConfig.from_preset("quick").network
+
+    def test_a_configuration_is_taken_as_it_is(self):
+        config = TrainConfig(seed=5)
+        assert trainConfig(config) is config
+
+    def test_a_misspelt_setting_gets_a_suggestion(self):
+        with pytest.raises(ConfigError, match=r"did you mean 'training\.learning_rate'"):
+            trainConfig({"training.learning_rat": 1e-3})
+
+    def test_what_is_no_setting_is_refused(self):
+        with pytest.raises(ConfigError, match="a preset's name or a dictionary, got int"):
+            trainConfig(5)
+
+    def test_segmentation_settings_join_the_model(self, a_model):
+        assert segmentConfig(a_model, {"inference.overlap": 0.25}).inference.overlap == 0.25
+        given = SegmentConfig(model="other").with_overrides({"machine.device": "cpu"})
+        assert segmentConfig(a_model, given) == SegmentConfig(model=str(a_model)).with_overrides(
+            {"machine.device": "cpu"}
+        )
+
+
+class TestModels:
+    def test_a_finished_training_is_a_model(self, tmp_path):
+        job = a_training_job(tmp_path / "t")
+        job.model_folder.mkdir()
+        for model in (JobHandle(job, fake_runner()), job, job.folder, str(job.folder)):
+            assert segmentConfig(model).model == str(job.folder)
+
+    def test_an_unfinished_training_is_not(self, tmp_path):
+        with pytest.raises(ModelError, match="has made no model yet"):
+            segmentConfig(a_training_job(tmp_path / "t"))
+
+    def test_a_segmentation_is_not(self, tmp_path):
+        with pytest.raises(ModelError, match="expected a training"):
+            segmentConfig(write_segmented_job(tmp_path / "s").folder)
+
+    def test_a_missing_folder_is_named(self, tmp_path):
+        with pytest.raises(ModelError, match="there is no model folder"):
+            segmentConfig(tmp_path / "nowhere")
+
+
+def test_one_volume_or_several_can_be_segmented(logic, context, a_model):
+    one, two = unlabeled_volumes(context)
+    alone, both = logic.segment(one, a_model), logic.segment([one, two], a_model)
+    assert [case.id for case in alone.job.read_datalist().cases] == ["U0"]
+    assert [case.id for case in both.job.read_datalist().cases] == ["U0", "U1"]
+    assert alone.kind is JobKind.SEGMENT
+    assert alone.wait(30) is both.wait(30) is JobStatus.FINISHED
+
+
+def test_a_folder_of_images_is_segmented_without_the_scene(logic, context, a_model, awkward_path):
+    images = awkward_path / "images"
+    images.mkdir()
+    for name in ("b.nii.gz", "a.nrrd", "notes.txt"):
+        (images / name).write_bytes(b"x")
+    before = context.scene.GetNumberOfNodes()
+    job = logic.segmentFolder(images, awkward_path / "out", a_model)
+    assert job.folder == awkward_path / "out"
+    cases = job.job.read_datalist().cases
+    assert [(case.id, Path(case.image).name) for case in cases] == [("a", "a.nrrd"), ("b", "b.nii.gz")]
+    assert job.wait(30) is JobStatus.FINISHED
+    assert context.scene.GetNumberOfNodes() == before
+
+
+def test_results_come_back_to_their_job(logic, context, tmp_path):
+    (loaded,) = logic.loadResults(write_segmented_job(tmp_path / "segment 1").folder)
+    assert loaded.volume.GetAttribute("CoraNetSlicer.Case") == f"segment 1/{CASE_ID}"
+    assert loaded.segmentation.GetSegmentation().GetNumberOfSegments() > 0
+    assert loaded.segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+def test_results_can_be_loaded_without_their_look(logic, tmp_path):
+    (loaded,) = logic.loadResults(write_segmented_job(tmp_path / "segment 1"), show=False)
+    assert not loaded.segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+def test_a_training_has_no_results_to_load(logic, tmp_path):
+    with pytest.raises(JobError, match="is a training"):
+        logic.loadResults(a_training_job(tmp_path / "t"))
+
+
+def test_a_segmentation_without_results_says_so(logic, context, a_model):
+    job = logic.segment(unlabeled_volumes(context), a_model)
+    job.wait(30)
+    with pytest.raises(JobError, match="has no result yet"):
+        logic.loadResults(job)
+
+
+def test_curves_follow_a_running_job(logic, a_labeled_case):
+    job = logic.train([a_labeled_case], settings="quick")
+    plot = logic.trainingPlot(job)
+    job.wait(30)
+    series = plot.losses_chart.GetNthPlotSeriesNode(0)
+    steps = [event for event in job.events if isinstance(event, Losses)]
+    assert series.GetTableNode().GetNumberOfRows() == len(steps) == 5
+
+
+def test_a_ticker_of_its_own_watches_each_job(context, awkward_path, a_labeled_case):
+    class Ticker:
+        running: list = []
+
+        def start(self, callback):
+            self.running.append(callback)
+
+        def stop(self):
+            self.running.clear()
+
+    logic = CoraNetLogic(context, fake_runner(), awkward_path, makeTicker=Ticker)
+    ended = []
+    logic.train([a_labeled_case], settings="quick").onFinished(ended.append)  # nobody keeps the handle
+    wait_until(lambda: [tick() for tick in list(Ticker.running)] and bool(ended) or bool(ended))
+    assert ended[0].status is JobStatus.FINISHED
+    assert Ticker.running == []
+
+
+def test_closing_leaves_jobs_alone(context, awkward_path, a_labeled_case):
+    logic = CoraNetLogic(context, fake_runner(FAKE_STEPS="10000"), awkward_path)
+    job = logic.train([a_labeled_case], settings="quick")
+    wait_until(lambda: job.poll() and job.progress > 0)
+    logic.close()
+    assert job.status is JobStatus.RUNNING
+    job.cancel()
+    job.wait(30)

@@ -11,9 +11,11 @@ from .scene_context import SceneContext
 from .scene_import import UNCERTAIN_SEGMENT, LoadedPrediction, label_color, segment_id
 
 RESULT_FILL_OPACITY = 0.5
-UNCERTAIN_FILL_OPACITY = 0.35
+UNCERTAIN_FILL_OPACITY = 0.4
 RADICAL_OPACITY_3D = 0.25
-UNCERTAIN_OPACITY_3D = 0.4
+# Its outside coincides with the radical surface: where two surfaces coincide, which one is drawn first flickers from pixel
+# to pixel, and the fainter one of them is, the less that shows.
+UNCERTAIN_OPACITY_3D = 0.18
 OUTLINE_THICKNESS_PIXELS = 2
 UNCERTAINTY_FOREGROUND_OPACITY = 0.6
 

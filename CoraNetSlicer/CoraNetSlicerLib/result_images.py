@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-import slicer
 from coranet.errors import DataError
 
 # Grids count as equal when no corner of one lies further than this from the other's, in voxels.

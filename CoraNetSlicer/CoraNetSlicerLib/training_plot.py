@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
+import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonDataModel import vtkTable
 
-import slicer
 from coranet.events import Event, Losses, Validation, without_superseded
 
 from .scene_context import SceneContext

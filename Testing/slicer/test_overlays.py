@@ -6,10 +6,10 @@ import colorsys
 
 import numpy as np
 import pytest
+import slicer
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-import slicer
 from CoraNetSlicerLib.overlays import (
     RESULT_FILL_OPACITY,
     conservative_color,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import slicer
 from scene_builders import array_of, numpy_matrix
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import (
@@ -19,7 +20,6 @@ from synthetic_predictions import (
     write_segmented_job,
 )
 
-import slicer
 from coranet.errors import DataError, JobError
 from CoraNetSlicerLib.scene_import import (
     UNCERTAIN_SEGMENT,

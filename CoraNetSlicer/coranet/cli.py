@@ -142,7 +142,9 @@ def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
     from .job import Role
 
     if not any(case.role is Role.TRAINING for case in cases):
-        raise DataError(f"the datalist '{datalist}' has no labeled case; add at least one {{image, label}} to 'training'.")
+        raise DataError(
+            f"the datalist '{datalist}' has no labeled case; add at least one {{image, label}} to 'training'."
+        )
 
 
 def _overrides(words: Sequence[str]) -> dict[str, str]:
@@ -179,7 +181,9 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         one.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     for one in (train, segment, evaluate):
-        one.add_argument("--set", action="append", default=[], metavar="key=value", help="change a setting; may be repeated")
+        one.add_argument(
+            "--set", action="append", default=[], metavar="key=value", help="change a setting; may be repeated"
+        )
         one.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
 
     run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")

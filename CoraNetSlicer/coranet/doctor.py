@@ -78,14 +78,16 @@ def _examine_package(health: Health, name: str, least: tuple[int, int]) -> None:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        mend = f"install it: {sys.executable} -m pip install \"{wanted}\""
+        mend = f'install it: {sys.executable} -m pip install "{wanted}"'
         health.findings.append(Finding("error", name, f"the package {name} is missing.", mend))
         return
     health.facts[name] = version
     numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
     if numbers < least:
         health.findings.append(
-            Finding("error", name, f"{name} {version} is too old, expected {wanted}.", f"upgrade it: pip install \"{wanted}\"")
+            Finding(
+                "error", name, f"{name} {version} is too old, expected {wanted}.", f'upgrade it: pip install "{wanted}"'
+            )
         )
 
 
@@ -118,5 +120,7 @@ def _examine_disk(health: Health) -> None:
     health.facts["disk_free_gib"] = round(free, 1)
     if free < _LEAST_FREE_GIB:
         health.findings.append(
-            Finding("warning", "disk", f"only {free:.1f} GiB are free in '{folder}'.", "free some space before a training.")
+            Finding(
+                "warning", "disk", f"only {free:.1f} GiB are free in '{folder}'.", "free some space before a training."
+            )
         )

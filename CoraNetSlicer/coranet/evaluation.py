@@ -1,4 +1,4 @@
-"""A segmentation job against the truth: Dice for each case and class, and whether the uncertain region points at errors."""
+"""A segmentation job against the truth: Dice, and whether the uncertain region points at the errors."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def evaluate_job(job: Job) -> dict[str, Any]:
         job: its cases of role test have labels, its predictions are complete.
 
     Returns:
-        cases: {id: {dice: {name: value or None}, outside_share, error_coverage, flagged_share}}; mean: the same over the
-        cases, and mean_dice over the classes.
+        cases: {id: {dice: {name: value or None}, outside_share, error_coverage, flagged_share}}; mean: the same over
+        the cases, and mean_dice over the classes.
 
     Raises:
         DataError: a label map lies on another grid than its image.
@@ -45,9 +45,9 @@ def describe(metrics: dict[str, Any]) -> str:
     mean = metrics["mean"]
     dice = ", ".join(f"{name} {_shown(value)}" for name, value in mean["dice"].items())
     return (
-        f"test Dice: {dice} (mean {_shown(mean['mean_dice'])}); {_percent(mean['error_coverage'])} of the wrong voxels lie in "
-        f"the {_percent(mean['flagged_share'])} flagged uncertain; {_percent(mean['outside_share'])} of the conservative "
-        "foreground lie outside of the radical foreground."
+        f"test Dice: {dice} (mean {_shown(mean['mean_dice'])}); "
+        f"{_percent(mean['error_coverage'])} of the wrong voxels lie in the {_percent(mean['flagged_share'])} flagged "
+        f"uncertain; {_percent(mean['outside_share'])} of the conservative foreground lie outside of the radical one."
     )
 
 
@@ -57,7 +57,9 @@ def _measure(job: Job, case: Case) -> dict[str, Any]:
     truth = read_label_map(str(case.label))
     difference = truth.grid.difference(read_grid(files.segmentation))
     if difference:
-        raise DataError(f"'{case.label}' lies on another grid than its image ({difference}); resample it to the image's grid.")
+        raise DataError(
+            f"'{case.label}' lies on another grid than its image ({difference}); resample it to the image's grid."
+        )
     values = [label["value"] for label in labels]
     names = [label["name"] for label in labels]
     segmentation, conservative, radical, uncertain = (
@@ -85,7 +87,11 @@ def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     names = rows[0]["dice"] if rows else {}
     dice = {name: _mean_of([row["dice"][name] for row in rows]) for name in names}
     keys = ("outside_share", "error_coverage", "flagged_share")
-    return {"dice": dice, "mean_dice": _mean_of(list(dice.values())), **{key: _mean_of([row[key] for row in rows]) for key in keys}}
+    return {
+        "dice": dice,
+        "mean_dice": _mean_of(list(dice.values())),
+        **{key: _mean_of([row[key] for row in rows]) for key in keys},
+    }
 
 
 def _mean_of(values: Sequence[float | None]) -> float | None:

@@ -138,7 +138,8 @@ class Cancelled(Event):
 EVENT_TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
-        Started, Progress, Losses, Validation, Warned, CheckpointSaved, CaseDone, CaseFailed, Finished, Failed, Cancelled,
+        Started, Progress, Losses, Validation, Warned, CheckpointSaved, CaseDone, CaseFailed,
+        Finished, Failed, Cancelled,
     )
 }  # fmt: skip
 

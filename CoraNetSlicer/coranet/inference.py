@@ -33,7 +33,10 @@ class SlidingWindow:
 
     @staticmethod
     def of(
-        architecture: Architecture, config: InferenceConfig, device: Device, before_window: Callable[[], None] = lambda: None
+        architecture: Architecture,
+        config: InferenceConfig,
+        device: Device,
+        before_window: Callable[[], None] = lambda: None,
     ) -> SlidingWindow:
         """The window that belongs to a network."""
         return SlidingWindow(architecture.patch_size_kji, config, device, before_window)
@@ -60,7 +63,7 @@ class SlidingWindow:
         )  # fmt: skip
         joined = inferer(padded, lambda patches: self._heads(network, patches))[0]
         core = [slice(margin // 2, margin // 2 + size) for margin, size in zip(margins, image.shape, strict=True)]
-        return HeadLogits(*joined[(slice(None), *core)].chunk(3))
+        return HeadLogits(*joined[tuple([slice(None), *core])].chunk(3))
 
     def _heads(self, network: nn.Module, patches: Tensor) -> Tensor:
         self.before_window()

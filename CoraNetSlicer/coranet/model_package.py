@@ -31,7 +31,7 @@ class ModelPackage:
         architecture: of the network.
         preprocessing: of its input.
         labels: of its classes 1, 2, ... in this order.
-        card: for people: validation_dice {name: value}, trained_on {role: number of cases}, steps, created, preset, seed.
+        card: for people: validation_dice {name: value}, trained_on {role: number of cases}, steps, preset, seed ...
     """
 
     folder: Path
@@ -83,7 +83,9 @@ class ModelPackage:
         try:
             network.load_state_dict(load_tensors(self.folder / _WEIGHTS))
         except (JobError, RuntimeError) as error:
-            raise ModelError(f"the weights in '{self.folder}' cannot be used ({error}); copy the model folder anew.") from error
+            raise ModelError(
+                f"the weights in '{self.folder}' cannot be used ({error}); copy the model folder anew."
+            ) from error
         return network.to(device.torch_device, memory_format=device.memory_format).eval()  # type: ignore[call-overload,no-any-return]
 
 
@@ -109,5 +111,7 @@ def _model_folder(path: Path) -> Path:
         raise ModelError(f"'{path}' is neither a model nor a training job; choose a folder that holds {_CARD}.")
     folder = Job.open(path).model_folder
     if not (folder / _CARD).is_file():
-        raise ModelError(f"the training in '{path}' has not finished, so there is no model yet; let it finish or resume it.")
+        raise ModelError(
+            f"the training in '{path}' has not finished, so there is no model yet; let it finish or resume it."
+        )
     return folder

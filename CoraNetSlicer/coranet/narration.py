@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from .events import (
     Cancelled,
     CaseDone,
@@ -48,7 +51,7 @@ def _losses(event: Losses) -> str:
     )
 
 
-_WORDS = {
+_WORDS: dict[type[Event], Callable[[Any], str]] = {
     Started: lambda event: f"CoraNet {event.version} on {event.device}, step {event.step} of {event.total_steps}",
     Progress: _progress,
     Losses: _losses,

@@ -1,4 +1,4 @@
-"""Synthetic labelled scans: a blob-shaped organ with a lesion, in noise, under a bias field, on an oblique anisotropic grid.
+"""Synthetic labelled scans: an organ with a lesion, in noise, under a bias field, on an oblique anisotropic grid.
 
 Hard enough that a few labels are not the whole story, small enough for a processor; the demo, the sample data and
 the tests use them.
@@ -112,8 +112,7 @@ def _write_case(folder: Path, number: int, phantoms: PhantomSet, labelled: bool)
 
 def _points_mm(phantoms: PhantomSet) -> Array:
     """Voxel centres relative to the middle of the volume, mm; (3, k, j, i), components i, j, k."""
-    size = np.array(phantoms.size_ijk)[::-1]
-    index = np.indices(size, dtype=np.float32)[::-1]
+    index = np.indices(phantoms.size_ijk[::-1]).astype(np.float32)[::-1]
     middle = (np.array(phantoms.size_ijk, dtype=np.float32) - 1) / 2
     spacing = np.array(phantoms.spacing_mm, dtype=np.float32)
     points: Array = (index - middle[:, None, None, None]) * spacing[:, None, None, None]
@@ -147,7 +146,9 @@ def _lesion_distance(random: np.random.Generator, points: Array, centre: Array, 
     return distance
 
 
-def _appearance(random: np.random.Generator, organ_distance: Array, labels: Array, spacing_mm: tuple[float, ...]) -> Array:
+def _appearance(
+    random: np.random.Generator, organ_distance: Array, labels: Array, spacing_mm: tuple[float, ...]
+) -> Array:
     """Grey values: low contrast, a neighbour that looks alike, texture, a bias field, blur and noise; int16."""
     background, organ, lesion = 100.0, 100.0 + random.uniform(28, 40), 100.0 + random.uniform(62, 80)
     clean = np.choose(labels, [background, organ, lesion]).astype(np.float32)
@@ -173,7 +174,6 @@ def _oblique_grid(random: np.random.Generator, phantoms: PhantomSet) -> Grid:
         step[first, first] = step[second, second] = np.cos(angle)
         step[first, second], step[second, first] = -np.sin(angle), np.sin(angle)
         rotation = rotation @ step
-    origin = random.uniform(-80, 80, 3)
-    return Grid(
-        phantoms.size_ijk, phantoms.spacing_mm, tuple(float(part) for part in origin), tuple(rotation.ravel().tolist())
-    )
+    left, posterior, superior = (float(part) for part in random.uniform(-80, 80, 3))
+    direction = tuple(float(part) for part in rotation.ravel())
+    return Grid(phantoms.size_ijk, phantoms.spacing_mm, (left, posterior, superior), direction)

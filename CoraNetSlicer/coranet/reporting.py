@@ -37,11 +37,15 @@ class Reporter:
 class Pace:
     """Reports progress, not too often, with the time left from the pace of each phase so far."""
 
-    def __init__(self, reporter: Reporter, phases: dict[str, int], relative_cost: dict[str, float] | None = None) -> None:
-        """Args:
-        reporter: where to report.
-        phases: steps of each phase, in order.
-        relative_cost: expected cost of a step, to guess the pace of a phase that has not begun; 1 if not given.
+    def __init__(
+        self, reporter: Reporter, phases: dict[str, int], relative_cost: dict[str, float] | None = None
+    ) -> None:
+        """Begin to measure.
+
+        Args:
+            reporter: where to report.
+            phases: steps of each phase, in order.
+            relative_cost: expected cost of a step, to guess the pace of a phase that has not begun; 1 if not given.
         """
         self._reporter = reporter
         self._phases = phases

@@ -14,7 +14,7 @@ def sigmoid_ramp_up(step: int, length: int) -> float:
 
 
 def teacher_decay(step: int, decay: float) -> float:
-    """Decay of the teacher's moving average at a step: a true mean of the first steps, then `decay` (Tarvainen 2017)."""
+    """Decay of the teacher's average at a step: a true mean of the first steps, then `decay` (Tarvainen 2017)."""
     return min(1.0 - 1.0 / (step + 1), decay)
 
 

@@ -96,7 +96,9 @@ def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...]) -
             result[slab.start : slab.stop] = values[head[0].argmax(0).numpy()]
         uncertainty[slab.start : slab.stop] = uncertainty_map(here.conservative, here.radical)[0].numpy()
     uncertain = (heads[1] != heads[2]).astype(np.uint8)
-    return Prediction(*(np.ascontiguousarray(orientation.from_canonical(one)) for one in (*heads, uncertain, uncertainty)))
+    return Prediction(
+        *(np.ascontiguousarray(orientation.from_canonical(one)) for one in (*heads, uncertain, uncertainty))
+    )
 
 
 def run_segmentation_job(job: Job, resume: bool, reporter: Reporter) -> str:
@@ -177,7 +179,11 @@ def arrays_of(prediction: Prediction) -> dict[str, Array]:
 
 
 def _volumes_ml(prediction: Prediction, labels: tuple[Label, ...], voxel_ml: float) -> dict[str, dict[str, float]]:
-    heads = {"segmentation": prediction.segmentation, "conservative": prediction.conservative, "radical": prediction.radical}
+    heads = {
+        "segmentation": prediction.segmentation,
+        "conservative": prediction.conservative,
+        "radical": prediction.radical,
+    }
     return {
         label.name: {head: float((voxels == label.value).sum() * voxel_ml) for head, voxels in heads.items()}
         for label in labels
@@ -189,6 +195,6 @@ def _summary(job: Job, count: int, failures: list[str]) -> str:
         raise DataError(failures[0])
     if failures:
         raise CoraNetError(
-            f"{len(failures)} of {count} cases could not be segmented; the first: {failures[0]} The others are complete."
+            f"{len(failures)} of {count} cases could not be segmented, the others are done; the first: {failures[0]}"
         )
     return f"{count} {'case is' if count == 1 else 'cases are'} segmented, in '{job.prediction_folder('').resolve()}'."

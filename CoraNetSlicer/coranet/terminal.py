@@ -43,7 +43,8 @@ class TerminalProgress:
         share = event.step / max(event.total_steps, 1)
         filled = round(share * _BAR_WIDTH)
         left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
-        text = f"{event.phase:<13} [{'#' * filled}{'.' * (_BAR_WIDTH - filled)}] {event.step}/{event.total_steps}{left}  {self._note}"
+        bar = "#" * filled + "." * (_BAR_WIDTH - filled)
+        text = f"{event.phase:<13} [{bar}] {event.step}/{event.total_steps}{left}  {self._note}"
         self._stream.write("\r" + text.ljust(len(self._bar)))
         self._stream.flush()
         self._bar = text

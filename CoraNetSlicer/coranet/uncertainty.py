@@ -23,10 +23,10 @@ def certain_region(conservative_logits: Tensor, radical_logits: Tensor) -> Tenso
 
 
 def caution_shift(conservative_logits: Tensor, radical_logits: Tensor) -> Tensor:
-    """The smallest shift of the decision that makes the heads differ: one number a voxel, below 0 where they differ already.
+    """The smallest shift of the decision that makes the heads differ, a voxel; below 0 where they differ already.
 
-    A head trained with a misclassification cost can be moved to another cost by adding a log-cost to its logits. For
-    a class, let m_c and m_r be its margins (logit minus the best other logit) in the conservative and the radical
+    A head trained with a misclassification cost can be moved to another cost by adding a log-cost to its logits.
+    For a class, let m_c and m_r be its margins (logit minus the best other logit) in the conservative and the radical
     head. Lowering m_c and raising m_r by t, the heads say different things about the class as soon as t exceeds
     max(m_c, -m_r). Where they differ the wrong way round (m_c > 0 > m_r) the disagreement is as deep as the nearer of
     the two margins. A voxel is doubted as soon as one of its foreground classes is.
@@ -49,7 +49,7 @@ def caution_shift(conservative_logits: Tensor, radical_logits: Tensor) -> Tensor
 def uncertainty_map(conservative_logits: Tensor, radical_logits: Tensor) -> Tensor:
     """Uncertainty in [0, 1]: the logistic function of minus `caution_shift`.
 
-    At least 0.5 exactly where the heads name different classes; a threshold u corresponds to the shift log((1 - u) / u).
+    At least 0.5 exactly where the heads name different classes; a threshold u is the shift log((1 - u) / u).
 
     Returns:
         Float32, (B, ...).

@@ -86,7 +86,7 @@ def read_image(path: str | Path) -> Volume:
     wrong = int(voxels.size - np.isfinite(voxels).sum())
     if wrong:
         raise DataError(
-            f"'{path}' has {wrong} voxels that are not numbers (NaN or infinite); replace them by the background's value."
+            f"'{path}' has {wrong} voxels that are not numbers (NaN or infinite); replace them by the background value."
         )
     return Volume(voxels, _grid_of(image))
 
@@ -168,7 +168,9 @@ def holds_dicom(folder: str | Path) -> bool:
 def name_of(path: str | Path) -> str:
     """The name of a scan without the ending of its format."""
     name = Path(path).name
-    suffix = next((suffix for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True) if name.lower().endswith(suffix)), "")
+    suffix = next(
+        (suffix for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True) if name.lower().endswith(suffix)), ""
+    )
     return name[: len(name) - len(suffix)] if suffix else name
 
 
@@ -190,7 +192,8 @@ def _read_dicom(folder: Path) -> sitk.Image:
         )
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    return reader.Execute()
+    image: sitk.Image = reader.Execute()
+    return image
 
 
 def _dicom_series(folder: str | Path) -> tuple[str, ...]:
@@ -206,20 +209,28 @@ def _existing(path: str | Path) -> Path:
 
 def _require_3d(path: str | Path, size: tuple[int, ...], components: int) -> None:
     if len(size) == 4 and size[3] > 1:
-        raise DataError(f"'{path}' has 4 dimensions ({_by(size)}), expected 3; save one of its frames as a volume of its own.")
+        raise DataError(
+            f"'{path}' has 4 dimensions ({_by(size)}), expected 3; save one of its frames as a volume of its own."
+        )
     if len(size) != 3 or min(size) < 2:
         raise DataError(f"'{path}' is a single slice ({_by(size)}), expected a volume of several slices.")
     if components != 1:
-        raise DataError(f"'{path}' has {components} values in each voxel, expected 1; convert it to a grey-value volume.")
+        raise DataError(
+            f"'{path}' has {components} values in each voxel, expected 1; convert it to a grey-value volume."
+        )
 
 
 def _grid_of(image: sitk.Image) -> Grid:
-    return Grid(tuple(image.GetSize()), tuple(image.GetSpacing()), tuple(image.GetOrigin()), tuple(image.GetDirection()))
+    return Grid(
+        tuple(image.GetSize()), tuple(image.GetSpacing()), tuple(image.GetOrigin()), tuple(image.GetDirection())
+    )
 
 
 def _unreadable(path: Path, error: RuntimeError) -> DataError:
     reason = str(error).strip().splitlines()[-1].strip()
-    return DataError(f"'{path}' cannot be read as an image ({reason}); check that the file is whole and open it in Slicer.")
+    return DataError(
+        f"'{path}' cannot be read as an image ({reason}); check that the file is whole and open it in Slicer."
+    )
 
 
 def _write_error(path: Path, error: RuntimeError) -> Exception:

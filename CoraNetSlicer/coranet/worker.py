@@ -12,9 +12,20 @@ from types import FrameType
 from typing import Any
 
 from .errors import CoraNetError, JobCancelled, StorageError, storage_error
-from .events import Cancelled, CaseDone, CheckpointSaved, Event, EventWriter, Failed, Finished, Losses, Progress, Started
 from .evaluation import describe as describe_metrics
 from .evaluation import evaluate_job
+from .events import (
+    Cancelled,
+    CaseDone,
+    CheckpointSaved,
+    Event,
+    EventWriter,
+    Failed,
+    Finished,
+    Losses,
+    Progress,
+    Started,
+)
 from .job import Job, JobKind, ProcessIdentity, Role
 from .job.directory import HEARTBEAT_INTERVAL_S
 from .narration import describe
@@ -96,7 +107,9 @@ def _work(job: Job, resume: bool, reporter: Reporter, tell: _Telling) -> int:
         message = "the memory of this machine does not suffice; lower data.patch_voxels or close other programs."
         return _fail(tell, CoraNetError(f"{message} {error}".strip()), CoraNetError.exit_code)
     except Exception as error:  # the one place that may catch everything
-        message = f"an unexpected error ended the job ({type(error).__name__}: {error}); details are in '{job.log_path}'."
+        message = (
+            f"an unexpected error ended the job ({type(error).__name__}: {error}); details are in '{job.log_path}'."
+        )
         return _fail(tell, CoraNetError(message), UNEXPECTED)
 
 

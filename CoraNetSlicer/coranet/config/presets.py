@@ -26,7 +26,9 @@ def preset_path(name: str) -> Path:
     for path in (_presets_folder() / f"{name}.json", Path(name)):
         if path.is_file():
             return path
-    raise ConfigError(f"there is no preset '{name}'{suggestion(name, preset_names())}; presets: {', '.join(preset_names())}.")
+    raise ConfigError(
+        f"there is no preset '{name}'{suggestion(name, preset_names())}; presets: {', '.join(preset_names())}."
+    )
 
 
 def _presets_folder() -> Path:

@@ -94,7 +94,9 @@ class TrainingConfig(Section):
     labeled_batch_size: int = setting(2, "Labeled patches a step.", unit="patches", paper="4", range=(1, 256))
     unlabeled_batch_size: int = setting(2, "Unlabeled patches a step.", unit="patches", paper="4", range=(1, 256))
     learning_rate: float = setting(2e-3, "Step size of Adam at the start.", paper="1e-3", range=(1e-8, 1))
-    adam_betas: tuple[float, float] = setting((0.9, 0.999), "Momentum terms of Adam.", paper="0.5, 0.999", range=(0, 0.99999))
+    adam_betas: tuple[float, float] = setting(
+        (0.9, 0.999), "Momentum terms of Adam.", paper="0.5, 0.999", range=(0, 0.99999)
+    )
     learning_rate_schedule: str = setting(
         "cosine", "Course of the learning rate over all steps.", paper="constant", choices=("constant", "cosine")
     )
@@ -103,20 +105,28 @@ class TrainingConfig(Section):
         5.0, "Alpha: how many times costlier the conservative head holds false foreground, and the radical head missed "
         "foreground.", paper="5", range=(1, 1000),
     )  # fmt: skip
-    certain_weight: float = setting(0.5, "Weight of the pseudo-label loss in the certain region.", paper="0.5", range=(0, 100))
+    certain_weight: float = setting(
+        0.5, "Weight of the pseudo-label loss in the certain region.", paper="0.5", range=(0, 100)
+    )
     uncertain_weight: float = setting(
         0.5, "Weight of the mean-teacher loss in the uncertain region, before consistency_weight and ramp-up.",
         paper="0.5", range=(0, 100),
     )  # fmt: skip
-    consistency_weight: float = setting(0.1, "Weight of the mean-teacher loss after ramp-up.", paper="0.1", range=(0, 1000))
+    consistency_weight: float = setting(
+        0.1, "Weight of the mean-teacher loss after ramp-up.", paper="0.1", range=(0, 1000)
+    )
     ramp_up_share: float = setting(
         0.2, "Share of the self-training steps over which the unlabeled losses grow to their full weight.",
         paper="40 of 200 epochs", range=(0, 1),
     )  # fmt: skip
-    teacher_decay: float = setting(0.99, "Decay of the exponential moving average that is the teacher.", paper="0.99", range=(0, 0.99999))
-    teacher_noise: float = setting(0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1))
+    teacher_decay: float = setting(
+        0.99, "Decay of the exponential moving average that is the teacher.", paper="0.99", range=(0, 0.99999)
+    )
+    teacher_noise: float = setting(
+        0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1)
+    )
     pseudo_label_source: str = setting(
-        "teacher", "Whose agreement of the conservative and radical head gives the certain region and pseudo-labels: the "
+        "teacher", "Whose conservative and radical heads give the certain region and the pseudo-labels: the "
         "teacher of each step, or the teacher as it was at the last refresh.",
         paper="network of the last refresh", choices=("teacher", "refreshed"),
     )  # fmt: skip
@@ -158,7 +168,9 @@ class TrainConfig(Section):
     """Everything a training job needs to know."""
 
     preset: str = DEFAULT_PRESET
-    seed: int = setting(0, "Start of all random numbers; the same seed gives the same model on a CPU.", range=(0, 2**31 - 1))
+    seed: int = setting(
+        0, "Start of all random numbers; the same seed gives the same model on a CPU.", range=(0, 2**31 - 1)
+    )
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     augmentation: AugmentationConfig = AugmentationConfig()

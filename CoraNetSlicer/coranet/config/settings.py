@@ -51,6 +51,7 @@ def setting(
     range: tuple[Optional[float], Optional[float]] = (None, None),
     choices: tuple[str, ...] = (),
 ) -> Any:
+    """A dataclass field that says what it means; see `Setting` for the arguments."""
     metadata = {"meaning": meaning, "unit": unit, "paper": paper, "range": range, "choices": choices}
     return field(default=default, metadata=metadata)
 

@@ -1,4 +1,4 @@
-"""Random changes of patches, by MONAI. All randomness of a patch comes from one seed, so a step can be repeated exactly."""
+"""Random changes of patches, by MONAI. All randomness of a patch comes from one seed, so steps can be repeated."""
 
 from __future__ import annotations
 
@@ -24,16 +24,20 @@ class Augmentation:
     """Geometric changes for image and labels together; changes of intensity for the image alone."""
 
     def __init__(self, config: AugmentationConfig, patch_size: Size, spacing_dhw: tuple[float, ...]) -> None:
-        """Args:
-        config: how much of what.
-        patch_size: (D, H, W) of the result.
-        spacing_dhw: mm; a patch with thick slices is turned within its slices only.
+        """Plan the changes.
+
+        Args:
+            config: how much of what.
+            patch_size: (D, H, W) of the result.
+            spacing_dhw: mm; a patch with thick slices is turned within its slices only.
         """
         set_track_meta(False)
         self.patch_size = patch_size
         self._config = config
         self._image_only = _geometry(config, patch_size, spacing_dhw, ["image"], ["bilinear"])
-        self._image_and_labels = _geometry(config, patch_size, spacing_dhw, ["image", "labels"], ["bilinear", "nearest"])
+        self._image_and_labels = _geometry(
+            config, patch_size, spacing_dhw, ["image", "labels"], ["bilinear", "nearest"]
+        )
         self._intensity = _intensity(config)
 
     @property

@@ -67,7 +67,9 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
             "add its name to 'labels' or remove it from the label map."
         )
     if not found:
-        raise DataError(f"'{case.label}' is empty: none of the labels {sorted(values)} occurs; segment it or make it unlabeled.")
+        raise DataError(
+            f"'{case.label}' is empty: none of the labels {sorted(values)} occurs; segment it or make it unlabeled."
+        )
     return image, labels
 
 
@@ -95,7 +97,9 @@ def prepare_case(case: Case, preprocessing: Preprocessing, values: Sequence[int]
     return PreparedCase(case, image, labels, foreground, float(image.min()))
 
 
-def _write(case: Case, preprocessing: Preprocessing, values: Sequence[int], image_path: Path, labels_path: Path) -> None:
+def _write(
+    case: Case, preprocessing: Preprocessing, values: Sequence[int], image_path: Path, labels_path: Path
+) -> None:
     if case.role is Role.UNLABELED:
         image = read_image(case.image)
     else:

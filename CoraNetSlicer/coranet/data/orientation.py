@@ -37,13 +37,15 @@ class Orientation:
 
     def to_canonical(self, voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(k, j, i) of the scan -> (S, P, L); a view."""
-        canonical = voxels.transpose(2, 1, 0).transpose(self.source_axis)[self._slices()]
-        return canonical.transpose(2, 1, 0)
+        canonical: npt.NDArray[Any] = voxels.transpose(2, 1, 0).transpose(self.source_axis)[self._slices()]
+        turned: npt.NDArray[Any] = canonical.transpose(2, 1, 0)
+        return turned
 
     def from_canonical(self, voxels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(S, P, L) -> (k, j, i) of the scan; a view."""
-        canonical = voxels.transpose(2, 1, 0)[self._slices()]
-        return canonical.transpose(np.argsort(self.source_axis)).transpose(2, 1, 0)
+        canonical: npt.NDArray[Any] = voxels.transpose(2, 1, 0)[self._slices()]
+        turned: npt.NDArray[Any] = canonical.transpose(np.argsort(self.source_axis)).transpose(2, 1, 0)
+        return turned
 
     def spacing_to_canonical(self, spacing_mm: tuple[float, ...]) -> tuple[float, float, float]:
         """Spacing along i, j, k of the scan -> along L, P, S."""

@@ -1,4 +1,4 @@
-"""Patches for a step of training. The same seed and step give the same patches, so nothing has to be stored for a resume."""
+"""Patches for a step of training. Seed and step decide on them, so nothing has to be stored for a resume."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LabeledBatch(NamedTuple):
 
 
 class UnlabeledBatch(NamedTuple):
-    """Two views of the same patches, (B, 1, D, H, W) float32: strongly changed for the student, noisy for the teacher."""
+    """Two views of the same patches, (B, 1, D, H, W) float32: changed for the student, noisy for the teacher."""
 
     student_images: Tensor
     teacher_images: Tensor
@@ -34,11 +34,13 @@ class PatchSampler:
     """Cuts random patches from prepared cases and augments them."""
 
     def __init__(self, augmentation: Augmentation, seed: int, foreground_share: float, teacher_noise: float) -> None:
-        """Args:
-        augmentation: also says how large the patches are.
-        seed: of the whole training.
-        foreground_share: share of labeled patches centred on a labeled voxel.
-        teacher_noise: standard deviation of the noise on the teacher's input.
+        """Fix what all batches share.
+
+        Args:
+            augmentation: also says how large the patches are.
+            seed: of the whole training.
+            foreground_share: share of labeled patches centred on a labeled voxel.
+            teacher_noise: standard deviation of the noise on the teacher's input.
         """
         self._augmentation = augmentation
         self._seed = seed

@@ -88,10 +88,8 @@ class Preprocessing:
             ModelError: a key is missing or unknown.
         """
         try:
-            window = content["window"]
-            return Preprocessing(
-                tuple(content["spacing_mm"]), content["intensity"], tuple(window) if window else None  # type: ignore[arg-type]
-            )  # fmt: skip
+            window = tuple(content["window"]) if content["window"] else None
+            return Preprocessing(tuple(content["spacing_mm"]), content["intensity"], window)
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
 
@@ -147,7 +145,9 @@ def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Pr
     Raises:
         DataError: the limits of the window are not in order.
     """
-    spacing = config.spacing_mm or tuple(float(value) for value in np.median([scan.spacing_mm for scan in scans], axis=0))
+    spacing = config.spacing_mm or tuple(
+        float(value) for value in np.median([scan.spacing_mm for scan in scans], axis=0)
+    )
     intensity = config.intensity
     if intensity == "auto":
         is_ct = config.intensity_window is not None or all(scan.minimum < _HOUNSFIELD_AIR for scan in scans)
@@ -157,7 +157,7 @@ def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Pr
     window = config.intensity_window or _foreground_window(scans)
     if not window[0] < window[1]:
         raise DataError(
-            f"the intensity window must have its lower limit below its upper limit, got {window[0]:g} to {window[1]:g}; "
+            f"the intensity window needs its lower limit below its upper limit, got {window[0]:g} to {window[1]:g}; "
             "set data.intensity_window."
         )
     return Preprocessing(spacing, "window", window)  # type: ignore[arg-type]

@@ -8,7 +8,9 @@ from scipy import ndimage
 from torch import Tensor
 
 
-def resampled_size(size: tuple[int, ...], spacing_mm: tuple[float, ...], target_mm: tuple[float, ...]) -> tuple[int, ...]:
+def resampled_size(
+    size: tuple[int, ...], spacing_mm: tuple[float, ...], target_mm: tuple[float, ...]
+) -> tuple[int, ...]:
     """Number of voxels that cover the same extent at another spacing, at least 1 along each axis."""
     return tuple(
         max(1, int(round(count * here / there))) for count, here, there in zip(size, spacing_mm, target_mm, strict=True)

@@ -68,7 +68,9 @@ class Case:
     def __post_init__(self) -> None:
         object.__setattr__(self, "role", Role(self.role))
         if self.role in ROLES_WITH_LABEL and not self.label:
-            raise DataError(f"case '{self.id}' has the role '{self.role.value}' but no label; add one or make it unlabeled.")
+            raise DataError(
+                f"case '{self.id}' has the role '{self.role.value}' but no label; add one or make it unlabeled."
+            )
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,9 @@ def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
     try:
         return kind(**row)
     except (TypeError, ValueError) as error:
-        raise DataError(f"'{source}' has a {kind.__name__.lower()} that cannot be read ({error}); correct {dict(row)}.") from error
+        raise DataError(
+            f"'{source}' has a {kind.__name__.lower()} that cannot be read ({error}); correct {dict(row)}."
+        ) from error
 
 
 def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path) -> None:

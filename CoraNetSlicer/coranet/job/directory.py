@@ -90,7 +90,12 @@ class Job:
         # Last: a folder without job.json is not a job, so a half-made one is never mistaken for a whole one.
         write_json_atomic(
             job._job_path,
-            {"schema_version": SCHEMA_VERSION, "kind": kind.value, "engine_version": __version__, "created": time.time()},
+            {
+                "schema_version": SCHEMA_VERSION,
+                "kind": kind.value,
+                "engine_version": __version__,
+                "created": time.time(),
+            },
         )
         return job
 
@@ -206,12 +211,12 @@ class Job:
 
     @property
     def events_path(self) -> Path:
-        """events.jsonl"""
+        """The events, events.jsonl."""
         return self.folder / "events.jsonl"
 
     @property
     def log_path(self) -> Path:
-        """log.txt, for people"""
+        """The log for people, log.txt."""
         return self.folder / "log.txt"
 
     @property
@@ -315,5 +320,7 @@ def _with_absolute_paths(datalist: Datalist, folder: Path) -> Datalist:
     def absolute(path: Optional[str]) -> Optional[str]:
         return str(folder / path) if path else None  # `/` keeps an absolute right side
 
-    cases = tuple(replace(case, image=absolute(case.image) or "", label=absolute(case.label)) for case in datalist.cases)
+    cases = tuple(
+        replace(case, image=absolute(case.image) or "", label=absolute(case.label)) for case in datalist.cases
+    )
     return replace(datalist, cases=cases)

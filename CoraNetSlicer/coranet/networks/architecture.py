@@ -75,7 +75,8 @@ def plan_architecture(
     wanted = data.patch_size_kji or _patch_within(median_size, data.patch_voxels)
     strides, kernels = _levels(wanted, spacing_dhw, network.levels, exact=data.patch_size_kji is not None)
     patch = tuple(
-        max(1, round(size / _product(stride[axis] for stride in strides))) * _product(stride[axis] for stride in strides)
+        max(1, round(size / _product(stride[axis] for stride in strides)))
+        * _product(stride[axis] for stride in strides)
         for axis, size in enumerate(wanted)
     )
     return Architecture(

@@ -48,7 +48,11 @@ class VNetDecoder(nn.Module):
         levels = range(len(architecture.strides))
         self.ups = nn.ModuleList(
             _resizing(
-                nn.ConvTranspose3d, filters[level + 1], filters[level], architecture.strides[level], architecture.normalization
+                nn.ConvTranspose3d,
+                filters[level + 1],
+                filters[level],
+                architecture.strides[level],
+                architecture.normalization,
             )
             for level in levels
         )
@@ -76,21 +80,24 @@ class VNetDecoder(nn.Module):
 class ResidualBlock(nn.Module):
     """Convolutions at one resolution; the input is added to the result where the channels allow."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: Size, convolutions: int, normalization: str) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: Size, convolutions: int, normalization: str
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for number in range(convolutions):
             channels = in_channels if number == 0 else out_channels
-            padding = tuple(size // 2 for size in kernel)
             layers += [
-                nn.Conv3d(channels, out_channels, kernel, padding=padding, bias=False),
+                nn.Conv3d(channels, out_channels, kernel, padding="same", bias=False),
                 _normalization(normalization, out_channels),
                 nn.LeakyReLU(0.01, inplace=True),
             ]
         # The last activation comes after the addition.
         self.body = nn.Sequential(*layers[:-1])
         self.shortcut = (
-            nn.Identity() if in_channels == out_channels else nn.Conv3d(in_channels, out_channels, kernel_size=1, bias=False)
+            nn.Identity()
+            if in_channels == out_channels
+            else nn.Conv3d(in_channels, out_channels, kernel_size=1, bias=False)
         )
         self.activation = nn.LeakyReLU(0.01, inplace=True)
 
@@ -111,7 +118,11 @@ def convolutions_at(level: int) -> int:
 
 
 def _resizing(
-    kind: type[nn.Conv3d] | type[nn.ConvTranspose3d], in_channels: int, out_channels: int, stride: Size, normalization: str
+    kind: type[nn.Conv3d] | type[nn.ConvTranspose3d],
+    in_channels: int,
+    out_channels: int,
+    stride: Size,
+    normalization: str,
 ) -> nn.Sequential:
     return nn.Sequential(
         kind(in_channels, out_channels, kernel_size=stride, stride=stride, bias=False),

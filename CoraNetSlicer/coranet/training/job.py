@@ -19,7 +19,7 @@ from ..devices import Device, choose_device
 from ..errors import DataError, JobError
 from ..events import Started, Warned
 from ..inference import SlidingWindow
-from ..job import Case, Datalist, Job, Role
+from ..job import Datalist, Job, Role
 from ..job.files import remove_folder
 from ..model_package import ModelPackage
 from ..networks import Architecture, plan_architecture
@@ -89,8 +89,11 @@ def _checked_datalist(job: Job, config: TrainConfig, reporter: Reporter) -> Data
 def _warn_of_thin_data(datalist: Datalist, reporter: Reporter) -> None:
     if not datalist.with_role(Role.VALIDATION):
         reporter.emit(
-            Warned("no_validation", "no labeled case is set aside for validation, so the model of the last step is kept; "
-                   "label at least 4 cases to have the best one chosen.")
+            Warned(
+                "no_validation",
+                "no labeled case is set aside for validation, so the model of the last step is kept; "
+                "label at least 4 cases to have the best one chosen.",
+            )
         )  # fmt: skip
     if not datalist.with_role(Role.UNLABELED):
         reporter.emit(Warned("no_unlabeled", "there is no unlabeled case; training is supervised only."))
@@ -98,7 +101,8 @@ def _warn_of_thin_data(datalist: Datalist, reporter: Reporter) -> None:
 
 def _plan(config: TrainConfig, datalist: Datalist, reporter: Reporter) -> tuple[Preprocessing, Architecture]:
     values = [label.value for label in datalist.labels]
-    scans, seen = [], set()
+    scans: list[ScanStatistics] = []
+    seen: set[int] = set()
     for case in datalist.with_role(Role.TRAINING):
         reporter.stop_if_asked()
         image, labels = read_labeled_pair(case, values)
@@ -122,10 +126,10 @@ def _prepare(job: Job, datalist: Datalist, preprocessing: Preprocessing, reporte
         reporter.stop_if_asked()
         done.append(prepare_case(case, preprocessing, values, job.cache_folder))
         pace.step(PREPARING, number)
-    return TrainingCases(
-        *(tuple(one for one in done if one.case.role is role) for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)),
-        class_names=tuple(label.name for label in datalist.labels),
+    labeled, unlabeled, validation = (
+        tuple(one for one in done if one.case.role is role) for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
     )
+    return TrainingCases(labeled, unlabeled, validation, tuple(label.name for label in datalist.labels))
 
 
 def _trainer(
@@ -147,7 +151,11 @@ def _write_model(job: Job, package: ModelPackage, state: TrainingState) -> None:
 
 
 def _card(job: Job, config: TrainConfig, datalist: Datalist, state: TrainingState) -> dict[str, Any]:
-    best = load_tensors(job.best_checkpoint_path) if job.best_checkpoint_path.exists() else {"dice": {}, "step": state.step}
+    best = (
+        load_tensors(job.best_checkpoint_path)
+        if job.best_checkpoint_path.exists()
+        else {"dice": {}, "step": state.step}
+    )
     return {
         "validation_dice": best["dice"],
         "best_step": best["step"],

@@ -42,13 +42,19 @@ class Trainer:
     """Runs a `TrainingState` to its last step."""
 
     def __init__(
-        self, state: TrainingState, cases: TrainingCases, sampler: PatchSampler, tools: tuple[SlidingWindow, Reporter, Device]
+        self,
+        state: TrainingState,
+        cases: TrainingCases,
+        sampler: PatchSampler,
+        tools: tuple[SlidingWindow, Reporter, Device],
     ) -> None:
-        """Args:
-        state: new, or loaded from a checkpoint.
-        cases: what to learn from.
-        sampler: cuts the patches.
-        tools: how to validate on whole scans; where to report; where to compute.
+        """Bring together what a training needs.
+
+        Args:
+            state: new, or loaded from a checkpoint.
+            cases: what to learn from.
+            sampler: cuts the patches.
+            tools: how to validate on whole scans; where to report; where to compute.
         """
         self._state = state
         self._cases = cases
@@ -143,7 +149,8 @@ class Trainer:
             self._reporter.emit(Warned("non_finite_loss", message))
         if self._bad_steps >= _MOST_BAD_STEPS:
             raise CoraNetError(
-                f"the loss was not a number in {_MOST_BAD_STEPS} steps in a row; lower training.learning_rate and start anew."
+                f"the loss was not a number in {_MOST_BAD_STEPS} steps in a row; "
+                "lower training.learning_rate and start anew."
             )
         return False
 
@@ -162,7 +169,9 @@ class Trainer:
         dice = {name: None if math.isnan(score) else score for name, score in zip(names, scores, strict=True)}
         if is_best:
             self._state.best_dice = mean
-            save_tensors(best_path, {"teacher": self._state.teacher.state_dict(), "step": self._state.step, "dice": dice})
+            save_tensors(
+                best_path, {"teacher": self._state.teacher.state_dict(), "step": self._state.step, "dice": dice}
+            )
         self._reporter.emit(Validation(self._state.step, dice, mean, is_best))
 
     def _save(self, path: Path) -> None:

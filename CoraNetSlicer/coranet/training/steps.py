@@ -78,9 +78,7 @@ def self_training_step(
     supervised = heads_loss(on_labeled, labeled.targets, config.misclassification_cost)
     certain = heads_loss(on_unlabeled, pseudo_labels, config.misclassification_cost, is_certain)
     uncertain = teacher_loss(on_unlabeled, averaged, ~is_certain)
-    unlabeled_loss = (
-        config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
-    )
+    unlabeled_loss = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
     return StepLosses(
         supervised + ramp_up * unlabeled_loss,
         supervised.item(),

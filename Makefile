@@ -10,6 +10,7 @@ SYSTEM_LIBRARIES ?= yes
 TORCH := torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
+EMPTY := $(VENV)/empty.stamp
 INSTALLED := $(VENV)/installed.stamp
 PROGRAM := CoraNetSlicer Testing $(wildcard benchmarks)
 
@@ -25,9 +26,14 @@ help:
 
 venv: $(INSTALLED)
 
-# Rebuilt from nothing when what it is made from changes: a half-updated environment is worse than some minutes.
-$(INSTALLED): pyproject.toml constraints.txt .ci/set-up-venv .ci/find-python .ci/system-libraries
+# Rebuilt from nothing when a version changes: a half-updated environment is worse than some minutes.
+$(EMPTY): constraints.txt $(wildcard .ci/*)
 	@PYTHON='$(PYTHON)' SYSTEM_LIBRARIES='$(SYSTEM_LIBRARIES)' sh .ci/set-up-venv '$(VENV)' '$(TORCH)' $(PIP_ARGS)
+	@touch '$@'
+
+# The project is linked, not copied, so that `python -m coranet` runs the source tree.
+$(INSTALLED): $(EMPTY) pyproject.toml
+	@sh .ci/pip-install '$(VENV)' --no-build-isolation -e '.[dev]' $(PIP_ARGS)
 	@touch '$@'
 
 demo: $(INSTALLED)

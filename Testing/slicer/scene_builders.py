@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-import slicer
 from CoraNetSlicerLib.scene_context import SceneContext
 
+MODULE_FOLDER = Path(__file__).resolve().parents[2] / "CoraNetSlicer"
 SHAPE_KJI = (14, 20, 26)
 SPACING_IJK_MM = (0.9, 1.3, 2.4)
 ORIGIN_RAS_MM = (11.5, -23.25, 40.75)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ class Section:
         Raises:
             ConfigError: a key is unknown, or a value is out of its range; the message names key and source.
         """
+        _require_object(f"'{source}'", content)
         values = dict(content)
         version = values.pop("schema_version", SCHEMA_VERSION)
         if version != SCHEMA_VERSION:
@@ -83,8 +85,12 @@ class Section:
             if key not in hints:
                 raise ConfigError(f"'{source}' has the unknown setting '{key}'{suggestion(key, hints)}.")
             if _is_section(hints[key]):
+                _require_object(f"'{key}' in '{source}'", value)
                 values[key] = hints[key].from_dict(value, source)
-        return cls(**values)
+        try:
+            return cls(**values)
+        except ConfigError as error:
+            raise ConfigError(f"in '{source}' {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; the inverse of `from_dict`."""
@@ -168,12 +174,18 @@ def _checked_scalar(one: dataclasses.Field[Any], kind: type, value: Any) -> Any:
         if not isinstance(value, str) or (choices and value not in choices):
             raise _wrong(one, f"one of {', '.join(choices)}" if choices else "text", value)
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or (kind is int and value != int(value)):
-        raise _wrong(one, "a whole number" if kind is int else "a number", value)
-    # Written this way round so that NaN fails as well.
-    if not ((minimum is None or value >= minimum) and (maximum is None or value <= maximum)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise _wrong(one, "a number", value)
+    if kind is int and value != int(value):
+        raise _wrong(one, "a whole number", value)
+    if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
         raise _wrong(one, f"a value from {minimum} to {maximum}", value)
     return kind(value)
+
+
+def _require_object(what: str, content: Any) -> None:
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{what} must be a JSON object of settings, got {content!r}.")
 
 
 def _wrong(one: dataclasses.Field[Any], expected: str, value: Any) -> ConfigError:

@@ -1,0 +1,117 @@
+"""The smallest scans, trainings and engine processes that still do everything once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from coranet.cli import main
+from coranet.config import SegmentConfig, TrainConfig
+from coranet.data.datalist import input_cases, read_datalist, with_validation_cases
+from coranet.job import Datalist, Job, JobKind
+from coranet.model_package import ModelPackage
+from coranet.phantoms import PhantomSet, write_phantom_set
+
+ENGINE = Path(__file__).resolve().parents[2] / "CoraNetSlicer" / "coranet" / "__main__.py"
+
+# Ten steps of a network of 2 filters: everything happens once, nothing is learned.
+TINY = {
+    "network.base_filters": "2",
+    "network.levels": "2",
+    "data.patch_size_kji": "[8, 12, 12]",
+    "training.pretraining_steps": "4",
+    "training.self_training_steps": "6",
+    "training.labeled_batch_size": "1",
+    "training.unlabeled_batch_size": "1",
+    "training.validation_interval": "5",
+    "training.checkpoint_interval": "3",
+    "training.log_interval": "1",
+    "machine.threads": "1",
+    "machine.device": "cpu",
+}
+
+
+def tiny_phantoms(folder: Path, labeled: int = 2, unlabeled: int = 2, validation: int = 1, test: int = 1) -> Path:
+    """A phantom set of 24 x 20 x 16 voxels; returns its dataset.json."""
+    return write_phantom_set(folder, PhantomSet(labeled, unlabeled, validation, test, size_ijk=(24, 20, 16)))
+
+
+def settings(**changes: str) -> list[str]:
+    """TINY as words of a command line; a change is named with __ for the dot."""
+    chosen = {**TINY, **{name.replace("__", "."): value for name, value in changes.items()}}
+    return ["--preset", "quick", *(word for name, value in chosen.items() for word in ("--set", f"{name}={value}"))]
+
+
+def training_job(folder: Path, datalist: Path, **changes: str) -> Job:
+    """A prepared training job with the settings TINY."""
+    chosen = {**TINY, **{name.replace("__", "."): value for name, value in changes.items()}}
+    config = TrainConfig.from_preset("quick", chosen)
+    cases = with_validation_cases(read_datalist(datalist), config.data.validation_cases, config.seed)
+    return Job.create(folder, JobKind.TRAIN, config, cases)
+
+
+def segmentation_job(folder: Path, inputs: Sequence[Path], model: Path) -> Job:
+    """A prepared segmentation job."""
+    config = SegmentConfig(model=str(model)).with_overrides({"machine.threads": 1, "machine.device": "cpu"})
+    return Job.create(folder, JobKind.SEGMENT, config, Datalist(input_cases(inputs), ModelPackage.read(model).labels))
+
+
+def call(*words: object) -> int:
+    """The command line inside this process."""
+    return main([str(word) for word in words])
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """That of a user who has set nothing: the engine finds itself by its own path."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**inherited, "PYTHONUTF8": "1", **changes}
+
+
+def run_engine(*words: object, seconds: float = 120, **changes: str) -> subprocess.CompletedProcess[str]:
+    """The command line as a process of its own."""
+    command = [sys.executable, str(ENGINE), *map(str, words)]
+    return subprocess.run(
+        command, env=environment(**changes), capture_output=True, text=True, encoding="utf-8", check=False,
+        timeout=seconds,
+    )  # fmt: skip
+
+
+def started_engine(job: Job, *words: str) -> subprocess.Popen[bytes]:
+    """`run` on a prepared job as a detached process, started as Slicer does it."""
+    with open(job.log_path, "ab") as log:
+        return subprocess.Popen(
+            [sys.executable, str(ENGINE), "run", str(job.folder), *words],
+            env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s in vain")
+        time.sleep(0.02)
+
+
+def errors_in(text: str) -> list[str]:
+    """The lines of a terminal that are errors; none may be a traceback."""
+    assert "Traceback" not in text, text
+    return [line for line in text.splitlines() if line.startswith("error: ")]
+
+
+def weights_of(job: Job) -> dict[str, torch.Tensor]:
+    """The weights of the finished model."""
+    return dict(torch.load(job.model_folder / "weights.pt", weights_only=True))
+
+
+def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> Iterator[str]:
+    """Names of the tensors that differ in a single bit."""
+    assert one.keys() == other.keys()
+    return (name for name in one if not torch.equal(one[name], other[name]))

@@ -1,0 +1,134 @@
+"""Every setting explains itself, knows its range, and is refused in words when it is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from coranet.config import SegmentConfig, TrainConfig
+from coranet.errors import ConfigError
+
+SETTINGS = [*TrainConfig.settings(), *(one for one in SegmentConfig.settings() if one.name == "model")]
+NUMBERS = [one for one in SETTINGS if one.minimum is not None]
+
+
+def with_setting(name: str, value):
+    return TrainConfig().with_overrides({name: value})
+
+
+def value_of(config: TrainConfig, name: str):
+    for part in name.split("."):
+        config = getattr(config, part)
+    return config
+
+
+@pytest.mark.parametrize("one", SETTINGS, ids=lambda one: one.name)
+def test_a_setting_says_what_it_means(one):
+    assert one.meaning.rstrip().endswith(".")
+    assert one.meaning[0].isupper()
+
+
+@pytest.mark.parametrize("one", SETTINGS[:-1], ids=lambda one: one.name)
+def test_a_default_is_a_valid_value(one):
+    assert value_of(with_setting(one.name, one.default), one.name) == one.default
+    as_text = json.dumps(one.default)
+    assert value_of(with_setting(one.name, as_text), one.name) == one.default
+
+
+@pytest.mark.parametrize("config", [TrainConfig(), TrainConfig.from_preset("quick"), SegmentConfig(model="a b/ü")])
+def test_a_configuration_comes_back_as_it_was(config):
+    plain = json.loads(json.dumps(config.to_dict(), allow_nan=False))
+    assert type(config).from_dict(plain) == config
+    assert plain["schema_version"] == 1
+
+
+def test_tuples_and_optional_values_come_back_as_they_were():
+    config = TrainConfig().with_overrides(
+        {"data.spacing_mm": "[1, 1.5, 2]", "data.patch_size_kji": [16, 32, 32], "augmentation.flip_axes": '["L", "S"]'}
+    )
+    assert config.data.spacing_mm == (1.0, 1.5, 2.0)
+    assert config.augmentation.flip_axes == ("L", "S")
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    assert config.with_overrides({"data.spacing_mm": "null"}).data.spacing_mm is None
+
+
+def test_what_is_not_given_takes_its_default():
+    config = TrainConfig.from_dict({"training": {"pretraining_steps": 7}})
+    assert config.training.pretraining_steps == 7
+    assert config.training.self_training_steps == TrainConfig().training.self_training_steps
+    assert config.data == TrainConfig().data
+
+
+def test_overriding_leaves_the_original_alone():
+    config = TrainConfig()
+    assert config.with_overrides({"seed": "5"}).seed == 5
+    assert config.seed == 0
+
+
+@pytest.mark.parametrize("one", NUMBERS, ids=lambda one: one.name)
+@pytest.mark.parametrize("wrong", ["below", "above", "NaN", "Infinity", "-Infinity", "true", "many"])
+def test_a_number_outside_its_range_is_refused(one, wrong):
+    below, above = one.minimum - 1, one.maximum + 1
+    text = {"below": str(below), "above": str(above)}.get(wrong, wrong)
+    lengths = {"data.spacing_mm": 3, "data.patch_size_kji": 3, "training.adam_betas": 2}
+    length = lengths.get(one.name)
+    with pytest.raises(ConfigError, match=rf"'{one.name.rpartition('.')[2]}' must be"):
+        with_setting(one.name, f"[{', '.join([text] * length)}]" if length else text)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network.levels", "2.5"),
+        ("network.backbone", "resnet"),
+        ("network.backbone", "3"),
+        ("machine.device", "toaster"),
+        ("data.spacing_mm", "[1, 1]"),
+        ("data.spacing_mm", "1"),
+        ("data.spacing_mm", '[1, 1, "thick"]'),
+        ("data.intensity_window", "[0, NaN]"),
+        ("data.intensity_window", "[-Infinity, 100]"),
+        ("augmentation.flip_axes", '["up"]'),
+        ("training.learning_rate", "null"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_with_what_was_expected_and_what_came(name, value):
+    with pytest.raises(ConfigError) as raised:
+        with_setting(name, value)
+    assert name.rpartition(".")[2] in str(raised.value)
+    assert "must be" in str(raised.value) and "got" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("training.learning_rat", "training.learning_rate"),
+        ("training.pretrain_steps", "training.pretraining_steps"),
+        ("machine.devise", "machine.device"),
+    ],
+)
+def test_a_misspelt_setting_is_answered_with_the_one_that_was_meant(name, meant):
+    with pytest.raises(ConfigError, match=f"no setting '{name}'; did you mean '{meant}'"):
+        with_setting(name, "1")
+
+
+def test_a_section_is_no_setting():
+    with pytest.raises(ConfigError, match="no setting 'training'"):
+        with_setting("training", "5")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"sed": 1}, "'my.json' has the unknown setting 'sed'; did you mean 'seed'?"),
+        ({"training": {"learning_rat": 1}}, "'my.json' has the unknown setting 'learning_rat'"),
+        ({"schema_version": 2}, "'my.json' has schema version 2, expected 1"),
+        ({"training": 5}, "training"),
+        ({"training": None}, "training"),
+    ],
+)
+def test_a_file_with_something_unknown_is_an_error_that_names_it(content, words):
+    with pytest.raises(ConfigError) as raised:
+        TrainConfig.from_dict(content, source="my.json")
+    assert words in str(raised.value)

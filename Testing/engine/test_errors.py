@@ -1,0 +1,44 @@
+"""Errors say in one sentence what could not be done, name the file, and end the process with a code of their own."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+import pytest
+
+from coranet import errors
+from coranet.errors import CoraNetError, StorageError, storage_error
+
+KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CoraNetError)]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EFBIG, errno.EDQUOT])
+def test_a_full_disk_is_called_by_its_name(code):
+    error = storage_error("job/last.pt", OSError(code, "whatever the system says"))
+    assert isinstance(error, StorageError)
+    assert str(error).startswith("'job/last.pt' could not be written because the disk is full; free some space")
+    assert "--resume" in str(error)
+
+
+def test_any_other_failed_write_says_why_and_what_to_do():
+    error = storage_error("job/last.pt", PermissionError(errno.EACCES, "Permission denied"))
+    assert str(error) == (
+        "'job/last.pt' could not be written (Permission denied); choose a folder in which you may write."
+    )
+
+
+def test_an_error_without_a_number_keeps_its_words():
+    assert "(12 requested and 0 written)" in str(storage_error("a.npy", OSError("12 requested and 0 written")))
+
+
+def test_each_kind_of_error_has_an_exit_code_of_its_own():
+    codes = [kind.exit_code for kind in KINDS]
+    assert len(set(codes)) == len(codes) == 8
+    assert 0 not in codes
+
+
+def test_the_exit_codes_are_those_of_the_document(repository):
+    text = (repository / "docs" / "job-directory.md").read_text(encoding="utf-8")
+    promised = {int(code) for code in re.findall(r"\b(\d+) [a-z]", text.partition("## Exit codes")[2])}
+    assert promised == {0, 70, *(kind.exit_code for kind in KINDS)}

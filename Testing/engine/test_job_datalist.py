@@ -1,0 +1,88 @@
+"""The datalist of a job is written by one process and read by another: nothing may be lost or guessed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from coranet.errors import DataError
+from coranet.job import Case, Datalist, Label, Role
+
+LABELS = (Label(7, "Leber", (0.5, 0.25, 1.0), "Segmentation~liver"), Label(300, "Tumor"))
+CASES = (
+    Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"),
+    Case("b", Role.UNLABELED, "/somewhere/ü b.nii.gz"),
+    Case("c", Role.VALIDATION, "c.nrrd", "c-label.nrrd"),
+    Case("d", Role.TEST, "d.nrrd", "d-label.nrrd"),
+    Case("e", Role.INPUT, "dicom folder"),
+)
+
+
+def a_plain_datalist() -> dict:
+    return json.loads(json.dumps(Datalist(CASES, LABELS).to_dict()))
+
+
+def test_a_datalist_comes_back_as_it_was():
+    assert Datalist.from_dict(a_plain_datalist()) == Datalist(CASES, LABELS)
+
+
+def test_cases_are_found_by_role_in_the_order_of_the_list():
+    datalist = Datalist(CASES, LABELS)
+    assert [case.id for case in datalist.with_role(Role.TEST, Role.TRAINING)] == ["a", "d"]
+    assert [case.id for case in datalist.with_role(Role.INPUT)] == ["e"]
+
+
+def test_labels_are_sorted_by_value():
+    assert [label.value for label in Datalist((), LABELS[::-1]).labels] == [7, 300]
+
+
+@pytest.mark.parametrize("role", [Role.TRAINING, Role.VALIDATION, Role.TEST])
+def test_a_role_that_needs_a_label_is_refused_without(role):
+    with pytest.raises(DataError, match=f"'a' has the role '{role.value}' but no label"):
+        Case("a", role, "a.nrrd")
+
+
+@pytest.mark.parametrize("value", [0, -3, 1.5, "1"])
+def test_a_label_value_is_a_whole_number_of_at_least_1(value):
+    with pytest.raises(DataError, match="whole numbers of at least 1, got .* for 'Leber'"):
+        Label(value, "Leber")
+
+
+@pytest.mark.parametrize(
+    ("cases", "labels", "words"),
+    [
+        ((CASES[0], CASES[0]), LABELS, "case names must be unique, got 'a' twice"),
+        (CASES, (Label(1, "a"), Label(1, "b")), "label values must be unique, got '1' twice"),
+        (CASES, (Label(1, "a"), Label(2, "a")), "label names must be unique, got 'a' twice"),
+    ],
+)
+def test_nothing_may_be_there_twice(cases, labels, words):
+    with pytest.raises(DataError, match=words):
+        Datalist(cases, labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda plain: plain.update(schema_version=2), "schema version 2, expected 1"),
+        (lambda plain: plain.update(mood="good"), "must have exactly the keys"),
+        (lambda plain: plain.pop("labels"), "must have exactly the keys"),
+        (lambda plain: plain["cases"][0].update(mood="good"), "unknown key 'mood' in a case"),
+        (lambda plain: plain["labels"][0].update(mood="good"), "unknown key 'mood' in a label"),
+        (lambda plain: plain["cases"][0].pop("image"), "case that cannot be read"),
+        (lambda plain: plain["cases"][0].update(role="hero"), "'hero'"),
+    ],
+)
+def test_a_file_of_another_version_is_an_error_that_names_it(change, words):
+    plain = a_plain_datalist()
+    change(plain)
+    with pytest.raises(DataError) as raised:
+        Datalist.from_dict(plain, source="job/datalist.json")
+    assert words in str(raised.value)
+    assert "'job/datalist.json'" in str(raised.value)
+
+
+def test_a_list_is_no_datalist():
+    with pytest.raises(DataError, match=r"'x\.json' must have exactly the keys"):
+        Datalist.from_dict([], source="x.json")

@@ -1,0 +1,145 @@
+"""A file of a job is whole or absent, and a failed write leaves the one before."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from coranet.errors import JobError, StorageError
+from coranet.job import files
+from coranet.job.files import atomic_path, read_json, remove_folder, write_json_atomic
+from engine.small_jobs import environment
+
+
+@pytest.fixture
+def a_file(awkward_path):
+    path = awkward_path / "state.json"
+    write_json_atomic(path, {"value": "old"})
+    return path
+
+
+def everything_in(folder) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_json_comes_back_as_it_was(a_file):
+    content = {"name": "Größe – 心臓", "values": [1, 2.5, None, True]}
+    write_json_atomic(a_file, content)
+    assert read_json(a_file) == content
+    assert "Größe" in a_file.read_text(encoding="utf-8")
+
+
+def test_a_folder_is_made_for_it(tmp_path):
+    write_json_atomic(tmp_path / "a" / "b" / "c.json", 1)
+    assert read_json(tmp_path / "a" / "b" / "c.json") == 1
+
+
+def test_the_temporary_file_keeps_the_suffix_that_image_writers_choose_by(tmp_path):
+    with atomic_path(tmp_path / "scan.nii.gz") as temporary:
+        assert temporary.name.endswith("scan.nii.gz") and temporary.name.startswith(".")
+        temporary.touch()
+    assert everything_in(tmp_path) == ["scan.nii.gz"]
+
+
+def test_not_a_number_is_never_written(a_file):
+    with pytest.raises(ValueError):
+        write_json_atomic(a_file, {"loss": float("nan")})
+    assert read_json(a_file) == {"value": "old"}
+    assert everything_in(a_file.parent) == ["state.json"]
+
+
+def test_an_error_on_the_way_leaves_the_old_file_alone(a_file):
+    with pytest.raises(RuntimeError, match="half way"), atomic_path(a_file) as temporary:
+        temporary.write_text("half a file", encoding="utf-8")
+        raise RuntimeError("half way")
+    assert read_json(a_file) == {"value": "old"}
+    assert everything_in(a_file.parent) == ["state.json"]
+
+
+def test_a_failed_rename_leaves_the_old_file_alone(a_file):
+    def refuse(source: str, target: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(StorageError, match=r"state\.json' could not be written"), atomic_path(a_file, refuse) as path:
+        path.write_text("new", encoding="utf-8")
+    assert read_json(a_file) == {"value": "old"}
+    assert everything_in(a_file.parent) == ["state.json"]
+
+
+def test_a_full_disk_leaves_the_old_file_alone(a_file, monkeypatch):
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(StorageError, match=r"state\.json' could not be written because the disk is full"):
+        write_json_atomic(a_file, {"value": "new"})
+    assert read_json(a_file) == {"value": "old"}
+    assert everything_in(a_file.parent) == ["state.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit for the size of a file")
+def test_a_file_beyond_the_limit_of_the_system_leaves_the_old_file_alone(a_file, repository):
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "from coranet.errors import StorageError\n"
+        "from coranet.job import write_json_atomic\n"
+        "try: write_json_atomic(sys.argv[1], 'x' * 5000)\n"
+        "except StorageError as error: sys.stdout.write(str(error))\n"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", program, str(a_file)], env=environment(PYTHONPATH=str(repository / "CoraNetSlicer")),
+        capture_output=True, text=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    assert answer.stdout.startswith(f"'{a_file}' could not be written because the disk is full")
+    assert read_json(a_file) == {"value": "old"}
+    assert everything_in(a_file.parent) == ["state.json"]
+
+
+def test_a_rename_that_is_refused_for_a_moment_is_tried_again(a_file, monkeypatch):
+    monkeypatch.setattr(files, "_RENAME_WAIT_S", 0.0)
+    refusals = iter([PermissionError(errno.EACCES, "in use"), PermissionError(errno.EACCES, "in use")])
+
+    def rename(source: str, target: str) -> None:
+        for error in refusals:
+            raise error
+        os.replace(source, target)
+
+    with atomic_path(a_file, rename) as path:
+        path.write_text('"new"', encoding="utf-8")
+    assert read_json(a_file) == "new"
+
+
+def test_a_rename_that_is_refused_for_good_is_an_error(a_file, monkeypatch):
+    monkeypatch.setattr(files, "_RENAME_WAIT_S", 0.0)
+    tries = []
+
+    def rename(source: str, target: str) -> None:
+        tries.append(source)
+        raise PermissionError(errno.EACCES, "in use")
+
+    with pytest.raises(StorageError, match="in use"), atomic_path(a_file, rename) as path:
+        path.write_text("new", encoding="utf-8")
+    assert len(tries) > 5
+
+
+def test_a_missing_file_is_an_error_that_names_it(tmp_path):
+    with pytest.raises(JobError, match=r"job\.json' is missing"):
+        read_json(tmp_path / "job.json")
+
+
+@pytest.mark.parametrize("content", [b"{", b"\xff\xfe\x00", b""])
+def test_a_damaged_file_is_an_error_that_names_it(tmp_path, content):
+    (tmp_path / "job.json").write_bytes(content)
+    with pytest.raises(JobError, match=r"job\.json' cannot be read as JSON"):
+        read_json(tmp_path / "job.json")
+
+
+def test_a_folder_is_removed_and_a_missing_one_is_no_error(tmp_path):
+    (tmp_path / "cache" / "deep").mkdir(parents=True)
+    remove_folder(tmp_path / "cache")
+    remove_folder(tmp_path / "cache")
+    assert everything_in(tmp_path) == []

@@ -1,0 +1,104 @@
+"""A process is recognised for sure, and ends with all that it has started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from coranet.job import ProcessIdentity, is_alive, terminate_tree
+from coranet.job.process import start_time
+from engine.small_jobs import wait_until
+
+ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX; Windows goes by taskkill")
+SLEEP = "import time; time.sleep(60)"
+SLEEP_WITH_A_CHILD = (
+    "import subprocess, sys, time\n"
+    f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}])\n"
+    "sys.stdout.write(f'{child.pid}\\n'); sys.stdout.flush(); time.sleep(60)\n"
+)
+
+
+@pytest.fixture
+def a_sleeping_process():
+    process = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def identity_of(process: subprocess.Popen) -> ProcessIdentity:
+    return ProcessIdentity(process.pid, socket.gethostname(), start_time(process.pid) or 0.0)
+
+
+def test_this_process_is_alive():
+    me = ProcessIdentity.of_this_process()
+    assert me.pid == os.getpid()
+    assert me.is_local and is_alive(me)
+    assert 0 < time.time() - me.started < 24 * 3600
+    assert ProcessIdentity.of_this_process() == me
+
+
+def test_a_new_process_has_just_started(a_sleeping_process):
+    assert abs(time.time() - identity_of(a_sleeping_process).started) < 5
+
+
+def test_a_process_that_was_killed_is_not_alive(a_sleeping_process):
+    identity = identity_of(a_sleeping_process)
+    assert is_alive(identity)
+    a_sleeping_process.kill()
+    a_sleeping_process.wait()
+    assert not is_alive(identity)
+
+
+@ON_POSIX
+def test_a_zombie_is_not_alive(a_sleeping_process):
+    identity = identity_of(a_sleeping_process)
+    os.kill(a_sleeping_process.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(identity), 5)  # nobody has waited for it yet
+
+
+def test_another_process_with_the_same_number_is_another_process(a_sleeping_process):
+    identity = identity_of(a_sleeping_process)
+    assert not is_alive(replace(identity, started=identity.started - 3600))
+
+
+def test_a_number_that_nobody_has_is_not_alive():
+    assert start_time(2**22 + 12345) is None
+    assert not is_alive(ProcessIdentity(2**22 + 12345, socket.gethostname(), 0.0))
+
+
+def test_a_process_of_another_machine_is_not_local():
+    assert not ProcessIdentity(os.getpid(), "elsewhere", 0.0).is_local
+
+
+@ON_POSIX
+def test_a_process_ends_with_its_children():
+    parent = subprocess.Popen(
+        [sys.executable, "-c", SLEEP_WITH_A_CHILD], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with parent:
+        child = int(parent.stdout.readline())
+        assert start_time(child) is not None
+        terminate_tree(parent.pid)
+        assert parent.wait(5) == -signal.SIGKILL
+        wait_until(lambda: start_time(child) is None, 5)
+
+
+@ON_POSIX
+def test_a_process_that_was_not_detached_does_not_take_its_caller_along():
+    with subprocess.Popen([sys.executable, "-c", SLEEP]) as process:  # in the group of this test
+        terminate_tree(process.pid)
+        assert process.wait(5) == -signal.SIGKILL
+
+
+def test_ending_a_process_that_is_gone_is_no_error(a_sleeping_process):
+    a_sleeping_process.kill()
+    a_sleeping_process.wait()
+    terminate_tree(a_sleeping_process.pid)

@@ -27,7 +27,7 @@ help:
 venv: $(INSTALLED)
 
 # Rebuilt from nothing when a version changes: a half-updated environment is worse than some minutes.
-$(EMPTY): constraints.txt $(wildcard .ci/*)
+$(EMPTY): constraints.txt .ci/set-up-venv .ci/find-python .ci/system-libraries
 	@PYTHON='$(PYTHON)' SYSTEM_LIBRARIES='$(SYSTEM_LIBRARIES)' sh .ci/set-up-venv '$(VENV)' '$(TORCH)' $(PIP_ARGS)
 	@touch '$@'
 

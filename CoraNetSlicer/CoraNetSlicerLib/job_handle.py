@@ -179,7 +179,10 @@ class JobHandle:
             time.sleep(_POLL_INTERVAL_S)
 
     def cancel(self, graceSeconds: float = GRACE_S) -> None:
-        """Ask the job to stop at its next safe point, and end it by force after `graceSeconds`; returns at once."""
+        """Ask the job to stop at its next safe point; returns at once.
+
+        If it does not stop within `graceSeconds`, the next `poll` (of the ticker, or in `wait`) ends it by force.
+        """
         self._process.request_stop(graceSeconds)
 
     def resume(self) -> None:

@@ -132,7 +132,7 @@ def _meaning(terminology: str) -> str:
 
 def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: Any, name: str) -> np.ndarray:
     identifiers = vtkStringArray()
-    identifiers.InsertNextValue(segmentation_node.GetSegmentation().GetSegmentIdBySegmentName(name))
+    identifiers.InsertNextValue(_segment_id(segmentation_node, name))
     scene = context.scene
     before = {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
     labelmap = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CoraNetSlicer export")
@@ -154,6 +154,13 @@ def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: An
             node = scene.GetNthNode(index)
             if node is not None and node.GetID() not in before:
                 scene.RemoveNode(node)
+
+
+def _segment_id(segmentation_node: Any, name: str) -> str:
+    # GetSegmentIdBySegmentName takes "Lesion" and "lesion" for one.
+    segmentation = segmentation_node.GetSegmentation()
+    index = [_name(segment) for segment in _segments(segmentation_node)].index(name)
+    return str(segmentation.GetNthSegmentID(index))
 
 
 def _quoted(names: Sequence[str]) -> str:

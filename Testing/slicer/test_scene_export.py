@@ -101,6 +101,12 @@ def test_a_segment_is_known_by_its_name_not_by_its_place(export, a_labeled_case,
     np.testing.assert_array_equal(read_label(job, 1), LIVER_MASK * 1 + TUMOR_MASK * 2)
 
 
+def test_names_that_differ_only_in_capitals_are_two_segments(export, make_labeled_case):
+    job = export([make_labeled_case("P", {"lesion": TUMOR_MASK, "Lesion": LIVER_MASK})])
+    assert [label.name for label in job.read_datalist().labels] == ["lesion", "Lesion"]
+    np.testing.assert_array_equal(read_label(job), TUMOR_MASK * 1 + LIVER_MASK * 2)
+
+
 def test_every_case_has_its_role_and_a_name_of_its_own(context, export, a_labeled_case, make_labeled_case):
     unlabeled = [add_volume(context, "Müller", np.zeros(SHAPE_KJI, np.int16), np.eye(4)) for _ in range(2)]
     validation = make_labeled_case("Patient 1", {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK})

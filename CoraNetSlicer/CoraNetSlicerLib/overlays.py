@@ -13,8 +13,8 @@ from .scene_import import UNCERTAIN_SEGMENT, LoadedPrediction, label_color, segm
 RESULT_FILL_OPACITY = 0.5
 UNCERTAIN_FILL_OPACITY = 0.4
 RADICAL_OPACITY_3D = 0.25
-# Its outside coincides with the radical surface: where two surfaces coincide, which one is drawn first flickers from pixel
-# to pixel, and the fainter one of them is, the less that shows.
+# Its outside coincides with the radical surface: which of the two is drawn first flickers from pixel to pixel, and the
+# fainter one of them is, the less that shows.
 UNCERTAIN_OPACITY_3D = 0.18
 OUTLINE_THICKNESS_PIXELS = 2
 UNCERTAINTY_FOREGROUND_OPACITY = 0.6
@@ -64,9 +64,9 @@ def conservative_color(color: Color) -> Color:
 
 
 def radical_color(color: Color) -> Color:
-    """A deeper, more saturated tone, which stands out from the grey image that it lies on."""
+    """A vivid tone, which stands out from the grey image that it lies on."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*color)
-    return colorsys.hls_to_rgb(hue, 0.75 * lightness, min(1.0, 1.3 * saturation))
+    return colorsys.hls_to_rgb(hue, min(max(lightness, 0.4), 0.5), min(1.0, 1.5 * saturation))
 
 
 @contextmanager

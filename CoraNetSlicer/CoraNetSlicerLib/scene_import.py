@@ -30,7 +30,7 @@ UNCERTAINTY_LOWER_THRESHOLD = 0.05
 
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 # For classes without a colour: distinguishable with every kind of colour vision, and none like the uncertain yellow.
-_FALLBACK_COLORS = ((0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.34, 0.71, 0.91), (0.8, 0.47, 0.65), (0.0, 0.45, 0.7))
+_FALLBACK_COLORS = ((0.3, 0.65, 0.9), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.8, 0.47, 0.65), (0.0, 0.4, 0.65))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def segment_id(label: Label, head: str = "segmentation") -> str:
 
 def label_color(label: Label) -> tuple[float, float, float]:
     """The class's own colour, or a fixed one by its value."""
-    return label.color or _FALLBACK_COLORS[label.value % len(_FALLBACK_COLORS)]
+    return label.color or _FALLBACK_COLORS[(label.value - 1) % len(_FALLBACK_COLORS)]
 
 
 def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) -> LoadedPrediction:

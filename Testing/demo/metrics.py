@@ -66,26 +66,26 @@ class Scores:
         return sorted(by_case, key=lambda name: (by_case[name], name))[len(by_case) // 2]
 
 
-def score(context: Any, predictions: list[LoadedPrediction], truths: dict[str, Any]) -> Scores:
+def score(predictions: list[LoadedPrediction], truths: dict[str, Any]) -> Scores:
     """Compare loaded predictions with the segmentation nodes of a person, by the name of the volume."""
     scores = Scores([], [])
     for loaded in predictions:
         truth = truths.get(loaded.volume.GetName())
         if truth is not None:
-            _score_case(context.segmentations_logic, loaded, truth, scores)
+            _score_case(loaded, truth, scores)
     return scores
 
 
-def _score_case(logic: Any, loaded: LoadedPrediction, truth: Any, scores: Scores) -> None:
+def _score_case(loaded: LoadedPrediction, truth: Any, scores: Scores) -> None:
     case = loaded.volume.GetName()
     voxel_ml = float(np.prod(loaded.volume.GetSpacing())) / 1000
-    uncertain = segment_mask(logic, loaded.overlays, [UNCERTAIN_SEGMENT])
+    uncertain = segment_mask(loaded.overlays, [UNCERTAIN_SEGMENT])
     wrong, conservative_all, radical_all = (np.zeros_like(uncertain) for _ in range(3))
     for label in loaded.labels:
-        expected = segment_mask(logic, truth, [truth.GetSegmentation().GetSegmentIdBySegmentName(label.name)])
-        result = segment_mask(logic, loaded.segmentation, [segment_id(label)])
-        conservative = segment_mask(logic, loaded.overlays, [segment_id(label, "conservative")])
-        radical = segment_mask(logic, loaded.overlays, [segment_id(label, "radical")])
+        expected = segment_mask(truth, [truth.GetSegmentation().GetSegmentIdBySegmentName(label.name)])
+        result = segment_mask(loaded.segmentation, [segment_id(label)])
+        conservative = segment_mask(loaded.overlays, [segment_id(label, "conservative")])
+        radical = segment_mask(loaded.overlays, [segment_id(label, "radical")])
         wrong |= expected != result
         conservative_all |= conservative
         radical_all |= radical

@@ -12,7 +12,13 @@ from dataset import SceneData
 
 from coranet.events import Progress
 
-PHANTOM_SETTINGS = {"preset": "quick"}
+PHANTOM_SETTINGS = {
+    "preset": "quick",
+    "data.patch_voxels": 20480,
+    "training.pretraining_steps": 250,
+    "training.self_training_steps": 350,
+    "training.validation_interval": 50,
+}
 PRETRAINING_SHARE = 1 / 3
 # Validation, checkpoints and a machine that grows warm.
 RESERVE = 0.85

@@ -21,7 +21,7 @@ from curves import draw_curves  # noqa: E402
 from dataset import SceneData, load_dataset  # noqa: E402
 from metrics import Scores, score, write_csv, write_markdown  # noqa: E402
 from pace import settings_for  # noqa: E402
-from vtkmodules.vtkCommonCore import vtkObject  # noqa: E402
+from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow  # noqa: E402
 
 from coranet.errors import CoraNetError  # noqa: E402
 from coranet.job import JobStatus  # noqa: E402
@@ -86,7 +86,6 @@ def make_phantom(folder: Path) -> Path:
 
 
 def show_main_job(dataset: Path, output: Path, minutes: float | None) -> None:
-    vtkObject.GlobalWarningDisplayOff()  # the archive writer announces every file
     context = SceneContext.standalone()
     logic = CoraNetLogic(context, jobsFolder=output / "jobs")
     data = load_dataset(context, dataset)
@@ -105,9 +104,10 @@ def show_main_job(dataset: Path, output: Path, minutes: float | None) -> None:
     for prediction in loaded:
         for warning in prediction.warnings:
             say(f"warning: {warning}")
-    scores = score(context, loaded, {volume.GetName(): truth for volume, truth in data.test if truth is not None})
+    scores = score(loaded, {volume.GetName(): truth for volume, truth in data.test if truth is not None})
     report(scores, output)
     shown = scores.typical_case() if scores.cases else loaded[0].volume.GetName()
+    show_only(loaded, shown)
     save_scene(context, data, output / "scene.mrb")
     draw_views(output, shown)
 
@@ -145,11 +145,23 @@ def report(scores: Scores, output: Path) -> None:
     print("\n" + (output / "metrics.md").read_text(encoding="utf-8"))
 
 
+def show_only(predictions: list[Any], volume_name: str) -> None:
+    """Hide all cases but one: they share the patient coordinate system and would lie over each other."""
+    for prediction in predictions:
+        is_shown = prediction.volume.GetName() == volume_name
+        for node in (prediction.segmentation, prediction.overlays):
+            node.GetDisplayNode().SetVisibility(is_shown)
+
+
 def save_scene(context: SceneContext, data: SceneData, path: Path) -> None:
     """Save what one wants to look at again: everything but the unlabeled volumes."""
     for volume in data.unlabeled:
         context.scene.RemoveNode(volume)
-    if not context.scene.WriteToMRB(str(path)):
+    console = vtkOutputWindow.GetInstance()
+    vtkOutputWindow.SetInstance(vtkStringOutputWindow())  # the archive writer announces every file
+    is_written = context.scene.WriteToMRB(str(path))
+    vtkOutputWindow.SetInstance(console)
+    if not is_written:
         raise DemoError(f"'{path}' could not be written; free some space or choose another --output.")
 
 

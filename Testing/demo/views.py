@@ -98,7 +98,7 @@ def draw_slice(app: SlicerApp, case: ShownCase, path: Path) -> None:
     result = segment_mask(
         app.segmentations_logic, case.segmentation, list(case.segmentation.GetSegmentation().GetSegmentIDs())
     )
-    uncertain = segment_mask(app.segmentations_logic, case.overlays, [UNCERTAIN_SEGMENT])
+    uncertain = segment_mask(case.overlays, [UNCERTAIN_SEGMENT])
     axis = slice_axis(case.volume)
     interesting = np.moveaxis(result.astype(int) + uncertain, 2 - axis, 0)
     index = int(interesting.sum(axis=(1, 2)).argmax())

@@ -8,24 +8,25 @@ from typing import Any
 import numpy as np
 import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkStringArray
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 
-def volume_array(node: Any) -> np.ndarray:
-    """Voxels of a volume node, (k, j, i); a view."""
-    image = node.GetImageData()
+def image_array(image: Any) -> np.ndarray:
+    """Voxels of vtkImageData, (k, j, i); a view."""
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(tuple(reversed(image.GetDimensions())))
 
 
-def segment_mask(segmentations_logic: Any, node: Any, identifiers: Iterable[str]) -> np.ndarray:
+def segment_mask(node: Any, identifiers: Iterable[str]) -> np.ndarray:
     """Voxels of some segments together on the node's reference grid, bool (k, j, i)."""
-    scene = node.GetScene()
-    labelmap = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    names = vtkStringArray()
+    for identifier in identifiers:
+        names.InsertNextValue(identifier)
+    # Not ExportSegmentsToLabelmapNode: each call would leave a colour table in the scene.
+    merged = slicer.vtkOrientedImageData()
     extent = slicer.vtkSegmentation.EXTENT_REFERENCE_GEOMETRY
-    segmentations_logic.ExportSegmentsToLabelmapNode(node, list(identifiers), labelmap, None, extent)
-    mask = volume_array(labelmap) > 0
-    scene.RemoveNode(labelmap)
-    return mask
+    node.GenerateMergedLabelmapForAllSegments(merged, extent, None, names)
+    return image_array(merged) > 0
 
 
 def ijk_to_ras(volume: Any) -> np.ndarray:

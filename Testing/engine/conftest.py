@@ -1,0 +1,96 @@
+"""What the engine's tests share: scans on awkward grids, a tiny network, a reporter that remembers."""
+
+from __future__ import annotations
+
+import pytest
+
+from coranet.volume import Grid, Volume
+from engine.scans import grid_of, labels_on, scan_on
+
+
+@pytest.fixture
+def an_oblique_grid() -> Grid:
+    """15 x 12 x 9 voxels of 1 x 1.25 x 2 mm, turned about all three axes."""
+    return grid_of()
+
+
+@pytest.fixture
+def an_oblique_scan(an_oblique_grid) -> Volume:
+    """Noise on the oblique grid."""
+    return scan_on(an_oblique_grid)
+
+
+@pytest.fixture
+def its_labels(an_oblique_grid) -> Volume:
+    """Two nested ellipsoids on the oblique grid, with the values 1 and 7."""
+    return labels_on(an_oblique_grid)
+
+
+@pytest.fixture
+def a_cpu():
+    """The processor, as a device of the engine."""
+    from coranet.config import MachineConfig
+    from coranet.devices import choose_device
+
+    return choose_device(MachineConfig(device="cpu"))
+
+
+@pytest.fixture
+def a_tiny_architecture():
+    """Three classes, 8 x 12 x 16 voxels, two levels; normalization that does not mix the patches of a batch."""
+    from coranet.networks import Architecture
+
+    return Architecture("vnet", 3, 2, "instance", (8, 12, 16), ((2, 2, 2),), ((3, 3, 3), (3, 3, 3)))
+
+
+@pytest.fixture
+def a_reporter():
+    """A reporter that nobody asks to stop; its `events` are what was told."""
+    from coranet.reporting import Reporter
+
+    class RememberingReporter(Reporter):
+        events: list
+
+    events: list = []
+    reporter = RememberingReporter(events.append, lambda: False)
+    object.__setattr__(reporter, "events", events)
+    return reporter
+
+
+@pytest.fixture
+def a_random_model(tmp_path, a_tiny_architecture, a_cpu):
+    """Writes the folder of an untrained model: `a_random_model(spacing_mm=..., labels=...)`."""
+    import torch
+
+    from coranet.data.preprocessing import Preprocessing
+    from coranet.job import Label
+    from coranet.model_package import ModelPackage
+    from coranet.networks import CoraNet
+
+    def write(spacing_mm=(1.0, 1.25, 2.0), labels=(Label(1, "organ"), Label(7, "lesion"))) -> ModelPackage:
+        torch.manual_seed(5)
+        preprocessing = Preprocessing(tuple(spacing_mm), "zscore")
+        package = ModelPackage(tmp_path / "model", a_tiny_architecture, preprocessing, tuple(labels))
+        package.write(CoraNet(a_tiny_architecture))
+        return package
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def a_phantom_set(tmp_path_factory):
+    """The dataset.json of 2 labeled, 2 unlabeled, 1 validation and 1 test scan; to be read only."""
+    from engine.small_jobs import tiny_phantoms
+
+    return tiny_phantoms(tmp_path_factory.mktemp("phantoms"))
+
+
+@pytest.fixture(scope="session")
+def a_trained_job(tmp_path_factory, a_phantom_set):
+    """A training job that ran to its end inside this process; to be read only."""
+    from coranet.worker import work_on
+    from engine.small_jobs import training_job
+
+    job = training_job(tmp_path_factory.mktemp("trained") / "Training 1 ü", a_phantom_set)
+    assert work_on(job, resume=False) == 0
+    return job

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from coranet.config import DataConfig
+from coranet.data.orientation import Orientation
+from coranet.data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
+from coranet.errors import ConfigError, DataError, ModelError
+from coranet.volume import Grid, Volume
+from engine.scans import (
+    SPACING_MM,
+    grid_of,
+    labels_on,
+    name_of_direction,
+    nested_ellipsoids,
+    scan_on,
+    signed_permutations,
+    tilted,
+)
+
+DIRECTIONS = signed_permutations()
+NAMES = [name_of_direction(direction) for direction in DIRECTIONS]
+
+
+def spacing_of_patient_axes(grid: Grid) -> tuple[float, float, float]:
+    return Orientation.of(grid.direction).spacing_to_canonical(grid.spacing_mm)
+
+
+def same_scan_with_other_axes(voxels: np.ndarray, direction: np.ndarray) -> Volume:
+    """A scan along the patient's axes, stored with other axes; every voxel keeps its place. Done by ITK."""
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(SPACING_MM)
+    letters = {"L": "L", "R": "R", "P": "P", "A": "A", "S": "S", "I": "I"}
+    code = "".join(letters[letter] for letter in name_of_direction(direction))
+    turned = sitk.DICOMOrient(image, code)
+    grid = Grid(turned.GetSize(), turned.GetSpacing(), turned.GetOrigin(), turned.GetDirection())
+    return Volume(sitk.GetArrayFromImage(turned), grid)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS, ids=NAMES)
+def test_the_network_sees_the_same_however_a_scan_is_stored(direction):
+    straight = np.random.default_rng(0).normal(100, 20, (9, 12, 15)).astype(np.float32)
+    labels = nested_ellipsoids((9, 12, 15))
+    preprocessing = Preprocessing((1.3, 1.0, 2.5), "window", (50, 150))
+    expected = preprocessing.prepare_image(same_scan_with_other_axes(straight, np.eye(3)))
+    np.testing.assert_allclose(
+        preprocessing.prepare_image(same_scan_with_other_axes(straight, direction)), expected, atol=1e-5
+    )
+    np.testing.assert_array_equal(
+        preprocessing.prepare_labels(same_scan_with_other_axes(labels, direction), [1, 7]),
+        preprocessing.prepare_labels(same_scan_with_other_axes(labels, np.eye(3)), [1, 7]),
+    )
+
+
+def test_prepared_scans_have_the_spacing_of_the_recipe_along_the_axes_of_the_patient():
+    # i runs to S, j to L, k to A.
+    grid = grid_of((20, 16, 10), (2.0, 1.0, 1.5), tilted(np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]])))
+    prepared = Preprocessing((0.5, 3.0, 4.0), "zscore").prepare_image(scan_on(grid))
+    # S: 40 mm in steps of 4; P: 15 mm in steps of 3; L: 16 mm in steps of 0.5.
+    assert prepared.shape == (10, 5, 32)
+    assert prepared.dtype == np.float32
+
+
+def test_zscore_gives_mean_zero_and_deviation_one_and_ignores_units(an_oblique_scan):
+    preprocessing = Preprocessing(spacing_of_patient_axes(an_oblique_scan.grid), "zscore")
+    prepared = preprocessing.prepare_image(an_oblique_scan)
+    assert prepared.mean() == pytest.approx(0, abs=1e-5)
+    assert prepared.std() == pytest.approx(1, abs=1e-4)
+    other_units = Volume(an_oblique_scan.voxels * 37 - 1000, an_oblique_scan.grid)
+    np.testing.assert_allclose(preprocessing.prepare_image(other_units), prepared, atol=1e-3)
+
+
+def test_zscore_is_not_ruled_by_a_few_bright_voxels(an_oblique_scan):
+    preprocessing = Preprocessing(spacing_of_patient_axes(an_oblique_scan.grid), "zscore")
+    bright = an_oblique_scan.voxels.copy()
+    bright.ravel()[:3] = 1e6
+    prepared = preprocessing.prepare_image(Volume(bright, an_oblique_scan.grid))
+    assert prepared.max() < 4
+
+
+def test_a_constant_scan_stays_finite(an_oblique_grid):
+    flat = Volume(np.full((9, 12, 15), 7, dtype=np.float32), an_oblique_grid)
+    assert not Preprocessing((2.0, 2.0, 2.0), "zscore").prepare_image(flat).any()
+
+
+def test_a_window_maps_its_limits_to_minus_one_and_one(an_oblique_grid):
+    voxels = np.linspace(-1000, 1000, 9 * 12 * 15, dtype=np.float32).reshape(9, 12, 15)
+    preprocessing = Preprocessing(spacing_of_patient_axes(an_oblique_grid), "window", (-100, 240))
+    prepared = preprocessing.prepare_image(Volume(voxels, an_oblique_grid))
+    np.testing.assert_allclose(prepared, np.clip((voxels + 100) / 340, 0, 1) * 2 - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("values", [(1, 7), (3, 300, 12)])
+def test_labels_become_class_indices_exactly_at_equal_spacing(values):
+    grid = grid_of()
+    labels = labels_on(grid, values)
+    prepared = Preprocessing(spacing_of_patient_axes(grid), "zscore").prepare_labels(labels, values)
+    expected = np.zeros(labels.voxels.shape, dtype=np.uint8)
+    for index, value in enumerate(values, start=1):
+        expected[labels.voxels == value] = index
+    np.testing.assert_array_equal(prepared, expected)
+    assert prepared.dtype == np.uint8
+
+
+def test_values_that_are_not_asked_for_are_background(its_labels):
+    preprocessing = Preprocessing(spacing_of_patient_axes(its_labels.grid), "zscore")
+    np.testing.assert_array_equal(preprocessing.prepare_labels(its_labels, [7]), (its_labels.voxels == 7))
+
+
+def test_resampling_labels_invents_no_class_between_two_others():
+    grid = grid_of((20, 20, 20), (1.0, 1.0, 1.0), np.eye(3))
+    labels = np.zeros((20, 20, 20), dtype=np.int32)
+    labels[:, :, 10:] = 3  # between 0 and 3 lie 1 and 2
+    prepared = Preprocessing((0.7, 0.7, 0.7), "zscore").prepare_labels(Volume(labels, grid), [1, 2, 3])
+    assert set(np.unique(prepared)) == {0, 3}
+    assert (prepared == 3).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_where_two_classes_meet_there_is_no_background():
+    # An organ with a lesion across the middle: the edge between both lies inside of the organ.
+    grid = grid_of((24, 24, 24), (1.0, 1.0, 1.0), np.eye(3))
+    labels = np.ones((24, 24, 24), dtype=np.int32)
+    labels[:, :, 13:] = 2
+    for spacing in (0.6, 1.7, 2.3):
+        prepared = Preprocessing((spacing,) * 3, "zscore").prepare_labels(Volume(labels, grid), [1, 2])
+        assert set(np.unique(prepared)) == {1, 2}, spacing
+
+
+def test_the_recipe_survives_json():
+    for preprocessing in (Preprocessing((1, 2, 3), "zscore"), Preprocessing((1, 2, 3), "window", (-100.0, 240.0))):
+        assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
+
+
+@pytest.mark.parametrize("content", [{}, {"spacing_mm": [1, 1, 1], "intensity": "zscore"}, {"window": None}])
+def test_a_damaged_recipe_says_so(content):
+    with pytest.raises(ModelError, match="preprocessing cannot be read"):
+        Preprocessing.from_dict(content)
+
+
+def statistics(spacing=(1.0, 1.0, 1.0), extent=(30.0, 40.0, 50.0), minimum=0.0, foreground=(10.0, 20.0, 30.0)):
+    return ScanStatistics(spacing, extent, minimum, np.array(foreground))
+
+
+def test_statistics_are_those_of_the_patients_axes():
+    direction = np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]])  # i to P, j to I, k to L
+    grid = grid_of((10, 6, 4), (0.5, 2.0, 3.0), tilted(direction))
+    image = scan_on(grid)
+    labels = Volume((image.voxels > 110).astype(np.int32), grid)
+    measured = ScanStatistics.of(image, labels)
+    assert measured.spacing_mm == (3.0, 0.5, 2.0)
+    assert measured.extent_mm == (12.0, 5.0, 12.0)
+    assert measured.minimum == pytest.approx(image.voxels.min())
+    assert measured.foreground.min() > 110
+
+
+def test_the_recipe_takes_the_median_spacing_and_the_median_size():
+    scans = [statistics(spacing=(1, 1, 5)), statistics(spacing=(2, 1, 3)), statistics(spacing=(9, 1, 4))]
+    preprocessing = fit_preprocessing(DataConfig(), scans)
+    assert preprocessing.spacing_mm == (2, 1, 4)
+    assert median_prepared_size(preprocessing, scans) == (12.5, 40.0, 15.0)
+
+
+def test_intensities_of_ct_get_a_window_inside_the_foreground_and_others_a_zscore():
+    foreground = tuple(np.linspace(0, 200, 1001))
+    ct = [statistics(minimum=-1024, foreground=foreground)] * 2
+    assert fit_preprocessing(DataConfig(), ct) == Preprocessing((1, 1, 1), "window", (1.0, 199.0))
+    assert fit_preprocessing(DataConfig(), [*ct, statistics(minimum=0)]).intensity == "zscore"
+    assert fit_preprocessing(DataConfig(intensity="zscore"), ct).intensity == "zscore"
+
+
+def test_what_the_user_fixes_is_taken():
+    fixed = DataConfig(spacing_mm=(2.0, 3.0, 4.0), intensity_window=(-125.0, 275.0))
+    assert fit_preprocessing(fixed, [statistics()]) == Preprocessing((2, 3, 4), "window", (-125, 275))
+
+
+@pytest.mark.parametrize("window", [(5.0, 5.0), (9.0, 1.0)])
+def test_a_window_without_width_is_refused(window):
+    with pytest.raises((DataError, ConfigError), match="window"):
+        fit_preprocessing(DataConfig(intensity_window=window), [statistics()])
+
+
+def test_prepared_images_can_be_written_to(an_oblique_scan):
+    prepared = Preprocessing(SPACING_MM, "zscore").prepare_image(an_oblique_scan)
+    torch.from_numpy(prepared)[0, 0, 0] = 1
+    assert an_oblique_scan.voxels[0, 0, 0] != 1

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from coranet.data.resampling import resample, resampled_size, smooth_for
+
+SIZES = [(9, 12, 15), (4, 5, 3), (18, 6, 15), (1, 31, 7), (5, 7, 16)]
+
+
+def a_volume(channels: int = 2) -> torch.Tensor:
+    return torch.randn(channels, 9, 12, 15, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_resampling_is_that_of_torch(size):
+    volume = a_volume()
+    expected = torch.nn.functional.interpolate(volume[None], size=size, mode="trilinear", align_corners=False)[0]
+    torch.testing.assert_close(resample(volume, size), expected, atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("rows", [1, 2, 4])
+def test_slabs_together_are_the_whole(size, rows):
+    volume = a_volume()
+    slabs = [resample(volume, size, range(at, min(at + rows, size[0]))) for at in range(0, size[0], rows)]
+    assert torch.equal(torch.cat(slabs, dim=1), resample(volume, size))
+
+
+def test_the_same_size_is_the_same_volume_bit_for_bit():
+    volume = a_volume()
+    assert torch.equal(resample(volume, (9, 12, 15)), volume)
+
+
+def test_constants_stay_and_ramps_stay_straight():
+    assert torch.equal(resample(torch.full((1, 4, 5, 6), 7.0), (9, 3, 8)), torch.full((1, 9, 3, 8), 7.0))
+    ramp = torch.arange(12.0).reshape(1, 1, 12, 1).expand(1, 4, 12, 5)
+    finer = resample(ramp, (4, 24, 5))[0, 0, :, 0]
+    # Voxel faces align: the centres of the finer voxels lie a quarter of a voxel beside those of the coarser.
+    torch.testing.assert_close(finer[1:-1], torch.arange(22) / 2 + 0.25)
+    assert finer[0] == 0 and finer[-1] == 11
+
+
+@pytest.mark.parametrize(
+    ("size", "spacing", "target", "expected"),
+    [
+        ((10, 20, 30), (2.0, 1.0, 0.5), (1.0, 1.0, 1.0), (20, 20, 15)),
+        ((10, 20, 30), (0.7, 0.8, 3.0), (0.7, 0.8, 3.0), (10, 20, 30)),
+        ((3, 3, 3), (1.0, 1.0, 1.0), (10.0, 2.0, 0.9), (1, 2, 3)),
+    ],
+)
+def test_resampled_grids_cover_the_same_extent(size, spacing, target, expected):
+    assert resampled_size(size, spacing, target) == expected
+
+
+def test_only_axes_that_become_coarser_are_smoothed():
+    point = np.zeros((9, 9, 9), dtype=np.float32)
+    point[4, 4, 4] = 1
+    smooth = smooth_for(point, (3.0, 1.0, 0.5))
+    assert (smooth[:, 4, 4] > 0).sum() > 1
+    assert np.count_nonzero(smooth[4]) == 1
+    assert smooth.sum() == pytest.approx(1, abs=1e-5)
+    assert smooth_for(point, (1.0, 0.2, 1.0)) is point
+
+
+def test_smoothing_keeps_a_fine_pattern_from_becoming_a_coarse_one():
+    stripes = np.tile(np.array([1.0, 0.0], dtype=np.float32), 18)[None, None, :].repeat(2, 0).repeat(2, 1)
+    size = (2, 2, 14)
+    folded = resample(torch.from_numpy(stripes)[None], size)
+    smooth = resample(torch.from_numpy(smooth_for(stripes, (1.0, 1.0, 36 / 14)))[None], size)
+    assert folded.std() > 0.15
+    assert smooth.std() < 0.6 * folded.std()

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from coranet.schedules import learning_rate_factor, sigmoid_ramp_up, teacher_decay
+
+
+@pytest.mark.parametrize(
+    ("step", "length", "expected"),
+    [
+        (0, 100, math.exp(-5)), (50, 100, math.exp(-1.25)), (100, 100, 1.0), (900, 100, 1.0), (-3, 100, math.exp(-5)),
+        (0, 0, 1.0), (7, -1, 1.0),
+    ],
+)  # fmt: skip
+def test_ramp_up_follows_its_equation(step, length, expected):
+    assert sigmoid_ramp_up(step, length) == pytest.approx(expected)
+
+
+def test_ramp_up_only_grows():
+    values = [sigmoid_ramp_up(step, 40) for step in range(60)]
+    assert values == sorted(values)
+    assert values[0] < 0.01 and values[-1] == 1
+
+
+def test_the_teacher_is_the_mean_of_the_first_students_and_then_a_moving_average():
+    students = [3.0, -1.0, 4.0, 1.5, -9.0]
+    teacher = 100.0
+    for step, student in enumerate(students):
+        decay = teacher_decay(step, 0.99)
+        teacher = decay * teacher + (1 - decay) * student
+        assert teacher == pytest.approx(sum(students[: step + 1]) / (step + 1))
+    assert teacher_decay(99, 0.99) == pytest.approx(0.99)
+    assert teacher_decay(10_000, 0.99) == 0.99
+
+
+def test_the_learning_rate_stays_or_falls_by_half_a_cosine_wave():
+    assert [learning_rate_factor("constant", step, 10) for step in (0, 5, 10)] == [1, 1, 1]
+    cosine = [learning_rate_factor("cosine", step, 10) for step in range(13)]
+    assert cosine[0] == 1
+    assert cosine[5] == pytest.approx(0.505)
+    assert cosine[10] == cosine[12] == pytest.approx(0.01)
+    assert cosine == sorted(cosine, reverse=True)
+
+
+def test_a_training_without_steps_has_a_learning_rate():
+    assert learning_rate_factor("cosine", 0, 0) == 1

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from coranet.uncertainty import caution_shift, certain_region, uncertainty_map
+
+CLASSES = [2, 3, 4]
+
+
+def random_heads(classes: int, voxels: int = 300, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of the conservative and the radical head, (1, K, voxels, 1, 1), alike but not the same."""
+    generator = torch.Generator().manual_seed(seed)
+    common = 1.5 * torch.randn(1, classes, voxels, 1, 1, generator=generator)
+    conservative, radical = (common + 0.8 * torch.randn(common.shape, generator=generator) for _ in range(2))
+    return conservative, radical
+
+
+def heads_of(conservative: list[float], radical: list[float]) -> tuple[torch.Tensor, torch.Tensor]:
+    """One voxel."""
+    first, second = (torch.tensor(values).reshape(1, -1, 1, 1, 1) for values in (conservative, radical))
+    return first, second
+
+
+def names(logits: np.ndarray, index: int, shift: float) -> bool:
+    """Whether a head names a class once the logit of that class is shifted."""
+    moved = logits.copy()
+    moved[index] += shift
+    return int(moved.argmax()) == index
+
+
+def shift_oracle(conservative: np.ndarray, radical: np.ndarray, step: float = 0.01, most: float = 12.0) -> float:
+    """Scan shifts, one class at a time, until the heads differ about it; backwards where they differ already."""
+    smallest = math.inf
+    for index in range(1, len(conservative)):
+
+        def differ(shift: float, index: int = index) -> bool:
+            return names(conservative, index, -shift) != names(radical, index, shift)
+
+        shifts = np.arange(0, most, step)
+        if differ(0.0):
+            found = -next(shift for shift in shifts if not (differ(shift) and differ(-shift)))
+        else:
+            found = next(shift for shift in shifts if differ(shift))
+        smallest = min(smallest, found)
+    return smallest
+
+
+@pytest.mark.parametrize(
+    ("conservative", "radical", "expected"),
+    [
+        ([2.0, 0.0], [3.0, 0.0], 3.0),  # background both; the radical head is the harder one to turn
+        ([0.0, 2.0], [0.0, 5.0], 2.0),  # foreground both; the conservative head doubts at 2
+        ([1.0, 0.0], [0.0, 1.5], -1.0),  # they differ; they agree again after 1 backwards
+        ([0.0, 2.0], [3.0, 0.0], -2.0),  # the wrong way round
+        ([0.0, 1.0, 4.0], [0.0, 1.0, 5.0], 3.0),  # class 2 both; class 1 joins when the radical head raises it by 4
+        ([5.0, 0.0, 0.0], [5.0, 0.0, 4.5], 0.5),  # the radical head is about to name class 2
+    ],
+)
+def test_shift_of_one_voxel_computed_by_hand(conservative, radical, expected):
+    assert caution_shift(*heads_of(conservative, radical)).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_shift_is_the_smallest_that_a_scan_over_all_shifts_finds(classes):
+    conservative, radical = random_heads(classes, voxels=60)
+    shift = caution_shift(conservative, radical)[0, :, 0, 0].numpy()
+    pairs = zip(conservative[0, :, :, 0, 0].T.double().numpy(), radical[0, :, :, 0, 0].T.double().numpy(), strict=True)
+    expected = [shift_oracle(cautious, eager) for cautious, eager in pairs]
+    np.testing.assert_allclose(shift, expected, atol=0.0101)
+    assert (shift < 0).any() and (shift > 0).any()
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_certain_is_where_both_heads_name_the_same_class(classes):
+    conservative, radical = random_heads(classes)
+    expected = conservative.numpy().argmax(1) == radical.numpy().argmax(1)
+    np.testing.assert_array_equal(certain_region(conservative, radical).numpy(), expected)
+
+
+def test_for_two_classes_uncertain_is_the_exclusive_or_of_the_foregrounds():
+    conservative, radical = random_heads(2)
+    exclusive = (conservative[:, 1] > conservative[:, 0]) ^ (radical[:, 1] > radical[:, 0])
+    assert torch.equal(~certain_region(conservative, radical), exclusive)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_uncertainty_is_at_least_one_half_exactly_where_the_labels_differ(classes):
+    conservative, radical = random_heads(classes, voxels=5000)
+    differ = conservative.argmax(1) != radical.argmax(1)
+    assert 0 < differ.sum() < differ.numel()
+    assert torch.equal(uncertainty_map(conservative, radical) >= 0.5, differ)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_the_same_holds_where_logits_are_tied(classes):
+    generator = torch.Generator().manual_seed(3)
+    conservative, radical = (
+        torch.randint(-1, 2, (2, classes, 6, 7, 8), generator=generator).float() for _ in range(2)
+    )
+    differ = conservative.argmax(1) != radical.argmax(1)
+    assert torch.equal(uncertainty_map(conservative, radical) >= 0.5, differ)
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_uncertainty_is_a_float32_in_zero_to_one_even_for_extreme_logits(classes):
+    conservative, radical = random_heads(classes)
+    for scale in (1.0, 1e4):
+        uncertainty = uncertainty_map(scale * conservative, scale * radical)
+        assert uncertainty.dtype == torch.float32
+        assert uncertainty.min() >= 0 and uncertainty.max() <= 1
+
+
+@pytest.mark.parametrize("wanted", [0.05, 0.2, 0.4])
+def test_a_threshold_of_the_map_is_the_region_of_heads_with_other_costs(wanted):
+    conservative, radical = random_heads(2, voxels=4000)
+    shift = math.log((1 - wanted) / wanted)
+    cautious, eager = conservative.clone(), radical.clone()
+    cautious[:, 1] -= shift
+    eager[:, 1] += shift
+    nested = ~((conservative.argmax(1) == 1) & (radical.argmax(1) == 0))
+    moved = ~certain_region(cautious, eager)
+    flagged = uncertainty_map(conservative, radical) > wanted
+    assert torch.equal(flagged[nested], moved[nested])
+    assert flagged[~nested].all()
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_adding_a_constant_to_all_logits_of_a_voxel_changes_nothing(classes):
+    conservative, radical = random_heads(classes)
+    moved = caution_shift(conservative + torch.randn(1, 1, 300, 1, 1), radical - 2)
+    torch.testing.assert_close(moved, caution_shift(conservative, radical), atol=1e-5, rtol=1e-5)
+
+
+def test_heads_that_are_equal_and_sure_are_certain():
+    conservative, _ = random_heads(3)
+    sure = 50 * conservative
+    assert certain_region(sure, sure).all()
+    assert (uncertainty_map(sure, sure) < 0.5).all()

@@ -119,7 +119,7 @@ def _save(path: Path, array: Array) -> None:
 
 def _some_voxels(labels: Array, index: int) -> Array:
     voxels = np.argwhere(labels == index).astype(np.int32)
-    step = max(1, len(voxels) // _FOREGROUND_VOXELS)
+    step = max(1, -(-len(voxels) // _FOREGROUND_VOXELS))
     return voxels[::step]
 
 

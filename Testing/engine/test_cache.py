@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from coranet.data.cache import prepare_case, read_labeled_pair
+from coranet.data.preprocessing import Preprocessing
+from coranet.errors import DataError, StorageError
+from coranet.job import Case, Role
+from coranet.volume import read_image, write_volume
+from engine.scans import grid_of, labels_on, write_labeled_pair
+
+VALUES = [1, 7]
+
+
+@pytest.fixture
+def a_case(awkward_path, an_oblique_grid) -> Case:
+    image, label = write_labeled_pair(awkward_path, "Fall 1", an_oblique_grid)
+    return Case("Fall 1", Role.TRAINING, str(image), str(label))
+
+
+@pytest.fixture
+def a_recipe() -> Preprocessing:
+    return Preprocessing((1.5, 1.0, 2.5), "zscore")
+
+
+def test_a_prepared_case_is_what_the_recipe_makes(a_case, a_recipe, awkward_path):
+    prepared = prepare_case(a_case, a_recipe, VALUES, awkward_path / "cache")
+    image, labels = read_labeled_pair(a_case, VALUES)
+    assert prepared.image.dtype == np.float16 and prepared.labels.dtype == np.uint8
+    np.testing.assert_array_equal(prepared.image, a_recipe.prepare_image(image).astype(np.float16))
+    np.testing.assert_array_equal(prepared.labels, a_recipe.prepare_labels(labels, VALUES))
+    assert prepared.padding == float(prepared.image.min())
+
+
+def test_prepared_arrays_are_mapped_not_loaded(a_case, a_recipe, tmp_path):
+    prepared = prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    assert isinstance(prepared.image, np.memmap) and isinstance(prepared.labels, np.memmap)
+
+
+def test_foreground_voxels_are_listed_by_class(a_case, a_recipe, tmp_path):
+    prepared = prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    assert len(prepared.foreground) == 2
+    for index, voxels in enumerate(prepared.foreground, start=1):
+        assert len(voxels) == (prepared.labels == index).sum() > 0
+        assert (prepared.labels[tuple(voxels.T)] == index).all()
+
+
+@pytest.mark.parametrize("size", [(16, 16, 16), (20, 20, 20), (32, 30, 28)], ids=str)
+def test_at_most_4000_voxels_of_a_class_are_listed_from_all_over_it(tmp_path, size):
+    grid = grid_of(size)
+    image, label = tmp_path / "image.nrrd", tmp_path / "label.nrrd"
+    ones = np.ones(size[::-1], dtype=np.uint8)
+    write_volume(image, ones, grid)
+    write_volume(label, ones, grid)
+    recipe = Preprocessing(grid.spacing_mm, "zscore")
+    prepared = prepare_case(Case("full", Role.TRAINING, str(image), str(label)), recipe, [1], tmp_path / "cache")
+    voxels = prepared.foreground[0]
+    assert 2000 <= len(voxels) <= 4000
+    assert voxels[:, 0].min() == 0 and voxels[:, 0].max() == size[2] - 1
+
+
+def test_an_unlabeled_case_has_no_labels(a_case, a_recipe, tmp_path):
+    prepared = prepare_case(Case("u", Role.UNLABELED, a_case.image), a_recipe, VALUES, tmp_path)
+    assert prepared.labels is None
+    assert prepared.foreground == ()
+
+
+def test_what_was_prepared_before_is_taken_from_the_folder(a_case, a_recipe, tmp_path):
+    prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npy")}
+    prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.npy")} == before
+    assert len(before) == 2
+
+
+@pytest.mark.parametrize("change", ["recipe", "values", "image", "label"])
+def test_what_has_changed_is_prepared_anew(a_case, a_recipe, tmp_path, change):
+    prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    before = set(tmp_path.iterdir())
+    recipe, values = a_recipe, VALUES
+    if change == "recipe":
+        recipe = Preprocessing((1.0, 1.0, 1.0), "zscore")
+    elif change == "values":
+        values = [7, 1]
+    else:
+        os.utime(getattr(a_case, change), (1, 1))
+    prepare_case(a_case, recipe, values, tmp_path)
+    assert set(tmp_path.iterdir()) > before
+
+
+def test_image_and_label_on_different_grids_name_both_files(a_case, an_oblique_grid):
+    other = grid_of(spacing_mm=(1.0, 1.25, 2.1))
+    write_volume(a_case.label, labels_on(other).voxels.astype(np.uint8), other)
+    with pytest.raises(DataError, match=r"Fall 1\.nrrd.*Fall 1-label\.nrrd.*different grids \(spacing"):
+        read_labeled_pair(a_case, VALUES)
+
+
+def test_a_label_value_that_the_datalist_does_not_name_is_an_error(a_case):
+    with pytest.raises(DataError, match=r"label\.nrrd' has the label value 7, the datalist names \[1, 3\]"):
+        read_labeled_pair(a_case, [1, 3])
+
+
+def test_an_empty_label_map_is_an_error(a_case, an_oblique_grid):
+    write_volume(a_case.label, np.zeros((9, 12, 15), dtype=np.uint8), an_oblique_grid)
+    with pytest.raises(DataError, match=r"label\.nrrd' is empty"):
+        read_labeled_pair(a_case, VALUES)
+
+
+def test_a_case_that_is_not_there_is_named(a_recipe, tmp_path):
+    with pytest.raises(DataError, match=r"absent\.nrrd' does not exist"):
+        prepare_case(Case("a", Role.UNLABELED, str(tmp_path / "absent.nrrd")), a_recipe, VALUES, tmp_path)
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_and_leaves_nothing_behind(a_case, a_recipe, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(StorageError, match="disk is full"):
+        prepare_case(a_case, a_recipe, VALUES, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_half_precision_keeps_normalized_intensities(a_case, a_recipe, tmp_path):
+    prepared = prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    exact = a_recipe.prepare_image(read_image(a_case.image))
+    assert np.abs(np.asarray(prepared.image, dtype=np.float32) - exact).max() < 2e-3

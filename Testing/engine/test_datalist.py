@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+from coranet.data.datalist import input_cases, read_datalist, unique_names, with_validation_cases
+from coranet.errors import DataError
+from coranet.job import Case, Datalist, Label, Role
+
+LABELS = {"0": "background", "7": "lesion", "2": "organ"}
+
+
+@pytest.fixture
+def write_datalist(awkward_path):
+    """Writes a dataset.json in a folder with spaces and umlauts: `write_datalist(training=[...], ...)`."""
+
+    def write(labels=LABELS, **rows) -> Path:
+        path = awkward_path / "dataset.json"
+        path.write_text(json.dumps({"labels": labels, **rows}), encoding="utf-8")
+        return path
+
+    return write
+
+
+def row(name: str) -> dict[str, str]:
+    return {"image": f"images/{name}.nii.gz", "label": f"labels/{name}.nii.gz"}
+
+
+def test_a_decathlon_list_with_unlabeled_scans(write_datalist):
+    path = write_datalist(
+        training=[row("ä 1"), row("b")],
+        unlabeled=[{"image": "./images/c.nrrd"}, "images/d.mha"],
+        validation=[row("e")],
+        test=[row("f"), "images/without-truth.nii"],
+    )
+    datalist = read_datalist(path)
+    assert [(case.id, case.role) for case in datalist.cases] == [
+        ("ä 1", Role.TRAINING), ("b", Role.TRAINING), ("c", Role.UNLABELED), ("d", Role.UNLABELED),
+        ("e", Role.VALIDATION), ("f", Role.TEST),
+    ]  # fmt: skip
+    assert Path(datalist.cases[0].image) == path.parent / "images" / "ä 1.nii.gz"
+    assert Path(datalist.cases[0].label) == path.parent / "labels" / "ä 1.nii.gz"
+    assert datalist.cases[2].label is None
+
+
+def test_label_values_are_kept_as_they_are_without_the_background(write_datalist):
+    assert read_datalist(write_datalist(training=[row("a")])).labels == (Label(2, "organ"), Label(7, "lesion"))
+
+
+def test_paths_may_be_absolute_and_the_list_may_be_named_relatively(write_datalist, monkeypatch, tmp_path):
+    elsewhere = tmp_path / "elsewhere" / "scan.nrrd"
+    path = write_datalist(training=[row("a")], unlabeled=[str(elsewhere)])
+    monkeypatch.chdir(path.parent)
+    datalist = read_datalist("dataset.json")
+    assert Path(datalist.cases[0].image) == path.parent / "images" / "a.nii.gz"
+    assert Path(datalist.cases[1].image) == elsewhere
+
+
+def test_equal_file_names_in_different_folders_become_different_cases(write_datalist):
+    rows = [{"image": f"patient{number}/image.nii.gz", "label": f"patient{number}/label.nii.gz"} for number in (1, 2)]
+    assert [case.id for case in read_datalist(write_datalist(training=rows)).cases] == ["image", "image-2"]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"labels": {}}, "needs 'labels'"),
+        ({"labels": ["background", "organ"]}, "needs 'labels'"),
+        ({"labels": {"organ": 1}}, "label value 'organ', expected a whole number"),
+        ({"labels": {"-1": "organ"}}, "at least 1, got -1"),
+        ({"labels": {"1": "organ", "2": "organ"}}, "label names must be unique"),
+        ({"training": {"image": "a"}}, "'training' in the datalist .* must be a list"),
+        ({"training": [{"image": "a.nrrd"}]}, "'a.nrrd' of 'training' .* has no 'label'"),
+        ({"training": ["a.nrrd"]}, "has no 'label'"),
+        ({"validation": [{"image": "a.nrrd", "label": 3}]}, "must be a path, got 3"),
+        ({"unlabeled": [{"label": "a.nrrd"}]}, "must have an 'image'"),
+        ({"unlabeled": [5]}, "must have an 'image'"),
+        ({"training": [row("a")], "unlabeled": [row("a")["image"]]}, "twice, as training and as unlabeled"),
+        ({"training": [row("a")], "test": [{**row("a"), "image": "images/../images/a.nii.gz"}]}, "twice"),
+        ({"test": [{"image": "a.nrrd", "label": 3}]}, "must be a path, got 3"),
+    ],
+)
+def test_each_mistake_gets_a_sentence(write_datalist, content, sentence):
+    with pytest.raises(DataError, match=sentence):
+        read_datalist(write_datalist(**content))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "5"])
+def test_a_file_that_is_no_json_object_is_named(awkward_path, text):
+    path = awkward_path / "list.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match="list.json"):
+        read_datalist(path)
+
+
+def test_a_list_that_is_not_there_is_named(awkward_path):
+    with pytest.raises(DataError, match=r"absent\.json' does not exist"):
+        read_datalist(awkward_path / "absent.json")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_datalist(awkward_path)  # a folder
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a-2", "a-3"]),
+        (["a", "A"], ["a", "A-2"]),
+        (["a", "A", "a-2"], ["a", "A-3", "a-2"]),
+        (["a/b:c", "a?b*c"], ["a_b_c", "a_b_c-2"]),
+        (["..", " ", "x. "], ["case", "case-2", "x"]),
+        (["Müller 心", "müller 心"], ["Müller 心", "müller 心-2"]),
+        ([], []),
+    ],
+)
+def test_names_become_folders_that_every_system_can_hold(names, expected):
+    assert unique_names(names) == expected
+
+
+def a_list(labeled: int, **others: int) -> Datalist:
+    cases = [Case(f"l{number}", Role.TRAINING, f"l{number}.nrrd", "x.nrrd") for number in range(labeled)]
+    cases += [Case(f"u{number}", Role.UNLABELED, f"u{number}.nrrd") for number in range(others.get("unlabeled", 3))]
+    cases += [Case(f"v{number}", Role.VALIDATION, "v.nrrd", "x.nrrd") for number in range(others.get("validation", 0))]
+    return Datalist(tuple(cases), (Label(1, "organ"),))
+
+
+@pytest.mark.parametrize(
+    ("labeled", "wanted", "expected"),
+    [(1, None, 0), (3, None, 0), (4, None, 1), (10, None, 2), (20, None, 4), (10, 0, 0), (10, 5, 5), (2, 1, 1), (0, 3, 0)],
+)
+def test_a_fifth_of_the_labeled_cases_is_set_aside_or_as_many_as_wanted(labeled, wanted, expected):
+    chosen = with_validation_cases(a_list(labeled), wanted, seed=0)
+    assert len(chosen.with_role(Role.VALIDATION)) == expected
+    assert len(chosen.with_role(Role.TRAINING)) == labeled - expected if labeled else True
+    assert [case.id for case in chosen.cases] == [case.id for case in a_list(labeled).cases]
+    assert all(case.label for case in chosen.with_role(Role.VALIDATION))
+
+
+def test_the_same_seed_sets_the_same_cases_aside():
+    first, again, other = (with_validation_cases(a_list(20), None, seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_named_validation_cases_are_enough():
+    assert with_validation_cases(a_list(10, validation=1), 5, seed=0) == a_list(10, validation=1)
+
+
+@pytest.mark.parametrize("wanted", [3, 9])
+def test_no_case_left_to_learn_from_is_an_error(wanted):
+    with pytest.raises(DataError, match=f"{wanted} validation cases leave none of the 3 labeled cases"):
+        with_validation_cases(a_list(3), wanted, seed=0)
+
+
+@pytest.fixture
+def a_folder_of_scans(awkward_path) -> Path:
+    for name in ("b.nii.gz", "a.nrrd", "A.mha"):
+        sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(awkward_path / name))
+    (awkward_path / "notes.txt").write_text("no scan", encoding="utf-8")
+    (awkward_path / ".hidden.nrrd").write_text("no scan", encoding="utf-8")
+    return awkward_path
+
+
+def test_inputs_are_files_and_folders(a_folder_of_scans):
+    cases = input_cases([a_folder_of_scans])
+    assert {case.role for case in cases} == {Role.INPUT}
+    assert sorted(Path(case.image).name for case in cases) == ["A.mha", "a.nrrd", "b.nii.gz"]
+    assert len({case.id.lower() for case in cases}) == 3
+    assert [case.id for case in input_cases([a_folder_of_scans / "b.nii.gz"])] == ["b"]
+
+
+def test_inputs_that_are_not_there_are_named(a_folder_of_scans, tmp_path):
+    with pytest.raises(DataError, match=r"missing\.nrrd' does not exist"):
+        input_cases([a_folder_of_scans / "missing.nrrd"])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="holds no image file and no DICOM series"):
+        input_cases([empty])

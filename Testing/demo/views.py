@@ -95,9 +95,7 @@ def slice_axis(volume: Any) -> int:
 
 def draw_slice(app: SlicerApp, case: ShownCase, path: Path) -> None:
     """Three panels: the image alone, with all overlays, with the uncertainty map."""
-    result = segment_mask(
-        app.segmentations_logic, case.segmentation, list(case.segmentation.GetSegmentation().GetSegmentIDs())
-    )
+    result = segment_mask(case.segmentation, list(case.segmentation.GetSegmentation().GetSegmentIDs()))
     uncertain = segment_mask(case.overlays, [UNCERTAIN_SEGMENT])
     axis = slice_axis(case.volume)
     interesting = np.moveaxis(result.astype(int) + uncertain, 2 - axis, 0)

@@ -94,9 +94,13 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from .job import Job
+
+    job = Job.open(options.job)
+    # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
+    job.claim()
     from .worker import work_on
 
-    return work_on(Job.open(options.job), options.resume)
+    return work_on(job, options.resume)
 
 
 def _work_in_terminal(job: Job, resume: bool) -> int:
@@ -159,18 +163,31 @@ def _overrides(words: Sequence[str]) -> dict[str, str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="coranet", description="Semi-supervised segmentation that knows where it is unsure.", epilog=_EXAMPLES,
+        prog="coranet",
+        description="Semi-supervised segmentation that knows where it is unsure.",
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("--version", action="version", version=f"coranet {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
+    _add_job_commands(commands)
+    doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
+    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor.set_defaults(command=_doctor)
+    phantom = commands.add_parser("phantom", help="write a synthetic labelled data set")
+    phantom.add_argument("folder")
+    for name, count in (("labeled", 5), ("unlabeled", 16), ("validation", 1), ("test", 3), ("seed", 0)):
+        phantom.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"default {count}")
+    phantom.set_defaults(command=_phantom)
+    return parser
 
+
+def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     train = commands.add_parser("train", help="train a model from labeled and unlabeled scans")
     train.add_argument("datalist", help="dataset.json with training, unlabeled and labels")
     train.add_argument("--output", required=True, metavar="JOB", help="folder for the job: model, checkpoints, log")
     train.add_argument("--preset", default=DEFAULT_PRESET, help=f"one of {', '.join(preset_names())}, or a JSON file")
     train.set_defaults(command=_train)
-
     segment = commands.add_parser("segment", help="segment scans with a trained model")
     segment.add_argument("inputs", nargs="+", metavar="INPUT", help="image file, DICOM folder, or folder of images")
     segment.set_defaults(command=_segment)
@@ -181,23 +198,9 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         one.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     for one in (train, segment, evaluate):
-        one.add_argument(
-            "--set", action="append", default=[], metavar="key=value", help="change a setting; may be repeated"
-        )
+        one.add_argument("--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable")
         one.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
-
     run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
     run.add_argument("job")
     run.add_argument("--resume", action="store_true")
     run.set_defaults(command=_run)
-
-    doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
-    doctor.add_argument("--json", action="store_true", help="for programs")
-    doctor.set_defaults(command=_doctor)
-
-    phantom = commands.add_parser("phantom", help="write a synthetic labelled data set")
-    phantom.add_argument("folder")
-    for name, count in (("labeled", 5), ("unlabeled", 16), ("validation", 1), ("test", 3), ("seed", 0)):
-        phantom.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"default {count}")
-    phantom.set_defaults(command=_phantom)
-    return parser

@@ -18,6 +18,7 @@ from .errors import ConfigError, CoraNetError, DataError
 if TYPE_CHECKING:
     from .job import Case, Job
 
+_PACKAGE_MISSING = 8
 _EXAMPLES = """examples:
   coranet phantom scans
   coranet train scans/dataset.json --output job --preset quick
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CoraNetError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"error: the package '{error.name}' is missing; 'coranet doctor' says how to install it.\n")
+        return _PACKAGE_MISSING
     except KeyboardInterrupt:
         sys.stderr.write("interrupted.\n")
         return 130

@@ -12,6 +12,9 @@ import torch
 from .errors import JobError, storage_error
 from .job.files import atomic_path
 
+# What torch raises depends on the bytes it meets.
+_DAMAGED = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, pickle.UnpicklingError)
+
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
     """Write tensors to a file that is either whole or absent.
@@ -39,6 +42,8 @@ def load_tensors(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise JobError(f"'{path}' is missing; nothing was saved yet, start the job anew.") from None
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except _DAMAGED as error:
         raise JobError(f"'{path}' is damaged ({type(error).__name__}); start the job anew.") from error
-    return dict(content)
+    if not isinstance(content, dict):
+        raise JobError(f"'{path}' is damaged (it holds a {type(content).__name__}); start the job anew.")
+    return content

@@ -1,0 +1,65 @@
+"""Every event can be said in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from coranet.events import (
+    EVENT_TYPES,
+    Cancelled,
+    CaseDone,
+    CaseFailed,
+    CheckpointSaved,
+    Failed,
+    Finished,
+    Losses,
+    Progress,
+    Started,
+    Validation,
+    Warned,
+)
+from coranet.narration import describe, duration
+
+WORDS = [
+    (Started(3, 10, "CPU", "0.1.0"), "CoraNet 0.1.0 on CPU, step 3 of 10"),
+    (Progress("preparing", 3, 10), "preparing 3 of 10"),
+    (Progress("preparing", 3, 10, 200.0), "preparing 3 of 10, 3 min left"),
+    (
+        Losses(7, "self-training", 1.5, 0.75, 0.5, 0.0625, 0.125),
+        "step 7: loss 1.500 (supervised 0.750, certain 0.500, uncertain 0.0625), 12.5 % uncertain",
+    ),
+    (Validation(5, {"Größe": 0.5, "Läsion": None}, 0.5, False), "step 5: validation Dice Größe 0.500, Läsion -"),
+    (Validation(5, {"a": 0.5}, 0.5, True), "step 5: validation Dice a 0.500 (best so far)"),
+    (Warned("code", "something is odd."), "warning: something is odd."),
+    (CheckpointSaved(5), "step 5 is saved"),
+    (CaseDone("a", 1, 2, 3.25), "'a' is segmented (1 of 2, 3.2 s)"),
+    (CaseFailed("a", "'a.nrrd' is empty."), "'a' could not be segmented: 'a.nrrd' is empty."),
+    (Finished("all is done.", 7300.0), "finished after 2 h 2 min: all is done."),
+    (Failed("it broke."), "error: it broke."),
+    (Cancelled(5), "stopped on request at step 5; run again with --resume to go on"),
+]
+
+
+@pytest.mark.parametrize(("event", "words"), WORDS, ids=lambda value: getattr(value, "type", ""))
+def test_an_event_in_words(event, words):
+    assert describe(event) == words
+
+
+def test_no_type_is_speechless():
+    assert {type(event) for event, _ in WORDS} == set(EVENT_TYPES.values())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"),
+        (89, "89 s"),
+        (90, "2 min"),
+        (240, "4 min"),
+        (5340, "89 min"),
+        (5400, "1 h 30 min"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_a_time_span_in_words(seconds, words):
+    assert duration(seconds) == words

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from coranet.volume import Grid, Volume
 from engine.scans import grid_of, labels_on, scan_on
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Small tensors are computed faster, and always alike, on one thread."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ def a_cpu():
     from coranet.config import MachineConfig
     from coranet.devices import choose_device
 
-    return choose_device(MachineConfig(device="cpu"))
+    return choose_device(MachineConfig(device="cpu", threads=1))
 
 
 @pytest.fixture

@@ -7,21 +7,30 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import slicer
+from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkDataSetAttributes
+from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
+from vtkmodules.vtkFiltersGeneral import vtkWarpVector
+
 from .scene_context import SceneContext
 from .scene_import import UNCERTAIN_SEGMENT, LoadedPrediction, label_color, segment_id
 
 RESULT_FILL_OPACITY = 0.5
 UNCERTAIN_FILL_OPACITY = 0.4
 RADICAL_OPACITY_3D = 0.25
-# Its outside coincides with the radical surface: which of the two is drawn first flickers from pixel to pixel, and the
-# fainter one of them is, the less that shows.
-UNCERTAIN_OPACITY_3D = 0.18
+UNCERTAIN_OPACITY_3D = 0.35
 OUTLINE_THICKNESS_PIXELS = 2
 UNCERTAINTY_FOREGROUND_OPACITY = 0.6
 
 # Stair steps of the voxels vanish, thin parts stay; the uncertain shell is too thin for as much smoothing.
 _RESULT_SMOOTHING = 0.5
 _OVERLAY_SMOOTHING = 0.3
+# The uncertain region has its outside in common with the radical segments, and two translucent surfaces in one place
+# flicker from pixel to pixel; so it is drawn this far inside, in voxels.
+_UNCERTAIN_INSET_VOXELS = 0.2
+
+_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+_CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 Color = tuple[float, float, float]
 
@@ -37,8 +46,19 @@ def show_prediction(context: SceneContext, loaded: LoadedPrediction, surfaces: b
     _show_result(loaded)
     _show_overlays(loaded)
     if surfaces:
-        _make_surfaces(loaded.segmentation, _RESULT_SMOOTHING)
-        _make_surfaces(loaded.overlays, _OVERLAY_SMOOTHING)
+        make_surfaces(loaded.segmentation, loaded.overlays)
+
+
+def make_surfaces(segmentation: Any, overlays: Any) -> None:
+    """Make the closed surfaces of a result and its overlays anew, as after loading a scene.
+
+    Args:
+        segmentation: vtkMRMLSegmentationNode of the result.
+        overlays: vtkMRMLSegmentationNode of the overlays.
+    """
+    _make_closed_surfaces(segmentation, _RESULT_SMOOTHING)
+    _make_closed_surfaces(overlays, _OVERLAY_SMOOTHING)
+    _inset_uncertain_surface(overlays)
 
 
 def show_uncertainty(
@@ -124,13 +144,30 @@ def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     display.SetVisibility2D(True)
     display.SetVisibility3D(True)
     # Not the surface's cut: smoothing would draw the bracket where no voxel says so.
-    display.SetPreferredDisplayRepresentationName2D("Binary labelmap")
-    display.SetPreferredDisplayRepresentationName3D("Closed surface")
+    display.SetPreferredDisplayRepresentationName2D(_BINARY_LABELMAP)
+    display.SetPreferredDisplayRepresentationName3D(_CLOSED_SURFACE)
 
 
-def _make_surfaces(node: Any, smoothing: float) -> None:
+def _make_closed_surfaces(node: Any, smoothing: float) -> None:
     segmentation = node.GetSegmentation()
     segmentation.SetConversionParameter("Smoothing factor", str(smoothing))
     # A surface that is there already may belong to a prediction that was replaced.
-    segmentation.RemoveRepresentation("Closed surface")
+    segmentation.RemoveRepresentation(_CLOSED_SURFACE)
     node.CreateClosedSurfaceRepresentation()
+
+
+def _inset_uncertain_surface(overlays: Any) -> None:
+    segment = overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
+    surface = segment.GetRepresentation(_CLOSED_SURFACE)
+    if surface is None or not surface.GetNumberOfPoints():
+        return
+    normals = vtkPolyDataNormals()
+    normals.SetInputData(surface)
+    normals.SplittingOff()
+    normals.AutoOrientNormalsOn()
+    warp = vtkWarpVector()
+    warp.SetInputConnection(normals.GetOutputPort())
+    warp.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_POINTS, vtkDataSetAttributes.NORMALS)
+    warp.SetScaleFactor(-_UNCERTAIN_INSET_VOXELS * min(segment.GetRepresentation(_BINARY_LABELMAP).GetSpacing()))
+    warp.Update()
+    surface.DeepCopy(warp.GetOutput())

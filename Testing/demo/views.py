@@ -26,6 +26,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: E402
 from vtkmodules.vtkCommonDataModel import vtkPolyData  # noqa: E402
 from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter  # noqa: E402
 
+from CoraNetSlicerLib.overlays import make_surfaces  # noqa: E402
 from CoraNetSlicerLib.scene_import import PART_ATTRIBUTE, UNCERTAIN_SEGMENT, VOLUME_REFERENCE  # noqa: E402
 
 PANEL_PIXELS = 760
@@ -168,6 +169,7 @@ def draw_3d(app: SlicerApp, case: ShownCase, path: Path) -> None:
     renderer.SetOcclusionRatio(0.0)
     renderer.SetUseFXAA(True)
     window.SetSize(*VIEW_3D_PIXELS)
+    make_surfaces(case.segmentation, case.overlays)  # scenes keep voxels only
     view.fit_view_to_content()
     points = np.concatenate([surface_points(case.segmentation, name) for name in segment_names(case.segmentation)])
     look_at_broad_side(view, points)

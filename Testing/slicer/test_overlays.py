@@ -86,6 +86,14 @@ def test_every_segment_with_voxels_gets_a_closed_surface_of_its_size(shown):
     assert (extents[0] < extents[1]).all() and (extents[1] < extents[2]).all()
 
 
+def test_the_uncertain_surface_keeps_off_the_radical_one_that_it_would_flicker_with(shown):
+    uncertain = np.reshape(surface(shown.overlays, UNCERTAIN_SEGMENT).GetBounds(), (3, 2))
+    radical = np.reshape([surface(shown.overlays, one).GetBounds() for one in RADICAL], (2, 3, 2))
+    outer = np.stack([radical[..., 0].min(axis=0), radical[..., 1].max(axis=0)], axis=1)
+    gaps = np.concatenate([uncertain[:, 0] - outer[:, 0], outer[:, 1] - uncertain[:, 1]])
+    assert (gaps > 0.05).all() and (gaps < 0.5).all(), "millimetres; a voxel's shortest side is 0.7"
+
+
 def test_slices_draw_the_voxels_and_not_the_smoothed_surface(shown):
     for node in (shown.segmentation, shown.overlays):
         assert node.GetDisplayNode().GetDisplayRepresentationName2D() == "Binary labelmap"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,7 +69,7 @@ class ModelPackage:
         folder = _model_folder(Path(model_or_job))
         try:
             return _package(folder, read_json(folder / _CARD))
-        except (JobError, DataError, TypeError, KeyError) as error:
+        except (JobError, DataError, ModelError, TypeError, KeyError, ValueError) as error:
             raise ModelError(f"the model '{folder}' cannot be read: {error}") from error
 
     def load_network(self, device: Device) -> nn.Module:
@@ -83,17 +82,19 @@ class ModelPackage:
         try:
             network.load_state_dict(load_tensors(self.folder / _WEIGHTS))
         except (JobError, RuntimeError) as error:
+            reason = str(error).splitlines()[0].rstrip(":")  # torch goes on with each weight's name
             raise ModelError(
-                f"the weights in '{self.folder}' cannot be used ({error}); copy the model folder anew."
+                f"the weights in '{self.folder}' cannot be used ({reason}); copy the model folder anew."
             ) from error
         return network.to(device.torch_device, memory_format=device.memory_format).eval()  # type: ignore[call-overload,no-any-return]
 
 
-def _package(folder: Path, content: Mapping[str, Any]) -> ModelPackage:
-    if set(content) != _KEYS or content["schema_version"] != SCHEMA_VERSION:
+def _package(folder: Path, content: Any) -> ModelPackage:
+    if not isinstance(content, dict) or set(content) != _KEYS or content["schema_version"] != SCHEMA_VERSION:
+        version = content.get("schema_version") if isinstance(content, dict) else None
         raise ModelError(
-            f"'{folder / _CARD}' was written by another version of CoraNet (schema {content.get('schema_version')!r}, "
-            f"expected {SCHEMA_VERSION}); use that version or train anew."
+            f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {SCHEMA_VERSION}); "
+            "use that version or train anew."
         )
     return ModelPackage(
         folder,

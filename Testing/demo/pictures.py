@@ -79,6 +79,14 @@ def join_panels(panels: list[np.ndarray], titles: list[str]) -> Image.Image:
     return picture
 
 
+def side_by_side(left: Image.Image, right: Image.Image) -> Image.Image:
+    """Two pictures next to each other, on white."""
+    whole = Image.new("RGB", (left.width + MARGIN + right.width, max(left.height, right.height)), BACKGROUND)
+    whole.paste(left, (0, (whole.height - left.height) // 2))
+    whole.paste(right, (left.width + MARGIN, (whole.height - right.height) // 2))
+    return whole
+
+
 def with_caption(picture: Image.Image, caption: str, legend: Legend) -> Image.Image:
     """Caption above, legend below."""
     width = max(picture.width, MINIMUM_WIDTH)

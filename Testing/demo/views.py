@@ -18,12 +18,12 @@ import numpy as np
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "CoraNetSlicer"))
 
-from pictures import Legend, join_panels, trimmed, with_caption  # noqa: E402
+from pictures import Legend, join_panels, side_by_side, trimmed, with_caption  # noqa: E402
 from trame_slicer.core import SlicerApp  # noqa: E402
 from trame_slicer.views import DirectViewFactory, ViewLayoutDefinition  # noqa: E402
 from voxels import ijk_to_ras, segment_mask  # noqa: E402
 from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: E402
-from vtkmodules.vtkCommonDataModel import vtkPolyData  # noqa: E402
+from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData  # noqa: E402
 from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter  # noqa: E402
 
 from CoraNetSlicerLib.overlays import make_surfaces  # noqa: E402
@@ -174,7 +174,42 @@ def draw_3d(app: SlicerApp, case: ShownCase, path: Path) -> None:
     points = np.concatenate([surface_points(case.segmentation, name) for name in segment_names(case.segmentation)])
     look_at_broad_side(view, points)
     picture = trimmed(render(view), background_tolerance=40)
-    with_caption(picture, f"{case.volume.GetName()} in 3D", case.legend(in_3d=True)).save(path)
+    caption = f"{case.volume.GetName()} in 3D"
+    if cut_open(view, case):
+        caption += "; on the right cut open"
+        picture = side_by_side(picture, trimmed(render(view), background_tolerance=40))
+    with_caption(picture, caption, case.legend(in_3d=True)).save(path)
+
+
+def cut_open(view: Any, case: ShownCase) -> bool:
+    """Take away the near half of what encloses another class; False where no class lies inside another."""
+    bounds = {name: surface_bounds(case.segmentation, name) for name in segment_names(case.segmentation)}
+    inner = {name for name in bounds if any(encloses(bounds[other], bounds[name]) for other in bounds)}
+    if not inner:
+        return False
+    kept = [bounds[name] for name in inner] + [surface_bounds(case.overlays, radical_id(name)) for name in inner]
+    camera = view.renderer().GetActiveCamera()
+    plane = vtkPlane()
+    plane.SetOrigin(*camera.GetFocalPoint())
+    plane.SetNormal(*camera.GetDirectionOfProjection())
+    for actor in view.renderer().GetActors():
+        surface = actor.GetMapper().GetInput() if actor.GetMapper() else None
+        if surface is not None and not any(np.allclose(surface.GetBounds(), one) for one in kept):
+            actor.GetMapper().AddClippingPlane(plane)
+    return True
+
+
+def encloses(outer: np.ndarray, inner: np.ndarray) -> bool:
+    """Whether one (xmin, xmax, ymin, ...) box lies inside another, and is not empty."""
+    return bool(
+        (outer[::2] < inner[::2]).all() and (outer[1::2] > inner[1::2]).all() and (inner[::2] <= inner[1::2]).all()
+    )
+
+
+def surface_bounds(node: Any, identifier: str) -> np.ndarray:
+    surface = vtkPolyData()
+    node.GetClosedSurfaceRepresentation(identifier, surface)
+    return np.array(surface.GetBounds())
 
 
 def segment_names(node: Any) -> list[str]:

@@ -74,13 +74,10 @@ def plan_architecture(
     """
     wanted = data.patch_size_kji or _patch_within(median_size, data.patch_voxels)
     strides, kernels = _levels(wanted, spacing_dhw, network.levels, exact=data.patch_size_kji is not None)
-    patch = tuple(
-        max(1, round(size / _product(stride[axis] for stride in strides)))
-        * _product(stride[axis] for stride in strides)
-        for axis, size in enumerate(wanted)
-    )
+    factors = [_product(stride[axis] for stride in strides) for axis in range(3)]
+    patch = _multiples(wanted, factors, None if data.patch_size_kji else data.patch_voxels)
     return Architecture(
-        network.backbone, classes, network.base_filters, network.normalization, patch, strides, kernels  # type: ignore[arg-type]
+        network.backbone, classes, network.base_filters, network.normalization, patch, strides, kernels
     )  # fmt: skip
 
 
@@ -91,6 +88,19 @@ def _patch_within(size: Sequence[float], voxels: int) -> tuple[float, ...]:
         patch[axis] = min(float(size[axis]), left ** (1.0 / (len(size) - done)))
         left /= patch[axis]
     return tuple(patch)
+
+
+def _multiples(wanted: Sequence[float], factors: Sequence[int], voxels: int | None) -> Size:
+    """Sizes near the wanted ones that can be halved as often as planned, with at most `voxels` voxels in all."""
+    patch = [max(1, round(size / factor)) * factor for size, factor in zip(wanted, factors, strict=True)]
+    while voxels is not None and _product(patch) > voxels:
+        # What was rounded up furthest is rounded down.
+        axis = max(
+            (axis for axis in range(3) if patch[axis] > factors[axis]), key=lambda axis: patch[axis] / wanted[axis]
+        )
+        patch[axis] -= factors[axis]
+    depth, height, width = patch
+    return depth, height, width
 
 
 def _levels(

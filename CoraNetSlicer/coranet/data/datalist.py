@@ -154,7 +154,9 @@ def _row_of(row: Any, key: str, path: Path) -> dict[str, str]:
     if not isinstance(row, dict) or not isinstance(row.get("image"), str):
         raise DataError(f"a row of '{key}' in the datalist '{path}' must have an 'image', got {row!r}.")
     if not isinstance(row.get("label", ""), str):
-        raise DataError(f"the 'label' of '{row['image']}' in the datalist '{path}' must be a path, got {row['label']!r}.")
+        raise DataError(
+            f"the 'label' of '{row['image']}' in the datalist '{path}' must be a path, got {row['label']!r}."
+        )
     if key in ("training", "validation") and not row.get("label"):
         raise DataError(
             f"'{row['image']}' of '{key}' in the datalist '{path}' has no 'label'; add it or move it to 'unlabeled'."

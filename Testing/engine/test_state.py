@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from coranet.config import TrainConfig, TrainingConfig
+from coranet.data.patches import LabeledBatch
+from coranet.errors import JobError, StorageError
+from coranet.training.state import TrainingState
+from coranet.training.steps import pretraining_step
+
+
+@pytest.fixture
+def make_state(a_tiny_architecture, a_cpu):
+    """A new training: `make_state(seed=..., base_filters=..., **training settings)`."""
+
+    def make(seed: int = 0, base_filters: int = 2, **settings) -> TrainingState:
+        values = {"pretraining_steps": 4, "self_training_steps": 6, **settings}
+        config = TrainConfig(seed=seed, training=TrainingConfig(**values))
+        return TrainingState(config, replace(a_tiny_architecture, base_filters=base_filters), a_cpu)
+
+    return make
+
+
+def learn(state: TrainingState, steps: int = 1) -> None:
+    for _ in range(steps):
+        generator = torch.Generator().manual_seed(state.step)
+        images = torch.randn(1, 1, 8, 12, 16, generator=generator)
+        state.set_learning_rate()
+        state.optimizer.zero_grad()
+        pretraining_step(state.student, LabeledBatch(images, (images[:, 0] > 0).long()), 5).total.backward()
+        state.optimizer.step()
+        state.update_teacher()
+        state.step += 1
+
+
+def weights_of(network) -> list[torch.Tensor]:
+    return [value.clone() for value in network.state_dict().values()]
+
+
+def equal(first, second) -> bool:
+    return all(torch.equal(*pair) for pair in zip(first, second, strict=True))
+
+
+def test_the_same_seed_starts_the_same_training(make_state):
+    first, again, other = (weights_of(make_state(seed).student) for seed in (1, 1, 2))
+    assert equal(first, again)
+    assert not equal(first, other)
+
+
+def test_the_teacher_starts_as_the_student_and_learns_by_no_gradient(make_state):
+    state = make_state()
+    assert equal(weights_of(state.teacher), weights_of(state.student))
+    assert not any(parameter.requires_grad for parameter in state.teacher.parameters())
+    assert not state.teacher.training
+
+
+def test_the_teacher_is_the_moving_average_of_all_students(make_state):
+    state = make_state(teacher_decay=0.7)
+    expected = weights_of(state.teacher)
+    for step in range(6):
+        learn(state)
+        decay = min(1 - 1 / (step + 1), 0.7)
+        students = weights_of(state.student)
+        expected = [decay * old + (1 - decay) * new for old, new in zip(expected, students, strict=True)]
+    for value, wanted in zip(weights_of(state.teacher), expected, strict=True):
+        torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
+    assert not equal(weights_of(state.teacher), weights_of(state.student))
+
+
+def test_counters_of_batch_normalization_are_copied(make_state, a_tiny_architecture, a_cpu):
+    config = TrainConfig(training=TrainingConfig(pretraining_steps=4, self_training_steps=0))
+    state = TrainingState(config, replace(a_tiny_architecture, normalization="batch"), a_cpu)
+    learn(state, 3)
+    counters = [value for name, value in state.teacher.state_dict().items() if name.endswith("num_batches_tracked")]
+    assert counters and all(counter == 3 for counter in counters)
+
+
+def test_by_default_the_teacher_labels(make_state):
+    state = make_state()
+    assert state.labeller is state.teacher
+
+
+def test_a_refreshed_labeller_is_the_teacher_of_the_last_refresh(make_state):
+    state = make_state(pseudo_label_source="refreshed", refresh_steps=3)
+    same = []
+    for _ in range(10):
+        before = weights_of(state.labeller)
+        learn(state)
+        changed = not equal(before, weights_of(state.labeller))
+        assert changed == equal(weights_of(state.labeller), weights_of(state.teacher))
+        same.append(changed)
+    # Four steps of pretraining, then a refresh every third step.
+    assert same == [True] * 4 + [True, False, False, True, False, False]
+
+
+def test_the_learning_rate_is_set_for_each_step(make_state):
+    state = make_state(learning_rate=0.01)
+    assert state.total_steps == 10
+    assert state.set_learning_rate() == 0.01
+    state.step = 10
+    assert state.set_learning_rate() == pytest.approx(0.0001)
+    assert [group["lr"] for group in state.optimizer.param_groups] == [pytest.approx(0.0001)]
+
+
+@pytest.mark.parametrize("source", ["teacher", "refreshed"])
+def test_a_training_that_was_saved_goes_on_as_if_it_had_never_stopped(make_state, awkward_path, source):
+    whole = make_state(pseudo_label_source=source)
+    learn(whole, 3)
+    whole.best_dice = 0.5
+    whole.save(awkward_path / "last.pt")
+    learn(whole, 4)
+    resumed = make_state(seed=7, pseudo_label_source=source)
+    resumed.load(awkward_path / "last.pt")
+    assert (resumed.step, resumed.best_dice) == (3, 0.5)
+    learn(resumed, 4)
+    for name in ("student", "teacher", "labeller"):
+        assert equal(weights_of(getattr(resumed, name)), weights_of(getattr(whole, name))), name
+
+
+def test_a_damaged_checkpoint_is_named(make_state, tmp_path):
+    path = tmp_path / "last.pt"
+    make_state().save(path)
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"not a checkpoint at all" * 20):
+        path.write_bytes(damaged)
+        with pytest.raises(JobError, match=r"last\.pt' is damaged"):
+            make_state().load(path)
+
+
+def test_a_missing_checkpoint_is_named(make_state, tmp_path):
+    with pytest.raises(JobError, match=r"last\.pt' is missing"):
+        make_state().load(tmp_path / "last.pt")
+
+
+def test_a_checkpoint_of_another_network_is_refused(make_state, tmp_path):
+    make_state().save(tmp_path / "last.pt")
+    with pytest.raises(JobError, match="belongs to another configuration"):
+        make_state(base_filters=4).load(tmp_path / "last.pt")
+    with pytest.raises(JobError, match="belongs to another configuration"):
+        make_state(pseudo_label_source="refreshed").load(tmp_path / "last.pt")
+
+
+def test_a_checkpoint_cannot_run_code(make_state, tmp_path):
+    class Nasty:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "was-here"), "w"))
+
+    torch.save({"step": Nasty()}, tmp_path / "last.pt")
+    with pytest.raises(JobError, match="damaged"):
+        make_state().load(tmp_path / "last.pt")
+    assert not (tmp_path / "was-here").exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(make_state, tmp_path, monkeypatch):
+    state = make_state()
+    state.save(tmp_path / "last.pt")
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def full(*_):
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    state.step = 5
+    with pytest.raises(StorageError, match="disk is full"):
+        state.save(tmp_path / "last.pt")
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from coranet.networks import Architecture
+from coranet.networks.vnet import ResidualBlock, VNetDecoder, VNetEncoder, level_filters
+
+THICK = Architecture(
+    "vnet", 3, 4, "batch", (4, 16, 24), ((1, 2, 2), (2, 2, 2)), ((1, 3, 3), (1, 3, 3), (3, 3, 3))
+)  # fmt: skip
+
+
+def test_channels_double_at_each_level():
+    assert level_filters(THICK) == [4, 8, 16]
+
+
+def test_the_encoder_halves_what_the_strides_say():
+    features = VNetEncoder(THICK)(torch.randn(2, 1, 4, 16, 24))
+    assert [tuple(one.shape) for one in features] == [(2, 4, 4, 16, 24), (2, 8, 4, 8, 12), (2, 16, 2, 4, 6)]
+
+
+def test_the_decoder_comes_back_to_full_resolution():
+    logits = VNetDecoder(THICK)(VNetEncoder(THICK)(torch.randn(2, 1, 4, 16, 24)))
+    assert logits.shape == (2, 3, 4, 16, 24)
+
+
+@pytest.mark.parametrize(("level", "used"), [(0, True), (1, True), (2, True)])
+def test_the_decoder_uses_the_features_of_every_level(level, used):
+    features = [feature.detach().requires_grad_(True) for feature in VNetEncoder(THICK)(torch.randn(2, 1, 4, 16, 24))]
+    VNetDecoder(THICK)(features).square().sum().backward()
+    assert features[level].grad.any() == used
+
+
+def test_a_flat_kernel_does_not_look_into_other_slices():
+    flat = ResidualBlock(1, 4, (1, 3, 3), 2, "batch").eval()
+    image = torch.randn(1, 1, 5, 8, 8)
+    changed = image.clone()
+    changed[:, :, 2] += 1
+    difference = (flat(changed) - flat(image)).abs().amax((0, 1, 3, 4))
+    assert difference[2] > 0
+    assert not difference[[0, 1, 3, 4]].any()
+
+
+def test_a_block_adds_its_input():
+    block = ResidualBlock(4, 4, (3, 3, 3), 2, "instance")
+    for module in block.body:
+        if isinstance(module, nn.InstanceNorm3d):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
+    image = torch.rand(1, 4, 4, 5, 6)
+    torch.testing.assert_close(block(image), image)
+
+
+@pytest.mark.parametrize(("normalization", "kind"), [("batch", nn.BatchNorm3d), ("instance", nn.InstanceNorm3d)])
+def test_normalization_is_the_one_asked_for(normalization, kind):
+    layers = [module for module in ResidualBlock(1, 2, (3, 3, 3), 1, normalization).modules()]
+    assert any(isinstance(module, kind) for module in layers)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
-from .errors import ConfigError, CoraNetError, DataError
+from .errors import ConfigError, CoraNetError, DataError, JobError
 
 if TYPE_CHECKING:
-    from .job import Case, Job
+    from .job import Case, Job, JobKind
 
 _PACKAGE_MISSING = 8
 _EXAMPLES = """examples:
@@ -62,7 +62,7 @@ def _train(options: argparse.Namespace) -> int:
     if options.resume and Job.exists(options.output):
         if options.set or options.preset != DEFAULT_PRESET:
             raise ConfigError("a resumed job keeps its settings; leave out --preset and --set, or start a new job.")
-        return _work_in_terminal(Job.open(options.output), resume=True)
+        return _work_in_terminal(_job_to_resume(options.output, JobKind.TRAIN), resume=True)
     datalist = with_validation_cases(read_datalist(options.datalist), config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
     return _work_in_terminal(Job.create(options.output, JobKind.TRAIN, config, datalist), resume=False)
@@ -90,10 +90,23 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
 
     config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(_overrides(options.set))
     if options.resume and Job.exists(options.output):
-        return _work_in_terminal(Job.open(options.output), resume=True)
+        if options.set:
+            raise ConfigError("a resumed job keeps its settings; leave out --set, or start a new job.")
+        return _work_in_terminal(_job_to_resume(options.output, JobKind.SEGMENT), resume=True)
     package = ModelPackage.read(config.model)
     job = Job.create(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))
     return _work_in_terminal(job, resume=False)
+
+
+def _job_to_resume(folder: str, kind: JobKind) -> Job:
+    from .job import Job
+
+    job = Job.open(folder)
+    if job.kind is not kind:
+        raise JobError(
+            f"'{job.folder}' holds a job of the kind '{job.kind.value}', expected '{kind.value}'; choose another one."
+        )
+    return job
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -112,6 +125,8 @@ def _work_in_terminal(job: Job, resume: bool) -> int:
     from .terminal import TerminalProgress
     from .worker import work_on
 
+    # Claimed first: while another process works on the job, the request to stop is meant for that one.
+    job.claim()
     job.withdraw_cancel()
     progress = TerminalProgress(sys.stderr)
     failures: list[str] = []

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -132,9 +132,23 @@ def _do(job: Job, resume: bool, reporter: Reporter) -> str:
     return message
 
 
+class _LogFile(logging.FileHandler):
+    """A log that finds no room does not write about it on the terminal: the work itself tells of a full disk."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        pass
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _log_to(job: Job) -> Iterator[None]:
-    handler = logging.FileHandler(job.log_path, encoding="utf-8")
+    try:
+        handler = _LogFile(job.log_path, encoding="utf-8")
+    except OSError as error:
+        raise storage_error(job.log_path, error) from error
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
     _log.addHandler(handler)
     _log.setLevel(logging.DEBUG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Sequence
@@ -114,7 +115,8 @@ def _save(path: Path, array: Array) -> None:
             with open(temporary, "wb") as file:
                 np.save(file, array)
         except OSError as error:
-            raise storage_error(path, error) from error
+            # numpy tells of a write that was cut short without an error number: the disk is full.
+            raise storage_error(path, error if error.errno else OSError(errno.ENOSPC, str(error))) from error
 
 
 def _some_voxels(labels: Array, index: int) -> Array:

@@ -33,7 +33,7 @@ def read_datalist(path: str | Path) -> Datalist:
     """
     path = Path(path)
     content = _read_json_object(path)
-    labels = tuple(_labels_of(content.get("labels"), path))
+    labels = _labels_of(content.get("labels"), path)
     rows = [
         (role, _row_of(row, key, path))
         for key, role in _ROLE_OF_KEY.items()
@@ -47,7 +47,10 @@ def read_datalist(path: str | Path) -> Datalist:
         for name, (role, row) in zip(names, rows, strict=True)
     ]
     _require_distinct_images(cases, path)
-    return Datalist(tuple(cases), labels)
+    try:
+        return Datalist(tuple(cases), labels)
+    except DataError as error:
+        raise DataError(f"in the datalist '{path}' {error}") from None
 
 
 def input_cases(inputs: Iterable[str | Path]) -> tuple[Case, ...]:
@@ -129,16 +132,17 @@ def _read_json_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _labels_of(content: Any, path: Path) -> Iterable[Label]:
-    if not isinstance(content, Mapping) or not content:
+def _labels_of(content: Any, path: Path) -> tuple[Label, ...]:
+    names = {str(key).strip(): str(name) for key, name in content.items()} if isinstance(content, Mapping) else {}
+    names.pop("0", None)  # the background by definition
+    if not names:
         raise DataError(f"the datalist '{path}' needs 'labels', for example {{\"1\": \"pancreas\"}}; add them.")
-    for key, name in content.items():
-        try:
-            value = int(key)
-        except ValueError:
-            raise DataError(f"the datalist '{path}' has the label value '{key}', expected a whole number.") from None
-        if value != 0:  # 0 is the background by definition
-            yield Label(value, str(name))
+    for key in names:
+        if not key.isdecimal():
+            raise DataError(
+                f"the datalist '{path}' has the label value '{key}', expected a whole number of at least 1; correct it."
+            )
+    return tuple(Label(int(key), name) for key, name in names.items())
 
 
 def _rows_of(content: Mapping[str, Any], key: str, path: Path) -> list[Any]:

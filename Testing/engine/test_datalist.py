@@ -70,7 +70,7 @@ def test_equal_file_names_in_different_folders_become_different_cases(write_data
         ({"labels": {}}, "needs 'labels'"),
         ({"labels": ["background", "organ"]}, "needs 'labels'"),
         ({"labels": {"organ": 1}}, "label value 'organ', expected a whole number"),
-        ({"labels": {"-1": "organ"}}, "at least 1, got -1"),
+        ({"labels": {"-1": "organ"}}, "label value '-1', expected a whole number of at least 1"),
         ({"labels": {"1": "organ", "2": "organ"}}, "label names must be unique"),
         ({"training": {"image": "a"}}, "'training' in the datalist .* must be a list"),
         ({"training": [{"image": "a.nrrd"}]}, "'a.nrrd' of 'training' .* has no 'label'"),
@@ -129,7 +129,17 @@ def a_list(labeled: int, **others: int) -> Datalist:
 
 @pytest.mark.parametrize(
     ("labeled", "wanted", "expected"),
-    [(1, None, 0), (3, None, 0), (4, None, 1), (10, None, 2), (20, None, 4), (10, 0, 0), (10, 5, 5), (2, 1, 1), (0, 3, 0)],
+    [
+        (1, None, 0),
+        (3, None, 0),
+        (4, None, 1),
+        (10, None, 2),
+        (20, None, 4),
+        (10, 0, 0),
+        (10, 5, 5),
+        (2, 1, 1),
+        (0, 3, 0),
+    ],
 )
 def test_a_fifth_of_the_labeled_cases_is_set_aside_or_as_many_as_wanted(labeled, wanted, expected):
     chosen = with_validation_cases(a_list(labeled), wanted, seed=0)

@@ -10,10 +10,8 @@ from typing import Any, Optional, Union
 
 from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig
 from coranet.errors import ConfigError, JobError, ModelError
-from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Role
+from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Role, find_images, unique_case_names
 
-from .case_names import unique_case_names
-from .image_files import find_images
 from .interpreter import Interpreter
 from .job_handle import JobHandle, Ticker
 from .job_runner import JobRunner

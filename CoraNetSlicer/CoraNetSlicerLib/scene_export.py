@@ -17,9 +17,8 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.config import SegmentConfig, TrainConfig
 from coranet.errors import DataError, JobError, StorageError, storage_error
-from coranet.job import Case, Datalist, Job, JobKind, Role
+from coranet.job import Case, Datalist, Job, JobKind, Role, unique_case_names
 
-from .case_names import unique_case_names
 from .scene_context import SceneContext
 from .scene_import import CASE_ATTRIBUTE
 from .segment_classes import classes_of, label_array

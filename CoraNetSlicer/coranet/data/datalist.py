@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from ..job import Case, Datalist, Label, Role
-from ..volume import find_images, holds_dicom, is_image_file, name_of
+from ..job import Case, Datalist, Label, Role, find_images, image_name, is_image_file, unique_case_names
+from ..volume import holds_dicom
 
 _ROLE_OF_KEY = {
     "training": Role.TRAINING, "unlabeled": Role.UNLABELED, "validation": Role.VALIDATION, "test": Role.TEST,
@@ -41,7 +39,7 @@ def read_datalist(path: str | Path) -> Datalist:
     ]  # fmt: skip
     # Files of the Decathlon list their test images without labels: nothing can be measured on these.
     rows = [(role, row) for role, row in rows if role is not Role.TEST or "label" in row]
-    names = unique_names([name_of(row["image"]) for _, row in rows])
+    names = unique_case_names(image_name(row["image"]) for _, row in rows)
     cases = [
         Case(name, role, _absolute(path, row["image"]), _absolute(path, row["label"]) if row.get("label") else None)
         for name, (role, row) in zip(names, rows, strict=True)
@@ -62,16 +60,14 @@ def input_cases(inputs: Iterable[str | Path]) -> tuple[Case, ...]:
     Raises:
         DataError: an input does not exist or holds no image.
     """
-    paths: list[Path] = []
+    found: list[tuple[str, Path]] = []
     for entry in map(Path, inputs):
         if not entry.exists():
             raise DataError(f"'{entry}' does not exist; correct the path.")
-        found = [entry] if is_image_file(entry) or not entry.is_dir() or holds_dicom(entry) else find_images(entry)
-        if not found:
-            raise DataError(f"'{entry}' holds no image file and no DICOM series; choose another folder.")
-        paths += found
-    names = unique_names([name_of(path) for path in paths])
-    return tuple(Case(name, Role.INPUT, str(path.absolute())) for name, path in zip(names, paths, strict=True))
+        is_scan = is_image_file(entry) or not entry.is_dir() or holds_dicom(entry)
+        found += [(image_name(entry), entry)] if is_scan else find_images(entry)
+    names = unique_case_names(name for name, _ in found)
+    return tuple(Case(name, Role.INPUT, str(path.absolute())) for name, (_, path) in zip(names, found, strict=True))
 
 
 def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> Datalist:
@@ -98,26 +94,6 @@ def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> 
     chosen = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:wanted]}
     cases = tuple(replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases)
     return replace(datalist, cases=cases)
-
-
-def unique_names(names: Sequence[str]) -> list[str]:
-    """Names made fit for folders, each once: characters that file systems refuse are replaced, repeats are numbered."""
-    safe = [re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .") or "case" for name in names]
-    # Windows and macOS hold two names for one that differ in case only.
-    repeated = {name for name, count in Counter(name.lower() for name in safe).items() if count > 1}
-    taken = {name.lower() for name in safe} - repeated
-    unique = []
-    for name in safe:
-        number, candidate = 1, name
-        while candidate.lower() in taken:
-            number += 1
-            candidate = f"{name}-{number}"
-        if name.lower() in repeated:
-            taken.add(candidate.lower())
-        else:
-            candidate = name
-        unique.append(candidate)
-    return unique
 
 
 def _read_json_object(path: Path) -> dict[str, Any]:

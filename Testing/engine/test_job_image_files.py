@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coranet.errors import DataError
-from CoraNetSlicerLib.image_files import find_images
+from coranet.job.image_files import find_images
 
 
 def put(path, content=b"x"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from coranet.errors import DataError, storage_error
+from ..errors import DataError, storage_error
 
 # Longest first: a name ends with ".nii.gz" before it ends with ".gz".
 IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd")
@@ -32,7 +32,7 @@ def find_images(folder: str | Path) -> list[tuple[str, Path]]:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
         raise storage_error(folder, error) from error
-    found = [(entry.name[: -len(ending)], entry) for entry in entries if (ending := _image_ending(entry))]
+    found = [(image_name(entry), entry) for entry in entries if is_image_file(entry)]
     found += [(entry.name, entry) for entry in entries if entry.is_dir() and _holds_dicom(entry)]
     if not found and _holds_dicom(folder):
         found = [(folder.name, folder)]
@@ -44,10 +44,19 @@ def find_images(folder: str | Path) -> list[tuple[str, Path]]:
     return sorted(found)
 
 
-def _image_ending(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    return next((ending for ending in IMAGE_ENDINGS if path.name.lower().endswith(ending)), "")
+def image_name(path: str | Path) -> str:
+    """The name of a scan without the ending of its format; of a folder its own name."""
+    name = Path(path).name
+    return name[: len(name) - len(_ending_of(name))]
+
+
+def is_image_file(path: str | Path) -> bool:
+    """Whether it is a file whose name ends like that of an image."""
+    return Path(path).is_file() and bool(_ending_of(Path(path).name))
+
+
+def _ending_of(name: str) -> str:
+    return next((ending for ending in IMAGE_ENDINGS if name.lower().endswith(ending)), "")
 
 
 def _holds_dicom(folder: Path) -> bool:

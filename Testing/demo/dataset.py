@@ -39,7 +39,7 @@ def load_dataset(context: SceneContext, path: Path) -> SceneData:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         labels = [Label(int(value), name) for value, name in content["labels"].items() if int(value) != 0]
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"'{path}' must be a dataset.json with 'labels' and 'training' ({error!r}).") from error
     data = SceneData(labels)
     for role in ("training", "validation", "test"):

@@ -121,6 +121,17 @@ def write_csv(scores: Scores, path: Path) -> None:
         table.writerows({**asdict(row), **cases[row.case]} for row in scores.classes)
 
 
+def summary(scores: Scores) -> str:
+    """The means over all test cases in words."""
+    caught, flagged, _, outside = (fmean(getattr(row, one.name) for row in scores.cases) for one in fields(CaseRow)[1:])
+    dice = ", ".join(f"{name} {value:.3f}" for name, value in scores.mean_dice().items())
+    return (
+        f"test Dice: {dice} (mean of {len(scores.cases)} cases)\n"
+        f"the uncertain region holds {caught:.1%} of the wrong voxels and flags {flagged:.2%} of all voxels\n"
+        f"{outside:.2%} of the conservative foreground lies outside the radical foreground"
+    )
+
+
 def write_markdown(scores: Scores, path: Path) -> None:
     """The same for people."""
     lines = ["# Test cases", "", "| class | mean Dice |", "| --- | --- |"]

@@ -23,6 +23,7 @@ PRETRAINING_SHARE = 1 / 3
 # Validation, checkpoints and a machine that grows warm.
 RESERVE = 0.85
 _PROBE_STEPS = 8
+_LEAST_STEPS = 12
 
 
 def settings_for(logic: Any, data: SceneData, minutes: float | None, folder: Path) -> dict[str, Any]:
@@ -38,8 +39,8 @@ def settings_for(logic: Any, data: SceneData, minutes: float | None, folder: Pat
         return dict(PHANTOM_SETTINGS)
     first, second = _seconds_per_step(logic, data, folder)
     steps = RESERVE * minutes * 60 / (PRETRAINING_SHARE * first + (1 - PRETRAINING_SHARE) * second)
-    steps = max(30, min(round(steps), 6000))
-    interval = max(10, steps // 12)
+    steps = max(_LEAST_STEPS, min(round(steps), 6000))
+    interval = max(_LEAST_STEPS, steps // 12)
     return {
         "preset": "quick",
         "training.pretraining_steps": round(PRETRAINING_SHARE * steps),

@@ -19,7 +19,7 @@ sys.path.insert(0, str(MODULE_FOLDER))
 
 from curves import draw_curves  # noqa: E402
 from dataset import SceneData, load_dataset  # noqa: E402
-from metrics import Scores, score, write_csv, write_markdown  # noqa: E402
+from metrics import Scores, score, summary, write_csv, write_markdown  # noqa: E402
 from pace import settings_for  # noqa: E402
 from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow  # noqa: E402
 
@@ -101,9 +101,6 @@ def show_main_job(dataset: Path, output: Path, minutes: float | None) -> None:
     segmentation = logic.segment([volume for volume, _ in data.test], training, folder=output / "jobs" / "segmentation")
     follow(segmentation)
     loaded = logic.loadResults(segmentation)
-    for prediction in loaded:
-        for warning in prediction.warnings:
-            say(f"warning: {warning}")
     scores = score(loaded, {volume.GetName(): truth for volume, truth in data.test if truth is not None})
     report(scores, output)
     shown = scores.typical_case() if scores.cases else loaded[0].volume.GetName()
@@ -142,7 +139,7 @@ def report(scores: Scores, output: Path) -> None:
         return
     write_csv(scores, output / "metrics.csv")
     write_markdown(scores, output / "metrics.md")
-    print("\n" + (output / "metrics.md").read_text(encoding="utf-8"))
+    print(f"\n{summary(scores)}\n")
 
 
 def show_only(predictions: list[Any], volume_name: str) -> None:
@@ -180,7 +177,7 @@ def inventory(output: Path) -> str:
         "slice.png": "a slice with result, conservative and radical outlines, uncertain region",
         "view3d.png": "the same case in 3D",
         "curves.png": "losses and validation Dice",
-        "metrics.md": "the table above; metrics.csv for programs",
+        "metrics.md": "Dice, volumes and uncertain regions of each test case; metrics.csv for programs",
         "scene.mrb": "everything as a Slicer scene: drop it on Slicer's window",
         "jobs": "the job directories: log.txt, events.jsonl, model, predictions",
     }

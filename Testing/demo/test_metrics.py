@@ -6,7 +6,7 @@ import csv
 
 import numpy as np
 import pytest
-from metrics import ClassRow, Scores, score, write_csv, write_markdown
+from metrics import ClassRow, Scores, score, summary, write_csv, write_markdown
 from synthetic_predictions import PANCREAS, SPACING_MM, TUMOR, synthetic_heads
 
 VOXEL_ML = np.prod(SPACING_MM) / 1000
@@ -64,5 +64,6 @@ def test_tables_hold_a_row_for_each_class(scores_against_the_radical_head, tmp_p
         rows = list(csv.DictReader(file))
     assert [row["structure"] for row in rows] == ["Pancreas", "Tumor"]
     assert float(rows[0]["errors_caught"]) == scores_against_the_radical_head.cases[0].errors_caught
+    assert "test Dice: Pancreas 0." in summary(scores_against_the_radical_head)
     text = (tmp_path / "metrics.md").read_text(encoding="utf-8")
     assert f"| Pancreas | {scores_against_the_radical_head.classes[0].dice:.3f} |" in text

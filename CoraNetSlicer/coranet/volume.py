@@ -6,6 +6,10 @@ passed through untouched: nothing here converts between LPS and RAS.
 
 from __future__ import annotations
 
+import gzip
+import math
+import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,8 +184,44 @@ def _read(path: str | Path) -> sitk.Image:
         image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise _unreadable(path, error) from error
+    if not _is_whole(path):
+        raise DataError(f"'{path}' cannot be read: voxels are missing at its end; copy or download the file again.")
     _require_3d(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
     return image
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a NIfTI file has all its voxels: ITK takes missing ones for zeros. Other formats are checked by ITK."""
+    if not path.name.lower().endswith((".nii", ".nii.gz")):
+        return True
+    with open(path, "rb") as raw:
+        is_compressed = raw.read(2) == b"\x1f\x8b"
+    try:
+        with gzip.open(path) if is_compressed else open(path, "rb") as file:
+            missing = _nifti_bytes(file.read(540))
+            file.seek(0)
+            while missing > 0 and (part := file.read(min(missing, 1 << 20))):
+                missing -= len(part)
+    except (EOFError, OSError, zlib.error):
+        return False
+    return missing <= 0
+
+
+def _nifti_bytes(header: bytes) -> int:
+    """Length of a NIfTI-1 or NIfTI-2 file, uncompressed; 0 if this is not its header."""
+    for order in "<>":
+        size = struct.unpack_from(f"{order}i", header)[0]
+        if size == 348:
+            dim, bits = struct.unpack_from(f"{order}8h", header, 40), struct.unpack_from(f"{order}h", header, 72)[0]
+            offset = struct.unpack_from(f"{order}f", header, 108)[0]
+        elif size == 540:
+            dim, bits = struct.unpack_from(f"{order}8q", header, 16), struct.unpack_from(f"{order}h", header, 14)[0]
+            offset = struct.unpack_from(f"{order}q", header, 168)[0]
+        else:
+            continue
+        voxels = math.prod(max(int(count), 1) for count in dim[1 : dim[0] + 1])
+        return int(offset) + voxels * int(bits) // 8
+    return 0
 
 
 def _read_dicom(folder: Path) -> sitk.Image:
@@ -208,9 +248,10 @@ def _existing(path: str | Path) -> Path:
 
 
 def _require_3d(path: str | Path, size: tuple[int, ...], components: int) -> None:
-    if len(size) == 4 and size[3] > 1:
+    if len(size) > 3:
         raise DataError(
-            f"'{path}' has 4 dimensions ({_by(size)}), expected 3; save one of its frames as a volume of its own."
+            f"'{path}' has {len(size)} dimensions ({_by(size)}), expected 3; "
+            "save one of its frames as a volume of its own."
         )
     if len(size) != 3 or min(size) < 2:
         raise DataError(f"'{path}' is a single slice ({_by(size)}), expected a volume of several slices.")

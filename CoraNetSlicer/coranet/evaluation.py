@@ -117,4 +117,6 @@ def _shown(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2g} %"
+    if value is None:
+        return "-"
+    return f"{100 * value:.0f} %" if value > 0.1 else f"{100 * value:.2g} %"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import pytest
 import torch
 
 from coranet.cli import main
@@ -104,6 +105,15 @@ def errors_in(text: str) -> list[str]:
     """The lines of a terminal that are errors; none may be a traceback."""
     assert "Traceback" not in text, text
     return [line for line in text.splitlines() if line.startswith("error: ")]
+
+
+def the_only_error(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence on the terminal of this process."""
+    errors = errors_in(capsys.readouterr().err)
+    assert len(errors) == 1, errors
+    (error,) = errors
+    assert error.endswith((".", ")")) and len(error) < 400
+    return error
 
 
 def weights_of(job: Job) -> dict[str, torch.Tensor]:

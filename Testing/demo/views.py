@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -113,7 +114,7 @@ def draw_slice(app: SlicerApp, case: ShownCase, path: Path) -> None:
     composite = view._logic.GetSliceCompositeNode()
     composite.SetBackgroundVolumeID(case.volume.GetID())
     view.fit_view_to_content()
-    frame_points(view, points)
+    frame_points(view, points, case.volume)
     render(view)
     put_image_under_overlays(view)
     panels = []
@@ -132,17 +133,32 @@ def draw_slice(app: SlicerApp, case: ShownCase, path: Path) -> None:
         node.GetDisplayNode().SetVisibility(True)
 
 
-def frame_points(view: Any, points: np.ndarray) -> None:
-    """Centre the slice view on points (n, 3) in RAS and zoom to them."""
+def frame_points(view: Any, points: np.ndarray, volume: Any) -> None:
+    """Centre the slice view on points (n, 3) in RAS, zoomed to them, with little of what lies beside the volume."""
     node = view._view_node
     view._logic.RotateSliceToLowestVolumeAxes(False)
     slice_to_ras = node.GetSliceToRAS()
     rotation = np.array([[slice_to_ras.GetElement(row, column) for column in range(3)] for row in range(3)])
-    across = points @ rotation
-    center = rotation @ ((across.min(axis=0) + across.max(axis=0)) / 2)
-    node.JumpSliceByCentering(*center)
-    field = np.ptp(across, axis=0)[:2].max() * (1 + 2 * SLICE_MARGIN)
+    object_box, volume_box = box_of(points @ rotation), box_of(corners(volume) @ rotation)
+    field = min(np.ptp(object_box, axis=0)[:2].max() * (1 + 2 * SLICE_MARGIN), np.ptp(volume_box, axis=0)[:2].max())
+    center = object_box.mean(axis=0)
+    for axis in (0, 1):
+        low, high = volume_box[0, axis] + field / 2, volume_box[1, axis] - field / 2
+        center[axis] = np.clip(center[axis], low, high) if low < high else volume_box[:, axis].mean()
+    node.JumpSliceByCentering(*(rotation @ center))
     node.SetFieldOfView(field, field, node.GetFieldOfView()[2])
+
+
+def box_of(points: np.ndarray) -> np.ndarray:
+    """Lowest and highest corner of points (n, 3): (2, 3)."""
+    return np.stack([points.min(axis=0), points.max(axis=0)])
+
+
+def corners(volume: Any) -> np.ndarray:
+    """The eight corners of a volume in RAS, (8, 3)."""
+    ends = [(-0.5, size - 0.5) for size in volume.GetImageData().GetDimensions()]
+    matrix = ijk_to_ras(volume)
+    return np.array(list(product(*ends))) @ matrix[:3, :3].T + matrix[:3, 3]
 
 
 def put_image_under_overlays(view: Any) -> None:

@@ -205,7 +205,7 @@ def test_a_model_that_is_not_finished_is_told(a_phantom_set, tmp_path, capsys):
     ("given", "said"),
     [
         ("absent.nrrd", "does not exist; correct the path"),
-        ("empty folder", "holds no image file and no DICOM series"),
+        ("empty folder", "holds no image"),
         ("notes.txt", "cannot be read as an image"),
         ("slice.nrrd", "is a single slice"),
     ],

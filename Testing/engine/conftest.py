@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -68,7 +69,7 @@ def a_reporter():
 
 @pytest.fixture
 def a_random_model(tmp_path, a_tiny_architecture, a_cpu):
-    """Writes the folder of an untrained model: `a_random_model(spacing_mm=..., labels=...)`."""
+    """Writes the folder of an untrained model: `a_random_model(spacing_mm=..., patch_size=...)`."""
     import torch
 
     from coranet.data.preprocessing import Preprocessing
@@ -76,11 +77,13 @@ def a_random_model(tmp_path, a_tiny_architecture, a_cpu):
     from coranet.model_package import ModelPackage
     from coranet.networks import CoraNet
 
-    def write(spacing_mm=(1.0, 1.25, 2.0), labels=(Label(1, "organ"), Label(7, "lesion"))) -> ModelPackage:
+    def write(spacing_mm=(1.0, 1.25, 2.0), patch_size=(8, 12, 16)) -> ModelPackage:
         torch.manual_seed(5)
         preprocessing = Preprocessing(tuple(spacing_mm), "zscore")
-        package = ModelPackage(tmp_path / "model", a_tiny_architecture, preprocessing, tuple(labels))
-        package.write(CoraNet(a_tiny_architecture))
+        architecture = replace(a_tiny_architecture, patch_size_kji=tuple(patch_size))
+        labels = (Label(1, "organ"), Label(7, "lesion"))
+        package = ModelPackage(tmp_path / "model", architecture, preprocessing, labels)
+        package.write(CoraNet(architecture))
         return package
 
     return write

@@ -45,9 +45,7 @@ def test_the_default_leaves_hardly_any_empty_corner():
     assert np.mean(shares) < 0.04
 
 
-@pytest.mark.parametrize(
-    ("axis", "dimension"), [("S", 1), ("P", 2), ("L", 3)]
-)
+@pytest.mark.parametrize(("axis", "dimension"), [("S", 1), ("P", 2), ("L", 3)])
 def test_an_axis_is_mirrored_by_its_name(axis, dimension):
     mirror = augmentation(flip_axes=(axis,))
     image = noise(PATCH)
@@ -97,7 +95,9 @@ def test_the_same_seed_turns_image_and_labels_alike_and_each_of_them_again():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"gamma": 0.3}, {"brightness": 0.15}, {"noise": 0.1}, {"blur_voxels": 0.7}], ids=lambda one: next(iter(one))
+    "settings",
+    [{"gamma": 0.3}, {"brightness": 0.15}, {"noise": 0.1}, {"blur_voxels": 0.7}],
+    ids=lambda one: next(iter(one)),
 )
 def test_each_change_of_intensity_changes_some_patches_repeatably(settings):
     change = augmentation(**settings)

@@ -127,7 +127,7 @@ def a_list(labeled: int, **others: int) -> Datalist:
 def test_a_fifth_of_the_labeled_cases_is_set_aside_or_as_many_as_wanted(labeled, wanted, expected):
     chosen = with_validation_cases(a_list(labeled), wanted, seed=0)
     assert len(chosen.with_role(Role.VALIDATION)) == expected
-    assert len(chosen.with_role(Role.TRAINING)) == labeled - expected if labeled else True
+    assert len(chosen.with_role(Role.TRAINING)) == labeled - expected
     assert [case.id for case in chosen.cases] == [case.id for case in a_list(labeled).cases]
     assert all(case.label for case in chosen.with_role(Role.VALIDATION))
 

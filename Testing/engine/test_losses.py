@@ -188,7 +188,9 @@ class TestMasks:
 
     def test_the_order_of_voxels_does_not_matter(self, name):
         logits, target, mask = random_case(3)
-        turned = all_losses(logits.flip(2).transpose(3, 4), target.flip(1).transpose(2, 3), mask.flip(1).transpose(2, 3))
+        turned = all_losses(
+            logits.flip(2).transpose(3, 4), target.flip(1).transpose(2, 3), mask.flip(1).transpose(2, 3)
+        )
         torch.testing.assert_close(turned[name], all_losses(logits, target, mask)[name])
 
 
@@ -196,7 +198,9 @@ class TestMasks:
 def test_a_perfect_prediction_costs_nothing(classes):
     _, target, mask = random_case(classes)
     logits = certain_of(target, classes)
-    assert cost_weighted_cross_entropy(logits, target, radical_costs(5, classes), mask).item() == pytest.approx(0, abs=1e-6)
+    assert cost_weighted_cross_entropy(logits, target, radical_costs(5, classes), mask).item() == pytest.approx(
+        0, abs=1e-6
+    )
     assert dice_loss(logits, target, mask).item() == pytest.approx(0, abs=1e-6)
 
 

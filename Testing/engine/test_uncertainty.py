@@ -98,9 +98,7 @@ def test_uncertainty_is_at_least_one_half_exactly_where_the_labels_differ(classe
 @pytest.mark.parametrize("classes", CLASSES)
 def test_the_same_holds_where_logits_are_tied(classes):
     generator = torch.Generator().manual_seed(3)
-    conservative, radical = (
-        torch.randint(-1, 2, (2, classes, 6, 7, 8), generator=generator).float() for _ in range(2)
-    )
+    conservative, radical = (torch.randint(-1, 2, (2, classes, 6, 7, 8), generator=generator).float() for _ in range(2))
     differ = conservative.argmax(1) != radical.argmax(1)
     assert torch.equal(uncertainty_map(conservative, radical) >= 0.5, differ)
 

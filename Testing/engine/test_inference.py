@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from coranet.config import InferenceConfig
+from coranet.devices import Device
+from coranet.errors import JobCancelled
+from coranet.inference import SlidingWindow
+from coranet.networks import CoraNet, HeadLogits
+
+SIZES = [(9, 20, 17), (6, 8, 10), (3, 30, 5), (2, 2, 2), (13, 8, 10)]
+PADDING = -7.0
+
+
+class PointwiseHeads(nn.Module):
+    """Logits that depend on the voxel alone: whatever the windows, the result is that of the whole volume."""
+
+    def forward(self, images: torch.Tensor) -> HeadLogits:
+        return HeadLogits(*(torch.cat([factor * images, -images], dim=1) for factor in (1.0, 2.0, 3.0)))
+
+
+def window(device: Device, patch=(6, 8, 10), before_window=lambda: None, **settings) -> SlidingWindow:
+    return SlidingWindow(patch, InferenceConfig(**settings), device, before_window)
+
+
+def a_scan(size) -> torch.Tensor:
+    return torch.randn(size, generator=torch.Generator().manual_seed(3))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("overlap", [0.0, 0.5, 0.75])
+def test_windows_together_are_the_whole_scan(a_cpu, size, overlap):
+    image = a_scan(size)
+    logits = window(a_cpu, overlap=overlap).logits(PointwiseHeads(), image, PADDING)
+    for factor, head in zip((1.0, 2.0, 3.0), logits, strict=True):
+        torch.testing.assert_close(head, torch.stack([factor * image, -image]), atol=1e-4, rtol=1e-4)
+        assert head.dtype == torch.float32
+
+
+def test_a_scan_smaller_than_the_patch_lies_in_the_middle_of_its_padding(a_cpu):
+    seen = []
+
+    class Watching(PointwiseHeads):
+        def forward(self, images: torch.Tensor) -> HeadLogits:
+            seen.append(images)
+            return super().forward(images)
+
+    image = a_scan((4, 8, 5))
+    window(a_cpu).logits(Watching(), image, PADDING)
+    padded = seen[0][0, 0]
+    assert len(seen) == 1 and padded.shape == (6, 8, 10)
+    assert torch.equal(padded[1:5, :, 2:7], image)
+    assert (padded == PADDING).sum() == 6 * 8 * 10 - image.numel()
+
+
+def test_a_scan_of_one_patch_gives_what_the_network_gives(a_cpu, a_tiny_architecture):
+    network = CoraNet(a_tiny_architecture).eval()
+    image = a_scan(a_tiny_architecture.patch_size_kji)
+    logits = SlidingWindow.of(a_tiny_architecture, InferenceConfig(), a_cpu).logits(network, image, 0.0)
+    with torch.no_grad():
+        expected = network(image[None, None])
+    for head, wanted in zip(logits, expected, strict=True):
+        torch.testing.assert_close(head, wanted[0], atol=1e-4, rtol=1e-4)
+
+
+def test_the_number_of_windows_at_once_changes_nothing(a_cpu, a_tiny_architecture):
+    network = CoraNet(a_tiny_architecture).eval()
+    image = a_scan((11, 20, 18))
+    results = [
+        SlidingWindow.of(a_tiny_architecture, InferenceConfig(window_batch=batch), a_cpu).logits(network, image, 0.0)
+        for batch in (1, 3)
+    ]
+    for one, three in zip(*results, strict=True):
+        torch.testing.assert_close(one, three, atol=1e-4, rtol=1e-4)
+
+
+def test_logits_carry_no_gradient(a_cpu, a_tiny_architecture):
+    logits = SlidingWindow.of(a_tiny_architecture, InferenceConfig(), a_cpu).logits(
+        CoraNet(a_tiny_architecture).eval(), a_scan((8, 12, 16)), 0.0
+    )
+    assert not any(head.requires_grad for head in logits)
+
+
+def test_a_stop_between_windows_stops(a_cpu):
+    asked = []
+
+    def stop() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise JobCancelled("stopped on request.")
+
+    with pytest.raises(JobCancelled):
+        window(a_cpu, before_window=stop, window_batch=1).logits(PointwiseHeads(), a_scan((30, 30, 30)), 0.0)
+    assert len(asked) == 3

@@ -21,7 +21,6 @@ import SimpleITK as sitk
 from .errors import DataError, storage_error
 from .job.files import atomic_path
 
-IMAGE_SUFFIXES = (".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd")
 # Headers store geometry as text or as float32; a tenth of a percent of a voxel is neither visible nor a different grid.
 _GRID_TOLERANCE_VOXELS = 1e-2
 _DIRECTION_TOLERANCE = 1e-3
@@ -152,30 +151,9 @@ def write_volume(path: str | Path, voxels: npt.NDArray[Any], grid: Grid) -> None
             raise _write_error(temporary, error) from error
 
 
-def find_images(folder: str | Path) -> list[Path]:
-    """The scans in a folder: image files, and sub-folders that hold DICOM files, in alphabetical order."""
-    entries = sorted(Path(folder).iterdir())
-    return [entry for entry in entries if is_image_file(entry) or (entry.is_dir() and holds_dicom(entry))]
-
-
-def is_image_file(path: str | Path) -> bool:
-    """Whether the name has the ending of an image format (hidden files do not count)."""
-    name = Path(path).name.lower()
-    return Path(path).is_file() and name.endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-
-
 def holds_dicom(folder: str | Path) -> bool:
     """Whether a folder directly holds at least one DICOM series."""
     return bool(_dicom_series(folder))
-
-
-def name_of(path: str | Path) -> str:
-    """The name of a scan without the ending of its format."""
-    name = Path(path).name
-    suffix = next(
-        (suffix for suffix in sorted(IMAGE_SUFFIXES, key=len, reverse=True) if name.lower().endswith(suffix)), ""
-    )
-    return name[: len(name) - len(suffix)] if suffix else name
 
 
 def _read(path: str | Path) -> sitk.Image:

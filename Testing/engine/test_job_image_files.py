@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coranet.errors import DataError
-from coranet.job.image_files import find_images
+from coranet.job.image_files import find_images, image_name, is_image_file
 
 
 def put(path, content=b"x"):
@@ -45,3 +45,16 @@ def test_a_folder_without_scans_says_what_was_expected(awkward_path):
 def test_a_missing_folder_is_named(awkward_path):
     with pytest.raises(DataError, match="there is no folder"):
         find_images(awkward_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.nii.gz", "a"), ("b.NRRD", "b"), ("c.d.mha", "c.d"), ("series", "series"), ("x.gz", "x.gz"), (".nii", "")],
+)
+def test_the_name_of_a_scan_has_no_ending(name, expected):
+    assert image_name(f"folder.nii/{name}") == expected
+
+
+def test_a_folder_is_no_image_file_whatever_its_name(awkward_path):
+    (awkward_path / "folder.nrrd").mkdir()
+    assert not is_image_file(awkward_path / "folder.nrrd") and not is_image_file(awkward_path / "absent.nrrd")

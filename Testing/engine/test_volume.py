@@ -9,10 +9,7 @@ import SimpleITK as sitk
 from coranet.errors import DataError, StorageError
 from coranet.volume import (
     Grid,
-    find_images,
     holds_dicom,
-    is_image_file,
-    name_of,
     read_grid,
     read_image,
     read_label_map,
@@ -181,23 +178,6 @@ def test_a_file_that_cannot_be_written_leaves_the_one_before(tmp_path, an_obliqu
     assert [entry.name for entry in tmp_path.iterdir()] == ["v.nrrd"]
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("a.nii.gz", "a"), ("b.NRRD", "b"), ("c.d.mha", "c.d"), ("series", "series"), ("x.gz", "x.gz"), (".nii", "")],
-)
-def test_the_name_of_a_scan_has_no_ending(name, expected):
-    assert name_of(f"folder.nii/{name}") == expected
-
-
-def test_a_folders_scans_are_found_in_order(awkward_path, an_oblique_scan):
-    for name in ("b.nrrd", "a.mha"):
-        write_volume(awkward_path / name, an_oblique_scan.voxels, an_oblique_scan.grid)
-    (awkward_path / "empty").mkdir()
-    (awkward_path / "notes.txt").write_text("-", encoding="utf-8")
-    assert [path.name for path in find_images(awkward_path)] == ["a.mha", "b.nrrd"]
-    assert not is_image_file(awkward_path / "empty") and not holds_dicom(awkward_path / "empty")
-
-
 def test_a_folder_without_a_series_is_no_scan(awkward_path):
     with pytest.raises(DataError, match="holds 0 DICOM series, expected exactly 1"):
         read_image(awkward_path)
@@ -206,7 +186,7 @@ def test_a_folder_without_a_series_is_no_scan(awkward_path):
 def test_a_dicom_series_is_read_in_the_order_of_its_slices(shared_data, awkward_path):
     series = awkward_path / "CT Schädel"
     shutil.copytree(shared_data / "formats" / "dicom" / "ct-head-lowres", series)
-    assert holds_dicom(series) and find_images(awkward_path) == [series]
+    assert holds_dicom(series) and not holds_dicom(awkward_path)
     volume = read_image(series)
     assert volume.voxels.shape == (93, 64, 64)
     assert_same_place(read_grid(series), volume.grid)

@@ -16,25 +16,23 @@ from coranet.errors import DataError
 _GRID_TOLERANCE_VOXELS = 0.01
 
 
-def image_file(path: Path) -> Path:
-    """The file to hand to the reader; of a folder with a DICOM series any file will do."""
-    if not path.is_dir():
-        return path
-    files = sorted(file for file in path.iterdir() if file.is_file())
-    if not files:
-        raise DataError(f"'{path}' must hold a DICOM series, got an empty folder; restore its files.")
-    return files[0]
-
-
 def read_image(path: Path, node: Any) -> Any:
-    """Fill a volume node from a file; Slicer's own reader brings it from the file's axes into RAS."""
-    if not path.is_file():
+    """Fill a volume node from a file, or from a folder with the slices of one DICOM series.
+
+    Slicer's own reader brings it from the file's axes into RAS.
+
+    Raises:
+        DataError: the path is missing, or is not an image that Slicer reads.
+    """
+    if not path.exists():
         raise DataError(f"'{path}' is missing; run the segmentation again or restore the file.")
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    storage.SetFileName(str(path))
-    if not storage.ReadData(node) or node.GetImageData() is None:
-        raise DataError(f"'{path}' must be an image that Slicer reads; run the segmentation again or restore the file.")
-    return node
+    files = _slices_in_order(path) if path.is_dir() else [path]
+    storage.SetFileName(str(files[0]))
+    if len(files) > 1:
+        for file in files:
+            storage.AddFileName(str(file))
+    return _read(storage, path, node)
 
 
 def read_on_grid_of(volume_node: Any, path: Path) -> Any:
@@ -75,6 +73,33 @@ def require_unit_range(node: Any, path: Path) -> None:
     # Written this way round so that NaN fails as well.
     if not (lowest >= 0.0 and highest <= 1.0):
         raise DataError(f"'{path}' must hold values from 0 to 1, got {lowest:.4g} to {highest:.4g}; segment it again.")
+
+
+def _read(storage: Any, path: Path, node: Any) -> Any:
+    if not storage.ReadData(node) or node.GetImageData() is None:
+        raise DataError(f"'{path}' must be an image that Slicer reads; run the segmentation again or restore the file.")
+    return node
+
+
+def _slices_in_order(folder: Path) -> list[Path]:
+    """The files of a DICOM series, sorted by position along their normal.
+
+    Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning.
+    """
+    heights = []
+    for file in folder.iterdir():
+        if not file.is_file() or file.name.startswith("."):
+            continue
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(str(file))
+        storage.SetSingleFile(True)
+        node = _read(storage, file, slicer.vtkMRMLScalarVolumeNode())
+        normal = [0.0, 0.0, 0.0]
+        node.GetKToRASDirection(normal)
+        heights.append((float(np.dot(node.GetOrigin(), normal)), file))
+    if not heights:
+        raise DataError(f"'{folder}' must hold a DICOM series, got no file; restore its files.")
+    return [file for _, file in sorted(heights)]
 
 
 def _corners(node: Any) -> np.ndarray:

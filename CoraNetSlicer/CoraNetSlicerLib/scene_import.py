@@ -15,7 +15,7 @@ from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
 from coranet.errors import DataError
 from coranet.job import Case, Job, Label
 
-from .result_images import image_file, read_image, read_on_grid_of, require_unit_range, require_values, voxel_values
+from .result_images import read_image, read_on_grid_of, require_unit_range, require_values, voxel_values
 from .scene_context import SceneContext
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
@@ -112,7 +112,7 @@ def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
         if node.GetAttribute(CASE_ATTRIBUTE) == key:
             return node
     # Read before it enters the scene, so that a file that cannot be read leaves no empty node behind.
-    node = read_image(image_file(Path(case.image)), slicer.vtkMRMLScalarVolumeNode())
+    node = read_image(Path(case.image), slicer.vtkMRMLScalarVolumeNode())
     node.SetName(context.scene.GenerateUniqueName(case.id))
     node.SetAttribute(CASE_ATTRIBUTE, key)
     context.scene.AddNode(node)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import slicer
 from scene_builders import array_of, numpy_matrix
 from scene_bundles import saved_and_reloaded
@@ -21,6 +22,7 @@ from synthetic_predictions import (
 )
 
 from coranet.errors import DataError, JobError
+from coranet.job import Case, Role
 from CoraNetSlicerLib.scene_import import (
     UNCERTAIN_SEGMENT,
     find_or_load_volume,
@@ -179,6 +181,41 @@ class TestLoadingAgain:
 
     def test_the_volume_of_a_case_is_loaded_once(self, context, a_job, its_volume):
         assert find_or_load_volume(context, a_job, a_job.read_datalist().cases[0]) is its_volume
+
+
+class TestDicomSeries:
+    """A folder of slices whose file names are in another order than the slices."""
+
+    @pytest.fixture
+    def a_series(self, tmp_path):
+        image = sitk.Image(12, 10, 6, sitk.sitkInt16)
+        image.SetSpacing((0.5, 0.75, 4.0))
+        image.SetOrigin((5.0, -6.0, 7.0))
+        cosine, sine = np.cos(0.4), np.sin(0.4)
+        image.SetDirection((1.0, 0.0, 0.0, 0.0, cosine, -sine, 0.0, sine, cosine))
+        folder = tmp_path / "series ä"
+        folder.mkdir()
+        for number, name in enumerate(("c", "e", "a", "f", "b", "d")):
+            one = image[:, :, number : number + 1] + number
+            for tag, value in (("0020|000e", "1.2.826.0.1.3680043.2.1125.1"), ("0008|0060", "MR")):
+                one.SetMetaData(tag, value)
+            writer = sitk.ImageFileWriter()
+            writer.KeepOriginalImageUIDOn()
+            writer.SetFileName(str(folder / f"{name}.dcm"))
+            writer.Execute(one)
+        return folder, image
+
+    def test_lies_where_its_slices_say(self, context, a_job, a_series):
+        folder, image = a_series
+        node = find_or_load_volume(context, a_job, Case("mr", Role.INPUT, str(folder)))
+        np.testing.assert_allclose(node.GetSpacing(), image.GetSpacing(), atol=1e-3)
+        np.testing.assert_allclose(np.array(node.GetOrigin()) * (-1, -1, 1), image.GetOrigin(), atol=1e-3)
+        assert array_of(node)[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
+
+    def test_an_empty_folder_is_named(self, context, a_job, tmp_path):
+        (tmp_path / "nothing").mkdir()
+        with pytest.raises(DataError, match="nothing' must hold a DICOM series"):
+            find_or_load_volume(context, a_job, Case("mr", Role.INPUT, str(tmp_path / "nothing")))
 
 
 class TestSavedScene:

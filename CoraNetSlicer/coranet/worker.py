@@ -56,7 +56,7 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
     """
     me = job.claim()
     with _log_to(job), _heartbeat(job, me), _events_of(job) as writer:
-        telling = _Telling(writer, listener)
+        telling = _Telling(writer, listener, _last_safe_step(job) if resume else 0)
         with _stop_on_signal() as signalled:
             reporter = Reporter(telling, lambda: signalled.is_set() or job.cancel_requested())
             return _work(job, resume, reporter, telling)
@@ -65,10 +65,10 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
 class _Telling:
     """Takes an event to the file, the log and the listener, and remembers the last step that is safe on disk."""
 
-    def __init__(self, writer: EventWriter, listener: Listener) -> None:
+    def __init__(self, writer: EventWriter, listener: Listener, last_step: int) -> None:
         self._writer = writer
         self._listener = listener
-        self.last_step = 0
+        self.last_step = last_step
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, (Started, CheckpointSaved)):
@@ -86,6 +86,10 @@ class _Telling:
         if not isinstance(event, (Progress, Losses)):
             _log.info("%s", describe(event))
         self._listener(event)
+
+
+def _last_safe_step(job: Job) -> int:
+    return max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
 
 
 def _work(job: Job, resume: bool, reporter: Reporter, tell: _Telling) -> int:

@@ -31,7 +31,7 @@ def read_datalist(path: str | Path) -> Datalist:
     """
     path = Path(path)
     content = _read_json_object(path)
-    labels = _labels_of(content.get("labels"), path)
+    label_names = _label_names(content.get("labels"), path)
     rows = [
         (role, _row_of(row, key, path))
         for key, role in _ROLE_OF_KEY.items()
@@ -46,7 +46,7 @@ def read_datalist(path: str | Path) -> Datalist:
     ]
     _require_distinct_images(cases, path)
     try:
-        return Datalist(tuple(cases), labels)
+        return Datalist(tuple(cases), tuple(Label(value, name) for value, name in label_names))
     except DataError as error:
         raise DataError(f"in the datalist '{path}' {error}") from None
 
@@ -108,7 +108,7 @@ def _read_json_object(path: Path) -> dict[str, Any]:
     return content
 
 
-def _labels_of(content: Any, path: Path) -> tuple[Label, ...]:
+def _label_names(content: Any, path: Path) -> list[tuple[int, str]]:
     names = {str(key).strip(): str(name) for key, name in content.items()} if isinstance(content, Mapping) else {}
     names.pop("0", None)  # the background by definition
     if not names:
@@ -118,7 +118,7 @@ def _labels_of(content: Any, path: Path) -> tuple[Label, ...]:
             raise DataError(
                 f"the datalist '{path}' has the label value '{key}', expected a whole number of at least 1; correct it."
             )
-    return tuple(Label(int(key), name) for key, name in names.items())
+    return [(int(key), name) for key, name in names.items()]
 
 
 def _rows_of(content: Mapping[str, Any], key: str, path: Path) -> list[Any]:

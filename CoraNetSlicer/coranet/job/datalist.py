@@ -11,6 +11,8 @@ from typing import Any, Optional
 from ..errors import DataError
 
 SCHEMA_VERSION = 1
+# Results are written as uint16 at most.
+LARGEST_LABEL_VALUE = 65535
 
 
 class Role(str, Enum):
@@ -31,7 +33,7 @@ class Label:
     """One class of the segmentation.
 
     Attributes:
-        value: voxel value in the label files, at least 1; values need not be consecutive.
+        value: voxel value in the label files, from 1 to 65535; values need not be consecutive.
         name: what a person calls it.
         color: red, green, blue in [0, 1], or None to let the viewer choose.
         terminology: Slicer's serialized terminology entry, or "" where there is none.
@@ -43,8 +45,11 @@ class Label:
     terminology: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.value, int) or self.value < 1:
-            raise DataError(f"label values must be whole numbers of at least 1, got {self.value!r} for '{self.name}'.")
+        if not isinstance(self.value, int) or not 1 <= self.value <= LARGEST_LABEL_VALUE:
+            raise DataError(
+                f"label values must be whole numbers from 1 to {LARGEST_LABEL_VALUE}, got {self.value!r} for "
+                f"'{self.name}'; change the value."
+            )
         if self.color is not None:
             object.__setattr__(self, "color", tuple(float(part) for part in self.color))
 

@@ -113,6 +113,11 @@ def use_a_negative_label_value(scans: Path) -> str:
     return "dataset.json"
 
 
+def use_a_label_value_that_does_not_fit(scans: Path) -> str:
+    write_datalist(scans, labels={"1": "organ", "70000": "lesion"})
+    return "dataset.json"
+
+
 def break_the_datalist(scans: Path) -> str:
     (scans / "dataset.json").write_text("{", encoding="utf-8")
     return "dataset.json"

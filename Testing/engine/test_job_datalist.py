@@ -43,9 +43,9 @@ def test_a_role_that_needs_a_label_is_refused_without(role):
         Case("a", role, "a.nrrd")
 
 
-@pytest.mark.parametrize("value", [0, -3, 1.5, "1"])
-def test_a_label_value_is_a_whole_number_of_at_least_1(value):
-    with pytest.raises(DataError, match="whole numbers of at least 1, got .* for 'Leber'"):
+@pytest.mark.parametrize("value", [0, -3, 1.5, "1", 65536])
+def test_a_label_value_is_a_whole_number_that_fits_into_the_results(value):
+    with pytest.raises(DataError, match="whole numbers from 1 to 65535, got .* for 'Leber'"):
         Label(value, "Leber")
 
 

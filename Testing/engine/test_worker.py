@@ -14,7 +14,7 @@ import pytest
 
 from coranet import segmentation, worker
 from coranet.errors import DataError, JobCancelled, StorageError
-from coranet.events import Cancelled, CaseDone, CaseFailed, Failed, Finished, Progress, Started, Warned
+from coranet.events import Cancelled, CaseDone, CaseFailed, CheckpointSaved, Failed, Finished, Progress, Started, Warned
 from coranet.job import Job, JobStatus
 from coranet.worker import UNEXPECTED, work_on
 from engine.small_jobs import errors_in, segmentation_job, training_job, wait_until
@@ -199,6 +199,18 @@ def test_a_last_word_that_finds_no_room_is_told_to_people(a_job, monkeypatch):
     which_raises(monkeypatch, DataError("'a.nrrd' is empty."))
     assert work_on(a_job, False, heard.append) == 3
     assert [event.message for event in heard] == ["'a.nrrd' is empty."]
+
+
+def test_a_stop_before_a_resumed_job_has_begun_does_not_say_that_nothing_was_done(a_job):
+    def stop_at_a_checkpoint(event) -> None:
+        if isinstance(event, CheckpointSaved) and event.step == 6:
+            a_job.request_cancel()
+
+    assert work_on(a_job, False, stop_at_a_checkpoint) == 130
+    assert a_job.read_events()[-1].step == 6
+    a_job.request_cancel()
+    assert work_on(a_job, resume=True) == 130
+    assert a_job.read_events()[-1].step == 6
 
 
 # -- segmentation --

@@ -20,7 +20,7 @@ from coranet.errors import DataError, JobError, StorageError, storage_error
 from coranet.job import Case, Datalist, Job, JobKind, Role, unique_case_names
 
 from .scene_context import SceneContext
-from .scene_import import CASE_ATTRIBUTE
+from .scene_import import mark_as_case
 from .segment_classes import classes_of, label_array
 
 LabeledNodes = tuple[Any, Any]
@@ -102,7 +102,7 @@ def export_segment_job(folder: str | Path, volumes: Sequence[Any], config: Segme
         cases = [files.write(name, Role.INPUT, volume) for name, volume in zip(names, volumes)]
         created = Job.create(job.folder, JobKind.SEGMENT, config, Datalist(tuple(cases)))
     for name, volume in zip(names, volumes):
-        volume.SetAttribute(CASE_ATTRIBUTE, f"{created.folder.name}/{name}")
+        mark_as_case(volume, f"{created.folder.name}/{name}")
     return created
 
 

@@ -109,16 +109,31 @@ def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
     """
     key = f"{job.folder.name}/{case.id}"
     for node in _nodes_of_class(context.scene, "vtkMRMLScalarVolumeNode"):
-        if node.GetAttribute(CASE_ATTRIBUTE) == key:
+        if key in _case_keys(node):
             return node
     # Read before it enters the scene, so that a file that cannot be read leaves no empty node behind.
     node = read_image(Path(case.image), slicer.vtkMRMLScalarVolumeNode())
     node.SetName(context.scene.GenerateUniqueName(case.id))
-    node.SetAttribute(CASE_ATTRIBUTE, key)
+    mark_as_case(node, key)
     context.scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     return node
 
+
+def mark_as_case(volume_node: Any, key: str) -> None:
+    """Note on a volume that it is the case `key`, "<job folder>/<case id>"; it may be a case of several jobs."""
+    keys = _case_keys(volume_node)
+    if key not in keys:
+        volume_node.SetAttribute(CASE_ATTRIBUTE, _BETWEEN_KEYS.join([*keys, key]))
+
+
+def _case_keys(volume_node: Any) -> list[str]:
+    attribute = volume_node.GetAttribute(CASE_ATTRIBUTE)
+    return attribute.split(_BETWEEN_KEYS) if attribute else []
+
+
+# No white space: XML readers change it. No file system but POSIX allows it in a name.
+_BETWEEN_KEYS = "|"
 
 _IMAGE_NAMES = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
 

@@ -150,7 +150,7 @@ def _appearance(
     random: np.random.Generator, organ_distance: Array, labels: Array, spacing_mm: tuple[float, ...]
 ) -> Array:
     """Grey values: low contrast, a neighbour that looks alike, texture, a bias field, blur and noise; int16."""
-    background, organ, lesion = 100.0, 100.0 + random.uniform(28, 40), 100.0 + random.uniform(62, 80)
+    background, organ, lesion = 100.0, 100.0 + random.uniform(36, 48), 100.0 + random.uniform(72, 90)
     clean = np.choose(labels, [background, organ, lesion]).astype(np.float32)
     # A thin shell as bright as the organ, a little outside of it: the boundary cannot be found by intensity alone.
     shell = (organ_distance > 0.28) & (organ_distance < 0.40)
@@ -159,7 +159,7 @@ def _appearance(
     clean = ndimage.gaussian_filter(clean, blur)
     texture = ndimage.gaussian_filter(random.normal(size=clean.shape), [2.5 / spacing for spacing in spacing_mm[::-1]])
     bias = ndimage.gaussian_filter(random.normal(size=clean.shape), [size / 3 for size in clean.shape])
-    clean = clean * (1 + 0.18 * bias / np.abs(bias).max()) + 9 * texture / texture.std()
+    clean = clean * (1 + 0.15 * bias / np.abs(bias).max()) + 8 * texture / texture.std()
     noisy = clean + random.normal(scale=11.0, size=clean.shape)
     image: Array = np.clip(np.rint(noisy * random.uniform(0.8, 1.25)), 0, 32767).astype(np.int16)
     return image

@@ -1,6 +1,6 @@
 """The main job from end to end, through the console API: train, segment, look.
 
-python Testing/demo/run.py [--data DATASET_JSON] [--output demo-output] [--minutes N]
+python Testing/demo/run.py [--data DATASET_JSON] [--output demo-output] [--set key=value ...]
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ sys.path.insert(0, str(MODULE_FOLDER))
 from curves import draw_curves  # noqa: E402
 from dataset import SceneData, load_dataset  # noqa: E402
 from metrics import Scores, score, summary, write_csv, write_markdown  # noqa: E402
-from pace import settings_for  # noqa: E402
 from vtkmodules.vtkCommonCore import vtkOutputWindow, vtkStringOutputWindow  # noqa: E402
 
 from coranet.errors import CoraNetError  # noqa: E402
@@ -31,7 +30,16 @@ from CoraNetSlicerLib.scene_context import SceneContext  # noqa: E402
 
 # In an output folder that carries this file everything is the demo's own and may be replaced.
 MARKER = ".coranet-demo"
-OPENGL_HINT = "apt-get install libegl1 libgl1 libgl1-mesa-dri libxrender1 libxt6"
+OPENGL_HINT = "apt-get install libegl1 libegl-mesa0 libgl1-mesa-dri"
+# Small patches: the synthetic scans are small, and the whole demo should take minutes on two processor cores.
+PHANTOM_SETTINGS = {
+    "preset": "quick",
+    "data.patch_voxels": 20480,
+    "training.pretraining_steps": 250,
+    "training.self_training_steps": 400,
+    "training.validation_interval": 50,
+}
+DATA_SETTINGS = {"preset": "quick"}
 
 
 class DemoError(Exception):
@@ -44,7 +52,8 @@ def main() -> int:
     try:
         output = fresh_folder(options.output)
         dataset = options.data or make_phantom(output / "phantom")
-        show_main_job(dataset, output, options.minutes if options.data or options.minutes else None)
+        settings = {**(DATA_SETTINGS if options.data else PHANTOM_SETTINGS), **dict(options.set)}
+        show_main_job(dataset, output, settings)
     except (CoraNetError, DemoError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -56,11 +65,17 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a dataset.json; without one a synthetic data set is made")
     parser.add_argument("--output", type=Path, default=Path("demo-output"))
-    parser.add_argument("--minutes", type=float, help="time for the training on this machine")
-    options = parser.parse_args()
-    if options.data and options.minutes is None:
-        options.minutes = 14.0
-    return options
+    parser.add_argument(
+        "--set", action="append", default=[], type=key_and_value, metavar="key=value", help="change a training setting"
+    )
+    return parser.parse_args()
+
+
+def key_and_value(word: str) -> tuple[str, str]:
+    key, equals, value = word.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected key=value, got '{word}'")
+    return key, value
 
 
 def fresh_folder(folder: Path) -> Path:
@@ -85,7 +100,7 @@ def make_phantom(folder: Path) -> Path:
     return folder / "dataset.json"
 
 
-def show_main_job(dataset: Path, output: Path, minutes: float | None) -> None:
+def show_main_job(dataset: Path, output: Path, settings: dict[str, Any]) -> None:
     context = SceneContext.standalone()
     logic = CoraNetLogic(context, jobsFolder=output / "jobs")
     data = load_dataset(context, dataset)
@@ -94,7 +109,7 @@ def show_main_job(dataset: Path, output: Path, minutes: float | None) -> None:
         f"{len(data.validation)} validation and {len(data.test)} test volumes; "
         f"classes: {', '.join(label.name for label in data.labels)}"
     )
-    training = train(logic, data, output, minutes)
+    training = train(logic, data, output, settings)
     plot = logic.trainingPlot(training)
     draw_curves(plot, output / "curves.png")
     say("segmenting the test volumes")
@@ -109,8 +124,7 @@ def show_main_job(dataset: Path, output: Path, minutes: float | None) -> None:
     draw_views(output, shown)
 
 
-def train(logic: CoraNetLogic, data: SceneData, output: Path, minutes: float | None) -> Any:
-    settings = settings_for(logic, data, minutes, output / "jobs" / "pace")
+def train(logic: CoraNetLogic, data: SceneData, output: Path, settings: dict[str, Any]) -> Any:
     say(f"training in the background, settings: {', '.join(f'{key}={value}' for key, value in settings.items())}")
     folder = output / "jobs" / "training"
     job = logic.train(data.training, data.unlabeled, settings, folder, validation=data.validation)

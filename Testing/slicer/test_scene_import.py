@@ -27,6 +27,7 @@ from CoraNetSlicerLib.scene_import import (
     UNCERTAIN_SEGMENT,
     find_or_load_volume,
     load_prediction,
+    mark_as_case,
     segment_id,
     uncertainty_color_node,
 )
@@ -318,3 +319,14 @@ class TestErrors:
         with pytest.raises(DataError, match="is missing"):
             find_or_load_volume(context, a_job, case)
         assert context.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+
+
+def test_a_volume_that_two_jobs_have_segmented_is_found_by_both(context, a_job, tmp_path):
+    case = a_job.read_datalist().cases[0]
+    volume = find_or_load_volume(context, a_job, case)
+    mark_as_case(volume, f"another job/{case.id}")
+    mark_as_case(volume, f"another job/{case.id}")
+    other = saved_and_reloaded(context, tmp_path)
+    reloaded = other.scene.GetFirstNodeByName(volume.GetName())
+    assert reloaded.GetAttribute("CoraNetSlicer.Case") == f"{a_job.folder.name}/{case.id}|another job/{case.id}"
+    assert find_or_load_volume(other, a_job, case) is reloaded

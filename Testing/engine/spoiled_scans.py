@@ -45,12 +45,12 @@ def cut_an_image_short(scans: Path) -> str:
     return "case003.nrrd"
 
 
-def shift_a_label(scans: Path) -> str:
-    path = scans / "labels" / "case002.nrrd"
+def shift_a_label(scans: Path, name: str = "case002.nrrd") -> str:
+    path = scans / "labels" / name
     volume = read_label_map(path)
     grid = volume.grid
     write_volume(path, volume.voxels, Grid(grid.size_ijk, grid.spacing_mm, (1.0, 2.0, 3.0), grid.direction))
-    return str(Path("labels") / "case002.nrrd")
+    return str(Path("labels") / name)
 
 
 def cut_a_label_smaller(scans: Path) -> str:

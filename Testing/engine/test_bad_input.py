@@ -228,3 +228,14 @@ def test_a_datalist_without_test_cases_cannot_be_evaluated(scans, a_trained_job,
     words = ("--model", a_trained_job.folder, "--output", scans.parent / "scores")
     assert call("evaluate", scans / "dataset.json", *words) == 3
     assert "dataset.json' has no 'test' case with a label" in the_only_error(capsys)
+
+
+def test_a_test_label_on_another_grid_is_told_and_the_segmentation_stays(scans, a_trained_job, capsys):
+    named = shift_a_label(scans, "case006.nrrd")
+    words = ("--model", a_trained_job.folder, "--output", scans.parent / "scores", "--set", "machine.threads=1")
+    assert call("evaluate", scans / "dataset.json", *words) == 3
+    error = the_only_error(capsys)
+    assert named in error and "resample it to the image's grid" in error
+    job = Job.open(scans.parent / "scores")
+    assert job.prediction("case006").result.exists()
+    assert not job.metrics_path.exists()

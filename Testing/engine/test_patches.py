@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,8 +63,8 @@ def test_the_same_seed_and_step_give_the_same_batch_whatever_was_drawn_before(ki
 
 
 def test_labeled_and_unlabeled_patches_of_a_step_come_from_different_places():
-    case = a_prepared_case()
-    patches = sampler(foreground_share=0)
+    case = replace(a_prepared_case(), foreground=())
+    patches = sampler()
     labeled = [patches.labeled([case], step, 1).images[0, 0, 0, 0, 0].item() for step in range(20)]
     unlabeled = [patches.unlabeled([case], step, 1).student_images[0, 0, 0, 0, 0].item() for step in range(20)]
     assert sum(first == second for first, second in zip(labeled, unlabeled, strict=True)) < 10

@@ -16,7 +16,7 @@ from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
 from .errors import ConfigError, CoraNetError, DataError, JobError
 
 if TYPE_CHECKING:
-    from .job import Case, Job, JobKind
+    from .job import Case, Datalist, Job, JobKind
 
 _PACKAGE_MISSING = 8
 _EXAMPLES = """examples:
@@ -62,10 +62,10 @@ def _train(options: argparse.Namespace) -> int:
     if options.resume and Job.exists(options.output):
         if options.set or options.preset != DEFAULT_PRESET:
             raise ConfigError("a resumed job keeps its settings; leave out --preset and --set, or start a new job.")
-        return _work_in_terminal(_job_to_resume(options.output, JobKind.TRAIN), resume=True)
+        return _work_in_terminal(_existing_job(options.output, JobKind.TRAIN), resume=True)
     datalist = with_validation_cases(read_datalist(options.datalist), config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
-    return _work_in_terminal(Job.create(options.output, JobKind.TRAIN, config, datalist), resume=False)
+    return _work_in_terminal(_new_job(options.output, JobKind.TRAIN, config, datalist), resume=False)
 
 
 def _segment(options: argparse.Namespace) -> int:
@@ -92,13 +92,24 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
     if options.resume and Job.exists(options.output):
         if options.set:
             raise ConfigError("a resumed job keeps its settings; leave out --set, or start a new job.")
-        return _work_in_terminal(_job_to_resume(options.output, JobKind.SEGMENT), resume=True)
+        return _work_in_terminal(_existing_job(options.output, JobKind.SEGMENT), resume=True)
     package = ModelPackage.read(config.model)
-    job = Job.create(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))
+    job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))
     return _work_in_terminal(job, resume=False)
 
 
-def _job_to_resume(folder: str, kind: JobKind) -> Job:
+def _new_job(folder: str, kind: JobKind, config: TrainConfig | SegmentConfig, datalist: Datalist) -> Job:
+    """A new job; may replace one that ended before it made anything, because its data were wrong."""
+    from .job import Job
+
+    if not Job.exists(folder):
+        return Job.create(folder, kind, config, datalist)
+    job = _existing_job(folder, kind)
+    job.begin_anew(config, datalist)
+    return job
+
+
+def _existing_job(folder: str, kind: JobKind) -> Job:
     from .job import Job
 
     job = Job.open(folder)

@@ -19,8 +19,7 @@ from .devices import choose_device
 from .errors import CoraNetError, DataError, JobCancelled, JobError
 from .events import CaseDone, CaseFailed, Progress, Started, Warned
 from .inference import SlidingWindow
-from .job import Case, Job, Label, write_json_atomic
-from .job.directory import PredictionFiles
+from .job import Case, Job, Label, PredictionFiles, write_json_atomic
 from .model_package import ModelPackage
 from .networks import HeadLogits
 from .reporting import Reporter

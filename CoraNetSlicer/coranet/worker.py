@@ -28,6 +28,7 @@ from .events import (
 )
 from .job import Job, JobKind, ProcessIdentity, Role
 from .job.directory import HEARTBEAT_INTERVAL_S
+from .job.files import remove_partial_files
 from .narration import describe
 from .reporting import Reporter
 from .segmentation import run_segmentation_job
@@ -55,6 +56,7 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
         JobError: another process works on the job.
     """
     me = job.claim()
+    remove_partial_files(job.folder)
     with _log_to(job), _heartbeat(job, me), _events_of(job) as writer:
         telling = _Telling(writer, listener, _last_safe_step(job) if resume else 0)
         with _stop_on_signal() as signalled:

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 
-from contracts.source_tree import Finding, SourceFile, is_below
+from source_tree import Finding, SourceFile, is_below
 
 SLICER_ONLY = ("slicer", "qt", "ctk", "CoraNetSlicerLib", "CoraNetSlicer")
 CONTRACT = ("coranet.config", "coranet.job", "coranet.events", "coranet.errors")

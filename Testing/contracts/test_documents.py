@@ -7,9 +7,9 @@ import re
 from dataclasses import fields
 
 import pytest
+from rules import JOB_FILE_NAMES
+from source_tree import REPOSITORY
 
-from contracts.rules import JOB_FILE_NAMES
-from contracts.source_tree import REPOSITORY
 from coranet.errors import CoraNetError
 from coranet.events import EVENT_TYPES
 from coranet.job.directory import JobStatus

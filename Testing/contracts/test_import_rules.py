@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from contracts import rules
-from contracts.source_tree import SourceFile, as_lines, files_in
+import rules
+from source_tree import SourceFile, as_lines, files_in
 
 ENGINE = ("coranet",)
 SLICER_SIDE = ("CoraNetSlicer.py", "CoraNetSlicerLib")

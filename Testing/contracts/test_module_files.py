@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import module_files
 import pytest
-
-from contracts import module_files
 
 CMAKE_TEXT = module_files.CMAKE_FILE.read_text(encoding="utf-8")
 

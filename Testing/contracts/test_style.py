@@ -6,8 +6,7 @@ import ast
 import subprocess
 
 import pytest
-
-from contracts.source_tree import REPOSITORY, SOURCE_ROOT, SourceFile, files_in
+from source_tree import REPOSITORY, SOURCE_ROOT, SourceFile, files_in
 
 MAX_LINES = 300
 MAX_FUNCTION_LINES = 40

@@ -6,9 +6,9 @@ import sys
 from dataclasses import replace
 
 import pytest
+from scans import grid_of, labels_on, scan_on
 
 from coranet.volume import Grid, Volume
-from engine.scans import grid_of, labels_on, scan_on
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def a_random_model(tmp_path, a_tiny_architecture, a_cpu):
 @pytest.fixture(scope="session")
 def a_phantom_set(tmp_path_factory):
     """The dataset.json of 2 labeled, 2 unlabeled, 1 validation and 1 test scan; to be read only."""
-    from engine.small_jobs import tiny_phantoms
+    from small_jobs import tiny_phantoms
 
     return tiny_phantoms(tmp_path_factory.mktemp("phantoms"))
 
@@ -100,8 +100,9 @@ def a_phantom_set(tmp_path_factory):
 @pytest.fixture(scope="session")
 def a_trained_job(tmp_path_factory, a_phantom_set):
     """A training job that ran to its end inside this process; to be read only."""
+    from small_jobs import training_job
+
     from coranet.worker import work_on
-    from engine.small_jobs import training_job
 
     job = training_job(tmp_path_factory.mktemp("trained") / "Training 1 ü", a_phantom_set)
     assert work_on(job, resume=False) == 0

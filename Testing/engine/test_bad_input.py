@@ -9,13 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from coranet.events import Failed
-from coranet.job import Job, JobStatus, ProcessIdentity
-from coranet.tensors import load_tensors
-from coranet.volume import Grid, write_volume
-from engine.small_jobs import call, errors_in, run_engine, settings, the_only_error, training_job
-from engine.spoiled_scans import (
+from small_jobs import call, errors_in, run_engine, settings, the_only_error, training_job
+from spoiled_scans import (
     break_the_datalist,
     cut_a_label_smaller,
     cut_an_image_short,
@@ -38,6 +33,11 @@ from engine.spoiled_scans import (
     use_an_unknown_label_value,
     write_datalist,
 )
+
+from coranet.events import Failed
+from coranet.job import Job, JobStatus, ProcessIdentity
+from coranet.tensors import load_tensors
+from coranet.volume import Grid, write_volume
 
 
 @pytest.fixture

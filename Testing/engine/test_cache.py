@@ -4,13 +4,13 @@ import os
 
 import numpy as np
 import pytest
+from scans import grid_of, labels_on, write_labeled_pair
 
 from coranet.data.cache import prepare_case, read_labeled_pair
 from coranet.data.preprocessing import Preprocessing
 from coranet.errors import DataError, StorageError
 from coranet.job import Case, Role
 from coranet.volume import read_image, write_volume
-from engine.scans import grid_of, labels_on, write_labeled_pair
 
 VALUES = [1, 7]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_jobs import ENGINE, call, environment, run_engine, settings, tiny_phantoms, training_job
 
 from coranet import __version__
 from coranet.job import Job, JobStatus
 from coranet.volume import read_grid, read_image, read_label_map, write_volume
-from engine.small_jobs import ENGINE, call, environment, run_engine, settings, tiny_phantoms, training_job
 
 HEADS = ("segmentation", "conservative", "radical")
 ONE_THREAD = ("--set", "machine.threads=1")

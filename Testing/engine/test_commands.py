@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_jobs import call
 
 from coranet import __version__, cli
 from coranet.volume import read_image, read_label_map
-from engine.small_jobs import call
 
 
 def test_a_phantom_set_is_written_and_its_place_told(awkward_path, capsys):

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scans import nested_ellipsoids
 
 from coranet.data.patches import LabeledBatch
 from coranet.errors import ModelError
 from coranet.metrics import outside_share
 from coranet.networks import Architecture, CoraNet, HeadLogits
 from coranet.training.steps import pretraining_step
-from engine.scans import nested_ellipsoids
 
 
 def test_each_head_gives_logits_for_each_class_and_voxel(a_tiny_architecture):

@@ -8,10 +8,10 @@ import shutil
 from collections import namedtuple
 
 import pytest
+from small_jobs import run_engine
 
 from coranet import doctor
 from coranet.doctor import Finding, Health, examine, report
-from engine.small_jobs import run_engine
 
 Usage = namedtuple("Usage", "total used free")
 

@@ -5,13 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from scans import grid_of, labels_on
 
 from coranet.config import SegmentConfig
 from coranet.errors import DataError
 from coranet.evaluation import describe, evaluate_job
 from coranet.job import Case, Datalist, Job, JobKind, Role, write_json_atomic
 from coranet.volume import write_volume
-from engine.scans import grid_of, labels_on
 
 GRID = grid_of()
 LABELS = [{"value": 1, "name": "organ"}, {"value": 7, "name": "lesion"}, {"value": 9, "name": "cyst"}]

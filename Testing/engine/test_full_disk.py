@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_jobs import ENGINE, call, environment, errors_in, the_only_error, training_job
 
 from coranet.job import files as job_files
 from coranet.tensors import load_tensors
-from engine.small_jobs import ENGINE, call, environment, errors_in, the_only_error, training_job
 
 
 def test_a_checkpoint_that_finds_no_room_leaves_the_one_before(a_phantom_set, tmp_path, capsys, monkeypatch):

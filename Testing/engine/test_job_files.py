@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from small_jobs import environment
 
 from coranet.errors import JobError, StorageError
 from coranet.job import files
 from coranet.job.files import atomic_path, read_json, remove_folder, write_json_atomic
-from engine.small_jobs import environment
 
 
 @pytest.fixture

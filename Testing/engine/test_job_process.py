@@ -11,10 +11,10 @@ import time
 from dataclasses import replace
 
 import pytest
+from small_jobs import wait_until
 
 from coranet.job import ProcessIdentity, is_alive, terminate_tree
 from coranet.job.process import start_time
-from engine.small_jobs import wait_until
 
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX; Windows goes by taskkill")
 SLEEP = "import time; time.sleep(60)"

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scans import name_of_direction, signed_permutations, tilted
 
 from coranet.data.orientation import Orientation
-from engine.scans import name_of_direction, signed_permutations, tilted
 
 DIRECTIONS = signed_permutations()
 NAMES = [name_of_direction(direction) for direction in DIRECTIONS]

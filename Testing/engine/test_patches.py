@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scans import nested_ellipsoids
 
 from coranet.config import AugmentationConfig
 from coranet.data.augmentation import Augmentation
 from coranet.data.cache import PreparedCase
 from coranet.data.patches import PatchSampler
 from coranet.job import Case, Role
-from engine.scans import nested_ellipsoids
 
 SPACING_DHW = (2.0, 1.25, 1.0)
 STILL = AugmentationConfig(

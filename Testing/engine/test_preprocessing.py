@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-
-from coranet.config import DataConfig
-from coranet.data.orientation import Orientation
-from coranet.data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
-from coranet.errors import ConfigError, DataError, ModelError
-from coranet.volume import Grid, Volume
-from engine.scans import (
+from scans import (
     SPACING_MM,
     grid_of,
     labels_on,
@@ -22,6 +16,12 @@ from engine.scans import (
     signed_permutations,
     tilted,
 )
+
+from coranet.config import DataConfig
+from coranet.data.orientation import Orientation
+from coranet.data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
+from coranet.errors import ConfigError, DataError, ModelError
+from coranet.volume import Grid, Volume
 
 DIRECTIONS = signed_permutations()
 NAMES = [name_of_direction(direction) for direction in DIRECTIONS]

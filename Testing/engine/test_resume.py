@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from small_jobs import differing, run_engine, started_engine, training_job, wait_until, weights_of
 
 from coranet.events import Cancelled, CheckpointSaved, Event, Finished, Losses, Started, Validation, without_superseded
 from coranet.events import to_dict as event_to_dict
 from coranet.job import Job, JobStatus
 from coranet.worker import work_on
-from engine.small_jobs import differing, run_engine, started_engine, training_job, wait_until, weights_of
 
 pytestmark = pytest.mark.slow
 

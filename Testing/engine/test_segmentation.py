@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scans import grid_of, labels_on, name_of_direction, scan_on, signed_permutations, tilted
 
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.data.orientation import Orientation
@@ -14,7 +15,6 @@ from coranet.networks import HeadLogits
 from coranet.segmentation import Segmenter, arrays_of, on_own_grid, run_segmentation_job
 from coranet.uncertainty import uncertainty_map
 from coranet.volume import Volume, read_grid, read_image, read_label_map, write_volume
-from engine.scans import grid_of, labels_on, name_of_direction, scan_on, signed_permutations, tilted
 
 DIRECTIONS = signed_permutations()
 NAMES = [name_of_direction(direction) for direction in DIRECTIONS]

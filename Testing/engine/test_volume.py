@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scans import grid_of, name_of_direction, scan_on, signed_permutations, tilted
 
 from coranet.errors import DataError, StorageError
 from coranet.volume import (
@@ -15,7 +16,6 @@ from coranet.volume import (
     read_label_map,
     write_volume,
 )
-from engine.scans import grid_of, name_of_direction, scan_on, signed_permutations, tilted
 
 DIRECTIONS = signed_permutations()[::7]
 RIGHT_HANDED = [direction for direction in signed_permutations() if np.linalg.det(direction) > 0]

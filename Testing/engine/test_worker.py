@@ -11,13 +11,13 @@ import sys
 import threading
 
 import pytest
+from small_jobs import errors_in, segmentation_job, training_job, wait_until
 
 from coranet import segmentation, worker
 from coranet.errors import DataError, JobCancelled, StorageError
 from coranet.events import Cancelled, CaseDone, CaseFailed, CheckpointSaved, Failed, Finished, Progress, Started, Warned
 from coranet.job import Job, JobStatus
 from coranet.worker import UNEXPECTED, work_on
-from engine.small_jobs import errors_in, segmentation_job, training_job, wait_until
 
 
 @pytest.fixture

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-HERE = Path(__file__).resolve().parent
-for folder in (HERE.parents[1] / "CoraNetSlicer", HERE):
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-# The package slicer-core imports every module of every folder named "slicer" on the path, this one included.
-_path = list(sys.path)
-sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != HERE.parent]
-import slicer  # noqa: E402, F401
-
-sys.path[:] = _path
-
-from scene_builders import (  # noqa: E402
+from scene_builders import (
     LIVER_COLOR,
     LIVER_MASK,
     LIVER_TERMINOLOGY,
@@ -32,7 +18,7 @@ from scene_builders import (  # noqa: E402
     rotated_ijk_to_ras,
 )
 
-from CoraNetSlicerLib.scene_context import SceneContext  # noqa: E402
+from CoraNetSlicerLib.scene_context import SceneContext
 
 
 @pytest.fixture

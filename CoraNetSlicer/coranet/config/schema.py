@@ -32,7 +32,7 @@ class DataConfig(Section):
     """From scans to patches."""
 
     spacing_mm: Optional[Triple] = setting(
-        None, "Spacing (i, j, k) that all scans are resampled to; null: the median of the labeled scans.",
+        None, "Spacing left-right, front-back, up-down that scans are resampled to; null: median of the labeled scans.",
         unit="mm", paper="1 (CT pancreas)", range=(0.01, 100),
     )  # fmt: skip
     intensity: str = setting(
@@ -45,7 +45,7 @@ class DataConfig(Section):
         unit="scan units", paper="-125 to 275 HU (pancreas, 3D)",
     )  # fmt: skip
     patch_size_kji: Optional[tuple[int, int, int]] = setting(
-        None, "Patch size (k, j, i); null: chosen from the scans and patch_voxels.",
+        None, "Patch size up-down, front-back, left-right; null: chosen from the scans and patch_voxels.",
         unit="voxels", paper="96, 96, 96", range=(4, 1024),
     )  # fmt: skip
     patch_voxels: int = setting(

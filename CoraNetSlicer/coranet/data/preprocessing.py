@@ -67,13 +67,16 @@ class Preprocessing:
         spacing_dhw = orientation.spacing_to_canonical(labels.grid.spacing_mm)[::-1]
         size = resampled_size(voxels.shape, spacing_dhw, self.spacing_mm[::-1])
         # Each class is resampled by itself: interpolating label values would invent classes in between.
-        best = np.full(size, 0.5, dtype=np.float32)
+        best = np.zeros(size, dtype=np.float32)
+        background = np.ones(size, dtype=np.float32)
         classes = np.zeros(size, dtype=np.uint8)
         for index, value in enumerate(values, start=1):
             share = resample(torch.from_numpy((voxels == value).astype(np.float32))[None], size)[0].numpy()  # type: ignore[arg-type]
-            wins = share >= best
+            background -= share
+            wins = share > best
             classes[wins] = index
             best[wins] = share[wins]
+        classes[background > best] = 0
         return classes
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from .datalist import Case, Datalist, Label, Role
 from .directory import Job, JobKind, JobStatus
 from .files import read_json, write_json_atomic
 from .image_files import find_images, image_name, is_image_file
+from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "JobKind",
     "JobStatus",
     "Label",
+    "PredictionFiles",
     "ProcessIdentity",
     "Role",
     "find_images",

@@ -19,7 +19,8 @@ from ..errors import JobError, storage_error
 from ..events import Cancelled, Event, EventWriter, Failed, Finished, read_events
 from .datalist import Datalist
 from .files import read_json, write_json_atomic
-from .process import ProcessIdentity, is_alive
+from .prediction_files import PredictionFiles
+from .process import START_TOLERANCE_S, ProcessIdentity, is_alive
 
 SCHEMA_VERSION = 1
 HEARTBEAT_INTERVAL_S = 5.0
@@ -132,9 +133,19 @@ class Job:
         kind = TrainConfig if self.kind is JobKind.TRAIN else SegmentConfig
         return kind.from_dict(read_json(self._config_path), source=self._config_path)
 
-    def write_config(self, config: Config) -> None:
-        """Replace the configuration (before the first step only)."""
+    def begin_anew(self, config: Config, datalist: Datalist) -> None:
+        """Give a job that ended before it made anything another configuration and other cases.
+
+        Raises:
+            JobError: a process works on the job, or there is something that would be lost.
+        """
+        made = (self.last_checkpoint_path, self.model_folder, self._predictions_folder)
+        if self.status() is JobStatus.RUNNING or any(path.exists() for path in made):
+            raise JobError(
+                f"'{self.folder}' already holds a job; choose a new folder, or add --resume to go on with it."
+            )
         write_json_atomic(self._config_path, config.to_dict())
+        self.write_datalist(datalist)
 
     def read_datalist(self) -> Datalist:
         """The cases; relative paths are completed with the job's folder."""
@@ -162,7 +173,9 @@ class Job:
             return JobStatus.CREATED
         if self._is_working(process):
             return JobStatus.RUNNING
-        events = self.read_events()
+        # What an earlier process said last is not this one's last word.
+        since = process["started"] - START_TOLERANCE_S
+        events = [event for event in self.read_events() if event.time >= since]
         return _STATUS_OF_FINAL_EVENT.get(type(events[-1]), JobStatus.CRASHED) if events else JobStatus.CRASHED
 
     def claim(self) -> ProcessIdentity:
@@ -263,11 +276,15 @@ class Job:
 
     def prediction_folder(self, case_id: str) -> Path:
         """Where the results of one case lie."""
-        return self.folder / "predictions" / case_id
+        return self._predictions_folder / case_id
 
     def prediction(self, case_id: str) -> PredictionFiles:
         """The files of one case's results."""
         return PredictionFiles(self.prediction_folder(case_id))
+
+    @property
+    def _predictions_folder(self) -> Path:
+        return self.folder / "predictions"
 
     @property
     def _job_path(self) -> Path:
@@ -295,23 +312,6 @@ class Job:
             ended = bool(events) and events[-1].is_final
             return not ended and time.time() - process["heartbeat"] < SILENCE_S
         return is_alive(ProcessIdentity(**_identity_keys(process)))
-
-
-class PredictionFiles:
-    """The files of one segmented case."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.segmentation = folder / "segmentation.nrrd"
-        self.conservative = folder / "conservative.nrrd"
-        self.radical = folder / "radical.nrrd"
-        self.uncertain = folder / "uncertain.nrrd"
-        self.uncertainty = folder / "uncertainty.nrrd"
-        self.result = folder / "result.json"
-
-    def read_result(self) -> dict[str, Any]:
-        """The content of result.json, which is written last: where it is, the case is complete."""
-        return dict(read_json(self.result))
 
 
 def _identity_keys(process: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..errors import JobError, storage_error
 
 _RENAME_TRIES = 20
 _RENAME_WAIT_S = 0.05
+_PARTIAL = ".partial."
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def atomic_path(path: str | Path, rename: Callable[[str, str], None] = os.replac
         StorageError: the file could not be written or renamed; the old file, if any, is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}.partial.{path.name}")
+    temporary = path.with_name(f".{os.getpid()}{_PARTIAL}{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -48,6 +49,12 @@ def write_json_atomic(path: str | Path, content: Any) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def remove_partial_files(folder: str | Path) -> None:
+    """Remove what a process that was killed while it wrote has left below a folder that nobody else writes to."""
+    for path in Path(folder).rglob(f".*{_PARTIAL}*"):
+        path.unlink(missing_ok=True)
 
 
 def read_json(path: str | Path) -> Any:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-_START_TOLERANCE_S = 2.0
+# Start times are rounded to a second by some systems.
+START_TOLERANCE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ProcessIdentity:
 def is_alive(identity: ProcessIdentity) -> bool:
     """Whether exactly this process still runs on this machine (a reused number does not count)."""
     started = start_time(identity.pid)
-    return started is not None and abs(started - identity.started) < _START_TOLERANCE_S
+    return started is not None and abs(started - identity.started) < START_TOLERANCE_S
 
 
 def start_time(pid: int) -> Optional[float]:

@@ -87,6 +87,8 @@ class TrainingState:
         """
         content = load_tensors(path)
         try:
+            if content["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"schema version {content['schema_version']}")
             self.student.load_state_dict(content["student"])
             self.teacher.load_state_dict(content["teacher"])
             if self.labeller is not self.teacher:
@@ -94,7 +96,7 @@ class TrainingState:
             self.optimizer.load_state_dict(content["optimizer"])
             self.step = int(content["step"])
             self.best_dice = content["best_dice"]
-        except (KeyError, TypeError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise JobError(f"the checkpoint '{path}' belongs to another configuration; start a new job.") from error
 
     def _labeller_is_due(self) -> bool:

@@ -140,7 +140,7 @@ def _lesion_distance(random: np.random.Generator, points: Array, centre: Array, 
     direction = random.normal(size=3)
     direction *= random.uniform(0.15, 0.4) / np.linalg.norm(direction)
     lesion_centre = centre + direction * radii
-    lesion_radii = radii.mean() * random.uniform(0.42, 0.58, 3)
+    lesion_radii = radii.mean() * random.uniform(0.46, 0.6, 3)
     local = (points - lesion_centre[:, None, None, None]) / lesion_radii[:, None, None, None]
     distance: Array = np.sqrt((local**2).sum(0)) - 1
     return distance
@@ -150,7 +150,7 @@ def _appearance(
     random: np.random.Generator, organ_distance: Array, labels: Array, spacing_mm: tuple[float, ...]
 ) -> Array:
     """Grey values: low contrast, a neighbour that looks alike, texture, a bias field, blur and noise; int16."""
-    background, organ, lesion = 100.0, 100.0 + random.uniform(36, 48), 100.0 + random.uniform(72, 90)
+    background, organ, lesion = 100.0, 100.0 + random.uniform(36, 48), 100.0 + random.uniform(80, 100)
     clean = np.choose(labels, [background, organ, lesion]).astype(np.float32)
     # A thin shell as bright as the organ, a little outside of it: the boundary cannot be found by intensity alone.
     shell = (organ_distance > 0.28) & (organ_distance < 0.40)

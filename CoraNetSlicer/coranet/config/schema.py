@@ -65,17 +65,15 @@ class AugmentationConfig(Section):
     """Random changes of training patches."""
 
     rotation_degrees: float = setting(
-        15.0, "Largest rotation about each axis.", unit="degrees", paper="used, amount not given", range=(0, 180)
+        20.0, "Largest rotation about each axis.", unit="degrees", paper="used, amount not given", range=(0, 180)
     )
-    scaling: float = setting(0.15, "Largest relative change of size.", paper="used, amount not given", range=(0, 0.9))
+    scaling: float = setting(0.25, "Largest relative change of size.", paper="used, amount not given", range=(0, 0.9))
     flip_axes: tuple[str, ...] = setting(
         (), "Axes that may be mirrored: L (left-right), P (front-back), S (up-down). Leave out an axis along which "
         "left and right structures differ.", paper="all", choices=("L", "P", "S"),
     )  # fmt: skip
-    gamma: float = setting(0.3, "Largest relative change of contrast by a power law.", range=(0, 0.9))
-    brightness: float = setting(
-        0.15, "Largest relative change and largest shift of normalized intensity.", range=(0, 1)
-    )
+    gamma: float = setting(0.4, "Largest relative change of contrast by a power law.", range=(0, 0.9))
+    brightness: float = setting(0.3, "Largest relative change and largest shift of normalized intensity.", range=(0, 1))
     noise: float = setting(0.1, "Largest standard deviation of added noise, in normalized intensity.", range=(0, 1))
     blur_voxels: float = setting(0.7, "Largest standard deviation of smoothing.", unit="voxels", range=(0, 5))
 

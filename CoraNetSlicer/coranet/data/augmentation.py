@@ -15,7 +15,7 @@ from ..config import AugmentationConfig
 # Array axis of each canonical axis; prepared arrays are (S, P, L).
 _ARRAY_AXIS = {"S": 0, "P": 1, "L": 2}
 _THICK = 2.0
-_MARGIN = 1.25
+_MARGIN = 1.35
 
 Size = tuple[int, int, int]
 

@@ -140,7 +140,8 @@ class Job:
             JobError: a process works on the job, or there is something that would be lost.
         """
         made = (self.last_checkpoint_path, self.model_folder, self._predictions_folder)
-        if self.status() is JobStatus.RUNNING or any(path.exists() for path in made):
+        self.claim()
+        if any(path.exists() for path in made):
             raise JobError(
                 f"'{self.folder}' already holds a job; choose a new folder, or add --resume to go on with it."
             )

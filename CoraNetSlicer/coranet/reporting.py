@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from .errors import JobCancelled
 from .events import Event, Progress
 
+# A bar should move smoothly at first; a training of days must not fill the events with nothing but progress.
 _QUIET_S = 0.5
+_MOST_QUIET_S = 5.0
+_QUIET_SHARE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Pace:
         self._cost = {phase: (relative_cost or {}).get(phase, 1.0) for phase in phases}
         self._seconds_per_step: dict[str, float] = {}
         self._last_report = 0.0
-        self._last_time = time.monotonic()
+        self._last_time = self._begun = time.monotonic()
 
     def pause(self) -> None:
         """Time since the last step does not count (something else was done in between)."""
@@ -65,7 +68,8 @@ class Pace:
         known = self._seconds_per_step.get(phase, took)
         self._seconds_per_step[phase] = 0.95 * known + 0.05 * took
         total = sum(self._phases.values())
-        if step >= total or now - self._last_report >= _QUIET_S:
+        quiet_s = min(max(_QUIET_S, _QUIET_SHARE * (now - self._begun)), _MOST_QUIET_S)
+        if step >= total or now - self._last_report >= quiet_s:
             self._last_report = now
             self._reporter.emit(Progress(phase, step, total, round(self._seconds_left(step), 1)))
 

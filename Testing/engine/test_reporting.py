@@ -108,3 +108,13 @@ def test_the_time_left_never_falls_below_nothing(a_clock, told, listening):
         a_clock.now += 1.0
         pace.step("one" if step < 3 else "two", step)
     assert [event.seconds_left for event in told] == [3.0, 2.0, 1.0, 0.0]
+
+
+def test_a_training_of_a_day_tells_its_progress_less_often(a_clock, told, listening):
+    pace = Pace(listening, {"work": 86400})
+    for step in range(1, 86401):
+        a_clock.now += 1.0
+        pace.step("work", step)
+    assert len(told) < 86400 / 4
+    gaps = {round(later.step - earlier.step) for earlier, later in zip(told[-100:], told[-99:], strict=False)}
+    assert max(gaps) <= 6

@@ -222,6 +222,9 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.exists():
         raise DataError(f"'{path}' does not exist; correct the path.")
+    # Asked for x.nii.gz, ITK reads x.nii where that exists, without a word.
+    if path.name.lower().endswith(".nii.gz") and path.with_name(path.name[:-3]).exists():
+        raise DataError(f"'{path}' has a file without '.gz' beside it, for which it would be taken; move one of them.")
     return path
 
 

@@ -202,3 +202,12 @@ def test_two_series_in_a_folder_are_one_too_many(shared_data, tmp_path):
             shutil.copy(path, tmp_path / f"{name}-{path.name}")
     with pytest.raises(DataError, match="holds 2 DICOM series, expected exactly 1"):
         read_image(tmp_path)
+
+
+def test_a_compressed_scan_is_not_taken_for_the_other_file_beside_it(tmp_path, an_oblique_scan):
+    for name in ("scan.nii", "scan.nii.gz"):
+        write_volume(tmp_path / name, an_oblique_scan.voxels, an_oblique_scan.grid)
+    assert read_image(tmp_path / "scan.nii").voxels.shape == an_oblique_scan.voxels.shape
+    for read in (read_image, read_label_map, read_grid):
+        with pytest.raises(DataError, match=r"scan\.nii\.gz' has a file without '\.gz' beside it"):
+            read(tmp_path / "scan.nii.gz")

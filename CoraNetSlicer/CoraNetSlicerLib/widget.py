@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from coranet.errors import CoraNetError, JobError
+from coranet.events import duration
 from coranet.job import Job, JobKind, JobStatus
 
 from .job_handle import JobHandle
@@ -137,12 +138,3 @@ def describe(handle: JobHandle) -> str:
         parts = [text, handle.phase, f"{handle.progress:.0%}", f"{duration(left)} left" if left is not None else ""]
         return ", ".join(part for part in parts if part)
     return f"{text}; {handle.message}" if handle.message else text
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: "50 s", "12 min", "3 h 05 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -257,6 +257,14 @@ def from_dict(content: Mapping[str, Any]) -> Event:
     return event
 
 
+def duration(seconds: float) -> str:
+    """A time span as a person says it: "8 s", "4 min", "2 h 5 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def _parse(line: bytes, path: Path) -> Event:
     try:
         return from_dict(json.loads(line.decode("utf-8")))

@@ -18,20 +18,13 @@ from .events import (
     Started,
     Validation,
     Warned,
+    duration,
 )
 
 
 def describe(event: Event) -> str:
     """One line for a person."""
     return _WORDS[type(event)](event)
-
-
-def duration(seconds: float) -> str:
-    """A time span as a person says it: "8 s", "4 min", "2 h 5 min"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _validation(event: Validation) -> str:

@@ -17,8 +17,9 @@ from coranet.events import (
     Started,
     Validation,
     Warned,
+    duration,
 )
-from coranet.narration import describe, duration
+from coranet.narration import describe
 
 WORDS = [
     (Started(3, 10, "CPU", "0.1.0"), "CoraNet 0.1.0 on CPU, step 3 of 10"),

@@ -12,7 +12,7 @@ from synthetic_predictions import write_segmented_job
 from coranet.job import JobStatus
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.resources import resource_path
-from CoraNetSlicerLib.widget import JobPanel, duration
+from CoraNetSlicerLib.widget import JobPanel
 
 
 def ui_file() -> ElementTree.Element:
@@ -134,14 +134,6 @@ def test_cleaning_up_disconnects_every_widget(make_panel):
     panel.panel.cleanup()
     for widget in vars(panel.ui).values():
         assert widget.clicked.receivers == widget.currentPathChanged.receivers == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.9, "1 min"), (720, "12 min"), (3599, "1 h 00 min"), (11_100, "3 h 05 min")],
-)
-def test_durations_are_told_as_a_person_tells_them(seconds, expected):
-    assert duration(seconds) == expected
 
 
 def test_the_example_in_the_panel_runs(context, awkward_path, a_labeled_case, make_labeled_case, monkeypatch):

@@ -126,6 +126,9 @@ def _run(options: argparse.Namespace) -> int:
     job = Job.open(options.job)
     # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
     job.claim()
+    if sys.stderr.isatty():
+        return _work_in_terminal(job, options.resume)
+    # Started by another program, which reads the events; what goes to the terminal goes into the log.
     from .worker import work_on
 
     return work_on(job, options.resume)

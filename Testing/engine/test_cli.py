@@ -86,15 +86,34 @@ def test_what_is_no_terminal_gets_lines_and_no_bar(an_odd_training):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals in Python")
 def test_a_terminal_shows_a_bar_with_the_time_left(a_phantom_set, tmp_path):
+    exit_code, shown = in_a_terminal("train", a_phantom_set, "--output", tmp_path / "job", *settings())
+    assert exit_code == 0
+    assert re.search(r"\rself-training \[#{30}\] 10/10  0 s left", shown)
+    assert "finished after" in shown.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals in Python")
+def test_a_prepared_job_that_fails_says_so_in_a_terminal(a_phantom_set, tmp_path):
+    job = training_job(tmp_path / "job", a_phantom_set)
+    (a_phantom_set.parent / "images" / "case001.nrrd").rename(tmp_path / "away.nrrd")
+    try:
+        exit_code, shown = in_a_terminal("run", job.folder)
+    finally:
+        (tmp_path / "away.nrrd").rename(a_phantom_set.parent / "images" / "case001.nrrd")
+    assert exit_code == 3
+    assert re.search(r"error: '.*case001\.nrrd' does not exist", shown) and "Traceback" not in shown
+
+
+def in_a_terminal(*words) -> tuple[int, str]:
+    """Exit code, and what a person would see."""
     terminal, inside = os.openpty()
-    words = [sys.executable, str(ENGINE), "train", str(a_phantom_set), "--output", str(tmp_path / "job"), *settings()]
-    with subprocess.Popen(words, env=environment(), stdout=inside, stderr=inside) as process:
+    command = [sys.executable, str(ENGINE), *map(str, words)]
+    with subprocess.Popen(command, env=environment(), stdout=inside, stderr=inside) as process:
         os.close(inside)
         shown = b"".join(iter(lambda: read_or_nothing(terminal), b"")).decode("utf-8")
         os.close(terminal)
-    assert process.returncode == 0
-    assert re.search(r"\rself-training \[#{30}\] 10/10  0 s left", shown)
-    assert "finished after" in shown.splitlines()[-1]
+    return process.returncode, shown
 
 
 def read_or_nothing(terminal: int) -> bytes:

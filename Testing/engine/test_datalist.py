@@ -115,7 +115,9 @@ def a_list(labeled: int, **others: int) -> Datalist:
     [
         (1, None, 0),
         (3, None, 0),
-        (4, None, 1),
+        (4, None, 0),
+        (5, None, 1),
+        (7, None, 1),
         (10, None, 2),
         (20, None, 4),
         (10, 0, 0),

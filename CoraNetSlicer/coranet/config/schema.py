@@ -55,8 +55,8 @@ class DataConfig(Section):
         0.67, "Share of labeled patches that are centred on a labeled voxel.", range=(0, 1)
     )
     validation_cases: Optional[int] = setting(
-        None, "Labeled cases set aside for validation when the datalist names none; null: a fifth, at least 1 of 4 or "
-        "more, none of fewer.", unit="cases", range=(0, 1000),
+        None, "Labeled cases set aside for validation when the datalist names none; null: a fifth, but none of "
+        "four or fewer.", unit="cases", range=(0, 1000),
     )  # fmt: skip
 
 

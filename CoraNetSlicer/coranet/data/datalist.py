@@ -75,7 +75,7 @@ def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> 
 
     Args:
         datalist: all cases.
-        wanted: how many; None: a fifth of the labeled ones, at least 1 if there are 4 or more, none of fewer.
+        wanted: how many; None: a fifth of the labeled ones, none if there are fewer than 5.
         seed: chooses which.
 
     Raises:
@@ -85,7 +85,8 @@ def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> 
     if datalist.with_role(Role.VALIDATION):
         return datalist
     if wanted is None:
-        wanted = max(1, round(len(labeled) / 5)) if len(labeled) >= 4 else 0
+        # Of four or fewer, one case is too much to give away, and too little to judge a model by.
+        wanted = round(len(labeled) / 5) if len(labeled) >= 5 else 0
     if wanted >= len(labeled) > 0:
         raise DataError(
             f"{wanted} validation cases leave none of the {len(labeled)} labeled cases to learn from; "

@@ -92,7 +92,7 @@ def _warn_of_thin_data(datalist: Datalist, reporter: Reporter) -> None:
             Warned(
                 "no_validation",
                 "no labeled case is set aside for validation, so the model of the last step is kept; "
-                "label at least 4 cases to have the best one chosen.",
+                "label at least 5 cases to have the best one chosen.",
             )
         )  # fmt: skip
     if not datalist.with_role(Role.UNLABELED):

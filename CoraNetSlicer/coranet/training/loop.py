@@ -165,7 +165,9 @@ class Trainer:
         scores = validate(self._state.teacher, self._cases.validation, self._window, len(names) + 1)
         known = [score for score in scores if not math.isnan(score)]
         mean = sum(known) / len(known) if known else 0.0
-        is_best = self._state.best_dice is None or mean > self._state.best_dice
+        # The few validation cases that there are must not throw the whole second stage away by chance.
+        is_candidate = self._state.step > self._config.pretraining_steps or self._config.self_training_steps == 0
+        is_best = is_candidate and (self._state.best_dice is None or mean > self._state.best_dice)
         dice = {name: None if math.isnan(score) else score for name, score in zip(names, scores, strict=True)}
         if is_best:
             self._state.best_dice = mean

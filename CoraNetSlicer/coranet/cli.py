@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from . import __version__
 from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
-from .errors import ConfigError, CoraNetError, DataError, JobError
+from .errors import ConfigError, CoraNetError, DataError, JobError, PackageError
 
 if TYPE_CHECKING:
     from .job import Case, Datalist, Job, JobKind
 
-_PACKAGE_MISSING = 8
 _EXAMPLES = """examples:
   coranet phantom scans
   coranet train scans/dataset.json --output job --preset quick
@@ -44,14 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.command(options))
     except CoraNetError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
+        return _told(error)
     except ModuleNotFoundError as error:
-        sys.stderr.write(f"error: the package '{error.name}' is missing; 'coranet doctor' says how to install it.\n")
-        return _PACKAGE_MISSING
+        return _told(PackageError(f"the package '{error.name}' is missing; 'coranet doctor' says how to install it."))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted.\n")
         return 130
+
+
+def _told(error: CoraNetError) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return error.exit_code
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -48,6 +48,12 @@ class StorageError(CoraNetError):
     exit_code = 7
 
 
+class PackageError(CoraNetError):
+    """A Python package that the engine needs is missing."""
+
+    exit_code = 8
+
+
 class JobCancelled(CoraNetError):
     """The job was asked to stop and did so at a safe point; its checkpoint is on disk."""
 

@@ -34,7 +34,7 @@ def test_an_error_without_a_number_keeps_its_words():
 
 def test_each_kind_of_error_has_an_exit_code_of_its_own():
     codes = [kind.exit_code for kind in KINDS]
-    assert len(set(codes)) == len(codes) == 8
+    assert len(set(codes)) == len(codes) == 9
     assert 0 not in codes
 
 

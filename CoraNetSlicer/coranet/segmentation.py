@@ -153,6 +153,7 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
         write_volume(getattr(files, name), voxels, volume.grid)
     seconds = {"read": read - begun, "predict": predicted - read, "write": time.monotonic() - predicted}
     labels = segmenter.package.labels
+    volumes_ml = _volumes_ml(prediction, labels, volume.grid.voxel_ml)
     result = {
         "schema_version": SCHEMA_VERSION,
         "case": case.id,
@@ -160,7 +161,7 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
         "model": str(segmenter.package.folder),
         "created": time.time(),
         "labels": [asdict(label) for label in labels],
-        "volumes_ml": _volumes_ml(prediction, labels, volume.grid.voxel_ml),
+        "volumes_ml": volumes_ml,
         "uncertain_ml": float(prediction.uncertain.sum() * volume.grid.voxel_ml),
         "seconds": {key: round(value, 3) for key, value in seconds.items()},
         "versions": {"coranet": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -168,7 +169,7 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
     # Last: where the result is, the case is complete.
     write_json_atomic(files.result, result)
     for label in labels:
-        if not (prediction.segmentation == label.value).any():
+        if not volumes_ml[label.name]["segmentation"]:
             reporter.emit(Warned("nothing_found", f"no '{label.name}' was found in '{case.id}'."))
 
 
@@ -178,13 +179,10 @@ def arrays_of(prediction: Prediction) -> dict[str, Array]:
 
 
 def _volumes_ml(prediction: Prediction, labels: tuple[Label, ...], voxel_ml: float) -> dict[str, dict[str, float]]:
-    heads = {
-        "segmentation": prediction.segmentation,
-        "conservative": prediction.conservative,
-        "radical": prediction.radical,
-    }
     return {
-        label.name: {head: float((voxels == label.value).sum() * voxel_ml) for head, voxels in heads.items()}
+        label.name: {
+            head: float((getattr(prediction, head) == label.value).sum() * voxel_ml) for head in HeadLogits._fields
+        }
         for label in labels
     }
 

@@ -6,8 +6,10 @@ passed through untouched: nothing here converts between LPS and RAS.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import math
+import shutil
 import struct
 import zlib
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ import SimpleITK as sitk
 from .errors import DataError, storage_error
 from .job.files import atomic_path
 
-# Headers store geometry as text or as float32; a tenth of a percent of a voxel is neither visible nor a different grid.
+# Headers store geometry as text or as float32; a hundredth of a voxel is neither visible nor a different grid.
 _GRID_TOLERANCE_VOXELS = 1e-2
 _DIRECTION_TOLERANCE = 1e-3
 
@@ -257,9 +259,6 @@ def _unreadable(path: Path, error: RuntimeError) -> DataError:
 
 def _write_error(path: Path, error: RuntimeError) -> Exception:
     # ITK reports a full disk as a plain RuntimeError without errno; ask the disk itself.
-    import errno
-    import shutil
-
     free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
     code = errno.ENOSPC if free < 64 * 2**20 else errno.EIO
     return storage_error(path, OSError(code, str(error).strip().splitlines()[-1].strip()))

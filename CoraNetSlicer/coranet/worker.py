@@ -78,13 +78,10 @@ class _Telling:
         elif isinstance(event, CaseDone):
             self.last_step = event.number
         self._writer.write(event)
-        self._tell_people(event)
+        self.people(event)
 
-    def people_only(self, event: Event) -> None:
-        """For an event that cannot be written any more."""
-        self._tell_people(event)
-
-    def _tell_people(self, event: Event) -> None:
+    def people(self, event: Event) -> None:
+        """Tell people alone: the log and the listener."""
         if not isinstance(event, (Progress, Losses)):
             _log.info("%s", describe(event))
         self._listener(event)
@@ -125,7 +122,7 @@ def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
         tell(Failed(str(error)))
     except StorageError:
         # The disk is full: the event is lost, the exit code and the terminal still say it.
-        tell.people_only(Failed(str(error)))
+        tell.people(Failed(str(error)))
     return exit_code
 
 

@@ -88,6 +88,17 @@ class CheckpointSaved(Event):
 
 
 @dataclass(frozen=True)
+class SnapshotSaved(Event):
+    """The certain and uncertain region of an unlabeled case at `step`; `file` is relative to the job folder."""
+
+    type: ClassVar[str] = "snapshot"
+    step: int
+    case: str
+    file: str
+    uncertain_share: float
+
+
+@dataclass(frozen=True)
 class CaseDone(Event):
     """One case was segmented; its files are complete in the folder `case` of the predictions."""
 
@@ -138,7 +149,7 @@ class Cancelled(Event):
 EVENT_TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
-        Started, Progress, Losses, Validation, Warned, CheckpointSaved, CaseDone, CaseFailed,
+        Started, Progress, Losses, Validation, Warned, CheckpointSaved, SnapshotSaved, CaseDone, CaseFailed,
         Finished, Failed, Cancelled,
     )
 }  # fmt: skip

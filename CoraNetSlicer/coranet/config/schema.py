@@ -10,13 +10,18 @@ from .presets import DEFAULT_PRESET, preset_path, read_preset
 from .settings import Section, setting
 
 Triple = tuple[float, float, float]
+METHODS = ("coranet", "supervised", "pseudo_label", "mean_teacher", "ua_mt", "vat", "umct", "advnet")
 
 
 @dataclass(frozen=True)
 class NetworkConfig(Section):
     """Shape of the network."""
 
-    backbone: str = setting("vnet", "Network family.", paper="V-Net (3D)", choices=("vnet",))
+    backbone: str = setting(
+        "auto", "Network family: 'unet' looks at single slices, 'vnet' and 'resnet18' at volumes; 'auto' takes 'unet' "
+        "for thin stacks of thick slices, else 'vnet'.",
+        paper="U-Net (2D), V-Net and ResNet-18 (3D)", choices=("auto", "unet", "vnet", "resnet18"),
+    )  # fmt: skip
     base_filters: int = setting(
         8, "Channels at full resolution; doubled at each level. More learns more and costs more.",
         paper="16", range=(2, 64),
@@ -25,6 +30,14 @@ class NetworkConfig(Section):
     normalization: str = setting(
         "batch", "Normalization after each convolution.", paper="batch", choices=("batch", "instance")
     )
+    decoders: str = setting(
+        "three", "'three' full decoders, one a head, or one decoder with three output 'branches', which is cheaper.",
+        paper="three", choices=("three", "branches"),
+    )  # fmt: skip
+    dropout: float = setting(
+        0.0, "Share of feature channels left out at random while training, at the coarsest level and at the output.",
+        range=(0, 0.9),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,10 @@ class DataConfig(Section):
     spacing_mm: Optional[Triple] = setting(
         None, "Spacing left-right, front-back, up-down that scans are resampled to; null: median of the labeled scans.",
         unit="mm", paper="1 (CT pancreas)", range=(0.01, 100),
+    )  # fmt: skip
+    size_kji: Optional[tuple[int, int, int]] = setting(
+        None, "Voxels up-down, front-back, left-right that every scan is resampled to, whatever its spacing; 0: as "
+        "spacing_mm says; null: no axis.", unit="voxels", paper="0, 256, 256 (ACDC)", range=(0, 4096),
     )  # fmt: skip
     intensity: str = setting(
         "auto", "Intensity normalization: 'zscore' within each scan, 'window' of fixed limits, or 'auto': "
@@ -48,15 +65,20 @@ class DataConfig(Section):
         None, "Patch size up-down, front-back, left-right; null: chosen from the scans and patch_voxels.",
         unit="voxels", paper="96, 96, 96", range=(4, 1024),
     )  # fmt: skip
-    patch_voxels: int = setting(
-        110_592, "Most voxels of an automatically chosen patch.", unit="voxels", paper="884736", range=(512, 16_777_216)
-    )
+    patch_voxels: Optional[int] = setting(
+        None, "Most voxels of an automatically chosen patch; null: as many as the free memory allows, up to 884736. "
+        "Fewer are taken where the memory does not suffice.", unit="voxels", paper="884736", range=(512, 16_777_216),
+    )  # fmt: skip
     foreground_patches: float = setting(
         0.67, "Share of labeled patches that are centred on a labeled voxel.", range=(0, 1)
     )
     validation_cases: Optional[int] = setting(
         None, "Labeled cases set aside for validation when the datalist names none; null: a fifth, but none of "
         "four or fewer.", unit="cases", range=(0, 1000),
+    )  # fmt: skip
+    cache_folder: str = setting(
+        "", "Folder for prepared scans that several jobs share and nobody removes; empty: in the job, "
+        "removed at its end.",
     )  # fmt: skip
 
 
@@ -76,6 +98,9 @@ class AugmentationConfig(Section):
     brightness: float = setting(0.3, "Largest relative change and largest shift of normalized intensity.", range=(0, 1))
     noise: float = setting(0.1, "Largest standard deviation of added noise, in normalized intensity.", range=(0, 1))
     blur_voxels: float = setting(0.7, "Largest standard deviation of smoothing.", unit="voxels", range=(0, 5))
+    low_resolution: float = setting(
+        2.0, "Largest factor by which a patch is made coarser and fine again; 1: never.", range=(1, 8)
+    )
 
 
 @dataclass(frozen=True)
@@ -89,8 +114,17 @@ class TrainingConfig(Section):
     self_training_steps: int = setting(
         1000, "Steps on labeled and unlabeled cases together.", unit="steps", paper="200 epochs", range=(0, 10_000_000)
     )
-    labeled_batch_size: int = setting(2, "Labeled patches a step.", unit="patches", paper="4", range=(1, 256))
-    unlabeled_batch_size: int = setting(2, "Unlabeled patches a step.", unit="patches", paper="4", range=(1, 256))
+    method: str = setting(
+        "coranet", "How unlabeled cases teach: CoraNet, or one of the methods that it is compared with.",
+        paper="CoraNet", choices=METHODS,
+    )  # fmt: skip
+    labeled_batch_size: Optional[int] = setting(
+        None, "Labeled patches a step; null: 2 volumes or 8 slices, fewer where the memory does not suffice.",
+        unit="patches", paper="4", range=(1, 256),
+    )  # fmt: skip
+    unlabeled_batch_size: Optional[int] = setting(
+        None, "Unlabeled patches a step; null: as many as labeled ones.", unit="patches", paper="4", range=(1, 256)
+    )
     learning_rate: float = setting(2e-3, "Step size of Adam at the start.", paper="1e-3", range=(1e-8, 1))
     adam_betas: tuple[float, float] = setting(
         (0.9, 0.999), "Momentum terms of Adam.", paper="0.5, 0.999", range=(0, 0.99999)
@@ -106,6 +140,10 @@ class TrainingConfig(Section):
     certain_weight: float = setting(
         0.5, "Weight of the pseudo-label loss in the certain region.", paper="0.5", range=(0, 100)
     )
+    certain_mask: str = setting(
+        "certain", "Where pseudo-labels teach: in the 'certain' region, or everywhere ('none' is masked).",
+        paper="certain", choices=("certain", "none"),
+    )  # fmt: skip
     uncertain_weight: float = setting(
         0.5, "Weight of the mean-teacher loss in the uncertain region, before consistency_weight and ramp-up.",
         paper="0.5", range=(0, 100),
@@ -123,6 +161,10 @@ class TrainingConfig(Section):
     teacher_noise: float = setting(
         0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1)
     )
+    cutmix_share: float = setting(
+        0.0, "Share of unlabeled batches in which a box is exchanged between patches, for the student and in what the "
+        "teacher said of them (Yun et al. 2019).", range=(0, 1),
+    )  # fmt: skip
     pseudo_label_source: str = setting(
         "teacher", "Whose conservative and radical heads give the certain region and the pseudo-labels: the "
         "teacher of each step, or the teacher as it was at the last refresh.",
@@ -136,6 +178,11 @@ class TrainingConfig(Section):
     checkpoint_interval: int = setting(
         100, "Steps between checkpoints: at most this much is lost.", unit="steps", range=(1, 1_000_000)
     )
+    snapshot_interval: int = setting(
+        0, "Steps between snapshots of the certain and uncertain region of an unlabeled case; 0: none.",
+        unit="steps", range=(0, 1_000_000),
+    )  # fmt: skip
+    snapshot_case: str = setting("", "Name of the case of which snapshots are kept; empty: the first unlabeled one.")
     log_interval: int = setting(10, "Steps between reported losses.", unit="steps", range=(1, 1_000_000))
 
 
@@ -145,6 +192,10 @@ class InferenceConfig(Section):
 
     overlap: float = setting(0.5, "Overlap of neighbouring windows.", unit="share of the patch", range=(0, 0.9))
     window_batch: int = setting(2, "Windows computed at once.", range=(1, 256))
+    caution: Optional[float] = setting(
+        None, "The dial: natural logarithm of the factor by which the heads' misclassification costs are raised; more "
+        "flags more as uncertain. null: what was set on validation cases and is stored in the model.", range=(-20, 20),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -155,8 +206,9 @@ class MachineConfig(Section):
         "auto", "Where to compute; 'auto' takes the best that is there.", choices=("auto", "cuda", "mps", "cpu")
     )
     precision: str = setting(
-        "auto", "Number format of the network: 'float32', 'bfloat16', or 'auto': bfloat16 where a GPU has it.",
-        choices=("auto", "float32", "bfloat16"),
+        "auto", "Number format of the network: 'float32', 'bfloat16', 'float16' (with scaled gradients, on CUDA), or "
+        "'auto': bfloat16 where GPU or processor compute with it, float16 on other CUDA cards, else float32.",
+        choices=("auto", "float32", "bfloat16", "float16"),
     )  # fmt: skip
     threads: int = setting(0, "Processor threads; 0: as many as there are cores.", range=(0, 1024))
 
@@ -198,5 +250,9 @@ class SegmentConfig(Section):
     """Everything a segmentation job needs to know."""
 
     model: str = setting("", "Folder of a trained model, or of the training job that made it.")
+    compare_uncertainties: bool = setting(
+        False, "Whether an evaluation also measures other uncertainties: softmax, dropout, test-time augmentation, "
+        "chance.",
+    )  # fmt: skip
     inference: InferenceConfig = InferenceConfig()
     machine: MachineConfig = MachineConfig()

@@ -174,6 +174,10 @@ def _checked_scalar(one: dataclasses.Field[Any], kind: type, value: Any) -> Any:
         if not isinstance(value, str) or (choices and value not in choices):
             raise _wrong(one, f"one of {', '.join(choices)}" if choices else "text", value)
         return value
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise _wrong(one, "true or false", value)
+        return value
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise _wrong(one, "a number", value)
     if kind is int and value != int(value):

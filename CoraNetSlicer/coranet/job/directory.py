@@ -260,6 +260,10 @@ class Job:
         """The weights that were best on the validation cases."""
         return self.folder / "checkpoints" / "best.pt"
 
+    def snapshot_path(self, case_id: str, step: int) -> Path:
+        """Snapshot of the regions of an unlabeled case at a step."""
+        return self.folder / "snapshots" / case_id / f"step-{step:07d}.nrrd"
+
     @property
     def model_folder(self) -> Path:
         """The trained model, written when training finishes."""

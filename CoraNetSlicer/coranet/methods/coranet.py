@@ -1,0 +1,56 @@
+"""CoraNet: pseudo-labels in the certain region, a mean teacher in the uncertain one (Shi et al. 2021, section III)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..data.patches import LabeledBatch, UnlabeledBatch
+from ..losses import consistency_loss
+from ..networks import HeadLogits
+from ..uncertainty import certain_region
+from .method import Method, Networks, StepLosses, heads_loss, student_logits
+
+
+class CoraNetMethod(Method):
+    """total = supervised + ramp_up * (w_certain * certain + w_uncertain * w_consistency * uncertain)."""
+
+    def self_train(
+        self, networks: Networks, labeled: LabeledBatch, unlabeled: UnlabeledBatch, ramp_up: float
+    ) -> StepLosses:
+        """See `Method.self_train`."""
+        config = self.config
+        on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
+        with torch.no_grad():
+            averaged: HeadLogits = networks.teacher(unlabeled.teacher_images)
+            labeller = (
+                averaged
+                if networks.labeller is networks.teacher
+                else networks.labeller(unlabeled.teacher_images)
+            )  # fmt: skip
+            is_certain = unlabeled.mixed(certain_region(labeller.conservative, labeller.radical))
+            pseudo_labels = unlabeled.mixed(labeller.segmentation.argmax(1))
+            averaged = HeadLogits(*(unlabeled.mixed(head) for head in averaged))
+        supervised = heads_loss(on_labeled, labeled.targets, config.misclassification_cost)
+        mask = None if config.certain_mask == "none" else is_certain
+        certain = heads_loss(on_unlabeled, pseudo_labels, config.misclassification_cost, mask)
+        uncertain = teacher_loss(on_unlabeled, averaged, ~is_certain)
+        weighted = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
+        return StepLosses(
+            supervised + ramp_up * weighted,
+            supervised.detach(),
+            certain.detach(),
+            uncertain.detach(),
+            1.0 - is_certain.float().mean(),
+            on_labeled.segmentation.detach().argmax(1),
+            pseudo_labels * is_certain,
+        )
+
+
+def teacher_loss(student: HeadLogits, teacher: HeadLogits, uncertain: Tensor) -> Tensor:
+    """UC-SN: mean over the three heads of the squared difference of student and teacher in the uncertain region."""
+    parts = [
+        consistency_loss(of_student, of_teacher.float().softmax(1), uncertain)
+        for of_student, of_teacher in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(parts).mean()

@@ -1,0 +1,124 @@
+"""What every method of learning from unlabeled patches has in common: one step, from batches to the loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..config import TrainingConfig
+from ..data.patches import LabeledBatch, UnlabeledBatch
+from ..losses import conservative_costs, cost_weighted_cross_entropy, dice_loss, radical_costs
+from ..networks import Architecture, HeadLogits
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """Losses of one step, scalars on the device. `total` is minimized; the others are its parts before weighting.
+
+    Attributes:
+        total: with gradient.
+        supervised: of the labeled batch.
+        certain: of pseudo-labels (or of what a method has in their place).
+        uncertain: of consistency (or of what a method has in its place).
+        uncertain_share: share of unlabeled voxels in the uncertain region.
+        labels: (B, D, H, W), what the segmentation head says of the labeled batch, for the warnings.
+        pseudo_labels: (B, D, H, W), the teacher's labels where they teach, 0 elsewhere, for the warnings; None if the
+            method has none.
+    """
+
+    total: Tensor
+    supervised: Tensor
+    certain: Tensor | None = None
+    uncertain: Tensor | None = None
+    uncertain_share: Tensor | None = None
+    labels: Tensor | None = None
+    pseudo_labels: Tensor | None = None
+
+
+class Networks(NamedTuple):
+    """The networks of a training; each gives `HeadLogits`.
+
+    Attributes:
+        student: the one that learns.
+        teacher: its exponential moving average, in evaluation mode; what becomes the model.
+        labeller: gives regions and pseudo-labels; often the teacher itself.
+    """
+
+    student: nn.Module
+    teacher: nn.Module
+    labeller: nn.Module
+
+
+class Method(ABC):
+    """How labeled and unlabeled patches teach the student. One instance lives through a training.
+
+    All methods see the same network, patches, augmentation and number of steps, teach all three heads on labeled
+    patches alike, and give the teacher as their model; they differ in what the segmentation head (CoraNet: every
+    head) learns from unlabeled patches.
+
+    Attributes:
+        config: weights and costs.
+        auxiliary: further networks of the method (a discriminator, a second student); trained by the same optimizer,
+            kept in checkpoints, not part of the model.
+    """
+
+    uses_unlabeled: bool = True
+
+    def __init__(self, architecture: Architecture, config: TrainingConfig) -> None:
+        self.architecture = architecture
+        self.config = config
+        self.auxiliary = nn.ModuleDict()
+
+    def pretrain(self, networks: Networks, labeled: LabeledBatch) -> StepLosses:
+        """A step of the first stage: labeled patches alone."""
+        logits: HeadLogits = networks.student(labeled.images)
+        supervised = heads_loss(logits, labeled.targets, self.config.misclassification_cost)
+        return StepLosses(supervised, supervised.detach(), labels=logits.segmentation.detach().argmax(1))
+
+    @abstractmethod
+    def self_train(
+        self, networks: Networks, labeled: LabeledBatch, unlabeled: UnlabeledBatch, ramp_up: float
+    ) -> StepLosses:
+        """A step of the second stage.
+
+        Args:
+            networks: student, teacher, labeller.
+            labeled: images and targets.
+            unlabeled: views for student and teacher; `unlabeled.mixed` brings what was said of the teacher's view to
+                the student's, where boxes were exchanged between patches.
+            ramp_up: weight of the unlabeled losses now, in [0, 1].
+        """
+
+
+def student_logits(
+    student: nn.Module, labeled: LabeledBatch, unlabeled: UnlabeledBatch
+) -> tuple[HeadLogits, HeadLogits]:
+    """Logits of the labeled and of the unlabeled patches, in one pass: batch normalization sees both."""
+    logits: HeadLogits = student(torch.cat([labeled.images, unlabeled.student_images]))
+    count = len(labeled.images)
+    return HeadLogits(*(head[:count] for head in logits)), HeadLogits(*(head[count:] for head in logits))
+
+
+def heads_loss(logits: HeadLogits, target: Tensor, alpha: float, mask: Tensor | None = None) -> Tensor:
+    """(CE + Dice of the segmentation head + CE of the conservative + CE of the radical head) / 4, inside a mask.
+
+    With true labels and no mask this is the supervised loss, with pseudo-labels and the certain region the C-SN loss.
+
+    Args:
+        logits: of the three heads.
+        target: (B, D, H, W), int64, class indices.
+        alpha: misclassification cost.
+        mask: (B, D, H, W), 1 where a voxel counts; None: everywhere.
+    """
+    classes = logits.segmentation.shape[1]
+    parts = (
+        cost_weighted_cross_entropy(logits.segmentation, target, None, mask),
+        dice_loss(logits.segmentation, target, mask),
+        cost_weighted_cross_entropy(logits.conservative, target, conservative_costs(alpha, classes), mask),
+        cost_weighted_cross_entropy(logits.radical, target, radical_costs(alpha, classes), mask),
+    )
+    return torch.stack(parts).sum() / 4

@@ -1,16 +1,25 @@
-"""Where to compute. The only file that asks for graphics cards."""
+"""Where to compute, and how numbers are held there. The only file that asks for graphics cards."""
 
 from __future__ import annotations
 
 import os
+import re
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from .config import MachineConfig
 from .errors import DeviceError
+from .main_memory import available_bytes
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# What the allocators of processors, CUDA, its libraries and MPS say.
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|STATUS_ALLOC_FAILED|bad_alloc|bad allocation"
+)
 
 
 @dataclass(frozen=True)
@@ -27,16 +36,46 @@ class Device:
     dtype: torch.dtype
     name: str
 
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The tensor layout that convolutions like best here."""
+        return torch.contiguous_format if self.torch_device.type == "mps" else torch.channels_last_3d
+
     def autocast(self) -> AbstractContextManager[Any]:
         """Run the network in `dtype` inside this context."""
         if self.dtype is torch.float32:
             return nullcontext()
         return torch.autocast(self.torch_device.type, dtype=self.dtype)
 
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """The tensor layout that convolutions like best here."""
-        return torch.contiguous_format if self.torch_device.type == "mps" else torch.channels_last_3d
+    def grad_scaler(self) -> torch.amp.GradScaler:
+        """Keeps small gradients from vanishing in float16; does nothing in the other formats."""
+        kind, enabled = self.torch_device.type, self.dtype is torch.float16
+        # torch 2.2 has the class for CUDA alone; switched off it is the same everywhere.
+        scaler = getattr(torch.amp, "GradScaler", None)
+        return scaler(kind, enabled=enabled) if scaler else torch.cuda.amp.GradScaler(enabled=enabled)
+
+    def optimizer_options(self) -> dict[str, Any]:
+        """Arguments with which AdamW is fastest here: fused into one kernel where torch can."""
+        return {"fused": True} if _has_fused_adamw(self.torch_device) else {}
+
+    def free_bytes(self) -> int | None:
+        """Memory that tensors can still take here; None: unknown."""
+        kind = self.torch_device.type
+        if kind == "cuda":
+            # What torch holds in reserve without using it is free as well.
+            unused = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(self.torch_device)
+            return int(torch.cuda.mem_get_info(self.torch_device)[0] + unused)
+        if kind == "mps":
+            most = getattr(torch.mps, "recommended_max_memory", None)
+            return int(most() - torch.mps.driver_allocated_memory()) if most else available_bytes()
+        return available_bytes()
+
+    def empty_cache(self) -> None:
+        """Give memory back that torch holds in reserve, after it ran out."""
+        if self.torch_device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.torch_device.type == "mps":
+            torch.mps.empty_cache()
 
 
 def available_devices() -> list[str]:
@@ -49,13 +88,23 @@ def available_devices() -> list[str]:
     return [*found, "cpu"]
 
 
-def choose_device(config: MachineConfig) -> Device:
+def device_count(kind: str) -> int:
+    """How many devices of a kind ("cuda", "mps", "cpu") there are for one process each."""
+    return torch.cuda.device_count() if kind == "cuda" else 1
+
+
+def choose_device(config: MachineConfig, local_rank: int = 0, local_processes: int = 1) -> Device:
     """The device that a configuration asks for; also sets the number of processor threads.
 
+    Args:
+        config: kind of device, precision, threads (of each process).
+        local_rank: number of this process among those of the machine; it takes the graphics card of that number.
+        local_processes: processes that share the machine and, unless threads are given, its processors.
+
     Raises:
-        DeviceError: the device is not there.
+        DeviceError: the device is not there, or cannot compute in the precision asked for.
     """
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    torch.set_num_threads(config.threads or max(1, _processors() // local_processes))
     available = available_devices()
     kind = available[0] if config.device == "auto" else config.device
     if kind not in available:
@@ -63,7 +112,15 @@ def choose_device(config: MachineConfig) -> Device:
             f"the device '{kind}' is not available, found {', '.join(available)}; "
             "choose 'auto', or install a PyTorch build for your graphics card."
         )
-    return Device(torch.device(kind), _dtype(kind, config.precision), _name(kind))
+    if kind == "cuda" and local_rank >= device_count(kind):
+        raise DeviceError(
+            f"process {local_rank + 1} of this machine has no graphics card of its own, found {device_count(kind)}; "
+            "start at most as many processes."
+        )
+    place = torch.device(kind, local_rank) if kind == "cuda" else torch.device(kind)
+    if kind == "cuda":
+        torch.cuda.set_device(place)
+    return Device(place, _dtype(kind, config.precision), _name(place))
 
 
 def device_memory_gib(kind: str) -> float | None:
@@ -73,14 +130,62 @@ def device_memory_gib(kind: str) -> float | None:
     return float(torch.cuda.get_device_properties(0).total_memory) / 2**30
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on whatever device."""
+    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
+    )
+
+
+def processor_computes_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself (AVX512_BF16, AMX); without, it is slower than float32."""
+    answers = [getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")]
+    if all(answers):
+        return any(bool(answer()) for answer in answers if answer)
+    try:
+        # torch before 2.6 does not tell.
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return False
+    return bool(flags & {"avx512_bf16", "amx_bf16"})
+
+
 def _dtype(kind: str, precision: str) -> torch.dtype:
-    if precision == "auto":
-        # On processors bfloat16 is fast only where the chip has it, and there is no portable way to ask.
-        precision = "bfloat16" if kind == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    return torch.bfloat16 if precision == "bfloat16" else torch.float32
-
-
-def _name(kind: str) -> str:
+    if precision == "float16" and kind != "cuda":
+        raise DeviceError(f"the precision 'float16' needs a CUDA graphics card, the device is '{kind}'; choose 'auto'.")
+    if precision != "auto":
+        return _DTYPES[precision]
     if kind == "cuda":
-        return torch.cuda.get_device_name(0)
-    return {"mps": "Apple GPU", "cpu": f"CPU ({torch.get_num_threads()} threads)"}[kind]
+        return torch.bfloat16 if _cuda_computes_bfloat16() else torch.float16
+    return torch.bfloat16 if kind == "cpu" and processor_computes_bfloat16() else torch.float32
+
+
+def _cuda_computes_bfloat16() -> bool:
+    try:
+        # Emulated it is slower than float16.
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    except TypeError:
+        # torch before 2.5 does not count emulation.
+        return bool(torch.cuda.is_bf16_supported())
+
+
+def _name(place: torch.device) -> str:
+    if place.type == "cuda":
+        return torch.cuda.get_device_name(place)
+    return {"mps": "Apple GPU", "cpu": f"CPU ({torch.get_num_threads()} threads)"}[place.type]
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
+
+
+def _has_fused_adamw(place: torch.device) -> bool:
+    parameter = torch.nn.Parameter(torch.zeros(2, device=place))
+    parameter.grad = torch.ones_like(parameter)
+    try:
+        torch.optim.AdamW([parameter], fused=True).step()
+    except (RuntimeError, NotImplementedError, ValueError, TypeError):
+        return False
+    return True

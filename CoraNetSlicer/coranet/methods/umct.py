@@ -1,0 +1,85 @@
+"""Uncertainty-aware multi-view co-training: two networks teach each other (Xia et al. 2020, eq. 3 to 6)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..config import TrainingConfig
+from ..data.patches import LabeledBatch, UnlabeledBatch
+from ..networks import Architecture, CoraNet, HeadLogits
+from .extra_passes import entropy
+from .method import Method, Networks, StepLosses, heads_loss, student_logits
+from .pseudo_label import pseudo_label_loss
+
+_IMAGE_AXES = (-3, -2, -1)
+
+
+class CoTrainingMethod(Method):
+    """Each of two networks learns from the other's labels, each voxel weighted by how sure the other is.
+
+    total = supervised(student) + supervised(partner)
+            + ramp_up * w_certain * (pseudo(student, of partner) + pseudo(partner, of student))
+
+    Xia, Y., Yang, D., Yu, Z., et al.: Uncertainty-aware multi-view co-training for semi-supervised medical image
+    segmentation and domain adaptation. Medical Image Analysis 2020. The partner sees every patch mirrored along all
+    axes. With two views the paper's fusion of the other views has one member, so its confidence weighs the voxels;
+    the confidence is that of the softmax, not of Monte Carlo dropout. The student's moving average is the model.
+    """
+
+    def __init__(self, architecture: Architecture, config: TrainingConfig) -> None:
+        super().__init__(architecture, config)
+        self.auxiliary["partner"] = MirroredView(CoraNet(architecture))
+
+    def pretrain(self, networks: Networks, labeled: LabeledBatch) -> StepLosses:
+        """The labeled patches teach both networks."""
+        losses = super().pretrain(networks, labeled)
+        theirs: HeadLogits = self.auxiliary["partner"](labeled.images)
+        of_partner = heads_loss(theirs, labeled.targets, self.config.misclassification_cost)
+        return StepLosses(losses.total + of_partner, losses.supervised, labels=losses.labels)
+
+    def self_train(
+        self, networks: Networks, labeled: LabeledBatch, unlabeled: UnlabeledBatch, ramp_up: float
+    ) -> StepLosses:
+        """See `Method.self_train`."""
+        cost = self.config.misclassification_cost
+        our_labeled, our_unlabeled = student_logits(networks.student, labeled, unlabeled)
+        their_labeled, their_unlabeled = student_logits(self.auxiliary["partner"], labeled, unlabeled)
+        supervised = heads_loss(our_labeled, labeled.targets, cost)
+        of_partner = heads_loss(their_labeled, labeled.targets, cost)
+        # Both see the student's images, in which boxes may have been exchanged; nothing is said of the teacher's.
+        ours, our_confidence = labels_and_confidence(our_unlabeled.segmentation)
+        theirs, their_confidence = labels_and_confidence(their_unlabeled.segmentation)
+        learned = pseudo_label_loss(our_unlabeled.segmentation, theirs, their_confidence)
+        taught = pseudo_label_loss(their_unlabeled.segmentation, ours, our_confidence)
+        return StepLosses(
+            supervised + of_partner + ramp_up * self.config.certain_weight * (learned + taught),
+            supervised.detach(),
+            certain=learned.detach(),
+            uncertain_share=1.0 - their_confidence.mean(),
+            labels=our_labeled.segmentation.detach().argmax(1),
+            pseudo_labels=theirs,
+        )
+
+
+class MirroredView(nn.Module):
+    """A network that sees patches mirrored along all axes; its answers are mirrored back."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> HeadLogits:
+        """(B, 1, D, H, W) -> logits of the three heads, in the place of the images."""
+        logits: HeadLogits = self.network(images.flip(_IMAGE_AXES))
+        return HeadLogits(*(head.flip(_IMAGE_AXES) for head in logits))
+
+
+@torch.no_grad()
+def labels_and_confidence(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Labels (B, D, H, W) and 1 - entropy / log K, in [0, 1], of logits (B, K, D, H, W)."""
+    probability = logits.float().softmax(1)
+    confidence = 1.0 - entropy(probability) / math.log(logits.shape[1])
+    return logits.argmax(1), confidence.clamp(0.0, 1.0)

@@ -80,6 +80,15 @@ class Warned(Event):
 
 
 @dataclass(frozen=True)
+class Noted(Event):
+    """Something that was decided for the user, in words. `code` is for programs and does not change."""
+
+    type: ClassVar[str] = "note"
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class CheckpointSaved(Event):
     """Everything up to `step` is safe on disk."""
 
@@ -149,7 +158,7 @@ class Cancelled(Event):
 EVENT_TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
-        Started, Progress, Losses, Validation, Warned, CheckpointSaved, SnapshotSaved, CaseDone, CaseFailed,
+        Started, Progress, Losses, Validation, Warned, Noted, CheckpointSaved, SnapshotSaved, CaseDone, CaseFailed,
         Finished, Failed, Cancelled,
     )
 }  # fmt: skip

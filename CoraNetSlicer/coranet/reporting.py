@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from .errors import JobCancelled
 from .events import Event, Progress
@@ -34,7 +35,15 @@ class Reporter:
             JobCancelled: the user asked to stop.
         """
         if self.should_stop():
-            raise JobCancelled("stopped on request.")
+            self.stop()
+
+    def stop(self) -> NoReturn:
+        """End the work as somebody asked for.
+
+        Raises:
+            JobCancelled: always.
+        """
+        raise JobCancelled("stopped on request.")
 
 
 class Pace:

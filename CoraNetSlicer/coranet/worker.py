@@ -32,6 +32,7 @@ from .job.files import remove_partial_files
 from .narration import describe
 from .reporting import Reporter
 from .segmentation import run_segmentation_job
+from .training.distributed import Team
 from .training.job import run_training_job
 
 UNEXPECTED = 70
@@ -44,6 +45,8 @@ Listener = Callable[[Event], object]
 def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> int:
     """Do a job in this process.
 
+    In a team of processes the leader claims the job and speaks for all; the others help it.
+
     Args:
         job: its directory.
         resume: go on where it was left.
@@ -55,13 +58,25 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
     Raises:
         JobError: another process works on the job.
     """
+    team = Team.of_environment()
+    if not team.is_leader:
+        return _help(job, resume, team)
     me = job.claim()
     remove_partial_files(job.folder)
     with _log_to(job), _heartbeat(job, me), _events_of(job) as writer:
         telling = _Telling(writer, listener, _last_safe_step(job) if resume else 0)
         with _stop_on_signal() as signalled:
             reporter = Reporter(telling, lambda: signalled.is_set() or job.cancel_requested())
-            return _work(job, resume, reporter, telling)
+            return _work(job, resume, (reporter, team), telling)
+
+
+def _help(job: Job, resume: bool, team: Team) -> int:
+    with _stop_on_signal() as signalled:
+        try:
+            _do(job, resume, Reporter(lambda event: None, signalled.is_set), team)
+        except JobCancelled as cancelled:
+            return cancelled.exit_code
+    return 0
 
 
 class _Telling:
@@ -91,11 +106,11 @@ def _last_safe_step(job: Job) -> int:
     return max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
 
 
-def _work(job: Job, resume: bool, reporter: Reporter, tell: _Telling) -> int:
+def _work(job: Job, resume: bool, with_whom: tuple[Reporter, Team], tell: _Telling) -> int:
     """The outer catch: every error becomes a final event, a line in the log and an exit code."""
     started = time.monotonic()
     try:
-        message = _do(job, resume, reporter)
+        message = _do(job, resume, *with_whom)
         tell(Finished(message, round(time.monotonic() - started, 1)))
         return 0
     except JobCancelled as cancelled:
@@ -126,11 +141,11 @@ def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
     return exit_code
 
 
-def _do(job: Job, resume: bool, reporter: Reporter) -> str:
+def _do(job: Job, resume: bool, reporter: Reporter, team: Team) -> str:
     if job.kind is JobKind.TRAIN:
-        return run_training_job(job, resume, reporter)
-    message = run_segmentation_job(job, resume, reporter)
-    if job.read_datalist().with_role(Role.TEST):
+        return run_training_job(job, resume, reporter, team)
+    message = run_segmentation_job(job, resume, reporter, team)
+    if team.is_leader and job.read_datalist().with_role(Role.TEST):
         return describe_metrics(evaluate_job(job))
     return message
 

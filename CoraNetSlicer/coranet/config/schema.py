@@ -205,6 +205,9 @@ class MachineConfig(Section):
     device: str = setting(
         "auto", "Where to compute; 'auto' takes the best that is there.", choices=("auto", "cuda", "mps", "cpu")
     )
+    devices: int = setting(
+        1, "Graphics cards (on a processor: processes) that share the work; 0: all graphics cards.", range=(0, 1024)
+    )
     precision: str = setting(
         "auto", "Number format of the network: 'float32', 'bfloat16', 'float16' (with scaled gradients, on CUDA), or "
         "'auto': bfloat16 where GPU or processor compute with it, float16 on other CUDA cards, else float32.",

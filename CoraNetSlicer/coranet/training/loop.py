@@ -6,20 +6,23 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from ..config import TrainingConfig
 from ..data.cache import PreparedCase
-from ..data.patches import LabeledBatch, PatchSampler, UnlabeledBatch
-from ..devices import Device
+from ..data.loading import Loader
+from ..devices import Device, is_out_of_memory
 from ..errors import CoraNetError
 from ..events import CheckpointSaved, Losses, Validation, Warned
 from ..inference import SlidingWindow
+from ..methods import StepLosses
 from ..reporting import Pace, Reporter
 from ..schedules import sigmoid_ramp_up
 from ..tensors import save_tensors
+from .distributed import Team
+from .early_warnings import EarlyWarnings
+from .memory import BackOff
+from .snapshots import Snapshots
 from .state import TrainingState
-from .steps import StepLosses, pretraining_step, self_training_step
+from .step import Stepper
 from .validation import validate
 
 PRETRAINING, SELF_TRAINING = "pretraining", "self-training"
@@ -38,28 +41,45 @@ class TrainingCases:
     class_names: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What a trainer works with.
+
+    Attributes:
+        device: where to compute.
+        team: the processes that train together.
+        window: how to validate on whole scans.
+        reporter: where to report, and who says when to stop.
+        snapshots: keeps the regions of an unlabeled case; None: nobody does.
+    """
+
+    device: Device
+    team: Team
+    window: SlidingWindow
+    reporter: Reporter
+    snapshots: Snapshots | None = None
+
+
 class Trainer:
     """Runs a `TrainingState` to its last step."""
 
-    def __init__(
-        self,
-        state: TrainingState,
-        cases: TrainingCases,
-        sampler: PatchSampler,
-        tools: tuple[SlidingWindow, Reporter, Device],
-    ) -> None:
+    def __init__(self, state: TrainingState, cases: TrainingCases, loader: Loader, surroundings: Surroundings) -> None:
         """Bring together what a training needs.
 
         Args:
             state: new, or loaded from a checkpoint.
             cases: what to learn from.
-            sampler: cuts the patches.
-            tools: how to validate on whole scans; where to report; where to compute.
+            loader: gives the batches of a step.
+            surroundings: device, team, window, reporter.
         """
         self._state = state
         self._cases = cases
-        self._sampler = sampler
-        self._window, self._reporter, self._device = tools
+        self._loader = loader
+        self._around = surroundings
+        self._reporter = surroundings.reporter
+        self._stepper = Stepper(state, surroundings.device, surroundings.team)
+        self._back_off = BackOff()
+        self._warnings = EarlyWarnings(cases.class_names)
         self._bad_steps = 0
         self._rate = 0.0
 
@@ -74,23 +94,19 @@ class Trainer:
             JobCancelled: the user asked to stop; the checkpoint holds the last step done.
             StorageError: a checkpoint could not be written; the one before is whole.
         """
-        state, config = self._state, self._config
+        state, around = self._state, self._around
         pace = Pace(self._reporter, self._phases(), _RELATIVE_COST)
         while state.step < state.total_steps:
-            if self._reporter.should_stop():
+            if around.team.any(self._reporter.should_stop(), around.device):
                 self._save(last_path)
-                self._reporter.stop_if_asked()
+                self._reporter.stop()
             phase = self._phase(state.step)
             losses = self._step(phase)
             state.step += 1
             pace.step(phase, state.step)
-            if state.step % config.log_interval == 0 or state.step == 1:
-                self._report(phase, losses)
-            is_last = state.step == state.total_steps
-            if self._cases.validation and (state.step % config.validation_interval == 0 or is_last):
-                self._validate(best_path)
-            if state.step % config.checkpoint_interval == 0 or is_last:
-                self._save(last_path)
+            self._tell(phase, losses)
+            if around.team.is_leader:
+                self._keep(last_path, best_path)
             pace.pause()
 
     @property
@@ -104,45 +120,35 @@ class Trainer:
         return PRETRAINING if step < self._config.pretraining_steps else SELF_TRAINING
 
     def _step(self, phase: str) -> StepLosses:
-        state = self._state
-        self._rate = state.set_learning_rate()
-        state.student.train()
-        with self._device.autocast():
-            losses = self._losses(phase)
-        state.optimizer.zero_grad(set_to_none=True)
-        if not self._is_finite(losses):
-            return losses
-        losses.total.backward()
-        torch.nn.utils.clip_grad_norm_(state.student.parameters(), 12.0)
-        state.optimizer.step()
-        state.update_teacher()
-        return losses
+        self._rate = self._state.set_learning_rate()
+        while True:
+            try:
+                losses = self._losses(phase)
+                self._count_bad_step(self._stepper.update(losses))
+                return losses
+            except RuntimeError as error:
+                if not is_out_of_memory(error) or self._around.team.count > 1:
+                    raise
+                reason = error
+            # Outside of the handler: its traceback would keep the tensors of the failed step alive.
+            self._stepper.forget()
+            self._loader.batch_sizes, sentence = self._back_off.smaller(self._loader.batch_sizes, reason)
+            self._reporter.emit(Warned("out_of_memory", sentence))
 
     def _losses(self, phase: str) -> StepLosses:
-        state, config = self._state, self._config
-        labeled = self._labeled_batch()
+        step, config = self._state.step, self._config
+        labeled = self._loader.labeled(step)
         if phase == PRETRAINING or not self._cases.unlabeled:
-            return pretraining_step(state.student, labeled, config.misclassification_cost)
-        begun = state.step - config.pretraining_steps
+            return self._stepper.losses(labeled, None, 0.0)
+        unlabeled = self._loader.unlabeled(step) if self._state.method.uses_unlabeled else None
+        begun = step - config.pretraining_steps
         ramp_up = sigmoid_ramp_up(begun, round(config.ramp_up_share * config.self_training_steps))
-        teachers = (state.labeller, state.teacher)
-        return self_training_step(state.student, teachers, (labeled, self._unlabeled_batch()), config, ramp_up)
+        return self._stepper.losses(labeled, unlabeled, ramp_up)
 
-    def _labeled_batch(self) -> LabeledBatch:
-        batch = self._sampler.labeled(self._cases.labeled, self._state.step, self._config.labeled_batch_size)
-        return LabeledBatch(self._on_device(batch.images), batch.targets.to(self._device.torch_device))
-
-    def _unlabeled_batch(self) -> UnlabeledBatch:
-        batch = self._sampler.unlabeled(self._cases.unlabeled, self._state.step, self._config.unlabeled_batch_size)
-        return UnlabeledBatch(*(self._on_device(images) for images in batch))
-
-    def _on_device(self, images: torch.Tensor) -> torch.Tensor:
-        return images.to(self._device.torch_device, memory_format=self._device.memory_format)
-
-    def _is_finite(self, losses: StepLosses) -> bool:
-        if math.isfinite(losses.total.item()):
+    def _count_bad_step(self, was_updated: bool) -> None:
+        if was_updated:
             self._bad_steps = 0
-            return True
+            return
         self._bad_steps += 1
         if self._bad_steps == 1:
             message = f"the loss of step {self._state.step + 1} is not a number; the step is left out."
@@ -152,17 +158,33 @@ class Trainer:
                 f"the loss was not a number in {_MOST_BAD_STEPS} steps in a row; "
                 "lower training.learning_rate and start anew."
             )
-        return False
 
-    def _report(self, phase: str, losses: StepLosses) -> None:
-        total = losses.total.item()
-        parts = (total, losses.supervised, losses.certain, losses.uncertain)
-        if all(math.isfinite(part) for part in parts):
-            self._reporter.emit(Losses(self._state.step, phase, *parts, losses.uncertain_share, self._rate))
+    def _tell(self, phase: str, losses: StepLosses) -> None:
+        for warning in self._warnings.observe(self._state.step, losses):
+            self._reporter.emit(warning)
+        if self._state.step % self._config.log_interval and self._state.step != 1:
+            return
+        parts = (losses.total, losses.supervised, losses.certain, losses.uncertain, losses.uncertain_share)
+        values = [0.0 if part is None else part.item() for part in parts]
+        if all(math.isfinite(value) for value in values):
+            self._reporter.emit(Losses(self._state.step, phase, *values, self._rate))
+
+    def _keep(self, last_path: Path, best_path: Path) -> None:
+        """What the leader alone does after a step, where it is due: validation, snapshot, checkpoint."""
+        snapshots = self._around.snapshots
+        if self._cases.validation and self._is_due(self._config.validation_interval):
+            self._validate(best_path)
+        if snapshots is not None and self._is_due(self._config.snapshot_interval):
+            self._reporter.emit(snapshots.take(self._state.teacher, self._state.step))
+        if self._is_due(self._config.checkpoint_interval):
+            self._save(last_path)
+
+    def _is_due(self, interval: int) -> bool:
+        return self._state.step % interval == 0 or self._state.step == self._state.total_steps
 
     def _validate(self, best_path: Path) -> None:
         names = self._cases.class_names
-        scores = validate(self._state.teacher, self._cases.validation, self._window, len(names) + 1)
+        scores = validate(self._state.teacher, self._cases.validation, self._around.window, len(names) + 1)
         known = [score for score in scores if not math.isnan(score)]
         mean = sum(known) / len(known) if known else 0.0
         # The few validation cases that there are must not throw the whole second stage away by chance.
@@ -177,5 +199,6 @@ class Trainer:
         self._reporter.emit(Validation(self._state.step, dice, mean, is_best))
 
     def _save(self, path: Path) -> None:
-        self._state.save(path)
-        self._reporter.emit(CheckpointSaved(self._state.step))
+        if self._around.team.is_leader:
+            self._state.save(path)
+            self._reporter.emit(CheckpointSaved(self._state.step))

@@ -4,38 +4,50 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..config import TrainConfig
 from ..devices import Device
 from ..errors import JobError
-from ..networks import Architecture, CoraNet
+from ..methods import METHODS, Method, Networks
+from ..networks import Architecture, CoraNet, place
 from ..schedules import learning_rate_factor, teacher_decay
 from ..tensors import load_tensors, save_tensors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class TrainingState:
-    """Student, teacher (its exponential moving average), pseudo-labeller, optimizer and where they stand."""
+    """Student, teacher (its exponential moving average), pseudo-labeller, method, optimizer and where they stand."""
 
     def __init__(self, config: TrainConfig, architecture: Architecture, device: Device) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.step = 0
         self.best_dice: float | None = None
-        self.student = CoraNet(architecture).to(device.torch_device, memory_format=device.memory_format)  # type: ignore[call-overload]
-        self.teacher = _frozen_copy(self.student)
+        student = place(CoraNet(architecture), device)
+        self.method: Method = METHODS[config.training.method](architecture, config.training)
+        place(self.method.auxiliary, device)
+        teacher = _frozen_copy(student)
         refreshed = config.training.pseudo_label_source == "refreshed"
-        self.labeller = _frozen_copy(self.student) if refreshed else self.teacher
+        self.networks = Networks(student, teacher, _frozen_copy(student) if refreshed else teacher)
         self.optimizer = torch.optim.AdamW(
-            self.student.parameters(),
+            [*student.parameters(), *self.method.auxiliary.parameters()],
             lr=config.training.learning_rate,
             betas=config.training.adam_betas,
             weight_decay=config.training.weight_decay,
+            **device.optimizer_options(),
         )
+        self.scaler = device.grad_scaler()
+
+    @property
+    def teacher(self) -> nn.Module:
+        """What becomes the model."""
+        return self.networks.teacher
 
     @property
     def total_steps(self) -> int:
@@ -53,14 +65,15 @@ class TrainingState:
     @torch.no_grad()
     def update_teacher(self) -> None:
         """Move the teacher towards the student; refresh the pseudo-labeller where that is due."""
+        student, teacher, labeller = self.networks
+        old, new = list(teacher.state_dict().values()), list(student.state_dict().values())
         decay = teacher_decay(self.step, self.config.training.teacher_decay)
-        for old, new in zip(self.teacher.state_dict().values(), self.student.state_dict().values(), strict=True):
-            if old.is_floating_point():
-                old.lerp_(new, 1.0 - decay)
-            else:
-                old.copy_(new)
-        if self.labeller is not self.teacher and self._labeller_is_due():
-            self.labeller.load_state_dict(self.teacher.state_dict())
+        get_ema_multi_avg_fn(decay)(*([one for one in many if one.is_floating_point()] for many in (old, new)), 0)  # type: ignore[no-untyped-call]
+        for of_teacher, of_student in zip(old, new, strict=True):
+            if not of_teacher.is_floating_point():
+                of_teacher.copy_(of_student)
+        if labeller is not teacher and self._labeller_is_due():
+            labeller.load_state_dict(teacher.state_dict())
 
     def save(self, path: Path) -> None:
         """Write a checkpoint that is either whole or absent.
@@ -68,16 +81,10 @@ class TrainingState:
         Raises:
             StorageError: it could not be written; the one before is untouched.
         """
-        content = {
-            "schema_version": SCHEMA_VERSION,
-            "step": self.step,
-            "best_dice": self.best_dice,
-            "student": self.student.state_dict(),
-            "teacher": self.teacher.state_dict(),
-            "labeller": None if self.labeller is self.teacher else self.labeller.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        save_tensors(path, content)
+        content = {name: part.state_dict() for name, part in self._stateful().items()}
+        save_tensors(
+            path, {"schema_version": SCHEMA_VERSION, "step": self.step, "best_dice": self.best_dice, **content}
+        )
 
     def load(self, path: Path) -> None:
         """Take up a checkpoint.
@@ -89,15 +96,25 @@ class TrainingState:
         try:
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"schema version {content['schema_version']}")
-            self.student.load_state_dict(content["student"])
-            self.teacher.load_state_dict(content["teacher"])
-            if self.labeller is not self.teacher:
-                self.labeller.load_state_dict(content["labeller"])
-            self.optimizer.load_state_dict(content["optimizer"])
+            for name, part in self._stateful().items():
+                part.load_state_dict(content[name])
             self.step = int(content["step"])
             self.best_dice = content["best_dice"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise JobError(f"the checkpoint '{path}' belongs to another configuration; start a new job.") from error
+
+    def _stateful(self) -> dict[str, Any]:
+        parts = {
+            "student": self.networks.student,
+            "teacher": self.networks.teacher,
+            "labeller": self.networks.labeller,
+            "auxiliary": self.method.auxiliary,
+            "optimizer": self.optimizer,
+            "scaler": self.scaler,
+        }
+        if self.networks.labeller is self.networks.teacher:
+            del parts["labeller"]
+        return parts
 
     def _labeller_is_due(self) -> bool:
         since = self.step - self.config.training.pretraining_steps
@@ -105,7 +122,4 @@ class TrainingState:
 
 
 def _frozen_copy(network: nn.Module) -> nn.Module:
-    teacher = copy.deepcopy(network).eval()
-    for parameter in teacher.parameters():
-        parameter.requires_grad_(False)
-    return teacher
+    return copy.deepcopy(network).eval().requires_grad_(False)

@@ -1,0 +1,79 @@
+"""One step of either stage as a module, so that torch can run it in several processes, and its update of the weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..data.patches import LabeledBatch, UnlabeledBatch
+from ..devices import Device
+from ..methods import Networks, StepLosses
+from .distributed import Team
+from .state import TrainingState
+
+_LARGEST_GRADIENT_NORM = 12.0
+
+
+class MethodModule(nn.Module):
+    """The student and the method's further networks; its forward pass is the method's step.
+
+    Everything that is trained lies inside of one module, so that gradients are averaged however often and in
+    whatever order a method uses its networks.
+    """
+
+    def __init__(self, state: TrainingState) -> None:
+        super().__init__()
+        self.student = state.networks.student
+        self.auxiliary = state.method.auxiliary
+        self._method = state.method
+        # In a tuple, so that they do not count as parts of this module.
+        self._fixed = (state.networks.teacher, state.networks.labeller)
+
+    def forward(
+        self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float
+    ) -> tuple[Tensor, StepLosses]:
+        """Loss to be minimized, and all losses; without an unlabeled batch it is a step of pretraining."""
+        networks = Networks(self.student, *self._fixed)
+        if unlabeled is None:
+            losses = self._method.pretrain(networks, labeled)
+        else:
+            losses = self._method.self_train(networks, labeled, unlabeled, ramp_up)
+        return losses.total, losses
+
+
+class Stepper:
+    """Computes losses and updates student, further networks and teacher."""
+
+    def __init__(self, state: TrainingState, device: Device, team: Team) -> None:
+        self._state = state
+        self._device = device
+        self._team = team
+        self._module = team.distributed_module(MethodModule(state), device)
+
+    def losses(self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float) -> StepLosses:
+        """Forward pass of a step."""
+        self._module.train()
+        with self._device.autocast():
+            losses: StepLosses = self._module(labeled, unlabeled, ramp_up)[1]
+        return losses
+
+    def update(self, losses: StepLosses) -> bool:
+        """Backward pass and update; left out, and False, where a loss is not a number in any process."""
+        state = self._state
+        state.optimizer.zero_grad(set_to_none=True)
+        if self._team.any(not math.isfinite(losses.total.item()), self._device):
+            return False
+        state.scaler.scale(losses.total).backward()  # type: ignore[no-untyped-call]
+        state.scaler.unscale_(state.optimizer)
+        torch.nn.utils.clip_grad_norm_(self._module.parameters(), _LARGEST_GRADIENT_NORM)
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+        state.update_teacher()
+        return True
+
+    def forget(self) -> None:
+        """Drop what a step that ran out of memory has left."""
+        self._state.optimizer.zero_grad(set_to_none=True)
+        self._device.empty_cache()

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.parallel import DistributedDataParallel
+
+from ..networks import FeatureDropout
 
 
 def bare_network(network: nn.Module) -> nn.Module:
@@ -58,7 +59,7 @@ def entropy(probability: Tensor) -> Tensor:
 
 @contextmanager
 def _dropout_set(network: nn.Module, on: bool) -> Iterator[None]:
-    modules = [module for module in network.modules() if isinstance(module, _DropoutNd) and module.training != on]
+    modules = [module for module in network.modules() if isinstance(module, FeatureDropout) and module.training != on]
     for module in modules:
         module.train(on)
     try:

@@ -9,11 +9,11 @@ from ..losses import consistency_loss
 from ..networks import HeadLogits
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 
-# `consistency_weight` is the 0.1 of mean teachers for segmentation (Yu et al. 2019), beside a full cross-entropy. A mean
-# over all voxels, most of which agree, is small: where the student says 0.5 and the teacher 0.7, a weight of 0.1 pulls
-# at the logit with 0.01, and a wrong label (a quarter of a cross-entropy here) with 0.125. CoraNet's term pulls harder
-# at such a voxel, since its mean is over the few percent that are uncertain. Ten times 0.1 puts labels and teacher on
-# one scale: 0.1 against 0.125.
+# `consistency_weight` is the 0.1 of mean teachers for segmentation (Yu et al. 2019), beside a full cross-entropy. A
+# mean over all voxels, most of which agree, is small: where the student says 0.5 and the teacher 0.7, a weight of 0.1
+# pulls at the logit with 0.01, and a wrong label (a quarter of a cross-entropy here) with 0.125. CoraNet's term pulls
+# harder at such a voxel, since its mean is over the few percent that are uncertain. Ten times 0.1 puts teacher and
+# labels on one scale: 0.1 against 0.125.
 CONSISTENCY_SCALE = 10.0
 
 

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of, one_view
+
+from coranet.config import TrainingConfig
+from coranet.losses import conservative_costs, radical_costs
+from coranet.methods import Networks
+from coranet.methods.coranet import CoraNetMethod, teacher_loss
+from coranet.methods.method import heads_loss
+from coranet.networks import CoraNet, HeadLogits
+
+ALPHA = 5.0
+CONFIG = TrainingConfig(misclassification_cost=ALPHA)
+
+
+def step_of(student, teacher, ramp_up=1.0, config=CONFIG, labeller=None, batches=None):
+    networks = Networks(student, teacher, labeller or teacher)
+    return CoraNetMethod(TINY, config).self_train(networks, *(batches or batches_of()), ramp_up)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_certain_and_uncertain_parts_are_those_of_a_loop_over_voxels(classes):
+    batches = batches_of(classes=classes)
+    student, teacher = FixedHeads(classes, 4, seed=0), FixedHeads(classes, 2, seed=1)
+    losses = step_of(student, teacher, batches=batches)
+    on_unlabeled, of_teacher = student.heads.detach()[:, 2:], teacher.heads.detach()
+    cross, weights = torch.zeros(3), torch.zeros(3)
+    overlap, total = torch.zeros(classes), torch.zeros(classes)
+    squares, certain_count = [], 0
+    costs = (torch.ones(classes), conservative_costs(ALPHA, classes), radical_costs(ALPHA, classes))
+    for batch, *where in torch.cartesian_prod(*(torch.arange(size) for size in (2, *SHAPE))).tolist():
+        voxel = (slice(None), batch, slice(None), *where)
+        learned, taught = on_unlabeled[voxel].softmax(-1), of_teacher[voxel]
+        if taught[1].argmax() != taught[2].argmax():
+            squares.append((learned - taught.softmax(-1)).square().mean())
+            assert losses.pseudo_labels[(batch, *where)] == 0
+            continue
+        certain_count += 1
+        pseudo = int(taught[0].argmax())
+        assert losses.pseudo_labels[(batch, *where)] == pseudo
+        for head in range(3):
+            cross[head] -= costs[head][pseudo] * learned[head, pseudo].log()
+            weights[head] += costs[head][pseudo]
+        overlap[pseudo] += learned[0, pseudo]
+        total += learned[0]
+        total[pseudo] += 1
+    dice = 1 - (2 * overlap / total)[1:].mean()
+    assert 0 < certain_count < 48
+    assert losses.certain.item() == pytest.approx(((cross / weights).sum() + dice).item() / 4, abs=1e-5)
+    assert losses.uncertain.item() == pytest.approx(torch.stack(squares).mean().item(), rel=1e-4)
+    assert losses.uncertain_share.item() == pytest.approx(1 - certain_count / 48)
+
+
+def test_the_total_is_the_weighted_sum_of_its_parts():
+    config = replace(CONFIG, certain_weight=0.7, uncertain_weight=3.0, consistency_weight=0.4)
+    losses = step_of(FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), ramp_up=0.25, config=config)
+    expected = losses.supervised + 0.25 * (0.7 * losses.certain + 3.0 * 0.4 * losses.uncertain)
+    torch.testing.assert_close(losses.total.detach(), expected)
+
+
+def test_no_gradient_reaches_the_teachers():
+    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    step_of(student, teacher, labeller=labeller).total.backward()
+    assert student.heads.grad.any()
+    assert teacher.heads.grad is None and labeller.heads.grad is None
+
+
+def test_regions_and_pseudo_labels_come_from_the_labeller_and_targets_of_consistency_from_the_teacher():
+    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    own = step_of(student, labeller)
+    mixed = step_of(student, teacher, labeller=labeller)
+    assert mixed.certain == own.certain and mixed.uncertain_share == own.uncertain_share
+    assert mixed.uncertain != own.uncertain
+
+
+def test_where_the_teacher_is_sure_everywhere_nothing_is_uncertain():
+    student, teacher = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1)
+    with torch.no_grad():
+        teacher.heads[2] = teacher.heads[1]
+    losses = step_of(student, teacher)
+    assert losses.uncertain == 0 and losses.uncertain_share == 0 and losses.certain > 0
+
+
+def test_where_the_teacher_doubts_everywhere_there_are_no_pseudo_labels():
+    student, teacher = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1)
+    with torch.no_grad():
+        teacher.heads[1, :, 0], teacher.heads[2, :, 1] = 50, 50
+    losses = step_of(student, teacher)
+    assert losses.certain == 0 and losses.uncertain_share == 1 and losses.uncertain > 0
+    assert not losses.pseudo_labels.any()
+
+
+def test_without_the_mask_pseudo_labels_teach_everywhere():
+    student, teacher = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1)
+    losses = step_of(student, teacher, config=replace(CONFIG, certain_mask="none"))
+    on_unlabeled = HeadLogits(*student.heads[:, 2:])
+    everywhere = heads_loss(on_unlabeled, teacher.heads[0].argmax(1), ALPHA)
+    torch.testing.assert_close(losses.certain, everywhere.detach())
+    assert 0 < losses.uncertain_share < 1
+
+
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn_from_the_uncertain_region():
+    logits = HeadLogits(*FixedHeads(3, 2, 0).heads)
+    everywhere = torch.ones(2, *SHAPE)
+    assert teacher_loss(logits, logits, everywhere).item() == 0
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_the_teacher_says_follows_the_exchange_between_patches(swapped):
+    network = VoxelHeads(3, seed=2)
+    losses = step_of(network, network, batches=one_view(swapped))
+    plain = step_of(network, network, batches=one_view(False))
+    assert losses.uncertain == 0 and 0 < losses.uncertain_share < 1
+    torch.testing.assert_close(losses.certain, plain.certain)
+
+
+def test_each_view_goes_to_its_network_in_one_pass():
+    seen = {}
+
+    class Watching(CoraNet):
+        def forward(self, image: torch.Tensor) -> HeadLogits:
+            seen.setdefault(self.name, []).append(image)
+            return super().forward(image)
+
+    labeled, unlabeled = batches_of(shape=TINY.patch_size_kji)
+    student, teacher = Watching(TINY), Watching(TINY)
+    student.name, teacher.name = "student", "teacher"
+    step_of(student, teacher, batches=(labeled, unlabeled))
+    assert torch.equal(torch.cat(seen["student"]), torch.cat([labeled.images, unlabeled.student_images]))
+    assert torch.equal(torch.cat(seen["teacher"]), unlabeled.teacher_images)
+    assert len(seen["student"]) == len(seen["teacher"]) == 1

@@ -1,0 +1,73 @@
+"""What all methods have in common: the supervised loss, the first stage, one pass for both batches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of
+
+from coranet.config import TrainingConfig
+from coranet.losses import conservative_costs, cost_weighted_cross_entropy, dice_loss, radical_costs
+from coranet.methods import METHODS, Networks
+from coranet.methods.method import heads_loss, student_logits
+from coranet.networks import HeadLogits
+
+ALPHA = 5.0
+CONFIG = TrainingConfig(misclassification_cost=ALPHA)
+
+
+def test_the_supervised_loss_is_the_mean_of_its_four_parts():
+    network, (labeled, _) = FixedHeads(3, 2, seed=0), batches_of()
+    logits = network(labeled.images)
+    expected = (
+        cost_weighted_cross_entropy(logits.segmentation, labeled.targets)
+        + dice_loss(logits.segmentation, labeled.targets)
+        + cost_weighted_cross_entropy(logits.conservative, labeled.targets, conservative_costs(ALPHA, 3))
+        + cost_weighted_cross_entropy(logits.radical, labeled.targets, radical_costs(ALPHA, 3))
+    ) / 4
+    method = METHODS["supervised"](TINY, CONFIG)
+    losses = method.pretrain(Networks(network, network, network), labeled)
+    torch.testing.assert_close(losses.total, expected)
+    torch.testing.assert_close(losses.supervised, expected.detach())
+    assert losses.certain is losses.uncertain is losses.uncertain_share is losses.pseudo_labels is None
+    assert torch.equal(losses.labels, logits.segmentation.argmax(1))
+
+
+def test_the_mask_of_all_heads_may_be_empty():
+    logits = HeadLogits(*FixedHeads(3, 2, 0).heads)
+    nowhere = torch.zeros(2, *SHAPE, dtype=torch.bool)
+    assert heads_loss(logits, torch.zeros(2, *SHAPE, dtype=torch.int64), ALPHA, nowhere).item() == 0
+
+
+def test_labeled_and_unlabeled_patches_go_through_the_student_in_one_pass():
+    labeled, unlabeled = batches_of()
+    seen = []
+
+    class Watching(VoxelHeads):
+        def forward(self, images: torch.Tensor) -> HeadLogits:
+            seen.append(images)
+            return super().forward(images)
+
+    network = Watching(3, seed=0)
+    on_labeled, on_unlabeled = student_logits(network, labeled, unlabeled)
+    assert len(seen) == 1
+    for mine, alone in ((on_labeled, network(labeled.images)), (on_unlabeled, network(unlabeled.student_images))):
+        for head, expected in zip(mine, alone, strict=True):
+            torch.testing.assert_close(head, expected)
+
+
+def test_supervised_learning_does_not_look_at_unlabeled_patches():
+    labeled, unlabeled = batches_of()
+    unlabeled.student_images.fill_(float("nan"))
+    unlabeled.teacher_images.fill_(float("nan"))
+    network = VoxelHeads(3, seed=0)
+    method = METHODS["supervised"](TINY, CONFIG)
+    networks = Networks(network, network, network)
+    losses = method.self_train(networks, labeled, unlabeled, ramp_up=1.0)
+    torch.testing.assert_close(losses.total, method.pretrain(networks, labeled).total)
+    assert not method.uses_unlabeled
+
+
+@pytest.mark.parametrize("name", sorted(set(METHODS) - {"supervised"}))
+def test_all_other_methods_look_at_unlabeled_patches(name):
+    assert METHODS[name].uses_unlabeled

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,9 @@ from .config import InferenceConfig
 from .devices import Device
 from .networks import Architecture, HeadLogits
 
+# Slices of a 2D network are taken together up to the size of the paper's patch in 3D, 96 x 96 x 96.
+_WINDOW_VOXELS = 884_736
+
 
 @dataclass(frozen=True)
 class SlidingWindow:
@@ -24,12 +28,15 @@ class SlidingWindow:
         config: overlap and number of patches at once.
         device: where the network lives; the scan and the sums stay in main memory.
         before_window: called before each batch of patches; may raise to stop.
+        slice_axis: 0, 1 or 2 of (D, H, W), along which a 2D network takes each slice by itself: windows hold several
+            slices there and do not overlap; None: a 3D network.
     """
 
     patch_size: tuple[int, int, int]
     config: InferenceConfig
     device: Device
     before_window: Callable[[], None] = lambda: None
+    slice_axis: int | None = None
 
     @staticmethod
     def of(
@@ -39,7 +46,7 @@ class SlidingWindow:
         before_window: Callable[[], None] = lambda: None,
     ) -> SlidingWindow:
         """The window that belongs to a network."""
-        return SlidingWindow(architecture.patch_size_kji, config, device, before_window)
+        return SlidingWindow(architecture.patch_size_kji, config, device, before_window, architecture.slice_axis)
 
     @torch.no_grad()
     def logits(self, network: nn.Module, image: Tensor, padding: float) -> HeadLogits:
@@ -53,17 +60,38 @@ class SlidingWindow:
         Returns:
             Each (K, D, H, W), float32, in main memory.
         """
-        margins = [max(patch - size, 0) for patch, size in zip(self.patch_size, image.shape, strict=True)]
+        window = self.window_size(image.shape)
+        margins = [max(patch - size, 0) for patch, size in zip(window, image.shape, strict=True)]
         # functional.pad takes the last axis first; half of the margin on each side.
         pads = [part for margin in reversed(margins) for part in (margin // 2, margin - margin // 2)]
         padded = functional.pad(image[None, None], pads, value=padding)
+        overlap = [0.0 if axis == self.slice_axis else self.config.overlap for axis in range(3)]
         inferer = SlidingWindowInferer(
-            self.patch_size, sw_batch_size=self.config.window_batch, overlap=self.config.overlap, mode="gaussian",
+            window, sw_batch_size=self.config.window_batch, overlap=overlap, mode="gaussian",
             sw_device=self.device.torch_device, device=torch.device("cpu"), progress=False,
         )  # fmt: skip
         joined = inferer(padded, lambda patches: self._heads(network, patches))[0]
         core = [slice(margin // 2, margin // 2 + size) for margin, size in zip(margins, image.shape, strict=True)]
         return HeadLogits(*joined[tuple([slice(None), *core])].chunk(3))
+
+    def window_size(self, size: Sequence[int]) -> tuple[int, int, int]:
+        """What of a scan is computed at once.
+
+        Args:
+            size: (D, H, W) of the scan.
+
+        Returns:
+            The patch size; along the slice axis as many slices as a large patch has room for, so divided that
+            windows hardly share any.
+        """
+        window = list(self.patch_size)
+        if self.slice_axis is not None:
+            slices = size[self.slice_axis]
+            window[self.slice_axis] = 1
+            most = max(1, _WINDOW_VOXELS // math.prod(window))
+            window[self.slice_axis] = math.ceil(slices / math.ceil(slices / most))
+        depth, height, width = window
+        return depth, height, width
 
     def _heads(self, network: nn.Module, patches: Tensor) -> Tensor:
         self.before_window()

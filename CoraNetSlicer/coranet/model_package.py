@@ -13,7 +13,7 @@ from .data.preprocessing import Preprocessing
 from .devices import Device
 from .errors import DataError, JobError, ModelError
 from .job import Job, Label, read_json, write_json_atomic
-from .networks import Architecture, CoraNet
+from .networks import Architecture, CoraNet, place
 from .tensors import load_tensors, save_tensors
 
 SCHEMA_VERSION = 1
@@ -86,7 +86,7 @@ class ModelPackage:
             raise ModelError(
                 f"the weights in '{self.folder}' cannot be used ({reason}); copy the model folder anew."
             ) from error
-        return network.to(device.torch_device, memory_format=device.memory_format).eval()  # type: ignore[call-overload,no-any-return]
+        return place(network, device).eval()
 
 
 def _package(folder: Path, content: Any) -> ModelPackage:

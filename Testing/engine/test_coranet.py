@@ -9,9 +9,9 @@ from scans import nested_ellipsoids
 
 from coranet.data.patches import LabeledBatch
 from coranet.errors import ModelError
+from coranet.methods.method import heads_loss
 from coranet.metrics import outside_share
 from coranet.networks import Architecture, CoraNet, HeadLogits
-from coranet.training.steps import pretraining_step
 
 
 def test_each_head_gives_logits_for_each_class_and_voxel(a_tiny_architecture):
@@ -62,7 +62,8 @@ def heads_of_a_toy_problem() -> list[np.ndarray]:
 
     for _ in range(80):
         optimizer.zero_grad()
-        pretraining_step(network, batch(2), alpha=5).total.backward()
+        images, targets = batch(2)
+        heads_loss(network(images), targets, alpha=5).backward()
         optimizer.step()
     with torch.no_grad():
         return [head.argmax(1).numpy() for head in network.eval()(batch(8).images)]

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from coranet.networks import Architecture
-from coranet.networks.vnet import ResidualBlock, VNetDecoder, VNetEncoder, level_filters
+from coranet.networks.blocks import level_filters
+from coranet.networks.vnet import ResidualBlock, VNetDecoder, VNetEncoder
 
 THICK = Architecture(
     "vnet", 3, 4, "batch", (4, 16, 24), ((1, 2, 2), (2, 2, 2)), ((1, 3, 3), (1, 3, 3), (3, 3, 3))
@@ -22,8 +23,8 @@ def test_the_encoder_halves_what_the_strides_say():
 
 
 def test_the_decoder_comes_back_to_full_resolution():
-    logits = VNetDecoder(THICK)(VNetEncoder(THICK)(torch.randn(2, 1, 4, 16, 24)))
-    assert logits.shape == (2, 3, 4, 16, 24)
+    features = VNetDecoder(THICK)(VNetEncoder(THICK)(torch.randn(2, 1, 4, 16, 24)))
+    assert features.shape == (2, 4, 4, 16, 24)
 
 
 @pytest.mark.parametrize(("level", "used"), [(0, True), (1, True), (2, True)])

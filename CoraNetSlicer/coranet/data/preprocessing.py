@@ -7,7 +7,7 @@ Prepared arrays are (S, P, L), called (D, H, W) by the network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,28 +32,36 @@ class Preprocessing:
     """The recipe that belongs to a model.
 
     Attributes:
-        spacing_mm: spacing along L, P, S that scans are resampled to.
+        spacing_mm: spacing along L, P, S that scans are resampled to; where `size_dhw` or `slice_axis` say otherwise,
+            the spacing that the median labeled scan comes to.
         intensity: "zscore" or "window".
         window: lower and upper limit for "window", mapped to [-1, 1]; None for "zscore".
+        size_dhw: voxels along D, H, W that every scan is resampled to; 0: as the spacing says.
+        slice_axis: 0, 1 or 2 of (D, H, W), along which each scan keeps its own slices; None: no axis.
     """
 
     spacing_mm: tuple[float, float, float]
     intensity: str
     window: tuple[float, float] | None = None
+    size_dhw: tuple[int, int, int] = (0, 0, 0)
+    slice_axis: int | None = None
+
+    def keeping_slices(self, axis: int | None) -> Preprocessing:
+        """The recipe for a network that sees one slice at a time along an axis of (D, H, W); None: a 3D network."""
+        return replace(self, slice_axis=axis)
 
     def prepare_image(self, volume: Volume) -> Array:
         """A scan as the network sees it: float32, (D, H, W)."""
         orientation = Orientation.of(volume.grid.direction)
         voxels = orientation.to_canonical(volume.voxels)
         spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
-        target_dhw = self.spacing_mm[::-1]
-        size = resampled_size(voxels.shape, spacing_dhw, target_dhw)
+        size = self._prepared_size(voxels.shape, spacing_dhw)
         voxels = self._normalized(np.ascontiguousarray(voxels, dtype=np.float32))
         if size == voxels.shape:
             return voxels
-        factors = tuple(there / here for here, there in zip(spacing_dhw, target_dhw, strict=True))
+        factors = tuple(before / after for before, after in zip(voxels.shape, size, strict=True))
         smooth = torch.from_numpy(np.ascontiguousarray(smooth_for(voxels, factors)))
-        return resample(smooth[None], size)[0].numpy()  # type: ignore[arg-type]
+        return resample(smooth[None], size)[0].numpy()
 
     def prepare_labels(self, labels: Volume, values: Sequence[int]) -> Array:
         """A label map as the network sees it: uint8 class indices, (D, H, W); 0 is background.
@@ -65,13 +73,13 @@ class Preprocessing:
         orientation = Orientation.of(labels.grid.direction)
         voxels = orientation.to_canonical(labels.voxels)
         spacing_dhw = orientation.spacing_to_canonical(labels.grid.spacing_mm)[::-1]
-        size = resampled_size(voxels.shape, spacing_dhw, self.spacing_mm[::-1])
+        size = self._prepared_size(voxels.shape, spacing_dhw)
         # Each class is resampled by itself: interpolating label values would invent classes in between.
         best = np.zeros(size, dtype=np.float32)
         background = np.ones(size, dtype=np.float32)
         classes = np.zeros(size, dtype=np.uint8)
         for index, value in enumerate(values, start=1):
-            share = resample(torch.from_numpy((voxels == value).astype(np.float32))[None], size)[0].numpy()  # type: ignore[arg-type]
+            share = resample(torch.from_numpy((voxels == value).astype(np.float32))[None], size)[0].numpy()
             background -= share
             wins = share > best
             classes[wins] = index
@@ -92,9 +100,18 @@ class Preprocessing:
         """
         try:
             window = tuple(content["window"]) if content["window"] else None
-            return Preprocessing(tuple(content["spacing_mm"]), content["intensity"], window)
+            spacing_mm, size_dhw = (tuple(content[key]) for key in ("spacing_mm", "size_dhw"))
+            return Preprocessing(spacing_mm, content["intensity"], window, size_dhw, content["slice_axis"])
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
+
+    def _prepared_size(self, size_dhw: Sequence[int], spacing_dhw: Sequence[float]) -> tuple[int, int, int]:
+        by_spacing = resampled_size(tuple(size_dhw), tuple(spacing_dhw), self.spacing_mm[::-1])
+        depth, height, width = (
+            self.size_dhw[axis] or (size_dhw[axis] if axis == self.slice_axis else by_spacing[axis])
+            for axis in range(3)
+        )
+        return depth, height, width
 
     def _normalized(self, voxels: Array) -> Array:
         if self.window is not None:
@@ -138,6 +155,8 @@ class ScanStatistics:
 def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Preprocessing:
     """Choose the recipe from the labeled scans.
 
+    It resamples along each axis; for a 2D network, `Preprocessing.keeping_slices` takes one axis out.
+
     Args:
         config: what the user has fixed; the rest is chosen.
         scans: statistics of the labeled scans, at least one.
@@ -148,28 +167,40 @@ def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Pr
     Raises:
         DataError: the limits of the window are not in order.
     """
-    spacing = config.spacing_mm or tuple(
-        float(value) for value in np.median([scan.spacing_mm for scan in scans], axis=0)
-    )
     intensity = config.intensity
     if intensity == "auto":
         is_ct = config.intensity_window is not None or all(scan.minimum < _HOUNSFIELD_AIR for scan in scans)
         intensity = "window" if is_ct else "zscore"
-    if intensity == "zscore":
-        return Preprocessing(spacing, "zscore")  # type: ignore[arg-type]
-    window = config.intensity_window or _foreground_window(scans)
-    if not window[0] < window[1]:
-        raise DataError(
-            f"the intensity window needs its lower limit below its upper limit, got {window[0]:g} to {window[1]:g}; "
-            "set data.intensity_window."
-        )
-    return Preprocessing(spacing, "window", window)  # type: ignore[arg-type]
+    window = None
+    if intensity == "window":
+        window = config.intensity_window or _foreground_window(scans)
+        if not window[0] < window[1]:
+            raise DataError(
+                f"the intensity window needs its lower limit below its upper limit, got {window[0]:g} to "
+                f"{window[1]:g}; set data.intensity_window."
+            )
+    return Preprocessing(_typical_spacing(config, scans), intensity, window, config.size_kji or (0, 0, 0))
 
 
 def median_prepared_size(preprocessing: Preprocessing, scans: Sequence[ScanStatistics]) -> tuple[float, ...]:
     """Median size of the prepared scans, (D, H, W), voxels."""
-    sizes = [np.divide(scan.extent_mm, preprocessing.spacing_mm)[::-1] for scan in scans]
-    return tuple(float(size) for size in np.median(sizes, axis=0))
+    sizes = np.divide([scan.extent_mm for scan in scans], preprocessing.spacing_mm)[:, ::-1]
+    if preprocessing.slice_axis is not None:
+        own = np.divide([scan.extent_mm for scan in scans], [scan.spacing_mm for scan in scans])[:, ::-1]
+        sizes[:, preprocessing.slice_axis] = own[:, preprocessing.slice_axis]
+    median = np.median(sizes, axis=0)
+    return tuple(float(fixed or size) for fixed, size in zip(preprocessing.size_dhw, median, strict=True))
+
+
+def _typical_spacing(config: DataConfig, scans: Sequence[ScanStatistics]) -> tuple[float, float, float]:
+    """Spacing of the prepared scans along L, P, S; where their size is fixed, that of the median scan."""
+    spacing = config.spacing_mm or np.median([scan.spacing_mm for scan in scans], axis=0)
+    extent = np.median([scan.extent_mm for scan in scans], axis=0)
+    counts = (config.size_kji or (0, 0, 0))[::-1]
+    along_l, along_p, along_s = (
+        float(length / count if count else step) for length, count, step in zip(extent, counts, spacing, strict=True)
+    )
+    return along_l, along_p, along_s
 
 
 def _foreground_window(scans: Sequence[ScanStatistics]) -> tuple[float, float]:

@@ -1,6 +1,17 @@
-"""Networks: a shared encoder with three decoders."""
+"""Networks: a shared encoder with three heads."""
 
-from .architecture import Architecture, plan_architecture
+from .architecture import Architecture
+from .blocks import FeatureDropout
 from .coranet import CoraNet, HeadLogits
+from .placement import place
+from .planning import backbone_reason, plan_architecture
 
-__all__ = ["Architecture", "CoraNet", "HeadLogits", "plan_architecture"]
+__all__ = [
+    "Architecture",
+    "CoraNet",
+    "FeatureDropout",
+    "HeadLogits",
+    "backbone_reason",
+    "place",
+    "plan_architecture",
+]

@@ -1,4 +1,4 @@
-"""CoraNet's network: one encoder, three decoders (Shi et al. 2021, section III-B)."""
+"""CoraNet's network: one encoder, three heads (Shi et al. 2021, section III-B)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .architecture import Architecture
+from .blocks import FeatureDropout, convolution, convolution_block, extent
+from .resnet import ResNetEncoder
+from .slices import from_slices, to_slices
+from .unet import UNetDecoder, UNetEncoder
 from .vnet import VNetDecoder, VNetEncoder
+
+_BACKBONES: dict[str, tuple[type[nn.Module], type[nn.Module]]] = {
+    "unet": (UNetEncoder, UNetDecoder),
+    "vnet": (VNetEncoder, VNetDecoder),
+    "resnet18": (ResNetEncoder, VNetDecoder),
+}
 
 
 class HeadLogits(NamedTuple):
@@ -20,16 +30,57 @@ class HeadLogits(NamedTuple):
 
 
 class CoraNet(nn.Module):
-    """Shared encoder; independent decoders for the segmentation, the conservative and the radical head."""
+    """Shared encoder; a segmentation, a conservative and a radical head.
+
+    Attributes:
+        encoder: from patches to features at each resolution.
+        decoder: what the heads share after the encoder: nothing, or one decoder.
+        decoders: of each head: a decoder, or a branch of convolutions at full resolution, and the classifier.
+    """
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        if architecture.backbone != "vnet":
-            raise ModelError(f"the backbone '{architecture.backbone}' is unknown to this version; expected 'vnet'.")
-        self.encoder = VNetEncoder(architecture)
-        self.decoders = nn.ModuleDict({head: VNetDecoder(architecture) for head in HeadLogits._fields})
+        if architecture.backbone not in _BACKBONES:
+            raise ModelError(
+                f"the backbone '{architecture.backbone}' is unknown to this version; "
+                f"expected one of {', '.join(_BACKBONES)}; train the model anew."
+            )
+        encoder, decoder = _BACKBONES[architecture.backbone]
+        self.slice_axis = architecture.slice_axis
+        self.encoder = encoder(architecture)
+        self.dropout = FeatureDropout(architecture.dropout)
+        branches = architecture.decoders == "branches"
+        self.decoder = decoder(architecture) if branches else nn.Identity()
+        self.decoders = nn.ModuleDict(
+            {
+                head: nn.Sequential(
+                    _branch(architecture) if branches else decoder(architecture),
+                    FeatureDropout(architecture.dropout),
+                    _classifier(architecture),
+                )
+                for head in HeadLogits._fields
+            }
+        )
 
     def forward(self, image: Tensor) -> HeadLogits:
         """(B, 1, D, H, W) -> logits of the three heads."""
-        features = self.encoder(image)
+        if self.slice_axis is None:
+            return self._heads(image)
+        logits = self._heads(to_slices(image, self.slice_axis))
+        return HeadLogits(*(from_slices(head, self.slice_axis, len(image)) for head in logits))
+
+    def _heads(self, image: Tensor) -> HeadLogits:
+        *fine, coarsest = self.encoder(image)
+        features = self.decoder([*fine, self.dropout(coarsest)])
         return HeadLogits(*(self.decoders[head](features) for head in HeadLogits._fields))
+
+
+def _branch(architecture: Architecture) -> nn.Module:
+    filters = architecture.base_filters
+    kernel = extent(architecture, architecture.kernels[0])
+    return convolution_block(filters, filters, kernel, 1, architecture.normalization)
+
+
+def _classifier(architecture: Architecture) -> nn.Module:
+    unit = extent(architecture, (1, 1, 1))
+    return convolution(architecture.base_filters, architecture.classes, unit, bias=True)

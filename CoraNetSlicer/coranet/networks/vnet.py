@@ -7,7 +7,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .architecture import Architecture, Size
+from .architecture import Architecture
+from .blocks import (
+    Extent,
+    activation,
+    convolution,
+    convolution_block,
+    downsampling,
+    extent,
+    level_filters,
+    upsampling,
+)
 
 
 class VNetEncoder(nn.Module):
@@ -17,17 +27,10 @@ class VNetEncoder(nn.Module):
         super().__init__()
         filters = level_filters(architecture)
         self.blocks = nn.ModuleList(
-            ResidualBlock(
-                in_channels if level == 0 else filters[level],
-                filters[level],
-                architecture.kernels[level],
-                convolutions_at(level),
-                architecture.normalization,
-            )
-            for level in range(len(filters))
+            _block(architecture, level, in_channels if level == 0 else filters[level]) for level in range(len(filters))
         )
         self.downs = nn.ModuleList(
-            _resizing(nn.Conv3d, filters[level], filters[level + 1], stride, architecture.normalization)
+            downsampling(filters[level], filters[level + 1], extent(architecture, stride), architecture.normalization)
             for level, stride in enumerate(architecture.strides)
         )
 
@@ -40,96 +43,55 @@ class VNetEncoder(nn.Module):
 
 
 class VNetDecoder(nn.Module):
-    """From features at each resolution to logits at full resolution."""
+    """From features at each resolution to one feature map at full resolution."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         filters = level_filters(architecture)
-        levels = range(len(architecture.strides))
         self.ups = nn.ModuleList(
-            _resizing(
-                nn.ConvTranspose3d,
-                filters[level + 1],
-                filters[level],
-                architecture.strides[level],
-                architecture.normalization,
-            )
-            for level in levels
+            upsampling(filters[level + 1], filters[level], extent(architecture, stride), architecture.normalization)
+            for level, stride in enumerate(architecture.strides)
         )
         self.blocks = nn.ModuleList(
-            ResidualBlock(
-                2 * filters[level],
-                filters[level],
-                architecture.kernels[level],
-                convolutions_at(level),
-                architecture.normalization,
-            )
-            for level in levels
+            _block(architecture, level, 2 * filters[level]) for level in range(len(architecture.strides))
         )
-        self.classifier = nn.Conv3d(filters[0], architecture.classes, kernel_size=1)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Feature maps, finest first -> logits (B, K, D, H, W)."""
+        """Feature maps, finest first -> (B, base_filters, D, H, W)."""
         x = features[-1]
         for level in reversed(range(len(self.ups))):
             x = self.blocks[level](torch.cat([self.ups[level](x), features[level]], dim=1))
-        logits: Tensor = self.classifier(x)
-        return logits
+        return x
 
 
 class ResidualBlock(nn.Module):
-    """Convolutions at one resolution; the input is added to the result where the channels allow."""
+    """Convolutions at one resolution; the input is added to the result, through a 1x1 convolution where need be."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: Size, convolutions: int, normalization: str
+        self, in_channels: int, out_channels: int, kernel: Extent, convolutions: int, normalization: str
     ) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        for number in range(convolutions):
-            channels = in_channels if number == 0 else out_channels
-            layers += [
-                nn.Conv3d(channels, out_channels, kernel, padding="same", bias=False),
-                _normalization(normalization, out_channels),
-                nn.LeakyReLU(0.01, inplace=True),
-            ]
         # The last activation comes after the addition.
-        self.body = nn.Sequential(*layers[:-1])
+        self.body = convolution_block(in_channels, out_channels, kernel, convolutions, normalization)[:-1]
         self.shortcut = (
             nn.Identity()
             if in_channels == out_channels
-            else nn.Conv3d(in_channels, out_channels, kernel_size=1, bias=False)
+            else convolution(in_channels, out_channels, tuple(1 for _ in kernel))
         )
-        self.activation = nn.LeakyReLU(0.01, inplace=True)
+        self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, D, H, W) -> (B, C', D, H, W)."""
+        """(B, C, ...) -> (B, C', ...)."""
         result: Tensor = self.activation(self.body(x) + self.shortcut(x))
         return result
 
 
-def level_filters(architecture: Architecture) -> list[int]:
-    """Channels at each level, finest first; doubled at each step down."""
-    return [architecture.base_filters * 2**level for level in range(len(architecture.kernels))]
-
-
-def convolutions_at(level: int) -> int:
-    """Convolutions of a block: one at full resolution, where they are dearest, two below."""
-    return 1 if level == 0 else 2
-
-
-def _resizing(
-    kind: type[nn.Conv3d] | type[nn.ConvTranspose3d],
-    in_channels: int,
-    out_channels: int,
-    stride: Size,
-    normalization: str,
-) -> nn.Sequential:
-    return nn.Sequential(
-        kind(in_channels, out_channels, kernel_size=stride, stride=stride, bias=False),
-        _normalization(normalization, out_channels),
-        nn.LeakyReLU(0.01, inplace=True),
+def _block(architecture: Architecture, level: int, in_channels: int) -> ResidualBlock:
+    # One convolution at full resolution, where it is dearest, two below.
+    return ResidualBlock(
+        in_channels,
+        level_filters(architecture)[level],
+        extent(architecture, architecture.kernels[level]),
+        1 if level == 0 else 2,
+        architecture.normalization,
     )
-
-
-def _normalization(name: str, channels: int) -> nn.Module:
-    return nn.BatchNorm3d(channels) if name == "batch" else nn.InstanceNorm3d(channels, affine=True)

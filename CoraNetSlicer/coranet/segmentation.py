@@ -4,51 +4,28 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
 
 import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from . import __version__
 from .config import SegmentConfig
-from .data.orientation import Orientation
-from .data.resampling import resample
 from .devices import choose_device
-from .errors import CoraNetError, DataError, JobCancelled, JobError
+from .errors import CoraNetError, DataError, JobCancelled, JobError, ModelError
 from .events import CaseDone, CaseFailed, Progress, Started, Warned
 from .inference import SlidingWindow
 from .job import Case, Job, Label, PredictionFiles, write_json_atomic
 from .model_package import ModelPackage
 from .networks import HeadLogits
+from .prediction import Prediction, arrays_of, on_own_grid
 from .reporting import Reporter
-from .uncertainty import uncertainty_map
+from .uncertainty import uncertainty_threshold
 from .volume import Volume, read_image, write_volume
 
 SCHEMA_VERSION = 1
 SEGMENTING = "segmenting"
-# Voxels of the output grid that are finished at once; bounds the memory for logits at full resolution.
-_SLAB_VOXELS = 2_000_000
-
-Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Results on the scan's own grid, each (k, j, i).
-
-    Attributes:
-        segmentation, conservative, radical: label values of the three heads.
-        uncertain: uint8, 1 where the conservative and the radical head name different labels.
-        uncertainty: float32 in [0, 1], at least 0.5 exactly where `uncertain` is 1.
-    """
-
-    segmentation: Array
-    conservative: Array
-    radical: Array
-    uncertain: Array
-    uncertainty: Array
 
 
 class Segmenter:
@@ -57,47 +34,29 @@ class Segmenter:
     def __init__(self, config: SegmentConfig, reporter: Reporter) -> None:
         """Load the model.
 
+        Args:
+            config: the model, how it is applied, and where.
+            reporter: says when to stop.
+
         Raises:
             ModelError, DeviceError: the model or the device cannot be used.
         """
         device = choose_device(config.machine)
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
-        self._network = self.package.load_network(device)
-        self._window = SlidingWindow.of(self.package.architecture, config.inference, device, reporter.stop_if_asked)
+        self.caution = _caution(config, self.package)
+        self.network = self.package.load_network(device)
+        self.window = SlidingWindow.of(self.package.architecture, config.inference, device, reporter.stop_if_asked)
 
     def predict(self, volume: Volume) -> Prediction:
         """Segment one scan."""
-        image = torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume)))
-        logits = self._window.logits(self._network, image, float(image.min()))
-        return on_own_grid(logits, volume, self.package.labels)
+        image = self.prepared(volume)
+        logits = self.window.logits(self.network, image, float(image.min()))
+        return on_own_grid(logits, volume, self.package.labels, self.caution)
 
-
-def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...]) -> Prediction:
-    """Bring logits back to a scan's grid and decide there.
-
-    Args:
-        logits: of the prepared scan, each (K, D, H, W).
-        volume: the scan.
-        labels: of classes 1, 2, ...
-    """
-    orientation = Orientation.of(volume.grid.direction)
-    size = orientation.to_canonical(volume.voxels).shape
-    values = np.array([0, *(label.value for label in labels)])
-    values = values.astype(np.uint8 if values.max() < 256 else np.uint16)
-    heads = [np.empty(size, dtype=values.dtype) for _ in logits]
-    uncertainty = np.empty(size, dtype=np.float32)
-    rows = max(1, _SLAB_VOXELS // (size[1] * size[2]))
-    for start in range(0, size[0], rows):
-        slab = range(start, min(start + rows, size[0]))
-        here = HeadLogits(*(resample(head, size, slab)[None] for head in logits))
-        for result, head in zip(heads, here, strict=True):
-            result[slab.start : slab.stop] = values[head[0].argmax(0).numpy()]
-        uncertainty[slab.start : slab.stop] = uncertainty_map(here.conservative, here.radical)[0].numpy()
-    uncertain = (heads[1] != heads[2]).astype(np.uint8)
-    return Prediction(
-        *(np.ascontiguousarray(orientation.from_canonical(one)) for one in (*heads, uncertain, uncertainty))
-    )
+    def prepared(self, volume: Volume) -> Tensor:
+        """A scan as the network sees it, (D, H, W), float32."""
+        return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume)))
 
 
 def run_segmentation_job(job: Job, resume: bool, reporter: Reporter) -> str:
@@ -162,6 +121,8 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
         "created": time.time(),
         "labels": [asdict(label) for label in labels],
         "volumes_ml": volumes_ml,
+        "caution": segmenter.caution,
+        "uncertainty_threshold": uncertainty_threshold(segmenter.caution),
         "uncertain_ml": float(prediction.uncertain.sum() * volume.grid.voxel_ml),
         "seconds": {key: round(value, 3) for key, value in seconds.items()},
         "versions": {"coranet": __version__, "torch": torch.__version__, "python": platform.python_version()},
@@ -173,9 +134,17 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
             reporter.emit(Warned("nothing_found", f"no '{label.name}' was found in '{case.id}'."))
 
 
-def arrays_of(prediction: Prediction) -> dict[str, Array]:
-    """The arrays by name, without copying them."""
-    return {name: getattr(prediction, name) for name in Prediction.__dataclass_fields__}
+def _caution(config: SegmentConfig, package: ModelPackage) -> float:
+    """Where the dial stands: as the configuration says, else as the model says, else as the heads were trained."""
+    if config.inference.caution is not None:
+        return config.inference.caution
+    stored = package.card.get("caution")
+    try:
+        return float(stored or 0.0)
+    except (TypeError, ValueError) as error:
+        raise ModelError(
+            f"the model '{package.folder}' should name a number as its caution, got {stored!r}; set inference.caution."
+        ) from error
 
 
 def _volumes_ml(prediction: Prediction, labels: tuple[Label, ...], voxel_ml: float) -> dict[str, dict[str, float]]:

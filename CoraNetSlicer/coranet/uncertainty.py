@@ -5,6 +5,8 @@ Logits are (B, K, ...), class 0 is background.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -47,9 +49,10 @@ def caution_shift(conservative_logits: Tensor, radical_logits: Tensor) -> Tensor
 
 
 def uncertainty_map(conservative_logits: Tensor, radical_logits: Tensor) -> Tensor:
-    """Uncertainty in [0, 1]: the logistic function of minus `caution_shift`.
+    """Uncertainty in [0, 1]: u = 1 / (1 + exp(t)) of the `caution_shift` t.
 
-    At least 0.5 exactly where the heads name different classes; a threshold u is the shift log((1 - u) / u).
+    At least 0.5 exactly where the heads name different classes. The uncertain region for a caution t is where the map
+    is at least `uncertainty_threshold(t)`.
 
     Returns:
         Float32, (B, ...).
@@ -59,6 +62,64 @@ def uncertainty_map(conservative_logits: Tensor, radical_logits: Tensor) -> Tens
     certain = certain_region(conservative_logits, radical_logits)
     below_half = torch.nextafter(torch.tensor(0.5), torch.tensor(0.0)).to(value)
     return torch.where(certain, value.minimum(below_half), value.clamp_min(0.5))
+
+
+def uncertainty_threshold(caution: float) -> float:
+    """The uncertainty from which on a voxel is uncertain at a caution: 1 / (1 + exp(caution)), a float32."""
+    # Rounded as the map is, so that a comparison with it does not depend on who makes it.
+    return torch.tensor(1 / (1 + math.exp(caution)), dtype=torch.float32).item()
+
+
+def caution_at(uncertainty: float) -> float:
+    """The inverse of `uncertainty_threshold`: log((1 - u) / u); infinite at 0 and 1."""
+    if not 0 < uncertainty < 1:
+        return math.inf if uncertainty <= 0 else -math.inf
+    return math.log((1 - uncertainty) / uncertainty)
+
+
+def moved_labels(
+    conservative_logits: Tensor, radical_logits: Tensor, uncertainty: Tensor, threshold: float
+) -> tuple[Tensor, Tensor]:
+    """What the conservative and the radical head name when the dial stands at a caution t.
+
+    At t = 0 that is what they were trained to name. At t > 0 the conservative head keeps a foreground class if its
+    margin exceeds t; the radical head names the foreground class of largest margin where that exceeds -t. A voxel that
+    the heads name the wrong way round (conservative foreground, radical background) stays so until one of them turns;
+    then it is conservative background and radical foreground. At t < 0 the heads keep their labels where they are
+    uncertain; where they are not, both name what the one with the larger margin names.
+
+    So as t grows the conservative foreground shrinks and the radical one grows, heads that are certain name the same
+    class, and with two classes uncertain ones never do. (With more, a third class may be what makes them uncertain.)
+
+    Args:
+        conservative_logits: (B, K, ...).
+        radical_logits: (B, K, ...).
+        uncertainty: (B, ...), of `uncertainty_map`.
+        threshold: of `uncertainty_threshold`.
+
+    Returns:
+        Class indices of the conservative and of the radical head, int64, each (B, ...).
+    """
+    cautious, eager = conservative_logits.argmax(1), radical_logits.argmax(1)
+    if threshold == 0.5:
+        return cautious, eager
+    cautious_lead, eager_lead = _lead(conservative_logits), _lead(radical_logits)
+    if threshold > 0.5:
+        certain = uncertainty < threshold
+        surer = torch.where(cautious_lead >= eager_lead, cautious, eager)
+        return torch.where(certain, surer, cautious), torch.where(certain, surer, eager)
+    # In the numbers of the map, so that its rounding is theirs.
+    gives_up = (cautious > 0) & (torch.sigmoid(-cautious_lead) >= threshold)
+    joins = (eager == 0) & (torch.sigmoid(-eager_lead) >= threshold)
+    turned = (cautious > 0) & (eager == 0) & (gives_up | joins)
+    likeliest = radical_logits[:, 1:].argmax(1) + 1
+    return cautious.masked_fill(gives_up | turned, 0), torch.where(joins | turned, likeliest, eager)
+
+
+def _lead(logits: Tensor) -> Tensor:
+    """The best logit minus the second best; (B, ...)."""
+    best_two = logits.float().topk(2, dim=1).values
+    return best_two[:, 0] - best_two[:, 1]
 
 
 def _margins(logits: Tensor) -> Tensor:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from coranet.uncertainty import caution_shift, certain_region, uncertainty_map
+from coranet.uncertainty import (
+    caution_at,
+    caution_shift,
+    certain_region,
+    moved_labels,
+    uncertainty_map,
+    uncertainty_threshold,
+)
 
 CLASSES = [2, 3, 4]
 
@@ -138,3 +145,96 @@ def test_heads_that_are_equal_and_sure_are_certain():
     sure = 50 * conservative
     assert certain_region(sure, sure).all()
     assert (uncertainty_map(sure, sure) < 0.5).all()
+
+
+def moved(conservative: torch.Tensor, radical: torch.Tensor, caution: float) -> tuple[torch.Tensor, ...]:
+    """The region and the labels of the conservative and the radical head at a caution."""
+    uncertainty, threshold = uncertainty_map(conservative, radical), uncertainty_threshold(caution)
+    return uncertainty >= threshold, *moved_labels(conservative, radical, uncertainty, threshold)
+
+
+def labels_oracle(conservative: np.ndarray, radical: np.ndarray, caution: float) -> tuple[int, int]:
+    """The labels of one voxel at a caution of at least 0, with loops over its classes."""
+    margins = [
+        [float(logits[k] - max(np.delete(logits, k))) for k in range(len(logits))] for logits in (conservative, radical)
+    ]
+    kept = [k for k in range(1, len(conservative)) if margins[0][k] > caution]
+    best = max(range(1, len(radical)), key=lambda k: margins[1][k])
+    cautious, eager = kept[0] if kept else 0, best if margins[1][best] > -caution else 0
+    wrong_way_round = conservative.argmax() > 0 and radical.argmax() == 0
+    if wrong_way_round and (cautious, eager) != (conservative.argmax(), 0):
+        return 0, best
+    return cautious, eager
+
+
+CAUTIONS = [-9.0, -1.0, -0.2, 0.0, 1e-9, 0.1, 0.7, 2.0, 9.0]
+
+
+@pytest.mark.parametrize("caution", [caution for caution in CAUTIONS if caution >= 0])
+@pytest.mark.parametrize("classes", CLASSES)
+def test_moved_labels_are_those_of_a_loop_over_classes(classes, caution):
+    conservative, radical = random_heads(classes)
+    _, cautious, eager = moved(conservative, radical, caution)
+    pairs = zip(conservative[0, :, :, 0, 0].T.numpy(), radical[0, :, :, 0, 0].T.numpy(), strict=True)
+    expected = np.array([labels_oracle(first, second, caution) for first, second in pairs])
+    np.testing.assert_array_equal(cautious[0, :, 0, 0].numpy(), expected[:, 0])
+    np.testing.assert_array_equal(eager[0, :, 0, 0].numpy(), expected[:, 1])
+
+
+def tied_heads(classes: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits that are halves: many margins are the same, many are exactly a caution."""
+    generator = torch.Generator().manual_seed(3)
+    shape = (2, classes, 9, 7, 8)
+    first, second = (torch.randint(-4, 5, shape, generator=generator) / 2 for _ in range(2))
+    return first, second
+
+
+@pytest.mark.parametrize("caution", [*CAUTIONS, 0.5, -0.5, 1.0, 1.5])
+@pytest.mark.parametrize("heads", [random_heads, tied_heads])
+def test_with_two_classes_uncertain_is_where_the_moved_labels_differ(heads, caution):
+    uncertain, cautious, eager = moved(*heads(2), caution)
+    assert torch.equal(uncertain, cautious != eager)
+
+
+@pytest.mark.parametrize("caution", [*CAUTIONS, 0.5, -0.5, 1.0, 1.5])
+@pytest.mark.parametrize("heads", [random_heads, tied_heads])
+@pytest.mark.parametrize("classes", CLASSES)
+def test_where_the_heads_are_certain_their_moved_labels_are_the_same(classes, heads, caution):
+    uncertain, cautious, eager = moved(*heads(classes), caution)
+    assert torch.equal(cautious[~uncertain], eager[~uncertain])
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_at_zero_caution_the_labels_are_those_that_were_trained(classes):
+    conservative, radical = tied_heads(classes)
+    uncertain, cautious, eager = moved(conservative, radical, 0.0)
+    assert torch.equal(cautious, conservative.argmax(1)) and torch.equal(eager, radical.argmax(1))
+    assert torch.equal(uncertain, cautious != eager)
+
+
+@pytest.mark.parametrize("heads", [random_heads, tied_heads])
+@pytest.mark.parametrize("classes", CLASSES)
+def test_more_caution_flags_more_keeps_less_and_may_join_more(classes, heads):
+    results = [moved(*heads(classes), caution) for caution in CAUTIONS if caution >= 0]
+    for less, more in zip(results, results[1:], strict=False):
+        assert not (less[0] & ~more[0]).any()
+        assert not ((less[1] == 0) & (more[1] > 0)).any()
+        assert not ((less[2] > 0) & (more[2] == 0)).any()
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_much_caution_leaves_all_to_the_person(classes):
+    uncertain, cautious, eager = moved(*random_heads(classes), 20.0)
+    assert uncertain.all() and not cautious.any() and eager.all()
+
+
+@pytest.mark.parametrize("caution", CAUTIONS)
+def test_a_caution_and_its_threshold_belong_together(caution):
+    threshold = uncertainty_threshold(caution)
+    assert threshold == np.float32(1 / (1 + math.exp(caution)))
+    assert caution_at(threshold) == pytest.approx(caution, abs=1e-3)
+    assert uncertainty_threshold(caution_at(threshold)) == threshold
+
+
+def test_the_ends_of_the_map_are_infinite_cautions():
+    assert caution_at(0.0) == math.inf and caution_at(1.0) == -math.inf

@@ -1,0 +1,50 @@
+"""Where the dial should stand: the caution that flags a stated share of the errors on validation cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data.cache import PreparedCase
+from ..inference import SlidingWindow
+from ..uncertainty import caution_at, uncertainty_map
+
+# Beyond this, the heads of a network that learns as they do say nothing more about its errors.
+MOST_CAUTION = 10.0
+
+
+def calibrate_caution(
+    network: nn.Module, cases: Sequence[PreparedCase], window: SlidingWindow, classes: int, share: float = 0.8
+) -> float | None:
+    """The smallest caution whose uncertain region holds a share of the wrong voxels.
+
+    Wrong voxels of all cases are counted together, on the network's grid.
+
+    Args:
+        network: gives `HeadLogits`; evaluated as it is.
+        cases: prepared, with labels.
+        window: how to cover a whole scan.
+        classes: number of classes with background; with the background alone there is nothing to doubt.
+        share: of the wrong voxels, in (0, 1].
+
+    Returns:
+        Natural logarithm of a cost ratio, from -10 to 10; None where there is no wrong voxel or no case.
+    """
+    found = [_uncertainty_of_errors(network, case, window) for case in cases if case.labels is not None]
+    errors = np.sort(np.concatenate([np.empty(0, dtype=np.float32), *found]))[::-1]
+    if classes < 2 or not len(errors):
+        return None
+    least_flagged = errors[max(1, math.ceil(share * len(errors))) - 1]
+    return float(np.clip(caution_at(float(least_flagged)), -MOST_CAUTION, MOST_CAUTION))
+
+
+def _uncertainty_of_errors(network: nn.Module, case: PreparedCase, window: SlidingWindow) -> np.ndarray:
+    image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
+    logits = window.logits(network, image, case.padding)
+    uncertainty = uncertainty_map(logits.conservative[None], logits.radical[None])[0].numpy()
+    wrong = logits.segmentation.argmax(0).numpy() != np.asarray(case.labels)
+    return np.asarray(uncertainty[wrong])

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scans import grid_of, labels_on, name_of_direction, scan_on, signed_permutations, tilted
+
+from coranet.data.orientation import Orientation
+from coranet.data.preprocessing import Preprocessing
+from coranet.job import Label
+from coranet.networks import HeadLogits
+from coranet.prediction import arrays_of, channels_on_own_grid, on_own_grid
+from coranet.uncertainty import uncertainty_map, uncertainty_threshold
+from coranet.volume import Volume
+
+DIRECTIONS = signed_permutations()
+NAMES = [name_of_direction(direction) for direction in DIRECTIONS]
+PREDICTIONS = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
+
+
+def labels_named(*values: int) -> tuple[Label, ...]:
+    return tuple(Label(value, f"class {value}") for value in values)
+
+
+def logits_that_name(classes: np.ndarray, count: int) -> torch.Tensor:
+    one_hot = torch.nn.functional.one_hot(torch.from_numpy(classes.astype(np.int64)), count)
+    return one_hot.movedim(-1, 0).float()
+
+
+def there_and_back(labels: Volume, spacing_mm, values: tuple[int, ...]) -> np.ndarray:
+    """A label map through preprocessing, perfect logits, and back onto its own grid."""
+    prepared = Preprocessing(tuple(spacing_mm), "zscore").prepare_labels(labels, values)
+    logits = logits_that_name(prepared, len(values) + 1)
+    return on_own_grid(HeadLogits(logits, logits, logits), labels, labels_named(*values)).segmentation
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float:
+    return 2 * (first & second).sum() / (first.sum() + second.sum())
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS, ids=NAMES)
+@pytest.mark.parametrize("values", [(1, 7), (2, 3, 300)], ids=str)
+def test_labels_come_back_exactly_at_equal_spacing_however_a_scan_lies(direction, values):
+    labels = labels_on(grid_of(direction=tilted(direction)), values)
+    spacing = Orientation.of(labels.grid.direction).spacing_to_canonical(labels.grid.spacing_mm)
+    np.testing.assert_array_equal(there_and_back(labels, spacing, values), labels.voxels)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS[::5], ids=NAMES[::5])
+@pytest.mark.parametrize("spacing", [(0.7, 0.8, 0.9), (1.4, 1.1, 1.3), (1.0, 1.0, 2.0)], ids=str)
+def test_labels_come_back_nearly_at_other_spacing(direction, spacing):
+    labels = labels_on(grid_of((32, 28, 24), (1.0, 1.2, 1.5), tilted(direction)))
+    back = there_and_back(labels, spacing, (1, 7))
+    assert back.shape == labels.voxels.shape
+    for value in (1, 7):
+        assert dice(back == value, labels.voxels == value) > 0.95
+
+
+def random_heads(size=(5, 7, 6), classes: int = 3) -> HeadLogits:
+    generator = torch.Generator().manual_seed(0)
+    return HeadLogits(*(torch.randn(classes, *size, generator=generator) for _ in range(3)))
+
+
+def test_every_result_lies_on_the_scans_grid_with_the_labels_values(an_oblique_scan):
+    prediction = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
+    for name, voxels in arrays_of(prediction).items():
+        assert voxels.shape == an_oblique_scan.voxels.shape, name
+        assert voxels.flags["C_CONTIGUOUS"], name
+    assert tuple(arrays_of(prediction)) == PREDICTIONS
+    for head in (prediction.segmentation, prediction.conservative, prediction.radical):
+        assert head.dtype == np.uint8 and set(np.unique(head)) == {0, 4, 9}
+
+
+@pytest.mark.parametrize(("value", "dtype"), [(255, np.uint8), (256, np.uint16), (65535, np.uint16)])
+def test_label_maps_are_as_small_as_their_values_allow(an_oblique_scan, value, dtype):
+    prediction = on_own_grid(random_heads(classes=2), an_oblique_scan, labels_named(value))
+    assert prediction.segmentation.dtype == dtype and prediction.segmentation.max() == value
+
+
+def test_uncertain_is_where_the_labels_differ_and_uncertainty_at_least_one_half(an_oblique_scan):
+    prediction = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
+    differ = prediction.conservative != prediction.radical
+    assert prediction.uncertain.dtype == np.uint8 and prediction.uncertainty.dtype == np.float32
+    np.testing.assert_array_equal(prediction.uncertain, differ)
+    np.testing.assert_array_equal(prediction.uncertainty >= 0.5, differ)
+    assert prediction.uncertainty.min() >= 0 and prediction.uncertainty.max() <= 1
+
+
+def test_slabs_give_what_the_whole_gives(an_oblique_scan, monkeypatch):
+    whole = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
+    monkeypatch.setattr("coranet.prediction._SLAB_VOXELS", 1)
+    by_slice = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
+    for name, voxels in arrays_of(whole).items():
+        np.testing.assert_allclose(arrays_of(by_slice)[name], voxels, atol=1e-6 if name == "uncertainty" else 0)
+
+
+def test_uncertainty_of_a_scan_on_the_networks_grid_is_that_of_its_logits():
+    volume = scan_on(grid_of(direction=np.eye(3)))
+    heads = random_heads(size=(9, 12, 15))
+    prediction = on_own_grid(heads, volume, labels_named(4, 9))
+    expected = uncertainty_map(heads.conservative[None], heads.radical[None])[0].numpy()
+    np.testing.assert_allclose(prediction.uncertainty, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("caution", [-0.6, -0.2, 0.0, 0.3, 1.2])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_region_at_a_caution_is_a_threshold_of_a_map_that_does_not_move(an_oblique_scan, caution, classes):
+    labels = labels_named(*range(4, 3 + classes))
+    heads = random_heads(classes=classes)
+    trained = on_own_grid(heads, an_oblique_scan, labels)
+    moved = on_own_grid(heads, an_oblique_scan, labels, caution)
+    np.testing.assert_array_equal(moved.uncertainty, trained.uncertainty)
+    np.testing.assert_array_equal(moved.segmentation, trained.segmentation)
+    np.testing.assert_array_equal(moved.uncertain, trained.uncertainty >= uncertainty_threshold(caution))
+    assert 0 < moved.uncertain.sum() < moved.uncertain.size
+    if classes == 2:
+        np.testing.assert_array_equal(moved.uncertain, moved.conservative != moved.radical)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS[::5], ids=NAMES[::5])
+def test_channels_come_back_to_where_the_heads_do(direction):
+    volume = scan_on(grid_of(direction=tilted(direction)))
+    heads = random_heads(classes=2)
+    channels = channels_on_own_grid(heads.segmentation, volume.grid)
+    assert channels.shape == (2, *volume.voxels.shape) and channels.dtype == np.float32
+    expected = on_own_grid(heads, volume, labels_named(1)).segmentation
+    np.testing.assert_array_equal(channels.argmax(0), expected)

@@ -1,8 +1,9 @@
-"""Patches for a step of training. Seed and step decide on them, so nothing has to be stored for a resume."""
+"""Patches for a step of training. Seed, step and number of a patch decide on it, so nothing is stored for a resume."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,10 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .augmentation import Augmentation
+from .augmentation import Augmentation, PatchChange
 from .cache import PreparedCase
+from .mixing import Mixing
 
-_LABELED_STREAM, _UNLABELED_STREAM = 1, 2
+# First numbers of the random streams; each stream is said by four numbers, for shorter ones are filled with zeros.
+_LABELED, _UNLABELED, _WHETHER_MIXED, _BOXES = 1, 2, 3, 4
+
+Array = npt.NDArray[Any]
 
 
 class LabeledBatch(NamedTuple):
@@ -24,88 +29,151 @@ class LabeledBatch(NamedTuple):
 
 
 class UnlabeledBatch(NamedTuple):
-    """Two views of the same patches, (B, 1, D, H, W) float32: changed for the student, noisy for the teacher."""
+    """Two views of the same patches, (B, 1, D, H, W) float32.
+
+    Attributes:
+        student_images: changed in contrast, smoothed, noisy; where there is a mixing, with boxes exchanged.
+        teacher_images: the same geometric view with a little noise of its own; never mixed.
+        mixing: the boxes exchanged; None: none.
+    """
 
     student_images: Tensor
     teacher_images: Tensor
+    mixing: Mixing | None = None
+
+    def mixed(self, values: Tensor) -> Tensor:
+        """Bring what was said of the teacher's view to the student's.
+
+        Args:
+            values: (B, D, H, W) or (B, K, D, H, W), any type.
+
+        Returns:
+            The same with boxes exchanged as in the student's images; `values` itself where none were.
+        """
+        return values if self.mixing is None else self.mixing.apply(values)
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """Pieces of scans, and what is to be done to them; in the computer's memory.
+
+    Attributes:
+        images: (B, 1, *source_size), float16, or float32 if the prepared scans are.
+        labels: (B, 1, *source_size), uint8; None if there are none.
+        changes: one for each patch.
+        mixing: boxes to be exchanged; None: none.
+    """
+
+    images: Tensor
+    labels: Tensor | None
+    changes: tuple[PatchChange, ...]
+    mixing: Mixing | None = None
 
 
 class PatchSampler:
-    """Cuts random patches from prepared cases and augments them."""
+    """Cuts random patches from prepared cases and draws their changes; numpy alone, so that a thread can do it."""
 
-    def __init__(self, augmentation: Augmentation, seed: int, foreground_share: float, teacher_noise: float) -> None:
+    def __init__(
+        self,
+        augmentation: Augmentation,
+        seed: int,
+        foreground_share: float,
+        teacher_noise: float,
+        cutmix_share: float = 0.0,
+    ) -> None:
         """Fix what all batches share.
 
         Args:
             augmentation: also says how large the patches are.
             seed: of the whole training.
             foreground_share: share of labeled patches centred on a labeled voxel.
-            teacher_noise: standard deviation of the noise on the teacher's input.
+            teacher_noise: standard deviation of the noise on the teacher's input, in normalized intensity.
+            cutmix_share: share of unlabeled batches in which boxes are exchanged between patches.
         """
-        self._augmentation = augmentation
+        self.augmentation = augmentation
+        self.teacher_noise = teacher_noise
         self._seed = seed
         self._foreground_share = foreground_share
-        self._teacher_noise = teacher_noise
+        self._cutmix_share = cutmix_share
 
-    def labeled(self, cases: Sequence[PreparedCase], step: int, size: int) -> LabeledBatch:
-        """A batch of `size` labeled patches for a step."""
-        random = np.random.default_rng([self._seed, _LABELED_STREAM, step])
-        images, targets = [], []
-        for _ in range(size):
+    def labeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
+        """Labeled patches of a step.
+
+        Args:
+            cases: with labels.
+            step: of the training.
+            numbers: which patches of the step's batch.
+            pinned: whether to put them into memory from which a graphics card copies by itself.
+        """
+        images, labels = self._room(cases, len(numbers), pinned), self._room((), len(numbers), pinned)
+        changes = []
+        for index, number in enumerate(numbers):
+            random = self._stream(_LABELED, step, number)
             case = cases[int(random.integers(len(cases)))]
-            image, labels = self._cut(case, self._centre(case, random))
-            image, labels = self._augmentation.geometric(image, labels, _draw_seed(random))
-            images.append(self._augmentation.intensity(image, _draw_seed(random)))
-            targets.append(labels[0].long() if labels is not None else torch.empty(0))
-        return LabeledBatch(torch.stack(images), torch.stack(targets))
+            start = self._start(case, self._centre(case, random))
+            _crop(case.image, start, case.padding, images[index, 0].numpy())
+            if case.labels is not None:
+                _crop(case.labels, start, 0, labels[index, 0].numpy())
+            changes.append(self.augmentation.draw(random))
+        return Cuts(images, labels, tuple(changes))
 
-    def unlabeled(self, cases: Sequence[PreparedCase], step: int, size: int) -> UnlabeledBatch:
-        """A batch of `size` patches without labels for a step."""
-        random = np.random.default_rng([self._seed, _UNLABELED_STREAM, step])
-        student, teacher = [], []
-        for _ in range(size):
+    def unlabeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
+        """Patches of a step without labels, from anywhere; see `labeled`."""
+        images = self._room(cases, len(numbers), pinned)
+        changes = []
+        for index, number in enumerate(numbers):
+            random = self._stream(_UNLABELED, step, number)
             case = cases[int(random.integers(len(cases)))]
-            image, _ = self._cut(case, _anywhere(case.image.shape, random))
-            image, _ = self._augmentation.geometric(image, None, _draw_seed(random))
-            student.append(self._augmentation.intensity(image, _draw_seed(random)))
-            noise = random.normal(scale=self._teacher_noise, size=image.shape).astype(np.float32)
-            teacher.append(image + torch.from_numpy(noise))
-        return UnlabeledBatch(torch.stack(student), torch.stack(teacher))
+            start = self._start(case, _anywhere(case.image.shape, random))
+            _crop(case.image, start, case.padding, images[index, 0].numpy())
+            changes.append(self.augmentation.draw(random))
+        return Cuts(images, None, tuple(changes), self._mixing(step, numbers))
 
-    def _centre(self, case: PreparedCase, random: np.random.Generator) -> npt.NDArray[Any]:
+    def _stream(self, purpose: int, step: int, number: int) -> np.random.Generator:
+        return np.random.default_rng([self._seed, purpose, step, number])
+
+    def _room(self, cases: Sequence[PreparedCase], count: int, pinned: bool) -> Tensor:
+        """An empty tensor of `count` sources in the type of the cases' images; of labels, without cases."""
+        is_half = all(case.image.dtype == np.float16 for case in cases)
+        dtype = (torch.float16 if is_half else torch.float32) if cases else torch.uint8
+        return torch.empty((count, 1, *self.augmentation.source_size), dtype=dtype, pin_memory=pinned)
+
+    def _mixing(self, step: int, numbers: range) -> Mixing | None:
+        # One decision a step: all processes of a training share it.
+        if self._cutmix_share <= self._stream(_WHETHER_MIXED, step, 0).random():
+            return None
+        firsts = numbers[: len(numbers) // 2 * 2 : 2]
+        streams = [self._stream(_BOXES, step, number) for number in firsts]
+        return Mixing.draw(self.augmentation.patch_size, streams)
+
+    def _centre(self, case: PreparedCase, random: np.random.Generator) -> Array:
         present = [voxels for voxels in case.foreground if len(voxels)]
         if not present or random.random() >= self._foreground_share:
             return _anywhere(case.image.shape, random)
         voxels = present[int(random.integers(len(present)))]
-        centre: npt.NDArray[Any] = voxels[int(random.integers(len(voxels)))]
+        centre: Array = voxels[int(random.integers(len(voxels)))]
         return centre
 
-    def _cut(self, case: PreparedCase, centre: npt.NDArray[Any]) -> tuple[Tensor, Tensor | None]:
-        size = np.array(self._augmentation.source_size)
+    def _start(self, case: PreparedCase, centre: Array) -> Array:
+        """First voxel of the source whose middle lies near the wanted centre; may lie outside of the scan."""
         shape = np.array(case.image.shape)
         # Inside the scan where it is large enough, so that padding is not learned as anatomy.
-        patch = np.minimum(self._augmentation.patch_size, shape)
+        patch = np.minimum(self.augmentation.patch_size, shape)
         middle = np.clip(centre, patch // 2, shape - (patch - patch // 2))
-        start = middle - size // 2
-        image = _crop(case.image, start, size, case.padding)
-        labels = None if case.labels is None else _crop(case.labels, start, size, 0.0)
-        return image, labels
+        start: Array = middle - np.array(self.augmentation.source_size) // 2
+        return start
 
 
-def _anywhere(shape: tuple[int, ...], random: np.random.Generator) -> npt.NDArray[Any]:
+def _anywhere(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return random.integers(0, shape)
 
 
-def _crop(array: npt.NDArray[Any], start: npt.NDArray[Any], size: npt.NDArray[Any], padding: float) -> Tensor:
-    """A box of `size` from `start`, which may lie partly outside; (1, D, H, W) float32."""
-    result = np.full(size, padding, dtype=np.float32)
+def _crop(scan: Array, start: Array, padding: float, room: Array) -> None:
+    """Fill `room` with the scan's voxels from `start`, and with padding what lies outside of the scan."""
     lower = np.maximum(start, 0)
-    upper = np.minimum(start + size, array.shape)
+    upper = np.minimum(start + room.shape, scan.shape)
     source = tuple(slice(low, high) for low, high in zip(lower, upper, strict=True))
     target = tuple(slice(low - begin, high - begin) for low, high, begin in zip(lower, upper, start, strict=True))
-    result[target] = array[source]
-    return torch.from_numpy(result)[None]
-
-
-def _draw_seed(random: np.random.Generator) -> int:
-    return int(random.integers(2**31))
+    if (upper - lower < room.shape).any():
+        room.fill(padding)
+    room[target] = scan[source]

@@ -1,0 +1,143 @@
+"""Batches for training: cut in a thread while the device computes the step before, changed on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..devices import Device
+from .cache import PreparedCase
+from .intensity import add_noise
+from .patches import Cuts, LabeledBatch, PatchSampler, UnlabeledBatch
+
+
+@dataclass(frozen=True)
+class Shard:
+    """This process's part of every batch: patches rank * B to (rank + 1) * B of count * B."""
+
+    rank: int = 0
+    count: int = 1
+
+    def numbers(self, batch_size: int) -> range:
+        """Numbers of this process's patches in the batch of all processes."""
+        return range(self.rank * batch_size, (self.rank + 1) * batch_size)
+
+
+class Loader:
+    """Gives the batches of each step. A batch is said by seed, step and sizes alone, whatever was asked for before.
+
+    Use it in a `with` statement, which ends its thread. The patches of the next step are cut, not changed, while the
+    caller computes; what goes wrong there is raised when that step is asked for.
+
+    Attributes:
+        batch_sizes: labeled and unlabeled patches a step of this process; may be changed between steps. Where boxes are
+            exchanged between patches, several processes give what one would give only for even sizes.
+    """
+
+    def __init__(
+        self,
+        sampler: PatchSampler,
+        labeled_cases: Sequence[PreparedCase],
+        unlabeled_cases: Sequence[PreparedCase],
+        batch_sizes: tuple[int, int],
+        device: Device,
+        shard: Shard = Shard(),
+    ) -> None:
+        """Start with nothing cut yet.
+
+        Args:
+            sampler: cuts the patches and draws their changes.
+            labeled_cases: for `labeled`.
+            unlabeled_cases: for `unlabeled`; may be empty where that is not called.
+            batch_sizes: labeled and unlabeled patches a step, of this process.
+            device: where the batches are wanted.
+            shard: which part of the whole batch is this process's.
+        """
+        self.batch_sizes = batch_sizes
+        self._sampler = sampler
+        self._cases = (labeled_cases, unlabeled_cases)
+        self._device = device
+        self._shard = shard
+        # MPS cannot sample volumes on a grid.
+        is_cuda = device.torch_device.type == "cuda"
+        self._workplace = device.torch_device if is_cuda else torch.device("cpu")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="patches")
+        self._ahead: dict[tuple[int, int, int], Future[Cuts]] = {}
+
+    def labeled(self, step: int) -> LabeledBatch:
+        """The labeled batch of a step."""
+        with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
+            cuts, images, labels = self._moved(self._cuts(0, step))
+            images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
+            images = self._for_student(images, cuts)
+            targets = labels[:, 0].long() if labels is not None else torch.empty(0, dtype=torch.int64)
+            return LabeledBatch(self._delivered(images), targets.to(self._device.torch_device))
+
+    def unlabeled(self, step: int) -> UnlabeledBatch:
+        """The unlabeled batch of a step."""
+        with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
+            cuts, images, _ = self._moved(self._cuts(1, step))
+            images, _ = self._sampler.augmentation.spatial.apply(images, None, _maps(cuts))
+            student = self._for_student(images, cuts)
+            if cuts.mixing is not None:
+                student = cuts.mixing.apply(student)
+            deviations = [self._sampler.teacher_noise] * len(cuts.changes)
+            teacher = add_noise(images, deviations, [change.teacher_noise_seed for change in cuts.changes])
+            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), cuts.mixing)
+
+    def shrink(self) -> bool:
+        """Halve the batches, because memory did not suffice; False if they are of one patch already."""
+        smaller = tuple(max(1, size // 2) for size in self.batch_sizes)
+        has_shrunk = smaller != self.batch_sizes
+        self.batch_sizes = (smaller[0], smaller[1])
+        return has_shrunk
+
+    def close(self) -> None:
+        """End the thread; waits for the patches that it is cutting."""
+        self._ahead.clear()
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cuts(self, kind: int, step: int) -> Cuts:
+        size = self.batch_sizes[kind]
+        waiting = self._ahead.pop((kind, step, size), None) or self._begin(kind, step, size)
+        for outdated in [key for key in self._ahead if key[0] == kind]:
+            self._ahead.pop(outdated).cancel()
+        cuts = waiting.result()
+        self._ahead[(kind, step + 1, size)] = self._begin(kind, step + 1, size)
+        return cuts
+
+    def _begin(self, kind: int, step: int, size: int) -> Future[Cuts]:
+        cut = (self._sampler.labeled, self._sampler.unlabeled)[kind]
+        numbers = self._shard.numbers(size)
+        return self._thread.submit(cut, self._cases[kind], step, numbers, self._workplace.type == "cuda")
+
+    def _moved(self, cuts: Cuts) -> tuple[Cuts, Tensor, Tensor | None]:
+        images = cuts.images.to(self._workplace, non_blocking=True).float()
+        labels = None if cuts.labels is None else cuts.labels.to(self._workplace, non_blocking=True)
+        return cuts, images, labels
+
+    def _for_student(self, images: Tensor, cuts: Cuts) -> Tensor:
+        changes = [change.intensity for change in cuts.changes]
+        return self._sampler.augmentation.intensity.apply(images, changes)
+
+    def _delivered(self, images: Tensor) -> Tensor:
+        return images.to(self._device.torch_device, memory_format=self._device.memory_format)
+
+
+def _maps(cuts: Cuts) -> np.ndarray[Any, Any]:
+    return np.stack([change.spatial for change in cuts.changes])

@@ -1,4 +1,4 @@
-"""The command line: ``python -m coranet train | segment | evaluate | run | doctor | phantom``.
+"""The command line: ``python -m coranet train | segment | evaluate | experiment | run | doctor | phantom``.
 
 Imports of torch are inside the commands: ``--help`` and ``doctor`` must work where torch is missing.
 """
@@ -9,11 +9,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
-from .errors import ConfigError, CoraNetError, DataError, JobError, PackageError
+from .errors import ConfigError, CoraNetError, DataError, JobCancelled, JobError, PackageError
+from .experiments.command import add_experiment_command
+from .setting_words import overrides
 
 if TYPE_CHECKING:
     from .job import Case, Datalist, Job, JobKind
@@ -23,6 +25,7 @@ _EXAMPLES = """examples:
   coranet train scans/dataset.json --output job --preset quick
   coranet segment scan.nrrd dicom_folder --model job --output results
   coranet evaluate scans/dataset.json --model job --output scores
+  coranet experiment scans/dataset.json --methods supervised,coranet --output comparison --preset quick
 """
 
 
@@ -42,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
+    except JobCancelled as cancelled:
+        sys.stderr.write(f"{cancelled}\n")
+        return cancelled.exit_code
     except CoraNetError as error:
         return _told(error)
     except ModuleNotFoundError as error:
@@ -60,7 +66,7 @@ def _train(options: argparse.Namespace) -> int:
     from .data.datalist import read_datalist, with_validation_cases
     from .job import Job, JobKind
 
-    config = TrainConfig.from_preset(options.preset, _overrides(options.set))
+    config = TrainConfig.from_preset(options.preset, overrides(options.set))
     if options.resume and Job.exists(options.output):
         if options.set or options.preset != DEFAULT_PRESET:
             raise ConfigError("a resumed job keeps its settings; leave out --preset and --set, or start a new job.")
@@ -90,7 +96,7 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
     from .job import Datalist, Job, JobKind
     from .model_package import ModelPackage
 
-    config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(_overrides(options.set))
+    config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(overrides(options.set))
     if options.resume and Job.exists(options.output):
         if options.set:
             raise ConfigError("a resumed job keeps its settings; leave out --set, or start a new job.")
@@ -98,6 +104,15 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
     package = ModelPackage.read(config.model)
     job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))
     return _work_in_terminal(job, resume=False)
+
+
+def _segment_settings(options: argparse.Namespace) -> dict[str, Any]:
+    chosen: dict[str, Any] = {**overrides(options.set)}
+    if options.caution is not None:
+        chosen["inference.caution"] = options.caution
+    if options.compare_uncertainties:
+        chosen["compare_uncertainties"] = True
+    return chosen
 
 
 def _new_job(folder: str, kind: JobKind, config: TrainConfig | SegmentConfig, datalist: Datalist) -> Job:
@@ -186,16 +201,6 @@ def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
         )
 
 
-def _overrides(words: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise ConfigError(f"--set expects key=value, got '{word}'.")
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="coranet",
@@ -206,6 +211,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"coranet {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_job_commands(commands)
+    add_experiment_command(commands)
     doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
@@ -225,11 +231,13 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     train.set_defaults(command=_train)
     segment = commands.add_parser("segment", help="segment scans with a trained model")
     segment.add_argument("inputs", nargs="+", metavar="INPUT", help="image file, DICOM folder, or folder of images")
-    segment.set_defaults(command=_segment)
+    segment.set_defaults(command=_segment, compare_uncertainties=False)
     evaluate = commands.add_parser("evaluate", help="measure a model on the test cases of a datalist")
     evaluate.add_argument("datalist", help="dataset.json with test and labels")
+    evaluate.add_argument("--compare-uncertainties", action="store_true", help="measure other uncertainties, too")
     evaluate.set_defaults(command=_evaluate)
     for one in (segment, evaluate):
+        one.add_argument("--caution", type=float, metavar="T", help="the dial: more flags more; default: the model's")
         one.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         one.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     for one in (train, segment, evaluate):

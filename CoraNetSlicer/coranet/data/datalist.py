@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,56 @@ def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> 
     chosen = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:wanted]}
     cases = tuple(replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases)
     return replace(datalist, cases=cases)
+
+
+def with_labeled_cases(datalist: Datalist, count: int, seed: int) -> Datalist:
+    """Keep some of the labeled cases and leave out the others altogether, to see what fewer labels are worth.
+
+    Args:
+        datalist: all cases; those named for validation stay.
+        count: how many labeled cases to keep; of two counts, the smaller one's cases are among the larger one's.
+        seed: chooses which.
+
+    Raises:
+        DataError: there are not as many.
+    """
+    labeled = datalist.with_role(Role.TRAINING)
+    if not 1 <= count <= len(labeled):
+        raise DataError(
+            f"the datalist has {len(labeled)} labeled cases, so 1 to {len(labeled)} can be kept, not {count}."
+        )
+    kept = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:count]}
+    return replace(datalist, cases=tuple(c for c in datalist.cases if c.role is not Role.TRAINING or c.id in kept))
+
+
+def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
+    """Make the unlabeled cases labeled ones, for the training that knows every label.
+
+    Args:
+        datalist: all cases.
+        folder: holds their label maps; that of ``image007.nrrd`` is ``label007`` or ``image007``, in any image format.
+
+    Raises:
+        DataError: a case has no label map there, or several.
+    """
+    found: dict[str, list[Path]] = {}
+    for name, path in find_images(folder):
+        found.setdefault(name, []).append(path)
+
+    def labeled(case: Case) -> Case:
+        if case.role is not Role.UNLABELED:
+            return case
+        own = image_name(case.image)
+        names = dict.fromkeys((re.sub("^image", "label", own), own))
+        paths = next((found[name] for name in names if name in found), [])
+        if len(paths) != 1:
+            raise DataError(
+                f"'{folder}' has {len(paths)} label maps for '{case.image}', expected one with the name "
+                f"{' or '.join(names)}; name it so."
+            )
+        return replace(case, role=Role.TRAINING, label=str(paths[0]))
+
+    return replace(datalist, cases=tuple(labeled(case) for case in datalist.cases))
 
 
 def _read_json_object(path: Path) -> dict[str, Any]:

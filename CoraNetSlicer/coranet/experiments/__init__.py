@@ -1,0 +1,1 @@
+"""Methods compared under equal conditions: plan, run, measure, report."""

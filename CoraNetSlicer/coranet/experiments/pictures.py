@@ -1,0 +1,147 @@
+"""Pictures of the regions moving through a training: snapshots drawn over a slice of their scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data.orientation import Orientation
+from ..errors import DataError
+from ..job import Job
+from ..volume import read_image, read_label_map
+from .results import RunResult
+
+UNCERTAIN = 255
+UNCERTAIN_COLOR = (255, 196, 0)
+CLASS_COLORS = ((64, 156, 255), (64, 214, 140), (226, 102, 200), (255, 128, 96), (150, 120, 255))
+_OPACITY = 0.5
+_MOST_PICTURES = 6
+_MARGIN_VOXELS = 8
+_LONGEST_SIDE_PIXELS = 256
+
+
+@dataclass(frozen=True)
+class RegionPicture:
+    """One snapshot, drawn.
+
+    Attributes:
+        step: of the training.
+        uncertain_share: share of the scan's voxels.
+        pixels: (rows, columns, 3), uint8.
+    """
+
+    step: int
+    uncertain_share: float
+    pixels: npt.NDArray[np.uint8]
+
+
+def region_pictures(result: RunResult) -> list[RegionPicture]:
+    """At most six snapshots of a run, evenly spaced, on the slice that holds most foreground.
+
+    The slice lies across the longest spacing; it is shown as radiologists do:
+    the patient's left on the right, front or head up.
+
+    Args:
+        result: a run; without snapshots, or with files that are gone, it has no pictures.
+    """
+    snapshots = result.training.snapshots
+    if not snapshots:
+        return []
+    job = Job.open(result.run.train_folder)
+    cases = {case.id: case for case in result.run.train_cases.cases}
+    chosen = [one for one in snapshots if one.case == snapshots[-1].case and one.case in cases]
+    files = [(one, job.folder / one.file) for one in _evenly(chosen)]
+    files = [(one, path) for one, path in files if path.exists()]
+    try:
+        drawn = _draw(Path(cases[chosen[-1].case].image), [path for _, path in files]) if files else []
+    except DataError:
+        # The scan has gone since: the figures of the report do not need it.
+        return []
+    return [RegionPicture(one.step, one.uncertain_share, pixels) for (one, _), pixels in zip(files, drawn, strict=True)]
+
+
+def _evenly(snapshots: Sequence[Any]) -> list[Any]:
+    if len(snapshots) <= _MOST_PICTURES:
+        return list(snapshots)
+    return [snapshots[round(index)] for index in np.linspace(0, len(snapshots) - 1, _MOST_PICTURES)]
+
+
+def _draw(image_path: Path, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
+    image = read_image(image_path)
+    orientation = Orientation.of(image.grid.direction)
+    spacing = orientation.spacing_to_canonical(image.grid.spacing_mm)[::-1]
+    scan = orientation.to_canonical(image.voxels)
+    regions = []
+    for path in snapshot_paths:
+        snapshot = read_label_map(path)
+        difference = snapshot.grid.difference(image.grid)
+        if difference:
+            raise DataError(f"'{path}' lies on another grid than '{image_path}' ({difference}); train anew.")
+        regions.append(orientation.to_canonical(snapshot.voxels))
+    axis = _axis_across(spacing)
+    index = _fullest_slice(np.maximum.reduce(regions), axis)
+    flat = [np.take(voxels, index, axis) for voxels in (scan, *regions)]
+    if axis != 0:
+        flat = [voxels[::-1] for voxels in flat]  # superior is up
+    in_plane = [spacing[other] for other in range(3) if other != axis]
+    window = _window(np.maximum.reduce(flat[1:]))
+    gray = _gray(scan, flat[0][window])
+    return [_enlarged(_overlaid(gray, region[window]), in_plane) for region in flat[1:]]
+
+
+def _axis_across(spacing_spl: Sequence[float]) -> int:
+    """Where the spacing is longest; of equal ones the first, from foot to head."""
+    longest = max(spacing_spl)
+    return next(axis for axis, spacing in enumerate(spacing_spl) if spacing > 0.95 * longest)
+
+
+def _fullest_slice(region: npt.NDArray[Any], axis: int) -> int:
+    others = tuple(other for other in range(3) if other != axis)
+    counts = (region > 0).sum(axis=others)
+    return int(counts.argmax()) if counts.any() else len(counts) // 2
+
+
+def _window(region: npt.NDArray[Any]) -> tuple[slice, slice]:
+    """The part of the slice around the region, with as much again on each side, at least a few voxels."""
+    rows, columns = np.nonzero(region)
+    if not len(rows):
+        return slice(None), slice(None)
+
+    def around(places: npt.NDArray[Any]) -> slice:
+        margin = max(_MARGIN_VOXELS, int(places.max() - places.min()) // 2)
+        return slice(max(0, int(places.min()) - margin), int(places.max()) + margin + 1)
+
+    return around(rows), around(columns)
+
+
+def _gray(scan: npt.NDArray[Any], part: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    low, high = np.percentile(scan, (1, 99))
+    share = np.clip((part - low) / max(float(high - low), 1e-6), 0, 1)
+    return np.repeat((255 * share)[..., None], 3, axis=2).astype(np.float32)
+
+
+def _overlaid(gray: npt.NDArray[np.float32], region: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    pixels = gray.copy()
+    for value in np.unique(region[region > 0]):
+        color = UNCERTAIN_COLOR if value == UNCERTAIN else CLASS_COLORS[(int(value) - 1) % len(CLASS_COLORS)]
+        inside = region == value
+        pixels[inside] = (1 - _OPACITY) * pixels[inside] + _OPACITY * np.array(color, np.float32)
+    return pixels.astype(np.uint8)
+
+
+def _enlarged(pixels: npt.NDArray[np.uint8], spacing_mm: Sequence[float]) -> npt.NDArray[np.uint8]:
+    """Square pixels of equal size in millimetres, repeated where they are few."""
+    size_mm = [count * spacing for count, spacing in zip(pixels.shape[:2], spacing_mm, strict=True)]
+    scale = _LONGEST_SIDE_PIXELS / max(size_mm)
+    counts = [max(1, round(size * scale)) for size in size_mm]
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * there / wanted).astype(int)
+        for wanted, there in zip(counts, pixels.shape[:2], strict=True)
+    )
+    enlarged: npt.NDArray[np.uint8] = pixels[np.ix_(rows, columns)]
+    return enlarged

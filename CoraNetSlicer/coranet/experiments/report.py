@@ -1,0 +1,265 @@
+"""The report of an experiment: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from ..config import TrainConfig
+from ..events import duration
+from ..job import Role
+from ..job.files import atomic_path
+from . import figures
+from .page import figure, page, section, table
+from .pictures import CLASS_COLORS, UNCERTAIN_COLOR, region_pictures
+from .png import data_uri
+from .results import MethodResult, RunResult
+from .statistics import Interval
+
+_LOSSES = (
+    ("total", "loss"), ("supervised", "supervised loss"), ("certain", "loss in the certain region"),
+    ("uncertain", "loss in the uncertain region"), ("uncertain_share", "uncertain share of unlabeled voxels"),
+)  # fmt: skip
+
+
+def write_report(path: Path, results: Sequence[RunResult], methods: Sequence[MethodResult], command: str) -> None:
+    """Write the report.
+
+    Args:
+        path: HTML file, UTF-8.
+        results: all runs, also those that were not tested.
+        methods: the tested ones by method.
+        command: what a person types to run it again.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    methods = figures.upper_bounds_last(methods)
+    sections = [
+        _head(results, command),
+        *(_comparison(methods, labeled) for labeled in _labeled_counts(methods)),
+        *_charts(results, methods),
+        section("The uncertain region through training", *(_pictures(result) for result in _first_seeds(results))),
+        section("What else was told", _incomplete(results), _warnings(results)),
+    ]
+    with atomic_path(path) as temporary:
+        temporary.write_text(
+            page("CoraNet: comparison of methods", [part for part in sections if part]), encoding="utf-8"
+        )
+
+
+def _head(results: Sequence[RunResult], command: str) -> str:
+    first = results[0]
+    config = first.run.train_config
+    rows = {
+        "command": f"<code>{escape(command)}</code>",
+        "preset": escape(f"{config.preset}, {_steps(config)}"),
+        "seeds": escape(_listed(str(result.run.seed) for result in results)),
+        "device": escape(_listed(result.training.device for result in results)),
+        "CoraNet": escape(_listed(result.training.version for result in results)),
+        "cases": escape(_cases(results)),
+        "classes": escape(", ".join(first.class_names)),
+    }
+    terms = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
+    return (
+        "<h1>Comparison of methods</h1>"
+        '<p class="soft">Same cases, network, augmentation, number of steps and seeds for every method. Each model was '
+        "chosen on validation cases; the test cases were touched once, after all trainings.</p>"
+        f"<dl>{terms}</dl>"
+    )
+
+
+def _steps(config: TrainConfig) -> str:
+    training = config.training
+    total = training.pretraining_steps + training.self_training_steps
+    return f"{total} steps ({training.pretraining_steps} of them on labeled cases alone)"
+
+
+def _cases(results: Sequence[RunResult]) -> str:
+    first = results[0].run
+    labeled = " / ".join(dict.fromkeys(str(result.run.label_count) for result in results))
+    validation = _listed(str(_count(result, Role.VALIDATION)) for result in results)
+    unlabeled = max(_count(result, Role.UNLABELED) for result in results)
+    return f"{labeled} labeled; {validation} for validation; {unlabeled} unlabeled; {len(first.test_cases.cases)} test"
+
+
+def _count(result: RunResult, role: Role) -> int:
+    return len(result.run.train_cases.with_role(role))
+
+
+def _comparison(methods: Sequence[MethodResult], labeled: int | None) -> str:
+    chosen = [method for method in methods if method.labeled == labeled]
+    names = chosen[0].runs[0].class_names
+    shown_classes = names if len(names) > 1 else ()
+    head = [
+        "method", "mean Dice", *shown_classes, "HD95, mm", "less supervised-only", "distance closed",
+        "errors caught", "flagged", "CSI", "training",
+    ]  # fmt: skip
+    rows = [_row(method, shown_classes) for method in chosen]
+    title = "Results" if labeled is None else f"Results with {labeled} labeled cases"
+    seeds = max(len(method.runs) for method in chosen)
+    note = (
+        f"<p class=soft>Mean{' ± standard deviation' if seeds > 1 else ''} over {seeds} "
+        f"{'seeds' if seeds > 1 else 'seed'}; the difference to supervised-only is paired by case and seed, in "
+        "brackets its 95 % bootstrap interval over the cases; distance closed: 0 % supervised-only, 100 % fully supervised; "
+        "errors caught: share of the wrong voxels inside the flagged region. The best method that knows no label of an "
+        "unlabeled case is set off.</p>"
+    )
+    return section(title, table(head, rows, _best(chosen)), note)
+
+
+def _row(method: MethodResult, class_names: Sequence[str]) -> list[str]:
+    return [
+        escape(method.method),
+        _shown(method.figure(), method.figure_spread()),
+        *(_shown(method.class_figure(name)) for name in class_names),
+        _shown(method.figure("hd95_mm"), method.figure_spread("hd95_mm"), 1),
+        _difference(method.difference),
+        _percent(method.closed, 0),
+        _percent(method.figure("error_coverage")),
+        _percent(method.figure("flagged_share")),
+        _shown(method.figure("csi"), method.figure_spread("csi")),
+        escape(duration(method.seconds() or 0.0)),
+    ]
+
+
+def _best(methods: Sequence[MethodResult]) -> list[int]:
+    known = [
+        (dice, index)
+        for index, method in enumerate(methods)
+        if (dice := method.figure()) is not None and method.runs[0].run.variant.base != "fully_supervised"
+    ]
+    return [max(known)[1]] if len(known) > 1 else []
+
+
+def _charts(results: Sequence[RunResult], methods: Sequence[MethodResult]) -> list[str]:
+    numbers = figures.numbers_of(results)
+    counts = _labeled_counts(methods)
+    dice = [
+        figure(
+            figures.dice_by_case([method for method in methods if method.labeled == labeled], numbers),
+            "A dot is a test case (mean over classes and seeds), the bar their mean.", _for_labeled(labeled, counts),
+        )
+        for labeled in counts
+    ]  # fmt: skip
+    curves = [
+        part for labeled in dict.fromkeys(one.run.labeled for one in results) for part in _curves(results, labeled)
+    ]
+    return [
+        section("Dice by case", *dice),
+        section(
+            "Label efficiency",
+            figure(figures.label_efficiency(methods, numbers), "Mean over the seeds; bars: their standard deviation."),
+        ),
+        section("Where the errors are", *_coverage(methods, counts)),
+        section("Training", *curves),
+    ]
+
+
+def _curves(results: Sequence[RunResult], labeled: int | None) -> list[str]:
+    numbers = figures.numbers_of(results)
+    chosen = [result for result in results if result.run.labeled == labeled]
+    suffix = "" if labeled is None else f" ({labeled} labeled cases)"
+    validation = figure(
+        figures.validation_curves(chosen, numbers), "Mean over the classes and the seeds.", f"Validation Dice{suffix}"
+    )
+    losses = [
+        figure(
+            figures.loss_curves(chosen, numbers, name, title),
+            "Mean over the seeds, smoothed.", f"{title.capitalize()}{suffix}",
+        )
+        for name, title in _LOSSES
+    ]  # fmt: skip
+    return [validation, *losses]
+
+
+def _coverage(methods: Sequence[MethodResult], counts: Sequence[int | None]) -> list[str]:
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(method.method for method in methods))}
+    parts = []
+    for labeled in counts:
+        chosen = [method for method in methods if method.labeled == labeled]
+        by_method = figures.coverage_curves(chosen, numbers)
+        caption = "Lines: the most uncertain voxels, flagged first. Dots: the region that each model flags by itself."
+        parts.append(figure(by_method, caption, _for_labeled(labeled, counts)))
+        for method in chosen:
+            title = f"Other uncertainties of {method.method} {_for_labeled(labeled, counts)}".strip()
+            parts.append(figure(figures.uncertainty_curves(method), "All on the same model and test cases.", title))
+    return parts
+
+
+def _pictures(result: RunResult) -> str:
+    shown = region_pictures(result)
+    pictures = "".join(
+        f'<div><img src="{data_uri(one.pixels)}" alt="regions at step {one.step}">step {one.step}, '
+        f"{_percent(one.uncertain_share)} uncertain</div>"
+        for one in shown
+    )
+    colors = zip(
+        (*result.class_names, "uncertain"), (*_class_colors(len(result.class_names)), UNCERTAIN_COLOR), strict=True
+    )
+    keys = "".join(
+        f'<li><span class="key" style="background: rgb{color}"></span> {escape(name)}</li>' for name, color in colors
+    )
+    strip = f'<ul class="legend">{keys}</ul><div class="strip">{pictures}</div>' if pictures else ""
+    case = result.training.snapshots[-1].case if result.training.snapshots else ""
+    return figure(strip, f"Unlabeled case {case}: certain regions by class, and the uncertain region.", result.run.name)
+
+
+def _class_colors(count: int) -> list[tuple[int, int, int]]:
+    return [CLASS_COLORS[index % len(CLASS_COLORS)] for index in range(count)]
+
+
+def _first_seeds(results: Sequence[RunResult]) -> list[RunResult]:
+    return [result for result in results if result.run.seed == results[0].run.seed]
+
+
+def _incomplete(results: Sequence[RunResult]) -> str:
+    names = [escape(result.run.name) for result in results if not result.cases]
+    items = "".join(f"<li>{name}</li>" for name in names)
+    return f"<p>These runs are not complete; the same command resumes them:</p><ul>{items}</ul>" if names else ""
+
+
+def _warnings(results: Sequence[RunResult]) -> str:
+    runs: dict[str, list[str]] = {}
+    for result in results:
+        for message in result.training.warnings:
+            runs.setdefault(message, []).append(result.run.name)
+    items = "".join(
+        f"<li>{escape(message)} <span class=soft>({escape('; '.join(names[:4]))}"
+        f"{f' and {len(names) - 4} more' if len(names) > 4 else ''})</span></li>"
+        for message, names in runs.items()
+    )
+    return f"<p>Warnings:</p><ul>{items}</ul>" if items else ""
+
+
+def _labeled_counts(methods: Sequence[MethodResult]) -> list[int | None]:
+    return list(dict.fromkeys(method.labeled for method in methods))
+
+
+def _for_labeled(labeled: int | None, counts: Sequence[int | None]) -> str:
+    if len(counts) < 2:
+        return ""
+    return "all labeled cases" if labeled is None else f"{labeled} labeled cases"
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(value for value in values if value)) or "-"
+
+
+def _shown(value: float | None, deviation: float | None = None, digits: int = 3) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" + ("" if deviation is None else f" <small>± {deviation:.{digits}f}</small>")
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def _difference(difference: Interval | None) -> str:
+    if difference is None:
+        return "-"
+    if difference.low is None or difference.high is None:
+        return f"{difference.mean:+.3f}"
+    return f"{difference.mean:+.3f} <small>[{difference.low:+.3f}, {difference.high:+.3f}]</small>"

@@ -1,0 +1,220 @@
+"""Works through many jobs, several at once: each is a process of its own, as if started by hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import JobCancelled, JobError, storage_error
+from ..events import Failed, Finished, duration
+from ..job import Job, JobStatus, terminate_tree
+
+ENGINE = Path(__file__).resolve().parents[1] / "__main__.py"
+POLL_INTERVAL_S = 0.5
+_NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
+
+
+class Process(Protocol):
+    """What is asked of a started process; subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int:
+        """Process number."""
+
+    def poll(self) -> int | None:
+        """Exit code, or None while it runs."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job of an experiment, and its name for people."""
+
+    name: str
+    job: Job
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that did not come to its end, and the sentence that says why."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What differs between a terminal and a test.
+
+    Attributes:
+        start: starts the process of a job; the second argument says whether to resume it.
+        tell: is given each line for people.
+        wait: lets some time pass between two looks at the processes.
+    """
+
+    start: Callable[[Job, bool], Process]
+    tell: Callable[[str], object]
+    wait: Callable[[], object] = lambda: time.sleep(POLL_INTERVAL_S)
+
+
+def start_process(job: Job, resume: bool) -> Process:
+    """Start ``coranet run`` on a job; what it says goes into the job's log.
+
+    Args:
+        job: a complete job directory.
+        resume: go on from the last checkpoint.
+
+    Raises:
+        JobError: Python cannot be started.
+        StorageError: the log cannot be written.
+    """
+    command = [sys.executable, str(ENGINE), "run", str(job.folder), *(["--resume"] if resume else [])]
+    # A group of its own: Ctrl-C reaches the experiment alone, which then asks for a stop by the job's files.
+    own_group: dict[str, Any] = (
+        {"creationflags": _NEW_PROCESS_GROUP | _NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}
+    )
+    environment = {**os.environ, "PYTHONUTF8": "1"}
+    try:
+        log = open(job.log_path, "ab")  # noqa: SIM115 - the two kinds of failure are told apart
+    except OSError as error:
+        raise storage_error(job.log_path, error) from error
+    with log:
+        try:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, **own_group
+            )
+        except OSError as error:
+            raise JobError(f"'{command[0]}' cannot be started ({error.strerror or error}).") from error
+
+
+def run_tasks(tasks: Sequence[Task], at_once: int, surroundings: Surroundings) -> list[Failure]:
+    """Bring jobs to their end; finished ones are left alone, those that were begun are resumed.
+
+    Args:
+        tasks: in the order in which they are begun.
+        at_once: how many processes run at the same time.
+        surroundings: how processes are started, where lines for people go.
+
+    Returns:
+        What failed; one failure does not stop the others.
+
+    Raises:
+        JobCancelled: Ctrl-C; all processes have ended, and can be resumed.
+    """
+    crew = _Crew(tasks, surroundings)
+    try:
+        while crew.has_work(at_once):
+            surroundings.wait()
+    except KeyboardInterrupt:
+        crew.stop()
+        raise JobCancelled("interrupted; the same command goes on where it was stopped.") from None
+    except BaseException:
+        crew.stop()
+        raise
+    return crew.failures
+
+
+@dataclass
+class _Work:
+    name: str
+    job: Job
+    child: Process | None
+    number: int
+    since: float
+
+
+class _Crew:
+    """The jobs that wait, the ones that are worked on, and what failed."""
+
+    def __init__(self, tasks: Sequence[Task], surroundings: Surroundings) -> None:
+        self.failures: list[Failure] = []
+        self._waiting = list(enumerate(tasks, start=1))
+        self._working: list[_Work] = []
+        self._total = len(tasks)
+        self._around = surroundings
+
+    def has_work(self, at_once: int) -> bool:
+        """Look after the processes, begin what can begin; whether something is still going on."""
+        for work in [work for work in self._working if not _is_going_on(work)]:
+            self._working.remove(work)
+            self._end(work)
+        while self._waiting and len(self._working) < at_once:
+            self._begin(*self._waiting.pop(0))
+        return bool(self._working)
+
+    def stop(self) -> None:
+        """Ask all processes to stop, and wait for them; a second Ctrl-C ends them."""
+        self._waiting.clear()
+        if not self._working:
+            return
+        self._around.tell(f"stopping {len(self._working)} runs; Ctrl-C again ends them at once ...")
+        try:
+            for work in self._working:
+                work.job.request_cancel()
+            while any(_is_going_on(work) for work in self._working):
+                self._around.wait()
+        except KeyboardInterrupt:
+            for work in self._working:
+                _kill(work)
+
+    def _begin(self, number: int, task: Task) -> None:
+        job = task.job
+        status = job.status()
+        if status is JobStatus.FINISHED:
+            self._tell(number, f"{task.name}: finished before")
+            return
+        child = None
+        if status is JobStatus.RUNNING:
+            self._tell(number, f"{task.name}: another process is at it")
+        else:
+            job.withdraw_cancel()
+            child = self._around.start(job, status is not JobStatus.CREATED)
+            self._tell(number, f"{task.name}: {'started' if status is JobStatus.CREATED else 'resumed'}")
+        self._working.append(_Work(task.name, job, child, number, time.monotonic()))
+
+    def _end(self, work: _Work) -> None:
+        took = duration(time.monotonic() - work.since)
+        if work.job.status() is JobStatus.FINISHED:
+            self._tell(work.number, f"{work.name}: finished after {took}; {_last_words(work)}")
+            return
+        failure = Failure(work.name, _reason(work))
+        self.failures.append(failure)
+        self._tell(work.number, f"{failure.name}: failed after {took}; {failure.message}")
+
+    def _tell(self, number: int, text: str) -> None:
+        self._around.tell(f"[{number}/{self._total}] {text}")
+
+
+def _is_going_on(work: _Work) -> bool:
+    if work.child is not None and work.child.poll() is None:
+        return True
+    return work.job.status() is JobStatus.RUNNING
+
+
+def _kill(work: _Work) -> None:
+    worker = work.job.read_process()
+    if worker is not None and work.job.status() is JobStatus.RUNNING:
+        # The python.exe of a virtual environment on Windows is a launcher: the worker is another process.
+        terminate_tree(worker["pid"])
+    if work.child is not None and work.child.poll() is None:
+        terminate_tree(work.child.pid)
+
+
+def _last_words(work: _Work) -> str:
+    said = [event.message for event in work.job.read_events() if isinstance(event, Finished)]
+    return said[-1] if said else ""
+
+
+def _reason(work: _Work) -> str:
+    events = work.job.read_events()
+    if work.job.status() is JobStatus.FAILED and isinstance(events[-1], Failed):
+        return events[-1].message
+    if work.job.status() is JobStatus.CANCELLED:
+        return "it was stopped by somebody else; run the same command again to go on."
+    code = "" if work.child is None else f" with exit code {work.child.poll()}"
+    return f"its process ended{code} without saying why; see '{work.job.log_path}'."

@@ -17,6 +17,8 @@ from .networks import Architecture, HeadLogits
 
 # Slices of a 2D network are taken together up to the size of the paper's patch in 3D, 96 x 96 x 96.
 _WINDOW_VOXELS = 884_736
+# A scan that is longer than the patch by no more than this factor is taken whole, not in windows that are mostly one.
+_GROWTH = 1.25
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class SlidingWindow:
         before_window: called before each batch of patches; may raise to stop.
         slice_axis: 0, 1 or 2 of (D, H, W), along which a 2D network takes each slice by itself: windows hold several
             slices there and do not overlap; None: a 3D network.
+        factors: sizes along D, H, W that the network can halve as often as it does are multiples of these; None: the
+            network takes no other size than the patch.
     """
 
     patch_size: tuple[int, int, int]
@@ -37,6 +41,7 @@ class SlidingWindow:
     device: Device
     before_window: Callable[[], None] = lambda: None
     slice_axis: int | None = None
+    factors: tuple[int, int, int] | None = None
 
     @staticmethod
     def of(
@@ -46,7 +51,9 @@ class SlidingWindow:
         before_window: Callable[[], None] = lambda: None,
     ) -> SlidingWindow:
         """The window that belongs to a network."""
-        return SlidingWindow(architecture.patch_size_kji, config, device, before_window, architecture.slice_axis)
+        return SlidingWindow(
+            architecture.patch_size_kji, config, device, before_window, architecture.slice_axis, architecture.factors
+        )
 
     @torch.no_grad()
     def logits(self, network: nn.Module, image: Tensor, padding: float) -> HeadLogits:
@@ -81,10 +88,14 @@ class SlidingWindow:
             size: (D, H, W) of the scan.
 
         Returns:
-            The patch size; along the slice axis as many slices as a large patch has room for, so divided that
-            windows hardly share any.
+            The patch size, a little more where that saves windows; along the slice axis as many slices as a large
+            patch has room for, so divided that windows hardly share any.
         """
         window = list(self.patch_size)
+        for axis, factor in enumerate(self.factors or ()):
+            whole = math.ceil(size[axis] / factor) * factor
+            if window[axis] < whole <= _GROWTH * window[axis]:
+                window[axis] = whole
         if self.slice_axis is not None:
             slices = size[self.slice_axis]
             window[self.slice_axis] = 1

@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from coranet.config import InferenceConfig
-from coranet.devices import Device
+from coranet.config import InferenceConfig, MachineConfig
+from coranet.devices import Device, choose_device
 from coranet.errors import JobCancelled
 from coranet.inference import SlidingWindow
-from coranet.networks import CoraNet, HeadLogits
+from coranet.networks import Architecture, CoraNet, HeadLogits
 
 SIZES = [(9, 20, 17), (6, 8, 10), (3, 30, 5), (2, 2, 2), (13, 8, 10)]
 PADDING = -7.0
+
+
+@pytest.fixture
+def a_cpu() -> Device:
+    return choose_device(MachineConfig(device="cpu", precision="float32", threads=1))
 
 
 class PointwiseHeads(nn.Module):
@@ -94,3 +101,60 @@ def test_a_stop_between_windows_stops(a_cpu):
     with pytest.raises(JobCancelled):
         window(a_cpu, before_window=stop, window_batch=1).logits(PointwiseHeads(), a_scan((30, 30, 30)), 0.0)
     assert len(asked) == 3
+
+
+def slices_of(axis: int) -> Architecture:
+    """A 2D network for slices of 8 x 12 voxels across an axis."""
+
+    def around(one: int, first: int, second: int) -> tuple[int, int, int]:
+        size = [first, second]
+        size.insert(axis, one)
+        return tuple(size)
+
+    strides, kernels = (around(1, 2, 2),), (around(1, 3, 3),) * 2
+    return Architecture("unet", 2, 4, "batch", around(1, 8, 12), strides, kernels, slice_axis=axis)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_network_of_slices_sees_each_slice_by_itself(a_cpu, axis):
+    architecture = slices_of(axis)
+    network = CoraNet(architecture).eval()
+    image = a_scan(tuple(7 if count == 1 else count for count in architecture.patch_size_kji))
+    together = SlidingWindow.of(architecture, InferenceConfig(), a_cpu).logits(network, image, PADDING)
+    for number in range(7):
+        one = image.narrow(axis, number, 1)
+        with torch.no_grad():
+            alone = network(one[None, None])
+        for head, wanted in zip(together, alone, strict=True):
+            torch.testing.assert_close(head.narrow(axis + 1, number, 1), wanted[0], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("slices", [1, 2, 7, 35, 61])
+def test_slices_are_computed_once(a_cpu, slices, monkeypatch):
+    monkeypatch.setattr("coranet.inference._WINDOW_VOXELS", 12 * 8 * 12)
+    seen = []
+
+    class Counting(PointwiseHeads):
+        def forward(self, images: torch.Tensor) -> HeadLogits:
+            seen.extend(image.shape for image in images)
+            return super().forward(images)
+
+    sliding = SlidingWindow.of(slices_of(0), InferenceConfig(overlap=0.75, window_batch=3), a_cpu)
+    image = a_scan((slices, 8, 12))
+    torch.testing.assert_close(sliding.logits(Counting(), image, PADDING).radical[0], 3 * image, atol=1e-4, rtol=1e-4)
+    computed = sum(shape[1] for shape in seen)
+    assert max(shape[1] for shape in seen) <= 12
+    assert slices <= computed < slices + len(seen)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((8, 12, 16), (8, 12, 16)), ((9, 13, 20), (10, 14, 20)), ((10, 30, 21), (10, 12, 16)), ((3, 4, 5), (8, 12, 16))],
+)
+def test_a_scan_a_little_longer_than_the_patch_is_taken_whole(a_cpu, a_tiny_architecture, size, expected):
+    assert SlidingWindow.of(a_tiny_architecture, InferenceConfig(), a_cpu).window_size(size) == expected
+
+
+def test_a_network_that_takes_one_size_only_gets_no_other(a_cpu, a_tiny_architecture):
+    sliding = SlidingWindow.of(a_tiny_architecture, InferenceConfig(), a_cpu)
+    assert replace(sliding, factors=None).window_size((9, 13, 17)) == (8, 12, 16)

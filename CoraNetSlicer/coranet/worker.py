@@ -144,7 +144,7 @@ def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
 def _do(job: Job, resume: bool, reporter: Reporter, team: Team) -> str:
     if job.kind is JobKind.TRAIN:
         return run_training_job(job, resume, reporter, team)
-    message = run_segmentation_job(job, resume, reporter, team)
+    message = run_segmentation_job(job, resume, reporter)
     if team.is_leader and job.read_datalist().with_role(Role.TEST):
         return describe_metrics(evaluate_job(job))
     return message

@@ -27,7 +27,7 @@ from .dial import calibrate_caution
 from .distributed import Team
 from .loop import Surroundings, Trainer, TrainingCases
 from .planning import Plan, checked_datalist, plan_training
-from .snapshots import Snapshots
+from .snapshots import Snapshots, case_of_snapshots
 from .state import TrainingState
 
 PREPARING = "preparing"
@@ -79,7 +79,7 @@ class _Training:
         cases = self._prepare(datalist, plan)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
-            around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, plan, window))
+            around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, window))
             Trainer(state, cases, loader, around).run(job.last_checkpoint_path, job.best_checkpoint_path)
         return self._finish(state, plan, datalist, cases, window) if self._team.is_leader else ""
 
@@ -113,18 +113,17 @@ class _Training:
         return Path(shared) if shared else self._job.cache_folder
 
     def _loader(self, cases: TrainingCases, plan: Plan) -> Loader:
-        config = self._config
-        spacing = plan.spacing_dhw
-        augmentation = Augmentation(config.augmentation, plan.architecture.patch_size_kji, spacing)
-        sampler = PatchSampler(augmentation, config.seed, config.data.foreground_patches, config.training)
+        config, training = self._config, self._config.training
+        augmentation = Augmentation(config.augmentation, plan.architecture.patch_size_kji, plan.spacing_dhw)
+        sampler = PatchSampler(
+            augmentation, config.seed, config.data.foreground_patches, training.teacher_noise, training.cutmix_share
+        )
         shard = Shard(self._team.rank, self._team.count)
         return Loader(sampler, cases.labeled, cases.unlabeled, plan.batch_sizes, self._device, shard)
 
-    def _snapshots(self, cases: TrainingCases, plan: Plan, window: SlidingWindow) -> Snapshots | None:
-        training = self._config.training
-        if not training.snapshot_interval or not cases.unlabeled or not self._team.is_leader:
-            return None
-        return Snapshots(self._job, cases.unlabeled, training.snapshot_case, plan.preprocessing, window)
+    def _snapshots(self, cases: TrainingCases, window: SlidingWindow) -> Snapshots | None:
+        case = case_of_snapshots(cases.unlabeled, self._config.training)
+        return Snapshots(self._job, case, window) if case is not None and self._team.is_leader else None
 
     def _finish(
         self, state: TrainingState, plan: Plan, datalist: Datalist, cases: TrainingCases, window: SlidingWindow

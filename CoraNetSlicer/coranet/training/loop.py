@@ -18,8 +18,8 @@ from ..reporting import Pace, Reporter
 from ..schedules import sigmoid_ramp_up
 from ..tensors import save_tensors
 from .distributed import Team
-from .early_warnings import EarlyWarnings
-from .memory import BackOff
+from .early_warnings import EarlyWarnings, absent_in_validation
+from .memory import BatchSizes, smaller_batches
 from .snapshots import Snapshots
 from .state import TrainingState
 from .step import Stepper
@@ -78,8 +78,7 @@ class Trainer:
         self._around = surroundings
         self._reporter = surroundings.reporter
         self._stepper = Stepper(state, surroundings.device, surroundings.team)
-        self._back_off = BackOff()
-        self._warnings = EarlyWarnings(cases.class_names)
+        self._warnings = EarlyWarnings(cases.class_names, state.total_steps)
         self._bad_steps = 0
         self._rate = 0.0
 
@@ -95,6 +94,8 @@ class Trainer:
             StorageError: a checkpoint could not be written; the one before is whole.
         """
         state, around = self._state, self._around
+        for warning in absent_in_validation(self._cases.validation, self._cases.class_names):
+            self._reporter.emit(warning)
         pace = Pace(self._reporter, self._phases(), _RELATIVE_COST)
         while state.step < state.total_steps:
             if around.team.any(self._reporter.should_stop(), around.device):
@@ -129,11 +130,11 @@ class Trainer:
             except RuntimeError as error:
                 if not is_out_of_memory(error) or self._around.team.count > 1:
                     raise
-                reason = error
             # Outside of the handler: its traceback would keep the tensors of the failed step alive.
             self._stepper.forget()
-            self._loader.batch_sizes, sentence = self._back_off.smaller(self._loader.batch_sizes, reason)
-            self._reporter.emit(Warned("out_of_memory", sentence))
+            sizes = BatchSizes(*self._loader.batch_sizes)
+            self._loader.batch_sizes, warning = smaller_batches(sizes, self._state.step + 1)
+            self._reporter.emit(warning)
 
     def _losses(self, phase: str) -> StepLosses:
         step, config = self._state.step, self._config

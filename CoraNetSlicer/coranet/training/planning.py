@@ -14,9 +14,11 @@ from ..devices import Device
 from ..errors import DataError
 from ..events import Noted, Warned
 from ..job import Datalist, Job, Role
+from ..methods import METHODS
 from ..networks import Architecture, backbone_reason, plan_architecture
+from ..networks.architecture import product
 from ..reporting import Reporter
-from .memory import plan_memory
+from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Plan:
     preprocessing: Preprocessing
     architecture: Architecture
     spacing_dhw: tuple[float, float, float]
-    batch_sizes: tuple[int, int]
+    batch_sizes: BatchSizes
 
 
 def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_write: bool) -> Datalist:
@@ -72,21 +74,34 @@ def plan_training(config: TrainConfig, datalist: Datalist, device: Device, repor
     """
     scans = _scan_statistics(datalist, reporter)
     preprocessing = fit_preprocessing(config.data, scans)
-    size, spacing = median_prepared_size(preprocessing, scans), preprocessing.spacing_dhw
+    size, spacing = median_prepared_size(preprocessing, scans), preprocessing.spacing_mm[::-1]
     classes = len(datalist.labels) + 1
     reporter.emit(Noted("backbone", f"{backbone_reason(config.network, size, spacing)}."))
     architecture = plan_architecture(config.network, config.data, size, spacing, classes)
-    memory = plan_memory(config, architecture, device)
-    if memory.sentence:
-        reporter.emit(Noted("memory", memory.sentence))
-    if memory.most_voxels is not None:
-        architecture = plan_architecture(config.network, config.data, size, spacing, classes, memory.most_voxels)
+    memory = _plan_memory(config, datalist, architecture, device)
+    if memory.lowered:
+        reporter.emit(Noted("memory", memory.lowered))
+        architecture = plan_architecture(config.network, config.data, size, spacing, classes, memory.patch_voxels)
     patch = " x ".join(str(count) for count in architecture.patch_size_kji)
     labeled, unlabeled = memory.batch_sizes
     reporter.emit(
         Noted("patch", f"patches of {patch} voxels (up-down, front-back, left-right), {labeled} + {unlabeled} a step.")
     )
     return Plan(preprocessing.keeping_slices(architecture.slice_axis), architecture, spacing, memory.batch_sizes)
+
+
+def _plan_memory(
+    config: TrainConfig, datalist: Datalist, architecture: Architecture, device: Device
+) -> MemoryPlan:  # fmt: skip
+    uses_unlabeled = METHODS[config.training.method].uses_unlabeled and bool(datalist.with_role(Role.UNLABELED))
+    wished = wished_batch_sizes(config.training, architecture.slice_axis is not None, uses_unlabeled)
+    return plan_memory(
+        device.free_bytes(),
+        activation_bytes_per_voxel(architecture, device),
+        product(architecture.patch_size_kji),
+        wished,
+        (config.data, config.training),
+    )
 
 
 def _scan_statistics(datalist: Datalist, reporter: Reporter) -> Sequence[ScanStatistics]:

@@ -1,4 +1,4 @@
-"""One step of either stage as a module, so that torch can run it in several processes, and its update of the weights."""
+"""One step of either stage as a module, so that torch can run it in several processes, and its update of weights."""
 
 from __future__ import annotations
 

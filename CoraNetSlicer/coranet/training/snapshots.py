@@ -1,0 +1,79 @@
+"""The certain and the uncertain region of one unlabeled case, kept while training runs: how they move can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..data.cache import PreparedCase
+from ..errors import ConfigError
+from ..events import SnapshotSaved
+from ..inference import SlidingWindow
+from ..job import Job, Label
+from ..prediction import on_own_grid
+from ..volume import Volume, read_grid, write_volume
+
+UNCERTAIN = 255
+
+
+class Snapshots:
+    """Writes label maps on the scan's own grid: 0 and class indices where certain, 255 where uncertain."""
+
+    def __init__(self, job: Job, unlabeled: Sequence[PreparedCase], name: str, window: SlidingWindow) -> None:
+        """Choose what to look at.
+
+        Args:
+            job: keeps the snapshots.
+            unlabeled: the prepared unlabeled cases, at least one.
+            name: of the case to look at; empty: the first.
+            window: how to cover a whole scan.
+
+        Raises:
+            ConfigError: no unlabeled case has the name.
+        """
+        self._job = job
+        self._case = _case_named(name, unlabeled)
+        self._window = window
+        grid = read_grid(self._case.case.image)
+        # Its size and direction matter, not its intensities: one voxel's memory stands for all.
+        self._scan = Volume(np.broadcast_to(np.float32(0), grid.size_ijk[::-1]), grid)
+
+    @property
+    def case_id(self) -> str:
+        """Name of the case."""
+        return self._case.case.id
+
+    def take(self, network: nn.Module, step: int) -> SnapshotSaved:
+        """Segment the case and write one snapshot.
+
+        Args:
+            network: gives `HeadLogits`; in evaluation mode.
+            step: number of steps done.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        image = torch.from_numpy(np.asarray(self._case.image, dtype=np.float32))
+        logits = self._window.logits(network, image, self._case.padding)
+        classes = tuple(Label(index, f"class {index}") for index in range(1, logits.segmentation.shape[0]))
+        prediction = on_own_grid(logits, self._scan, classes, caution=0.0)
+        is_uncertain = prediction.uncertain > 0
+        regions = np.where(is_uncertain, UNCERTAIN, prediction.segmentation).astype(np.uint8)
+        path = self._job.snapshot_path(self.case_id, step)
+        write_volume(path, regions, self._scan.grid)
+        file = path.relative_to(self._job.folder).as_posix()
+        return SnapshotSaved(step, self.case_id, file, float(is_uncertain.mean()))
+
+
+def _case_named(name: str, unlabeled: Sequence[PreparedCase]) -> PreparedCase:
+    by_id = {case.case.id: case for case in unlabeled}
+    chosen = name or next(iter(by_id), "")
+    if chosen not in by_id:
+        raise ConfigError(
+            f"training.snapshot_case is '{chosen}', expected the name of an unlabeled case; choose one of: "
+            f"{', '.join(sorted(by_id)) or 'none, add an unlabeled case'}."
+        )
+    return by_id[chosen]

@@ -11,7 +11,7 @@ from coranet.data.patches import LabeledBatch
 from coranet.errors import ModelError
 from coranet.methods.method import heads_loss
 from coranet.metrics import outside_share
-from coranet.networks import Architecture, CoraNet, HeadLogits
+from coranet.networks import Architecture, CoraNet, FeatureDropout, HeadLogits
 
 
 def test_each_head_gives_logits_for_each_class_and_voxel(a_tiny_architecture):
@@ -41,8 +41,76 @@ def test_the_same_seed_builds_the_same_network(a_tiny_architecture):
 
 
 def test_an_unknown_backbone_is_an_error(a_tiny_architecture):
-    with pytest.raises(ModelError, match="backbone 'unet' is unknown"):
-        CoraNet(replace(a_tiny_architecture, backbone="unet"))
+    with pytest.raises(ModelError, match="backbone 'swin' is unknown"):
+        CoraNet(replace(a_tiny_architecture, backbone="swin"))
+
+
+FORMS = [(backbone, decoders) for backbone in ("unet", "vnet", "resnet18") for decoders in ("three", "branches")]
+
+
+def a_form(architecture: Architecture, backbone: str, decoders: str) -> Architecture:
+    """The architecture with another backbone; the U-Net looks at slices across the middle axis."""
+    changed = replace(architecture, backbone=backbone, decoders=decoders)
+    if backbone != "unet":
+        return changed
+    return replace(changed, strides=((2, 1, 2),), kernels=((3, 1, 3), (3, 1, 3)), slice_axis=1)
+
+
+@pytest.mark.parametrize(("backbone", "decoders"), FORMS)
+def test_every_form_gives_three_different_heads(a_tiny_architecture, backbone, decoders):
+    network = CoraNet(a_form(a_tiny_architecture, backbone, decoders))
+    logits = network(torch.randn(2, 1, 8, 12, 16))
+    assert all(head.shape == (2, 3, 8, 12, 16) for head in logits)
+    assert not torch.equal(logits.conservative, logits.radical)
+
+
+@pytest.mark.parametrize(("backbone", "decoders"), FORMS)
+def test_a_head_teaches_what_is_shared_and_itself(a_tiny_architecture, backbone, decoders):
+    network = CoraNet(a_form(a_tiny_architecture, backbone, decoders))
+    network(torch.randn(2, 1, 8, 12, 16)).conservative.square().sum().backward()
+    taught = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    own = ("encoder.", "decoder.", "decoders.conservative.")
+    assert taught == {name for name, _ in network.named_parameters() if name.startswith(own)}
+    assert any(name.startswith("decoder.") for name in taught) == (decoders == "branches")
+
+
+@pytest.mark.parametrize("backbone", ["unet", "vnet", "resnet18"])
+def test_branches_are_fewer_weights_than_three_decoders(a_tiny_architecture, backbone):
+    counts = [
+        sum(parameter.numel() for parameter in CoraNet(a_form(a_tiny_architecture, backbone, decoders)).parameters())
+        for decoders in ("branches", "three")
+    ]
+    assert counts[0] < counts[1]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slices_know_nothing_of_each_other_and_lie_where_they_were(a_tiny_architecture, axis):
+    flat = [tuple(1 if here == axis else count for here in range(3)) for count in (2, 3, 3)]
+    sliced = replace(
+        a_tiny_architecture, backbone="unet", normalization="batch", strides=(flat[0],), kernels=tuple(flat[1:]),
+        slice_axis=axis,
+    )  # fmt: skip
+    network = CoraNet(sliced).eval()
+    image = torch.randn(2, 1, 8, 12, 16)
+    changed = image.clone()
+    changed.select(2 + axis, 5).add_(1)
+    with torch.no_grad():
+        difference = (network(changed).radical - network(image).radical).abs()
+    touched = difference.movedim(2 + axis, 0).flatten(1).amax(1) > 0
+    assert touched.nonzero().flatten().tolist() == [5]
+
+
+def test_dropout_changes_what_is_said_in_training_and_can_be_switched_on_alone(a_tiny_architecture):
+    torch.manual_seed(0)
+    network = CoraNet(replace(a_tiny_architecture, dropout=0.5)).eval()
+    image = torch.randn(1, 1, 8, 12, 16)
+    with torch.no_grad():
+        assert torch.equal(network(image).radical, network(image).radical)
+        for module in network.modules():
+            if isinstance(module, FeatureDropout):
+                module.train()
+        assert not torch.equal(network(image).radical, network(image).radical)
+    assert sum(isinstance(module, FeatureDropout) for module in network.modules()) == 4
 
 
 @pytest.fixture(scope="module")

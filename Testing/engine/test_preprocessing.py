@@ -132,7 +132,11 @@ def test_where_two_classes_meet_there_is_no_background():
 
 
 def test_the_recipe_survives_json():
-    for preprocessing in (Preprocessing((1, 2, 3), "zscore"), Preprocessing((1, 2, 3), "window", (-100.0, 240.0))):
+    for preprocessing in (
+        Preprocessing((1, 2, 3), "zscore"),
+        Preprocessing((1, 2, 3), "window", (-100.0, 240.0)),
+        Preprocessing((1, 2, 3), "zscore", None, (0, 256, 200), 0),
+    ):
         assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
 
 
@@ -140,6 +144,62 @@ def test_the_recipe_survives_json():
 def test_a_damaged_recipe_says_so(content):
     with pytest.raises(ModelError, match="preprocessing cannot be read"):
         Preprocessing.from_dict(content)
+
+
+@pytest.mark.parametrize("key", ["spacing_mm", "intensity", "window", "size_dhw", "slice_axis"])
+def test_a_recipe_that_lacks_a_key_says_so(key):
+    content = Preprocessing((1, 2, 3), "zscore").to_dict()
+    content.pop(key)
+    with pytest.raises(ModelError, match=f"cannot be read .*{key}"):
+        Preprocessing.from_dict(content)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_scan_keeps_its_own_slices_along_the_axis_of_a_network_of_slices(axis):
+    grid = grid_of((20, 16, 10), (2.0, 1.0, 1.5), np.eye(3))
+    recipe = Preprocessing((1.0, 2.0, 3.0), "zscore")
+    expected = [5, 8, 40]
+    assert recipe.prepare_image(scan_on(grid)).shape == tuple(expected)
+    expected[axis] = (10, 16, 20)[axis]
+    sliced = recipe.keeping_slices(axis)
+    assert sliced.prepare_image(scan_on(grid)).shape == tuple(expected)
+    assert sliced.prepare_labels(labels_on(grid), [1, 7]).shape == tuple(expected)
+    assert sliced.keeping_slices(None) == recipe
+
+
+def test_slices_that_are_kept_are_not_mixed():
+    grid = grid_of((12, 12, 6), (1.0, 1.0, 5.0), np.eye(3))
+    voxels = np.random.default_rng(0).normal(size=(6, 12, 12)).astype(np.float32).clip(-1, 1)
+    changed = voxels.copy()
+    changed[3] = 0
+    recipe = Preprocessing((2.0, 2.0, 2.0), "window", (-1, 1)).keeping_slices(0)
+    difference = recipe.prepare_image(Volume(changed, grid)) - recipe.prepare_image(Volume(voxels, grid))
+    assert difference[3].any()
+    assert not np.delete(difference, 3, axis=0).any()
+
+
+def test_the_kept_axis_is_one_of_the_patient_however_the_scan_is_stored():
+    # i runs to S, j to L, k to A: slices along S are the columns of the stored array.
+    grid = grid_of((20, 16, 10), (2.0, 1.0, 1.5), tilted(np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]])))
+    prepared = Preprocessing((0.5, 3.0, 4.0), "zscore").keeping_slices(0).prepare_image(scan_on(grid))
+    assert prepared.shape == (20, 5, 32)
+
+
+def test_a_fixed_size_holds_whatever_the_spacing():
+    recipe = Preprocessing((1.0, 1.0, 3.0), "zscore", None, (0, 24, 30))
+    for size, spacing in [((20, 16, 10), (2.0, 1.0, 1.5)), ((33, 31, 6), (0.7, 0.9, 3.0))]:
+        grid = grid_of(size, spacing, np.eye(3))
+        depth = round(size[2] * spacing[2] / 3)
+        assert recipe.prepare_image(scan_on(grid)).shape == (depth, 24, 30)
+        assert recipe.prepare_labels(labels_on(grid), [1, 7]).shape == (depth, 24, 30)
+
+
+def test_a_fixed_size_is_made_finer_and_coarser_without_folding():
+    grid = grid_of((36, 8, 4), (1.0, 1.0, 1.0), np.eye(3))
+    stripes = np.tile(np.array([1.0, -1.0], dtype=np.float32), 18)[None, None].repeat(4, 0).repeat(8, 1)
+    prepared = Preprocessing((1.0, 1.0, 1.0), "window", (-1, 1), (0, 0, 14)).prepare_image(Volume(stripes, grid))
+    assert prepared.shape == (4, 8, 14)
+    assert prepared.std() < 0.5
 
 
 def statistics(spacing=(1.0, 1.0, 1.0), extent=(30.0, 40.0, 50.0), minimum=0.0, foreground=(10.0, 20.0, 30.0)):
@@ -163,6 +223,24 @@ def test_the_recipe_takes_the_median_spacing_and_the_median_size():
     preprocessing = fit_preprocessing(DataConfig(), scans)
     assert preprocessing.spacing_mm == (2, 1, 4)
     assert median_prepared_size(preprocessing, scans) == (12.5, 40.0, 15.0)
+
+
+def test_a_fixed_size_decides_on_the_size_and_the_median_scan_on_the_spacing():
+    scans = [statistics(extent=(30, 40, 50)), statistics(extent=(32, 44, 50)), statistics(extent=(90, 40, 60))]
+    preprocessing = fit_preprocessing(DataConfig(size_kji=(0, 80, 64)), scans)
+    assert preprocessing.size_dhw == (0, 80, 64)
+    assert preprocessing.spacing_mm == (0.5, 0.5, 1.0)
+    assert median_prepared_size(preprocessing, scans) == (50.0, 80.0, 64.0)
+
+
+def test_the_median_size_counts_slices_that_are_kept():
+    scans = [statistics(spacing=(1, 1, step), extent=(30, 40, 60)) for step in (2, 5, 6)]
+    preprocessing = fit_preprocessing(DataConfig(), scans)
+    assert median_prepared_size(preprocessing, scans) == (12.0, 40.0, 30.0)
+    assert median_prepared_size(preprocessing.keeping_slices(0), scans) == (12.0, 40.0, 30.0)
+    fixed = fit_preprocessing(DataConfig(spacing_mm=(1.0, 1.0, 1.0)), scans)
+    assert median_prepared_size(fixed, scans) == (60.0, 40.0, 30.0)
+    assert median_prepared_size(fixed.keeping_slices(0), scans) == (12.0, 40.0, 30.0)
 
 
 def test_intensities_of_ct_get_a_window_inside_the_foreground_and_others_a_zscore():

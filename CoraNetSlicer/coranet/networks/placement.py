@@ -27,5 +27,7 @@ def place(network: Network, device: Device) -> Network:
     layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
     for parameter in network.parameters():
         if parameter.ndim in layouts:
-            parameter.data = parameter.data.contiguous(memory_format=layouts[parameter.ndim])
+            # A copy, not `contiguous`: with one input channel a plain weight already counts as channels-last, keeps its
+            # plain strides, and all features after it would be plain too.
+            parameter.data = torch.empty_like(parameter.data, memory_format=layouts[parameter.ndim]).copy_(parameter)
     return network

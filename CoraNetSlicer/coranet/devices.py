@@ -58,18 +58,6 @@ class Device:
         """Arguments with which AdamW is fastest here: fused into one kernel where torch can."""
         return {"fused": True} if _has_fused_adamw(self.torch_device) else {}
 
-    def free_bytes(self) -> int | None:
-        """Memory that tensors can still take here; None: unknown."""
-        kind = self.torch_device.type
-        if kind == "cuda":
-            # What torch holds in reserve without using it is free as well.
-            unused = torch.cuda.memory_reserved(self.torch_device) - torch.cuda.memory_allocated(self.torch_device)
-            return int(torch.cuda.mem_get_info(self.torch_device)[0] + unused)
-        if kind == "mps":
-            most = getattr(torch.mps, "recommended_max_memory", None)
-            return int(most() - torch.mps.driver_allocated_memory()) if most else available_bytes()
-        return available_bytes()
-
     def empty_cache(self) -> None:
         """Give memory back that torch holds in reserve, after it ran out."""
         if self.torch_device.type == "cuda":
@@ -128,6 +116,20 @@ def device_memory_gib(kind: str) -> float | None:
     if kind != "cuda":
         return None
     return float(torch.cuda.get_device_properties(0).total_memory) / 2**30
+
+
+def free_memory_bytes(device: Device) -> int | None:
+    """Memory that tensors can still take on a device; None: unknown."""
+    place = device.torch_device
+    if place.type == "cuda":
+        # What torch holds in reserve without using it is free as well.
+        unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
+        return int(torch.cuda.mem_get_info(place)[0] + unused)
+    if place.type == "mps":
+        # torch before 2.5 does not tell.
+        most = getattr(torch.mps, "recommended_max_memory", None)
+        return int(most() - torch.mps.driver_allocated_memory()) if most else available_bytes()
+    return available_bytes()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ from coranet.devices import (
     available_devices,
     choose_device,
     device_count,
+    free_memory_bytes,
     is_out_of_memory,
     processor_computes_bfloat16,
 )
@@ -171,7 +172,7 @@ def test_no_option_where_torch_has_no_fused_optimizer(monkeypatch):
 
 def test_free_memory_of_a_processor_is_that_of_the_machine(monkeypatch):
     monkeypatch.setattr(devices, "available_bytes", lambda: 12345)
-    assert on_cpu().free_bytes() == 12345
+    assert free_memory_bytes(on_cpu()) == 12345
     on_cpu().empty_cache()
 
 
@@ -179,7 +180,7 @@ def test_free_memory_of_a_card_counts_what_torch_holds_in_reserve(monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 9000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 500)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 300)
-    assert Device(torch.device("cuda:0"), torch.float32, "").free_bytes() == 1200
+    assert free_memory_bytes(Device(torch.device("cuda:0"), torch.float32, "")) == 1200
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How much fits into the memory that is free: patch and batch sizes before training, smaller batches when it ran out."""
+"""What fits into free memory: patch and batch sizes before training, smaller batches when memory ran out."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class VoxelHeads(nn.Module):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.slope = nn.Parameter(torch.randn(3, classes, 1, 1, 1, generator=generator))
-        self.offset = nn.Parameter(torch.randn(3, classes, 1, 1, 1, generator=generator))
+        self.offset = nn.Parameter(0.2 * torch.randn(3, classes, 1, 1, 1, generator=generator))
 
     def forward(self, images: torch.Tensor) -> HeadLogits:
         return HeadLogits(*(slope * images + offset for slope, offset in zip(self.slope, self.offset, strict=True)))

@@ -7,21 +7,8 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.parallel import DistributedDataParallel
 
 from ..networks import FeatureDropout
-
-
-def bare_network(network: nn.Module) -> nn.Module:
-    """The network itself where it is wrapped for several devices.
-
-    Gradients of a pass through it are still averaged over the processes, since the wrapper listens at the parameters;
-    but its own bookkeeping, made for one pass a step, is left alone.
-    """
-    if isinstance(network, DistributedDataParallel):
-        inner: nn.Module = network.module
-        return inner
-    return network
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import HeadLogits
-from .extra_passes import bare_network, leaving_no_trace
+from .extra_passes import leaving_no_trace
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 
 # The paper weighs the smoothness 1 against a full cross-entropy, of which our supervised loss holds a quarter;
@@ -34,7 +34,7 @@ class VirtualAdversarialMethod(Method):
         # The unlabeled half serves batch normalization alone, as it does in all methods.
         on_labeled, _ = student_logits(networks.student, labeled, unlabeled)
         supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
-        smoothness = smoothness_loss(bare_network(networks.student), unlabeled.student_images)
+        smoothness = smoothness_loss(networks.student, unlabeled.student_images)
         weight = SMOOTHNESS_SCALE * self.config.consistency_weight
         return StepLosses(
             supervised + ramp_up * weight * smoothness,

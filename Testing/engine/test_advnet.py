@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of, one_view
+from torch import nn
+
+from coranet.config import TrainingConfig
+from coranet.methods import Networks
+from coranet.methods.advnet import ADVERSARIAL_WEIGHT_LABELED, ADVERSARIAL_WEIGHT_UNLABELED, TRUSTED, AdversarialMethod
+from coranet.methods.pseudo_label import pseudo_label_loss
+
+CONFIG = TrainingConfig(certain_weight=0.7)
+
+
+class Linear(nn.Module):
+    """A discriminator that looks at the probability of class 1 of single voxels."""
+
+    def __init__(self, slope: float, offset: float) -> None:
+        super().__init__()
+        self.slope, self.offset = nn.Parameter(torch.tensor(slope)), nn.Parameter(torch.tensor(offset))
+
+    def forward(self, probability: torch.Tensor) -> torch.Tensor:
+        return self.slope * probability[:, 1] + self.offset
+
+
+def a_method(slope: float = 6.0, offset: float = -3.0) -> AdversarialMethod:
+    method = AdversarialMethod(TINY, CONFIG)
+    method.auxiliary["discriminator"] = Linear(slope, offset)
+    return method
+
+
+def logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_all_parts_are_those_of_a_loop_over_voxels(classes):
+    student, teacher = FixedHeads(classes, 4, 0), FixedHeads(classes, 2, 1)
+    labeled, unlabeled = batches_of(classes=classes)
+    losses = a_method().self_train(Networks(student, teacher, teacher), labeled, unlabeled, 0.25)
+    adversarial, fooled, trusted = [0.0, 0.0], 0.0, torch.zeros(2, *SHAPE)
+    for batch, *where in torch.cartesian_prod(*(torch.arange(size) for size in (2, *SHAPE))).tolist():
+        for half in (0, 1):
+            said = student.heads[(0, 2 * half + batch, slice(None), *where)].softmax(0)[1].item()
+            adversarial[half] -= math.log(logistic(6 * said - 3)) / 48
+        said = student.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
+        is_one = float(labeled.targets[(batch, *where)] == 1)
+        fooled -= (math.log(logistic(6 * is_one - 3)) + math.log(1 - logistic(6 * said - 3))) / 48
+        taught = teacher.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
+        trusted[(batch, *where)] = logistic(6 * taught - 3) > TRUSTED
+    pseudo_labels = teacher.heads[0].argmax(1)
+    pseudo = pseudo_label_loss(student.heads[0, 2:], pseudo_labels, trusted).item()
+    assert 0 < trusted.mean() < 1
+    assert losses.certain.item() == pytest.approx(pseudo, rel=1e-5)
+    assert losses.uncertain_share.item() == pytest.approx(1 - trusted.mean().item())
+    assert torch.equal(losses.pseudo_labels, pseudo_labels * trusted.long())
+    expected = losses.supervised.item() + ADVERSARIAL_WEIGHT_LABELED * adversarial[0] + fooled
+    expected += 0.25 * (0.7 * pseudo + ADVERSARIAL_WEIGHT_UNLABELED * adversarial[1])
+    assert losses.total.item() == pytest.approx(expected, rel=1e-5)
+
+
+def gradients_of(loss: torch.Tensor, *tensors: torch.Tensor) -> list[torch.Tensor | None]:
+    return list(torch.autograd.grad(loss, tensors, allow_unused=True))
+
+
+def test_the_students_term_leaves_the_discriminator_alone_and_the_other_way_round():
+    method, logits = a_method(), FixedHeads(3, 2, 0).heads[0].detach().requires_grad_()
+    slope = method.auxiliary["discriminator"].slope
+    of_logits, of_slope = gradients_of(method._adversarial_loss(logits), logits, slope)
+    assert of_logits.any() and of_slope is None
+    targets = batches_of()[0].targets
+    of_logits, of_slope = gradients_of(method._discriminator_loss(logits, targets), logits, slope)
+    assert of_logits is None and of_slope.any()
+
+
+def test_the_student_is_pulled_to_what_looks_like_labels():
+    method, logits = a_method(), FixedHeads(3, 2, 0).heads[0].detach().requires_grad_()
+    (gradient,) = gradients_of(method._adversarial_loss(logits), logits)
+    assert (gradient[:, 1] < 0).all()
+
+
+def test_where_nothing_is_trusted_there_are_no_pseudo_labels():
+    student, teacher = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1)
+    losses = a_method(0.0, -9.0).self_train(Networks(student, teacher, teacher), *batches_of(), 1.0)
+    assert losses.certain == 0 and losses.uncertain_share == 1 and not losses.pseudo_labels.any()
+
+
+def test_no_gradient_reaches_the_labeller():
+    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    method = a_method()
+    losses = method.self_train(Networks(student, teacher, labeller), *batches_of(), 1.0)
+    losses.total.backward()
+    taught = losses.pseudo_labels != 0
+    assert torch.equal(losses.pseudo_labels[taught], labeller.heads[0].argmax(1)[taught])
+    assert student.heads.grad.any() and teacher.heads.grad is None and labeller.heads.grad is None
+
+
+def test_labels_and_trust_follow_the_exchange_between_patches():
+    network = VoxelHeads(3, seed=2)
+    networks = Networks(network, network, network)
+    swapped, plain = (a_method().self_train(networks, *one_view(swapped), 1.0) for swapped in (True, False))
+    assert torch.equal(swapped.pseudo_labels, plain.pseudo_labels.flip(0))
+    assert 0 < plain.uncertain_share < 1
+    torch.testing.assert_close(swapped.certain, plain.certain)
+
+
+def test_pretraining_teaches_student_and_discriminator():
+    method, student = a_method(), FixedHeads(3, 2, 0)
+    losses = method.pretrain(Networks(student, student, student), batches_of()[0])
+    losses.total.backward()
+    assert student.heads.grad.any() and method.auxiliary["discriminator"].slope.grad.any()
+    assert losses.total > losses.supervised

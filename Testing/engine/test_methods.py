@@ -1,0 +1,139 @@
+"""What holds for every method, on the real network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+import torch
+from stub_networks import TINY, batches_of
+from torch import distributed, nn
+
+from coranet.config import TrainingConfig
+from coranet.config.schema import METHODS as NAMES
+from coranet.data.mixing import Mixing
+from coranet.data.patches import UnlabeledBatch
+from coranet.methods import METHODS, Method, Networks, StepLosses
+from coranet.networks import Architecture, CoraNet
+
+CONFIG = TrainingConfig(consistency_weight=1.0)
+SLICES = replace(
+    TINY,
+    backbone="unet",
+    patch_size_kji=(1, 12, 16),
+    strides=((1, 2, 2),),
+    kernels=((1, 3, 3), (1, 3, 3)),
+    slice_axis=0,
+)
+TWO_CLASSES = replace(TINY, classes=2, normalization="batch", dropout=0.3)
+
+
+def prepared(name: str, architecture: Architecture = TINY) -> tuple[Method, Networks]:
+    torch.manual_seed(3)
+    student = CoraNet(architecture)
+    method = METHODS[name](architecture, CONFIG)
+    # Not the student's twin, or nothing would be left to learn from it.
+    teacher = CoraNet(architecture).eval().requires_grad_(False)
+    return method, Networks(student, teacher, teacher)
+
+
+def stepped(method: Method, networks: Networks, ramp_up: float = 1.0) -> StepLosses:
+    architecture = method.architecture
+    labeled, unlabeled = batches_of(classes=architecture.classes, shape=architecture.patch_size_kji)
+    mixing = Mixing(((slice(0, 1), slice(2, 9), slice(3, 12)),))
+    views = UnlabeledBatch(mixing.apply(unlabeled.student_images), unlabeled.teacher_images, mixing)
+    torch.manual_seed(4)
+    return method.self_train(networks, labeled, views, ramp_up)
+
+
+def gradients(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: parameter.grad for name, parameter in network.named_parameters()}
+
+
+def test_there_is_a_method_for_each_name_of_the_setting():
+    assert set(METHODS) == set(NAMES)
+
+
+@pytest.mark.parametrize("architecture", [TINY, SLICES, TWO_CLASSES], ids=["volumes", "slices", "two classes"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_teaches_every_trained_network_and_changes_no_teacher(name, architecture):
+    method, networks = prepared(name, architecture)
+    before = deepcopy(networks.teacher.state_dict())
+    losses = stepped(method, networks)
+    losses.total.backward()
+    for parameter, gradient in {**gradients(networks.student), **gradients(method.auxiliary)}.items():
+        assert gradient is not None and gradient.isfinite().all(), parameter
+    assert all(torch.equal(value, before[key]) for key, value in networks.teacher.state_dict().items())
+    assert not any(module.training for module in networks.teacher.modules())
+    parts = (losses.supervised, losses.certain, losses.uncertain, losses.uncertain_share)
+    assert all(part is None or (part.ndim == 0 and not part.requires_grad and part >= 0) for part in parts)
+    shape = (2, *architecture.patch_size_kji)
+    for labels in (losses.labels, losses.pseudo_labels):
+        assert labels is None or (labels.shape == shape and labels.dtype is torch.int64)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_running_statistics_count_one_pass_a_step(name):
+    method, networks = prepared(name, TWO_CLASSES)
+    stepped(method, networks)
+    counts = {int(value) for key, value in networks.student.state_dict().items() if "num_batches" in key}
+    assert counts == {1}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unlabeled_patches_teach_as_far_as_the_ramp_allows(name):
+    results = []
+    for ramp_up in (None, 0.0, 1.0):
+        method, networks = prepared(name)
+        labeled, _ = batches_of(shape=TINY.patch_size_kji)
+        losses = method.pretrain(networks, labeled) if ramp_up is None else stepped(method, networks, ramp_up)
+        losses.total.backward()
+        results.append(gradients(networks.student))
+    pretrained, at_the_foot, at_the_top = results
+    torch.testing.assert_close(at_the_foot, pretrained, atol=1e-6, rtol=1e-4)
+    key = "decoders.segmentation.2.weight"
+    assert torch.allclose(at_the_top[key], pretrained[key], atol=1e-6) != method.uses_unlabeled
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_in_half_precision_the_losses_stay_in_float32_and_near(name):
+    method, networks = prepared(name)
+    exact = stepped(method, networks)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = stepped(method, networks)
+    mixed.total.backward()
+    assert mixed.total.dtype is mixed.supervised.dtype is torch.float32
+    assert mixed.total.item() == pytest.approx(exact.total.item(), rel=0.03)
+
+
+@pytest.fixture
+def a_process_group() -> Iterator[None]:
+    if not distributed.is_available() or not distributed.is_gloo_available():
+        pytest.skip("this build of torch cannot train in several processes")
+    distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+class Step(nn.Module):
+    """A method's step as a forward pass, which is what is distributed over processes."""
+
+    def __init__(self, method: Method, networks: Networks) -> None:
+        super().__init__()
+        self.student, self.auxiliary = networks.student, method.auxiliary
+        self._rest = (method, networks)
+
+    def forward(self) -> torch.Tensor:
+        return stepped(*self._rest).total
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_distributed_the_gradients_are_the_same(name, a_process_group):
+    results = []
+    for wrap in (lambda step: step, nn.parallel.DistributedDataParallel):
+        step = Step(*prepared(name, TWO_CLASSES))
+        wrap(step)().backward()
+        results.append(gradients(step))
+    torch.testing.assert_close(results[1], results[0])

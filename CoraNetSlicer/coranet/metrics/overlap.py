@@ -1,0 +1,61 @@
+"""How far two segmentations share their voxels. Arrays are class indices of any shape, class 0 is background."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from monai.metrics import compute_confusion_matrix_metric
+
+# Our names, and those that MONAI has for the same.
+OVERLAPS = {"dice": "f1 score", "jaccard": "threat score", "precision": "precision", "recall": "sensitivity"}
+
+Array = npt.NDArray[Any]
+
+
+def overlap_per_class(predicted: Array, truth: Array, classes: int) -> dict[str, list[float]]:
+    """Overlap of each foreground class, from its true and false positives and negatives.
+
+    Args:
+        predicted: class indices.
+        truth: class indices, the same shape.
+        classes: number of classes with background.
+
+    Returns:
+        dice 2 tp / (2 tp + fp + fn), jaccard tp / (tp + fp + fn), precision tp / (tp + fp), recall tp / (tp + fn);
+        each classes - 1 values in [0, 1], of 1 to classes - 1 in order. NaN where the denominator is 0: Dice and
+        Jaccard of a class that is neither predicted nor true, precision of one that is not predicted, recall of one
+        that is not true. Dice and Jaccard are 0 where only one of the two has the class.
+    """
+    counts = _confusion(predicted, truth, classes)
+    hits = np.diag(counts)[1:]
+    false_positives, false_negatives = counts.sum(0)[1:] - hits, counts.sum(1)[1:] - hits
+    others = counts.sum() - hits - false_positives - false_negatives
+    matrix = torch.from_numpy(np.stack([hits, false_positives, others, false_negatives], axis=1)).double()
+    return {name: compute_confusion_matrix_metric(known_as, matrix).tolist() for name, known_as in OVERLAPS.items()}
+
+
+def dice_per_class(predicted: Array, truth: Array, classes: int) -> list[float]:
+    """Dice of each foreground class; see `overlap_per_class`."""
+    return overlap_per_class(predicted, truth, classes)["dice"]
+
+
+def outside_share(conservative: Array, radical: Array) -> float:
+    """Share of the conservative foreground that lies outside of the radical foreground: 0 if the heads are nested."""
+    foreground = conservative > 0
+    return float((foreground & (radical == 0)).sum() / max(int(foreground.sum()), 1))
+
+
+def mean_or_none(values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are numbers; None if there are none."""
+    known = [value for value in values if value is not None and not np.isnan(value)]
+    return float(np.mean(known)) if known else None
+
+
+def _confusion(predicted: Array, truth: Array, classes: int) -> Array:
+    """Numbers of voxels, (K, K): true class, predicted class."""
+    pairs = truth.astype(np.intp).ravel() * classes + predicted.ravel()
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

@@ -56,7 +56,7 @@ class Snapshots:
         Raises:
             StorageError: it could not be written.
         """
-        image = torch.from_numpy(np.asarray(self._case.image, dtype=np.float32))
+        image = torch.from_numpy(np.array(self._case.image, dtype=np.float32, order="C"))
         logits = self._window.logits(network, image, self._case.padding)
         classes = tuple(Label(index, f"class {index}") for index in range(1, logits.segmentation.shape[0]))
         prediction = on_own_grid(logits, self._scan, classes, caution=0.0)

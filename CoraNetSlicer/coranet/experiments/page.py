@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-_LIGHT = ("#0072b2", "#d55e00", "#00835f", "#b8508f", "#b07400", "#3a8fc4", "#6a3d9a", "#8c564b", "#6b6b6b", "#7d7300")
+from .svg import COLORS
+
 _DARK = ("#5aaeea", "#ff8f55", "#35cc9f", "#ea9fcd", "#f2b84b", "#93d2ff", "#b995e6", "#cda297", "#b8b8b8", "#dccf4f")
 
 _STYLE = """
@@ -21,40 +22,29 @@ p, ul { margin: 6px 0; }
 code { font-size: 13px; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13.5px; font-variant-numeric: tabular-nums; }
-th, td { padding: 5px 10px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
-th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; min-width: 9em; padding-left: 2px; }
+th, td { padding: 5px 9px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
 thead th { border-bottom: 2px solid var(--soft); font-weight: 600; vertical-align: bottom; }
-td small { color: var(--soft); white-space: nowrap; }
-td { white-space: nowrap; }
-td:first-child { white-space: normal; }
 tr.best td { background: var(--best); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 16px; margin: 8px 0; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
 svg.chart { display: block; width: 100%; max-width: 860px; height: auto; }
 figure { margin: 12px 0 20px; break-inside: avoid; }
-svg text { fill: var(--text); font-size: 12px; }
-.end { text-anchor: end; }
-.middle { text-anchor: middle; }
-.grid { stroke: var(--rule); stroke-width: 1; fill: none; }
-.line { stroke: currentColor; stroke-width: 1.8; fill: none; }
-.dot { fill: currentColor; fill-opacity: .5; }
-.mark { fill: currentColor; }
-.mean { stroke: currentColor; stroke-width: 3; }
-svg .row { font-weight: 600; }
 figcaption { color: var(--soft); font-size: 13.5px; max-width: 860px; }
-.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 13.5px; }
 .legend li { overflow-wrap: anywhere; }
-.swatch { width: 28px; height: 10px; }
+svg text { fill: var(--text); }
+.grid { stroke: var(--rule); }
+td { white-space: nowrap; }
+td small { display: block; color: var(--soft); }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 10em; padding-left: 2px; }
+.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 13.5px; }
 .strip { display: flex; flex-wrap: wrap; gap: 10px; }
 .strip div { font-size: 12.5px; color: var(--soft); }
 .strip img { display: block; image-rendering: pixelated; width: 220px; max-width: 100%; border-radius: 3px; }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 2px; vertical-align: -1px; }
 """
 _DARK_STYLE = ":root { --text: #e6e9ed; --soft: #a0a9b4; --rule: #3a424c; --page: #14181d; --best: #1d2b1c; }"
-_PAPER_STYLE = (
-    "body { max-width: none; padding: 0; font-size: 11pt; } h2 { break-after: avoid; } table { font-size: 9pt; }"
-)
+_PAPER_STYLE = "body { max-width: none; padding: 0; font-size: 11pt; } h2 { break-after: avoid; } table { font-size: 7.5pt; } th, td { padding: 3px 5px; }"
 
 
 def page(title: str, sections: Sequence[str]) -> str:
@@ -65,7 +55,7 @@ def page(title: str, sections: Sequence[str]) -> str:
         sections: HTML, in order.
     """
     dark = f"@media screen and (prefers-color-scheme: dark) {{ {_DARK_STYLE} {_colors(_DARK)} }}"
-    style = f"{_STYLE}{_colors(_LIGHT)}\n{dark}\n@media print {{ {_PAPER_STYLE} }}"
+    style = f"{_STYLE}{_colors(COLORS)}\n{dark}\n@media print {{ {_PAPER_STYLE} }}"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

@@ -131,7 +131,8 @@ def _overlaid(gray: npt.NDArray[np.float32], region: npt.NDArray[Any]) -> npt.ND
         color = UNCERTAIN_COLOR if value == UNCERTAIN else CLASS_COLORS[(int(value) - 1) % len(CLASS_COLORS)]
         inside = region == value
         pixels[inside] = (1 - _OPACITY) * pixels[inside] + _OPACITY * np.array(color, np.float32)
-    return pixels.astype(np.uint8)
+    overlaid: npt.NDArray[np.uint8] = pixels.astype(np.uint8)
+    return overlaid
 
 
 def _enlarged(pixels: npt.NDArray[np.uint8], spacing_mm: Sequence[float]) -> npt.NDArray[np.uint8]:

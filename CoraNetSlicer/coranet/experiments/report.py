@@ -79,7 +79,7 @@ def _steps(config: TrainConfig) -> str:
 def _cases(results: Sequence[RunResult]) -> str:
     first = results[0].run
     labeled = " / ".join(dict.fromkeys(str(result.run.label_count) for result in results))
-    validation = _listed(str(_count(result, Role.VALIDATION)) for result in results)
+    validation = " / ".join(dict.fromkeys(str(_count(result, Role.VALIDATION)) for result in results))
     unlabeled = max(_count(result, Role.UNLABELED) for result in results)
     return f"{labeled} labeled; {validation} for validation; {unlabeled} unlabeled; {len(first.test_cases.cases)} test"
 
@@ -93,7 +93,7 @@ def _comparison(methods: Sequence[MethodResult], labeled: int | None) -> str:
     names = chosen[0].runs[0].class_names
     shown_classes = names if len(names) > 1 else ()
     head = [
-        "method", "mean Dice", *shown_classes, "HD95, mm", "less supervised-only", "distance closed",
+        "method", "mean Dice", *shown_classes, "HD95, mm", "gain over supervised", "distance closed",
         "errors caught", "flagged", "CSI", "training",
     ]  # fmt: skip
     rows = [_row(method, shown_classes) for method in chosen]
@@ -101,9 +101,9 @@ def _comparison(methods: Sequence[MethodResult], labeled: int | None) -> str:
     seeds = max(len(method.runs) for method in chosen)
     note = (
         f"<p class=soft>Mean{' ± standard deviation' if seeds > 1 else ''} over {seeds} "
-        f"{'seeds' if seeds > 1 else 'seed'}; the difference to supervised-only is paired by case and seed, in "
-        "brackets its 95 % bootstrap interval over the cases; distance closed: 0 % supervised-only, 100 % fully supervised; "
-        "errors caught: share of the wrong voxels inside the flagged region. The best method that knows no label of an "
+        f"{'seeds' if seeds > 1 else 'seed'}; the gain over supervised-only is paired by case and seed, in "
+        "brackets its 95 % bootstrap interval over the cases; distance closed: 0 % supervised-only, 100 % fully "
+        "supervised; errors caught: share of the wrong voxels inside the flagged region. The best method that knows no label of an "
         "unlabeled case is set off.</p>"
     )
     return section(title, table(head, rows, _best(chosen)), note)
@@ -111,7 +111,8 @@ def _comparison(methods: Sequence[MethodResult], labeled: int | None) -> str:
 
 def _row(method: MethodResult, class_names: Sequence[str]) -> list[str]:
     return [
-        escape(method.method),
+        # Long names break where a setting ends.
+        escape(method.method).replace(";", ";<wbr>").replace("[", "[<wbr>").replace("=", "=<wbr>"),
         _shown(method.figure(), method.figure_spread()),
         *(_shown(method.class_figure(name)) for name in class_names),
         _shown(method.figure("hd95_mm"), method.figure_spread("hd95_mm"), 1),
@@ -183,7 +184,9 @@ def _coverage(methods: Sequence[MethodResult], counts: Sequence[int | None]) -> 
         caption = "Lines: the most uncertain voxels, flagged first. Dots: the region that each model flags by itself."
         parts.append(figure(by_method, caption, _for_labeled(labeled, counts)))
         for method in chosen:
-            title = f"Other uncertainties of {method.method} {_for_labeled(labeled, counts)}".strip()
+            if method.runs[0].run.train_config.training.method != "coranet":
+                continue
+            title = ", ".join(filter(None, (f"Other uncertainties of {method.method}", _for_labeled(labeled, counts))))
             parts.append(figure(figures.uncertainty_curves(method), "All on the same model and test cases.", title))
     return parts
 

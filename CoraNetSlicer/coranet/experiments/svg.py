@@ -7,10 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-COLORS = 10
+# On a light page; the page's style may exchange them. Attributes, not style alone: some programs that print pages
+# look at nothing else inside a picture.
+COLORS = ("#0072b2", "#d55e00", "#00835f", "#b8508f", "#b07400", "#3a8fc4", "#6a3d9a", "#8c564b", "#6b6b6b", "#7d7300")
 _DASHES = ("", "6 3", "2 3")
-_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 58, 16, 12, 44
-_LONGEST_NAME = 96
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 58, 24, 12, 44
+_LONGEST_NAME = 76
+_LINE = 'class="line" fill="none" stroke="currentColor" stroke-width="1.8"'
+_GRID = 'class="grid" fill="none" stroke="#d5dae0"'
+_MIDDLE, _END = 'text-anchor="middle"', 'text-anchor="end"'
 
 Point = tuple[float, float]
 
@@ -85,8 +90,8 @@ def dot_plot(rows: Sequence[DotRow], x: Axis) -> str:
 def legend(series: Sequence[Series] | Sequence[DotRow]) -> str:
     """Names with their colours, as HTML that wraps by itself."""
     items = "".join(
-        f'<li><svg class="swatch c{one.number % COLORS}" viewBox="0 0 28 10" aria-hidden="true">'
-        f'<path class="line"{_dash(one.number)} d="M1 5H27"/></svg> {escape(one.name)}</li>'
+        f'<li><svg class="swatch" viewBox="0 0 28 10" width="28" height="10" aria-hidden="true">'
+        f'<path {_LINE} {_color(one.number)}{_dash(one.number)} d="M1 5H27"/></svg> {escape(one.name)}</li>'
         for one in series
     )
     return f'<ul class="legend">{items}</ul>'
@@ -149,11 +154,11 @@ def _line(series: Series, frame: _Frame) -> str:
     parts = [name]
     if len(series.points) > 1:
         path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in series.points)
-        parts.append(f'<path class="line"{_dash(series.number)} d="M{path}"/>')
+        parts.append(f'<path {_LINE}{_dash(series.number)} d="M{path}"/>')
     for (x, y), spread in zip(series.marks, series.spreads, strict=False):
-        parts.append(f'<path class="line" d="M{frame.x(x):.1f} {frame.y(y - spread):.1f}V{frame.y(y + spread):.1f}"/>')
-    parts += [f'<circle class="mark" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="4"/>' for x, y in dots]
-    return f'<g class="c{series.number % COLORS}">{"".join(parts)}</g>'
+        parts.append(f'<path {_LINE} d="M{frame.x(x):.1f} {frame.y(y - spread):.1f}V{frame.y(y + spread):.1f}"/>')
+    parts += [f'<circle fill="currentColor" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="4"/>' for x, y in dots]
+    return f"<g {_color(series.number)}>{''.join(parts)}</g>"
 
 
 def _dots(row: DotRow, frame: _Frame, top: float) -> str:
@@ -163,44 +168,53 @@ def _dots(row: DotRow, frame: _Frame, top: float) -> str:
     center = top + 26
     dots = "".join(
         # Dots of nearly the same value are drawn apart, in a zigzag of four.
-        f'<circle class="dot" cx="{frame.x(value):.1f}" cy="{center + (index % 4 - 1.5) * 3.5:.1f}" r="3.5"/>'
+        f'<circle fill="currentColor" fill-opacity="0.5" cx="{frame.x(value):.1f}" cy="{center + (index % 4 - 1.5) * 3.5:.1f}" r="3.5"/>'
         for index, value in enumerate(sorted(row.values))
     )
-    bar = "" if mean is None else f'<path class="mean" d="M{frame.x(mean):.1f} {center - 11:.1f}v22"/>'
+    bar = (
+        ""
+        if mean is None
+        else f'<path stroke="currentColor" stroke-width="3" d="M{frame.x(mean):.1f} {center - 11:.1f}v22"/>'
+    )
     return (
-        f'<g class="c{row.number % COLORS}"><title>{escape(row.name)}</title>'
-        f'<text class="row" x="{frame.left}" y="{top + 11:.1f}">{escape(name + label)}</text>{dots}{bar}</g>'
+        f"<g {_color(row.number)}><title>{escape(row.name)}</title>"
+        f'<text font-weight="600" x="{frame.left}" y="{top + 11:.1f}">{escape(name + label)}</text>{dots}{bar}</g>'
     )
 
 
 def _axes(frame: _Frame, x: Axis, y: Axis) -> str:
     rows = "".join(
-        f'<path class="grid" d="M{frame.left} {frame.y(tick):.1f}H{_WIDTH - _RIGHT}"/>'
-        f'<text class="end" x="{frame.left - 6}" y="{frame.y(tick) + 4:.1f}">{escape(y.shown(tick))}</text>'
+        f'<path {_GRID} d="M{frame.left} {frame.y(tick):.1f}H{_WIDTH - _RIGHT}"/>'
+        f'<text {_END} x="{frame.left - 6}" y="{frame.y(tick) + 4:.1f}">{escape(y.shown(tick))}</text>'
         for tick in ticks(*frame.y_limits, wanted=5)
     )
     middle = (frame.bottom + _TOP) / 2
-    title = f'<text class="middle" transform="translate(14 {middle:.1f}) rotate(-90)">{escape(y.title)}</text>'
+    title = f'<text {_MIDDLE} transform="translate(14 {middle:.1f}) rotate(-90)">{escape(y.title)}</text>'
     return rows + title + _x_axis(frame, x)
 
 
 def _x_axis(frame: _Frame, x: Axis) -> str:
     marks = "".join(
-        f'<path class="grid" d="M{frame.x(tick):.1f} {_TOP}V{frame.bottom:.1f}"/>'
-        f'<text class="middle" x="{frame.x(tick):.1f}" y="{frame.bottom + 16:.1f}">{escape(x.shown(tick))}</text>'
+        f'<path {_GRID} d="M{frame.x(tick):.1f} {_TOP}V{frame.bottom:.1f}"/>'
+        f'<text {_MIDDLE} x="{frame.x(tick):.1f}" y="{frame.bottom + 16:.1f}">{escape(x.shown(tick))}</text>'
         for tick in ticks(*frame.x_limits)
     )
     middle = (frame.left + _WIDTH - _RIGHT) / 2
-    return f'{marks}<text class="middle" x="{middle:.1f}" y="{frame.bottom + 36:.1f}">{escape(x.title)}</text>'
+    return f'{marks}<text {_MIDDLE} x="{middle:.1f}" y="{frame.bottom + 36:.1f}">{escape(x.title)}</text>'
+
+
+def _color(number: int) -> str:
+    index = number % len(COLORS)
+    return f'class="c{index}" color="{COLORS[index]}"'
 
 
 def _dash(number: int) -> str:
-    dashes = _DASHES[number // COLORS % len(_DASHES)]
+    dashes = _DASHES[number // len(COLORS) % len(_DASHES)]
     return f' stroke-dasharray="{dashes}"' if dashes else ""
 
 
 def _svg(height: float, content: str, description: str) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" role="img" aria-label="{escape(description)}">'
-        f"{content}</svg>"
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {height:g}" font-size="12" role="img" '
+        f'aria-label="{escape(description)}">{content}</svg>'
     )

@@ -5,100 +5,102 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scans import nested_ellipsoids
+from prepared import PADDING, a_prepared_case
 
 from coranet.config import AugmentationConfig
 from coranet.data.augmentation import Augmentation
 from coranet.data.cache import PreparedCase
-from coranet.data.patches import PatchSampler
+from coranet.data.mixing import Mixing
+from coranet.data.patches import Cuts, PatchSampler, UnlabeledBatch
 from coranet.job import Case, Role
 
 SPACING_DHW = (2.0, 1.25, 1.0)
-STILL = AugmentationConfig(
-    rotation_degrees=0, scaling=0, flip_axes=(), gamma=0, brightness=0, noise=0, blur_voxels=0
-)  # fmt: skip
+STILL = AugmentationConfig(rotation_degrees=0, scaling=0)
 LIVELY = AugmentationConfig(flip_axes=("L", "P", "S"))
-PADDING = -9.0
 
 
-def a_prepared_case(shape=(12, 16, 20), name="a", labeled=True, image=None) -> PreparedCase:
-    """Two nested classes; every voxel of the image has a value of its own unless another image is given."""
-    labels = nested_ellipsoids(shape, (1, 2)).astype(np.uint8)
-    if image is None:
-        image = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
-    foreground = tuple(np.argwhere(labels == index) for index in (1, 2)) if labeled else ()
-    role = Role.TRAINING if labeled else Role.UNLABELED
-    case = Case(name, role, f"{name}.nrrd", "label.nrrd" if labeled else None)
-    return PreparedCase(case, image, labels if labeled else None, foreground, PADDING)
+def sampler(patch=(6, 8, 10), config=STILL, seed=0, foreground_share=0.5, cutmix_share=0.0) -> PatchSampler:
+    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, foreground_share, 0.0, cutmix_share)
 
 
-def sampler(patch=(6, 8, 10), config=STILL, seed=0, foreground_share=0.5, teacher_noise=0.0) -> PatchSampler:
-    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, foreground_share, teacher_noise)
+def same(first: Cuts, second: Cuts) -> bool:
+    labels = first.labels is second.labels is None or torch.equal(first.labels, second.labels)
+    changes = all(
+        np.array_equal(one.spatial, other.spatial) and one.intensity == other.intensity
+        and one.teacher_noise_seed == other.teacher_noise_seed
+        for one, other in zip(first.changes, second.changes, strict=True)
+    )  # fmt: skip
+    return torch.equal(first.images, second.images) and labels and changes and first.mixing == second.mixing
 
 
-@pytest.mark.parametrize("config", [STILL, LIVELY], ids=["still", "lively"])
-def test_batches_have_the_shapes_and_types_of_the_contract(config):
-    labeled = sampler(config=config).labeled([a_prepared_case()], step=0, size=3)
-    assert labeled.images.shape == (3, 1, 6, 8, 10) and labeled.images.dtype == torch.float32
-    assert labeled.targets.shape == (3, 6, 8, 10) and labeled.targets.dtype == torch.int64
-    assert set(labeled.targets.unique().tolist()) <= {0, 1, 2}
-    unlabeled = sampler(config=config).unlabeled([a_prepared_case(labeled=False)], step=0, size=3)
-    assert [images.shape for images in unlabeled] == [(3, 1, 6, 8, 10)] * 2
+@pytest.mark.parametrize(("config", "size"), [(STILL, (6, 8, 10)), (LIVELY, (9, 11, 14))], ids=["still", "lively"])
+def test_cuts_have_the_shapes_and_types_of_the_contract(config, size):
+    labeled = sampler(config=config).labeled([a_prepared_case()], 0, range(3))
+    assert labeled.images.shape == labeled.labels.shape == (3, 1, *size)
+    assert labeled.images.dtype == torch.float32 and labeled.labels.dtype == torch.uint8
+    assert set(labeled.labels.unique().tolist()) <= {0, 1, 2} and len(labeled.changes) == 3
+    unlabeled = sampler(config=config).unlabeled([a_prepared_case(labeled=False)], 0, range(3))
+    assert unlabeled.images.shape == (3, 1, *size) and unlabeled.labels is None and len(unlabeled.changes) == 3
+
+
+def test_scans_prepared_in_half_precision_stay_so_until_they_are_on_the_device():
+    half = np.zeros((12, 16, 20), dtype=np.float16)
+    assert sampler().labeled([a_prepared_case(image=half)], 0, range(2)).images.dtype == torch.float16
 
 
 @pytest.mark.parametrize("kind", ["labeled", "unlabeled"])
-def test_the_same_seed_and_step_give_the_same_batch_whatever_was_drawn_before(kind):
+def test_seed_step_and_number_alone_decide_on_a_patch(kind):
     cases = [a_prepared_case(name=name, labeled=kind == "labeled") for name in "ab"]
 
-    def batch(seed, step, before=()):
-        patches = sampler(config=LIVELY, seed=seed, teacher_noise=0.1)
+    def cuts(seed, step, numbers, before=()):
+        patches = sampler(config=LIVELY, seed=seed, cutmix_share=0.5)
         for earlier in before:
-            getattr(patches, kind)(cases, earlier, 2)
+            getattr(patches, kind)(cases, earlier, range(2))
             torch.rand(3), np.random.random()
-        return torch.cat([part.float().flatten() for part in getattr(patches, kind)(cases, step, 2)])
+        return getattr(patches, kind)(cases, step, numbers)
 
-    assert torch.equal(batch(1, 5), batch(1, 5, before=(3, 4)))
-    assert not torch.equal(batch(1, 5), batch(1, 6))
-    assert not torch.equal(batch(1, 5), batch(2, 5))
+    assert same(cuts(1, 5, range(4)), cuts(1, 5, range(4), before=(3, 4)))
+    assert not torch.equal(cuts(1, 5, range(4)).images, cuts(1, 6, range(4)).images)
+    assert not torch.equal(cuts(1, 5, range(4)).images, cuts(2, 5, range(4)).images)
+    assert torch.equal(cuts(1, 5, range(4)).images[2:], cuts(1, 5, range(2, 4)).images)
 
 
 def test_labeled_and_unlabeled_patches_of_a_step_come_from_different_places():
     case = replace(a_prepared_case(), foreground=())
     patches = sampler()
-    labeled = [patches.labeled([case], step, 1).images[0, 0, 0, 0, 0].item() for step in range(20)]
-    unlabeled = [patches.unlabeled([case], step, 1).student_images[0, 0, 0, 0, 0].item() for step in range(20)]
-    assert sum(first == second for first, second in zip(labeled, unlabeled, strict=True)) < 10
+    labeled = patches.labeled([case], 0, range(20)).images[:, 0, 0, 0, 0]
+    unlabeled = patches.unlabeled([case], 0, range(20)).images[:, 0, 0, 0, 0]
+    assert (labeled == unlabeled).sum() < 10
 
 
-def test_without_augmentation_a_patch_is_a_piece_of_the_scan_and_its_labels():
+def test_without_a_margin_a_patch_is_a_piece_of_the_scan_and_its_labels():
     case = a_prepared_case()
-    batch = sampler().labeled([case], step=0, size=8)
-    for image, target in zip(batch.images, batch.targets, strict=True):
-        start = np.unravel_index(round(image[0, 0, 0, 0].item()), case.image.shape)
+    cuts = sampler().labeled([case], 0, range(8))
+    for image, labels in zip(cuts.images[:, 0], cuts.labels[:, 0], strict=True):
+        start = np.unravel_index(round(image[0, 0, 0].item()), case.image.shape)
         box = tuple(slice(low, low + size) for low, size in zip(start, (6, 8, 10), strict=True))
-        np.testing.assert_allclose(image[0].numpy(), case.image[box], atol=1e-2)
-        np.testing.assert_array_equal(target.numpy(), case.labels[box])
+        np.testing.assert_array_equal(image.numpy(), case.image[box])
+        np.testing.assert_array_equal(labels.numpy(), case.labels[box])
 
 
 def test_patches_lie_inside_of_a_scan_that_is_large_enough_and_reach_all_of_it():
     case = a_prepared_case()
-    images = sampler(foreground_share=0).labeled([case], 0, 80).images
-    assert images.min().item() == pytest.approx(0, abs=1e-3)
-    assert images.max().item() == pytest.approx(case.image.max())
+    images = sampler(foreground_share=0).labeled([case], 0, range(200)).images
+    assert images.min().item() == 0
+    assert images.max().item() == case.image.max()
 
 
 def test_a_scan_smaller_than_the_patch_is_padded_with_its_lowest_intensity_and_background():
     case = a_prepared_case(shape=(4, 16, 5))
-    batch = sampler().labeled([case], step=0, size=4)
-    for image, target in zip(batch.images, batch.targets, strict=True):
-        inside = image[0] > PADDING + 0.5
-        assert inside.sum() == 4 * 8 * 5
-        assert (target[~inside] == 0).all()
+    cuts = sampler().labeled([case], 0, range(4))
+    for image, labels in zip(cuts.images[:, 0], cuts.labels[:, 0], strict=True):
+        inside = image > PADDING
+        assert inside.sum() == 4 * 8 * 5 and (image[~inside] == PADDING).all()
+        assert (labels[~inside] == 0).all()
         # The scan lies in the middle, as far as whole voxels allow.
         assert torch.equal(inside.any(2).any(1), torch.tensor([0, 1, 1, 1, 1, 0], dtype=torch.bool))
         assert torch.equal(inside.any(0).any(0), torch.tensor([0, 0, 0, 1, 1, 1, 1, 1, 0, 0], dtype=torch.bool))
-        voxel = image[0][inside].round().long().numpy()
-        np.testing.assert_array_equal(target[inside].numpy(), case.labels.ravel()[voxel])
+        np.testing.assert_array_equal(labels[inside].numpy(), case.labels.ravel()[image[inside].long().numpy()])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
@@ -111,10 +113,8 @@ def test_the_share_of_patches_with_foreground_in_the_middle(share):
         Case("a", Role.TRAINING, "a", "b"), np.zeros(shape, dtype=np.float32), labels,
         (np.argwhere(labels == 1), np.empty((0, 3), dtype=int)), 0.0,
     )  # fmt: skip
-    patches = sampler((4, 4, 4), foreground_share=share)
-    targets = torch.cat([patches.labeled([case], step, 20).targets for step in range(6)])
-    found = (targets[:, 2, 2, 2] == 1).float().mean().item()
-    assert found == pytest.approx(share, abs=0.12)
+    found = sampler((4, 4, 4), foreground_share=share).labeled([case], 0, range(120)).labels[:, 0, 2, 2, 2] == 1
+    assert found.float().mean().item() == pytest.approx(share, abs=0.12)
 
 
 def test_each_class_is_centred_as_often_as_the_others_however_small_it_is():
@@ -122,43 +122,41 @@ def test_each_class_is_centred_as_often_as_the_others_however_small_it_is():
     labels[6, 8, 10] = 2
     foreground = tuple(np.argwhere(labels == index) for index in (1, 2))
     case = PreparedCase(Case("a", Role.TRAINING, "a", "b"), np.zeros(labels.shape, np.float32), labels, foreground, 0.0)
-    patches = sampler((2, 2, 2), foreground_share=1.0)
-    targets = torch.cat([patches.labeled([case], step, 20).targets for step in range(6)])
-    assert (targets == 2).flatten(1).any(1).float().mean().item() == pytest.approx(0.5, abs=0.15)
+    cut = sampler((2, 2, 2), foreground_share=1.0).labeled([case], 0, range(120)).labels
+    assert (cut == 2).flatten(1).any(1).float().mean().item() == pytest.approx(0.5, abs=0.15)
 
 
-@pytest.mark.parametrize("patch", [(6, 8, 10), (7, 9, 11), (16, 20, 24)], ids=str)
-def test_labels_stay_with_the_image_however_it_is_turned(patch):
-    # The image is the organ itself, as 0 and 1: after any turn, at least half means foreground.
-    labels = (nested_ellipsoids((18, 22, 26), (1,)) > 0).astype(np.float32)
-    case = a_prepared_case(shape=labels.shape, image=labels)
-    turning = AugmentationConfig(
-        rotation_degrees=40, scaling=0.3, flip_axes=("L", "P", "S"), gamma=0, brightness=0, noise=0, blur_voxels=0
-    )  # fmt: skip
-    wrong, edge = 0, 0
-    for step in range(10):
-        batch = sampler(patch, turning, foreground_share=1.0).labeled([case], step, 2)
-        truth, seen = batch.targets > 0, batch.images[:, 0] >= 0.5
-        wrong += (truth != seen).sum().item()
-        edge += ((batch.images[:, 0] > 0.02) & (batch.images[:, 0] < 0.98)).sum().item()
-        clear = (batch.images[:, 0] < 0.02) | (batch.images[:, 0] > 0.98)
-        assert torch.equal(truth[clear], seen[clear])
-    assert edge > 0
-    assert wrong < 0.25 * edge
+def test_a_patch_of_one_slice_is_cut_from_a_single_slice():
+    case = a_prepared_case()
+    cuts = sampler((1, 8, 10), LIVELY).labeled([case], 0, range(8))
+    assert cuts.images.shape == (8, 1, 1, 11, 14)
+    for image in cuts.images[:, 0]:
+        slices = (image[image > PADDING] // (16 * 20)).unique()
+        assert len(slices) == 1
 
 
-def test_student_and_teacher_see_the_same_place_with_different_noise():
-    case = a_prepared_case(labeled=False, image=np.random.default_rng(0).normal(size=(12, 16, 20)).astype(np.float32))
-    turning = AugmentationConfig(flip_axes=("L", "P", "S"), gamma=0, brightness=0, noise=0, blur_voxels=0)
-    exact = sampler(config=turning).unlabeled([case], 0, 4)
-    assert torch.equal(exact.student_images, exact.teacher_images)
-    noisy = sampler(config=turning, teacher_noise=0.05).unlabeled([case], 0, 4)
-    difference = noisy.teacher_images - noisy.student_images
-    assert difference.std().item() == pytest.approx(0.05, rel=0.1)
-    assert difference.mean().item() == pytest.approx(0, abs=0.01)
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_boxes_are_exchanged_in_the_share_of_steps_that_is_asked_for(share):
+    case = a_prepared_case(shape=(4, 4, 4), labeled=False)
+    patches = sampler((2, 2, 2), cutmix_share=share)
+    mixings = [patches.unlabeled([case], step, range(3)).mixing for step in range(150)]
+    assert sum(mixing is not None for mixing in mixings) / 150 == pytest.approx(share, abs=0.1)
+    assert all(len(mixing.boxes) == 1 for mixing in mixings if mixing)
 
 
-def test_the_students_view_is_changed_more_than_the_teachers():
-    case = a_prepared_case(labeled=False, image=np.random.default_rng(0).normal(size=(12, 16, 20)).astype(np.float32))
-    still = sampler(config=AugmentationConfig(), teacher_noise=0.0).unlabeled([case], 0, 8)
-    assert not torch.equal(still.student_images, still.teacher_images)
+def test_processes_with_even_shares_exchange_the_boxes_that_one_would():
+    case = a_prepared_case(labeled=False)
+    patches = sampler(cutmix_share=1.0)
+    whole, first, second = (
+        patches.unlabeled([case], 3, numbers).mixing for numbers in (range(8), range(4), range(4, 8))
+    )
+    assert first.boxes + second.boxes == whole.boxes and whole.boxes[0] != whole.boxes[1]
+
+
+def test_what_the_teacher_said_follows_its_patches():
+    images = torch.rand(2, 1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
+    assert UnlabeledBatch(images, images).mixed(images) is images
+    mixing = Mixing(((slice(0, 2), slice(1, 3), slice(0, 4)),))
+    batch = UnlabeledBatch(mixing.apply(images), images, mixing)
+    assert torch.equal(batch.mixed(batch.teacher_images), batch.student_images)
+    assert torch.equal(batch.mixed(batch.teacher_images[:, 0] > 0.5), batch.student_images[:, 0] > 0.5)

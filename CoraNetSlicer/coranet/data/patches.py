@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -112,8 +112,7 @@ class PatchSampler:
             case = cases[int(random.integers(len(cases)))]
             start = self._start(case, self._centre(case, random))
             _crop(case.image, start, case.padding, images[index, 0].numpy())
-            if case.labels is not None:
-                _crop(case.labels, start, 0, labels[index, 0].numpy())
+            _crop(cast(Array, case.labels), start, 0, labels[index, 0].numpy())
             changes.append(self.augmentation.draw(random))
         return Cuts(images, labels, tuple(changes))
 

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from prepared import a_prepared_case
+from scans import nested_ellipsoids
+
+from coranet.config import AugmentationConfig
+from coranet.data.augmentation import Augmentation
+from coranet.data.loading import Loader, Shard
+from coranet.data.patches import PatchSampler
+from coranet.errors import DataError
+
+SPACING_DHW = (2.0, 1.25, 1.0)
+PATCH = (6, 8, 10)
+LIVELY = AugmentationConfig(flip_axes=("L", "P", "S"))
+NO_INTENSITY = {"gamma": 0, "brightness": 0, "noise": 0, "blur_voxels": 0, "low_resolution": 1}
+SAME_FOR_BOTH = AugmentationConfig(flip_axes=("L", "P", "S"), **NO_INTENSITY)
+NOISE = np.random.default_rng(0).normal(size=(12, 16, 20)).astype(np.float16)
+
+
+def a_sampler(config=LIVELY, patch=PATCH, seed=0, teacher_noise=0.05, cutmix_share=0.5) -> PatchSampler:
+    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, 0.5, teacher_noise, cutmix_share)
+
+
+@pytest.fixture
+def a_loader(a_cpu):
+    """Makes loaders of two labeled and two unlabeled scans, and closes them."""
+    loaders = []
+
+    def make(sampler=None, sizes=(2, 3), shard=Shard(), image=NOISE) -> Loader:  # noqa: B008
+        labeled, unlabeled = (
+            [a_prepared_case(image.shape, name, is_labeled, image) for name in "ab"] for is_labeled in (True, False)
+        )
+        loaders.append(Loader(sampler or a_sampler(), labeled, unlabeled, sizes, a_cpu, shard))
+        return loaders[-1]
+
+    yield make
+    for loader in loaders:
+        loader.close()
+
+
+class BrokenImage(np.ndarray):
+    """Voxels that cannot be read."""
+
+    def __getitem__(self, place):
+        raise DataError("the disk is gone.")
+
+
+def threads() -> int:
+    return sum(thread.name.startswith("patches") for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("patch", [PATCH, (1, 8, 10)], ids=str)
+def test_batches_have_the_shapes_and_types_of_the_contract(a_loader, patch):
+    loader = a_loader(a_sampler(patch=patch))
+    images, targets = loader.labeled(0)
+    assert images.shape == (2, 1, *patch) and images.dtype == torch.float32
+    assert targets.shape == (2, *patch) and targets.dtype == torch.int64
+    assert set(targets.unique().tolist()) <= {0, 1, 2}
+    student, teacher, _ = loader.unlabeled(0)
+    assert student.shape == teacher.shape == (3, 1, *patch)
+    assert student.dtype == teacher.dtype == torch.float32
+    assert not any(batch.requires_grad for batch in (images, student, teacher))
+
+
+@pytest.mark.parametrize("kind", ["labeled", "unlabeled"])
+def test_a_batch_is_the_same_whatever_was_asked_for_before(a_loader, kind):
+    def batch(step, before=(), seed=1):
+        loader = a_loader(a_sampler(seed=seed))
+        for earlier in before:
+            loader.labeled(earlier), loader.unlabeled(earlier)
+            torch.rand(3), np.random.random()
+        return [part for part in getattr(loader, kind)(step) if isinstance(part, torch.Tensor)]
+
+    def alike(first, second):
+        return all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+
+    assert alike(batch(5), batch(5, before=(3, 4)))
+    assert alike(batch(5), batch(5, before=(9, 5)))
+    assert not alike(batch(5), batch(6)) and not alike(batch(5), batch(5, seed=2))
+
+
+def test_two_processes_together_give_the_batch_of_one(a_loader):
+    whole = a_loader(sizes=(4, 4))
+    parts = [a_loader(sizes=(2, 2), shard=Shard(rank, 2)) for rank in range(2)]
+    for step in range(6):
+        for kind in ("labeled", "unlabeled"):
+            expected = getattr(whole, kind)(step)[:2]
+            found = zip(*(getattr(part, kind)(step)[:2] for part in parts), strict=True)
+            for one, both in zip(expected, found, strict=True):
+                torch.testing.assert_close(torch.cat(both), one, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("patch", [(6, 8, 10), (7, 9, 11), (16, 20, 24), (1, 12, 14)], ids=str)
+def test_labels_stay_with_the_image_however_it_is_turned(a_loader, patch):
+    # The image is the organ itself, as 0 and 1: after any turn, at least half means foreground.
+    organ = (nested_ellipsoids((18, 22, 26), (1,)) > 0).astype(np.float32)
+    turning = replace(SAME_FOR_BOTH, rotation_degrees=40, scaling=0.3)
+    loader = a_loader(a_sampler(turning, patch), image=organ)
+    wrong, edge = 0, 0
+    for step in range(10):
+        images, targets = loader.labeled(step)
+        truth, seen = targets > 0, images[:, 0] >= 0.5
+        wrong += (truth != seen).sum().item()
+        clear = (images[:, 0] < 0.02) | (images[:, 0] > 0.98)
+        edge += (~clear).sum().item()
+        assert torch.equal(truth[clear], seen[clear])
+    assert edge > 0
+    assert wrong < 0.25 * edge
+
+
+def test_student_and_teacher_see_the_same_place_with_different_noise(a_loader):
+    exact = a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.0, cutmix_share=0.0)).unlabeled(0)
+    assert torch.equal(exact.student_images, exact.teacher_images)
+    noisy = a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.05, cutmix_share=0.0)).unlabeled(0)
+    assert torch.equal(noisy.student_images, exact.student_images)
+    difference = noisy.teacher_images - noisy.student_images
+    assert difference.std().item() == pytest.approx(0.05, rel=0.1)
+    assert difference.mean().item() == pytest.approx(0, abs=0.01)
+
+
+def test_the_students_view_is_changed_more_than_the_teachers(a_loader):
+    batch = a_loader(a_sampler(teacher_noise=0.0, cutmix_share=0.0), sizes=(1, 8)).unlabeled(0)
+    assert not torch.equal(batch.student_images, batch.teacher_images)
+
+
+def test_the_students_images_alone_are_mixed(a_loader):
+    mixed, plain = (
+        a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.0, cutmix_share=share)).unlabeled(0) for share in (1.0, 0.0)
+    )
+    assert torch.equal(mixed.teacher_images, plain.teacher_images)
+    assert not torch.equal(mixed.student_images, plain.student_images)
+    assert torch.equal(mixed.mixed(mixed.teacher_images), mixed.student_images)
+    assert torch.equal(mixed.student_images[2], plain.student_images[2])
+
+
+def test_autocast_around_it_does_not_round_the_patches(a_loader):
+    loader = a_loader()
+    exact = [part for step in range(4) for part in (*loader.labeled(step), *loader.unlabeled(step)[:2])]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = [part for step in range(4) for part in (*loader.labeled(step), *loader.unlabeled(step)[:2])]
+    assert all(torch.equal(one, other) for one, other in zip(exact, inside, strict=True))
+
+
+def test_smaller_batches_from_the_next_step_on(a_loader):
+    loader = a_loader(sizes=(2, 3))
+    first = loader.labeled(0).images
+    assert loader.shrink() and loader.batch_sizes == (1, 1)
+    assert torch.equal(loader.labeled(0).images, a_loader(sizes=(1, 1)).labeled(0).images)
+    assert len(first) == 2 and len(loader.labeled(1).images) == 1 and len(loader.unlabeled(1).student_images) == 1
+    assert not loader.shrink() and loader.batch_sizes == (1, 1)
+
+
+def test_one_step_is_cut_ahead_and_no_more(a_loader):
+    sampler = a_sampler()
+    asked = []
+    cut = sampler.labeled
+    sampler.labeled = lambda cases, step, *rest: (asked.append(step), cut(cases, step, *rest))[1]
+    loader = a_loader(sampler)
+    for step in (3, 4, 5):
+        loader.labeled(step)
+    loader.close()
+    assert asked in ([3, 4, 5], [3, 4, 5, 6])
+
+
+@pytest.mark.parametrize("kind", ["labeled", "unlabeled"])
+def test_what_goes_wrong_in_the_thread_is_raised_in_the_caller(a_cpu, kind):
+    case = a_prepared_case(labeled=kind == "labeled", image=NOISE.view(BrokenImage))
+    with (
+        pytest.raises(DataError, match="the disk is gone"),
+        Loader(a_sampler(), [case], [case], (1, 1), a_cpu) as loader,
+    ):
+        getattr(loader, kind)(0)
+
+
+def test_the_thread_ends_with_the_training_even_after_an_error(a_loader):
+    before = threads()
+    with a_loader() as loader:
+        loader.labeled(0), loader.unlabeled(0)
+        assert threads() == before + 1
+    assert threads() == before
+    with pytest.raises(ZeroDivisionError), a_loader() as loader:
+        loader.labeled(0)
+        raise ZeroDivisionError
+    assert threads() == before
+
+
+def test_shards_are_side_by_side():
+    assert [list(Shard(rank, 3).numbers(2)) for rank in range(3)] == [[0, 1], [2, 3], [4, 5]]

@@ -16,7 +16,7 @@ body { margin: 0 auto; padding: 24px 20px 60px; max-width: 1000px; background: v
   font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
 h1 { font-size: 26px; margin: 0 0 4px; }
 h2 { font-size: 19px; margin: 36px 0 6px; }
-h3 { font-size: 15px; margin: 18px 0 4px; }
+h3 { font-size: 15px; margin: 18px 0 4px; overflow-wrap: anywhere; }
 p, ul { margin: 6px 0; }
 .soft { color: var(--soft); }
 code { font-size: 13px; overflow-wrap: anywhere; }
@@ -38,13 +38,21 @@ td { white-space: nowrap; }
 td small { display: block; color: var(--soft); }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 10em; padding-left: 2px; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 13.5px; }
+.legend li { display: flex; gap: 6px; align-items: center; overflow-wrap: anywhere; }
+.swatch, .key { flex: none; }
 .strip { display: flex; flex-wrap: wrap; gap: 10px; }
 .strip div { font-size: 12.5px; color: var(--soft); }
 .strip img { display: block; image-rendering: pixelated; width: 220px; max-width: 100%; border-radius: 3px; }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 2px; vertical-align: -1px; }
 """
 _DARK_STYLE = ":root { --text: #e6e9ed; --soft: #a0a9b4; --rule: #3a424c; --page: #14181d; --best: #1d2b1c; }"
-_PAPER_STYLE = "body { max-width: none; padding: 0; font-size: 11pt; } h2 { break-after: avoid; } table { font-size: 7.5pt; } th, td { padding: 3px 5px; }"
+_PAPER_STYLE = """
+body { max-width: none; padding: 0; font-size: 11pt; }
+h2 { break-after: avoid; }
+table { font-size: 7.5pt; }
+th, td { padding: 3px 5px; }
+.strip img { width: 150px; }
+"""
 
 
 def page(title: str, sections: Sequence[str]) -> str:

@@ -103,8 +103,8 @@ def _comparison(methods: Sequence[MethodResult], labeled: int | None) -> str:
         f"<p class=soft>Mean{' ± standard deviation' if seeds > 1 else ''} over {seeds} "
         f"{'seeds' if seeds > 1 else 'seed'}; the gain over supervised-only is paired by case and seed, in "
         "brackets its 95 % bootstrap interval over the cases; distance closed: 0 % supervised-only, 100 % fully "
-        "supervised; errors caught: share of the wrong voxels inside the flagged region. The best method that knows no label of an "
-        "unlabeled case is set off.</p>"
+        "supervised; errors caught: share of the wrong voxels inside the flagged region. The best method that knows "
+        "no label of an unlabeled case is set off.</p>"
     )
     return section(title, table(head, rows, _best(chosen)), note)
 

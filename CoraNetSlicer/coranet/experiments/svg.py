@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import cycle
 
 # On a light page; the page's style may exchange them. Attributes, not style alone: some programs that print pages
 # look at nothing else inside a picture.
@@ -164,21 +165,17 @@ def _line(series: Series, frame: _Frame) -> str:
 def _dots(row: DotRow, frame: _Frame, top: float) -> str:
     name = row.name if len(row.name) <= _LONGEST_NAME else f"{row.name[: _LONGEST_NAME - 1]}…"
     mean = sum(row.values) / len(row.values) if row.values else None
-    label = "" if mean is None else f" · {mean:.3f}"
     center = top + 26
     dots = "".join(
+        f'<circle fill="currentColor" fill-opacity="0.5" cx="{frame.x(value):.1f}" cy="{center + rise}" r="3.5"/>'
         # Dots of nearly the same value are drawn apart, in a zigzag of four.
-        f'<circle fill="currentColor" fill-opacity="0.5" cx="{frame.x(value):.1f}" cy="{center + (index % 4 - 1.5) * 3.5:.1f}" r="3.5"/>'
-        for index, value in enumerate(sorted(row.values))
+        for value, rise in zip(sorted(row.values), cycle((-5.25, -1.75, 1.75, 5.25)), strict=False)
     )
-    bar = (
-        ""
-        if mean is None
-        else f'<path stroke="currentColor" stroke-width="3" d="M{frame.x(mean):.1f} {center - 11:.1f}v22"/>'
-    )
+    if mean is not None:
+        dots += f'<path stroke="currentColor" stroke-width="3" d="M{frame.x(mean):.1f} {center - 11}v22"/>'
     return (
         f"<g {_color(row.number)}><title>{escape(row.name)}</title>"
-        f'<text font-weight="600" x="{frame.left}" y="{top + 11:.1f}">{escape(name + label)}</text>{dots}{bar}</g>'
+        f'<text font-weight="600" x="{frame.left}" y="{top + 11:.1f}">{escape(name)}</text>{dots}</g>'
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from coranet.devices import Device
 from coranet.networks import Architecture, CoraNet, place
@@ -24,16 +25,23 @@ class ContiguousDevice(Device):
 
 @pytest.mark.parametrize(
     ("architecture", "layout"),
-    [(VOLUMES, torch.channels_last_3d), (SLICES, torch.channels_last)],
-    ids=["3D", "2D"],
+    [
+        (VOLUMES, torch.channels_last_3d),
+        (replace(VOLUMES, backbone="resnet18"), torch.channels_last_3d),
+        (replace(VOLUMES, decoders="branches"), torch.channels_last_3d),
+        (SLICES, torch.channels_last),
+    ],
+    ids=["vnet", "resnet18", "branches", "unet"],
 )
 def test_weights_and_features_have_the_layout_of_their_convolutions(architecture, layout):
     network = place(CoraNet(architecture), CPU)
     weights = [parameter for parameter in network.parameters() if parameter.ndim >= 4]
     assert weights and all(weight.is_contiguous(memory_format=layout) for weight in weights)
     features: list[torch.Tensor] = []
-    for module in network.modules():
-        if not list(module.children()):
+    for name, module in network.named_modules():
+        is_classifier = name.startswith("decoders") and name.endswith(".2")  # its output is that of the losses
+        is_product = isinstance(module, nn.Linear)  # its channels are the last axis
+        if not list(module.children()) and not is_classifier and not is_product:
             module.register_forward_hook(lambda _module, _inputs, output: features.append(output))
     network(torch.randn(2, 1, *architecture.patch_size_kji))
     tensors = [one for one in features if isinstance(one, torch.Tensor)]

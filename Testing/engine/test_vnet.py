@@ -44,14 +44,16 @@ def test_a_flat_kernel_does_not_look_into_other_slices():
     assert not difference[[0, 1, 3, 4]].any()
 
 
-def test_a_block_adds_its_input():
-    block = ResidualBlock(4, 4, (3, 3, 3), 2, "instance")
+@pytest.mark.parametrize(("channels", "added"), [(4, None), (1, None), (8, torch.rand(1, 4, 4, 5, 6))])
+def test_a_block_adds_its_input_or_what_is_given(channels, added):
+    block = ResidualBlock(channels, 4, (3, 3, 3), 2, "instance")
     for module in block.body:
         if isinstance(module, nn.InstanceNorm3d):
             nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
-    image = torch.rand(1, 4, 4, 5, 6)
-    torch.testing.assert_close(block(image), image)
+    image = torch.rand(1, channels, 4, 5, 6)
+    expected = image if added is None else added
+    torch.testing.assert_close(block(image, added), expected.expand(1, 4, 4, 5, 6))
 
 
 @pytest.mark.parametrize(("normalization", "kind"), [("batch", nn.BatchNorm3d), ("instance", nn.InstanceNorm3d)])

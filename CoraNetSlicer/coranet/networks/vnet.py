@@ -11,7 +11,6 @@ from .architecture import Architecture
 from .blocks import (
     Extent,
     activation,
-    convolution,
     convolution_block,
     downsampling,
     extent,
@@ -60,12 +59,17 @@ class VNetDecoder(nn.Module):
         """Feature maps, finest first -> (B, base_filters, D, H, W)."""
         x = features[-1]
         for level in reversed(range(len(self.ups))):
-            x = self.blocks[level](torch.cat([self.ups[level](x), features[level]], dim=1))
+            up = self.ups[level](x)
+            x = self.blocks[level](torch.cat([up, features[level]], dim=1), up)
         return x
 
 
 class ResidualBlock(nn.Module):
-    """Convolutions at one resolution; the input is added to the result, through a 1x1 convolution where need be."""
+    """Convolutions at one resolution, to whose result their input is added.
+
+    As in the paper, no convolution changes the number of channels of what is added: the image is added to every
+    channel, and where features of the encoder are joined to upsampled ones, the latter are added.
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel: Extent, convolutions: int, normalization: str
@@ -73,16 +77,16 @@ class ResidualBlock(nn.Module):
         super().__init__()
         # The last activation comes after the addition.
         self.body = convolution_block(in_channels, out_channels, kernel, convolutions, normalization)[:-1]
-        self.shortcut = (
-            nn.Identity()
-            if in_channels == out_channels
-            else convolution(in_channels, out_channels, tuple(1 for _ in kernel))
-        )
         self.activation = activation()
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, ...) -> (B, C', ...)."""
-        result: Tensor = self.activation(self.body(x) + self.shortcut(x))
+    def forward(self, x: Tensor, added: Tensor | None = None) -> Tensor:
+        """(B, C, ...) -> (B, C', ...).
+
+        Args:
+            x: input of the convolutions.
+            added: (B, C' or 1, ...), added to their result; None: `x`.
+        """
+        result: Tensor = self.activation(self.body(x) + (x if added is None else added))
         return result
 
 

@@ -85,7 +85,7 @@ def test_without_a_margin_a_patch_is_a_piece_of_the_scan_and_its_labels():
 
 def test_patches_lie_inside_of_a_scan_that_is_large_enough_and_reach_all_of_it():
     case = a_prepared_case()
-    images = sampler(foreground_share=0).labeled([case], 0, range(200)).images
+    images = sampler(foreground_share=0).labeled([case], 0, range(500)).images
     assert images.min().item() == 0
     assert images.max().item() == case.image.max()
 

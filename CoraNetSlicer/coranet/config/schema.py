@@ -161,10 +161,12 @@ class TrainingConfig(Section):
     teacher_noise: float = setting(
         0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1)
     )
-    cutmix_share: float = setting(
-        0.0, "Share of unlabeled batches in which a box is exchanged between patches, for the student and in what the "
-        "teacher said of them (Yun et al. 2019).", range=(0, 1),
+    mixing: str = setting(
+        "labeled", "Between which patches boxes are exchanged before the student sees them: each unlabeled one and a "
+        "'labeled' one (Bai et al. 2023), 'unlabeled' ones among themselves (French et al. 2020), or 'none'.",
+        paper="none", choices=("none", "unlabeled", "labeled"),
     )  # fmt: skip
+    mixing_share: float = setting(1.0, "Share of self-training steps in which boxes are exchanged.", range=(0, 1))
     pseudo_label_source: str = setting(
         "teacher", "Whose conservative and radical heads give the certain region and the pseudo-labels: the "
         "teacher of each step, or the teacher as it was at the last refresh.",

@@ -86,11 +86,10 @@ class Loader:
             cuts, images, _ = self._moved(self._cuts(1, step))
             images, _ = self._sampler.augmentation.spatial.apply(images, None, _maps(cuts))
             student = self._for_student(images, cuts)
-            if cuts.mixing is not None:
-                student = cuts.mixing.apply(student)
             deviations = [self._sampler.teacher_noise] * len(cuts.changes)
             teacher = add_noise(images, deviations, [change.teacher_noise_seed for change in cuts.changes])
-            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), cuts.mixing)
+            mixing = self._sampler.mixing(step, *(self._shard.numbers(size) for size in self.batch_sizes))
+            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), mixing)
 
     def shrink(self) -> bool:
         """Halve the batches, because memory did not suffice; False if they are of one patch already."""

@@ -1,4 +1,5 @@
-"""CutMix: boxes exchanged between the patches of a batch (Yun et al. 2019)."""
+"""Boxes exchanged between patches: CutMix (Yun et al. 2019), within unlabeled patches (French et al. 2020), or
+between labeled and unlabeled ones (bidirectional copy-paste, Bai et al. 2023)."""
 
 from __future__ import annotations
 
@@ -15,33 +16,40 @@ Box = tuple[slice, slice, slice]
 
 @dataclass(frozen=True)
 class Mixing:
-    """A box for each pair of patches: 0 and 1, 2 and 3, ...; an odd last patch stays as it is."""
+    """Which patches of a batch exchange which box.
 
-    boxes: tuple[Box, ...]
+    The student sees the patches with boxes exchanged; exchanged again, what it says comes back to where the voxels
+    belong. So no loss needs to know of the exchange.
+
+    Attributes:
+        exchanges: numbers of two patches of the batch, and the box; no patch is in two of them.
+    """
+
+    exchanges: tuple[tuple[int, int, Box], ...]
 
     @staticmethod
-    def draw(patch_size: Sequence[int], streams: Sequence[np.random.Generator]) -> Mixing:
+    def draw(patch_size: Sequence[int], pairs: Sequence[tuple[int, int, np.random.Generator]]) -> Mixing:
         """Random boxes of 0.1 to 0.5 of the patch, shaped like it.
 
         Args:
             patch_size: (D, H, W).
-            streams: one stream of random numbers for each pair.
+            pairs: numbers of two patches, and a stream of random numbers for their box.
         """
-        return Mixing(tuple(_draw_box(patch_size, random) for random in streams))
+        return Mixing(tuple((first, second, _draw_box(patch_size, random)) for first, second, random in pairs))
 
     def apply(self, values: Tensor) -> Tensor:
-        """Exchange the boxes.
+        """Exchange the boxes; applied twice, all is as before.
 
         Args:
-            values: (B, D, H, W) or (B, K, D, H, W), any type.
+            values: (B, D, H, W) or (B, K, D, H, W), any type; gradients flow through.
 
         Returns:
             A new tensor of the same shape and type.
         """
         result = values.clone()
-        for pair, box in enumerate(self.boxes):
-            first, second = (2 * pair, ..., *box), (2 * pair + 1, ..., *box)
-            result[first], result[second] = values[second], values[first]
+        for first, second, box in self.exchanges:
+            result[(first, ..., *box)] = values[(second, ..., *box)]
+            result[(second, ..., *box)] = values[(first, ..., *box)]
         return result
 
 

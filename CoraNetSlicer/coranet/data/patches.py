@@ -32,25 +32,15 @@ class UnlabeledBatch(NamedTuple):
     """Two views of the same patches, (B, 1, D, H, W) float32.
 
     Attributes:
-        student_images: changed in contrast, smoothed, noisy; where there is a mixing, with boxes exchanged.
-        teacher_images: the same geometric view with a little noise of its own; never mixed.
-        mixing: the boxes exchanged; None: none.
+        student_images: changed in contrast, smoothed, noisy.
+        teacher_images: the same geometric view with a little noise of its own.
+        mixing: which boxes the student's patches exchange, counted over the labeled and then the unlabeled ones; None:
+            none.
     """
 
     student_images: Tensor
     teacher_images: Tensor
     mixing: Mixing | None = None
-
-    def mixed(self, values: Tensor) -> Tensor:
-        """Bring what was said of the teacher's view to the student's.
-
-        Args:
-            values: (B, D, H, W) or (B, K, D, H, W), any type.
-
-        Returns:
-            The same with boxes exchanged as in the student's images; `values` itself where none were.
-        """
-        return values if self.mixing is None else self.mixing.apply(values)
 
 
 @dataclass(frozen=True)
@@ -61,13 +51,11 @@ class Cuts:
         images: (B, 1, *source_size), float16, or float32 if the prepared scans are.
         labels: (B, 1, *source_size), uint8; None if there are none.
         changes: one for each patch.
-        mixing: boxes to be exchanged; None: none.
     """
 
     images: Tensor
     labels: Tensor | None
     changes: tuple[PatchChange, ...]
-    mixing: Mixing | None = None
 
 
 class PatchSampler:
@@ -79,7 +67,7 @@ class PatchSampler:
         seed: int,
         foreground_share: float,
         teacher_noise: float,
-        cutmix_share: float = 0.0,
+        mixing: tuple[str, float] = ("none", 0.0),
     ) -> None:
         """Fix what all batches share.
 
@@ -88,13 +76,13 @@ class PatchSampler:
             seed: of the whole training.
             foreground_share: share of labeled patches centred on a labeled voxel.
             teacher_noise: standard deviation of the noise on the teacher's input, in normalized intensity.
-            cutmix_share: share of unlabeled batches in which boxes are exchanged between patches.
+            mixing: between which patches boxes are exchanged ("none", "unlabeled", "labeled"), in which share of steps.
         """
         self.augmentation = augmentation
         self.teacher_noise = teacher_noise
         self._seed = seed
         self._foreground_share = foreground_share
-        self._cutmix_share = cutmix_share
+        self._mixing, self._mixing_share = mixing
 
     def labeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
         """Labeled patches of a step.
@@ -126,7 +114,28 @@ class PatchSampler:
             start = self._start(case, _anywhere(case.image.shape, random))
             _crop(case.image, start, case.padding, images[index, 0].numpy())
             changes.append(self.augmentation.draw(random))
-        return Cuts(images, None, tuple(changes), self._mixing(step, numbers))
+        return Cuts(images, None, tuple(changes))
+
+    def mixing(self, step: int, labeled: range, unlabeled: range) -> Mixing | None:
+        """Which boxes are exchanged in a step of self-training; None: none.
+
+        Args:
+            step: of the training.
+            labeled: numbers of the labeled patches, of this process.
+            unlabeled: numbers of the unlabeled patches, of this process.
+        """
+        # One decision a step: all processes of a training share it.
+        if self._mixing == "none" or self._mixing_share <= self._stream(_WHETHER_MIXED, step, 0).random():
+            return None
+        count = len(labeled)
+        if self._mixing == "labeled":
+            pairs = [(index, count + index) for index in range(min(count, len(unlabeled)))]
+        else:
+            pairs = [(count + index, count + index + 1) for index in range(0, len(unlabeled) - 1, 2)]
+        streams = [self._stream(_BOXES, step, unlabeled[second - count]) for _, second in pairs]
+        return Mixing.draw(
+            self.augmentation.patch_size, [(*pair, one) for pair, one in zip(pairs, streams, strict=True)]
+        )
 
     def _stream(self, purpose: int, step: int, number: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, purpose, step, number])
@@ -136,14 +145,6 @@ class PatchSampler:
         is_half = all(case.image.dtype == np.float16 for case in cases)
         dtype = (torch.float16 if is_half else torch.float32) if cases else torch.uint8
         return torch.empty((count, 1, *self.augmentation.source_size), dtype=dtype, pin_memory=pinned)
-
-    def _mixing(self, step: int, numbers: range) -> Mixing | None:
-        # One decision a step: all processes of a training share it.
-        if self._cutmix_share <= self._stream(_WHETHER_MIXED, step, 0).random():
-            return None
-        firsts = numbers[: len(numbers) // 2 * 2 : 2]
-        streams = [self._stream(_BOXES, step, number) for number in firsts]
-        return Mixing.draw(self.augmentation.patch_size, streams)
 
     def _centre(self, case: PreparedCase, random: np.random.Generator) -> Array:
         present = [voxels for voxels in case.foreground if len(voxels)]

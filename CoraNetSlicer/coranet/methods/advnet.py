@@ -85,4 +85,4 @@ class AdversarialMethod(Method):
         """Pseudo-labels and where they are trusted (eq. 5), both (B, D, H, W) and in the student's view."""
         said: HeadLogits = networks.labeller(unlabeled.teacher_images)
         confidence = self.auxiliary["discriminator"](said.segmentation.float().softmax(1)).sigmoid()
-        return unlabeled.mixed(said.segmentation.argmax(1)), unlabeled.mixed(confidence > TRUSTED)
+        return said.segmentation.argmax(1), confidence > TRUSTED

@@ -28,9 +28,8 @@ class CoraNetMethod(Method):
                 if networks.labeller is networks.teacher
                 else networks.labeller(unlabeled.teacher_images)
             )  # fmt: skip
-            is_certain = unlabeled.mixed(certain_region(labeller.conservative, labeller.radical))
-            pseudo_labels = unlabeled.mixed(labeller.segmentation.argmax(1))
-            averaged = HeadLogits(*(unlabeled.mixed(head) for head in averaged))
+            is_certain = certain_region(labeller.conservative, labeller.radical)
+            pseudo_labels = labeller.segmentation.argmax(1)
         supervised = heads_loss(on_labeled, labeled.targets, config.misclassification_cost)
         mask = None if config.certain_mask == "none" else is_certain
         certain = heads_loss(on_unlabeled, pseudo_labels, config.misclassification_cost, mask)

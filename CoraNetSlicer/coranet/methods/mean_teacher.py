@@ -31,7 +31,7 @@ class MeanTeacherMethod(Method):
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
             said: HeadLogits = networks.teacher(unlabeled.teacher_images)
-            target = unlabeled.mixed(said.segmentation.float().softmax(1))
+            target = said.segmentation.float().softmax(1)
         supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
         consistency = consistency_loss(on_unlabeled.segmentation, target, torch.ones_like(target[:, 0]))
         weight = CONSISTENCY_SCALE * self.config.consistency_weight

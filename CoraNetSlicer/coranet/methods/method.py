@@ -88,8 +88,7 @@ class Method(ABC):
         Args:
             networks: student, teacher, labeller.
             labeled: images and targets.
-            unlabeled: views for student and teacher; `unlabeled.mixed` brings what was said of the teacher's view to
-                the student's, where boxes were exchanged between patches.
+            unlabeled: views for student and teacher, and which boxes the student's patches exchange.
             ramp_up: weight of the unlabeled losses now, in [0, 1].
         """
 
@@ -97,9 +96,16 @@ class Method(ABC):
 def student_logits(
     student: nn.Module, labeled: LabeledBatch, unlabeled: UnlabeledBatch
 ) -> tuple[HeadLogits, HeadLogits]:
-    """Logits of the labeled and of the unlabeled patches, in one pass: batch normalization sees both."""
-    logits: HeadLogits = student(torch.cat([labeled.images, unlabeled.student_images]))
+    """Logits of the labeled and of the unlabeled patches, in one pass: batch normalization sees both.
+
+    Where boxes are exchanged between patches, the student sees them exchanged; each logit comes back to its own voxel.
+    """
+    images = torch.cat([labeled.images, unlabeled.student_images])
     count = len(labeled.images)
+    if unlabeled.mixing is None:
+        logits: HeadLogits = student(images)
+    else:
+        logits = HeadLogits(*(unlabeled.mixing.apply(head) for head in student(unlabeled.mixing.apply(images))))
     return HeadLogits(*(head[:count] for head in logits)), HeadLogits(*(head[count:] for head in logits))
 
 

@@ -26,7 +26,7 @@ class PseudoLabelMethod(Method):
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
             said: HeadLogits = networks.labeller(unlabeled.teacher_images)
-            pseudo_labels = unlabeled.mixed(said.segmentation.argmax(1))
+            pseudo_labels = said.segmentation.argmax(1)
         supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
         pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels)
         return StepLosses(

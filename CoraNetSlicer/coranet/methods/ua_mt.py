@@ -37,8 +37,8 @@ class UncertaintyAwareMeanTeacherMethod(Method):
             said: HeadLogits = networks.teacher(unlabeled.teacher_images)
             probability = said.segmentation.float().softmax(1)
             doubt = entropy(mean_probability(networks.teacher, unlabeled.teacher_images))
-            is_sure = unlabeled.mixed(doubt < entropy_threshold(probability.shape[1], ramp_up))
-            target = unlabeled.mixed(probability)
+            is_sure = doubt < entropy_threshold(probability.shape[1], ramp_up)
+            target = probability
         supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
         consistency = consistency_loss(on_unlabeled.segmentation, target, is_sure)
         weight = CONSISTENCY_SCALE * self.config.consistency_weight

@@ -116,8 +116,9 @@ class _Training:
         config, training = self._config, self._config.training
         augmentation = Augmentation(config.augmentation, plan.architecture.patch_size_kji, plan.spacing_dhw)
         sampler = PatchSampler(
-            augmentation, config.seed, config.data.foreground_patches, training.teacher_noise, training.cutmix_share
-        )
+            augmentation, config.seed, config.data.foreground_patches, training.teacher_noise,
+            (training.mixing, training.mixing_share),
+        )  # fmt: skip
         shard = Shard(self._team.rank, self._team.count)
         return Loader(sampler, cases.labeled, cases.unlabeled, plan.batch_sizes, self._device, shard)
 

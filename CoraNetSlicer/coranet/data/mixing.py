@@ -1,5 +1,8 @@
-"""Boxes exchanged between patches: CutMix (Yun et al. 2019), within unlabeled patches (French et al. 2020), or
-between labeled and unlabeled ones (bidirectional copy-paste, Bai et al. 2023)."""
+"""Boxes exchanged between patches: CutMix (Yun et al. 2019).
+
+Within unlabeled patches (French et al. 2020), or between labeled and unlabeled ones (bidirectional copy-paste, Bai et
+al. 2023).
+"""
 
 from __future__ import annotations
 

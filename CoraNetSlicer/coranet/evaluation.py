@@ -1,39 +1,85 @@
-"""A segmentation job against the truth: Dice, and whether the uncertain region points at the errors."""
+"""A segmentation job against the truth: overlap, distances, and whether the uncertain region points at the errors."""
 
 from __future__ import annotations
 
 import csv
 import io
 import math
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from .comparison import KnownErrors, compare_uncertainties
+from .config import SegmentConfig
+from .data.orientation import Orientation
 from .errors import DataError
-from .job import Case, Job, Role, write_json_atomic
+from .events import Progress
+from .job import Case, Job, PredictionFiles, Role, write_json_atomic
 from .job.files import atomic_path
-from .metrics import dice_per_class, error_coverage, mean_or_none, outside_share
-from .volume import read_grid, read_label_map
+from .metrics import (
+    expected_calibration_error,
+    mean_or_none,
+    outside_share,
+    overlap_per_class,
+    surface_distances_per_class,
+)
+from .prediction import channels_on_own_grid
+from .reporting import Reporter
+from .segmentation import Segmenter
+from .uncertainty_sources import ScanPasses
+from .volume import Volume, read_grid, read_image, read_label_map
 
 SCHEMA_VERSION = 1
+COMPARING = "comparing"
+# In the table; what has a name or a curve of its own stays in the JSON file.
+_CLASS_COLUMNS = (
+    "dice", "jaccard", "precision", "recall", "hausdorff_mm", "hd95_mm", "assd_mm", "missing",
+)  # fmt: skip
+_CASE_COLUMNS = ("outside_share", "error_coverage", "flagged_share", "csi", "covered_at_5_percent")
+
+Array = npt.NDArray[Any]
+Row = dict[str, Any]
 
 
-def evaluate_job(job: Job) -> dict[str, Any]:
+def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
     """Measure the complete test cases of a segmentation job; writes metrics.json and metrics.csv.
 
     Args:
         job: its cases of role test have labels, its predictions are complete.
+        reporter: is told how far the comparison of uncertainties is; None: nobody is told, the job's request to stop
+            counts all the same.
 
     Returns:
-        cases: {id: {dice: {name: value or None}, outside_share, error_coverage, flagged_share}}; mean: the same over
-        the cases, and mean_dice over the classes.
+        cases: {id: row}; a value that is not defined is None. Of each class, as {name: value}: dice, jaccard,
+        precision, recall (`overlap_per_class`); hausdorff_mm, hd95_mm, assd_mm (`surface_distances_per_class`);
+        missing: 1 if the class is in one of segmentation and truth alone, so that there is no distance, else 0. Of the
+        case: outside_share; csi, error_coverage, flagged_share (`detection`); coverage_curve and covered_at_5_percent
+        (`comparison.covered`). Only where the configuration asks to compare uncertainties: calibration_error of each
+        class (`expected_calibration_error`), and uncertainties {name: row} (`compare_uncertainties`).
+        mean: the same, the mean over the cases in which a value is defined (each case counts alike, whatever its
+        size or number of errors; missing is a share of the cases), and mean_dice over the classes.
 
     Raises:
         DataError: a label map lies on another grid than its image.
+        ModelError, DeviceError: uncertainties are to be compared, and the model or the device cannot be used.
+        JobCancelled: stopped on request while comparing.
     """
-    rows = {case.id: _measure(job, case) for case in job.read_datalist().with_role(Role.TEST)}
-    metrics = {"schema_version": SCHEMA_VERSION, "cases": rows, "mean": _mean(list(rows.values()))}
+    reporter = reporter or Reporter(lambda event: None, job.cancel_requested)
+    config = job.read_config()
+    comparing = isinstance(config, SegmentConfig) and config.compare_uncertainties
+    segmenter = Segmenter(config, reporter) if comparing else None  # type: ignore[arg-type]
+    cases = job.read_datalist().with_role(Role.TEST)
+    rows = {}
+    for number, case in enumerate(cases, start=1):
+        rows[case.id] = _measure(job, case, segmenter)
+        if segmenter:
+            reporter.emit(Progress(COMPARING, number, len(cases)))
+    mean = _mean(list(rows.values()))
+    mean["mean_dice"] = mean_or_none(mean["dice"].values())
+    metrics = {"schema_version": SCHEMA_VERSION, "cases": rows, "mean": mean}
     write_json_atomic(job.metrics_path, metrics)
     with atomic_path(job.metrics_table_path) as temporary:
         temporary.write_text(_table(rows), encoding="utf-8", newline="")
@@ -51,65 +97,84 @@ def describe(metrics: dict[str, Any]) -> str:
     )
 
 
-def _measure(job: Job, case: Case) -> dict[str, Any]:
+def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
     files = job.prediction(case.id)
     labels = files.read_result()["labels"]
+    truth = _truth(case, files)
+    values, names = [label["value"] for label in labels], [label["name"] for label in labels]
+    segmentation, conservative, radical, uncertain = (
+        read_label_map(path).voxels for path in (files.segmentation, files.conservative, files.radical, files.uncertain)
+    )
+    predicted, true = _classes(segmentation, values), _classes(truth.voxels, values)
+    errors = KnownErrors(predicted != true, uncertain > 0, read_image(files.uncertainty).voxels)
+    by_class: dict[str, list[Any]] = {
+        **overlap_per_class(predicted, true, len(values) + 1),
+        **surface_distances_per_class(predicted, true, len(values) + 1, truth.grid.spacing_mm[::-1]),
+        "missing": [int((segmentation == value).any() != (truth.voxels == value).any()) for value in values],
+    }
+    row = {"outside_share": outside_share(conservative, radical), **errors.of_coranet()}
+    if segmenter:
+        volume, passes = _passes(segmenter, case)
+        probabilities = channels_on_own_grid(passes.softmax(), volume.grid)
+        by_class["calibration_error"] = expected_calibration_error(probabilities, true)
+        row["uncertainties"] = compare_uncertainties(errors, probabilities, passes, volume.grid)
+    named = {key: dict(zip(names, column, strict=True)) for key, column in by_class.items()}
+    return dict(_defined({**named, **row}))
+
+
+def _truth(case: Case, files: PredictionFiles) -> Volume:
     truth = read_label_map(str(case.label))
     difference = truth.grid.difference(read_grid(files.segmentation))
     if difference:
         raise DataError(
             f"'{case.label}' lies on another grid than its image ({difference}); resample it to the image's grid."
         )
-    values = [label["value"] for label in labels]
-    names = [label["name"] for label in labels]
-    segmentation, conservative, radical, uncertain = (
-        read_label_map(path).voxels for path in (files.segmentation, files.conservative, files.radical, files.uncertain)
-    )
-    predicted_classes, true_classes = _classes(segmentation, values), _classes(truth.voxels, values)
-    dice = dice_per_class(predicted_classes, true_classes, len(values) + 1)
-    covered, flagged = error_coverage(predicted_classes, true_classes, uncertain > 0)
-    return {
-        "dice": {name: _or_none(value) for name, value in zip(names, dice, strict=True)},
-        "outside_share": outside_share(conservative, radical),
-        "error_coverage": _or_none(covered),
-        "flagged_share": flagged,
-    }
+    return truth
 
 
-def _classes(voxels: np.ndarray, values: Sequence[int]) -> np.ndarray:
+def _passes(segmenter: Segmenter, case: Case) -> tuple[Volume, ScanPasses]:
+    volume = read_image(case.image)
+    image = segmenter.prepared(volume)
+    orientation = Orientation.of(volume.grid.direction)
+    size_dhw = orientation.to_canonical(volume.voxels).shape
+    spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
+    prepared_dhw = np.multiply(spacing_dhw, size_dhw) / image.shape
+    seed = zlib.crc32(case.id.encode("utf-8"))
+    return volume, ScanPasses(segmenter.network, segmenter.window, image, prepared_dhw.tolist(), seed)
+
+
+def _classes(voxels: Array, values: Sequence[int]) -> Array:
     result = np.zeros(voxels.shape, dtype=np.uint8)
     for index, value in enumerate(values, start=1):
         result[voxels == value] = index
     return result
 
 
-def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    names = rows[0]["dice"] if rows else {}
-    dice = {name: _mean_of([row["dice"][name] for row in rows]) for name in names}
-    keys = ("outside_share", "error_coverage", "flagged_share")
+def _defined(content: Any) -> Any:
+    """The same with None for numbers that are not defined."""
+    if isinstance(content, dict):
+        return {key: _defined(value) for key, value in content.items()}
+    return None if math.isnan(content) else content
+
+
+def _mean(rows: Sequence[Row]) -> Row:
+    """Key by key the mean of what is defined; rows within rows alike."""
+    if not rows:
+        return {"dice": {}, **dict.fromkeys(_CASE_COLUMNS)}
     return {
-        "dice": dice,
-        "mean_dice": _mean_of(list(dice.values())),
-        **{key: _mean_of([row[key] for row in rows]) for key in keys},
+        key: _mean([row[key] for row in rows]) if isinstance(value, dict) else mean_or_none(row[key] for row in rows)
+        for key, value in rows[0].items()
     }
 
 
-def _mean_of(values: Sequence[float | None]) -> float | None:
-    return mean_or_none([math.nan if value is None else value for value in values])
-
-
-def _table(rows: dict[str, dict[str, Any]]) -> str:
+def _table(rows: dict[str, Row]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["case", "class", "dice", "outside_share", "error_coverage", "flagged_share"])
+    writer.writerow(["case", "class", *_CLASS_COLUMNS, *_CASE_COLUMNS])
     for case, row in rows.items():
-        shared = [row["outside_share"], row["error_coverage"], row["flagged_share"]]
-        writer.writerows([case, name, value, *shared] for name, value in row["dice"].items())
+        shared = [row[key] for key in _CASE_COLUMNS]
+        writer.writerows([case, name, *(row[key][name] for key in _CLASS_COLUMNS), *shared] for name in row["dice"])
     return text.getvalue()
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _shown(value: float | None) -> str:

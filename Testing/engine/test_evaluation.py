@@ -5,13 +5,16 @@ import json
 
 import numpy as np
 import pytest
-from scans import grid_of, labels_on
+from scans import grid_of, labels_on, write_labeled_pair
 
-from coranet.config import SegmentConfig
-from coranet.errors import DataError
+from coranet.config import MachineConfig, SegmentConfig
+from coranet.errors import DataError, JobCancelled, ModelError
 from coranet.evaluation import describe, evaluate_job
-from coranet.job import Case, Datalist, Job, JobKind, Role, write_json_atomic
-from coranet.volume import write_volume
+from coranet.events import Progress
+from coranet.job import Case, Datalist, Job, JobKind, Label, Role, write_json_atomic
+from coranet.metrics import FLAGGED_SHARES, coverage_curve, overlap_per_class, surface_distances_per_class
+from coranet.segmentation import run_segmentation_job
+from coranet.volume import read_image, write_volume
 
 GRID = grid_of()
 LABELS = [{"value": 1, "name": "organ"}, {"value": 7, "name": "lesion"}, {"value": 9, "name": "cyst"}]
@@ -37,6 +40,8 @@ def a_segmented_job(awkward_path):
         for head, voxels in heads.items():
             write_volume(getattr(files, head), voxels, GRID)
         write_volume(files.uncertain, (missed != truth).astype(np.uint8), GRID)
+        doubt = np.random.default_rng(0).random(truth.shape, dtype=np.float32) / 2 + (missed != truth) / 2
+        write_volume(files.uncertainty, doubt.astype(np.float32), GRID)
         write_json_atomic(files.result, {"labels": LABELS})
     return job
 
@@ -62,6 +67,49 @@ def test_metrics_of_a_case_are_those_of_its_files(a_segmented_job):
     )
 
 
+def test_metrics_of_a_case_are_those_of_the_metrics_package(a_segmented_job):
+    truth = labels_on(GRID).voxels
+    missed = truth.copy()
+    missed[4] = 0
+    classes = [np.select([voxels == 1, voxels == 7], [1, 2], 0) for voxels in (missed, truth)]
+    expected = {
+        **overlap_per_class(*classes, 3),
+        **surface_distances_per_class(*classes, 3, GRID.spacing_mm[::-1]),
+        "missing": [0, 0],
+    }
+    case = evaluate_job(a_segmented_job)["cases"]["a"]
+    for key, values in expected.items():
+        assert list(case[key]) == ["organ", "lesion", "cyst"]
+        assert [case[key]["organ"], case[key]["lesion"]] == pytest.approx(values)
+        assert case[key]["cyst"] == (0 if key == "missing" else None)
+    uncertainty = read_image(a_segmented_job.prediction("a").uncertainty).voxels
+    curve = coverage_curve(uncertainty, missed != truth)
+    assert list(case["coverage_curve"].values()) == pytest.approx(curve)
+    assert [float(share) for share in case["coverage_curve"]] == list(FLAGGED_SHARES)
+    assert case["covered_at_5_percent"] == case["coverage_curve"]["0.05"]
+    assert case["csi"] == 1
+
+
+def test_a_distance_counts_where_it_is_defined_and_its_absence_is_counted(a_segmented_job):
+    files = a_segmented_job.prediction("b")
+    without_lesion = labels_on(GRID).voxels.astype(np.uint8)
+    without_lesion[without_lesion == 7] = 0
+    write_volume(files.segmentation, without_lesion, GRID)
+    metrics = evaluate_job(a_segmented_job)
+    case, mean = metrics["cases"]["b"], metrics["mean"]
+    assert case["hd95_mm"]["lesion"] is None and case["missing"] == {"organ": 0, "lesion": 1, "cyst": 0}
+    assert case["recall"]["lesion"] == 0 and case["precision"]["lesion"] is None
+    assert mean["hd95_mm"]["lesion"] == metrics["cases"]["a"]["hd95_mm"]["lesion"]
+    assert mean["missing"] == {"organ": 0, "lesion": 0.5, "cyst": 0}
+    assert mean["dice"]["lesion"] == pytest.approx(metrics["cases"]["a"]["dice"]["lesion"] / 2)
+
+
+def test_the_curve_is_the_mean_over_the_cases_that_have_errors(a_segmented_job):
+    metrics = evaluate_job(a_segmented_job)
+    assert set(metrics["cases"]["b"]["coverage_curve"].values()) == {None}
+    assert metrics["mean"]["coverage_curve"] == metrics["cases"]["a"]["coverage_curve"]
+
+
 def test_metrics_are_written_as_json_and_as_a_table(a_segmented_job):
     metrics = evaluate_job(a_segmented_job)
     assert json.loads(a_segmented_job.metrics_path.read_text(encoding="utf-8")) == metrics
@@ -69,7 +117,9 @@ def test_metrics_are_written_as_json_and_as_a_table(a_segmented_job):
         rows = list(csv.DictReader(file))
     assert [(row["case"], row["class"]) for row in rows] == [(case, label["name"]) for case in "ab" for label in LABELS]
     assert float(rows[0]["dice"]) == pytest.approx(metrics["cases"]["a"]["dice"]["organ"])
-    assert rows[2]["dice"] == ""
+    assert rows[2]["dice"] == "" and rows[2]["hd95_mm"] == ""
+    assert float(rows[1]["hd95_mm"]) == pytest.approx(metrics["cases"]["a"]["hd95_mm"]["lesion"])
+    assert float(rows[1]["csi"]) == 1
 
 
 def test_the_mean_is_told_in_a_sentence(a_segmented_job):
@@ -89,3 +139,69 @@ def test_a_job_without_test_cases_has_no_figures(awkward_path):
     metrics = evaluate_job(job)
     assert metrics["cases"] == {} and metrics["mean"]["mean_dice"] is None
     assert describe(metrics)
+
+
+# -- comparing uncertainties --
+
+
+@pytest.fixture
+def a_comparing_job(tmp_path, a_random_model, a_reporter):
+    """A test case that an untrained model has segmented, on an oblique grid of other spacing than the model's."""
+    config = SegmentConfig(
+        str(a_random_model((1.4, 1.5, 2.3)).folder),
+        compare_uncertainties=True,
+        machine=MachineConfig(device="cpu", threads=1),
+    )
+    image, label = write_labeled_pair(tmp_path, "a", GRID)
+    case = Case("a", Role.TEST, str(image), str(label))
+    labels = (Label(1, "organ"), Label(7, "lesion"))
+    job = Job.create(tmp_path / "job", JobKind.SEGMENT, config, Datalist((case,), labels))
+    run_segmentation_job(job, False, a_reporter)
+    a_reporter.events.clear()
+    return job
+
+
+UNCERTAINTIES = {
+    "coranet", "softmax", "softmax_0.5", "softmax_0.7", "softmax_0.9", "dropout", "augmentation", "chance",
+}  # fmt: skip
+
+
+def test_uncertainties_are_compared_on_the_same_errors_and_volume(a_comparing_job, a_reporter):
+    metrics = evaluate_job(a_comparing_job, a_reporter)
+    case = metrics["cases"]["a"]
+    rows = case["uncertainties"]
+    assert set(rows) == UNCERTAINTIES == set(metrics["mean"]["uncertainties"])
+    for key, value in rows["coranet"].items():
+        assert case[key] == value, key
+    for name, row in rows.items():
+        if "." not in name:
+            assert row["flagged_share"] == rows["coranet"]["flagged_share"], name
+            assert row["covered_at_5_percent"] == row["coverage_curve"]["0.05"]
+        assert 0 <= row["csi"] <= 1 and 0 <= row["error_coverage"] <= 1
+    shares = [rows[f"softmax_{threshold}"]["flagged_share"] for threshold in (0.5, 0.7, 0.9)]
+    assert shares == sorted(shares) and shares[-1] > 0
+    assert set(case["calibration_error"]) == {"organ", "lesion"}
+    assert all(0 < value < 1 for value in case["calibration_error"].values())
+    assert [event for event in a_reporter.events if isinstance(event, Progress)][-1].phase == "comparing"
+
+
+def test_a_comparison_gives_the_same_figures_again(a_comparing_job):
+    assert evaluate_job(a_comparing_job) == evaluate_job(a_comparing_job)
+
+
+def test_a_comparison_stops_when_asked(a_comparing_job):
+    a_comparing_job.request_cancel()
+    with pytest.raises(JobCancelled):
+        evaluate_job(a_comparing_job)
+    assert not a_comparing_job.metrics_path.exists()
+
+
+def test_a_comparison_needs_the_model(awkward_path):
+    config = SegmentConfig(str(awkward_path), compare_uncertainties=True)
+    job = Job.create(awkward_path / "job", JobKind.SEGMENT, config, Datalist(()))
+    with pytest.raises(ModelError, match="neither a model nor a training job"):
+        evaluate_job(job)
+
+
+def test_without_being_asked_nothing_is_compared(a_segmented_job):
+    assert not {"uncertainties", "calibration_error"} & set(evaluate_job(a_segmented_job)["mean"])

@@ -27,7 +27,7 @@ from .dial import calibrate_caution
 from .distributed import Team
 from .loop import Surroundings, Trainer, TrainingCases
 from .planning import Plan, checked_datalist, plan_training
-from .snapshots import Snapshots, case_of_snapshots
+from .snapshots import Snapshots
 from .state import TrainingState
 
 PREPARING = "preparing"
@@ -123,8 +123,10 @@ class _Training:
         return Loader(sampler, cases.labeled, cases.unlabeled, plan.batch_sizes, self._device, shard)
 
     def _snapshots(self, cases: TrainingCases, window: SlidingWindow) -> Snapshots | None:
-        case = case_of_snapshots(cases.unlabeled, self._config.training)
-        return Snapshots(self._job, case, window) if case is not None and self._team.is_leader else None
+        training = self._config.training
+        if not training.snapshot_interval or not cases.unlabeled or not self._team.is_leader:
+            return None
+        return Snapshots(self._job, cases.unlabeled, training.snapshot_case, window)
 
     def _finish(
         self, state: TrainingState, plan: Plan, datalist: Datalist, cases: TrainingCases, window: SlidingWindow

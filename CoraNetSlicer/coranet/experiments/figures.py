@@ -67,15 +67,27 @@ def coverage_curves(methods: Sequence[MethodResult], numbers: Mapping[str, int])
 
 def uncertainty_curves(method: MethodResult) -> str:
     """The same for the other uncertainties of one method's model; empty if they were not measured."""
-    names = dict.fromkeys(name for run in method.runs for name in run.mean.get("uncertainties") or {})
     series = []
-    for number, name in enumerate(names):
-        measured = [run.mean["uncertainties"][name] for run in method.runs if name in run.mean["uncertainties"]]
-        curve = _mean_points([points(one.get("coverage_curve")) for one in measured])
-        flagged, caught = (mean([one.get(key) for one in measured]) for key in ("flagged_share", "error_coverage"))
+    for number, name in enumerate(uncertainty_names(method)):
+        curve = _mean_points([points(row.get("coverage_curve")) for row in _uncertainty_rows(method, name)])
+        flagged, caught = (uncertainty_figure(method, name, key) for key in ("flagged_share", "error_coverage"))
         marks = [] if flagged is None or caught is None else [(flagged, caught)]
         series.append(Series(name, number, curve, marks))
     return _with_legend([one for one in series if one.points or one.marks], _FLAGGED, _CAUGHT)
+
+
+def uncertainty_names(method: MethodResult) -> list[str]:
+    """The uncertainties that were measured on a method's models."""
+    return list(dict.fromkeys(name for run in method.runs for name in run.mean.get("uncertainties") or {}))
+
+
+def uncertainty_figure(method: MethodResult, name: str, key: str) -> float | None:
+    """A figure of one of the uncertainties, mean over the seeds."""
+    return mean([row.get(key) for row in _uncertainty_rows(method, name)])
+
+
+def _uncertainty_rows(method: MethodResult, name: str) -> list[Mapping[str, Any]]:
+    return [run.mean["uncertainties"][name] for run in method.runs if name in (run.mean.get("uncertainties") or {})]
 
 
 def label_efficiency(methods: Sequence[MethodResult], numbers: Mapping[str, int]) -> str:
@@ -91,10 +103,9 @@ def label_efficiency(methods: Sequence[MethodResult], numbers: Mapping[str, int]
     return _with_legend(series, Axis("labeled cases", low=0), _DICE)
 
 
-def points(curve: Any) -> list[Point]:
-    """(flagged share, share of errors) of a curve as the evaluation writes it: {share: caught} or a list of pairs."""
-    pairs = curve.items() if isinstance(curve, Mapping) else curve or ()
-    return sorted((float(x), float(y)) for x, y in pairs if y is not None)
+def points(curve: Mapping[str, float | None] | None) -> list[Point]:
+    """(flagged share, share of errors) of a curve as the evaluation writes it: {share as text: caught}."""
+    return sorted((float(x), float(y)) for x, y in (curve or {}).items() if y is not None)
 
 
 def upper_bounds_last(methods: Sequence[MethodResult]) -> list[MethodResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from .svg import COLORS
+from .svg import COLORS, breakable
 
 _DARK = ("#5aaeea", "#ff8f55", "#35cc9f", "#ea9fcd", "#f2b84b", "#93d2ff", "#b995e6", "#cda297", "#b8b8b8", "#dccf4f")
 
@@ -31,15 +31,16 @@ dd { margin: 0; overflow-wrap: anywhere; }
 svg.chart { display: block; width: 100%; max-width: 860px; height: auto; }
 figure { margin: 12px 0 20px; break-inside: avoid; }
 figcaption { color: var(--soft); font-size: 13.5px; max-width: 860px; }
-.legend li { overflow-wrap: anywhere; }
+.legend li { position: relative; padding-left: 34px; max-width: 100%; box-sizing: border-box; }
 svg text { fill: var(--text); }
 .grid { stroke: var(--rule); }
 td { white-space: nowrap; }
 td small { display: block; color: var(--soft); }
 th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 10em; padding-left: 2px; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 13.5px; }
-.legend li { display: flex; gap: 6px; align-items: center; overflow-wrap: anywhere; }
-.swatch, .key { flex: none; }
+.legend li { position: relative; padding-left: 34px; max-width: 100%; box-sizing: border-box; }
+.legend .swatch, .legend .key { position: absolute; left: 0; top: 6px; }
+.keys li { padding-left: 18px; }
 .strip { display: flex; flex-wrap: wrap; gap: 10px; }
 .strip div { font-size: 12.5px; color: var(--soft); }
 .strip img { display: block; image-rendering: pixelated; width: 220px; max-width: 100%; border-radius: 3px; }
@@ -81,7 +82,7 @@ def section(title: str, *content: str) -> str:
 
 def figure(picture: str, caption: str, title: str = "") -> str:
     """A picture with the sentence below it; nothing if there is no picture."""
-    head = f"<h3>{escape(title)}</h3>" if title else ""
+    head = f"<h3>{breakable(title)}</h3>" if title else ""
     return "" if not picture else f"<figure>{head}{picture}<figcaption>{escape(caption)}</figcaption></figure>"
 
 

@@ -16,6 +16,7 @@ from .pictures import CLASS_COLORS, UNCERTAIN_COLOR, region_pictures
 from .png import data_uri
 from .results import MethodResult, RunResult
 from .statistics import Interval
+from .svg import breakable
 
 _LOSSES = (
     ("total", "loss"), ("supervised", "supervised loss"), ("certain", "loss in the certain region"),
@@ -64,8 +65,8 @@ def _head(results: Sequence[RunResult], command: str) -> str:
     terms = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
     return (
         "<h1>Comparison of methods</h1>"
-        '<p class="soft">Same cases, network, augmentation, number of steps and seeds for every method. Each model was '
-        "chosen on validation cases; the test cases were touched once, after all trainings.</p>"
+        '<p class="soft">Same cases, network, augmentation, number of steps and seeds for every method. The "
+        "test cases chose nothing: they were touched once, after all trainings.</p>"
         f"<dl>{terms}</dl>"
     )
 
@@ -111,8 +112,7 @@ def _comparison(methods: Sequence[MethodResult], labeled: int | None) -> str:
 
 def _row(method: MethodResult, class_names: Sequence[str]) -> list[str]:
     return [
-        # Long names break where a setting ends.
-        escape(method.method).replace(";", ";<wbr>").replace("[", "[<wbr>").replace("=", "=<wbr>"),
+        breakable(method.method),
         _shown(method.figure(), method.figure_spread()),
         *(_shown(method.class_figure(name)) for name in class_names),
         _shown(method.figure("hd95_mm"), method.figure_spread("hd95_mm"), 1),
@@ -131,7 +131,7 @@ def _best(methods: Sequence[MethodResult]) -> list[int]:
         for index, method in enumerate(methods)
         if (dice := method.figure()) is not None and method.runs[0].run.variant.base != "fully_supervised"
     ]
-    return [max(known)[1]] if len(known) > 1 else []
+    return [max(known, key=lambda one: one[0])[1]] if len(known) > 1 else []
 
 
 def _charts(results: Sequence[RunResult], methods: Sequence[MethodResult]) -> list[str]:
@@ -187,8 +187,28 @@ def _coverage(methods: Sequence[MethodResult], counts: Sequence[int | None]) -> 
             if method.runs[0].run.train_config.training.method != "coranet":
                 continue
             title = ", ".join(filter(None, (f"Other uncertainties of {method.method}", _for_labeled(labeled, counts))))
-            parts.append(figure(figures.uncertainty_curves(method), "All on the same model and test cases.", title))
+            caption = "All on the same model and test cases. Dots: as many voxels flagged as CoraNet's region, or "
+            caption += "those below a softmax threshold."
+            parts.append(figure(figures.uncertainty_curves(method), caption, title))
+            parts.append(_uncertainties(method))
     return parts
+
+
+def _uncertainties(method: MethodResult) -> str:
+    names = figures.uncertainty_names(method)
+    rows = [
+        [
+            escape(name),
+            _shown(figures.uncertainty_figure(method, name, "csi")),
+            *(
+                _percent(figures.uncertainty_figure(method, name, key))
+                for key in ("error_coverage", "flagged_share", "covered_at_5_percent")
+            ),
+        ]
+        for name in names
+    ]
+    head = ("uncertainty", "CSI", "errors caught", "flagged", "caught when 5 % are flagged")
+    return table(head, rows) if rows else ""
 
 
 def _pictures(result: RunResult) -> str:
@@ -204,7 +224,7 @@ def _pictures(result: RunResult) -> str:
     keys = "".join(
         f'<li><span class="key" style="background: rgb{color}"></span> {escape(name)}</li>' for name, color in colors
     )
-    strip = f'<ul class="legend">{keys}</ul><div class="strip">{pictures}</div>' if pictures else ""
+    strip = f'<ul class="legend keys">{keys}</ul><div class="strip">{pictures}</div>' if pictures else ""
     case = result.training.snapshots[-1].case if result.training.snapshots else ""
     return figure(strip, f"Unlabeled case {case}: certain regions by class, and the uncertain region.", result.run.name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -92,10 +93,15 @@ def legend(series: Sequence[Series] | Sequence[DotRow]) -> str:
     """Names with their colours, as HTML that wraps by itself."""
     items = "".join(
         f'<li><svg class="swatch" viewBox="0 0 28 10" width="28" height="10" aria-hidden="true">'
-        f'<path {_LINE} {_color(one.number)}{_dash(one.number)} d="M1 5H27"/></svg> {escape(one.name)}</li>'
+        f'<path {_LINE} {_color(one.number)}{_dash(one.number)} d="M1 5H27"/></svg> {breakable(one.name)}</li>'
         for one in series
     )
     return f'<ul class="legend">{items}</ul>'
+
+
+def breakable(name: str) -> str:
+    """The name of a method as HTML that may go on in the next line where a setting ends."""
+    return "<wbr>".join(escape(part) for part in re.split(r"(?<=[;\[=])", name))
 
 
 def ticks(low: float, high: float, wanted: int = 6) -> list[float]:

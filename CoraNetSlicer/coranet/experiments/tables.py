@@ -12,7 +12,7 @@ from ..job.files import atomic_path, write_json_atomic
 from .results import MethodResult, RunResult
 
 SCHEMA_VERSION = 1
-_LABELED_ALL = "all"
+_LABELED_ALL, _CURVE = "all", "coverage_curve"
 
 
 def write_results(path: Path, results: Sequence[RunResult]) -> None:
@@ -83,6 +83,8 @@ def _case_rows(result: RunResult) -> Iterator[dict[str, Any]]:
 def _figures_of(figures: Mapping[str, Any], class_name: str, class_names: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Name and value of each single figure; a figure for each class gives that of this class."""
     for key, value in figures.items():
+        if key == _CURVE:
+            continue
         if isinstance(value, Mapping) and value and set(value) <= set(class_names):
             yield from _figures_of({key: value.get(class_name)}, class_name, class_names)
         elif isinstance(value, Mapping):

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 _SMOOTH = 1e-5
+_IGNORED = -100
 
 
 def conservative_costs(alpha: float, classes: int) -> tuple[float, ...]:
@@ -43,11 +44,14 @@ def cost_weighted_cross_entropy(
     Returns:
         Scalar, at least 0.
     """
-    per_voxel = functional.cross_entropy(logits.float(), target, reduction="none")
-    weight = torch.ones_like(per_voxel) if mask is None else mask.to(per_voxel.dtype)
-    if costs is not None:
-        weight = weight * per_voxel.new_tensor(costs)[target]
-    return (per_voxel * weight).sum() / weight.sum().clamp_min(_SMOOTH)
+    logits = logits.float()
+    weight = None if costs is None else logits.new_tensor(costs)
+    if mask is None:
+        return functional.cross_entropy(logits, target, weight)
+    counts = mask.bool()
+    mean = functional.cross_entropy(logits, target.masked_fill(~counts, _IGNORED), weight, ignore_index=_IGNORED)
+    # Of nothing torch takes the mean to be NaN; the gradient is 0 either way.
+    return torch.where(counts.any(), mean, 0.0)
 
 
 def dice_loss(logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -63,17 +67,17 @@ def dice_loss(logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Ten
     Returns:
         Scalar in [0, 1].
     """
-    classes = logits.shape[1]
-    probability = logits.float().softmax(1)
-    truth = functional.one_hot(target, classes).movedim(-1, 1).to(probability.dtype)
+    foreground = torch.arange(1, logits.shape[1], device=logits.device).reshape(-1, *[1] * (logits.ndim - 2))
+    probability = logits.float().softmax(1)[:, 1:]
+    truth = target.unsqueeze(1) == foreground
     if mask is not None:
-        probability = probability * mask.unsqueeze(1)
-        truth = truth * mask.unsqueeze(1)
+        counts = mask.bool().unsqueeze(1)
+        probability = probability * counts
+        truth = truth & counts
     over = (0, *range(2, logits.ndim))
     overlap = (probability * truth).sum(over)
     total = probability.sum(over) + truth.sum(over)
-    dice = (2 * overlap + _SMOOTH) / (total + _SMOOTH)
-    return 1 - dice[1:].mean()
+    return 1 - ((2 * overlap + _SMOOTH) / (total + _SMOOTH)).mean()
 
 
 def consistency_loss(student_logits: Tensor, teacher_probability: Tensor, mask: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from ..config import TrainConfig
 from ..data.cache import read_labeled_pair
 from ..data.datalist import with_validation_cases
 from ..data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
-from ..devices import Device
+from ..devices import Device, free_memory_bytes
 from ..errors import DataError
 from ..events import Noted, Warned
 from ..job import Datalist, Job, Role
@@ -96,7 +96,7 @@ def _plan_memory(
     uses_unlabeled = METHODS[config.training.method].uses_unlabeled and bool(datalist.with_role(Role.UNLABELED))
     wished = wished_batch_sizes(config.training, architecture.slice_axis is not None, uses_unlabeled)
     return plan_memory(
-        device.free_bytes(),
+        free_memory_bytes(device),
         activation_bytes_per_voxel(architecture, device),
         product(architecture.patch_size_kji),
         wished,

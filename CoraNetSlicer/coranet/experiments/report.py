@@ -65,7 +65,7 @@ def _head(results: Sequence[RunResult], command: str) -> str:
     terms = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
     return (
         "<h1>Comparison of methods</h1>"
-        '<p class="soft">Same cases, network, augmentation, number of steps and seeds for every method. The "
+        '<p class="soft">Same cases, network, augmentation, number of steps and seeds for every method. The '
         "test cases chose nothing: they were touched once, after all trainings.</p>"
         f"<dl>{terms}</dl>"
     )

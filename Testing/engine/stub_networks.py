@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import nn
 
-from coranet.data.patches import LabeledBatch
+from coranet.data.patches import LabeledBatch, UnlabeledBatch
 from coranet.networks import Architecture, HeadLogits
 
 SHAPE = (2, 3, 4)
@@ -40,30 +38,17 @@ class VoxelHeads(nn.Module):
         return HeadLogits(*(slope * images + offset for slope, offset in zip(self.slope, self.offset, strict=True)))
 
 
-@dataclass(frozen=True)
-class StubUnlabeledBatch:
-    """Views for student and teacher; `swapped`: the student sees the patches in reversed order."""
-
-    student_images: torch.Tensor
-    teacher_images: torch.Tensor
-    swapped: bool = False
-
-    def mixed(self, x: torch.Tensor) -> torch.Tensor:
-        return x.flip(0) if self.swapped else x
-
-
 def batches_of(
-    size: int = 2, classes: int = 3, shape: tuple[int, int, int] = SHAPE, swapped: bool = False
-) -> tuple[LabeledBatch, StubUnlabeledBatch]:
+    size: int = 2, classes: int = 3, shape: tuple[int, int, int] = SHAPE
+) -> tuple[LabeledBatch, UnlabeledBatch]:
     """Noise as images and as labels."""
     generator = torch.Generator().manual_seed(9)
     images = torch.randn(3, size, 1, *shape, generator=generator)
     targets = torch.randint(classes, (size, *shape), generator=generator)
-    return LabeledBatch(images[0], targets), StubUnlabeledBatch(images[1], images[2], swapped)
+    return LabeledBatch(images[0], targets), UnlabeledBatch(images[1], images[2])
 
 
-def one_view(swapped: bool, classes: int = 3) -> tuple[LabeledBatch, StubUnlabeledBatch]:
-    """Student and teacher see the same unlabeled patches, the student perhaps in reversed order."""
-    labeled, unlabeled = batches_of(classes=classes)
-    images = unlabeled.teacher_images
-    return labeled, StubUnlabeledBatch(images.flip(0) if swapped else images, images, swapped)
+def one_view() -> tuple[LabeledBatch, UnlabeledBatch]:
+    """Student and teacher see the same unlabeled patches."""
+    labeled, unlabeled = batches_of()
+    return labeled, UnlabeledBatch(unlabeled.teacher_images, unlabeled.teacher_images)

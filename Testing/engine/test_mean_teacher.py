@@ -41,7 +41,6 @@ def test_the_teacher_teaches_whoever_labels_and_receives_no_gradient():
     assert teacher.heads.grad is None
 
 
-@pytest.mark.parametrize("swapped", [False, True])
-def test_a_student_that_equals_its_teacher_has_nothing_to_learn(swapped):
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn():
     network = VoxelHeads(3, seed=2)
-    assert step_of(network, network, batches=one_view(swapped)).uncertain.item() == pytest.approx(0, abs=1e-12)
+    assert step_of(network, network, batches=one_view()).uncertain.item() == pytest.approx(0, abs=1e-12)

@@ -7,6 +7,7 @@ import torch
 from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of
 
 from coranet.config import TrainingConfig
+from coranet.data.mixing import Mixing
 from coranet.losses import conservative_costs, cost_weighted_cross_entropy, dice_loss, radical_costs
 from coranet.methods import METHODS, Networks
 from coranet.methods.method import heads_loss, student_logits
@@ -54,6 +55,27 @@ def test_labeled_and_unlabeled_patches_go_through_the_student_in_one_pass():
     for mine, alone in ((on_labeled, network(labeled.images)), (on_unlabeled, network(unlabeled.student_images))):
         for head, expected in zip(mine, alone, strict=True):
             torch.testing.assert_close(head, expected)
+
+
+def test_the_student_sees_exchanged_boxes_and_its_answers_come_back_to_their_voxels():
+    labeled, unlabeled = batches_of()
+    box = (slice(0, 1), slice(1, 3), slice(0, 4))
+    seen = []
+
+    class Watching(VoxelHeads):
+        def forward(self, images: torch.Tensor) -> HeadLogits:
+            seen.append(images)
+            return super().forward(images)
+
+    network = Watching(3, seed=0)
+    exchanged = student_logits(network, labeled, unlabeled._replace(mixing=Mixing(((0, 3, box),))))
+    plain = student_logits(network, labeled, unlabeled)
+    mixed, unmixed = seen
+    assert torch.equal(mixed[(0, 0, *box)], unlabeled.student_images[(1, 0, *box)])
+    assert torch.equal(mixed[(3, 0, *box)], labeled.images[(0, 0, *box)])
+    assert torch.equal(mixed[1:3], unmixed[1:3]) and (mixed != unmixed).sum() == 2 * 8
+    for one, other in zip((*exchanged[0], *exchanged[1]), (*plain[0], *plain[1]), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_supervised_learning_does_not_look_at_unlabeled_patches():

@@ -68,10 +68,9 @@ def test_a_teacher_that_knows_nothing_teaches_nothing():
     assert losses.uncertain == 0 and losses.uncertain_share == 1
 
 
-@pytest.mark.parametrize("swapped", [False, True])
-def test_a_student_that_equals_its_teacher_has_nothing_to_learn(swapped):
+def test_a_student_that_equals_its_teacher_has_nothing_to_learn():
     network = VoxelHeads(3, seed=2)
-    losses = step_of(network, network, ramp_up=0.5, batches=one_view(swapped))
+    losses = step_of(network, network, ramp_up=0.5, batches=one_view())
     assert losses.uncertain.item() == pytest.approx(0, abs=1e-12) and losses.uncertain_share < 1
 
 

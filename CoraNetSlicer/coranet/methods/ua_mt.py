@@ -38,9 +38,8 @@ class UncertaintyAwareMeanTeacherMethod(Method):
             probability = said.segmentation.float().softmax(1)
             doubt = entropy(mean_probability(networks.teacher, unlabeled.teacher_images))
             is_sure = doubt < entropy_threshold(probability.shape[1], ramp_up)
-            target = probability
         supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
-        consistency = consistency_loss(on_unlabeled.segmentation, target, is_sure)
+        consistency = consistency_loss(on_unlabeled.segmentation, probability, is_sure)
         weight = CONSISTENCY_SCALE * self.config.consistency_weight
         return StepLosses(
             supervised + ramp_up * weight * consistency,

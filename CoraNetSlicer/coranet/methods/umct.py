@@ -49,7 +49,6 @@ class CoTrainingMethod(Method):
         their_labeled, their_unlabeled = student_logits(self.auxiliary["partner"], labeled, unlabeled)
         supervised = heads_loss(our_labeled, labeled.targets, cost)
         of_partner = heads_loss(their_labeled, labeled.targets, cost)
-        # Both see the student's images, in which boxes may have been exchanged; nothing is said of the teacher's.
         ours, our_confidence = labels_and_confidence(our_unlabeled.segmentation)
         theirs, their_confidence = labels_and_confidence(their_unlabeled.segmentation)
         learned = pseudo_label_loss(our_unlabeled.segmentation, theirs, their_confidence)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +34,7 @@ class VirtualAdversarialMethod(Method):
         self, networks: Networks, labeled: LabeledBatch, unlabeled: UnlabeledBatch, ramp_up: float
     ) -> StepLosses:
         """See `Method.self_train`."""
-        # The unlabeled half serves batch normalization alone, as it does in all methods.
+        # The unlabeled half serves batch normalization alone, so that all methods' statistics are of both.
         on_labeled, _ = student_logits(networks.student, labeled, unlabeled)
         supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
         smoothness = smoothness_loss(networks.student, unlabeled.student_images)
@@ -55,8 +58,7 @@ def smoothness_loss(network: nn.Module, images: Tensor) -> Tensor:
     Returns:
         Scalar, at least 0.
     """
-    # Half precision would drown the small perturbation.
-    with torch.autocast(images.device.type, enabled=False), leaving_no_trace(network):
+    with _full_precision(images.device.type), leaving_no_trace(network):
         with torch.no_grad():
             clean = _segmentation(network, images).log_softmax(1)
         perturbation = adversarial_perturbation(network, images, clean)
@@ -91,6 +93,11 @@ def unit_size(patches: Tensor) -> Tensor:
     scaled = patches / largest
     size = scaled.square().mean((1, 2, 3, 4), keepdim=True).sqrt()
     return scaled / size.clamp_min(1e-12)
+
+
+def _full_precision(device_type: str) -> AbstractContextManager[Any]:
+    """Half precision would drown the small perturbation. Before torch 2.5 other devices have none and are refused."""
+    return torch.autocast(device_type, enabled=False) if device_type in ("cpu", "cuda") else nullcontext()
 
 
 def _segmentation(network: nn.Module, images: Tensor) -> Tensor:

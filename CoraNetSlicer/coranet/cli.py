@@ -66,14 +66,14 @@ def _train(options: argparse.Namespace) -> int:
     from .data.datalist import read_datalist, with_validation_cases
     from .job import Job, JobKind
 
-    config = TrainConfig.from_preset(options.preset, overrides(options.set))
+    config = TrainConfig.from_preset(options.preset, _settings(options))
     if options.resume and Job.exists(options.output):
         if options.set or options.preset != DEFAULT_PRESET:
             raise ConfigError("a resumed job keeps its settings; leave out --preset and --set, or start a new job.")
-        return _work_in_terminal(_existing_job(options.output, JobKind.TRAIN), resume=True)
+        return _work_in_terminal(_existing_job(options.output, JobKind.TRAIN), True, options.devices)
     datalist = with_validation_cases(read_datalist(options.datalist), config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
-    return _work_in_terminal(_new_job(options.output, JobKind.TRAIN, config, datalist), resume=False)
+    return _work_in_terminal(_new_job(options.output, JobKind.TRAIN, config, datalist))
 
 
 def _segment(options: argparse.Namespace) -> int:
@@ -96,21 +96,23 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
     from .job import Datalist, Job, JobKind
     from .model_package import ModelPackage
 
-    config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(overrides(options.set))
+    config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(_settings(options))
     if options.resume and Job.exists(options.output):
         if options.set:
             raise ConfigError("a resumed job keeps its settings; leave out --set, or start a new job.")
-        return _work_in_terminal(_existing_job(options.output, JobKind.SEGMENT), resume=True)
+        return _work_in_terminal(_existing_job(options.output, JobKind.SEGMENT), True, options.devices)
     package = ModelPackage.read(config.model)
     job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))
-    return _work_in_terminal(job, resume=False)
+    return _work_in_terminal(job)
 
 
-def _segment_settings(options: argparse.Namespace) -> dict[str, Any]:
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
     chosen: dict[str, Any] = {**overrides(options.set)}
-    if options.caution is not None:
+    if options.devices is not None:
+        chosen["machine.devices"] = options.devices
+    if getattr(options, "caution", None) is not None:
         chosen["inference.caution"] = options.caution
-    if options.compare_uncertainties:
+    if getattr(options, "compare_uncertainties", False):
         chosen["compare_uncertainties"] = True
     return chosen
 
@@ -139,25 +141,24 @@ def _existing_job(folder: str, kind: JobKind) -> Job:
 
 def _run(options: argparse.Namespace) -> int:
     from .job import Job
+    from .launch import claim, work_on
 
     job = Job.open(options.job)
     # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
-    job.claim()
+    claim(job)
     if sys.stderr.isatty():
-        return _work_in_terminal(job, options.resume)
+        return _work_in_terminal(job, options.resume, options.devices)
     # Started by another program, which reads the events; what goes to the terminal goes into the log.
-    from .worker import work_on
-
-    return work_on(job, options.resume)
+    return work_on(job, options.resume, devices=options.devices)
 
 
-def _work_in_terminal(job: Job, resume: bool) -> int:
+def _work_in_terminal(job: Job, resume: bool = False, devices: int | None = None) -> int:
     from .events import Failed
+    from .launch import claim, work_on
     from .terminal import TerminalProgress
-    from .worker import work_on
 
     # Claimed first: while another process works on the job, the request to stop is meant for that one.
-    job.claim()
+    claim(job)
     job.withdraw_cancel()
     progress = TerminalProgress(sys.stderr)
     failures: list[str] = []
@@ -168,7 +169,7 @@ def _work_in_terminal(job: Job, resume: bool) -> int:
         progress(event)  # type: ignore[arg-type]
 
     try:
-        exit_code = work_on(job, resume, listen)
+        exit_code = work_on(job, resume, listen, devices)
     finally:
         progress.close()
     if failures:
@@ -190,6 +191,15 @@ def _phantom(options: argparse.Namespace) -> int:
     phantoms = PhantomSet(options.labeled, options.unlabeled, options.validation, options.test, seed=options.seed)
     sys.stdout.write(f"{write_phantom_set(options.folder, phantoms)}\n")
     return 0
+
+
+def _devices(text: str) -> int:
+    """machine.devices as a word of the command line."""
+    if text == "all":
+        return 0
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of devices or 'all', got '{text}'")
+    return int(text)
 
 
 def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
@@ -246,4 +256,9 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
     run.add_argument("job")
     run.add_argument("--resume", action="store_true")
+    for one in (train, segment, evaluate, run):
+        one.add_argument(
+            "--devices", type=_devices, metavar="N",
+            help="graphics cards that share the work, or 'all' (on a processor: processes); default: machine.devices",
+        )  # fmt: skip
     run.set_defaults(command=_run)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -12,15 +13,16 @@ from torch import Tensor
 
 from . import __version__
 from .config import SegmentConfig
-from .devices import choose_device
-from .errors import CoraNetError, DataError, JobCancelled, JobError, ModelError
-from .events import CaseDone, CaseFailed, Progress, Started, Warned
+from .devices import Device, choose_device
+from .errors import CoraNetError, DataError, JobError, ModelError
+from .events import CaseDone, CaseFailed, Event, Progress, Started, Warned
 from .inference import SlidingWindow
 from .job import Case, Job, Label, PredictionFiles, write_json_atomic
 from .model_package import ModelPackage
 from .networks import HeadLogits
 from .prediction import Prediction, arrays_of, on_own_grid
 from .reporting import Reporter
+from .training.distributed import Team
 from .uncertainty import uncertainty_threshold
 from .volume import Volume, read_image, write_volume
 
@@ -31,17 +33,18 @@ SEGMENTING = "segmenting"
 class Segmenter:
     """A model that is loaded once and applied to many scans."""
 
-    def __init__(self, config: SegmentConfig, reporter: Reporter) -> None:
+    def __init__(self, config: SegmentConfig, reporter: Reporter, device: Device | None = None) -> None:
         """Load the model.
 
         Args:
             config: the model, how it is applied, and where.
             reporter: says when to stop.
+            device: where; None: as the configuration says.
 
         Raises:
             ModelError, DeviceError: the model or the device cannot be used.
         """
-        device = choose_device(config.machine)
+        device = device or choose_device(config.machine)
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
         self.caution = _caution(config, self.package)
@@ -59,13 +62,14 @@ class Segmenter:
         return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume)))
 
 
-def run_segmentation_job(job: Job, resume: bool, reporter: Reporter) -> str:
+def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
     """Do a segmentation job; a case that cannot be segmented does not stop the others.
 
     Args:
         job: its directory.
         resume: leave out cases that are complete.
         reporter: takes events, says when to stop.
+        team: the processes that share the cases; None: this one alone.
 
     Returns:
         A sentence about what came out.
@@ -77,28 +81,90 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter) -> str:
     config = job.read_config()
     if not isinstance(config, SegmentConfig):
         raise JobError(f"'{job.folder}' is not a segmentation job.")
-    cases = job.read_datalist().cases
-    done = [case for case in cases if resume and job.prediction(case.id).result.exists()]
-    segmenter = Segmenter(config, reporter)
-    reporter.emit(Started(len(done), len(cases), segmenter.device_name, __version__))
-    failures: list[str] = []
-    seconds: list[float] = []
-    for number, case in enumerate((case for case in cases if case not in done), start=len(done) + 1):
-        reporter.stop_if_asked()
-        started = time.monotonic()
-        try:
-            _segment_case(segmenter, case, job.prediction(case.id), reporter)
-        except JobCancelled:
-            raise
-        except DataError as error:
-            failures.append(str(error))
-            reporter.emit(CaseFailed(case.id, str(error)))
+    team = team or Team()
+    device = team.device(config.machine)
+    with team.assembled(device):
+        cases = job.read_datalist().cases
+        done = team.from_leader(
+            lambda: {case.id for case in cases if resume and job.prediction(case.id).result.exists()}
+        )
+        segmenter = Segmenter(config, reporter, device)
+        reporter.emit(Started(len(done), len(cases), segmenter.device_name, __version__))
+        account = _Account(reporter, len(cases), len(done), team.count)
+        for case in team.rounds([case for case in cases if case.id not in done]):
+            if team.any(reporter.should_stop()):
+                reporter.stop()
+            outcome = None if case is None else _attempt(segmenter, case, job.prediction(case.id), reporter)
+            account.enter(team.gather(outcome))
+    return _summary(job, len(cases), account.failures)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What became of a case.
+
+    Attributes:
+        case: its name.
+        seconds: it took.
+        told: what is to be told of it.
+        failure: why the case could not be segmented; empty if it was.
+        error: ends the whole job.
+    """
+
+    case: str
+    seconds: float
+    told: tuple[Event, ...]
+    failure: str = ""
+    error: CoraNetError | None = None
+
+
+class _Account:
+    """Tells what became of the cases, in the order of the list."""
+
+    def __init__(self, reporter: Reporter, total: int, number: int, at_once: int) -> None:
+        self.failures: list[str] = []
+        self._reporter = reporter
+        self._total, self._number, self._at_once = total, number, at_once
+        self._seconds: list[float] = []
+
+    def enter(self, outcomes: Sequence[_Outcome]) -> None:
+        """Tell of one round of cases.
+
+        Raises:
+            CoraNetError: one of them ends the job, because it was cancelled or cannot be written, say.
+        """
+        for outcome in outcomes:
+            if outcome.error is None:
+                self._tell(outcome)
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+
+    def _tell(self, outcome: _Outcome) -> None:
+        self._number += 1
+        for event in outcome.told:
+            self._reporter.emit(event)
+        if outcome.failure:
+            self.failures.append(outcome.failure)
+            self._reporter.emit(CaseFailed(outcome.case, outcome.failure))
         else:
-            seconds.append(time.monotonic() - started)
-            reporter.emit(CaseDone(case.id, number, len(cases), round(seconds[-1], 2)))
-        left = (len(cases) - number) * float(np.mean(seconds)) if seconds else None
-        reporter.emit(Progress(SEGMENTING, number, len(cases), left))
-    return _summary(job, len(cases), failures)
+            self._seconds.append(outcome.seconds)
+            self._reporter.emit(CaseDone(outcome.case, self._number, self._total, round(outcome.seconds, 2)))
+        left = (self._total - self._number) * float(np.mean(self._seconds)) / self._at_once if self._seconds else None
+        self._reporter.emit(Progress(SEGMENTING, self._number, self._total, left))
+
+
+def _attempt(segmenter: Segmenter, case: Case, files: PredictionFiles, reporter: Reporter) -> _Outcome:
+    started = time.monotonic()
+    told: list[Event] = []
+    failure, error = "", None
+    try:
+        _segment_case(segmenter, case, files, Reporter(told.append, reporter.should_stop))
+    except DataError as wrong:
+        failure = str(wrong)
+    except CoraNetError as ending:
+        error = ending
+    return _Outcome(case.id, time.monotonic() - started, tuple(told), failure, error)
 
 
 def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, reporter: Reporter) -> None:

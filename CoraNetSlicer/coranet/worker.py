@@ -1,16 +1,17 @@
-"""The one process that works on a job: claims it, keeps its heart beating, tells events, catches every error once."""
+"""The process that works on a job: claims it, keeps its heart beating, tells events, catches every error once.
+
+In a team of processes the leader does all this; the others help it.
+"""
 
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import Any
+from contextlib import contextmanager, nullcontext, suppress
 
+from .devices import is_out_of_memory
 from .errors import CoraNetError, JobCancelled, StorageError, storage_error
 from .evaluation import describe as describe_metrics
 from .evaluation import evaluate_job
@@ -29,10 +30,12 @@ from .events import (
 from .job import Job, JobKind, ProcessIdentity, Role
 from .job.directory import HEARTBEAT_INTERVAL_S
 from .job.files import remove_partial_files
+from .launch import bound_to_launcher, claim, leave_exit_code
 from .narration import describe
 from .reporting import Reporter
 from .segmentation import run_segmentation_job
-from .training.distributed import Team
+from .signals import stop_on_signal
+from .training.distributed import Team, is_lost_member
 from .training.job import run_training_job
 
 UNEXPECTED = 70
@@ -59,23 +62,36 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
         JobError: another process works on the job.
     """
     team = Team.of_environment()
-    if not team.is_leader:
-        return _help(job, resume, team)
-    me = job.claim()
+    with bound_to_launcher() if team.count > 1 else nullcontext():
+        return _lead(job, resume, listener, team) if team.is_leader else _help(job, resume, team)
+
+
+def _lead(job: Job, resume: bool, listener: Listener, team: Team) -> int:
+    me = claim(job) or job.claim()
     remove_partial_files(job.folder)
     with _log_to(job), _heartbeat(job, me), _events_of(job) as writer:
         telling = _Telling(writer, listener, _last_safe_step(job) if resume else 0)
-        with _stop_on_signal() as signalled:
+        with stop_on_signal() as signalled:
             reporter = Reporter(telling, lambda: signalled.is_set() or job.cancel_requested())
-            return _work(job, resume, (reporter, team), telling)
+            exit_code = _work(job, resume, (reporter, team), telling)
+            leave_exit_code(exit_code)
+            return exit_code
 
 
 def _help(job: Job, resume: bool, team: Team) -> int:
-    with _stop_on_signal() as signalled:
+    """Take part in the leader's work; what goes wrong here is in the log, and the leader tells that it did."""
+    with _log_to(job), stop_on_signal() as signalled:
+        reporter = Reporter(lambda event: None, lambda: signalled.is_set() or job.cancel_requested())
         try:
-            _do(job, resume, Reporter(lambda event: None, signalled.is_set), team)
-        except JobCancelled as cancelled:
-            return cancelled.exit_code
+            _do(job, resume, reporter, team)
+        except JobCancelled:
+            # torchrun ends the leader, which has not said so yet, as soon as one of the others has failed.
+            return 0
+        except Exception as error:  # the outer catch of this process
+            if not is_lost_member(error):
+                _log.error("process %d of %d: %s", team.rank + 1, team.count, error)
+            _log.debug("details of process %d of %d", team.rank + 1, team.count, exc_info=True)
+            return UNEXPECTED
     return 0
 
 
@@ -121,14 +137,19 @@ def _work(job: Job, resume: bool, with_whom: tuple[Reporter, Team], tell: _Telli
         return _fail(tell, error, error.exit_code)
     except OSError as error:
         return _fail(tell, storage_error(error.filename or job.folder, error), StorageError.exit_code)
-    except MemoryError as error:
-        message = "the memory of this machine does not suffice; lower data.patch_voxels or close other programs."
-        return _fail(tell, CoraNetError(f"{message} {error}".strip()), CoraNetError.exit_code)
     except Exception as error:  # the one place that may catch everything
-        message = (
-            f"an unexpected error ended the job ({type(error).__name__}: {error}); details are in '{job.log_path}'."
-        )
-        return _fail(tell, CoraNetError(message), UNEXPECTED)
+        return _fail(tell, *_in_words(error, job))
+
+
+def _in_words(error: Exception, job: Job) -> tuple[CoraNetError, int]:
+    if is_out_of_memory(error):
+        message = "the memory of this machine does not suffice; lower data.patch_voxels or close other programs."
+        return CoraNetError(f"{message} {error}".strip()), CoraNetError.exit_code
+    if is_lost_member(error):
+        message = f"another process of the job has ended; '{job.log_path}' says why. Run again with --resume."
+        return CoraNetError(message), CoraNetError.exit_code
+    message = f"an unexpected error ended the job ({type(error).__name__}: {error}); details are in '{job.log_path}'."
+    return CoraNetError(message), UNEXPECTED
 
 
 def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
@@ -144,9 +165,9 @@ def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
 def _do(job: Job, resume: bool, reporter: Reporter, team: Team) -> str:
     if job.kind is JobKind.TRAIN:
         return run_training_job(job, resume, reporter, team)
-    message = run_segmentation_job(job, resume, reporter)
+    message = run_segmentation_job(job, resume, reporter, team)
     if team.is_leader and job.read_datalist().with_role(Role.TEST):
-        return describe_metrics(evaluate_job(job))
+        return describe_metrics(evaluate_job(job, reporter))
     return message
 
 
@@ -208,23 +229,3 @@ def _heartbeat(job: Job, me: ProcessIdentity) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    """Ctrl-C and a polite kill ask for a stop at the next safe point; a second Ctrl-C interrupts at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before: dict[Any, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

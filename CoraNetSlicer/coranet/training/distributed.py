@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
 
-from ..devices import Device
+from ..config import MachineConfig
+from ..devices import Device, choose_device
 
 ItemT = TypeVar("ItemT")
+
+# The leader prepares scans, validates and evaluates while the others wait; torchrun ends them where it died.
+_PATIENCE = timedelta(days=7)
+# What gloo says on Linux, macOS and Windows, and NCCL.
+_LOST = re.compile(r"connection closed|connection reset|connection refused|broken pipe|socket|NCCL|gloo", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -24,11 +32,13 @@ class Team:
         rank: number of this process, from 0; the leader is 0 and alone writes events, checkpoints and the model.
         count: number of processes.
         local_rank: number of this process on its machine; chooses the graphics card.
+        local_count: processes of the team on this machine.
     """
 
     rank: int = 0
     count: int = 1
     local_rank: int = 0
+    local_count: int = 1
 
     @staticmethod
     def of_environment() -> Team:
@@ -40,38 +50,58 @@ class Team:
         """Whether this process speaks for all."""
         return self.rank == 0
 
+    def device(self, config: MachineConfig) -> Device:
+        """Where this process computes: the graphics card of its number, or its share of the processors.
+
+        Raises:
+            DeviceError: it is not there.
+        """
+        return choose_device(config, self.local_rank, self.local_count)
+
     @contextmanager
     def assembled(self, device: Device) -> Iterator[None]:
         """Inside, the processes can talk to each other."""
         if self.count == 1:
             yield
             return
-        distributed.init_process_group("nccl" if device.torch_device.type == "cuda" else "gloo")
+        # What is no gradient is exchanged in main memory, so that nobody has to wait for a graphics card.
+        has_nccl = device.torch_device.type == "cuda" and distributed.is_nccl_available()
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if has_nccl else "gloo", timeout=_PATIENCE)
         try:
             yield
         finally:
             distributed.destroy_process_group()
 
-    def any(self, here: bool, device: Device) -> bool:
+    def any(self, here: bool) -> bool:
         """Whether it is so in at least one process; all must ask."""
+        return self.mean([float(here)])[0] > 0
+
+    def mean(self, values: Sequence[float]) -> list[float]:
+        """The mean over the processes of each of several numbers; all must ask."""
         if self.count == 1:
-            return here
-        answer = torch.tensor([float(here)], device=device.torch_device)
-        distributed.all_reduce(answer, op=distributed.ReduceOp.MAX)
-        return bool(answer.item())
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64)
+        distributed.all_reduce(total)
+        return [float(value) for value in total / self.count]
 
     def wait(self) -> None:
         """Until all processes have come here."""
-        if self.count > 1:
-            distributed.barrier()
+        self.gather(None)
 
     def gather(self, here: ItemT | None) -> list[ItemT]:
         """What all processes bring, for all of them, in the order of their ranks; None brings nothing."""
-        if self.count == 1:
-            return [] if here is None else [here]
-        items: list[Any] = [None] * self.count
-        distributed.all_gather_object(items, here)
+        items: list[Any] = [here] * self.count
+        if self.count > 1:
+            distributed.all_gather_object(items, here)
         return [item for item in items if item is not None]
+
+    def from_leader(self, make: Callable[[], ItemT]) -> ItemT:
+        """What the leader makes, for all processes; the others do not make it."""
+        items: list[Any] = [make() if self.is_leader else None]
+        if self.count > 1:
+            distributed.broadcast_object_list(items)
+        made: ItemT = items[0]
+        return made
 
     def rounds(self, items: Sequence[ItemT]) -> Iterator[ItemT | None]:
         """This process's item of each round of `count` items; None where a last round has none left for it."""
@@ -85,8 +115,25 @@ class Team:
             return module
         if device.torch_device.type == "cuda":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
-        # A step of pretraining leaves a method's further networks out.
-        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
+        # A step may leave a method's further networks out. Running statistics are averaged, not taken from the leader.
+        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
+
+    @torch.no_grad()
+    def average_statistics(self, module: nn.Module) -> None:
+        """Give the running statistics of batch normalization the mean of what the processes have seen."""
+        statistics = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+        if self.count == 1 or not statistics:
+            return
+        together = torch.cat([one.reshape(-1) for one in statistics])
+        distributed.all_reduce(together)
+        parts = (together / self.count).split([one.numel() for one in statistics])
+        for one, part in zip(statistics, parts, strict=True):
+            one.copy_(part.view_as(one))
 
 
-_VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
+def is_lost_member(error: BaseException) -> bool:
+    """Whether an error says that another process of the team is gone."""
+    return isinstance(error, RuntimeError) and _LOST.search(str(error)) is not None
+
+
+_VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1"))

@@ -14,7 +14,7 @@ from ..data.augmentation import Augmentation
 from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
 from ..data.patches import PatchSampler
-from ..devices import Device, choose_device
+from ..devices import Device
 from ..errors import JobError
 from ..events import Started
 from ..inference import SlidingWindow
@@ -55,7 +55,7 @@ def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | No
     if job.last_checkpoint_path.exists() and not resume:
         raise JobError(f"'{job.folder}' was trained before; add --resume to go on, or choose a new folder.")
     team = team or Team()
-    device = choose_device(config.machine, team.local_rank)
+    device = team.device(config.machine)
     with team.assembled(device):
         return _Training(job, config, reporter, device, team).run()
 
@@ -71,7 +71,9 @@ class _Training:
     def run(self) -> str:
         job, device = self._job, self._device
         datalist = checked_datalist(job, self._config, self._reporter, self._team.is_leader)
-        plan = plan_training(self._config, datalist, device, self._reporter)
+        plan = self._team.from_leader(
+            lambda: plan_training(self._config, datalist, device, self._reporter, self._team.local_count)
+        )
         state = TrainingState(self._config, plan.architecture, device)
         if job.last_checkpoint_path.exists():
             state.load(job.last_checkpoint_path)
@@ -132,7 +134,7 @@ class _Training:
         self, state: TrainingState, plan: Plan, datalist: Datalist, cases: TrainingCases, window: SlidingWindow
     ) -> str:
         job = self._job
-        best = {"dice": {}, "step": state.step}
+        best: dict[str, Any] = {"dice": {}, "step": state.step}
         if job.best_checkpoint_path.exists():
             best = load_tensors(job.best_checkpoint_path)
             state.teacher.load_state_dict(best["teacher"])

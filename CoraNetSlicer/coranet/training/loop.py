@@ -98,7 +98,7 @@ class Trainer:
             self._reporter.emit(warning)
         pace = Pace(self._reporter, self._phases(), _RELATIVE_COST)
         while state.step < state.total_steps:
-            if around.team.any(self._reporter.should_stop(), around.device):
+            if around.team.any(self._reporter.should_stop()):
                 self._save(last_path)
                 self._reporter.stop()
             phase = self._phase(state.step)
@@ -166,9 +166,9 @@ class Trainer:
         if self._state.step % self._config.log_interval and self._state.step != 1:
             return
         parts = (losses.total, losses.supervised, losses.certain, losses.uncertain, losses.uncertain_share)
-        values = [0.0 if part is None else part.item() for part in parts]
+        values = self._around.team.mean([0.0 if part is None else part.item() for part in parts])
         if all(math.isfinite(value) for value in values):
-            self._reporter.emit(Losses(self._state.step, phase, *values, self._rate))
+            self._reporter.emit(Losses(self._state.step, phase, *values, learning_rate=self._rate))
 
     def _keep(self, last_path: Path, best_path: Path) -> None:
         """What the leader alone does after a step, where it is due: validation, snapshot, checkpoint."""

@@ -66,8 +66,17 @@ def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_writ
     return complete
 
 
-def plan_training(config: TrainConfig, datalist: Datalist, device: Device, reporter: Reporter) -> Plan:
+def plan_training(
+    config: TrainConfig, datalist: Datalist, device: Device, reporter: Reporter, processes: int = 1
+) -> Plan:  # fmt: skip
     """Choose preprocessing, network, patch and batch sizes from the labeled scans and the free memory.
+
+    Args:
+        config: of the training.
+        datalist: the cases.
+        device: where to compute.
+        reporter: is told what was decided.
+        processes: that share the memory of the machine.
 
     Raises:
         DataError: a labeled scan cannot be used.
@@ -78,7 +87,7 @@ def plan_training(config: TrainConfig, datalist: Datalist, device: Device, repor
     classes = len(datalist.labels) + 1
     reporter.emit(Noted("backbone", f"{backbone_reason(config.network, size, spacing)}."))
     architecture = plan_architecture(config.network, config.data, size, spacing, classes)
-    memory = _plan_memory(config, datalist, architecture, device)
+    memory = _plan_memory(config, datalist, architecture, device, processes)
     if memory.lowered:
         reporter.emit(Noted("memory", memory.lowered))
         architecture = plan_architecture(config.network, config.data, size, spacing, classes, memory.patch_voxels)
@@ -91,12 +100,15 @@ def plan_training(config: TrainConfig, datalist: Datalist, device: Device, repor
 
 
 def _plan_memory(
-    config: TrainConfig, datalist: Datalist, architecture: Architecture, device: Device
+    config: TrainConfig, datalist: Datalist, architecture: Architecture, device: Device, processes: int
 ) -> MemoryPlan:  # fmt: skip
     uses_unlabeled = METHODS[config.training.method].uses_unlabeled and bool(datalist.with_role(Role.UNLABELED))
     wished = wished_batch_sizes(config.training, architecture.slice_axis is not None, uses_unlabeled)
+    free = free_memory_bytes(device)
+    if free is not None and device.torch_device.type != "cuda":
+        free //= processes
     return plan_memory(
-        free_memory_bytes(device),
+        free,
         activation_bytes_per_voxel(architecture, device),
         product(architecture.patch_size_kji),
         wished,

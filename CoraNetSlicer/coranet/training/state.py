@@ -68,7 +68,7 @@ class TrainingState:
         student, teacher, labeller = self.networks
         old, new = list(teacher.state_dict().values()), list(student.state_dict().values())
         decay = teacher_decay(self.step, self.config.training.teacher_decay)
-        get_ema_multi_avg_fn(decay)(*([one for one in many if one.is_floating_point()] for many in (old, new)), 0)  # type: ignore[no-untyped-call]
+        get_ema_multi_avg_fn(decay)(*([one for one in many if one.is_floating_point()] for many in (old, new)), 0)
         for of_teacher, of_student in zip(old, new, strict=True):
             if not of_teacher.is_floating_point():
                 of_teacher.copy_(of_student)

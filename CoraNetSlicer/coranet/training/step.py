@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,26 +56,39 @@ class Stepper:
 
     def losses(self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float) -> StepLosses:
         """Forward pass of a step."""
+        # Dropout and the noise of a method are said by the step, so that a resumed training draws them again.
+        torch.manual_seed(_seed(self._state.config.seed, self._state.step, self._team.rank))
         self._module.train()
         with self._device.autocast():
-            losses: StepLosses = self._module(labeled, unlabeled, ramp_up)[1]
-        return losses
+            answer: tuple[Tensor, StepLosses] = self._module(labeled, unlabeled, ramp_up)
+        total, losses = answer
+        # This one has gone through the wrapper that averages gradients, the one inside of `losses` has not.
+        return replace(losses, total=total)
 
     def update(self, losses: StepLosses) -> bool:
-        """Backward pass and update; left out, and False, where a loss is not a number in any process."""
+        """Backward pass and update; left out, and False, where loss or gradients are no numbers in any process."""
         state = self._state
         state.optimizer.zero_grad(set_to_none=True)
-        if self._team.any(not math.isfinite(losses.total.item()), self._device):
-            return False
-        state.scaler.scale(losses.total).backward()  # type: ignore[no-untyped-call]
+        state.scaler.scale(losses.total).backward()
         state.scaler.unscale_(state.optimizer)
-        torch.nn.utils.clip_grad_norm_(self._module.parameters(), _LARGEST_GRADIENT_NORM)
-        state.scaler.step(state.optimizer)
+        norm = torch.nn.utils.clip_grad_norm_(self._module.parameters(), _LARGEST_GRADIENT_NORM)
+        # A scaler expects gradients that are too large for float16, and leaves such steps out itself.
+        size = losses.total.detach() if state.scaler.is_enabled() else losses.total.detach() + norm
+        # Asked once, after everything was given to the device: each answer makes the processor wait for it.
+        is_finite = not self._team.any(not math.isfinite(size.item()))
+        if is_finite:
+            state.scaler.step(state.optimizer)
         state.scaler.update()
-        state.update_teacher()
-        return True
+        if is_finite:
+            self._team.average_statistics(state.networks.student)
+            state.update_teacher()
+        return is_finite
 
     def forget(self) -> None:
         """Drop what a step that ran out of memory has left."""
         self._state.optimizer.zero_grad(set_to_none=True)
         self._device.empty_cache()
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])

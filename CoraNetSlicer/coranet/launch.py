@@ -1,0 +1,198 @@
+"""Does a job in this process, or has torchrun start the team of processes that it asks for and waits for them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .config import MachineConfig
+from .errors import DeviceError, JobError, storage_error
+from .events import Event, EventReader, Failed
+from .job import Job, ProcessIdentity, is_alive, terminate_tree
+from .job.process import start_time
+from .signals import stop_on_signal
+
+_ENGINE = Path(__file__).resolve().with_name("__main__.py")
+_POLL_INTERVAL_S = 0.2
+_WATCH_INTERVAL_S = 1.0
+# Told to the processes of a team by the one that has them started.
+_LAUNCHER, _EXIT_CODE = "CORANET_LAUNCHER", "CORANET_EXIT_CODE_FILE"
+_NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
+
+Listener = Callable[[Event], object]
+
+
+def work_on(job: Job, resume: bool, listener: Listener = lambda event: None, devices: int | None = None) -> int:
+    """Do a job, by as many processes as it asks for.
+
+    Args:
+        job: its directory.
+        resume: go on where it was left.
+        listener: is told every event as well.
+        devices: instead of the configuration's machine.devices; None: as the configuration says.
+
+    Returns:
+        Exit code: 0 if the job is finished.
+
+    Raises:
+        JobError: another process works on the job.
+    """
+    machine = job.read_config().machine
+    try:
+        count = 1 if "RANK" in os.environ else team_size(machine, machine.devices if devices is None else devices)
+    except DeviceError as error:
+        _tell_failure(job, str(error), listener)
+        return error.exit_code
+    if count == 1:
+        from .worker import work_on as work_alone
+
+        return work_alone(job, resume, listener)
+    return _work_as_team(job, resume, count, listener)
+
+
+def team_size(machine: MachineConfig, devices: int) -> int:
+    """How many processes are to share the work.
+
+    Args:
+        machine: says on what kind of device.
+        devices: as machine.devices: 0 means all graphics cards, on a processor the number of processes.
+
+    Raises:
+        DeviceError: there are not so many graphics cards.
+    """
+    if devices == 1:
+        return 1
+    # They import torch, which takes seconds.
+    from .devices import available_devices, device_count
+
+    available = available_devices()
+    kind = available[0] if machine.device == "auto" else machine.device
+    if kind == "cpu" or kind not in available:
+        return max(1, devices)
+    there = device_count(kind)
+    if devices > there:
+        raise DeviceError(
+            f"{devices} devices were asked for, found {there} of the kind '{kind}'; set machine.devices to at most "
+            f"{there} (0: all)."
+        )
+    return devices or there
+
+
+def claim(job: Job) -> ProcessIdentity | None:
+    """Make this process the one that works on a job; None in a process that only helps another one with it.
+
+    Raises:
+        JobError: another process works on it.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        return None
+    process = job.read_process()
+    if process is None or str(process["pid"]) != os.environ.get(_LAUNCHER) or process["host"] != socket.gethostname():
+        return job.claim()
+    # The process that has started this one holds the job for it.
+    me = ProcessIdentity.of_this_process()
+    job.beat(me)
+    return me
+
+
+def leave_exit_code(exit_code: int) -> None:
+    """Tell the launcher how the job ended: torchrun has one exit code for all failures."""
+    path = os.environ.get(_EXIT_CODE)
+    if path:
+        Path(path).write_text(str(exit_code), encoding="utf-8")
+
+
+@contextmanager
+def bound_to_launcher() -> Iterator[None]:
+    """Inside, this process ends at once when the ones that have started it are gone.
+
+    torchrun gives each process a session of its own: whoever kills the launcher with all its children misses them.
+    """
+    parent, launcher = os.getppid(), os.environ.get(_LAUNCHER)
+    started = start_time(int(launcher)) if launcher else None
+    starter = ProcessIdentity(int(launcher or 0), socket.gethostname(), started or 0.0)
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_WATCH_INTERVAL_S):
+            if os.getppid() != parent or (launcher and not is_alive(starter)):
+                os._exit(1)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _work_as_team(job: Job, resume: bool, count: int, listener: Listener) -> int:
+    job.claim()
+    news = EventReader(job.events_path)
+    news.read_new()
+    with tempfile.TemporaryDirectory() as folder, stop_on_signal() as signalled:
+        answer = Path(folder) / "exit-code"
+        process = _start_torchrun(job, resume, count, answer)
+        try:
+            while process.poll() is None:
+                if signalled.wait(_POLL_INTERVAL_S):
+                    job.request_cancel()
+                    time.sleep(_POLL_INTERVAL_S)
+                _pass_on(news, listener)
+        finally:
+            # Only a second Ctrl-C comes here while it runs.
+            terminate_tree(process.pid)
+        _pass_on(news, listener)
+        if answer.exists():
+            return int(answer.read_text(encoding="utf-8"))
+    _tell_failure(job, f"the processes of the job ended without a word; '{job.log_path}' says more.", listener)
+    return process.returncode or 1
+
+
+def _start_torchrun(job: Job, resume: bool, count: int, answer: Path) -> subprocess.Popen[bytes]:
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
+        "--nproc-per-node", str(count), str(_ENGINE), "run", str(job.folder), *(["--resume"] if resume else []),
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONUTF8": "1", _LAUNCHER: str(os.getpid()), _EXIT_CODE: str(answer)}
+    # Else torchrun warns that it sets this; each process sets its number of threads itself.
+    environment.setdefault("OMP_NUM_THREADS", "1")
+    if sys.platform == "win32":
+        # torch's packages for Windows are built without it.
+        environment.setdefault("USE_LIBUV", "0")
+    # Ctrl-C must reach this process alone: torchrun would give a checkpoint no more than 30 s.
+    own_group: dict[str, Any] = (
+        {"creationflags": _NEW_PROCESS_GROUP | _NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}
+    )
+    try:
+        with open(job.log_path, "ab") as log:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **own_group
+            )
+    except OSError as error:
+        if error.filename == str(job.log_path):
+            raise storage_error(job.log_path, error) from error
+        raise JobError(f"'{command[0]}' cannot be started ({error.strerror or error}).") from error
+
+
+def _pass_on(news: EventReader, listener: Listener) -> None:
+    for event in news.read_new():
+        listener(event)
+
+
+def _tell_failure(job: Job, message: str, listener: Listener) -> None:
+    writer = job.open_events()
+    try:
+        listener(writer.write(Failed(message)))
+    finally:
+        writer.close()

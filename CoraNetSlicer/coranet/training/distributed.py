@@ -109,14 +109,19 @@ class Team:
             index = start + self.rank
             yield items[index] if index < len(items) else None
 
-    def distributed_module(self, module: nn.Module, device: Device) -> nn.Module:
-        """The module with gradients that are averaged over the processes; itself in a team of one."""
+    def distributed_module(self, module: nn.Module, device: Device, leaves_out: bool) -> nn.Module:
+        """The module with gradients that are averaged over the processes; itself in a team of one.
+
+        Args:
+            module: lives on `device`.
+            device: of this process.
+            leaves_out: whether there are steps that do not use all of its parameters.
+        """
         if self.count == 1:
             return module
         if device.torch_device.type == "cuda":
             module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
-        # A step may leave a method's further networks out. Running statistics are averaged, not taken from the leader.
-        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=leaves_out)
 
     @torch.no_grad()
     def average_statistics(self, module: nn.Module) -> None:

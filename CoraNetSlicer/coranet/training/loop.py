@@ -168,7 +168,9 @@ class Trainer:
         parts = (losses.total, losses.supervised, losses.certain, losses.uncertain, losses.uncertain_share)
         values = self._around.team.mean([0.0 if part is None else part.item() for part in parts])
         if all(math.isfinite(value) for value in values):
-            self._reporter.emit(Losses(self._state.step, phase, *values, learning_rate=self._rate))
+            total, supervised, certain, uncertain, share = values
+            told = Losses(self._state.step, phase, total, supervised, certain, uncertain, share, self._rate)
+            self._reporter.emit(told)
 
     def _keep(self, last_path: Path, best_path: Path) -> None:
         """What the leader alone does after a step, where it is due: validation, snapshot, checkpoint."""

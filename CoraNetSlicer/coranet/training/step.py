@@ -52,7 +52,9 @@ class Stepper:
         self._state = state
         self._device = device
         self._team = team
-        self._module = team.distributed_module(MethodModule(state), device)
+        # Pretraining may leave a method's further networks out.
+        leaves_out = len(state.method.auxiliary) > 0
+        self._module = team.distributed_module(MethodModule(state), device, leaves_out)
 
     def losses(self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float) -> StepLosses:
         """Forward pass of a step."""
@@ -82,7 +84,17 @@ class Stepper:
         if is_finite:
             self._team.average_statistics(state.networks.student)
             state.update_teacher()
+        else:
+            self._forget_statistics()
         return is_finite
+
+    @torch.no_grad()
+    def _forget_statistics(self) -> None:
+        """Replace what batch normalization has seen, which may be no numbers and would stay so for ever."""
+        for of_student, of_teacher in zip(
+            self._state.networks.student.buffers(), self._state.teacher.buffers(), strict=True
+        ):
+            of_student.copy_(of_teacher)
 
     def forget(self) -> None:
         """Drop what a step that ran out of memory has left."""

@@ -13,7 +13,7 @@ from .data.orientation import Orientation
 from .data.resampling import resample
 from .job import Label
 from .networks import HeadLogits
-from .uncertainty import moved_labels, uncertainty_map, uncertainty_threshold
+from .uncertainty import moved_labels, named_classes, uncertainty_map, uncertainty_threshold
 from .volume import Grid, Volume
 
 # Voxels of the output grid that are finished at once; bounds the memory for logits at full resolution.
@@ -62,7 +62,7 @@ def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...], c
         here = HeadLogits(*(resample(head, size, slab)[None] for head in logits))
         doubt = uncertainty_map(here.conservative, here.radical)
         moved = moved_labels(here.conservative, here.radical, doubt, threshold)
-        for result, classes in zip(heads, (here.segmentation.argmax(1), *moved), strict=True):
+        for result, classes in zip(heads, (named_classes(here.segmentation), *moved), strict=True):
             result[slab.start : slab.stop] = values[classes[0].numpy()]
         uncertainty[slab.start : slab.stop] = doubt[0].numpy()
     uncertain = (uncertainty >= np.float32(threshold)).astype(np.uint8)

@@ -11,6 +11,7 @@ from coranet.uncertainty import (
     caution_shift,
     certain_region,
     moved_labels,
+    named_classes,
     uncertainty_map,
     uncertainty_threshold,
 )
@@ -238,3 +239,10 @@ def test_a_caution_and_its_threshold_belong_together(caution):
 
 def test_the_ends_of_the_map_are_infinite_cautions():
     assert caution_at(0.0) == math.inf and caution_at(1.0) == -math.inf
+
+
+@pytest.mark.parametrize("heads", [random_heads, tied_heads])
+@pytest.mark.parametrize("classes", CLASSES)
+def test_the_named_class_is_that_of_the_largest_logit_and_of_equal_ones_the_first(classes, heads):
+    for logits in heads(classes):
+        assert np.array_equal(named_classes(logits).numpy(), logits.numpy().argmax(1))

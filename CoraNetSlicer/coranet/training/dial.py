@@ -11,7 +11,7 @@ from torch import nn
 
 from ..data.cache import PreparedCase
 from ..inference import SlidingWindow
-from ..uncertainty import caution_at, uncertainty_map
+from ..uncertainty import caution_at, named_classes, uncertainty_map
 
 # Beyond this, the heads of a network that learns as they do say nothing more about its errors.
 MOST_CAUTION = 10.0
@@ -46,5 +46,5 @@ def _uncertainty_of_errors(network: nn.Module, case: PreparedCase, window: Slidi
     image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
     logits = window.logits(network, image, case.padding)
     uncertainty = uncertainty_map(logits.conservative[None], logits.radical[None])[0].numpy()
-    wrong = logits.segmentation.argmax(0).numpy() != np.asarray(case.labels)
+    wrong = named_classes(logits.segmentation[None])[0].numpy() != np.asarray(case.labels)
     return np.asarray(uncertainty[wrong])

@@ -40,12 +40,12 @@ def test_help_lists_the_commands_and_examples(capsys):
         call("--help")
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("train", "segment", "evaluate", "run", "doctor", "phantom"):
+    for command in ("train", "segment", "evaluate", "experiment", "run", "doctor", "phantom"):
         assert re.search(rf"^    {command}\s+\w", text, re.MULTILINE)
     assert "coranet train scans/dataset.json --output job" in text
 
 
-@pytest.mark.parametrize("command", ["train", "segment", "evaluate", "run", "doctor", "phantom"])
+@pytest.mark.parametrize("command", ["train", "segment", "evaluate", "experiment", "run", "doctor", "phantom"])
 def test_each_command_explains_itself(capsys, command):
     with pytest.raises(SystemExit) as ended:
         call(command, "--help")

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from coranet.data.datalist import input_cases, read_datalist, with_validation_cases
+from coranet.data.datalist import (
+    input_cases,
+    read_datalist,
+    with_labeled_cases,
+    with_true_labels,
+    with_validation_cases,
+)
 from coranet.errors import DataError
 from coranet.job import Case, Datalist, Label, Role
 
@@ -174,3 +180,54 @@ def test_inputs_that_are_not_there_are_named(a_folder_of_scans, tmp_path):
     empty.mkdir()
     with pytest.raises(DataError, match="holds no image; expected files ending with"):
         input_cases([empty])
+
+
+# -- fewer labels, and all of them --
+
+
+def ours(labeled: int = 6) -> Datalist:
+    cases = [Case(f"l{number}", Role.TRAINING, f"l{number}.nrrd", "truth.nrrd") for number in range(labeled)]
+    cases += [Case("image7", Role.UNLABELED, "image7.nrrd"), Case("v", Role.VALIDATION, "v.nrrd", "truth.nrrd")]
+    return Datalist(tuple(cases), (Label(1, "organ"),))
+
+
+def test_fewer_labeled_cases_are_nested_and_the_others_are_gone():
+    kept = [{case.id for case in with_labeled_cases(ours(), count, 3).cases} for count in range(1, 7)]
+    assert [len(ids) for ids in kept] == [3, 4, 5, 6, 7, 8]
+    assert all(fewer < more and {"image7", "v"} <= fewer for fewer, more in zip(kept, kept[1:], strict=False))
+    assert with_labeled_cases(ours(), 6, 3) == ours()
+
+
+def test_the_seed_chooses_the_labeled_cases():
+    assert len({with_labeled_cases(ours(), 2, seed) for seed in range(20)}) > 5
+    assert with_labeled_cases(ours(), 2, 1) == with_labeled_cases(ours(), 2, 1)
+
+
+@pytest.mark.parametrize("count", [0, 7, -1])
+def test_as_many_labeled_cases_as_there_are_not(count):
+    with pytest.raises(DataError, match=f"1 to 6 can be kept, not {count}"):
+        with_labeled_cases(ours(), count, 0)
+
+
+@pytest.mark.parametrize("name", ["label7.nrrd", "image7.nii.gz", "label7.mha"])
+def test_unlabeled_cases_get_their_true_labels(awkward_path, name):
+    (awkward_path / name).write_bytes(b"")
+    complete = with_true_labels(ours(), awkward_path)
+    case = next(case for case in complete.cases if case.id == "image7")
+    assert (case.role, case.label) == (Role.TRAINING, str(awkward_path / name))
+    assert [one for one in complete.cases if one.id != "image7"] == [c for c in ours().cases if c.id != "image7"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["label8.nrrd"], "0 label maps for 'image7.nrrd', expected one with the name label7 or image7"),
+        (["label7.nrrd", "label7.mha"], "2 label maps for 'image7.nrrd'"),
+        ([], "holds no image"),
+    ],
+)
+def test_true_labels_that_are_not_there(awkward_path, names, message):
+    for name in names:
+        (awkward_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match=message):
+        with_true_labels(ours(), awkward_path)

@@ -83,7 +83,9 @@ class ScanPasses:
         cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
         # From where to take each voxel; grid_sample counts from -1 to 1 along columns, then rows.
         source = [[cosine, -sine * rows_mm / columns_mm, 0.0], [sine * columns_mm / rows_mm, cosine, 0.0]]
-        grid = functional.affine_grid(torch.tensor([source], dtype=volume.dtype), [1, 1, *slices.shape[2:]], align_corners=False)
+        grid = functional.affine_grid(
+            torch.tensor([source], dtype=volume.dtype), [1, 1, *slices.shape[2:]], align_corners=False
+        )
         turned = functional.grid_sample(
             slices, grid.expand(len(slices), -1, -1, -1), padding_mode="border", align_corners=False
         )

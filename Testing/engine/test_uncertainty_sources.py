@@ -107,6 +107,18 @@ def test_dropout_differs_from_the_plain_pass_and_leaves_the_network_as_it_was(pa
     assert torch.equal(one.softmax(), plain)
 
 
+def test_a_network_of_slices_has_all_sources(passes, a_network, a_cpu):
+    network = a_network(
+        backbone="unet", slice_axis=1, patch_size_kji=(8, 1, 16), strides=((2, 1, 2),), kernels=((3, 1, 3),) * 2
+    )
+    one = passes(network)
+    one = replace(one, window=SlidingWindow((8, 1, 16), InferenceConfig(), a_cpu, slice_axis=1, factors=(2, 1, 2)))
+    plain = one.softmax()
+    for probabilities in (one.dropout(), one.augmentation()):
+        assert probabilities.shape == (3, *SIZE)
+        assert 1e-4 < (probabilities - plain).abs().max() < 1
+
+
 def test_dropout_switches_on_dropout_alone(passes, a_network):
     network = a_network(0.4)
     modes = {}

@@ -10,6 +10,7 @@ from coranet.data.cache import prepare_case, read_labeled_pair
 from coranet.data.preprocessing import Preprocessing
 from coranet.errors import DataError, StorageError
 from coranet.job import Case, Role
+from coranet.job import files as job_files
 from coranet.volume import read_image, write_volume
 
 VALUES = [1, 7]
@@ -128,3 +129,31 @@ def test_half_precision_keeps_normalized_intensities(a_case, a_recipe, tmp_path)
     prepared = prepare_case(a_case, a_recipe, VALUES, tmp_path)
     exact = a_recipe.prepare_image(read_image(a_case.image))
     assert np.abs(np.asarray(prepared.image, dtype=np.float32) - exact).max() < 2e-3
+
+
+def refuse_to_rename(monkeypatch, meanwhile) -> None:
+    """As on Windows, where a file that another process has mapped cannot be replaced."""
+    monkeypatch.setattr(job_files, "_RENAME_WAIT_S", 0)
+
+    def refuse(source, target, rename):
+        meanwhile(target)
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(job_files, "_rename_patiently", refuse)
+
+
+def test_a_case_that_another_job_prepares_at_the_same_time_is_taken_from_it(a_case, a_recipe, tmp_path, monkeypatch):
+    ours = prepare_case(a_case, a_recipe, VALUES, tmp_path / "ours")
+    other = tmp_path / "other"
+    refuse_to_rename(monkeypatch, lambda target: target.write_bytes((tmp_path / "ours" / target.name).read_bytes()))
+    theirs = prepare_case(a_case, a_recipe, VALUES, other)
+    np.testing.assert_array_equal(theirs.image, ours.image)
+    np.testing.assert_array_equal(theirs.labels, ours.labels)
+    assert len(list(other.iterdir())) == 2
+
+
+def test_a_folder_that_takes_no_file_is_an_error(a_case, a_recipe, tmp_path, monkeypatch):
+    refuse_to_rename(monkeypatch, lambda target: None)
+    with pytest.raises(StorageError, match="Access is denied"):
+        prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    assert not list(tmp_path.glob("*.npy"))

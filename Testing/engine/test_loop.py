@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
-from small_jobs import tiny_phantoms, training_job
+from small_jobs import tiny_phantoms, training_job, weights_of
 
-from coranet.events import CheckpointSaved, Failed, Losses, Validation, Warned
+from coranet.events import CheckpointSaved, Failed, Losses, Noted, SnapshotSaved, Validation, Warned
 from coranet.job import JobStatus
 from coranet.model_package import ModelPackage
-from coranet.training import loop
+from coranet.training import early_warnings, loop
 from coranet.training.loop import PRETRAINING, SELF_TRAINING
-from coranet.training.steps import StepLosses
+from coranet.training.step import Stepper
 from coranet.worker import work_on
 
 
@@ -70,26 +73,141 @@ def test_without_validation_the_last_model_is_kept_and_that_is_said(train):
     assert ModelPackage.read(job.folder).card["best_step"] == 10
 
 
+def spoil_losses(monkeypatch, spoil) -> list[int]:
+    """Let `spoil` change the losses of each call, which it is given the number of; returns the steps called for."""
+    real, calls = Stepper.losses, []
+
+    def spoiled(stepper, *batches):
+        calls.append(stepper._state.step + 1)
+        return spoil(len(calls), real(stepper, *batches))
+
+    monkeypatch.setattr(Stepper, "losses", spoiled)
+    return calls
+
+
 def test_a_loss_that_is_no_number_is_left_out_and_said_once(train, monkeypatch):
-    real, calls = loop.pretraining_step, []
-
-    def sometimes_broken(*arguments):
-        calls.append(1)
-        losses = real(*arguments)
-        broken = StepLosses(losses.total * torch.nan, losses.supervised)
-        return broken if len(calls) in (2, 3) else losses
-
-    monkeypatch.setattr(loop, "pretraining_step", sometimes_broken)
+    spoil_losses(
+        monkeypatch, lambda call, losses: replace(losses, total=losses.total * (torch.nan if call in (2, 3) else 1))
+    )
     job, events = train()
     assert [event.code for event in events(Warned)].count("non_finite_loss") == 1
     assert [event.step for event in events(Losses)] == [1, 4, 5, 6, 7, 8, 9, 10]
-    weights = ModelPackage.read(job.folder)
-    assert weights.card["steps"] == 10
+    assert ModelPackage.read(job.folder).card["steps"] == 10
 
 
 def test_losses_that_are_no_numbers_again_and_again_end_the_training_in_words(train, monkeypatch):
     monkeypatch.setattr(loop, "_MOST_BAD_STEPS", 3)
-    monkeypatch.setattr(loop, "pretraining_step", lambda *_: StepLosses(torch.tensor(torch.nan), 0.0))
+    spoil_losses(monkeypatch, lambda call, losses: replace(losses, total=losses.total * torch.nan))
     _, events = train()
     (failed,) = events(Failed)
     assert "was not a number in 3 steps in a row; lower training.learning_rate" in failed.message
+
+
+def test_a_step_that_runs_out_of_memory_is_done_again_with_half_of_the_patches(train, monkeypatch):
+    def fail_once(call, losses):
+        if call == 6:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return losses
+
+    calls = spoil_losses(monkeypatch, fail_once)
+    sizes = []
+    update = Stepper.update
+    monkeypatch.setattr(
+        Stepper, "update", lambda self, losses: sizes.append(len(losses.labels)) or update(self, losses)
+    )
+    job, events = train(training__labeled_batch_size="4", training__unlabeled_batch_size="2")
+    assert calls == [1, 2, 3, 4, 5, 6, 6, 7, 8, 9, 10]
+    assert sizes == [4] * 5 + [2] * 5
+    (warning,) = (event for event in events(Warned) if event.code == "out_of_memory")
+    assert "memory ran out in step 6; from here on a step has 2 labeled and 1 unlabeled patches" in warning.message
+    assert [event.step for event in events(Losses)] == list(range(1, 11))
+    assert job.status() is JobStatus.FINISHED
+
+
+def test_memory_that_does_not_suffice_for_one_patch_ends_the_training_in_words(train, monkeypatch):
+    def fail(call, losses):
+        raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes.")
+
+    spoil_losses(monkeypatch, fail)
+    _, events = train()
+    (failed,) = events(Failed)
+    assert "does not suffice for a step with a single patch; lower data.patch_voxels" in failed.message
+
+
+def test_another_error_of_a_step_is_not_taken_for_missing_memory(train, monkeypatch):
+    def fail(call, losses):
+        raise RuntimeError("shapes differ")
+
+    calls = spoil_losses(monkeypatch, fail)
+    _, events = train()
+    assert calls == [1]
+    assert "unexpected error ended the job (RuntimeError: shapes differ)" in events(Failed)[0].message
+
+
+def test_what_goes_wrong_is_warned_of_while_there_is_time(train, monkeypatch):
+    monkeypatch.setattr(early_warnings, "_READ_INTERVAL", 2)
+    monkeypatch.setattr(early_warnings, "_PATIENCE_STEPS", dict.fromkeys(early_warnings._PATIENCE_STEPS, 4))
+
+    def see_nothing(call, losses):
+        return replace(losses, labels=torch.zeros_like(losses.labels))
+
+    spoil_losses(monkeypatch, see_nothing)
+    _, events = train()
+    told = [event.message for event in events(Warned) if event.code == "class_never_predicted"]
+    assert len(told) == 2
+    assert told[0].startswith("class 'organ' was never predicted in 4 steps")
+
+
+def test_a_validation_case_without_a_class_is_warned_of(train, monkeypatch):
+    monkeypatch.setattr(loop, "absent_in_validation", lambda cases, names: [Warned("x", f"{len(cases)} {names}")])
+    _, events = train()
+    assert "1 ('organ', 'lesion')" in [event.message for event in events(Warned)]
+
+
+def test_snapshots_of_the_regions_are_kept_where_they_are_asked_for(train):
+    job, events = train(training__snapshot_interval="4")
+    taken = events(SnapshotSaved)
+    assert [event.step for event in taken] == [4, 8, 10]
+    assert all((job.folder / event.file).is_file() and 0 <= event.uncertain_share <= 1 for event in taken)
+    assert len({event.case for event in taken}) == 1
+
+
+def test_a_snapshot_of_a_case_that_there_is_not_is_an_error_before_the_first_step(train):
+    _, events = train(training__snapshot_interval="4", training__snapshot_case="nobody")
+    assert "training.snapshot_case is 'nobody'" in events(Failed)[0].message
+    assert not events(Losses)
+
+
+def test_what_was_decided_is_noted(train):
+    _, events = train()
+    notes = {event.code: event.message for event in events(Noted)}
+    assert "V-Net" in notes["backbone"]
+    assert notes["patch"] == "patches of 8 x 12 x 12 voxels (up-down, front-back, left-right), 1 + 1 a step."
+
+
+def test_prepared_scans_are_shared_by_jobs_and_stay(tmp_path):
+    dataset, shared = tiny_phantoms(tmp_path / "scans"), tmp_path / "shared ü"
+    jobs, prepared = [], []
+    for number in range(2):
+        job = training_job(tmp_path / f"job {number}", dataset, data__cache_folder=str(shared))
+        assert work_on(job, resume=False) == 0
+        jobs.append(job)
+        prepared.append({path.name: path.stat().st_mtime_ns for path in shared.iterdir()})
+        assert not job.cache_folder.exists()
+    assert prepared[0] == prepared[1] and len(prepared[0]) == 2 + 2 + 1 + 3  # images, and labels of three cases
+    first, second = map(weights_of, jobs)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_prepared_scans_of_a_job_itself_are_removed_at_its_end(train):
+    job, _ = train()
+    assert job.status() is JobStatus.FINISHED and not job.cache_folder.exists()
+
+
+@pytest.mark.parametrize("method", ["supervised", "mean_teacher", "umct", "advnet"])
+def test_every_method_trains_to_a_model(train, method):
+    job, events = train(training__method=method)
+    assert job.status() is JobStatus.FINISHED
+    assert ModelPackage.read(job.folder).card["method"] == method
+    assert all(math.isfinite(event.total) for event in events(Losses)) and len(events(Losses)) == 10
+    assert any(event.certain or event.uncertain for event in events(Losses)) is (method != "supervised")

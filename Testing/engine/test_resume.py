@@ -31,27 +31,32 @@ LONGER = {
 }
 
 
-@pytest.fixture(scope="module", params=["teacher", "refreshed"])
-def pseudo_label_source(request) -> str:
-    """Both ways in which pseudo-labels come about."""
+KINDS = {
+    "teacher": {"training__pseudo_label_source": "teacher"},
+    "refreshed": {"training__pseudo_label_source": "refreshed", "training__cutmix_share": "0.5"},
+    "co-training with dropout": {"training__method": "umct", "network__dropout": "0.3"},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request) -> str:
+    """Both ways in which pseudo-labels come about, and a method with further networks and with random numbers."""
     return request.param
 
 
 @pytest.fixture(scope="module")
-def the_uninterrupted_job(tmp_path_factory, a_phantom_set, pseudo_label_source) -> Job:
+def the_uninterrupted_job(tmp_path_factory, a_phantom_set, kind) -> Job:
     """A job that ran from the first step to the last."""
-    folder = tmp_path_factory.mktemp("uninterrupted") / pseudo_label_source
-    job = training_job(folder, a_phantom_set, training__pseudo_label_source=pseudo_label_source, **LONGER)
+    folder = tmp_path_factory.mktemp("uninterrupted") / kind
+    job = training_job(folder, a_phantom_set, **KINDS[kind], **LONGER)
     assert work_on(job, resume=False) == 0
     return job
 
 
 @pytest.fixture
-def a_running_job(tmp_path, a_phantom_set, pseudo_label_source) -> Iterator[tuple[Job, subprocess.Popen]]:
+def a_running_job(tmp_path, a_phantom_set, kind) -> Iterator[tuple[Job, subprocess.Popen]]:
     """The same job in a process of its own, in the middle of self-training and some steps after a checkpoint."""
-    job = training_job(
-        tmp_path / "job", a_phantom_set, training__pseudo_label_source=pseudo_label_source, **LONGER
-    )  # fmt: skip
+    job = training_job(tmp_path / "job", a_phantom_set, **KINDS[kind], **LONGER)
     process = started_engine(job)
     try:
         wait_until(lambda: steps_beyond_checkpoint(job) >= 2)
@@ -127,7 +132,7 @@ def test_a_training_that_was_killed_ends_as_if_it_never_was(a_running_job, the_u
     assert PRETRAINING_STEPS < resumed_at < STEPS and resumed_at % 7 == 0
 
 
-@pytest.mark.parametrize("pseudo_label_source", ["refreshed"], indirect=True)
+@pytest.mark.parametrize("kind", ["refreshed"], indirect=True)
 def test_a_training_that_was_cancelled_goes_on_where_it_stopped(a_running_job, the_uninterrupted_job):
     job, process = a_running_job
     job.request_cancel()
@@ -145,7 +150,7 @@ def test_a_training_that_was_cancelled_goes_on_where_it_stopped(a_running_job, t
 
 
 @ON_POSIX
-@pytest.mark.parametrize("pseudo_label_source", ["teacher"], indirect=True)
+@pytest.mark.parametrize("kind", ["teacher"], indirect=True)
 def test_a_polite_signal_cancels(a_running_job, the_uninterrupted_job):
     job, process = a_running_job
     process.send_signal(signal.SIGTERM)

@@ -9,7 +9,6 @@ from coranet.config import TrainConfig, TrainingConfig
 from coranet.data.patches import LabeledBatch
 from coranet.errors import JobError, StorageError
 from coranet.training.state import TrainingState
-from coranet.training.steps import pretraining_step
 
 
 @pytest.fixture
@@ -30,7 +29,8 @@ def learn(state: TrainingState, steps: int = 1) -> None:
         images = torch.randn(1, 1, 8, 12, 16, generator=generator)
         state.set_learning_rate()
         state.optimizer.zero_grad()
-        pretraining_step(state.student, LabeledBatch(images, (images[:, 0] > 0).long()), 5).total.backward()
+        batch = LabeledBatch(images, (images[:, 0] > 0).long())
+        state.method.pretrain(state.networks, batch).total.backward()
         state.optimizer.step()
         state.update_teacher()
         state.step += 1
@@ -45,14 +45,14 @@ def equal(first, second) -> bool:
 
 
 def test_the_same_seed_starts_the_same_training(make_state):
-    first, again, other = (weights_of(make_state(seed).student) for seed in (1, 1, 2))
+    first, again, other = (weights_of(make_state(seed).networks.student) for seed in (1, 1, 2))
     assert equal(first, again)
     assert not equal(first, other)
 
 
 def test_the_teacher_starts_as_the_student_and_learns_by_no_gradient(make_state):
     state = make_state()
-    assert equal(weights_of(state.teacher), weights_of(state.student))
+    assert equal(weights_of(state.teacher), weights_of(state.networks.student))
     assert not any(parameter.requires_grad for parameter in state.teacher.parameters())
     assert not state.teacher.training
 
@@ -63,11 +63,11 @@ def test_the_teacher_is_the_moving_average_of_all_students(make_state):
     for step in range(6):
         learn(state)
         decay = min(1 - 1 / (step + 1), 0.7)
-        students = weights_of(state.student)
+        students = weights_of(state.networks.student)
         expected = [decay * old + (1 - decay) * new for old, new in zip(expected, students, strict=True)]
     for value, wanted in zip(weights_of(state.teacher), expected, strict=True):
         torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
-    assert not equal(weights_of(state.teacher), weights_of(state.student))
+    assert not equal(weights_of(state.teacher), weights_of(state.networks.student))
 
 
 def test_counters_of_batch_normalization_are_copied(make_state, a_tiny_architecture, a_cpu):
@@ -80,17 +80,17 @@ def test_counters_of_batch_normalization_are_copied(make_state, a_tiny_architect
 
 def test_by_default_the_teacher_labels(make_state):
     state = make_state()
-    assert state.labeller is state.teacher
+    assert state.networks.labeller is state.teacher
 
 
 def test_a_refreshed_labeller_is_the_teacher_of_the_last_refresh(make_state):
     state = make_state(pseudo_label_source="refreshed", refresh_steps=3)
     same = []
     for _ in range(10):
-        before = weights_of(state.labeller)
+        before = weights_of(state.networks.labeller)
         learn(state)
-        changed = not equal(before, weights_of(state.labeller))
-        assert changed == equal(weights_of(state.labeller), weights_of(state.teacher))
+        changed = not equal(before, weights_of(state.networks.labeller))
+        assert changed == equal(weights_of(state.networks.labeller), weights_of(state.teacher))
         same.append(changed)
     # Four steps of pretraining, then a refresh every third step.
     assert same == [True] * 4 + [True, False, False, True, False, False]
@@ -117,7 +117,7 @@ def test_a_training_that_was_saved_goes_on_as_if_it_had_never_stopped(make_state
     assert (resumed.step, resumed.best_dice) == (3, 0.5)
     learn(resumed, 4)
     for name in ("student", "teacher", "labeller"):
-        assert equal(weights_of(getattr(resumed, name)), weights_of(getattr(whole, name))), name
+        assert equal(weights_of(getattr(resumed.networks, name)), weights_of(getattr(whole.networks, name))), name
 
 
 def test_a_damaged_checkpoint_is_named(make_state, tmp_path):
@@ -168,3 +168,29 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(make_state, t
         state.save(tmp_path / "last.pt")
     assert (tmp_path / "last.pt").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_the_further_networks_of_a_method_are_trained_and_kept(make_state, tmp_path):
+    state = make_state(method="umct")
+    before = weights_of(state.method.auxiliary)
+    learn(state)
+    assert before and not equal(weights_of(state.method.auxiliary), before)
+    state.save(tmp_path / "last.pt")
+    other = make_state(seed=1, method="umct")
+    other.load(tmp_path / "last.pt")
+    assert equal(weights_of(other.method.auxiliary), weights_of(state.method.auxiliary))
+    with pytest.raises(JobError, match="belongs to another configuration"):
+        make_state().load(tmp_path / "last.pt")
+
+
+def test_a_checkpoint_of_another_schema_is_refused(make_state, tmp_path):
+    make_state().save(tmp_path / "last.pt")
+    content = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save({**content, "schema_version": 1}, tmp_path / "last.pt")
+    with pytest.raises(JobError, match="belongs to another configuration"):
+        make_state().load(tmp_path / "last.pt")
+
+
+def test_the_model_is_the_teacher(make_state):
+    state = make_state()
+    assert state.teacher is state.networks.teacher

@@ -1,4 +1,4 @@
-"""The one process of a job: its heart beats, every error becomes a last word, and no traceback reaches a person."""
+"""The process of a job: its heart beats, every error becomes a last word, and no traceback reaches a person."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def a_segmentation_job(a_trained_job, a_phantom_set, awkward_path) -> Job:
 
 def which_does(monkeypatch, action) -> None:
     """Let the work of a training job be something else."""
-    monkeypatch.setattr(worker, "run_training_job", lambda job, resume, reporter: action(reporter) or "done.")
+    monkeypatch.setattr(worker, "run_training_job", lambda job, resume, reporter, team: action(reporter) or "done.")
 
 
 def which_raises(monkeypatch, error: BaseException) -> None:
@@ -84,6 +84,12 @@ def test_a_listener_is_told_every_event(a_job, monkeypatch):
             "'last.pt' could not be written because the disk is full",
         ),
         (MemoryError(), 1, "the memory of this machine does not suffice; lower data.patch_voxels"),
+        (
+            RuntimeError("CUDA out of memory."),
+            1,
+            "the memory of this machine does not suffice; lower data.patch_voxels",
+        ),
+        (RuntimeError("[gloo/pair.cc:534] Connection closed by peer"), 1, "another process of the job has ended"),
         (
             ZeroDivisionError("division by zero"),
             UNEXPECTED,

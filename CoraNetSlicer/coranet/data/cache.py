@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError, storage_error
+from ..errors import DataError, StorageError, storage_error
 from ..job import Case, Role
 from ..job.files import atomic_path
 from ..volume import Volume, read_image, read_label_map
@@ -110,6 +110,15 @@ def _write(
 
 
 def _save(path: Path, array: Array) -> None:
+    try:
+        _save_aside(path, array)
+    except StorageError as error:
+        # Windows does not replace a file that is mapped: another job has prepared the same case in the meantime.
+        if not (isinstance(error.__cause__, PermissionError) and path.exists()):
+            raise
+
+
+def _save_aside(path: Path, array: Array) -> None:
     with atomic_path(path) as temporary:
         try:
             with open(temporary, "wb") as file:

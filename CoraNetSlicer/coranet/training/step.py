@@ -88,6 +88,11 @@ class Stepper:
             self._forget_statistics()
         return is_finite
 
+    def forget(self) -> None:
+        """Drop what a step that ran out of memory has left."""
+        self._state.optimizer.zero_grad(set_to_none=True)
+        self._device.empty_cache()
+
     @torch.no_grad()
     def _forget_statistics(self) -> None:
         """Replace what batch normalization has seen, which may be no numbers and would stay so for ever."""
@@ -95,11 +100,6 @@ class Stepper:
             self._state.networks.student.buffers(), self._state.teacher.buffers(), strict=True
         ):
             of_student.copy_(of_teacher)
-
-    def forget(self) -> None:
-        """Drop what a step that ran out of memory has left."""
-        self._state.optimizer.zero_grad(set_to_none=True)
-        self._device.empty_cache()
 
 
 def _seed(*numbers: int) -> int:

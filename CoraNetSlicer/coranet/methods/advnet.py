@@ -10,6 +10,7 @@ from torch.nn import functional
 from ..config import TrainingConfig
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, HeadLogits
+from ..uncertainty import named_classes
 from .discriminator import Discriminator
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 from .pseudo_label import pseudo_label_loss
@@ -41,7 +42,7 @@ class AdversarialMethod(Method):
         supervised = heads_loss(logits, labeled.targets, self.config.misclassification_cost)
         adversarial = ADVERSARIAL_WEIGHT_LABELED * self._adversarial_loss(logits.segmentation)
         total = supervised + adversarial + self._discriminator_loss(logits.segmentation, labeled.targets)
-        return StepLosses(total, supervised.detach(), labels=logits.segmentation.detach().argmax(1))
+        return StepLosses(total, supervised.detach(), labels=named_classes(logits.segmentation.detach()))
 
     def self_train(
         self, networks: Networks, labeled: LabeledBatch, unlabeled: UnlabeledBatch, ramp_up: float
@@ -61,7 +62,7 @@ class AdversarialMethod(Method):
             supervised.detach(),
             certain=pseudo.detach(),
             uncertain_share=1.0 - is_trusted.float().mean(),
-            labels=on_labeled.segmentation.detach().argmax(1),
+            labels=named_classes(on_labeled.segmentation.detach()),
             pseudo_labels=pseudo_labels * is_trusted,
         )
 
@@ -73,7 +74,7 @@ class AdversarialMethod(Method):
         return functional.softplus(-realness).mean()
 
     def _discriminator_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """-log D(labels) - log(1 - D(softmax)), means over voxels (eq. 2); it leaves the student alone."""
+        """-log D(labels) - log(1 - D(softmax)), means over voxels (eq. 1); it leaves the student alone."""
         discriminator = self.auxiliary["discriminator"]
         labels = functional.one_hot(targets, logits.shape[1]).movedim(-1, 1).float()
         of_labels: Tensor = discriminator(labels)
@@ -82,7 +83,7 @@ class AdversarialMethod(Method):
 
     @torch.no_grad()
     def _trusted_labels(self, networks: Networks, unlabeled: UnlabeledBatch) -> tuple[Tensor, Tensor]:
-        """Pseudo-labels and where they are trusted (eq. 5), both (B, D, H, W) and in the student's view."""
+        """Pseudo-labels and where they are trusted (eq. 5), both (B, D, H, W)."""
         said: HeadLogits = networks.labeller(unlabeled.teacher_images)
         confidence = self.auxiliary["discriminator"](said.segmentation.float().softmax(1)).sigmoid()
-        return said.segmentation.argmax(1), confidence > TRUSTED
+        return named_classes(said.segmentation), confidence > TRUSTED

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
-from ..uncertainty import certain_region
+from ..uncertainty import certain_region, named_classes
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 
 
@@ -29,7 +29,7 @@ class CoraNetMethod(Method):
                 else networks.labeller(unlabeled.teacher_images)
             )  # fmt: skip
             is_certain = certain_region(labeller.conservative, labeller.radical)
-            pseudo_labels = labeller.segmentation.argmax(1)
+            pseudo_labels = named_classes(labeller.segmentation)
         supervised = heads_loss(on_labeled, labeled.targets, config.misclassification_cost)
         mask = None if config.certain_mask == "none" else is_certain
         certain = heads_loss(on_unlabeled, pseudo_labels, config.misclassification_cost, mask)
@@ -41,7 +41,7 @@ class CoraNetMethod(Method):
             certain.detach(),
             uncertain.detach(),
             1.0 - is_certain.float().mean(),
-            on_labeled.segmentation.detach().argmax(1),
+            named_classes(on_labeled.segmentation.detach()),
             pseudo_labels * is_certain,
         )
 

@@ -12,7 +12,7 @@ _FEWEST = 4
 
 
 class Discriminator(nn.Module):
-    """Three strided convolutions, a classifier, and back to full size (Hung et al. 2018, section 3.2, but smaller)."""
+    """Three strided convolutions, a classifier, and back to full size (that of Hung et al. 2018, but smaller)."""
 
     def __init__(self, classes: int, patch_size_kji: Size) -> None:
         """Fit it to the patches.

@@ -7,6 +7,7 @@ import torch
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
+from ..uncertainty import named_classes
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 
 # `consistency_weight` is the 0.1 of mean teachers for segmentation (Yu et al. 2019), beside a full cross-entropy. A
@@ -39,5 +40,5 @@ class MeanTeacherMethod(Method):
             supervised + ramp_up * weight * consistency,
             supervised.detach(),
             uncertain=consistency.detach(),
-            labels=on_labeled.segmentation.detach().argmax(1),
+            labels=named_classes(on_labeled.segmentation.detach()),
         )

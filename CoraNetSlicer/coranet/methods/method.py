@@ -13,6 +13,7 @@ from ..config import TrainingConfig
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import conservative_costs, cost_weighted_cross_entropy, dice_loss, radical_costs
 from ..networks import Architecture, HeadLogits
+from ..uncertainty import named_classes
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class Method(ABC):
         """A step of the first stage: labeled patches alone."""
         logits: HeadLogits = networks.student(labeled.images)
         supervised = heads_loss(logits, labeled.targets, self.config.misclassification_cost)
-        return StepLosses(supervised, supervised.detach(), labels=logits.segmentation.detach().argmax(1))
+        return StepLosses(supervised, supervised.detach(), labels=named_classes(logits.segmentation.detach()))
 
     @abstractmethod
     def self_train(

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import cost_weighted_cross_entropy, dice_loss
 from ..networks import HeadLogits
+from ..uncertainty import named_classes
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 
 
@@ -26,14 +27,14 @@ class PseudoLabelMethod(Method):
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
             said: HeadLogits = networks.labeller(unlabeled.teacher_images)
-            pseudo_labels = said.segmentation.argmax(1)
+            pseudo_labels = named_classes(said.segmentation)
         supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
         pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels)
         return StepLosses(
             supervised + ramp_up * self.config.certain_weight * pseudo,
             supervised.detach(),
             certain=pseudo.detach(),
-            labels=on_labeled.segmentation.detach().argmax(1),
+            labels=named_classes(on_labeled.segmentation.detach()),
             pseudo_labels=pseudo_labels,
         )
 

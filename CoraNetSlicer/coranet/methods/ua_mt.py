@@ -1,4 +1,4 @@
-"""Uncertainty-aware mean teacher: the student follows where the teacher is sure (Yu et al. 2019, eq. 2 to 4)."""
+"""Uncertainty-aware mean teacher: the student follows where the teacher is sure (Yu et al. 2019, section 2.2)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
+from ..uncertainty import named_classes
 from .extra_passes import dropout_switched_on, entropy
 from .mean_teacher import CONSISTENCY_SCALE
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
@@ -46,12 +47,12 @@ class UncertaintyAwareMeanTeacherMethod(Method):
             supervised.detach(),
             uncertain=consistency.detach(),
             uncertain_share=1.0 - is_sure.float().mean(),
-            labels=on_labeled.segmentation.detach().argmax(1),
+            labels=named_classes(on_labeled.segmentation.detach()),
         )
 
 
 def mean_probability(teacher: nn.Module, images: Tensor) -> Tensor:
-    """Mean softmax of the segmentation head over random passes (eq. 2).
+    """Mean softmax of the segmentation head over random passes.
 
     Args:
         teacher: in evaluation mode; its dropout is switched on for the passes.

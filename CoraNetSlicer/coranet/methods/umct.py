@@ -1,4 +1,4 @@
-"""Uncertainty-aware multi-view co-training: two networks teach each other (Xia et al. 2020, eq. 3 to 6)."""
+"""Uncertainty-aware multi-view co-training: two networks teach each other (Xia et al. 2020, section 3)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..config import TrainingConfig
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, CoraNet, HeadLogits
+from ..uncertainty import named_classes
 from .extra_passes import entropy
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 from .pseudo_label import pseudo_label_loss
@@ -58,7 +59,7 @@ class CoTrainingMethod(Method):
             supervised.detach(),
             certain=learned.detach(),
             uncertain_share=1.0 - their_confidence.mean(),
-            labels=our_labeled.segmentation.detach().argmax(1),
+            labels=named_classes(our_labeled.segmentation.detach()),
             pseudo_labels=theirs,
         )
 
@@ -81,4 +82,4 @@ def labels_and_confidence(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Labels (B, D, H, W) and 1 - entropy / log K, in [0, 1], of logits (B, K, D, H, W)."""
     probability = logits.float().softmax(1)
     confidence = 1.0 - entropy(probability) / math.log(logits.shape[1])
-    return logits.argmax(1), confidence.clamp(0.0, 1.0)
+    return named_classes(logits), confidence.clamp(0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Virtual adversarial training: the same answer in the direction that changes it most (Miyato et al. 2018)."""
+"""Virtual adversarial training: the same answer in the direction that changes it most (Miyato et al. 2018, section 3)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import HeadLogits
+from ..uncertainty import named_classes
 from .extra_passes import leaving_no_trace
 from .method import Method, Networks, StepLosses, heads_loss, student_logits
 
@@ -24,7 +25,7 @@ XI = 1e-2
 
 
 class VirtualAdversarialMethod(Method):
-    """total = supervised + ramp_up * SMOOTHNESS_SCALE * w_consistency * KL(clean || perturbed) (eq. 5 and 8).
+    """total = supervised + ramp_up * SMOOTHNESS_SCALE * w_consistency * KL(clean || perturbed).
 
     Miyato, T., Maeda, S., Koyama, M., Ishii, S.: Virtual adversarial training: a regularization method for supervised
     and semi-supervised learning. IEEE TPAMI 2018. One power iteration; the perturbed patches are the unlabeled ones.
@@ -43,12 +44,12 @@ class VirtualAdversarialMethod(Method):
             supervised + ramp_up * weight * smoothness,
             supervised.detach(),
             uncertain=smoothness.detach(),
-            labels=on_labeled.segmentation.detach().argmax(1),
+            labels=named_classes(on_labeled.segmentation.detach()),
         )
 
 
 def smoothness_loss(network: nn.Module, images: Tensor) -> Tensor:
-    """Divergence of the segmentation head's answers to patches and to their worst perturbation (LDS, eq. 5).
+    """Divergence of the segmentation head's answers to patches and to their worst perturbation (LDS).
 
     Args:
         network: in training mode; neither its running statistics nor its parameters' gradients are touched before
@@ -66,7 +67,7 @@ def smoothness_loss(network: nn.Module, images: Tensor) -> Tensor:
 
 
 def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) -> Tensor:
-    """One power iteration from a random direction (eq. 12): the gradient of the divergence there, of size EPSILON.
+    """One power iteration from a random direction: the gradient of the divergence there, of size EPSILON.
 
     Args:
         network: as in `smoothness_loss`.

@@ -11,6 +11,7 @@ from torch import nn
 from ..data.cache import PreparedCase
 from ..inference import SlidingWindow
 from ..metrics import dice_per_class
+from ..uncertainty import named_classes
 
 
 def validate(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingWindow, classes: int) -> list[float]:
@@ -28,7 +29,8 @@ def validate(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingW
     scores = []
     for case in cases:
         image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
-        predicted = window.logits(network, image, case.padding).segmentation.argmax(0).numpy()
+        logits = window.logits(network, image, case.padding).segmentation
+        predicted = named_classes(logits[None])[0].numpy()
         scores.append(dice_per_class(predicted, np.asarray(case.labels), classes))
     with np.errstate(invalid="ignore"):
         stacked = np.array(scores, dtype=float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -109,6 +110,16 @@ def test_ctrl_c_asks_all_to_stop_and_waits_for_them(tasks):
     assert all(task.job.cancel_requested() for task in tasks[:2])
     assert not any(task.job.cancel_requested() for task in tasks[2:])
     assert any(line.startswith("stopping 2 runs") for line in lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process at once")
+def test_a_polite_kill_is_like_ctrl_c(tasks):
+    player, before = Player(looks=4, end=cancelled), signal.getsignal(signal.SIGTERM)
+    waits = iter([lambda: signal.raise_signal(signal.SIGTERM)])
+    with pytest.raises(JobCancelled):
+        run_tasks(tasks, 1, surroundings_of(player, [], lambda: next(waits, lambda: None)()))
+    assert tasks[0].job.cancel_requested() and player.running == 0
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_second_ctrl_c_ends_them(tasks, monkeypatch):

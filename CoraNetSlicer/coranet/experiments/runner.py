@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,12 +107,13 @@ def run_tasks(tasks: Sequence[Task], at_once: int, surroundings: Surroundings) -
         What failed; one failure does not stop the others.
 
     Raises:
-        JobCancelled: Ctrl-C; all processes have ended, and can be resumed.
+        JobCancelled: Ctrl-C, or a polite kill; all processes have ended, and can be resumed.
     """
     crew = _Crew(tasks, surroundings)
     try:
-        while crew.has_work(at_once):
-            surroundings.wait()
+        with _terminated_is_interrupted():
+            while crew.has_work(at_once):
+                surroundings.wait()
     except KeyboardInterrupt:
         crew.stop()
         raise JobCancelled("interrupted; the same command goes on where it was stopped.") from None
@@ -188,6 +192,19 @@ class _Crew:
 
     def _tell(self, number: int, text: str) -> None:
         self._around.tell(f"[{number}/{self._total}] {text}")
+
+
+@contextmanager
+def _terminated_is_interrupted() -> Iterator[None]:
+    """Inside, a polite kill of this process is like Ctrl-C: without it the started processes would go on alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _is_going_on(work: _Work) -> bool:

@@ -22,9 +22,9 @@ class NetworkConfig(Section):
         "for thin stacks of thick slices, else 'vnet'.",
         paper="U-Net (2D), V-Net and ResNet-18 (3D)", choices=("auto", "unet", "vnet", "resnet18"),
     )  # fmt: skip
-    base_filters: int = setting(
-        8, "Channels at full resolution; doubled at each level. More learns more and costs more.",
-        paper="16", range=(2, 64),
+    base_filters: Optional[int] = setting(
+        None, "Channels at full resolution; doubled at each level. More learns more and costs more. null: 8 for volumes, "
+        "16 for slices.", paper="16 (V-Net), 64 (U-Net)", range=(2, 128),
     )  # fmt: skip
     levels: int = setting(4, "Resolution levels of encoder and decoders.", paper="5", range=(2, 6))
     normalization: str = setting(

@@ -55,7 +55,7 @@ def plan_architecture(
     strides, kernels = _levels(wanted, spacing, network.levels, exact)
     factors = [product(stride[axis] for stride in strides) for axis in range(3)]
     return Architecture(
-        backbone, classes, network.base_filters, network.normalization,
+        backbone, classes, network.base_filters or (8 if slice_axis is None else 16), network.normalization,
         _multiples(wanted, factors, None if exact else min(limits)), strides, kernels,
         network.decoders, network.dropout, slice_axis,
     )  # fmt: skip

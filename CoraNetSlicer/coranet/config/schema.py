@@ -23,7 +23,7 @@ class NetworkConfig(Section):
         paper="U-Net (2D), V-Net and ResNet-18 (3D)", choices=("auto", "unet", "vnet", "resnet18"),
     )  # fmt: skip
     base_filters: Optional[int] = setting(
-        None, "Channels at full resolution; doubled at each level. More learns more and costs more. null: 8 for volumes, "
+        None, "Channels at full resolution; doubled at each level. More learns more, costs more. null: 8 for volumes, "
         "16 for slices.", paper="16 (V-Net), 64 (U-Net)", range=(2, 128),
     )  # fmt: skip
     levels: int = setting(4, "Resolution levels of encoder and decoders.", paper="5", range=(2, 6))

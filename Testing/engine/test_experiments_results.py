@@ -8,7 +8,7 @@ import json
 import pytest
 from experiment_jobs import fail, finish, question_of, scans_in, surroundings_of
 
-from coranet.events import CheckpointSaved, Finished, Losses, Started
+from coranet.events import Cancelled, CheckpointSaved, Finished, Losses, Started, Warned
 from coranet.experiments.plan import plan_runs
 from coranet.experiments.results import by_method, read_results
 from coranet.experiments.runner import Task, run_tasks
@@ -53,16 +53,20 @@ def test_a_training_is_read_from_its_events(runs):
 def test_a_resumed_training_counts_its_work_and_not_the_pause(tmp_path):
     (run,) = plan_runs(question_of(scans_in(tmp_path / "scans"), tmp_path / "out", "supervised"))
     writer = run.training().open_events()
-    clock = iter([10.0, 20.0, 30.0, 1000.0, 1005.0, 1007.0])
+    clock = iter([10.0, 20.0, 30.0, 1000.0, 1005.0, 1007.0, 1008.0, 5000.0, 5001.0, 5003.0])
     writer._clock = lambda: next(clock)
     lost = Losses(8, "pretraining", 9.0, 9.0)
     again = Losses(8, "pretraining", 1.0, 1.0)
-    for event in (Started(0, 10, "CPU", "1"), CheckpointSaved(5), lost, Started(5, 10, "CPU", "1"), again):
+    thin = Warned("no_unlabeled", "there is no unlabeled case.")
+    for event in (Started(0, 10, "CPU", "1"), CheckpointSaved(5), lost):  # killed
         writer.write(event)
-    writer.write(Finished("", 7.0))
+    for event in (thin, Started(5, 10, "CPU", "1"), again, Cancelled(8)):
+        writer.write(event)
+    for event in (thin, Started(8, 10, "CPU", "1"), Finished("", 7.0)):
+        writer.write(event)
     writer.close()
     training = read_results([run])[0].training
-    assert training.seconds == 20 + 7
+    assert training.seconds == 20 + 8 + 3
     assert training.losses["total"] == ((8, 1.0),)
 
 

@@ -14,6 +14,7 @@ from .statistics import mean
 from .svg import Axis, DotRow, Point, Series, dot_plot, legend, line_chart
 
 _LOSS_BINS = 60
+_MOST_FLAGGED = 0.25
 _STEP = Axis("step", low=0)
 _DICE = Axis("Dice", shown=lambda value: f"{value:.2f}")
 _FLAGGED = Axis("share of the volume flagged", low=0, shown=lambda value: f"{100 * value:g} %")
@@ -46,12 +47,14 @@ def validation_curves(results: Sequence[RunResult], numbers: Mapping[str, int]) 
 
 
 def loss_curves(results: Sequence[RunResult], numbers: Mapping[str, int], loss: str, title: str) -> str:
-    """One of the losses through training, mean over the seeds and over a sixtieth of the steps."""
+    """One of the losses through training, mean over the seeds and over a sixtieth of the steps.
+
+    Methods in which it is always 0 are left out.
+    """
     curves = {name: [run.training.losses[loss] for run in runs] for name, runs in _by_name(results)}
     series = [Series(name, numbers[name], _smoothed(_mean_curve(runs))) for name, runs in curves.items()]
-    if not any(y for one in series for _, y in one.points):
-        return ""
-    return _with_legend(series, _STEP, Axis(title, low=0), height=240)
+    taught = [one for one in series if any(y for _, y in one.points)]
+    return _with_legend(taught, _STEP, Axis(title, low=0), height=240)
 
 
 def coverage_curves(methods: Sequence[MethodResult], numbers: Mapping[str, int]) -> str:
@@ -71,8 +74,9 @@ def uncertainty_curves(method: MethodResult) -> str:
     for number, name in enumerate(uncertainty_names(method)):
         curve = _mean_points([points(row.get("coverage_curve")) for row in _uncertainty_rows(method, name)])
         flagged, caught = (uncertainty_figure(method, name, key) for key in ("flagged_share", "error_coverage"))
-        marks = [] if flagged is None or caught is None else [(flagged, caught)]
-        series.append(Series(name, number, curve, marks))
+        # A threshold that flags most of the volume would squeeze all lines to the left.
+        shown = flagged is not None and caught is not None and flagged <= _MOST_FLAGGED
+        series.append(Series(name, number, curve, [(flagged, caught)] if shown else []))  # type: ignore[list-item]
     return _with_legend([one for one in series if one.points or one.marks], _FLAGGED, _CAUGHT)
 
 

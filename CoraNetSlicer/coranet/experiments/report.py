@@ -19,8 +19,8 @@ from .statistics import Interval
 from .svg import breakable
 
 _LOSSES = (
-    ("total", "loss"), ("supervised", "supervised loss"), ("certain", "loss in the certain region"),
-    ("uncertain", "loss in the uncertain region"), ("uncertain_share", "uncertain share of unlabeled voxels"),
+    ("total", "Loss"), ("supervised", "Supervised loss"), ("certain", "Loss in the certain region"),
+    ("uncertain", "Loss in the uncertain region"), ("uncertain_share", "Uncertain share of unlabeled voxels"),
 )  # fmt: skip
 
 
@@ -167,8 +167,8 @@ def _curves(results: Sequence[RunResult], labeled: int | None) -> list[str]:
     )
     losses = [
         figure(
-            figures.loss_curves(chosen, numbers, name, title),
-            "Mean over the seeds, smoothed.", f"{title.capitalize()}{suffix}",
+            figures.loss_curves(chosen, numbers, name, "share" if name == "uncertain_share" else "loss"),
+            "Mean over the seeds, smoothed.", f"{title}{suffix}",
         )
         for name, title in _LOSSES
     ]  # fmt: skip
@@ -184,11 +184,11 @@ def _coverage(methods: Sequence[MethodResult], counts: Sequence[int | None]) -> 
         caption = "Lines: the most uncertain voxels, flagged first. Dots: the region that each model flags by itself."
         parts.append(figure(by_method, caption, _for_labeled(labeled, counts)))
         for method in chosen:
-            if method.runs[0].run.train_config.training.method != "coranet":
+            if not _is_coranet(method.runs[0]):
                 continue
             title = ", ".join(filter(None, (f"Other uncertainties of {method.method}", _for_labeled(labeled, counts))))
             caption = "All on the same model and test cases. Dots: as many voxels flagged as CoraNet's region, or "
-            caption += "those below a softmax threshold."
+            caption += "those below a softmax threshold (regions of more than 25 %: in the table alone)."
             parts.append(figure(figures.uncertainty_curves(method), caption, title))
             parts.append(_uncertainties(method))
     return parts
@@ -233,8 +233,12 @@ def _class_colors(count: int) -> list[tuple[int, int, int]]:
     return [CLASS_COLORS[index % len(CLASS_COLORS)] for index in range(count)]
 
 
+def _is_coranet(result: RunResult) -> bool:
+    return result.run.train_config.training.method == "coranet"
+
+
 def _first_seeds(results: Sequence[RunResult]) -> list[RunResult]:
-    return [result for result in results if result.run.seed == results[0].run.seed]
+    return [result for result in results if result.run.seed == results[0].run.seed and _is_coranet(result)]
 
 
 def _incomplete(results: Sequence[RunResult]) -> str:

@@ -174,12 +174,23 @@ def _read_training(run: Run) -> TrainingRecord:
 
 def _spans(events: Sequence[Event]) -> Iterator[float]:
     """How long each process worked: from its first word to its last."""
-    first = last = None
+    for words in _processes(events):
+        yield words[-1].time - words[0].time
+
+
+def _processes(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """What each process told. One that crashed has no last word; warnings before `Started` are the next one's."""
+    words: list[Event] = []
     for event in events:
-        if isinstance(event, Started) and first is not None and last is not None:
-            yield last - first
-            first = event.time
-        first = event.time if first is None else first
-        last = event.time
-    if first is not None and last is not None:
-        yield last - first
+        if isinstance(event, Started) and any(isinstance(one, Started) for one in words):
+            begun = len(words)
+            while isinstance(words[begun - 1], Warned):
+                begun -= 1
+            yield words[:begun]
+            words = words[begun:]
+        words.append(event)
+        if event.is_final:
+            yield words
+            words = []
+    if words:
+        yield words

@@ -23,8 +23,8 @@ SAME_FOR_BOTH = AugmentationConfig(flip_axes=("L", "P", "S"), **NO_INTENSITY)
 NOISE = np.random.default_rng(0).normal(size=(12, 16, 20)).astype(np.float16)
 
 
-def a_sampler(config=LIVELY, patch=PATCH, seed=0, teacher_noise=0.05, cutmix_share=0.5) -> PatchSampler:
-    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, 0.5, teacher_noise, cutmix_share)
+def a_sampler(config=LIVELY, patch=PATCH, seed=0, teacher_noise=0.05, mixing=("labeled", 0.5)) -> PatchSampler:
+    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, 0.5, teacher_noise, mixing)
 
 
 @pytest.fixture
@@ -96,6 +96,14 @@ def test_two_processes_together_give_the_batch_of_one(a_loader):
                 torch.testing.assert_close(torch.cat(both), one, atol=1e-6, rtol=1e-6)
 
 
+def test_two_processes_exchange_the_boxes_that_one_would(a_loader):
+    whole, *parts = (
+        a_loader(a_sampler(mixing=("labeled", 1.0)), sizes, shard).unlabeled(3).mixing
+        for sizes, shard in (((4, 4), Shard()), ((2, 2), Shard(0, 2)), ((2, 2), Shard(1, 2)))
+    )
+    assert [box for part in parts for *_, box in part.exchanges] == [box for *_, box in whole.exchanges]
+
+
 @pytest.mark.parametrize("patch", [(6, 8, 10), (7, 9, 11), (16, 20, 24), (1, 12, 14)], ids=str)
 def test_labels_stay_with_the_image_however_it_is_turned(a_loader, patch):
     # The image is the organ itself, as 0 and 1: after any turn, at least half means foreground.
@@ -115,9 +123,9 @@ def test_labels_stay_with_the_image_however_it_is_turned(a_loader, patch):
 
 
 def test_student_and_teacher_see_the_same_place_with_different_noise(a_loader):
-    exact = a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.0, cutmix_share=0.0)).unlabeled(0)
+    exact = a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.0)).unlabeled(0)
     assert torch.equal(exact.student_images, exact.teacher_images)
-    noisy = a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.05, cutmix_share=0.0)).unlabeled(0)
+    noisy = a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.05)).unlabeled(0)
     assert torch.equal(noisy.student_images, exact.student_images)
     difference = noisy.teacher_images - noisy.student_images
     assert difference.std().item() == pytest.approx(0.05, rel=0.1)
@@ -125,18 +133,24 @@ def test_student_and_teacher_see_the_same_place_with_different_noise(a_loader):
 
 
 def test_the_students_view_is_changed_more_than_the_teachers(a_loader):
-    batch = a_loader(a_sampler(teacher_noise=0.0, cutmix_share=0.0), sizes=(1, 8)).unlabeled(0)
+    batch = a_loader(a_sampler(teacher_noise=0.0), sizes=(1, 8)).unlabeled(0)
     assert not torch.equal(batch.student_images, batch.teacher_images)
 
 
-def test_the_students_images_alone_are_mixed(a_loader):
-    mixed, plain = (
-        a_loader(a_sampler(SAME_FOR_BOTH, teacher_noise=0.0, cutmix_share=share)).unlabeled(0) for share in (1.0, 0.0)
-    )
+@pytest.mark.parametrize(("kind", "pairs"), [("labeled", [(0, 2), (1, 3)]), ("unlabeled", [(2, 3)])])
+def test_boxes_are_drawn_for_the_student_and_exchanged_by_nobody_yet(a_loader, kind, pairs):
+    mixed, plain = (a_loader(a_sampler(mixing=(kind, share))).unlabeled(0) for share in (1.0, 0.0))
+    assert [(first, second) for first, second, _ in mixed.mixing.exchanges] == pairs
+    assert plain.mixing is None
+    assert torch.equal(mixed.student_images, plain.student_images)
     assert torch.equal(mixed.teacher_images, plain.teacher_images)
-    assert not torch.equal(mixed.student_images, plain.student_images)
-    assert torch.equal(mixed.mixed(mixed.teacher_images), mixed.student_images)
-    assert torch.equal(mixed.student_images[2], plain.student_images[2])
+
+
+def test_boxes_fit_the_batches_also_after_they_have_become_smaller(a_loader):
+    loader = a_loader(a_sampler(mixing=("labeled", 1.0)), sizes=(4, 4))
+    for size in (4, 2, 1):
+        assert [one[:2] for one in loader.unlabeled(0).mixing.exchanges] == [(i, size + i) for i in range(size)]
+        loader.shrink()
 
 
 def test_autocast_around_it_does_not_round_the_patches(a_loader):

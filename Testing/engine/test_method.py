@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of
+from torch.nn import functional
 
 from coranet.config import TrainingConfig
 from coranet.data.mixing import Mixing
@@ -76,6 +77,51 @@ def test_the_student_sees_exchanged_boxes_and_its_answers_come_back_to_their_vox
     assert torch.equal(mixed[1:3], unmixed[1:3]) and (mixed != unmixed).sum() == 2 * 8
     for one, other in zip((*exchanged[0], *exchanged[1]), (*plain[0], *plain[1]), strict=True):
         assert torch.equal(one, other)
+
+
+class LeftNeighbours(VoxelHeads):
+    """Looks as far as the next voxel on the left."""
+
+    def forward(self, images: torch.Tensor) -> HeadLogits:
+        return super().forward(images + functional.pad(images[..., :-1], (1, 0)))
+
+
+@pytest.mark.parametrize("pair", [(0, 3), (2, 3)], ids=["labeled", "unlabeled"])
+def test_a_network_with_context_answers_differently_at_the_edges_of_the_box_alone(pair):
+    labeled, unlabeled = batches_of()
+    mixing = Mixing(((*pair, (slice(0, 1), slice(1, 3), slice(1, 3))),))
+    network = LeftNeighbours(3, seed=0)
+    exchanged, plain = (student_logits(network, labeled, unlabeled._replace(mixing=one)) for one in (mixing, None))
+    is_edge = torch.zeros(4, *SHAPE, dtype=torch.bool)
+    # The first voxels of the box, and those that follow on it.
+    is_edge[list(pair), 0, 1:3, 1::2] = True
+    for head in range(3):
+        one, other = (
+            torch.cat([on_labeled[head], on_unlabeled[head]]) for on_labeled, on_unlabeled in (exchanged, plain)
+        )
+        assert torch.equal((one != other).any(1), is_edge)
+
+
+def test_patches_exchanged_as_a_whole_change_nothing_for_any_network():
+    labeled, unlabeled = batches_of()
+    everything = Mixing(((0, 3, (slice(0, 2), slice(0, 3), slice(0, 4))),))
+    network = LeftNeighbours(3, seed=0)
+    exchanged, plain = (student_logits(network, labeled, unlabeled._replace(mixing=one)) for one in (everything, None))
+    for one, other in zip((*exchanged[0], *exchanged[1]), (*plain[0], *plain[1]), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_gradients_flow_through_the_exchange_to_the_network_and_to_the_voxels():
+    results = []
+    for mixing in (Mixing(((1, 2, (slice(0, 2), slice(1, 3), slice(2, 4))),)), None):
+        labeled, unlabeled = batches_of()
+        images = [labeled.images.requires_grad_(), unlabeled.student_images.requires_grad_()]
+        network = VoxelHeads(3, seed=0)
+        on_labeled, on_unlabeled = student_logits(network, labeled, unlabeled._replace(mixing=mixing))
+        loss = heads_loss(on_labeled, labeled.targets, ALPHA) + on_unlabeled.radical.square().mean()
+        results.append(torch.autograd.grad(loss, [*network.parameters(), *images]))
+    assert all(gradient.any() for gradient in results[0])
+    torch.testing.assert_close(results[0], results[1])
 
 
 def test_supervised_learning_does_not_look_at_unlabeled_patches():

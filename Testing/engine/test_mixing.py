@@ -7,10 +7,12 @@ import torch
 from coranet.data.mixing import Mixing
 
 SIZE = (8, 10, 12)
+# Neither neighbours nor all of a batch of six.
+PAIRS = ((0, 3), (4, 1))
 
 
-def mixing(pairs=2, size=SIZE, seed=0) -> Mixing:
-    return Mixing.draw(size, [np.random.default_rng([seed, pair]) for pair in range(pairs)])
+def mixing(pairs=PAIRS, size=SIZE, seed=0) -> Mixing:
+    return Mixing.draw(size, [(*pair, np.random.default_rng([seed, *pair])) for pair in pairs])
 
 
 def numbered(count, size=SIZE, dtype=torch.float32) -> torch.Tensor:
@@ -19,19 +21,19 @@ def numbered(count, size=SIZE, dtype=torch.float32) -> torch.Tensor:
 
 def test_boxes_are_exchanged_within_pairs_and_nowhere_else():
     one = mixing()
-    values = numbered(5)
+    values = numbered(6)
     result = one.apply(values)
-    for pair, box in enumerate(one.boxes):
+    for (first, second, box), pair in zip(one.exchanges, PAIRS, strict=True):
+        assert (first, second) == pair
         is_inside = torch.zeros(SIZE, dtype=torch.bool)
         is_inside[box] = True
-        first, second = 2 * pair, 2 * pair + 1
         assert torch.equal(result[first], torch.where(is_inside, values[second], values[first]))
         assert torch.equal(result[second], torch.where(is_inside, values[first], values[second]))
-    assert torch.equal(result[4], values[4])
+    assert torch.equal(result[[2, 5]], values[[2, 5]])
 
 
 def test_exchanged_twice_is_as_before_and_what_came_in_is_left_alone():
-    values = numbered(4)
+    values = numbered(5)
     before = values.clone()
     assert torch.equal(mixing().apply(mixing().apply(values)), values)
     assert torch.equal(values, before)
@@ -39,19 +41,30 @@ def test_exchanged_twice_is_as_before_and_what_came_in_is_left_alone():
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.int64, torch.float32, torch.bfloat16], ids=str)
 def test_channels_and_types_do_not_matter(dtype):
-    values = (numbered(4) % 7 > 2).to(dtype)
-    mixed = mixing().apply(values)
-    assert mixed.dtype is dtype and not torch.equal(mixed, values)
+    values = (numbered(5) % 7 > 2).to(dtype)
+    exchanged = mixing().apply(values)
+    assert exchanged.dtype is dtype and not torch.equal(exchanged, values)
     channels = torch.stack([values, values.flip(0)], 1)
-    expected = torch.stack([mixed, mixing().apply(values.flip(0))], 1)
+    expected = torch.stack([exchanged, mixing().apply(values.flip(0))], 1)
     assert torch.equal(mixing().apply(channels), expected)
+
+
+def test_the_layout_in_memory_is_kept():
+    values = torch.stack([numbered(5)] * 2, 1).to(memory_format=torch.channels_last_3d)
+    assert mixing().apply(values).is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_gradients_go_where_the_values_came_from():
+    values, weights = numbered(5).requires_grad_(), numbered(5).flip(1)
+    (weights * mixing().apply(values)).sum().backward()
+    assert torch.equal(values.grad, mixing().apply(weights))
 
 
 @pytest.mark.parametrize("size", [(16, 18, 20), (1, 30, 32), (30, 1, 32)], ids=str)
 def test_boxes_hold_a_tenth_to_a_half_of_the_patch_and_reach_all_of_it(size):
     shares, seen = [], torch.zeros(size)
     for seed in range(100):
-        (box,) = mixing(1, size, seed).boxes
+        ((_, _, box),) = mixing(((0, 1),), size, seed).exchanges
         seen[box] += 1
         shares.append(seen[box].numel() / seen.numel())
     assert 0.08 < min(shares) < 0.16 and 0.44 < max(shares) < 0.55
@@ -60,6 +73,13 @@ def test_boxes_hold_a_tenth_to_a_half_of_the_patch_and_reach_all_of_it(size):
         assert (seen.amax(others) > 0).all()
 
 
-def test_a_patch_alone_stays_as_it_is():
+@pytest.mark.parametrize("size", [(1, 1, 1), (1, 1, 8), (2, 1, 3)], ids=str)
+def test_a_box_lies_inside_of_the_smallest_patch_and_is_never_empty(size):
+    for seed in range(50):
+        ((_, _, box),) = mixing(((0, 1),), size, seed).exchanges
+        assert all(0 <= part.start < part.stop <= length for part, length in zip(box, size, strict=True))
+
+
+def test_without_pairs_all_stays_as_it_is():
     values = numbered(1)
-    assert torch.equal(mixing(0).apply(values), values)
+    assert torch.equal(mixing(()).apply(values), values)

@@ -10,8 +10,7 @@ from prepared import PADDING, a_prepared_case
 from coranet.config import AugmentationConfig
 from coranet.data.augmentation import Augmentation
 from coranet.data.cache import PreparedCase
-from coranet.data.mixing import Mixing
-from coranet.data.patches import Cuts, PatchSampler, UnlabeledBatch
+from coranet.data.patches import Cuts, PatchSampler
 from coranet.job import Case, Role
 
 SPACING_DHW = (2.0, 1.25, 1.0)
@@ -19,8 +18,8 @@ STILL = AugmentationConfig(rotation_degrees=0, scaling=0)
 LIVELY = AugmentationConfig(flip_axes=("L", "P", "S"))
 
 
-def sampler(patch=(6, 8, 10), config=STILL, seed=0, foreground_share=0.5, cutmix_share=0.0) -> PatchSampler:
-    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, foreground_share, 0.0, cutmix_share)
+def sampler(patch=(6, 8, 10), config=STILL, seed=0, foreground_share=0.5, mixing=("none", 0.0)) -> PatchSampler:
+    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, foreground_share, 0.0, mixing)
 
 
 def same(first: Cuts, second: Cuts) -> bool:
@@ -30,7 +29,7 @@ def same(first: Cuts, second: Cuts) -> bool:
         and one.teacher_noise_seed == other.teacher_noise_seed
         for one, other in zip(first.changes, second.changes, strict=True)
     )  # fmt: skip
-    return torch.equal(first.images, second.images) and labels and changes and first.mixing == second.mixing
+    return torch.equal(first.images, second.images) and labels and changes
 
 
 @pytest.mark.parametrize(("config", "size"), [(STILL, (6, 8, 10)), (LIVELY, (9, 11, 14))], ids=["still", "lively"])
@@ -53,7 +52,7 @@ def test_seed_step_and_number_alone_decide_on_a_patch(kind):
     cases = [a_prepared_case(name=name, labeled=kind == "labeled") for name in "ab"]
 
     def cuts(seed, step, numbers, before=()):
-        patches = sampler(config=LIVELY, seed=seed, cutmix_share=0.5)
+        patches = sampler(config=LIVELY, seed=seed)
         for earlier in before:
             getattr(patches, kind)(cases, earlier, range(2))
             torch.rand(3), np.random.random()
@@ -135,28 +134,62 @@ def test_a_patch_of_one_slice_is_cut_from_a_single_slice():
         assert len(slices) == 1
 
 
+def pairs(kind: str, labeled: int, unlabeled: int) -> list[tuple[int, int]]:
+    drawn = sampler(mixing=(kind, 1.0)).mixing(0, range(labeled), range(unlabeled))
+    return [(first, second) for first, second, _ in drawn.exchanges]
+
+
+@pytest.mark.parametrize(
+    ("labeled", "unlabeled", "expected"),
+    [(2, 2, [(0, 2), (1, 3)]), (3, 2, [(0, 3), (1, 4)]), (1, 4, [(0, 1)]), (1, 1, [(0, 1)])],
+)
+def test_labeled_patches_exchange_with_the_unlabeled_ones_of_their_number(labeled, unlabeled, expected):
+    assert pairs("labeled", labeled, unlabeled) == expected
+
+
+@pytest.mark.parametrize(
+    ("labeled", "unlabeled", "expected"),
+    [(2, 4, [(2, 3), (4, 5)]), (1, 3, [(1, 2)]), (3, 2, [(3, 4)]), (2, 1, [])],
+)
+def test_unlabeled_patches_exchange_with_their_neighbours_and_an_odd_last_one_with_none(labeled, unlabeled, expected):
+    assert pairs("unlabeled", labeled, unlabeled) == expected
+
+
+@pytest.mark.parametrize("kind", ["labeled", "unlabeled"])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_boxes_are_exchanged_in_the_share_of_steps_that_is_asked_for(share):
-    case = a_prepared_case(shape=(4, 4, 4), labeled=False)
-    patches = sampler((2, 2, 2), cutmix_share=share)
-    mixings = [patches.unlabeled([case], step, range(3)).mixing for step in range(150)]
-    assert sum(mixing is not None for mixing in mixings) / 150 == pytest.approx(share, abs=0.1)
-    assert all(len(mixing.boxes) == 1 for mixing in mixings if mixing)
+def test_boxes_are_exchanged_in_the_share_of_steps_that_is_asked_for(kind, share):
+    patches = sampler(mixing=(kind, share))
+    is_mixed = [patches.mixing(step, range(2), range(2)) is not None for step in range(200)]
+    assert sum(is_mixed) / 200 == pytest.approx(share, abs=0.1 * (0 < share < 1))
 
 
-def test_processes_with_even_shares_exchange_the_boxes_that_one_would():
-    case = a_prepared_case(labeled=False)
-    patches = sampler(cutmix_share=1.0)
-    whole, first, second = (
-        patches.unlabeled([case], 3, numbers).mixing for numbers in (range(8), range(4), range(4, 8))
-    )
-    assert first.boxes + second.boxes == whole.boxes and whole.boxes[0] != whole.boxes[1]
+def test_nothing_is_exchanged_unless_asked_for():
+    assert sampler(mixing=("none", 1.0)).mixing(0, range(2), range(2)) is None
 
 
-def test_what_the_teacher_said_follows_its_patches():
-    images = torch.rand(2, 1, 4, 4, 4, generator=torch.Generator().manual_seed(0))
-    assert UnlabeledBatch(images, images).mixed(images) is images
-    mixing = Mixing(((slice(0, 2), slice(1, 3), slice(0, 4)),))
-    batch = UnlabeledBatch(mixing.apply(images), images, mixing)
-    assert torch.equal(batch.mixed(batch.teacher_images), batch.student_images)
-    assert torch.equal(batch.mixed(batch.teacher_images[:, 0] > 0.5), batch.student_images[:, 0] > 0.5)
+def test_seed_step_and_number_alone_decide_on_a_box():
+    def drawn(seed=1, step=5, before=()):
+        patches = sampler((20, 24, 28), seed=seed, mixing=("labeled", 1.0))
+        for earlier in before:
+            patches.mixing(earlier, range(2), range(2))
+        return patches.mixing(step, range(2), range(2))
+
+    assert drawn() == drawn(before=(3, 9))
+    boxes = [box for _, _, box in (*drawn().exchanges, *drawn(step=6).exchanges, *drawn(seed=2).exchanges)]
+    assert all(one != other for index, one in enumerate(boxes) for other in boxes[:index])
+
+
+@pytest.mark.parametrize(("kind", "size"), [("labeled", 3), ("unlabeled", 4)])
+def test_the_processes_of_a_team_exchange_the_boxes_that_one_process_would(kind, size):
+    patches = sampler(mixing=(kind, 0.5))
+
+    def exchanged(step: int, labeled: range, unlabeled: range) -> list:
+        """With numbers that count over all processes: labeled patches are positive, unlabeled ones negative."""
+        drawn = patches.mixing(step, labeled, unlabeled)
+        numbers = [*(1 + number for number in labeled), *(-1 - number for number in unlabeled)]
+        return [(numbers[first], numbers[second], box) for first, second, box in drawn.exchanges] if drawn else []
+
+    whole = [exchanged(step, range(2 * size), range(2 * size)) for step in range(20)]
+    shares = [range(size), range(size, 2 * size)]
+    assert [[one for share in shares for one in exchanged(step, share, share)] for step in range(20)] == whole
+    assert 0 < sum(not exchanges for exchanges in whole) < 20

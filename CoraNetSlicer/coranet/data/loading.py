@@ -37,8 +37,9 @@ class Loader:
     caller computes; what goes wrong there is raised when that step is asked for.
 
     Attributes:
-        batch_sizes: labeled and unlabeled patches a step of this process; may be changed between steps. Where boxes are
-            exchanged between patches, several processes give what one would give only for even sizes.
+        batch_sizes: labeled and unlabeled patches a step of this process; may be changed between steps. Several
+            processes exchange the boxes that one would where both sizes are equal (mixing "labeled") or the unlabeled
+            one is even ("unlabeled"): no process exchanges with the patches of another.
     """
 
     def __init__(

@@ -51,8 +51,8 @@ class Mixing:
         """
         result = values.clone()
         for first, second, box in self.exchanges:
-            result[first][(..., *box)] = values[second][(..., *box)]
-            result[second][(..., *box)] = values[first][(..., *box)]
+            one, other = (first, ..., *box), (second, ..., *box)
+            result[one], result[other] = values[other], values[one]
         return result
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_jobs import tiny_phantoms, training_job, weights_of
 
-from coranet.events import CheckpointSaved, Failed, Losses, Noted, SnapshotSaved, Validation, Warned
+from coranet.events import CheckpointSaved, Failed, Finished, Losses, Noted, SnapshotSaved, Validation, Warned
 from coranet.job import JobStatus
 from coranet.model_package import ModelPackage
 from coranet.training import early_warnings, loop
@@ -121,7 +121,7 @@ def test_a_step_that_runs_out_of_memory_is_done_again_with_half_of_the_patches(t
     (warning,) = (event for event in events(Warned) if event.code == "out_of_memory")
     assert "memory ran out in step 6; from here on a step has 2 labeled and 1 unlabeled patches" in warning.message
     assert [event.step for event in events(Losses)] == list(range(1, 11))
-    assert job.status() is JobStatus.FINISHED
+    assert events(Finished)
 
 
 def test_memory_that_does_not_suffice_for_one_patch_ends_the_training_in_words(train, monkeypatch):
@@ -200,14 +200,15 @@ def test_prepared_scans_are_shared_by_jobs_and_stay(tmp_path):
 
 
 def test_the_prepared_scans_of_a_job_itself_are_removed_at_its_end(train):
-    job, _ = train()
-    assert job.status() is JobStatus.FINISHED and not job.cache_folder.exists()
+    job, events = train()
+    assert events(Finished) and not job.cache_folder.exists()
 
 
 @pytest.mark.parametrize("method", ["supervised", "mean_teacher", "umct", "advnet"])
 def test_every_method_trains_to_a_model(train, method):
-    job, events = train(training__method=method)
-    assert job.status() is JobStatus.FINISHED
+    # Some processors get gradients of bfloat16 wrong in patches as small as these.
+    job, events = train(training__method=method, machine__precision="float32")
+    assert events(Finished)
     assert ModelPackage.read(job.folder).card["method"] == method
     assert all(math.isfinite(event.total) for event in events(Losses)) and len(events(Losses)) == 10
     assert any(event.certain or event.uncertain for event in events(Losses)) is (method != "supervised")

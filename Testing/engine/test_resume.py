@@ -33,7 +33,7 @@ LONGER = {
 
 KINDS = {
     "teacher": {"training__pseudo_label_source": "teacher"},
-    "refreshed": {"training__pseudo_label_source": "refreshed", "training__cutmix_share": "0.5"},
+    "refreshed": {"training__pseudo_label_source": "refreshed", "training__mixing_share": "0.5"},
     "co-training with dropout": {"training__method": "umct", "network__dropout": "0.3"},
 }
 

@@ -1,4 +1,4 @@
-"""Virtual adversarial training: the same answer in the direction that changes it most (Miyato et al. 2018, sec. 3)."""
+"""Virtual adversarial training: the same answer where a small change alters it most (Miyato et al. 2018, section 3)."""
 
 from __future__ import annotations
 

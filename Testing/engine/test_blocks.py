@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from coranet.networks import Architecture, FeatureDropout
-from coranet.networks.blocks import convolution, convolution_block, downsampling, extent, level_filters, upsampling
+from coranet.networks.blocks import (
+    Projection,
+    convolution,
+    convolution_block,
+    downsampling,
+    extent,
+    level_filters,
+    upsampling,
+)
 
 SLICES = Architecture("unet", 2, 4, "batch", (24, 1, 16), ((2, 1, 2),), ((3, 1, 3), (3, 1, 3)), slice_axis=1)
 
@@ -39,6 +47,16 @@ def test_dropout_does_nothing_while_evaluating_or_with_a_share_of_zero(shape):
 def test_a_convolution_keeps_the_size_or_divides_it(kernel, stride, expected):
     image = torch.randn(2, 4, 8, 12) if len(kernel) == 2 else torch.randn(2, 4, 6, 8, 12)
     assert convolution(4, 5, kernel, stride)(image).shape == expected
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("stride", [(2, 1, 2), (1, 1, 1), (1, 2)], ids=str)
+def test_a_projection_is_a_convolution_of_one_voxel(stride, bias):
+    projection = Projection(4, 6, stride, bias)
+    image = torch.randn(2, 4, 4, 6, 8) if len(stride) == 3 else torch.randn(2, 4, 6, 8)
+    weight = projection.channels.weight.reshape(6, 4, *(1 for _ in stride))
+    convolve = nn.functional.conv3d if len(stride) == 3 else nn.functional.conv2d
+    torch.testing.assert_close(projection(image), convolve(image, weight, projection.channels.bias, stride))
 
 
 @pytest.mark.parametrize("stride", [(2, 2), (1, 2), (2, 1, 2)], ids=str)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from coranet.networks import Architecture
-from coranet.networks.resnet import BasicBlock, Projection, ResNetEncoder
+from coranet.networks.resnet import BasicBlock, ResNetEncoder
 
 STRIDES = ((1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 1, 2))
 KERNELS = ((1, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3), (3, 3, 3))
@@ -46,15 +46,6 @@ def test_where_the_size_changes_the_shortcut_is_a_convolution(channels, stride):
     assert isinstance(block.shortcut, nn.Sequential)
     expected = tuple(size // step for size, step in zip((4, 6, 8), stride, strict=True))
     assert block(torch.randn(2, channels[0], 4, 6, 8)).shape == (2, channels[1], *expected)
-
-
-@pytest.mark.parametrize("stride", [(2, 1, 2), (1, 1, 1), (1, 2)], ids=str)
-def test_a_projection_is_a_convolution_of_one_voxel(stride):
-    projection = Projection(4, 6, stride)
-    image = torch.randn(2, 4, 4, 6, 8) if len(stride) == 3 else torch.randn(2, 4, 6, 8)
-    weight = projection.channels.weight.reshape(6, 4, *(1 for _ in stride))
-    convolve = nn.functional.conv3d if len(stride) == 3 else nn.functional.conv2d
-    torch.testing.assert_close(projection(image), convolve(image, weight, stride=stride))
 
 
 def test_a_flat_kernel_does_not_look_into_other_slices():

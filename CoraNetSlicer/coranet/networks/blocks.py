@@ -29,6 +29,25 @@ class FeatureDropout(nn.Module):
         return torch.feature_dropout(x, self.share, self.training) if self.share else x
 
 
+class Projection(nn.Module):
+    """A convolution of one voxel, with a stride: channels are mixed and nothing else.
+
+    Written as a matrix product over channels: torch has no fast convolution of one voxel in 3D on processors, and the
+    slow one gives up the channels-last layout.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: Extent, bias: bool = True) -> None:
+        super().__init__()
+        self.stride = stride
+        self.channels = nn.Linear(in_channels, out_channels, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) -> (B, C', ...), each axis divided by its stride."""
+        coarse = x[tuple([slice(None), slice(None), *(slice(None, None, step) for step in self.stride)])]
+        result: Tensor = self.channels(coarse.movedim(1, -1)).movedim(-1, 1)
+        return result
+
+
 def convolution_block(
     in_channels: int, out_channels: int, kernel: Extent, convolutions: int, normalization: str
 ) -> nn.Sequential:
@@ -55,13 +74,11 @@ def upsampling(in_channels: int, out_channels: int, stride: Extent, normalizatio
     return _resizing(kind(in_channels, out_channels, stride, stride, bias=False), stride, normalization)  # type: ignore[arg-type]
 
 
-def convolution(
-    in_channels: int, out_channels: int, kernel: Extent, stride: Extent | None = None, bias: bool = False
-) -> nn.Module:
-    """A convolution with odd kernel that keeps the size, or divides it by the stride."""
+def convolution(in_channels: int, out_channels: int, kernel: Extent, stride: Extent | None = None) -> nn.Module:
+    """A convolution with odd kernel and no bias that keeps the size, or divides it by the stride."""
     kind = nn.Conv2d if len(kernel) == 2 else nn.Conv3d
     padding = tuple(size // 2 for size in kernel)
-    return kind(in_channels, out_channels, kernel, stride or 1, padding, bias=bias)  # type: ignore[arg-type]
+    return kind(in_channels, out_channels, kernel, stride or 1, padding, bias=False)  # type: ignore[arg-type]
 
 
 def normalization_layer(name: str, channels: int, axes: int) -> nn.Module:

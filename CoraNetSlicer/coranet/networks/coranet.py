@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from .architecture import Architecture
-from .blocks import FeatureDropout, convolution, convolution_block, extent
+from .blocks import FeatureDropout, Projection, convolution_block, extent
 from .resnet import ResNetEncoder
 from .slices import from_slices, to_slices
 from .unet import UNetDecoder, UNetEncoder
@@ -82,5 +82,4 @@ def _branch(architecture: Architecture) -> nn.Module:
 
 
 def _classifier(architecture: Architecture) -> nn.Module:
-    unit = extent(architecture, (1, 1, 1))
-    return convolution(architecture.base_filters, architecture.classes, unit, bias=True)
+    return Projection(architecture.base_filters, architecture.classes, extent(architecture, (1, 1, 1)))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .architecture import Architecture
 from .blocks import (
     Extent,
+    Projection,
     activation,
     convolution,
     convolution_block,
@@ -73,32 +74,14 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if in_channels != out_channels or max(stride) > 1:
             self.shortcut = nn.Sequential(
-                Projection(in_channels, out_channels, stride), normalization_layer(normalization, out_channels, axes)
+                Projection(in_channels, out_channels, stride, bias=False),
+                normalization_layer(normalization, out_channels, axes),
             )
         self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, ...) -> (B, C', ...), each axis divided by its stride."""
         result: Tensor = self.activation(self.body(x) + self.shortcut(x))
-        return result
-
-
-class Projection(nn.Module):
-    """A convolution of one voxel with a stride (He et al. 2016, option B).
-
-    Written as a matrix product over channels: torch has no fast convolution of one voxel in 3D on processors, and the
-    slow one gives up the channels-last layout.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, stride: Extent) -> None:
-        super().__init__()
-        self.stride = stride
-        self.channels = nn.Linear(in_channels, out_channels, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, ...) -> (B, C', ...), each axis divided by its stride."""
-        coarse = x[tuple([slice(None), slice(None), *(slice(None, None, step) for step in self.stride)])]
-        result: Tensor = self.channels(coarse.movedim(1, -1)).movedim(-1, 1)
         return result
 
 

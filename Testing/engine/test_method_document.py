@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import json
 import re
 from pathlib import Path
 
 import pytest
+import settings_table
 
-from coranet.config import TrainConfig
+from coranet.data import mixing
+from coranet.experiments.plan import VARIANTS
+from coranet.training import dial
 
 ENGINE_TESTS = Path(__file__).resolve().parent
 DOCUMENT = (ENGINE_TESTS.parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
+COMPARED = (ENGINE_TESTS.parents[1] / "docs" / "compared-methods.md").read_text(encoding="utf-8")
 TESTS = sorted(set(re.findall(r"`(test_\w+\.py)::(\w+)`", DOCUMENT)))
 EQUATIONS = DOCUMENT.partition("## Equations")[2].partition("\n## ")[0]
 FUNCTIONS = sorted(set(re.findall(r"`([a-z_.]+)\.(\w+)`", re.sub(r"`test_[^`]*`", "", EQUATIONS))))
@@ -32,13 +35,20 @@ def test_the_document_names_functions_and_tests():
     assert len(TESTS) > 20 and len(FUNCTIONS) > 15
 
 
-@pytest.mark.parametrize("setting", [one for one in TrainConfig.settings() if one.paper], ids=lambda one: one.name)
-def test_the_document_compares_each_setting_with_the_paper(setting):
-    values = []
-    for preset in ("default", "quick"):
-        value = TrainConfig.from_preset(preset, {})
-        for part in setting.name.split("."):
-            value = getattr(value, part)
-        values.append(json.dumps(value))
-    row = f"| `{setting.name}` | {setting.paper} | {values[0]} | {values[1]} |"
-    assert row in DOCUMENT, f"docs/method.md needs the row: {row}"
+@pytest.mark.parametrize("row", settings_table.rows(), ids=lambda row: row.split("|")[1].strip(" `"))
+def test_the_document_compares_each_setting_with_the_paper(row):
+    assert row in DOCUMENT.splitlines(), f"run Testing/engine/settings_table.py; docs/method.md needs the row: {row}"
+
+
+def test_the_table_has_no_row_of_its_own():
+    assert settings_table.with_table(DOCUMENT) == DOCUMENT
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_variant_of_an_experiment_is_described(variant):
+    assert f"`{variant}`" in DOCUMENT + COMPARED
+
+
+def test_the_document_states_the_constants_of_the_program():
+    assert f"{mixing._LEAST_SHARE:g} to {mixing._MOST_SHARE:g} of the patch" in DOCUMENT
+    assert f"{dial.MOST_CAUTION:g}" in DOCUMENT

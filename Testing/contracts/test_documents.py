@@ -14,7 +14,18 @@ from coranet.errors import CoraNetError
 from coranet.events import EVENT_TYPES
 from coranet.job.directory import JobStatus
 
+ENGINE_SOURCE = "\n".join(
+    path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "CoraNetSlicer" / "coranet").rglob("*.py"))
+)
+# Where an event is made with a code, or a code stands beside its message.
+WARNING_CODES = sorted(set(re.findall(r"""(?:Warned|Noted)\(\s*"(\w+)"|self\._count\("(\w+)\"""", ENGINE_SOURCE)))
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
+ENGINE_MODULES = sorted(
+    path.stem
+    for path in (REPOSITORY / "CoraNetSlicer" / "coranet").iterdir()
+    if path.stem.strip("_") and not path.name.startswith("__init__") and path.name != "__pycache__"
+)
+ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 JOB_DOCUMENT = (REPOSITORY / "docs" / "job-directory.md").read_text(encoding="utf-8")
 
 
@@ -24,6 +35,16 @@ def test_each_event_is_described_with_all_its_keys(event):
     assert row, f"docs/job-directory.md has no row for the event '{event.type}'"
     keys = [one.name for one in fields(event) if one.name != "time"]
     assert re.findall(r"`(\w+)`", row.group("keys")) == keys
+
+
+@pytest.mark.parametrize("codes", WARNING_CODES, ids="".join)
+def test_each_code_of_a_warning_or_note_is_described(codes):
+    assert f"`{''.join(codes)}`" in JOB_DOCUMENT
+
+
+@pytest.mark.parametrize("module", ENGINE_MODULES)
+def test_each_part_of_the_engine_is_in_the_architecture(module):
+    assert re.search(rf"\b{module}\b", ARCHITECTURE.partition("## The tree")[2].partition("\n## ")[0])
 
 
 @pytest.mark.parametrize("name", JOB_FILE_NAMES)

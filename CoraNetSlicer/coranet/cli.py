@@ -96,10 +96,11 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
     from .job import Datalist, Job, JobKind
     from .model_package import ModelPackage
 
-    config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(_settings(options))
+    chosen = _settings(options)
+    config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(chosen)
     if options.resume and Job.exists(options.output):
-        if options.set:
-            raise ConfigError("a resumed job keeps its settings; leave out --set, or start a new job.")
+        if set(chosen) - {"machine.devices"}:
+            raise ConfigError("a resumed job keeps its settings; leave out --set and the like, or start a new job.")
         return _work_in_terminal(_existing_job(options.output, JobKind.SEGMENT), True, options.devices)
     package = ModelPackage.read(config.model)
     job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))

@@ -85,3 +85,19 @@ def test_a_missing_package_is_said_in_a_sentence(monkeypatch, capsys):
     assert (
         capsys.readouterr().err == "error: the package 'monai' is missing; 'coranet doctor' says how to install it.\n"
     )
+
+
+def settings_of(*words: str) -> dict:
+    """What `segment` and `evaluate` make of their words, without doing it."""
+    options = cli._parser().parse_args(list(words))
+    return cli._settings(options)
+
+
+def test_the_dial_and_the_comparison_are_words_of_their_own():
+    model = ("--model", "m", "--output", "o")
+    assert settings_of("segment", "scan.nrrd", *model) == {}
+    assert settings_of("segment", "scan.nrrd", *model, "--caution", "-0.5") == {"inference.caution": -0.5}
+    words = ("evaluate", "d.json", *model, "--caution", "2", "--compare-uncertainties", "--set", "inference.overlap=0")
+    assert settings_of(*words) == {
+        "inference.overlap": "0", "inference.caution": 2.0, "compare_uncertainties": True,
+    }  # fmt: skip

@@ -1,0 +1,158 @@
+"""Who works on a job: this process, or a team that torchrun starts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+from small_jobs import ENGINE, environment, training_job
+
+from coranet import devices, launch, worker
+from coranet.cli import main
+from coranet.config import MachineConfig
+from coranet.errors import DeviceError, JobError
+from coranet.events import Failed
+from coranet.job import Job, ProcessIdentity
+from coranet.job.process import start_time
+
+EMPTY_ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", launch._LAUNCHER, launch._EXIT_CODE)
+
+
+@pytest.fixture(autouse=True)
+def nobody_started_us(monkeypatch):
+    for name in EMPTY_ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def a_job(a_phantom_set, awkward_path) -> Job:
+    return training_job(awkward_path / "job 1", a_phantom_set)
+
+
+@pytest.fixture
+def with_graphics_cards(monkeypatch):
+    """Lets the machine have so many: `with_graphics_cards(3)`."""
+
+    def have(count: int) -> None:
+        monkeypatch.setattr(devices, "available_devices", lambda: ["cuda", "cpu"] if count else ["cpu"])
+        monkeypatch.setattr(devices, "device_count", lambda kind: count if kind == "cuda" else 1)
+
+    return have
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "there", "expected"),
+    [
+        ("auto", 1, 3, 1),
+        ("auto", 0, 3, 3),
+        ("cuda", 2, 3, 2),
+        ("auto", 0, 0, 1),
+        ("auto", 2, 0, 2),
+        ("cpu", 2, 3, 2),
+        ("cpu", 0, 3, 1),
+        # The process that works says what is wrong.
+        ("cuda", 2, 0, 2),
+    ],
+)
+def test_a_team_has_a_process_for_each_graphics_card_or_as_many_as_asked_for(
+    with_graphics_cards, kind, wanted, there, expected
+):
+    with_graphics_cards(there)
+    assert launch.team_size(MachineConfig(device=kind), wanted) == expected
+
+
+def test_more_graphics_cards_than_there_are_is_an_error(with_graphics_cards):
+    with_graphics_cards(2)
+    with pytest.raises(
+        DeviceError, match=r"3 devices were asked for, found 2 of the kind 'cuda'; .* at most 2 \(0: all"
+    ):
+        launch.team_size(MachineConfig(), 3)
+
+
+def test_too_many_devices_are_the_last_word_of_the_job(a_phantom_set, tmp_path, with_graphics_cards):
+    with_graphics_cards(1)
+    heard = []
+    job = training_job(tmp_path / "job", a_phantom_set, machine__device="cuda", machine__devices="2")
+    job.claim()
+    assert launch.work_on(job, False, heard.append) == DeviceError.exit_code
+    assert [type(event) for event in heard] == [Failed] and job.read_events() == heard
+
+
+def test_one_process_does_the_job_itself(a_job, monkeypatch):
+    called = []
+    monkeypatch.setattr(worker, "work_on", lambda *arguments: called.append(arguments) or 7)
+    listener = object()
+    assert launch.work_on(a_job, True, listener) == 7
+    assert called == [(a_job, True, listener)]
+
+
+def test_a_process_that_torchrun_has_started_starts_no_further_ones(a_job, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr(worker, "work_on", lambda *_: 7)
+    assert launch.work_on(a_job, False, devices=2) == 7
+
+
+# -- claims --
+
+
+def test_the_leader_takes_over_what_its_launcher_holds_and_nobody_else(a_job, monkeypatch):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        a_job.beat(ProcessIdentity(other.pid, socket.gethostname(), start_time(other.pid) or 0.0))
+        with pytest.raises(JobError, match=f"being worked on by process {other.pid}"):
+            launch.claim(a_job)
+        monkeypatch.setenv(launch._LAUNCHER, str(other.pid))
+        assert launch.claim(a_job) == ProcessIdentity.of_this_process()
+        assert a_job.read_process()["pid"] == os.getpid()
+        other.kill()
+
+
+def test_a_helping_process_claims_nothing(a_job, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    assert launch.claim(a_job) is None
+    assert a_job.read_process() is None
+
+
+def test_the_exit_code_is_left_for_the_launcher_where_there_is_one(tmp_path, monkeypatch):
+    launch.leave_exit_code(3)
+    monkeypatch.setenv(launch._EXIT_CODE, str(tmp_path / "code"))
+    launch.leave_exit_code(130)
+    assert (tmp_path / "code").read_text(encoding="utf-8") == "130"
+
+
+WATCHED = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from coranet.launch import bound_to_launcher
+with bound_to_launcher():
+    print("bound", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_of_a_team_ends_when_its_launcher_is_gone():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as launcher:
+        bound = subprocess.Popen(
+            [sys.executable, "-c", WATCHED, str(ENGINE.parents[1])],
+            env=environment(**{launch._LAUNCHER: str(launcher.pid)}), stdout=subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            assert bound.stdout.readline().strip() == b"bound"
+            assert bound.poll() is None
+            launcher.kill()
+            launcher.wait()
+            assert bound.wait(20) == 1
+        finally:
+            bound.kill()
+            bound.stdout.close()
+
+
+@pytest.mark.parametrize("word", ["0", "-1", "two", "1.5"])
+def test_a_number_of_devices_that_is_none_is_answered_with_the_usage(word, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "job", f"--devices={word}"])
+    assert ended.value.code == 2
+    assert f"expected a number of devices or 'all', got '{word}'" in capsys.readouterr().err

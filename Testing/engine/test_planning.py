@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from small_jobs import training_job
+
+from coranet.config import TrainConfig
+from coranet.data.datalist import read_datalist
+from coranet.devices import Device
+from coranet.errors import DataError
+from coranet.events import Noted, Warned
+from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.training import planning
+from coranet.training.memory import BatchSizes
+from coranet.training.planning import checked_datalist, plan_training
+
+# What the machine of a test is given; a voxel of its patches takes a thousand bytes.
+GIB = 2**30
+
+
+@pytest.fixture
+def plan(a_phantom_set, a_cpu, a_reporter, monkeypatch):
+    """Plans a training on tiny phantoms: `plan(free_bytes, processes, device=..., **settings)`."""
+
+    def make(free_bytes: int | None = None, processes: int = 1, device: Device = a_cpu, **settings):
+        monkeypatch.setattr(planning, "free_memory_bytes", lambda device: free_bytes)
+        monkeypatch.setattr(planning, "activation_bytes_per_voxel", lambda architecture, device: 1000.0)
+        config = TrainConfig.from_preset("quick", {name.replace("__", "."): value for name, value in settings.items()})
+        return plan_training(config, read_datalist(a_phantom_set), device, a_reporter, processes)
+
+    return make
+
+
+def notes_of(reporter) -> dict[str, str]:
+    return {event.code: event.message for event in reporter.events if isinstance(event, Noted)}
+
+
+def test_a_plan_fits_the_scans_and_says_what_was_decided(plan, a_reporter):
+    made = plan(data__patch_size_kji="[8, 12, 12]", training__labeled_batch_size="3")
+    assert made.architecture.patch_size_kji == (8, 12, 12) and made.architecture.classes == 3
+    assert made.batch_sizes == BatchSizes(3, 3)
+    assert made.spacing_dhw == made.preprocessing.spacing_mm[::-1]
+    notes = notes_of(a_reporter)
+    assert set(notes) == {"backbone", "patch"}
+    assert notes["patch"] == "patches of 8 x 12 x 12 voxels (up-down, front-back, left-right), 3 + 3 a step."
+
+
+def test_a_2d_network_keeps_the_slices_of_the_scans(plan):
+    made = plan(network__backbone="unet")
+    assert made.architecture.slice_axis is not None
+    assert made.preprocessing.slice_axis == made.architecture.slice_axis
+    assert made.architecture.patch_size_kji[made.architecture.slice_axis] == 1
+
+
+def test_little_memory_makes_patches_smaller_and_that_is_said(plan, a_reporter):
+    large, small = plan(GIB), plan(10_000_000)
+    voxels = [int.__mul__(*one.architecture.patch_size_kji[:2]) for one in (large, small)]
+    assert voxels[1] < voxels[0]
+    assert "of memory are free" in notes_of(a_reporter)["memory"]
+
+
+def test_the_processes_of_a_machine_share_its_memory(plan):
+    memory = 12_000_000
+    assert plan(memory, processes=2) == plan(memory // 2)
+    assert plan(memory, processes=2) != plan(memory)
+
+
+def test_each_process_has_a_graphics_card_of_its_own(plan, a_cpu):
+    class Card:
+        type = "cuda"
+
+    card = replace(a_cpu, torch_device=Card())
+    assert plan(12_000_000, processes=2, device=card) == plan(12_000_000)
+
+
+def test_a_method_that_uses_no_unlabeled_scans_gets_no_patches_of_them(plan):
+    assert plan(training__method="supervised").batch_sizes.unlabeled == 0
+
+
+def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
+    datalist = read_datalist(a_phantom_set)
+    more = replace(datalist, labels=(*datalist.labels, Label(9, "unicorn")))
+    plan_training(TrainConfig.from_preset("quick"), more, a_cpu, a_reporter)
+    assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["label_absent"]
+
+
+# -- datalist --
+
+
+@pytest.fixture
+def a_job(tmp_path, a_phantom_set):
+    """A job with other cases: `a_job(cases, labels)`."""
+
+    def make(cases, labels=(Label(1, "organ"),)) -> Job:
+        return Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), Datalist(tuple(cases), labels))
+
+    return make
+
+
+def test_a_list_without_labeled_cases_or_labels_or_files_is_an_error(tmp_path, a_job, a_reporter):
+    here = tmp_path / "here.nrrd"
+    here.touch()
+    job = a_job([Case("a", Role.UNLABELED, str(here))])
+    with pytest.raises(DataError, match="has no labeled case; add at least one"):
+        checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
+    job.write_datalist(Datalist((Case("a", Role.TRAINING, str(here), str(here)),), ()))
+    with pytest.raises(DataError, match="names no label"):
+        checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
+    absent = Case("a", Role.TRAINING, str(here), str(tmp_path / "absent.nrrd"))
+    job.write_datalist(Datalist((absent,), (Label(1, "organ"),)))
+    with pytest.raises(DataError, match=r"absent\.nrrd' does not exist; correct the path"):
+        checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
+
+
+@pytest.mark.parametrize("may_write", [True, False])
+def test_cases_set_aside_for_validation_are_kept_by_the_leader_alone(tmp_path, a_job, a_reporter, may_write):
+    paths = [tmp_path / f"{number}.nrrd" for number in range(6)]
+    for path in paths:
+        path.touch()
+    job = a_job([Case(path.stem, Role.TRAINING, str(path), str(path)) for path in paths])
+    complete = checked_datalist(job, TrainConfig(), a_reporter, may_write)
+    assert len(complete.with_role(Role.VALIDATION)) == 1
+    assert (job.read_datalist() == complete) is may_write
+    again = checked_datalist(job, TrainConfig(), a_reporter, may_write)
+    assert again == complete
+
+
+def test_what_is_thin_is_warned_of(a_phantom_set, tmp_path, a_reporter):
+    job = training_job(tmp_path / "other", a_phantom_set)
+    few = job.read_datalist().with_role(Role.TRAINING)
+    job.write_datalist(replace(job.read_datalist(), cases=few))
+    checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
+    assert [event.code for event in a_reporter.events] == ["no_validation", "no_unlabeled"]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+import pytest
+
+from coranet.signals import stop_on_signal
+
+NUMBERS = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals that ask")
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_signal_sets_the_event_and_the_handlers_come_back(number):
+    before = [signal.getsignal(one) for one in NUMBERS]
+    with stop_on_signal() as asked:
+        assert not asked.is_set()
+        signal.raise_signal(number)
+        assert asked.is_set()
+    assert [signal.getsignal(one) for one in NUMBERS] == before
+
+
+def test_a_second_ctrl_c_interrupts_at_once():
+    with pytest.raises(KeyboardInterrupt), stop_on_signal():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_another_thread_than_the_first_hears_no_signals():
+    before = signal.getsignal(signal.SIGINT)
+    answers = []
+
+    def work() -> None:
+        with stop_on_signal() as asked:
+            answers.append((asked.is_set(), signal.getsignal(signal.SIGINT) is before))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert answers == [(False, True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from ..errors import ModelError
@@ -56,7 +57,7 @@ class CoraNet(nn.Module):
                 head: nn.Sequential(
                     _branch(architecture) if branches else decoder(architecture),
                     FeatureDropout(architecture.dropout),
-                    _classifier(architecture),
+                    Classifier(architecture),
                 )
                 for head in HeadLogits._fields
             }
@@ -81,5 +82,13 @@ def _branch(architecture: Architecture) -> nn.Module:
     return convolution_block(filters, filters, kernel, 1, architecture.normalization)
 
 
-def _classifier(architecture: Architecture) -> nn.Module:
-    return Projection(architecture.base_filters, architecture.classes, extent(architecture, (1, 1, 1)))
+class Classifier(Projection):
+    """From features to logits, always in float32: logits of half precision tie, and ties cannot be ordered by doubt."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__(architecture.base_filters, architecture.classes, extent(architecture, (1, 1, 1)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, ...) -> (B, K, ...), float32."""
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())

@@ -23,7 +23,7 @@ DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md
 ENGINE_MODULES = sorted(
     path.stem
     for path in (REPOSITORY / "CoraNetSlicer" / "coranet").iterdir()
-    if path.stem.strip("_") and not path.name.startswith("__init__") and path.name != "__pycache__"
+    if path.name[0] not in "._" and path.suffix in ("", ".py")
 )
 ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 JOB_DOCUMENT = (REPOSITORY / "docs" / "job-directory.md").read_text(encoding="utf-8")

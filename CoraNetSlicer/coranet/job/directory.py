@@ -256,6 +256,11 @@ class Job:
         return self.folder / "checkpoints" / "last.pt"
 
     @property
+    def plan_path(self) -> Path:
+        """What was chosen from scans and free memory: a training that is resumed keeps to it."""
+        return self.folder / "checkpoints" / "plan.json"
+
+    @property
     def best_checkpoint_path(self) -> Path:
         """The weights that were best on the validation cases."""
         return self.folder / "checkpoints" / "best.pt"

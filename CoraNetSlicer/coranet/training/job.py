@@ -19,7 +19,7 @@ from ..errors import JobError
 from ..events import Started
 from ..inference import SlidingWindow
 from ..job import Datalist, Job, Role
-from ..job.files import remove_folder
+from ..job.files import read_json, remove_folder, write_json_atomic
 from ..model_package import ModelPackage
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
@@ -71,9 +71,7 @@ class _Training:
     def run(self) -> str:
         job, device = self._job, self._device
         datalist = checked_datalist(job, self._config, self._reporter, self._team.is_leader)
-        plan = self._team.from_leader(
-            lambda: plan_training(self._config, datalist, device, self._reporter, self._team.local_count)
-        )
+        plan = self._team.from_leader(lambda: self._plan(datalist))
         state = TrainingState(self._config, plan.architecture, device)
         if job.last_checkpoint_path.exists():
             state.load(job.last_checkpoint_path)
@@ -84,6 +82,15 @@ class _Training:
             around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, window))
             Trainer(state, cases, loader, around).run(job.last_checkpoint_path, job.best_checkpoint_path)
         return self._finish(state, plan, datalist, cases, window) if self._team.is_leader else ""
+
+    def _plan(self, datalist: Datalist) -> Plan:
+        """The plan that the job was begun with, or a new one."""
+        path = self._job.plan_path
+        if self._job.last_checkpoint_path.exists() and path.exists():
+            return Plan.from_dict(read_json(path))
+        plan = plan_training(self._config, datalist, self._device, self._reporter, self._team.local_count)
+        write_json_atomic(path, plan.to_dict())
+        return plan
 
     def _prepare(self, datalist: Datalist, plan: Plan) -> TrainingCases:
         """Prepared cases; the leader prepares, the others find what it has made."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..config import TrainConfig
 from ..data.cache import read_labeled_pair
 from ..data.datalist import with_validation_cases
 from ..data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
 from ..devices import Device, free_memory_bytes
-from ..errors import DataError
+from ..errors import DataError, JobError, ModelError
 from ..events import Noted, Warned
 from ..job import Datalist, Job, Role
 from ..methods import METHODS
@@ -19,6 +20,8 @@ from ..networks import Architecture, backbone_reason, plan_architecture
 from ..networks.architecture import product
 from ..reporting import Reporter
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
+
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,34 @@ class Plan:
     architecture: Architecture
     spacing_dhw: tuple[float, float, float]
     batch_sizes: BatchSizes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "preprocessing": self.preprocessing.to_dict(),
+            "architecture": self.architecture.to_dict(),
+            "spacing_dhw": list(self.spacing_dhw),
+            "batch_sizes": list(self.batch_sizes),
+        }
+
+    @staticmethod
+    def from_dict(content: dict[str, Any]) -> Plan:
+        """The inverse of `to_dict`.
+
+        Raises:
+            JobError: it was written by another version.
+        """
+        try:
+            if content["schema_version"] != SCHEMA_VERSION:
+                raise ValueError(f"schema version {content['schema_version']}")
+            depth, height, width = content["spacing_dhw"]
+            return Plan(
+                Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"]),
+                (depth, height, width), BatchSizes(*content["batch_sizes"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError, ModelError) as error:
+            raise JobError(f"the plan of this training cannot be read ({error}); start a new job.") from error
 
 
 def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_write: bool) -> Datalist:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -15,8 +16,9 @@ from coranet.training import planning
 from coranet.training.memory import BatchSizes
 from coranet.training.planning import checked_datalist, plan_training
 
-# What the machine of a test is given; a voxel of its patches takes a thousand bytes.
-GIB = 2**30
+# Bytes for a step with two and two patches of the whole phantom, where a voxel takes a thousand of them.
+ENOUGH = 80_000_000
+LABELS = (Label(1, "organ"),)
 
 
 @pytest.fixture
@@ -54,16 +56,14 @@ def test_a_2d_network_keeps_the_slices_of_the_scans(plan):
 
 
 def test_little_memory_makes_patches_smaller_and_that_is_said(plan, a_reporter):
-    large, small = plan(GIB), plan(10_000_000)
-    voxels = [int.__mul__(*one.architecture.patch_size_kji[:2]) for one in (large, small)]
-    assert voxels[1] < voxels[0]
+    large, small = (plan(free, data__patch_voxels="null") for free in (ENOUGH, ENOUGH // 10))
+    assert math.prod(small.architecture.patch_size_kji) < math.prod(large.architecture.patch_size_kji)
     assert "of memory are free" in notes_of(a_reporter)["memory"]
 
 
 def test_the_processes_of_a_machine_share_its_memory(plan):
-    memory = 12_000_000
-    assert plan(memory, processes=2) == plan(memory // 2)
-    assert plan(memory, processes=2) != plan(memory)
+    assert plan(ENOUGH, processes=2) == plan(ENOUGH // 2)
+    assert plan(ENOUGH, processes=2) != plan(ENOUGH)
 
 
 def test_each_process_has_a_graphics_card_of_its_own(plan, a_cpu):
@@ -71,7 +71,7 @@ def test_each_process_has_a_graphics_card_of_its_own(plan, a_cpu):
         type = "cuda"
 
     card = replace(a_cpu, torch_device=Card())
-    assert plan(12_000_000, processes=2, device=card) == plan(12_000_000)
+    assert plan(ENOUGH, processes=2, device=card) == plan(ENOUGH)
 
 
 def test_a_method_that_uses_no_unlabeled_scans_gets_no_patches_of_them(plan):
@@ -92,7 +92,7 @@ def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
 def a_job(tmp_path, a_phantom_set):
     """A job with other cases: `a_job(cases, labels)`."""
 
-    def make(cases, labels=(Label(1, "organ"),)) -> Job:
+    def make(cases, labels=LABELS) -> Job:
         return Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), Datalist(tuple(cases), labels))
 
     return make
@@ -108,7 +108,7 @@ def test_a_list_without_labeled_cases_or_labels_or_files_is_an_error(tmp_path, a
     with pytest.raises(DataError, match="names no label"):
         checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
     absent = Case("a", Role.TRAINING, str(here), str(tmp_path / "absent.nrrd"))
-    job.write_datalist(Datalist((absent,), (Label(1, "organ"),)))
+    job.write_datalist(Datalist((absent,), LABELS))
     with pytest.raises(DataError, match=r"absent\.nrrd' does not exist; correct the path"):
         checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
 

@@ -31,7 +31,7 @@ class NetworkConfig(Section):
         "batch", "Normalization after each convolution.", paper="batch", choices=("batch", "instance")
     )
     decoders: str = setting(
-        "three", "'three' full decoders, one a head, or one decoder with three output 'branches', which is cheaper.",
+        "three", "Decoders: 'three' full ones, one a head, or one with three output 'branches', which is cheaper.",
         paper="three", choices=("three", "branches"),
     )  # fmt: skip
     dropout: float = setting(
@@ -63,7 +63,7 @@ class DataConfig(Section):
     )  # fmt: skip
     patch_size_kji: Optional[tuple[int, int, int]] = setting(
         None, "Patch size up-down, front-back, left-right; null: chosen from the scans and patch_voxels.",
-        unit="voxels", paper="96, 96, 96", range=(4, 1024),
+        unit="voxels", paper="96, 96, 96", range=(1, 1024),
     )  # fmt: skip
     patch_voxels: Optional[int] = setting(
         None, "Most voxels of an automatically chosen patch; null: as many as the free memory allows, up to 884736. "

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor, nn
 
 from .architecture import Architecture
-from .blocks import convolution_block, extent, level_filters, upsampling
+from .blocks import convolution_block, extent, level_filters
+from .decoder import Decoder
 
 
 class UNetEncoder(nn.Module):
@@ -30,26 +28,11 @@ class UNetEncoder(nn.Module):
         return features
 
 
-class UNetDecoder(nn.Module):
+class UNetDecoder(Decoder):
     """From features at each resolution to one feature map at full resolution."""
 
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        filters = level_filters(architecture)
-        self.ups = nn.ModuleList(
-            upsampling(filters[level + 1], filters[level], extent(architecture, stride), architecture.normalization)
-            for level, stride in enumerate(architecture.strides)
-        )
-        self.blocks = nn.ModuleList(
-            _pair(architecture, level, 2 * filters[level]) for level in range(len(architecture.strides))
-        )
-
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Feature maps, finest first -> (B, base_filters, H, W)."""
-        x = features[-1]
-        for level in reversed(range(len(self.ups))):
-            x = self.blocks[level](torch.cat([self.ups[level](x), features[level]], dim=1))
-        return x
+        super().__init__(architecture, _pair)
 
 
 def _pair(architecture: Architecture, level: int, in_channels: int) -> nn.Sequential:

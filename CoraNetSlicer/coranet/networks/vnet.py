@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
 from .architecture import Architecture
-from .blocks import (
-    Extent,
-    activation,
-    convolution_block,
-    downsampling,
-    extent,
-    level_filters,
-    upsampling,
-)
+from .blocks import Extent, activation, convolution_block, downsampling, extent, level_filters
+from .decoder import Decoder
 
 
 class VNetEncoder(nn.Module):
@@ -41,27 +32,16 @@ class VNetEncoder(nn.Module):
         return features
 
 
-class VNetDecoder(nn.Module):
+class VNetDecoder(Decoder):
     """From features at each resolution to one feature map at full resolution."""
 
     def __init__(self, architecture: Architecture) -> None:
-        super().__init__()
-        filters = level_filters(architecture)
-        self.ups = nn.ModuleList(
-            upsampling(filters[level + 1], filters[level], extent(architecture, stride), architecture.normalization)
-            for level, stride in enumerate(architecture.strides)
-        )
-        self.blocks = nn.ModuleList(
-            _block(architecture, level, 2 * filters[level]) for level in range(len(architecture.strides))
-        )
+        super().__init__(architecture, _block)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Feature maps, finest first -> (B, base_filters, D, H, W)."""
-        x = features[-1]
-        for level in reversed(range(len(self.ups))):
-            up = self.ups[level](x)
-            x = self.blocks[level](torch.cat([up, features[level]], dim=1), up)
-        return x
+    def joined(self, level: int, up: Tensor, skipped: Tensor) -> Tensor:
+        """See `Decoder.joined`."""
+        result: Tensor = self.blocks[level](torch.cat([up, skipped], dim=1), up)
+        return result
 
 
 class ResidualBlock(nn.Module):

@@ -17,7 +17,7 @@ from typing import Any
 from .config import MachineConfig
 from .errors import DeviceError, JobError, storage_error
 from .events import Event, EventReader, Failed
-from .job import Job, ProcessIdentity, is_alive, terminate_tree
+from .job import Job, ProcessIdentity, terminate_tree
 from .job.process import start_time
 from .signals import stop_on_signal
 
@@ -118,13 +118,15 @@ def bound_to_launcher() -> Iterator[None]:
     torchrun gives each process a session of its own: whoever kills the launcher with all its children misses them.
     """
     parent, launcher = os.getppid(), os.environ.get(_LAUNCHER)
-    started = start_time(int(launcher)) if launcher else None
-    starter = ProcessIdentity(int(launcher or 0), socket.gethostname(), started or 0.0)
     ended = threading.Event()
 
     def watch() -> None:
+        missed = 0
         while not ended.wait(_WATCH_INTERVAL_S):
-            if os.getppid() != parent or (launcher and not is_alive(starter)):
+            # Not compared with when it was started: a clock that is set would count as the launcher's end.
+            is_gone = os.getppid() != parent or (launcher is not None and start_time(int(launcher)) is None)
+            missed = missed + 1 if is_gone else 0
+            if missed == 2:
                 os._exit(1)
 
     thread = threading.Thread(target=watch, daemon=True)

@@ -9,12 +9,14 @@ from small_jobs import training_job
 from coranet.config import TrainConfig
 from coranet.data.datalist import read_datalist
 from coranet.devices import Device
-from coranet.errors import DataError
-from coranet.events import Noted, Warned
+from coranet.errors import DataError, JobError
+from coranet.events import CheckpointSaved, Noted, Warned
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.job.files import read_json, write_json_atomic
 from coranet.training import planning
 from coranet.training.memory import BatchSizes
-from coranet.training.planning import checked_datalist, plan_training
+from coranet.training.planning import Plan, checked_datalist, plan_training
+from coranet.worker import work_on
 
 # Bytes for a step with two and two patches of the whole phantom, where a voxel takes a thousand of them.
 ENOUGH = 80_000_000
@@ -83,6 +85,32 @@ def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
     more = replace(datalist, labels=(*datalist.labels, Label(9, "unicorn")))
     plan_training(TrainConfig.from_preset("quick"), more, a_cpu, a_reporter)
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["label_absent"]
+
+
+def test_a_plan_is_kept_as_it_is(plan, tmp_path):
+    for made in (plan(), plan(network__backbone="unet", data__intensity="window")):
+        write_json_atomic(tmp_path / "plan.json", made.to_dict())
+        assert Plan.from_dict(read_json(tmp_path / "plan.json")) == made
+
+
+@pytest.mark.parametrize("change", [{"schema_version": 0}, {"batch_sizes": [1]}, {"architecture": {}}])
+def test_a_plan_of_another_version_is_an_error(plan, change):
+    with pytest.raises(JobError, match="the plan of this training cannot be read"):
+        Plan.from_dict({**plan().to_dict(), **change})
+
+
+def test_a_resumed_training_keeps_its_plan_whatever_memory_is_free(a_phantom_set, tmp_path, monkeypatch):
+    job = training_job(tmp_path / "job", a_phantom_set, training__labeled_batch_size="null")
+
+    def stop_at_a_checkpoint(event) -> None:
+        if isinstance(event, CheckpointSaved) and event.step == 3:
+            job.request_cancel()
+
+    assert work_on(job, False, stop_at_a_checkpoint) == 130
+    before = job.plan_path.read_bytes()
+    monkeypatch.setattr(planning, "free_memory_bytes", lambda device: 1)
+    assert work_on(job, resume=True) == 0
+    assert job.plan_path.read_bytes() == before
 
 
 # -- datalist --

@@ -125,7 +125,7 @@ class TrainingConfig(Section):
     unlabeled_batch_size: Optional[int] = setting(
         None, "Unlabeled patches a step; null: as many as labeled ones.", unit="patches", paper="4", range=(1, 256)
     )
-    learning_rate: float = setting(2e-3, "Step size of Adam at the start.", paper="1e-3", range=(1e-8, 1))
+    learning_rate: float = setting(5e-3, "Step size of Adam at the start.", paper="1e-3", range=(1e-8, 1))
     adam_betas: tuple[float, float] = setting(
         (0.9, 0.999), "Momentum terms of Adam.", paper="0.5, 0.999", range=(0, 0.99999)
     )

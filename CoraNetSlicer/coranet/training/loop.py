@@ -127,7 +127,7 @@ class Trainer:
                 losses = self._losses(phase)
                 self._count_bad_step(self._stepper.update(losses))
                 return losses
-            except RuntimeError as error:
+            except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self._around.team.count > 1:
                     raise
             # Outside of the handler: its traceback would keep the tensors of the failed step alive.

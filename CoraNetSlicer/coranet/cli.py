@@ -142,7 +142,8 @@ def _existing_job(folder: str, kind: JobKind) -> Job:
 
 def _run(options: argparse.Namespace) -> int:
     from .job import Job
-    from .launch import claim, work_on
+    from .launch import work_on
+    from .team_member import claim
 
     job = Job.open(options.job)
     # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
@@ -155,7 +156,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _work_in_terminal(job: Job, resume: bool = False, devices: int | None = None) -> int:
     from .events import Failed
-    from .launch import claim, work_on
+    from .launch import work_on
+    from .team_member import claim
     from .terminal import TerminalProgress
 
     # Claimed first: while another process works on the job, the request to stop is meant for that one.

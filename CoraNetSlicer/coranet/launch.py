@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .config import MachineConfig
 from .errors import DeviceError, JobError, storage_error
 from .events import Event, EventReader, Failed
-from .job import Job, ProcessIdentity, terminate_tree
-from .job.process import start_time
+from .job import Job, terminate_tree
 from .signals import stop_on_signal
+from .team_member import EXIT_CODE, LAUNCHER
 
 _ENGINE = Path(__file__).resolve().with_name("__main__.py")
 _POLL_INTERVAL_S = 0.2
-_WATCH_INTERVAL_S = 1.0
-# Told to the processes of a team by the one that has them started.
-_LAUNCHER, _EXIT_CODE = "CORANET_LAUNCHER", "CORANET_EXIT_CODE_FILE"
 _NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
 
 Listener = Callable[[Event], object]
@@ -87,57 +81,6 @@ def team_size(machine: MachineConfig, devices: int) -> int:
     return devices or there
 
 
-def claim(job: Job) -> ProcessIdentity | None:
-    """Make this process the one that works on a job; None in a process that only helps another one with it.
-
-    Raises:
-        JobError: another process works on it.
-    """
-    if os.environ.get("RANK", "0") != "0":
-        return None
-    process = job.read_process()
-    if process is None or str(process["pid"]) != os.environ.get(_LAUNCHER) or process["host"] != socket.gethostname():
-        return job.claim()
-    # The process that has started this one holds the job for it.
-    me = ProcessIdentity.of_this_process()
-    job.beat(me)
-    return me
-
-
-def leave_exit_code(exit_code: int) -> None:
-    """Tell the launcher how the job ended: torchrun has one exit code for all failures."""
-    path = os.environ.get(_EXIT_CODE)
-    if path:
-        Path(path).write_text(str(exit_code), encoding="utf-8")
-
-
-@contextmanager
-def bound_to_launcher() -> Iterator[None]:
-    """Inside, this process ends at once when the ones that have started it are gone.
-
-    torchrun gives each process a session of its own: whoever kills the launcher with all its children misses them.
-    """
-    parent, launcher = os.getppid(), os.environ.get(_LAUNCHER)
-    ended = threading.Event()
-
-    def watch() -> None:
-        missed = 0
-        while not ended.wait(_WATCH_INTERVAL_S):
-            # Not compared with when it was started: a clock that is set would count as the launcher's end.
-            is_gone = os.getppid() != parent or (launcher is not None and start_time(int(launcher)) is None)
-            missed = missed + 1 if is_gone else 0
-            if missed == 2:
-                os._exit(1)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
 def _work_as_team(job: Job, resume: bool, count: int, listener: Listener) -> int:
     job.claim()
     news = EventReader(job.events_path)
@@ -166,7 +109,7 @@ def _start_torchrun(job: Job, resume: bool, count: int, answer: Path) -> subproc
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
         "--nproc-per-node", str(count), str(_ENGINE), "run", str(job.folder), *(["--resume"] if resume else []),
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONUTF8": "1", _LAUNCHER: str(os.getpid()), _EXIT_CODE: str(answer)}
+    environment = {**os.environ, "PYTHONUTF8": "1", LAUNCHER: str(os.getpid()), EXIT_CODE: str(answer)}
     # Else torchrun warns that it sets this; each process sets its number of threads itself.
     environment.setdefault("OMP_NUM_THREADS", "1")
     if sys.platform == "win32":

@@ -30,11 +30,11 @@ from .events import (
 from .job import Job, JobKind, ProcessIdentity, Role
 from .job.directory import HEARTBEAT_INTERVAL_S
 from .job.files import remove_partial_files
-from .launch import bound_to_launcher, claim, leave_exit_code
 from .narration import describe
 from .reporting import Reporter
 from .segmentation import run_segmentation_job
 from .signals import stop_on_signal
+from .team_member import bound_to_launcher, claim, leave_exit_code
 from .training.distributed import Team, is_lost_member
 from .training.job import run_training_job
 

@@ -7,6 +7,7 @@ from torch import nn
 from coranet.networks import Architecture, FeatureDropout
 from coranet.networks.blocks import (
     Projection,
+    VolumeConvolution,
     convolution,
     convolution_block,
     downsampling,
@@ -72,8 +73,8 @@ def test_up_is_the_inverse_size_of_down(stride):
     [
         ((3, 3), "batch", (nn.Conv2d, nn.BatchNorm2d)),
         ((3, 3), "instance", (nn.Conv2d, nn.InstanceNorm2d)),
-        ((3, 3, 3), "batch", (nn.Conv3d, nn.BatchNorm3d)),
-        ((3, 3, 3), "instance", (nn.Conv3d, nn.InstanceNorm3d)),
+        ((3, 3, 3), "batch", (VolumeConvolution, nn.BatchNorm3d)),
+        ((3, 3, 3), "instance", (VolumeConvolution, nn.InstanceNorm3d)),
     ],
 )
 def test_layers_are_those_asked_for(kernel, normalization, kinds):
@@ -85,3 +86,23 @@ def test_layers_are_those_asked_for(kernel, normalization, kinds):
 def test_the_axis_that_slices_lie_along_is_left_out():
     assert extent(SLICES, (3, 1, 2)) == (3, 2)
     assert level_filters(SLICES) == [4, 8]
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_gradients_in_half_precision_are_near_those_in_float32_at_every_depth(depth):
+    torch.manual_seed(0)
+    layer = convolution(4, 8, (3, 3, 3))
+    x = torch.randn(2, 4, depth, 6, 5)
+    gradients = []
+    for enabled in (False, True):
+        layer.zero_grad()
+        # What lies in freed memory must not come into the gradient.
+        junk = [torch.full((4096,), float("nan")) for _ in range(64)]
+        del junk
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            result = layer(x)
+        assert result.dtype is (torch.bfloat16 if enabled and depth != 2 else torch.float32)
+        result.float().square().sum().backward()
+        gradients.append(layer.weight.grad.clone())
+    exact, half = gradients
+    assert (half - exact).norm() < 0.02 * exact.norm()

@@ -10,7 +10,7 @@ import sys
 import pytest
 from small_jobs import ENGINE, environment, training_job
 
-from coranet import devices, launch, worker
+from coranet import devices, launch, team_member, worker
 from coranet.cli import main
 from coranet.config import MachineConfig
 from coranet.errors import DeviceError, JobError
@@ -18,7 +18,14 @@ from coranet.events import Failed
 from coranet.job import Job, ProcessIdentity
 from coranet.job.process import start_time
 
-EMPTY_ENVIRONMENT = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", launch._LAUNCHER, launch._EXIT_CODE)
+EMPTY_ENVIRONMENT = (
+    "RANK",
+    "WORLD_SIZE",
+    "LOCAL_RANK",
+    "LOCAL_WORLD_SIZE",
+    team_member.LAUNCHER,
+    team_member.EXIT_CODE,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -102,30 +109,30 @@ def test_the_leader_takes_over_what_its_launcher_holds_and_nobody_else(a_job, mo
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         a_job.beat(ProcessIdentity(other.pid, socket.gethostname(), start_time(other.pid) or 0.0))
         with pytest.raises(JobError, match=f"being worked on by process {other.pid}"):
-            launch.claim(a_job)
-        monkeypatch.setenv(launch._LAUNCHER, str(other.pid))
-        assert launch.claim(a_job) == ProcessIdentity.of_this_process()
+            team_member.claim(a_job)
+        monkeypatch.setenv(team_member.LAUNCHER, str(other.pid))
+        assert team_member.claim(a_job) == ProcessIdentity.of_this_process()
         assert a_job.read_process()["pid"] == os.getpid()
         other.kill()
 
 
 def test_a_helping_process_claims_nothing(a_job, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    assert launch.claim(a_job) is None
+    assert team_member.claim(a_job) is None
     assert a_job.read_process() is None
 
 
 def test_the_exit_code_is_left_for_the_launcher_where_there_is_one(tmp_path, monkeypatch):
-    launch.leave_exit_code(3)
-    monkeypatch.setenv(launch._EXIT_CODE, str(tmp_path / "code"))
-    launch.leave_exit_code(130)
+    team_member.leave_exit_code(3)
+    monkeypatch.setenv(team_member.EXIT_CODE, str(tmp_path / "code"))
+    team_member.leave_exit_code(130)
     assert (tmp_path / "code").read_text(encoding="utf-8") == "130"
 
 
 WATCHED = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from coranet.launch import bound_to_launcher
+from coranet.team_member import bound_to_launcher
 with bound_to_launcher():
     print("bound", flush=True)
     time.sleep(60)
@@ -137,7 +144,7 @@ def test_a_process_of_a_team_ends_when_its_launcher_is_gone():
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as launcher:
         bound = subprocess.Popen(
             [sys.executable, "-c", WATCHED, str(ENGINE.parents[1])],
-            env=environment(**{launch._LAUNCHER: str(launcher.pid)}), stdout=subprocess.PIPE,
+            env=environment(**{team_member.LAUNCHER: str(launcher.pid)}), stdout=subprocess.PIPE,
         )  # fmt: skip
         try:
             assert bound.stdout.readline().strip() == b"bound"

@@ -74,9 +74,23 @@ def upsampling(in_channels: int, out_channels: int, stride: Extent, normalizatio
     return _resizing(kind(in_channels, out_channels, stride, stride, bias=False), stride, normalization)  # type: ignore[arg-type]
 
 
+class VolumeConvolution(nn.Conv3d):
+    """A 3D convolution, in float32 where the volume is two slices deep and the processor computes.
+
+    In bfloat16 the gradient of a kernel three deep reads memory that nobody has written there (torch 2.13, oneDNN).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, D, H, W) -> (B, C', D', H', W')."""
+        if x.shape[2] != 2 or x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
+
+
 def convolution(in_channels: int, out_channels: int, kernel: Extent, stride: Extent | None = None) -> nn.Module:
     """A convolution with odd kernel and no bias that keeps the size, or divides it by the stride."""
-    kind = nn.Conv2d if len(kernel) == 2 else nn.Conv3d
+    kind = nn.Conv2d if len(kernel) == 2 else VolumeConvolution
     padding = tuple(size // 2 for size in kernel)
     return kind(in_channels, out_channels, kernel, stride or 1, padding, bias=False)  # type: ignore[arg-type]
 

@@ -17,17 +17,19 @@ def named_classes(logits: Tensor) -> Tensor:
     return logits.max(1).indices
 
 
-def certain_region(conservative_logits: Tensor, radical_logits: Tensor) -> Tensor:
+def certain_region(conservative_logits: Tensor, radical_logits: Tensor, caution: float = 0.0) -> Tensor:
     """Where the two heads name the same class (Shi et al. 2021: the complement of their XOR).
 
     Args:
         conservative_logits: (B, K, ...).
         radical_logits: (B, K, ...).
+        caution: at least 0; above, the heads must still name the same class when they are moved apart by this much.
 
     Returns:
         Bool, (B, ...).
     """
-    return named_classes(conservative_logits) == named_classes(radical_logits)
+    is_certain = named_classes(conservative_logits) == named_classes(radical_logits)
+    return is_certain & (caution_shift(conservative_logits, radical_logits) >= caution) if caution > 0 else is_certain
 
 
 def caution_shift(conservative_logits: Tensor, radical_logits: Tensor) -> Tensor:

@@ -246,3 +246,13 @@ def test_the_ends_of_the_map_are_infinite_cautions():
 def test_the_named_class_is_that_of_the_largest_logit_and_of_equal_ones_the_first(classes, heads):
     for logits in heads(classes):
         assert np.array_equal(named_classes(logits).numpy(), logits.numpy().argmax(1))
+
+
+def test_with_caution_the_certain_region_is_where_the_heads_are_that_far_from_differing():
+    generator = torch.Generator().manual_seed(5)
+    conservative, radical = (3 * torch.randn(2, 3, 5, 6, 7, generator=generator) for _ in range(2))
+    shift = caution_shift(conservative, radical)
+    regions = [certain_region(conservative, radical, caution) for caution in (0.0, 0.5, 2.0)]
+    assert torch.equal(regions[0], certain_region(conservative, radical))
+    for wider, narrower, caution in zip(regions, regions[1:], (0.5, 2.0), strict=False):
+        assert torch.equal(narrower, wider & (shift >= caution)) and narrower.sum() < wider.sum()

@@ -144,6 +144,11 @@ class TrainingConfig(Section):
         "certain", "Where pseudo-labels teach: in the 'certain' region, or everywhere ('none' is masked).",
         paper="certain", choices=("certain", "none"),
     )  # fmt: skip
+    certain_caution: float = setting(
+        0.0, "How far the heads must be from differing where pseudo-labels teach, as a natural logarithm of a "
+        "misclassification cost; 0: they name the same class. More leaves more to the mean teacher.",
+        paper="0", range=(0, 20),
+    )  # fmt: skip
     uncertain_weight: float = setting(
         0.5, "Weight of the mean-teacher loss in the uncertain region, before consistency_weight and ramp-up.",
         paper="0.5", range=(0, 100),

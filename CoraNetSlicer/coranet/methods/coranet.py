@@ -28,7 +28,7 @@ class CoraNetMethod(Method):
                 if networks.labeller is networks.teacher
                 else networks.labeller(unlabeled.teacher_images)
             )  # fmt: skip
-            is_certain = certain_region(labeller.conservative, labeller.radical)
+            is_certain = certain_region(labeller.conservative, labeller.radical, config.certain_caution)
             pseudo_labels = named_classes(labeller.segmentation)
         supervised = heads_loss(on_labeled, labeled.targets, config.misclassification_cost)
         mask = None if config.certain_mask == "none" else is_certain

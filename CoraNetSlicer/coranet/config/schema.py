@@ -260,9 +260,9 @@ class SegmentConfig(Section):
     """Everything a segmentation job needs to know."""
 
     model: str = setting("", "Folder of a trained model, or of the training job that made it.")
+    inference: InferenceConfig = InferenceConfig()
+    machine: MachineConfig = MachineConfig()
     compare_uncertainties: bool = setting(
         False, "Whether an evaluation also measures other uncertainties: softmax, dropout, test-time augmentation, "
         "chance.",
     )  # fmt: skip
-    inference: InferenceConfig = InferenceConfig()
-    machine: MachineConfig = MachineConfig()

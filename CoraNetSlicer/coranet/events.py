@@ -101,6 +101,7 @@ class SnapshotSaved(Event):
     """The certain and uncertain region of an unlabeled case at `step`; `file` is relative to the job folder."""
 
     type: ClassVar[str] = "snapshot"
+    UNCERTAIN: ClassVar[int] = 255  # in the file; certain voxels have the index of their class, 0 is background
     step: int
     case: str
     file: str

@@ -9,18 +9,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from .child_process import start_on_job
 from .config import MachineConfig
-from .errors import DeviceError, JobError, storage_error
+from .errors import DeviceError
 from .events import Event, EventReader, Failed
 from .job import Job, terminate_tree
 from .signals import stop_on_signal
 from .team_member import EXIT_CODE, LAUNCHER
 
-_ENGINE = Path(__file__).resolve().with_name("__main__.py")
 _POLL_INTERVAL_S = 0.2
-_NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
 
 Listener = Callable[[Event], object]
 
@@ -105,29 +103,17 @@ def _work_as_team(job: Job, resume: bool, count: int, listener: Listener) -> int
 
 
 def _start_torchrun(job: Job, resume: bool, count: int, answer: Path) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1",
-        "--nproc-per-node", str(count), str(_ENGINE), "run", str(job.folder), *(["--resume"] if resume else []),
+    torchrun = [
+        "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", str(count),
     ]  # fmt: skip
-    environment = {**os.environ, "PYTHONUTF8": "1", LAUNCHER: str(os.getpid()), EXIT_CODE: str(answer)}
+    environment = {**os.environ, LAUNCHER: str(os.getpid()), EXIT_CODE: str(answer)}
     # Else torchrun warns that it sets this; each process sets its number of threads itself.
     environment.setdefault("OMP_NUM_THREADS", "1")
     if sys.platform == "win32":
         # torch's packages for Windows are built without it.
         environment.setdefault("USE_LIBUV", "0")
-    # Ctrl-C must reach this process alone: torchrun would give a checkpoint no more than 30 s.
-    own_group: dict[str, Any] = (
-        {"creationflags": _NEW_PROCESS_GROUP | _NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}
-    )
-    try:
-        with open(job.log_path, "ab") as log:
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, **own_group
-            )
-    except OSError as error:
-        if error.filename == str(job.log_path):
-            raise storage_error(job.log_path, error) from error
-        raise JobError(f"'{command[0]}' cannot be started ({error.strerror or error}).") from error
+    # In a group of its own: Ctrl-C must reach this process alone, torchrun would give a checkpoint no more than 30 s.
+    return start_on_job(job, resume, torchrun, environment)
 
 
 def _pass_on(news: EventReader, listener: Listener) -> None:

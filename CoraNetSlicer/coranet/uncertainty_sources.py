@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .inference import SlidingWindow
+from .methods.extra_passes import dropout_switched_on
 from .networks import FeatureDropout
 
 PASSES = 8
@@ -120,8 +121,7 @@ def _mean(passes: Iterable[Tensor]) -> Tensor:
 @contextmanager
 def _dropout_in(network: nn.Module) -> Iterator[None]:
     """Dropout as in training, and everything else as it is applied."""
-    trained = [module for module in network.modules() if isinstance(module, FeatureDropout) and module.share]
-    if not trained:
+    if not any(isinstance(module, FeatureDropout) and module.share for module in network.modules()):
         coarsest = network.get_submodule("dropout")
         hook = coarsest.register_forward_hook(lambda _, __, features: _without_some(features))
         try:
@@ -129,13 +129,8 @@ def _dropout_in(network: nn.Module) -> Iterator[None]:
         finally:
             hook.remove()
         return
-    for module in trained:
-        module.train()
-    try:
+    with dropout_switched_on(network):
         yield
-    finally:
-        for module in trained:
-            module.eval()
 
 
 def _without_some(features: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import pytest
 from experiment_jobs import fail, finish, scans_in
 from small_jobs import call, run_engine, settings, the_only_error, tiny_phantoms
 
+from coranet import child_process
 from coranet.errors import JobCancelled
 from coranet.experiments import runner
 from coranet.job import Job, JobKind, JobStatus
@@ -24,7 +25,7 @@ def play(monkeypatch):
     """Exchanges the start of processes: `play(finish)`."""
 
     def exchange(start):
-        monkeypatch.setattr(runner, "start_process", start)
+        monkeypatch.setattr(child_process, "start_on_job", start)
         monkeypatch.setattr(runner, "POLL_INTERVAL_S", 0)
 
     return exchange

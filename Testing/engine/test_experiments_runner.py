@@ -9,11 +9,12 @@ import sys
 import pytest
 from experiment_jobs import EndedProcess, fail, finish, question_of, scans_in, surroundings_of
 
+from coranet.child_process import start_on_job
 from coranet.errors import JobCancelled, JobError
 from coranet.events import Cancelled, Started
 from coranet.experiments import runner
 from coranet.experiments.plan import plan_runs
-from coranet.experiments.runner import Task, run_tasks, start_process
+from coranet.experiments.runner import Task, run_tasks
 from coranet.job import Job, JobStatus
 
 
@@ -155,7 +156,7 @@ def test_a_process_is_started_by_the_path_of_the_engine_in_a_group_of_its_own(ta
         return EndedProcess()
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    start_process(tasks[0].job, True)
+    start_on_job(tasks[0].job, True)
     assert asked["command"][0] == sys.executable and asked["command"][1].endswith("__main__.py")
     assert asked["command"][2:] == ["run", str(tasks[0].job.folder), "--resume"]
     assert asked["stderr"] is subprocess.STDOUT and asked["stdout"].name == str(tasks[0].job.log_path)
@@ -165,13 +166,13 @@ def test_a_process_is_started_by_the_path_of_the_engine_in_a_group_of_its_own(ta
 def test_python_that_cannot_be_started_is_said(tasks, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tasks[0].job.folder / "no python"))
     with pytest.raises(JobError, match="no python"):
-        start_process(tasks[0].job, False)
+        start_on_job(tasks[0].job, False)
 
 
 @pytest.mark.slow
 def test_a_real_process_that_fails_says_why(tasks):
     (tasks[0].job.folder.parents[3] / "scans" / "images" / "image001.nrrd").unlink()
     (tasks[0].job.folder.parents[3] / "scans" / "images" / "image002.nrrd").unlink()
-    (failure,) = run_tasks(tasks[:1], 1, runner.Surroundings(start_process, lambda line: None))
+    (failure,) = run_tasks(tasks[:1], 1, runner.Surroundings(start_on_job, lambda line: None))
     assert "does not exist" in failure.message
     assert tasks[0].job.status() is JobStatus.FAILED

@@ -150,7 +150,7 @@ def test_boxes_fit_the_batches_also_after_they_have_become_smaller(a_loader):
     loader = a_loader(a_sampler(mixing=("labeled", 1.0)), sizes=(4, 4))
     for size in (4, 2, 1):
         assert [one[:2] for one in loader.unlabeled(0).mixing.exchanges] == [(i, size + i) for i in range(size)]
-        loader.shrink()
+        loader.batch_sizes = (size // 2, size // 2)
 
 
 def test_autocast_around_it_does_not_round_the_patches(a_loader):
@@ -164,10 +164,9 @@ def test_autocast_around_it_does_not_round_the_patches(a_loader):
 def test_smaller_batches_from_the_next_step_on(a_loader):
     loader = a_loader(sizes=(2, 3))
     first = loader.labeled(0).images
-    assert loader.shrink() and loader.batch_sizes == (1, 1)
+    loader.batch_sizes = (1, 1)
     assert torch.equal(loader.labeled(0).images, a_loader(sizes=(1, 1)).labeled(0).images)
     assert len(first) == 2 and len(loader.labeled(1).images) == 1 and len(loader.unlabeled(1).student_images) == 1
-    assert not loader.shrink() and loader.batch_sizes == (1, 1)
 
 
 def test_one_step_is_cut_ahead_and_no_more(a_loader):

@@ -16,7 +16,7 @@ from coranet.events import SnapshotSaved
 from coranet.inference import SlidingWindow
 from coranet.job import Case, Role
 from coranet.networks import HeadLogits
-from coranet.training.snapshots import UNCERTAIN, Snapshots
+from coranet.training.snapshots import Snapshots
 from coranet.volume import read_grid, read_label_map, write_volume
 
 
@@ -58,7 +58,7 @@ def test_a_snapshot_lies_on_the_scans_own_grid(tmp_path, a_job, direction):
     regions = read_label_map(a_job.folder / event.file)
     assert not regions.grid.difference(read_grid(case.case.image))
     voxels = scan_on(regions.grid).voxels
-    expected = np.select([voxels < 80, voxels > 120, voxels > 100], [UNCERTAIN, 2, 1], 0)
+    expected = np.select([voxels < 80, voxels > 120, voxels > 100], [SnapshotSaved.UNCERTAIN, 2, 1], 0)
     np.testing.assert_array_equal(regions.voxels, expected)
     share = float((voxels < 80).mean())
     assert event == SnapshotSaved(120, "case-7", "snapshots/case-7/step-0000120.nrrd", pytest.approx(share))
@@ -72,8 +72,8 @@ def test_a_real_network_is_seen_as_it_is(tmp_path, a_job, a_random_model, a_cpu)
     event = snapshots.take(package.load_network(a_cpu), 3)
     path = a_job.snapshot_path("one", 3)
     voxels = read_label_map(path).voxels
-    assert set(np.unique(voxels)) <= {0, 1, 2, UNCERTAIN}
-    assert event.uncertain_share == pytest.approx((voxels == UNCERTAIN).mean())
+    assert set(np.unique(voxels)) <= {0, 1, 2, SnapshotSaved.UNCERTAIN}
+    assert event.uncertain_share == pytest.approx((voxels == SnapshotSaved.UNCERTAIN).mean())
     assert event.file == path.relative_to(a_job.folder).as_posix()
     assert path.stat().st_size < voxels.size + 1000
 

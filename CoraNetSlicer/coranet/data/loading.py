@@ -92,13 +92,6 @@ class Loader:
             mixing = self._sampler.mixing(step, *(self._shard.numbers(size) for size in self.batch_sizes))
             return UnlabeledBatch(self._delivered(student), self._delivered(teacher), mixing)
 
-    def shrink(self) -> bool:
-        """Halve the batches, because memory did not suffice; False if they are of one patch already."""
-        smaller = tuple(max(1, size // 2) for size in self.batch_sizes)
-        has_shrunk = smaller != self.batch_sizes
-        self.batch_sizes = (smaller[0], smaller[1])
-        return has_shrunk
-
     def close(self) -> None:
         """End the thread; waits for the patches that it is cutting."""
         self._ahead.clear()

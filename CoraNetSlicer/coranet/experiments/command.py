@@ -58,12 +58,13 @@ def experiment(options: argparse.Namespace, surroundings: Surroundings | None = 
         CoraNetError: the words cannot be used.
         JobCancelled: Ctrl-C.
     """
+    from ..child_process import start_on_job
     from .plan import plan_runs
-    from .runner import Surroundings, start_process
+    from .runner import Surroundings
 
     question = _question(options)
     runs = plan_runs(question)
-    surroundings = surroundings or Surroundings(start_process, lambda line: sys.stderr.write(f"{line}\n"))
+    surroundings = surroundings or Surroundings(start_on_job, lambda line: sys.stderr.write(f"{line}\n"))
     failures = _work(runs, options.jobs, surroundings)
     _write(runs, question, _words(options))
     surroundings.tell(f"the report is in '{question.folder / REPORT}'.")

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from ..data.orientation import Orientation
 from ..errors import DataError
+from ..events import SnapshotSaved
 from ..job import Job
 from ..volume import read_image, read_label_map
 from .results import RunResult
 
-UNCERTAIN = 255
 UNCERTAIN_COLOR = (255, 196, 0)
 CLASS_COLORS = ((64, 156, 255), (64, 214, 140), (226, 102, 200), (255, 128, 96), (150, 120, 255))
 _OPACITY = 0.5
@@ -128,7 +128,9 @@ def _gray(scan: npt.NDArray[Any], part: npt.NDArray[Any]) -> npt.NDArray[np.floa
 def _overlaid(gray: npt.NDArray[np.float32], region: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     pixels = gray.copy()
     for value in np.unique(region[region > 0]):
-        color = UNCERTAIN_COLOR if value == UNCERTAIN else CLASS_COLORS[(int(value) - 1) % len(CLASS_COLORS)]
+        color = (
+            UNCERTAIN_COLOR if value == SnapshotSaved.UNCERTAIN else CLASS_COLORS[(int(value) - 1) % len(CLASS_COLORS)]
+        )
         inside = region == value
         pixels[inside] = (1 - _OPACITY) * pixels[inside] + _OPACITY * np.array(color, np.float32)
     overlaid: npt.NDArray[np.uint8] = pixels.astype(np.uint8)

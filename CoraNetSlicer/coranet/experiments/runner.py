@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..errors import JobCancelled, JobError, storage_error
+from ..errors import JobCancelled
 from ..events import Failed, Finished, duration
 from ..job import Job, JobStatus, terminate_tree
 
-ENGINE = Path(__file__).resolve().parents[1] / "__main__.py"
 POLL_INTERVAL_S = 0.5
-_NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
 
 
 class Process(Protocol):
@@ -63,36 +57,6 @@ class Surroundings:
     start: Callable[[Job, bool], Process]
     tell: Callable[[str], object]
     wait: Callable[[], object] = lambda: time.sleep(POLL_INTERVAL_S)
-
-
-def start_process(job: Job, resume: bool) -> Process:
-    """Start ``coranet run`` on a job; what it says goes into the job's log.
-
-    Args:
-        job: a complete job directory.
-        resume: go on from the last checkpoint.
-
-    Raises:
-        JobError: Python cannot be started.
-        StorageError: the log cannot be written.
-    """
-    command = [sys.executable, str(ENGINE), "run", str(job.folder), *(["--resume"] if resume else [])]
-    # A group of its own: Ctrl-C reaches the experiment alone, which then asks for a stop by the job's files.
-    own_group: dict[str, Any] = (
-        {"creationflags": _NEW_PROCESS_GROUP | _NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}
-    )
-    environment = {**os.environ, "PYTHONUTF8": "1"}
-    try:
-        log = open(job.log_path, "ab")  # noqa: SIM115 - the two kinds of failure are told apart
-    except OSError as error:
-        raise storage_error(job.log_path, error) from error
-    with log:
-        try:
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, **own_group
-            )
-        except OSError as error:
-            raise JobError(f"'{command[0]}' cannot be started ({error.strerror or error}).") from error
 
 
 def run_tasks(tasks: Sequence[Task], at_once: int, surroundings: Surroundings) -> list[Failure]:

@@ -16,8 +16,6 @@ from ..events import Warned
 from ..methods.method import heads_loss
 from ..networks import Architecture, CoraNet, place
 
-# Of one patch, where nothing is set and memory suffices: that of the paper, 96 x 96 x 96.
-MOST_PATCH_VOXELS = 884_736
 _VOLUMES_A_STEP, _SLICES_A_STEP = 2, 8
 # Gradients of activations, the teacher's pass and the workspace of convolutions come on top of what is measured: 1.14
 # to 1.47 times as much was seen on a processor.

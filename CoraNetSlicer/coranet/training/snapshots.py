@@ -16,8 +16,6 @@ from ..job import Job, Label
 from ..prediction import on_own_grid
 from ..volume import Volume, read_grid, write_volume
 
-UNCERTAIN = 255
-
 
 class Snapshots:
     """Writes label maps on the scan's own grid: 0 and class indices where certain, 255 where uncertain."""
@@ -61,7 +59,7 @@ class Snapshots:
         classes = tuple(Label(index, f"class {index}") for index in range(1, logits.segmentation.shape[0]))
         prediction = on_own_grid(logits, self._scan, classes, caution=0.0)
         is_uncertain = prediction.uncertain > 0
-        regions = np.where(is_uncertain, UNCERTAIN, prediction.segmentation).astype(np.uint8)
+        regions = np.where(is_uncertain, SnapshotSaved.UNCERTAIN, prediction.segmentation).astype(np.uint8)
         path = self._job.snapshot_path(self.case_id, step)
         write_volume(path, regions, self._scan.grid)
         file = path.relative_to(self._job.folder).as_posix()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from small_jobs import ENGINE, environment, settings, started_engine, tiny_phantoms, training_job, wait_until
 
-from coranet import launch, worker
+from coranet import child_process, launch, worker
 from coranet.cli import main
 from coranet.config import MachineConfig
 from coranet.events import (
@@ -263,7 +263,7 @@ def test_an_error_in_a_helping_process_ends_the_whole_team_and_is_in_the_log(a_p
     engine = tmp_path / "engine.py"
     path = f"import sys\nsys.path.insert(0, {str(ENGINE.parents[1])!r})\n"
     engine.write_text(f"{path}{FAILING_HELPER}\nfrom coranet.cli import main\nsys.exit(main())\n", encoding="utf-8")
-    monkeypatch.setattr(launch, "ENGINE", engine)
+    monkeypatch.setattr(child_process, "ENGINE", engine)
     job = training_job(tmp_path / "job", a_phantom_set, machine__devices="2")
     assert launch.work_on(job, resume=False) == 1
     assert "another process of the job has ended" in kinds_of(job, Failed)[0].message

@@ -16,12 +16,12 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 
-from CoraNetSlicerLib.interpreter import Interpreter
-from CoraNetSlicerLib.job_runner import JobRunner
+from CoraNetSlicerLib.environment.interpreter import Interpreter
+from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.qt_ticker import QtTicker
+from CoraNetSlicerLib.panel.qt_ticker import QtTicker
 from CoraNetSlicerLib.resources import resource_path
-from CoraNetSlicerLib.scene_context import SceneContext
+from CoraNetSlicerLib.scene.context import SceneContext
 from CoraNetSlicerLib.self_test import run_self_test
 from CoraNetSlicerLib.widget import JobPanel
 

@@ -12,14 +12,14 @@ from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig
 from coranet.errors import ConfigError, JobError, ModelError
 from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Role, find_images, unique_case_names
 
-from .interpreter import Interpreter
-from .job_handle import JobHandle, Ticker
-from .job_runner import JobRunner
-from .overlays import show_prediction
-from .scene_context import SceneContext
-from .scene_export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
-from .scene_import import LoadedPrediction, find_or_load_volume, load_prediction
-from .training_plot import TrainingPlot
+from .environment.interpreter import Interpreter
+from .jobs.handle import JobHandle, Ticker
+from .jobs.runner import JobRunner
+from .scene.context import SceneContext
+from .scene.export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
+from .scene.overlays import show_prediction
+from .scene.results import LoadedPrediction, find_or_load_volume, load_prediction
+from .scene.training_plot import TrainingPlot
 
 TrainSettings = Union[None, str, Mapping[str, Any], TrainConfig]
 SegmentSettings = Union[None, Mapping[str, Any], SegmentConfig]

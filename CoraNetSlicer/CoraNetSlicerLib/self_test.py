@@ -15,9 +15,9 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from coranet.errors import CoraNetError
 from coranet.job import JobStatus
 
-from .job_handle import JobHandle
+from .jobs.handle import JobHandle
 from .logic import CoraNetLogic
-from .scene_import import LoadedPrediction
+from .scene.results import LoadedPrediction
 
 _SHAPE_KJI = (20, 24, 28)
 _SPACING_MM = (1.0, 1.2, 1.5)

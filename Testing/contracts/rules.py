@@ -10,7 +10,8 @@ from source_tree import Finding, SourceFile, is_below
 
 SLICER_ONLY = ("slicer", "qt", "ctk", "CoraNetSlicerLib", "CoraNetSlicer")
 CONTRACT = ("coranet.config", "coranet.job", "coranet.events", "coranet.errors")
-WIDGET_FILES = ("CoraNetSlicerLib.widget", "CoraNetSlicerLib.qt_ticker")
+WIDGET_FILES = ("CoraNetSlicerLib.widget", "CoraNetSlicerLib.panel")
+PRESENTERS = ("CoraNetSlicerLib.presenters",)
 DOORWAY = "CoraNetSlicer"
 PURE = ("coranet.networks", "coranet.losses", "coranet.uncertainty", "coranet.schedules")
 
@@ -83,7 +84,7 @@ def contract_needs_more_than_python(files: Iterable[SourceFile]) -> Iterator[Fin
 def qt_outside_the_widget(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 3, first half: only the widget files import qt or ctk."""
     for file in files:
-        if file.module not in WIDGET_FILES:
+        if not is_below(file.module, WIDGET_FILES):
             yield from (one for one in file.imports() if is_below(one.what, ("qt", "ctk", "PythonQt")))
 
 
@@ -91,10 +92,18 @@ def running_slicer_outside_the_doorway(files: Iterable[SourceFile]) -> Iterator[
     """Rule 3, second half: only the widget files and the doorway touch the running application."""
     application = ("slicer.mrmlScene", "slicer.app", "slicer.modules", "slicer.util")
     for file in files:
-        if file.module in (*WIDGET_FILES, DOORWAY):
+        if is_below(file.module, WIDGET_FILES) or file.module == DOORWAY:
             continue
         yield from (one for one in file.attribute_chains() if is_below(one.what, application))
         yield from (one for one in file.imports() if is_below(one.what, application))
+
+
+def presenters_need_the_application(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 3, last part: presenters run without Slicer; nodes reach them through the files of the scene."""
+    for file in files:
+        if is_below(file.module, PRESENTERS):
+            application = ("slicer", "qt", "ctk", "vtk", "vtkmodules")
+            yield from (one for one in file.imports() if is_below(one.what, application))
 
 
 def job_files_named_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:

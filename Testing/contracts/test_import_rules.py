@@ -49,6 +49,11 @@ def test_only_the_doorway_and_the_widget_touch_the_running_application():
     assert not violations, f"rule 3, scene and logics come in by argument:\n{violations}"
 
 
+def test_presenters_need_no_application():
+    violations = as_lines(rules.presenters_need_the_application(present(*SLICER_SIDE)))
+    assert not violations, f"rule 3, a presenter works in plain Python:\n{violations}"
+
+
 def test_only_the_job_package_names_the_files_of_a_job():
     violations = as_lines(rules.job_files_named_elsewhere(present(*ENGINE, *SLICER_SIDE)))
     assert not violations, f"rule 4, ask coranet.job for the path:\n{violations}"
@@ -87,6 +92,7 @@ BROKEN = [
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.mrmlScene.GetNodes()"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "from slicer import util"),
     (rules.job_files_named_elsewhere, "coranet.cli", "path = folder / 'events.jsonl'"),
+    (rules.presenters_need_the_application, "CoraNetSlicerLib.presenters.cases", "import slicer"),
     (rules.job_files_named_elsewhere, "CoraNetSlicerLib.logic", "path = f'{folder}/predictions'"),
     (rules.images_read_elsewhere, "coranet.data.cases", "import SimpleITK as sitk"),
     (rules.devices_asked_elsewhere, "coranet.doctor", "import torch\nprint(torch.cuda.is_available())"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from synthetic_predictions import CASE_ID, write_segmented_job
 
-from CoraNetSlicerLib.overlays import show_prediction
-from CoraNetSlicerLib.scene_context import SceneContext
-from CoraNetSlicerLib.scene_import import find_or_load_volume, load_prediction
+from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.scene.overlays import show_prediction
+from CoraNetSlicerLib.scene.results import find_or_load_volume, load_prediction
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import slicer
 
 from coranet.errors import DataError
 from coranet.job import Label
-from CoraNetSlicerLib.result_images import read_image
-from CoraNetSlicerLib.scene_context import SceneContext
-from CoraNetSlicerLib.scene_import import label_color
+from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.scene.images import read_image
+from CoraNetSlicerLib.scene.results import label_color
 
 Pair = tuple[Any, Any]
 

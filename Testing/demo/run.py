@@ -26,7 +26,7 @@ from coranet.errors import CoraNetError  # noqa: E402
 from coranet.job import JobStatus  # noqa: E402
 from coranet.terminal import TerminalProgress  # noqa: E402
 from CoraNetSlicerLib.logic import CoraNetLogic  # noqa: E402
-from CoraNetSlicerLib.scene_context import SceneContext  # noqa: E402
+from CoraNetSlicerLib.scene.context import SceneContext  # noqa: E402
 
 # In an output folder that carries this file everything is the demo's own and may be replaced.
 MARKER = ".coranet-demo"

@@ -18,7 +18,7 @@ from scene_builders import (
     rotated_ijk_to_ras,
 )
 
-from CoraNetSlicerLib.scene_context import SceneContext
+from CoraNetSlicerLib.scene.context import SceneContext
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from coranet.config import TrainConfig
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role
-from CoraNetSlicerLib.interpreter import Interpreter
-from CoraNetSlicerLib.job_runner import JobRunner
+from CoraNetSlicerLib.environment.interpreter import Interpreter
+from CoraNetSlicerLib.jobs.runner import JobRunner
 
 FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
 

@@ -10,7 +10,7 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-from CoraNetSlicerLib.scene_context import SceneContext
+from CoraNetSlicerLib.scene.context import SceneContext
 
 MODULE_FOLDER = Path(__file__).resolve().parents[2] / "CoraNetSlicer"
 SHAPE_KJI = (14, 20, 26)

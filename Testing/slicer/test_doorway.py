@@ -95,7 +95,7 @@ def doorway(context, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     yield module
-    sys.modules.pop("CoraNetSlicerLib.qt_ticker", None)
+    sys.modules.pop("CoraNetSlicerLib.panel.qt_ticker", None)
 
 
 def test_the_module_introduces_itself(doorway):

@@ -10,7 +10,7 @@ from job_fixtures import a_training_job, fake_runner, wait_until
 from coranet.errors import JobError
 from coranet.events import Finished, Losses, Progress, Started
 from coranet.job import JobStatus
-from CoraNetSlicerLib.job_handle import JobHandle
+from CoraNetSlicerLib.jobs.handle import JobHandle
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from job_fixtures import FAKE_ENGINE, a_training_job, fake_runner, wait_until
 from coranet.errors import JobError, StorageError
 from coranet.job import JobStatus
 from coranet.job.process import start_time
-from CoraNetSlicerLib.interpreter import Interpreter
-from CoraNetSlicerLib.job_runner import JobRunner
+from CoraNetSlicerLib.environment.interpreter import Interpreter
+from CoraNetSlicerLib.jobs.runner import JobRunner
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from coranet.config import SegmentConfig, TrainConfig
 from coranet.errors import ConfigError, DataError, JobError, ModelError
 from coranet.events import Losses
 from coranet.job import JobKind, JobStatus, Role
-from CoraNetSlicerLib.job_handle import JobHandle
+from CoraNetSlicerLib.jobs.handle import JobHandle
 from CoraNetSlicerLib.logic import CoraNetLogic, segmentConfig, trainConfig
 
 

@@ -10,14 +10,14 @@ import slicer
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-from CoraNetSlicerLib.overlays import (
+from CoraNetSlicerLib.scene.overlays import (
     RESULT_FILL_OPACITY,
     conservative_color,
     radical_color,
     show_prediction,
     show_uncertainty,
 )
-from CoraNetSlicerLib.scene_import import UNCERTAIN_SEGMENT, find_or_load_volume, load_prediction
+from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume, load_prediction
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
 RADICAL = [f"radical-{value}" for value in (PANCREAS, TUMOR)]

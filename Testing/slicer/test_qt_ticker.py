@@ -26,11 +26,11 @@ class Timer:
 @pytest.fixture
 def ticker(monkeypatch):
     monkeypatch.setitem(sys.modules, "qt", types.SimpleNamespace(QTimer=Timer))
-    sys.modules.pop("CoraNetSlicerLib.qt_ticker", None)
-    from CoraNetSlicerLib.qt_ticker import QtTicker
+    sys.modules.pop("CoraNetSlicerLib.panel.qt_ticker", None)
+    from CoraNetSlicerLib.panel.qt_ticker import QtTicker
 
     yield QtTicker(250)
-    sys.modules.pop("CoraNetSlicerLib.qt_ticker", None)
+    sys.modules.pop("CoraNetSlicerLib.panel.qt_ticker", None)
 
 
 def test_it_calls_until_it_is_stopped(ticker):

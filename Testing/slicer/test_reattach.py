@@ -20,7 +20,7 @@ import os, sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import numpy as np
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.scene_context import SceneContext
+from CoraNetSlicerLib.scene.context import SceneContext
 from job_fixtures import fake_runner
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 

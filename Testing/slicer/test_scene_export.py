@@ -25,7 +25,7 @@ from scene_builders import (
 from coranet.config import SegmentConfig, TrainConfig
 from coranet.errors import DataError, JobError, StorageError
 from coranet.job import Job, JobKind, JobStatus, Role
-from CoraNetSlicerLib.scene_export import TrainingNodes, export_segment_job, export_training_job
+from CoraNetSlicerLib.scene.export import TrainingNodes, export_segment_job, export_training_job
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from vtkmodules.vtkCommonCore import vtkStringArray
 from coranet.errors import DataError
 from coranet.job import Label
 
-from .scene_context import SceneContext
+from .context import SceneContext
 
 # Slicer gives this type to every new segment; it says nothing about what the segment is.
 _ANY_TISSUE = "SCT^85756007^Tissue"

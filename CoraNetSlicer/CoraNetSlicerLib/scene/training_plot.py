@@ -12,7 +12,7 @@ from vtkmodules.vtkCommonDataModel import vtkTable
 
 from coranet.events import Event, Losses, Validation, without_superseded
 
-from .scene_context import SceneContext
+from .context import SceneContext
 
 TRAINING_ATTRIBUTE = "CoraNetSlicer.Training"
 PART_ATTRIBUTE = "CoraNetSlicer.TrainingPlotPart"

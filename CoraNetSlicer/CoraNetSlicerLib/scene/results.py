@@ -15,8 +15,8 @@ from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
 from coranet.errors import DataError
 from coranet.job import Case, Job, Label
 
-from .result_images import read_image, read_on_grid_of, require_unit_range, require_values, voxel_values
-from .scene_context import SceneContext
+from .context import SceneContext
+from .images import read_image, read_on_grid_of, require_unit_range, require_values, voxel_values
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
 PREDICTION_ATTRIBUTE = "CoraNetSlicer.Prediction"

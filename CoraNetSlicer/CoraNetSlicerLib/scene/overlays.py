@@ -12,8 +12,8 @@ from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkDataSetAttributes
 from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
 from vtkmodules.vtkFiltersGeneral import vtkWarpVector
 
-from .scene_context import SceneContext
-from .scene_import import UNCERTAIN_SEGMENT, LoadedPrediction, label_color, segment_id
+from .context import SceneContext
+from .results import UNCERTAIN_SEGMENT, LoadedPrediction, label_color, segment_id
 
 RESULT_FILL_OPACITY = 0.5
 UNCERTAIN_FILL_OPACITY = 0.4

@@ -12,9 +12,9 @@ from typing import Any, Optional
 from coranet.errors import JobError, storage_error
 from coranet.job import Job, JobStatus, ProcessIdentity, is_alive, terminate_tree
 
-from .interpreter import Interpreter
+from ..environment.interpreter import Interpreter
 
-ENGINE = Path(__file__).resolve().parents[1] / "coranet" / "__main__.py"
+ENGINE = Path(__file__).resolve().parents[2] / "coranet" / "__main__.py"
 GRACE_S = 30.0
 # From launch to the first sign of life: importing PyTorch from a slow disk takes this long at worst.
 STARTING_S = 180.0

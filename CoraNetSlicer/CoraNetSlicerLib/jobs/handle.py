@@ -15,7 +15,7 @@ from coranet.errors import CoraNetError, JobError
 from coranet.events import Event, EventReader, Failed, Finished, Progress, Started, without_superseded
 from coranet.job import Job, JobKind, JobStatus
 
-from .job_runner import GRACE_S, JobProcess, JobRunner
+from .runner import GRACE_S, JobProcess, JobRunner
 
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2

@@ -19,8 +19,8 @@ from coranet.config import SegmentConfig, TrainConfig
 from coranet.errors import DataError, JobError, StorageError, storage_error
 from coranet.job import Case, Datalist, Job, JobKind, Role, unique_case_names
 
-from .scene_context import SceneContext
-from .scene_import import mark_as_case
+from .context import SceneContext
+from .results import mark_as_case
 from .segment_classes import classes_of, label_array
 
 LabeledNodes = tuple[Any, Any]

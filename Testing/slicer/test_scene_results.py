@@ -23,7 +23,7 @@ from synthetic_predictions import (
 
 from coranet.errors import DataError, JobError
 from coranet.job import Case, Role
-from CoraNetSlicerLib.scene_import import (
+from CoraNetSlicerLib.scene.results import (
     UNCERTAIN_SEGMENT,
     find_or_load_volume,
     load_prediction,

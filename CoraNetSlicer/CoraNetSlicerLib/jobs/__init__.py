@@ -1,0 +1,1 @@
+"""Jobs in the hands of the application: started, watched, stopped."""

@@ -1,0 +1,1 @@
+"""The widgets. Only these files import qt."""

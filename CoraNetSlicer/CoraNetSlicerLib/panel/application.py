@@ -1,0 +1,113 @@
+"""What the panel asks of the running application; tests have one of their own."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+import qt
+import slicer
+
+_GROUP = "CoraNetSlicer/"
+
+
+class Application:
+    """The running application, as far as the panel needs it."""
+
+    @property
+    def scene(self) -> Any:
+        """The scene of the application."""
+        return slicer.mrmlScene
+
+    # -- asking a person ---------------------------------------------------------------------------------------------
+
+    def confirm(self, question: str) -> bool:
+        """Whether the answer to a question is yes."""
+        return bool(slicer.util.confirmYesNoDisplay(question))
+
+    def choose(self, question: str, answers: Mapping[str, str]) -> str:
+        """Let a person choose one of several answers.
+
+        Args:
+            question: what is asked.
+            answers: key of each answer -> text of its button, in order; the last one is taken when the window is closed.
+
+        Returns:
+            The key of the answer.
+        """
+        box = qt.QMessageBox(slicer.util.mainWindow())
+        box.setWindowTitle("CoraNet")
+        box.setText(question)
+        buttons = {key: box.addButton(text, qt.QMessageBox.AcceptRole) for key, text in answers.items()}
+        execute = getattr(box, "exec_", None) or box.exec
+        execute()
+        clicked = box.clickedButton()
+        texts = {str(button.text): key for key, button in buttons.items()}
+        return texts.get(str(clicked.text) if clicked is not None else "", list(answers)[-1])
+
+    def choose_folder(self, title: str, start: str = "") -> str:
+        """A folder that a person chose; "" if none was chosen."""
+        return str(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, start) or "")
+
+    def choose_file(self, title: str, file_types: str, start: str = "") -> str:
+        """A file that a person chose, of types such as "Datalist (*.json)"; "" if none was chosen."""
+        return str(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, start, file_types) or "")
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+
+    def show_chart(self, chart: Any) -> None:
+        """Bring a vtkMRMLPlotChartNode into view."""
+        slicer.modules.plots.logic().ShowChartInLayout(chart)
+
+    def show_volume(self, volume: Any) -> None:
+        """Bring a volume into all slice views, fitted to them."""
+        slicer.util.setSliceViewerLayers(background=volume, fit=True)
+
+    def show_sequence(self, browser: Any) -> None:
+        """Show the tool bar that scrolls through a vtkMRMLSequenceBrowserNode."""
+        if hasattr(slicer.modules, "sequences"):
+            slicer.modules.sequences.setToolBarActiveBrowserNode(browser)
+            slicer.modules.sequences.setToolBarVisible(True)
+
+    def slice_composite_nodes(self) -> list[Any]:
+        """vtkMRMLSliceCompositeNode of each slice view."""
+        return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
+
+    def open_folder(self, folder: Path) -> None:
+        """Show a folder in the file manager of the system."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))
+
+    def copy_text(self, text: str) -> None:
+        """Put a text onto the clipboard."""
+        qt.QApplication.clipboard().setText(text)
+
+    # -- remembering, and doing later --------------------------------------------------------------------------------
+
+    def setting(self, name: str, default: str = "") -> str:
+        """A setting of this machine that outlives the scene."""
+        value = qt.QSettings().value(_GROUP + name, default)
+        return default if value is None else str(value)
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Remember a setting of this machine."""
+        qt.QSettings().setValue(_GROUP + name, value)
+
+    def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
+        """Do something when the application has dealt with what is waiting."""
+        qt.QTimer.singleShot(milliseconds, action)
+
+    # -- processes and packages --------------------------------------------------------------------------------------
+
+    def python_slicer(self) -> Optional[str]:
+        """Path of PythonSlicer, the application's own Python; None if it is not there."""
+        return shutil.which("PythonSlicer")
+
+    def startup_environment(self) -> dict[str, str]:
+        """The environment as it was before the application changed it."""
+        return dict(slicer.util.startupEnvironment())
+
+    def restart(self) -> None:
+        """Start the application anew; unsaved work is asked for by the application itself."""
+        slicer.util.restart()

@@ -1,0 +1,88 @@
+"""The panel: its sections, and who of them must hear of what happens in another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coranet.job import JobKind
+
+from ..environment.environment import Environment
+from ..jobs.handle import JobHandle
+from ..logic import CoraNetLogic
+from ..parameters import Parameters
+from ..presenters.cases import CasesPresenter
+from ..presenters.environment import EnvironmentPresenter
+from ..presenters.jobs import JobsPresenter
+from ..presenters.overlays import OverlaysPresenter
+from ..presenters.segmentation import SegmentationPresenter
+from ..presenters.training import TrainingPresenter
+from .data_section import DataSection
+from .environment_section import EnvironmentSection
+from .jobs_section import JobsSection
+from .overlays_section import OverlaysSection
+from .segment_section import SegmentSection
+from .train_section import TrainSection
+
+
+class Panel:
+    """Everything between the form and the logic."""
+
+    def __init__(self, ui: Any, logic: CoraNetLogic, application: Any) -> None:
+        """Build presenters and sections, bind them to each other, and show what the scene remembers.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            logic: does the work.
+            application: as panel.application.Application.
+        """
+        self.parameters = Parameters(logic.context.scene)
+        self.environment = EnvironmentPresenter(Environment.of(application), application)
+        self.cases = CasesPresenter(logic.context, self.parameters)
+        self.training = TrainingPresenter(logic, self.cases, self.environment, self.parameters, application)
+        self.segmentation = SegmentationPresenter(logic, self.environment, self.parameters, application)
+        self.overlays = OverlaysPresenter(logic.context, self.parameters, application)
+        self.jobs = JobsPresenter(logic, application)
+        self._logic = logic
+        self._sections = [
+            EnvironmentSection(ui, self.environment, application),
+            DataSection(ui, self.cases, application),
+            TrainSection(ui, self.training, application),
+            SegmentSection(ui, self.segmentation, application),
+            OverlaysSection(ui, self.overlays, application),
+            JobsSection(ui, self.jobs, application),
+        ]
+        self.environment.changed.connect(self._use_environment)
+        self.training.started.connect(self._on_job)
+        self.training.ended.connect(self._on_job)
+        self.segmentation.started.connect(self._on_job)
+        self.segmentation.ended.connect(self._on_job)
+        self.segmentation.loaded.connect(self.overlays.show)
+        self.jobs.opened.connect(self.open_job)
+        self.environment.examine()
+
+    def open_job(self, handle: JobHandle) -> None:
+        """Show a job in the section that is made for it."""
+        section = self.training if handle.kind is JobKind.TRAIN else self.segmentation
+        section.attach(handle)
+
+    def restore(self) -> None:
+        """Show what the scene remembers, after it was loaded or cleared."""
+        for presenter in (self.cases, self.training, self.segmentation, self.overlays):
+            presenter.restore()
+
+    def cleanup(self) -> None:
+        """Let go of everything; jobs go on."""
+        for section in self._sections:
+            section.cleanup()
+        for presenter in (self.environment, self.training, self.segmentation, self.overlays, self.jobs):
+            presenter.close()
+
+    def _use_environment(self) -> None:
+        interpreter = self.environment.interpreter
+        if interpreter is not None:
+            self._logic.useInterpreter(interpreter)
+
+    def _on_job(self, handle: JobHandle) -> None:
+        self.jobs.refresh()
+        if handle.kind is JobKind.TRAIN:
+            self.segmentation.refresh_models()

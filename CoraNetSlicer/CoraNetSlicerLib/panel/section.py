@@ -1,0 +1,70 @@
+"""What all sections of the panel have in common: connections that end, buttons that say why, errors beside the field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from coranet.errors import CoraNetError
+
+
+class Section:
+    """Binds a part of the form to its presenter."""
+
+    def __init__(self, ui: Any) -> None:
+        """Take the form.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+        """
+        self._ui = ui
+        self._connections: list[tuple[Any, Callable[..., Any]]] = []
+        self._tool_tips: dict[str, str] = {}
+
+    def connect(self, signal: Any, receiver: Callable[..., Any]) -> None:
+        """Connect a signal of a widget or of a presenter until `cleanup`."""
+        signal.connect(receiver)
+        self._connections.append((signal, receiver))
+
+    def cleanup(self) -> None:
+        """Let go of everything: PythonQt keeps the object of a connected method alive."""
+        for signal, receiver in self._connections:
+            signal.disconnect(receiver)
+        self._connections.clear()
+
+    def permit(self, widget: Any, reason: str) -> None:
+        """Enable a widget, or grey it out and say why.
+
+        Args:
+            widget: a named widget.
+            reason: why it cannot be used now; "": it can.
+        """
+        name = str(widget.objectName)
+        if name not in self._tool_tips:
+            self._tool_tips[name] = str(widget.toolTip)
+        widget.setEnabled(not reason)
+        widget.setToolTip(reason or self._tool_tips[name])
+
+    def attempt(self, label: Any, action: Callable[[], object]) -> bool:
+        """Do something that may fail for a reason that a person should read.
+
+        Args:
+            label: says the reason, beside the field; it is emptied when all is well.
+            action: what to do.
+
+        Returns:
+            Whether it was done.
+        """
+        try:
+            action()
+        except CoraNetError as error:
+            say(label, str(error))
+            return False
+        say(label, "")
+        return True
+
+
+def say(label: Any, text: str) -> None:
+    """Show a text; a label without one takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))

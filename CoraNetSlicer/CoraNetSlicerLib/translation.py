@@ -1,0 +1,13 @@
+"""The texts that a person reads, in the language of the application."""
+
+from __future__ import annotations
+
+try:
+    from slicer.i18n import tr as _
+except ImportError:  # outside the application, and in Slicer before 5.6
+
+    def _(text: str) -> str:  # the translator has this name everywhere in Slicer
+        return text
+
+
+__all__ = ["_"]

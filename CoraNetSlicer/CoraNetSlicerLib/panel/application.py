@@ -32,7 +32,7 @@ class Application:
 
         Args:
             question: what is asked.
-            answers: key of each answer -> text of its button, in order; the last one is taken when the window is closed.
+            answers: key of each answer -> text of its button, in order; closing the window is the last one.
 
         Returns:
             The key of the answer.
@@ -72,7 +72,7 @@ class Application:
             slicer.modules.sequences.setToolBarVisible(True)
 
     def slice_composite_nodes(self) -> list[Any]:
-        """vtkMRMLSliceCompositeNode of each slice view."""
+        """The vtkMRMLSliceCompositeNode of each slice view."""
         return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
 
     def open_folder(self, folder: Path) -> None:

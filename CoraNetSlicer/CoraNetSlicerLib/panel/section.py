@@ -1,4 +1,4 @@
-"""What all sections of the panel have in common: connections that end, buttons that say why, errors beside the field."""
+"""What all sections of the panel have in common: connections that end, buttons and fields that say why."""
 
 from __future__ import annotations
 

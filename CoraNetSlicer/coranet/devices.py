@@ -13,7 +13,7 @@ import torch
 
 from .config import MachineConfig
 from .errors import DeviceError
-from .main_memory import available_bytes
+from .main_memory import available_bytes, peak_bytes
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 # What the allocators of processors, CUDA, its libraries and MPS say.
@@ -130,6 +130,18 @@ def free_memory_bytes(device: Device) -> int | None:
         most = getattr(torch.mps, "recommended_max_memory", None)
         return int(most() - torch.mps.driver_allocated_memory()) if most else available_bytes()
     return available_bytes()
+
+
+def used_memory(device: Device) -> str:
+    """The most memory that the work of this process took so far, in a sentence; "" where it cannot be asked."""
+    place = device.torch_device
+    if place.type == "cuda":
+        used, what = int(torch.cuda.max_memory_reserved(place)), "of the graphics card's memory"
+    elif place.type == "mps":
+        used, what = int(torch.mps.driver_allocated_memory()), "of memory"
+    else:
+        used, what = peak_bytes() or 0, "of main memory"
+    return f"at most {used / 2**30:.1f} GiB {what} were used." if used else ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

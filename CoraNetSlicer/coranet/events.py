@@ -81,7 +81,7 @@ class Warned(Event):
 
 @dataclass(frozen=True)
 class Noted(Event):
-    """Something that was decided for the user, in words. `code` is for programs and does not change."""
+    """Something that was decided for the user, or measured, in words. `code` is for programs and does not change."""
 
     type: ClassVar[str] = "note"
     code: str

@@ -1,4 +1,4 @@
-"""How much of the computer's main memory is free. Never fails: None where it cannot be asked."""
+"""How much of the computer's main memory is free or was used. Never fails: None where it cannot be asked."""
 
 from __future__ import annotations
 
@@ -23,6 +23,19 @@ def available_bytes() -> int | None:
             )
         return _on_linux(Path("/"))
     except (OSError, ValueError, AttributeError, subprocess.SubprocessError):
+        return None
+
+
+def peak_bytes() -> int | None:
+    """Most main memory that this process has held at once so far; None: unknown."""
+    try:
+        if sys.platform == "win32":
+            return _peak_on_windows()
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 1024 * peak
+    except (ImportError, OSError, AttributeError):
         return None
 
 
@@ -76,3 +89,30 @@ def _on_windows() -> int | None:
     status.dwLength = ctypes.sizeof(status)
     kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - exists on Windows alone
     return int(status.ullAvailPhys) if kernel.GlobalMemoryStatusEx(ctypes.byref(status)) else None
+
+
+class _MemoryCounters(ctypes.Structure):
+    """PROCESS_MEMORY_COUNTERS of the Windows API."""
+
+    _fields_ = [
+        ("cb", ctypes.c_ulong),
+        ("PageFaultCount", ctypes.c_ulong),
+        ("PeakWorkingSetSize", ctypes.c_size_t),
+        ("WorkingSetSize", ctypes.c_size_t),
+        ("QuotaPeakPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaPeakNonPagedPoolUsage", ctypes.c_size_t),
+        ("QuotaNonPagedPoolUsage", ctypes.c_size_t),
+        ("PagefileUsage", ctypes.c_size_t),
+        ("PeakPagefileUsage", ctypes.c_size_t),
+    ]
+
+
+def _peak_on_windows() -> int | None:
+    counters = _MemoryCounters()
+    counters.cb = ctypes.sizeof(counters)
+    kernel = getattr(ctypes, "windll").kernel32  # noqa: B009 - exists on Windows alone
+    # The handle of this process is -1 in the width of a pointer.
+    this_process = ctypes.c_void_p(-1)
+    answered = kernel.K32GetProcessMemoryInfo(this_process, ctypes.byref(counters), counters.cb)
+    return int(counters.PeakWorkingSetSize) if answered else None

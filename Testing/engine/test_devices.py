@@ -13,6 +13,7 @@ from coranet.devices import (
     free_memory_bytes,
     is_out_of_memory,
     processor_computes_bfloat16,
+    used_memory,
 )
 from coranet.errors import DeviceError
 
@@ -208,3 +209,14 @@ def test_the_allocator_of_this_processor_is_understood():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
+
+
+def test_the_memory_that_was_used_is_told_for_each_kind_of_device(monkeypatch):
+    gib = 2**30
+    monkeypatch.setattr(devices, "peak_bytes", lambda: 3 * gib)
+    assert used_memory(on_cpu()) == "at most 3.0 GiB of main memory were used."
+    monkeypatch.setattr(devices, "peak_bytes", lambda: None)
+    assert used_memory(on_cpu()) == ""
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda place: int(5.1 * gib))
+    card = Device(torch.device("cuda:0"), torch.float16, "a card")
+    assert used_memory(card) == "at most 5.1 GiB of the graphics card's memory were used."

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from coranet import main_memory
-from coranet.main_memory import available_bytes, of_vm_stat
+from coranet.main_memory import available_bytes, of_vm_stat, peak_bytes
 
 VM_STAT = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
 Pages free:                               10.
@@ -81,3 +81,19 @@ def test_a_machine_that_cannot_be_asked_is_no_error(monkeypatch, error):
 def test_a_windows_without_its_interface_is_no_error(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     assert available_bytes() is None
+
+
+def test_what_a_process_has_held_does_not_shrink():
+    before = peak_bytes()
+    block = bytearray(b"x") * (64 * 2**20)
+    assert len(block) == 64 * 2**20
+    del block
+    if sys.platform.startswith("linux"):
+        assert before is not None and 2**20 < before < 2**50
+        assert peak_bytes() >= before and peak_bytes() >= 64 * 2**20
+
+
+def test_the_peak_of_a_windows_without_its_interface_is_unknown(monkeypatch):
+    if sys.platform != "win32":
+        monkeypatch.setattr(sys, "platform", "win32")
+        assert peak_bytes() is None

@@ -14,9 +14,9 @@ from ..data.augmentation import Augmentation
 from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
 from ..data.patches import PatchSampler
-from ..devices import Device
+from ..devices import Device, used_memory
 from ..errors import JobError
-from ..events import Started
+from ..events import Noted, Started
 from ..inference import SlidingWindow
 from ..job import Datalist, Job, Role
 from ..job.files import read_json, remove_folder, write_json_atomic
@@ -81,6 +81,8 @@ class _Training:
         with self._loader(cases, plan) as loader:
             around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, window))
             Trainer(state, cases, loader, around).run(job.last_checkpoint_path, job.best_checkpoint_path)
+        if used := used_memory(device):
+            self._reporter.emit(Noted("memory_used", used))
         return self._finish(state, plan, datalist, cases, window) if self._team.is_leader else ""
 
     def _plan(self, datalist: Datalist) -> Plan:

@@ -63,8 +63,8 @@ def _told(error: CoraNetError) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from .data.datalist import read_datalist, with_validation_cases
-    from .job import Job, JobKind
+    from .data.datalist import with_validation_cases
+    from .job import Job, JobKind, read_datalist
 
     config = TrainConfig.from_preset(options.preset, _settings(options))
     if options.resume and Job.exists(options.output):
@@ -83,8 +83,7 @@ def _segment(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from .data.datalist import read_datalist
-    from .job import Role
+    from .job import Role, read_datalist
 
     cases = read_datalist(options.datalist).with_role(Role.TEST)
     if not cases:

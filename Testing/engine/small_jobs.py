@@ -14,8 +14,8 @@ import torch
 
 from coranet.cli import main
 from coranet.config import SegmentConfig, TrainConfig
-from coranet.data.datalist import input_cases, read_datalist, with_validation_cases
-from coranet.job import Datalist, Job, JobKind
+from coranet.data.datalist import input_cases, with_validation_cases
+from coranet.job import Datalist, Job, JobKind, read_datalist
 from coranet.model_package import ModelPackage
 from coranet.phantoms import PhantomSet, write_phantom_set
 

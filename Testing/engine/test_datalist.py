@@ -8,13 +8,12 @@ import SimpleITK as sitk
 
 from coranet.data.datalist import (
     input_cases,
-    read_datalist,
     with_labeled_cases,
     with_true_labels,
     with_validation_cases,
 )
 from coranet.errors import DataError
-from coranet.job import Case, Datalist, Label, Role
+from coranet.job import Case, Datalist, Label, Role, read_datalist
 
 LABELS = {"0": "background", "7": "lesion", "2": "organ"}
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from coranet.data.datalist import read_datalist
 from coranet.errors import DataError
-from coranet.job import Role
+from coranet.job import Role, read_datalist
 from coranet.phantoms import LABELS, PhantomSet, make_phantom, write_phantom_set
 from coranet.volume import read_image, read_label_map
 

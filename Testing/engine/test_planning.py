@@ -7,11 +7,10 @@ import pytest
 from small_jobs import training_job
 
 from coranet.config import TrainConfig
-from coranet.data.datalist import read_datalist
 from coranet.devices import Device
 from coranet.errors import DataError, JobError
 from coranet.events import CheckpointSaved, Noted, Warned
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.job import Case, Datalist, Job, JobKind, Label, Role, read_datalist
 from coranet.job.files import read_json, write_json_atomic
 from coranet.training import planning
 from coranet.training.memory import BatchSizes

@@ -1,55 +1,17 @@
-"""Datalists: the Medical Segmentation Decathlon's dataset.json with one key more, ``unlabeled``."""
+"""Which cases a training or a segmentation works on: given by files and folders, set aside, or left out."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import DataError
-from ..job import Case, Datalist, Label, Role, find_images, image_name, is_image_file, unique_case_names
+from ..job import Case, Datalist, Role, find_images, image_name, is_image_file, unique_case_names
 from ..volume import holds_dicom
-
-_ROLE_OF_KEY = {
-    "training": Role.TRAINING, "unlabeled": Role.UNLABELED, "validation": Role.VALIDATION, "test": Role.TEST,
-}  # fmt: skip
-
-
-def read_datalist(path: str | Path) -> Datalist:
-    """Read a dataset.json.
-
-    Args:
-        path: JSON file with ``training`` [{image, label}], optional ``unlabeled`` [{image} or path], ``validation`` and
-            ``test`` [{image, label}], and ``labels`` {value: name}. Paths are relative to the file.
-
-    Raises:
-        DataError: the file or one of its rows cannot be used; the message names both.
-    """
-    path = Path(path)
-    content = _read_json_object(path)
-    label_names = _label_names(content.get("labels"), path)
-    rows = [
-        (role, _row_of(row, key, path))
-        for key, role in _ROLE_OF_KEY.items()
-        for row in _rows_of(content, key, path)
-    ]  # fmt: skip
-    # Files of the Decathlon list their test images without labels: nothing can be measured on these.
-    rows = [(role, row) for role, row in rows if role is not Role.TEST or "label" in row]
-    names = unique_case_names(image_name(row["image"]) for _, row in rows)
-    cases = [
-        Case(name, role, _absolute(path, row["image"]), _absolute(path, row["label"]) if row.get("label") else None)
-        for name, (role, row) in zip(names, rows, strict=True)
-    ]
-    _require_distinct_images(cases, path)
-    try:
-        return Datalist(tuple(cases), tuple(Label(value, name) for value, name in label_names))
-    except DataError as error:
-        raise DataError(f"in the datalist '{path}' {error}") from None
 
 
 def input_cases(inputs: Iterable[str | Path]) -> tuple[Case, ...]:
@@ -146,66 +108,3 @@ def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
         return replace(case, role=Role.TRAINING, label=str(paths[0]))
 
     return replace(datalist, cases=tuple(labeled(case) for case in datalist.cases))
-
-
-def _read_json_object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"the datalist '{path}' does not exist; correct the path.") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"the datalist '{path}' cannot be read as JSON ({error}); correct the file.") from error
-    if not isinstance(content, dict):
-        raise DataError(f"the datalist '{path}' must hold a JSON object, got {type(content).__name__}.")
-    return content
-
-
-def _label_names(content: Any, path: Path) -> list[tuple[int, str]]:
-    names = {str(key).strip(): str(name) for key, name in content.items()} if isinstance(content, Mapping) else {}
-    names.pop("0", None)  # the background by definition
-    if not names:
-        raise DataError(f"the datalist '{path}' needs 'labels', for example {{\"1\": \"pancreas\"}}; add them.")
-    for key in names:
-        if not key.isdecimal():
-            raise DataError(
-                f"the datalist '{path}' has the label value '{key}', expected a whole number of at least 1; correct it."
-            )
-    return [(int(key), name) for key, name in names.items()]
-
-
-def _rows_of(content: Mapping[str, Any], key: str, path: Path) -> list[Any]:
-    rows = content.get(key, [])
-    if not isinstance(rows, list):
-        raise DataError(f"'{key}' in the datalist '{path}' must be a list, got {type(rows).__name__}.")
-    return rows
-
-
-def _row_of(row: Any, key: str, path: Path) -> dict[str, str]:
-    if isinstance(row, str):
-        row = {"image": row}
-    if not isinstance(row, dict) or not isinstance(row.get("image"), str):
-        raise DataError(f"a row of '{key}' in the datalist '{path}' must have an 'image', got {row!r}.")
-    if not isinstance(row.get("label", ""), str):
-        raise DataError(
-            f"the 'label' of '{row['image']}' in the datalist '{path}' must be a path, got {row['label']!r}."
-        )
-    if key in ("training", "validation") and not row.get("label"):
-        raise DataError(
-            f"'{row['image']}' of '{key}' in the datalist '{path}' has no 'label'; add it or move it to 'unlabeled'."
-        )
-    return row
-
-
-def _absolute(datalist: Path, path: str) -> str:
-    return str((datalist.parent / path).absolute())
-
-
-def _require_distinct_images(cases: Sequence[Case], path: Path) -> None:
-    first: dict[str, Case] = {}
-    for case in cases:
-        other = first.setdefault(str(Path(case.image).resolve()), case)
-        if other is not case:
-            raise DataError(
-                f"the datalist '{path}' names '{case.image}' twice, as {other.role.value} and as {case.role.value}; "
-                "keep one of them."
-            )

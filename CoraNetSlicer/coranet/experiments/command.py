@@ -101,7 +101,7 @@ def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> Non
 
 
 def _question(options: argparse.Namespace) -> Question:
-    from ..data.datalist import read_datalist
+    from ..job import read_datalist
     from .plan import Question, read_variants
 
     if options.jobs < 1:

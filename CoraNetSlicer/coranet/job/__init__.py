@@ -2,11 +2,16 @@
 
 from .case_names import unique_case_names
 from .datalist import Case, Datalist, Label, Role
-from .directory import Job, JobKind, JobStatus
+from .datalist_file import find_cases, read_datalist
+from .deletion import delete_job, job_size
+from .directory import Job
+from .event_tail import read_last_events
 from .files import read_json, write_json_atomic
 from .image_files import find_images, image_name, is_image_file
+from .model_card import ModelCard
 from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
+from .status import JobKind, JobStatus
 
 __all__ = [
     "Case",
@@ -15,14 +20,20 @@ __all__ = [
     "JobKind",
     "JobStatus",
     "Label",
+    "ModelCard",
     "PredictionFiles",
     "ProcessIdentity",
     "Role",
+    "find_cases",
+    "delete_job",
     "find_images",
     "image_name",
     "is_alive",
     "is_image_file",
+    "read_datalist",
+    "job_size",
     "read_json",
+    "read_last_events",
     "terminate_tree",
     "unique_case_names",
     "write_json_atomic",

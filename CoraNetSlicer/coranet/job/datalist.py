@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
@@ -95,6 +95,15 @@ class Datalist:
     def with_role(self, *roles: Role) -> tuple[Case, ...]:
         """The cases that have one of `roles`, in the order of the list."""
         return tuple(case for case in self.cases if case.role in roles)
+
+    def with_absolute_paths(self, folder: Path) -> Datalist:
+        """The same, with relative paths completed by `folder`."""
+
+        def absolute(path: Optional[str]) -> Optional[str]:
+            return str(folder / path) if path else None  # `/` keeps an absolute right side
+
+        cases = (replace(case, image=absolute(case.image) or "", label=absolute(case.label)) for case in self.cases)
+        return replace(self, cases=tuple(cases))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; the inverse of `from_dict`."""

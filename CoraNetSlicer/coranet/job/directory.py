@@ -8,8 +8,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
-from enum import Enum
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -18,9 +17,11 @@ from ..config import SegmentConfig, TrainConfig
 from ..errors import JobError, storage_error
 from ..events import Cancelled, Event, EventWriter, Failed, Finished, read_events
 from .datalist import Datalist
+from .event_tail import read_last_event
 from .files import read_json, write_json_atomic
 from .prediction_files import PredictionFiles
 from .process import START_TOLERANCE_S, ProcessIdentity, is_alive
+from .status import JobKind, JobStatus
 
 SCHEMA_VERSION = 1
 HEARTBEAT_INTERVAL_S = 5.0
@@ -28,30 +29,6 @@ HEARTBEAT_INTERVAL_S = 5.0
 SILENCE_S = 120.0
 
 Config = Union[TrainConfig, SegmentConfig]
-
-
-class JobKind(str, Enum):
-    """What a job does."""
-
-    TRAIN = "train"
-    SEGMENT = "segment"
-
-
-class JobStatus(str, Enum):
-    """Where a job stands."""
-
-    CREATED = "created"
-    RUNNING = "running"
-    FINISHED = "finished"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    CRASHED = "crashed"
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no process works on the job any more."""
-        return self not in (JobStatus.CREATED, JobStatus.RUNNING)
-
 
 _STATUS_OF_FINAL_EVENT = {Finished: JobStatus.FINISHED, Failed: JobStatus.FAILED, Cancelled: JobStatus.CANCELLED}
 
@@ -150,8 +127,11 @@ class Job:
 
     def read_datalist(self) -> Datalist:
         """The cases; relative paths are completed with the job's folder."""
-        content = read_json(self._datalist_path)
-        return _with_absolute_paths(Datalist.from_dict(content, source=self._datalist_path), self.folder)
+        return self.read_relative_datalist().with_absolute_paths(self.folder)
+
+    def read_relative_datalist(self) -> Datalist:
+        """The cases as they were written: what was exported for the job has a path that starts at its folder."""
+        return Datalist.from_dict(read_json(self._datalist_path), source=self._datalist_path)
 
     def write_datalist(self, datalist: Datalist) -> None:
         """Replace the cases (before the first step only)."""
@@ -176,8 +156,9 @@ class Job:
             return JobStatus.RUNNING
         # What an earlier process said last is not this one's last word.
         since = process["started"] - START_TOLERANCE_S
-        events = [event for event in self.read_events() if event.time >= since]
-        return _STATUS_OF_FINAL_EVENT.get(type(events[-1]), JobStatus.CRASHED) if events else JobStatus.CRASHED
+        last = read_last_event(self.events_path)
+        said = last is not None and last.time >= since
+        return _STATUS_OF_FINAL_EVENT.get(type(last), JobStatus.CRASHED) if said else JobStatus.CRASHED
 
     def claim(self) -> ProcessIdentity:
         """Make the calling process the one that works on this job.
@@ -284,6 +265,14 @@ class Job:
         """metrics.csv: the same, a row for each case and class."""
         return self.folder / "metrics.csv"
 
+    @property
+    def own_paths(self) -> tuple[Path, ...]:
+        """All that a job may write, job.json first, but the exported images and labels, which the datalist names."""
+        made = ("cache", "checkpoints", "snapshots", "model") if self.kind is JobKind.TRAIN else ("predictions",)
+        files = (self._job_path, self._config_path, self._datalist_path, self._process_path, self._cancel_path)
+        told = (self.events_path, self.log_path, self.metrics_path, self.metrics_table_path)
+        return (*files, *told, *(self.folder / name for name in made))
+
     def prediction_folder(self, case_id: str) -> Path:
         """Where the results of one case lie."""
         return self._predictions_folder / case_id
@@ -318,21 +307,11 @@ class Job:
 
     def _is_working(self, process: Mapping[str, Any]) -> bool:
         if process["host"] != socket.gethostname():
-            events = self.read_events()
-            ended = bool(events) and events[-1].is_final
+            last = read_last_event(self.events_path)
+            ended = last is not None and last.is_final
             return not ended and time.time() - process["heartbeat"] < SILENCE_S
         return is_alive(ProcessIdentity(**_identity_keys(process)))
 
 
 def _identity_keys(process: Mapping[str, Any]) -> dict[str, Any]:
     return {key: process[key] for key in ("pid", "host", "started")}
-
-
-def _with_absolute_paths(datalist: Datalist, folder: Path) -> Datalist:
-    def absolute(path: Optional[str]) -> Optional[str]:
-        return str(folder / path) if path else None  # `/` keeps an absolute right side
-
-    cases = tuple(
-        replace(case, image=absolute(case.image) or "", label=absolute(case.label)) for case in datalist.cases
-    )
-    return replace(datalist, cases=cases)

@@ -1,0 +1,56 @@
+"""The end of a long events file: how a job stands is said in its last lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Optional
+
+from ..errors import JobError
+from ..events import Event, from_dict
+
+_TAIL_BYTES = 8 * 1024
+
+
+def read_last_events(path: str | Path, size: int = _TAIL_BYTES) -> list[Event]:
+    """The whole events in the last `size` bytes of a file, at least the very last one; an absent file has none.
+
+    Raises:
+        JobError: one of them is not an event this program knows, or the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            begin = max(0, length - size)
+            file.seek(begin)
+            content = file.read()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise JobError(f"'{path}' cannot be read ({error.strerror or error}); make it readable again.") from error
+    lines = content[: content.rfind(b"\n") + 1].splitlines()
+    whole = lines[1:] if begin else lines  # the first one may have been cut
+    if begin and not whole:
+        return read_last_events(path, length)
+    return [_event(line, path) for line in whole if line.strip()]
+
+
+def read_last_event(path: str | Path) -> Optional[Event]:
+    """The last event of a file; None if there is none.
+
+    Raises:
+        JobError: as `read_last_events`.
+    """
+    events = read_last_events(path)
+    return events[-1] if events else None
+
+
+def _event(line: bytes, path: str | Path) -> Event:
+    try:
+        return from_dict(json.loads(line.decode("utf-8")))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        shown = line[:80].decode("utf-8", errors="replace")
+        raise JobError(
+            f"'{path}' ends with a line that is not an event of this version ({type(error).__name__}): {shown}"
+        ) from error

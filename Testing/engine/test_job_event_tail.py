@@ -1,0 +1,75 @@
+"""The last events of a long file, without reading it from the start."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from coranet.errors import JobError
+from coranet.events import EventWriter, Finished, Losses, Progress, Warned
+from coranet.job import read_last_events
+from coranet.job.event_tail import read_last_event
+
+
+@pytest.fixture
+def path(awkward_path):
+    return awkward_path / "events.jsonl"
+
+
+def tell(path, *events):
+    writer = EventWriter(path)
+    for event in events:
+        writer.write(event)
+    writer.close()
+
+
+def test_there_is_no_event_without_a_file_or_in_an_empty_one(path):
+    assert read_last_event(path) is None
+    path.touch()
+    assert read_last_events(path) == []
+
+
+def test_a_short_file_is_read_whole(path):
+    tell(path, Progress("pretraining", 1, 2), Finished("gut für heute", 1.0))
+    assert [event.type for event in read_last_events(path)] == ["progress", "finished"]
+    assert read_last_event(path).message == "gut für heute"
+
+
+def test_of_a_long_file_the_end_is_read_and_no_cut_line(path):
+    tell(path, *(Progress("pretraining", step, 500, 1.0) for step in range(500)))
+    last = read_last_events(path, 1000)
+    assert [event.step for event in last] == list(range(500 - len(last), 500))
+    assert 3 < len(last) < 20
+
+
+def test_a_line_longer_than_the_end_is_found(path):
+    tell(path, Progress("pretraining", 1, 2), Warned("long", "ä" * 20_000))
+    assert read_last_event(path).code == "long"
+
+
+def test_a_line_that_is_being_written_does_not_count(path):
+    tell(path, Progress("pretraining", 1, 2))
+    with open(path, "ab") as file:
+        file.write(b'{"type": "progr')
+    assert read_last_event(path).step == 1
+
+
+@pytest.mark.parametrize("line", [b"[1]", b"nonsense", b'{"type": "unheard"}', b"\xff\xfe"])
+def test_a_damaged_end_is_said_with_the_name_of_the_file(path, line):
+    path.write_bytes(line + b"\n")
+    with pytest.raises(JobError, match=r"events.jsonl.*not an event"):
+        read_last_event(path)
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path):
+    with pytest.raises(JobError, match="cannot be read"):
+        read_last_event(tmp_path)
+
+
+def test_the_end_of_a_training_of_two_days_is_read_at_once(path):
+    line = b'{"type": "losses", "time": 1.0, "step": 1, "phase": "pretraining", "total": 1.0, "supervised": 1.0}\n'
+    path.write_bytes(line * 200_000)
+    began = time.perf_counter()
+    assert isinstance(read_last_event(path), Losses)
+    assert time.perf_counter() - began < 0.1

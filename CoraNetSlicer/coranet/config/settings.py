@@ -193,7 +193,10 @@ def _require_object(what: str, content: Any) -> None:
 
 
 def _wrong(one: dataclasses.Field[Any], expected: str, value: Any) -> ConfigError:
-    unit = f" {one.metadata['unit']}" if one.metadata["unit"] else ""
+    unit = one.metadata["unit"]
+    if unit:
+        # "1 to 9 mm", but "a whole number (steps)".
+        unit = f" {unit}" if expected[-1].isdigit() else f" ({unit})"
     return ConfigError(f"the setting '{one.name}' must be {expected}{unit}, got {value!r}.")
 
 

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
-
-import numpy as np
-import slicer
-from vtkmodules.util.numpy_support import numpy_to_vtk
-from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR, VTK_UNSIGNED_SHORT
-from vtkmodules.vtkCommonDataModel import vtkImageData
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
+from typing import Any, Optional, Union
 
 from coranet.config import SegmentConfig, TrainConfig
-from coranet.errors import DataError, JobError, StorageError, storage_error
-from coranet.job import Case, Datalist, Job, JobKind, Role, unique_case_names
+from coranet.errors import DataError, JobError
+from coranet.job import Case, Datalist, Job, JobKind, Role, image_name, unique_case_names
 
+from ..translation import _
+from .case_files import CaseFiles
 from .context import SceneContext
+from .label_files import LabelFile, read_as_classes
 from .results import mark_as_case
 from .segment_classes import classes_of, label_array
+from .usable_nodes import require_segmentation, require_usable_volumes
 
+# (volume node, segmentation node), or paths instead: (path of an image, LabelFile).
 LabeledNodes = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
 class TrainingNodes:
-    """The nodes that a training learns from.
+    """What a training learns from: nodes, and files that are used where they lie.
 
     Attributes:
-        labeled: (volume node, segmentation node) of each labeled case; at least one.
-        unlabeled: volume nodes without segmentation.
-        validation: (volume node, segmentation node) of cases that only measure; none: the engine sets some aside.
+        labeled: (volume node, segmentation node) of each labeled case; at least one. A path may stand for the volume
+            node, and then a LabelFile for the segmentation node.
+        unlabeled: volume nodes, or paths of images, without segmentation.
+        validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
         segment_names: the segments to learn; None: all, which then must be the same in all cases.
     """
 
@@ -44,12 +42,88 @@ class TrainingNodes:
 
     @property
     def volumes(self) -> list[Any]:
-        """All volume nodes, in the order in which cases are numbered."""
+        """All volume nodes and paths of images, in the order in which cases are numbered."""
         return [pair[0] for pair in (*self.labeled, *self.validation)] + list(self.unlabeled)
 
 
+class TrainingExport:
+    """Writes the job directory of a training in steps, so that the application can answer in between.
+
+    Example:
+        >>> export = TrainingExport(context, folder, nodes, config)
+        >>> for text in export.steps():
+        ...     show(text)
+        >>> export.job
+
+    Attributes:
+        job: the job, once all steps are done.
+    """
+
+    def __init__(self, context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> None:
+        """Check what is to be written; nothing is written yet.
+
+        Args:
+            context: the scene.
+            folder: the new job's folder; must not hold a job yet.
+            nodes: what to learn from.
+            config: the resolved configuration.
+
+        Raises:
+            DataError: a node cannot be used; the message names it and says what to do.
+            JobError: the folder holds a job already.
+        """
+        if not nodes.labeled:
+            raise DataError(
+                "a training needs at least one labeled volume, got none; pair a volume with its segmentation."
+            )
+        pairs = (*nodes.labeled, *nodes.validation)
+        for image, label in pairs:
+            _require_label(label, image)
+        require_usable_volumes([image for image in nodes.volumes if not _is_path(image)])
+        _require_files([image for image in nodes.volumes if _is_path(image)])
+        self.job: Optional[Job] = None
+        self._labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
+        self._future_job = _future_job(folder, JobKind.TRAIN)
+        self._context, self._nodes, self._config = context, nodes, config
+
+    def steps(self) -> Iterator[str]:
+        """Do the work, a part whenever the next text is asked for; each text says what is done next.
+
+        Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
+
+        Raises:
+            DataError: a segmentation cannot be used, or a label file cannot be read.
+            StorageError: a file could not be written.
+        """
+        names = unique_case_names(_name_of(image) for image in self._nodes.volumes)
+        work = [(Role.TRAINING, *pair) for pair in self._nodes.labeled]
+        work += [(Role.VALIDATION, *pair) for pair in self._nodes.validation]
+        work += [(Role.UNLABELED, image, None) for image in self._nodes.unlabeled]
+        cases = []
+        with CaseFiles(self._future_job) as files:
+            for number, (name, (role, image, label)) in enumerate(zip(names, work), start=1):
+                text = _("Writing case {number} of {count}").format(number=number, count=len(work))
+                yield text
+                label_path = self._write_label(files, name, image, label)
+                if label_path is not None:
+                    yield text
+                image_path = _absolute(image) if _is_path(image) else files.write_image(name, image)
+                cases.append(Case(name, role, image_path, label_path))
+            datalist = Datalist(tuple(cases), self._labels)
+            self.job = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
+
+    def _write_label(self, files: CaseFiles, name: str, image: Any, label: Any) -> Optional[str]:
+        if label is None:
+            return None
+        if not isinstance(label, LabelFile):
+            return files.write_label(name, label_array(self._context, label, image, self._labels), image)
+        if label.fits(self._labels):
+            return _absolute(label.path)
+        return files.write_label(name, *read_as_classes(label, self._labels))
+
+
 def export_training_job(context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> Job:
-    """Write images, label maps and the job directory of a training.
+    """Write images, label maps and the job directory of a training, all at once.
 
     Args:
         context: the scene.
@@ -62,22 +136,10 @@ def export_training_job(context: SceneContext, folder: str | Path, nodes: Traini
         JobError: the folder holds a job already.
         StorageError: a file could not be written.
     """
-    if not nodes.labeled:
-        raise DataError("a training needs at least one labeled volume, got none; pair a volume with its segmentation.")
-    for volume, segmentation in (*nodes.labeled, *nodes.validation):
-        _require_segmentation(segmentation, volume)
-    _require_usable_volumes(nodes.volumes)
-    labels = classes_of([pair[1] for pair in (*nodes.labeled, *nodes.validation)], nodes.segment_names)
-    job = _future_job(folder, JobKind.TRAIN)
-    names = iter(unique_case_names(volume.GetName() or "" for volume in nodes.volumes))
-    with _CaseFiles(job) as files:
-        cases = []
-        for role, pairs in ((Role.TRAINING, nodes.labeled), (Role.VALIDATION, nodes.validation)):
-            for volume, segmentation in pairs:
-                array = label_array(context, segmentation, volume, labels)
-                cases.append(files.write(next(names), role, volume, array))
-        cases += [files.write(next(names), Role.UNLABELED, volume) for volume in nodes.unlabeled]
-        return Job.create(job.folder, JobKind.TRAIN, config, Datalist(tuple(cases), labels))
+    export = TrainingExport(context, folder, nodes, config)
+    for _text in export.steps():
+        pass
+    return Job.open(Path(folder).absolute())
 
 
 def export_segment_job(folder: str | Path, volumes: Sequence[Any], config: SegmentConfig) -> Job:
@@ -95,11 +157,11 @@ def export_segment_job(folder: str | Path, volumes: Sequence[Any], config: Segme
     """
     if not volumes:
         raise DataError("there is nothing to segment; give at least one volume.")
-    _require_usable_volumes(volumes)
+    require_usable_volumes(volumes)
     job = _future_job(folder, JobKind.SEGMENT)
     names = unique_case_names(volume.GetName() or "" for volume in volumes)
-    with _CaseFiles(job) as files:
-        cases = [files.write(name, Role.INPUT, volume) for name, volume in zip(names, volumes)]
+    with CaseFiles(job) as files:
+        cases = [Case(name, Role.INPUT, files.write_image(name, volume)) for name, volume in zip(names, volumes)]
         created = Job.create(job.folder, JobKind.SEGMENT, config, Datalist(tuple(cases)))
     for name, volume in zip(names, volumes):
         mark_as_case(volume, f"{created.folder.name}/{name}")
@@ -113,106 +175,41 @@ def _future_job(folder: str | Path, kind: JobKind) -> Job:
     return job
 
 
-def _require_usable_volumes(volumes: Sequence[Any]) -> None:
-    seen: set[str] = set()
-    for volume in volumes:
-        _require_usable_volume(volume)
-        if volume.GetID() in seen:
-            raise DataError(f"the volume '{volume.GetName()}' is given twice; use it once.")
-        seen.add(volume.GetID())
+def _is_path(image: Any) -> bool:
+    return isinstance(image, (str, Path))
 
 
-def _require_usable_volume(volume: Any) -> None:
-    if volume is None or not volume.IsA("vtkMRMLScalarVolumeNode"):
-        kind = "nothing" if volume is None else f"'{volume.GetName()}' ({volume.GetNodeTagName()})"
-        raise DataError(f"expected a scalar volume, got {kind}; choose an image volume.")
-    name = volume.GetName()
-    if volume.IsA("vtkMRMLLabelMapVolumeNode"):
-        raise DataError(f"'{name}' is a label map, expected an image; choose the image it was drawn on.")
-    image = volume.GetImageData()
-    if image is None or image.GetPointData().GetScalars() is None:
-        raise DataError(f"the volume '{name}' has no voxels; load its image first.")
-    components = image.GetNumberOfScalarComponents()
-    if components != 1:
+def _absolute(path: Union[str, Path]) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
+def _name_of(image: Any) -> str:
+    return image_name(image) if _is_path(image) else image.GetName() or ""
+
+
+def _require_label(label: Any, image: Any) -> None:
+    owner = "a labeled case" if image is None else _name_of(image)
+    if _is_path(label):
         raise DataError(
-            f"the volume '{name}' has {components} values a voxel (color, vector or 4D data), expected 1; "
-            "extract one channel or time point."
+            f"the label map '{label}' does not say what its values mean; give LabelFile(path, {{1: 'a name'}}) instead."
         )
-    if not _is_orthogonal(volume):
+    if isinstance(label, LabelFile):
+        _require_files([label.path])
+        return
+    require_segmentation(label, owner)
+    if _is_path(image):
         raise DataError(
-            f"the volume '{name}' has a sheared grid, which image files cannot hold; resample it onto an upright grid."
+            f"the image '{image}' is on disk and its segmentation '{label.GetName()}' in the scene; load the image, "
+            "or give the label map as a file, too."
         )
 
 
-def _is_orthogonal(volume: Any) -> bool:
-    matrix = vtkMatrix4x4()
-    volume.GetIJKToRASDirectionMatrix(matrix)
-    directions = np.array([[matrix.GetElement(row, column) for column in range(3)] for row in range(3)])
-    return bool(np.allclose(directions.T @ directions, np.eye(3), atol=1e-3))
-
-
-def _require_segmentation(node: Any, volume: Any) -> None:
-    owner = volume.GetName() if volume is not None else "a labeled case"
-    if node is None:
-        raise DataError(f"'{owner}' has no segmentation; choose one, or use the volume as unlabeled.")
-    if not node.IsA("vtkMRMLSegmentationNode"):
-        raise DataError(
-            f"'{owner}' is paired with '{node.GetName()}' ({node.GetNodeTagName()}), expected a segmentation; "
-            "convert a label map to a segmentation first."
-        )
-
-
-class _CaseFiles:
-    """Writes the files of cases; takes them away again when the block fails, so that no half job stays behind."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._written: list[Path] = []
-
-    def __enter__(self) -> _CaseFiles:
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None:
-            return
-        for path in self._written:
-            path.unlink(missing_ok=True)
-        for folder in {path.parent for path in self._written}:
-            # Other files in it are not ours.
-            with suppress(OSError):
-                folder.rmdir()
-
-    def write(self, name: str, role: Role, volume: Any, label: Optional[np.ndarray] = None) -> Case:
-        """Write the image and, if given, the label map (k, j, i) of one case."""
-        # Uncompressed: compressing a CT takes many seconds, in which the application would not answer.
-        image = self._write(volume, self._job.images_folder / f"{name}.nrrd", compressed=False)
-        if label is None:
-            return Case(name, role, image)
-        node = _label_node(label, volume)
-        return Case(name, role, image, self._write(node, self._job.labels_folder / f"{name}.nrrd", compressed=True))
-
-    def _write(self, node: Any, path: Path, compressed: bool) -> str:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(path.parent, error) from error
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(str(path))
-        storage.SetUseCompression(compressed)
-        self._written.append(path)
-        if not storage.WriteData(node) or not path.is_file():
-            raise StorageError(f"'{path}' could not be written; check free space and that you may write to the folder.")
-        return path.relative_to(self._job.folder).as_posix()
-
-
-def _label_node(array: np.ndarray, volume: Any) -> Any:
-    image = vtkImageData()
-    image.SetDimensions(*reversed(array.shape))
-    kind = VTK_UNSIGNED_CHAR if array.dtype == np.uint8 else VTK_UNSIGNED_SHORT
-    image.GetPointData().SetScalars(numpy_to_vtk(array.ravel(), deep=True, array_type=kind))
-    matrix = vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
-    node = slicer.vtkMRMLLabelMapVolumeNode()
-    node.SetAndObserveImageData(image)
-    node.SetIJKToRASMatrix(matrix)
-    return node
+def _require_files(paths: Sequence[Union[str, Path]]) -> None:
+    seen = set()
+    for path in paths:
+        if not Path(path).expanduser().exists():
+            raise DataError(f"'{path}' does not exist; correct the path, or take the case off the list.")
+        place = Path(path).expanduser().resolve()
+        if place in seen:
+            raise DataError(f"the image '{path}' is given twice; use it once.")
+        seen.add(place)

@@ -13,47 +13,63 @@ from coranet.errors import DataError
 from coranet.job import Label
 
 from .context import SceneContext
+from .label_files import LabelFile, label_type
 
 # Slicer gives this type to every new segment; it says nothing about what the segment is.
 _ANY_TISSUE = "SCT^85756007^Tissue"
 
 
-def classes_of(segmentation_nodes: Sequence[Any], segment_names: Optional[Sequence[str]] = None) -> tuple[Label, ...]:
+def classes_of(sources: Sequence[Any], segment_names: Optional[Sequence[str]] = None) -> tuple[Label, ...]:
     """The classes that a set of segmentations teaches. A segment is known by its name, whatever its ID or value.
 
     Args:
-        segmentation_nodes: vtkMRMLSegmentationNode of each labeled case.
+        sources: vtkMRMLSegmentationNode or LabelFile of each labeled case.
         segment_names: the segments to learn; None: all, and then each case must have the same ones. An empty
             segment is allowed and says that the case has none of it.
 
     Returns:
-        Labels with values 1..n in order of first appearance (or of `segment_names`), colours and terminology as in the
-        first case that has them.
+        Labels with the values that they have in the first label file; those in no file have the lowest free values in
+        order of first appearance (or of `segment_names`). Colours and terminology are as in the first case that has
+        them.
 
     Raises:
         DataError: a case lacks a segment, has two of one name, or contradicts another case's terminology.
     """
-    first = segmentation_nodes[0]
-    names = list(segment_names) if segment_names is not None else [_name(one) for one in _segments(first)]
+    first = sources[0]
+    names = list(segment_names) if segment_names is not None else segment_names_of(first)
     if not names:
-        raise DataError(f"'{first.GetName()}' has no segment; paint at least one, or use its volume as unlabeled.")
-    for node in segmentation_nodes:
-        _require_unique_names(node, names)
-        _require_same_names(node, names, first, chosen=segment_names is not None)
-    return tuple(_label(value, name, segmentation_nodes) for value, name in enumerate(names, start=1))
+        raise DataError(f"'{source_name(first)}' has no segment; paint at least one, or use its volume as unlabeled.")
+    for source in sources:
+        _require_unique_names(source, names)
+        _require_same_names(source, names, first, chosen=segment_names is not None)
+    nodes = [source for source in sources if not isinstance(source, LabelFile)]
+    values = _values(names, [source for source in sources if isinstance(source, LabelFile)])
+    return tuple(_label(values[name], name, nodes) for name in names)
+
+
+def source_name(source: Any) -> str:
+    """The name of a segmentation node or of a label file, for messages."""
+    return str(source.name if isinstance(source, LabelFile) else source.GetName())
+
+
+def segment_names_of(source: Any) -> list[str]:
+    """Names of the segments of a segmentation node or of a label file, in order."""
+    if isinstance(source, LabelFile):
+        return [source.names[value] for value in sorted(source.names)]
+    return [_name(segment) for segment in _segments(source)]
 
 
 def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]) -> np.ndarray:
     """The segments as label values on the volume's own grid; transforms above the two nodes are taken into account.
 
     Returns:
-        uint8 (uint16 above 255 classes) of shape (k, j, i); 0 where no segment is.
+        uint8 (uint16 for values above 255) of shape (k, j, i); 0 where no segment is.
 
     Raises:
         DataError: two segments overlap, or none has a voxel inside the volume.
     """
     shape = tuple(reversed(volume_node.GetImageData().GetDimensions()))
-    result = np.zeros(shape, dtype=np.uint8 if len(labels) < 256 else np.uint16)
+    result = np.zeros(shape, dtype=label_type(labels))
     for label in labels:
         mask = _segment_mask(context, segmentation_node, volume_node, label.name)
         taken = result[mask]
@@ -82,31 +98,45 @@ def _name(segment: Any) -> str:
     return str(segment.GetName())
 
 
-def _require_unique_names(node: Any, names: Sequence[str]) -> None:
-    present = [_name(segment) for segment in _segments(node)]
+def _values(names: Sequence[str], files: Sequence[LabelFile]) -> dict[str, int]:
+    values: dict[str, int] = {}
+    for file in files:
+        for value, name in sorted(file.names.items()):
+            if name in names and name not in values and value not in values.values():
+                values[name] = value
+    free = (value for value in range(1, len(names) + len(values) + 1) if value not in set(values.values()))
+    return {name: values[name] if name in values else next(free) for name in names}
+
+
+def _require_unique_names(source: Any, names: Sequence[str]) -> None:
+    present = segment_names_of(source)
     doubled = sorted(name for name in set(names) if present.count(name) > 1)
     if doubled:
-        raise DataError(f"'{node.GetName()}' has more than one segment named '{doubled[0]}'; rename or merge them.")
+        raise DataError(
+            f"'{source_name(source)}' has more than one segment named '{doubled[0]}'; rename or merge them."
+        )
 
 
-def _require_same_names(node: Any, names: Sequence[str], first: Any, chosen: bool) -> None:
-    present = {_name(segment) for segment in _segments(node)}
+def _require_same_names(source: Any, names: Sequence[str], first: Any, chosen: bool) -> None:
+    present = set(segment_names_of(source))
     missing = [name for name in names if name not in present]
     extra = [] if chosen else sorted(present - set(names))
     if missing:
         raise DataError(
-            f"'{node.GetName()}' lacks the segment{'s' if len(missing) > 1 else ''} {_quoted(missing)}; add what is "
-            "missing (an empty segment if the case has none of it), rename, or choose other segment names."
+            f"'{source_name(source)}' lacks the segment{'s' if len(missing) > 1 else ''} {_quoted(missing)}; add what "
+            "is missing (an empty segment if the case has none of it), rename, or choose other segment names."
         )
     if extra:
         raise DataError(
-            f"'{node.GetName()}' has the segment{'s' if len(extra) > 1 else ''} {_quoted(extra)}, which "
-            f"'{first.GetName()}' lacks; make the names the same in all cases, or choose segment names."
+            f"'{source_name(source)}' has the segment{'s' if len(extra) > 1 else ''} {_quoted(extra)}, which "
+            f"'{source_name(first)}' lacks; make the names the same in all cases, or choose segment names."
         )
 
 
 def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
     segments = [next(one for one in _segments(node) if _name(one) == name) for node in nodes]
+    if not segments:
+        return Label(value, name)
     terminology, meaning, owner = "", "", ""
     for node, segment in zip(nodes, segments):
         found = segment.GetTerminology() or ""

@@ -60,7 +60,7 @@ def find_cases(path: Union[str, Path]) -> Datalist:
     """
     path = Path(path).expanduser().absolute()
     if is_image_file(path):
-        return Datalist((Case(*unique_case_names([image_name(path)]), Role.UNLABELED, str(path)),))
+        return Datalist((Case(unique_case_names([image_name(path)])[0], Role.UNLABELED, str(path)),))
     if not path.is_dir():
         return read_datalist(path)
     description = _read_json_object(path / _DATASET) if (path / _DATASET).is_file() else None

@@ -1,0 +1,73 @@
+"""The image and label files of a job's cases, written from nodes as NRRD on each volume's own grid."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR, VTK_UNSIGNED_SHORT
+from vtkmodules.vtkCommonDataModel import vtkImageData
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+from coranet.errors import StorageError, storage_error
+from coranet.job import Job
+
+
+class CaseFiles:
+    """Writes the files of cases; takes them away again when the block fails, so that no half job stays behind."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._written: list[Path] = []
+
+    def __enter__(self) -> CaseFiles:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is None:
+            return
+        for path in self._written:
+            path.unlink(missing_ok=True)
+        for folder in {path.parent for path in self._written}:
+            # Other files in it are not ours.
+            with suppress(OSError):
+                folder.rmdir()
+
+    def write_image(self, name: str, volume: Any) -> str:
+        """Write a volume; returns the path as the datalist has it."""
+        # Uncompressed: compressing a CT takes many seconds, in which the application would not answer.
+        return self._write(volume, self._job.images_folder / f"{name}.nrrd", compressed=False)
+
+    def write_label(self, name: str, label: np.ndarray, grid: Any) -> str:
+        """Write a label map (k, j, i) on the grid of a volume node; returns the path as the datalist has it."""
+        return self._write(_label_node(label, grid), self._job.labels_folder / f"{name}.nrrd", compressed=True)
+
+    def _write(self, node: Any, path: Path, compressed: bool) -> str:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_error(path.parent, error) from error
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(str(path))
+        storage.SetUseCompression(compressed)
+        self._written.append(path)
+        if not storage.WriteData(node) or not path.is_file():
+            raise StorageError(f"'{path}' could not be written; check free space and that you may write to the folder.")
+        return path.relative_to(self._job.folder).as_posix()
+
+
+def _label_node(array: np.ndarray, volume: Any) -> Any:
+    image = vtkImageData()
+    image.SetDimensions(*reversed(array.shape))
+    kind = VTK_UNSIGNED_CHAR if array.dtype == np.uint8 else VTK_UNSIGNED_SHORT
+    image.GetPointData().SetScalars(numpy_to_vtk(array.ravel(), deep=True, array_type=kind))
+    matrix = vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    node = slicer.vtkMRMLLabelMapVolumeNode()
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(matrix)
+    return node

@@ -1,0 +1,74 @@
+"""Label maps that stay on disk, in place of segmentation nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+from coranet.errors import DataError
+from coranet.job import Label
+
+from .images import read_image
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A label map on disk, and what its values mean.
+
+    Attributes:
+        path: of the file.
+        names: value -> name of what has that value; 0 is the background.
+    """
+
+    path: str
+    names: Mapping[int, str]
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return Path(self.path).name
+
+    def fits(self, labels: Sequence[Label]) -> bool:
+        """Whether its values mean what `labels` say, so that the file can be used as it is."""
+        return {label.value: label.name for label in labels} == dict(self.names)
+
+
+def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarray, object]:
+    """A label map with the values of `labels` in place of its own; what they do not name becomes background.
+
+    Returns:
+        uint8 (uint16 for values above 255) of shape (k, j, i), and the node that was read, for its grid.
+
+    Raises:
+        DataError: the file cannot be read, holds a value without a name, or nothing of `labels`.
+    """
+    node = read_image(Path(file.path), slicer.vtkMRMLScalarVolumeNode())
+    image = node.GetImageData()
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(tuple(reversed(image.GetDimensions())))
+    found = {int(value) for value in np.unique(voxels)}
+    unknown = sorted(found - {0, *file.names})
+    if unknown:
+        raise DataError(
+            f"'{file.path}' has the label value {unknown[0]}, the datalist names {sorted(file.names)}; "
+            "add its name to 'labels' or remove it from the label map."
+        )
+    value_of = {label.name: label.value for label in labels}
+    result = np.zeros(voxels.shape, dtype=label_type(labels))
+    for value, name in file.names.items():
+        if name in value_of and value in found:
+            result[voxels == value] = value_of[name]
+    if not result.any():
+        raise DataError(
+            f"'{file.path}' is empty: none of {sorted(value_of)} occurs; segment it or make its case unlabeled."
+        )
+    return result, node
+
+
+def label_type(labels: Sequence[Label]) -> type[np.generic]:
+    """The smallest voxel type that holds all values."""
+    return np.uint8 if max(label.value for label in labels) < 256 else np.uint16

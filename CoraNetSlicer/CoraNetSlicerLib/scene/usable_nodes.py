@@ -1,0 +1,67 @@
+"""Which nodes can be a case of a job; what cannot is refused in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+from coranet.errors import DataError
+
+
+def require_usable_volumes(volumes: Sequence[Any]) -> None:
+    """Raise DataError, naming the volume, unless all are single-valued images on upright grids, each given once."""
+    seen: set[str] = set()
+    for volume in volumes:
+        require_usable_volume(volume)
+        if volume.GetID() in seen:
+            raise DataError(f"the volume '{volume.GetName()}' is given twice; use it once.")
+        seen.add(volume.GetID())
+
+
+def require_usable_volume(volume: Any) -> None:
+    """Raise DataError, naming the volume, unless it is a single-valued image on an upright grid."""
+    if volume is None or not volume.IsA("vtkMRMLScalarVolumeNode"):
+        kind = "nothing" if volume is None else f"'{volume.GetName()}' ({volume.GetNodeTagName()})"
+        raise DataError(f"expected a scalar volume, got {kind}; choose an image volume.")
+    name = volume.GetName()
+    if volume.IsA("vtkMRMLLabelMapVolumeNode"):
+        raise DataError(f"'{name}' is a label map, expected an image; choose the image it was drawn on.")
+    image = volume.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None:
+        raise DataError(f"the volume '{name}' has no voxels; load its image first.")
+    components = image.GetNumberOfScalarComponents()
+    if components != 1:
+        raise DataError(
+            f"the volume '{name}' has {components} values a voxel (color, vector or 4D data), expected 1; "
+            "extract one channel or time point."
+        )
+    if not _is_orthogonal(volume):
+        raise DataError(
+            f"the volume '{name}' has a sheared grid, which image files cannot hold; resample it onto an upright grid."
+        )
+
+
+def require_segmentation(node: Any, owner: str) -> None:
+    """Raise DataError unless a node is a segmentation.
+
+    Args:
+        node: what is to be the segmentation.
+        owner: name of the volume that it belongs to, for the message.
+    """
+    if node is None:
+        raise DataError(f"'{owner}' has no segmentation; choose one, or use the volume as unlabeled.")
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        raise DataError(
+            f"'{owner}' is paired with '{node.GetName()}' ({node.GetNodeTagName()}), expected a segmentation; "
+            "convert a label map to a segmentation first."
+        )
+
+
+def _is_orthogonal(volume: Any) -> bool:
+    matrix = vtkMatrix4x4()
+    volume.GetIJKToRASDirectionMatrix(matrix)
+    directions = np.array([[matrix.GetElement(row, column) for column in range(3)] for row in range(3)])
+    return bool(np.allclose(directions.T @ directions, np.eye(3), atol=1e-3))

@@ -129,6 +129,14 @@ class CaseFailed(Event):
 
 
 @dataclass(frozen=True)
+class CaseSkipped(Event):
+    """One case was left out because somebody asked for that; the others go on."""
+
+    type: ClassVar[str] = "case_skipped"
+    case: str
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The job is complete. `message` says in a sentence what came out."""
 
@@ -160,7 +168,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
         Started, Progress, Losses, Validation, Warned, Noted, CheckpointSaved, SnapshotSaved, CaseDone, CaseFailed,
-        Finished, Failed, Cancelled,
+        CaseSkipped, Finished, Failed, Cancelled,
     )
 }  # fmt: skip
 
@@ -205,9 +213,7 @@ class EventWriter:
             raise storage_error(self._path, error) from error
 
     def _cut_half_written_line(self) -> None:
-        if not self._path.exists():
-            return
-        content = self._path.read_bytes()
+        content = self._path.read_bytes() if self._path.exists() else b""
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.truncate(self._path, whole)
@@ -233,8 +239,7 @@ class EventReader:
         except FileNotFoundError:
             return []
         whole = content.rfind(b"\n") + 1
-        lines = content[:whole].splitlines()
-        events = [_parse(line, self._path) for line in lines if line.strip()]
+        events = [_parse(line, self._path) for line in content[:whole].splitlines() if line.strip()]
         self._offset += whole
         return events
 
@@ -271,8 +276,7 @@ def from_dict(content: Mapping[str, Any]) -> Event:
         KeyError, TypeError: the type is unknown, or a key is unknown or missing.
     """
     values = dict(content)
-    kind = EVENT_TYPES[values.pop("type")]
-    stamp = float(values.pop("time"))
+    kind, stamp = EVENT_TYPES[values.pop("type")], float(values.pop("time"))
     event = kind(**values)
     object.__setattr__(event, "time", stamp)
     return event

@@ -12,13 +12,12 @@ from . import __version__
 from .data.preprocessing import Preprocessing
 from .devices import Device
 from .errors import DataError, JobError, ModelError
-from .job import Job, Label, read_json, write_json_atomic
+from .job import Label, ModelCard, write_json_atomic
+from .job.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
 from .networks import Architecture, CoraNet, place
 from .tensors import load_tensors, save_tensors
 
-SCHEMA_VERSION = 1
-_CARD, _WEIGHTS = "model.json", "weights.pt"
-_KEYS = {"schema_version", "engine_version", "architecture", "preprocessing", "labels", "card"}
+_WEIGHTS = "weights.pt"
 
 
 @dataclass(frozen=True)
@@ -47,14 +46,14 @@ class ModelPackage:
         """
         save_tensors(self.folder / _WEIGHTS, network.state_dict())
         content = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": MODEL_SCHEMA_VERSION,
             "engine_version": __version__,
             "architecture": self.architecture.to_dict(),
             "preprocessing": self.preprocessing.to_dict(),
             "labels": [asdict(label) for label in self.labels],
             "card": self.card,
         }
-        write_json_atomic(self.folder / _CARD, content)
+        write_json_atomic(model_card_path(self.folder), content)
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelPackage:
@@ -66,11 +65,17 @@ class ModelPackage:
         Raises:
             ModelError: there is no finished model, or its card is damaged.
         """
-        folder = _model_folder(Path(model_or_job))
+        card = ModelCard.read(model_or_job)
         try:
-            return _package(folder, read_json(folder / _CARD))
-        except (JobError, DataError, ModelError, TypeError, KeyError, ValueError) as error:
-            raise ModelError(f"the model '{folder}' cannot be read: {error}") from error
+            return ModelPackage(
+                card.folder,
+                Architecture.from_dict(card.content["architecture"]),
+                Preprocessing.from_dict(card.content["preprocessing"]),
+                card.labels,
+                dict(card.content["card"]),
+            )
+        except (DataError, ModelError, TypeError, KeyError, ValueError) as error:
+            raise damaged_model(card.folder, error) from error
 
     def load_network(self, device: Device) -> nn.Module:
         """The network with its weights, ready to be applied.
@@ -87,32 +92,3 @@ class ModelPackage:
                 f"the weights in '{self.folder}' cannot be used ({reason}); copy the model folder anew."
             ) from error
         return place(network, device).eval()
-
-
-def _package(folder: Path, content: Any) -> ModelPackage:
-    if not isinstance(content, dict) or set(content) != _KEYS or content["schema_version"] != SCHEMA_VERSION:
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        raise ModelError(
-            f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {SCHEMA_VERSION}); "
-            "use that version or train anew."
-        )
-    return ModelPackage(
-        folder,
-        Architecture.from_dict(content["architecture"]),
-        Preprocessing.from_dict(content["preprocessing"]),
-        tuple(Label(**label) for label in content["labels"]),
-        dict(content["card"]),
-    )
-
-
-def _model_folder(path: Path) -> Path:
-    if (path / _CARD).is_file():
-        return path.absolute()
-    if not Job.exists(path):
-        raise ModelError(f"'{path}' is neither a model nor a training job; choose a folder that holds {_CARD}.")
-    folder = Job.open(path).model_folder
-    if not (folder / _CARD).is_file():
-        raise ModelError(
-            f"the training in '{path}' has not finished, so there is no model yet; let it finish or resume it."
-        )
-    return folder

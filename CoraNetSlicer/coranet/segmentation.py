@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -15,16 +15,17 @@ from . import __version__
 from .config import SegmentConfig
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError, ModelError
-from .events import CaseDone, CaseFailed, Event, Progress, Started, Warned
+from .events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, Warned
 from .inference import SlidingWindow
 from .job import Case, Job, Label, PredictionFiles, write_json_atomic
 from .model_package import ModelPackage
 from .networks import HeadLogits
 from .prediction import Prediction, arrays_of, on_own_grid
 from .reporting import Reporter
+from .surfaces import can_make_surfaces, write_surfaces
 from .training.distributed import Team
 from .uncertainty import uncertainty_threshold
-from .volume import Volume, read_image, write_volume
+from .volume import Grid, Volume, read_image, write_volume
 
 SCHEMA_VERSION = 1
 SEGMENTING = "segmenting"
@@ -48,13 +49,20 @@ class Segmenter:
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
         self.caution = _caution(config, self.package)
+        self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.network = self.package.load_network(device)
         self.window = SlidingWindow.of(self.package.architecture, config.inference, device, reporter.stop_if_asked)
 
-    def predict(self, volume: Volume) -> Prediction:
-        """Segment one scan."""
+    def predict(self, volume: Volume, before_window: Callable[[], None] | None = None) -> Prediction:
+        """Segment one scan.
+
+        Args:
+            volume: the scan.
+            before_window: called before each batch of patches, may raise to stop; None: what the reporter says.
+        """
         image = self.prepared(volume)
-        logits = self.window.logits(self.network, image, float(image.min()))
+        window = self.window if before_window is None else replace(self.window, before_window=before_window)
+        logits = window.logits(self.network, image, float(image.min()))
         return on_own_grid(logits, volume, self.package.labels, self.caution)
 
     def prepared(self, volume: Volume) -> Tensor:
@@ -63,7 +71,7 @@ class Segmenter:
 
 
 def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
-    """Do a segmentation job; a case that cannot be segmented does not stop the others.
+    """Do a segmentation job; a case that cannot be segmented, or is to be skipped, does not stop the others.
 
     Args:
         job: its directory.
@@ -96,7 +104,7 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
                 reporter.stop()
             outcome = None if case is None else _attempt(segmenter, case, job.prediction(case.id), reporter)
             account.enter(team.gather(outcome))
-    return _summary(job, len(cases), account.failures)
+    return _summary(job, len(cases), account)
 
 
 @dataclass(frozen=True)
@@ -108,6 +116,7 @@ class _Outcome:
         seconds: it took.
         told: what is to be told of it.
         failure: why the case could not be segmented; empty if it was.
+        skipped: whether somebody asked to leave it out.
         error: ends the whole job.
     """
 
@@ -115,7 +124,12 @@ class _Outcome:
     seconds: float
     told: tuple[Event, ...]
     failure: str = ""
+    skipped: bool = False
     error: CoraNetError | None = None
+
+
+class _SkippedOnRequest(Exception):
+    """Somebody asked to leave this case out."""
 
 
 class _Account:
@@ -123,6 +137,7 @@ class _Account:
 
     def __init__(self, reporter: Reporter, total: int, number: int, at_once: int) -> None:
         self.failures: list[str] = []
+        self.skipped = 0
         self._reporter = reporter
         self._total, self._number, self._at_once = total, number, at_once
         self._seconds: list[float] = []
@@ -144,7 +159,10 @@ class _Account:
         self._number += 1
         for event in outcome.told:
             self._reporter.emit(event)
-        if outcome.failure:
+        if outcome.skipped:
+            self.skipped += 1
+            self._reporter.emit(CaseSkipped(outcome.case))
+        elif outcome.failure:
             self.failures.append(outcome.failure)
             self._reporter.emit(CaseFailed(outcome.case, outcome.failure))
         else:
@@ -157,28 +175,53 @@ class _Account:
 def _attempt(segmenter: Segmenter, case: Case, files: PredictionFiles, reporter: Reporter) -> _Outcome:
     started = time.monotonic()
     told: list[Event] = []
-    failure, error = "", None
+    failure, skipped, error = "", False, None
     try:
         _segment_case(segmenter, case, files, Reporter(told.append, reporter.should_stop))
+    except _SkippedOnRequest:
+        skipped = True
     except DataError as wrong:
         failure = str(wrong)
     except CoraNetError as ending:
         error = ending
-    return _Outcome(case.id, time.monotonic() - started, tuple(told), failure, error)
+    return _Outcome(case.id, time.monotonic() - started, tuple(told), failure, skipped, error)
 
 
 def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, reporter: Reporter) -> None:
+    def go_on() -> None:
+        reporter.stop_if_asked()
+        if files.skip_requested():
+            raise _SkippedOnRequest
+
+    go_on()
     files.result.unlink(missing_ok=True)
-    begun = time.monotonic()
+    times = [time.monotonic()]
     volume = read_image(case.image)
-    read = time.monotonic()
-    prediction = segmenter.predict(volume)
-    predicted = time.monotonic()
+    times.append(time.monotonic())
+    prediction = segmenter.predict(volume, go_on)
+    times.append(time.monotonic())
+    go_on()
     for name, voxels in arrays_of(prediction).items():
         write_volume(getattr(files, name), voxels, volume.grid)
-    seconds = {"read": read - begun, "predict": predicted - read, "write": time.monotonic() - predicted}
+    times.append(time.monotonic())
     labels = segmenter.package.labels
-    volumes_ml = _volumes_ml(prediction, labels, volume.grid.voxel_ml)
+    if segmenter.makes_surfaces:
+        write_surfaces(files, prediction, labels, volume.grid)
+    times.append(time.monotonic())
+    seconds = dict(zip(("read", "predict", "write", "surfaces"), np.diff(times).tolist(), strict=True))
+    _write_result(segmenter, case, files, (prediction, volume.grid, seconds), reporter)
+
+
+def _write_result(
+    segmenter: Segmenter,
+    case: Case,
+    files: PredictionFiles,
+    done: tuple[Prediction, Grid, dict[str, float]],
+    reporter: Reporter,
+) -> None:
+    prediction, grid, seconds = done
+    labels = segmenter.package.labels
+    volumes_ml = _volumes_ml(prediction, labels, grid.voxel_ml)
     result = {
         "schema_version": SCHEMA_VERSION,
         "case": case.id,
@@ -189,7 +232,7 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
         "volumes_ml": volumes_ml,
         "caution": segmenter.caution,
         "uncertainty_threshold": uncertainty_threshold(segmenter.caution),
-        "uncertain_ml": float(prediction.uncertain.sum() * volume.grid.voxel_ml),
+        "uncertain_ml": float(prediction.uncertain.sum() * grid.voxel_ml),
         "seconds": {key: round(value, 3) for key, value in seconds.items()},
         "versions": {"coranet": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
@@ -222,11 +265,15 @@ def _volumes_ml(prediction: Prediction, labels: tuple[Label, ...], voxel_ml: flo
     }
 
 
-def _summary(job: Job, count: int, failures: list[str]) -> str:
+def _summary(job: Job, count: int, account: _Account) -> str:
+    failures, skipped = account.failures, account.skipped
     if count == 1 and failures:
         raise DataError(failures[0])
     if failures:
         raise CoraNetError(
             f"{len(failures)} of {count} cases could not be segmented, the others are done; the first: {failures[0]}"
         )
-    return f"{count} {'case is' if count == 1 else 'cases are'} segmented, in '{job.prediction_folder('').resolve()}'."
+    done = count - skipped
+    left_out = f"; {skipped} skipped on request" if skipped else ""
+    folder = job.prediction_folder("").resolve()
+    return f"{done} {'case is' if done == 1 else 'cases are'} segmented, in '{folder}'{left_out}."

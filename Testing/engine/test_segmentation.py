@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scans import scan_on
 
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.errors import CoraNetError, DataError, ModelError
-from coranet.events import CaseDone, CaseFailed, Progress, Warned
+from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.job import Case, Datalist, Job, JobKind, Role
 from coranet.networks import HeadLogits
 from coranet.prediction import arrays_of, on_own_grid
@@ -152,3 +153,48 @@ def test_the_caution_and_its_threshold_are_told_with_the_result(
     uncertain = read_label_map(files.uncertain).voxels == 1
     np.testing.assert_array_equal(read_image(files.uncertainty).voxels >= result["uncertainty_threshold"], uncertain)
     assert uncertain.sum() > (read_image(files.uncertainty).voxels >= 0.5).sum()
+
+
+class TestSkipping:
+    @pytest.fixture
+    def a_job(self, tmp_path, a_random_model, an_oblique_scan):
+        cases = []
+        for name in ("a", "b"):
+            write_volume(tmp_path / f"{name}.nrrd", an_oblique_scan.voxels, an_oblique_scan.grid)
+            cases.append(Case(name, Role.INPUT, str(tmp_path / f"{name}.nrrd")))
+        config = SegmentConfig(str(a_random_model().folder), machine=MACHINE)
+        return Job.create(tmp_path / "job", JobKind.SEGMENT, config, Datalist(tuple(cases)))
+
+    def outcomes(self, reporter) -> list[tuple[type, str]]:
+        return [(type(event), event.case) for event in reporter.events if isinstance(event, (CaseDone, CaseSkipped))]
+
+    def test_a_case_that_is_to_be_skipped_is_left_out_and_the_job_is_well(self, a_job, a_reporter):
+        a_job.prediction("a").request_skip()
+        message = run_segmentation_job(a_job, False, a_reporter)
+        assert self.outcomes(a_reporter) == [(CaseSkipped, "a"), (CaseDone, "b")]
+        assert not a_job.prediction("a").result.exists()
+        assert "1 case is segmented" in message and "1 skipped on request" in message
+
+    def test_a_case_under_way_is_left_between_two_windows(self, a_job, a_reporter, monkeypatch):
+        windows = []
+
+        def ask_at_the_second_window(self, network, patches):
+            self.before_window()
+            windows.append(len(patches))
+            if len(windows) == 1:
+                a_job.prediction("a").request_skip()
+            return torch.cat(list(network(patches)), dim=1).float()
+
+        monkeypatch.setattr("coranet.inference.SlidingWindow._heads", ask_at_the_second_window)
+        monkeypatch.setattr("coranet.segmentation.Segmenter.prepared", lambda self, volume: torch.zeros(20, 24, 40))
+        monkeypatch.setattr("coranet.segmentation.on_own_grid", lambda *_: pytest.fail("it was computed to its end"))
+        a_job.prediction("b").request_skip()
+        run_segmentation_job(a_job, False, a_reporter)
+        assert self.outcomes(a_reporter) == [(CaseSkipped, "a"), (CaseSkipped, "b")]
+        assert len(windows) == 1
+
+    def test_a_request_that_is_withdrawn_is_forgotten(self, a_job, a_reporter):
+        a_job.prediction("a").request_skip()
+        a_job.prediction("a").withdraw_skip()
+        run_segmentation_job(a_job, False, a_reporter)
+        assert self.outcomes(a_reporter) == [(CaseDone, "a"), (CaseDone, "b")]

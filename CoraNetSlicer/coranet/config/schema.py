@@ -262,6 +262,10 @@ class SegmentConfig(Section):
     model: str = setting("", "Folder of a trained model, or of the training job that made it.")
     inference: InferenceConfig = InferenceConfig()
     machine: MachineConfig = MachineConfig()
+    surfaces: bool = setting(
+        False, "Whether closed surfaces of result, overlays and uncertain region are written, for showing them in 3D; "
+        "needs vtk, without which there are none.",
+    )  # fmt: skip
     compare_uncertainties: bool = setting(
         False, "Whether an evaluation also measures other uncertainties: softmax, dropout, test-time augmentation, "
         "chance.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..errors import storage_error
 from .files import read_json
 
 
@@ -19,7 +20,35 @@ class PredictionFiles:
         self.uncertain = folder / "uncertain.nrrd"
         self.uncertainty = folder / "uncertainty.nrrd"
         self.result = folder / "result.json"
+        self._skip = folder / "skip"
 
     def read_result(self) -> dict[str, Any]:
         """The content of result.json, which is written last: where it is, the case is complete."""
         return dict(read_json(self.result))
+
+    def surface(self, segment: str) -> Path:
+        """The closed surface of a segment: "uncertain", or a head and a label value such as "radical-2".
+
+        Points are voxel indices (i, j, k); not there where no surfaces were asked for.
+        """
+        return self.folder / "surfaces" / f"{segment}.vtp"
+
+    def request_skip(self) -> None:
+        """Ask the process to leave this case out and go on with the next.
+
+        Raises:
+            StorageError: the request could not be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._skip.touch()
+        except OSError as error:
+            raise storage_error(self._skip, error) from error
+
+    def withdraw_skip(self) -> None:
+        """Forget the request, before the job is started again."""
+        self._skip.unlink(missing_ok=True)
+
+    def skip_requested(self) -> bool:
+        """Whether the process was asked to leave this case out."""
+        return self._skip.exists()

@@ -1,0 +1,124 @@
+"""What a trained model says about itself: the part of its folder that everybody may read, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import DataError, JobError, ModelError
+from .datalist import Label
+from .directory import Job
+from .files import read_json
+from .status import JobKind
+
+MODEL_SCHEMA_VERSION = 1
+_CARD = "model.json"
+_KEYS = {"schema_version", "engine_version", "architecture", "preprocessing", "labels", "card"}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a person wants to know of a model before using it.
+
+    Attributes:
+        folder: of the model.
+        labels: the classes that it finds.
+        spacing_mm: voxel spacing left-right, front-back, up-down that scans are resampled to.
+        validation_dice: by class name; None where a class was in no validation case; empty if nothing was validated.
+        trained_on: number of cases by role ("training", "unlabeled", "validation").
+        steps: of the training; 0 if unknown.
+        method, preset: how it was trained; "" if unknown.
+        created: seconds since 1970; 0 if unknown.
+        content: all of the file.
+    """
+
+    folder: Path
+    labels: tuple[Label, ...]
+    spacing_mm: tuple[float, ...]
+    validation_dice: Mapping[str, Optional[float]]
+    trained_on: Mapping[str, int]
+    steps: int
+    method: str
+    preset: str
+    created: float
+    content: Mapping[str, Any]
+
+    @staticmethod
+    def read(model_or_job: str | Path) -> ModelCard:
+        """Read the card of a model.
+
+        Args:
+            model_or_job: folder of a model, or of the training job that made it.
+
+        Raises:
+            ModelError: there is no finished model, or its card is damaged.
+        """
+        folder = model_folder(model_or_job)
+        try:
+            return _card(folder, read_json(model_card_path(folder)))
+        except (JobError, DataError, ModelError, TypeError, KeyError, ValueError, AttributeError) as error:
+            raise damaged_model(folder, error) from error
+
+    @property
+    def mean_dice(self) -> Optional[float]:
+        """Mean of the validation Dice over the classes that were validated; None if there is none."""
+        known = [value for value in self.validation_dice.values() if value is not None]
+        return sum(known) / len(known) if known else None
+
+
+def model_card_path(folder: Path) -> Path:
+    """Where the card of a model lies; written last: where it is, the model is whole."""
+    return folder / _CARD
+
+
+def model_folder(model_or_job: str | Path) -> Path:
+    """The absolute folder of a finished model.
+
+    Raises:
+        ModelError: there is none; the message says what is missing.
+    """
+    path = Path(model_or_job).absolute()
+    if model_card_path(path).is_file():
+        return path
+    if not Job.exists(path):
+        raise ModelError(f"'{path}' is neither a model nor a training job; choose a folder that holds {_CARD}.")
+    try:
+        job = Job.open(path)
+    except JobError as error:
+        raise ModelError(str(error)) from error
+    if job.kind is not JobKind.TRAIN:
+        raise ModelError(f"'{path}' is a segmentation, expected a training; choose the training that made its model.")
+    if not model_card_path(job.model_folder).is_file():
+        raise ModelError(
+            f"the training in '{path}' has not finished, so there is no model yet; let it finish or resume it."
+        )
+    return job.model_folder
+
+
+def damaged_model(folder: Path, error: Exception) -> ModelError:
+    """The sentence for a card that cannot be read."""
+    return ModelError(f"the model '{folder}' cannot be read: {error}")
+
+
+def _card(folder: Path, content: Any) -> ModelCard:
+    if not isinstance(content, dict) or set(content) != _KEYS or content["schema_version"] != MODEL_SCHEMA_VERSION:
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        raise ModelError(
+            f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {MODEL_SCHEMA_VERSION}); "
+            "use that version or train anew."
+        )
+    card = dict(content["card"])
+    return ModelCard(
+        folder=folder,
+        labels=tuple(Label(**label) for label in content["labels"]),
+        spacing_mm=tuple(float(part) for part in content["preprocessing"]["spacing_mm"]),
+        validation_dice=dict(card.get("validation_dice") or {}),
+        trained_on={str(role): int(count) for role, count in dict(card.get("trained_on") or {}).items()},
+        steps=int(card.get("steps") or 0),
+        method=str(card.get("method") or ""),
+        preset=str(card.get("preset") or ""),
+        created=float(card.get("created") or 0.0),
+        content=content,
+    )

@@ -1,0 +1,118 @@
+"""The card of a model is read without torch, and says what is wrong when there is none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from coranet.config import SegmentConfig, TrainConfig
+from coranet.errors import ModelError
+from coranet.job import Case, Datalist, Job, JobKind, Label, ModelCard, Role
+
+CARD = {
+    "validation_dice": {"organ": 0.875, "lesion": 0.625, "cyst": None},
+    "best_step": 900,
+    "steps": 1000,
+    "caution": 0.4,
+    "trained_on": {"training": 4, "unlabeled": 20, "validation": 1},
+    "method": "coranet",
+    "preset": "default",
+    "seed": 0,
+    "created": 1.7e9,
+}
+
+
+def write_model(folder, **changes):
+    content = {
+        "schema_version": 1,
+        "engine_version": "0.1.0",
+        "architecture": {"backbone": "vnet"},
+        "preprocessing": {"spacing_mm": [1, 1.5, 2]},
+        "labels": [{"value": 1, "name": "organ"}, {"value": 7, "name": "lesion"}],
+        "card": CARD,
+        **changes,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def a_training(tmp_path):
+    cases = Datalist((Case("a", Role.TRAINING, "a.nrrd", "b.nrrd"),), (Label(1, "organ"),))
+    return Job.create(tmp_path / "training ü", JobKind.TRAIN, TrainConfig(), cases)
+
+
+def test_it_says_what_the_file_says(tmp_path):
+    card = ModelCard.read(write_model(tmp_path / "model"))
+    assert [label.name for label in card.labels] == ["organ", "lesion"]
+    assert card.spacing_mm == (1.0, 1.5, 2.0)
+    assert card.validation_dice == CARD["validation_dice"]
+    assert card.mean_dice == pytest.approx(0.75)
+    assert card.trained_on == {"training": 4, "unlabeled": 20, "validation": 1}
+    assert (card.steps, card.method, card.preset, card.created) == (1000, "coranet", "default", 1.7e9)
+
+
+def test_a_model_of_a_training_is_found_through_its_job(a_training):
+    write_model(a_training.model_folder)
+    assert ModelCard.read(a_training.folder) == ModelCard.read(a_training.model_folder)
+    assert ModelCard.read(a_training.folder).folder == a_training.model_folder
+
+
+def test_a_card_without_words_for_people_is_read(tmp_path):
+    card = ModelCard.read(write_model(tmp_path, card={}))
+    assert (card.mean_dice, card.trained_on, card.created) == (None, {}, 0.0)
+
+
+def test_a_training_that_is_not_finished_says_so(a_training):
+    with pytest.raises(ModelError, match="has not finished, so there is no model yet"):
+        ModelCard.read(a_training.folder)
+
+
+def test_a_segmentation_is_no_model(tmp_path):
+    job = Job.create(tmp_path / "job", JobKind.SEGMENT, SegmentConfig("m"), Datalist(()))
+    with pytest.raises(ModelError, match="is a segmentation, expected a training"):
+        ModelCard.read(job.folder)
+
+
+def test_a_damaged_job_is_an_error_of_the_model(tmp_path):
+    (tmp_path / "job.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match="cannot be read as JSON"):
+        ModelCard.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"card": 5},
+        {"card": {"trained_on": 3}},
+        {"card": {"validation_dice": [1]}},
+        {"preprocessing": {}},
+        {"preprocessing": []},
+        {"labels": [{"value": "x"}]},
+        {"labels": 3},
+        {"schema_version": 2},
+        {"mood": "good"},
+    ],
+    ids=str,
+)
+def test_a_damaged_card_is_named(tmp_path, changes):
+    folder = write_model(tmp_path / "model", **changes)
+    with pytest.raises(ModelError, match="cannot be read"):
+        ModelCard.read(folder)
+
+
+def test_it_needs_no_torch(tmp_path, repository):
+    write_model(tmp_path)
+    program = (
+        "import sys; from coranet.job import ModelCard; print(ModelCard.read(sys.argv[1]).steps, "
+        "{'torch', 'numpy'} & set(sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True,
+        cwd=repository / "CoraNetSlicer",
+    )  # fmt: skip
+    assert result.stdout.split() == ["1000", "set()"]

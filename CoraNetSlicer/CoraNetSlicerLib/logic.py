@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig
-from coranet.errors import ConfigError, JobError, ModelError
-from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Role, find_images, unique_case_names
+from coranet.errors import JobError
+from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Role, delete_job, find_images, unique_case_names
 
 from .environment.interpreter import Interpreter
+from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, job_of
+from .jobs.arguments import segment_config as segmentConfig
+from .jobs.arguments import train_config as trainConfig
 from .jobs.handle import JobHandle, Ticker
+from .jobs.listing import JobListing
 from .jobs.runner import JobRunner
+from .sample_data import load_phantom
 from .scene.context import SceneContext
 from .scene.export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
 from .scene.overlays import show_prediction
 from .scene.results import LoadedPrediction, find_or_load_volume, load_prediction
 from .scene.training_plot import TrainingPlot
-
-TrainSettings = Union[None, str, Mapping[str, Any], TrainConfig]
-SegmentSettings = Union[None, Mapping[str, Any], SegmentConfig]
-AnyJob = Union[JobHandle, Job, str, Path]
 
 
 class CoraNetLogic:
@@ -140,12 +139,52 @@ class CoraNetLogic:
         Raises:
             JobError: the folder holds no job of this version.
         """
-        return self._handle(_job(folder))
+        return self._handle(job_of(folder))
 
     def jobs(self, folder: Union[None, str, Path] = None) -> list[Path]:
         """Folders of all jobs in `folder` (None: `jobsFolder`), by name; `attach` takes them."""
         root = Path(folder) if folder else self.jobsFolder
         return sorted(path for path in root.iterdir() if Job.exists(path)) if root.is_dir() else []
+
+    def runningJobs(self) -> list[JobHandle]:
+        """All jobs that run now: those that are watched already, and others in `jobsFolder`."""
+        running = {job.folder: job for job in self._watched if job.status is JobStatus.RUNNING}
+        for summary in JobListing().look(self.jobsFolder):
+            folder = summary.folder.absolute()
+            if summary.status is JobStatus.RUNNING and folder not in running:
+                running[folder] = self.attach(summary.folder)
+        return list(running.values())
+
+    def deleteJob(self, job: AnyJob) -> bool:
+        """Delete a job with its model and results; other files in its folder stay.
+
+        Returns:
+            Whether its folder is gone.
+
+        Raises:
+            JobError: it is running, or the folder holds no job.
+            StorageError: something could not be deleted; what remains is no job any more.
+        """
+        return delete_job(job_of(job))
+
+    def useInterpreter(self, interpreter: Interpreter) -> None:
+        """Start and resume jobs with another Python from now on; those that run are left alone."""
+        self._runner = JobRunner(interpreter)
+
+    def loadPhantom(self, labeled: int = 3, unlabeled: int = 6) -> list[Any]:
+        """Make synthetic volumes to try everything out with, and load them; takes seconds.
+
+        Args:
+            labeled: how many get a segmentation (of an organ and a lesion in it).
+            unlabeled: how many do not.
+
+        Returns:
+            The volume nodes, the labeled ones first; a segmentation node has its volume as reference.
+
+        Raises:
+            CoraNetError: they could not be made.
+        """
+        return load_phantom(self.context, self._runner.interpreter, labeled, unlabeled)
 
     def loadResults(self, job: AnyJob, show: bool = True) -> list[LoadedPrediction]:
         """Load what a segmentation has finished so far: segmentations, overlays, uncertainty maps.
@@ -158,7 +197,7 @@ class CoraNetLogic:
             JobError: the job is a training, or has no result yet.
             DataError: a result file is damaged or does not fit its volume.
         """
-        job = _job(job)
+        job = job_of(job)
         if job.kind is not JobKind.SEGMENT:
             raise JobError(
                 f"'{job.folder}' is a training, expected a segmentation; segment volumes with its model first."
@@ -174,7 +213,7 @@ class CoraNetLogic:
         Raises:
             JobError: the folder holds no job of this version.
         """
-        handle = job if isinstance(job, JobHandle) else self._handle(_job(job))
+        handle = job if isinstance(job, JobHandle) else self._handle(job_of(job))
         plot = TrainingPlot(self.context, handle.folder.name)
         handle.onEvents(lambda new: plot.update(handle.events))
         return plot
@@ -210,51 +249,3 @@ class CoraNetLogic:
         while (path := self.jobsFolder / f"{stamp}-{what}-{number}").exists():
             number += 1
         return path
-
-
-def trainConfig(settings: TrainSettings) -> TrainConfig:
-    """The configuration that `train` uses for its `settings`.
-
-    Raises:
-        ConfigError: an unknown preset or setting, or a value out of range.
-    """
-    if isinstance(settings, TrainConfig):
-        return settings
-    if settings is None or isinstance(settings, str):
-        return TrainConfig.from_preset(settings or DEFAULT_PRESET)
-    if not isinstance(settings, Mapping):
-        raise ConfigError(f"settings must be a preset's name or a dictionary, got {type(settings).__name__}.")
-    overrides = dict(settings)
-    return TrainConfig.from_preset(overrides.pop("preset", DEFAULT_PRESET), overrides)
-
-
-def segmentConfig(model: AnyJob, settings: SegmentSettings = None) -> SegmentConfig:
-    """The configuration that `segment` uses for its model and `settings`.
-
-    Raises:
-        ConfigError: an unknown setting, or a value out of range.
-        ModelError: there is no model there (yet).
-    """
-    if isinstance(settings, SegmentConfig):
-        return replace(settings, model=str(_modelFolder(model)))
-    return SegmentConfig(model=str(_modelFolder(model))).with_overrides(settings or {})
-
-
-def _modelFolder(model: AnyJob) -> Path:
-    folder = model.folder if isinstance(model, (JobHandle, Job)) else Path(model).expanduser().absolute()
-    if not folder.is_dir():
-        raise ModelError(f"there is no model folder '{folder}'; choose a trained model or the folder of a training.")
-    if not Job.exists(folder):
-        return folder
-    job = Job.open(folder)
-    if job.kind is not JobKind.TRAIN:
-        raise ModelError(f"'{folder}' is a segmentation, expected a training; choose the training that made its model.")
-    if not job.model_folder.is_dir():
-        raise ModelError(f"the training in '{folder}' has made no model yet; wait until it is finished.")
-    return folder
-
-
-def _job(job: AnyJob) -> Job:
-    if isinstance(job, JobHandle):
-        return job.job
-    return job if isinstance(job, Job) else Job.open(Path(job).expanduser())

@@ -15,11 +15,11 @@ from coranet.errors import CoraNetError, JobError
 from coranet.events import Event, EventReader, Failed, Finished, Progress, Started, without_superseded
 from coranet.job import Job, JobKind, JobStatus
 
+from .log_tail import log_tail
 from .runner import GRACE_S, JobProcess, JobRunner
 
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2
-_LOG_TAIL_BYTES = 64 * 1024
 
 
 class Ticker(Protocol):
@@ -200,13 +200,7 @@ class JobHandle:
 
     def logTail(self, lines: int = 20) -> str:
         """The last lines of the log; "" if there is none."""
-        try:
-            with open(self._job.log_path, "rb") as log:
-                log.seek(max(0, self._job.log_path.stat().st_size - _LOG_TAIL_BYTES))
-                content = log.read()
-        except OSError:
-            return ""
-        return "\n".join(content.decode("utf-8", errors="replace").splitlines()[-lines:])
+        return log_tail(self._job.log_path, lines)
 
     def close(self) -> None:
         """Stop watching; the job goes on."""

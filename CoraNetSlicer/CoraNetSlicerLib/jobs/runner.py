@@ -120,6 +120,11 @@ class JobRunner:
         self._clock = clock
         self._platform = platform
 
+    @property
+    def interpreter(self) -> Interpreter:
+        """The Python that runs the engine."""
+        return self._interpreter
+
     def start(self, job: Job, resume: bool = False) -> JobProcess:
         """Start the process of a job and return at once.
 

@@ -1,0 +1,71 @@
+"""What the console may hand over in many forms - a preset's name, a dictionary, a handle, a path - in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Union
+
+from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig
+from coranet.errors import ConfigError, ModelError
+from coranet.job import Job, JobKind
+
+from .handle import JobHandle
+
+TrainSettings = Union[None, str, Mapping[str, Any], TrainConfig]
+SegmentSettings = Union[None, Mapping[str, Any], SegmentConfig]
+AnyJob = Union[JobHandle, Job, str, Path]
+
+
+def train_config(settings: TrainSettings) -> TrainConfig:
+    """The configuration that `train` uses for its `settings`.
+
+    Raises:
+        ConfigError: an unknown preset or setting, or a value out of range.
+    """
+    if isinstance(settings, TrainConfig):
+        return settings
+    if settings is None or isinstance(settings, str):
+        return TrainConfig.from_preset(settings or DEFAULT_PRESET)
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"settings must be a preset's name or a dictionary, got {type(settings).__name__}.")
+    overrides = dict(settings)
+    return TrainConfig.from_preset(overrides.pop("preset", DEFAULT_PRESET), overrides)
+
+
+def segment_config(model: AnyJob, settings: SegmentSettings = None) -> SegmentConfig:
+    """The configuration that `segment` uses for its model and `settings`.
+
+    Raises:
+        ConfigError: an unknown setting, or a value out of range.
+        ModelError: there is no model there (yet).
+    """
+    if isinstance(settings, SegmentConfig):
+        return replace(settings, model=str(_model_folder(model)))
+    return SegmentConfig(model=str(_model_folder(model))).with_overrides(settings or {})
+
+
+def _model_folder(model: AnyJob) -> Path:
+    folder = model.folder if isinstance(model, (JobHandle, Job)) else Path(model).expanduser().absolute()
+    if not folder.is_dir():
+        raise ModelError(f"there is no model folder '{folder}'; choose a trained model or the folder of a training.")
+    if not Job.exists(folder):
+        return folder
+    job = Job.open(folder)
+    if job.kind is not JobKind.TRAIN:
+        raise ModelError(f"'{folder}' is a segmentation, expected a training; choose the training that made its model.")
+    if not job.model_folder.is_dir():
+        raise ModelError(f"the training in '{folder}' has made no model yet; wait until it is finished.")
+    return folder
+
+
+def job_of(job: AnyJob) -> Job:
+    """The job directory of a handle or folder.
+
+    Raises:
+        JobError: the folder holds no job of this version.
+    """
+    if isinstance(job, JobHandle):
+        return job.job
+    return job if isinstance(job, Job) else Job.open(Path(job).expanduser())

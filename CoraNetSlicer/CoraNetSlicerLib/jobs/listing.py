@@ -1,0 +1,118 @@
+"""The jobs of a folder at a glance: cheap enough to look again and again, whatever lies there."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional
+
+from coranet.errors import CoraNetError
+from coranet.events import Event, Failed, Finished, Progress
+from coranet.job import Job, JobKind, JobStatus, read_last_events
+
+from .runner import JobProcess
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """A job of a list.
+
+    Attributes:
+        folder: of the job.
+        kind: what it does; None: it cannot be read.
+        status: where it stands; None: it cannot be read.
+        changed: when something happened last, seconds since 1970.
+        phase: what a running job is doing; "" if it has not said so.
+        share_done: of that phase, 0 to 1; None while unknown.
+        seconds_left: estimated at `changed`; None while unknown.
+        is_stopping: whether it was asked to stop and has not done so yet.
+        message: the last word of a job that finished or failed; "" if there is none.
+        problem: why it cannot be read; "" if it can.
+    """
+
+    folder: Path
+    kind: Optional[JobKind] = None
+    status: Optional[JobStatus] = None
+    changed: float = 0.0
+    phase: str = ""
+    share_done: Optional[float] = None
+    seconds_left: Optional[float] = None
+    is_stopping: bool = False
+    message: str = ""
+    problem: str = ""
+
+
+_Stamp = tuple[float, ...]
+
+
+class JobListing:
+    """Summaries of all jobs of a folder; what is over and unchanged is not read again."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Begin without knowing anything.
+
+        Args:
+            clock: seconds since 1970.
+        """
+        self._clock = clock
+        self._known: dict[Path, tuple[_Stamp, JobSummary]] = {}
+
+    def look(self, root: Path) -> list[JobSummary]:
+        """Summaries of the jobs in `root`, the latest first; none if there is no such folder."""
+        try:
+            folders = [Path(entry.path) for entry in os.scandir(root) if entry.is_dir() and Job.exists(entry.path)]
+        except OSError:
+            folders = []
+        self._known = {folder: self._entry(folder) for folder in folders}
+        return sorted((summary for _, summary in self._known.values()), key=lambda one: (-one.changed, one.folder.name))
+
+    def _entry(self, folder: Path) -> tuple[_Stamp, JobSummary]:
+        stamp = _stamp(folder)
+        known = self._known.get(folder)
+        if known is not None and known[0] == stamp and known[1].status is not JobStatus.RUNNING:
+            return known
+        return stamp, self._summary(folder, stamp)
+
+    def _summary(self, folder: Path, stamp: _Stamp) -> JobSummary:
+        try:
+            job = Job.open(folder)
+            status = JobProcess(job, self._clock).status()
+            told = read_last_events(job.events_path)
+        except (CoraNetError, OSError) as error:
+            return JobSummary(folder, changed=max(stamp[:2]), problem=str(error))
+        begun = JobSummary(folder, job.kind, status, told[-1].time if told else max(stamp[:2]))
+        if status is JobStatus.RUNNING:
+            return _with_progress(replace(begun, is_stopping=job.cancel_requested()), told)
+        return replace(begun, message=_last_word(status, told))
+
+
+def _with_progress(summary: JobSummary, told: list[Event]) -> JobSummary:
+    latest = next((event for event in reversed(told) if isinstance(event, Progress)), None)
+    if latest is None:
+        return summary
+    share = min(1.0, latest.step / latest.total_steps) if latest.total_steps else None
+    return replace(summary, phase=latest.phase, share_done=share, seconds_left=latest.seconds_left)
+
+
+def _last_word(status: JobStatus, told: list[Event]) -> str:
+    last = told[-1] if told else None
+    if status in (JobStatus.FINISHED, JobStatus.FAILED) and isinstance(last, (Finished, Failed)):
+        return last.message
+    return ""
+
+
+def _stamp(folder: Path) -> _Stamp:
+    # A file that is made or replaced changes its folder; the events are appended to.
+    (of_folder, _), of_events = (_time_and_size(path) for path in (folder, Job(folder, JobKind.TRAIN).events_path))
+    return (of_folder, *of_events)
+
+
+def _time_and_size(path: Path) -> tuple[float, float]:
+    try:
+        found = path.stat()
+    except OSError:
+        return 0.0, 0.0
+    return found.st_mtime, float(found.st_size)

@@ -20,6 +20,7 @@ class SceneContext:
         terminologies_logic: vtkSlicerTerminologiesModuleLogic; reads and writes terminology entries.
         volumes_logic: vtkSlicerVolumesLogic.
         application_logic: vtkMRMLApplicationLogic; saves scenes as bundles.
+        sequences_logic: vtkSlicerSequencesLogic; shows the chosen item of a sequence. The application has its own.
     """
 
     scene: Any
@@ -28,6 +29,7 @@ class SceneContext:
     terminologies_logic: Optional[Any] = None
     volumes_logic: Optional[Any] = None
     application_logic: Optional[Any] = None
+    sequences_logic: Optional[Any] = None
 
     @property
     def subject_hierarchy(self) -> Any:
@@ -53,6 +55,7 @@ class SceneContext:
         logics = {
             "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic(),
             "Volumes": slicer.vtkSlicerVolumesLogic(),
+            "Sequences": slicer.vtkSlicerSequencesLogic(),
         }
         if terminologies_folder is not None:
             logics["Terminologies"] = slicer.vtkSlicerTerminologiesModuleLogic()
@@ -69,4 +72,5 @@ class SceneContext:
             terminologies_logic=logics.get("Terminologies"),
             volumes_logic=logics["Volumes"],
             application_logic=application_logic,
+            sequences_logic=logics["Sequences"],
         )

@@ -10,13 +10,8 @@ import slicer
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
-from CoraNetSlicerLib.scene.overlays import (
-    RESULT_FILL_OPACITY,
-    conservative_color,
-    radical_color,
-    show_prediction,
-    show_uncertainty,
-)
+from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
+from CoraNetSlicerLib.scene.overlays import show_prediction, show_uncertainty
 from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume, load_prediction
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
@@ -52,7 +47,7 @@ def test_the_result_is_filled_half_opaque_without_outline(shown, identifier):
     display = shown.segmentation.GetDisplayNode()
     assert display.GetSegmentVisibility2DFill(identifier)
     assert not display.GetSegmentVisibility2DOutline(identifier)
-    assert display.GetOpacity2DFill() * display.GetSegmentOpacity2DFill(identifier) == RESULT_FILL_OPACITY == 0.5
+    assert display.GetOpacity2DFill() * display.GetSegmentOpacity2DFill(identifier) == 0.5
 
 
 @pytest.mark.parametrize("identifier", CONSERVATIVE + RADICAL)

@@ -2,37 +2,58 @@
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Optional
 
 import slicer
-from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkDataSetAttributes
-from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
-from vtkmodules.vtkFiltersGeneral import vtkWarpVector
 
+from coranet.job import Label
+
+from .appearance import (
+    CONSERVATIVE,
+    RADICAL,
+    RESULT,
+    SEGMENT_OVERLAYS,
+    UNCERTAIN,
+    Appearance,
+    Color,
+    conservative_color,
+    one_modification,
+    radical_color,
+)
+from .caution import note_caution
 from .context import SceneContext
-from .results import UNCERTAIN_SEGMENT, LoadedPrediction, label_color, segment_id
+from .results import UNCERTAIN_SEGMENT, LoadedPrediction, label_color
+from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, inset_surface
 
-RESULT_FILL_OPACITY = 0.5
-UNCERTAIN_FILL_OPACITY = 0.4
-RADICAL_OPACITY_3D = 0.25
-UNCERTAIN_OPACITY_3D = 0.45
 OUTLINE_THICKNESS_PIXELS = 2
 UNCERTAINTY_FOREGROUND_OPACITY = 0.6
-
-# Stair steps of the voxels vanish, thin parts stay; the uncertain shell is too thin for as much smoothing.
-_RESULT_SMOOTHING = 0.5
-_OVERLAY_SMOOTHING = 0.3
-# The uncertain region has its outside in common with the radical segments, and two translucent surfaces in one place
-# flicker from pixel to pixel; so it is drawn this far inside, in voxels.
-_UNCERTAIN_INSET_VOXELS = 0.2
+_REPLACED_ATTRIBUTE = "CoraNetSlicer.ReplacedForeground"
 
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
-Color = tuple[float, float, float]
+
+@dataclass(frozen=True)
+class Look:
+    """Which overlays are drawn where.
+
+    Attributes:
+        in_slices, in_3d: kinds of appearance.SEGMENT_OVERLAYS.
+    """
+
+    in_slices: tuple[str, ...]
+    in_3d: tuple[str, ...]
+
+
+_SHELLS = (RESULT, RADICAL, UNCERTAIN)
+LOOKS = {
+    "review": Look(SEGMENT_OVERLAYS, (RESULT,)),
+    "3D": Look((RESULT, UNCERTAIN), _SHELLS),
+    "plain": Look((RESULT,), (RESULT,)),
+}
+FIRST_LOOK = Look(SEGMENT_OVERLAYS, _SHELLS)
 
 
 def show_prediction(context: SceneContext, loaded: LoadedPrediction, surfaces: bool = True) -> None:
@@ -43,10 +64,44 @@ def show_prediction(context: SceneContext, loaded: LoadedPrediction, surfaces: b
         loaded: what `load_prediction` made.
         surfaces: make closed surfaces now; takes seconds for large volumes.
     """
-    _show_result(loaded)
-    _show_overlays(loaded)
+    note_caution(loaded)
+    for label in loaded.labels:
+        set_class_color(loaded, label, label_color(label))
+    apply_look(loaded, FIRST_LOOK)
     if surfaces:
         make_surfaces(loaded.segmentation, loaded.overlays)
+
+
+def apply_look(loaded: LoadedPrediction, look: Look) -> None:
+    """Draw what a look says, in the styles of the overlays, and nothing else of this result.
+
+    Args:
+        loaded: the result; what it lacks is left out.
+        look: what to draw; surfaces that are not there are not made.
+    """
+    for node in (loaded.segmentation, loaded.overlays):
+        if node is not None and node.GetDisplayNode() is not None:
+            with one_modification(node.GetDisplayNode()) as display:
+                _show_labelmap_in_2d_and_surface_in_3d(display)
+    for kind in SEGMENT_OVERLAYS:
+        appearance = Appearance(loaded, kind)
+        if appearance.segment_ids:
+            appearance.reset(visible_2d=kind in look.in_slices, visible_3d=kind in look.in_3d)
+
+
+def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:
+    """Give a class its colour: the result as it is, the conservative paler, the radical more vivid.
+
+    Args:
+        loaded: the result.
+        label: the class.
+        color: red, green, blue in [0, 1].
+    """
+    tones = {RESULT: color, CONSERVATIVE: conservative_color(color), RADICAL: radical_color(color)}
+    for kind, tone in tones.items():
+        appearance = Appearance(loaded, kind)
+        if appearance.id_of(label) in appearance.segment_ids:
+            appearance.set_color(appearance.id_of(label), tone)
 
 
 def make_surfaces(segmentation: Any, overlays: Any) -> None:
@@ -56,8 +111,8 @@ def make_surfaces(segmentation: Any, overlays: Any) -> None:
         segmentation: vtkMRMLSegmentationNode of the result.
         overlays: vtkMRMLSegmentationNode of the overlays.
     """
-    _make_closed_surfaces(segmentation, _RESULT_SMOOTHING)
-    _make_closed_surfaces(overlays, _OVERLAY_SMOOTHING)
+    _make_closed_surfaces(segmentation, RESULT_SMOOTHING)
+    _make_closed_surfaces(overlays, OVERLAY_SMOOTHING)
     _inset_uncertain_surface(overlays)
 
 
@@ -67,82 +122,55 @@ def show_uncertainty(
     """Put the uncertainty map over the volume in slice views.
 
     Args:
-        loaded: what `load_prediction` made.
+        loaded: the result.
         composite_nodes: vtkMRMLSliceCompositeNode of each slice view.
         opacity: of the map, in [0, 1].
     """
     for composite in composite_nodes:
-        composite.SetBackgroundVolumeID(loaded.volume.GetID())
-        composite.SetForegroundVolumeID(loaded.uncertainty.GetID())
-        composite.SetForegroundOpacity(opacity)
+        with one_modification(composite):
+            if loaded.volume is not None:
+                composite.SetBackgroundVolumeID(loaded.volume.GetID())
+            replaced = composite.GetForegroundVolumeID()
+            if replaced != loaded.uncertainty.GetID():
+                composite.SetAttribute(_REPLACED_ATTRIBUTE, f"{composite.GetForegroundOpacity()} {replaced or ''}")
+            composite.SetForegroundVolumeID(loaded.uncertainty.GetID())
+            composite.SetForegroundOpacity(opacity)
 
 
-def conservative_color(color: Color) -> Color:
-    """A paler tone, which stands out from the result's fill that it lies on."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
-    return colorsys.hls_to_rgb(hue, 1.0 - 0.3 * (1.0 - lightness), saturation)
+def hide_uncertainty(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> None:
+    """Take the uncertainty map out of slice views; the foreground that it took the place of comes back.
+
+    Args:
+        loaded: the result.
+        composite_nodes: vtkMRMLSliceCompositeNode of each slice view; those without the map stay as they are.
+    """
+    for composite in composite_nodes:
+        if composite.GetForegroundVolumeID() != loaded.uncertainty.GetID():
+            continue
+        opacity, _, before = (composite.GetAttribute(_REPLACED_ATTRIBUTE) or "0.0 ").partition(" ")
+        with one_modification(composite):
+            there = before and loaded.uncertainty.GetScene().GetNodeByID(before) is not None
+            composite.SetForegroundVolumeID(before if there else None)
+            composite.SetForegroundOpacity(float(opacity) if there else 0.0)
 
 
-def radical_color(color: Color) -> Color:
-    """A vivid tone, which stands out from the grey image that it lies on."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
-    return colorsys.hls_to_rgb(hue, min(max(lightness, 0.4), 0.5), min(1.0, 1.5 * saturation))
-
-
-@contextmanager
-def _one_modification(node: Any) -> Iterator[None]:
-    """Views redraw once, after the block."""
-    was_modifying = node.StartModify()
-    try:
-        yield
-    finally:
-        node.EndModify(was_modifying)
-
-
-def _show_result(loaded: LoadedPrediction) -> None:
-    display = loaded.segmentation.GetDisplayNode()
-    with _one_modification(display):
-        _show_labelmap_in_2d_and_surface_in_3d(display)
-        display.SetOpacity2DFill(1.0)
-        for label in loaded.labels:
-            identifier = segment_id(label)
-            display.SetSegmentVisibility(identifier, True)
-            display.SetSegmentVisibility2DFill(identifier, True)
-            display.SetSegmentVisibility2DOutline(identifier, False)
-            display.SetSegmentOpacity2DFill(identifier, RESULT_FILL_OPACITY)
-            display.SetSegmentVisibility3D(identifier, True)
-            display.SetSegmentOpacity3D(identifier, 1.0)
-
-
-def _show_overlays(loaded: LoadedPrediction) -> None:
-    display = loaded.overlays.GetDisplayNode()
-    segmentation = loaded.overlays.GetSegmentation()
-    with _one_modification(display):
-        _show_labelmap_in_2d_and_surface_in_3d(display)
-        display.SetSliceIntersectionThickness(OUTLINE_THICKNESS_PIXELS)
-        display.SetOpacity2DFill(1.0)
-        display.SetOpacity2DOutline(1.0)
-        for label in loaded.labels:
-            for head, tone in (("conservative", conservative_color), ("radical", radical_color)):
-                identifier = segment_id(label, head)
-                segmentation.GetSegment(identifier).SetColor(*tone(label_color(label)))
-                display.SetSegmentVisibility(identifier, True)
-                display.SetSegmentVisibility2DFill(identifier, False)
-                display.SetSegmentVisibility2DOutline(identifier, True)
-                display.SetSegmentVisibility3D(identifier, head == "radical")
-                display.SetSegmentOpacity3D(identifier, RADICAL_OPACITY_3D)
-        display.SetSegmentVisibility(UNCERTAIN_SEGMENT, True)
-        display.SetSegmentVisibility2DFill(UNCERTAIN_SEGMENT, True)
-        display.SetSegmentVisibility2DOutline(UNCERTAIN_SEGMENT, False)
-        display.SetSegmentOpacity2DFill(UNCERTAIN_SEGMENT, UNCERTAIN_FILL_OPACITY)
-        display.SetSegmentVisibility3D(UNCERTAIN_SEGMENT, True)
-        display.SetSegmentOpacity3D(UNCERTAIN_SEGMENT, UNCERTAIN_OPACITY_3D)
+def uncertainty_opacity(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> Optional[float]:
+    """Opacity of the uncertainty map in the first slice view that draws it; None if none does."""
+    if loaded.uncertainty is None:
+        return None
+    shown = (one for one in composite_nodes if one.GetForegroundVolumeID() == loaded.uncertainty.GetID())
+    return next((one.GetForegroundOpacity() for one in shown), None)
 
 
 def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     display.SetVisibility(True)
     display.SetVisibility2D(True)
     display.SetVisibility3D(True)
+    display.SetOpacity(1.0)
+    display.SetOpacity2DFill(1.0)
+    display.SetOpacity2DOutline(1.0)
+    display.SetOpacity3D(1.0)
+    display.SetSliceIntersectionThickness(OUTLINE_THICKNESS_PIXELS)
     # Not the surface's cut: smoothing would draw the bracket where no voxel says so.
     display.SetPreferredDisplayRepresentationName2D(_BINARY_LABELMAP)
     display.SetPreferredDisplayRepresentationName3D(_CLOSED_SURFACE)
@@ -159,15 +187,5 @@ def _make_closed_surfaces(node: Any, smoothing: float) -> None:
 def _inset_uncertain_surface(overlays: Any) -> None:
     segment = overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
     surface = segment.GetRepresentation(_CLOSED_SURFACE)
-    if surface is None or not surface.GetNumberOfPoints():
-        return
-    normals = vtkPolyDataNormals()
-    normals.SetInputData(surface)
-    normals.SplittingOff()
-    normals.AutoOrientNormalsOn()
-    warp = vtkWarpVector()
-    warp.SetInputConnection(normals.GetOutputPort())
-    warp.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_POINTS, vtkDataSetAttributes.NORMALS)
-    warp.SetScaleFactor(-_UNCERTAIN_INSET_VOXELS * min(segment.GetRepresentation(_BINARY_LABELMAP).GetSpacing()))
-    warp.Update()
-    surface.DeepCopy(warp.GetOutput())
+    if surface is not None:
+        inset_surface(surface, min(segment.GetRepresentation(_BINARY_LABELMAP).GetSpacing()))

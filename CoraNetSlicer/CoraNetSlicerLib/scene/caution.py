@@ -1,0 +1,117 @@
+"""The dial: the uncertain region is drawn anew from the uncertainty map, for another caution, without a new run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+from coranet.errors import DataError
+
+from .images import voxel_values
+from .results import UNCERTAIN_SEGMENT, LoadedPrediction
+from .segment_surfaces import drop_surface
+
+# On the overlays node, so that they are saved with the scene; result.json stays where the job was.
+MODEL_CAUTION_ATTRIBUTE = "CoraNetSlicer.ModelCaution"
+DRAWN_CAUTION_ATTRIBUTE = "CoraNetSlicer.DrawnCaution"
+# A factor of the costs of 10^43; the map holds 0 or 1 long before.
+LARGEST_CAUTION = 100
+
+_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+
+
+@dataclass(frozen=True)
+class FlaggedRegion:
+    """How much a caution flags.
+
+    Attributes:
+        share: of all voxels, in [0, 1].
+        ml: volume in mL.
+    """
+
+    share: float
+    ml: float
+
+
+def uncertainty_threshold(caution: float) -> float:
+    """The uncertainty from which on a voxel is uncertain at a caution: 1 / (1 + exp(caution)), a float32."""
+    # Rounded as the map is, so that the region is voxel for voxel the one that the engine writes.
+    return float(np.float32(1 / (1 + math.exp(caution))))
+
+
+def note_caution(loaded: LoadedPrediction) -> None:
+    """Keep in the scene at which caution a result that was just loaded was computed, and so is drawn."""
+    caution = repr(float(loaded.result.get("caution") or 0.0))
+    loaded.overlays.SetAttribute(MODEL_CAUTION_ATTRIBUTE, caution)
+    loaded.overlays.SetAttribute(DRAWN_CAUTION_ATTRIBUTE, caution)
+
+
+def model_caution(loaded: LoadedPrediction) -> float:
+    """The caution at which a result was computed; 0, as the heads were trained, if nobody knows."""
+    return _noted(loaded, MODEL_CAUTION_ATTRIBUTE, 0.0)
+
+
+def drawn_caution(loaded: LoadedPrediction) -> float:
+    """The caution at which the uncertain region is drawn now."""
+    return _noted(loaded, DRAWN_CAUTION_ATTRIBUTE, model_caution(loaded))
+
+
+def draw_uncertain_region(loaded: LoadedPrediction, caution: float) -> FlaggedRegion:
+    """Draw the uncertain region for another caution; its surface, which is of the one before, goes.
+
+    Args:
+        loaded: the result; it has its overlays and its uncertainty map.
+        caution: natural logarithm of a cost ratio; more flags more.
+
+    Returns:
+        What is flagged now.
+
+    Raises:
+        DataError: the caution is out of range, or not a number.
+    """
+    if not abs(caution) <= LARGEST_CAUTION:
+        raise DataError(f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}.")
+    flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
+    segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
+    drop_surface(loaded.overlays, UNCERTAIN_SEGMENT)
+    segment.SetLabelValue(1)
+    # A new image, not new voxels in the old one: that would drop the surfaces of all segments of the node.
+    segment.AddRepresentation(_BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))
+    loaded.overlays.SetAttribute(DRAWN_CAUTION_ATTRIBUTE, repr(float(caution)))
+    return _flagged_region(flagged, loaded.uncertainty)
+
+
+def flagged_region(loaded: LoadedPrediction) -> FlaggedRegion:
+    """What is flagged at the caution that is drawn."""
+    flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(drawn_caution(loaded)))
+    return _flagged_region(flagged, loaded.uncertainty)
+
+
+def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:
+    count = int(np.count_nonzero(flagged))
+    voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
+    return FlaggedRegion(share=count / flagged.size, ml=count * voxel_ml)
+
+
+def _labelmap(volume_node: Any, mask: np.ndarray) -> Any:
+    labelmap = slicer.vtkOrientedImageData()
+    labelmap.SetExtent(volume_node.GetImageData().GetExtent())
+    matrix = vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    labelmap.SetImageToWorldMatrix(matrix)
+    labelmap.GetPointData().SetScalars(numpy_to_vtk(mask.view(np.uint8), deep=True))
+    return labelmap
+
+
+def _noted(loaded: LoadedPrediction, attribute: str, default: float) -> float:
+    text = loaded.overlays.GetAttribute(attribute) if loaded.overlays is not None else None
+    try:
+        return float(text) if text else default
+    except ValueError:
+        return default

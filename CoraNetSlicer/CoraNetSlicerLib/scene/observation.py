@@ -1,0 +1,52 @@
+"""Hearing of changes in the scene, until one has heard enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import slicer
+
+_VOXELS_CHANGED = (
+    slicer.vtkSegmentation.SourceRepresentationModified,
+    slicer.vtkSegmentation.SegmentAdded,
+    slicer.vtkSegmentation.SegmentRemoved,
+)
+_LOOK_CHANGED = (
+    slicer.vtkSegmentation.SegmentModified,
+    slicer.vtkSegmentation.ContainedRepresentationNamesModified,
+)
+_NODES_CHANGED = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent)
+
+
+class Observation:
+    """Observers that end together. Receivers are called often: they note that something changed, and look later."""
+
+    def __init__(self) -> None:
+        self._observers: list[tuple[Any, int]] = []
+
+    def of_nodes(self, scene: Any, receiver: Callable[[], None]) -> None:
+        """Hear of nodes that come or go."""
+        self._observe(scene, _NODES_CHANGED, receiver)
+
+    def of_node(self, node: Any, receiver: Callable[[], None]) -> None:
+        """Hear of anything that a node itself holds, such as a display node's opacity."""
+        self._observe(node, ("ModifiedEvent",), receiver)
+
+    def of_voxels(self, segmentation_node: Any, receiver: Callable[[], None]) -> None:
+        """Hear of segments that were painted, added or removed."""
+        self._observe(segmentation_node.GetSegmentation(), _VOXELS_CHANGED, receiver)
+
+    def of_segments(self, segmentation_node: Any, receiver: Callable[[], None]) -> None:
+        """Hear of colours, names and surfaces of segments."""
+        self._observe(segmentation_node.GetSegmentation(), _LOOK_CHANGED, receiver)
+
+    def end(self) -> None:
+        """Hear of nothing any more."""
+        for source, tag in self._observers:
+            source.RemoveObserver(tag)
+        self._observers.clear()
+
+    def _observe(self, source: Any, events: Iterable[Any], receiver: Callable[[], None]) -> None:
+        for event in events:
+            self._observers.append((source, source.AddObserver(event, lambda *_: receiver())))

@@ -1,4 +1,4 @@
-"""The command line: ``python -m coranet train | segment | evaluate | experiment | run | doctor | phantom``.
+"""The command line: ``python -m coranet train | segment | evaluate | experiment | run | doctor | install | phantom``.
 
 Imports of torch are inside the commands: ``--help`` and ``doctor`` must work where torch is missing.
 """
@@ -6,6 +6,7 @@ Imports of torch are inside the commands: ``--help`` and ``doctor`` must work wh
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from . import __version__
 from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
 from .errors import ConfigError, CoraNetError, DataError, JobCancelled, JobError, PackageError
 from .experiments.command import add_experiment_command
+from .installation import add_install_command
 from .setting_words import overrides
 
 if TYPE_CHECKING:
@@ -182,7 +184,7 @@ def _work_in_terminal(job: Job, resume: bool = False, devices: int | None = None
 def _doctor(options: argparse.Namespace) -> int:
     from .doctor import examine, report
 
-    health = examine()
+    health = examine(os.environ.get("CORANET_PACKAGES", ""))
     sys.stdout.write(health.to_json() if options.json else report(health))
     return 0 if health.is_well else 1
 
@@ -227,6 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)
+    add_install_command(commands)
     phantom = commands.add_parser("phantom", help="write a synthetic labelled data set")
     phantom.add_argument("folder")
     for name, count in (("labeled", 5), ("unlabeled", 16), ("validation", 1), ("test", 3), ("seed", 0)):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +73,62 @@ def available_devices() -> list[str]:
     found = []
     if torch.cuda.is_available():
         found.append("cuda")
-    if torch.backends.mps.is_available():
+    if has_apple_gpu() and "conv3d" not in convolution_error("mps").lower():
+        # PyTorch before 2.3 has no 3D convolution there: the processor is all that is left.
         found.append("mps")
     return [*found, "cpu"]
+
+
+def has_apple_gpu() -> bool:
+    """Whether this PyTorch sees an Apple GPU; it may still lack what the network needs."""
+    return bool(torch.backends.mps.is_available())
+
+
+def torch_build() -> str:
+    """What this PyTorch was built for: "cpu", "CUDA 12.8", "ROCm 6.2"."""
+    if torch.version.cuda:
+        return f"CUDA {torch.version.cuda}"
+    return f"ROCm {torch.version.hip}" if getattr(torch.version, "hip", None) else "cpu"
+
+
+@cache
+def convolution_error(kind: str) -> str:
+    """Why a small 3D convolution and its gradient cannot be computed on a device; "": they can."""
+    try:
+        layer = torch.nn.Conv3d(1, 2, 3, padding=1).to(kind)
+        layer(torch.ones(1, 1, 6, 6, 6, device=kind)).sum().backward()
+        gradient = layer.weight.grad
+        return "" if gradient is not None and bool(torch.isfinite(gradient).all()) else "its result is no number"
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def missing_architecture() -> str:
+    """Why the kernels of this PyTorch do not run on the CUDA card; "": they do, or it cannot be told."""
+    built_for = torch.cuda.get_arch_list()
+    major, minor = torch.cuda.get_device_capability(0)
+    if not built_for or torch.version.cuda is None or runs_on(built_for, major, minor):
+        return ""
+    return f"the card needs sm_{major}{minor}, it has {', '.join(built_for)}"
+
+
+def runs_on(built_for: Sequence[str], major: int, minor: int) -> bool:
+    """Whether a build for some architectures runs on a card of a compute capability.
+
+    Args:
+        built_for: such as "sm_86" (machine code, runs within its major version) or "compute_90" (compiled on the card).
+        major: of the card's compute capability.
+        minor: of the card's compute capability.
+    """
+    for name in built_for:
+        kind, _, digits = name.partition("_")
+        number = re.match(r"\d+", digits)
+        if number is None:
+            continue
+        own = divmod(int(number.group()), 10)
+        if (kind == "sm" and own[0] == major and own[1] <= minor) or (kind == "compute" and own <= (major, minor)):
+            return True
+    return False
 
 
 def device_count(kind: str) -> int:

@@ -1,0 +1,132 @@
+"""The panel off screen: the real form, a real scene, stand-ins of `qt` and `ctk`, and a scripted application."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pythonqt
+from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtWidgets import QApplication
+
+# Before the test files are imported: they import the panel, which imports qt.
+pythonqt.install()
+
+from fake_application import FakeApplication  # noqa: E402
+from form import child_widget_variables, load_ui  # noqa: E402
+
+from CoraNetSlicerLib.scene.context import SceneContext  # noqa: E402
+
+# Said by the platform without a screen, not by what is tested.
+_HARMLESS = ("This plugin does not support", "Cannot open file", "QFontDatabase", "propagateSizeHints")
+_messages: list[str] = []
+
+
+def _on_message(kind: QtMsgType, _context: Any, text: str) -> None:
+    if kind != QtMsgType.QtDebugMsg and kind != QtMsgType.QtInfoMsg and not text.startswith(_HARMLESS):
+        _messages.append(text)
+
+
+@pytest.fixture(scope="session")
+def qt_application() -> Iterator[QApplication]:
+    """The one application of Qt."""
+    pythonqt.install()
+    application = QApplication.instance() or QApplication(["CoraNetSlicer tests"])
+    application.setStyle("Fusion")
+    qInstallMessageHandler(_on_message)
+    yield application
+    qInstallMessageHandler(None)
+
+
+@pytest.fixture(autouse=True)
+def clean_qt(qt_application: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Settings of its own for each test; afterwards nothing may have failed in a slot, and no window may be left."""
+    QCoreApplication.setOrganizationName("CoraNetSlicerTests")
+    QCoreApplication.setApplicationName("CoraNetSlicerTests")
+    QSettings.setDefaultFormat(QSettings.Format.IniFormat)
+    folder = str(tmp_path_factory.mktemp("settings"))
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
+    pythonqt.slot_errors.clear()
+    pythonqt.dialogs.clear()
+    _messages.clear()
+    yield
+    errors, messages, left = list(pythonqt.slot_errors), list(_messages), pythonqt.dialogs.left
+    for window in QApplication.topLevelWidgets():
+        window.close()
+        window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert not errors, "failed in a slot:\n" + "\n".join(errors)
+    assert not messages, "Qt complains: " + "; ".join(messages)
+    assert not left, f"these windows were foreseen and did not open: {left}"
+
+
+@pytest.fixture
+def slot_errors() -> list[str]:
+    """Tracebacks of what failed in slots; a test that expects one clears the list."""
+    return pythonqt.slot_errors
+
+
+@pytest.fixture
+def dialogs() -> Any:
+    """Answers to windows that wait; see pythonqt/dialogs.py."""
+    return pythonqt.dialogs
+
+
+@pytest.fixture
+def context() -> SceneContext:
+    """An empty scene with its logics."""
+    return SceneContext.standalone()
+
+
+@pytest.fixture
+def form(qt_application: QApplication, context: SceneContext) -> Iterator[Any]:
+    """The top widget of the real form, shown, on the scene."""
+    top = load_ui()
+    top.setMRMLScene(context.scene)
+    top.resize(480, 1400)
+    top.show()
+    yield top
+    top.setMRMLScene(None)
+    top.hide()
+
+
+@pytest.fixture
+def ui(form: Any) -> Any:
+    """The named widgets of a fresh form as attributes; all sections are open."""
+    widgets = child_widget_variables(form)
+    for name, widget in vars(widgets).items():
+        if name.endswith("Section"):
+            widget.setCollapsed(False)
+    return widgets
+
+
+@pytest.fixture
+def application(qt_application: QApplication, context: SceneContext) -> Iterator[FakeApplication]:
+    """What the panel asks the application for."""
+    fake = FakeApplication(context.scene)
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def process_events(qt_application: QApplication) -> Callable[..., None]:
+    """Let Qt work: `process_events()` what is waiting now; `process_events(until=f, timeout=10)` until f() is true."""
+
+    def process(until: Callable[[], object] | None = None, timeout: float = 20.0) -> None:
+        end = time.monotonic() + timeout
+        QApplication.processEvents()
+        while until is not None and not until():
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {timeout} s in vain; failed in slots: {pythonqt.slot_errors}")
+            QApplication.processEvents()
+            time.sleep(0.005)
+
+    return process

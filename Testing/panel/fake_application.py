@@ -1,0 +1,115 @@
+"""The application that the panel asks, without an application: answers are scripted, and what was asked is kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import qt
+
+
+class FakeApplication:
+    """Has the public methods of CoraNetSlicerLib.panel.application.Application.
+
+    Attributes:
+        answers: name of a method that asks -> what it answers, one after the other; the last one is kept.
+            Without an entry: confirm says yes, choose takes the last answer, files and folders are not chosen ("").
+        asked: (name of the method, its arguments), in order.
+        shown: (name of the method, what was to be shown), in order.
+        settings: the settings of the machine.
+        clipboard: the text that was copied last.
+        restarts: how often a restart was asked for.
+    """
+
+    def __init__(self, scene: Any) -> None:
+        self.scene = scene
+        self.answers: dict[str, list[Any]] = {}
+        self.asked: list[tuple[Any, ...]] = []
+        self.shown: list[tuple[str, Any]] = []
+        self.settings: dict[str, str] = {}
+        self.clipboard = ""
+        self.restarts = 0
+        self._timers: list[Any] = []
+
+    # -- asking a person
+
+    def confirm(self, question: str) -> bool:
+        return bool(self._answer("confirm", True, question))
+
+    def choose(self, question: str, answers: Mapping[str, str]) -> str:
+        return str(self._answer("choose", list(answers)[-1], question, dict(answers)))
+
+    def choose_folder(self, title: str, start: str = "") -> str:
+        return str(self._answer("choose_folder", "", title, start))
+
+    def choose_file(self, title: str, file_types: str, start: str = "") -> str:
+        return str(self._answer("choose_file", "", title, file_types, start))
+
+    def _answer(self, name: str, default: Any, *question: Any) -> Any:
+        self.asked.append((name, *question))
+        answers = self.answers.get(name, [])
+        if not answers:
+            return default
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    # -- showing
+
+    def show_chart(self, chart: Any) -> None:
+        self.shown.append(("show_chart", chart))
+
+    def show_volume(self, volume: Any) -> None:
+        self.shown.append(("show_volume", volume))
+
+    def show_sequence(self, browser: Any) -> None:
+        self.shown.append(("show_sequence", browser))
+
+    def slice_composite_nodes(self) -> list[Any]:
+        kind = "vtkMRMLSliceCompositeNode"
+        return [self.scene.GetNthNodeByClass(i, kind) for i in range(self.scene.GetNumberOfNodesByClass(kind))]
+
+    def open_folder(self, folder: Path) -> None:
+        self.shown.append(("open_folder", folder))
+
+    def copy_text(self, text: str) -> None:
+        self.clipboard = text
+
+    # -- remembering, and doing later
+
+    def setting(self, name: str, default: str = "") -> str:
+        return self.settings.get(name, default)
+
+    def set_setting(self, name: str, value: str) -> None:
+        self.settings[name] = value
+
+    def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
+        timer = qt.QTimer()
+        timer.setSingleShot(True)
+        timer.timeout.connect(lambda: self._fire(timer, action))
+        self._timers.append(timer)
+        timer.start(milliseconds)
+
+    def _fire(self, timer: Any, action: Callable[[], None]) -> None:
+        self._timers.remove(timer)
+        action()
+
+    # -- processes and packages
+
+    def python_slicer(self) -> str | None:
+        return sys.executable
+
+    def startup_environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    def restart(self) -> None:
+        self.restarts += 1
+
+    # -- for tests
+
+    def close(self) -> None:
+        """Forget what was to be done later."""
+        for timer in self._timers:
+            timer.stop()
+        self._timers.clear()

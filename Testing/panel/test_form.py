@@ -1,0 +1,124 @@
+"""The form loads, its names are unique, its sections fold, and its node selectors follow the scene."""
+
+from __future__ import annotations
+
+import inspect
+import xml.etree.ElementTree as ElementTree
+
+import ctk
+import numpy as np
+import pytest
+import qt
+from fake_application import FakeApplication
+from form import FORM
+from scene_builders import add_volume
+
+from CoraNetSlicerLib.panel.application import Application
+
+
+def test_every_name_of_the_form_is_used_once():
+    names = [one.get("name") for one in ElementTree.parse(FORM).iter() if one.tag in ("widget", "layout", "spacer")]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_every_widget_is_an_attribute(ui):
+    names = {one.get("name") for one in ElementTree.parse(FORM).iter("widget")}
+    assert names <= set(vars(ui))
+    assert ui.trainButton.text == "Train"
+    assert ui.casesTable.columnCount == 4
+
+
+def test_every_button_has_a_tool_tip(ui):
+    silent = [name for name, one in vars(ui).items() if one.inherits("QPushButton") and not one.toolTip]
+    assert not silent
+
+
+def test_a_section_folds_and_leaves_hidden_what_was_hidden(ui, process_events):
+    assert ui.examineButton.isVisible()
+    assert not ui.installLogText.isVisible()
+    ui.environmentSection.setCollapsed(True)
+    assert not ui.examineButton.isVisible()
+    ui.stopInstallButton.setVisible(True)
+    assert not ui.stopInstallButton.isVisible()
+    ui.environmentSection.collapsed = False
+    process_events()
+    assert ui.examineButton.isVisible()
+    assert ui.stopInstallButton.isVisible()
+    assert not ui.installLogText.isVisible()
+
+
+def test_a_section_says_that_it_was_folded(qt_application):
+    section, got = ctk.ctkCollapsibleButton(), []
+    section.connect("contentsCollapsed(bool)", got.append)
+    section.click()
+    section.setCollapsed(False)
+    assert got == [True, False]
+
+
+def test_a_node_selector_follows_the_scene(ui, context, process_events):
+    selector, got = ui.segmentVolumeSelector, []
+    selector.currentNodeChanged.connect(got.append)
+    assert selector.connect("currentNodeChanged(vtkMRMLNode*)", got.append)
+    assert selector.mrmlScene() is context.scene
+    first = add_volume(context, "A", np.zeros((2, 3, 4), np.float32), np.eye(4))
+    second = add_volume(context, "B", np.zeros((2, 3, 4), np.float32), np.eye(4))
+    add_volume(context, "labels", np.zeros((2, 3, 4), np.uint8), np.eye(4), label=True)
+    selector.setCurrentNode(second)
+    assert (selector.currentNode(), selector.currentNodeID) == (second, second.GetID())
+    assert got[-2:] == [second, second]
+    context.scene.RemoveNode(second)
+    assert selector.currentNode() is not second
+    context.scene.RemoveNode(first)
+    assert (selector.currentNode(), selector.currentNodeID) == (None, "")
+
+
+def test_a_path_is_remembered(qt_application):
+    first = ctk.ctkPathLineEdit()
+    first.settingKey = "Test/Path"
+    first.setCurrentPath("/data/a")
+    first.addCurrentPathToHistory()
+    second = ctk.ctkPathLineEdit()
+    second.setSettingKey("Test/Path")
+    assert second.currentPath == "/data/a"
+    assert qt.QSettings().value("Test/Path") in ("/data/a", ("/data/a",))
+
+
+def test_the_fake_application_is_like_the_real_one():
+    real = {name: one for name, one in inspect.getmembers(Application) if not name.startswith("_")}
+    fake = {name: one for name, one in inspect.getmembers(FakeApplication) if not name.startswith("_")}
+    own = {"close", "scene"}
+    assert set(real) - {"scene"} == set(fake) - own
+    for name in set(real) - {"scene"}:
+        assert list(inspect.signature(real[name]).parameters) == list(inspect.signature(fake[name]).parameters), name
+
+
+def test_the_fake_application_answers_as_it_is_told(application, process_events):
+    application.answers["confirm"] = [False, True]
+    assert [application.confirm("?") for _ in range(3)] == [False, True, True]
+    assert application.choose("?", {"stop": "Stop", "stay": "Stay"}) == "stay"
+    assert application.choose_folder("t") == ""
+    got = []
+    application.later(lambda: got.append(1), 1)
+    assert got == []
+    process_events(until=lambda: got)
+    assert [one[0] for one in application.asked] == ["confirm"] * 3 + ["choose", "choose_folder"]
+
+
+def test_the_real_application_chooses_with_a_message_box(monkeypatch, dialogs, context):
+    import slicer
+
+    monkeypatch.setattr(slicer, "util", type("util", (), {"mainWindow": staticmethod(lambda: None)}), raising=False)
+    dialogs.answer("QMessageBox.exec_", "Let it run")
+    dialogs.answer("QFileDialog.getExistingDirectory", "/data")
+    application = Application()
+    assert application.choose("A job runs.", {"stop": "Stop it", "go": "Let it run", "back": "Back"}) == "go"
+    assert application.choose_folder("Folder") == "/data"
+    application.set_setting("Name", "value")
+    assert (application.setting("Name"), application.setting("None", "default")) == ("value", "default")
+    application.copy_text("copied")
+    assert qt.QApplication.clipboard().text() == "copied"
+
+
+@pytest.mark.parametrize("name", ["environment", "data", "train", "segment", "overlays", "jobs"])
+def test_every_section_of_the_work_is_there(ui, name):
+    assert getattr(ui, f"{name}Section").inherits("QWidget")

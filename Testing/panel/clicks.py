@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtGui import QTextDocument
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QTextDocument
+from PySide6.QtWidgets import QApplication
+from pythonqt import unwrap
 
 
 def tool_tip(widget: Any) -> str:
@@ -54,3 +57,25 @@ def greyed(widget: Any) -> str:
         return ""
     assert tool_tip(widget), f"'{widget.objectName}' is greyed out and does not say why"
     return tool_tip(widget)
+
+
+def drop_files(widget: Any, *paths: object) -> bool:
+    """Drag files from the file manager onto a widget; whether it took them."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return drop(widget, data)
+
+
+def drop(widget: Any, data: QMimeData) -> bool:
+    """Drag something onto a widget; whether it took it."""
+    how = (data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    try:
+        enter = QDragEnterEvent(QPointF(1, 1), Qt.DropAction.CopyAction, *how)
+    except TypeError:  # before Qt 6.12
+        enter = QDragEnterEvent(QPoint(1, 1), Qt.DropAction.CopyAction, *how)
+    QApplication.sendEvent(unwrap(widget), enter)
+    if not enter.isAccepted():
+        return False
+    dropped = QDropEvent(QPointF(1, 1), Qt.DropAction.CopyAction, *how)
+    QApplication.sendEvent(unwrap(widget), dropped)
+    return dropped.isAccepted()

@@ -8,6 +8,7 @@ import sys
 import ctk
 import pytest
 import qt
+from clicks import drop_files
 
 # -- 1 and 2: properties are attributes
 
@@ -443,6 +444,9 @@ def test_event_filters_and_overrides_are_called(process_events):
 def test_what_is_dropped_reaches_an_event_filter():
     class Filter(qt.QObject):
         def eventFilter(self, _watched, event):  # noqa: N802
+            if event.type() == qt.QEvent.DragEnter:
+                event.acceptProposedAction()
+                return True
             if event.type() == qt.QEvent.Drop:
                 dropped.extend(url.toLocalFile() for url in event.mimeData().urls())
                 event.acceptProposedAction()
@@ -454,11 +458,9 @@ def test_what_is_dropped_reaches_an_event_filter():
     keep = Filter()
     table.viewport().setAcceptDrops(True)
     table.viewport().installEventFilter(keep)
-    data = qt.QMimeData()
-    data.setUrls([qt.QUrl.fromLocalFile("/data/a b")])
-    drop = qt.QDropEvent(qt.QPointF(1, 1), qt.Qt.CopyAction, data, qt.Qt.LeftButton, qt.Qt.NoModifier)
-    qt.QApplication.sendEvent(table.viewport(), drop)
+    assert drop_files(table.viewport(), "/data/a b")
     assert dropped == ["/data/a b"]
+    assert not drop_files(qt.QLabel(), "/data/a b")
 
 
 def test_an_error_in_an_override_is_seen_by_the_test(slot_errors):

@@ -21,7 +21,8 @@ from .sample_data import load_phantom
 from .scene.context import SceneContext
 from .scene.export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
 from .scene.overlays import show_prediction
-from .scene.results import LoadedPrediction, find_or_load_volume, load_prediction
+from .scene.result_loading import load_prediction
+from .scene.results import LoadedPrediction, find_or_load_volume
 from .scene.training_plot import TrainingPlot
 
 
@@ -85,7 +86,7 @@ class CoraNetLogic:
         """
         config = trainConfig(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
-        return self._start(export_training_job(self.context, self._folderFor("train", folder), nodes, config))
+        return self.start(export_training_job(self.context, self._folderFor("train", folder), nodes, config))
 
     def segment(
         self,
@@ -107,7 +108,7 @@ class CoraNetLogic:
         """
         volumes = list(volumeNodes) if isinstance(volumeNodes, (list, tuple)) else [volumeNodes]
         config = segmentConfig(model, settings)
-        return self._start(export_segment_job(self._folderFor("segment", folder), volumes, config))
+        return self.start(export_segment_job(self._folderFor("segment", folder), volumes, config))
 
     def segmentFolder(
         self,
@@ -131,7 +132,7 @@ class CoraNetLogic:
         found = find_images(inputFolder)
         names = unique_case_names(name for name, _ in found)
         cases = tuple(Case(name, Role.INPUT, str(path)) for name, (_, path) in zip(names, found))
-        return self._start(Job.create(Path(outputFolder).expanduser(), JobKind.SEGMENT, config, Datalist(cases)))
+        return self.start(Job.create(Path(outputFolder).expanduser(), JobKind.SEGMENT, config, Datalist(cases)))
 
     def attach(self, folder: Union[str, Path]) -> JobHandle:
         """Come back to a job, running or over, whoever started it.
@@ -218,7 +219,12 @@ class CoraNetLogic:
         handle.onEvents(lambda new: plot.update(handle.events))
         return plot
 
-    def _start(self, job: Job) -> JobHandle:
+    def start(self, job: Job) -> JobHandle:
+        """Start a job whose directory was prepared, as by scene.export.TrainingExport, and return at once.
+
+        Raises:
+            JobError: it runs already, or the interpreter cannot be started.
+        """
         return self._handle(job, started=True)
 
     def _handle(self, job: Job, started: bool = False) -> JobHandle:

@@ -1,0 +1,232 @@
+"""What is wrong with the cases, in words, before a minute of training is spent on them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from coranet.errors import DataError
+
+from ..scene.case_facts import NodeFacts, VolumeFacts, lie_apart
+from ..scene.label_files import LabelFile
+from ..scene.segment_classes import classes_of, segment_names_of, source_name
+from ..translation import _
+from .case_outliers import in_words, outliers, spacing_ratio
+from .case_rows import CaseRole, CaseRow, Finding, Severity, error, sentence, warning
+
+_FEW_LABELED = 3
+# A segmentation may be drawn on slightly other voxels; only what blurs its edges is worth a word.
+_DRAWN_RATIO = 1.25
+
+
+class CaseChecks:
+    """Looks at all cases of the table."""
+
+    def __init__(self, facts: NodeFacts, exists: Callable[[str], bool] = os.path.exists) -> None:
+        """Take what knows of nodes and of files.
+
+        Args:
+            facts: of nodes.
+            exists: whether there is a file or folder.
+        """
+        self._facts = facts
+        self._exists = exists
+
+    def findings(self, rows: Sequence[CaseRow], learned: Sequence[str]) -> list[Finding]:
+        """Everything found, errors first, in the order of the rows.
+
+        Args:
+            rows: the table; ignored cases are not looked at.
+            learned: names of the segments to learn.
+        """
+        used = [row for row in rows if row.role is not CaseRole.IGNORED]
+        found = list(_numbers(used, learned)) if rows else []
+        for row in used:
+            found += self._of_volume(row)
+            if row.role.needs_label:
+                found += self._of_label(row, learned)
+        found += self._same_images(used)
+        found += outliers([(row, self._facts.of_volume(row.volume)) for row in used if not row.is_file])
+        if learned and not any(one.severity is Severity.ERROR for one in found):
+            found += _contradictions(used, learned)
+        return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
+
+    def _of_volume(self, row: CaseRow) -> Iterator[Finding]:
+        if row.is_file:
+            if not self._exists(row.volume):
+                yield error(
+                    row,
+                    _("file missing"),
+                    _("'{path}' does not exist; restore it, or remove the case.").format(path=row.volume),
+                )
+            return
+        facts = self._facts.of_volume(row.volume)
+        if facts.problem:
+            yield error(row, _("cannot be used"), facts.problem)
+        elif facts.low == facts.high:
+            yield warning(
+                row,
+                _("one grey value"),
+                _("'{name}' has the grey value {value:g} nearly everywhere; check that it is the right volume.").format(
+                    name=row.name, value=facts.median
+                ),
+            )
+
+    def _of_label(self, row: CaseRow, learned: Sequence[str]) -> Iterator[Finding]:
+        source = row.segmentation
+        if source is None:
+            yield error(
+                row,
+                _("no segmentation"),
+                _("'{name}' has no segmentation; choose one, or make it unlabeled.").format(name=row.name),
+            )
+            return
+        names = segment_names_of(source)
+        yield from _name_findings(row, names, learned)
+        if isinstance(source, LabelFile):
+            if not self._exists(source.path):
+                yield error(
+                    row,
+                    _("label missing"),
+                    _("'{path}' does not exist; restore it, or remove the case.").format(path=source.path),
+                )
+        elif row.is_file:
+            yield error(
+                row,
+                _("not loaded"),
+                _("'{name}' is on disk and its segmentation in the scene; load the volume.").format(name=row.name),
+            )
+        else:
+            yield from self._of_segmentation(row, [name for name in learned if name in names])
+
+    def _of_segmentation(self, row: CaseRow, wanted: Sequence[str]) -> Iterator[Finding]:
+        facts, volume = self._facts.of_segmentation(row.segmentation), self._facts.of_volume(row.volume)
+        names = {"segmentation": source_name(row.segmentation), "name": row.name}
+        empty = [name for name in wanted if name in facts.empty]
+        if wanted and len(empty) == len(wanted):
+            yield error(
+                row,
+                _("empty"),
+                _("'{segmentation}' is empty: paint what is to be learned, or make '{name}' unlabeled.").format(
+                    **names
+                ),
+            )
+            return
+        if empty:
+            yield warning(
+                row,
+                _("partly empty"),
+                _("{segments} is empty in '{segmentation}': this teaches that '{name}' has none of it.").format(
+                    segments=_quoted(empty), **names
+                ),
+            )
+        if volume.problem:
+            return
+        if lie_apart(row.segmentation, row.volume):
+            yield error(
+                row,
+                _("lies elsewhere"),
+                _("'{segmentation}' does not overlap '{name}'; choose the segmentation that was drawn on it.").format(
+                    **names
+                ),
+            )
+        elif facts.spacing_mm and spacing_ratio(facts.spacing_mm, volume.spacing_mm) > _DRAWN_RATIO:
+            yield warning(
+                row,
+                _("other grid"),
+                _(
+                    "'{segmentation}' was drawn on voxels of {drawn} mm, '{name}' has {own} mm; look at its edges."
+                ).format(drawn=in_words(facts.spacing_mm), own=in_words(volume.spacing_mm), **names),
+            )
+
+    def _same_images(self, rows: Sequence[CaseRow]) -> Iterator[Finding]:
+        by_file: dict[str, CaseRow] = {}
+        by_digest: dict[str, list[CaseRow]] = {}
+        for row in rows:
+            facts = VolumeFacts(file=row.volume) if row.is_file else self._facts.of_volume(row.volume)
+            file = os.path.normcase(os.path.abspath(facts.file)) if facts.file else ""
+            same = by_file.setdefault(file, row) if file else row
+            if same is row and facts.digest:
+                alike = by_digest.setdefault(facts.digest, [])
+                same = next((one for one in alike if self._facts.are_same_image(one.volume, row.volume)), row)
+                alike.append(row)
+            if same is not row:
+                yield error(
+                    row,
+                    _("twice"),
+                    _(
+                        "'{name}' is the same image as '{other}'; keep one of them, and remove or ignore the other."
+                    ).format(name=row.name, other=same.name),
+                )
+
+
+def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
+    labeled = sum(row.role is CaseRole.LABELED for row in rows)
+    if not labeled:
+        yield Finding(
+            Severity.ERROR,
+            _("none labeled"),
+            _("No case is labeled; give at least one volume a segmentation. Three to ten are a good start."),
+        )
+    elif labeled < _FEW_LABELED:
+        yield Finding(
+            Severity.WARNING,
+            _("few labeled"),
+            _("Only {count} labeled: more make the result more reliable. Three to ten are a good start.").format(
+                count=labeled
+            ),
+        )
+    if labeled and not learned:
+        yield Finding(Severity.ERROR, _("nothing to learn"), _("No segment is checked; check at least one to learn."))
+    if not any(row.role is CaseRole.UNLABELED for row in rows):
+        yield Finding(
+            Severity.WARNING,
+            _("none unlabeled"),
+            _(
+                "No case is unlabeled: the training will use the labeled ones alone. "
+                "Add volumes without a segmentation to learn from them, too."
+            ),
+        )
+
+
+def _name_findings(row: CaseRow, names: Sequence[str], learned: Sequence[str]) -> Iterator[Finding]:
+    source = source_name(row.segmentation)
+    missing = [name for name in learned if name not in names]
+    doubled = sorted({name for name in learned if names.count(name) > 1})
+    if not names:
+        yield error(
+            row,
+            _("no segment"),
+            _("'{segmentation}' has no segment; paint at least one, or make '{name}' unlabeled.").format(
+                segmentation=source, name=row.name
+            ),
+        )
+    elif missing:
+        yield error(
+            row,
+            _("other names"),
+            _(
+                "'{segmentation}' has no segment {missing}, it has {present}: rename, uncheck it under Learn, "
+                "or add an empty one if the case has none of it."
+            ).format(segmentation=source, missing=_quoted(missing), present=_quoted(names)),
+        )
+    if doubled:
+        yield error(
+            row,
+            _("name twice"),
+            _("'{segmentation}' has more than one segment {doubled}; rename or merge them.").format(
+                segmentation=source, doubled=_quoted(doubled)
+            ),
+        )
+
+
+def _contradictions(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
+    sources = [row.segmentation for row in rows if row.role.needs_label]
+    try:
+        classes_of(sources, learned)
+    except DataError as error:
+        yield Finding(Severity.ERROR, _("segments differ"), sentence(str(error)))
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

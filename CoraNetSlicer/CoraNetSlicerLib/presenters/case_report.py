@@ -1,0 +1,84 @@
+"""What the table of cases comes to: rows with findings, segments to choose from, and the whole in a few words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from ..scene.segment_classes import segment_names_of
+from ..translation import _
+from .case_checks import CaseChecks
+from .case_rows import CaseRole, CaseRow, Finding, Segment, Severity
+
+_LINES_OF_FINDINGS = 5
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """What is derived from the rows.
+
+    Attributes:
+        rows: the table, with what was found about each row.
+        segments: all segments of the labeled and validation cases, in order of first appearance.
+        findings: everything found, errors first.
+    """
+
+    rows: tuple[CaseRow, ...]
+    segments: tuple[Segment, ...]
+    findings: tuple[Finding, ...]
+
+    @staticmethod
+    def of(rows: Sequence[CaseRow], not_learned: Collection[str], checks: CaseChecks) -> CaseReport:
+        """Look at all rows.
+
+        Args:
+            rows: the table.
+            not_learned: names of the segments that are not to be learned.
+            checks: looks at them.
+        """
+        segments = _segments(rows, not_learned)
+        findings = checks.findings(rows, [segment.name for segment in segments if segment.learned])
+        own: dict[str, list[Finding]] = {}
+        for finding in findings:
+            own.setdefault(finding.key, []).append(finding)
+        examined = tuple(replace(row, findings=tuple(own.get(row.key, ()))) for row in rows)
+        return CaseReport(examined, segments, tuple(findings))
+
+    @property
+    def summary(self) -> str:
+        """How many cases there are of each role."""
+        if not self.rows:
+            return _("Add volumes: three to ten with a segmentation, the rest without.")
+        texts = {
+            CaseRole.LABELED: _("{count} labeled"),
+            CaseRole.UNLABELED: _("{count} unlabeled"),
+            CaseRole.VALIDATION: _("{count} for validation"),
+            CaseRole.IGNORED: _("{count} ignored"),
+        }
+        counts = {role: sum(row.role is role for row in self.rows) for role in CaseRole}
+        return ", ".join(texts[role].format(count=count) for role, count in counts.items() if count) + "."
+
+    @property
+    def findings_text(self) -> str:
+        """The worst findings, a line each; "" if all is well."""
+        lines = [finding.text for finding in self.findings[:_LINES_OF_FINDINGS]]
+        left_out = len(self.findings) - len(lines)
+        return "\n".join(
+            [*lines, *([_("... and {count} more, in the table.").format(count=left_out)] * bool(left_out))]
+        )
+
+    @property
+    def reason_not_trainable(self) -> str:
+        """The first error; "" without one."""
+        if not self.rows:
+            return _("Add volumes to the table under Data.")
+        return next((finding.text for finding in self.findings if finding.severity is Severity.ERROR), "")
+
+
+def _segments(rows: Sequence[CaseRow], not_learned: Collection[str]) -> tuple[Segment, ...]:
+    sources = [row.segmentation for row in rows if row.role.needs_label and row.segmentation is not None]
+    counts: dict[str, int] = {}
+    for source in sources:
+        for name in dict.fromkeys(segment_names_of(source)):
+            counts[name] = counts.get(name, 0) + 1
+    return tuple(Segment(name, name not in not_learned, count, len(sources)) for name, count in counts.items())

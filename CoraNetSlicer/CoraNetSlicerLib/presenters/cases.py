@@ -1,0 +1,275 @@
+"""The cases that a training learns from: the table of the Data section, its checks and its place in the scene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from coranet.errors import DataError
+from coranet.job import Case, Role, find_cases
+
+from ..notification import Signal
+from ..parameters import Parameters
+from ..scene.case_facts import NodeFacts
+from ..scene.case_nodes import NodeWatch, image_volumes, is_in_scene, pair_with_segmentations, segmentations
+from ..scene.context import SceneContext
+from ..scene.export import TrainingNodes
+from ..scene.label_files import LabelFile
+from ..translation import _
+from .case_checks import CaseChecks
+from .case_report import CaseReport
+from .case_rows import CaseRole, CaseRow, Finding, Segment
+from .case_storage import CaseStorage
+
+_ROLE_OF_FILE = {
+    Role.TRAINING: CaseRole.LABELED,
+    Role.UNLABELED: CaseRole.UNLABELED,
+    Role.VALIDATION: CaseRole.VALIDATION,
+}
+
+
+class CasesPresenter:
+    """State and actions of the Data section.
+
+    Attributes:
+        changed: sent after each change of what is shown.
+    """
+
+    def __init__(self, context: SceneContext, parameters: Parameters) -> None:
+        """Show what the scene remembers.
+
+        Args:
+            context: the scene.
+            parameters: the panel's state in the scene.
+        """
+        self.changed = Signal()
+        self._context = context
+        self._storage = CaseStorage(parameters)
+        self._facts = NodeFacts()
+        self._files: dict[str, bool] = {}
+        self._rows: list[CaseRow] = []
+        self._report: Optional[CaseReport] = None
+        self._watch = NodeWatch(context.scene, on_nodes=self._on_nodes, on_scene=self.restore)
+        self.restore()
+
+    def restore(self) -> None:
+        """Show what the scene remembers, after it was loaded or cleared."""
+        self._facts.forget()
+        self._files.clear()
+        self._rows = self._storage.rows()
+        self._refresh()
+
+    def close(self) -> None:
+        """Listen to the scene no longer; closing twice is no error."""
+        self._watch.close()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> tuple[CaseRow, ...]:
+        """The table, with what was found about each row."""
+        return self._current().rows
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments of the labeled and validation cases, in order of first appearance."""
+        return self._current().segments
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything found, errors first."""
+        return self._current().findings
+
+    @property
+    def findings_text(self) -> str:
+        """The worst findings, a line each; "" if all is well."""
+        return self._current().findings_text
+
+    @property
+    def summary(self) -> str:
+        """How many cases there are of each role."""
+        return self._current().summary
+
+    @property
+    def reason_not_trainable(self) -> str:
+        """Why these cases cannot be trained on; "": they can."""
+        return self._current().reason_not_trainable
+
+    @property
+    def reason_not_addable(self) -> str:
+        """Why no volume of the scene can be added; "": there are some."""
+        if self._new_volumes(image_volumes(self._context.scene)):
+            return ""
+        if any(not row.is_file for row in self._rows):
+            return _("All volumes of the scene are in the table.")
+        return _("There is no volume in the scene; load one first.")
+
+    def segmentation_choices(self, key: str) -> list[Any]:
+        """The segmentation nodes that a row can have: those that no other row has, its own included."""
+        row = self._row(key)
+        if row.is_file:
+            return []
+        taken = [other.segmentation for other in self._rows if other.key != key]
+        return [node for node in segmentations(self._context.scene) if node not in taken]
+
+    def training_nodes(self) -> TrainingNodes:
+        """What logic.train and TrainingExport learn from.
+
+        Raises:
+            DataError: the cases cannot be trained on; the text is `reason_not_trainable`.
+        """
+        if self.reason_not_trainable:
+            raise DataError(self.reason_not_trainable)
+        pairs = {
+            role: [(row.volume, row.segmentation) for row in self._rows if row.role is role]
+            for role in (CaseRole.LABELED, CaseRole.VALIDATION)
+        }
+        return TrainingNodes(
+            labeled=pairs[CaseRole.LABELED],
+            unlabeled=[row.volume for row in self._rows if row.role is CaseRole.UNLABELED],
+            validation=pairs[CaseRole.VALIDATION],
+            segment_names=[segment.name for segment in self.segments if segment.learned],
+        )
+
+    # -- what a person does ------------------------------------------------------------------------------------------
+
+    def add_scene_volumes(self) -> int:
+        """Add every volume of the scene that is not in the table; labeled if a segmentation belongs to it.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.reason_not_addable:
+            raise DataError(self.reason_not_addable)
+        return self.add_volumes(image_volumes(self._context.scene))
+
+    def add_volumes(self, nodes: Iterable[Any]) -> int:
+        """Add those of the nodes that are volumes which can be cases, and are not in the table yet.
+
+        Returns:
+            How many were added.
+        """
+        candidates = image_volumes(self._context.scene)
+        wanted = list(nodes)
+        added = self._new_volumes([volume for volume in candidates if volume in wanted])
+        taken = [row.segmentation for row in self._rows]
+        free = [node for node in segmentations(self._context.scene) if node not in taken]
+        pairs = pair_with_segmentations(candidates, free)
+        for volume in added:
+            segmentation = pairs.get(volume.GetID())
+            role = CaseRole.UNLABELED if segmentation is None else CaseRole.LABELED
+            self._rows.append(CaseRow(self._new_key(), role, volume, segmentation))
+        return self._kept(len(added))
+
+    def add_files(self, path: Union[str, Path]) -> int:
+        """Add the cases of a folder, a datalist or an image file; the images stay on disk.
+
+        Args:
+            path: see coranet.job.find_cases. Images that are in the table already are left out, test cases, too.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            DataError: there is no case that could be added.
+        """
+        datalist = find_cases(path)
+        names = {label.value: label.name for label in datalist.labels}
+        known = {_place(row.volume) for row in self._rows if row.is_file}
+        cases = [case for case in datalist.cases if case.role in _ROLE_OF_FILE and _place(case.image) not in known]
+        if not cases:
+            raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
+        for case in cases:
+            self._rows.append(self._row_of_file(case, names))
+        return self._kept(len(cases))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Take rows off the table; nothing is deleted."""
+        gone = set(keys)
+        self._rows = [row for row in self._rows if row.key not in gone]
+        self._kept()
+
+    def set_role(self, key: str, role: CaseRole) -> None:
+        """Use a case for something else."""
+        self._replace(replace(self._row(key), role=role))
+
+    def set_segmentation(self, key: str, node: Optional[Any]) -> None:
+        """Give a case another segmentation node, or none; an unlabeled case becomes labeled by it, and back."""
+        row = replace(self._row(key), segmentation=node)
+        if node is not None and row.role is CaseRole.UNLABELED:
+            row = replace(row, role=CaseRole.LABELED)
+        elif node is None and row.role.needs_label:
+            row = replace(row, role=CaseRole.UNLABELED)
+        self._replace(row)
+
+    def set_learned(self, name: str, learned: bool) -> None:
+        """Learn a segment, or leave it out."""
+        names = self._storage.not_learned()
+        self._storage.save_not_learned(names - {name} if learned else names | {name})
+        self._refresh()
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _row(self, key: str) -> CaseRow:
+        return next(row for row in self._rows if row.key == key)
+
+    def _replace(self, new: CaseRow) -> None:
+        self._rows = [new if row.key == new.key else row for row in self._rows]
+        self._kept()
+
+    def _row_of_file(self, case: Case, names: dict[int, str]) -> CaseRow:
+        label = LabelFile(case.label, names) if case.label else None
+        return CaseRow(self._new_key(), _ROLE_OF_FILE[case.role], case.image, label)
+
+    def _new_key(self) -> str:
+        return str(1 + max((int(row.key) for row in self._rows if row.key.isdecimal()), default=0))
+
+    def _new_volumes(self, nodes: Sequence[Any]) -> list[Any]:
+        known = [row.volume for row in self._rows]
+        return [node for node in nodes if node not in known]
+
+    def _kept(self, count: int = 0) -> int:
+        self._storage.save(self._rows)
+        self._refresh()
+        return count
+
+    def _refresh(self) -> None:
+        self._report = None
+        self._watch.follow(node for row in self._rows for node in row.nodes)
+        self.changed.send()
+
+    def _on_nodes(self) -> None:
+        rows = [row for row in self._rows if row.is_file or is_in_scene(self._context.scene, row.volume)]
+        rows = [self._without_lost_segmentation(row) for row in rows]
+        if rows != self._rows:
+            self._rows = rows
+            self._storage.save(rows)
+        self._refresh()
+
+    def _without_lost_segmentation(self, row: CaseRow) -> CaseRow:
+        node = row.segmentation
+        if node is None or isinstance(node, LabelFile) or is_in_scene(self._context.scene, node):
+            return row
+        return replace(row, segmentation=None)
+
+    def _current(self) -> CaseReport:
+        if self._report is None:
+            checks = CaseChecks(self._facts, self._exists)
+            self._report = CaseReport.of(self._rows, self._storage.not_learned(), checks)
+        return self._report
+
+    def _exists(self, path: str) -> bool:
+        # Asked once: a folder on the network may take its time.
+        if path not in self._files:
+            self._files[path] = os.path.exists(path)
+        return self._files[path]
+
+
+def _place(path: str) -> str:
+    return os.path.normcase(os.path.abspath(path))

@@ -12,7 +12,8 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
 from CoraNetSlicerLib.scene.overlays import show_prediction, show_uncertainty
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume, load_prediction
+from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
 RADICAL = [f"radical-{value}" for value in (PANCREAS, TUMOR)]

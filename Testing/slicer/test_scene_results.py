@@ -23,10 +23,10 @@ from synthetic_predictions import (
 
 from coranet.errors import DataError, JobError
 from coranet.job import Case, Role
+from CoraNetSlicerLib.scene.result_loading import load_prediction
 from CoraNetSlicerLib.scene.results import (
     UNCERTAIN_SEGMENT,
     find_or_load_volume,
-    load_prediction,
     mark_as_case,
     segment_id,
     uncertainty_color_node,

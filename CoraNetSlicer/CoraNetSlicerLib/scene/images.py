@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,10 @@ def read_image(path: Path, node: Any) -> Any:
     return _read(storage, path, node)
 
 
-def read_on_grid_of(volume_node: Any, path: Path) -> Any:
-    """A volume node, outside any scene, read from `path`.
-
-    Raises:
-        DataError: the file is missing or unreadable, or its grid is not the volume's.
-    """
+def require_grid_of(volume_node: Any, image: Any, path: Path) -> None:
+    """Raise DataError, naming `path`, unless an image lies on the grid of a volume."""
     if volume_node.GetImageData() is None:
         raise DataError(f"the volume '{volume_node.GetName()}' has no voxels; load its image before the results.")
-    image = read_image(path, slicer.vtkMRMLScalarVolumeNode())
     expected, got = _corners(volume_node), _corners(image)
     same_size = volume_node.GetImageData().GetDimensions() == image.GetImageData().GetDimensions()
     tolerance = _GRID_TOLERANCE_VOXELS * min(volume_node.GetSpacing())
@@ -52,7 +48,6 @@ def read_on_grid_of(volume_node: Any, path: Path) -> Any:
             f"'{path}' lies on another grid than the volume '{volume_node.GetName()}': expected "
             f"{_grid_in_words(volume_node)}, got {_grid_in_words(image)}; load it for the volume that was segmented."
         )
-    return image
 
 
 def voxel_values(node: Any) -> np.ndarray:
@@ -60,19 +55,69 @@ def voxel_values(node: Any) -> np.ndarray:
     return vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
 
 
-def require_values(node: Any, known: set[int], path: Path) -> None:
-    """Raise DataError, naming `path`, unless the node holds nothing but values of `known`."""
-    unknown = sorted({value.item() for value in np.unique(voxel_values(node))} - known)
-    if unknown:
-        raise DataError(f"'{path}' must hold only the values {sorted(known)}, got {unknown}; segment the volume again.")
+class LabelCheck:
+    """Looks at the voxels of a label map, a piece at a time."""
+
+    def __init__(self, known: Iterable[int], path: Path) -> None:
+        """Know what is expected.
+
+        Args:
+            known: the values that may occur.
+            path: of the file, for the error.
+        """
+        self._known = set(known)
+        self._path = path
+        self._occurs = np.zeros(1 << 16, dtype=bool)
+        self._others: set[float] = set()
+
+    def add(self, voxels: np.ndarray) -> None:
+        """Look at some voxels."""
+        if voxels.dtype in (np.uint8, np.uint16):
+            self._occurs[voxels] = True
+        else:
+            self._others |= {value.item() for value in np.unique(voxels)}
+
+    @property
+    def found(self) -> set[float]:
+        """The values that occur."""
+        return {*np.flatnonzero(self._occurs).tolist(), *self._others}
+
+    def require(self) -> None:
+        """Raise DataError, naming the file, unless nothing but known values occurs."""
+        unknown = sorted(self.found - self._known)
+        if unknown:
+            expected = sorted(self._known)
+            raise DataError(
+                f"'{self._path}' must hold only the values {expected}, got {unknown}; segment the volume again."
+            )
 
 
-def require_unit_range(node: Any, path: Path) -> None:
-    """Raise DataError, naming `path`, unless all voxels lie from 0 to 1."""
-    lowest, highest = float(voxel_values(node).min()), float(voxel_values(node).max())
-    # Written this way round so that NaN fails as well.
-    if not (lowest >= 0.0 and highest <= 1.0):
-        raise DataError(f"'{path}' must hold values from 0 to 1, got {lowest:.4g} to {highest:.4g}; segment it again.")
+class UnitRangeCheck:
+    """Looks at the voxels of an uncertainty map, a piece at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Know the file.
+
+        Args:
+            path: of the file, for the error.
+        """
+        self._path = path
+        self._lowest, self._highest = 0.0, 0.0
+
+    def add(self, voxels: np.ndarray) -> None:
+        """Look at some voxels."""
+        # NaN wins in both, and stays.
+        self._lowest = float(np.minimum(self._lowest, voxels.min()))
+        self._highest = float(np.maximum(self._highest, voxels.max()))
+
+    def require(self) -> None:
+        """Raise DataError, naming the file, unless all voxels lie from 0 to 1."""
+        # Written this way round so that NaN fails as well.
+        if not (self._lowest >= 0.0 and self._highest <= 1.0):
+            raise DataError(
+                f"'{self._path}' must hold values from 0 to 1, got {self._lowest:.4g} to {self._highest:.4g}; "
+                "segment it again."
+            )
 
 
 def _read(storage: Any, path: Path, node: Any) -> Any:

@@ -24,8 +24,8 @@ from .appearance import (
 )
 from .caution import note_caution
 from .context import SceneContext
-from .results import UNCERTAIN_SEGMENT, LoadedPrediction, label_color
-from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, inset_surface
+from .results import LoadedPrediction, label_color
+from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, has_surface, make_surface
 
 OUTLINE_THICKNESS_PIXELS = 2
 UNCERTAINTY_FOREGROUND_OPACITY = 0.6
@@ -89,6 +89,13 @@ def apply_look(loaded: LoadedPrediction, look: Look) -> None:
             appearance.reset(visible_2d=kind in look.in_slices, visible_3d=kind in look.in_3d)
 
 
+def set_result_visible(loaded: LoadedPrediction, visible: bool) -> None:
+    """Show or hide a result as a whole; how its overlays are drawn stays as it is."""
+    for node in (loaded.segmentation, loaded.overlays):
+        if node is not None and node.GetDisplayNode() is not None:
+            node.GetDisplayNode().SetVisibility(visible)
+
+
 def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:
     """Give a class its colour: the result as it is, the conservative paler, the radical more vivid.
 
@@ -105,15 +112,17 @@ def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> Non
 
 
 def make_surfaces(segmentation: Any, overlays: Any) -> None:
-    """Make the closed surfaces of a result and its overlays anew, as after loading a scene.
+    """Make the closed surfaces of a result and its overlays that are not there, as after loading a scene.
 
     Args:
         segmentation: vtkMRMLSegmentationNode of the result.
         overlays: vtkMRMLSegmentationNode of the overlays.
     """
-    _make_closed_surfaces(segmentation, RESULT_SMOOTHING)
-    _make_closed_surfaces(overlays, OVERLAY_SMOOTHING)
-    _inset_uncertain_surface(overlays)
+    for node, smoothing in ((segmentation, RESULT_SMOOTHING), (overlays, OVERLAY_SMOOTHING)):
+        found = node.GetSegmentation()
+        for identifier in found.GetSegmentIDs():
+            if not has_surface(node, identifier):
+                make_surface(node, identifier, smoothing)
 
 
 def show_uncertainty(
@@ -174,18 +183,3 @@ def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     # Not the surface's cut: smoothing would draw the bracket where no voxel says so.
     display.SetPreferredDisplayRepresentationName2D(_BINARY_LABELMAP)
     display.SetPreferredDisplayRepresentationName3D(_CLOSED_SURFACE)
-
-
-def _make_closed_surfaces(node: Any, smoothing: float) -> None:
-    segmentation = node.GetSegmentation()
-    segmentation.SetConversionParameter("Smoothing factor", str(smoothing))
-    # A surface that is there already may belong to a prediction that was replaced.
-    segmentation.RemoveRepresentation(_CLOSED_SURFACE)
-    node.CreateClosedSurfaceRepresentation()
-
-
-def _inset_uncertain_surface(overlays: Any) -> None:
-    segment = overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
-    surface = segment.GetRepresentation(_CLOSED_SURFACE)
-    if surface is not None:
-        inset_surface(surface, min(segment.GetRepresentation(_BINARY_LABELMAP).GetSpacing()))

@@ -1,0 +1,169 @@
+"""Results come into the scene in small steps, between which the application goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import slicer
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+from vtkmodules.vtkCommonTransforms import vtkTransform
+from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
+from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+from coranet.errors import DataError
+from coranet.job import Label
+
+from .context import SceneContext
+from .images import LabelCheck, UnitRangeCheck, read_image, require_grid_of, voxel_values
+from .nrrd_pieces import NrrdPieces
+from .overlays import show_prediction
+from .result_nodes import ResultNodes
+from .results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
+
+_LABEL_MAPS = ("segmentation", "conservative", "radical")
+
+
+class ResultLoading:
+    """Brings the results of one case into the scene.
+
+    Attributes:
+        loaded: the nodes; None until the last step.
+    """
+
+    def __init__(self, context: SceneContext, prediction: Any, volume_node: Any, show: bool = False) -> None:
+        """Say what to load.
+
+        Args:
+            context: the scene.
+            prediction: coranet.job PredictionFiles of the case.
+            volume_node: the volume that was segmented.
+            show: also give the nodes their look; in 3D too if the engine has written surfaces.
+        """
+        self.loaded: Optional[LoadedPrediction] = None
+        self._context = context
+        self._prediction = prediction
+        self._volume = volume_node
+        self._show = show
+        self._images: dict[str, Any] = {}
+        self._surfaces: dict[str, Any] = {}
+
+    def steps(self) -> Iterator[str]:
+        """Do the work, each step a few milliseconds; nothing enters the scene before all files are read and checked.
+
+        Yields:
+            What was done, in a word or two.
+
+        Raises:
+            DataError: a file is missing or unreadable, lies on another grid than the volume, or holds unknown values;
+                or the volume has left the scene.
+            JobError: result.json is missing or damaged.
+        """
+        for step in self._all_steps():
+            yield step
+            if self._volume.GetScene() is not self._context.scene:
+                raise DataError("the volume is no longer in the scene; load it again before its result.")
+
+    def _all_steps(self) -> Iterator[str]:
+        result = self._prediction.read_result()
+        labels = _read_labels(result, self._prediction.result)
+        yield "result"
+        known = [0, *(label.value for label in labels)]
+        checks: dict[str, Any] = {name: LabelCheck(known, getattr(self._prediction, name)) for name in _LABEL_MAPS}
+        checks["uncertain"] = LabelCheck([0, 1], self._prediction.uncertain)
+        checks["uncertainty"] = UnitRangeCheck(self._prediction.uncertainty)
+        for name, check in checks.items():
+            yield from self._read_image(name, check)
+        yield from self._read_surfaces(labels)
+        nodes = ResultNodes(self._context, self._volume, _case_key(self._prediction.folder))
+        yield from nodes.fill(self._images, labels, self._surfaces)
+        warnings = tuple(_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
+        loaded = LoadedPrediction(
+            self._volume, nodes.segmentation, nodes.overlays, nodes.uncertainty, labels, result, warnings
+        )
+        if self._show:
+            show_prediction(self._context, loaded, surfaces=False)
+        self.loaded = loaded
+        yield "look"
+
+    def _read_image(self, name: str, check: Union[LabelCheck, UnitRangeCheck]) -> Iterator[str]:
+        path = getattr(self._prediction, name)
+        pieces = NrrdPieces.open(path)
+        node = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
+        require_grid_of(self._volume, node, path)
+        yield f"header of {name}"
+        for voxels in [voxel_values(node)] if pieces is None else pieces.read():
+            check.add(voxels)
+            yield f"voxels of {name}"
+        check.require()
+        self._images[name] = node
+
+    def _read_surfaces(self, labels: tuple[Label, ...]) -> Iterator[str]:
+        heads = [[segment_id(label) for label in labels]]
+        heads += [[*(segment_id(label, head) for head in _LABEL_MAPS[1:] for label in labels), UNCERTAIN_SEGMENT]]
+        matrix = vtkMatrix4x4()
+        self._images["segmentation"].GetIJKToRASMatrix(matrix)
+        for segments in heads:
+            paths = {segment: self._prediction.surface(segment) for segment in segments}
+            # Of a node all or none: Slicer would convert the segments that have none, here and now.
+            if not all(path.is_file() for path in paths.values()):
+                continue
+            for segment, path in paths.items():
+                self._surfaces[segment] = _read_surface(path, matrix)
+                yield f"surface of {segment}"
+
+
+def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) -> LoadedPrediction:
+    """Bring the results of one case into the scene; results of the same case that are there already are replaced.
+
+    Args:
+        context: the scene.
+        prediction: coranet.job PredictionFiles of the case.
+        volume_node: the volume that was segmented.
+
+    Raises:
+        DataError, JobError: as `ResultLoading.steps`.
+    """
+    loading = ResultLoading(context, prediction, volume_node)
+    for _ in loading.steps():
+        pass
+    return loading.loaded
+
+
+def _read_surface(path: Path, indices_to_world: Any) -> Any:
+    reader = vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    if reader.GetErrorCode():
+        raise DataError(f"'{path}' cannot be read; remove the folder '{path.parent}', or segment the volume again.")
+    if not reader.GetOutput().GetNumberOfPoints():
+        return vtkPolyData()
+    transform = vtkTransform()
+    transform.SetMatrix(indices_to_world)
+    to_world = vtkTransformPolyDataFilter()
+    to_world.SetInputData(reader.GetOutput())
+    to_world.SetTransform(transform)
+    to_world.Update()
+    return to_world.GetOutput()
+
+
+def _case_key(prediction_folder: Path) -> str:
+    return f"{prediction_folder.parent.parent.name}/{prediction_folder.name}"
+
+
+def _read_labels(result: Mapping[str, Any], source: Path) -> tuple[Label, ...]:
+    try:
+        return tuple(Label(**row) for row in result["labels"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"'{source}' does not describe its labels ({error}); segment the volume again.") from error
+
+
+def _warnings(found: set[float], labels: Iterable[Label], volume_name: str) -> Iterator[str]:
+    missing = [label.name for label in labels if label.value not in found]
+    if found <= {0}:
+        yield f"The model found nothing in '{volume_name}'; check that the volume is like those it was trained on."
+    else:
+        for name in missing:
+            yield f"The model found no '{name}' in '{volume_name}'."

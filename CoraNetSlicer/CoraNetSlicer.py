@@ -1,4 +1,7 @@
-"""The doorway: the classes that 3D Slicer looks for. The work is done in CoraNetSlicerLib and in coranet."""
+"""The doorway: the classes that 3D Slicer looks for. The work is done in CoraNetSlicerLib and in coranet.
+
+The panel and all that is Qt is imported when the module is opened; importing this file changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,15 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+from slicer.util import VTKObservationMixin
 
+from coranet.errors import CoraNetError
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
 from CoraNetSlicerLib.resources import resource_path
 from CoraNetSlicerLib.scene.context import SceneContext
 from CoraNetSlicerLib.self_test import run_self_test
-from CoraNetSlicerLib.widget import JobPanel
 
 try:
     from slicer.i18n import tr as _
@@ -45,7 +48,7 @@ class CoraNetSlicer(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("CoraNet")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        parent.dependencies = ["Segmentations", "Terminologies", "Volumes", "Colors", "Plots"]
+        parent.dependencies = ["Segmentations", "Terminologies", "Volumes", "Colors", "Plots", "Sequences"]
         parent.contributors = ["The CoraNetSlicer developers"]
         parent.helpText = _(
             "Trains a segmentation network from a few labeled and many unlabeled volumes in the background, segments "
@@ -56,29 +59,62 @@ class CoraNetSlicer(ScriptedLoadableModule):
             "Semi-supervised Medical Image Segmentation, IEEE Transactions on Medical Imaging 41(3), 2022, "
             "doi:10.1109/TMI.2021.3117888."
         )
+        slicer.app.connect("startupCompleted()", _registerSampleData)
 
 
-class CoraNetSlicerWidget(ScriptedLoadableModuleWidget):
+class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     """The panel in the application."""
 
+    def __init__(self, parent=None):
+        self.logic = None
+        self.panel = None
+        self.closing = None
+        self._form = None
+        ScriptedLoadableModuleWidget.__init__(self, parent)  # without a parent, it calls setup
+
     def setup(self):
-        """Load the panel and bind it to the logic."""
+        """Load the form and bind it to the logic."""
         ScriptedLoadableModuleWidget.setup(self)
-        panel = slicer.util.loadUI(str(resource_path("UI/CoraNetSlicer.ui")))
-        panel.setMRMLScene(slicer.mrmlScene)
-        self.layout.addWidget(panel)
+        from CoraNetSlicerLib.panel.application import Application
+        from CoraNetSlicerLib.panel.closing import Closing
+        from CoraNetSlicerLib.panel.panel import Panel
+
+        self._form = slicer.util.loadUI(str(resource_path("UI/CoraNetSlicer.ui")))
+        self._form.setMRMLScene(slicer.mrmlScene)
+        self.layout.addWidget(self._form)
+        application = Application()
         self.logic = CoraNetSlicerLogic()
-        self.jobPanel = JobPanel(
-            slicer.util.childWidgetVariables(panel),
-            self.logic,
-            showError=slicer.util.errorDisplay,
-            showChart=slicer.modules.plots.logic().ShowChartInLayout,
-        )
+        self.panel = Panel(slicer.util.childWidgetVariables(self._form), self.logic, application)
+        window = None if slicer.app.testingEnabled() else slicer.util.mainWindow()
+        self.closing = Closing(window, self.logic.runningJobs, application)
+        for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
+            self.addObserver(slicer.mrmlScene, event, self.onSceneChanged)
+
+    def enter(self):
+        """The module is opened: keep up to date what is in sight."""
+        if self.panel is not None:
+            self.panel.set_active(True)
+
+    def exit(self):
+        """Another module is opened: jobs go on, and so do the curves."""
+        if self.panel is not None:
+            self.panel.set_active(False)
+
+    def onSceneChanged(self, _caller, _event):
+        """Show what the scene remembers, after it was loaded or closed."""
+        if self.panel is not None:
+            self.panel.restore()
 
     def cleanup(self):
         """Let go of everything before the panel is destroyed; jobs go on."""
-        self.jobPanel.cleanup()
-        self.logic.close()
+        self.removeObservers()
+        if self.closing is not None:
+            self.closing.remove()
+        if self.panel is not None:
+            self.panel.cleanup()
+        if self.logic is not None:
+            self.logic.close()
+        self.closing = self.panel = self.logic = None
 
     def onReload(self):
         """Reload, with this file, everything it is made of."""
@@ -87,18 +123,24 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget):
         ScriptedLoadableModuleWidget.onReload(self)
 
 
-class CoraNetSlicerLogic(ScriptedLoadableModuleLogic, CoraNetLogic):
+# In this order: the constructor of Slicer's class calls the one of the next class, without arguments.
+class CoraNetSlicerLogic(CoraNetLogic, ScriptedLoadableModuleLogic):
     """The console and batch API on the application's scene; see CoraNetLogic for its methods."""
 
     def __init__(self, python: Optional[str] = None):
-        """With `python`, jobs run in that interpreter instead of in the application's own (PythonSlicer)."""
+        """With `python`, jobs run in that interpreter instead of in the one that was chosen in the panel."""
         ScriptedLoadableModuleLogic.__init__(self)
-        environment = slicer.util.startupEnvironment()
-        own = Interpreter.of_slicer(shutil.which("PythonSlicer"), environment) if not python else None
+        from CoraNetSlicerLib.panel.application import Application
+        from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+        from CoraNetSlicerLib.presenters.jobs import FOLDER_SETTING
+
+        application = Application()
+        environment = application.startup_environment()
         CoraNetLogic.__init__(
             self,
             _applicationContext(),
-            runner=JobRunner(own or Interpreter.chosen(python, environment)),
+            runner=JobRunner(Interpreter.chosen(python, environment) if python else _interpreter(application)),
+            jobsFolder=application.setting(FOLDER_SETTING) or None,
             makeTicker=QtTicker,
             processEvents=slicer.app.processEvents,
         )
@@ -108,12 +150,22 @@ class CoraNetSlicerTest(ScriptedLoadableModuleTest):
     """The main job in small, in the running application."""
 
     def runTest(self):
-        """Train, segment and load."""
+        """Train, stop, resume, segment and load, on the phantom."""
         slicer.mrmlScene.Clear(0)
         folder = Path(tempfile.mkdtemp(prefix="CoraNetSlicer "))
         loaded = run_self_test(CoraNetSlicerLogic(), folder, self.delayDisplay)
         self.assertIsNotNone(loaded.segmentation.GetSegmentation().GetNthSegment(0))
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interpreter(application) -> Interpreter:
+    """The Python that was chosen in the panel; the application's own while that one cannot be used."""
+    from CoraNetSlicerLib.environment.environment import Environment
+
+    try:
+        return Environment.of(application).interpreter()
+    except CoraNetError:
+        return Interpreter.of_slicer(application.python_slicer(), application.startup_environment())
 
 
 def _applicationContext() -> SceneContext:
@@ -125,3 +177,18 @@ def _applicationContext() -> SceneContext:
         volumes_logic=slicer.modules.volumes.logic(),
         application_logic=slicer.app.applicationLogic(),
     )
+
+
+def _registerSampleData():
+    try:
+        from SampleData import SampleDataLogic
+    except ImportError:  # an application made of Slicer may be without it
+        return
+    from CoraNetSlicerLib.panel.sample_data_source import register_phantom
+
+    register_phantom(SampleDataLogic, _loadPhantom)
+
+
+def _loadPhantom():
+    with slicer.util.tryWithErrorDisplay(_("The phantom could not be made."), waitCursor=True):
+        return CoraNetSlicerLogic().loadPhantom()

@@ -26,6 +26,7 @@ class JobsSection(Section):
         super().__init__(ui)
         self._presenter = presenter
         self._is_painting = False
+        self._is_typing = False
         self._rows: tuple[JobRow, ...] = ()
         self._items: list[list[Any]] = []
         self._folder: Optional[Path] = None
@@ -61,12 +62,13 @@ class JobsSection(Section):
         self._presenter.set_watched(not collapsed)
 
     def _on_folder(self, path: str) -> None:
-        if not self._is_painting:
-            self.attempt(self._ui.jobsFolderErrorLabel, lambda: self._set_folder(path))
-
-    def _set_folder(self, path: str) -> None:
-        self._folder = Path(path.strip()).expanduser()  # while a person types, the text stays as it is
-        self._presenter.set_folder(path)
+        if self._is_painting:
+            return
+        self._is_typing = True  # the text stays as the person types it
+        try:
+            self.attempt(self._ui.jobsFolderErrorLabel, lambda: self._presenter.set_folder(path))
+        finally:
+            self._is_typing = False
 
     def _on_choice(self) -> None:
         if self._is_painting:
@@ -122,8 +124,9 @@ class JobsSection(Section):
     def _show_folder(self) -> None:
         if self._folder != self._presenter.folder:
             self._folder = self._presenter.folder
-            self._ui.jobsFolderEdit.setCurrentPath(str(self._folder))
-            say(self._ui.jobsFolderErrorLabel, "")
+            if not self._is_typing:
+                self._ui.jobsFolderEdit.setCurrentPath(str(self._folder))
+                say(self._ui.jobsFolderErrorLabel, "")
 
     def _show_rows(self) -> None:
         rows, table = self._presenter.rows, self._ui.jobsTable

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +36,14 @@ def _on_message(kind: QtMsgType, _context: Any, text: str) -> None:
         _messages.append(text)
 
 
+class _CaughtErrors(logging.Handler):
+    """What a receiver of the panel's own signals raised is logged there; here it fails the test."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            pythonqt.slot_errors.append(logging.Formatter().format(record))
+
+
 @pytest.fixture(scope="session")
 def qt_application() -> Iterator[QApplication]:
     """The one application of Qt."""
@@ -56,7 +66,10 @@ def clean_qt(qt_application: QApplication, tmp_path_factory: pytest.TempPathFact
     pythonqt.slot_errors.clear()
     pythonqt.dialogs.clear()
     _messages.clear()
+    caught = _CaughtErrors()
+    logging.getLogger("CoraNetSlicerLib").addHandler(caught)
     yield
+    logging.getLogger("CoraNetSlicerLib").removeHandler(caught)
     errors, messages, left = list(pythonqt.slot_errors), list(_messages), pythonqt.dialogs.left
     for window in QApplication.topLevelWidgets():
         window.close()
@@ -66,6 +79,15 @@ def clean_qt(qt_application: QApplication, tmp_path_factory: pytest.TempPathFact
     assert not errors, "failed in a slot:\n" + "\n".join(errors)
     assert not messages, "Qt complains: " + "; ".join(messages)
     assert not left, f"these windows were foreseen and did not open: {left}"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder: the panel keeps jobs and packages below it."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    return folder
 
 
 @pytest.fixture

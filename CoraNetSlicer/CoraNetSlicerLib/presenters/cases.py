@@ -14,7 +14,14 @@ from coranet.job import Case, Role, find_cases
 from ..notification import Signal
 from ..parameters import Parameters
 from ..scene.case_facts import NodeFacts
-from ..scene.case_nodes import NodeWatch, image_volumes, is_in_scene, pair_with_segmentations, segmentations
+from ..scene.case_nodes import (
+    NodeWatch,
+    image_volumes,
+    is_in_scene,
+    nodes_of_items,
+    pair_with_segmentations,
+    segmentations,
+)
 from ..scene.context import SceneContext
 from ..scene.export import TrainingNodes
 from ..scene.label_files import LabelFile
@@ -51,7 +58,9 @@ class CasesPresenter:
         self._facts = NodeFacts()
         self._files: dict[str, bool] = {}
         self._rows: list[CaseRow] = []
+        # Both are made when somebody asks, and again after a change.
         self._report: Optional[CaseReport] = None
+        self._offered: Optional[list[Any]] = None
         self._watch = NodeWatch(context.scene, on_nodes=self._on_nodes, on_scene=self.restore)
         self.restore()
 
@@ -112,8 +121,10 @@ class CasesPresenter:
         row = self._row(key)
         if row.is_file:
             return []
-        taken = [other.segmentation for other in self._rows if other.key != key]
-        return [node for node in segmentations(self._context.scene) if node not in taken]
+        if self._offered is None:
+            self._offered = segmentations(self._context.scene)
+        taken = {node.GetID() for other in self._rows if other.key != key for node in other.nodes}
+        return [node for node in self._offered if node.GetID() not in taken]
 
     def training_nodes(self) -> TrainingNodes:
         """What logic.train and TrainingExport learn from.
@@ -166,6 +177,14 @@ class CasesPresenter:
             role = CaseRole.UNLABELED if segmentation is None else CaseRole.LABELED
             self._rows.append(CaseRow(self._new_key(), role, volume, segmentation))
         return self._kept(len(added))
+
+    def add_items(self, items: Iterable[int]) -> int:
+        """Add the volumes of items of the subject hierarchy, and of folders and studies among them.
+
+        Returns:
+            How many were added.
+        """
+        return self.add_volumes(nodes_of_items(self._context, items))
 
     def add_files(self, path: Union[str, Path]) -> int:
         """Add the cases of a folder, a datalist or an image file; the images stay on disk.
@@ -240,7 +259,7 @@ class CasesPresenter:
         return count
 
     def _refresh(self) -> None:
-        self._report = None
+        self._report = self._offered = None
         self._watch.follow(node for row in self._rows for node in row.nodes)
         self.changed.send()
 

@@ -8,9 +8,11 @@ from typing import Any, Optional
 import slicer
 from vtkmodules.util.misc import calldata_type
 from vtkmodules.util.vtkConstants import VTK_OBJECT
+from vtkmodules.vtkCommonCore import vtkIdList
 
 from coranet.errors import DataError
 
+from .context import SceneContext
 from .results import CASE_ATTRIBUTE
 from .usable_nodes import require_usable_volume
 
@@ -45,6 +47,18 @@ def pair_with_segmentations(volumes: Iterable[Any], candidates: Iterable[Any]) -
             if owner is not None and owner not in pairs and segmentation not in pairs.values():
                 pairs[owner] = segmentation
     return pairs
+
+
+def nodes_of_items(context: SceneContext, items: Iterable[int]) -> list[Any]:
+    """The nodes of items of the subject hierarchy, and of all items below them."""
+    hierarchy = context.subject_hierarchy
+    found = []
+    for item in items:
+        below = vtkIdList()
+        hierarchy.GetItemChildren(item, below, True)
+        family = [item, *(below.GetId(index) for index in range(below.GetNumberOfIds()))]
+        found += [hierarchy.GetItemDataNode(one) for one in family]
+    return [node for node in found if node is not None]
 
 
 def is_in_scene(scene: Any, node: Any) -> bool:

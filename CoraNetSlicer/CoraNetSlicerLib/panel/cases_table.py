@@ -1,0 +1,155 @@
+"""The table of cases: a row each, with a choice of role and segmentation in its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Optional
+
+import qt
+
+from ..presenters.case_rows import CaseRole, CaseRow, Severity
+from ..presenters.cases import CasesPresenter
+from ..scene.segment_classes import source_name
+from ..translation import _
+
+_VOLUME, _ROLE, _SEGMENTATION, _CHECK = range(4)
+_ROLES = list(CaseRole)
+# Readable on light and on dark ground.
+_COLORS = {Severity.ERROR: (204, 51, 51), Severity.WARNING: (191, 128, 0)}
+
+
+class CasesTable:
+    """Paints the presenter's rows, and tells it what a person chooses in them."""
+
+    def __init__(self, table: Any, presenter: CasesPresenter) -> None:
+        """Prepare the table.
+
+        Args:
+            table: QTableWidget of four columns.
+            presenter: holds the rows.
+        """
+        self._table = table
+        self._presenter = presenter
+        self._rows: list[_Row] = []
+        self._is_painting = False
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(_VOLUME, qt.QHeaderView.Stretch)
+
+    @property
+    def selected_keys(self) -> list[str]:
+        """Keys of the rows that are selected."""
+        numbers = sorted({item.row() for item in self._table.selectedItems()})
+        return [self._rows[number].key for number in numbers if number < len(self._rows)]
+
+    def key_at(self, number: int) -> str:
+        """Key of the row of a number."""
+        return self._rows[number].key
+
+    def show(self) -> None:
+        """Paint the rows; widgets are made anew only where cases came or went."""
+        rows = self._presenter.rows
+        self._is_painting = True
+        try:
+            if [row.key for row in self._rows] != [row.key for row in rows]:
+                self._rebuild(rows)
+            for widgets, row in zip(self._rows, rows):
+                widgets.show(row, self._presenter.segmentation_choices(row.key))
+        finally:
+            self._is_painting = False
+
+    def clear(self) -> None:
+        """Take all rows off."""
+        self._rebuild(())
+
+    def _rebuild(self, rows: Sequence[CaseRow]) -> None:
+        self._table.setRowCount(0)
+        self._table.setRowCount(len(rows))
+        self._rows = []
+        for number, row in enumerate(rows):
+            made = _Row(row.key)
+            made.role.currentIndexChanged.connect(partial(self._on_role, made))
+            made.segmentation.currentIndexChanged.connect(partial(self._on_segmentation, made))
+            self._table.setItem(number, _VOLUME, made.volume)
+            self._table.setItem(number, _CHECK, made.check)
+            self._table.setCellWidget(number, _ROLE, made.role)
+            self._table.setCellWidget(number, _SEGMENTATION, made.segmentation)
+            self._rows.append(made)
+
+    def _on_role(self, row: _Row, *_sent: Any) -> None:
+        if not self._is_painting:
+            self._presenter.set_role(row.key, _ROLES[row.role.currentIndex])
+
+    def _on_segmentation(self, row: _Row, *_sent: Any) -> None:
+        if not self._is_painting:
+            self._presenter.set_segmentation(row.key, row.choices[row.segmentation.currentIndex])
+
+
+class _Row:
+    """The cells of one case."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.volume = qt.QTableWidgetItem()
+        self.check = qt.QTableWidgetItem()
+        self.role = qt.QComboBox()
+        self.role.setObjectName(f"roleCombo{key}")
+        for index, role in enumerate(_ROLES):
+            self.role.addItem(role.text)
+            self.role.setItemData(index, role.explanation, qt.Qt.ToolTipRole)
+        self.segmentation = qt.QComboBox()
+        self.segmentation.setObjectName(f"segmentationCombo{key}")
+        # Long names would push the other columns out of a narrow panel.
+        self.segmentation.setMinimumContentsLength(10)
+        self.segmentation.setMaximumWidth(160)
+        self.choices: list[Optional[Any]] = []
+        self._shown: Any = None
+
+    def show(self, row: CaseRow, nodes: Sequence[Any]) -> None:
+        """Paint a row.
+
+        Args:
+            row: what to paint.
+            nodes: the segmentation nodes that can be chosen.
+        """
+        texts = [source_name(node) for node in nodes]
+        shown = (row, row.name, texts)
+        if shown == self._shown:
+            return
+        self._shown = shown
+        self.volume.setText(row.name)
+        self.volume.setToolTip(row.volume if row.is_file else _("Double-click to see it."))
+        self.role.setCurrentIndex(_ROLES.index(row.role))
+        self.role.setToolTip(row.role.explanation)
+        self._show_segmentation(row, nodes, texts)
+        self._show_findings(row)
+
+    def _show_segmentation(self, row: CaseRow, nodes: Sequence[Any], texts: Sequence[str]) -> None:
+        combo = self.segmentation
+        combo.setEnabled(not row.is_file)
+        if row.is_file:
+            self.choices = [row.segmentation]
+            names = [_("none") if row.segmentation is None else source_name(row.segmentation)]
+            combo.setToolTip(_("The image is on disk: its label map is what the datalist says."))
+        else:
+            self.choices = [None, *nodes]
+            names = [_("none"), *texts]
+            combo.setToolTip(_("The segmentation of this volume; those of other cases are not offered."))
+        if names != [combo.itemText(index) for index in range(combo.count)]:
+            combo.clear()
+            combo.addItems(names)
+        combo.setCurrentIndex(self.choices.index(row.segmentation) if row.segmentation in self.choices else 0)
+
+    def _show_findings(self, row: CaseRow) -> None:
+        if row.findings:
+            worst = row.findings[0]
+            more = f" (+{len(row.findings) - 1})" if len(row.findings) > 1 else ""
+            self.check.setText(worst.short + more)
+            self.check.setForeground(qt.QBrush(qt.QColor(*_COLORS[worst.severity])))
+        else:
+            self.check.setText("" if row.role is CaseRole.IGNORED else _("OK"))
+            self.check.setForeground(qt.QBrush())
+        self.check.setToolTip("\n".join(finding.text for finding in row.findings))

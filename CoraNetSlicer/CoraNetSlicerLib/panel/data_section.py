@@ -1,0 +1,149 @@
+"""The section Data: its widgets, bound to the presenter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+from coranet.errors import CoraNetError
+
+from ..presenters.cases import CasesPresenter
+from ..translation import _
+from .case_drop import CaseDrop
+from .cases_table import CasesTable
+from .section import Section, say
+
+
+class DataSection(Section):
+    """The table of cases, the segments to learn, and what is wrong with them."""
+
+    def __init__(self, ui: Any, presenter: CasesPresenter, application: Any) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            presenter: holds what is shown.
+            application: as panel.application.Application.
+        """
+        super().__init__(ui)
+        self._presenter = presenter
+        self._application = application
+        self._table = CasesTable(ui.casesTable, presenter)
+        self._segment_items: list[Any] = []
+        self._is_painting = False
+        self._is_closed = False
+        self._will_paint = False
+        # Qt does not keep it alive.
+        self._drop = CaseDrop(self._on_paths, self._on_items)
+        self._viewport = ui.casesTable.viewport()
+        ui.casesTable.setAcceptDrops(True)
+        self._viewport.setAcceptDrops(True)
+        self._viewport.installEventFilter(self._drop)
+        self.connect(ui.addVolumesButton.clicked, self._on_add_volumes)
+        self.connect(ui.addFilesButton.clicked, self._on_add_files)
+        self.connect(ui.removeCasesButton.clicked, self._on_remove)
+        self.connect(ui.casesTable.itemSelectionChanged, self._show_removable)
+        self.connect(ui.casesTable.cellDoubleClicked, self._on_double_click)
+        self.connect(ui.segmentsList.itemChanged, self._on_segment)
+        self.connect(presenter.changed, self._on_changed)
+        self._show()
+
+    def cleanup(self) -> None:
+        """Let go of everything."""
+        super().cleanup()
+        self._is_closed = True
+        self._viewport.removeEventFilter(self._drop)
+        self._table.clear()
+
+    # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_add_volumes(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.dataErrorLabel, self._presenter.add_scene_volumes)
+
+    def _on_add_files(self, _checked: bool = False) -> None:
+        answers = {"folder": _("Folder"), "datalist": _("Datalist"), "": _("Cancel")}
+        kind = self._application.choose(
+            _("Add a folder of images, or a datalist (dataset.json)? The images stay on disk."), answers
+        )
+        start = self._application.setting("CasesFolder")
+        path = ""
+        if kind == "folder":
+            path = self._application.choose_folder(_("Folder of images"), start)
+        elif kind == "datalist":
+            path = self._application.choose_file(_("Datalist"), _("Datalist") + " (*.json)", start)
+        if path and self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.add_files(path)):
+            self._application.set_setting("CasesFolder", path)
+
+    def _on_remove(self, _checked: bool = False) -> None:
+        say(self._ui.dataErrorLabel, "")
+        self._presenter.remove(self._table.selected_keys)
+
+    def _on_double_click(self, number: int, _column: int) -> None:
+        key = self._table.key_at(number)
+        row = next((row for row in self._presenter.rows if row.key == key), None)
+        if row is not None and not row.is_file:
+            self._application.show_volume(row.volume)
+
+    def _on_segment(self, _item: Any) -> None:
+        if self._is_painting:
+            return
+        for item, segment in zip(self._segment_items, self._presenter.segments):
+            is_checked = item.checkState() == qt.Qt.Checked
+            if is_checked != segment.learned:
+                self._presenter.set_learned(segment.name, is_checked)
+                return
+
+    def _on_paths(self, paths: list[str]) -> None:
+        refusals = []
+        for path in paths:
+            try:
+                self._presenter.add_files(path)
+            except CoraNetError as error:
+                refusals.append(str(error))
+        say(self._ui.dataErrorLabel, "\n".join(refusals))
+
+    def _on_items(self, items: list[int]) -> None:
+        count = self._presenter.add_items(items)
+        say(self._ui.dataErrorLabel, "" if count else _("Nothing new among what was dropped; drop image volumes."))
+
+    # -- to the person -----------------------------------------------------------------------------------------------
+
+    def _on_changed(self) -> None:
+        # Later: many changes at once are painted once, and a combo box is never replaced while it sends its signal.
+        if not self._will_paint:
+            self._will_paint = True
+            self._application.later(self._show)
+
+    def _show(self) -> None:
+        self._will_paint = False
+        if self._is_closed:
+            return
+        ui, presenter = self._ui, self._presenter
+        self._table.show()
+        self._show_segments()
+        self._show_removable()
+        self.permit(ui.addVolumesButton, presenter.reason_not_addable)
+        ui.dataSummaryLabel.setText(presenter.summary)
+        say(ui.dataFindingsLabel, presenter.findings_text)
+
+    def _show_removable(self) -> None:
+        self.permit(self._ui.removeCasesButton, "" if self._table.selected_keys else _("Select rows first."))
+
+    def _show_segments(self) -> None:
+        segments = self._presenter.segments
+        self._is_painting = True
+        try:
+            self._ui.segmentsLabel.setVisible(bool(segments))
+            self._ui.segmentsList.setVisible(bool(segments))
+            if len(self._segment_items) != len(segments):
+                self._ui.segmentsList.clear()
+                self._segment_items = [qt.QListWidgetItem() for _segment in segments]
+                for item in self._segment_items:
+                    self._ui.segmentsList.addItem(item)
+            for item, segment in zip(self._segment_items, segments):
+                where = _("in {cases} of {all} cases").format(cases=segment.cases, all=segment.of)
+                item.setText(segment.name if segment.cases == segment.of else f"{segment.name} ({where})")
+                item.setCheckState(qt.Qt.Checked if segment.learned else qt.Qt.Unchecked)
+        finally:
+            self._is_painting = False

@@ -1,0 +1,275 @@
+"""The section Data: a person adds, chooses, unchecks, removes and drops."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import qt
+from clicks import cell, cells, choose, click, drop_files, entries, greyed, tool_tip
+from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK, add_segmentation, add_volume, rotated_ijk_to_ras
+
+from CoraNetSlicerLib.panel.data_section import DataSection
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.cases import CasesPresenter
+
+
+@pytest.fixture
+def cases(context):
+    presenter = CasesPresenter(context, Parameters(context.scene))
+    yield presenter
+    presenter.close()
+
+
+@pytest.fixture
+def section(ui, cases, application, process_events):
+    section = DataSection(ui, cases, application)
+    yield section
+    section.cleanup()
+    process_events()
+
+
+@pytest.fixture
+def add_scan(context):
+    """Adds a volume of noise, with a segmentation if masks are given: `add_scan("A", Liver=mask)`."""
+
+    def add(name: str, **masks):
+        array = np.random.default_rng([*map(ord, name)]).normal(100, 20, SHAPE_KJI).astype(np.int16)
+        volume = add_volume(context, name, array, rotated_ijk_to_ras())
+        return volume, add_segmentation(context, f"{name} truth", volume, masks) if masks else None
+
+    return add
+
+
+@pytest.fixture
+def a_scene(add_scan):
+    """Three labeled cases and two unlabeled ones."""
+    labeled = [add_scan(f"L{number}", Liver=LIVER_MASK, Tumor=TUMOR_MASK) for number in range(3)]
+    return labeled, [add_scan("U0"), add_scan("U1")]
+
+
+@pytest.fixture
+def a_datalist(awkward_path):
+    for folder in ("images", "labels"):
+        (awkward_path / folder).mkdir()
+        (awkward_path / folder / "a.nrrd").write_bytes(b"")
+    path = awkward_path / "dataset.json"
+    row = {"image": "images/a.nrrd", "label": "labels/a.nrrd"}
+    path.write_text(json.dumps({"labels": {"1": "Liver"}, "training": [row]}), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def filled(section, ui, a_scene, process_events):
+    process_events()
+    click(ui.addVolumesButton)
+    process_events()
+    return a_scene
+
+
+def combo(ui, row, column):
+    return ui.casesTable.cellWidget(row, column)
+
+
+def test_an_empty_scene_says_what_to_do(section, ui):
+    assert ui.dataSummaryLabel.text == "Add volumes: three to ten with a segmentation, the rest without."
+    assert greyed(ui.addVolumesButton) == "There is no volume in the scene; load one first."
+    assert greyed(ui.removeCasesButton) == "Select rows first."
+    assert not ui.segmentsList.isVisible()
+    assert not ui.dataFindingsLabel.isVisible()
+    assert not ui.dataErrorLabel.isVisible()
+
+
+def test_a_volume_that_is_loaded_can_be_added(section, ui, add_scan, process_events):
+    add_scan("A")
+    process_events()
+    assert greyed(ui.addVolumesButton) == ""
+    click(ui.addVolumesButton)
+    process_events()
+    assert cells(ui.casesTable) == [["A", "Unlabeled", "none", "OK"]]
+    assert "No case is labeled" in ui.dataFindingsLabel.text
+    assert greyed(ui.addVolumesButton) == "All volumes of the scene are in the table."
+
+
+def test_a_filled_table(filled, ui):
+    assert cells(ui.casesTable) == [
+        ["L0", "Labeled", "L0 truth", "OK"],
+        ["L1", "Labeled", "L1 truth", "OK"],
+        ["L2", "Labeled", "L2 truth", "OK"],
+        ["U0", "Unlabeled", "none", "OK"],
+        ["U1", "Unlabeled", "none", "OK"],
+    ]
+    assert ui.dataSummaryLabel.text == "3 labeled, 2 unlabeled."
+    assert not ui.dataFindingsLabel.isVisible()
+    assert [ui.segmentsList.item(index).text() for index in range(ui.segmentsList.count)] == ["Liver", "Tumor"]
+
+
+def test_a_role_is_chosen_in_its_cell(filled, ui, cases, process_events):
+    kept = combo(ui, 0, 1)
+    choose(kept, "Validation")
+    process_events()
+    assert cell(ui.casesTable, 0, 1) == "Validation"
+    assert ui.dataSummaryLabel.text == "2 labeled, 2 unlabeled, 1 for validation."
+    assert "Only 2 labeled" in ui.dataFindingsLabel.text
+    assert combo(ui, 0, 1) is kept, "a combo box was replaced while it was in use"
+    choose(kept, "Ignore")
+    process_events()
+    assert cell(ui.casesTable, 0, 3) == ""
+
+
+def test_a_segmentation_is_chosen_in_its_cell(filled, ui, context, process_events):
+    add_segmentation(context, "late", filled[1][0][0], {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK})
+    process_events()
+    assert entries(combo(ui, 3, 2)) == ["none", "late"]
+    assert entries(combo(ui, 0, 2)) == ["none", "L0 truth", "late"]
+    choose(combo(ui, 3, 2), "late")
+    process_events()
+    assert cells(ui.casesTable)[3] == ["U0", "Labeled", "late", "OK"]
+    assert entries(combo(ui, 0, 2)) == ["none", "L0 truth"]
+    choose(combo(ui, 3, 2), "none")
+    process_events()
+    assert cells(ui.casesTable)[3] == ["U0", "Unlabeled", "none", "OK"]
+
+
+def test_what_is_wrong_is_said_in_the_row_and_below(filled, ui, process_events):
+    filled[0][1][1].GetSegmentation().GetNthSegment(1).SetName("Lesion")
+    process_events()
+    assert cell(ui.casesTable, 1, 3) == "other names"
+    sentence = "'L1 truth' has no segment 'Tumor', it has 'Liver', 'Lesion'"
+    assert ui.casesTable.item(1, 3).toolTip().startswith(sentence)
+    assert sentence in ui.dataFindingsLabel.text
+    assert ui.dataFindingsLabel.isVisible()
+    texts = [ui.segmentsList.item(index).text() for index in range(ui.segmentsList.count)]
+    assert texts == ["Liver", "Tumor (in 2 of 3 cases)", "Lesion (in 1 of 3 cases)"]
+
+
+def test_segments_that_are_unchecked_are_not_learned(filled, ui, cases, process_events):
+    ui.segmentsList.item(0).setCheckState(qt.Qt.Unchecked)
+    process_events()
+    assert cases.training_nodes().segment_names == ["Tumor"]
+    assert ui.segmentsList.item(0).checkState() == qt.Qt.Unchecked
+    ui.segmentsList.item(1).setCheckState(qt.Qt.Unchecked)
+    process_events()
+    assert ui.dataFindingsLabel.text == "No segment is checked; check at least one to learn."
+    ui.segmentsList.item(0).setCheckState(qt.Qt.Checked)
+    process_events()
+    assert cases.training_nodes().segment_names == ["Liver"]
+
+
+def test_selected_rows_are_removed(filled, ui, process_events):
+    ui.casesTable.selectRow(1)
+    assert greyed(ui.removeCasesButton) == ""
+    click(ui.removeCasesButton)
+    process_events()
+    assert [row[0] for row in cells(ui.casesTable)] == ["L0", "L2", "U0", "U1"]
+    assert greyed(ui.removeCasesButton) == "Select rows first."
+    assert greyed(ui.addVolumesButton) == ""
+
+
+def test_a_double_click_shows_the_volume(filled, ui, application):
+    ui.casesTable.cellDoubleClicked.emit(3, 0)
+    assert application.shown == [("show_volume", filled[1][0][0])]
+
+
+def test_a_datalist_is_added(section, ui, application, a_datalist, process_events):
+    application.answers = {"choose": ["datalist"], "choose_file": [str(a_datalist)]}
+    click(ui.addFilesButton)
+    process_events()
+    assert cells(ui.casesTable) == [["a", "Labeled", "a.nrrd", "OK"]]
+    assert not combo(ui, 0, 2).isEnabled()
+    assert "on disk" in tool_tip(combo(ui, 0, 2))
+    assert application.setting("CasesFolder") == str(a_datalist)
+    click(ui.addFilesButton)
+    process_events()
+    assert "no case that is not in the table yet" in ui.dataErrorLabel.text
+    assert ui.dataErrorLabel.isVisible()
+
+
+def test_a_folder_is_added(section, ui, application, a_datalist, process_events):
+    application.answers = {"choose": ["folder"], "choose_folder": [str(a_datalist.parent / "images")]}
+    click(ui.addFilesButton)
+    process_events()
+    assert cells(ui.casesTable) == [["a", "Unlabeled", "none", "OK"]]
+
+
+def test_whoever_changes_their_mind_adds_nothing(section, ui, application, process_events):
+    click(ui.addFilesButton)
+    application.answers = {"choose": ["folder"]}
+    click(ui.addFilesButton)
+    process_events()
+    assert ui.casesTable.rowCount == 0
+    assert not ui.dataErrorLabel.isVisible()
+
+
+def test_a_wrong_folder_is_told_beside_the_button(section, ui, application, tmp_path):
+    application.answers = {"choose": ["folder"], "choose_folder": [str(tmp_path)]}
+    click(ui.addFilesButton)
+    assert "holds no image" in ui.dataErrorLabel.text
+    assert ui.dataErrorLabel.isVisible()
+
+
+def test_files_can_be_dropped(section, ui, a_datalist, tmp_path, process_events):
+    viewport = ui.casesTable.viewport()
+    assert drop_files(viewport, a_datalist)
+    process_events()
+    assert cells(ui.casesTable) == [["a", "Labeled", "a.nrrd", "OK"]]
+    assert drop_files(viewport, tmp_path / "nothing")
+    assert "does not exist" in ui.dataErrorLabel.text
+
+
+def test_volumes_of_the_data_module_can_be_dropped(section, ui, context, a_scene, process_events):
+    hierarchy = context.subject_hierarchy
+    items = [
+        hierarchy.CreateItem(hierarchy.GetSceneItemID(), volume) for volume in (a_scene[1][0][0], a_scene[0][2][0])
+    ]
+
+    def current_items(found):
+        for item in items:
+            found.InsertNextId(item)
+
+    accepted = []
+    event = SimpleNamespace(
+        type=lambda: qt.QEvent.Drop,
+        mimeData=lambda: SimpleNamespace(urls=lambda: ()),
+        source=lambda: SimpleNamespace(currentItems=current_items),
+        acceptProposedAction=lambda: accepted.append(True),
+    )
+    assert section._drop.eventFilter(None, event)
+    process_events()
+    assert accepted == [True]
+    assert cells(ui.casesTable) == [["L2", "Labeled", "L2 truth", "OK"], ["U0", "Unlabeled", "none", "OK"]]
+    section._drop.eventFilter(None, event)
+    assert "Nothing new" in ui.dataErrorLabel.text
+
+
+def test_deleted_volumes_vanish(filled, ui, context, process_events):
+    context.scene.RemoveNode(filled[0][0][0])
+    process_events()
+    assert [row[0] for row in cells(ui.casesTable)] == ["L1", "L2", "U0", "U1"]
+    context.scene.Clear(0)
+    process_events()
+    assert cells(ui.casesTable) == []
+    assert ui.dataSummaryLabel.text.startswith("Add volumes")
+
+
+def test_another_panel_shows_what_the_scene_remembers(filled, section, ui, context, application, process_events):
+    choose(combo(ui, 4, 1), "Ignore")
+    process_events()
+    before = cells(ui.casesTable)
+    section.cleanup()
+    other = CasesPresenter(context, Parameters(context.scene))
+    another = DataSection(ui, other, application)
+    assert cells(ui.casesTable) == before
+    another.cleanup()
+    other.close()
+
+
+def test_after_cleanup_nothing_is_painted(section, ui, cases, a_scene, process_events):
+    cases.add_scene_volumes()
+    section.cleanup()
+    process_events()
+    cases.set_learned("Liver", False)
+    process_events()
+    assert ui.casesTable.rowCount == 0

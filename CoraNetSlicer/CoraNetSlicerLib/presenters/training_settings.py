@@ -104,6 +104,13 @@ class TrainingSettings:
         """Setting -> what is wrong with the text that was typed, in a sentence."""
         return dict(self._errors)
 
+    @property
+    def reason_wrong(self) -> str:
+        """What is wrong with the first wrong setting, with its name; "" if none is."""
+        for name, error in self._errors.items():
+            return _("{setting} {error}").format(setting=setting_fields()[name].label, error=error)
+        return ""
+
     def text(self, name: str) -> str:
         """What stands in the field of a setting; "" where the engine chooses."""
         typed = self._typed.get(name)
@@ -152,8 +159,8 @@ class TrainingSettings:
         Raises:
             ConfigError: a text is wrong; the message names the setting.
         """
-        for name, error in self._errors.items():
-            raise ConfigError(_("{setting}: {error}").format(setting=setting_fields()[name].label, error=error))
+        if self._errors:
+            raise ConfigError(self.reason_wrong)
         return self._config
 
     def restore(self) -> None:

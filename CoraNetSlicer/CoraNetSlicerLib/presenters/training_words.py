@@ -1,0 +1,119 @@
+"""Where a training stands, in words and as a share, from what it told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Optional
+
+from coranet.events import Cancelled, Event, Noted, Progress, Started, Warned, duration
+from coranet.job import JobStatus
+
+from ..jobs.handle import JobHandle
+from ..translation import _
+
+_LOG_LINES = 5
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something that the engine said: a warning, or what it decided."""
+
+    text: str
+    is_warning: bool
+
+
+@dataclass(frozen=True)
+class TrainingStanding:
+    """Where a training stands.
+
+    Attributes:
+        status: of its job.
+        share_done: 0 to 1.
+        text: for people.
+        messages: warnings and notes, the newest first.
+    """
+
+    status: JobStatus
+    share_done: float
+    text: str
+    messages: tuple[Message, ...]
+
+
+def standing_of(handle: JobHandle) -> TrainingStanding:
+    """Where a training stands now; reads files, so ask when there is news."""
+    status, events = handle.status, handle.events
+    progress = _latest_progress(events)
+    share = 1.0 if status is JobStatus.FINISHED else _share_done(progress, events)
+    text = _running(handle, progress) if status is JobStatus.RUNNING else _over(handle, status, events)
+    return TrainingStanding(status, share, text, messages_of(events))
+
+
+def messages_of(events: Iterable[Event]) -> tuple[Message, ...]:
+    """What the engine warned of and noted, the newest first, each sentence once."""
+    said = {sentence(one.message): isinstance(one, Warned) for one in events if isinstance(one, (Warned, Noted))}
+    return tuple(Message(text, is_warning) for text, is_warning in reversed(list(said.items())))
+
+
+def sentence(message: str) -> str:
+    """A message of the engine, beginning with a capital."""
+    return message[:1].upper() + message[1:]
+
+
+def progress_text(progress: Optional[Progress], seconds_left: Optional[float]) -> str:
+    """What is being done: "Self-training, step 340 of 1000, 12 min left".
+
+    Args:
+        progress: the last one; None: there is none yet.
+        seconds_left: until the end of everything; None: unknown.
+    """
+    if progress is None:
+        return _("Starting: loading PyTorch and looking at the data")
+    if progress.phase == "preparing":
+        return _("Preparing case {step} of {total}").format(step=progress.step, total=progress.total_steps)
+    phases = {"pretraining": _("Pretraining"), "self-training": _("Self-training")}
+    phase = phases.get(progress.phase, progress.phase)
+    text = _("{phase}, step {step} of {total}").format(phase=phase, step=progress.step, total=progress.total_steps)
+    if progress.step >= progress.total_steps:
+        return _("{phase} is done; the model is being written").format(phase=phase)
+    return text if seconds_left is None else _("{text}, {time} left").format(text=text, time=duration(seconds_left))
+
+
+def _running(handle: JobHandle, progress: Optional[Progress]) -> str:
+    if handle.job.cancel_requested():
+        return _("Stopping: what was learned is being saved.")
+    return progress_text(progress, handle.secondsLeft) + "."
+
+
+def _over(handle: JobHandle, status: JobStatus, events: Iterable[Event]) -> str:
+    if status is JobStatus.FINISHED:
+        return _("Finished: {message} Choose it as the model under Segment.").format(message=handle.message)
+    if status is JobStatus.CANCELLED:
+        steps = [event.step for event in events if isinstance(event, Cancelled)]
+        if not steps:
+            return _("Stopped; Resume goes on from the last checkpoint.")
+        return _("Stopped after step {step}; Resume goes on from there.").format(step=steps[-1])
+    if status is JobStatus.FAILED:
+        return _("Failed: {message}").format(message=sentence(handle.message))
+    if status is JobStatus.CRASHED:
+        text = _("The process ended without a word; Resume goes on from the last checkpoint. Its log ends with:")
+        return "\n".join([text, handle.logTail(_LOG_LINES)])
+    return _("Not started yet; Resume starts it.")
+
+
+def _latest_progress(events: Iterable[Event]) -> Optional[Progress]:
+    latest = None
+    for event in events:
+        if isinstance(event, Started):
+            latest = None
+        elif isinstance(event, Progress):
+            latest = event
+    return latest
+
+
+def _share_done(progress: Optional[Progress], events: Iterable[Event]) -> float:
+    """Of the training steps; preparing the data counts as none, and what was done before a resume as done."""
+    if progress is not None and progress.phase != "preparing" and progress.total_steps:
+        return min(1.0, progress.step / progress.total_steps)
+    started = [event for event in events if isinstance(event, Started)]
+    return started[-1].step / started[-1].total_steps if started and started[-1].total_steps else 0.0

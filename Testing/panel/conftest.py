@@ -15,7 +15,7 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pythonqt
-from PySide6.QtCore import QCoreApplication, QEvent, QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QCoreApplication, QEvent, QSettings, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 # Before the test files are imported: they import the panel, which imports qt.
@@ -23,17 +23,9 @@ pythonqt.install()
 
 from fake_application import FakeApplication  # noqa: E402
 from form import child_widget_variables, load_ui  # noqa: E402
+from messages import complaints, listen  # noqa: E402
 
 from CoraNetSlicerLib.scene.context import SceneContext  # noqa: E402
-
-# Said by the platform without a screen, not by what is tested.
-_HARMLESS = ("This plugin does not support", "Cannot open file", "QFontDatabase", "propagateSizeHints")
-_messages: list[str] = []
-
-
-def _on_message(kind: QtMsgType, _context: Any, text: str) -> None:
-    if kind != QtMsgType.QtDebugMsg and kind != QtMsgType.QtInfoMsg and not text.startswith(_HARMLESS):
-        _messages.append(text)
 
 
 class _CaughtErrors(logging.Handler):
@@ -50,7 +42,7 @@ def qt_application() -> Iterator[QApplication]:
     pythonqt.install()
     application = QApplication.instance() or QApplication(["CoraNetSlicer tests"])
     application.setStyle("Fusion")
-    qInstallMessageHandler(_on_message)
+    listen()
     yield application
     qInstallMessageHandler(None)
 
@@ -65,12 +57,12 @@ def clean_qt(qt_application: QApplication, tmp_path_factory: pytest.TempPathFact
     QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, folder)
     pythonqt.slot_errors.clear()
     pythonqt.dialogs.clear()
-    _messages.clear()
+    complaints.clear()
     caught = _CaughtErrors()
     logging.getLogger("CoraNetSlicerLib").addHandler(caught)
     yield
     logging.getLogger("CoraNetSlicerLib").removeHandler(caught)
-    errors, messages, left = list(pythonqt.slot_errors), list(_messages), pythonqt.dialogs.left
+    errors, messages, left = list(pythonqt.slot_errors), list(complaints), pythonqt.dialogs.left
     for window in QApplication.topLevelWidgets():
         window.close()
         window.deleteLater()

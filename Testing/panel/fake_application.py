@@ -22,6 +22,8 @@ class FakeApplication:
         settings: the settings of the machine.
         clipboard: the text that was copied last.
         restarts: how often a restart was asked for.
+        extension: the module of Slicer's PyTorch extension; None: it is not installed.
+        python: the application's own Python; None: it has none.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -32,6 +34,8 @@ class FakeApplication:
         self.settings: dict[str, str] = {}
         self.clipboard = ""
         self.restarts = 0
+        self.extension: Any = None
+        self.python: str | None = sys.executable
         self._timers: list[Any] = []
 
     # -- asking a person
@@ -73,6 +77,9 @@ class FakeApplication:
     def open_folder(self, folder: Path) -> None:
         self.shown.append(("open_folder", folder))
 
+    def open_file(self, path: Path) -> None:
+        self.shown.append(("open_file", path))
+
     def copy_text(self, text: str) -> None:
         self.clipboard = text
 
@@ -98,10 +105,16 @@ class FakeApplication:
     # -- processes and packages
 
     def python_slicer(self) -> str | None:
-        return sys.executable
+        return self.python
 
     def startup_environment(self) -> dict[str, str]:
         return dict(os.environ)
+
+    def pytorch_utils(self) -> Any:
+        return self.extension
+
+    def install_extension(self, name: str) -> str:
+        return str(self._answer("install_extension", "", name))
 
     def restart(self) -> None:
         self.restarts += 1

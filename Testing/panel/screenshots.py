@@ -1,0 +1,323 @@
+"""Pictures of every section of the panel in every state: `python Testing/panel/screenshots.py FOLDER [NAME ...]`.
+
+The presenters are real, the jobs are made up. With a display (or under xvfb-run) a window shows what is drawn, else
+nothing does; the pictures are the same. Each picture is as wide as the panel usually is: 480 pixels.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "slicer"), str(HERE.parents[1] / "CoraNetSlicer")]
+if not os.environ.get("DISPLAY"):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import pythonqt  # noqa: E402
+from PySide6.QtCore import QSettings  # noqa: E402
+from PySide6.QtWidgets import QApplication  # noqa: E402
+
+pythonqt.install()
+
+from messages import complaints, listen  # noqa: E402
+from stage import Stage  # noqa: E402
+
+Picture = Callable[[Stage], str]
+PICTURES: dict[str, Picture] = {}
+WIDTH = 480
+
+
+def picture(make: Picture) -> Picture:
+    """Register a function that brings a stage into a state and names the section to look at ("": all)."""
+    PICTURES[make.__name__.replace("_", "-")] = make
+    return make
+
+
+# -- Environment ------------------------------------------------------------------------------------------------------
+
+
+@picture
+def environment_ready(stage: Stage) -> str:
+    stage.examine()
+    return "environment"
+
+
+@picture
+def environment_examining(stage: Stage) -> str:
+    stage.panel.environment.examine()
+    return "environment"
+
+
+@picture
+def environment_without_torch(stage: Stage) -> str:
+    bare = stage.folder / "bare"
+    venv.create(bare, symlinks=True)
+    stage.application.settings.update({"Interpreter/Kind": "slicer"})
+    stage.application.python = str(bare / "bin" / "python")
+    stage.examine()
+    return "environment"
+
+
+@picture
+def environment_wrong_python(stage: Stage) -> str:
+    stage.ui.interpreterCombo.setCurrentIndex(stage.ui.interpreterCombo.count - 1)
+    stage.ui.pythonPathEdit.setCurrentPath("/no/such/python")
+    stage.settle()
+    return "environment"
+
+
+# -- Data -------------------------------------------------------------------------------------------------------------
+
+
+@picture
+def data_empty(stage: Stage) -> str:
+    return "data"
+
+
+@picture
+def data_right(stage: Stage) -> str:
+    stage.add_cases(labeled=3, unlabeled=5)
+    stage.click("addVolumesButton")
+    return "data"
+
+
+@picture
+def data_wrong(stage: Stage) -> str:
+    stage.add_wrong_cases()
+    stage.click("addVolumesButton")
+    return "data"
+
+
+# -- Train ------------------------------------------------------------------------------------------------------------
+
+
+@picture
+def train_not_possible(stage: Stage) -> str:
+    return "train"
+
+
+@picture
+def train_possible(stage: Stage) -> str:
+    stage.examine()
+    stage.add_cases(labeled=3, unlabeled=5)
+    stage.click("addVolumesButton")
+    return "train"
+
+
+@picture
+def train_advanced(stage: Stage) -> str:
+    train_possible(stage)
+    stage.ui.advancedSection.setCollapsed(False)
+    return "train"
+
+
+@picture
+def train_running(stage: Stage) -> str:
+    train_possible(stage)
+    stage.open_training("running")
+    return "train"
+
+
+@picture
+def train_finished(stage: Stage) -> str:
+    train_possible(stage)
+    stage.open_training("finished")
+    return "train"
+
+
+@picture
+def train_failed(stage: Stage) -> str:
+    train_possible(stage)
+    stage.open_training("failed")
+    return "train"
+
+
+@picture
+def train_stopped(stage: Stage) -> str:
+    train_possible(stage)
+    stage.open_training("stopped")
+    return "train"
+
+
+@picture
+def train_crashed(stage: Stage) -> str:
+    train_possible(stage)
+    stage.open_training("crashed")
+    return "train"
+
+
+# -- Segment ----------------------------------------------------------------------------------------------------------
+
+
+@picture
+def segment_without_model(stage: Stage) -> str:
+    return "segment"
+
+
+@picture
+def segment_possible(stage: Stage) -> str:
+    stage.examine()
+    stage.add_model()
+    stage.add_cases(labeled=1, unlabeled=3)
+    return "segment"
+
+
+@picture
+def segment_several(stage: Stage) -> str:
+    segment_possible(stage)
+    stage.ui.segmentSourceCombo.setCurrentIndex(1)
+    return "segment"
+
+
+@picture
+def segment_folder(stage: Stage) -> str:
+    segment_possible(stage)
+    stage.ui.segmentSourceCombo.setCurrentIndex(2)
+    return "segment"
+
+
+@picture
+def segment_running(stage: Stage) -> str:
+    segment_possible(stage)
+    stage.open_segmentation("running")
+    return "segment"
+
+
+@picture
+def segment_finished(stage: Stage) -> str:
+    segment_possible(stage)
+    stage.open_segmentation("finished")
+    return "segment"
+
+
+@picture
+def segment_failed(stage: Stage) -> str:
+    segment_possible(stage)
+    stage.open_segmentation("failed")
+    return "segment"
+
+
+# -- Overlays ---------------------------------------------------------------------------------------------------------
+
+
+@picture
+def overlays_empty(stage: Stage) -> str:
+    return "overlays"
+
+
+@picture
+def overlays_two_classes(stage: Stage) -> str:
+    stage.show_result()
+    return "overlays"
+
+
+@picture
+def overlays_3d(stage: Stage) -> str:
+    stage.show_result()
+    stage.click("view3DLookButton")
+    return "overlays"
+
+
+# -- Jobs -------------------------------------------------------------------------------------------------------------
+
+
+@picture
+def jobs_empty(stage: Stage) -> str:
+    return "jobs"
+
+
+@picture
+def jobs_many(stage: Stage) -> str:
+    stage.add_jobs()
+    stage.click("refreshJobsButton")
+    return "jobs"
+
+
+@picture
+def jobs_chosen(stage: Stage) -> str:
+    jobs_many(stage)
+    stage.ui.jobsTable.selectRow(1)
+    return "jobs"
+
+
+@picture
+def jobs_wrong_folder(stage: Stage) -> str:
+    file = stage.folder / "a file"
+    file.write_text("", encoding="utf-8")
+    stage.ui.jobsFolderEdit.setCurrentPath(str(file))
+    return "jobs"
+
+
+# -- the whole --------------------------------------------------------------------------------------------------------
+
+
+@picture
+def panel_fresh(stage: Stage) -> str:
+    return ""
+
+
+@picture
+def panel_training(stage: Stage) -> str:
+    train_running(stage)
+    return ""
+
+
+@picture
+def panel_segmented(stage: Stage) -> str:
+    segment_finished(stage)
+    stage.show_result()
+    return ""
+
+
+def take(name: str, output: Path, scratch: Path) -> Path:
+    """Take one picture."""
+    stage = Stage(scratch / name)
+    try:
+        section = PICTURES[name](stage)
+        stage.settle()
+        file = output / f"{name}.png"
+        stage.picture(section, WIDTH).save(str(file))
+        return file
+    finally:
+        stage.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Take all pictures, or those that are named."""
+    if not arguments:
+        print(__doc__)
+        return 2
+    output = Path(arguments[0])
+    output.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="CoraNet pictures "))
+    os.environ["HOME"] = os.environ["USERPROFILE"] = str(scratch)
+    application = QApplication(["CoraNetSlicer"])
+    application.setStyle("Fusion")
+    listen()
+    application.setOrganizationName("CoraNetSlicerTests")
+    QSettings.setDefaultFormat(QSettings.Format.IniFormat)
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(scratch))
+    failed = 0
+    for name in arguments[1:] or PICTURES:
+        try:
+            print(take(name, output, scratch))
+        except Exception as error:  # noqa: BLE001 - the others are still wanted
+            failed += 1
+            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+        for wrong in (pythonqt.slot_errors, complaints):
+            failed += len(wrong)
+            for text in wrong:
+                print(f"{name}: {text}", file=sys.stderr)
+            wrong.clear()
+    shutil.rmtree(scratch, ignore_errors=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

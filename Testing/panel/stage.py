@@ -1,0 +1,155 @@
+"""A whole panel with everything around it, brought into any state: for pictures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fake_application import FakeApplication
+from form import child_widget_variables, load_ui
+from made_up_jobs import a_segmentation, a_training
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import QApplication
+from pythonqt import unwrap
+from scene_builders import add_segmentation, add_volume
+from synthetic_predictions import write_segmented_job
+
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.panel.panel import Panel
+from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+from CoraNetSlicerLib.scene.context import SceneContext
+
+SECTIONS = ("environment", "data", "train", "segment", "overlays", "jobs")
+_SHAPE_KJI = (24, 40, 36)
+_COLORS = {"Pancreas": (0.9, 0.45, 0.3), "Tumor": (0.35, 0.72, 0.62)}
+
+
+class Stage:
+    """One panel on an empty scene, with a folder of its own for jobs."""
+
+    def __init__(self, folder: Path) -> None:
+        """Build it.
+
+        Args:
+            folder: must not exist; holds the jobs.
+        """
+        self.folder = folder
+        (folder / "jobs").mkdir(parents=True)
+        self.context = SceneContext.standalone()
+        self.application = FakeApplication(self.context.scene)
+        self.logic = CoraNetLogic(self.context, jobsFolder=folder / "jobs", makeTicker=lambda: QtTicker(100))
+        self.form = load_ui()
+        self.form.setMRMLScene(self.context.scene)
+        self.ui = child_widget_variables(self.form)
+        self.panel = Panel(self.ui, self.logic, self.application)
+        self.form.show()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.panel.cleanup()
+        self.application.close()
+        self.logic.close()
+        self.form.setMRMLScene(None)
+        self.form.hide()
+        self.form.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+    def settle(self, until: Callable[[], object] | None = None, seconds: float = 30.0) -> None:
+        """Let Qt work for a moment, or until something is true."""
+        end = time.monotonic() + (0.3 if until is None else seconds)
+        while time.monotonic() < end and not (until is not None and until()):
+            QApplication.processEvents()
+            time.sleep(0.01)
+
+    def picture(self, section: str, width: int) -> QPixmap:
+        """A picture of one section ("": of the panel as it opens), unfolded, as high as it needs."""
+        if section:
+            for name in SECTIONS:
+                getattr(self.ui, f"{name}Section").setCollapsed(name != section)
+        self.settle()
+        form = unwrap(self.form)
+        form.setFixedWidth(width)
+        for _ in range(3):  # texts that wrap need their width before their height is known
+            self.settle()
+            form.adjustSize()
+            form.resize(width, max(form.sizeHint().height(), form.heightForWidth(width)))
+        self.settle()
+        return unwrap(getattr(self.ui, f"{section}Section")).grab() if section else form.grab()
+
+    def click(self, name: str) -> None:
+        """Click a button, after the panel has seen what happened before."""
+        self.settle()
+        button = getattr(self.ui, name)
+        assert button.isEnabled(), f"'{name}' is greyed out: {button.toolTip}"
+        button.click()
+
+    # -- states
+
+    def examine(self) -> None:
+        """Have the environment examined."""
+        environment = self.panel.environment
+        environment.examine()
+        self.settle(lambda: environment.health is not None and not environment.is_examining, 120)
+
+    def add_cases(self, labeled: int, unlabeled: int) -> list[Any]:
+        """Put volumes into the scene, the first with a segmentation."""
+        volumes = [self._volume(f"Patient {number:02d}", number) for number in range(1, labeled + unlabeled + 1)]
+        for volume in volumes[:labeled]:
+            add_segmentation(self.context, f"{volume.GetName()} truth", volume, _masks(), _COLORS)
+        return volumes
+
+    def add_wrong_cases(self) -> None:
+        """Put volumes into the scene of which each has another fault."""
+        good, empty, other, coarse, dark, twin = (self._volume(f"Patient {n:02d}", n) for n in range(1, 7))
+        masks = _masks()
+        add_segmentation(self.context, f"{good.GetName()} truth", good, masks)
+        add_segmentation(self.context, f"{empty.GetName()} truth", empty, {n: m & False for n, m in masks.items()})
+        add_segmentation(self.context, f"{other.GetName()} truth", other, {"pancreas": masks["Pancreas"]})
+        coarse.SetSpacing(4.0, 4.0, 9.0)
+        dark.GetImageData().GetPointData().GetScalars().FillComponent(0, -5000.0)
+        twin.GetImageData().DeepCopy(good.GetImageData())
+
+    def _volume(self, name: str, seed: int) -> Any:
+        array = np.random.default_rng(seed).normal(0, 15, _SHAPE_KJI) + 90 * _masks()["Pancreas"]
+        return add_volume(self.context, name, array.astype(np.float32), np.diag([-0.8, -0.8, 2.5, 1.0]))
+
+    def open_training(self, state: str) -> None:
+        """Attach to a training."""
+        a_training(self.folder / "jobs" / "2026-11-24 pancreas", state)
+        self.panel.open_job(self.logic.attach(self.folder / "jobs" / "2026-11-24 pancreas"))
+
+    def add_model(self) -> None:
+        """Put a finished training into the folder of jobs."""
+        a_training(self.folder / "jobs" / "2026-11-20 pancreas", "finished")
+        self.panel.segmentation.refresh_models()
+
+    def open_segmentation(self, state: str) -> None:
+        """Attach to a segmentation of several cases."""
+        names = ("Patient 02", "Patient 03", "Patient 04")
+        a_segmentation(self.folder / "jobs" / "2026-11-24-segment-1", state, names)
+        self.panel.open_job(self.logic.attach(self.folder / "jobs" / "2026-11-24-segment-1"))
+
+    def show_result(self) -> None:
+        """Load the result of a segmentation."""
+        job = write_segmented_job(self.folder / "jobs" / "2026-11-24-segment-2")
+        (loaded,) = self.logic.loadResults(job.folder, show=False)
+        self.panel.overlays.show(loaded)
+
+    def add_jobs(self) -> None:
+        """Put jobs in all states into the folder."""
+        jobs = self.folder / "jobs"
+        for number, state in enumerate(("running", "finished", "stopped", "failed", "crashed"), start=1):
+            a_training(jobs / f"2026-11-2{number} pancreas and tumor", state)
+        a_segmentation(jobs / "2026-11-24-segment-1")
+        (jobs / "damaged").mkdir()
+        (jobs / "damaged" / "job.json").write_text("{", encoding="utf-8")
+
+
+def _masks() -> dict[str, np.ndarray]:
+    k, j, i = np.mgrid[: _SHAPE_KJI[0], : _SHAPE_KJI[1], : _SHAPE_KJI[2]].astype(float)
+    organ = ((i - 16) / 9) ** 2 + ((j - 20) / 12) ** 2 + ((k - 12) / 8) ** 2 < 1
+    return {"Pancreas": organ, "Tumor": ((i - 28) / 4) ** 2 + ((j - 20) / 5) ** 2 + ((k - 12) / 4) ** 2 < 1}

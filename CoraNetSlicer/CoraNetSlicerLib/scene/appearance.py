@@ -14,7 +14,7 @@ from typing import Any
 from coranet.job import Label
 
 from .results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
-from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, has_surface
+from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, has_surface, ids_to_make
 
 Color = tuple[float, float, float]
 
@@ -133,8 +133,8 @@ class Appearance:
 
     @property
     def ids_without_surface(self) -> list[str]:
-        """Ids of segments whose surface is yet to be made."""
-        return [one for one in self.segment_ids if not has_surface(self.node, one)]
+        """Ids of segments whose surface is yet to be made so that this can be drawn in 3D."""
+        return ids_to_make(self.node, self.segment_ids) if self.segment_ids else []
 
     @property
     def opacity(self) -> float:

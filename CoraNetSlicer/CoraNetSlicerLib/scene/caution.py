@@ -77,7 +77,7 @@ def draw_uncertain_region(loaded: LoadedPrediction, caution: float) -> FlaggedRe
     """
     if not abs(caution) <= LARGEST_CAUTION:
         raise DataError(f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}.")
-    flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
+    flagged = _flagged(loaded, caution)
     segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
     drop_surface(loaded.overlays, UNCERTAIN_SEGMENT)
     segment.SetLabelValue(1)
@@ -89,8 +89,11 @@ def draw_uncertain_region(loaded: LoadedPrediction, caution: float) -> FlaggedRe
 
 def flagged_region(loaded: LoadedPrediction) -> FlaggedRegion:
     """What is flagged at the caution that is drawn."""
-    flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(drawn_caution(loaded)))
-    return _flagged_region(flagged, loaded.uncertainty)
+    return _flagged_region(_flagged(loaded, drawn_caution(loaded)), loaded.uncertainty)
+
+
+def _flagged(loaded: LoadedPrediction, caution: float) -> np.ndarray:
+    return voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
 
 
 def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:

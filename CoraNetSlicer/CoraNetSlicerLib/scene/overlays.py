@@ -158,7 +158,7 @@ def hide_uncertainty(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -
             continue
         opacity, _, before = (composite.GetAttribute(_REPLACED_ATTRIBUTE) or "0.0 ").partition(" ")
         with one_modification(composite):
-            there = before and loaded.uncertainty.GetScene().GetNodeByID(before) is not None
+            there = before and composite.GetScene().GetNodeByID(before) is not None
             composite.SetForegroundVolumeID(before if there else None)
             composite.SetForegroundOpacity(float(opacity) if there else 0.0)
 

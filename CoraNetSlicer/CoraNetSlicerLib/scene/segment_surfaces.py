@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import slicer
@@ -29,8 +30,25 @@ def has_surface(node: Any, identifier: str) -> bool:
         node: vtkMRMLSegmentationNode.
         identifier: of the segment.
     """
-    segment = node.GetSegmentation().GetSegment(identifier)
-    return segment is not None and segment.GetRepresentation(_CLOSED_SURFACE) is not None
+    segmentation = node.GetSegmentation()
+    segment = segmentation.GetSegment(identifier)
+    # Slicer draws no surface of a node whose first segment has none.
+    is_drawn = segmentation.ContainsRepresentation(_CLOSED_SURFACE)
+    return is_drawn and segment is not None and segment.GetRepresentation(_CLOSED_SURFACE) is not None
+
+
+def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
+    """Ids of the segments whose surfaces must be made so that some segments can be drawn in 3D.
+
+    Args:
+        node: vtkMRMLSegmentationNode.
+        identifiers: of the segments to draw.
+    """
+    segmentation = node.GetSegmentation()
+    wanted = [one for one in identifiers if not has_surface(node, one)]
+    first = segmentation.GetNthSegmentID(0)
+    needed = [first, *(one for one in wanted if one != first)] if wanted else []
+    return [one for one in needed if segmentation.GetSegment(one).GetRepresentation(_CLOSED_SURFACE) is None]
 
 
 def make_surface(node: Any, identifier: str, smoothing: float) -> None:
@@ -42,7 +60,7 @@ def make_surface(node: Any, identifier: str, smoothing: float) -> None:
         smoothing: Slicer's smoothing factor, in [0, 1].
     """
     segment = node.GetSegmentation().GetSegment(identifier)
-    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
+    labelmap = segment.GetRepresentation(_BINARY_LABELMAP) if segment is not None else None
     if labelmap is None:
         return
     # Slicer's own conversion would redo all segments of the node.

@@ -1,0 +1,50 @@
+"""Doing once, soon, what was asked for many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Deferred:
+    """An action that is done when the application has dealt with what is waiting."""
+
+    def __init__(self, application: Any, action: Callable[[], object]) -> None:
+        """Do nothing yet.
+
+        Args:
+            application: as panel.application.Application.
+            action: what to do.
+        """
+        self._application = application
+        self._action = action
+        self._requested = 0
+        self._is_waiting = False
+        self._is_closed = False
+
+    def request(self) -> None:
+        """Do it soon; if it is to be done anyway, that is all."""
+        if not self._is_waiting and not self._is_closed:
+            self._is_waiting = True
+            self._application.later(self._run, 0)
+
+    def request_at_rest(self, milliseconds: int) -> None:
+        """Do it when this was not asked for again for a while."""
+        if self._is_closed:
+            return
+        self._requested += 1
+        number = self._requested
+        self._application.later(lambda: self._run_last(number), milliseconds)
+
+    def close(self) -> None:
+        """Do it no more, whatever was asked for."""
+        self._is_closed = True
+
+    def _run_last(self, number: int) -> None:
+        if number == self._requested:
+            self._run()
+
+    def _run(self) -> None:
+        self._is_waiting = False
+        if not self._is_closed:
+            self._action()

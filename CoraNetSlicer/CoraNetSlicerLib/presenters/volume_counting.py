@@ -1,0 +1,57 @@
+"""The volumes of all classes of a result, counted one class at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Optional
+
+from ..scene.class_volumes import ClassVolume, count_class_volume
+from ..scene.results import LoadedPrediction
+from .deferred import Deferred
+
+
+class VolumeCounting:
+    """Counts between other things; a class that is not counted yet has no numbers."""
+
+    def __init__(self, application: Any, on_change: Callable[[], None]) -> None:
+        """Have nothing to count.
+
+        Args:
+            application: as panel.application.Application.
+            on_change: called when all is counted.
+        """
+        self._on_change = on_change
+        self._loaded: Optional[LoadedPrediction] = None
+        self._counted: list[ClassVolume] = []
+        self._count = Deferred(application, self._count_next)
+
+    def attach(self, loaded: Optional[LoadedPrediction]) -> None:
+        """Count a result, from the beginning."""
+        self._loaded = loaded
+        self._counted = []
+        self._count.request()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all classes are counted."""
+        return self._loaded is not None and len(self._counted) == len(self._loaded.labels)
+
+    @property
+    def volumes(self) -> list[ClassVolume]:
+        """All classes in order."""
+        labels = self._loaded.labels if self._loaded is not None else ()
+        rest = labels[len(self._counted) :]
+        return [*self._counted, *(ClassVolume(label.name, None, None, None) for label in rest)]
+
+    def close(self) -> None:
+        """Count no more."""
+        self._count.close()
+
+    def _count_next(self) -> None:
+        if self._loaded is None or self.is_complete:
+            return
+        self._counted.append(count_class_volume(self._loaded, self._loaded.labels[len(self._counted)]))
+        if self.is_complete:
+            self._on_change()
+        else:
+            self._count.request()

@@ -1,0 +1,433 @@
+"""OverlaysPresenter: what is shown is what the display nodes say, whoever changed them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from queued_application import QueuedApplication
+from scene_bundles import saved_and_reloaded
+from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
+
+from coranet.errors import DataError
+from coranet.job import Job
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.overlay_rows import KINDS
+from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
+from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
+from CoraNetSlicerLib.scene.caution import draw_uncertain_region
+from CoraNetSlicerLib.scene.overlays import show_prediction
+from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.scene.results import find_or_load_volume
+
+VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000
+RED, GREEN = (0.8, 0.2, 0.1), (0.1, 0.7, 0.3)
+
+
+@pytest.fixture
+def application(context):
+    return QueuedApplication(context.scene)
+
+
+@pytest.fixture
+def views(context):
+    """Two slice views."""
+    return [context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name) for name in ("Red", "Green")]
+
+
+@pytest.fixture
+def presenter(context, application, views):
+    presenter = OverlaysPresenter(context, Parameters(context.scene), application)
+    yield presenter
+    presenter.close()
+
+
+def load_case(context, folder, caution=0.0, surfaces=False):
+    """A result in the scene, with its first look, as a segmentation leaves it."""
+    folder.parent.mkdir(exist_ok=True)
+    job = write_segmented_job(folder)
+    file = job.prediction(CASE_ID).result
+    file.write_text(json.dumps({**json.loads(file.read_text()), "caution": caution}))
+    volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
+    loaded = load_prediction(context, job.prediction(CASE_ID), volume)
+    show_prediction(context, loaded, surfaces=surfaces)
+    return loaded
+
+
+@pytest.fixture
+def loaded(context, tmp_path, presenter, application):
+    """A result that was just shown, without surfaces."""
+    loaded = load_case(context, tmp_path / "a" / "segment 1")
+    presenter.show(loaded)
+    application.run()
+    return loaded
+
+
+@pytest.fixture
+def row(presenter):
+    """The row of a kind, as it is now."""
+    return lambda kind: next(row for row in presenter.rows if row.kind == kind)
+
+
+def drawn(row) -> tuple[str, str]:
+    """What is drawn in slices and in 3D, by letters: r result, c conservative, R radical, u uncertain region, m map."""
+    letters = dict(zip(KINDS, "rcRum", strict=True))
+    in_slices = "".join(letters[kind] for kind in KINDS if row(kind).visible_2d)
+    return in_slices, "".join(letters[kind] for kind in KINDS if row(kind).visible_3d)
+
+
+class TestWithoutResult:
+    def test_every_row_is_there_and_says_why_it_is_grey(self, presenter):
+        assert [row.kind for row in presenter.rows] == list(KINDS)
+        assert {row.reason for row in presenter.rows} == {"Segment a volume first."} == {presenter.reason}
+        assert presenter.caution.reason == presenter.uncertainty_map.reason == presenter.reason_not_copyable
+        assert (presenter.results, presenter.key, presenter.volumes, presenter.status) == ({}, "", [], "")
+
+    def test_nothing_happens_whatever_is_asked(self, presenter, application):
+        for kind in KINDS:
+            presenter.set_visible_2d(kind, True)
+            presenter.set_visible_3d(kind, True)
+            presenter.set_opacity(kind, 0.3)
+        presenter.apply_look("3D")
+        presenter.uncertainty_map.set_legend(True)
+        presenter.caution.set(2.0)
+        application.run()
+        assert not any(row.visible_2d or row.visible_3d for row in presenter.rows)
+
+
+class TestLooks:
+    def test_a_new_result_is_ready_for_review(self, loaded, row):
+        assert drawn(row) == ("rcRu", "")
+        assert [row(kind).opacity for kind in KINDS] == [0.5, 1.0, 1.0, 0.4, 0.6]
+
+    @pytest.mark.parametrize("look, expected", [("review", "rcRu"), ("plain", "r"), ("3D", "ru")])
+    def test_a_look_undoes_whatever_was_set(self, loaded, presenter, application, row, look, expected):
+        for kind in KINDS:
+            presenter.set_visible_2d(kind, kind == "uncertainty")
+            presenter.set_opacity(kind, 0.1)
+        loaded.overlays.GetDisplayNode().SetVisibility(False)
+        presenter.uncertainty_map.set_legend(True)
+        presenter.apply_look(look)
+        assert drawn(row)[0] == expected
+        assert [row(kind).opacity for kind in KINDS[:4]] == [0.5, 1.0, 1.0, 0.4]
+        assert not presenter.uncertainty_map.has_legend
+
+    def test_the_3d_look_makes_the_surfaces_that_it_needs_one_at_a_time(self, loaded, presenter, application, row):
+        told = []
+        presenter.changed.connect(lambda: told.append(presenter.status))
+        presenter.apply_look("3D")
+        assert drawn(row)[1] == "", "not yet"
+        application.run()
+        assert drawn(row)[1] == "rRu"
+        assert "Making 3D surfaces: 1 of 6" in told and told[-1] == ""
+
+    def test_other_looks_make_none(self, loaded, presenter, application):
+        presenter.apply_look("review")
+        application.run()
+        assert not loaded.overlays.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+class TestVisibility:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_one_row_goes_and_comes_back_alone(self, loaded, presenter, row, kind):
+        presenter.set_visible_2d("uncertainty", True)
+        for visible in (False, True):
+            presenter.set_visible_2d(kind, visible)
+            assert [row(one).visible_2d for one in KINDS] == [visible or one != kind for one in KINDS]
+
+    @pytest.mark.parametrize("kind", KINDS[:4])
+    def test_a_row_is_drawn_in_3d_when_its_surface_is_made(self, loaded, presenter, application, row, kind):
+        for one in KINDS[:4]:
+            presenter.set_visible_3d(one, False)
+        presenter.set_visible_3d(kind, True)
+        application.run()
+        assert [row(one).visible_3d for one in KINDS[:4]] == [one == kind for one in KINDS[:4]]
+        # Slicer draws nothing otherwise.
+        node = loaded.segmentation if kind == "result" else loaded.overlays
+        assert node.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface"
+
+    def test_the_map_is_not_drawn_in_3d(self, loaded, row):
+        assert row("uncertainty").visible_3d is None
+
+    def test_what_the_segmentations_module_hides_is_hidden_here(self, loaded, presenter, application, row):
+        told = []
+        presenter.changed.connect(lambda: told.append(drawn(row)[0]))
+        loaded.overlays.GetDisplayNode().SetVisibility(False)
+        loaded.segmentation.GetDisplayNode().SetSegmentOpacity2DFill(f"segmentation-{PANCREAS}", 0.25)
+        application.run()
+        assert told == ["r"], "once for both changes"
+        assert row("result").opacity == 0.25
+
+    def test_a_row_comes_back_alone_from_a_hidden_node(self, loaded, presenter, row):
+        loaded.overlays.GetDisplayNode().SetVisibility(False)
+        presenter.set_visible_2d("radical", True)
+        assert drawn(row) == ("rR", "")
+
+    def test_a_class_that_a_person_hid_stays_hidden(self, loaded, presenter):
+        display = loaded.segmentation.GetDisplayNode()
+        display.SetSegmentVisibility(f"segmentation-{TUMOR}", False)
+        presenter.set_visible_2d("result", False)
+        presenter.set_visible_2d("result", True)
+        assert not display.GetSegmentVisibility(f"segmentation-{TUMOR}")
+        display.SetSegmentVisibility(f"segmentation-{PANCREAS}", False)
+        presenter.set_visible_2d("result", True)
+        assert display.GetSegmentVisibility(f"segmentation-{TUMOR}"), "else the tick would do nothing"
+
+    @pytest.mark.parametrize("part", ["overlays", "uncertainty"])
+    def test_a_part_that_was_deleted_says_so(self, context, loaded, presenter, application, row, part):
+        context.scene.RemoveNode(getattr(loaded, part))
+        application.run()
+        gone = {row.kind for row in presenter.rows if row.reason}
+        assert gone == ({"uncertainty"} if part == "uncertainty" else {"conservative", "radical", "uncertain"})
+        assert "load the result again" in presenter.caution.reason
+        for kind in KINDS:
+            presenter.set_visible_2d(kind, True)
+        presenter.apply_look("3D")
+        application.run()
+        assert row("result").visible_3d
+
+
+class TestOpacityAndColor:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_opacity_is_what_was_set(self, loaded, presenter, row, kind):
+        presenter.set_opacity(kind, 0.35)
+        assert row(kind).opacity == pytest.approx(0.35)
+        assert [row(one).opacity for one in KINDS].count(pytest.approx(0.35)) == 1
+
+    def test_surfaces_follow_and_a_result_of_its_own_opacity_is_solid(self, loaded, presenter):
+        display = loaded.segmentation.GetDisplayNode()
+        for opacity, in_3d in ((0.25, 0.5), (0.5, 1.0), (0.9, 1.0)):
+            presenter.set_opacity("result", opacity)
+            assert display.GetSegmentOpacity3D(f"segmentation-{TUMOR}") == pytest.approx(in_3d)
+
+    def test_the_color_of_a_class_gives_its_bracket_the_tones(self, loaded, presenter, row):
+        presenter.set_color("result", f"segmentation-{TUMOR}", RED)
+        colors = [{one.name: one.color for one in row(kind).colors}["Tumor"] for kind in KINDS[:3]]
+        np.testing.assert_allclose(colors, [RED, conservative_color(RED), radical_color(RED)])
+        assert row("result").colors[0].color == pytest.approx((0.9, 0.45, 0.3)), "the other class keeps its own"
+
+    def test_the_color_of_an_overlay_is_its_own(self, loaded, presenter, row):
+        before = row("result").colors
+        presenter.set_color("radical", f"radical-{PANCREAS}", GREEN)
+        presenter.set_color("uncertain", "uncertain", RED)
+        assert row("radical").colors[0].color == pytest.approx(GREEN)
+        assert row("uncertain").colors[0].color == pytest.approx(RED)
+        assert row("result").colors == before
+
+    def test_the_map_has_colors_to_choose_from(self, loaded, presenter):
+        shown = presenter.uncertainty_map
+        first, *others = shown.color_maps
+        assert shown.color_map == first.key and others
+        shown.set_color_map(others[-1].key)
+        assert shown.color_map == others[-1].key == loaded.uncertainty.GetDisplayNode().GetColorNodeID()
+
+
+class TestMap:
+    def test_it_lies_over_the_volume_and_gives_back_the_foreground_that_it_took(
+        self, context, loaded, presenter, views, row
+    ):
+        pet = context.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "PET")
+        views[0].SetForegroundVolumeID(pet.GetID())
+        views[0].SetForegroundOpacity(0.3)
+        presenter.set_visible_2d("uncertainty", True)
+        presenter.set_opacity("uncertainty", 0.45)
+        assert {view.GetForegroundVolumeID() for view in views} == {loaded.uncertainty.GetID()}
+        assert {view.GetForegroundOpacity() for view in views} == {0.45}
+        presenter.set_visible_2d("uncertainty", False)
+        assert [view.GetForegroundVolumeID() for view in views] == [pet.GetID(), None]
+        assert views[0].GetForegroundOpacity() == 0.3
+        assert row("uncertainty").opacity == 0.45, "it comes back as it went"
+
+    def test_its_legend_brings_it_and_goes_with_it(self, context, loaded, presenter, row):
+        shown = presenter.uncertainty_map
+        shown.set_legend(True)
+        assert shown.has_legend and row("uncertainty").visible_2d
+        legend = loaded.uncertainty.GetNthDisplayNode(1)
+        assert legend.GetTitleText() == "Uncertainty"
+        assert legend.GetPrimaryDisplayNode() is loaded.uncertainty.GetDisplayNode()
+        presenter.set_visible_2d("uncertainty", False)
+        assert not shown.has_legend
+        shown.set_legend(True)
+        shown.set_legend(False)
+        assert row("uncertainty").visible_2d and not shown.has_legend
+        assert context.scene.GetNumberOfNodesByClass("vtkMRMLColorLegendDisplayNode") == 1
+
+
+class TestCaution:
+    @pytest.fixture
+    def loaded(self, context, tmp_path, presenter, application):
+        loaded = load_case(context, tmp_path / "a" / "segment 1", caution=-7.25, surfaces=True)
+        presenter.show(loaded)
+        application.run()
+        return loaded
+
+    def test_it_stands_where_the_result_was_computed(self, loaded, presenter):
+        assert presenter.caution.value == presenter.caution.model_value == -7.25
+        assert presenter.caution.range == (-8, 6.0), "the model's own caution is on the slider"
+        assert not presenter.caution.is_moved
+
+    def test_many_moves_are_one_drawing_and_one_surface(self, loaded, presenter, application, row):
+        assert row("uncertain").visible_3d
+        for caution in (-1.0, -0.5, -0.25):
+            presenter.caution.set(caution)
+        assert presenter.caution.value == -0.25
+        assert application.run(milliseconds=100) <= 3, "draw and paint"
+        flagged = synthetic_heads()["uncertainty"] >= np.float32(1 / (1 + np.exp(-0.25)))
+        assert presenter.caution.region.ml == pytest.approx(flagged.sum() * VOXEL_ML)
+        assert not row("uncertain").visible_3d, "the surface is of another region"
+        application.run()
+        assert row("uncertain").visible_3d
+
+    def test_it_says_what_the_region_means(self, loaded, presenter, application):
+        presenter.caution.set(2.0)
+        application.run()
+        assert 0.05 < presenter.caution.region.share < 0.95
+        share, ml = 100 * presenter.caution.region.share, presenter.caution.region.ml
+        assert presenter.caution.text == (
+            f"Flags {share:.1f} % of the volume, {ml:.2f} mL. The outlines stay as they were computed, at -7.25."
+        )
+        presenter.caution.reset()
+        application.run()
+        assert presenter.caution.value == -7.25 and "outlines" not in presenter.caution.text
+
+    def test_a_region_without_surface_gets_none(self, context, tmp_path, presenter, application, row):
+        presenter.show(load_case(context, tmp_path / "b" / "segment 2"))
+        presenter.caution.set(1.0)
+        application.run()
+        assert not row("uncertain").visible_3d and presenter.status == ""
+
+
+class TestVolumes:
+    def test_they_are_counted_with_their_bracket(self, loaded, presenter):
+        heads = synthetic_heads()
+        for volume, value in zip(presenter.volumes, (PANCREAS, TUMOR), strict=False):
+            counted = (volume.ml, volume.conservative_ml, volume.radical_ml)
+            expected = [(heads[head] == value).sum() * VOXEL_ML for head in ("segmentation", "conservative", "radical")]
+            assert counted == pytest.approx(expected)
+        assert presenter.volumes[-1].ml == pytest.approx((heads["uncertainty"] >= 0.5).sum() * VOXEL_ML)
+
+    def test_they_are_copied_as_a_table(self, loaded, presenter):
+        assert presenter.reason_not_copyable == ""
+        header, pancreas, tumor, uncertain = presenter.volumes_text().splitlines()
+        assert header == "Structure\tResult (mL)\tConservative (mL)\tRadical (mL)"
+        name, *numbers = pancreas.split("\t")
+        assert name == "Pancreas" and [float(one) for one in numbers] == pytest.approx(
+            [presenter.volumes[0].ml, presenter.volumes[0].conservative_ml, presenter.volumes[0].radical_ml], abs=6e-4
+        )
+        assert tumor.startswith("Tumor\t") and uncertain.startswith("Uncertain region\t")
+
+    def test_until_they_are_counted_there_are_none(self, context, tmp_path, presenter, application):
+        presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
+        assert [volume.ml for volume in presenter.volumes] == [None, None]
+        assert presenter.reason_not_copyable == "The volumes are being counted."
+
+    def test_they_follow_corrections(self, context, loaded, presenter, application):
+        before = presenter.volumes[0].ml
+        segmentation = loaded.segmentation.GetSegmentation()
+        labelmap = segmentation.GetSegment(f"segmentation-{PANCREAS}").GetRepresentation("Binary labelmap")
+        labelmap.GetPointData().GetScalars().SetTuple1(0, PANCREAS)
+        labelmap.Modified()
+        application.run()
+        assert presenter.volumes[0].ml == pytest.approx(before + VOXEL_ML)
+
+    def test_they_follow_a_result_that_is_loaded_again(self, context, tmp_path, loaded, presenter, application):
+        prediction = Job.open(tmp_path / "a" / "segment 1").prediction(CASE_ID)
+        write_image(np.zeros_like(synthetic_heads()["segmentation"]), prediction.segmentation)
+        presenter.show(load_prediction(context, prediction, loaded.volume))
+        application.run()
+        assert [volume.ml for volume in presenter.volumes[:2]] == [0.0, 0.0]
+        assert len(presenter.results) == 1
+
+
+class TestWhichResult:
+    @pytest.fixture
+    def other(self, context, tmp_path, loaded, presenter, application):
+        other = load_case(context, tmp_path / "b" / "segment 2")
+        presenter.show(other)
+        application.run()
+        return other
+
+    def test_the_newest_is_shown_alone_with_its_volume(self, loaded, other, presenter, application, views):
+        assert presenter.current.segmentation is other.segmentation
+        assert list(presenter.results.values()) == [f"{CASE_ID} (segment 1)", f"{CASE_ID}_1 (segment 2)"]
+        assert not loaded.segmentation.GetDisplayNode().GetVisibility()
+        assert not loaded.overlays.GetDisplayNode().GetVisibility()
+        assert application.shown[-1] is other.volume
+
+    def test_another_is_chosen_with_its_own_look_and_the_map_comes_along(self, loaded, other, presenter, row, views):
+        presenter.apply_look("plain")
+        presenter.uncertainty_map.set_legend(True)
+        presenter.choose(loaded.segmentation.GetID())
+        assert drawn(row) == ("rcRum", "")
+        assert views[0].GetForegroundVolumeID() == loaded.uncertainty.GetID()
+        assert views[0].GetBackgroundVolumeID() == loaded.volume.GetID()
+        assert presenter.uncertainty_map.has_legend
+        presenter.choose(other.segmentation.GetID())
+        assert drawn(row) == ("rm", "")
+
+    def test_a_result_that_is_gone_cannot_be_chosen(self, context, loaded, other, presenter, application):
+        context.scene.RemoveNode(loaded.segmentation)
+        application.run()
+        assert list(presenter.results) == [other.segmentation.GetID()]
+        with pytest.raises(DataError, match="not in the scene any more"):
+            presenter.choose("vtkMRMLSegmentationNode99")
+
+    def test_when_the_shown_one_is_deleted_another_takes_its_place(
+        self, context, loaded, other, presenter, application
+    ):
+        context.scene.RemoveNode(other.segmentation)
+        application.run()
+        assert presenter.current.segmentation is loaded.segmentation
+        context.scene.RemoveNode(loaded.segmentation)
+        application.run()
+        assert presenter.reason == "Segment a volume first."
+
+    def test_a_result_that_the_console_loads_is_found(self, context, tmp_path, presenter, application):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        application.run()
+        assert presenter.current.segmentation is loaded.segmentation
+
+
+class TestSavedScene:
+    def test_a_loaded_scene_shows_what_was_saved(self, context, tmp_path, loaded, presenter, application):
+        job_is_gone = tmp_path / "a"
+        presenter.set_color("result", f"segmentation-{TUMOR}", RED)
+        presenter.set_opacity("radical", 0.7)
+        presenter.set_visible_2d("conservative", False)
+        draw_uncertain_region(loaded, 1.5)
+        before = presenter.rows[:4]
+        volumes = presenter.volumes_text().splitlines()[:3]
+        job_is_gone.rename(tmp_path / "elsewhere")
+        again = saved_and_reloaded(context, tmp_path)
+        application = QueuedApplication(again.scene)
+        reloaded = OverlaysPresenter(again, Parameters(again.scene), application)
+        application.run()
+        for row, was in zip(reloaded.rows, before, strict=False):
+            assert (row.kind, row.visible_2d, row.reason) == (was.kind, was.visible_2d, "")
+            assert row.opacity == pytest.approx(was.opacity)
+            np.testing.assert_allclose([one.color for one in row.colors], [one.color for one in was.colors], atol=1e-3)
+        assert reloaded.volumes_text().splitlines()[:3] == volumes
+        assert (reloaded.caution.value, reloaded.caution.model_value) == (1.5, 0.0)
+        reloaded.caution.set(0.0)
+        application.run()
+        flagged = (synthetic_heads()["uncertainty"] >= 0.5).sum()
+        assert reloaded.caution.region.ml == pytest.approx(flagged * VOXEL_ML)
+        reloaded.close()
+
+    def test_a_closed_scene_leaves_nothing(self, context, loaded, presenter, application):
+        context.scene.Clear(0)
+        presenter.restore()
+        application.run()
+        assert presenter.results == {} and presenter.reason
+
+
+def test_after_close_nothing_is_done_any_more(context, loaded, presenter, application):
+    told = []
+    presenter.changed.connect(lambda: told.append(1))
+    presenter.caution.set(2.0)
+    presenter.apply_look("3D")
+    presenter.close()
+    application.run()
+    loaded.overlays.GetDisplayNode().SetVisibility(False)
+    assert application.run() == 0 and told == []

@@ -73,12 +73,14 @@ class CoraNetLogic:
         """Train a model in the background and return at once.
 
         Args:
-            labeled: (volume node, segmentation node) of each labeled case.
-            unlabeled: volume nodes without segmentation.
+            labeled: (volume node, segmentation node) of each labeled case. Images that are not loaded can be learned
+                from where they lie: ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile of
+                scene.label_files.
+            unlabeled: volume nodes, or paths of images, without segmentation.
             settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as
                 {"preset": "quick", "training.self_training_steps": 2000}.
             folder: of the new job; None: a new one in `jobsFolder`.
-            validation: labeled cases that only measure; none: the engine sets some aside.
+            validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
             segmentNames: the segments to learn; None: all, which then must be the same in all cases.
 
         Raises:
@@ -172,7 +174,7 @@ class CoraNetLogic:
         """Start and resume jobs with another Python from now on; those that run are left alone."""
         self._runner = JobRunner(interpreter)
 
-    def loadPhantom(self, labeled: int = 3, unlabeled: int = 6) -> list[Any]:
+    def loadPhantom(self, labeled: int = 3, unlabeled: int = 6) -> tuple[list[tuple[Any, Any]], list[Any]]:
         """Make synthetic volumes to try everything out with, and load them; takes seconds.
 
         Args:
@@ -180,7 +182,7 @@ class CoraNetLogic:
             unlabeled: how many do not.
 
         Returns:
-            The volume nodes, the labeled ones first; a segmentation node has its volume as reference.
+            Labeled cases and unlabeled volumes, as `train` takes them.
 
         Raises:
             CoraNetError: they could not be made.

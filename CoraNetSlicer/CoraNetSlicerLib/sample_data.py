@@ -24,7 +24,9 @@ _COLORS = {"organ": (0.86, 0.52, 0.40), "lesion": (0.35, 0.72, 0.62)}
 _NO_WINDOW = 0x08000000
 
 
-def load_phantom(context: SceneContext, interpreter: Interpreter, labeled: int, unlabeled: int) -> list[Any]:
+def load_phantom(
+    context: SceneContext, interpreter: Interpreter, labeled: int, unlabeled: int
+) -> tuple[list[tuple[Any, Any]], list[Any]]:
     """Make synthetic volumes and load them.
 
     Args:
@@ -34,17 +36,18 @@ def load_phantom(context: SceneContext, interpreter: Interpreter, labeled: int, 
         unlabeled: how many do not.
 
     Returns:
-        The volume nodes, the labeled ones first.
+        Pairs of volume node and segmentation node, and the volume nodes without one.
 
     Raises:
         CoraNetError: they could not be made or read.
     """
     with tempfile.TemporaryDirectory(prefix="CoraNet phantom ") as folder:
         datalist = read_datalist(_make(Path(folder), interpreter, labeled, unlabeled))
-        return [
+        pairs = [
             _load_case(context, _("Phantom {number:02d}").format(number=number), case, datalist.labels)
             for number, case in enumerate(datalist.cases, start=1)
         ]
+    return [pair for pair in pairs if pair[1] is not None], [volume for volume, truth in pairs if truth is None]
 
 
 def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) -> Path:
@@ -69,17 +72,15 @@ def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) 
     return found[0]
 
 
-def _load_case(context: SceneContext, name: str, case: Case, labels: tuple[Label, ...]) -> Any:
+def _load_case(context: SceneContext, name: str, case: Case, labels: tuple[Label, ...]) -> tuple[Any, Any]:
     volume = read_image(Path(case.image), slicer.vtkMRMLScalarVolumeNode())
     volume.SetName(name)
     context.scene.AddNode(volume)
     volume.CreateDefaultDisplayNodes()
-    if case.label is not None:
-        _load_segmentation(context, volume, Path(case.label), labels)
-    return volume
+    return volume, _load_segmentation(context, volume, Path(case.label), labels) if case.label else None
 
 
-def _load_segmentation(context: SceneContext, volume: Any, path: Path, labels: tuple[Label, ...]) -> None:
+def _load_segmentation(context: SceneContext, volume: Any, path: Path, labels: tuple[Label, ...]) -> Any:
     labelmap = read_image(path, slicer.vtkMRMLLabelMapVolumeNode())
     node = context.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", _("{name} truth").format(name=volume.GetName()))
     node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
@@ -92,3 +93,4 @@ def _load_segmentation(context: SceneContext, volume: Any, path: Path, labels: t
         name = names[segment.GetLabelValue()]
         segment.SetName(name)
         segment.SetColor(*_COLORS.get(name, (0.5, 0.5, 0.5)))
+    return node

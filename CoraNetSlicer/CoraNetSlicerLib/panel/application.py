@@ -10,6 +10,8 @@ from typing import Any, Optional
 import qt
 import slicer
 
+from ..translation import _
+
 _GROUP = "CoraNetSlicer/"
 
 
@@ -32,7 +34,8 @@ class Application:
 
         Args:
             question: what is asked.
-            answers: key of each answer -> text of its button, in order; closing the window is the last one.
+            answers: key of each answer -> text of its button, in order; the first one is proposed, closing the
+                window is the last one.
 
         Returns:
             The key of the answer.
@@ -40,12 +43,15 @@ class Application:
         box = qt.QMessageBox(slicer.util.mainWindow())
         box.setWindowTitle("CoraNet")
         box.setText(question)
-        buttons = {key: box.addButton(text, qt.QMessageBox.AcceptRole) for key, text in answers.items()}
+        first, last = list(answers)[0], list(answers)[-1]
+        roles = {key: qt.QMessageBox.RejectRole if key == last else qt.QMessageBox.AcceptRole for key in answers}
+        buttons = {key: box.addButton(text, roles[key]) for key, text in answers.items()}
+        box.setDefaultButton(buttons[first])
         execute = getattr(box, "exec_", None) or box.exec
         execute()
         clicked = box.clickedButton()
         texts = {str(button.text): key for key, button in buttons.items()}
-        return texts.get(str(clicked.text) if clicked is not None else "", list(answers)[-1])
+        return texts.get(str(clicked.text) if clicked is not None else "", last)
 
     def choose_folder(self, title: str, start: str = "") -> str:
         """A folder that a person chose; "" if none was chosen."""
@@ -79,6 +85,10 @@ class Application:
         """Show a folder in the file manager of the system."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))
 
+    def open_file(self, path: Path) -> None:
+        """Show a text file in the program that the system has for it."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+
     def copy_text(self, text: str) -> None:
         """Put a text onto the clipboard."""
         qt.QApplication.clipboard().setText(text)
@@ -107,6 +117,34 @@ class Application:
     def startup_environment(self) -> dict[str, str]:
         """The environment as it was before the application changed it."""
         return dict(slicer.util.startupEnvironment())
+
+    def pytorch_utils(self) -> Any:
+        """The module of Slicer's PyTorch extension; None: it is not installed, or not active yet."""
+        try:
+            import PyTorchUtils
+        except Exception:  # noqa: BLE001 - a broken extension is as good as none
+            return None
+        return PyTorchUtils
+
+    def install_extension(self, name: str) -> str:
+        """Install an extension of Slicer; it is active after a restart.
+
+        Returns:
+            Why it could not be installed; "": it was.
+        """
+        failed = _("The extension '{name}' could not be installed; install it in the Extensions Manager.")
+        model = slicer.app.extensionsManagerModel() if hasattr(slicer.app, "extensionsManagerModel") else None
+        if not hasattr(model, "installExtensionFromServer"):
+            return failed.format(name=name)
+        if hasattr(model, "isExtensionInstalled") and model.isExtensionInstalled(name):
+            return ""
+        try:
+            # The second argument: do not restart yet.
+            is_installed = model.installExtensionFromServer(name, False)
+        except (TypeError, ValueError):
+            # Other versions of Slicer have other arguments, and restart as they like.
+            is_installed = model.installExtensionFromServer(name)
+        return "" if is_installed else failed.format(name=name)
 
     def restart(self) -> None:
         """Start the application anew; unsaved work is asked for by the application itself."""

@@ -43,13 +43,14 @@ class Panel:
         self.overlays = OverlaysPresenter(logic.context, self.parameters, application)
         self.jobs = JobsPresenter(logic, application)
         self._logic = logic
+        self._jobs_section = JobsSection(ui, self.jobs, application)
         self._sections = [
             EnvironmentSection(ui, self.environment, application),
             DataSection(ui, self.cases, application),
             TrainSection(ui, self.training, application),
             SegmentSection(ui, self.segmentation, application),
             OverlaysSection(ui, self.overlays, application),
-            JobsSection(ui, self.jobs, application),
+            self._jobs_section,
         ]
         self.environment.changed.connect(self._use_environment)
         self.training.started.connect(self._on_job)
@@ -58,12 +59,18 @@ class Panel:
         self.segmentation.ended.connect(self._on_job)
         self.segmentation.loaded.connect(self.overlays.show)
         self.jobs.opened.connect(self.open_job)
+        self.jobs.folder_changed.connect(self.segmentation.refresh_models)
+        self._attach_to_running_training()
         self.environment.examine()
 
     def open_job(self, handle: JobHandle) -> None:
         """Show a job in the section that is made for it."""
         section = self.training if handle.kind is JobKind.TRAIN else self.segmentation
         section.attach(handle)
+
+    def set_active(self, active: bool) -> None:
+        """Say whether the panel is in sight: out of sight, nothing is kept up to date that nobody else sees."""
+        self._jobs_section.set_active(active)
 
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared."""
@@ -74,8 +81,21 @@ class Panel:
         """Let go of everything; jobs go on."""
         for section in self._sections:
             section.cleanup()
-        for presenter in (self.environment, self.training, self.segmentation, self.overlays, self.jobs):
+        for presenter in (
+            self.training,
+            self.segmentation,
+            self.overlays,
+            self.jobs,
+            self.cases,
+            self.environment,
+        ):
             presenter.close()
+
+    def _attach_to_running_training(self) -> None:
+        if self.training.handle is None:
+            running = [job for job in self._logic.runningJobs() if job.kind is JobKind.TRAIN]
+            if running:
+                self.training.attach(running[0])
 
     def _use_environment(self) -> None:
         interpreter = self.environment.interpreter

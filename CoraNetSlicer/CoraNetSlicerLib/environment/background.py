@@ -1,0 +1,104 @@
+"""A process in the background that is looked at now and then, and ended with all its children."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.errors import JobError, storage_error
+from coranet.job import terminate_tree
+
+from ..jobs.runner import DetachedProcess
+from ..translation import _
+from .interpreter import Interpreter
+
+_NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
+_TAIL_BYTES = 64 * 1024
+
+
+class BackgroundProcess:
+    """What it says goes into files: nobody has to read a pipe, and it can outlive who started it."""
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        words: Sequence[str],
+        output: Path,
+        errors: Optional[Path] = None,
+        launch: Callable[..., Any] = DetachedProcess,
+    ) -> None:
+        """Start it.
+
+        Args:
+            interpreter: the Python that runs it.
+            words: script, and its arguments.
+            output: file for what it says.
+            errors: file for its standard error; None: the same.
+            launch: starts a process, like subprocess.Popen.
+
+        Raises:
+            JobError: the Python cannot be started.
+            StorageError: a file cannot be written.
+        """
+        self._output = output
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            said = open(output, "wb")  # noqa: SIM115 - the two kinds of failure are told apart
+        except OSError as error:
+            raise storage_error(output, error) from error
+        with said:
+            complaints = open(errors, "wb") if errors else None  # noqa: SIM115 - closed below
+            try:
+                self._child = launch(
+                    [interpreter.executable, *words],
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=complaints or subprocess.STDOUT,
+                    env=dict(interpreter.environment),
+                    cwd=str(output.parent),
+                    **_own_group(),
+                )
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise JobError(
+                    _("'{program}' cannot be started ({reason}); choose another Python.").format(
+                        program=interpreter.executable, reason=reason
+                    )
+                ) from error
+            finally:
+                if complaints is not None:
+                    complaints.close()
+
+    def exit_code(self) -> Optional[int]:
+        """How it ended; None: it still works."""
+        code: Optional[int] = self._child.poll()
+        return code
+
+    def said(self) -> str:
+        """The end of what it has said so far."""
+        return read_end(self._output)
+
+    def stop(self) -> None:
+        """End it with all its children; no error if it is over."""
+        if self._child.poll() is None:
+            terminate_tree(self._child.pid)
+            self._child.wait()
+
+
+def read_end(path: Path) -> str:
+    """The last 64 KiB of a text file; "" if there is none."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+            return file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _own_group() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": _NEW_PROCESS_GROUP | _NO_WINDOW}
+    return {"start_new_session": True}

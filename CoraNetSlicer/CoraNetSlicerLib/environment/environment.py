@@ -1,0 +1,180 @@
+"""Which Python trains and segments: a choice of this machine, kept in the settings of the application."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.errors import ConfigError, JobError
+
+from ..translation import _
+from .interpreter import Interpreter
+from .probe import Health
+
+_KIND, _PYTHON = "Interpreter/Kind", "Interpreter/Python"
+_FOLDER, _WHEELS = "Interpreter/PrivateFolder", "Interpreter/Wheels"
+_HEALTH = "Interpreter/Health"
+# Where the program lies in an environment, for those who choose its folder.
+_PROGRAMS = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
+
+
+class InterpreterKind(Enum):
+    """Whose Python, and whose packages.
+
+    SLICER: Slicer's Python with the packages in it; PRIVATE: Slicer's Python with a folder of packages of our own,
+    which leaves those of Slicer alone; OTHER: any Python of the user's.
+    """
+
+    SLICER = "slicer"
+    PRIVATE = "private"
+    OTHER = "other"
+
+
+class Environment:
+    """The chosen interpreter, and what belongs to it."""
+
+    def __init__(self, application: Any, home: Path) -> None:
+        """Take what remembers the choice.
+
+        Args:
+            application: has `setting`, `set_setting`, `python_slicer` and `startup_environment`.
+            home: folder for packages and logs.
+        """
+        self._application = application
+        self._home = home
+
+    @staticmethod
+    def of(application: Any) -> Environment:
+        """The environment of the running application; the console and the panel choose the same."""
+        return Environment(application, Path.home() / "CoraNetSlicer")
+
+    @property
+    def kind(self) -> InterpreterKind:
+        """Whose Python is chosen."""
+        chosen = self._application.setting(_KIND, InterpreterKind.SLICER.value)
+        known = {kind.value: kind for kind in InterpreterKind}
+        return known.get(chosen, InterpreterKind.SLICER)
+
+    def choose(self, kind: InterpreterKind) -> None:
+        """Choose whose Python is used from now on."""
+        self._application.set_setting(_KIND, kind.value)
+
+    @property
+    def python(self) -> str:
+        """Path of the user's Python program; "": none was chosen yet."""
+        return str(self._application.setting(_PYTHON))
+
+    def set_python(self, path: str) -> None:
+        """Choose the user's Python: the program, or the folder of an environment that has one.
+
+        Raises:
+            ConfigError: there is no such program.
+        """
+        given = Path(path.strip()).expanduser() if path.strip() else None
+        if given is not None and given.is_dir():
+            found = next((given / name for name in _PROGRAMS if (given / name).is_file()), None)
+            if found is None:
+                raise ConfigError(
+                    _("the folder '{path}' has no Python; choose the python program itself.").format(path=given)
+                )
+            given = found
+        if given is not None and not given.is_file():
+            raise ConfigError(_("there is no file '{path}'; choose the python program itself.").format(path=given))
+        self._application.set_setting(_PYTHON, str(given or ""))
+
+    @property
+    def private_folder(self) -> str:
+        """Folder for packages of our own."""
+        return str(self._application.setting(_FOLDER) or self._home / "packages")
+
+    def set_private_folder(self, path: str) -> None:
+        """Choose the folder for packages of our own; "": the usual one. It is made when something is installed.
+
+        Raises:
+            ConfigError: it is a file, or no folder that could be made.
+        """
+        folder = Path(path.strip()).expanduser() if path.strip() else None
+        if folder is not None and not folder.is_absolute():
+            raise ConfigError(
+                _("'{path}' is no whole path; choose a folder such as '{example}'.").format(
+                    path=path.strip(), example=self._home / "packages"
+                )
+            )
+        if folder is not None and any(one.exists() and not one.is_dir() for one in (folder, *folder.parents)):
+            raise ConfigError(_("'{path}' is a file, expected a folder; choose another one.").format(path=folder))
+        self._application.set_setting(_FOLDER, str(folder or ""))
+
+    @property
+    def wheels_folder(self) -> str:
+        """Folder of wheel files to install from; "": from the internet."""
+        return str(self._application.setting(_WHEELS))
+
+    def set_wheels_folder(self, path: str) -> None:
+        """Install from a folder of wheel files; "": from the internet.
+
+        Raises:
+            ConfigError: there is no wheel file in it.
+        """
+        folder = Path(path.strip()).expanduser() if path.strip() else None
+        if folder is not None and not folder.is_dir():
+            raise ConfigError(
+                _("there is no folder '{path}'; choose one with wheel files, or leave it empty.").format(path=folder)
+            )
+        if folder is not None and next(folder.glob("*.whl"), None) is None:
+            raise ConfigError(
+                _("'{path}' has no wheel file (*.whl); choose another folder, or leave it empty.").format(path=folder)
+            )
+        self._application.set_setting(_WHEELS, str(folder or ""))
+
+    @property
+    def packages_folder(self) -> Optional[Path]:
+        """Where packages of our own lie; None: the chosen Python has none.
+
+        Compiled packages fit one version of Python, so that each has a folder of its own.
+        """
+        if self.kind is not InterpreterKind.PRIVATE:
+            return None
+        # PythonSlicer has the version of the Python that runs this.
+        return Path(self.private_folder) / "python{}.{}".format(*sys.version_info[:2])
+
+    @property
+    def install_log(self) -> Path:
+        """Where an installation writes what it says."""
+        return self._home / "install-log.txt"
+
+    def interpreter(self) -> Interpreter:
+        """The chosen Python with the environment of its processes; whether it works, only the doctor knows.
+
+        Raises:
+            JobError: none is chosen, or it is not there any more.
+        """
+        surroundings = self._application.startup_environment()
+        if self.kind is not InterpreterKind.OTHER:
+            return Interpreter.of_slicer(self._application.python_slicer(), surroundings, self.packages_folder)
+        if not self.python:
+            raise JobError(_("No Python is chosen; choose the python program of an environment that has PyTorch."))
+        return Interpreter.chosen(self.python, surroundings)
+
+    def remember(self, interpreter: Interpreter, health: Health) -> None:
+        """Keep what the doctor found, so that work can begin at once when the application is started again."""
+        kept = {"of": self._fingerprint(interpreter), "health": health.to_json()}
+        self._application.set_setting(_HEALTH, json.dumps(kept))
+
+    def remembered(self, interpreter: Interpreter) -> Optional[Health]:
+        """What the doctor found in this Python before, if all was well; else None."""
+        try:
+            kept = json.loads(self._application.setting(_HEALTH) or "{}")
+            health = Health.from_json(kept["health"]) if kept.get("of") == self._fingerprint(interpreter) else None
+        except (ValueError, KeyError, AttributeError, TypeError):
+            return None
+        return health if health is not None and health.is_well else None
+
+    def forget(self) -> None:
+        """Packages have changed: what was found before no longer counts."""
+        self._application.set_setting(_HEALTH, "")
+
+    def _fingerprint(self, interpreter: Interpreter) -> str:
+        return f"{self.kind.value}|{interpreter.executable}|{self.packages_folder or ''}"

@@ -1,0 +1,135 @@
+"""Asks the doctor, in the chosen Python and in a process of its own: PyTorch never enters Slicer."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.errors import CoraNetError
+
+from ..jobs.runner import ENGINE, DetachedProcess
+from ..translation import _
+from .background import BackgroundProcess, read_end
+from .interpreter import Interpreter
+
+# Importing PyTorch for the first time, from a slow disk that a virus scanner watches.
+_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong; code, level and topic as in docs/doctor.md."""
+
+    level: str
+    topic: str
+    message: str
+    mend: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the doctor found out."""
+
+    is_well: bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @staticmethod
+    def from_json(text: str) -> Health:
+        """Read the doctor's answer; what a library has printed before it is passed over.
+
+        Raises:
+            ValueError: it is none.
+        """
+        start = text.find('{\n "is_well"')
+        content = json.loads(text[start:] if start >= 0 else text)
+        if not isinstance(content, dict):
+            raise ValueError("expected an object")
+        try:
+            findings = tuple(Finding(**one) for one in content["findings"])
+            return Health(bool(content["is_well"]), dict(content["facts"]), findings)
+        except (KeyError, TypeError) as error:
+            raise ValueError(str(error)) from error
+
+    def to_json(self) -> str:
+        """As the doctor says it."""
+        findings = [vars(one) for one in self.findings]
+        return json.dumps({"is_well": self.is_well, "facts": dict(self.facts), "findings": findings})
+
+    @staticmethod
+    def unknown(message: str) -> Health:
+        """The doctor gave no answer."""
+        mend = _("choose another Python, or install PyTorch anew.")
+        return Health(False, {}, (Finding("error", "python", message, mend, "probe.failed"),))
+
+    def has(self, code: str, topic: str = "") -> bool:
+        """Whether something was found, about any topic or a certain one."""
+        return any(one.code == code and topic in ("", one.topic) for one in self.findings)
+
+
+class Probe:
+    """One examination. `poll` it until it answers."""
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        launch: Callable[..., Any] = DetachedProcess,
+        clock: Callable[[], float] = time.monotonic,
+        engine: Path = ENGINE,
+    ) -> None:
+        """Start it.
+
+        Args:
+            interpreter: the Python to examine.
+            launch: starts a process, like subprocess.Popen.
+            clock: seconds.
+            engine: the engine's entry file.
+
+        Raises:
+            JobError: the Python cannot be started.
+            StorageError: there is no room for its answer.
+        """
+        self._folder = Path(tempfile.mkdtemp(prefix="coranet-doctor-"))
+        self._clock = clock
+        self._until = clock() + _TIMEOUT_S
+        self._executable = interpreter.executable
+        words = [str(engine), "doctor", "--json"]
+        errors = self._folder / "errors.txt"
+        try:
+            self._process = BackgroundProcess(interpreter, words, self._folder / "answer.json", errors, launch)
+        except CoraNetError:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise
+
+    def poll(self) -> Optional[Health]:
+        """The answer; None: it is not there yet. Never waits."""
+        code = self._process.exit_code()
+        if code is None and self._clock() < self._until:
+            return None
+        try:
+            return Health.from_json(self._process.said())
+        except ValueError:
+            return Health.unknown(self._why_no_answer(code))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End it, and leave nothing behind."""
+        self._process.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _why_no_answer(self, code: Optional[int]) -> str:
+        if code is None:
+            return _("'{program}' gave no answer within {minutes} minutes.").format(
+                program=self._executable, minutes=round(_TIMEOUT_S / 60)
+            )
+        lines = [line.strip() for line in read_end(self._folder / "errors.txt").splitlines() if line.strip()]
+        text = _("'{program}' ended without an answer (exit code {code}): {last}")
+        return text.format(program=self._executable, code=code, last=lines[-1] if lines else _("it said nothing."))

@@ -67,19 +67,19 @@ class TrainingPresenter:
         self._start = TrainingStart(logic, application, self._on_writing)
         self._writing = ""
         self._watched = WatchedTraining(logic.context, application)
-        self._watched.changed.connect(self._on_change)
+        self._watched.changed.connect(self.changed.send)
         self._watched.ended.connect(self.ended.send)
         self._watched.failed.connect(self._on_trouble)
         self._sources = (cases.changed, environment.changed, self.settings.changed, self.estimate.changed)
         for source in self._sources:
-            source.connect(self._on_change)
+            source.connect(self.changed.send)
         self._attach_to_remembered()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
     def handle(self) -> Optional[JobHandle]:
-        """The training that is watched; None before the first one."""
+        """The training that is watched."""
         return self._watched.handle
 
     @property
@@ -107,9 +107,8 @@ class TrainingPresenter:
         """Where the training stands, in a sentence; of one that ended without a word also the end of its log."""
         if self._start.is_busy:
             return self._writing
-        if self.handle is None or self._watched.standing is None:
-            return _("No training yet.")
-        return f"{self.handle.folder.name}: {self._watched.standing.text}"
+        handle, standing = self.handle, self._watched.standing
+        return f"{handle.folder.name}: {standing.text}" if handle and standing else _("No training yet.")
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -144,9 +143,10 @@ class TrainingPresenter:
         """Why there is nothing to resume."""
         if self._is_active:
             return _("The training is running.")
-        if self._watched.standing is None:
+        standing = self._watched.standing
+        if standing is None:
             return _("There is no training yet.")
-        if self._watched.standing.status is JobStatus.FINISHED:
+        if standing.status is JobStatus.FINISHED:
             return _("The training is finished.")
         return self._environment.reason_not_ready
 
@@ -248,7 +248,7 @@ class TrainingPresenter:
     def close(self) -> None:
         """Let go of everything; a training goes on."""
         for source in self._sources:
-            source.disconnect(self._on_change)
+            source.disconnect(self.changed.send)
         self._start.cancel()
         self.estimate.close()
         self._watched.let_go()
@@ -274,9 +274,6 @@ class TrainingPresenter:
             self._watched.watch(self._logic.attach(folder))
         except CoraNetError as error:
             self.error = sentence(str(error))
-
-    def _on_change(self) -> None:
-        self.changed.send()
 
     def _on_writing(self, text: str) -> None:
         self._writing = _("{text} ...").format(text=text)

@@ -1,0 +1,542 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import slicer
+from job_fixtures import a_training_job, fake_runner, wait_until
+from scene_builders import LIVER_MASK, SHAPE_KJI, add_volume, rotated_ijk_to_ras
+
+from coranet.config import TrainConfig
+from coranet.errors import DataError, JobError
+from coranet.events import (
+    Cancelled,
+    Failed,
+    Finished,
+    Losses,
+    Noted,
+    Progress,
+    SnapshotSaved,
+    Started,
+    Validation,
+    Warned,
+)
+from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Label, Role
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.notification import Signal
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.cases import CasesPresenter
+from CoraNetSlicerLib.presenters.training import TrainingPresenter
+from CoraNetSlicerLib.presenters.training_name import default_name, name_error
+from CoraNetSlicerLib.presenters.training_words import Message, messages_of, progress_text
+from CoraNetSlicerLib.scene.snapshot_sequence import SnapshotSequence
+
+
+class Environment:
+    """Says that the engine can run."""
+
+    def __init__(self):
+        self.changed = Signal()
+        self.reason_not_ready = ""
+
+
+class Application:
+    """Does later what it is told to, when the test says so; remembers what was shown."""
+
+    def __init__(self, scene):
+        self.scene = scene
+        self.waiting = []
+        self.shown = []
+
+    def later(self, action, milliseconds=0):
+        self.waiting.append(action)
+
+    def do(self):
+        while self.waiting:
+            self.waiting.pop(0)()
+
+    def show_chart(self, chart):
+        self.shown.append(chart)
+
+    def show_volume(self, volume):
+        self.shown.append(volume)
+
+    def show_sequence(self, browser):
+        self.shown.append(browser)
+
+    def slice_composite_nodes(self):
+        composite = self.scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+        return [] if composite is None else [composite]
+
+
+class Stage:
+    """A presenter with all that is around it; a second one is the panel opened again."""
+
+    def __init__(self, context, folder, runner):
+        self.context = context
+        self.application = Application(context.scene)
+        self.environment = Environment()
+        self.parameters = Parameters(context.scene)
+        self.cases = CasesPresenter(context, self.parameters)
+        self.logic = CoraNetLogic(context, runner, jobsFolder=folder)
+        self.presenter = TrainingPresenter(
+            self.logic, self.cases, self.environment, self.parameters, self.application
+        )  # fmt: skip
+        self.signals = []
+        self.presenter.started.connect(lambda handle: self.signals.append("started"))
+        self.presenter.ended.connect(lambda handle: self.signals.append("ended"))
+
+    def poll_until_over(self):
+        wait_until(lambda: self.presenter.handle.poll().is_over)
+
+    def close(self):
+        handle = self.presenter.handle
+        if handle is not None and handle.status is JobStatus.RUNNING:
+            handle.cancel()
+        self.presenter.close()
+        self.cases.close()
+
+
+@pytest.fixture
+def stage_with(context, tmp_path):
+    made = []
+
+    def make(behaviour: str = "", **settings: str) -> Stage:
+        made.append(Stage(context, tmp_path / "jobs", fake_runner(behaviour, **settings)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def some_cases(context, make_labeled_case):
+    """Three labeled volumes and an unlabeled one in the scene."""
+    for number in range(3):
+        make_labeled_case(f"patient {number}", {"Liver": LIVER_MASK}, number)
+    noise = np.random.default_rng(9).normal(100, 20, SHAPE_KJI).astype(np.float32)
+    return add_volume(context, "patient 9", noise, rotated_ijk_to_ras())
+
+
+@pytest.fixture
+def stage(stage_with, some_cases):
+    """A presenter whose cases can be trained on."""
+    stage = stage_with()
+    stage.cases.add_scene_volumes()
+    return stage
+
+
+def a_told_job(folder, *events) -> Job:
+    """A training, nobody's any more, that told these events."""
+    job = a_training_job(folder)
+    job.claim()
+    # As if that process had ended.
+    process = job.read_process()
+    identity = {**process, "pid": 2**22 + 1, "started": time.time() - 5}
+    (path,) = [one for one in folder.iterdir() if one.name.startswith("process")]
+    path.write_text(str(identity).replace("'", '"'), encoding="utf-8")
+    writer = job.open_events()
+    for event in events:
+        writer.write(event)
+    writer.close()
+    job.log_path.write_text("first line\nlast line\n", encoding="utf-8")
+    return job
+
+
+# -- before a training -------------------------------------------------------------------------------------------------
+
+
+def test_before_the_first_training_every_button_says_why_not(stage_with):
+    presenter = stage_with().presenter
+    assert presenter.status == "No training yet." and presenter.progress == 0 and presenter.messages == ()
+    assert presenter.reason_not_startable == "Add volumes to the table under Data."
+    assert presenter.reason_not_stoppable == "No training is running."
+    assert presenter.reason_not_resumable == presenter.reason_no_curves == "There is no training yet."
+    assert presenter.reason_no_snapshots == "There is no training yet."
+    with pytest.raises(JobError, match="Add volumes to the table"):
+        presenter.start()
+    with pytest.raises(JobError, match="There is no training yet"):
+        presenter.resume()
+    presenter.stop()
+    presenter.show_curves()
+    presenter.show_snapshots()
+
+
+def test_environment_cases_settings_and_name_can_each_be_in_the_way(stage):
+    presenter = stage.presenter
+    assert presenter.reason_not_startable == "" == presenter.reason_not_estimable
+    presenter.set_name("a/b")
+    assert presenter.reason_not_startable == presenter.name_error == "A name cannot have /; leave them out."
+    presenter.settings.set_text("training.learning_rate", "fast")
+    assert presenter.reason_not_startable == "Learning rate must be a number, got 'fast'."
+    stage.environment.reason_not_ready = "PyTorch is missing."
+    assert presenter.reason_not_startable == presenter.reason_not_estimable == "PyTorch is missing."
+
+
+def test_news_of_environment_cases_and_settings_are_passed_on(stage):
+    told = []
+    stage.presenter.changed.connect(lambda: told.append(1))
+    for change in (
+        stage.environment.changed.send,
+        stage.cases.changed.send,
+        lambda: stage.presenter.settings.set_text("seed", "3"),
+        lambda: stage.presenter.set_name("x"),
+    ):
+        before = len(told)
+        change()
+        assert len(told) == before + 1
+    stage.presenter.close()
+    stage.cases.changed.send()
+    assert len(told) == 4
+
+
+def test_the_name_is_a_proposal_until_a_person_types_one(stage, tmp_path):
+    presenter, today = stage.presenter, time.strftime("%Y-%m-%d")
+    assert presenter.name == f"{today} Liver" and presenter.name_error == ""
+    (tmp_path / "jobs" / f"{today} Liver").mkdir(parents=True)
+    assert presenter.name == f"{today} Liver 2"
+    presenter.set_name("mine")
+    assert presenter.name == "mine" == stage.parameters.text("TrainingName")
+    presenter.set_name("")
+    assert presenter.name == f"{today} Liver 2"
+
+
+def test_a_proposal_has_nothing_that_a_folder_cannot_be_named(tmp_path):
+    assert default_name(tmp_path, "a/b: <c>?", "2026-11-24") == "2026-11-24 ab c"
+    assert default_name(tmp_path, "", "2026-11-24") == "2026-11-24 training"
+    assert default_name(tmp_path, " Leber – 肝. ", "2026-11-24") == "2026-11-24 Leber – 肝"
+    assert name_error(tmp_path, default_name(tmp_path, "x" * 300, "2026-11-24")) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("", "Give the training a name."),
+        ("  ", "Give the training a name."),
+        ('a"b', 'A name cannot have "; leave them out.'),
+        ("a\tb", "A name cannot have '\\t'; leave them out."),
+        ("a ", "A name cannot begin or end with a space, or end with a dot."),
+        ("a.", "A name cannot begin or end with a space, or end with a dot."),
+        ("x" * 81, "A name has at most 80 letters, this one 81."),
+        ("COM1", "'COM1' is a name that Windows keeps for itself; choose another one."),
+        ("nul.txt", "'nul.txt' is a name that Windows keeps for itself; choose another one."),
+        ("taken", "There is a training 'taken' already; choose another name."),
+        ("Jürgen's 例", ""),
+        ("console", ""),
+    ],
+)
+def test_a_name_must_be_one_that_every_system_takes(tmp_path, name, error):
+    (tmp_path / "taken").mkdir()
+    assert name_error(tmp_path, name) == error
+
+
+# -- a training --------------------------------------------------------------------------------------------------------
+
+
+def test_a_training_is_written_in_pieces_started_and_watched_to_its_end(stage):
+    presenter, told = stage.presenter, []
+    presenter.changed.connect(lambda: told.append((presenter.status, presenter.progress)))
+    presenter.set_name("mine")
+    presenter.start()
+    assert presenter.handle is None and "Writing the files of 'mine'" in presenter.status
+    assert "running" in presenter.reason_not_startable and presenter.reason_not_stoppable == ""
+    stage.application.do()
+    assert any(status == "Writing case 4 of 4 ..." for status, _ in told)
+    assert stage.signals == ["started"] and presenter.handle.job.read_config() == presenter.settings.config()
+    assert "running" in presenter.reason_not_startable and presenter.reason_not_resumable == "The training is running."
+    stage.poll_until_over()
+    assert stage.signals == ["started", "ended"]
+    assert presenter.progress == 1 and told[-1][1] == 1
+    assert presenter.status == (
+        "mine: Finished: learned nothing in 5 steps: größer als 0. Choose it as the model under Segment."
+    )
+    assert presenter.reason_not_resumable == "The training is finished."
+    # The next one has a name of its own.
+    assert presenter.name != "mine" and presenter.reason_not_startable == ""
+
+
+def test_progress_moves_while_it_runs(stage_with, some_cases):
+    stage = stage_with(FAKE_STEPS="1000", FAKE_SECONDS_A_STEP="0.01")
+    stage.cases.add_scene_volumes()
+    stage.presenter.start()
+    stage.application.do()
+    assert stage.presenter.status.endswith("Starting: loading PyTorch and looking at the data.")
+    handle = stage.presenter.handle
+    wait_until(lambda: handle.poll() and stage.presenter.progress > 0)
+    first = stage.presenter.progress
+    assert "Pretraining, step " in stage.presenter.status and " of 1000, " in stage.presenter.status
+    wait_until(lambda: handle.poll() and stage.presenter.progress > first)
+
+
+def test_it_is_stopped_and_resumed(stage_with, some_cases):
+    stage = stage_with(FAKE_STEPS="60", FAKE_SECONDS_A_STEP="0.02")
+    stage.cases.add_scene_volumes()
+    presenter = stage.presenter
+    presenter.start()
+    stage.application.do()
+    handle = presenter.handle
+    wait_until(lambda: handle.poll() and presenter.progress > 0)
+    presenter.stop()
+    assert "Stopping: what was learned is being saved." in presenter.status
+    assert presenter.reason_not_stoppable == "It is stopping already."
+    stage.poll_until_over()
+    assert "Stopped after step" in presenter.status and "Resume goes on from there." in presenter.status
+    assert 0 < presenter.progress < 1 and presenter.reason_not_resumable == ""
+    stage.environment.reason_not_ready = "PyTorch is missing."
+    assert presenter.reason_not_resumable == "PyTorch is missing."
+    stage.environment.reason_not_ready = ""
+    presenter.resume()
+    assert presenter.handle is not handle and presenter.handle.folder == handle.folder
+    stage.poll_until_over()
+    assert stage.signals == ["started", "ended", "started", "ended"]
+    assert presenter.progress == 1
+
+
+def test_a_start_can_be_stopped_while_files_are_written(stage, tmp_path):
+    stage.presenter.start()
+    stage.application.waiting.pop(0)()
+    stage.application.waiting.pop(0)()
+    stage.presenter.stop()
+    stage.application.do()
+    assert stage.presenter.handle is None and stage.presenter.status == "No training yet."
+    assert stage.presenter.reason_not_startable == "" and stage.signals == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_goes_wrong_while_files_are_written_is_said(stage, tmp_path):
+    (tmp_path / "jobs").write_text("a file where the folder should be", encoding="utf-8")
+    stage.presenter.start()
+    stage.application.do()
+    assert stage.presenter.error.startswith("The training was not started: ") and "jobs" in stage.presenter.error
+    assert stage.presenter.handle is None and stage.signals == []
+    (tmp_path / "jobs").unlink()
+    stage.presenter.start()
+    assert stage.presenter.error == ""
+
+
+def test_the_volumes_know_which_case_they_are(stage, some_cases):
+    stage.presenter.set_name("mine")
+    stage.presenter.start()
+    stage.application.do()
+    assert some_cases.GetAttribute("CoraNetSlicer.Case") == "mine/patient_9"
+
+
+def test_the_estimate_is_begun_and_gives_way_to_the_training(stage):
+    presenter = stage.presenter
+    presenter.measure()
+    assert presenter.estimate.is_running
+    presenter.start()
+    assert not presenter.estimate.is_running
+    with pytest.raises(JobError, match="takes time and memory"):
+        presenter.measure()
+
+
+# -- how it ended ------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_training_says_why_and_can_be_resumed(stage_with, some_cases):
+    stage = stage_with("fails")
+    stage.cases.add_scene_volumes()
+    stage.presenter.start()
+    stage.application.do()
+    stage.poll_until_over()
+    assert stage.presenter.status.endswith("Failed: The label 'x.nrrd' has no voxel; paint one.")
+    assert stage.presenter.reason_not_resumable == "" and stage.signals == ["started", "ended"]
+
+
+def test_a_crashed_training_shows_the_end_of_its_log(stage_with, some_cases):
+    stage = stage_with("dies at once")
+    stage.cases.add_scene_volumes()
+    stage.presenter.start()
+    stage.application.do()
+    stage.poll_until_over()
+    first, *log = stage.presenter.status.splitlines()
+    assert first.endswith("ended without a word; Resume goes on from the last checkpoint. Its log ends with:")
+    assert "No module named 'torch' (ÄÖÜ)" in log[-1]
+
+
+@pytest.mark.parametrize(
+    ("events", "share", "words"),
+    [
+        ([Started(0, 10, "cpu", "0"), Progress("self-training", 4, 10, 60.0), Cancelled(4)], 0.4, "after step 4;"),
+        ([Started(0, 10, "cpu", "0"), Failed("no room on the disk.")], 0.0, "Failed: No room on the disk."),
+        ([Started(5, 10, "cpu", "0"), Progress("preparing", 3, 3, 0.0)], 0.5, "last line"),
+        ([Started(0, 10, "cpu", "0"), Finished("done.", 3.0)], 1.0, "Finished: done."),
+    ],
+    ids=["stopped", "failed", "crashed", "finished"],
+)
+def test_a_training_of_another_day_is_shown_as_it_ended(stage_with, tmp_path, events, share, words):
+    stage = stage_with()
+    job = a_told_job(tmp_path / "jobs" / "old", *events)
+    stage.presenter.attach(stage.logic.attach(job.folder))
+    assert words in stage.presenter.status and stage.presenter.progress == share
+    assert stage.signals == []
+
+
+def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
+    stage = stage_with()
+    stage.presenter.attach(stage.logic.attach(a_training_job(tmp_path / "jobs" / "new").folder))
+    assert stage.presenter.status == "new: Not started yet; Resume starts it."
+    stage.presenter.resume()
+    stage.poll_until_over()
+    assert stage.presenter.progress == 1
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("progress", "left", "text"),
+    [
+        (None, None, "Starting: loading PyTorch and looking at the data"),
+        (Progress("preparing", 3, 12), None, "Preparing case 3 of 12"),
+        (Progress("self-training", 340, 1000), 720.0, "Self-training, step 340 of 1000, 12 min left"),
+        (Progress("pretraining", 1, 1000), None, "Pretraining, step 1 of 1000"),
+        (Progress("self-training", 1000, 1000), 0.0, "Self-training is done; the model is being written"),
+    ],
+    ids=str,
+)
+def test_progress_in_words(progress, left, text):
+    assert progress_text(progress, left) == text
+
+
+def test_messages_come_newest_first_and_each_once():
+    told = [Noted("a", "first."), Warned("b", "second."), Started(0, 1, "cpu", "0"), Noted("a", "first.")]
+    assert messages_of(told) == (Message("Second.", True), Message("First.", False))
+
+
+# -- in the views ------------------------------------------------------------------------------------------------------
+
+
+def test_curves_are_drawn_and_shown_in_turn(stage_with, tmp_path, context):
+    stage = stage_with()
+    events = [Started(0, 2, "cpu", "0"), Losses(1, "pretraining", 1.0, 1.0), Validation(2, {"Liver": 0.5}, 0.5, True)]
+    job = a_told_job(tmp_path / "jobs" / "old", *events)
+    stage.presenter.attach(stage.logic.attach(job.folder))
+    assert stage.presenter.reason_no_curves == ""
+    assert context.scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 2
+    for _ in range(3):
+        stage.presenter.show_curves()
+    assert [chart.GetTitle() for chart in stage.application.shown] == ["old: losses", "old: Dice", "old: losses"]
+
+
+def test_curves_are_drawn_anew_after_the_scene_was_closed(stage_with, some_cases, context):
+    stage = stage_with(FAKE_STEPS="300", FAKE_SECONDS_A_STEP="0.02")
+    stage.cases.add_scene_volumes()
+    stage.presenter.start()
+    stage.application.do()
+    handle = stage.presenter.handle
+    wait_until(lambda: handle.poll() and stage.presenter.reason_no_curves == "")
+    context.scene.Clear()
+    stage.presenter.restore()
+    assert stage.presenter.handle is handle and stage.parameters.text("TrainingFolder") == str(handle.folder)
+    told = stage.presenter.progress
+    wait_until(lambda: handle.poll() and stage.presenter.progress > told)
+    assert context.scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
+    assert context.scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
+
+
+@pytest.fixture
+def a_job_with_snapshots(tmp_path, context, some_cases):
+    """A finished training that kept three snapshots of 'patient 9', which is in the scene."""
+    folder = tmp_path / "jobs" / "seen"
+    cases = (Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"), Case("patient_9", Role.UNLABELED, "images/b"))
+    datalist = Datalist(cases, (Label(1, "Liver"),))
+    job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), datalist)
+    some_cases.SetAttribute("CoraNetSlicer.Case", "seen/patient_9")
+    writer = job.open_events()
+    writer.write(Started(0, 30, "cpu", "0"))
+    for step in (10, 20, 30):
+        path = job.snapshot_path("patient_9", step)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        node = add_volume(context, "regions", LIVER_MASK.astype(np.uint8) * step, rotated_ijk_to_ras(), label=True)
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(str(path))
+        assert storage.WriteData(node)
+        context.scene.RemoveNode(node)
+        writer.write(SnapshotSaved(step, "patient_9", path.relative_to(folder).as_posix(), 0.1))
+    writer.close()
+    return job
+
+
+def test_snapshots_are_loaded_one_by_one_over_the_volume_in_the_scene(
+    stage_with, a_job_with_snapshots, some_cases, context
+):
+    stage = stage_with()
+    context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
+    stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
+    assert stage.presenter.reason_no_snapshots == ""
+    assert "no losses yet" in stage.presenter.reason_no_curves
+    stage.presenter.show_snapshots()
+    snapshots = SnapshotSequence(context, a_job_with_snapshots)
+    assert snapshots.steps == () and stage.application.shown == [some_cases]
+    stage.application.waiting.pop(0)()
+    assert snapshots.steps == (10,) and stage.application.shown[-1] is snapshots.browser
+    stage.application.do()
+    assert snapshots.steps == (10, 20, 30)
+    assert stage.application.slice_composite_nodes()[0].GetLabelVolumeID() == snapshots.label_map.GetID()
+    # Asked again: they are there already.
+    stage.presenter.show_snapshots()
+    assert not stage.application.waiting and stage.application.shown[-2:] == [some_cases, snapshots.browser]
+
+
+def test_a_snapshot_that_is_damaged_is_said(stage_with, a_job_with_snapshots):
+    stage = stage_with()
+    a_job_with_snapshots.snapshot_path("patient_9", 20).unlink()
+    stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
+    stage.presenter.show_snapshots()
+    stage.application.do()
+    assert "step-0000020.nrrd' is missing" in stage.presenter.error
+
+
+def test_a_volume_that_is_gone_is_said(stage_with, a_job_with_snapshots, some_cases, context):
+    context.scene.RemoveNode(some_cases)
+    stage = stage_with()
+    stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
+    with pytest.raises(DataError, match="is missing"):
+        stage.presenter.show_snapshots()
+
+
+# -- the scene remembers -----------------------------------------------------------------------------------------------
+
+
+def test_a_second_panel_attaches_to_the_training_that_runs(stage_with, some_cases):
+    first = stage_with(FAKE_STEPS="100", FAKE_SECONDS_A_STEP="0.05")
+    first.cases.add_scene_volumes()
+    first.presenter.start()
+    first.application.do()
+    wait_until(lambda: first.presenter.handle.poll() and first.presenter.progress > 0)
+    folder = first.presenter.handle.folder
+    first.presenter.close()
+    second = stage_with()
+    assert second.presenter.handle.folder == folder and second.presenter.progress > 0
+    assert "running" in second.presenter.reason_not_startable
+    second.presenter.stop()
+    second.poll_until_over()
+    assert second.signals == ["ended"] and "Stopped after step" in second.presenter.status
+
+
+@pytest.mark.parametrize("remembered", ["/no/such/folder", "."])
+def test_a_training_that_is_gone_is_none(stage_with, context, remembered):
+    Parameters(context.scene).set_text("TrainingFolder", remembered)
+    assert stage_with().presenter.status == "No training yet."
+
+
+def test_a_damaged_training_is_said(stage_with, context, tmp_path):
+    job = a_training_job(tmp_path / "jobs" / "damaged")
+    (next(path for path in job.folder.iterdir() if path.name.startswith("job"))).write_text("{", encoding="utf-8")
+    Parameters(context.scene).set_text("TrainingFolder", str(job.folder))
+    assert "cannot be read as JSON" in stage_with().presenter.error
+
+
+def test_an_ended_training_leaves_with_its_scene(stage_with, context, tmp_path):
+    stage = stage_with()
+    job = a_told_job(tmp_path / "jobs" / "old", Started(0, 10, "cpu", "0"), Finished("done.", 3.0))
+    stage.presenter.attach(stage.logic.attach(job.folder))
+    stage.presenter.restore()
+    assert stage.presenter.handle is not None
+    context.scene.Clear()
+    stage.presenter.restore()
+    assert stage.presenter.handle is None and stage.presenter.status == "No training yet."

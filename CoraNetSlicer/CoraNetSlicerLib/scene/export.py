@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -16,7 +16,7 @@ from .case_files import CaseFiles
 from .context import SceneContext
 from .label_files import LabelFile, read_as_classes
 from .results import mark_as_case
-from .segment_classes import classes_of, label_array
+from .segment_classes import classes_of, paint_labels
 from .usable_nodes import require_segmentation, require_usable_volumes
 
 # (volume node, segmentation node), or paths instead: (path of an image, LabelFile).
@@ -95,28 +95,38 @@ class TrainingExport:
             DataError: a segmentation cannot be used, or a label file cannot be read.
             StorageError: a file could not be written.
         """
-        names = unique_case_names(_name_of(image) for image in self._nodes.volumes)
         work = [(Role.TRAINING, *pair) for pair in self._nodes.labeled]
         work += [(Role.VALIDATION, *pair) for pair in self._nodes.validation]
         work += [(Role.UNLABELED, image, None) for image in self._nodes.unlabeled]
+        names = unique_case_names(_name_of(image) for _role, image, _label in work)
         cases = []
         with CaseFiles(self._future_job) as files:
-            for number, (name, (role, image, label)) in enumerate(zip(names, work), start=1):
+            for number, (name, parts) in enumerate(zip(names, work), start=1):
                 text = _("Writing case {number} of {count}").format(number=number, count=len(work))
                 yield text
-                label_path = self._write_label(files, name, image, label)
-                if label_path is not None:
-                    yield text
-                image_path = _absolute(image) if _is_path(image) else files.write_image(name, image)
-                cases.append(Case(name, role, image_path, label_path))
+                for case in self._case_steps(files, name, *parts):
+                    if case is None:
+                        yield text
+                    else:
+                        cases.append(case)
             datalist = Datalist(tuple(cases), self._labels)
             self.job = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
 
-    def _write_label(self, files: CaseFiles, name: str, image: Any, label: Any) -> Optional[str]:
-        if label is None:
-            return None
-        if not isinstance(label, LabelFile):
-            return files.write_label(name, label_array(self._context, label, image, self._labels), image)
+    def _case_steps(
+        self, files: CaseFiles, name: str, role: Role, image: Any, label: Any
+    ) -> Generator[Optional[Case], None, None]:
+        """Write one case; the case comes last, and None before it wherever it may be interrupted."""
+        label_path = None
+        if isinstance(label, LabelFile):
+            label_path = self._write_label_file(files, name, label)
+            yield None
+        elif label is not None:
+            painted = yield from paint_labels(self._context, label, image, self._labels)
+            label_path = files.write_label(name, painted, image)
+            yield None
+        yield Case(name, role, _absolute(image) if _is_path(image) else files.write_image(name, image), label_path)
+
+    def _write_label_file(self, files: CaseFiles, name: str, label: LabelFile) -> str:
         if label.fits(self._labels):
             return _absolute(label.path)
         return files.write_label(name, *read_as_classes(label, self._labels))

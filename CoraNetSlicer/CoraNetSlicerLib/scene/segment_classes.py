@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -68,6 +68,18 @@ def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any,
     Raises:
         DataError: two segments overlap, or none has a voxel inside the volume.
     """
+    painting = paint_labels(context, segmentation_node, volume_node, labels)
+    while True:
+        try:
+            next(painting)
+        except StopIteration as end:
+            return end.value
+
+
+def paint_labels(
+    context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]
+) -> Generator[None, None, np.ndarray]:
+    """What `label_array` does, in steps: stops after each class, and returns the array at the end."""
     shape = tuple(reversed(volume_node.GetImageData().GetDimensions()))
     result = np.zeros(shape, dtype=label_type(labels))
     for label in labels:
@@ -81,6 +93,7 @@ def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any,
                 f"{np.count_nonzero(overlapping == overlapping[0])} voxels; give each voxel to one of them."
             )
         result[mask] = label.value
+        yield
     if not result.any():
         raise DataError(
             f"no segment of '{segmentation_node.GetName()}' has a voxel inside '{volume_node.GetName()}'; paint at "

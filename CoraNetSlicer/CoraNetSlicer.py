@@ -176,6 +176,7 @@ def _applicationContext() -> SceneContext:
         terminologies_logic=slicer.modules.terminologies.logic(),
         volumes_logic=slicer.modules.volumes.logic(),
         application_logic=slicer.app.applicationLogic(),
+        sequences_logic=slicer.modules.sequences.logic(),
     )
 
 

@@ -94,7 +94,8 @@ class TrainingPresenter:
     @property
     def name_error(self) -> str:
         """What is wrong with the name."""
-        return name_error(self._logic.jobsFolder, self.name)
+        # While its files are being written, the folder of that name is there.
+        return "" if self._start.is_busy else name_error(self._logic.jobsFolder, self.name)
 
     @property
     def progress(self) -> float:

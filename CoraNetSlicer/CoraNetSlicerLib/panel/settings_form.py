@@ -1,0 +1,139 @@
+"""Rows of a form for the settings of a training, made from what the settings say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import qt
+
+from ..presenters.training_settings import SettingField, TrainingSettings, setting_fields
+from ..translation import _
+from .section import say
+
+_OVERRIDDEN = "font-weight: bold;"
+
+
+class SettingRow:
+    """One setting: its label, its field, and below it what is wrong with it."""
+
+    def __init__(self, field: SettingField, settings: TrainingSettings) -> None:
+        """Make the widgets; they belong to nobody yet.
+
+        Args:
+            field: what the setting says of itself.
+            settings: the texts.
+        """
+        self.field = field
+        self._settings = settings
+        self._is_painting = False
+        self.label = qt.QLabel(field.label)
+        self.label.setToolTip(field.tool_tip)
+        self.box = qt.QWidget()
+        self._edit = qt.QComboBox() if field.choices else qt.QLineEdit()
+        self._edit.setObjectName(field.name)
+        self._edit.setToolTip(field.tool_tip)
+        self._error = qt.QLabel("")
+        self._error.setObjectName(f"{field.name} error")
+        self._error.setWordWrap(True)
+        self._layout = qt.QVBoxLayout(self.box)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(1)
+        self._layout.addWidget(self._edit)
+        self._layout.addWidget(self._error)
+        for word in field.choices:
+            self._edit.addItem(word)
+        if not field.choices:
+            self._edit.setClearButtonEnabled(True)
+        self.show()
+
+    @property
+    def edited(self) -> Any:
+        """The signal that is sent with the text after each change."""
+        return self._edit.currentTextChanged if self.field.choices else self._edit.textChanged
+
+    def on_edited(self, text: str) -> None:
+        """Take what a person typed or chose."""
+        if not self._is_painting:
+            self._settings.set_text(self.field.name, text)
+
+    def show(self) -> None:
+        """Bring the widgets to the state of the settings."""
+        name = self.field.name
+        self._is_painting = True
+        self._show_text(self._settings.text(name))
+        self._is_painting = False
+        error = self._settings.error(name)
+        say(self._error, error[:1].upper() + error[1:])
+        self.label.setStyleSheet(_OVERRIDDEN if self._settings.is_overridden(name) or error else "")
+
+    def set_visible(self, visible: bool) -> None:
+        """Show or hide the row."""
+        self.label.setVisible(visible)
+        self.box.setVisible(visible)
+
+    def _show_text(self, text: str) -> None:
+        if self.field.choices:
+            index = self._edit.findText(text)
+            if index != self._edit.currentIndex:
+                self._edit.setCurrentIndex(index)
+            return
+        if str(self._edit.text) != text:
+            self._edit.setText(text)
+        self._edit.setPlaceholderText(self._settings.placeholder(self.field.name))
+
+
+class SettingsForm:
+    """Some settings below each other, in the layout of a widget of the form."""
+
+    def __init__(self, layout: Any, settings: TrainingSettings, connect: Callable[[Any, Any], None]) -> None:
+        """Take an empty layout.
+
+        Args:
+            layout: a QFormLayout for rows, or a QVBoxLayout for groups of rows.
+            settings: the texts.
+            connect: connects a signal to a receiver, until the section ends.
+        """
+        self._layout = layout
+        self._settings = settings
+        self._connect = connect
+        self._rows: list[SettingRow] = []
+        self._groups: list[tuple[Any, Any, list[SettingRow]]] = []
+
+    def add_rows(self, names: Iterable[str]) -> None:
+        """Add a row for each of some settings."""
+        for name in names:
+            self._add_row(self._layout, name)
+
+    def add_groups(self, without: Iterable[str]) -> None:
+        """Add all settings but some, in a group for each section of the configuration."""
+        left = [field for field in setting_fields().values() if field.name not in set(without)]
+        for section in dict.fromkeys(field.section for field in left):
+            group = qt.QGroupBox(_(section.capitalize()))
+            rows = qt.QFormLayout(group)
+            added = [self._add_row(rows, field.name) for field in left if field.section == section]
+            self._groups.append((group, rows, added))
+            self._layout.addWidget(group)
+
+    def show(self) -> None:
+        """Bring all rows to the state of the settings."""
+        for row in self._rows:
+            row.show()
+
+    def find(self, words: str) -> int:
+        """Show the settings that fit some words, and hide the others. Returns how many are shown."""
+        count = 0
+        for group, _rows, added in self._groups:
+            fitting = [row.field.matches(words) for row in added]
+            for row, fits in zip(added, fitting):
+                row.set_visible(fits)
+            group.setVisible(any(fitting))
+            count += sum(fitting)
+        return count
+
+    def _add_row(self, layout: Any, name: str) -> SettingRow:
+        row = SettingRow(setting_fields()[name], self._settings)
+        layout.addRow(row.label, row.box)
+        self._connect(row.edited, row.on_edited)
+        self._rows.append(row)
+        return row

@@ -1,0 +1,173 @@
+"""The section Train: its widgets, bound to the presenter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any, Optional
+
+import qt
+
+from coranet.errors import CoraNetError
+
+from ..presenters.training import TrainingPresenter
+from ..presenters.training_settings import BASIC_SETTINGS
+from ..presenters.training_words import Message, sentence
+from ..translation import _
+from .section import Section, say
+from .settings_form import SettingsForm
+
+_PARTS_OF_BAR = 1000
+_MOST_MESSAGES = 6
+_WARNING_COLOR = "#b35900"
+
+
+class TrainSection(Section):
+    """Settings, the estimate, and the training that is watched."""
+
+    def __init__(self, ui: Any, presenter: TrainingPresenter, _application: Any) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            presenter: holds what is shown.
+        """
+        super().__init__(ui)
+        self._presenter = presenter
+        self._problem = ""
+        self._is_painting = False
+        self._is_typing = False
+        self._basic = SettingsForm(ui.basicSettings.layout(), presenter.settings, self.connect)
+        self._basic.add_rows(BASIC_SETTINGS)
+        # Dozens of rows: made when somebody looks at them.
+        self._advanced: Optional[SettingsForm] = None
+        for name in presenter.settings.presets:
+            ui.presetCombo.addItem(name)
+        ui.trainingProgressBar.setRange(0, _PARTS_OF_BAR)
+        ui.trainingStatusLabel.setTextFormat(qt.Qt.PlainText)
+        ui.trainingMessagesLabel.setTextFormat(qt.Qt.RichText)
+        self._connect_widgets()
+        self._on_advanced(bool(ui.advancedSection.collapsed))
+        self._show_settings()
+        self._show()
+
+    def _connect_widgets(self) -> None:
+        ui, presenter = self._ui, self._presenter
+        self.connect(ui.presetCombo.currentIndexChanged, self._on_preset)
+        self.connect(ui.advancedSection.contentsCollapsed, self._on_advanced)
+        self.connect(ui.settingsFilterEdit.textChanged, self._on_filter)
+        self.connect(ui.trainingNameEdit.textChanged, self._on_name)
+        self.connect(ui.trainingNameEdit.editingFinished, self._show)
+        self.connect(ui.estimateButton.clicked, self._on_estimate)
+        self.connect(ui.trainButton.clicked, self._on_train)
+        self.connect(ui.stopTrainingButton.clicked, self._on_stop)
+        self.connect(ui.resumeTrainingButton.clicked, self._on_resume)
+        self.connect(ui.showCurvesButton.clicked, self._on_curves)
+        self.connect(ui.showSnapshotsButton.clicked, self._on_snapshots)
+        self.connect(presenter.settings.changed, self._show_settings)
+        self.connect(presenter.changed, self._show)
+
+    # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_preset(self, index: int) -> None:
+        if not self._is_painting and index >= 0:
+            self._do(lambda: self._presenter.settings.set_preset(self._presenter.settings.presets[index]))
+
+    def _on_advanced(self, collapsed: bool) -> None:
+        if collapsed or self._advanced is not None:
+            return
+        layout = self._ui.advancedSettings.layout()
+        self._advanced = SettingsForm(layout, self._presenter.settings, self.connect)
+        self._advanced.add_groups(without=BASIC_SETTINGS)
+        self._nothing_found = qt.QLabel(_("No setting has these words in its name or meaning."))
+        self._nothing_found.setVisible(False)
+        layout.addWidget(self._nothing_found)
+        self._on_filter(str(self._ui.settingsFilterEdit.text))
+
+    def _on_filter(self, words: str) -> None:
+        if self._advanced is not None:
+            self._nothing_found.setVisible(self._advanced.find(words) == 0)
+
+    def _on_name(self, text: str) -> None:
+        if self._is_painting:
+            return
+        self._is_typing = True  # the text stays as the person types it
+        self._presenter.set_name(text)
+        self._is_typing = False
+
+    def _on_estimate(self, _checked: bool = False) -> None:
+        running = self._presenter.estimate.is_running
+        self._do(self._presenter.estimate.cancel if running else self._presenter.measure)
+
+    def _on_train(self, _checked: bool = False) -> None:
+        self._do(self._presenter.start)
+
+    def _on_stop(self, _checked: bool = False) -> None:
+        self._do(self._presenter.stop)
+
+    def _on_resume(self, _checked: bool = False) -> None:
+        self._do(self._presenter.resume)
+
+    def _on_curves(self, _checked: bool = False) -> None:
+        self._do(self._presenter.show_curves)
+
+    def _on_snapshots(self, _checked: bool = False) -> None:
+        self._do(self._presenter.show_snapshots)
+
+    def _do(self, action: Callable[[], object]) -> None:
+        self._problem = ""
+        try:
+            action()
+        except CoraNetError as error:
+            self._problem = sentence(str(error))
+        self._show()
+
+    # -- to the person -----------------------------------------------------------------------------------------------
+
+    def _show_settings(self) -> None:
+        settings, ui = self._presenter.settings, self._ui
+        self._is_painting = True
+        ui.presetCombo.setCurrentIndex(settings.presets.index(settings.preset))
+        self._is_painting = False
+        ui.presetDescriptionLabel.setText(settings.description)
+        self._basic.show()
+        if self._advanced is not None:
+            self._advanced.show()
+
+    def _show(self) -> None:
+        presenter, ui = self._presenter, self._ui
+        self._show_name()
+        self._show_estimate()
+        self.permit(ui.trainButton, presenter.reason_not_startable)
+        self.permit(ui.stopTrainingButton, presenter.reason_not_stoppable)
+        self.permit(ui.resumeTrainingButton, presenter.reason_not_resumable)
+        self.permit(ui.showCurvesButton, presenter.reason_no_curves)
+        self.permit(ui.showSnapshotsButton, presenter.reason_no_snapshots)
+        say(ui.trainingErrorLabel, self._problem or presenter.error)
+        ui.trainingProgressBar.setValue(round(_PARTS_OF_BAR * presenter.progress))
+        ui.trainingStatusLabel.setText(presenter.status)
+        say(ui.trainingMessagesLabel, "".join(_paragraph(one) for one in presenter.messages[:_MOST_MESSAGES]))
+
+    def _show_name(self) -> None:
+        edit, name = self._ui.trainingNameEdit, self._presenter.name
+        text = str(edit.text)
+        is_being_typed = self._is_typing or (not text and edit.hasFocus())
+        if text != name and not is_being_typed:
+            self._is_painting = True
+            edit.setText(name)
+            self._is_painting = False
+        edit.setPlaceholderText(name)
+        say(self._ui.trainingNameErrorLabel, self._presenter.name_error)
+
+    def _show_estimate(self) -> None:
+        estimate, ui = self._presenter.estimate, self._ui
+        ui.estimateButton.setText(_("Cancel") if estimate.is_running else _("Estimate time"))
+        self.permit(ui.estimateButton, "" if estimate.is_running else self._presenter.reason_not_estimable)
+        ui.estimateLabel.setText(estimate.text)
+
+
+def _paragraph(message: Message) -> str:
+    text = escape(message.text)
+    if message.is_warning:
+        text = f'<span style="color: {_WARNING_COLOR};"><b>{escape(_("Warning:"))}</b> {text}</span>'
+    return f'<p style="margin: 2px 0px;">{text}</p>'

@@ -74,7 +74,6 @@ def find_cases(path: Union[str, Path]) -> Datalist:
 
 
 def _training_folders(folder: Path, description: Optional[Mapping[str, Any]]) -> Datalist:
-    images = {_without_channel(name, folder): image for name, image in find_images(folder / "imagesTr")}
     label_folder = folder / "labelsTr"
     label_maps = dict(find_images(label_folder)) if label_folder.is_dir() and any(label_folder.iterdir()) else {}
     if label_maps and description is None:
@@ -83,6 +82,7 @@ def _training_folders(folder: Path, description: Optional[Mapping[str, Any]]) ->
             '"labels": {"1": "pancreas"} or the like.'
         )
     labels = _labels(_by_value((description or {}).get("labels")), folder / _DATASET) if label_maps else ()
+    images = _without_channel(find_images(folder / "imagesTr"), label_maps, folder)
     cases = [
         Case(
             identifier,
@@ -95,13 +95,17 @@ def _training_folders(folder: Path, description: Optional[Mapping[str, Any]]) ->
     return _datalist(cases, labels, folder)
 
 
-def _without_channel(name: str, folder: Path) -> str:
-    base, mark, number = name.rpartition("_")
-    if not (base and mark and len(number) == 4 and number.isdecimal()):
-        return name
-    if f"{mark}{number}" != _CHANNEL:
-        raise DataError(f"'{folder}' has images of several channels, such as '{name}'; expected one channel a case.")
-    return base
+def _without_channel(
+    images: Sequence[tuple[str, Path]], label_maps: Mapping[str, Path], folder: Path
+) -> dict[str, Path]:
+    """Images by the name that their label maps have: nnU-Net appends _0000, _0001, ... for the channels of one case."""
+    names = [name for name, _ in images]
+    if any(name in label_maps for name in names) or not any(name.endswith(_CHANNEL) for name in names):
+        return dict(images)
+    others = [name for name in names if not name.endswith(_CHANNEL)]
+    if others:
+        raise DataError(f"'{folder}' has images of several channels, such as '{others[0]}'; expected one a case.")
+    return {name[: -len(_CHANNEL)]: path for name, path in images}
 
 
 def _by_value(content: Any) -> Any:

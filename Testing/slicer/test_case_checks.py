@@ -1,0 +1,324 @@
+"""What is wrong with cases is said in words, with numbers, in the row that it is about."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scene_builders import (
+    LIVER_MASK,
+    LIVER_TERMINOLOGY,
+    SHAPE_KJI,
+    TUMOR_MASK,
+    add_segmentation,
+    add_volume,
+    image_data,
+    rotated_ijk_to_ras,
+    vtk_matrix,
+)
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.case_rows import CaseRole, Severity
+from CoraNetSlicerLib.presenters.cases import CasesPresenter
+from CoraNetSlicerLib.scene.case_facts import NodeFacts
+from CoraNetSlicerLib.scene.label_files import LabelFile
+
+SEGMENTS = {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK}
+
+
+def grid(scale=1.0) -> np.ndarray:
+    return rotated_ijk_to_ras() @ np.diag([scale, scale, scale, 1.0])
+
+
+def noise(seed, mean=100.0, spread=20.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(mean, spread, SHAPE_KJI).astype(np.float32)
+
+
+@pytest.fixture
+def cases(context):
+    """Four labeled cases and three unlabeled ones of one kind."""
+    for number in range(4):
+        volume = add_volume(context, f"L{number}", noise(number), grid())
+        add_segmentation(context, f"L{number} truth", volume, SEGMENTS)
+    for number in range(3):
+        add_volume(context, f"U{number}", noise(10 + number), grid())
+    presenter = CasesPresenter(context, Parameters(context.scene))
+    presenter.add_scene_volumes()
+    yield presenter
+    presenter.close()
+
+
+def node(cases, name):
+    return next(row.volume for row in cases.rows if row.name == name)
+
+
+def truth(cases, name):
+    return next(row.segmentation for row in cases.rows if row.name == name)
+
+
+def found(cases):
+    """(row's name, severity, short words) of each finding."""
+    names = {row.key: row.name for row in cases.rows} | {"": ""}
+    return [(names[one.key], one.severity.value, one.short) for one in cases.findings]
+
+
+def text(cases):
+    """The one finding's sentence."""
+    (finding,) = cases.findings
+    assert finding.text.endswith(".")
+    assert finding.text[0].isupper() or not finding.text[0].isalpha()
+    return finding.text
+
+
+def test_good_cases_are_not_talked_about(cases):
+    assert found(cases) == []
+    assert all(row.findings == () for row in cases.rows)
+
+
+class TestNumbers:
+    def test_none_labeled(self, cases):
+        for key in "1234":
+            cases.set_role(key, CaseRole.IGNORED)
+        assert found(cases) == [("", "error", "none labeled")]
+        assert cases.reason_not_trainable == (
+            "No case is labeled; give at least one volume a segmentation. Three to ten are a good start."
+        )
+
+    def test_few_labeled_do_not_keep_from_training(self, cases):
+        for key in "34":
+            cases.set_role(key, CaseRole.IGNORED)
+        assert found(cases) == [("", "warning", "few labeled")]
+        assert text(cases).startswith("Only 2 labeled")
+        assert cases.reason_not_trainable == ""
+
+    def test_none_unlabeled(self, cases):
+        cases.remove("567")
+        assert found(cases) == [("", "warning", "none unlabeled")]
+        assert cases.reason_not_trainable == ""
+
+    def test_nothing_to_learn(self, cases):
+        for name in SEGMENTS:
+            cases.set_learned(name, False)
+        assert found(cases) == [("", "error", "nothing to learn")]
+
+    def test_many_findings_are_cut_short(self, cases, context):
+        for number in range(7):
+            volume = add_volume(context, f"X{number}", noise(30 + number), grid())
+            cases.add_volumes([volume])
+            cases.set_role(cases.rows[-1].key, CaseRole.LABELED)
+        lines = cases.findings_text.splitlines()
+        assert len(lines) == 6
+        assert lines[-1] == "... and 2 more, in the table."
+
+
+class TestSegmentations:
+    def test_no_segmentation(self, cases):
+        cases.set_role("5", CaseRole.LABELED)
+        assert found(cases) == [("U0", "error", "no segmentation")]
+        assert cases.rows[4].findings == cases.findings
+
+    def test_no_segment(self, cases, context):
+        cases.set_segmentation("5", add_segmentation(context, "bare", node(cases, "U0"), {}))
+        assert ("U0", "error", "no segment") in found(cases)
+
+    def test_names_that_differ(self, cases):
+        truth(cases, "L2").GetSegmentation().GetNthSegment(0).SetName("liver")
+        assert [one for one in found(cases) if one[0] == "L2"] == [("L2", "error", "other names")]
+        assert "'L2 truth' has no segment 'Liver', it has 'liver', 'Tumor': rename" in cases.findings_text
+        cases.set_learned("liver", False)
+        cases.set_learned("Liver", False)
+        assert found(cases) == []
+
+    def test_a_name_twice(self, cases):
+        truth(cases, "L2").GetSegmentation().GetNthSegment(1).SetName("Liver")
+        assert ("L2", "error", "name twice") in found(cases)
+
+    def test_meanings_that_differ(self, cases):
+        for name, terminology in (
+            ("L0", LIVER_TERMINOLOGY),
+            ("L1", LIVER_TERMINOLOGY.replace("10200004^Liver", "64033007^Kidney")),
+        ):
+            truth(cases, name).GetSegmentation().GetNthSegment(0).SetTerminology(terminology)
+        assert found(cases) == [("", "error", "segments differ")]
+        assert "another terminology in 'L1 truth'" in text(cases)
+
+    def test_an_empty_label(self, cases):
+        for index in range(2):
+            labelmap = truth(cases, "L1").GetSegmentation().GetNthSegment(index).GetRepresentation("Binary labelmap")
+            vtk_to_numpy(labelmap.GetPointData().GetScalars())[:] = 0
+            labelmap.Modified()
+        assert found(cases) == [("L1", "error", "empty")]
+        assert text(cases) == "'L1 truth' is empty: paint what is to be learned, or make 'L1' unlabeled."
+
+    def test_a_segment_that_was_never_painted(self, cases):
+        segmentation = truth(cases, "L1").GetSegmentation()
+        segmentation.RemoveSegment(segmentation.GetNthSegmentID(1))
+        segmentation.AddEmptySegment("new", "Tumor")
+        assert found(cases) == [("L1", "warning", "partly empty")]
+        assert "'Tumor' is empty in 'L1 truth': this teaches that 'L1' has none of it." in text(cases)
+
+    def test_one_voxel_is_not_empty(self, cases, context):
+        volume = node(cases, "U0")
+        for spot in (0, 4321, -1):
+            mask = np.zeros(SHAPE_KJI, bool)
+            mask.flat[spot] = True
+            drawn = add_segmentation(context, "dot", volume, {"Liver": mask, "Tumor": TUMOR_MASK})
+            assert NodeFacts().of_segmentation(drawn).empty == ()
+
+    def test_segments_of_one_layer_are_told_apart(self, context, cases):
+        drawn = add_segmentation(context, "layer", node(cases, "U0"), {"Liver": LIVER_MASK})
+        segmentation = drawn.GetSegmentation()
+        shared = segmentation.GetNthSegment(0).GetRepresentation("Binary labelmap")
+        other = type(segmentation.GetNthSegment(0))()
+        other.SetName("Tumor")
+        other.SetLabelValue(2)
+        other.AddRepresentation("Binary labelmap", shared)
+        segmentation.AddSegment(other)
+        assert NodeFacts().of_segmentation(drawn).empty == ("Tumor",)
+
+    def test_surfaces_alone_are_not_empty(self, cases):
+        segmentation = truth(cases, "L0").GetSegmentation()
+        segmentation.CreateRepresentation("Closed surface", True)
+        segmentation.SetSourceRepresentationName("Closed surface")
+        segmentation.RemoveRepresentation("Binary labelmap")
+        assert found(cases) == []
+
+    def test_a_segmentation_that_lies_elsewhere(self, cases, context):
+        far = context.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        matrix = np.eye(4)
+        matrix[:3, 3] = (0, 0, 500)
+        far.SetMatrixTransformToParent(vtk_matrix(matrix))
+        truth(cases, "L3").SetAndObserveTransformNodeID(far.GetID())
+        assert found(cases) == [("L3", "error", "lies elsewhere")]
+        assert text(cases) == "'L3 truth' does not overlap 'L3'; choose the segmentation that was drawn on it."
+        node(cases, "L3").SetAndObserveTransformNodeID(far.GetID())
+        assert found(cases) == []
+
+    def test_a_segmentation_drawn_on_coarser_voxels(self, cases, context):
+        coarse = add_volume(context, "coarse", np.zeros((7, 10, 13), np.uint8), grid(2.0))
+        mask = np.ones((7, 10, 13), bool)
+        cases.set_segmentation("1", add_segmentation(context, "rough", coarse, {"Liver": mask, "Tumor": mask}))
+        assert found(cases) == [("L0", "warning", "other grid")]
+        assert "drawn on voxels of 1.8 x 2.6 x 4.8 mm, 'L0' has 0.9 x 1.3 x 2.4 mm" in text(cases)
+
+
+class TestVolumes:
+    def test_a_volume_that_lost_its_voxels(self, cases):
+        node(cases, "U1").SetAndObserveImageData(None)
+        assert found(cases) == [("U1", "error", "cannot be used")]
+        assert text(cases) == "The volume 'U1' has no voxels; load its image first."
+
+    def test_another_spacing(self, cases):
+        node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
+        assert found(cases) == [("U1", "warning", "other spacing")]
+        assert "'U1' has voxels of 2.7 x 3.9 x 7.2 mm, the others of about 0.9 x 1.3 x 2.4 mm" in text(cases)
+
+    def test_slices_along_another_axis_are_no_other_spacing(self, cases):
+        turned = np.eye(4)
+        turned[:3, :3] = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]])
+        node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(rotated_ijk_to_ras() @ turned))
+        assert found(cases) == []
+
+    @pytest.mark.parametrize(("mean", "spread"), [(1100.0, 20.0), (100.0, 200.0), (1000.0, 200.0), (100.0, 2.0)])
+    def test_other_grey_values(self, cases, mean, spread):
+        node(cases, "U1").SetAndObserveImageData(image_data(noise(11, mean, spread)))
+        assert found(cases) == [("U1", "warning", "other grey values")]
+        assert "'U1' has grey values from " in text(cases)
+        assert "the others from about 59" in text(cases)
+
+    @pytest.mark.parametrize(("mean", "spread"), [(150.0, 30.0), (60.0, 12.0)])
+    def test_scanners_differ_a_little(self, cases, mean, spread):
+        node(cases, "U1").SetAndObserveImageData(image_data(noise(11, mean, spread)))
+        assert found(cases) == []
+
+    def test_an_image_of_one_value(self, cases):
+        node(cases, "U1").SetAndObserveImageData(image_data(np.full(SHAPE_KJI, 7, np.int16)))
+        assert ("U1", "warning", "one grey value") in found(cases)
+
+    def test_voxels_that_are_not_numbers_do_no_harm(self, cases):
+        spoiled = noise(11)
+        spoiled[:, :5] = np.nan
+        node(cases, "U1").SetAndObserveImageData(image_data(spoiled))
+        assert found(cases) == []
+
+    def test_of_two_nobody_is_the_outlier(self, cases):
+        node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
+        cases.remove(["1", "2", "3", "4", "5"])
+        assert [one[2] for one in found(cases)] == ["none labeled"]
+
+    def test_an_ignored_case_may_be_anything(self, cases):
+        node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
+        cases.set_role("6", CaseRole.IGNORED)
+        assert found(cases) == []
+
+
+class TestTwice:
+    def test_the_same_voxels(self, cases):
+        node(cases, "U2").SetAndObserveImageData(image_data(noise(0)))
+        assert found(cases) == [("U2", "error", "twice")]
+        assert text(cases).startswith("'U2' is the same image as 'L0'")
+        cases.set_role("7", CaseRole.IGNORED)
+        assert found(cases) == []
+
+    def test_almost_the_same_voxels_are_another_image(self, cases):
+        almost = noise(0)
+        # Between two voxels of the sample.
+        almost.flat[1] += 1
+        node(cases, "U2").SetAndObserveImageData(image_data(almost))
+        assert found(cases) == []
+
+    def test_the_same_file(self, cases, context, tmp_path):
+        path = tmp_path / "scan.nrrd"
+        path.write_bytes(b"")
+        storage = context.scene.AddNewNodeByClass("vtkMRMLVolumeArchetypeStorageNode")
+        storage.SetFileName(str(path))
+        node(cases, "U2").SetAndObserveStorageNodeID(storage.GetID())
+        cases.add_files(tmp_path)
+        assert ("scan", "error", "twice") in found(cases)
+        assert "'scan' is the same image as 'U2'" in cases.findings_text
+
+
+class TestFiles:
+    def test_files_that_are_gone(self, cases, context, tmp_path):
+        image, label = tmp_path / "a.nrrd", tmp_path / "l.nrrd"
+        for path in (image, label):
+            path.write_bytes(b"")
+        cases.add_files(image)
+        label_file = LabelFile(str(label), {1: "Liver", 2: "Tumor"})
+        cases.set_segmentation(cases.rows[-1].key, label_file)
+        assert found(cases) == []
+        image.unlink(), label.unlink()
+        cases.restore()
+        assert found(cases) == [("a", "error", "file missing"), ("a", "error", "label missing")]
+
+    def test_values_without_the_wanted_names(self, cases, tmp_path):
+        (tmp_path / "a.nrrd").write_bytes(b"")
+        cases.add_files(tmp_path / "a.nrrd")
+        cases.set_segmentation(cases.rows[-1].key, LabelFile(str(tmp_path / "a.nrrd"), {1: "Liver"}))
+        assert ("a", "error", "other names") in found(cases)
+
+    def test_an_image_on_disk_has_no_segmentation_of_the_scene(self, cases, context, tmp_path):
+        (tmp_path / "a.nrrd").write_bytes(b"")
+        cases.add_files(tmp_path / "a.nrrd")
+        cases.set_segmentation(cases.rows[-1].key, add_segmentation(context, "s", node(cases, "U0"), SEGMENTS))
+        assert found(cases) == [("a", "error", "not loaded")]
+
+
+def test_errors_come_first(cases):
+    node(cases, "L0").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
+    cases.set_role("7", CaseRole.VALIDATION)
+    severities = [finding.severity for finding in cases.findings]
+    assert severities[0] is Severity.ERROR
+    assert Severity.WARNING in severities
+    assert severities == sorted(severities, key=lambda one: one is not Severity.ERROR)
+
+
+def test_facts_are_found_once_until_the_node_changes(context):
+    facts = NodeFacts()
+    volume = add_volume(context, "V", noise(1), grid())
+    first = facts.of_volume(volume)
+    assert facts.of_volume(volume) is first
+    volume.SetAndObserveImageData(image_data(noise(2)))
+    assert facts.of_volume(volume).digest != first.digest
+    facts.forget()
+    assert facts.of_volume(volume) is not first

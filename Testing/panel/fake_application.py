@@ -24,7 +24,6 @@ class FakeApplication:
         restarts: how often a restart was asked for.
         extension: the module of Slicer's PyTorch extension; None: it is not installed.
         python: the application's own Python; None: it has none.
-        pytorch: the module of the PyTorch extension; None: it is not installed.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -37,7 +36,6 @@ class FakeApplication:
         self.restarts = 0
         self.extension: Any = None
         self.python: str | None = sys.executable
-        self.pytorch: Any = None
         self._timers: list[Any] = []
 
     # -- asking a person
@@ -114,12 +112,6 @@ class FakeApplication:
 
     def pytorch_utils(self) -> Any:
         return self.extension
-
-    def install_extension(self, name: str) -> str:
-        return str(self._answer("install_extension", "", name))
-
-    def pytorch_utils(self) -> Any:
-        return self.pytorch
 
     def install_extension(self, name: str) -> str:
         return str(self._answer("install_extension", "", name))

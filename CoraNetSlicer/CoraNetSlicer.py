@@ -69,6 +69,7 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self.panel = None
         self.closing = None
+        self.ui = None
         self._form = None
         ScriptedLoadableModuleWidget.__init__(self, parent)  # without a parent, it calls setup
 
@@ -83,8 +84,9 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._form.setMRMLScene(slicer.mrmlScene)
         self.layout.addWidget(self._form)
         application = Application()
+        self.ui = slicer.util.childWidgetVariables(self._form)
         self.logic = CoraNetSlicerLogic()
-        self.panel = Panel(slicer.util.childWidgetVariables(self._form), self.logic, application)
+        self.panel = Panel(self.ui, self.logic, application)
         window = None if slicer.app.testingEnabled() else slicer.util.mainWindow()
         self.closing = Closing(window, self.logic.runningJobs, application)
         for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
@@ -114,7 +116,9 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.cleanup()
         if self.logic is not None:
             self.logic.close()
-        self.closing = self.panel = self.logic = None
+        if self._form is not None:
+            self._form.setMRMLScene(None)
+        self.closing = self.panel = self.logic = self.ui = self._form = None
 
     def onReload(self):
         """Reload, with this file, everything it is made of."""

@@ -1,26 +1,148 @@
-"""In the running application: the panel opens, shows a folder without a job, and reloads. Run by ctest."""
+"""In the running application: the panel opens, says what is wrong, goes the whole way by clicks, and reloads.
+
+Run by ctest, or by hand with `Slicer --testing --python-script CoraNetSlicerPanelTest.py`. CORANET_TEST_PYTHON names a
+Python with PyTorch and MONAI for the whole way; without it, the application's own must have them.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
+import time
 import unittest
+from pathlib import Path
 
 import slicer
+
+LONGEST_S = 600.0
+STEPS = {
+    "training.pretraining_steps": "60",
+    "training.self_training_steps": "20",
+    "training.checkpoint_interval": "5",
+    "training.log_interval": "2",
+    "training.snapshot_interval": "10",
+    "data.patch_size_kji": "16, 16, 16",
+    "network.base_filters": "4",
+    "network.levels": "2",
+    "machine.device": "cpu",
+}
+
+
+def wait_until(condition, seconds=LONGEST_S) -> None:
+    """Let the application work until something has come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds} s in vain")
+        slicer.app.processEvents()
+        time.sleep(0.02)
 
 
 class CoraNetSlicerPanelTest(unittest.TestCase):
     def setUp(self):
+        slicer.mrmlScene.Clear(0)
         slicer.util.selectModule("CoraNetSlicer")
-        self.panel = slicer.modules.coranetslicer.widgetRepresentation().self().jobPanel
+        self.folder = Path(tempfile.mkdtemp(prefix="CoraNetSlicer ")).resolve()
+        self.jobs_folder_before = self.ui.jobsFolderEdit.currentPath
+        self.ui.jobsFolderEdit.setCurrentPath(str(self.folder))
 
-    def status(self) -> str:
-        return slicer.util.findChild(slicer.modules.coranetslicer.widgetRepresentation(), "statusLabel").text
+    def tearDown(self):
+        self.ui.jobsFolderEdit.setCurrentPath(self.jobs_folder_before)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def test_a_folder_without_a_job_is_said(self):
-        self.panel.showFolder(tempfile.gettempdir())
-        self.assertIsNone(self.panel.handle)
-        self.assertEqual(self.status(), "Choose the folder of a job.")
+    @property
+    def widget(self):
+        return slicer.modules.coranetslicer.widgetRepresentation().self()
+
+    @property
+    def panel(self):
+        return self.widget.panel
+
+    @property
+    def ui(self):
+        return self.widget.ui
+
+    def click(self, button):
+        self.assertTrue(button.isEnabled(), f"{button.objectName}: {button.toolTip}")
+        button.click()
+        slicer.app.processEvents()
+
+    def test_every_button_that_cannot_be_clicked_says_why(self):
+        for name in ("trainButton", "stopTrainingButton", "resumeTrainingButton", "segmentButton", "showJobButton"):
+            button = getattr(self.ui, name)
+            self.assertFalse(button.isEnabled(), name)
+            self.assertTrue(button.toolTip, name)
+
+    def test_a_folder_that_cannot_be_used_is_said_beside_the_field(self):
+        self.ui.jobsSection.collapsed = False
+        self.ui.jobsFolderEdit.setCurrentPath(__file__)
+        self.assertIn("file", self.ui.jobsFolderErrorLabel.text)
+        self.ui.jobsFolderEdit.setCurrentPath(str(self.folder))
+        self.assertEqual(self.ui.jobsFolderErrorLabel.text, "")
 
     def test_the_module_reloads(self):
-        slicer.modules.coranetslicer.widgetRepresentation().self().onReload()
-        self.assertEqual(self.status(), "Choose the folder of a job.")
+        before = self.panel
+        self.widget.onReload()
+        slicer.app.processEvents()
+        self.assertIsNot(self.panel, before)
+        self.assertEqual(self.ui.jobsTable.rowCount, 0)
+
+    def test_the_phantom_is_among_the_sample_data(self):
+        names = [source.sampleName for source in slicer.modules.sampleDataSources.get("CoraNet", [])]
+        self.assertEqual(names, ["CoraNet phantom"])
+
+    def test_the_whole_way_by_clicks(self):
+        self.make_the_environment_ready()
+        self.widget.logic.loadPhantom(labeled=2, unlabeled=2)
+        self.click(self.ui.addVolumesButton)
+        self.assertEqual(self.ui.casesTable.rowCount, 4)
+        for name, text in STEPS.items():
+            self.panel.training.settings.set_text(name, text)
+        self.click(self.ui.trainButton)
+        wait_until(lambda: self.panel.training.progress > 0.05)
+        self.assertGreater(self.ui.trainingProgressBar.value, 0)
+        self.click(self.ui.stopTrainingButton)
+        wait_until(lambda: not self.panel.training.reason_not_resumable)
+        self.click(self.ui.resumeTrainingButton)
+        wait_until(lambda: self.panel.training.handle.status.is_over)
+        self.assertEqual(self.panel.training.handle.status.value, "finished", self.panel.training.handle.logTail())
+        self.click(self.ui.showCurvesButton)
+        self.segment()
+        self.find_it_again_under_jobs()
+
+    def make_the_environment_ready(self):
+        python = os.environ.get("CORANET_TEST_PYTHON")
+        if python:
+            self.panel.environment.choose("other")
+            self.panel.environment.set_python(python)
+        wait_until(lambda: not self.panel.environment.is_examining, 300)
+        if self.panel.environment.reason_not_ready:
+            self.skipTest(f"the engine cannot run: {self.panel.environment.reason_not_ready}")
+
+    def segment(self):
+        self.ui.modelCombo.setCurrentIndex(0)
+        volume = slicer.util.getNode("Phantom 04")
+        self.ui.segmentVolumeSelector.setCurrentNode(volume)
+        self.click(self.ui.segmentButton)
+        wait_until(lambda: self.ui.overlaysTable.rowCount > 0)
+        self.assertGreaterEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 4)
+
+    def find_it_again_under_jobs(self):
+        self.ui.jobsSection.collapsed = False
+        self.click(self.ui.refreshJobsButton)
+        self.assertEqual(self.ui.jobsTable.rowCount, 2)
+        self.widget.onReload()
+        slicer.app.processEvents()
+        self.ui.jobsSection.collapsed = False
+        kinds = [self.ui.jobsTable.item(row, 1).text() for row in range(self.ui.jobsTable.rowCount)]
+        self.ui.jobsTable.selectRow(kinds.index("Training"))
+        self.click(self.ui.showJobButton)
+        self.assertEqual(self.ui.trainingProgressBar.value, self.ui.trainingProgressBar.maximum)
+
+
+if __name__ == "__main__":
+    result = unittest.TextTestRunner(verbosity=2).run(
+        unittest.defaultTestLoader.loadTestsFromTestCase(CoraNetSlicerPanelTest)
+    )
+    slicer.util.exit(0 if result.wasSuccessful() else 1)

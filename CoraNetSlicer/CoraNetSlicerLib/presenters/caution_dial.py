@@ -58,6 +58,11 @@ class CautionDial:
         return reason_no_map(self._loaded) or segment_row(self._loaded, UNCERTAIN).reason
 
     @property
+    def reason_not_resettable(self) -> str:
+        """Why there is nothing to reset; "" if there is."""
+        return self.reason or ("" if self.is_moved else _("The region is drawn as it was computed."))
+
+    @property
     def value(self) -> float:
         """The caution that is drawn, or will be in a moment: natural logarithm of a cost ratio."""
         return 0.0 if self.reason else self._wanted

@@ -100,9 +100,10 @@ class OverlaysPresenter:
         Raises:
             DataError: it is not in the scene.
         """
+        before = self.current
+        self._look()
         if key not in self._results:
             raise DataError(_("This result is not in the scene any more; choose another."))
-        before = self.current
         self._key = key
         self._parameters.set_nodes(_SHOWN_ROLE, [self.current.segmentation])
         for other, loaded in self._results.items():

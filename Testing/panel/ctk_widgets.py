@@ -68,6 +68,9 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
         self._forcing = True
         child.setVisible(not self._collapsed and shown is not False)
         self._forcing = False
+        if shown is not False:
+            # As CTK does: a child that is hidden on purpose while all is folded away must hear of it.
+            child.setAttribute(Qt.WidgetAttribute.WA_WState_ExplicitShowHide, False)
 
     def childEvent(self, event) -> None:  # noqa: N802
         child = event.child()

@@ -191,5 +191,6 @@ class EnvironmentSection(Section):
         for widget in self._row_widgets:  # what is in them goes with them
             widget.setVisible(False)
             layout.removeWidget(widget)
+            widget.setParent(None)
             widget.deleteLater()
         self._row_widgets, self._buttons, self._rows = [], [], []

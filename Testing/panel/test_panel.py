@@ -1,0 +1,221 @@
+"""The panel as a whole: who hears of what happens in another section, and what it finds when it is opened."""
+
+from __future__ import annotations
+
+import pytest
+from clicks import cells, click
+from form import child_widget_variables, load_ui
+from job_fixtures import a_training_job, fake_runner, wait_until
+from made_up_jobs import a_segmentation, a_training
+from scene_builders import SHAPE_KJI, add_volume
+
+from coranet.job import Job, JobKind, JobStatus
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.panel.panel import Panel
+from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+
+
+class LogicOfFakeEngine(CoraNetLogic):
+    """Keeps to the fake engine, whatever Python the panel chooses, and remembers the choice."""
+
+    def useInterpreter(self, interpreter) -> None:  # noqa: N802
+        self.interpreters = [*getattr(self, "interpreters", []), interpreter]
+
+
+@pytest.fixture(autouse=True)
+def an_empty_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+
+@pytest.fixture
+def logic(context, awkward_path):
+    logic = LogicOfFakeEngine(context, fake_runner(), awkward_path / "jobs", makeTicker=lambda: QtTicker(50))
+    yield logic
+    for job in logic.runningJobs():
+        job.cancel()
+        job.wait(20)
+    logic.close()
+
+
+@pytest.fixture
+def open_panel(context, logic, application):
+    """Opens a panel with a form of its own, as an application does that is started anew; closes it in the end."""
+    opened = []
+
+    def open_one(logic=logic):
+        form = load_ui()
+        form.setMRMLScene(context.scene)
+        form.resize(480, 1400)
+        form.show()
+        panel = Panel(child_widget_variables(form), logic, application)
+        opened.append((panel, form))
+        return panel
+
+    yield open_one
+    for panel, form in opened:
+        panel.cleanup()
+        form.setMRMLScene(None)
+
+
+def ui_of(panel):
+    return panel._jobs_section._ui
+
+
+def a_running_training(logic, name: str = "long") -> Job:
+    job = a_training_job(logic.jobsFolder / name)
+    fake_runner(FAKE_STEPS="100000").start(job)
+    wait_until(lambda: any(event.type == "progress" for event in job.read_events()))
+    return job
+
+
+class TestOpening:
+    def test_an_untouched_scene_stays_untouched(self, open_panel, context):
+        before = context.scene.GetNumberOfNodes()
+        open_panel()
+        assert context.scene.GetNumberOfNodes() == before
+
+    def test_a_training_that_runs_is_in_sight_at_once(self, open_panel, logic, process_events):
+        job = a_running_training(logic)
+        panel = open_panel()
+        assert panel.training.handle.folder == job.folder
+        before = panel.training.handle.progress
+        process_events(until=lambda: panel.training.handle.progress > before)
+
+    def test_a_training_that_is_over_is_left_in_the_list(self, open_panel, logic):
+        a_training(logic.jobsFolder / "old")
+        panel = open_panel()
+        assert panel.training.handle is None
+        assert [row.name for row in panel.jobs.rows] == ["old"]
+
+    def test_what_the_scene_remembers_comes_before_what_runs(self, open_panel, logic):
+        old = a_training(logic.jobsFolder / "old")
+        first = open_panel()
+        first.open_job(logic.attach(old.folder))
+        a_running_training(logic)
+        assert open_panel().training.handle.folder == old.folder
+
+    def test_a_second_panel_takes_over_with_its_curves(self, open_panel, logic, context, application, process_events):
+        job = a_running_training(logic)
+        first = open_panel()
+        process_events(until=lambda: first.training.handle.progress > 0)
+        first.cleanup()
+        logic.close()
+        anew = LogicOfFakeEngine(context, fake_runner(), logic.jobsFolder, makeTicker=lambda: QtTicker(50))
+        second = open_panel(anew)
+        assert second.training.handle.folder == job.folder
+        assert second.training.handle.status is JobStatus.RUNNING
+        process_events(until=lambda: not second.training.reason_no_curves)
+        click(ui_of(second).showCurvesButton)
+        (chart,) = [what for name, what in application.shown if name == "show_chart"]
+        table = chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+        assert table.GetNumberOfRows() > 1
+        anew.close()
+
+
+class TestWiring:
+    def test_a_job_is_shown_in_its_section(self, open_panel, logic):
+        training = a_training(logic.jobsFolder / "training")
+        segmentation = a_segmentation(logic.jobsFolder / "segmentation")
+        panel = open_panel()
+        ui = ui_of(panel)
+        ui.jobsSection.setCollapsed(False)
+        for job in (training, segmentation):
+            row = [line[0] for line in cells(ui.jobsTable)].index(job.folder.name)
+            ui.jobsTable.selectRow(row)
+            click(ui.showJobButton)
+        assert panel.training.handle.folder == training.folder
+        assert panel.segmentation.handle.folder == segmentation.folder
+
+    def test_a_training_that_ends_is_in_list_and_models(self, open_panel, logic, process_events, monkeypatch):
+        panel = open_panel()
+        refreshed = []
+        monkeypatch.setattr(panel.segmentation, "refresh_models", lambda: refreshed.append(1))
+        job = a_training_job(logic.jobsFolder / "short")
+        handle = logic.attach(job.folder)
+        handle.resume()
+        panel.open_job(handle)
+        process_events(until=lambda: handle.status.is_over)
+        process_events(until=lambda: refreshed)
+        assert [row.state for row in panel.jobs.rows] == ["finished"]
+
+    def test_another_jobs_folder_brings_other_models(self, open_panel, tmp_path):
+        a_training(tmp_path / "elsewhere" / "a model")
+        panel = open_panel()
+        assert panel.segmentation.models == () or list(panel.segmentation.models) == []
+        panel.jobs.set_folder(str(tmp_path / "elsewhere"))
+        assert [model.name for model in panel.segmentation.models] == ["a model"]
+
+    def test_jobs_run_with_the_python_of_the_environment(self, open_panel, logic, process_events):
+        panel = open_panel()
+        process_events(until=lambda: panel.environment.interpreter is not None, timeout=120)
+        process_events(until=lambda: getattr(logic, "interpreters", []))
+        assert logic.interpreters[-1] == panel.environment.interpreter
+
+
+class TestTheScene:
+    def test_closing_the_scene_empties_the_sections(self, open_panel, logic, context):
+        panel = open_panel()
+        import numpy as np
+
+        add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.int16), np.eye(4))
+        click(ui_of(panel).addVolumesButton)
+        assert len(panel.cases.rows) == 1
+        context.scene.Clear(0)
+        panel.restore()
+        assert panel.cases.rows == ()
+        assert cells(ui_of(panel).casesTable) == []
+
+    def test_a_running_training_stays_in_sight_when_the_scene_is_closed(self, open_panel, logic, context):
+        job = a_running_training(logic)
+        panel = open_panel()
+        context.scene.Clear(0)
+        panel.restore()
+        assert panel.training.handle.folder == job.folder
+
+    def test_it_comes_back_with_the_scene(self, open_panel, logic, context, awkward_path):
+        import numpy as np
+
+        old = a_training(logic.jobsFolder / "old")
+        panel = open_panel()
+        add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.int16), np.eye(4))
+        click(ui_of(panel).addVolumesButton)
+        panel.open_job(logic.attach(old.folder))
+        panel.cleanup()
+        again = open_panel()
+        assert [row.name for row in again.cases.rows] == ["Patient 1"]
+        assert again.training.handle.folder == old.folder
+
+
+class TestClosing:
+    def test_after_cleaning_up_nothing_happens(self, open_panel, logic, context, process_events, slot_errors):
+        import numpy as np
+
+        a_running_training(logic)
+        panel = open_panel()
+        panel.cleanup()
+        panel.cleanup()
+        before = cells(ui_of(panel).jobsTable)
+        a_training(logic.jobsFolder / "late")
+        add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.int16), np.eye(4))
+        ui_of(panel).addVolumesButton.click()
+        ui_of(panel).refreshJobsButton.click()
+        process_events()
+        assert cells(ui_of(panel).jobsTable) == before
+        assert cells(ui_of(panel).casesTable) == []
+        assert slot_errors == []
+
+    def test_out_of_sight_the_list_of_jobs_rests(self, open_panel, logic):
+        panel = open_panel()
+        ui_of(panel).jobsSection.setCollapsed(False)
+        panel.set_active(False)
+        assert not panel.jobs._is_watched
+        panel.set_active(True)
+        assert panel.jobs._is_watched
+
+    def test_a_job_of_a_kind_goes_to_its_section(self, open_panel, logic):
+        panel = open_panel()
+        handle = logic.attach(a_training(logic.jobsFolder / "one").folder)
+        assert handle.kind is JobKind.TRAIN
+        panel.open_job(handle)
+        assert panel.training.handle is handle

@@ -254,6 +254,19 @@ def test_deleted_volumes_vanish(filled, ui, context, process_events):
     assert ui.dataSummaryLabel.text.startswith("Add volumes")
 
 
+def test_many_rows_are_painted_a_few_at_a_time(section, ui, cases, tmp_path, process_events):
+    for number in range(50):
+        (tmp_path / f"{number:02d}.nrrd").write_bytes(b"")
+    cases.add_files(tmp_path)
+    process_events(until=lambda: ui.casesTable.rowCount == 50)
+    assert [row[0] for row in cells(ui.casesTable)] == [f"{number:02d}" for number in range(50)]
+    kept = combo(ui, 49, 1)
+    cases.remove(["3", "7"])
+    process_events()
+    assert ui.casesTable.rowCount == 48
+    assert combo(ui, 47, 1) is kept
+
+
 def test_another_panel_shows_what_the_scene_remembers(filled, section, ui, context, application, process_events):
     choose(combo(ui, 4, 1), "Ignore")
     process_events()

@@ -15,6 +15,8 @@ from ..translation import _
 
 _VOLUME, _ROLE, _SEGMENTATION, _CHECK = range(4)
 _ROLES = list(CaseRole)
+# Each takes a few milliseconds, in which the application does not answer.
+_ROWS_AT_A_TIME = 20
 # Readable on light and on dark ground.
 _COLORS = {Severity.ERROR: (204, 51, 51), Severity.WARNING: (191, 128, 0)}
 
@@ -49,35 +51,47 @@ class CasesTable:
         """Key of the row of a number."""
         return self._rows[number].key
 
-    def show(self) -> None:
-        """Paint the rows; widgets are made anew only where cases came or went."""
+    def show(self) -> bool:
+        """Paint the rows; those that stay keep their widgets, and of many new ones only some are made at a time.
+
+        Returns:
+            Whether all are painted; if not, call it again.
+        """
         rows = self._presenter.rows
         self._is_painting = True
         try:
-            if [row.key for row in self._rows] != [row.key for row in rows]:
-                self._rebuild(rows)
+            self._remove_all_but([row.key for row in rows])
+            for row in rows[len(self._rows) :][:_ROWS_AT_A_TIME]:
+                self._append(row.key)
             for widgets, row in zip(self._rows, rows):
                 widgets.show(row, self._presenter.segmentation_choices(row.key))
         finally:
             self._is_painting = False
+        return len(self._rows) == len(rows)
 
     def clear(self) -> None:
         """Take all rows off."""
-        self._rebuild(())
+        self._remove_all_but([])
 
-    def _rebuild(self, rows: Sequence[CaseRow]) -> None:
-        self._table.setRowCount(0)
-        self._table.setRowCount(len(rows))
-        self._rows = []
-        for number, row in enumerate(rows):
-            made = _Row(row.key)
-            made.role.currentIndexChanged.connect(partial(self._on_role, made))
-            made.segmentation.currentIndexChanged.connect(partial(self._on_segmentation, made))
-            self._table.setItem(number, _VOLUME, made.volume)
-            self._table.setItem(number, _CHECK, made.check)
-            self._table.setCellWidget(number, _ROLE, made.role)
-            self._table.setCellWidget(number, _SEGMENTATION, made.segmentation)
-            self._rows.append(made)
+    def _remove_all_but(self, keys: Sequence[str]) -> None:
+        for number in reversed(range(len(self._rows))):
+            if self._rows[number].key not in keys:
+                self._table.removeRow(number)
+                del self._rows[number]
+        if [row.key for row in self._rows] != list(keys[: len(self._rows)]):
+            self._table.setRowCount(0)
+            self._rows.clear()
+
+    def _append(self, key: str) -> None:
+        made, number = _Row(key), len(self._rows)
+        made.role.currentIndexChanged.connect(partial(self._on_role, made))
+        made.segmentation.currentIndexChanged.connect(partial(self._on_segmentation, made))
+        self._table.setRowCount(number + 1)
+        self._table.setItem(number, _VOLUME, made.volume)
+        self._table.setItem(number, _CHECK, made.check)
+        self._table.setCellWidget(number, _ROLE, made.role)
+        self._table.setCellWidget(number, _SEGMENTATION, made.segmentation)
+        self._rows.append(made)
 
     def _on_role(self, row: _Row, *_sent: Any) -> None:
         if not self._is_painting:

@@ -120,7 +120,8 @@ class DataSection(Section):
         if self._is_closed:
             return
         ui, presenter = self._ui, self._presenter
-        self._table.show()
+        if not self._table.show():
+            self._on_changed()
         self._show_segments()
         self._show_removable()
         self.permit(ui.addVolumesButton, presenter.reason_not_addable)

@@ -58,9 +58,10 @@ class CasesPresenter:
         self._facts = NodeFacts()
         self._files: dict[str, bool] = {}
         self._rows: list[CaseRow] = []
-        # Both are made when somebody asks, and again after a change.
+        # These are made when somebody asks, and again after a change.
         self._report: Optional[CaseReport] = None
         self._offered: Optional[list[Any]] = None
+        self._owners: dict[str, str] = {}
         self._watch = NodeWatch(context.scene, on_nodes=self._on_nodes, on_scene=self.restore)
         self.restore()
 
@@ -123,8 +124,8 @@ class CasesPresenter:
             return []
         if self._offered is None:
             self._offered = segmentations(self._context.scene)
-        taken = {node.GetID() for other in self._rows if other.key != key for node in other.nodes}
-        return [node for node in self._offered if node.GetID() not in taken]
+            self._owners = {node.GetID(): row.key for row in self._rows for node in row.nodes}
+        return [node for node in self._offered if self._owners.get(node.GetID(), key) == key]
 
     def training_nodes(self) -> TrainingNodes:
         """What logic.train and TrainingExport learn from.

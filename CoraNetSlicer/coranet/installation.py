@@ -124,11 +124,13 @@ def _install_beside(name: str, wish: Wish, pip: Pip) -> None:
         return
     # With --target, pip would fetch every dependency again, PyTorch too. So ask what is missing, and fetch just that.
     answer = pip.tools / "resolved.json"
-    pip.run(["install", "--dry-run", "--quiet", "--report", str(answer), *frozen, *source, requirement(name)])
+    ask = ["install", "--dry-run", "--upgrade", "--quiet", "--report", str(answer)]
+    pip.run([*ask, *frozen, *source, requirement(name)])
     found = [one["metadata"] for one in json.loads(answer.read_text(encoding="utf-8"))["install"]]
-    exact = [f"{one['name']}=={one['version']}" for one in found]
-    if exact:
-        pip.run(["install", "--no-deps", *_into(wish.folder), *source, *exact])
+    exact = {one["name"].lower(): f"{one['name']}=={one['version']}" for one in found}
+    # The newest that fits may be elsewhere, among packages that are none of ours.
+    exact.setdefault(name.lower(), requirement(name))
+    pip.run(["install", "--no-deps", *_into(wish.folder), *source, *exact.values()])
 
 
 def _frozen(names: Sequence[str], pip: Pip) -> list[str]:

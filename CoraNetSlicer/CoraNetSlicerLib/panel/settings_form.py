@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from html import escape
 from typing import Any
 
 import qt
@@ -10,8 +11,6 @@ import qt
 from ..presenters.training_settings import SettingField, TrainingSettings, setting_fields
 from ..translation import _
 from .section import say
-
-_OVERRIDDEN = "font-weight: bold;"
 
 
 class SettingRow:
@@ -27,7 +26,8 @@ class SettingRow:
         self.field = field
         self._settings = settings
         self._is_painting = False
-        self.label = qt.QLabel(field.label)
+        self.label = qt.QLabel()
+        self.label.setTextFormat(qt.Qt.RichText)
         self.label.setToolTip(field.tool_tip)
         self.box = qt.QWidget()
         self._edit = qt.QComboBox() if field.choices else qt.QLineEdit()
@@ -65,7 +65,8 @@ class SettingRow:
         self._is_painting = False
         error = self._settings.error(name)
         say(self._error, error[:1].upper() + error[1:])
-        self.label.setStyleSheet(_OVERRIDDEN if self._settings.is_overridden(name) or error else "")
+        is_changed = bool(error) or self._settings.is_overridden(name)
+        self.label.setText(f"<b>{escape(self.field.label)}</b>" if is_changed else escape(self.field.label))
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the row."""

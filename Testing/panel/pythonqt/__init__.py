@@ -14,12 +14,15 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from .binding import proxy_of, unwrap, wrap, wrapper_class
 from .dialogs import dialogs
+from .shared_objects import keep_alive
 from .values import slot_errors
 
 __all__ = ["dialogs", "install", "proxy_of", "slot_errors", "unwrap", "wrap", "wrapper_class"]
 
 # Not in the `qt` of Slicer 5.8.
 _MISSING = {"QThread"}
+
+keep_alive()
 
 
 class _Module(types.ModuleType):

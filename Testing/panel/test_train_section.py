@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from clicks import choose, click, entries, greyed, tool_tip
+from job_fixtures import a_training_job, fake_runner
+from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
+
+from coranet.config import TrainConfig
+from coranet.events import Losses, Started, Warned
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.notification import Signal
+from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+from CoraNetSlicerLib.panel.train_section import TrainSection
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.cases import CasesPresenter
+from CoraNetSlicerLib.presenters.training import TrainingPresenter
+from CoraNetSlicerLib.presenters.training_settings import setting_fields
+
+STEPS = "training.self_training_steps"
+
+
+class Environment:
+    """Says that the engine can run."""
+
+    def __init__(self):
+        self.changed = Signal()
+        self.reason_not_ready = ""
+
+
+class Stage:
+    """The section with all that is around it."""
+
+    def __init__(self, ui, context, application, logic):
+        self.ui, self.context, self.logic = ui, context, logic
+        self.parameters = Parameters(context.scene)
+        self.environment = Environment()
+        self.cases = CasesPresenter(context, self.parameters)
+        self.presenter = TrainingPresenter(logic, self.cases, self.environment, self.parameters, application)
+        self.section = TrainSection(ui, self.presenter, application)
+
+    def close(self):
+        handle = self.presenter.handle
+        if handle is not None:
+            handle.cancel()
+        self.section.cleanup()
+        self.presenter.close()
+        self.cases.close()
+        self.logic.close()
+
+
+@pytest.fixture
+def stage_with(ui, context, application, tmp_path, process_events):
+    made = []
+
+    def make(behaviour: str = "", **settings: str) -> Stage:
+        runner = fake_runner(behaviour, **settings)
+        logic = CoraNetLogic(context, runner, jobsFolder=tmp_path / "jobs", makeTicker=lambda: QtTicker(20))
+        made.append(Stage(ui, context, application, logic))
+        process_events()  # rows that were added to a form are shown a moment later
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def stage(stage_with):
+    return stage_with()
+
+
+@pytest.fixture
+def some_cases(context):
+    """Three labeled volumes and an unlabeled one in the scene."""
+    for number in range(4):
+        noise = np.random.default_rng(number).normal(100, 20, SHAPE_KJI).astype(np.float32)
+        volume = add_volume(context, f"patient {number}", noise, rotated_ijk_to_ras())
+        if number < 3:
+            add_segmentation(context, f"patient {number} truth", volume, {"Liver": LIVER_MASK})
+
+
+def field_of(ui, name):
+    """The field of a setting."""
+    found = [one for one in ui.trainSection.findChildren("QWidget") if one.objectName == name]
+    assert len(found) == 1, f"{len(found)} fields of '{name}'"
+    return found[0]
+
+
+def error_of(ui, name) -> str:
+    """What is said below the field of a setting; "" if it is hidden."""
+    label = field_of(ui, f"{name} error")
+    return str(label.text) if label.isVisible() else ""
+
+
+def test_a_fresh_section_is_short_and_every_button_says_why_it_is_grey(stage_with, ui):
+    ui.advancedSection.setCollapsed(True)
+    stage_with()
+    assert ui.presetCombo.currentText == "default" and "new user" in ui.presetDescriptionLabel.text
+    assert ui.trainingStatusLabel.text == "No training yet." and ui.trainingProgressBar.value == 0
+    assert greyed(ui.trainButton) == greyed(ui.estimateButton) == "Add volumes to the table under Data."
+    assert greyed(ui.stopTrainingButton) == "No training is running."
+    for button in (ui.resumeTrainingButton, ui.showCurvesButton, ui.showSnapshotsButton):
+        assert greyed(button) == "There is no training yet."
+    for label in (ui.trainingErrorLabel, ui.trainingMessagesLabel, ui.trainingNameErrorLabel):
+        assert not label.isVisible()
+    assert field_of(ui, "training.pretraining_steps").text == "2000"
+    assert entries(field_of(ui, "machine.device")) == ["auto", "cuda", "mps", "cpu"]
+    assert field_of(ui, "data.validation_cases").placeholderText == "automatic"
+
+
+def test_advanced_rows_are_made_when_somebody_looks(stage_with, ui, process_events):
+    ui.advancedSection.setCollapsed(True)
+    stage_with()
+    with pytest.raises(AssertionError, match="0 fields"):
+        field_of(ui, "training.learning_rate")
+    ui.advancedSection.setCollapsed(False)
+    process_events()
+    for name in setting_fields():
+        assert field_of(ui, name).isVisible(), name
+    ui.advancedSection.setCollapsed(True)
+    ui.advancedSection.setCollapsed(False)
+    assert field_of(ui, "training.learning_rate").text == "0.005"
+
+
+def test_a_setting_is_found(stage, ui):
+    ui.settingsFilterEdit.setText("learning rate")
+    assert field_of(ui, "training.learning_rate").isVisible()
+    assert field_of(ui, "training.learning_rate_schedule").isVisible()
+    assert not field_of(ui, "training.weight_decay").isVisible() and not field_of(ui, "network.levels").isVisible()
+    ui.settingsFilterEdit.setText("nonsense")
+    assert not field_of(ui, "training.learning_rate").isVisible()
+    ui.settingsFilterEdit.setText("")
+    assert field_of(ui, "network.levels").isVisible()
+
+
+def test_labels_and_tool_tips_come_from_the_settings(stage, ui):
+    tip = tool_tip(field_of(ui, "training.pretraining_steps"))
+    assert "before the unlabeled ones join" in tip and "In the paper: 60 epochs." in tip and "Unit: steps." in tip
+    assert tool_tip(ui.presetCombo) == "Settings that belong together."
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "error"),
+    [
+        (STEPS, "many", "Must be a number (steps), got 'many'."),
+        ("data.validation_cases", "-1", "Must be a value from 0 to 1000 cases, got -1."),
+        ("data.spacing_mm", "1, 1", "Must be 3 values (mm), got [1, 1]."),
+        ("augmentation.flip_axes", "X", "Must be one of L, P, S, got 'X'."),
+        ("training.learning_rate", "2", "Must be a value from 1e-08 to 1, got 2."),
+    ],
+)
+def test_a_wrong_setting_is_said_beside_its_field(stage, ui, some_cases, name, text, error):
+    stage.cases.add_scene_volumes()
+    assert greyed(ui.trainButton) == ""
+    field_of(ui, name).setText(text)
+    assert error_of(ui, name) == error and field_of(ui, name).text == text
+    label = setting_fields()[name].label
+    assert greyed(ui.trainButton) == f"{label} {error[0].lower()}{error[1:]}"
+    field_of(ui, name).setText("")
+    assert error_of(ui, name) == "" and greyed(ui.trainButton) == ""
+
+
+def test_every_typed_setting_says_what_is_wrong_with_nonsense(stage, ui):
+    free_texts = {"data.cache_folder", "training.snapshot_case"}
+    for name, field in setting_fields().items():
+        if not field.choices and name not in free_texts:
+            field_of(ui, name).setText("nonsense")
+            assert error_of(ui, name).startswith("Must be "), name
+
+
+def test_what_is_typed_is_trained_with(stage, ui):
+    field_of(ui, STEPS).setText("123")
+    choose(field_of(ui, "machine.device"), "cpu")
+    choose(field_of(ui, "training.mixing"), "none")
+    config = stage.presenter.settings.config()
+    assert (config.training.self_training_steps, config.machine.device, config.training.mixing) == (123, "cpu", "none")
+
+
+def test_another_preset_changes_all_fields_but_those_a_person_changed(stage, ui):
+    field_of(ui, STEPS).setText("123")
+    choose(ui.presetCombo, "quick")
+    assert "Minutes on a processor" in ui.presetDescriptionLabel.text
+    assert field_of(ui, "training.pretraining_steps").text == "300"
+    assert field_of(ui, STEPS).text == "123"
+    assert field_of(ui, "network.decoders").currentText == "branches"
+    quick = TrainConfig.from_preset("quick", {STEPS: 123}).training
+    assert stage.presenter.settings.config().training.validation_interval == quick.validation_interval
+
+
+def test_a_scene_brings_its_settings(stage, ui):
+    stage.parameters.set_value("TrainingSettings", {"preset": "quick", "typed": {STEPS: "77", "seed": "x"}})
+    stage.presenter.restore()
+    assert ui.presetCombo.currentText == "quick" and field_of(ui, STEPS).text == "77"
+    assert error_of(ui, "seed") == "Must be a number, got 'x'."
+
+
+def test_the_name_is_checked_beside_its_field(stage, ui, some_cases):
+    stage.cases.add_scene_volumes()
+    proposal = f"{time.strftime('%Y-%m-%d')} Liver"
+    assert ui.trainingNameEdit.text == proposal
+    ui.trainingNameEdit.setText("a/b")
+    assert ui.trainingNameErrorLabel.isVisible()
+    assert ui.trainingNameErrorLabel.text == "A name cannot have /; leave them out." == greyed(ui.trainButton)
+    ui.trainingNameEdit.setText("")
+    assert ui.trainingNameEdit.text == "" and ui.trainingNameEdit.placeholderText == proposal
+    assert not ui.trainingNameErrorLabel.isVisible() and greyed(ui.trainButton) == ""
+    ui.trainingNameEdit.setText("mine")
+    assert stage.presenter.name == "mine"
+
+
+def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, some_cases, process_events):
+    stage = stage_with(FAKE_STEPS="120", FAKE_SECONDS_A_STEP="0.02")
+    stage.cases.add_scene_volumes()
+    ui.trainingNameEdit.setText("mine")
+    click(ui.trainButton)
+    assert "Writing" in ui.trainingStatusLabel.text and "running" in greyed(ui.trainButton)
+    process_events(until=lambda: ui.trainingProgressBar.value > 0)
+    assert "mine: Pretraining, step " in ui.trainingStatusLabel.text
+    click(ui.showCurvesButton)
+    click(ui.stopTrainingButton)
+    assert greyed(ui.stopTrainingButton) == "It is stopping already."
+    process_events(until=lambda: ui.resumeTrainingButton.isEnabled())
+    stopped_at = ui.trainingProgressBar.value
+    assert "Stopped after step" in ui.trainingStatusLabel.text and stopped_at > 0
+    click(ui.resumeTrainingButton)
+    process_events(until=lambda: "Finished" in ui.trainingStatusLabel.text)
+    assert ui.trainingProgressBar.value == ui.trainingProgressBar.maximum > stopped_at
+    assert "learned nothing in 120 steps" in ui.trainingStatusLabel.text
+    assert greyed(ui.resumeTrainingButton) == "The training is finished." and greyed(ui.trainButton) == ""
+
+
+def test_curves_are_shown_in_a_plot_view(stage, ui, application, tmp_path):
+    job = a_training_job(tmp_path / "jobs" / "old")
+    writer = job.open_events()
+    for event in (Started(0, 2, "cpu", "0"), Losses(1, "pretraining", 1.0, 1.0)):
+        writer.write(event)
+    writer.close()
+    stage.presenter.attach(stage.logic.attach(job.folder))
+    click(ui.showCurvesButton)
+    ((what, chart),) = application.shown
+    assert what == "show_chart" and chart.GetTitle() == "old: losses"
+    assert "There is no snapshot yet" in greyed(ui.showSnapshotsButton)
+
+
+def test_warnings_stand_out_and_are_text_whatever_they_hold(stage, ui, tmp_path):
+    job = a_training_job(tmp_path / "jobs" / "old")
+    writer = job.open_events()
+    writer.write(Started(0, 2, "cpu", "0"))
+    writer.write(Warned("label_absent", "no labeled case has '<b>Liver</b>'."))
+    writer.close()
+    stage.presenter.attach(stage.logic.attach(job.folder))
+    text = str(ui.trainingMessagesLabel.text)
+    assert ui.trainingMessagesLabel.isVisible() and "Warning:" in text
+    assert "&lt;b&gt;Liver" in text and "<b>Liver" not in text
+
+
+def test_a_failure_and_a_crash_are_told_in_words(stage_with, ui, some_cases, process_events):
+    stage = stage_with("dies at once")
+    stage.cases.add_scene_volumes()
+    click(ui.trainButton)
+    process_events(until=lambda: ui.resumeTrainingButton.isEnabled())
+    assert "ended without a word" in ui.trainingStatusLabel.text
+    assert "No module named 'torch'" in ui.trainingStatusLabel.text
+
+
+def test_what_is_wrong_with_the_folder_is_said(stage, ui, some_cases, process_events, tmp_path):
+    (tmp_path / "jobs").write_text("a file where the folder should be", encoding="utf-8")
+    stage.cases.add_scene_volumes()
+    click(ui.trainButton)
+    process_events(until=lambda: ui.trainingErrorLabel.isVisible())
+    assert ui.trainingErrorLabel.text.startswith("The training was not started: ")
+    assert ui.trainingStatusLabel.text == "No training yet."
+
+
+def test_the_time_is_estimated_and_the_estimate_cancelled(stage_with, ui, some_cases, process_events):
+    stage = stage_with(FAKE_STEPS="50", FAKE_SECONDS_A_STEP="0.02")
+    stage.cases.add_scene_volumes()
+    click(ui.estimateButton)
+    assert ui.estimateButton.text == "Cancel" and ui.estimateLabel.text.endswith("...")
+    process_events(until=lambda: "Measuring" in ui.estimateLabel.text)
+    click(ui.estimateButton)
+    assert ui.estimateButton.text == "Estimate time" and ui.estimateLabel.text == ""
+    click(ui.estimateButton)
+    process_events(until=lambda: "About " in ui.estimateLabel.text)
+    assert ui.estimateButton.text == "Estimate time" and greyed(ui.trainButton) == ""
+
+
+def test_after_cleanup_nothing_is_heard(stage, ui):
+    stage.section.cleanup()
+    ui.trainingNameEdit.setText("later")
+    field_of(ui, STEPS).setText("5")
+    assert stage.presenter.settings.overrides == {} and stage.parameters.text("TrainingName") == ""
+    stage.presenter.changed.send()
+    assert ui.trainingNameEdit.text == "later"

@@ -11,8 +11,11 @@ import qt
 from ..presenters.caution_dial import ml_text
 from ..presenters.overlays import OverlaysPresenter
 from ..scene.class_volumes import ClassVolume
-from .overlays_table import OverlaysTable, qt_color
+from .overlays_table import OverlaysTable, fit_height, qt_color
 from .section import Section, say
+
+_ROW_PIXELS = 24
+_MOST_VOLUMES_PIXELS = 10 * _ROW_PIXELS
 
 
 class OverlaysSection(Section):
@@ -52,6 +55,7 @@ class OverlaysSection(Section):
     def _prepare_volumes(self, table: Any) -> None:
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
@@ -128,6 +132,7 @@ class OverlaysSection(Section):
             for row, items in enumerate(self._volume_items):
                 for column, item in enumerate(items):
                     table.setItem(row, column, item)
+            fit_height(table, _MOST_VOLUMES_PIXELS)
         colors = {one.name: one.color for row in reversed(self._presenter.rows) for one in row.colors}
         for items, volume in zip(self._volume_items, volumes):
             _show_volume(items, volume)

@@ -49,13 +49,17 @@ class OverlaysTable:
         rows = self._presenter.rows
         self._is_painting = True
         try:
-            if [_structure(row) for row in rows] != [row.structure for row in self._rows]:
+            is_other = [_structure(row) for row in rows] != [row.structure for row in self._rows]
+            if is_other:
                 self._rebuild(rows)
             for made, row in zip(self._rows, rows):
                 made.show(row)
                 for widget in made.widgets:
                     self._permit(widget, row.reason)
             self._show_color_maps()
+            if is_other:
+                self._table.resizeRowsToContents()
+                fit_height(self._table)
         finally:
             self._is_painting = False
 
@@ -77,8 +81,6 @@ class OverlaysTable:
             self._table.setCellWidget(number, _COLOR, made.colors.widget)
             self._connect(made)
             self._rows.append(made)
-        self._table.resizeRowsToContents()
-        _fit_height(self._table)
 
     def _connect(self, row: _Row) -> None:
         row.in_slices.toggled.connect(partial(self._on_in_slices, row.kind))
@@ -193,9 +195,9 @@ class _ColorMaps:
         self.widget = qt.QComboBox()
         self.widget.setObjectName(f"{kind}ColorMapCombo")
         self.widget.setToolTip(_("Colours from little doubt to much."))
-        # Long names would push the other columns out of a narrow panel.
+        # Long names would push the other columns out of a narrow panel; a maximum width would be that of the column.
+        self.widget.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
         self.widget.setMinimumContentsLength(8)
-        self.widget.setMaximumWidth(150)
         self.widgets = [self.widget]
 
     def show(self, colors: Sequence[OverlayColor]) -> None:
@@ -220,9 +222,10 @@ def _check_box(name: str, tool_tip: str) -> Any:
     return box
 
 
-def _fit_height(table: Any) -> None:
-    """As high as its rows: a table that scrolls inside a panel that scrolls is hard to use."""
+def fit_height(table: Any, at_most: int = 16_000) -> None:
+    """Make a table as high as its rows, in pixels: one that scrolls inside a panel that scrolls is hard to use."""
     rows = sum(table.rowHeight(number) for number in range(table.rowCount))
-    height = rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth
-    table.setMinimumHeight(height)
-    table.setMaximumHeight(height)
+    height = min(rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth, at_most)
+    table.setFixedHeight(height)
+    # Else the section would take what is left of the panel, and spread its rows over it.
+    table.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)

@@ -132,6 +132,11 @@ class TestRows:
             time.sleep(0.01)
         assert [row.name for row in make().rows] == ["c", "b", "a"]
 
+    def test_what_runs_comes_before_what_is_over(self, logic, make):
+        a_running_job(logic)
+        a_job(logic, "a", Finished("well.", 1.0))
+        assert [row.name for row in make().rows] == ["long", "a"]
+
     def test_when_is_a_time_today_and_a_date_before(self, logic, application):
         a_job(logic, "a", Finished("well.", 1.0))
         (today,) = JobsPresenter(logic, application).rows

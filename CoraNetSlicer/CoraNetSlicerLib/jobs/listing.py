@@ -61,13 +61,13 @@ class JobListing:
         self._known: dict[Path, tuple[_Stamp, JobSummary]] = {}
 
     def look(self, root: Path) -> list[JobSummary]:
-        """Summaries of the jobs in `root`, the latest first; none if there is no such folder."""
+        """Summaries of the jobs in `root`, running ones first, then the latest; none if there is no such folder."""
         try:
             folders = [Path(entry.path) for entry in os.scandir(root) if entry.is_dir() and Job.exists(entry.path)]
         except OSError:
             folders = []
         self._known = {folder: self._entry(folder) for folder in folders}
-        return sorted((summary for _, summary in self._known.values()), key=lambda one: (-one.changed, one.folder.name))
+        return sorted((summary for _, summary in self._known.values()), key=_order)
 
     def _entry(self, folder: Path) -> tuple[_Stamp, JobSummary]:
         stamp = _stamp(folder)
@@ -87,6 +87,10 @@ class JobListing:
         if status is JobStatus.RUNNING:
             return _with_progress(replace(begun, is_stopping=job.cancel_requested()), told)
         return replace(begun, message=_last_word(status, told))
+
+
+def _order(summary: JobSummary) -> tuple[bool, float, str]:
+    return summary.status is not JobStatus.RUNNING, -summary.changed, summary.folder.name
 
 
 def _with_progress(summary: JobSummary, told: list[Event]) -> JobSummary:

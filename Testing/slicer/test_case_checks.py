@@ -101,14 +101,24 @@ class TestNumbers:
             cases.set_learned(name, False)
         assert found(cases) == [("", "error", "nothing to learn")]
 
-    def test_many_findings_are_cut_short(self, cases, context):
-        for number in range(7):
-            volume = add_volume(context, f"X{number}", noise(30 + number), grid())
-            cases.add_volumes([volume])
-            cases.set_role(cases.rows[-1].key, CaseRole.LABELED)
+    def test_findings_of_one_kind_take_one_line(self, cases):
+        for key in "567":
+            cases.set_role(key, CaseRole.LABELED)
+        assert cases.findings_text.splitlines() == [
+            "'U0' has no segmentation; choose one, or make it unlabeled. (2 more cases: no segmentation.)",
+            "No case is unlabeled: the training will use the labeled ones alone. "
+            "Add volumes without a segmentation to learn from them, too.",
+        ]
+
+    def test_many_kinds_of_findings_are_cut_short(self, cases):
+        cases.set_role("5", CaseRole.LABELED)
+        cases.remove("7")
+        node(cases, "U1").SetAndObserveImageData(image_data(noise(11, 1000.0)))
+        node(cases, "L0").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
+        truth(cases, "L1").GetSegmentation().GetNthSegment(1).SetName("Liver")
         lines = cases.findings_text.splitlines()
-        assert len(lines) == 6
-        assert lines[-1] == "... and 2 more, in the table."
+        assert len(lines) == 5
+        assert lines[-1] == "... and more, in the table."
 
 
 class TestSegmentations:
@@ -121,13 +131,27 @@ class TestSegmentations:
         cases.set_segmentation("5", add_segmentation(context, "bare", node(cases, "U0"), {}))
         assert ("U0", "error", "no segment") in found(cases)
 
-    def test_names_that_differ(self, cases):
+    def test_the_case_with_another_name_is_told_not_all_others(self, cases):
         truth(cases, "L2").GetSegmentation().GetNthSegment(0).SetName("liver")
-        assert [one for one in found(cases) if one[0] == "L2"] == [("L2", "error", "other names")]
-        assert "'L2 truth' has no segment 'Liver', it has 'liver', 'Tumor': rename" in cases.findings_text
+        assert found(cases) == [("L2", "error", "other names")]
+        assert text(cases).startswith("'L2 truth' has no segment 'Liver', it has 'liver', 'Tumor': rename, uncheck")
         cases.set_learned("liver", False)
         cases.set_learned("Liver", False)
         assert found(cases) == []
+
+    def test_a_segment_that_hardly_any_case_has(self, cases):
+        truth(cases, "L2").GetSegmentation().AddEmptySegment("vessel", "Vessel")
+        errors = [one for one in found(cases) if one[1] == "error"]
+        assert errors == [("L2", "error", "other names")]
+        assert "'L2 truth' has the segment 'Vessel', which most of the 4 cases lack" in cases.reason_not_trainable
+        cases.set_learned("Vessel", False)
+        assert found(cases) == []
+
+    def test_a_segment_that_half_of_the_cases_have_is_missing_in_the_others(self, cases):
+        for name in ("L0", "L1"):
+            segmentation = truth(cases, name).GetSegmentation()
+            segmentation.RemoveSegment(segmentation.GetNthSegmentID(1))
+        assert found(cases) == [("L0", "error", "other names"), ("L1", "error", "other names")]
 
     def test_a_name_twice(self, cases):
         truth(cases, "L2").GetSegmentation().GetNthSegment(1).SetName("Liver")

@@ -17,6 +17,8 @@ _VOLUME, _ROLE, _SEGMENTATION, _CHECK = range(4)
 _ROLES = list(CaseRole)
 # Each takes a few milliseconds, in which the application does not answer.
 _ROWS_AT_A_TIME = 20
+# In sight without scrolling, pixels and rows.
+_ROW_HEIGHT, _FEWEST_ROWS, _MOST_ROWS = 30, 4, 8
 # Readable on light and on dark ground.
 _COLORS = {Severity.ERROR: (204, 51, 51), Severity.WARNING: (191, 128, 0)}
 
@@ -67,6 +69,7 @@ class CasesTable:
                 widgets.show(row, self._presenter.segmentation_choices(row.key))
         finally:
             self._is_painting = False
+        self._table.setMinimumHeight(_ROW_HEIGHT * (1 + min(max(len(rows), _FEWEST_ROWS), _MOST_ROWS)))
         return len(self._rows) == len(rows)
 
     def clear(self) -> None:
@@ -151,7 +154,9 @@ class _Row:
         else:
             self.choices = [None, *nodes]
             names = [_("none"), *texts]
-            combo.setToolTip(_("The segmentation of this volume; those of other cases are not offered."))
+            explanation = _("The segmentation of this volume; those of other cases are not offered.")
+            chosen = "" if row.segmentation is None else source_name(row.segmentation)
+            combo.setToolTip(f"{chosen}\n{explanation}".strip())
         if names != [combo.itemText(index) for index in range(combo.count)]:
             combo.clear()
             combo.addItems(names)

@@ -11,6 +11,7 @@ from ..scene.case_facts import NodeFacts, VolumeFacts, lie_apart
 from ..scene.label_files import LabelFile
 from ..scene.segment_classes import classes_of, segment_names_of, source_name
 from ..translation import _
+from .case_names import name_differences, quoted
 from .case_outliers import in_words, outliers, spacing_ratio
 from .case_rows import CaseRole, CaseRow, Finding, Severity, error, sentence, warning
 
@@ -45,6 +46,7 @@ class CaseChecks:
             found += self._of_volume(row)
             if row.role.needs_label:
                 found += self._of_label(row, learned)
+        found += name_differences([row for row in used if row.role.needs_label], learned)
         found += self._same_images(used)
         found += outliers([(row, self._facts.of_volume(row.volume)) for row in used if not row.is_file])
         if learned and not any(one.severity is Severity.ERROR for one in found):
@@ -81,8 +83,6 @@ class CaseChecks:
                 _("'{name}' has no segmentation; choose one, or make it unlabeled.").format(name=row.name),
             )
             return
-        names = segment_names_of(source)
-        yield from _name_findings(row, names, learned)
         if isinstance(source, LabelFile):
             if not self._exists(source.path):
                 yield error(
@@ -97,6 +97,7 @@ class CaseChecks:
                 _("'{name}' is on disk and its segmentation in the scene; load the volume.").format(name=row.name),
             )
         else:
+            names = segment_names_of(source)
             yield from self._of_segmentation(row, [name for name in learned if name in names])
 
     def _of_segmentation(self, row: CaseRow, wanted: Sequence[str]) -> Iterator[Finding]:
@@ -117,7 +118,7 @@ class CaseChecks:
                 row,
                 _("partly empty"),
                 _("{segments} is empty in '{segmentation}': this teaches that '{name}' has none of it.").format(
-                    segments=_quoted(empty), **names
+                    segments=quoted(empty), **names
                 ),
             )
         if volume.problem:
@@ -189,44 +190,9 @@ def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Findin
         )
 
 
-def _name_findings(row: CaseRow, names: Sequence[str], learned: Sequence[str]) -> Iterator[Finding]:
-    source = source_name(row.segmentation)
-    missing = [name for name in learned if name not in names]
-    doubled = sorted({name for name in learned if names.count(name) > 1})
-    if not names:
-        yield error(
-            row,
-            _("no segment"),
-            _("'{segmentation}' has no segment; paint at least one, or make '{name}' unlabeled.").format(
-                segmentation=source, name=row.name
-            ),
-        )
-    elif missing:
-        yield error(
-            row,
-            _("other names"),
-            _(
-                "'{segmentation}' has no segment {missing}, it has {present}: rename, uncheck it under Learn, "
-                "or add an empty one if the case has none of it."
-            ).format(segmentation=source, missing=_quoted(missing), present=_quoted(names)),
-        )
-    if doubled:
-        yield error(
-            row,
-            _("name twice"),
-            _("'{segmentation}' has more than one segment {doubled}; rename or merge them.").format(
-                segmentation=source, doubled=_quoted(doubled)
-            ),
-        )
-
-
 def _contradictions(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
     sources = [row.segmentation for row in rows if row.role.needs_label]
     try:
         classes_of(sources, learned)
     except DataError as error:
         yield Finding(Severity.ERROR, _("segments differ"), sentence(str(error)))
-
-
-def _quoted(names: Sequence[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

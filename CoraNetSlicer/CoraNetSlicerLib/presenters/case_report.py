@@ -10,7 +10,7 @@ from ..translation import _
 from .case_checks import CaseChecks
 from .case_rows import CaseRole, CaseRow, Finding, Segment, Severity
 
-_LINES_OF_FINDINGS = 5
+_LINES_OF_FINDINGS = 4
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,13 @@ class CaseReport:
 
     @property
     def findings_text(self) -> str:
-        """The worst findings, a line each; "" if all is well."""
-        lines = [finding.text for finding in self.findings[:_LINES_OF_FINDINGS]]
-        left_out = len(self.findings) - len(lines)
-        return "\n".join(
-            [*lines, *([_("... and {count} more, in the table.").format(count=left_out)] * bool(left_out))]
-        )
+        """The worst findings, a line for each kind; "" if all is well."""
+        kinds: dict[tuple[Severity, str], list[Finding]] = {}
+        for finding in self.findings:
+            kinds.setdefault((finding.severity, finding.short), []).append(finding)
+        lines = [_line(alike) for alike in kinds.values()]
+        more = _("... and more, in the table.")
+        return "\n".join([*lines[:_LINES_OF_FINDINGS], *([more] if len(lines) > _LINES_OF_FINDINGS else [])])
 
     @property
     def reason_not_trainable(self) -> str:
@@ -73,6 +74,14 @@ class CaseReport:
         if not self.rows:
             return _("Add volumes to the table under Data.")
         return next((finding.text for finding in self.findings if finding.severity is Severity.ERROR), "")
+
+
+def _line(alike: Sequence[Finding]) -> str:
+    if len(alike) == 1:
+        return alike[0].text
+    return _("{text} ({count} more cases: {short}.)").format(
+        text=alike[0].text, count=len(alike) - 1, short=alike[0].short
+    )
 
 
 def _segments(rows: Sequence[CaseRow], not_learned: Collection[str]) -> tuple[Segment, ...]:

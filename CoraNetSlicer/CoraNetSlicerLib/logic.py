@@ -115,7 +115,7 @@ class CoraNetLogic:
     def segmentFolder(
         self,
         inputFolder: Union[str, Path],
-        outputFolder: Union[str, Path],
+        outputFolder: Union[None, str, Path],
         model: AnyJob,
         settings: SegmentSettings = None,
     ) -> JobHandle:
@@ -123,7 +123,7 @@ class CoraNetLogic:
 
         Args:
             inputFolder: holds image files, or sub-folders with a DICOM series each.
-            outputFolder: becomes the job's folder; must not hold a job yet.
+            outputFolder: becomes the job's folder; must not hold a job yet; None: a new one in `jobsFolder`.
             model: as in `segment`.
             settings: as in `segment`.
 
@@ -134,7 +134,8 @@ class CoraNetLogic:
         found = find_images(inputFolder)
         names = unique_case_names(name for name, _ in found)
         cases = tuple(Case(name, Role.INPUT, str(path)) for name, (_, path) in zip(names, found))
-        return self.start(Job.create(Path(outputFolder).expanduser(), JobKind.SEGMENT, config, Datalist(cases)))
+        folder = self._folderFor("segment", outputFolder)
+        return self.start(Job.create(folder, JobKind.SEGMENT, config, Datalist(cases)))
 
     def attach(self, folder: Union[str, Path]) -> JobHandle:
         """Come back to a job, running or over, whoever started it.
@@ -194,7 +195,7 @@ class CoraNetLogic:
 
         Args:
             job: the segmentation's handle or folder.
-            show: also give them their look in 2D and 3D; closed surfaces are made now.
+            show: also give them their look in 2D and 3D; closed surfaces that the engine has not written are made now.
 
         Raises:
             JobError: the job is a training, or has no result yet.

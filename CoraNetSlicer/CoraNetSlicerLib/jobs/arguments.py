@@ -35,7 +35,7 @@ def train_config(settings: TrainSettings) -> TrainConfig:
 
 
 def segment_config(model: AnyJob, settings: SegmentSettings = None) -> SegmentConfig:
-    """The configuration that `segment` uses for its model and `settings`.
+    """The configuration that `segment` uses for its model and `settings`; with surfaces, unless they say otherwise.
 
     Raises:
         ConfigError: an unknown setting, or a value out of range.
@@ -43,7 +43,7 @@ def segment_config(model: AnyJob, settings: SegmentSettings = None) -> SegmentCo
     """
     if isinstance(settings, SegmentConfig):
         return replace(settings, model=str(_model_folder(model)))
-    return SegmentConfig(model=str(_model_folder(model))).with_overrides(settings or {})
+    return SegmentConfig(model=str(_model_folder(model)), surfaces=True).with_overrides(settings or {})
 
 
 def _model_folder(model: AnyJob) -> Path:

@@ -138,3 +138,8 @@ def uncertainty_color_node(context: SceneContext) -> Any:
 def nodes_of_class(scene: Any, node_class: str) -> list[Any]:
     """All nodes of a class, and of those derived from it."""
     return [scene.GetNthNodeByClass(index, node_class) for index in range(scene.GetNumberOfNodesByClass(node_class))]
+
+
+def is_result(node: Any) -> bool:
+    """Whether a node was made from a result of ours."""
+    return bool(node.GetAttribute(PART_ATTRIBUTE))

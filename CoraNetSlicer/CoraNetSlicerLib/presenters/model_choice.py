@@ -1,0 +1,166 @@
+"""The model that segments: chosen from finished trainings or a folder, with what it says about itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.errors import CoraNetError, ModelError
+from coranet.job import ModelCard
+
+from ..logic import CoraNetLogic
+from ..notification import Signal
+from ..parameters import Parameters
+from ..translation import _
+
+_MODEL = "SegmentModel"
+_RECENT = "RecentModels"
+_MOST_RECENT = 5
+_NAMES = {"coranet": "CoraNet"}
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model that can be chosen.
+
+    Attributes:
+        name: what a person knows it by.
+        folder: of the training, or of the model alone.
+        card: what it says about itself.
+    """
+
+    name: str
+    folder: Path
+    card: ModelCard
+
+
+class ModelChoice:
+    """The models at hand, and the one that is chosen.
+
+    Attributes:
+        changed: sent when models came or went, or another one was chosen.
+        entries: the models: those of trainings first, the latest on top.
+        chosen: its entry; None: there is none.
+        error: why the model that the scene remembers cannot be used; "" if it can.
+    """
+
+    def __init__(self, logic: CoraNetLogic, parameters: Parameters, application: Any) -> None:
+        """Look for models, and choose the one that the scene remembers, else the latest.
+
+        Args:
+            logic: knows the folder of all jobs.
+            parameters: the panel's state in the scene.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self.entries: tuple[ModelEntry, ...] = ()
+        self.chosen: Optional[ModelEntry] = None
+        self.error = ""
+        self._logic = logic
+        self._parameters = parameters
+        self._application = application
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look again for models, after a training ended or the folder of all jobs changed."""
+        trained = [entry for entry in map(self._entry, self._logic.jobs()) if entry is not None]
+        trained.sort(key=lambda entry: -entry.card.created)
+        others = [self._entry(folder) for folder in self._recent()]
+        self.entries = tuple([*trained, *(one for one in others if one is not None)])
+        self._choose_remembered()
+        self.changed.send()
+
+    def choose(self, folder: str | Path) -> None:
+        """Choose a model by its folder, or by that of its training; the scene remembers it.
+
+        Raises:
+            ModelError: there is no finished model; the choice stays as it was.
+        """
+        path = Path(folder).expanduser().absolute()
+        ModelCard.read(path)
+        if path not in [entry.folder for entry in self.entries]:
+            recent = [str(path), *(one for one in map(str, self._recent()) if one != str(path))]
+            self._application.set_setting(_RECENT, json.dumps(recent[:_MOST_RECENT]))
+        self._parameters.set_text(_MODEL, str(path))
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """What the model says about itself, a line for each thing; "" if none is chosen."""
+        return "" if self.chosen is None else card_text(self.chosen.card)
+
+    @property
+    def reason_missing(self) -> str:
+        """Why nothing can be segmented with it; "" if it can."""
+        if self.chosen is not None:
+            return ""
+        return self.error or _("There is no model yet: train one, or choose the folder of one with Browse.")
+
+    def _choose_remembered(self) -> None:
+        remembered = self._parameters.text(_MODEL)
+        self.error = ""
+        if not remembered:
+            self.chosen = self.entries[0] if self.entries else None
+            return
+        known = {entry.folder: entry for entry in self.entries}
+        self.chosen = known.get(Path(remembered))
+        if self.chosen is not None:
+            return
+        try:
+            card = ModelCard.read(remembered)
+        except ModelError as error:
+            self.error = str(error)
+            return
+        self.chosen = ModelEntry(Path(remembered).name, Path(remembered), card)
+        self.entries = (*self.entries, self.chosen)
+
+    @staticmethod
+    def _entry(folder: Path) -> Optional[ModelEntry]:
+        try:
+            return ModelEntry(folder.name, folder.absolute(), ModelCard.read(folder))
+        except CoraNetError:
+            return None  # not finished, or no training
+
+    def _recent(self) -> list[Path]:
+        try:
+            return [Path(str(one)) for one in json.loads(self._application.setting(_RECENT, "[]"))]
+        except (ValueError, TypeError):
+            return []
+
+
+def card_text(card: ModelCard) -> str:
+    """What a model says about itself, in lines."""
+    lines = [
+        _("Finds: {classes}").format(classes=", ".join(label.name for label in card.labels)),
+        _("Voxels of {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
+        _dice(card),
+        _trained_on(card),
+        _how(card),
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _dice(card: ModelCard) -> str:
+    if card.mean_dice is None:
+        return _("Not validated: no labeled case was set aside")
+    scores = [f"{name} {value:.2f}" for name, value in card.validation_dice.items() if value is not None]
+    if len(scores) == 1:
+        return _("Validation Dice: {score}").format(score=scores[0])
+    return _("Validation Dice: {mean:.2f} ({scores})").format(mean=card.mean_dice, scores=", ".join(scores))
+
+
+def _trained_on(card: ModelCard) -> str:
+    words = {"training": _("labeled"), "unlabeled": _("unlabeled"), "validation": _("for validation")}
+    counts = [f"{card.trained_on[role]} {word}" for role, word in words.items() if card.trained_on.get(role)]
+    return _("Trained on cases: {counts}").format(counts=", ".join(counts)) if counts else ""
+
+
+def _how(card: ModelCard) -> str:
+    parts = [_NAMES.get(card.method, card.method)]
+    parts += [_("preset {name}").format(name=card.preset)] if card.preset else []
+    parts += [_("{count} steps").format(count=card.steps)] if card.steps else []
+    parts += [time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))] if card.created else []
+    return ", ".join(part for part in parts if part)

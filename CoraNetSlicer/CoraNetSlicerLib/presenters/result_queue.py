@@ -1,0 +1,123 @@
+"""Results on their way into the scene: one after the other, a few milliseconds at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from coranet.errors import CoraNetError
+from coranet.job import Case, Job
+
+from ..notification import Signal
+from ..scene.context import SceneContext
+from ..scene.result_loading import ResultLoading
+from ..scene.results import find_or_load_volume, find_volume
+from ..translation import _
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WaitingResult:
+    """A result that is to be loaded.
+
+    Attributes:
+        job: that made it.
+        case: whose it is.
+    """
+
+    job: Job
+    case: Case
+
+
+class ResultQueue:
+    """Loads results while the application goes on.
+
+    Attributes:
+        changed: sent when a result begins or ends to load.
+        loaded: sent with the LoadedPrediction and the WaitingResult.
+        failed: sent with the WaitingResult and a sentence.
+    """
+
+    def __init__(self, context: SceneContext, application: Any) -> None:
+        """Load nothing yet.
+
+        Args:
+            context: the scene.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self.loaded = Signal()
+        self.failed = Signal()
+        self._context = context
+        self._application = application
+        self._waiting: deque[WaitingResult] = deque()
+        self._current: Optional[WaitingResult] = None
+        self._loading: Optional[ResultLoading] = None
+        self._steps: Iterator[str] = iter(())
+
+    @property
+    def cases(self) -> list[WaitingResult]:
+        """What is being loaded and what waits, in order."""
+        return [*([self._current] if self._current else []), *self._waiting]
+
+    def add(self, job: Job, case: Case) -> None:
+        """Load a result when those before are loaded; its volume too, if it is not in the scene."""
+        one = WaitingResult(job, case)
+        if any(other.job.folder == job.folder and other.case.id == case.id for other in self.cases):
+            return
+        self._waiting.append(one)
+        if self._current is None:
+            self._begin_next()
+        self.changed.send()
+
+    def clear(self) -> None:
+        """Load nothing of it any more."""
+        self._waiting.clear()
+        self._current, self._loading, self._steps = None, None, iter(())
+
+    def _begin_next(self) -> None:
+        self._current, self._loading = (self._waiting.popleft() if self._waiting else None), None
+        if self._current is not None:
+            self._steps = self._all_steps(self._current)
+            self._do_later(self._current)
+
+    def _do_later(self, current: WaitingResult) -> None:
+        self._application.later(lambda: self._do_step(current))
+
+    def _do_step(self, current: WaitingResult) -> None:
+        if current is not self._current:
+            return
+        try:
+            next(self._steps)
+        except StopIteration:
+            self._end(current, "")
+        except CoraNetError as error:
+            self._end(current, str(error))
+        except Exception as error:  # noqa: BLE001 - one damaged result must not stop the others
+            _LOG.exception("a result could not be loaded")
+            self._end(current, _("unexpected error ({error})").format(error=error))
+        else:
+            self._do_later(current)
+
+    def _all_steps(self, current: WaitingResult) -> Iterator[str]:
+        is_new = find_volume(self._context.scene, current.job, current.case) is None
+        volume = find_or_load_volume(self._context, current.job, current.case)
+        if is_new:
+            self._application.show_volume(volume)
+            yield "volume"
+        prediction = current.job.prediction(current.case.id)
+        self._loading = ResultLoading(self._context, prediction, volume, show=True)
+        yield from self._loading.steps()
+
+    def _end(self, current: WaitingResult, problem: str) -> None:
+        loaded = self._loading.loaded if self._loading is not None else None
+        self._begin_next()
+        if loaded is not None and not problem:
+            self.loaded.send(loaded, current)
+        else:
+            self.failed.send(current, problem)
+        self.changed.send()

@@ -1,0 +1,282 @@
+"""The section Segment without its widgets: a model, what it segments, one job that is watched, and its results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+from coranet.errors import CoraNetError, JobError
+from coranet.events import CaseDone, CaseFailed, CaseSkipped, Event, duration
+from coranet.job import Case, JobKind, JobStatus
+
+from ..jobs.handle import JobHandle
+from ..logic import CoraNetLogic
+from ..notification import Signal
+from ..parameters import Parameters
+from ..scene.results import LoadedPrediction, find_volume
+from ..translation import _
+from .model_choice import ModelChoice
+from .result_queue import ResultQueue, WaitingResult
+from .segmentation_source import SegmentationSource, SourceKind
+from .segmented_cases import CaseProgress, CaseRow, case_rows
+
+if TYPE_CHECKING:
+    from .environment import EnvironmentPresenter
+
+_JOB, _LOADED = "SegmentationFolder", "SegmentationLoaded"
+
+
+class SegmentationPresenter:
+    """State and actions of the section Segment.
+
+    Attributes:
+        changed: sent after each change of what is shown.
+        started: sent with the JobHandle of a segmentation that was started here.
+        ended: sent with the JobHandle of a segmentation that ended while it was watched, however it did.
+        loaded: sent with the LoadedPrediction of each result that came into the scene.
+        models: the choice of a model; has a signal of its own.
+        source: the choice of what is segmented; has a signal of its own.
+        handle: the segmentation that is watched; None: there is none.
+        warnings: what the results that were loaded say a person should know.
+    """
+
+    def __init__(
+        self, logic: CoraNetLogic, environment: EnvironmentPresenter, parameters: Parameters, application: Any
+    ) -> None:
+        """Begin with what the scene remembers, a segmentation that runs included.
+
+        Args:
+            logic: starts and attaches to jobs.
+            environment: whether the engine can run.
+            parameters: the panel's state in the scene.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self.started = Signal()
+        self.ended = Signal()
+        self.loaded = Signal()
+        self.handle: Optional[JobHandle] = None
+        self.warnings: tuple[str, ...] = ()
+        self._logic = logic
+        self._environment = environment
+        self._parameters = parameters
+        self.models = ModelChoice(logic, parameters, application)
+        self.source = SegmentationSource(logic.context.scene, parameters)
+        self._cases: tuple[Case, ...] = ()
+        self._skipping: set[str] = set()
+        self._problems: dict[str, str] = {}
+        self._queue = ResultQueue(logic.context, application)
+        self._queue.changed.connect(self.changed.send)
+        self._queue.loaded.connect(self._on_loaded)
+        self._queue.failed.connect(self._on_not_loaded)
+        self._sources = (environment.changed, self.models.changed, self.source.changed)
+        for source in self._sources:
+            source.connect(self.changed.send)
+        self._attach_to_remembered()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a segmentation is at work."""
+        return self.handle is not None and self.handle.status is JobStatus.RUNNING
+
+    @property
+    def rows(self) -> list[CaseRow]:
+        """The cases of the segmentation that is watched."""
+        if self.handle is None:
+            return []
+        mine = [one for one in self._queue.cases if one.job.folder == self.handle.folder]
+        loading = {one.case.id for one in mine}
+        progress = CaseProgress(self.handle.status, self._skipping, loading, self._problems)
+        return case_rows([case.id for case in self._cases], self.handle.events, progress)
+
+    @property
+    def progress(self) -> Optional[float]:
+        """Share of the cases that is done, 0 to 1; None while the first is at work and nobody knows."""
+        if self.handle is None:
+            return 0.0
+        share = self.handle.progress
+        return None if self.is_running and not share else share
+
+    @property
+    def status(self) -> str:
+        """Where the segmentation stands, in a sentence."""
+        if self.handle is None:
+            return ""
+        if not self.is_running:
+            text = self.handle.message or _("never started.")
+            return _("{name}: {text}").format(name=self.handle.folder.name, text=text)
+        if self.handle.job.cancel_requested():
+            return _("Stopping...")
+        total, done = len(self._cases), len(self._outcomes())
+        left = self.handle.secondsLeft
+        text = _("Segmenting {number} of {total}").format(number=min(done + 1, total), total=total)
+        return text + (_("; about {time} left").format(time=duration(left)) if left else "") + "."
+
+    @property
+    def reason_not_startable(self) -> str:
+        """Why nothing can be segmented now; "": it can."""
+        if self.is_running:
+            return _("A segmentation is running; cancel it, or wait until it is finished.")
+        return self._environment.reason_not_ready or self.models.reason_missing or self.source.reason_missing
+
+    @property
+    def reason_not_cancellable(self) -> str:
+        """Why there is nothing to cancel."""
+        if self.handle is None or not self.is_running:
+            return _("No segmentation is running.")
+        return _("It is stopping already.") if self.handle.job.cancel_requested() else ""
+
+    # -- what a person does ------------------------------------------------------------------------------------------
+
+    def refresh_models(self) -> None:
+        """Look again for models, after a training ended or the folder of all jobs changed."""
+        self.models.refresh()
+
+    def choose_model(self, folder: str | Path) -> None:
+        """Choose a model by its folder, or by that of its training.
+
+        Raises:
+            ModelError: there is no finished model; the choice stays as it was.
+        """
+        self.models.choose(folder)
+
+    def start(self) -> None:
+        """Start to segment in the background and return at once.
+
+        Raises:
+            CoraNetError: it cannot be started; the text says why.
+        """
+        self.source.look_again()
+        if self.reason_not_startable or self.models.chosen is None:
+            raise JobError(self.reason_not_startable)
+        model = self.models.chosen.folder
+        if self.source.kind is SourceKind.FOLDER:
+            handle = self._logic.segmentFolder(self.source.input_folder, self.source.output_folder or None, model)
+        else:
+            handle = self._logic.segment(self.source.volumes, model)
+        self._remember(handle)
+        self._watch(handle)
+        self.started.send(handle)
+
+    def cancel(self) -> None:
+        """Ask the segmentation to stop; finished cases stay.
+
+        Raises:
+            StorageError: it cannot be asked.
+        """
+        if self.handle is not None and not self.reason_not_cancellable:
+            self.handle.cancel()
+        self.changed.send()
+
+    def skip(self, case: str) -> None:
+        """Leave one case out and go on with the others.
+
+        Raises:
+            StorageError: the request could not be written.
+        """
+        if self.handle is not None:
+            self.handle.job.prediction(case).request_skip()
+            self._skipping.add(case)
+            self.changed.send()
+
+    def load(self, case: str) -> None:
+        """Load the result of a case, and its volume if that is not in the scene; what is there is replaced."""
+        if self.handle is not None:
+            self._problems.pop(case, None)
+            self._queue.add(self.handle.job, next(one for one in self._cases if one.id == case))
+
+    def attach(self, handle: JobHandle) -> None:
+        """Watch an existing segmentation; the scene remembers it, and results are loaded if their volumes are there.
+
+        The result of a single case is loaded in any case: nobody who asked for it wants to ask again.
+
+        Raises:
+            CoraNetError: its files cannot be read.
+        """
+        if handle.kind is not JobKind.SEGMENT:
+            raise JobError(f"'{handle.folder}' is a training, expected a segmentation; open it under Train.")
+        self._remember(handle)
+        self._watch(handle)
+        if len(self._cases) == 1 and self._cases[0].id in self._done():
+            self._queue.add(handle.job, self._cases[0])
+
+    def restore(self) -> None:
+        """Show what the scene remembers, after it was loaded or cleared; what runs stays in sight."""
+        self._queue.clear()
+        self.models.refresh()
+        self.source.restore()
+        self._attach_to_remembered()
+        self.changed.send()
+
+    def close(self) -> None:
+        """Let go of everything; a segmentation goes on."""
+        for source in self._sources:
+            source.disconnect(self.changed.send)
+        self._queue.clear()
+        self.source.close()
+        self.handle = None
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def _attach_to_remembered(self) -> None:
+        folder = self._parameters.text(_JOB)
+        if self.is_running and (self.handle is None or str(self.handle.folder) != folder):
+            return
+        self.handle, self._cases, self.warnings = None, (), ()
+        if folder:
+            try:
+                self._watch(self._logic.attach(folder))
+            except CoraNetError:
+                self.handle = None  # it was deleted or moved; the results that are in the scene remain
+
+    def _remember(self, handle: JobHandle) -> None:
+        self._parameters.set_text(_JOB, str(handle.folder))
+        self._parameters.set_value(_LOADED, [])
+
+    def _watch(self, handle: JobHandle) -> None:
+        cases = handle.job.read_datalist().cases
+        self.handle, self._cases = handle, cases
+        self._problems, self.warnings = {}, ()
+        is_over = handle.status.is_over
+        self._skipping = set() if is_over else {c.id for c in cases if handle.job.prediction(c.id).skip_requested()}
+        handle.onEvents(lambda new: self._on_events(handle, new))
+        if not is_over:
+            handle.onFinished(self._on_ended)
+        self.changed.send()
+
+    def _on_events(self, handle: JobHandle, new: Sequence[Event]) -> None:
+        if handle is not self.handle:
+            return
+        loaded = self._parameters.value(_LOADED, [])
+        done = {event.case for event in new if isinstance(event, CaseDone)}
+        for case in self._cases:
+            is_wanted = case.id in done and case.id not in loaded
+            if is_wanted and find_volume(self._logic.context.scene, handle.job, case) is not None:
+                self._queue.add(handle.job, case)
+        self.changed.send()
+
+    def _on_ended(self, handle: JobHandle) -> None:
+        if handle is self.handle:
+            self.changed.send()
+            self.ended.send(handle)
+
+    def _on_loaded(self, loaded: LoadedPrediction, result: WaitingResult) -> None:
+        if self.handle is not None and result.job.folder == self.handle.folder:
+            self._parameters.set_value(_LOADED, [*self._parameters.value(_LOADED, []), result.case.id])
+        self.warnings = tuple(dict.fromkeys([*self.warnings, *loaded.warnings]))
+        self.loaded.send(loaded)
+
+    def _on_not_loaded(self, result: WaitingResult, problem: str) -> None:
+        if self.handle is not None and result.job.folder == self.handle.folder:
+            self._problems[result.case.id] = problem
+
+    def _outcomes(self) -> set[str]:
+        events = self.handle.events if self.handle is not None else []
+        return {event.case for event in events if isinstance(event, (CaseDone, CaseFailed, CaseSkipped))}
+
+    def _done(self) -> set[str]:
+        events = self.handle.events if self.handle is not None else []
+        return {event.case for event in events if isinstance(event, CaseDone)}

@@ -1,0 +1,123 @@
+"""The models at hand are found, described, remembered; what is no model is refused in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+from segmentation_parts import SettingsApplication, a_logic, a_training, write_model
+
+from coranet.errors import ModelError
+from coranet.job import ModelCard
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.model_choice import ModelChoice, card_text
+
+
+@pytest.fixture
+def logic(context, tmp_path):
+    return a_logic(context, tmp_path / "jobs ü")
+
+
+@pytest.fixture
+def application(context):
+    return SettingsApplication(context.scene)
+
+
+@pytest.fixture
+def make_choice(logic, context, application):
+    return lambda: ModelChoice(logic, Parameters(context.scene), application)
+
+
+def names(choice) -> list[str]:
+    return [entry.name for entry in choice.entries]
+
+
+def test_without_a_training_there_is_none_and_it_says_what_to_do(make_choice):
+    choice = make_choice()
+    assert (choice.entries, choice.chosen, choice.text) == ((), None, "")
+    assert "train one" in choice.reason_missing
+
+
+def test_finished_trainings_are_offered_the_latest_first_and_chosen(make_choice, logic):
+    a_training(logic.jobsFolder / "old", created=1e9)
+    a_training(logic.jobsFolder / "new", created=2e9)
+    a_training(logic.jobsFolder / "still running", finished=False)
+    choice = make_choice()
+    assert names(choice) == ["new", "old"]
+    assert choice.chosen.name == "new" and not choice.reason_missing
+
+
+def test_a_model_that_comes_later_is_found(make_choice, logic):
+    choice = make_choice()
+    told = []
+    choice.changed.connect(lambda: told.append(names(choice)))
+    a_training(logic.jobsFolder / "new")
+    choice.refresh()
+    assert told == [["new"]] and choice.chosen.name == "new"
+
+
+def test_a_chosen_one_stays_when_a_newer_one_comes(make_choice, logic):
+    a_training(logic.jobsFolder / "old", created=1e9)
+    choice = make_choice()
+    choice.choose(logic.jobsFolder / "old")
+    a_training(logic.jobsFolder / "new", created=2e9)
+    choice.refresh()
+    assert names(choice) == ["new", "old"] and choice.chosen.name == "old"
+
+
+def test_a_folder_is_remembered_by_scene_and_machine(make_choice, tmp_path):
+    folder = write_model(tmp_path / "a model of a friend")
+    make_choice().choose(folder)
+    again = make_choice()
+    assert again.chosen.folder == folder and names(again) == ["a model of a friend"]
+
+
+def test_a_folder_that_was_chosen_is_offered_in_other_scenes_too(make_choice, tmp_path, context):
+    make_choice().choose(write_model(tmp_path / "a model of a friend"))
+    Parameters(context.scene).set_text("SegmentModel", "")
+    assert names(make_choice()) == ["a model of a friend"]
+
+
+def test_what_is_no_model_is_refused_and_the_choice_stays(make_choice, logic, tmp_path):
+    a_training(logic.jobsFolder / "good")
+    running = a_training(logic.jobsFolder / "running", finished=False)
+    choice = make_choice()
+    for folder, text in ((tmp_path, "neither a model nor a training"), (running.folder, "has not finished")):
+        with pytest.raises(ModelError, match=text):
+            choice.choose(folder)
+    assert choice.chosen.name == "good" and choice.entries == make_choice().entries
+
+
+def test_a_model_that_is_gone_is_told(make_choice, logic, tmp_path):
+    folder = write_model(tmp_path / "a")
+    choice = make_choice()
+    choice.choose(folder)
+    (folder / "model.json").unlink()
+    choice.refresh()
+    assert choice.chosen is None and str(folder) in choice.error == choice.reason_missing
+
+
+def test_a_damaged_model_among_the_jobs_hides_no_other(make_choice, logic):
+    a_training(logic.jobsFolder / "good")
+    (a_training(logic.jobsFolder / "damaged").model_folder / "model.json").write_text("{", encoding="utf-8")
+    assert names(make_choice()) == ["good"]
+
+
+def test_the_card_is_told_in_lines(tmp_path):
+    lines = card_text(ModelCard.read(write_model(tmp_path))).splitlines()
+    assert lines[:4] == [
+        "Finds: Liver, Tumor",
+        "Voxels of 0.8 x 0.8 x 2.5 mm",
+        "Validation Dice: 0.75 (Liver 0.88, Tumor 0.62)",
+        "Trained on cases: 4 labeled, 20 unlabeled, 1 for validation",
+    ]
+    assert lines[4].startswith("CoraNet, preset default, 1000 steps, 2023-11-1")
+
+
+@pytest.mark.parametrize(
+    ("card", "line"),
+    [
+        ({"validation_dice": {}}, "Not validated: no labeled case was set aside"),
+        ({"validation_dice": {"Liver": 0.5, "Tumor": None}}, "Validation Dice: Liver 0.50"),
+    ],
+)
+def test_a_model_with_little_validation_says_so(tmp_path, card, line):
+    assert line in card_text(ModelCard.read(write_model(tmp_path, **card))).splitlines()

@@ -1,0 +1,359 @@
+"""The section Segment without widgets, with a real background process that thresholds."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scene_builders import SHAPE_KJI, add_volume, rotated_ijk_to_ras
+from segmentation_parts import ReadyEnvironment, SettingsApplication, a_logic, a_training
+from synthetic_predictions import CASE_ID, write_image, write_segmented_job
+
+from coranet.errors import CoraNetError, JobError
+from coranet.events import CaseDone, CaseFailed, CaseSkipped, Started
+from coranet.job import JobStatus, ProcessIdentity
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.segmentation import SegmentationPresenter
+from CoraNetSlicerLib.presenters.segmentation_source import SourceKind
+from CoraNetSlicerLib.presenters.segmented_cases import CaseProgress, CaseState, case_rows
+from CoraNetSlicerLib.scene.results import PART_ATTRIBUTE, nodes_of_class
+
+
+@pytest.fixture
+def application(context):
+    return SettingsApplication(context.scene)
+
+
+@pytest.fixture
+def logic(context, tmp_path):
+    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="0.05")
+    a_training(logic.jobsFolder / "training")
+    yield logic
+    logic.close()
+
+
+@pytest.fixture
+def slow_logic(context, tmp_path):
+    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="20")
+    a_training(logic.jobsFolder / "training")
+    yield logic
+    for job in logic.runningJobs():
+        job.cancel(graceSeconds=0)
+        job.wait(20)
+    logic.close()
+
+
+@pytest.fixture
+def make_presenter(context, application):
+    made = []
+
+    def make(logic):
+        presenter = SegmentationPresenter(logic, ReadyEnvironment(), Parameters(context.scene), application)
+        presenter.results = []
+        presenter.loaded.connect(presenter.results.append)
+        made.append(presenter)
+        return presenter
+
+    yield make
+    for presenter in made:
+        presenter.close()
+
+
+@pytest.fixture
+def presenter(make_presenter, logic):
+    return make_presenter(logic)
+
+
+def a_scan(context, name="Patient 1", seed=3):
+    array = np.random.default_rng(seed).normal(100, 20, SHAPE_KJI).astype(np.float32)
+    return add_volume(context, name, array, rotated_ijk_to_ras())
+
+
+def finish(presenter, application, seconds: float = 30.0) -> None:
+    """Until the job is over and its results are loaded."""
+    assert presenter.handle.wait(seconds).is_over
+    application.run()
+
+
+def states(presenter) -> list[CaseState]:
+    return [row.state for row in presenter.rows]
+
+
+def result_nodes(context) -> int:
+    return len([node for node in nodes_of_class(context.scene, "vtkMRMLNode") if node.GetAttribute(PART_ATTRIBUTE)])
+
+
+class TestReasons:
+    def test_without_a_volume_it_asks_for_one(self, presenter):
+        assert presenter.reason_not_startable == "Choose a volume."
+
+    def test_without_a_model_it_asks_for_that_first(self, make_presenter, context, tmp_path):
+        presenter = make_presenter(a_logic(context, tmp_path / "empty"))
+        assert "There is no model yet" in presenter.reason_not_startable
+
+    def test_an_environment_that_is_not_ready_comes_before_all(self, presenter):
+        presenter._environment.reason_not_ready = "PyTorch is missing."
+        assert presenter.reason_not_startable == "PyTorch is missing."
+
+    def test_several_volumes_need_a_tick(self, presenter, context):
+        volume = a_scan(context)
+        presenter.source.set_kind("volumes")
+        assert presenter.reason_not_startable == "Tick the volumes to segment."
+        presenter.source.set_ticked(volume, True)
+        assert presenter.reason_not_startable == "" and presenter.source.volumes == [volume]
+        presenter.source.set_ticked(volume, False)
+        assert presenter.source.volumes == []
+
+    @pytest.mark.parametrize("kind", list(SourceKind))
+    def test_starting_without_reason_is_an_error_with_that_reason(self, presenter, kind):
+        presenter.source.set_kind(kind.value)
+        with pytest.raises(JobError) as raised:
+            presenter.start()
+        assert str(raised.value) == presenter.reason_not_startable != ""
+
+    def test_nothing_runs_so_nothing_is_cancelled(self, presenter):
+        assert presenter.reason_not_cancellable == "No segmentation is running."
+
+
+class TestSource:
+    def test_a_label_map_and_a_result_are_refused_in_words(self, presenter, context):
+        label = add_volume(context, "drawn", np.ones(SHAPE_KJI, np.uint8), rotated_ijk_to_ras(), label=True)
+        presenter.source.set_volume(label)
+        assert "is a label map" in presenter.source.volume_error
+        result = a_scan(context, "doubt")
+        result.SetAttribute(PART_ATTRIBUTE, "uncertainty")
+        presenter.source.set_volume(result)
+        assert presenter.source.volume_error == "'doubt' is a result of CoraNet; choose the image itself."
+        assert presenter.reason_not_startable == presenter.source.volume_error
+
+    def test_a_folder_without_images_is_refused_in_words(self, presenter, tmp_path):
+        presenter.source.set_kind("folder")
+        assert presenter.reason_not_startable == "Choose the folder with the images."
+        for folder, text in ((tmp_path / "absent", "there is no folder"), (tmp_path, "holds no image")):
+            presenter.source.set_input_folder(str(folder))
+            assert text in presenter.source.input_error == presenter.reason_not_startable
+
+    def test_results_do_not_go_where_something_is(self, presenter, logic, tmp_path):
+        write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "in" / "a.nrrd")
+        (tmp_path / "file").write_text("", encoding="utf-8")
+        presenter.source.set_kind("folder")
+        presenter.source.set_input_folder(str(tmp_path / "in"))
+        assert presenter.source.count_text == "1 images found." and presenter.reason_not_startable == ""
+        for path, text in (
+            (logic.jobsFolder / "training", "holds a job already"),
+            (tmp_path / "file", "is a file, expected a folder"),
+            ("results", "is no whole path"),
+        ):
+            presenter.source.set_output_folder(str(path))
+            assert text in presenter.source.output_error == presenter.reason_not_startable
+
+    def test_the_choice_is_kept_in_the_scene(self, presenter, make_presenter, logic, context):
+        volumes = [a_scan(context, "A"), a_scan(context, "B")]
+        presenter.source.set_volume(volumes[1])
+        presenter.source.set_kind("volumes")
+        presenter.source.set_ticked(volumes[0], True)
+        presenter.source.set_input_folder("/somewhere")
+        again = make_presenter(logic).source
+        assert (again.kind, again.volume, again.input_folder) == (SourceKind.VOLUMES, volumes[1], "/somewhere")
+        assert [(tick.name, tick.is_ticked) for tick in again.ticks] == [("A", True), ("B", False)]
+        assert "there is no folder" in again.input_error
+
+    def test_volumes_that_come_and_go_are_told(self, presenter, context):
+        told = []
+        presenter.changed.connect(lambda: told.append([tick.name for tick in presenter.source.ticks]))
+        volume = a_scan(context, "late")
+        context.scene.RemoveNode(volume)
+        assert told and told[-1] == []
+        presenter.close()
+        told.clear()
+        a_scan(context, "later")
+        assert not told
+
+
+class TestOneVolume:
+    def test_is_segmented_and_its_result_shown(self, presenter, context, application, logic):
+        volume = a_scan(context)
+        told = {"started": [], "ended": []}
+        presenter.started.connect(told["started"].append)
+        presenter.ended.connect(told["ended"].append)
+        presenter.source.set_volume(volume)
+        presenter.start()
+        assert presenter.is_running and presenter.progress is None
+        assert "A segmentation is running" in presenter.reason_not_startable
+        finish(presenter, application)
+        (loaded,) = presenter.results
+        assert loaded.volume is volume and loaded.segmentation.GetSegmentation().GetNumberOfSegments() == 1
+        assert loaded.segmentation.GetDisplayNode().GetSegmentVisibility3D("segmentation-1")
+        assert told == {"started": [presenter.handle], "ended": [presenter.handle]}
+        assert states(presenter) == [CaseState.DONE] and presenter.rows[0].action == "load"
+        assert presenter.progress == 1.0 and "1 cases are segmented." in presenter.status
+        assert presenter.handle.job.read_config().surfaces
+
+    def test_loading_it_again_replaces_it(self, presenter, context, application):
+        presenter.source.set_volume(a_scan(context))
+        presenter.start()
+        finish(presenter, application)
+        count = result_nodes(context)
+        presenter.load("Patient_1")
+        assert states(presenter) == [CaseState.LOADING]
+        application.run()
+        assert result_nodes(context) == count == 3 and len(presenter.results) == 2
+
+    def test_it_is_loaded_in_steps_of_which_none_blocks(self, presenter, context, application):
+        presenter.source.set_volume(a_scan(context))
+        presenter.start()
+        presenter.handle.wait(30)
+        assert application.run() >= 15
+
+    def test_a_damaged_result_is_told_in_its_row(self, presenter, context, application):
+        presenter.source.set_volume(a_scan(context))
+        presenter.start()
+        presenter.handle.wait(30)
+        files = presenter.handle.job.prediction("Patient_1")
+        files.radical.write_bytes(files.radical.read_bytes()[:-30])
+        application.run()
+        assert "done, not loaded: " in presenter.rows[0].text and "radical.nrrd" in presenter.rows[0].text
+        assert presenter.rows[0].action == "load" and presenter.results == [] and result_nodes(context) == 0
+
+    def test_a_volume_that_is_deleted_meanwhile_is_told(self, presenter, context, application):
+        volume = a_scan(context)
+        presenter.source.set_volume(volume)
+        presenter.start()
+        presenter.handle.wait(30)
+        application.run(milliseconds=-1)
+        next(presenter._queue._steps)
+        context.scene.RemoveNode(volume)
+        application.run()
+        assert "no longer in the scene" in presenter.rows[0].text
+
+
+class TestSeveral:
+    @pytest.fixture
+    def three(self, context):
+        return [a_scan(context, name, seed) for seed, name in enumerate(("A", "bad", "C"))]
+
+    def tick(self, presenter, volumes):
+        presenter.source.set_kind("volumes")
+        for volume in volumes:
+            presenter.source.set_ticked(volume, True)
+
+    def test_each_case_has_a_state_of_its_own(self, presenter, application, three):
+        self.tick(presenter, three)
+        presenter.start()
+        finish(presenter, application)
+        assert states(presenter) == [CaseState.DONE, CaseState.FAILED, CaseState.DONE]
+        assert presenter.rows[1].text == "failed: the image is flat; check the file."
+        assert [loaded.volume.GetName() for loaded in presenter.results] == ["A", "C"]
+
+    def test_a_case_is_skipped_and_the_others_go_on(self, make_presenter, slow_logic, application, three):
+        presenter = make_presenter(slow_logic)
+        self.tick(presenter, three)
+        presenter.start()
+        assert {row.action for row in presenter.rows} == {"skip"}
+        for row in presenter.rows:
+            presenter.skip(row.case)
+        assert states(presenter) == [CaseState.SKIPPING] * 3
+        finish(presenter, application)
+        assert states(presenter) == [CaseState.SKIPPED] * 3 and presenter.results == []
+
+    def test_it_is_cancelled(self, make_presenter, slow_logic, application, three):
+        presenter = make_presenter(slow_logic)
+        self.tick(presenter, three)
+        presenter.start()
+        end = time.monotonic() + 20
+        while CaseState.RUNNING not in states(presenter) and time.monotonic() < end:
+            presenter.handle.poll()
+            time.sleep(0.05)
+        assert states(presenter) == [CaseState.RUNNING, CaseState.WAITING, CaseState.WAITING]
+        presenter.cancel()
+        assert presenter.reason_not_cancellable == "It is stopping already." and presenter.status == "Stopping..."
+        finish(presenter, application)
+        assert presenter.handle.status is JobStatus.CANCELLED
+        assert states(presenter) == [CaseState.LEFT] * 3 and {row.action for row in presenter.rows} == {""}
+
+    def test_another_panel_takes_a_running_segmentation_up_again(self, make_presenter, slow_logic, context, three):
+        first = make_presenter(slow_logic)
+        self.tick(first, three)
+        first.start()
+        first.skip("bad")
+        first.close()
+        second = make_presenter(slow_logic)
+        assert second.is_running and second.handle.folder.name.endswith("-segment-1")
+        assert states(second)[1] is CaseState.SKIPPING
+
+
+class TestFolder:
+    def test_files_in_files_out_and_single_cases_are_loaded_on_request(self, presenter, context, application, tmp_path):
+        rng = np.random.default_rng(1)
+        for name in ("a", "b"):
+            write_image(rng.normal(100, 20, SHAPE_KJI).astype(np.float32), tmp_path / "in" / f"{name}.nrrd")
+        presenter.source.set_kind("folder")
+        presenter.source.set_input_folder(str(tmp_path / "in"))
+        presenter.source.set_output_folder(str(tmp_path / "out"))
+        presenter.start()
+        assert presenter.handle.folder == tmp_path / "out"
+        finish(presenter, application)
+        assert presenter.results == [] and context.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
+        presenter.load("b")
+        application.run()
+        assert [loaded.volume.GetName() for loaded in presenter.results] == ["b"]
+        assert application.shown == [presenter.results[0].volume]
+
+    def test_without_an_output_folder_it_becomes_a_job_like_others(self, presenter, application, tmp_path, logic):
+        write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "in" / "bad.nrrd")
+        presenter.source.set_kind("folder")
+        presenter.source.set_input_folder(str(tmp_path / "in"))
+        presenter.start()
+        assert presenter.handle.folder.parent == logic.jobsFolder
+        finish(presenter, application)
+
+
+class TestAttaching:
+    @pytest.fixture
+    def a_finished_job(self, logic):
+        job = write_segmented_job(logic.jobsFolder / "segment 7")
+        events = job.open_events()
+        events.write(Started(0, 1, "cpu", "1"))
+        events.write(CaseDone(CASE_ID, 1, 1, 12.0))
+        events.close()
+        me = ProcessIdentity.of_this_process()
+        job.beat(ProcessIdentity(999_999, me.host, time.time() - 60))
+        return job
+
+    def test_the_only_case_is_loaded_with_its_volume(self, presenter, logic, application, a_finished_job):
+        presenter.attach(logic.attach(a_finished_job.folder))
+        application.run()
+        assert len(presenter.results) == 1 and presenter.rows[0].text == "done in 12 s"
+
+    def test_a_scene_that_is_opened_again_does_not_load_it_twice(
+        self, presenter, make_presenter, logic, application, a_finished_job
+    ):
+        presenter.attach(logic.attach(a_finished_job.folder))
+        application.run()
+        again = make_presenter(logic)
+        application.run()
+        assert again.handle.folder == a_finished_job.folder and again.results == []
+
+    def test_a_job_that_is_gone_is_forgotten(self, presenter, make_presenter, logic, context, tmp_path):
+        Parameters(context.scene).set_text("SegmentationFolder", str(tmp_path / "gone"))
+        assert make_presenter(logic).handle is None
+
+    def test_a_training_is_refused(self, presenter, logic):
+        with pytest.raises(CoraNetError, match="is a training, expected a segmentation"):
+            presenter.attach(logic.attach(logic.jobsFolder / "training"))
+
+    def test_a_scene_that_is_closed_forgets_all(self, presenter, logic, context, application, a_finished_job):
+        presenter.attach(logic.attach(a_finished_job.folder))
+        context.scene.Clear(0)
+        presenter.restore()
+        application.run()
+        assert presenter.handle is None and presenter.rows == [] and presenter.results == []
+
+
+def test_rows_follow_the_last_word_on_each_case():
+    events = [Started(0, 4, "cpu", "1"), CaseFailed("a", "why"), CaseSkipped("b"), CaseDone("a", 1, 4, 100.0)]
+    rows = case_rows(["a", "b", "c", "d"], events, CaseProgress(JobStatus.RUNNING))
+    assert [(row.text, row.action) for row in rows] == [
+        ("done in 2 min", "load"), ("skipped", ""), ("running", "skip"), ("waiting", "skip"),
+    ]  # fmt: skip

@@ -7,6 +7,7 @@ asked for. MONAI comes without changing the PyTorch and the NumPy that are there
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -23,6 +24,7 @@ from .pip_process import Pip
 # What Slicer brings along and has loaded: another version of them would break it.
 _FROZEN = ("numpy", "scipy", "SimpleITK")
 _LIGHT_THE_TORCH = "light-the-torch>=0.8"
+_OPTIONS_OF_LIGHT_THE_TORCH = ("--pytorch", "--cpuonly")
 
 
 @dataclass(frozen=True)
@@ -104,15 +106,23 @@ def _install_torch(wish: Wish, pip: Pip) -> None:
     named = [word.lower() for word in wish.torch_words]
     keep = [name for name in _FROZEN if not any(word.startswith(name.lower()) for word in named)]
     words = ["install", *_into(wish.folder), *_frozen(keep, pip), *wish.torch_words]
+    plain = [word for word in words if not word.startswith(_OPTIONS_OF_LIGHT_THE_TORCH)]
     if wish.wheels:
-        # What is in the folder was chosen by hand: there is nothing to resolve, and no word of light-the-torch holds.
-        offline = [word for word in words if not word.startswith("--pytorch")]
-        pip.run([*offline, *_from(wish.wheels)])
+        # What is in the folder was chosen by hand: there is nothing to resolve.
+        pip.run([*plain, *_from(wish.wheels)])
         return
-    if not pip.has("light_the_torch"):
-        # Into a folder that is thrown away: it brings a pip of its own.
-        pip.run(["install", "--target", str(pip.tools), wish.light_the_torch])
-    pip.run(words, module="light_the_torch")
+    try:
+        if not pip.has("light_the_torch"):
+            # Into a folder that is thrown away: it brings a pip of its own.
+            pip.run(["install", "--target", str(pip.tools), wish.light_the_torch])
+        pip.run(words, module="light_the_torch")
+    except PackageError as error:
+        _say(str(error))
+    # It reaches into pip, which changes, and its exit code says nothing.
+    importlib.invalidate_caches()
+    if not installed_version("torch"):
+        _say("light-the-torch has not installed PyTorch; pip itself is tried, with the build that it has for all.")
+        pip.run(plain)
 
 
 def _install_beside(name: str, wish: Wish, pip: Pip) -> None:

@@ -72,6 +72,16 @@ def test_light_the_torch_that_is_there_is_not_fetched(pip, call):
     assert [words[0] for words in call.commands] == ["light_the_torch"]
 
 
+def test_a_light_the_torch_that_installs_nothing_and_does_not_say_so_is_noticed(pip, call, monkeypatch, capsys):
+    monkeypatch.setattr(installation, "installed_version", lambda name: None)
+    install(Wish(("torch",), torch_words=("torch>=2.2", "--cpuonly")), pip)
+    assert without_constraints(call.commands[-1]) == ["pip", "install", "torch>=2.2"]
+    assert "pip itself is tried" in capsys.readouterr().out
+    call.code = 1
+    with pytest.raises(PackageError, match="pip install failed"):
+        install(Wish(("torch",)), pip)
+
+
 def test_numpy_and_pytorch_stay_as_they_are(pip, call):
     versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "scipy", "SimpleITK")}
     install(Wish(("torch", "monai")), pip)

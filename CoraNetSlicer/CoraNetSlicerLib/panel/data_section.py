@@ -14,6 +14,9 @@ from .case_drop import CaseDrop
 from .cases_table import CasesTable
 from .section import Section, say
 
+# Pixels.
+_SEGMENT_HEIGHT, _TALLEST_LIST = 20, 120
+
 
 class DataSection(Section):
     """The table of cases, the segments to learn, and what is wrong with them."""
@@ -142,6 +145,7 @@ class DataSection(Section):
                 self._segment_items = [qt.QListWidgetItem() for _segment in segments]
                 for item in self._segment_items:
                     self._ui.segmentsList.addItem(item)
+                self._ui.segmentsList.setMaximumHeight(min(_TALLEST_LIST, _SEGMENT_HEIGHT * (len(segments) + 1)))
             for item, segment in zip(self._segment_items, segments):
                 where = _("in {cases} of {all} cases").format(cases=segment.cases, all=segment.of)
                 item.setText(segment.name if segment.cases == segment.of else f"{segment.name} ({where})")

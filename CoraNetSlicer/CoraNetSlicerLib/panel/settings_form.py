@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from typing import Any
 
@@ -11,6 +11,8 @@ import qt
 from ..presenters.training_settings import SettingField, TrainingSettings, setting_fields
 from ..translation import _
 from .section import say
+
+_ROWS_AT_ONCE = 6
 
 
 class SettingRow:
@@ -26,6 +28,7 @@ class SettingRow:
         self.field = field
         self._settings = settings
         self._is_painting = False
+        self._painted: tuple[object, ...] = ()
         self.label = qt.QLabel()
         self.label.setTextFormat(qt.Qt.RichText)
         self.label.setToolTip(field.tool_tip)
@@ -55,17 +58,21 @@ class SettingRow:
     def on_edited(self, text: str) -> None:
         """Take what a person typed or chose."""
         if not self._is_painting:
+            self._painted = ()
             self._settings.set_text(self.field.name, text)
 
     def show(self) -> None:
         """Bring the widgets to the state of the settings."""
-        name = self.field.name
+        name, settings = self.field.name, self._settings
+        text, error, placeholder = settings.text(name), settings.error(name), settings.placeholder(name)
+        is_changed = bool(error) or settings.is_overridden(name)
+        if self._painted == (text, error, placeholder, is_changed):
+            return
+        self._painted = (text, error, placeholder, is_changed)
         self._is_painting = True
-        self._show_text(self._settings.text(name))
+        self._show_text(text, placeholder)
         self._is_painting = False
-        error = self._settings.error(name)
         say(self._error, error[:1].upper() + error[1:])
-        is_changed = bool(error) or self._settings.is_overridden(name)
         self.label.setText(f"<b>{escape(self.field.label)}</b>" if is_changed else escape(self.field.label))
 
     def set_visible(self, visible: bool) -> None:
@@ -73,7 +80,7 @@ class SettingRow:
         self.label.setVisible(visible)
         self.box.setVisible(visible)
 
-    def _show_text(self, text: str) -> None:
+    def _show_text(self, text: str, placeholder: str) -> None:
         if self.field.choices:
             index = self._edit.findText(text)
             if index != self._edit.currentIndex:
@@ -81,7 +88,7 @@ class SettingRow:
             return
         if str(self._edit.text) != text:
             self._edit.setText(text)
-        self._edit.setPlaceholderText(self._settings.placeholder(self.field.name))
+        self._edit.setPlaceholderText(placeholder)
 
 
 class SettingsForm:
@@ -106,15 +113,21 @@ class SettingsForm:
         for name in names:
             self._add_row(self._layout, name)
 
-    def add_groups(self, without: Iterable[str]) -> None:
-        """Add all settings but some, in a group for each section of the configuration."""
+    def add_groups(self, without: Iterable[str]) -> Iterator[None]:
+        """Add all settings but some, in a group for each section; a few rows whenever the next piece is asked for."""
         left = [field for field in setting_fields().values() if field.name not in set(without)]
         for section in dict.fromkeys(field.section for field in left):
             group = qt.QGroupBox(_(section.capitalize()))
             rows = qt.QFormLayout(group)
-            added = [self._add_row(rows, field.name) for field in left if field.section == section]
+            added: list[SettingRow] = []
             self._groups.append((group, rows, added))
             self._layout.addWidget(group)
+            for field in left:
+                if field.section == section:
+                    added.append(self._add_row(rows, field.name))
+                    if len(added) % _ROWS_AT_ONCE == 0:
+                        yield
+            yield
 
     def show(self) -> None:
         """Bring all rows to the state of the settings."""

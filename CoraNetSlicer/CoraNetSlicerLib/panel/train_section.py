@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, Optional
 
@@ -25,14 +25,16 @@ _WARNING_COLOR = "#b35900"
 class TrainSection(Section):
     """Settings, the estimate, and the training that is watched."""
 
-    def __init__(self, ui: Any, presenter: TrainingPresenter, _application: Any) -> None:
+    def __init__(self, ui: Any, presenter: TrainingPresenter, application: Any) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
+            application: as panel.application.Application.
         """
         super().__init__(ui)
+        self._application = application
         self._presenter = presenter
         self._problem = ""
         self._is_painting = False
@@ -41,6 +43,8 @@ class TrainSection(Section):
         self._basic.add_rows(BASIC_SETTINGS)
         # Dozens of rows: made when somebody looks at them.
         self._advanced: Optional[SettingsForm] = None
+        self._rows_to_come: Optional[Iterator[None]] = None
+        self._nothing_found: Any = None
         for name in presenter.settings.presets:
             ui.presetCombo.addItem(name)
         ui.trainingProgressBar.setRange(0, _PARTS_OF_BAR)
@@ -50,6 +54,11 @@ class TrainSection(Section):
         self._on_advanced(bool(ui.advancedSection.collapsed))
         self._show_settings()
         self._show()
+
+    def cleanup(self) -> None:
+        """Let go of everything."""
+        self._rows_to_come = None
+        super().cleanup()
 
     def _connect_widgets(self) -> None:
         ui, presenter = self._ui, self._presenter
@@ -76,17 +85,28 @@ class TrainSection(Section):
     def _on_advanced(self, collapsed: bool) -> None:
         if collapsed or self._advanced is not None:
             return
-        layout = self._ui.advancedSettings.layout()
-        self._advanced = SettingsForm(layout, self._presenter.settings, self.connect)
-        self._advanced.add_groups(without=BASIC_SETTINGS)
-        self._nothing_found = qt.QLabel(_("No setting has these words in its name or meaning."))
-        self._nothing_found.setVisible(False)
-        layout.addWidget(self._nothing_found)
+        self._advanced = SettingsForm(self._ui.advancedSettings.layout(), self._presenter.settings, self.connect)
+        self._rows_to_come = self._advanced.add_groups(without=BASIC_SETTINGS)
+        self._add_rows()
+
+    def _add_rows(self) -> None:
+        """Make a few of the rows and the others later, so that the application answers."""
+        if self._rows_to_come is None or self._advanced is None:
+            return
+        if next(self._rows_to_come, self) is self:
+            self._rows_to_come = None
+            self._nothing_found = qt.QLabel(_("No setting has these words in its name or meaning."))
+            self._ui.advancedSettings.layout().addWidget(self._nothing_found)
+        else:
+            self._application.later(self._add_rows)
         self._on_filter(str(self._ui.settingsFilterEdit.text))
 
     def _on_filter(self, words: str) -> None:
-        if self._advanced is not None:
-            self._nothing_found.setVisible(self._advanced.find(words) == 0)
+        if self._advanced is None:
+            return
+        found = self._advanced.find(words)
+        if self._nothing_found is not None:
+            self._nothing_found.setVisible(not found)
 
     def _on_name(self, text: str) -> None:
         if self._is_painting:

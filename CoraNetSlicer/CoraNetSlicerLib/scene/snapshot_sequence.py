@@ -165,7 +165,7 @@ def _cropped(node: Any) -> Any:
     """The node with the box that is not background: a whole scan for every step would not fit into memory."""
     image = node.GetImageData()
     voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(tuple(reversed(image.GetDimensions())))
-    box = [_extent(voxels.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1))]
+    box = _box(voxels)
     kept = np.ascontiguousarray(voxels[tuple(slice(first, last + 1) for first, last in box)], dtype=np.uint8)
     matrix = vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
@@ -176,6 +176,14 @@ def _cropped(node: Any) -> Any:
     node.SetAndObserveImageData(smaller)
     node.SetOrigin(*corner[:3])
     return node
+
+
+def _box(voxels: np.ndarray) -> list[tuple[int, int]]:
+    """First and last index of what is not 0, along each axis; of an empty array its first voxel."""
+    # Whole slices first: they lie in one piece in memory.
+    depth = _extent(voxels.reshape(len(voxels), -1).max(axis=1))
+    plane = voxels[depth[0] : depth[1] + 1].max(axis=0)
+    return [depth, _extent(plane.max(axis=1)), _extent(plane.max(axis=0))]
 
 
 def _extent(occupied: np.ndarray) -> tuple[int, int]:

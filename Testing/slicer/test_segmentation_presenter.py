@@ -139,7 +139,7 @@ class TestSource:
         (tmp_path / "file").write_text("", encoding="utf-8")
         presenter.source.set_kind("folder")
         presenter.source.set_input_folder(str(tmp_path / "in"))
-        assert presenter.source.count_text == "1 images found." and presenter.reason_not_startable == ""
+        assert presenter.source.count_text == "1 image found." and presenter.reason_not_startable == ""
         for path, text in (
             (logic.jobsFolder / "training", "holds a job already"),
             (tmp_path / "file", "is a file, expected a folder"),
@@ -159,16 +159,20 @@ class TestSource:
         assert [(tick.name, tick.is_ticked) for tick in again.ticks] == [("A", True), ("B", False)]
         assert "there is no folder" in again.input_error
 
-    def test_volumes_that_come_and_go_are_told(self, presenter, context):
+    def test_volumes_that_come_and_go_are_told_and_many_at_once(self, presenter, context, application):
         told = []
         presenter.changed.connect(lambda: told.append([tick.name for tick in presenter.source.ticks]))
-        volume = a_scan(context, "late")
-        context.scene.RemoveNode(volume)
-        assert told and told[-1] == []
+        first, second = a_scan(context, "first"), a_scan(context, "second")
+        application.run()
+        assert told == [["first", "second"]]
+        context.scene.RemoveNode(first)
+        second.SetName("renamed")
+        application.run()
+        assert told[-1] == ["renamed"] and len(told) == 2
         presenter.close()
-        told.clear()
         a_scan(context, "later")
-        assert not told
+        application.run()
+        assert len(told) == 2
 
 
 class TestOneVolume:

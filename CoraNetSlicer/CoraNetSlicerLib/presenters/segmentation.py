@@ -62,7 +62,7 @@ class SegmentationPresenter:
         self._environment = environment
         self._parameters = parameters
         self.models = ModelChoice(logic, parameters, application)
-        self.source = SegmentationSource(logic.context.scene, parameters)
+        self.source = SegmentationSource(logic.context.scene, parameters, application)
         self._cases: tuple[Case, ...] = ()
         self._skipping: set[str] = set()
         self._problems: dict[str, str] = {}

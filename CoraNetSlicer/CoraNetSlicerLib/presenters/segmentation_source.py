@@ -13,9 +13,10 @@ from coranet.job import Job, find_images
 from ..notification import Signal
 from ..parameters import Parameters
 from ..scene.case_nodes import NodeWatch, image_volumes
-from ..scene.results import is_result
+from ..scene.results import is_result, nodes_of_class
 from ..scene.usable_nodes import require_usable_volume
 from ..translation import _
+from .deferred import Deferred
 
 _KIND, _INPUT, _OUTPUT = "SegmentSource", "SegmentInputFolder", "SegmentOutputFolder"
 _VOLUME, _VOLUMES = "SegmentVolume", "SegmentVolumes"
@@ -53,19 +54,21 @@ class SegmentationSource:
         image_count: images in the input folder.
     """
 
-    def __init__(self, scene: Any, parameters: Parameters) -> None:
+    def __init__(self, scene: Any, parameters: Parameters, application: Any) -> None:
         """Show what the scene remembers.
 
         Args:
             scene: vtkMRMLScene.
             parameters: the panel's state in it.
+            application: as panel.application.Application.
         """
         self.changed = Signal()
         self.input_error = self.output_error = ""
         self.image_count = 0
         self._scene = scene
         self._parameters = parameters
-        self._watch = NodeWatch(scene, self.changed.send, lambda: None)
+        self._news = Deferred(application, self._on_nodes)
+        self._watch = NodeWatch(scene, self._news.request, lambda: None)
         self.restore()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -109,6 +112,8 @@ class SegmentationSource:
     @property
     def count_text(self) -> str:
         """How many images the folder holds; "" while none is named."""
+        if self.image_count == 1:
+            return _("1 image found.")
         return _("{count} images found.").format(count=self.image_count) if self.image_count else ""
 
     @property
@@ -181,7 +186,7 @@ class SegmentationSource:
         """Look at the folders again, after files came or went."""
         self._look_at_input()
         self._look_at_output()
-        self.changed.send()
+        self._on_nodes()
 
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared."""
@@ -190,6 +195,12 @@ class SegmentationSource:
     def close(self) -> None:
         """Let go of the scene."""
         self._watch.close()
+        self._news.close()
+
+    def _on_nodes(self) -> None:
+        # A volume is offered once it has voxels, and under the name that it has then.
+        self._watch.follow(nodes_of_class(self._scene, "vtkMRMLScalarVolumeNode"))
+        self.changed.send()
 
     def _look_at_input(self) -> None:
         self.input_error, self.image_count = "", 0

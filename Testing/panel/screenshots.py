@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import tempfile
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,8 +24,11 @@ from PySide6.QtWidgets import QApplication  # noqa: E402
 
 pythonqt.install()
 
+from environment_doubles import ScriptedProbe, an_extension, finding, healthy, lacking  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 from stage import Stage  # noqa: E402
+
+from CoraNetSlicerLib.environment.probe import Health  # noqa: E402
 
 Picture = Callable[[Stage], str]
 PICTURES: dict[str, Picture] = {}
@@ -55,12 +57,59 @@ def environment_examining(stage: Stage) -> str:
 
 
 @picture
+def environment_graphics_card(stage: Stage) -> str:
+    stage.examine(ScriptedProbe(healthy()))
+    return "environment"
+
+
+@picture
 def environment_without_torch(stage: Stage) -> str:
-    bare = stage.folder / "bare"
-    venv.create(bare, symlinks=True)
-    stage.application.settings.update({"Interpreter/Kind": "slicer"})
-    stage.application.python = str(bare / "bin" / "python")
-    stage.examine()
+    stage.application.extension = an_extension
+    stage.examine(ScriptedProbe(lacking("torch", "monai")))
+    return "environment"
+
+
+@picture
+def environment_without_extension(stage: Stage) -> str:
+    stage.examine(ScriptedProbe(lacking("torch", "monai")))
+    return "environment"
+
+
+@picture
+def environment_installing(stage: Stage) -> str:
+    stage.application.extension = an_extension
+    stage.examine(ScriptedProbe(lacking("torch", "monai")))
+    stage.install(
+        "Installing torch ...\n$ light_the_torch install torch>=2.2\nCollecting torch>=2.2\n"
+        "  Downloading torch-2.13.0+cu130-cp312-cp312-win_amd64.whl (3.1 GB)\n  1.72 of 3.10 GiB downloaded"
+    )
+    return "environment"
+
+
+@picture
+def environment_install_failed(stage: Stage) -> str:
+    environment_installing(stage)
+    stage.install_fails("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device")
+    return "environment"
+
+
+@picture
+def environment_old_python(stage: Stage) -> str:
+    text = "Python 3.9.10 is too old, expected 3.10 or newer."
+    stage.examine(ScriptedProbe(Health(False, {}, (finding("python.too_old", "python", message=text),))))
+    return "environment"
+
+
+@picture
+def environment_wrong_build(stage: Stage) -> str:
+    text = "this PyTorch computes on the processor only, though there is a graphics card (NVIDIA RTX 4090)."
+    stage.application.extension = an_extension
+    card = finding("device.cpu_build", "device", "warning", text)
+    stage.examine(
+        ScriptedProbe(
+            Health(True, healthy(device="CPU (8 threads)", device_kind="cpu", device_gib=None).facts, (card,))
+        )
+    )
     return "environment"
 
 
@@ -68,7 +117,7 @@ def environment_without_torch(stage: Stage) -> str:
 def environment_wrong_python(stage: Stage) -> str:
     stage.ui.interpreterCombo.setCurrentIndex(stage.ui.interpreterCombo.count - 1)
     stage.ui.pythonPathEdit.setCurrentPath("/no/such/python")
-    stage.settle()
+    stage.settle(stage.ui.environmentErrorLabel.isVisible)
     return "environment"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from environment_doubles import ScriptedInstallation
 from fake_application import FakeApplication
 from form import child_widget_variables, load_ui
 from made_up_jobs import a_segmentation, a_training
@@ -18,6 +19,7 @@ from pythonqt import unwrap
 from scene_builders import add_segmentation, add_volume
 from synthetic_predictions import write_segmented_job
 
+from CoraNetSlicerLib.environment.causes import likely_cause
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel.panel import Panel
 from CoraNetSlicerLib.panel.qt_ticker import QtTicker
@@ -89,11 +91,31 @@ class Stage:
 
     # -- states
 
-    def examine(self) -> None:
-        """Have the environment examined."""
+    def examine(self, probe: Any = None) -> None:
+        """Have the environment examined, by the real doctor or by one that says what it should say."""
         environment = self.panel.environment
+        if probe is not None:
+            environment._start_probe = probe
         environment.examine()
         self.settle(lambda: environment.health is not None and not environment.is_examining, 120)
+
+    def install(self, said: str) -> None:
+        """Click the first button that mends; nothing is installed, but `said` is what it tells."""
+        installation = ScriptedInstallation()
+        installation.said = said
+        packages = self.panel.environment._packages
+        packages._start = installation
+        self.panel.environment.mend(self.panel.environment.findings[0].mend.code)
+        self.settle(lambda: packages.log == said)
+
+    def install_fails(self, last: str) -> None:
+        """Let the installation that is under way end with an error."""
+        running = self.panel.environment._packages._running
+        running.said += f"\n{last}"
+        running.why_failed = lambda: likely_cause(running.said, 1)
+        running.code = 1
+        self.settle(lambda: not self.panel.environment.is_installing)
+        self.settle(lambda: not self.panel.environment.is_examining)
 
     def add_cases(self, labeled: int, unlabeled: int) -> list[Any]:
         """Put volumes into the scene, the first with a segmentation."""

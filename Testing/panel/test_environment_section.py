@@ -138,7 +138,15 @@ def test_buttons_say_what_they_do(examine, rows):
 def test_a_warning_looks_like_one(examine, rows):
     examine(Health(True, {}, (finding("disk.low", "disk", "warning", "only 1 GiB is free."),)))
     ((text, button),) = rows()
-    assert text == "\u26a0 Only 1 GiB is free. To mend it: mend it." and button is None
+    assert text == "\u26a0 Only 1 GiB is free. Mend it." and button is None
+
+
+def test_wheels_are_asked_for_when_something_is_to_be_installed(examine, ui):
+    examine(lacking("torch"))
+    assert ui.wheelsFolderEdit.isVisible()
+    examine(healthy())
+    ui.environmentSection.setCollapsed(False)
+    assert not ui.wheelsFolderEdit.isVisible()
 
 
 def test_fields_follow_the_choice(presenter, ui):
@@ -153,10 +161,10 @@ def test_fields_follow_the_choice(presenter, ui):
 
 
 WRONG_PATHS = [
-    ("other", "pythonPathEdit", "/no/such/python", "there is no file '/no/such/python'"),
+    ("other", "pythonPathEdit", "/no/such/python", "There is no file '/no/such/python'"),
     ("other", "pythonPathEdit", "{folder}", "has no Python; choose the python program itself"),
     ("private", "privateFolderEdit", "here", "is no whole path"),
-    ("slicer", "wheelsFolderEdit", "/no/such/folder", "there is no folder '/no/such/folder'"),
+    ("slicer", "wheelsFolderEdit", "/no/such/folder", "There is no folder '/no/such/folder'"),
     ("slicer", "wheelsFolderEdit", "{folder}", "has no wheel file"),
 ]
 

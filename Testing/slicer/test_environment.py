@@ -107,7 +107,7 @@ def test_wrong_paths_are_told_of(environment, tmp_path):
         environment.set_private_folder(str(tmp_path / "file" / "below"))
     with pytest.raises(ConfigError, match="is no whole path"):
         environment.set_private_folder("packages")
-    with pytest.raises(ConfigError, match="there is no folder"):
+    with pytest.raises(ConfigError, match="There is no folder"):
         environment.set_wheels_folder(str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="has no wheel file"):
         environment.set_wheels_folder(str(tmp_path))

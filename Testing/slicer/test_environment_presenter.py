@@ -80,17 +80,17 @@ def test_polling_ends_with_the_answer(presenter, application):
     assert application._waiting == []
 
 
-def test_the_processor_is_named_as_such(presenter, application, probe):
-    examined(presenter, application, probe, healthy(device="CPU (8 threads)", device_kind="cpu"))
-    assert presenter.summary.endswith("on the processor, CPU (8 threads).")
+def test_the_processor_has_no_memory_of_its_own(presenter, application, probe):
+    examined(presenter, application, probe, healthy(device="CPU (8 threads)", device_kind="cpu", device_gib=None))
+    assert presenter.summary.endswith("on CPU (8 threads).")
 
 
 def test_what_is_missing_is_installed_by_one_button(presenter, application, probe, installation):
     examined(presenter, application, probe, lacking("torch", "monai"))
-    assert presenter.summary == "PyTorch and MONAI are missing."
+    assert presenter.summary == "Not ready:"
     assert presenter.reason_not_ready == "PyTorch and MONAI are missing. See Environment."
     assert presenter.has_error and presenter.interpreter is None
-    assert labels(presenter) == ["Install PyTorch and MONAI"]
+    assert labels(presenter) == ["Install PyTorch and MONAI"] and presenter.can_install
     presenter.mend(presenter.findings[0].mend.code)
     (request,) = installation.requests
     assert request.packages == ("torch", "monai") and request.anew == ()
@@ -195,7 +195,7 @@ def test_there_may_be_no_python_of_slicer(probe, installation, tmp_path):
 def test_another_python_must_be_chosen_first(presenter):
     presenter.choose("other")
     assert presenter.reason_not_ready.startswith("No Python is chosen")
-    with pytest.raises(ConfigError, match="there is no file"):
+    with pytest.raises(ConfigError, match="There is no file"):
         presenter.set_python("/no/python")
 
 
@@ -339,7 +339,7 @@ def row_of_a_finding(presenter, application, probe, tmp_path):
 def test_each_finding_has_the_button_that_mends_it(row_of_a_finding, code, topic, kind, mend):
     row = row_of_a_finding(kind, finding(code, topic))
     assert (row.mend.code if row.mend else None) == mend
-    assert row.text and (row.mend is not None or "mend it" in row.text or "install Slicer again" in row.text)
+    assert row.text and (row.mend is not None or "Mend it" in row.text or "install Slicer again" in row.text)
 
 
 def test_a_repair_removes_first(presenter, application, probe, installation):

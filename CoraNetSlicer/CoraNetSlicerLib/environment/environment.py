@@ -78,11 +78,11 @@ class Environment:
             found = next((given / name for name in _PROGRAMS if (given / name).is_file()), None)
             if found is None:
                 raise ConfigError(
-                    _("the folder '{path}' has no Python; choose the python program itself.").format(path=given)
+                    _("The folder '{path}' has no Python; choose the python program itself.").format(path=given)
                 )
             given = found
         if given is not None and not given.is_file():
-            raise ConfigError(_("there is no file '{path}'; choose the python program itself.").format(path=given))
+            raise ConfigError(_("There is no file '{path}'; choose the python program itself.").format(path=given))
         self._application.set_setting(_PYTHON, str(given or ""))
 
     @property
@@ -121,7 +121,7 @@ class Environment:
         folder = Path(path.strip()).expanduser() if path.strip() else None
         if folder is not None and not folder.is_dir():
             raise ConfigError(
-                _("there is no folder '{path}'; choose one with wheel files, or leave it empty.").format(path=folder)
+                _("There is no folder '{path}'; choose one with wheel files, or leave it empty.").format(path=folder)
             )
         if folder is not None and next(folder.glob("*.whl"), None) is None:
             raise ConfigError(

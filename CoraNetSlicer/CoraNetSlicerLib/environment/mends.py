@@ -105,12 +105,16 @@ def _row_of(finding: Finding, kind: InterpreterKind, needs_extension: bool) -> F
     mend = _mend_of(finding, kind)
     if mend is not None and mend.code.startswith("anew:torch") and needs_extension:
         mend = install_extension()
-    text = finding.message[:1].upper() + finding.message[1:]
+    text = _sentence(finding.message)
     if mend is None and finding.code == "package.missing":
         text = _("{package}, a part of Slicer, is missing: install Slicer again.").format(package=title(finding.topic))
     elif mend is None and finding.mend:
-        text = _("{message} To mend it: {mend}").format(message=text, mend=finding.mend)
+        text = f"{text} {_sentence(finding.mend)}"
     return FindingRow(finding.code, finding.level, text, mend)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _mend_of(finding: Finding, kind: InterpreterKind) -> Optional[Mend]:

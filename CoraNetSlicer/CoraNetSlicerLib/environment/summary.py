@@ -27,8 +27,6 @@ def summary_of(health: Health) -> str:
 
 def _device(facts: Mapping[str, Any]) -> str:
     name = str(facts.get("device", "?"))
-    if facts.get("device_kind") == "cpu":
-        return _("the processor, {name}").format(name=name)
     total, free = facts.get("device_gib"), facts.get("device_free_gib")
     if total is None or free is None:
         return name

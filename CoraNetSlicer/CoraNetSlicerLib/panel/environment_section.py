@@ -132,6 +132,8 @@ class EnvironmentSection(Section):
             widget.setVisible(kind is InterpreterKind.OTHER)
         for widget in (ui.privateFolderLabel, ui.privateFolderEdit):
             widget.setVisible(kind is InterpreterKind.PRIVATE)
+        for widget in (ui.wheelsFolderLabel, ui.wheelsFolderEdit):
+            widget.setVisible(self._presenter.can_install or bool(ui.wheelsFolderEdit.currentPath))
 
     def _show_log(self) -> None:
         ui, presenter = self._ui, self._presenter

@@ -76,7 +76,7 @@ class EnvironmentPresenter:
             return self._problem
         if self._health is None:
             return _("Examining the environment...") if self.is_examining else _("Not examined yet.")
-        text = summary_of(self._health)
+        text = summary_of(self._health) if self._health.is_well else _("Not ready:")
         return _("{summary} Examining it again...").format(summary=text) if self.is_examining else text
 
     @property
@@ -87,6 +87,12 @@ class EnvironmentPresenter:
             return rows
         private = choose_private() if self.kind is InterpreterKind.SLICER else None
         return [FindingRow("install.failed", "error", self._packages.problem, private), *rows]
+
+    @property
+    def can_install(self) -> bool:
+        """Whether there is anything to install or to repair."""
+        actions = {row.mend.code.partition(":")[0] for row in self.findings if row.mend is not None}
+        return bool(actions & {"install", "anew", "extension"})
 
     @property
     def has_error(self) -> bool:
@@ -105,7 +111,7 @@ class EnvironmentPresenter:
             return ""
         if self.is_examining:
             return _("The environment is being examined; this takes a few seconds.")
-        return _("{summary} See Environment.").format(summary=self.summary)
+        return _("{what} See Environment.").format(what=summary_of(self._health) if self._health else self.summary)
 
     @property
     def reason_not_changeable(self) -> str:
@@ -205,7 +211,7 @@ class EnvironmentPresenter:
             self._probe = self._start_probe(interpreter)
             self._interpreter = interpreter
         except CoraNetError as error:
-            self._problem = str(error)
+            self._problem = str(error)[:1].upper() + str(error)[1:]
         # What was well a while ago: work can begin at once.
         self._health = self._environment.remembered(self._interpreter) if self._interpreter else None
         self._poll_later()

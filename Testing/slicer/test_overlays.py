@@ -11,9 +11,11 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, wri
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
+from CoraNetSlicerLib.scene.caution import draw_uncertain_region
 from CoraNetSlicerLib.scene.overlays import show_prediction, show_uncertainty
 from CoraNetSlicerLib.scene.result_loading import load_prediction
 from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume
+from CoraNetSlicerLib.scene.segment_surfaces import OVERLAY_SMOOTHING, has_surface, ids_to_make, make_surface
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
 RADICAL = [f"radical-{value}" for value in (PANCREAS, TUMOR)]
@@ -99,6 +101,53 @@ def test_slices_draw_the_voxels_and_not_the_smoothed_surface(shown):
 def test_without_surfaces_none_are_made(context, loaded):
     show_prediction(context, loaded, surfaces=False)
     assert not loaded.segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+@pytest.fixture
+def views(loaded):
+    """What 3D views do: when a node's first segment has a surface, they convert whatever else is missing, at once."""
+    node = loaded.overlays
+    converted = []
+
+    def convert(*_):
+        segmentation = node.GetSegmentation()
+        ids = [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
+        missing = [one for one in ids if segmentation.GetSegment(one).GetRepresentation("Closed surface") is None]
+        if missing and node.GetDisplayNode().GetDisplayRepresentationName3D() == "Closed surface":
+            segmentation.CreateRepresentation("Closed surface")
+            converted.extend(missing)
+
+    tag = node.GetSegmentation().AddObserver(slicer.vtkSegmentation.SegmentModified, convert)
+    yield converted
+    node.GetSegmentation().RemoveObserver(tag)
+
+
+def test_one_surface_is_made_without_those_of_the_others(context, loaded, views):
+    show_prediction(context, loaded, surfaces=False)
+    for number, identifier in enumerate(ids_to_make(loaded.overlays, [RADICAL[1]]), start=1):
+        make_surface(loaded.overlays, identifier, OVERLAY_SMOOTHING)
+        made = [has_surface(loaded.overlays, one) for one in (*CONSERVATIVE, *RADICAL, UNCERTAIN_SEGMENT)]
+        assert (identifier == RADICAL[1] or number > 1) and sum(made) == number
+    assert views == []
+
+
+def test_a_surface_that_became_wrong_goes_without_being_made_anew(context, loaded, views):
+    show_prediction(context, loaded)
+    draw_uncertain_region(loaded, 3.0)
+    assert not has_surface(loaded.overlays, UNCERTAIN_SEGMENT)
+    assert surface(loaded.overlays, UNCERTAIN_SEGMENT).GetNumberOfPoints() == 0
+    assert all(surface(loaded.overlays, one).GetNumberOfPoints() for one in CONSERVATIVE + RADICAL)
+    assert views == []
+
+
+def test_a_surface_of_one_segment_is_that_which_slicer_makes(context, loaded):
+    show_prediction(context, loaded)
+    expected = {one: surface(loaded.overlays, one) for one in (*RADICAL, UNCERTAIN_SEGMENT)}
+    for identifier, wanted in expected.items():
+        make_surface(loaded.overlays, identifier, OVERLAY_SMOOTHING)
+        made = surface(loaded.overlays, identifier)
+        np.testing.assert_allclose(made.GetBounds(), wanted.GetBounds(), atol=1e-3)
+        assert made.GetNumberOfPoints() == wanted.GetNumberOfPoints()
 
 
 def test_surfaces_of_a_replaced_prediction_are_made_anew(context, a_job, shown):

@@ -120,7 +120,14 @@ class TestLooks:
         assert drawn(row)[1] == "", "not yet"
         application.run()
         assert drawn(row)[1] == "rRu"
-        assert "Making 3D surfaces: 1 of 6" in told and told[-1] == ""
+        assert "Making 3D surfaces: 1 of 7" in told and told[-1] == ""
+
+    def test_no_segment_is_left_for_slicer_to_convert_at_once(self, loaded, presenter, application):
+        presenter.set_visible_3d("radical", True)
+        application.run()
+        segmentation = loaded.overlays.GetSegmentation()
+        surfaces = [segmentation.GetNthSegment(index).GetRepresentation("Closed surface") for index in range(5)]
+        assert all(surface.GetNumberOfPoints() for surface in surfaces)
 
     def test_other_looks_make_none(self, loaded, presenter, application):
         presenter.apply_look("review")
@@ -290,6 +297,16 @@ class TestCaution:
         presenter.caution.reset()
         application.run()
         assert presenter.caution.value == -7.25 and "outlines" not in presenter.caution.text
+
+    def test_a_surface_that_is_not_seen_is_made_when_it_is_to_be_seen(self, loaded, presenter, application, row):
+        presenter.set_visible_3d("uncertain", False)
+        presenter.caution.set(1.0)
+        application.run()
+        surface = loaded.overlays.GetSegmentation().GetSegment("uncertain").GetRepresentation("Closed surface")
+        assert surface.GetNumberOfPoints() == 0, "that of another region would be wrong"
+        loaded.overlays.GetDisplayNode().SetSegmentVisibility3D("uncertain", True)
+        application.run()
+        assert row("uncertain").visible_3d, "also when another module wants to see it"
 
     def test_a_region_without_surface_gets_none(self, context, tmp_path, presenter, application, row):
         presenter.show(load_case(context, tmp_path / "b" / "segment 2"))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Optional
 
-from ..scene.appearance import UNCERTAIN, Appearance
+from ..scene.appearance import UNCERTAIN
 from ..scene.caution import FlaggedRegion, draw_uncertain_region, drawn_caution, flagged_region, model_caution
 from ..scene.results import LoadedPrediction
 from ..translation import _
@@ -14,8 +14,6 @@ from .deferred import Deferred
 from .overlay_rows import reason_no_map, segment_row
 
 _LOWEST, _HIGHEST = -3.0, 6.0
-# Longer than between two moves of a hand at the slider.
-_REST_MS = 500
 # Half of what the slider can show.
 _SAME = 0.005
 
@@ -23,31 +21,24 @@ _SAME = 0.005
 class CautionDial:
     """Draws once for many moves of the slider, and says what the region means."""
 
-    def __init__(
-        self, application: Any, on_change: Callable[[], None], redraw_surface: Callable[[LoadedPrediction], None]
-    ) -> None:
+    def __init__(self, application: Any, on_change: Callable[[], None]) -> None:
         """Have no result yet.
 
         Args:
             application: as panel.application.Application.
             on_change: called after each change of what is shown.
-            redraw_surface: makes the surface of the uncertain region anew.
         """
         self._on_change = on_change
-        self._redraw_surface = redraw_surface
         self._loaded: Optional[LoadedPrediction] = None
         self._wanted = 0.0
         self._region: Optional[FlaggedRegion] = None
-        self._lost_surface = False
         self._draw = Deferred(application, self._draw_now)
         self._measure = Deferred(application, self._measure_now)
-        self._rest = Deferred(application, self._rest_now)
 
     def attach(self, loaded: Optional[LoadedPrediction]) -> None:
         """Take a result, or none."""
         self._loaded = loaded
         self._region = None
-        self._lost_surface = False
         if not self.reason:
             self._wanted = drawn_caution(loaded)
             self._measure.request()
@@ -114,27 +105,19 @@ class CautionDial:
 
     def close(self) -> None:
         """Draw no more."""
-        for deferred in (self._draw, self._measure, self._rest):
+        for deferred in (self._draw, self._measure):
             deferred.close()
 
     def _draw_now(self) -> None:
         if self.reason:
             return
-        self._lost_surface |= Appearance(self._loaded, UNCERTAIN).is_visible_3d
         self._region = draw_uncertain_region(self._loaded, self._wanted)
-        if self._lost_surface:
-            self._rest.request_at_rest(_REST_MS)
         self._on_change()
 
     def _measure_now(self) -> None:
         if not self.reason and self._region is None:
             self._region = flagged_region(self._loaded)
             self._on_change()
-
-    def _rest_now(self) -> None:
-        if self._lost_surface and not self.reason:
-            self._lost_surface = False
-            self._redraw_surface(self._loaded)
 
 
 def ml_text(ml: float) -> str:

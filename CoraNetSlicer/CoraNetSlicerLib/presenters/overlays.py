@@ -9,7 +9,7 @@ from coranet.errors import DataError
 
 from ..notification import Signal
 from ..parameters import Parameters
-from ..scene.appearance import RESULT, SEGMENT_OVERLAYS, UNCERTAIN, Appearance, Color
+from ..scene.appearance import RESULT, SEGMENT_OVERLAYS, Appearance, Color
 from ..scene.caution import note_caution
 from ..scene.class_volumes import ClassVolume
 from ..scene.context import SceneContext
@@ -26,6 +26,8 @@ from .uncertainty_map import UncertaintyMap
 from .volume_counting import VolumeCounting
 
 _SHOWN_ROLE = "shownResult"
+# Longer than between two moves of a hand at a slider.
+_REST_MS = 500
 
 
 class OverlaysPresenter:
@@ -55,10 +57,11 @@ class OverlaysPresenter:
         self._must_recount = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
+        self._rest = Deferred(application, self._make_lost_surfaces)
         self._surfaces = SurfaceMaking(application, self._paint.request)
         self._counting = VolumeCounting(application, self._paint.request)
         self.uncertainty_map = UncertaintyMap(context, application, self._paint.request)
-        self.caution = CautionDial(application, self._paint.request, self._redraw_uncertain_surface)
+        self.caution = CautionDial(application, self._paint.request)
         self._nodes = Observation()
         self._scene = Observation()
         self._scene.of_nodes(context.scene, self._look_again.request)
@@ -123,7 +126,7 @@ class OverlaysPresenter:
         """Let go of the scene."""
         self._nodes.end()
         self._scene.end()
-        for part in (self._paint, self._look_again, self._surfaces, self._counting, self.caution):
+        for part in (self._paint, self._look_again, self._rest, self._surfaces, self._counting, self.caution):
             part.close()
 
     # -- how it is drawn ---------------------------------------------------------------------------------------------
@@ -147,6 +150,10 @@ class OverlaysPresenter:
 
     def set_visible_3d(self, kind: str, visible: bool) -> None:
         """Draw an overlay in 3D, or do not; a surface that is missing is made."""
+        if visible and not self.status:
+            # Those that are to be drawn but have no surface would appear with it.
+            for other in (row.kind for row in self.rows if row.visible_3d is False):
+                self._change(other, lambda appearance: appearance.set_visible_3d(False))
         self._change(kind, lambda appearance: appearance.set_visible_3d(visible))
         if visible and self.current is not None:
             self._surfaces.make(self.current, [kind])
@@ -216,8 +223,13 @@ class OverlaysPresenter:
                 change(appearance)
         self._paint.request()
 
-    def _redraw_uncertain_surface(self, loaded: LoadedPrediction) -> None:
-        self._surfaces.make(loaded, [UNCERTAIN])
+    def _on_look(self) -> None:
+        self._paint.request()
+        self._rest.request_at_rest(_REST_MS)
+
+    def _make_lost_surfaces(self) -> None:
+        if self.current is not None:
+            self._surfaces.make_lost(self.current)
 
     def _bring_into_view(self) -> None:
         volume = self.current.volume
@@ -252,9 +264,13 @@ class OverlaysPresenter:
             if node is None:
                 continue
             self._nodes.of_voxels(node, self._on_voxels)
-            self._nodes.of_segments(node, self._look_again.request)
+            self._nodes.of_segments(node, self._on_segments)
             if node.GetDisplayNode() is not None:
-                self._nodes.of_node(node.GetDisplayNode(), self._paint.request)
+                self._nodes.of_node(node.GetDisplayNode(), self._on_look)
+
+    def _on_segments(self) -> None:
+        self._look_again.request()
+        self._rest.request_at_rest(_REST_MS)
 
     def _on_voxels(self) -> None:
         self._must_recount = True

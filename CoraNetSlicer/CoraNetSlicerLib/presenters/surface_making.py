@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..scene.appearance import Appearance
+from ..scene.appearance import SEGMENT_OVERLAYS, Appearance
 from ..scene.results import LoadedPrediction
-from ..scene.segment_surfaces import make_surface
+from ..scene.segment_surfaces import has_surface, ids_to_make, make_surface
 from ..translation import _
 
 # Long enough for the status to be painted before the first surface.
 _FIRST_MS = 30
+
+
+class _Surface(NamedTuple):
+    node: Any
+    identifier: str
+    smoothing: float
 
 
 class SurfaceMaking:
@@ -26,7 +32,7 @@ class SurfaceMaking:
         """
         self._application = application
         self._on_change = on_change
-        self._waiting: list[tuple[Appearance, str]] = []
+        self._waiting: list[_Surface] = []
         self._made = 0
 
     @property
@@ -45,15 +51,21 @@ class SurfaceMaking:
             kinds: of appearance.SEGMENT_OVERLAYS.
         """
         was_idle = not self._waiting
-        for kind in kinds:
-            appearance = Appearance(loaded, kind)
-            there = {(one.node, identifier) for one, identifier in self._waiting}
-            missing = appearance.ids_without_surface
-            self._waiting += [(appearance, one) for one in missing if (appearance.node, one) not in there]
+        appearances = [Appearance(loaded, kind) for kind in kinds]
+        for node in (loaded.segmentation, loaded.overlays):
+            mine = [one for one in appearances if one.node is node and one.segment_ids]
+            if mine:
+                missing = ids_to_make(node, [identifier for one in mine for identifier in one.segment_ids])
+                surfaces = [_Surface(node, identifier, mine[0].style.smoothing) for identifier in missing]
+                self._waiting += [one for one in surfaces if one not in self._waiting]
         if was_idle and self._waiting:
             self._made = 0
             self._on_change()
             self._application.later(self._step, _FIRST_MS)
+
+    def make_lost(self, loaded: LoadedPrediction) -> None:
+        """Make the surfaces that are missed in 3D because their voxels became others."""
+        self.make(loaded, [kind for kind in SEGMENT_OVERLAYS if Appearance(loaded, kind).misses_surface])
 
     def close(self) -> None:
         """Make no more."""
@@ -62,10 +74,10 @@ class SurfaceMaking:
     def _step(self) -> None:
         if not self._waiting:
             return
-        appearance, identifier = self._waiting[0]
+        node, identifier, smoothing = self._waiting[0]
         # Asked again: it may have been made or deleted in the meantime.
-        if identifier in appearance.ids_without_surface:
-            make_surface(appearance.node, identifier, appearance.style.smoothing)
+        if not has_surface(node, identifier):
+            make_surface(node, identifier, smoothing)
         del self._waiting[0]
         self._made += 1
         self._on_change()

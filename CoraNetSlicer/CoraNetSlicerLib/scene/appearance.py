@@ -14,7 +14,7 @@ from typing import Any
 from coranet.job import Label
 
 from .results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
-from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, has_surface, ids_to_make
+from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, has_surface, lost_surface
 
 Color = tuple[float, float, float]
 
@@ -132,9 +132,12 @@ class Appearance:
                 display.SetSegmentVisibility3D(one, visible)
 
     @property
-    def ids_without_surface(self) -> list[str]:
-        """Ids of segments whose surface is yet to be made so that this can be drawn in 3D."""
-        return ids_to_make(self.node, self.segment_ids) if self.segment_ids else []
+    def misses_surface(self) -> bool:
+        """Whether it is to be drawn in 3D, and was, until its voxels became others."""
+        display, ids = self._display, self.segment_ids
+        return bool(ids and display.GetVisibility() and display.GetVisibility3D()) and any(
+            display.GetSegmentVisibility3D(one) and lost_surface(self.node, one) for one in ids
+        )
 
     @property
     def opacity(self) -> float:

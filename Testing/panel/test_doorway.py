@@ -30,6 +30,7 @@ def app(context, window, monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: sys.executable if name == "PythonSlicer" else None)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr("CoraNetSlicerLib.presenters.environment.EnvironmentPresenter.examine", lambda _: None)
     return install_application(monkeypatch, context, window, dict(os.environ))
 
 
@@ -192,7 +193,10 @@ class TestTheLogic:
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys, time, types
-import numpy, slicer, slicer.util, vtk
+began = time.process_time()
+import numpy
+seconds_of_numpy = time.process_time() - began
+import slicer, slicer.util, vtk
 from vtkmodules.util import numpy_support
 sys.path[:0] = [{tests!r}, {folder!r}]
 import slicer_stand_ins
@@ -202,6 +206,7 @@ for name in ("ScriptedLoadableModule", "ScriptedLoadableModuleWidget", "Scripted
     setattr(bases, name, getattr(slicer_stand_ins, name))
 sys.modules["slicer.ScriptedLoadableModule"] = bases
 before = set(sys.modules)
+sys.dont_write_bytecode, sys.pycache_prefix = False, {cache!r}
 began = time.process_time()
 import CoraNetSlicer
 seconds_of_doorway = time.process_time() - began
@@ -212,26 +217,30 @@ for one in pkgutil.walk_packages(CoraNetSlicerLib.__path__, "CoraNetSlicerLib.")
 seconds = time.process_time() - began
 heavy = sorted({{"torch", "torchvision", "monai", "SimpleITK", "scipy", "multiprocessing", "sqlite3"}}
                & (set(sys.modules) - before))
-print(seconds_of_doorway, seconds, panel_of_doorway, heavy, sep="\\n")
+print(seconds_of_numpy, seconds_of_doorway, seconds, panel_of_doorway, heavy, sep="\\n")
 """
 
 
-def test_importing_everything_is_quick_and_light():
-    """CPU time in a fresh process, without the libraries that the application has loaded anyway; the best of three."""
-    code = IMPORT_ALL.format(tests=str(Path(__file__).parent), folder=str(MODULE_FOLDER))
+def test_importing_everything_is_quick_and_light(tmp_path):
+    """CPU time in a fresh process, without the libraries that the application has loaded anyway; the best of four.
+
+    The first run writes the byte code, which an installed extension brings along. On a busy machine everything takes
+    longer: the import of numpy alone, 0.06 s at rest, is the yardstick.
+    """
+    code = IMPORT_ALL.format(tests=str(Path(__file__).parent), folder=str(MODULE_FOLDER), cache=str(tmp_path))
+    code = code.replace("import slicer, slicer.util", "import pythonqt; pythonqt.install()\nimport slicer, slicer.util")
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{code}"
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": ""}
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import pythonqt; pythonqt.install()\n{code}"
-    )
     measured = []
-    for _ in range(3):
+    for _ in range(4):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=False, env=environment
         )
         assert (done.returncode, done.stderr) == (0, "")
-        of_doorway, of_all, panel, heavy = done.stdout.splitlines()
+        *seconds, panel, heavy = done.stdout.splitlines()
         assert panel == "[]", "the panel is imported when the module is opened"
         assert heavy == "[]"
-        measured.append((float(of_doorway), float(of_all)))
-    best = min(of_all for _, of_all in measured)
-    assert best < 0.2, f"{best * 1000:.0f} ms; the doorway alone {min(of_doorway for of_doorway, _ in measured)} s"
+        measured.append([float(one) for one in seconds])
+    of_numpy, of_doorway, of_all = (min(column) for column in zip(*measured, strict=True))
+    said = f"{of_all * 1000:.0f} ms, the doorway alone {of_doorway * 1000:.0f} ms, numpy {of_numpy * 1000:.0f} ms"
+    assert of_all < max(0.2, 3 * of_numpy), said

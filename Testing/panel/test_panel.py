@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from clicks import cells, click
 from form import child_widget_variables, load_ui
@@ -26,6 +27,13 @@ class LogicOfFakeEngine(CoraNetLogic):
 def an_empty_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def no_examination(request, monkeypatch):
+    """The engine's Python is examined in one test alone: it takes seconds."""
+    if "examined" not in request.node.name:
+        monkeypatch.setattr("CoraNetSlicerLib.presenters.environment.EnvironmentPresenter.examine", lambda _: None)
 
 
 @pytest.fixture
@@ -142,11 +150,11 @@ class TestWiring:
     def test_another_jobs_folder_brings_other_models(self, open_panel, tmp_path):
         a_training(tmp_path / "elsewhere" / "a model")
         panel = open_panel()
-        assert panel.segmentation.models == () or list(panel.segmentation.models) == []
+        assert list(panel.segmentation.models.entries) == []
         panel.jobs.set_folder(str(tmp_path / "elsewhere"))
-        assert [model.name for model in panel.segmentation.models] == ["a model"]
+        assert [model.name for model in panel.segmentation.models.entries] == ["a model"]
 
-    def test_jobs_run_with_the_python_of_the_environment(self, open_panel, logic, process_events):
+    def test_jobs_run_with_the_python_that_was_examined(self, open_panel, logic, process_events):
         panel = open_panel()
         process_events(until=lambda: panel.environment.interpreter is not None, timeout=120)
         process_events(until=lambda: getattr(logic, "interpreters", []))
@@ -154,11 +162,11 @@ class TestWiring:
 
 
 class TestTheScene:
-    def test_closing_the_scene_empties_the_sections(self, open_panel, logic, context):
+    def test_closing_the_scene_empties_the_sections(self, open_panel, context, process_events):
         panel = open_panel()
-        import numpy as np
-
         add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.int16), np.eye(4))
+        process_events(until=lambda: not panel.cases.reason_not_addable)
+        process_events()
         click(ui_of(panel).addVolumesButton)
         assert len(panel.cases.rows) == 1
         context.scene.Clear(0)
@@ -173,12 +181,12 @@ class TestTheScene:
         panel.restore()
         assert panel.training.handle.folder == job.folder
 
-    def test_it_comes_back_with_the_scene(self, open_panel, logic, context, awkward_path):
-        import numpy as np
-
+    def test_it_comes_back_with_the_scene(self, open_panel, logic, context, process_events):
         old = a_training(logic.jobsFolder / "old")
         panel = open_panel()
         add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.int16), np.eye(4))
+        process_events(until=lambda: not panel.cases.reason_not_addable)
+        process_events()
         click(ui_of(panel).addVolumesButton)
         panel.open_job(logic.attach(old.folder))
         panel.cleanup()
@@ -189,8 +197,6 @@ class TestTheScene:
 
 class TestClosing:
     def test_after_cleaning_up_nothing_happens(self, open_panel, logic, context, process_events, slot_errors):
-        import numpy as np
-
         a_running_training(logic)
         panel = open_panel()
         panel.cleanup()

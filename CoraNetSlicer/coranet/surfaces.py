@@ -141,7 +141,9 @@ def _with_normals(surface: Any, grid: Grid, inset_voxels: float) -> Any:
     normals = vtkPolyDataNormals()
     normals.SetInputData(surface)
     normals.SplittingOff()
-    normals.AutoOrientNormalsOn()
+    # As the polygons turn, which is outwards: found anew, the normals of a cavity would point out of the cavity.
+    normals.ConsistencyOff()
+    normals.AutoOrientNormalsOff()
     normals.Update()
     result = normals.GetOutput()
     points = vtk_to_numpy(result.GetPoints().GetData())

@@ -89,11 +89,12 @@ class NrrdPieces:
             file.seek(self._voxels_at)
             for begin in range(0, total, _PIECE_BYTES):
                 piece, size = bytearray(), min(_PIECE_BYTES, total - begin)
-                while len(piece) < size:
+                # To the end of the stream: its checksum is compared there.
+                while len(piece) < size or (begin + size == total and not inflate.eof):
                     packed = packed or file.read(_READ_BYTES)
-                    content = inflate.decompress(packed, size - len(piece))
-                    if not content and not packed:
-                        raise DataError(f"'{self._path}' ends before its last voxel; segment the volume again.")
+                    content = inflate.decompress(packed, max(1, size - len(piece)))
+                    if len(piece) + len(content) > size or not (content or packed):
+                        raise DataError(f"'{self._path}' has too few or too many voxels; segment the volume again.")
                     packed = inflate.unconsumed_tail
                     piece += content
                 yield piece
@@ -109,7 +110,9 @@ def _header(path: Path) -> Optional[tuple[dict[str, str], int]]:
         return None
     if not end or not lines[0].startswith("NRRD"):
         return None
-    fields = dict(line.partition(": ")[::2] for line in lines[1:] if not line.startswith("#"))
+    # Comments, and what a program notes for itself ("key:=value"), do not matter.
+    said = (line for line in lines[1:] if not line.startswith("#") and ":=" not in line)
+    fields = dict(line.partition(": ")[::2] for line in said)
     is_ours = set(fields) <= _FIELDS and fields.get("type") in _TYPES
     is_ours = is_ours and fields.get("encoding") == "gzip" and fields.get("dimension") == "3"
     is_ours = is_ours and fields.get("endian", sys.byteorder) == sys.byteorder

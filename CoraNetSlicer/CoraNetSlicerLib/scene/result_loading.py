@@ -136,7 +136,8 @@ def _read_surface(path: Path, indices_to_world: Any) -> Any:
     reader = vtkXMLPolyDataReader()
     reader.SetFileName(str(path))
     reader.Update()
-    if reader.GetErrorCode():
+    # A file without points still says how many it has not; one that is cut off or is none has no piece at all.
+    if reader.GetErrorCode() or not reader.GetNumberOfPieces():
         raise DataError(f"'{path}' cannot be read; remove the folder '{path.parent}', or segment the volume again.")
     if not reader.GetOutput().GetNumberOfPoints():
         return vtkPolyData()

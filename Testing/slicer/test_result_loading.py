@@ -1,0 +1,276 @@
+"""Results come in steps; surfaces of the engine lie where Slicer's own would; what is damaged is named in time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+from scene_builders import array_of, numpy_matrix
+from synthetic_predictions import (
+    CASE_ID,
+    PANCREAS,
+    SPACING_MM,
+    TUMOR,
+    synthetic_heads,
+    write_image,
+    write_segmented_job,
+)
+from vtkmodules.util.numpy_support import vtk_to_numpy
+
+from coranet.errors import DataError, JobError
+from coranet.job import Label
+from coranet.prediction import Prediction
+from coranet.surfaces import write_surfaces
+from coranet.volume import read_grid
+from CoraNetSlicerLib.scene import nrrd_pieces
+from CoraNetSlicerLib.scene.images import read_image
+from CoraNetSlicerLib.scene.nrrd_pieces import NrrdPieces
+from CoraNetSlicerLib.scene.overlays import make_surfaces, show_prediction
+from CoraNetSlicerLib.scene.result_loading import ResultLoading, load_prediction
+from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume, has_results
+
+SURFACE = "Closed surface"
+SEGMENTS = (f"segmentation-{PANCREAS}", f"segmentation-{TUMOR}")
+OVERLAYS = tuple(f"{head}-{value}" for head in ("conservative", "radical") for value in (PANCREAS, TUMOR))
+
+
+@pytest.fixture
+def a_job(a_folder_with_spaces_and_accents):
+    return write_segmented_job(a_folder_with_spaces_and_accents / "segment 1")
+
+
+@pytest.fixture
+def files(a_job):
+    return a_job.prediction(CASE_ID)
+
+
+@pytest.fixture
+def its_volume(context, a_job):
+    return find_or_load_volume(context, a_job, a_job.read_datalist().cases[0])
+
+
+@pytest.fixture
+def its_surfaces(files):
+    """Those that the engine writes."""
+    heads = synthetic_heads()
+    names = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
+    labels = (Label(PANCREAS, "Pancreas"), Label(TUMOR, "Tumor"))
+    write_surfaces(files, Prediction(*(heads[name] for name in names)), labels, read_grid(files.segmentation))
+
+
+@pytest.fixture
+def without_vtk_messages():
+    slicer.vtkMRMLScene.GlobalWarningDisplayOff()
+    yield
+    slicer.vtkMRMLScene.GlobalWarningDisplayOn()
+
+
+def surface(node, identifier):
+    return node.GetSegmentation().GetSegment(identifier).GetRepresentation(SURFACE)
+
+
+def points(polydata) -> np.ndarray:
+    return vtk_to_numpy(polydata.GetPoints().GetData()).astype(float)
+
+
+class TestSteps:
+    def test_nothing_enters_the_scene_before_all_files_are_read(self, context, files, its_volume):
+        before = context.scene.GetNumberOfNodes()
+        steps = ResultLoading(context, files, its_volume).steps()
+        for step in steps:
+            if step == "result node":
+                break
+            assert context.scene.GetNumberOfNodes() == before, step
+        assert context.scene.GetNumberOfNodes() > before
+
+    def test_each_segment_and_each_piece_of_a_file_is_a_step(self, context, files, its_volume, monkeypatch):
+        monkeypatch.setattr(nrrd_pieces, "_PIECE_BYTES", 1024)
+        for name in ("segmentation", "uncertainty"):
+            write_compressed(getattr(files, name))
+        loading = ResultLoading(context, files, its_volume, show=True)
+        steps = list(loading.steps())
+        voxels = synthetic_heads()["segmentation"].size
+        assert steps.count("voxels of segmentation") == -(-voxels // 1024)
+        assert steps.count("voxels of uncertainty") == -(-4 * voxels // 1024)
+        assert steps.count("result segment") == 2 and steps.count("radical segment") == 2
+        assert loading.loaded is not None and steps[-1] == "look"
+
+    def test_small_pieces_make_the_same_image(self, context, files, its_volume, monkeypatch):
+        monkeypatch.setattr(nrrd_pieces, "_PIECE_BYTES", 1000)
+        monkeypatch.setattr(nrrd_pieces, "_READ_BYTES", 7)
+        write_compressed(files.uncertainty)
+        loaded = load_prediction(context, files, its_volume)
+        np.testing.assert_array_equal(array_of(loaded.uncertainty), synthetic_heads()["uncertainty"])
+        np.testing.assert_allclose(numpy_matrix(loaded.uncertainty), numpy_matrix(its_volume), atol=1e-6)
+
+    def test_a_volume_that_leaves_the_scene_ends_it(self, context, files, its_volume):
+        steps = ResultLoading(context, files, its_volume).steps()
+        next(steps)
+        context.scene.RemoveNode(its_volume)
+        with pytest.raises(DataError, match="no longer in the scene"):
+            next(steps)
+
+    def test_results_are_known_to_be_there(self, context, a_job, files, its_volume):
+        assert not has_results(context.scene, a_job, CASE_ID)
+        load_prediction(context, files, its_volume)
+        assert has_results(context.scene, a_job, CASE_ID)
+
+
+class TestReadingInPieces:
+    @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+    def test_gives_what_slicers_reader_gives(self, tmp_path, kind):
+        array = np.random.default_rng(1).integers(0, 200, (9, 11, 13)).astype(kind)
+        write_image(array, tmp_path / "a.nrrd")
+        write_compressed(tmp_path / "a.nrrd")
+        pieces = NrrdPieces.open(tmp_path / "a.nrrd")
+        read = np.concatenate([piece.copy() for piece in pieces.read()])
+        expected = read_image(tmp_path / "a.nrrd", slicer.vtkMRMLScalarVolumeNode())
+        np.testing.assert_array_equal(read.reshape(array.shape), array)
+        np.testing.assert_array_equal(array_of(pieces.node), array_of(expected))
+        np.testing.assert_allclose(numpy_matrix(pieces.node), numpy_matrix(expected))
+
+    def test_what_the_engine_writes_is_read_in_pieces(self, tmp_path):
+        from coranet.volume import Grid, write_volume
+
+        grid = Grid((13, 11, 9), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
+        for name, kind in (("a", np.uint8), ("b", np.float32), ("c", np.uint16)):
+            write_volume(tmp_path / f"{name}.nrrd", np.ones((9, 11, 13), kind), grid)
+            assert NrrdPieces.open(tmp_path / f"{name}.nrrd") is not None
+
+    @pytest.mark.parametrize("kind", [np.int16, np.float64])
+    def test_other_types_are_left_to_slicer(self, tmp_path, kind):
+        write_image(np.ones((9, 11, 13), kind), tmp_path / "a.nrrd")
+        write_compressed(tmp_path / "a.nrrd")
+        assert NrrdPieces.open(tmp_path / "a.nrrd") is None
+
+    def test_uncompressed_files_are_left_to_slicer_and_loaded(self, context, files, its_volume):
+        image = sitk.ReadImage(str(files.radical))
+        sitk.WriteImage(image, str(files.radical), useCompression=False)
+        assert NrrdPieces.open(files.radical) is None
+        load_prediction(context, files, its_volume)
+
+    @pytest.mark.parametrize("content", [b"", b"NRRD0004\n", b"\xff\xfe\n\n", b"NRRD0004\ntype: float\n\n", None])
+    def test_what_is_no_image_is_left_to_slicer(self, tmp_path, content):
+        if content is not None:
+            (tmp_path / "a.nrrd").write_bytes(content)
+        assert NrrdPieces.open(tmp_path / "a.nrrd") is None
+
+    @pytest.mark.parametrize("damage", ["cut", "changed"])
+    def test_a_damaged_file_is_named(self, context, files, its_volume, damage):
+        write_compressed(files.uncertainty)
+        content = files.uncertainty.read_bytes()
+        middle = len(content) // 2
+        changed = content[:middle] + b"\0" * 64 + content[middle + 64 :]
+        files.uncertainty.write_bytes(content[:middle] if damage == "cut" else changed)
+        nodes = context.scene.GetNumberOfNodes()
+        with pytest.raises(DataError, match=r"uncertainty\.nrrd' .*segment the volume again"):
+            load_prediction(context, files, its_volume)
+        assert context.scene.GetNumberOfNodes() == nodes
+
+    def test_a_checksum_is_no_part_of_the_voxels(self, tmp_path):
+        write_image(np.ones((9, 11, 13), np.uint8), tmp_path / "a.nrrd")
+        head, _, _ = (tmp_path / "a.nrrd").read_bytes().partition(b"\n\n")
+        head = head.replace(b"encoding: raw", b"encoding: gzip")
+        (tmp_path / "a.nrrd").write_bytes(head + b"\n\n" + gzip.compress(b"\1" * (9 * 11 * 13)) + b"more")
+        assert sum(piece.sum() for piece in NrrdPieces.open(tmp_path / "a.nrrd").read()) == 9 * 11 * 13
+
+
+def write_compressed(path) -> None:
+    """As the engine does; `write_image` does not compress."""
+    volume = sitk.ReadImage(str(path))
+    sitk.WriteImage(volume, str(path), useCompression=True)
+
+
+@pytest.mark.usefixtures("its_surfaces")
+class TestSurfaces:
+    @pytest.fixture
+    def loaded(self, context, files, its_volume):
+        return load_prediction(context, files, its_volume)
+
+    def test_every_segment_has_its_own(self, loaded):
+        for identifier in SEGMENTS:
+            assert surface(loaded.segmentation, identifier).GetNumberOfPoints() > 50
+        for identifier in (*OVERLAYS, UNCERTAIN_SEGMENT):
+            assert surface(loaded.overlays, identifier).GetNumberOfPoints() > 50
+
+    @pytest.mark.parametrize("identifier", [*SEGMENTS, *OVERLAYS, UNCERTAIN_SEGMENT])
+    def test_it_lies_where_slicers_own_lies(self, context, files, its_volume, loaded, identifier):
+        node = loaded.segmentation if identifier in SEGMENTS else loaded.overlays
+        ours = points(surface(node, identifier))
+        for each in (loaded.segmentation, loaded.overlays):
+            each.GetSegmentation().RemoveRepresentation(SURFACE)
+        make_surfaces(loaded.segmentation, loaded.overlays)
+        theirs = points(surface(node, identifier))
+        assert len(ours) == len(theirs)
+        # In either order: nearest neighbours, in mm.
+        distances = np.linalg.norm(ours[:, None] - theirs[None], axis=2)
+        assert max(distances.min(axis=0).max(), distances.min(axis=1).max()) < 0.12 * min(SPACING_MM)
+
+    def test_polygons_and_normals_turn_as_slicers_do(self, loaded):
+        ours = surface(loaded.segmentation, SEGMENTS[0])
+        cell = ours.GetCell(0)
+        a, b, c = (np.array(cell.GetPoints().GetPoint(index)) for index in range(3))
+        normal = ours.GetPointData().GetNormals().GetTuple(cell.GetPointId(0))
+        assert np.dot(np.cross(b - a, c - a), normal) > 0
+        outwards = points(ours) - points(ours).mean(axis=0)
+        normals = vtk_to_numpy(ours.GetPointData().GetNormals())
+        assert (np.sum(outwards * normals, axis=1) > 0).mean() > 0.9
+
+    def test_showing_makes_none_anew(self, context, loaded):
+        before = [surface(loaded.overlays, identifier) for identifier in OVERLAYS]
+        show_prediction(context, loaded)
+        assert [surface(loaded.overlays, identifier) for identifier in OVERLAYS] == before
+
+    def test_an_empty_class_has_an_empty_one(self, context, files, its_volume):
+        empty = np.zeros_like(synthetic_heads()["segmentation"])
+        write_image(empty, files.segmentation)
+        files.surface(SEGMENTS[0]).unlink()
+        files.surface(SEGMENTS[1]).unlink()
+        grid = read_grid(files.uncertain)
+        heads = {**synthetic_heads(), "segmentation": empty}
+        names = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
+        write_surfaces(
+            files, Prediction(*(heads[name] for name in names)), (Label(PANCREAS, "a"), Label(TUMOR, "b")), grid
+        )
+        loaded = load_prediction(context, files, its_volume)
+        assert surface(loaded.segmentation, SEGMENTS[0]).GetNumberOfPoints() == 0
+
+    def test_where_one_is_missing_none_of_its_node_is_taken(self, context, files, its_volume):
+        files.surface(OVERLAYS[0]).unlink()
+        loaded = load_prediction(context, files, its_volume)
+        assert [surface(loaded.overlays, identifier) for identifier in (*OVERLAYS, UNCERTAIN_SEGMENT)] == [None] * 5
+        assert surface(loaded.segmentation, SEGMENTS[0]) is not None
+
+    @pytest.mark.usefixtures("without_vtk_messages")
+    @pytest.mark.filterwarnings("ignore")
+    def test_a_damaged_one_is_named(self, context, files, its_volume):
+        files.surface(OVERLAYS[0]).write_text("<VTKFile", encoding="utf-8")
+        with pytest.raises(DataError, match=rf"{OVERLAYS[0]}\.vtp' cannot be read"):
+            load_prediction(context, files, its_volume)
+
+    def test_correcting_a_segment_makes_its_surface_follow(self, loaded):
+        segmentation = loaded.segmentation.GetSegmentation()
+        assert segmentation.GetConversionParameter("Smoothing factor") == "0.5"
+        assert loaded.overlays.GetSegmentation().GetConversionParameter("Smoothing factor") == "0.3"
+
+
+def test_without_surfaces_of_the_engine_none_are_made_before_they_are_asked_for(context, files, its_volume):
+    loaded = load_prediction(context, files, its_volume)
+    assert surface(loaded.segmentation, SEGMENTS[0]) is None
+    show_prediction(context, loaded)
+    assert surface(loaded.segmentation, SEGMENTS[0]).GetNumberOfPoints() > 50
+
+
+def test_a_case_without_result_is_incomplete(context, files, its_volume):
+    files.result.unlink()
+    with pytest.raises(JobError, match="is missing"):
+        list(ResultLoading(context, files, its_volume).steps())
+
+
+def test_the_result_is_kept_with_the_nodes(context, files, its_volume):
+    loaded = load_prediction(context, files, its_volume)
+    assert loaded.result == json.loads(files.result.read_text(encoding="utf-8"))

@@ -187,6 +187,16 @@ def test_a_datalist_is_added(section, ui, application, a_datalist, process_event
     assert ui.dataErrorLabel.isVisible()
 
 
+def test_files_are_looked_at_when_there_is_time(section, ui, cases, application, a_datalist, process_events):
+    (a_datalist.parent / "labels" / "a.nrrd").unlink()
+    application.answers = {"choose": ["datalist"], "choose_file": [str(a_datalist)]}
+    click(ui.addFilesButton)
+    process_events(until=lambda: not cases.has_unseen_files)
+    process_events()
+    assert cell(ui.casesTable, 0, 3) == "file missing"
+    assert "labels/a.nrrd' does not exist" in ui.dataFindingsLabel.text.replace("\\", "/")
+
+
 def test_a_folder_is_added(section, ui, application, a_datalist, process_events):
     application.answers = {"choose": ["folder"], "choose_folder": [str(a_datalist.parent / "images")]}
     click(ui.addFilesButton)

@@ -313,7 +313,43 @@ class TestFiles:
         assert found(cases) == []
         image.unlink(), label.unlink()
         cases.restore()
-        assert found(cases) == [("a", "error", "file missing"), ("a", "error", "label missing")]
+        assert found(cases) == [], "nobody has looked yet"
+        assert cases.has_unseen_files
+        assert cases.look_at_files()
+        assert not cases.has_unseen_files
+        assert found(cases) == [("a", "error", "file missing"), ("a", "error", "file missing")]
+
+    def test_a_short_look_is_not_a_look_at_everything(self, cases, tmp_path):
+        for number in range(3):
+            (tmp_path / f"{number}.nrrd").write_bytes(b"")
+        cases.add_files(tmp_path)
+        assert not cases.look_at_files(seconds=-1)
+        assert cases.has_unseen_files
+        assert cases.look_at_files(seconds=10)
+
+    @pytest.mark.parametrize(
+        ("label", "sentence"),
+        [
+            ("sizes: 4 5 6\nspacings: 1 1 2", None),
+            ("sizes: 4 5 7\nspacings: 1 1 2", "'l.nrrd' has 4 x 5 x 7 voxels, 'a' has 4 x 5 x 6; resample"),
+            ("sizes: 4 5 6\nspacings: 1 1 2.5", "'l.nrrd' has voxels of 1 x 1 x 2.5 mm, 'a' of 1 x 1 x 2 mm"),
+        ],
+    )
+    def test_a_label_map_on_another_grid(self, cases, tmp_path, label, sentence):
+        (tmp_path / "a.nrrd").write_text("NRRD0004\nsizes: 4 5 6\nspacings: 1 1 2\n\n", encoding="utf-8")
+        (tmp_path / "l.nrrd").write_text(f"NRRD0004\n{label}\n\n", encoding="utf-8")
+        cases.add_files(tmp_path / "a.nrrd")
+        cases.set_segmentation(cases.rows[-1].key, LabelFile(str(tmp_path / "l.nrrd"), {1: "Liver", 2: "Tumor"}))
+        cases.look_at_files()
+        errors = [finding.text for finding in cases.findings if finding.severity is Severity.ERROR]
+        assert len(errors) == bool(sentence)
+        assert not sentence or errors[0].startswith(sentence)
+
+    def test_another_spacing_is_seen_in_the_header(self, cases, tmp_path):
+        (tmp_path / "a.nrrd").write_text("NRRD0004\nsizes: 4 5 6\nspacings: 3 3 3\n\n", encoding="utf-8")
+        cases.add_files(tmp_path / "a.nrrd")
+        cases.look_at_files()
+        assert found(cases) == [("a", "warning", "other spacing")]
 
     def test_values_without_the_wanted_names(self, cases, tmp_path):
         (tmp_path / "a.nrrd").write_bytes(b"")

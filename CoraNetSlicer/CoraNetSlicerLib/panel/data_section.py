@@ -37,6 +37,7 @@ class DataSection(Section):
         self._is_painting = False
         self._is_closed = False
         self._will_paint = False
+        self._is_looking = False
         # Qt does not keep it alive.
         self._drop = CaseDrop(self._on_paths, self._on_items)
         self._viewport = ui.casesTable.viewport()
@@ -130,6 +131,15 @@ class DataSection(Section):
         self.permit(ui.addVolumesButton, presenter.reason_not_addable)
         ui.dataSummaryLabel.setText(presenter.summary)
         say(ui.dataFindingsLabel, presenter.findings_text)
+        if presenter.has_unseen_files and not self._is_looking:
+            self._is_looking = True
+            self._application.later(self._look_at_files)
+
+    def _look_at_files(self) -> None:
+        # A few at a time: the folder may be at the other end of a slow network.
+        self._is_looking = not self._is_closed and not self._presenter.look_at_files()
+        if self._is_looking:
+            self._application.later(self._look_at_files)
 
     def _show_removable(self) -> None:
         self.permit(self._ui.removeCasesButton, "" if self._table.selected_keys else _("Select rows first."))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Optional
 
 from coranet.errors import DataError
+from coranet.job import ImageHeader
 
 from ..scene.case_facts import NodeFacts, VolumeFacts, lie_apart
 from ..scene.label_files import LabelFile
@@ -14,24 +16,28 @@ from ..translation import _
 from .case_names import name_differences, quoted
 from .case_outliers import in_words, outliers, spacing_ratio
 from .case_rows import CaseRole, CaseRow, Finding, Severity, error, sentence, warning
+from .file_facts import KnownFiles
 
 _FEW_LABELED = 3
 # A segmentation may be drawn on slightly other voxels; only what blurs its edges is worth a word.
 _DRAWN_RATIO = 1.25
+# A label map on disk must lie on the image's own voxels; only rounding may differ.
+_SAME_RATIO = 1.001
+_DIMENSIONS = 3
 
 
 class CaseChecks:
     """Looks at all cases of the table."""
 
-    def __init__(self, facts: NodeFacts, exists: Callable[[str], bool] = os.path.exists) -> None:
+    def __init__(self, facts: NodeFacts, files: KnownFiles) -> None:
         """Take what knows of nodes and of files.
 
         Args:
             facts: of nodes.
-            exists: whether there is a file or folder.
+            files: of those that nobody has looked at yet, nothing is said.
         """
         self._facts = facts
-        self._exists = exists
+        self._files = files
 
     def findings(self, rows: Sequence[CaseRow], learned: Sequence[str]) -> list[Finding]:
         """Everything found, errors first, in the order of the rows.
@@ -48,19 +54,14 @@ class CaseChecks:
                 found += self._of_label(row, learned)
         found += name_differences([row for row in used if row.role.needs_label], learned)
         found += self._same_images(used)
-        found += outliers([(row, self._facts.of_volume(row.volume)) for row in used if not row.is_file])
+        found += outliers([(row, self._scan(row)) for row in used])
         if learned and not any(one.severity is Severity.ERROR for one in found):
             found += _contradictions(used, learned)
         return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
 
     def _of_volume(self, row: CaseRow) -> Iterator[Finding]:
         if row.is_file:
-            if not self._exists(row.volume):
-                yield error(
-                    row,
-                    _("file missing"),
-                    _("'{path}' does not exist; restore it, or remove the case.").format(path=row.volume),
-                )
+            yield from self._missing(row, row.volume)
             return
         facts = self._facts.of_volume(row.volume)
         if facts.problem:
@@ -74,6 +75,38 @@ class CaseChecks:
                 ),
             )
 
+    def _missing(self, row: CaseRow, path: str) -> Iterator[Finding]:
+        facts = self._files.of(path)
+        if facts is not None and not facts.exists:
+            text = _("'{path}' does not exist; restore it, or remove the case.").format(path=path)
+            yield error(row, _("file missing"), text)
+
+    def _other_grid(self, row: CaseRow) -> Iterator[Finding]:
+        image, label = (self._header(path) for path in (row.volume, row.segmentation.path))
+        if image is None or label is None:
+            return
+        names = {"label": source_name(row.segmentation), "name": row.name}
+        if image.size_ijk != label.size_ijk:
+            text = _("'{label}' has {labels} voxels, '{name}' has {voxels}; resample the label map onto the image.")
+            sizes = {"labels": in_words(label.size_ijk), "voxels": in_words(image.size_ijk)}
+            yield error(row, _("other grid"), text.format(**sizes, **names))
+        elif spacing_ratio(image.spacing_mm, label.spacing_mm) > _SAME_RATIO:
+            text = _("'{label}' has voxels of {drawn} mm, '{name}' of {own} mm; resample the label map onto the image.")
+            spacings = {"drawn": in_words(label.spacing_mm), "own": in_words(image.spacing_mm)}
+            yield error(row, _("other grid"), text.format(**spacings, **names))
+
+    def _header(self, path: str) -> Optional[ImageHeader]:
+        facts = self._files.of(path) if isinstance(path, str) else None
+        return facts.header if facts is not None else None
+
+    def _scan(self, row: CaseRow) -> VolumeFacts:
+        if not row.is_file:
+            return self._facts.of_volume(row.volume)
+        header = self._header(row.volume)
+        if header is None or len(header.spacing_mm) != _DIMENSIONS:
+            return VolumeFacts(problem="unknown")
+        return VolumeFacts(size_ijk=header.size_ijk, spacing_mm=header.spacing_mm)
+
     def _of_label(self, row: CaseRow, learned: Sequence[str]) -> Iterator[Finding]:
         source = row.segmentation
         if source is None:
@@ -84,12 +117,8 @@ class CaseChecks:
             )
             return
         if isinstance(source, LabelFile):
-            if not self._exists(source.path):
-                yield error(
-                    row,
-                    _("label missing"),
-                    _("'{path}' does not exist; restore it, or remove the case.").format(path=source.path),
-                )
+            yield from self._missing(row, source.path)
+            yield from self._other_grid(row)
         elif row.is_file:
             yield error(
                 row,

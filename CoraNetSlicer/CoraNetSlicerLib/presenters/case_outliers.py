@@ -28,7 +28,10 @@ def outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Finding]:
     for row, facts in usable:
         others = [other for owner, other in usable if owner is not row]
         yield from _spacing_outlier(row, facts, others)
-        yield from _intensity_outlier(row, facts, others)
+        # Of files nobody has seen the voxels.
+        seen = [other for other in others if other.high > other.low]
+        if facts.high > facts.low and len(seen) + 1 >= _FEWEST:
+            yield from _intensity_outlier(row, facts, seen)
 
 
 def spacing_ratio(first: Sequence[float], second: Sequence[float]) -> float:
@@ -60,8 +63,6 @@ def _spacing_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFa
 def _intensity_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Iterator[Finding]:
     low, high = median(other.low for other in others), median(other.high for other in others)
     usual, own = high - low, facts.high - facts.low
-    if not usual or not own:
-        return
     middle = median(other.median for other in others)
     is_far = abs(facts.median - middle) > 2 * max(usual, own)
     if is_far or max(own / usual, usual / own) > _RANGE_RATIO:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from coranet.job import image_name
+from coranet.job import Case, Role, image_name
 
 from ..scene.label_files import LabelFile
 from ..translation import _
@@ -104,6 +105,12 @@ class CaseRow:
         parts = (self.volume, self.segmentation)
         return [part for part in parts if part is not None and not isinstance(part, (str, LabelFile))]
 
+    @property
+    def files(self) -> list[str]:
+        """Paths of its files that stay on disk."""
+        label = [self.segmentation.path] if isinstance(self.segmentation, LabelFile) else []
+        return [*([self.volume] if self.is_file else []), *label]
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -120,6 +127,26 @@ class Segment:
     learned: bool
     cases: int
     of: int
+
+
+# Cases of other roles have no place in the table.
+ROLE_OF_FILE = {
+    Role.TRAINING: CaseRole.LABELED,
+    Role.UNLABELED: CaseRole.UNLABELED,
+    Role.VALIDATION: CaseRole.VALIDATION,
+}
+
+
+def row_of_file(key: str, case: Case, names: Mapping[int, str]) -> CaseRow:
+    """The row of a case that stays on disk.
+
+    Args:
+        key: names the row.
+        case: of a datalist or folder.
+        names: what the values of its label map mean.
+    """
+    label = LabelFile(case.label, names) if case.label else None
+    return CaseRow(key, ROLE_OF_FILE[case.role], case.image, label)
 
 
 def error(row: CaseRow, short: str, text: str) -> Finding:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from coranet.errors import DataError
-from coranet.job import Case, Role, find_cases
+from coranet.job import find_cases
 
 from ..notification import Signal
 from ..parameters import Parameters
@@ -24,18 +24,12 @@ from ..scene.case_nodes import (
 )
 from ..scene.context import SceneContext
 from ..scene.export import TrainingNodes
-from ..scene.label_files import LabelFile
 from ..translation import _
 from .case_checks import CaseChecks
 from .case_report import CaseReport
-from .case_rows import CaseRole, CaseRow, Finding, Segment
+from .case_rows import ROLE_OF_FILE, CaseRole, CaseRow, Finding, Segment, row_of_file
 from .case_storage import CaseStorage
-
-_ROLE_OF_FILE = {
-    Role.TRAINING: CaseRole.LABELED,
-    Role.UNLABELED: CaseRole.UNLABELED,
-    Role.VALIDATION: CaseRole.VALIDATION,
-}
+from .file_facts import KnownFiles
 
 
 class CasesPresenter:
@@ -56,7 +50,7 @@ class CasesPresenter:
         self._context = context
         self._storage = CaseStorage(parameters)
         self._facts = NodeFacts()
-        self._files: dict[str, bool] = {}
+        self._files = KnownFiles()
         self._rows: list[CaseRow] = []
         # These are made when somebody asks, and again after a change.
         self._report: Optional[CaseReport] = None
@@ -68,9 +62,25 @@ class CasesPresenter:
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared."""
         self._facts.forget()
-        self._files.clear()
+        self._files.forget()
         self._rows = self._storage.rows()
         self._refresh()
+
+    @property
+    def has_unseen_files(self) -> bool:
+        """Whether there are files that nobody has looked at yet; until then nothing is said about them."""
+        return bool(self._files.unseen(path for row in self._rows for path in row.files))
+
+    def look_at_files(self, seconds: float = 0.03) -> bool:
+        """Look for a short time at files that nobody has looked at yet.
+
+        Returns:
+            Whether none is left.
+        """
+        is_done = self._files.look_at([path for row in self._rows for path in row.files], seconds)
+        if is_done:
+            self._refresh()
+        return is_done
 
     def close(self) -> None:
         """Listen to the scene no longer; closing twice is no error."""
@@ -202,11 +212,11 @@ class CasesPresenter:
         datalist = find_cases(path)
         names = {label.value: label.name for label in datalist.labels}
         known = {_place(row.volume) for row in self._rows if row.is_file}
-        cases = [case for case in datalist.cases if case.role in _ROLE_OF_FILE and _place(case.image) not in known]
+        cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and _place(case.image) not in known]
         if not cases:
             raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
         for case in cases:
-            self._rows.append(self._row_of_file(case, names))
+            self._rows.append(row_of_file(self._new_key(), case, names))
         return self._kept(len(cases))
 
     def remove(self, keys: Iterable[str]) -> None:
@@ -243,10 +253,6 @@ class CasesPresenter:
         self._rows = [new if row.key == new.key else row for row in self._rows]
         self._kept()
 
-    def _row_of_file(self, case: Case, names: dict[int, str]) -> CaseRow:
-        label = LabelFile(case.label, names) if case.label else None
-        return CaseRow(self._new_key(), _ROLE_OF_FILE[case.role], case.image, label)
-
     def _new_key(self) -> str:
         return str(1 + max((int(row.key) for row in self._rows if row.key.isdecimal()), default=0))
 
@@ -273,22 +279,14 @@ class CasesPresenter:
         self._refresh()
 
     def _without_lost_segmentation(self, row: CaseRow) -> CaseRow:
-        node = row.segmentation
-        if node is None or isinstance(node, LabelFile) or is_in_scene(self._context.scene, node):
-            return row
-        return replace(row, segmentation=None)
+        is_lost = row.segmentation in row.nodes and not is_in_scene(self._context.scene, row.segmentation)
+        return replace(row, segmentation=None) if is_lost else row
 
     def _current(self) -> CaseReport:
         if self._report is None:
-            checks = CaseChecks(self._facts, self._exists)
+            checks = CaseChecks(self._facts, self._files)
             self._report = CaseReport.of(self._rows, self._storage.not_learned(), checks)
         return self._report
-
-    def _exists(self, path: str) -> bool:
-        # Asked once: a folder on the network may take its time.
-        if path not in self._files:
-            self._files[path] = os.path.exists(path)
-        return self._files[path]
 
 
 def _place(path: str) -> str:

@@ -8,6 +8,7 @@ from .directory import Job
 from .event_tail import read_last_events
 from .files import read_json, write_json_atomic
 from .image_files import find_images, image_name, is_image_file
+from .image_headers import ImageHeader, read_image_header
 from .model_card import ModelCard
 from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
@@ -16,6 +17,7 @@ from .status import JobKind, JobStatus
 __all__ = [
     "Case",
     "Datalist",
+    "ImageHeader",
     "Job",
     "JobKind",
     "JobStatus",
@@ -31,6 +33,7 @@ __all__ = [
     "is_alive",
     "is_image_file",
     "read_datalist",
+    "read_image_header",
     "job_size",
     "read_json",
     "read_last_events",

@@ -1,0 +1,96 @@
+"""Size and spacing of an image file, from its first bytes: enough to see what does not fit, long before it is read."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Union
+
+# Headers are a few hundred bytes; some programs write all that they know of the patient into them.
+_LONGEST_HEADER = 65536
+_VECTOR = re.compile(r"\(([^)]*)\)|none")
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What the header of an image says.
+
+    Attributes:
+        size_ijk: number of voxels along each axis.
+        spacing_mm: distance of voxel centres along each axis, as written.
+    """
+
+    size_ijk: tuple[int, ...]
+    spacing_mm: tuple[float, ...]
+
+
+def read_image_header(path: Union[str, Path]) -> Optional[ImageHeader]:
+    """Read the header of a NRRD, NIfTI or MetaImage file.
+
+    Returns:
+        None for a folder, and for what cannot be read or has another format: whoever reads the voxels will tell.
+    """
+    name = Path(path).name.lower()
+    try:
+        with gzip.open(path, "rb") if name.endswith(".gz") else open(path, "rb") as file:
+            if name.endswith((".nrrd", ".nhdr")):
+                return _nrrd(dict(_fields(file.read(_LONGEST_HEADER), ":")))
+            if name.endswith((".nii", ".nii.gz")):
+                return _nifti(file.read(352))
+            return _meta_image(dict(_fields(file.read(_LONGEST_HEADER), "=")))
+    except (OSError, EOFError, KeyError, ValueError, struct.error, zlib.error):
+        return None
+
+
+def _fields(head: bytes, separator: str) -> Iterator[tuple[str, str]]:
+    for line in head.decode("latin-1").splitlines():
+        name, found, value = line.partition(separator)
+        # A NRRD's header ends with an empty line, a MetaImage's with the name of its data.
+        if not line.strip():
+            return
+        if found:
+            yield name.strip().lower(), value.strip()
+        if name.strip().lower() == "elementdatafile":
+            return
+
+
+def _nrrd(fields: dict[str, str]) -> ImageHeader:
+    sizes = [int(word) for word in fields["sizes"].split()]
+    if "space directions" in fields:
+        vectors = [match.group(1) for match in _VECTOR.finditer(fields["space directions"])]
+        # An axis without direction is not one of space: channels, or time.
+        axes = [(size, _length(vector)) for size, vector in zip(sizes, vectors) if vector is not None]
+    else:
+        spacings = [float(word) for word in fields.get("spacings", "1 " * len(sizes)).split()]
+        axes = list(zip(sizes, spacings))
+    return ImageHeader(tuple(size for size, _ in axes), tuple(spacing for _, spacing in axes))
+
+
+def _length(vector: str) -> float:
+    return math.sqrt(sum(float(word) ** 2 for word in vector.split(",")))
+
+
+def _nifti(head: bytes) -> ImageHeader:
+    for order in "<>":
+        if struct.unpack_from(order + "i", head)[0] == 348:
+            return _nifti_axes(struct.unpack_from(order + "8h", head, 40), struct.unpack_from(order + "8f", head, 76))
+        if struct.unpack_from(order + "i", head)[0] == 540:
+            return _nifti_axes(struct.unpack_from(order + "8q", head, 16), struct.unpack_from(order + "8d", head, 104))
+    raise ValueError("no NIfTI header")
+
+
+def _nifti_axes(sizes: tuple[int, ...], spacings: tuple[float, ...]) -> ImageHeader:
+    axes = range(1, 1 + min(3, sizes[0]))
+    return ImageHeader(tuple(sizes[axis] for axis in axes), tuple(float(abs(spacings[axis])) for axis in axes))
+
+
+def _meta_image(fields: dict[str, str]) -> ImageHeader:
+    sizes = tuple(int(word) for word in fields["dimsize"].split())
+    spacing = fields.get("elementspacing") or fields.get("elementsize") or "1 " * len(sizes)
+    return ImageHeader(sizes, tuple(float(word) for word in spacing.split()))

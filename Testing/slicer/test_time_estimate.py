@@ -125,6 +125,8 @@ def test_a_few_steps_of_a_few_cases_are_done_and_removed(estimate_with, applicat
     assert estimate.text.startswith("About ") and " on cpu: " in estimate.text
     assert not estimate.is_running and not (tmp_path / "jobs" / ".estimate").exists()
     assert any("Writing case 3 of 5" in text for text in told)
+    estimate.forget()
+    assert told[-1] == estimate.text == ""
 
 
 def test_no_job_is_listed_and_no_node_is_left(estimate_with, application, nodes, config, context, tmp_path):

@@ -402,9 +402,15 @@ def test_progress_in_words(progress, left, text):
     assert progress_text(progress, left) == text
 
 
-def test_messages_come_newest_first_and_each_once():
-    told = [Noted("a", "first."), Warned("b", "second."), Started(0, 1, "cpu", "0"), Noted("a", "first.")]
-    assert messages_of(told) == (Message("Second.", True), Message("First.", False))
+def test_warnings_come_first_then_notes_the_newest_first_and_each_once():
+    told = [
+        Warned("b", "one."),
+        Noted("a", "two."),
+        Started(0, 1, "cpu", "0"),
+        Noted("a", "two."),
+        Noted("c", "three."),
+    ]
+    assert messages_of(told) == (Message("One.", True), Message("Three.", False), Message("Two.", False))
 
 
 # -- in the views ------------------------------------------------------------------------------------------------------
@@ -474,8 +480,10 @@ def test_snapshots_are_loaded_one_by_one_over_the_volume_in_the_scene(
     assert snapshots.steps == () and stage.application.shown == [some_cases]
     stage.application.waiting.pop(0)()
     assert snapshots.steps == (10,) and stage.application.shown[-1] is snapshots.browser
+    shown = list(stage.application.shown)
     stage.application.do()
-    assert snapshots.steps == (10, 20, 30)
+    # The others only join: a person may look at something else by now.
+    assert snapshots.steps == (10, 20, 30) and stage.application.shown == shown
     assert stage.application.slice_composite_nodes()[0].GetLabelVolumeID() == snapshots.label_map.GetID()
     # Asked again: they are there already.
     stage.presenter.show_snapshots()

@@ -46,8 +46,6 @@ class SettingRow:
         self._layout.addWidget(self._error)
         for word in field.choices:
             self._edit.addItem(word)
-        if not field.choices:
-            self._edit.setClearButtonEnabled(True)
         self.show()
 
     @property
@@ -73,7 +71,11 @@ class SettingRow:
         self._show_text(text, placeholder)
         self._is_painting = False
         say(self._error, error[:1].upper() + error[1:])
-        self.label.setText(f"<b>{escape(self.field.label)}</b>" if is_changed else escape(self.field.label))
+        label = escape(_("{setting}:").format(setting=self.field.label))
+        self.label.setText(f"<b>{label}</b>" if is_changed else label)
+        if not self.field.choices:
+            # Emptied, it is what the preset says.
+            self._edit.setClearButtonEnabled(is_changed)
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the row."""

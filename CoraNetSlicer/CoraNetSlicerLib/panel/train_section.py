@@ -39,6 +39,7 @@ class TrainSection(Section):
         self._problem = ""
         self._is_painting = False
         self._is_typing = False
+        self._is_emptied = False
         self._basic = SettingsForm(ui.basicSettings.layout(), presenter.settings, self.connect)
         self._basic.add_rows(BASIC_SETTINGS)
         # Dozens of rows: made when somebody looks at them.
@@ -66,7 +67,7 @@ class TrainSection(Section):
         self.connect(ui.advancedSection.contentsCollapsed, self._on_advanced)
         self.connect(ui.settingsFilterEdit.textChanged, self._on_filter)
         self.connect(ui.trainingNameEdit.textChanged, self._on_name)
-        self.connect(ui.trainingNameEdit.editingFinished, self._show)
+        self.connect(ui.trainingNameEdit.editingFinished, self._on_name_finished)
         self.connect(ui.estimateButton.clicked, self._on_estimate)
         self.connect(ui.trainButton.clicked, self._on_train)
         self.connect(ui.stopTrainingButton.clicked, self._on_stop)
@@ -112,8 +113,13 @@ class TrainSection(Section):
         if self._is_painting:
             return
         self._is_typing = True  # the text stays as the person types it
+        self._is_emptied = not text
         self._presenter.set_name(text)
         self._is_typing = False
+
+    def _on_name_finished(self) -> None:
+        self._is_emptied = False
+        self._show()
 
     def _on_estimate(self, _checked: bool = False) -> None:
         running = self._presenter.estimate.is_running
@@ -170,9 +176,7 @@ class TrainSection(Section):
 
     def _show_name(self) -> None:
         edit, name = self._ui.trainingNameEdit, self._presenter.name
-        text = str(edit.text)
-        is_being_typed = self._is_typing or (not text and edit.hasFocus())
-        if text != name and not is_being_typed:
+        if str(edit.text) != name and not (self._is_typing or self._is_emptied):
             self._is_painting = True
             edit.setText(name)
             self._is_painting = False
@@ -183,7 +187,7 @@ class TrainSection(Section):
         estimate, ui = self._presenter.estimate, self._ui
         ui.estimateButton.setText(_("Cancel") if estimate.is_running else _("Estimate time"))
         self.permit(ui.estimateButton, "" if estimate.is_running else self._presenter.reason_not_estimable)
-        ui.estimateLabel.setText(estimate.text)
+        say(ui.estimateLabel, estimate.text)
 
 
 def _paragraph(message: Message) -> str:

@@ -147,6 +147,10 @@ class TimeEstimate:
         """Whether it is measuring."""
         return self._start.is_busy or self._handle is not None
 
+    def is_measuring_with(self, handle: JobHandle) -> bool:
+        """Whether a job is the one that measures; it is nobody's work and ends with the panel."""
+        return handle is self._handle
+
     def begin(self, nodes: TrainingNodes, config: TrainConfig) -> None:
         """Begin to measure; returns at once.
 
@@ -180,6 +184,11 @@ class TimeEstimate:
             handle.onFinished(_remove_job)
             handle.cancel(_GRACE_S)
         if was_running:
+            self._say("")
+
+    def forget(self) -> None:
+        """Say nothing of what was measured: it was measured with other cases or settings."""
+        if self.text and not self.is_running:
             self._say("")
 
     def close(self) -> None:

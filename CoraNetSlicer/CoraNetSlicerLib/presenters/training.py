@@ -73,6 +73,7 @@ class TrainingPresenter:
         self._sources = (cases.changed, environment.changed, self.settings.changed, self.estimate.changed)
         for source in self._sources:
             source.connect(self.changed.send)
+        self.settings.changed.connect(self.estimate.forget)
         self._attach_to_remembered()
 
     # -- what is shown -----------------------------------------------------------------------------------------------

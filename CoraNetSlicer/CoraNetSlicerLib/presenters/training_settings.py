@@ -118,7 +118,8 @@ class TrainingSettings:
 
     def placeholder(self, name: str) -> str:
         """What holds as long as the field of a setting is empty."""
-        return as_text(_value(self._base, name)) or (_("automatic") if self._defaults[name] is None else "")
+        empty = {type(None): _("automatic"), tuple: _("none")}
+        return as_text(_value(self._base, name)) or empty.get(type(self._defaults[name]), "")
 
     def error(self, name: str) -> str:
         """What is wrong with the text of a setting; "" if nothing."""

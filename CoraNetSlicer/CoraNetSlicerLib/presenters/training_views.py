@@ -37,6 +37,7 @@ class TrainingViews:
         self._has_curves = False
         self._has_snapshots = False
         self._follows_snapshots = False
+        self._is_to_be_shown = False
         self._is_loading = False
 
     @property
@@ -87,7 +88,7 @@ class TrainingViews:
             return
         volume = SnapshotSequence(self._context, self._handle.job).volume(told[-1].case)
         self._application.show_volume(volume)
-        self._follows_snapshots = True
+        self._follows_snapshots = self._is_to_be_shown = True
         if not self._load_more():
             self._lay_over_volume()
 
@@ -115,21 +116,21 @@ class TrainingViews:
         if self._handle is None:
             return
         snapshots = SnapshotSequence(self._context, self._handle.job)
-        missing = snapshots.missing(self._handle.events)
-        is_first = not snapshots.steps
         try:
-            for snapshot in missing[:1]:
+            for snapshot in snapshots.missing(self._handle.events)[:1]:
                 snapshots.add(snapshot)
+            self._lay_over_volume()
         except CoraNetError as error:
             self._follows_snapshots = False
             self._failed(str(error))
             return
-        if not self._load_more() or is_first:
-            self._lay_over_volume()
+        self._load_more()
 
     def _lay_over_volume(self) -> None:
-        if self._handle is None:
+        """Once for each time that somebody asked: later a person may have chosen to see something else."""
+        if self._handle is None or not self._is_to_be_shown:
             return
+        self._is_to_be_shown = False
         snapshots = SnapshotSequence(self._context, self._handle.job)
         told = [event for event in self._handle.events if isinstance(event, SnapshotSaved)]
         snapshots.show(snapshots.volume(told[-1].case), self._application.slice_composite_nodes())

@@ -31,7 +31,7 @@ class TrainingStanding:
         status: of its job.
         share_done: 0 to 1.
         text: for people.
-        messages: warnings and notes, the newest first.
+        messages: warnings, then notes, the newest first.
     """
 
     status: JobStatus
@@ -50,9 +50,10 @@ def standing_of(handle: JobHandle) -> TrainingStanding:
 
 
 def messages_of(events: Iterable[Event]) -> tuple[Message, ...]:
-    """What the engine warned of and noted, the newest first, each sentence once."""
+    """What the engine warned of, then what it noted, the newest first, each sentence once."""
     said = {sentence(one.message): isinstance(one, Warned) for one in events if isinstance(one, (Warned, Noted))}
-    return tuple(Message(text, is_warning) for text, is_warning in reversed(list(said.items())))
+    messages = [Message(text, is_warning) for text, is_warning in reversed(list(said.items()))]
+    return tuple(sorted(messages, key=lambda message: not message.is_warning))
 
 
 def sentence(message: str) -> str:

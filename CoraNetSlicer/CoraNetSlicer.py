@@ -88,7 +88,7 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = CoraNetSlicerLogic()
         self.panel = Panel(self.ui, self.logic, application)
         window = None if slicer.app.testingEnabled() else slicer.util.mainWindow()
-        self.closing = Closing(window, self.logic.runningJobs, application)
+        self.closing = Closing(window, self.panel.running_jobs, application)
         for event in (slicer.mrmlScene.EndCloseEvent, slicer.mrmlScene.EndImportEvent):
             self.addObserver(slicer.mrmlScene, event, self.onSceneChanged)
 

@@ -196,6 +196,13 @@ class TestTheScene:
 
 
 class TestClosing:
+    def test_what_only_measures_keeps_nobody_from_closing(self, open_panel, logic, monkeypatch):
+        work = logic.attach(a_running_training(logic).folder)
+        panel = open_panel()
+        measuring = logic.attach(a_running_training(logic, "measuring").folder)
+        monkeypatch.setattr(panel.training.estimate, "_handle", measuring)
+        assert [job.folder for job in panel.running_jobs()] == [work.folder]
+
     def test_after_cleaning_up_nothing_happens(self, open_panel, logic, context, process_events, slot_errors):
         a_running_training(logic)
         panel = open_panel()

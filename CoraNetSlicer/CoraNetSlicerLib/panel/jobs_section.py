@@ -132,16 +132,20 @@ class JobsSection(Section):
         rows, table = self._presenter.rows, self._ui.jobsTable
         if rows == self._rows:
             return
-        self._rows = rows
+        before, self._rows = self._rows, rows
         if len(rows) != len(self._items):
             table.setRowCount(len(rows))
             del self._items[len(rows) :]
             while len(self._items) < len(rows):
                 self._add_items(table)
-        for items, row in zip(self._items, rows):
-            for item, text in zip(items, (row.name, row.kind, row.state, row.when)):
-                item.setText(text)
-            items[0].setToolTip(str(row.folder))
+        for index, row in enumerate(rows):
+            if index >= len(before) or row != before[index]:
+                self._fill(self._items[index], row)
+
+    def _fill(self, items: list[Any], row: JobRow) -> None:
+        for item, text in zip(items, (row.name, row.kind, row.state, row.when)):
+            item.setText(text)
+        items[0].setToolTip(str(row.folder))
 
     def _add_items(self, table: Any) -> None:
         items = [qt.QTableWidgetItem() for _ in range(4)]

@@ -68,6 +68,11 @@ class Panel:
         section = self.training if handle.kind is JobKind.TRAIN else self.segmentation
         section.attach(handle)
 
+    def running_jobs(self) -> list[JobHandle]:
+        """The jobs that run now and are somebody's work."""
+        running = self._logic.runningJobs()
+        return [job for job in running if not self.training.estimate.is_measuring_with(job)]
+
     def set_active(self, active: bool) -> None:
         """Say whether the panel is in sight: out of sight, nothing is kept up to date that nobody else sees."""
         self._jobs_section.set_active(active)
@@ -93,7 +98,7 @@ class Panel:
 
     def _attach_to_running_training(self) -> None:
         if self.training.handle is None:
-            running = [job for job in self._logic.runningJobs() if job.kind is JobKind.TRAIN]
+            running = [job for job in self.running_jobs() if job.kind is JobKind.TRAIN]
             if running:
                 self.training.attach(running[0])
 

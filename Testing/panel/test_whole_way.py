@@ -1,0 +1,178 @@
+"""The whole way by clicking, on the real engine: add phantom cases, train, stop, resume, segment, look, come back."""
+
+from __future__ import annotations
+
+import pytest
+from clicks import cells, choose, click, entries, greyed
+from form import child_widget_variables, load_ui
+
+from coranet.job import JobStatus
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.panel.panel import Panel
+from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+from CoraNetSlicerLib.self_test import SETTINGS
+
+LONG_S = 400.0
+
+
+class Window:
+    """A panel in a window of its own, and the logic behind it."""
+
+    def __init__(self, context, application, folder) -> None:
+        self.logic = CoraNetLogic(context, jobsFolder=folder, makeTicker=lambda: QtTicker(50))
+        self.form = load_ui()
+        self.form.setMRMLScene(context.scene)
+        self.form.resize(480, 2000)
+        self.ui = child_widget_variables(self.form)
+        for name, widget in vars(self.ui).items():
+            if name.endswith("Section"):
+                widget.setCollapsed(False)
+        self.form.show()
+        self.panel = Panel(self.ui, self.logic, application)
+
+    def close(self) -> None:
+        self.panel.cleanup()
+        for job in self.logic.runningJobs():
+            job.cancel()
+            job.wait(60)
+        self.logic.close()
+        self.form.setMRMLScene(None)
+        self.form.hide()
+
+    def type_setting(self, name: str, value) -> None:
+        """Type or choose a setting, as a person would read it out of a paper."""
+        field = self.form.findChild("QWidget", name)
+        text = ", ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
+        if field.inherits("QComboBox"):
+            choose(field, text)
+        else:
+            field.setText(text)
+
+
+@pytest.fixture
+def open_window(context, application, awkward_path):
+    opened = []
+
+    def open_one() -> Window:
+        opened.append(Window(context, application, awkward_path / "jobs"))
+        return opened[-1]
+
+    yield open_one
+    for window in opened:
+        window.close()
+
+
+@pytest.mark.slow
+def test_the_whole_way(open_window, context, application, process_events):
+    window = open_window()
+    prepare(window, process_events)
+    train(window, process_events)
+    segment(window, context, process_events)
+    look(window, context, application, process_events)
+    window.close()
+    come_back(open_window(), application, process_events)
+
+
+def prepare(window, process_events) -> None:
+    """Phantom cases, an environment, settings that are small."""
+    ui = window.ui
+    assert greyed(ui.trainButton)
+    window.logic.loadPhantom(labeled=2, unlabeled=2)
+    process_events(until=ui.addVolumesButton.isEnabled)
+    click(ui.addVolumesButton)
+    process_events(until=lambda: ui.casesTable.rowCount == 4)
+    assert [row[1] for row in cells(ui.casesTable)] == ["Labeled", "Labeled", "Unlabeled", "Unlabeled"]
+    assert ui.segmentsList.count == 2
+    process_events(until=lambda: window.panel.environment.health is not None, timeout=LONG_S)
+    assert ui.environmentSummaryLabel.text.startswith("Ready")
+
+    choose(ui.presetCombo, SETTINGS["preset"])
+    window.type_setting("training.pretraining_steps", "many")
+    process_events(until=lambda: greyed(ui.trainButton))
+    wrong = window.form.findChild("QLabel", "training.pretraining_steps error")
+    assert wrong.isVisible() and "many" in wrong.text
+    process_events(until=lambda: window.form.findChild("QWidget", "data.patch_size_kji"))
+    for name, value in SETTINGS.items():
+        if name != "preset":
+            window.type_setting(name, value)
+    process_events(until=lambda: not wrong.isVisible())
+    process_events(until=lambda: not greyed(ui.trainButton))
+
+
+def train(window, process_events) -> None:
+    """Train, stop on the way, resume, to the end; the curves are there."""
+    ui, training = window.ui, window.panel.training
+    seen: set[int] = set()
+    ui.trainingProgressBar.valueChanged.connect(seen.add)
+    click(ui.trainButton)
+    process_events(until=lambda: training.handle is not None, timeout=LONG_S)
+    saved = training.handle.job.last_checkpoint_path
+    process_events(until=lambda: saved.exists() and len(seen) > 2, timeout=LONG_S)
+    assert greyed(ui.trainButton)
+    click(ui.stopTrainingButton)
+    process_events(until=lambda: training.handle.status.is_over, timeout=LONG_S)
+    assert training.handle.status is JobStatus.CANCELLED, training.handle.logTail()
+    process_events(until=ui.resumeTrainingButton.isEnabled)
+    stopped_at = ui.trainingProgressBar.value
+    assert 0 < stopped_at < ui.trainingProgressBar.maximum
+    assert "Resume" in ui.trainingStatusLabel.text
+    click(ui.resumeTrainingButton)
+    process_events(until=lambda: training.handle.status is not JobStatus.CANCELLED, timeout=LONG_S)
+    process_events(until=lambda: training.handle.status.is_over, timeout=LONG_S)
+    assert training.handle.status is JobStatus.FINISHED, training.handle.logTail()
+    process_events(until=lambda: ui.trainingProgressBar.value == ui.trainingProgressBar.maximum)
+    click(ui.showCurvesButton)
+
+
+def segment(window, context, process_events) -> None:
+    """Segment the last phantom with the model that was just trained."""
+    ui = window.ui
+    name = window.panel.training.handle.folder.name
+    process_events(until=lambda: name in entries(ui.modelCombo))
+    choose(ui.modelCombo, name)
+    assert "organ" in ui.modelCardLabel.text.lower()
+    volumes = context.scene.GetNodesByClass("vtkMRMLScalarVolumeNode")
+    volumes.UnRegister(None)
+    ui.segmentVolumeSelector.setCurrentNode(volumes.GetItemAsObject(3))
+    process_events(until=lambda: not greyed(ui.segmentButton))
+    click(ui.segmentButton)
+    process_events(until=lambda: window.panel.overlays.current is not None, timeout=LONG_S)
+    process_events(until=lambda: not window.panel.segmentation.is_running, timeout=LONG_S)
+    assert cells(ui.segmentCasesTable)[0][1].startswith("done")
+
+
+def look(window, context, application, process_events) -> None:
+    """The overlays are in the scene and can be changed; volumes are told and copied."""
+    ui, overlays = window.ui, window.panel.overlays
+    loaded = overlays.current
+    process_events(until=lambda: ui.overlaysTable.rowCount == 5)
+    process_events(until=lambda: ui.volumesTable.rowCount >= 2, timeout=60)
+    for node in (loaded.segmentation, loaded.uncertainty):
+        assert context.scene.IsNodePresent(node)
+    click(ui.plainLookButton)
+    process_events()
+    plain = [row.visible_2d for row in overlays.rows]
+    click(ui.reviewLookButton)
+    process_events()
+    assert [row.visible_2d for row in overlays.rows] != plain
+    click(ui.view3DLookButton)
+    process_events(until=lambda: any(row.visible_3d for row in overlays.rows), timeout=60)
+    click(ui.copyVolumesButton)
+    assert "\t" in application.clipboard
+
+
+def come_back(window, application, process_events) -> None:
+    """Another panel, as after a restart: both jobs are listed, the training is shown again with its curves."""
+    ui = window.ui
+    process_events(until=lambda: ui.jobsTable.rowCount == 2)
+    rows = cells(ui.jobsTable)
+    assert {(row[1], row[2]) for row in rows} == {("Training", "finished"), ("Segmentation", "finished")}
+    assert window.panel.overlays.current is not None
+    ui.jobsTable.selectRow([row[1] for row in rows].index("Training"))
+    process_events(until=lambda: not greyed(ui.showJobButton))
+    click(ui.showJobButton)
+    process_events(until=lambda: not greyed(ui.showCurvesButton))
+    application.shown.clear()
+    click(ui.showCurvesButton)
+    (chart,) = [what for name, what in application.shown if name == "show_chart"]
+    assert chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable().GetNumberOfRows() > 2

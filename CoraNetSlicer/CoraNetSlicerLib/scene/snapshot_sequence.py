@@ -21,6 +21,7 @@ from .images import read_image
 from .results import UNCERTAIN_COLOR, find_or_load_volume, label_color
 from .training_plot import PART_ATTRIBUTE, TRAINING_ATTRIBUTE
 
+_PART = "uncertain region by step"
 _LABEL_OPACITY = 0.5
 _TABLE_SIZE = 256
 
@@ -116,7 +117,7 @@ class SnapshotSequence:
             composite.SetLabelOpacity(_LABEL_OPACITY)
 
     def _make_nodes(self, first: Any) -> None:
-        sequence = self._make("vtkMRMLSequenceNode", "snapshots")
+        sequence = self._make("vtkMRMLSequenceNode", "course of the uncertain region")
         sequence.SetIndexName("step")
         sequence.SetIndexUnit("")
         sequence.SetIndexType(slicer.vtkMRMLSequenceNode.NumericIndex)
@@ -125,7 +126,7 @@ class SnapshotSequence:
         display = self._context.scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeDisplayNode")
         display.SetAndObserveColorNodeID(self._colors(self._job.read_datalist().labels).GetID())
         label_map.SetAndObserveDisplayNodeID(display.GetID())
-        browser = self._make("vtkMRMLSequenceBrowserNode", "snapshots browser")
+        browser = self._make("vtkMRMLSequenceBrowserNode", "uncertain region by step")
         browser.SetAndObserveMasterSequenceNodeID(sequence.GetID())
         # The node itself, not a copy of it: it has its colours already.
         browser.AddProxyNode(label_map, sequence, False)
@@ -148,7 +149,7 @@ class SnapshotSequence:
         name = self._context.scene.GenerateUniqueName(f"{self._name} {part}")
         node = self._context.scene.AddNewNodeByClass(node_class, name)
         node.SetAttribute(TRAINING_ATTRIBUTE, self._name)
-        node.SetAttribute(PART_ATTRIBUTE, "snapshots")
+        node.SetAttribute(PART_ATTRIBUTE, _PART)
         return node
 
     def _find(self, node_class: str) -> Optional[Any]:
@@ -156,7 +157,7 @@ class SnapshotSequence:
         for index in range(scene.GetNumberOfNodesByClass(node_class)):
             node = scene.GetNthNodeByClass(index, node_class)
             is_mine = node.GetAttribute(TRAINING_ATTRIBUTE) == self._name
-            if is_mine and node.GetAttribute(PART_ATTRIBUTE) == "snapshots":
+            if is_mine and node.GetAttribute(PART_ATTRIBUTE) == _PART:
                 return node
         return None
 

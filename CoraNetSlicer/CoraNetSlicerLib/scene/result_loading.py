@@ -111,8 +111,10 @@ class ResultLoading:
             if not all(path.is_file() for path in paths.values()):
                 continue
             for segment, path in paths.items():
-                self._surfaces[segment] = _read_surface(path, matrix)
+                surface = _read_surface(path)
                 yield f"surface of {segment}"
+                self._surfaces[segment] = _in_world(surface, matrix)
+                yield f"place of surface of {segment}"
 
 
 def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) -> LoadedPrediction:
@@ -132,19 +134,23 @@ def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) ->
     return loading.loaded
 
 
-def _read_surface(path: Path, indices_to_world: Any) -> Any:
+def _read_surface(path: Path) -> Any:
     reader = vtkXMLPolyDataReader()
     reader.SetFileName(str(path))
     reader.Update()
     # A file without points still says how many it has not; one that is cut off or is none has no piece at all.
     if reader.GetErrorCode() or not reader.GetNumberOfPieces():
         raise DataError(f"'{path}' cannot be read; remove the folder '{path.parent}', or segment the volume again.")
-    if not reader.GetOutput().GetNumberOfPoints():
+    return reader.GetOutput()
+
+
+def _in_world(surface: Any, indices_to_world: Any) -> Any:
+    if not surface.GetNumberOfPoints():
         return vtkPolyData()
     transform = vtkTransform()
     transform.SetMatrix(indices_to_world)
     to_world = vtkTransformPolyDataFilter()
-    to_world.SetInputData(reader.GetOutput())
+    to_world.SetInputData(surface)
     to_world.SetTransform(transform)
     to_world.Update()
     return to_world.GetOutput()

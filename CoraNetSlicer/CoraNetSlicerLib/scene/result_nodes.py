@@ -101,18 +101,18 @@ class ResultNodes:
         yield "uncertain segment"
 
     def _fill_uncertainty(self, image: Any) -> None:
-        node = self.uncertainty
-        matrix = vtkMatrix4x4()
-        image.GetIJKToRASMatrix(matrix)
-        node.SetAndObserveImageData(image.GetImageData())
-        node.SetIJKToRASMatrix(matrix)
-        display = node.GetDisplayNode()
+        node, display = self.uncertainty, self.uncertainty.GetDisplayNode()
+        # Before the voxels: they would be counted for an automatic window and threshold.
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(0.0, 1.0)
         display.AutoThresholdOff()
         display.SetThreshold(UNCERTAINTY_LOWER_THRESHOLD, 1.0)
         display.ApplyThresholdOn()
         display.SetAndObserveColorNodeID(uncertainty_color_node(self._context).GetID())
+        matrix = vtkMatrix4x4()
+        image.GetIJKToRASMatrix(matrix)
+        node.SetIJKToRASMatrix(matrix)
+        node.SetAndObserveImageData(image.GetImageData())
 
     def _node(self, node_class: str, part: str, suffix: str) -> Any:
         """The case's node of a part, emptied; a node that is there keeps its ID, so views and references stay valid."""

@@ -64,7 +64,10 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         return self.widget.ui
 
     def click(self, button):
-        self.assertTrue(button.isEnabled(), f"{button.objectName}: {button.toolTip}")
+        try:
+            wait_until(button.isEnabled, 30)
+        except TimeoutError:
+            self.fail(f"{button.objectName} is greyed out: {button.toolTip}")
         button.click()
         slicer.app.processEvents()
 
@@ -125,8 +128,11 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         volume = slicer.util.getNode("Phantom 04")
         self.ui.segmentVolumeSelector.setCurrentNode(volume)
         self.click(self.ui.segmentButton)
-        wait_until(lambda: self.ui.overlaysTable.rowCount > 0)
-        self.assertGreaterEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 4)
+        wait_until(lambda: slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 4)
+        wait_until(lambda: self.ui.resultCombo.count == 1, 30)
+        self.click(self.ui.reviewLookButton)
+        self.assertEqual(self.ui.overlaysErrorLabel.text, "")
+        self.assertEqual(self.ui.volumesTable.rowCount, 2)
 
     def find_it_again_under_jobs(self):
         self.ui.jobsSection.collapsed = False

@@ -13,6 +13,8 @@ from ..translation import _
 
 # More would be felt by whoever works in another part of the application meanwhile.
 _ROWS_AT_ONCE = 40
+_TALLEST_PIXELS = 180
+_FRAME_PIXELS = 4
 
 
 class SegmentCasesTable:
@@ -77,6 +79,9 @@ class SegmentCasesTable:
         if len(changed) > _ROWS_AT_ONCE:
             self._is_waiting = True
             self._application.later(self._paint)
+        # No taller than its rows, so that the panel stays short.
+        height = self._table.horizontalHeader().height + self._table.verticalHeader().length() + _FRAME_PIXELS
+        self._table.setFixedHeight(min(height, _TALLEST_PIXELS))
 
     def _paint_row(self, index: int, row: CaseRow) -> None:
         while len(self._items) <= index:

@@ -132,7 +132,7 @@ class SegmentSection(Section):
         if models.error:
             say(self._ui.modelErrorLabel, models.error)
         self.permit(combo, "" if folders else models.reason_missing)
-        say(self._ui.modelCardLabel, models.text)
+        say(self._ui.modelCardLabel, models.text or ("" if models.error else models.reason_missing))
 
     def _show_source(self) -> None:
         ui, source = self._ui, self._presenter.source

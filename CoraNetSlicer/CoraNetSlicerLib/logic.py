@@ -15,7 +15,7 @@ from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, job_of
 from .jobs.arguments import segment_config as segmentConfig
 from .jobs.arguments import train_config as trainConfig
 from .jobs.handle import JobHandle, Ticker
-from .jobs.listing import JobListing
+from .jobs.listing import JobListing, JobSummary
 from .jobs.runner import JobRunner
 from .sample_data import load_phantom
 from .scene.context import SceneContext
@@ -58,6 +58,7 @@ class CoraNetLogic:
         self._runner = runner or JobRunner(Interpreter.of_this_process())
         self._make_ticker = makeTicker
         self._process_events = processEvents
+        self._listing = JobListing()
         # A handle that nobody keeps would be collected, and its callbacks would never be called.
         self._watched: list[JobHandle] = []
 
@@ -150,10 +151,14 @@ class CoraNetLogic:
         root = Path(folder) if folder else self.jobsFolder
         return sorted(path for path in root.iterdir() if Job.exists(path)) if root.is_dir() else []
 
+    def jobSummaries(self) -> list[JobSummary]:
+        """All jobs of `jobsFolder` at a glance, running ones first, then the latest; cheap to ask for again."""
+        return self._listing.look(self.jobsFolder)
+
     def runningJobs(self) -> list[JobHandle]:
         """All jobs that run now: those that are watched already, and others in `jobsFolder`."""
         running = {job.folder: job for job in self._watched if job.status is JobStatus.RUNNING}
-        for summary in JobListing().look(self.jobsFolder):
+        for summary in self.jobSummaries():
             folder = summary.folder.absolute()
             if summary.status is JobStatus.RUNNING and folder not in running:
                 running[folder] = self.attach(summary.folder)
@@ -252,8 +257,10 @@ class CoraNetLogic:
         return loaded
 
     def _folderFor(self, what: str, folder: Union[None, str, Path]) -> Path:
-        if folder:
-            return Path(folder).expanduser()
+        return Path(folder).expanduser() if folder else self.newFolder(what)
+
+    def newFolder(self, what: str) -> Path:
+        """A folder in `jobsFolder` that is not there yet, named after the day and what a job does, such as "train"."""
         number, stamp = 1, time.strftime("%Y-%m-%d")
         while (path := self.jobsFolder / f"{stamp}-{what}-{number}").exists():
             number += 1

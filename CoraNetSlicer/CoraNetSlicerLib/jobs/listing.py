@@ -11,7 +11,7 @@ from typing import Optional
 
 from coranet.errors import CoraNetError
 from coranet.events import Event, Failed, Finished, Progress
-from coranet.job import Job, JobKind, JobStatus, read_last_events
+from coranet.job import Job, JobKind, JobStatus, read_last_event, read_last_events
 
 from .runner import JobProcess
 
@@ -80,13 +80,14 @@ class JobListing:
         try:
             job = Job.open(folder)
             status = JobProcess(job, self._clock).status()
-            told = read_last_events(job.events_path)
+            last = read_last_event(job.events_path)
+            told = read_last_events(job.events_path) if status is JobStatus.RUNNING else []
         except (CoraNetError, OSError) as error:
             return JobSummary(folder, changed=max(stamp[:2]), problem=str(error))
-        begun = JobSummary(folder, job.kind, status, told[-1].time if told else max(stamp[:2]))
+        begun = JobSummary(folder, job.kind, status, last.time if last else max(stamp[:2]))
         if status is JobStatus.RUNNING:
             return _with_progress(replace(begun, is_stopping=job.cancel_requested()), told)
-        return replace(begun, message=_last_word(status, told))
+        return replace(begun, message=_last_word(status, last))
 
 
 def _order(summary: JobSummary) -> tuple[bool, float, str]:
@@ -101,8 +102,7 @@ def _with_progress(summary: JobSummary, told: list[Event]) -> JobSummary:
     return replace(summary, phase=latest.phase, share_done=share, seconds_left=latest.seconds_left)
 
 
-def _last_word(status: JobStatus, told: list[Event]) -> str:
-    last = told[-1] if told else None
+def _last_word(status: JobStatus, last: Optional[Event]) -> str:
     if status in (JobStatus.FINISHED, JobStatus.FAILED) and isinstance(last, (Finished, Failed)):
         return last.message
     return ""

@@ -11,7 +11,7 @@ from typing import Any, Optional
 from coranet.errors import CoraNetError, StorageError
 from coranet.job import Job, JobStatus, job_size
 
-from ..jobs.listing import JobListing, JobSummary
+from ..jobs.listing import JobSummary
 from ..jobs.log_tail import log_tail
 from ..logic import CoraNetLogic
 from ..notification import Signal
@@ -42,7 +42,6 @@ class JobsPresenter:
         self._logic = logic
         self._application = application
         self._clock = clock
-        self._listing = JobListing(clock)
         self._summaries: dict[Path, JobSummary] = {}
         self._chosen: Optional[Path] = None
         self._is_watched = False
@@ -79,7 +78,7 @@ class JobsPresenter:
 
     def refresh(self) -> None:
         """Look at the folder again."""
-        found = self._listing.look(self.folder)
+        found = self._logic.jobSummaries()
         self._summaries = {one.folder: one for one in found}
         if self._chosen not in self._summaries:
             self._chosen = None

@@ -5,7 +5,7 @@ from .datalist import Case, Datalist, Label, Role
 from .datalist_file import find_cases, read_datalist
 from .deletion import delete_job, job_size
 from .directory import Job
-from .event_tail import read_last_events
+from .event_tail import read_last_event, read_last_events
 from .files import read_json, write_json_atomic
 from .image_files import find_images, image_name, is_image_file
 from .image_headers import ImageHeader, read_image_header
@@ -36,6 +36,7 @@ __all__ = [
     "read_image_header",
     "job_size",
     "read_json",
+    "read_last_event",
     "read_last_events",
     "terminate_tree",
     "unique_case_names",

@@ -19,6 +19,20 @@ def read_last_events(path: str | Path, size: int = _TAIL_BYTES) -> list[Event]:
     Raises:
         JobError: one of them is not an event this program knows, or the file cannot be read.
     """
+    return [_event(line, path) for line in _last_lines(path, size)]
+
+
+def read_last_event(path: str | Path) -> Optional[Event]:
+    """The last event of a file; None if there is none.
+
+    Raises:
+        JobError: as `read_last_events`.
+    """
+    lines = _last_lines(path, _TAIL_BYTES)
+    return _event(lines[-1], path) if lines else None
+
+
+def _last_lines(path: str | Path, size: int) -> list[bytes]:
     try:
         with open(path, "rb") as file:
             length = file.seek(0, os.SEEK_END)
@@ -30,20 +44,8 @@ def read_last_events(path: str | Path, size: int = _TAIL_BYTES) -> list[Event]:
     except OSError as error:
         raise JobError(f"'{path}' cannot be read ({error.strerror or error}); make it readable again.") from error
     lines = content[: content.rfind(b"\n") + 1].splitlines()
-    whole = lines[1:] if begin else lines  # the first one may have been cut
-    if begin and not whole:
-        return read_last_events(path, length)
-    return [_event(line, path) for line in whole if line.strip()]
-
-
-def read_last_event(path: str | Path) -> Optional[Event]:
-    """The last event of a file; None if there is none.
-
-    Raises:
-        JobError: as `read_last_events`.
-    """
-    events = read_last_events(path)
-    return events[-1] if events else None
+    whole = [line for line in (lines[1:] if begin else lines) if line.strip()]  # the first one may have been cut
+    return _last_lines(path, length) if begin and not whole else whole
 
 
 def _event(line: bytes, path: str | Path) -> Event:

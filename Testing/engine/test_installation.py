@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from small_jobs import run_engine
+from source_tree import REPOSITORY
 
 from coranet import installation, package_remains
 from coranet.cli import main
 from coranet.errors import PackageError
 from coranet.installation import Wish, install
+from coranet.package_check import requirement
 from coranet.package_remains import remains, remove_package
 from coranet.pip_process import Pip
 
@@ -150,6 +152,11 @@ def test_what_is_told_of_progress(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "distributions", lambda **_: [])
     monkeypatch.setattr("coranet.pip_process._FIRST_WITH_RAW_PROGRESS", (24, 1))
     assert not pip._tells_progress()
+
+
+def test_what_slicer_is_told_to_need_is_what_is_installed():
+    lines = (REPOSITORY / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == [requirement("monai")]
 
 
 # -- the command

@@ -147,6 +147,11 @@ def test_what_a_library_prints_does_not_spoil_the_answer(environment, tmp_path):
     assert wait(probe.poll).facts == {"python": "3.12"}
 
 
+def test_an_answer_of_windows_is_read():
+    answer = json.dumps({"is_well": True, "facts": {}, "findings": []}, indent=1)
+    assert Health.from_json(f"noise\r\n{answer}".replace("\n", "\r\n")).is_well
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

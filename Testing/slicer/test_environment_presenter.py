@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+
 import pytest
 from environment_doubles import (
     PlainApplication,
@@ -15,7 +18,8 @@ from environment_doubles import (
 
 from coranet.errors import ConfigError
 from CoraNetSlicerLib.environment.environment import InterpreterKind
-from CoraNetSlicerLib.environment.probe import Health
+from CoraNetSlicerLib.environment.install import Installation
+from CoraNetSlicerLib.environment.probe import Health, Probe
 from CoraNetSlicerLib.presenters.environment import EnvironmentPresenter
 
 
@@ -359,3 +363,49 @@ def test_a_warning_is_no_error(presenter, application, probe):
     examined(presenter, application, probe, Health(True, {}, (finding("disk.low", "disk", "warning"),)))
     assert not presenter.has_error and presenter.reason_not_ready == ""
     assert len(presenter.findings) == 1
+
+
+# -- with real processes
+
+A_DOCTOR_AND_AN_INSTALLER = """
+import json, sys, time
+from pathlib import Path
+
+installed = Path(__file__).with_name("installed")
+if sys.argv[1] == "install":
+    print("Collecting", *sys.argv[2:4], flush=True)
+    time.sleep(0.3)
+    installed.touch()
+else:
+    missing = {"level": "error", "topic": "torch", "message": "missing.", "mend": "-", "code": "package.missing"}
+    facts = {"python": "3.12.10", "torch": "2.9.1", "device": "CPU", "packages_free_gib": 99.0}
+    findings = [] if installed.exists() else [missing]
+    print(json.dumps({"is_well": not findings, "facts": facts, "findings": findings}, indent=1))
+"""
+
+
+def test_from_missing_to_ready_with_real_processes(application, tmp_path):
+    engine = tmp_path / "engine.py"
+    engine.write_text(A_DOCTOR_AND_AN_INSTALLER, encoding="utf-8")
+    presenter = EnvironmentPresenter(
+        application.environment(tmp_path / "home"),
+        application,
+        partial(Probe, engine=engine),
+        partial(Installation, engine=engine),
+    )
+
+    def work(until) -> None:
+        end = time.monotonic() + 30
+        while not until():
+            assert time.monotonic() < end, presenter.summary
+            application.work()
+            time.sleep(0.02)
+
+    presenter.examine()
+    work(lambda: presenter.findings)
+    presenter.mend(presenter.findings[0].mend.code)
+    work(lambda: "Collecting torch --torch=torch>=2.2" in presenter.install_log)
+    work(lambda: presenter.reason_not_ready == "")
+    assert presenter.summary == "Ready: Python 3.12, PyTorch 2.9 on CPU."
+    assert presenter.install_log_path.read_text(encoding="utf-8").startswith("Collecting torch")
+    presenter.close()

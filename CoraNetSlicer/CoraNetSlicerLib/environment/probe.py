@@ -48,6 +48,7 @@ class Health:
         Raises:
             ValueError: it is none.
         """
+        text = text.replace("\r\n", "\n")
         start = text.find('{\n "is_well"')
         content = json.loads(text[start:] if start >= 0 else text)
         if not isinstance(content, dict):

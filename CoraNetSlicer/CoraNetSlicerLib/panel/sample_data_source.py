@@ -20,7 +20,7 @@ def register_phantom(sample_data_logic: Any, load: Callable[[], object]) -> None
         load: makes and loads it; nothing is downloaded.
     """
     if hasattr(sample_data_logic, "registerCustomSampleDataCategory"):  # Slicer 5.12
-        sample_data_logic.registerCustomSampleDataCategory(CATEGORY, _("CoraNet"))
+        sample_data_logic.registerCustomSampleDataCategory(CATEGORY, title=_("CoraNet"))
     sample_data_logic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=NAME,

@@ -163,7 +163,7 @@ class TestSegmenting:
         make_section(logic).ended.connect(ended.append)
         ui.segmentVolumeSelector.setCurrentNode(a_scan(context))
         click(ui.segmentButton)
-        process_events(until=lambda: cells(ui.segmentCasesTable)[0][1] == "running")
+        process_events(until=lambda: "running" in [row[1] for row in cells(ui.segmentCasesTable)])
         if how == "skip":
             click(ui.segmentCasesTable.cellWidget(0, 2))
         else:

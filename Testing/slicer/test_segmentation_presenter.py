@@ -13,6 +13,7 @@ from synthetic_predictions import CASE_ID, write_image, write_segmented_job
 from coranet.errors import CoraNetError, JobError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Started
 from coranet.job import JobStatus, ProcessIdentity
+from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.segmentation import SegmentationPresenter
 from CoraNetSlicerLib.presenters.segmentation_source import SourceKind
@@ -68,6 +69,13 @@ def presenter(make_presenter, logic):
 def a_scan(context, name="Patient 1", seed=3):
     array = np.random.default_rng(seed).normal(100, 20, SHAPE_KJI).astype(np.float32)
     return add_volume(context, name, array, rotated_ijk_to_ras())
+
+
+def start(presenter, application) -> None:
+    """Until its process runs."""
+    presenter.start()
+    while presenter._start.is_busy:
+        application.run(0)
 
 
 def finish(presenter, application, seconds: float = 30.0) -> None:
@@ -182,7 +190,7 @@ class TestOneVolume:
         presenter.started.connect(told["started"].append)
         presenter.ended.connect(told["ended"].append)
         presenter.source.set_volume(volume)
-        presenter.start()
+        start(presenter, application)
         assert presenter.is_running and presenter.progress is None
         assert "A segmentation is running" in presenter.reason_not_startable
         finish(presenter, application)
@@ -196,7 +204,7 @@ class TestOneVolume:
 
     def test_loading_it_again_replaces_it(self, presenter, context, application):
         presenter.source.set_volume(a_scan(context))
-        presenter.start()
+        start(presenter, application)
         finish(presenter, application)
         count = result_nodes(context)
         presenter.load("Patient_1")
@@ -206,13 +214,13 @@ class TestOneVolume:
 
     def test_it_is_loaded_in_steps_of_which_none_blocks(self, presenter, context, application):
         presenter.source.set_volume(a_scan(context))
-        presenter.start()
+        start(presenter, application)
         presenter.handle.wait(30)
         assert application.run() >= 15
 
     def test_a_damaged_result_is_told_in_its_row(self, presenter, context, application):
         presenter.source.set_volume(a_scan(context))
-        presenter.start()
+        start(presenter, application)
         presenter.handle.wait(30)
         files = presenter.handle.job.prediction("Patient_1")
         files.radical.write_bytes(files.radical.read_bytes()[:-30])
@@ -223,13 +231,47 @@ class TestOneVolume:
     def test_a_volume_that_is_deleted_meanwhile_is_told(self, presenter, context, application):
         volume = a_scan(context)
         presenter.source.set_volume(volume)
-        presenter.start()
+        start(presenter, application)
         presenter.handle.wait(30)
         application.run(milliseconds=-1)
         next(presenter._queue._steps)
         context.scene.RemoveNode(volume)
         application.run()
         assert "no longer in the scene" in presenter.rows[0].text
+
+
+class TestWriting:
+    def test_the_images_are_written_one_by_one_and_it_says_so(self, presenter, context, application):
+        told = []
+        presenter.changed.connect(lambda: told.append(presenter.status))
+        presenter.source.set_kind("volumes")
+        for name in ("A", "B"):
+            presenter.source.set_ticked(a_scan(context, name), True)
+        presenter.start()
+        assert presenter.is_running and presenter.handle is None and presenter.reason_not_startable
+        start_of_it = len(told)
+        while presenter._start.is_busy:
+            application.run(0)
+        assert [text for text in told[start_of_it:] if "image" in text] == [
+            "Writing image 1 of 2", "Writing image 2 of 2",
+        ]  # fmt: skip
+        finish(presenter, application)
+
+    def test_it_is_cancelled_without_a_trace(self, presenter, context, application, logic):
+        presenter.source.set_volume(a_scan(context))
+        presenter.start()
+        assert presenter.reason_not_cancellable == ""
+        presenter.cancel()
+        application.run()
+        assert not presenter.is_running and presenter.handle is None
+        assert [path.name for path in logic.jobsFolder.iterdir()] == ["training"]
+
+    def test_what_goes_wrong_on_the_way_is_told(self, presenter, context, application, logic, monkeypatch):
+        presenter.source.set_volume(a_scan(context))
+        presenter.start()
+        logic.useInterpreter(Interpreter("/no/such/python", {}))
+        application.run()
+        assert "/no/such/python" in presenter.error and not presenter.is_running
 
 
 class TestSeveral:
@@ -244,7 +286,7 @@ class TestSeveral:
 
     def test_each_case_has_a_state_of_its_own(self, presenter, application, three):
         self.tick(presenter, three)
-        presenter.start()
+        start(presenter, application)
         finish(presenter, application)
         assert states(presenter) == [CaseState.DONE, CaseState.FAILED, CaseState.DONE]
         assert presenter.rows[1].text == "failed: the image is flat; check the file."
@@ -253,7 +295,7 @@ class TestSeveral:
     def test_a_case_is_skipped_and_the_others_go_on(self, make_presenter, slow_logic, application, three):
         presenter = make_presenter(slow_logic)
         self.tick(presenter, three)
-        presenter.start()
+        start(presenter, application)
         assert {row.action for row in presenter.rows} == {"skip"}
         for row in presenter.rows:
             presenter.skip(row.case)
@@ -264,7 +306,7 @@ class TestSeveral:
     def test_it_is_cancelled(self, make_presenter, slow_logic, application, three):
         presenter = make_presenter(slow_logic)
         self.tick(presenter, three)
-        presenter.start()
+        start(presenter, application)
         end = time.monotonic() + 20
         while CaseState.RUNNING not in states(presenter) and time.monotonic() < end:
             presenter.handle.poll()
@@ -276,10 +318,10 @@ class TestSeveral:
         assert presenter.handle.status is JobStatus.CANCELLED
         assert states(presenter) == [CaseState.LEFT] * 3 and {row.action for row in presenter.rows} == {""}
 
-    def test_another_panel_takes_a_running_segmentation_up_again(self, make_presenter, slow_logic, context, three):
+    def test_another_panel_takes_a_running_segmentation_up_again(self, make_presenter, slow_logic, application, three):
         first = make_presenter(slow_logic)
         self.tick(first, three)
-        first.start()
+        start(first, application)
         first.skip("bad")
         first.close()
         second = make_presenter(slow_logic)
@@ -295,7 +337,7 @@ class TestFolder:
         presenter.source.set_kind("folder")
         presenter.source.set_input_folder(str(tmp_path / "in"))
         presenter.source.set_output_folder(str(tmp_path / "out"))
-        presenter.start()
+        start(presenter, application)
         assert presenter.handle.folder == tmp_path / "out"
         finish(presenter, application)
         assert presenter.results == [] and context.scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 0
@@ -308,7 +350,7 @@ class TestFolder:
         write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "in" / "bad.nrrd")
         presenter.source.set_kind("folder")
         presenter.source.set_input_folder(str(tmp_path / "in"))
-        presenter.start()
+        start(presenter, application)
         assert presenter.handle.folder.parent == logic.jobsFolder
         finish(presenter, application)
 

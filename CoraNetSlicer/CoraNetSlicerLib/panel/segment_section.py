@@ -111,6 +111,8 @@ class SegmentSection(Section):
         finally:
             self._is_painting = False
         self._table.show(self._presenter.rows)
+        if self._presenter.error:
+            say(self._ui.segmentErrorLabel, self._presenter.error)
         self.permit(self._ui.segmentButton, self._presenter.reason_not_startable)
         self.permit(self._ui.cancelSegmentationButton, self._presenter.reason_not_cancellable)
 
@@ -177,6 +179,6 @@ class SegmentSection(Section):
         # A range of nothing shows that something is going on, but not how far it is.
         ui.segmentationProgressBar.setRange(0, 0 if progress is None else 100)
         ui.segmentationProgressBar.setValue(0 if progress is None else round(100 * progress))
-        ui.segmentationProgressBar.setVisible(self._presenter.handle is not None)
+        ui.segmentationProgressBar.setVisible(self._presenter.handle is not None or progress is None)
         lines = [self._presenter.status, *self._presenter.warnings]
         say(ui.segmentationStatusLabel, "\n".join(line for line in lines if line))

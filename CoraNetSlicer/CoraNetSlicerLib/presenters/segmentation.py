@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from coranet.errors import CoraNetError, JobError
-from coranet.events import CaseDone, CaseFailed, CaseSkipped, Event, duration
+from coranet.events import CaseDone, CaseFailed, CaseSkipped, Event
 from coranet.job import Case, JobKind, JobStatus
 
 from ..jobs.handle import JobHandle
@@ -19,7 +19,8 @@ from ..translation import _
 from .model_choice import ModelChoice
 from .result_queue import ResultQueue, WaitingResult
 from .segmentation_source import SegmentationSource, SourceKind
-from .segmented_cases import CaseProgress, CaseRow, case_rows
+from .segmentation_start import SegmentationStart
+from .segmented_cases import CaseProgress, CaseRow, case_rows, sentence
 
 if TYPE_CHECKING:
     from .environment import EnvironmentPresenter
@@ -39,6 +40,7 @@ class SegmentationPresenter:
         source: the choice of what is segmented; has a signal of its own.
         handle: the segmentation that is watched; None: there is none.
         warnings: what the results that were loaded say a person should know.
+        error: what went wrong while a segmentation was being started; "" if nothing.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class SegmentationPresenter:
         self.loaded = Signal()
         self.handle: Optional[JobHandle] = None
         self.warnings: tuple[str, ...] = ()
+        self.error = ""
+        self._start = SegmentationStart(logic, application)
         self._logic = logic
         self._environment = environment
         self._parameters = parameters
@@ -80,12 +84,16 @@ class SegmentationPresenter:
     @property
     def is_running(self) -> bool:
         """Whether a segmentation is at work."""
+        return self._start.is_busy or self._is_at_work
+
+    @property
+    def _is_at_work(self) -> bool:
         return self.handle is not None and self.handle.status is JobStatus.RUNNING
 
     @property
     def rows(self) -> list[CaseRow]:
         """The cases of the segmentation that is watched."""
-        if self.handle is None:
+        if self.handle is None or self._start.is_busy:
             return []
         mine = [one for one in self._queue.cases if one.job.folder == self.handle.folder]
         loading = {one.case.id for one in mine}
@@ -95,25 +103,18 @@ class SegmentationPresenter:
     @property
     def progress(self) -> Optional[float]:
         """Share of the cases that is done, 0 to 1; None while the first is at work and nobody knows."""
-        if self.handle is None:
-            return 0.0
+        if self.handle is None or self._start.is_busy:
+            return None if self._start.is_busy else 0.0
         share = self.handle.progress
-        return None if self.is_running and not share else share
+        return None if self._is_at_work and not share else share
 
     @property
     def status(self) -> str:
         """Where the segmentation stands, in a sentence."""
-        if self.handle is None:
-            return ""
-        if not self.is_running:
-            text = self.handle.message or _("never started.")
-            return _("{name}: {text}").format(name=self.handle.folder.name, text=text)
-        if self.handle.job.cancel_requested():
-            return _("Stopping...")
-        total, done = len(self._cases), len(self._outcomes())
-        left = self.handle.secondsLeft
-        text = _("Segmenting {number} of {total}").format(number=min(done + 1, total), total=total)
-        return text + (_("; about {time} left").format(time=duration(left)) if left else "") + "."
+        if self.handle is None or self._start.is_busy:
+            return self._start.text
+        done = self._cases_with(CaseDone, CaseFailed, CaseSkipped)
+        return sentence(self.handle, len(done), len(self._cases))
 
     @property
     def reason_not_startable(self) -> str:
@@ -125,7 +126,9 @@ class SegmentationPresenter:
     @property
     def reason_not_cancellable(self) -> str:
         """Why there is nothing to cancel."""
-        if self.handle is None or not self.is_running:
+        if self._start.is_busy:
+            return ""
+        if self.handle is None or not self._is_at_work:
             return _("No segmentation is running.")
         return _("It is stopping already.") if self.handle.job.cancel_requested() else ""
 
@@ -144,7 +147,7 @@ class SegmentationPresenter:
         self.models.choose(folder)
 
     def start(self) -> None:
-        """Start to segment in the background and return at once.
+        """Begin to write the images and to segment in the background; returns at once.
 
         Raises:
             CoraNetError: it cannot be started; the text says why.
@@ -153,13 +156,14 @@ class SegmentationPresenter:
         if self.reason_not_startable or self.models.chosen is None:
             raise JobError(self.reason_not_startable)
         model = self.models.chosen.folder
+        self.error = ""
         if self.source.kind is SourceKind.FOLDER:
-            handle = self._logic.segmentFolder(self.source.input_folder, self.source.output_folder or None, model)
+            output = self.source.output_folder or None
+            self._on_started(self._logic.segmentFolder(self.source.input_folder, output, model))
         else:
-            handle = self._logic.segment(self.source.volumes, model)
-        self._remember(handle)
-        self._watch(handle)
-        self.started.send(handle)
+            told = self.changed.send
+            self._start.begin(self.source.volumes, model, told, self._on_started, self._on_not_started)
+            self.changed.send()
 
     def cancel(self) -> None:
         """Ask the segmentation to stop; finished cases stay.
@@ -167,7 +171,9 @@ class SegmentationPresenter:
         Raises:
             StorageError: it cannot be asked.
         """
-        if self.handle is not None and not self.reason_not_cancellable:
+        if self._start.is_busy:
+            self._start.cancel()
+        elif self.handle is not None and not self.reason_not_cancellable:
             self.handle.cancel()
         self.changed.send()
 
@@ -200,7 +206,7 @@ class SegmentationPresenter:
             raise JobError(f"'{handle.folder}' is a training, expected a segmentation; open it under Train.")
         self._remember(handle)
         self._watch(handle)
-        if len(self._cases) == 1 and self._cases[0].id in self._done():
+        if len(self._cases) == 1 and self._cases[0].id in self._cases_with(CaseDone):
             self._queue.add(handle.job, self._cases[0])
 
     def restore(self) -> None:
@@ -215,15 +221,25 @@ class SegmentationPresenter:
         """Let go of everything; a segmentation goes on."""
         for source in self._sources:
             source.disconnect(self.changed.send)
+        self._start.cancel()
         self._queue.clear()
         self.source.close()
         self.handle = None
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
+    def _on_started(self, handle: JobHandle) -> None:
+        self._remember(handle)
+        self._watch(handle)
+        self.started.send(handle)
+
+    def _on_not_started(self, problem: str) -> None:
+        self.error = problem
+        self.changed.send()
+
     def _attach_to_remembered(self) -> None:
         folder = self._parameters.text(_JOB)
-        if self.is_running and (self.handle is None or str(self.handle.folder) != folder):
+        if self._is_at_work and (self.handle is None or str(self.handle.folder) != folder):
             return
         self.handle, self._cases, self.warnings = None, (), ()
         if folder:
@@ -273,10 +289,6 @@ class SegmentationPresenter:
         if self.handle is not None and result.job.folder == self.handle.folder:
             self._problems[result.case.id] = problem
 
-    def _outcomes(self) -> set[str]:
+    def _cases_with(self, *outcomes: type[Event]) -> set[str]:
         events = self.handle.events if self.handle is not None else []
-        return {event.case for event in events if isinstance(event, (CaseDone, CaseFailed, CaseSkipped))}
-
-    def _done(self) -> set[str]:
-        events = self.handle.events if self.handle is not None else []
-        return {event.case for event in events if isinstance(event, CaseDone)}
+        return {event.case for event in events if isinstance(event, outcomes)}

@@ -9,6 +9,7 @@ from enum import Enum
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Event, Started, duration
 from coranet.job import JobStatus
 
+from ..jobs.handle import JobHandle
 from ..translation import _
 
 
@@ -78,6 +79,24 @@ def case_rows(cases: Collection[str], events: Collection[Event], progress: CaseP
             rows.append(_row_without_outcome(case, has_begun and is_first, progress))
             is_first = False
     return rows
+
+
+def sentence(handle: JobHandle, done: int, total: int) -> str:
+    """Where a segmentation stands.
+
+    Args:
+        handle: the job.
+        done: cases that are segmented, failed or skipped.
+        total: all of its cases.
+    """
+    if handle.status is not JobStatus.RUNNING:
+        text = handle.message or _("never started.")
+        return _("{name}: {text}").format(name=handle.folder.name, text=text)
+    if handle.job.cancel_requested():
+        return _("Stopping...")
+    text = _("Segmenting {number} of {total}").format(number=min(done + 1, total), total=total)
+    left = handle.secondsLeft
+    return text + (_("; about {time} left").format(time=duration(left)) if left else "") + "."
 
 
 def _row_of_outcome(case: str, outcome: Event, progress: CaseProgress) -> CaseRow:

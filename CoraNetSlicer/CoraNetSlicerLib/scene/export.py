@@ -152,8 +152,44 @@ def export_training_job(context: SceneContext, folder: str | Path, nodes: Traini
     return Job.open(Path(folder).absolute())
 
 
+class SegmentExport:
+    """Writes the job directory of a segmentation in steps, so that the application can answer in between.
+
+    Attributes:
+        job: the job, once all steps are done.
+    """
+
+    def __init__(self, folder: str | Path, volumes: Sequence[Any], config: SegmentConfig) -> None:
+        """Check what is to be written; nothing is written yet. Arguments and errors as of `export_segment_job`."""
+        if not volumes:
+            raise DataError("there is nothing to segment; give at least one volume.")
+        require_usable_volumes(volumes)
+        self.job: Optional[Job] = None
+        self._future_job = _future_job(folder, JobKind.SEGMENT)
+        self._volumes, self._config = list(volumes), config
+
+    def steps(self) -> Iterator[str]:
+        """Do the work, an image whenever the next text is asked for; each text says what is done next.
+
+        Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
+
+        Raises:
+            StorageError: a file could not be written.
+        """
+        names = unique_case_names(volume.GetName() or "" for volume in self._volumes)
+        cases = []
+        with CaseFiles(self._future_job) as files:
+            for number, (name, volume) in enumerate(zip(names, self._volumes), start=1):
+                yield _("Writing image {number} of {count}").format(number=number, count=len(names))
+                cases.append(Case(name, Role.INPUT, files.write_image(name, volume)))
+            created = Job.create(self._future_job.folder, JobKind.SEGMENT, self._config, Datalist(tuple(cases)))
+        for name, volume in zip(names, self._volumes):
+            mark_as_case(volume, f"{created.folder.name}/{name}")
+        self.job = created
+
+
 def export_segment_job(folder: str | Path, volumes: Sequence[Any], config: SegmentConfig) -> Job:
-    """Write images and the job directory of a segmentation, and mark each volume so that its result finds it again.
+    """Write images and job directory of a segmentation, and mark each volume so that its result finds it; all at once.
 
     Args:
         folder: the new job's folder; must not hold a job yet.
@@ -165,17 +201,10 @@ def export_segment_job(folder: str | Path, volumes: Sequence[Any], config: Segme
         JobError: the folder holds a job already.
         StorageError: a file could not be written.
     """
-    if not volumes:
-        raise DataError("there is nothing to segment; give at least one volume.")
-    require_usable_volumes(volumes)
-    job = _future_job(folder, JobKind.SEGMENT)
-    names = unique_case_names(volume.GetName() or "" for volume in volumes)
-    with CaseFiles(job) as files:
-        cases = [Case(name, Role.INPUT, files.write_image(name, volume)) for name, volume in zip(names, volumes)]
-        created = Job.create(job.folder, JobKind.SEGMENT, config, Datalist(tuple(cases)))
-    for name, volume in zip(names, volumes):
-        mark_as_case(volume, f"{created.folder.name}/{name}")
-    return created
+    export = SegmentExport(folder, volumes, config)
+    for _text in export.steps():
+        pass
+    return Job.open(Path(folder).absolute())
 
 
 def _future_job(folder: str | Path, kind: JobKind) -> Job:

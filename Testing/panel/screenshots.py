@@ -332,6 +332,7 @@ def take(name: str, output: Path, scratch: Path) -> Path:
         stage.settle()
         file = output / f"{name}.png"
         stage.picture(section, WIDTH).save(str(file))
+        complaints.extend(f"no room for '{text}'" for text in stage.cut_texts())
         return file
     finally:
         stage.close()

@@ -14,7 +14,15 @@ from form import child_widget_variables, load_ui
 from made_up_jobs import a_segmentation, a_training
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QLabel,
+    QPushButton,
+    QStyle,
+    QStyleOptionComboBox,
+    QWidget,
+)
 from pythonqt import unwrap
 from scene_builders import add_segmentation, add_volume
 from synthetic_predictions import write_segmented_job
@@ -26,6 +34,7 @@ from CoraNetSlicerLib.panel.qt_ticker import QtTicker
 from CoraNetSlicerLib.scene.context import SceneContext
 
 SECTIONS = ("environment", "data", "train", "segment", "overlays", "jobs")
+_SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _SHAPE_KJI = (24, 40, 36)
 _COLORS = {"Pancreas": (0.9, 0.45, 0.3), "Tumor": (0.35, 0.72, 0.62)}
 
@@ -88,6 +97,11 @@ class Stage:
         button = getattr(self.ui, name)
         assert button.isEnabled(), f"'{name}' is greyed out: {button.toolTip}"
         button.click()
+
+    def cut_texts(self) -> list[str]:
+        """What is in sight and has less room than its text needs."""
+        widgets = unwrap(self.form).findChildren(QWidget)
+        return [text for one in widgets if one.isVisible() and (text := _cut_text(one))]
 
     # -- states
 
@@ -169,6 +183,30 @@ class Stage:
         a_segmentation(jobs / "2026-11-24-segment-1")
         (jobs / "damaged").mkdir()
         (jobs / "damaged" / "job.json").write_text("{", encoding="utf-8")
+
+
+def _cut_text(widget: QWidget) -> str:
+    """The text of a label, button or combo box that does not fit into it; "" if it does, or need not."""
+    if isinstance(widget, QLabel):
+        is_low = widget.wordWrap() and widget.height() < widget.heightForWidth(widget.width())
+        is_narrow = not widget.wordWrap() and widget.width() < widget.minimumSizeHint().width()
+        return widget.text() if is_low or is_narrow else ""
+    if isinstance(widget, QPushButton):
+        return widget.text() if widget.width() < widget.minimumSizeHint().width() else ""
+    if isinstance(widget, QComboBox):
+        room = widget.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, _option_of(widget), QStyle.SubControl.SC_ComboBoxEditField, widget
+        )
+        needed = widget.fontMetrics().horizontalAdvance(widget.currentText())
+        is_short_on_purpose = widget.sizeAdjustPolicy() == _SHORT or widget.isEditable()
+        return widget.currentText() if room.width() < needed and not is_short_on_purpose else ""
+    return ""
+
+
+def _option_of(combo: QComboBox) -> QStyleOptionComboBox:
+    option = QStyleOptionComboBox()
+    combo.initStyleOption(option)
+    return option
 
 
 def _masks() -> dict[str, np.ndarray]:

@@ -64,7 +64,7 @@ class CasesTable:
         try:
             self._remove_all_but([row.key for row in rows])
             for row in rows[len(self._rows) :][:_ROWS_AT_A_TIME]:
-                self._append(row.key)
+                self._append(row)
             for widgets, row in zip(self._rows, rows):
                 widgets.show(row, self._presenter.segmentation_choices(row.key))
         finally:
@@ -85,8 +85,10 @@ class CasesTable:
             self._table.setRowCount(0)
             self._rows.clear()
 
-    def _append(self, key: str) -> None:
-        made, number = _Row(key), len(self._rows)
+    def _append(self, row: CaseRow) -> None:
+        made, number = _Row(row.key), len(self._rows)
+        # Before the table sees the widgets: it makes its columns as wide as they are now.
+        made.show(row, self._presenter.segmentation_choices(row.key))
         made.role.currentIndexChanged.connect(partial(self._on_role, made))
         made.segmentation.currentIndexChanged.connect(partial(self._on_segmentation, made))
         self._table.setRowCount(number + 1)

@@ -1,0 +1,31 @@
+"""The program that takes the pictures: it runs, and on what it shows every text has the room that it needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PySide6.QtGui import QImage
+
+PROGRAM = Path(__file__).with_name("screenshots.py")
+STATES = ["environment-wrong-python", "data-wrong", "segment-several", "jobs-wrong-folder", "panel-training"]
+
+
+@pytest.mark.slow
+def test_pictures_are_taken_and_no_text_is_cut(tmp_path):
+    command = [sys.executable, str(PROGRAM), str(tmp_path), *STATES]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=600)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in STATES:
+        picture = QImage(str(tmp_path / f"{name}.png"))
+        assert 400 < picture.width() <= 480
+        colors = {picture.pixel(x, y) for x in range(0, picture.width(), 3) for y in range(0, picture.height(), 3)}
+        assert len(colors) > 10
+
+
+def test_without_a_folder_it_says_how_it_is_used():
+    done = subprocess.run([sys.executable, str(PROGRAM)], capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 2
+    assert "screenshots.py FOLDER" in done.stdout

@@ -59,7 +59,7 @@ def a_training(folder: Path, state: str = "finished", steps: int | None = None) 
 
 
 def a_segmentation(folder: Path, state: str = "finished", cases: tuple[str, ...] = ("Patient 7", "Patient 8")) -> Job:
-    """A segmentation of several cases without result files: the first is done, the last failed or is being worked on.
+    """A segmentation of several cases without result files: all but the last are done; of a failed one, none is.
 
     Args:
         folder: becomes the job.
@@ -70,11 +70,13 @@ def a_segmentation(folder: Path, state: str = "finished", cases: tuple[str, ...]
     job = Job.create(folder, JobKind.SEGMENT, SegmentConfig(model=str(folder.parent / "model")), datalist)
     total = len(cases)
     events: list[Event] = [Started(0, total, "cuda", "0.4"), Noted("device", "runs on NVIDIA RTX 4090.")]
-    for number, name in enumerate(cases[:-1], start=1):
+    done = () if state == "failed" else cases[:-1]
+    for number, name in enumerate(done, start=1):
         events.append(CaseDone(name, number, total, 12.4))
         events.append(Progress("segmenting", number, total, 12.0 * (total - number)))
     if state != "running":
-        events.append(CaseFailed(cases[-1], "the image is flat: all voxels are 0; check the file."))
+        wrong = "the image is flat: all voxels are 0; check the file."
+        events += [CaseFailed(name, wrong) for name in cases[len(done) :]]
     ends = {"finished": Finished(f"{total - 1} of {total} cases were segmented.", 31.0), "stopped": Cancelled(1)}
     ends["failed"] = Failed("no case could be segmented; see the log.")
     _write(job, events + [ends[state]] if state in ends else events, state)

@@ -8,8 +8,9 @@ The whole panel is shown off screen on the stand-ins of Testing/panel, on a real
     loading    the result of a volume that is in the scene: two classes, all overlays, the uncertainty map, surfaces
     looks      the looks "3D", "plain" and "review" are clicked, and the dial is turned
 
-Every event that Qt delivers is timed. Printed are the longest, with what was done in them. What is drawn in slice and
-3D views is no part of it: there are none off screen.
+Every event that Qt delivers is timed. Printed are the longest, in wall time and in processor time of this process (what
+lies between the two is other work of the machine, and waiting for the disk), with what was done in them. What is drawn
+in slice and 3D views is no part of it: there are none off screen.
 """
 
 from __future__ import annotations
@@ -56,11 +57,15 @@ LIMIT_MS = 100.0
 TRAINING_S = 12.0
 
 
+# Milliseconds of wall time, of processor time, and what was done.
+Stall = tuple[float, float, str]
+
+
 class Stalls:
     """How long each delivery of an event took, and what was done in it."""
 
     def __init__(self) -> None:
-        self.found: list[tuple[float, str]] = []
+        self.found: list[Stall] = []
         self.doing: list[str] = []
 
     def named(self, name: str, action: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,7 +77,7 @@ class Stalls:
 
         return act
 
-    def take(self) -> list[tuple[float, str]]:
+    def take(self) -> list[Stall]:
         """What was found since the last time, the longest first."""
         found, self.found = self.found, []
         return sorted(found, reverse=True)
@@ -92,13 +97,14 @@ class TimedApplication(QApplication):
         what = f"{type(receiver).__name__}: {event.type().name}"
         self._stalls.doing.clear()
         self._depth += 1
-        begun = time.perf_counter()
+        wall, processor = time.perf_counter(), time.process_time()
         try:
             return super().notify(receiver, event)
         finally:
             self._depth -= 1
             doing = ", ".join(dict.fromkeys(self._stalls.doing))
-            self._stalls.found.append((1e3 * (time.perf_counter() - begun), doing or what))
+            wall, processor = time.perf_counter() - wall, time.process_time() - processor
+            self._stalls.found.append((1e3 * wall, 1e3 * processor, doing or what))
 
 
 def write_result(folder: Path, size_ijk: tuple[int, int, int]) -> Job:
@@ -177,14 +183,14 @@ def measure_looks(stage: Stage) -> None:
         stage.settle()
 
 
-def report(title: str, found: list[tuple[float, str]], rows: int) -> float:
-    """Print the longest, and return the longest that is no making of nodes."""
-    others = [one for one in found if not one[1].endswith((" node", " segment", "volume"))]
-    longest = others[0][0] if others else 0.0
-    print(f"\n{title}: {len(found)} events, the longest that makes no node {longest:.0f} ms")
-    for milliseconds, what in found[:rows]:
-        print(f"  {milliseconds:7.1f} ms  {what}")
-    return longest
+def report(title: str, found: list[Stall], rows: int) -> tuple[float, float]:
+    """Print the longest, and return the longest that make no nodes, in wall and processor time."""
+    others = [one for one in found if not one[2].endswith((" node", " segment"))]
+    wall, processor = max(one[0] for one in others), max(one[1] for one in others)
+    print(f"\n{title}: {len(found)} events; the longest that make no node: {wall:.0f} ms, processor {processor:.0f} ms")
+    for row in found[:rows]:
+        print(f"  {row[0]:7.1f} ms, processor {row[1]:6.1f} ms  {row[2]}")
+    return wall, processor
 
 
 def main() -> int:
@@ -214,8 +220,9 @@ def main() -> int:
             longest.append(report(title, stalls.take(), arguments.rows))
         stage.close()
     del application
-    print(json.dumps({"longest_ms": [round(one, 1) for one in longest], "limit_ms": LIMIT_MS}))
-    return 0 if max(longest) < LIMIT_MS else 1
+    walls, processors = ([round(one[index], 1) for one in longest] for index in (0, 1))
+    print(json.dumps({"longest_ms": walls, "longest_processor_ms": processors, "limit_ms": LIMIT_MS}))
+    return 0 if max(walls) < LIMIT_MS else 1
 
 
 def _name_of(action: Any) -> str:

@@ -207,8 +207,8 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
     labels = segmenter.package.labels
     if segmenter.makes_surfaces:
         write_surfaces(files, prediction, labels, volume.grid)
-    times.append(time.monotonic())
-    seconds = dict(zip(("read", "predict", "write", "surfaces"), np.diff(times).tolist(), strict=True))
+        times.append(time.monotonic())
+    seconds = dict(zip(("read", "predict", "write", "surfaces"), np.diff(times).tolist(), strict=False))
     _write_result(segmenter, case, files, (prediction, volume.grid, seconds), reporter)
 
 

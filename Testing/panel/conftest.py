@@ -118,7 +118,7 @@ def ui(form: Any) -> Any:
     widgets = child_widget_variables(form)
     for name, widget in vars(widgets).items():
         if name.endswith("Section"):
-            widget.setCollapsed(False)
+            widget.collapsed = False
     return widgets
 
 

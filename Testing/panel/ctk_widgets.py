@@ -1,4 +1,8 @@
-"""Stand-ins of the CTK widgets of the form: what code sees of them, and nearly what a person sees."""
+"""Stand-ins of the CTK widgets of the form: what code sees of them, and nearly what a person sees.
+
+As PythonQt shows them: of a method that is no slot nothing is seen. What has a property but no slot that sets it,
+such as `collapsed`, is set by assignment.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +48,10 @@ class ctkCollapsibleButton(QAbstractButton):  # noqa: N801
     def _get_collapsed(self) -> bool:
         return self._collapsed
 
-    def setCollapsed(self, collapsed: bool) -> None:  # noqa: N802
+    def _set_collapsed(self, collapsed: bool) -> None:
         self.setChecked(not collapsed)
 
-    collapsed = Property(bool, _get_collapsed, setCollapsed)
+    collapsed = Property(bool, _get_collapsed, _set_collapsed)
 
     def _header_height(self) -> int:
         return self.fontMetrics().height() + 10
@@ -152,26 +156,26 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
     def _get_filters(self) -> int:
         return self._filters.value
 
-    def setFilters(self, filters) -> None:  # noqa: N802
+    def _set_filters(self, filters) -> None:
         self._filters = QDir.Filter(int(getattr(filters, "value", filters)))
 
     def _get_key(self) -> str:
         return self._key
 
-    def setSettingKey(self, key: str) -> None:  # noqa: N802
+    def _set_setting_key(self, key: str) -> None:
         self._key = key
         self.retrieveHistory()
 
     def _get_name_filters(self) -> list:
         return self._name_filters
 
-    def setNameFilters(self, filters: list) -> None:  # noqa: N802
+    def _set_name_filters(self, filters: list) -> None:
         self._name_filters = list(filters)
 
     currentPath = Property(str, _get_path, setCurrentPath)  # noqa: N815
-    filters = Property(int, _get_filters, setFilters)
-    settingKey = Property(str, _get_key, setSettingKey)  # noqa: N815
-    nameFilters = Property(list, _get_name_filters, setNameFilters)  # noqa: N815
+    filters = Property(int, _get_filters, _set_filters)
+    settingKey = Property(str, _get_key, _set_setting_key)  # noqa: N815
+    nameFilters = Property(list, _get_name_filters, _set_name_filters)  # noqa: N815
 
     def retrieveHistory(self) -> None:  # noqa: N802
         """The paths that were used before; the latest is taken if there is none yet."""
@@ -249,25 +253,21 @@ class ctkSliderWidget(QWidget):  # noqa: N801
     def _get_minimum(self) -> float:
         return self._spin.minimum()
 
-    def setMinimum(self, value: float) -> None:  # noqa: N802
+    def _set_minimum(self, value: float) -> None:
         self._spin.setMinimum(value)
         self._rescale()
 
     def _get_maximum(self) -> float:
         return self._spin.maximum()
 
-    def setMaximum(self, value: float) -> None:  # noqa: N802
+    def _set_maximum(self, value: float) -> None:
         self._spin.setMaximum(value)
-        self._rescale()
-
-    def setRange(self, minimum: float, maximum: float) -> None:  # noqa: N802
-        self._spin.setRange(minimum, maximum)
         self._rescale()
 
     def _get_step(self) -> float:
         return self._spin.singleStep()
 
-    def setSingleStep(self, step: float) -> None:  # noqa: N802
+    def _set_single_step(self, step: float) -> None:
         self._spin.setSingleStep(step)
         self._rescale()
 
@@ -280,22 +280,22 @@ class ctkSliderWidget(QWidget):  # noqa: N801
     def _get_suffix(self) -> str:
         return self._spin.suffix()
 
-    def setSuffix(self, suffix: str) -> None:  # noqa: N802
+    def _set_suffix(self, suffix: str) -> None:
         self._spin.setSuffix(suffix)
 
     def _get_tracking(self) -> bool:
         return self._tracking
 
-    def setTracking(self, tracking: bool) -> None:  # noqa: N802
+    def _set_tracking(self, tracking: bool) -> None:
         self._tracking = tracking
 
     value = Property(float, _get_value, setValue)
-    minimum = Property(float, _get_minimum, setMinimum)
-    maximum = Property(float, _get_maximum, setMaximum)
-    singleStep = Property(float, _get_step, setSingleStep)  # noqa: N815
+    minimum = Property(float, _get_minimum, _set_minimum)
+    maximum = Property(float, _get_maximum, _set_maximum)
+    singleStep = Property(float, _get_step, _set_single_step)  # noqa: N815
     decimals = Property(int, _get_decimals, setDecimals)
-    suffix = Property(str, _get_suffix, setSuffix)
-    tracking = Property(bool, _get_tracking, setTracking)
+    suffix = Property(str, _get_suffix, _set_suffix)
+    tracking = Property(bool, _get_tracking, _set_tracking)
 
 
 class ctkColorPickerButton(QPushButton):  # noqa: N801

@@ -178,14 +178,14 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
     def _get_types(self) -> list:
         return self._types
 
-    def setNodeTypes(self, types) -> None:  # noqa: N802
+    def _set_node_types(self, types) -> None:
         self._types = list(types)
         self._fill()
 
     def _get_none(self) -> bool:
         return self._none
 
-    def setNoneEnabled(self, enabled: bool) -> None:  # noqa: N802
+    def _set_none_enabled(self, enabled: bool) -> None:
         self._none = enabled
         self._fill()
 
@@ -195,5 +195,5 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
     renameEnabled, setRenameEnabled = _flag("rename")  # noqa: N815
     showHidden, setShowHidden = _flag("hidden")  # noqa: N815
     showChildNodeTypes, setShowChildNodeTypes = _flag("children")  # noqa: N815
-    nodeTypes = Property(list, _get_types, setNodeTypes)  # noqa: N815
-    noneEnabled = Property(bool, _get_none, setNoneEnabled)  # noqa: N815
+    nodeTypes = Property(list, _get_types, _set_node_types)  # noqa: N815
+    noneEnabled = Property(bool, _get_none, _set_none_enabled)  # noqa: N815

@@ -162,7 +162,7 @@ def train_possible(stage: Stage) -> str:
 @picture
 def train_advanced(stage: Stage) -> str:
     train_possible(stage)
-    stage.ui.advancedSection.setCollapsed(False)
+    stage.ui.advancedSection.collapsed = False
     return "train"
 
 

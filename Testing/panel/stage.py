@@ -80,7 +80,7 @@ class Stage:
         """A picture of one section ("": of the panel as it opens), unfolded, as high as it needs."""
         if section:
             for name in SECTIONS:
-                getattr(self.ui, f"{name}Section").setCollapsed(name != section)
+                getattr(self.ui, f"{name}Section").collapsed = name != section
         self.settle()
         form = unwrap(self.form)
         form.setFixedWidth(width)

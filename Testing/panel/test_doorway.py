@@ -112,7 +112,7 @@ class TestTheWidget:
 
     def test_leaving_and_entering_the_module(self, widget):
         ui = slicer.util.childWidgetVariables(widget.parent)
-        ui.jobsSection.setCollapsed(False)
+        ui.jobsSection.collapsed = False
         widget.exit()
         widget.enter()
 

@@ -28,7 +28,7 @@ def installation() -> ScriptedInstallation:
 def presenter(ui, application, probe, installation, tmp_path):
     """With its section; folded away, as in a fresh form."""
     application.extension = an_extension
-    ui.environmentSection.setCollapsed(True)
+    ui.environmentSection.collapsed = True
     presenter = EnvironmentPresenter(Environment(application, tmp_path), application, probe, installation)
     section = EnvironmentSection(ui, presenter, application)
     yield presenter
@@ -64,7 +64,7 @@ def rows(form):
 
 
 def test_a_fresh_section(presenter, ui):
-    ui.environmentSection.setCollapsed(False)
+    ui.environmentSection.collapsed = False
     assert ui.environmentSummaryLabel.text == "Not examined yet."
     assert entries(ui.interpreterCombo) == [text for _, text in presenter.kinds]
     assert not ui.pythonPathEdit.isVisible() and not ui.privateFolderEdit.isVisible()
@@ -82,7 +82,7 @@ def test_what_is_well_stays_folded_away(examine, ui, rows):
 def test_what_is_wrong_opens_it_once(examine, ui):
     examine(lacking("torch"))
     assert not ui.environmentSection.collapsed
-    ui.environmentSection.setCollapsed(True)
+    ui.environmentSection.collapsed = True
     examine(lacking("torch"))
     assert ui.environmentSection.collapsed
     examine(healthy())
@@ -145,12 +145,12 @@ def test_wheels_are_asked_for_when_something_is_to_be_installed(examine, ui):
     examine(lacking("torch"))
     assert ui.wheelsFolderEdit.isVisible()
     examine(healthy())
-    ui.environmentSection.setCollapsed(False)
+    ui.environmentSection.collapsed = False
     assert not ui.wheelsFolderEdit.isVisible()
 
 
 def test_fields_follow_the_choice(presenter, ui):
-    ui.environmentSection.setCollapsed(False)
+    ui.environmentSection.collapsed = False
     choose(ui.interpreterCombo, "Another Python")
     assert ui.pythonPathEdit.isVisible() and not ui.privateFolderEdit.isVisible()
     assert presenter.kind.value == "other"
@@ -173,7 +173,7 @@ WRONG_PATHS = [
 def test_a_wrong_path_is_said_beside_its_field(presenter, ui, tmp_path, process_events, wrong):
     kind, field, path, sentence = wrong
     presenter.choose(kind)
-    ui.environmentSection.setCollapsed(False)
+    ui.environmentSection.collapsed = False
     edit, label = getattr(ui, field), ui.environmentErrorLabel
     edit.setCurrentPath(path.format(folder=tmp_path))
     process_events(until=label.isVisible)

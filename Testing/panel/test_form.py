@@ -36,7 +36,7 @@ def test_every_button_has_a_tool_tip(ui):
 def test_a_section_folds_and_leaves_hidden_what_was_hidden(ui, process_events):
     assert ui.examineButton.isVisible()
     assert not ui.installLogText.isVisible()
-    ui.environmentSection.setCollapsed(True)
+    ui.environmentSection.collapsed = True
     assert not ui.examineButton.isVisible()
     ui.stopInstallButton.setVisible(True)
     assert not ui.stopInstallButton.isVisible()
@@ -51,7 +51,7 @@ def test_a_section_says_that_it_was_folded(qt_application):
     section, got = ctk.ctkCollapsibleButton(), []
     section.connect("contentsCollapsed(bool)", got.append)
     section.click()
-    section.setCollapsed(False)
+    section.collapsed = False
     assert got == [True, False]
 
 
@@ -78,7 +78,7 @@ def test_a_path_is_remembered(qt_application):
     first.setCurrentPath("/data/a")
     first.addCurrentPathToHistory()
     second = ctk.ctkPathLineEdit()
-    second.setSettingKey("Test/Path")
+    second.settingKey = "Test/Path"
     assert second.currentPath == "/data/a"
     assert qt.QSettings().value("Test/Path") in ("/data/a", ("/data/a",))
 

@@ -143,7 +143,7 @@ def test_a_running_job_is_stopped_and_the_list_follows_by_itself(open_section, u
 def test_nobody_looks_while_the_section_is_folded(open_section, ui, logic, process_events, monkeypatch):
     job = a_running_job(logic, "long")
     presenter = open_section()
-    ui.jobsSection.setCollapsed(True)
+    ui.jobsSection.collapsed = True
     looks = []
     presenter.changed.connect(lambda: looks.append(1))
     later = time.monotonic() + 2.5
@@ -151,7 +151,7 @@ def test_nobody_looks_while_the_section_is_folded(open_section, ui, logic, proce
     assert not looks
     job.request_cancel()
     wait_until(lambda: job.status().is_over)
-    ui.jobsSection.setCollapsed(False)
+    ui.jobsSection.collapsed = False
     assert cells(ui.jobsTable)[0][2] == "stopped"
 
 

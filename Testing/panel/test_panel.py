@@ -127,7 +127,7 @@ class TestWiring:
         segmentation = a_segmentation(logic.jobsFolder / "segmentation")
         panel = open_panel()
         ui = ui_of(panel)
-        ui.jobsSection.setCollapsed(False)
+        ui.jobsSection.collapsed = False
         for job in (training, segmentation):
             row = [line[0] for line in cells(ui.jobsTable)].index(job.folder.name)
             ui.jobsTable.selectRow(row)
@@ -220,7 +220,7 @@ class TestClosing:
 
     def test_out_of_sight_the_list_of_jobs_rests(self, open_panel, logic):
         panel = open_panel()
-        ui_of(panel).jobsSection.setCollapsed(False)
+        ui_of(panel).jobsSection.collapsed = False
         panel.set_active(False)
         assert not panel.jobs._is_watched
         panel.set_active(True)

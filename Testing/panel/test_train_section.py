@@ -54,7 +54,7 @@ class Stage:
 @pytest.fixture
 def stage_with(ui, context, application, tmp_path, process_events):
     made = []
-    ui.advancedSection.setCollapsed(True)
+    ui.advancedSection.collapsed = True
 
     def make(behaviour: str = "", **settings: str) -> Stage:
         runner = fake_runner(behaviour, **settings)
@@ -76,7 +76,7 @@ def stage(stage_with):
 @pytest.fixture
 def advanced(stage, ui, process_events):
     """The section with all settings in sight."""
-    ui.advancedSection.setCollapsed(False)
+    ui.advancedSection.collapsed = False
     process_events(until=lambda: stage.section._rows_to_come is None)
     process_events()
     return stage
@@ -123,7 +123,7 @@ def test_advanced_rows_are_made_when_somebody_looks(stage, ui, process_events):
     section = stage.section
     with pytest.raises(AssertionError, match="0 fields"):
         field_of(ui, "training.learning_rate")
-    ui.advancedSection.setCollapsed(False)
+    ui.advancedSection.collapsed = False
     # A few at a time, so that the application answers.
     with pytest.raises(AssertionError, match="0 fields"):
         field_of(ui, "training.learning_rate")
@@ -131,8 +131,8 @@ def test_advanced_rows_are_made_when_somebody_looks(stage, ui, process_events):
     process_events()
     for name in setting_fields():
         assert field_of(ui, name).isVisible(), name
-    ui.advancedSection.setCollapsed(True)
-    ui.advancedSection.setCollapsed(False)
+    ui.advancedSection.collapsed = True
+    ui.advancedSection.collapsed = False
     assert field_of(ui, "training.learning_rate").text == "0.005"
 
 

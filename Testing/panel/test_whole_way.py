@@ -26,7 +26,7 @@ class Window:
         self.ui = child_widget_variables(self.form)
         for name, widget in vars(self.ui).items():
             if name.endswith("Section"):
-                widget.setCollapsed(False)
+                widget.collapsed = False
         self.form.show()
         self.panel = Panel(self.ui, self.logic, application)
 

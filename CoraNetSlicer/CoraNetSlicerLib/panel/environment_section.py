@@ -160,7 +160,7 @@ class EnvironmentSection(Section):
         """Open it when something goes wrong; whoever folds it away then is left in peace."""
         has_error = self._presenter.has_error
         if has_error and not self._was_error:
-            self._ui.environmentSection.setCollapsed(False)
+            self._ui.environmentSection.collapsed = False
         # While it is examined nothing is known anew.
         if has_error or not self._presenter.is_examining:
             self._was_error = has_error

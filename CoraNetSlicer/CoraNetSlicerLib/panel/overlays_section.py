@@ -116,7 +116,7 @@ class OverlaysSection(Section):
 
     def _show_caution(self) -> None:
         caution, slider = self._presenter.caution, self._ui.cautionSlider
-        slider.setRange(*caution.range)
+        slider.minimum, slider.maximum = caution.range  # PythonQt knows no setter of these
         slider.setValue(caution.value)
         say(self._ui.cautionMeaningLabel, caution.text)
         self.permit(slider, caution.reason)

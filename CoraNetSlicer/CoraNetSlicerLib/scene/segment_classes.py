@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkStringArray
+from vtkmodules.vtkCommonCore import reference, vtkStringArray
 
 from coranet.errors import DataError
 from coranet.job import Label
@@ -152,7 +152,7 @@ def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
         return Label(value, name)
     terminology, meaning, owner = "", "", ""
     for node, segment in zip(nodes, segments):
-        found = segment.GetTerminology() or ""
+        found = _terminology(segment)
         found_meaning = _meaning(found)
         if found_meaning and meaning and found_meaning != meaning:
             raise DataError(
@@ -161,7 +161,13 @@ def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
             )
         if found_meaning and not meaning:
             terminology, meaning, owner = found, found_meaning, node.GetName()
-    return Label(value, name, tuple(segments[0].GetColor()), terminology or segments[0].GetTerminology() or "")
+    return Label(value, name, tuple(segments[0].GetColor()), terminology or _terminology(segments[0]))
+
+
+def _terminology(segment: Any) -> str:
+    # Slicer before 5.10 has no GetTerminology.
+    found = reference("")
+    return str(found) if segment.GetTag(segment.GetTerminologyEntryTagName(), found) else ""
 
 
 def _meaning(terminology: str) -> str:

@@ -119,8 +119,16 @@ def _header(path: Path) -> Optional[tuple[dict[str, str], int]]:
     return (fields, len(head) + len(end)) if is_ours else None
 
 
+def _nrrd_reader() -> Any:
+    try:
+        from vtkTeem import vtkTeemNRRDReader
+    except ImportError:  # outside the application, everything is in one module
+        return slicer.vtkTeemNRRDReader()
+    return vtkTeemNRRDReader()
+
+
 def _empty_node(path: Path, scalar_type: int) -> Any:
-    reader = slicer.vtkTeemNRRDReader()
+    reader = _nrrd_reader()
     reader.SetFileName(str(path))
     reader.UpdateInformation()
     if reader.GetReadStatus():

@@ -64,6 +64,29 @@ def test_dice_is_plotted_for_each_class_and_their_mean_from_0_to_1(plot):
     assert plot.dice_chart.GetYAxisRange() == (0.0, 1.0)
 
 
+def test_axes_grow_with_the_training(plot):
+    plot.update([Losses(1, "pretraining", 2.0, 2.0)])
+    assert (plot.losses_chart.GetXAxisRange(), plot.losses_chart.GetYAxisRange()) == ((0.0, 1.0), (0.0, 2.0))
+    plot.update([Losses(step, "pretraining", 2.0 / step, 1.0, certain=3.0) for step in range(1, 50)])
+    assert (plot.losses_chart.GetXAxisRange(), plot.losses_chart.GetYAxisRange()) == ((0.0, 49.0), (0.0, 3.0))
+    plot.update([Validation(40, {"Liver": 0.5}, 0.5, True)])
+    assert plot.dice_chart.GetXAxisRange() == (0.0, 40.0)
+
+
+def test_axes_that_a_person_has_zoomed_stay(plot):
+    plot.update([Losses(1, "pretraining", 2.0, 2.0)])
+    plot.losses_chart.SetYAxisRange(0.5, 0.6)
+    plot.update([Losses(step, "pretraining", 5.0, 1.0) for step in (1, 2)])
+    assert (plot.losses_chart.GetXAxisRange(), plot.losses_chart.GetYAxisRange()) == ((0.0, 1.0), (0.5, 0.6))
+
+
+def test_a_loss_that_is_not_finite_does_not_spoil_the_axes(plot):
+    plot.update([Losses(1, "pretraining", float("nan"), 2.0), Losses(2, "pretraining", float("inf"), 1.0)])
+    assert plot.losses_chart.GetYAxisRange() == (0.0, 2.0)
+    plot.update([Losses(3, "pretraining", float("nan"), float("nan"))])
+    assert plot.losses_chart.GetYAxisRange() == (0.0, 1.0)
+
+
 def test_axes_have_titles(plot):
     plot.update(EVENTS)
     assert plot.losses_chart.GetXAxisTitle() == plot.dice_chart.GetXAxisTitle() == "Training step"

@@ -16,6 +16,7 @@ from .context import SceneContext
 
 TRAINING_ATTRIBUTE = "CoraNetSlicer.Training"
 PART_ATTRIBUTE = "CoraNetSlicer.TrainingPlotPart"
+_RANGES_ATTRIBUTE = "CoraNetSlicer.PlotRanges"
 STEP_COLUMN = "step"
 MEAN_COLUMN = "mean"
 
@@ -70,6 +71,7 @@ class TrainingPlot:
             series = self._series("losses", name, color, table)
             series.SetLineWidth(3 if name == "total" else 2)
             self._ensure_in_chart(self.losses_chart, series)
+        _fit(self.losses_chart, losses[-1].step, [value for name in _PLOTTED_LOSSES for value in columns[name]])
 
     def _update_dice(self, validations: Sequence[Validation]) -> None:
         classes = list(dict.fromkeys(name for event in validations for name in event.dice))
@@ -80,14 +82,13 @@ class TrainingPlot:
         table = self._filled_table("dice", columns)
         if self.dice_chart is None:
             self.dice_chart = self._make_chart("dice", "Dice on validation cases")
-            self.dice_chart.SetYAxisRangeAuto(False)
-            self.dice_chart.SetYAxisRange(0.0, 1.0)
         colors = {name: _COLORS[index % len(_COLORS)] for index, name in enumerate(classes)}
         for name in list(columns)[1:]:
             series = self._series("dice", name, colors.get(name, _MEAN_COLOR), table)
             series.SetMarkerStyle(slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle)
             series.SetMarkerSize(7)
             self._ensure_in_chart(self.dice_chart, series)
+        _fit(self.dice_chart, validations[-1].step, [1.0])
 
     @staticmethod
     def _mean_column(classes: Sequence[str]) -> str:
@@ -142,3 +143,26 @@ class TrainingPlot:
             if node.GetAttribute(TRAINING_ATTRIBUTE) == self._name and node.GetAttribute(PART_ATTRIBUTE) == part:
                 return node
         return None
+
+
+def _fit(chart: Any, last_step: float, values: Sequence[float]) -> None:
+    """Let the axes reach from 0 to the last step and the highest value, unless a person has chosen other ranges.
+
+    The view of a chart would fit them once, to the first points, and not again when more come.
+    """
+    highest = max((value for value in values if np.isfinite(value)), default=0.0)
+    ranges = (0.0, max(1.0, float(last_step)), 0.0, float(highest) if highest > 0 else 1.0)
+    before = chart.GetAttribute(_RANGES_ATTRIBUTE)
+    if before is not None and before != _as_text((*chart.GetXAxisRange(), *chart.GetYAxisRange())):
+        return
+    was_modifying = chart.StartModify()
+    chart.SetXAxisRangeAuto(False)
+    chart.SetYAxisRangeAuto(False)
+    chart.SetXAxisRange(*ranges[:2])
+    chart.SetYAxisRange(*ranges[2:])
+    chart.SetAttribute(_RANGES_ATTRIBUTE, _as_text(ranges))
+    chart.EndModify(was_modifying)
+
+
+def _as_text(ranges: Sequence[float]) -> str:
+    return " ".join(f"{value:.6g}" for value in ranges)

@@ -64,11 +64,14 @@ def surface_of(mask: Array, grid: Grid, smoothing: float, inset_voxels: float = 
     Returns:
         vtkPolyData with normals; points are voxel indices (i, j, k), polygons turn outwards once they are in the world.
     """
+    from vtkmodules.vtkCommonCore import vtkPoints
     from vtkmodules.vtkCommonDataModel import vtkPolyData
 
     box = _bounding_box(mask)
     if box is None:
-        return vtkPolyData()
+        empty = vtkPolyData()
+        empty.SetPoints(vtkPoints())  # some readers complain of a file that says nothing of points
+        return empty
     surface = _smoothed(_edges(mask, box), smoothing)
     return _with_normals(surface, grid, inset_voxels)
 

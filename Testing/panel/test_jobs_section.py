@@ -123,7 +123,7 @@ def test_a_stopped_job_is_resumed(open_section, ui, logic, process_events):
     select(ui, "halted")
     click(ui.resumeJobButton)
     process_events(until=lambda: cells(ui.jobsTable)[0][2] == "finished", timeout=30)
-    assert ui.jobStatusLabel.text.startswith("learned nothing")
+    assert ui.jobStatusLabel.text.startswith("Learned nothing")
     assert not ui.jobsErrorLabel.isVisible()
 
 

@@ -266,7 +266,7 @@ class TestTheChosenJob:
     @pytest.mark.parametrize(
         ("events", "words"),
         [
-            ([Failed("a label is empty; paint it.")], "a label is empty; paint it."),
+            ([Failed("a label is empty; paint it.")], "A label is empty; paint it."),
             ([Cancelled(3)], "It was stopped; Resume goes on where it was left."),
             ([Progress("pretraining", 1, 2)], "It ended without a word. The last line of its log: Killed"),
         ],

@@ -52,6 +52,7 @@ class JobsSection(Section):
     def _prepare_table(self, table: Any) -> None:
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.verticalHeader().setVisible(False)
+        table.setTextElideMode(qt.Qt.ElideMiddle)  # names begin with the day and differ at their end
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)

@@ -11,6 +11,7 @@ from coranet.job import JobKind, JobStatus
 
 from ..jobs.listing import JobSummary
 from ..translation import _
+from .training_words import sentence
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def last_word(summary: JobSummary, log: str) -> str:
         JobStatus.RUNNING: _("It is running; it goes on when Slicer is closed."),
         JobStatus.CANCELLED: _("It was stopped; Resume goes on where it was left."),
     }
-    return summary.message or words.get(summary.status, "")
+    return sentence(summary.message) or words.get(summary.status, "")
 
 
 def size_in_words(size: int) -> str:

@@ -196,4 +196,6 @@ def _registerSampleData():
 
 def _loadPhantom():
     with slicer.util.tryWithErrorDisplay(_("The phantom could not be made."), waitCursor=True):
-        return CoraNetSlicerLogic().loadPhantom()
+        labeled, unlabeled = CoraNetSlicerLogic().loadPhantom()
+        slicer.util.setSliceViewerLayers(background=labeled[0][0], fit=True)
+    return labeled, unlabeled

@@ -117,8 +117,9 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
     def make_the_environment_ready(self):
         python = os.environ.get("CORANET_TEST_PYTHON")
         if python:
-            self.panel.environment.choose("other")
-            self.panel.environment.set_python(python)
+            self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
+            self.ui.pythonPathEdit.setCurrentPath(python)
+            wait_until(lambda: self.panel.environment.python == python, 30)
         wait_until(lambda: not self.panel.environment.is_examining, 300)
         if self.panel.environment.reason_not_ready:
             self.skipTest(f"the engine cannot run: {self.panel.environment.reason_not_ready}")

@@ -112,6 +112,7 @@ def install_application(monkeypatch: pytest.MonkeyPatch, context: Any, window: A
         "childWidgetVariables": child_widget_variables,
         "loadUI": load_ui,
         "mainWindow": lambda: window,
+        "setSliceViewerLayers": lambda **_layers: None,
         "startupEnvironment": lambda: dict(environment),
         "tryWithErrorDisplay": try_with_error_display,
     }

@@ -8,6 +8,7 @@ import sys
 import ctk
 import pytest
 import qt
+import slicer
 from clicks import drop_files
 
 # -- 1 and 2: properties are attributes
@@ -495,12 +496,24 @@ def test_colours_clipboard_and_urls():
     assert qt.QUrl.fromLocalFile("/data/a b").toLocalFile() == "/data/a b"
 
 
+def test_ctk_widgets_hide_methods_that_are_no_slots():
+    """Seen in Slicer 5.8: such a property is set by assignment."""
+    hidden = {
+        ctk.ctkSliderWidget(): ("setRange", "setMinimum", "setMaximum", "setSingleStep", "setSuffix", "setTracking"),
+        ctk.ctkCollapsibleButton(): ("setCollapsed",),
+        ctk.ctkPathLineEdit(): ("setFilters", "setSettingKey", "setNameFilters"),
+        slicer.qMRMLNodeComboBox(): ("setNodeTypes", "setNoneEnabled"),
+    }
+    for widget, names in hidden.items():
+        for name in names:
+            assert not hasattr(widget, name), name
+
+
 def test_ctk_widgets_have_their_properties():
     slider, path, picker = ctk.ctkSliderWidget(), ctk.ctkPathLineEdit(), ctk.ctkColorPickerButton()
     got = []
     slider.connect("valueChanged(double)", got.append)
-    slider.setRange(-3.0, 6.0)
-    slider.setSingleStep(0.1)
+    slider.minimum, slider.maximum, slider.singleStep = -3.0, 6.0, 0.1
     slider.value = 1.5
     path.currentPathChanged.connect(got.append)
     path.setCurrentPath("/data")

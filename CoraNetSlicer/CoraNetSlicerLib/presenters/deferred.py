@@ -18,7 +18,7 @@ class Deferred:
         """
         self._application = application
         self._action = action
-        self._requested = 0
+        self._requests = 0
         self._is_waiting = False
         self._is_closed = False
 
@@ -29,20 +29,26 @@ class Deferred:
             self._application.later(self._run, 0)
 
     def request_at_rest(self, milliseconds: int) -> None:
-        """Do it when this was not asked for again for a while."""
+        """Do it when this was not asked for again for a while, which is one to two times so long."""
         if self._is_closed:
             return
-        self._requested += 1
-        number = self._requested
-        self._application.later(lambda: self._run_last(number), milliseconds)
+        self._requests += 1
+        if self._requests == 1:
+            self._application.later(lambda: self._run_at_rest(1, milliseconds), milliseconds)
 
     def close(self) -> None:
         """Do it no more, whatever was asked for."""
         self._is_closed = True
 
-    def _run_last(self, number: int) -> None:
-        if number == self._requested:
-            self._run()
+    def _run_at_rest(self, seen: int, milliseconds: int) -> None:
+        if self._is_closed:
+            return
+        requests = self._requests
+        if requests == seen:
+            self._requests = 0
+            self._action()
+        else:
+            self._application.later(lambda: self._run_at_rest(requests, milliseconds), milliseconds)
 
     def _run(self) -> None:
         self._is_waiting = False

@@ -12,11 +12,15 @@ from .image_headers import ImageHeader, read_image_header
 from .model_card import ModelCard
 from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
+from .region_list import Region, RegionList
+from .review import Choice, Decision, Review
 from .status import JobKind, JobStatus
 
 __all__ = [
     "Case",
+    "Choice",
     "Datalist",
+    "Decision",
     "ImageHeader",
     "Job",
     "JobKind",
@@ -25,6 +29,9 @@ __all__ = [
     "ModelCard",
     "PredictionFiles",
     "ProcessIdentity",
+    "Region",
+    "RegionList",
+    "Review",
     "Role",
     "find_cases",
     "delete_job",

@@ -19,6 +19,11 @@ class PredictionFiles:
         self.radical = folder / "radical.nrrd"
         self.uncertain = folder / "uncertain.nrrd"
         self.uncertainty = folder / "uncertainty.nrrd"
+        self.regions = folder / "regions.json"
+        self.region_map = folder / "regions.nrrd"
+        self.review = folder / "review.json"
+        self.reviewed = folder / "reviewed.nrrd"
+        self.known = folder / "known.nrrd"
         self.result = folder / "result.json"
         self._skip = folder / "skip"
 

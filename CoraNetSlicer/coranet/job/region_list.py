@@ -1,0 +1,129 @@
+"""The uncertain regions of a segmented case, as regions.json holds them: what is known of them without their voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, JobError
+from .files import read_json, write_json_atomic
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected region in which the conservative and the radical head name a certain pair of labels.
+
+    Attributes:
+        number: from 1, in the order of the expected effect; the voxel value in regions.nrrd.
+        conservative, radical: label values that the two heads name there; 0 is background.
+        voxels: how many.
+        volume_ml: their volume.
+        bounds_ijk: first and last voxel along i, j and k, both inside.
+        extent_mm: length of the box around it along i, j and k.
+        center_ijk: the voxel of the region that is nearest to its centre of mass, so never outside of it.
+        center_lps_mm: where that voxel lies: left, posterior, superior, in mm (DICOM's axes, those of NRRD and NIfTI
+            readers of ITK; RAS of Slicer has the first two with the other sign).
+        mean_uncertainty, peak_uncertainty: of the uncertainty map, in [0, 1].
+        surface_share: share of the result's surface between the two labels (faces of voxels where they meet, or where
+            one of them meets anything else) that lies on or in the region, in [0, 1].
+        changes_ml: by head ("conservative", "radical"), by label value: how the volume of that class would change if
+            the whole region got what the head names, against the result. Background is left out.
+        expected_effect_ml: the expected size of the change in mL; what regions are ranked by.
+    """
+
+    number: int
+    conservative: int
+    radical: int
+    voxels: int
+    volume_ml: float
+    bounds_ijk: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    extent_mm: tuple[float, float, float]
+    center_ijk: tuple[int, int, int]
+    center_lps_mm: tuple[float, float, float]
+    mean_uncertainty: float
+    peak_uncertainty: float
+    surface_share: float
+    changes_ml: Mapping[str, Mapping[int, float]]
+    expected_effect_ml: float
+
+    @property
+    def label_values(self) -> tuple[int, ...]:
+        """The foreground labels that are in question, the smaller value first."""
+        return tuple(sorted({self.conservative, self.radical} - {0}))
+
+
+@dataclass(frozen=True)
+class RegionList:
+    """All regions of a case, and how they were made.
+
+    Attributes:
+        case: its name.
+        caution: where the dial stood.
+        smallest_ml: regions of less were joined to a neighbour, or left out where they had none.
+        uncertain_ml: volume of all voxels where the two heads name different labels.
+        left_out_ml: volume of those that are in no region, because they are too few in one place.
+        created: seconds since 1970; a review belongs to the regions of that moment.
+        regions: in the order of their numbers 1, 2, ...
+    """
+
+    case: str
+    caution: float
+    smallest_ml: float
+    uncertain_ml: float
+    left_out_ml: float
+    created: float
+    regions: tuple[Region, ...] = field(default_factory=tuple)
+
+    def region(self, number: int) -> Region:
+        """The region with a number.
+
+        Raises:
+            DataError: there is none.
+        """
+        if not 1 <= number <= len(self.regions):
+            raise DataError(
+                f"'{self.case}' has the regions 1 to {len(self.regions)}, not {number}; choose one of them."
+            )
+        return self.regions[number - 1]
+
+    def write(self, path: Path) -> None:
+        """Write regions.json.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        write_json_atomic(path, {"schema_version": SCHEMA_VERSION, **asdict(self)})
+
+    @staticmethod
+    def read(path: Path) -> RegionList:
+        """Read regions.json.
+
+        Raises:
+            JobError: it is missing, damaged, or of another version.
+        """
+        content = read_json(path)
+        try:
+            version = content.pop("schema_version")
+            if version != SCHEMA_VERSION:
+                raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
+            regions = tuple(_region(row) for row in content.pop("regions"))
+            if [one.number for one in regions] != list(range(1, len(regions) + 1)):
+                raise ValueError("the numbers of its regions are not 1, 2, ...")
+            return RegionList(regions=regions, **content)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise JobError(f"'{path}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
+
+
+def _region(row: Mapping[str, Any]) -> Region:
+    # JSON has lists for tuples and text for the keys of a mapping.
+    bounds = tuple((int(first), int(last)) for first, last in row["bounds_ijk"])
+    changes = {
+        str(head): {int(value): float(ml) for value, ml in of_head.items()}
+        for head, of_head in row["changes_ml"].items()
+    }
+    triples = {key: tuple(row[key]) for key in ("extent_mm", "center_ijk", "center_lps_mm")}
+    return Region(**{**row, **triples, "bounds_ijk": bounds, "changes_ml": changes})

@@ -130,7 +130,7 @@ def test_two_processes_learn_what_one_learns_from_batches_twice_as_large(a_phant
         assert ours.uncertain_share == pytest.approx(theirs.uncertain_share, abs=0.03)
 
     assert heard == shared.read_events()
-    for kind, count in ((Started, 1), (Noted, 2), (Validation, 2), (CheckpointSaved, 4), (Finished, 1)):
+    for kind, count in ((Started, 1), (Noted, 3), (Validation, 2), (CheckpointSaved, 4), (Finished, 1)):
         assert len(kinds_of(shared, kind)) == count, kind
     assert shared.status() is JobStatus.FINISHED
     assert ModelPackage.read(shared.folder).card["steps"] == 10

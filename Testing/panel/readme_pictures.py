@@ -1,4 +1,4 @@
-"""The pictures of the panel in README.md: `python Testing/panel/readme_pictures.py [FOLDER]`, else Resources/Screenshots.
+"""Pictures of the panel for README.md: `python Testing/panel/readme_pictures.py [FOLDER]`, else Resources/Screenshots.
 
 Each is some of the pictures of screenshots.py side by side.
 """

@@ -70,7 +70,9 @@ def call(*words: object) -> int:
 
 def environment(**changes: str) -> dict[str, str]:
     """That of a user who has set nothing: the engine finds itself by its own path."""
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # What an administrator has set for pip (a constraint, a folder of wheels) would choose other packages.
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name[:4] != "PIP_"}
+    inherited = {**ours, "PIP_CONFIG_FILE": os.devnull}
     return {**inherited, "PYTHONUTF8": "1", **changes}
 
 

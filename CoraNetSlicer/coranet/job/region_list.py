@@ -19,7 +19,8 @@ class Region:
 
     Attributes:
         number: from 1, in the order of the expected effect; the voxel value in regions.nrrd.
-        conservative, radical: label values that the two heads name there; 0 is background.
+        conservative, radical: label values that the two heads name there; 0 is background. Of a region that smaller
+            ones were joined to, those of most of its voxels.
         voxels: how many.
         volume_ml: their volume.
         bounds_ijk: first and last voxel along i, j and k, both inside.
@@ -28,8 +29,8 @@ class Region:
         center_lps_mm: where that voxel lies: left, posterior, superior, in mm (DICOM's axes, those of NRRD and NIfTI
             readers of ITK; RAS of Slicer has the first two with the other sign).
         mean_uncertainty, peak_uncertainty: of the uncertainty map, in [0, 1].
-        surface_share: share of the result's surface between the two labels (faces of voxels where they meet, or where
-            one of them meets anything else) that lies on or in the region, in [0, 1].
+        surface_share: share of the result's surface of `label_values` (faces, by their area in mm², between two voxels
+            of different labels, one of which is in question) that touches a voxel of the region, in [0, 1].
         changes_ml: by head ("conservative", "radical"), by label value: how the volume of that class would change if
             the whole region got what the head names, against the result. Background is left out.
         expected_effect_ml: the expected size of the change in mL; what regions are ranked by.
@@ -68,6 +69,7 @@ class RegionList:
         left_out_ml: volume of those that are in no region, because they are too few in one place.
         created: seconds since 1970; a review belongs to the regions of that moment.
         regions: in the order of their numbers 1, 2, ...
+        largest_ml: what was more was cut into pieces, so that no decision concerns more; 0: nothing was cut.
     """
 
     case: str
@@ -77,6 +79,7 @@ class RegionList:
     left_out_ml: float
     created: float
     regions: tuple[Region, ...] = field(default_factory=tuple)
+    largest_ml: float = 0.0
 
     def region(self, number: int) -> Region:
         """The region with a number.

@@ -71,8 +71,8 @@ def test_the_students_term_leaves_the_discriminator_alone_and_the_other_way_roun
     slope = method.auxiliary["discriminator"].slope
     of_logits, of_slope = gradients_of(method._adversarial_loss(logits), logits, slope)
     assert of_logits.any() and of_slope is None
-    targets = batches_of()[0].targets
-    of_logits, of_slope = gradients_of(method._discriminator_loss(logits, targets), logits, slope)
+    labeled, _ = batches_of()
+    of_logits, of_slope = gradients_of(method._discriminator_loss(logits, labeled), logits, slope)
     assert of_logits is None and of_slope.any()
 
 
@@ -104,3 +104,15 @@ def test_pretraining_teaches_student_and_discriminator():
     losses.total.backward()
     assert student.heads.grad.any() and method.auxiliary["discriminator"].slope.grad.any()
     assert losses.total > losses.supervised
+
+
+def test_the_discriminator_is_asked_where_labels_are_known_and_sees_nothing_elsewhere():
+    student, (labeled, _) = FixedHeads(3, 4, 0), batches_of()
+    known = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(2)) < 0.4
+    found = a_method()._discriminator_loss(student.heads[0, :2], labeled._replace(known=known)).item()
+    expected = 0.0
+    for batch, *where in known.nonzero().tolist():
+        said = student.heads[(0, batch, slice(None), *where)].softmax(0)[1].item()
+        is_one = float(labeled.targets[(batch, *where)] == 1)
+        expected -= (math.log(logistic(6 * is_one - 3)) + math.log(1 - logistic(6 * said - 3))) / known.sum().item()
+    assert found == pytest.approx(expected, rel=1e-5)

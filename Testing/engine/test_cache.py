@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,3 +158,83 @@ def test_a_folder_that_takes_no_file_is_an_error(a_case, a_recipe, tmp_path, mon
     with pytest.raises(StorageError, match="Access is denied"):
         prepare_case(a_case, a_recipe, VALUES, tmp_path)
     assert not list(tmp_path.glob("*.npy"))
+
+
+# -- labels that are known in part --
+
+
+def known_on(grid, box=(slice(2, 7), slice(3, 9), slice(4, 11))) -> np.ndarray:
+    known = np.zeros(grid.size_ijk[::-1], dtype=np.uint8)
+    known[box] = 1
+    return known
+
+
+@pytest.fixture
+def a_partial_case(a_case, an_oblique_grid, awkward_path) -> Case:
+    path = awkward_path / "known.nrrd"
+    write_volume(path, known_on(an_oblique_grid), an_oblique_grid)
+    return replace(a_case, known=str(path))
+
+
+def test_a_partial_case_is_prepared_with_its_mask_and_lists_known_voxels_alone(a_partial_case, a_recipe, tmp_path):
+    prepared = prepare_case(a_partial_case, a_recipe, VALUES, tmp_path)
+    whole = prepare_case(replace(a_partial_case, known=None), a_recipe, VALUES, tmp_path)
+    assert isinstance(prepared.known, np.memmap) and prepared.known.dtype == np.uint8
+    assert 0 < prepared.known.mean() < 1 and not prepared.is_known_nowhere
+    np.testing.assert_array_equal(prepared.image, whole.image)
+    np.testing.assert_array_equal(prepared.known_voxels, np.argwhere(prepared.known))
+    for index, voxels in enumerate(prepared.foreground, start=1):
+        np.testing.assert_array_equal(voxels, np.argwhere((prepared.labels == index) & (prepared.known > 0)))
+        assert 0 < len(voxels) <= len(whole.foreground[index - 1])
+    assert len(prepared.foreground[0]) < len(whole.foreground[0])
+
+
+def test_what_nobody_has_decided_reads_as_zero_whatever_stands_there(a_partial_case, an_oblique_grid):
+    labels = labels_on(an_oblique_grid).voxels
+    known = known_on(an_oblique_grid)
+    write_volume(a_partial_case.label, np.where(known, labels, 99).astype(np.uint16), an_oblique_grid)
+    np.testing.assert_array_equal(read_labeled_pair(a_partial_case, VALUES)[1].voxels, labels * known)
+
+
+def test_that_there_is_nothing_where_it_is_known_is_an_answer(a_partial_case, a_recipe, an_oblique_grid, tmp_path):
+    write_volume(a_partial_case.label, np.zeros((9, 12, 15), dtype=np.uint8), an_oblique_grid)
+    prepared = prepare_case(a_partial_case, a_recipe, VALUES, tmp_path)
+    assert not prepared.labels.any() and len(prepared.known_voxels)
+
+
+def test_a_mask_of_ones_is_no_mask(a_partial_case, a_recipe, an_oblique_grid, tmp_path):
+    write_volume(a_partial_case.known, np.ones((9, 12, 15), dtype=np.uint8), an_oblique_grid)
+    prepared = prepare_case(a_partial_case, a_recipe, VALUES, tmp_path)
+    whole = prepare_case(replace(a_partial_case, known=None), a_recipe, VALUES, tmp_path)
+    assert prepared.known is None and not len(prepared.known_voxels)
+    np.testing.assert_array_equal(prepared.labels, whole.labels)
+    for mine, theirs in zip(prepared.foreground, whole.foreground, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_mask_too_small_for_the_network_is_known_nowhere(a_partial_case, an_oblique_grid, tmp_path):
+    write_volume(a_partial_case.known, known_on(an_oblique_grid, (4, 5, 6)), an_oblique_grid)
+    coarse = Preprocessing((5.0, 5.0, 6.0), "zscore")
+    assert prepare_case(a_partial_case, coarse, VALUES, tmp_path).is_known_nowhere
+
+
+def test_a_changed_mask_is_prepared_anew(a_partial_case, a_recipe, tmp_path):
+    for expected in (3, 6):
+        os.utime(a_partial_case.known, (expected, expected))
+        prepare_case(a_partial_case, a_recipe, VALUES, tmp_path / "cache")
+        assert len(list((tmp_path / "cache").iterdir())) == expected
+
+
+@pytest.mark.parametrize(
+    ("mask", "spacing", "sentence"),
+    [
+        (lambda known: known, (1.0, 1.25, 2.1), r"label\.nrrd' and the mask '.*known\.nrrd' .* different grids"),
+        (lambda known: 2 * known, None, r"known\.nrrd' must be 1 where .* got the value 2"),
+        (lambda known: 0 * known, None, r"known\.nrrd' is empty: nothing of the label is known"),
+    ],
+)
+def test_a_mask_that_is_none_gets_a_sentence(a_partial_case, an_oblique_grid, mask, spacing, sentence):
+    grid = grid_of(spacing_mm=spacing) if spacing else an_oblique_grid
+    write_volume(a_partial_case.known, mask(known_on(grid)), grid)
+    with pytest.raises(DataError, match=sentence):
+        read_labeled_pair(a_partial_case, VALUES)

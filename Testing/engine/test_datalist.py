@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,31 @@ def test_true_labels_that_are_not_there(awkward_path, names, message):
         (awkward_path / name).write_bytes(b"")
     with pytest.raises(DataError, match=message):
         with_true_labels(ours(), awkward_path)
+
+
+def partly(datalist: Datalist, count: int) -> Datalist:
+    """The same; of the first labeled cases, labels are known in part."""
+    partial = [replace(case, known=f"{case.id}-known.nrrd") for case in datalist.with_role(Role.TRAINING)[:count]]
+    return replace(datalist, cases=(*partial, *datalist.cases[count:]))
+
+
+@pytest.mark.parametrize(
+    ("labeled", "partial", "wanted", "expected"),
+    [(10, 6, None, 0), (10, 5, None, 1), (10, 5, 5, 5), (5, 5, None, 0), (3, 2, 1, 1), (1, 1, 0, 0)],
+)
+def test_a_label_that_is_known_in_part_is_never_set_aside(labeled, partial, wanted, expected):
+    for seed in range(5):
+        chosen = with_validation_cases(partly(a_list(labeled), partial), wanted, seed).with_role(Role.VALIDATION)
+        assert len(chosen) == expected
+        assert not any(case.is_partial for case in chosen)
+
+
+def test_more_validation_cases_than_whole_labels_are_an_error():
+    with pytest.raises(DataError, match="2 validation cases are wanted, but only 1 cases have a label that is known"):
+        with_validation_cases(partly(a_list(4), 3), 2, seed=0)
+
+
+def test_the_training_that_knows_every_label_knows_the_partial_ones(tmp_path):
+    (tmp_path / "l0.nrrd").touch()
+    datalist = with_true_labels(partly(a_list(2, unlabeled=0), 1), tmp_path)
+    assert [(case.known, Path(case.label).name) for case in datalist.cases] == [(None, "l0.nrrd"), (None, "x.nrrd")]

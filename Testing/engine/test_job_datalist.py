@@ -86,3 +86,26 @@ def test_a_file_of_another_version_is_an_error_that_names_it(change, words):
 def test_a_list_is_no_datalist():
     with pytest.raises(DataError, match=r"'x\.json' must have exactly the keys"):
         Datalist.from_dict([], source="x.json")
+
+
+def test_a_label_may_be_known_in_part(tmp_path):
+    case = Case("p", Role.TRAINING, "p.nrrd", "p-label.nrrd", "p-known.nrrd")
+    datalist = Datalist((*CASES, case), LABELS)
+    assert Datalist.from_dict(json.loads(json.dumps(datalist.to_dict()))) == datalist
+    assert case.is_partial and not any(other.is_partial for other in CASES)
+    assert [one.id for one in datalist.without_all_labels()] == ["b", "p"]
+    absolute = datalist.with_absolute_paths(tmp_path).cases[-1]
+    assert absolute.known == str(tmp_path / "p-known.nrrd")
+
+
+def test_a_list_from_before_there_were_masks_is_read():
+    plain = a_plain_datalist()
+    for case in plain["cases"]:
+        del case["known"]
+    assert Datalist.from_dict(plain) == Datalist(CASES, LABELS)
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.TRAINING])
+def test_only_training_can_use_a_label_that_is_known_in_part(role):
+    with pytest.raises(DataError, match=f"known in part and the role '{role.value}'"):
+        Case("a", role, "a.nrrd", "label.nrrd", "known.nrrd")

@@ -44,6 +44,12 @@ def test_a_decathlon_list_with_unlabeled_scans(write_datalist):
     assert datalist.cases[2].label is None
 
 
+def test_a_label_may_be_known_in_part(write_datalist):
+    path = write_datalist(training=[{**row("a"), "known": "known/a.nrrd"}, row("b")])
+    first, second = read_datalist(path).cases
+    assert Path(first.known) == path.parent / "known" / "a.nrrd" and second.known is None
+
+
 def test_label_values_are_kept_as_they_are_without_the_background(write_datalist):
     assert read_datalist(write_datalist(training=[row("a")])).labels == (Label(2, "organ"), Label(7, "lesion"))
 
@@ -79,6 +85,12 @@ def test_equal_file_names_in_different_folders_become_different_cases(write_data
         ({"training": [row("a")], "unlabeled": [row("a")["image"]]}, "twice, as training and as unlabeled"),
         ({"training": [row("a")], "test": [{**row("a"), "image": "images/../images/a.nii.gz"}]}, "twice"),
         ({"test": [{"image": "a.nrrd", "label": 3}]}, "must be a path, got 3"),
+        ({"training": [{**row("a"), "known": True}]}, "the 'known' of 'images/a.nii.gz' .* must be a path, got True"),
+        (
+            {"validation": [{**row("a"), "known": "k.nrrd"}]},
+            "of 'validation' .* is 'known' in part, which",
+        ),
+        ({"unlabeled": [{"image": "a.nrrd", "known": "k.nrrd"}]}, "move it there or remove 'known'"),
     ],
 )
 def test_each_mistake_gets_a_sentence(write_datalist, content, sentence):

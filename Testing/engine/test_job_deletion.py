@@ -23,7 +23,7 @@ def write(path: Path, size: int = 10) -> Path:
 def a_training(awkward_path) -> Job:
     """A training with an exported case, a checkpoint and a model of 1000 bytes each."""
     cases = (
-        Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"),
+        Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd", "labels/a-known.nrrd"),
         Case("b", Role.UNLABELED, str(awkward_path / "training" / "images" / "mine.nrrd")),
     )
     config = TrainConfig.from_preset("quick")
@@ -35,6 +35,7 @@ def a_training(awkward_path) -> Job:
 
 
 def test_all_of_a_job_goes(a_training):
+    write(a_training.labels_folder / "a-known.nrrd")
     for name in ("cache/x.npy", "snapshots/b/step.nrrd", "metrics.csv", ".7.partial.job.json", "cancel", "log.txt"):
         write(a_training.folder / name)
     a_training.open_events().close()

@@ -58,7 +58,8 @@ def threads() -> int:
 @pytest.mark.parametrize("patch", [PATCH, (1, 8, 10)], ids=str)
 def test_batches_have_the_shapes_and_types_of_the_contract(a_loader, patch):
     loader = a_loader(a_sampler(patch=patch))
-    images, targets = loader.labeled(0)
+    images, targets, known = loader.labeled(0)
+    assert known is None
     assert images.shape == (2, 1, *patch) and images.dtype == torch.float32
     assert targets.shape == (2, *patch) and targets.dtype == torch.int64
     assert set(targets.unique().tolist()) <= {0, 1, 2}
@@ -112,7 +113,7 @@ def test_labels_stay_with_the_image_however_it_is_turned(a_loader, patch):
     loader = a_loader(a_sampler(turning, patch), image=organ)
     wrong, edge = 0, 0
     for step in range(10):
-        images, targets = loader.labeled(step)
+        images, targets, _ = loader.labeled(step)
         truth, seen = targets > 0, images[:, 0] >= 0.5
         wrong += (truth != seen).sum().item()
         clear = (images[:, 0] < 0.02) | (images[:, 0] > 0.98)
@@ -155,9 +156,9 @@ def test_boxes_fit_the_batches_also_after_they_have_become_smaller(a_loader):
 
 def test_autocast_around_it_does_not_round_the_patches(a_loader):
     loader = a_loader()
-    exact = [part for step in range(4) for part in (*loader.labeled(step), *loader.unlabeled(step)[:2])]
+    exact = [part for step in range(4) for part in (*loader.labeled(step)[:2], *loader.unlabeled(step)[:2])]
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        inside = [part for step in range(4) for part in (*loader.labeled(step), *loader.unlabeled(step)[:2])]
+        inside = [part for step in range(4) for part in (*loader.labeled(step)[:2], *loader.unlabeled(step)[:2])]
     assert all(torch.equal(one, other) for one, other in zip(exact, inside, strict=True))
 
 
@@ -205,3 +206,23 @@ def test_the_thread_ends_with_the_training_even_after_an_error(a_loader):
 
 def test_shards_are_side_by_side():
     assert [list(Shard(rank, 3).numbers(2)) for rank in range(3)] == [[0, 1], [2, 3], [4, 5]]
+
+
+@pytest.mark.parametrize("patch", [(6, 8, 10), (7, 9, 11), (1, 12, 14)], ids=str)
+def test_what_is_known_is_turned_with_the_labels(a_cpu, patch):
+    case = a_prepared_case((18, 22, 26))
+    # The background is what is known: it goes on outside of the scan, as does what is known.
+    known = (case.labels == 0).astype(np.uint8)
+    partial = replace(case, known=known, known_voxels=np.argwhere(known))
+    with (
+        Loader(a_sampler(patch=patch), [partial], [], (2, 0), a_cpu) as loader,
+        Loader(a_sampler(patch=patch), [case], [], (2, 0), a_cpu) as plain,
+    ):
+        seen = []
+        for step in range(10):
+            batch = loader.labeled(step)
+            assert batch.known.dtype == torch.bool and batch.known.shape == batch.targets.shape
+            assert torch.equal(batch.known, batch.targets == 0)
+            seen.append(batch.known.float().mean().item())
+            assert plain.labeled(step).known is None
+    assert 0 < sum(seen) < 10

@@ -148,3 +148,75 @@ def test_distributed_the_gradients_are_the_same(name, a_process_group):
         wrap(step)().backward()
         results.append(gradients(step))
     torch.testing.assert_close(results[1], results[0])
+
+
+# -- labels that are known in part --
+
+KNOWN = torch.rand(2, *TINY.patch_size_kji, generator=torch.Generator().manual_seed(8)) < 0.3
+
+
+def losses_and_gradients(name: str, student: nn.Module | None = None, pretrain: bool = False, **changed):
+    """Of a step with another labeled batch; the gradients of every trained network."""
+    method, networks = prepared(name)
+    if student is not None:
+        networks = networks._replace(student=student)
+    labeled, unlabeled = batches_of(shape=TINY.patch_size_kji)
+    torch.manual_seed(4)
+    if pretrain:
+        losses = method.pretrain(networks, labeled._replace(**changed))
+    else:
+        losses = method.self_train(networks, labeled._replace(**changed), unlabeled._replace(mixing=MIXING), 1.0)
+    losses.total.backward()
+    return losses, [*gradients(networks.student).values(), *gradients(method.auxiliary).values()]
+
+
+def same(first, second) -> bool:
+    pairs = zip([first[0].total, *first[1]], [second[0].total, *second[1]], strict=True)
+    return all(one is other is None or torch.equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("pretrain", [True, False], ids=["pretraining", "self-training"])
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_that_nobody_has_decided_teach_nothing(name, pretrain):
+    targets = batches_of(shape=TINY.patch_size_kji)[0].targets
+    others = torch.where(KNOWN, targets, (targets + 1) % 3)
+    masked, changed = (
+        losses_and_gradients(name, pretrain=pretrain, targets=some, known=KNOWN) for some in (targets, others)
+    )
+    assert same(masked, changed)
+    assert torch.equal(masked[0].supervised, changed[0].supervised)
+    assert not same(masked, losses_and_gradients(name, pretrain=pretrain))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mask_of_ones_is_no_mask(name):
+    assert same(losses_and_gradients(name), losses_and_gradients(name, known=torch.ones_like(KNOWN)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_nothing_is_known_the_supervised_loss_is_zero_and_all_stays_finite(name):
+    losses, found = losses_and_gradients(name, known=torch.zeros_like(KNOWN))
+    assert losses.supervised == 0 and losses.total.isfinite()
+    assert all(gradient is None or gradient.isfinite().all() for gradient in found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_supervised_loss_is_that_of_a_loop_over_the_known_voxels(name):
+    student, alpha = VoxelHeads(3, seed=6), CONFIG.misclassification_cost
+    losses, _ = losses_and_gradients(name, student, known=KNOWN)
+    labeled, _ = batches_of(shape=TINY.patch_size_kji)
+    segmentation, *others = (head.detach().double().log_softmax(1) for head in student(labeled.images))
+    sums, weights, overlap, size = [0.0] * 3, [0.0] * 3, [0.0] * 3, [0.0] * 3
+    for batch, *where in KNOWN.nonzero().tolist():
+        truth = labeled.targets[(batch, *where)].item()
+        costs = (1.0, alpha if truth == 0 else 1.0, 1.0 if truth == 0 else alpha)
+        for head, (cost, log_p) in enumerate(zip(costs, (segmentation, *others), strict=True)):
+            sums[head] -= cost * log_p[(batch, truth, *where)].item()
+            weights[head] += cost
+        for kind in (1, 2):
+            probability = segmentation[(batch, kind, *where)].exp().item()
+            overlap[kind] += probability * (truth == kind)
+            size[kind] += probability + (truth == kind)
+    dice = 1 - sum(2 * overlap[kind] / size[kind] for kind in (1, 2)) / 2
+    expected = (sum(total / weight for total, weight in zip(sums, weights, strict=True)) + dice) / 4
+    assert losses.supervised.item() == pytest.approx(expected, rel=1e-5)

@@ -193,3 +193,55 @@ def test_the_processes_of_a_team_exchange_the_boxes_that_one_process_would(kind,
     shares = [range(size), range(size, 2 * size)]
     assert [[one for share in shares for one in exchanged(step, share, share)] for step in range(20)] == whole
     assert 0 < sum(not exchanges for exchanges in whole) < 20
+
+
+# -- labels that are known in part --
+
+
+def a_partial_case(name="p", box=(slice(1, 4), slice(2, 7), slice(3, 9)), **options) -> PreparedCase:
+    case = a_prepared_case(name=name, **options)
+    known = np.zeros(case.labels.shape, dtype=np.uint8)
+    known[box] = 1
+    foreground = tuple(np.argwhere((case.labels == index) & (known > 0)) for index in (1, 2))
+    return replace(case, known=known, known_voxels=np.argwhere(known), foreground=foreground)
+
+
+def test_what_is_known_is_cut_with_the_labels_and_outside_of_the_scan_all_is():
+    case = a_partial_case(shape=(4, 16, 5))
+    cuts = sampler().labeled([case], 0, range(6))
+    assert cuts.labels.shape == (6, 2, 6, 8, 10)
+    for image, (labels, known) in zip(cuts.images[:, 0], cuts.labels, strict=True):
+        inside = image > PADDING
+        assert (known[~inside] == 1).all() and (labels[~inside] == 0).all()
+        at = image[inside].long().numpy()
+        np.testing.assert_array_equal(known[inside].numpy(), case.known.ravel()[at])
+        np.testing.assert_array_equal(labels[inside].numpy(), case.labels.ravel()[at])
+
+
+def test_beside_partial_cases_whole_ones_are_known_everywhere():
+    whole = replace(a_prepared_case(), image=np.full((12, 16, 20), 1e6, dtype=np.float32))
+    cuts = sampler().labeled([whole, a_partial_case()], 0, range(20))
+    is_whole = cuts.images[:, 0, 0, 0, 0] == 1e6
+    assert 0 < is_whole.sum() < 20
+    assert (cuts.labels[is_whole, 1] == 1).all()
+    assert (cuts.labels[~is_whole, 1] == 0).flatten(1).any(1).all()
+
+
+def test_patches_of_a_partial_case_are_centred_on_what_is_known():
+    box = (slice(1, 3), slice(12, 15), slice(16, 19))  # in a corner, background
+    case = a_partial_case(box=box)
+    assert not any(len(voxels) for voxels in case.foreground)
+    for share in (0.0, 1.0):
+        known = sampler((4, 4, 4), foreground_share=share).labeled([case], 0, range(30)).labels[:, 1]
+        assert known.flatten(1).any(1).all()
+
+
+def test_whole_cases_are_cut_as_if_the_mask_had_never_been_thought_of():
+    cases = [a_prepared_case(name=name) for name in "ab"]
+    plain = sampler(config=LIVELY).labeled(cases, 3, range(6))
+    assert plain.labels.shape[1] == 1
+    ones = [replace(case, known=np.ones(case.labels.shape, np.uint8)) for case in cases]
+    # Centres on foreground alone: where it does not matter that known voxels are listed.
+    plain, masked = (sampler(config=LIVELY, foreground_share=1.0).labeled(some, 3, range(6)) for some in (cases, ones))
+    assert torch.equal(masked.labels[:, :1], plain.labels) and (masked.labels[:, 1] == 1).all()
+    assert torch.equal(masked.images, plain.images)

@@ -266,3 +266,42 @@ def test_prepared_images_can_be_written_to(an_oblique_scan):
     prepared = Preprocessing(SPACING_MM, "zscore").prepare_image(an_oblique_scan)
     torch.from_numpy(prepared)[0, 0, 0] = 1
     assert an_oblique_scan.voxels[0, 0, 0] != 1
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS[::7], ids=NAMES[::7])
+def test_what_is_known_lies_where_the_labels_do(direction):
+    labels = nested_ellipsoids((9, 12, 15))
+    stored = same_scan_with_other_axes(labels, direction)
+    known = Volume((stored.voxels > 0).astype(np.int32), stored.grid)
+    recipe = Preprocessing(spacing_of_patient_axes(stored.grid), "zscore")
+    prepared = recipe.prepare_known(known)
+    assert prepared.dtype == np.uint8
+    np.testing.assert_array_equal(prepared > 0, recipe.prepare_labels(stored, [1, 7]) > 0)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.25, 2.0), (1.3, 1.0, 2.5), (0.6, 0.7, 0.9)], ids=str)
+def test_labels_that_are_known_everywhere_are_those_without_a_mask(its_labels, spacing):
+    recipe = Preprocessing(spacing, "zscore")
+    known = Volume(np.ones_like(its_labels.voxels), its_labels.grid)
+    np.testing.assert_array_equal(
+        recipe.prepare_labels(its_labels, [1, 7], known), recipe.prepare_labels(its_labels, [1, 7])
+    )
+    assert recipe.prepare_known(known).all()
+
+
+@pytest.mark.parametrize("spacing", [(1.3, 1.0, 2.5), (0.6, 0.7, 0.9), (1.9, 2.4, 3.1)], ids=str)
+@pytest.mark.parametrize("value", [0, 1, 7])
+def test_a_label_is_not_thinned_by_what_nobody_has_decided_beside_it(an_oblique_grid, spacing, value):
+    known = (np.random.default_rng(3).random((9, 12, 15)) < 0.4).astype(np.int32)
+    recipe = Preprocessing(spacing, "zscore")
+    mask = Volume(known, an_oblique_grid)
+    prepared = recipe.prepare_labels(Volume(value * known, an_oblique_grid), [1, 7], mask)
+    where = recipe.prepare_known(mask) > 0
+    assert where.any() and (prepared[where] == (0, 1, 7).index(value)).all()
+
+
+def test_a_window_cannot_be_taken_from_nothing():
+    scans = [statistics(minimum=-1000.0, foreground=())]
+    with pytest.raises(DataError, match="no voxel of any label is known.*set data.intensity_window"):
+        fit_preprocessing(DataConfig(), scans)
+    assert fit_preprocessing(DataConfig(intensity_window=(0, 1)), scans).window == (0, 1)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
 
-from coranet.data.resampling import resample, resampled_size, smooth_for
+from coranet.data.resampling import mask_at_centres, resample, resampled_size, smooth_for
 
 SIZES = [(9, 12, 15), (4, 5, 3), (18, 6, 15), (1, 31, 7), (5, 7, 16)]
 
@@ -71,3 +74,24 @@ def test_smoothing_keeps_a_fine_pattern_from_becoming_a_coarse_one():
     smooth = resample(torch.from_numpy(smooth_for(stripes, (1.0, 1.0, 36 / 14)))[None], size)
     assert folded.std() > 0.15
     assert smooth.std() < 0.6 * folded.std()
+
+
+@pytest.mark.parametrize("size", [*SIZES, (9, 12, 15), (9, 6, 5), (27, 36, 30)], ids=str)
+def test_a_mask_is_asked_at_the_centres_and_a_centre_between_voxels_asks_both(size):
+    mask = np.random.default_rng(1).random((9, 12, 15)) < 0.8
+    found = mask_at_centres(mask, size)
+    assert found.shape == size and found.dtype == bool
+    for target in np.ndindex(*size):
+        centres = [Fraction((2 * at + 1) * count, 2 * new) for at, count, new in zip(target, mask.shape, size)]  # noqa: B905
+        touched = [
+            [place for place in range(count) if place <= centre <= place + 1]
+            for centre, count in zip(centres, mask.shape, strict=True)
+        ]
+        assert found[target] == all(mask[place] for place in product(*touched))
+
+
+def test_a_mask_at_its_own_size_is_the_same_and_all_or_nothing_stays_so():
+    mask = np.random.default_rng(1).random((9, 12, 15)) < 0.5
+    np.testing.assert_array_equal(mask_at_centres(mask, mask.shape), mask)
+    assert mask_at_centres(np.ones_like(mask), (5, 17, 8)).all()
+    assert not mask_at_centres(np.zeros_like(mask), (5, 17, 8)).any()

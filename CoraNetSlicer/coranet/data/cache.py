@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..errors import DataError, StorageError, storage_error
 from ..job import Case, Role
 from ..job.files import atomic_path
-from ..volume import Volume, read_image, read_label_map
+from ..volume import Grid, Volume, read_image, read_label_map
 from .preprocessing import Preprocessing
 
 _FOREGROUND_VOXELS = 4000
@@ -34,6 +34,8 @@ class PreparedCase:
         labels: (D, H, W), uint8 class indices, mapped from disk; None for an unlabeled case.
         foreground: for each foreground class up to 4000 of its voxels, (n, 3), in the order D, H, W.
         padding: intensity outside of the scan: its lowest.
+        known: (D, H, W), uint8, 1 where the labels are truth, mapped from disk; None: everywhere.
+        known_voxels: up to 4000 of these voxels, (n, 3); none where they are known everywhere.
     """
 
     case: Case
@@ -41,6 +43,13 @@ class PreparedCase:
     labels: Array | None
     foreground: tuple[Array, ...]
     padding: float
+    known: Array | None = None
+    known_voxels: Array = field(default_factory=lambda: np.empty((0, 3), dtype=np.int32))
+
+    @property
+    def is_known_nowhere(self) -> bool:
+        """Whether all that is known of the labels was smaller than the network's voxels."""
+        return self.known is not None and not len(self.known_voxels)
 
 
 def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume]:
@@ -49,6 +58,9 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
     Args:
         case: has an image and a label.
         values: label values of the datalist.
+
+    Returns:
+        Both volumes; where the label is not known, the label map is 0.
 
     Raises:
         DataError: the grids differ, the label map has other values than the datalist, or it is empty.
@@ -60,6 +72,8 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
             f"'{case.image}' and its label '{case.label}' lie on different grids ({difference}); "
             "resample the label to the image's grid."
         )
+    if case.known:
+        labels = Volume(labels.voxels * read_known(case, labels.grid).voxels, labels.grid)
     found = {int(value) for value in np.unique(labels.voxels)} - {0}
     unknown = sorted(found - set(values))
     if unknown:
@@ -67,11 +81,41 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
             f"'{case.label}' has the label value {unknown[0]}, the datalist names {sorted(values)}; "
             "add its name to 'labels' or remove it from the label map."
         )
-    if not found:
+    # Where a part is known, that there is nothing is an answer, too.
+    if not found and not case.known:
         raise DataError(
             f"'{case.label}' is empty: none of the labels {sorted(values)} occurs; segment it or make it unlabeled."
         )
     return image, labels
+
+
+def read_known(case: Case, grid: Grid) -> Volume:
+    """The mask of a case that says where its label is truth: 1 there, 0 where nobody has decided.
+
+    Args:
+        case: has such a mask.
+        grid: of its label map.
+
+    Raises:
+        DataError: the mask lies on another grid, has other values, or is empty.
+    """
+    known = read_label_map(str(case.known))
+    difference = grid.difference(known.grid)
+    if difference:
+        raise DataError(
+            f"'{case.label}' and the mask '{case.known}' of what is known lie on different grids ({difference}); "
+            "resample the mask to the label's grid."
+        )
+    if known.voxels.max() > 1:
+        raise DataError(
+            f"'{case.known}' must be 1 where the label is known and 0 elsewhere, got the value {known.voxels.max()}; "
+            "write it anew."
+        )
+    if not known.voxels.any():
+        raise DataError(
+            f"'{case.known}' is empty: nothing of the label is known; decide at least one region or make it unlabeled."
+        )
+    return known
 
 
 def prepare_case(case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path) -> PreparedCase:
@@ -88,25 +132,28 @@ def prepare_case(case: Case, preprocessing: Preprocessing, values: Sequence[int]
         StorageError: the cache cannot be written.
     """
     stem = folder / f"{case.id}-{_fingerprint(case, preprocessing, values)}"
-    image_path, labels_path = stem.with_name(stem.name + ".image.npy"), stem.with_name(stem.name + ".labels.npy")
-    has_labels = case.role is not Role.UNLABELED
-    if not image_path.exists() or (has_labels and not labels_path.exists()):
-        _write(case, preprocessing, values, image_path, labels_path)
-    image = np.load(image_path, mmap_mode="r")
-    labels = np.load(labels_path, mmap_mode="r") if has_labels else None
-    foreground = tuple(_some_voxels(labels, index) for index in range(1, len(values) + 1)) if labels is not None else ()
-    return PreparedCase(case, image, labels, foreground, float(image.min()))
+    parts = ["image", *(["labels"] if case.role is not Role.UNLABELED else []), *(["known"] if case.known else [])]
+    paths = {part: stem.with_name(f"{stem.name}.{part}.npy") for part in parts}
+    if not all(path.exists() for path in paths.values()):
+        _write(case, preprocessing, values, paths)
+    arrays = {part: np.load(path, mmap_mode="r") for part, path in paths.items()}
+    image, labels, known = (arrays.get(part) for part in ("image", "labels", "known"))
+    if known is not None and known.all():
+        known = None
+    prepared = PreparedCase(case, cast(Array, image), labels, (), float(cast(Array, image).min()), known)
+    return replace(prepared, **_listed_voxels(prepared, len(values)))
 
 
-def _write(
-    case: Case, preprocessing: Preprocessing, values: Sequence[int], image_path: Path, labels_path: Path
-) -> None:
+def _write(case: Case, preprocessing: Preprocessing, values: Sequence[int], paths: Mapping[str, Path]) -> None:
     if case.role is Role.UNLABELED:
         image = read_image(case.image)
     else:
         image, labels = read_labeled_pair(case, values)
-        _save(labels_path, preprocessing.prepare_labels(labels, values))
-    _save(image_path, preprocessing.prepare_image(image).astype(np.float16))
+        known = read_known(case, labels.grid) if case.known else None
+        _save(paths["labels"], preprocessing.prepare_labels(labels, values, known))
+        if known is not None:
+            _save(paths["known"], preprocessing.prepare_known(known))
+    _save(paths["image"], preprocessing.prepare_image(image).astype(np.float16))
 
 
 def _save(path: Path, array: Array) -> None:
@@ -128,14 +175,25 @@ def _save_aside(path: Path, array: Array) -> None:
             raise storage_error(path, error if error.errno else OSError(errno.ENOSPC, str(error))) from error
 
 
-def _some_voxels(labels: Array, index: int) -> Array:
-    voxels = np.argwhere(labels == index).astype(np.int32)
-    step = max(1, -(-len(voxels) // _FOREGROUND_VOXELS))
-    return voxels[::step]
+def _listed_voxels(case: PreparedCase, classes: int) -> dict[str, Any]:
+    """Where patches of a labeled case may be centred: see `PreparedCase`."""
+    if case.labels is None:
+        return {}
+    if case.known is None:
+        return {"foreground": tuple(_some_voxels(case.labels == index) for index in range(1, classes + 1))}
+    is_known = case.known > 0
+    foreground = tuple(_some_voxels((case.labels == index) & is_known) for index in range(1, classes + 1))
+    return {"foreground": foreground, "known_voxels": _some_voxels(is_known)}
+
+
+def _some_voxels(mask: Array) -> Array:
+    places = np.flatnonzero(mask)
+    step = max(1, -(-len(places) // _FOREGROUND_VOXELS))
+    return np.stack(np.unravel_index(places[::step], mask.shape), axis=1).astype(np.int32)
 
 
 def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int]) -> str:
-    files = [_state(path) for path in (case.image, case.label) if path]
+    files = [_state(path) for path in (case.image, case.label, case.known) if path]
     content = json.dumps([files, preprocessing.to_dict(), list(values)])
     return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]
 

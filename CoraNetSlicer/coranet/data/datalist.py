@@ -38,19 +38,26 @@ def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> 
 
     Args:
         datalist: all cases.
-        wanted: how many; None: a fifth of the labeled ones, none if there are fewer than 5.
+        wanted: how many; None: a fifth of the labeled ones, none if there are fewer than 5. Labels that are known in
+            part are not counted and never set aside: nothing can be measured on them.
         seed: chooses which.
 
     Raises:
-        DataError: no labeled case would be left to learn from.
+        DataError: there are not as many, or no labeled case would be left to learn from.
     """
-    labeled = datalist.with_role(Role.TRAINING)
+    labeled = [case for case in datalist.with_role(Role.TRAINING) if not case.is_partial]
+    partial = len(datalist.with_role(Role.TRAINING)) - len(labeled)
     if datalist.with_role(Role.VALIDATION):
         return datalist
     if wanted is None:
         # Of four or fewer, one case is too much to give away, and too little to judge a model by.
         wanted = round(len(labeled) / 5) if len(labeled) >= 5 else 0
-    if wanted >= len(labeled) > 0:
+    if wanted > len(labeled) and partial:
+        raise DataError(
+            f"{wanted} validation cases are wanted, but only {len(labeled)} cases have a label that is known "
+            "everywhere; label more cases or lower data.validation_cases."
+        )
+    if wanted >= len(labeled) + partial > 0:
         raise DataError(
             f"{wanted} validation cases leave none of the {len(labeled)} labeled cases to learn from; "
             "label more cases or lower data.validation_cases."
@@ -81,7 +88,7 @@ def with_labeled_cases(datalist: Datalist, count: int, seed: int) -> Datalist:
 
 
 def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
-    """Make the unlabeled cases labeled ones, for the training that knows every label.
+    """Make the cases that are unlabeled, or so in part, labeled ones, for the training that knows every label.
 
     Args:
         datalist: all cases.
@@ -95,7 +102,7 @@ def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
         found.setdefault(name, []).append(path)
 
     def labeled(case: Case) -> Case:
-        if case.role is not Role.UNLABELED:
+        if case.role is not Role.UNLABELED and not case.is_partial:
             return case
         own = image_name(case.image)
         names = dict.fromkeys((re.sub("^image", "label", own), own))
@@ -105,6 +112,6 @@ def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
                 f"'{folder}' has {len(paths)} label maps for '{case.image}', expected one with the name "
                 f"{' or '.join(names)}; name it so."
             )
-        return replace(case, role=Role.TRAINING, label=str(paths[0]))
+        return replace(case, role=Role.TRAINING, label=str(paths[0]), known=None)
 
     return replace(datalist, cases=tuple(labeled(case) for case in datalist.cases))

@@ -78,8 +78,10 @@ class Loader:
             cuts, images, labels = self._moved(self._cuts(0, step))
             images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
             images = self._for_student(images, cuts)
-            targets = labels[:, 0].long() if labels is not None else torch.empty(0, dtype=torch.int64)
-            return LabeledBatch(self._delivered(images), targets.to(self._device.torch_device))
+            labels = labels if labels is not None else torch.empty(0, 1, dtype=torch.int64)
+            place, is_partial = self._device.torch_device, labels.shape[1] > 1
+            known = labels[:, 1].bool().to(place) if is_partial else None
+            return LabeledBatch(self._delivered(images), labels[:, 0].long().to(place), known)
 
     def unlabeled(self, step: int) -> UnlabeledBatch:
         """The unlabeled batch of a step."""

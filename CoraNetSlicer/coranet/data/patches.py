@@ -22,10 +22,17 @@ Array = npt.NDArray[Any]
 
 
 class LabeledBatch(NamedTuple):
-    """Images (B, 1, D, H, W) float32 and class indices (B, D, H, W) int64."""
+    """Patches whose labels are known, or known in part.
+
+    Attributes:
+        images: (B, 1, D, H, W), float32.
+        targets: (B, D, H, W), int64, class indices.
+        known: (B, D, H, W), bool, where the targets are truth; None: everywhere.
+    """
 
     images: Tensor
     targets: Tensor
+    known: Tensor | None = None
 
 
 class UnlabeledBatch(NamedTuple):
@@ -49,7 +56,8 @@ class Cuts:
 
     Attributes:
         images: (B, 1, *source_size), float16, or float32 if the prepared scans are.
-        labels: (B, 1, *source_size), uint8; None if there are none.
+        labels: (B, 1, *source_size), uint8, class indices; where labels are known in part (B, 2, *source_size), the
+            second is 1 where they are; None if there are none.
         changes: one for each patch.
     """
 
@@ -88,12 +96,14 @@ class PatchSampler:
         """Labeled patches of a step.
 
         Args:
-            cases: with labels.
+            cases: with labels. Patches of one that is known in part are centred on voxels that are.
             step: of the training.
             numbers: which patches of the step's batch.
             pinned: whether to put them into memory from which a graphics card copies by itself.
         """
-        images, labels = self._room(cases, len(numbers), pinned), self._room((), len(numbers), pinned)
+        images = self._room(cases, len(numbers), pinned)
+        maps = 2 if any(case.known is not None for case in cases) else 1
+        labels = torch.empty((len(numbers), maps, *images.shape[2:]), dtype=torch.uint8, pin_memory=pinned)
         changes = []
         for index, number in enumerate(numbers):
             random = self._stream(_LABELED, step, number)
@@ -101,6 +111,9 @@ class PatchSampler:
             start = self._start(case, self._centre(case, random))
             _crop(case.image, start, case.padding, images[index, 0].numpy())
             _crop(cast(Array, case.labels), start, 0, labels[index, 0].numpy())
+            if maps > 1:
+                # Outside of a scan there is background, which is known.
+                _crop(_known(case), start, 1, labels[index, 1].numpy())
             changes.append(self.augmentation.draw(random))
         return Cuts(images, labels, tuple(changes))
 
@@ -141,16 +154,19 @@ class PatchSampler:
         return np.random.default_rng([self._seed, purpose, step, number])
 
     def _room(self, cases: Sequence[PreparedCase], count: int, pinned: bool) -> Tensor:
-        """An empty tensor of `count` sources in the type of the cases' images; of labels, without cases."""
+        """An empty tensor of `count` sources in the type of the cases' images."""
         is_half = all(case.image.dtype == np.float16 for case in cases)
-        dtype = (torch.float16 if is_half else torch.float32) if cases else torch.uint8
+        dtype = torch.float16 if is_half else torch.float32
         return torch.empty((count, 1, *self.augmentation.source_size), dtype=dtype, pin_memory=pinned)
 
     def _centre(self, case: PreparedCase, random: np.random.Generator) -> Array:
         present = [voxels for voxels in case.foreground if len(voxels)]
-        if not present or random.random() >= self._foreground_share:
+        if present and random.random() < self._foreground_share:
+            voxels = present[int(random.integers(len(present)))]
+        elif case.known is not None:
+            voxels = case.known_voxels
+        else:
             return _anywhere(case.image.shape, random)
-        voxels = present[int(random.integers(len(present)))]
         centre: Array = voxels[int(random.integers(len(voxels)))]
         return centre
 
@@ -162,6 +178,10 @@ class PatchSampler:
         middle = np.clip(centre, patch // 2, shape - (patch - patch // 2))
         start: Array = middle - np.array(self.augmentation.source_size) // 2
         return start
+
+
+def _known(case: PreparedCase) -> Array:
+    return np.broadcast_to(np.uint8(1), case.image.shape) if case.known is None else case.known
 
 
 def _anywhere(shape: tuple[int, ...], random: np.random.Generator) -> Array:

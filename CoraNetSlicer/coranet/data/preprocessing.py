@@ -18,7 +18,7 @@ from ..config import DataConfig
 from ..errors import DataError, ModelError
 from ..volume import Volume
 from .orientation import Orientation
-from .resampling import resample, resampled_size, smooth_for
+from .resampling import mask_at_centres, resample, resampled_size, smooth_for
 
 # Air in CT is about -1000 HU; no other modality stores values like that in every scan.
 _HOUNSFIELD_AIR = -800.0
@@ -63,12 +63,14 @@ class Preprocessing:
         smooth = torch.from_numpy(np.ascontiguousarray(smooth_for(voxels, factors)))
         return resample(smooth[None], size)[0].numpy()
 
-    def prepare_labels(self, labels: Volume, values: Sequence[int]) -> Array:
+    def prepare_labels(self, labels: Volume, values: Sequence[int], known: Volume | None = None) -> Array:
         """A label map as the network sees it: uint8 class indices, (D, H, W); 0 is background.
 
         Args:
             labels: the label map.
             values: label value of class 1, 2, ...; other values count as background.
+            known: 1 where the label map is truth, on its grid; elsewhere the map is 0, which counts for nothing. None:
+                it is truth everywhere.
         """
         orientation = Orientation.of(labels.grid.direction)
         voxels = orientation.to_canonical(labels.voxels)
@@ -77,6 +79,9 @@ class Preprocessing:
         # Each class is resampled by itself: interpolating label values would invent classes in between.
         best = np.zeros(size, dtype=np.float32)
         background = np.ones(size, dtype=np.float32)
+        if known is not None:
+            is_known = orientation.to_canonical(known.voxels).astype(np.float32)
+            background = resample(torch.from_numpy(is_known)[None], size)[0].numpy()
         classes = np.zeros(size, dtype=np.uint8)
         for index, value in enumerate(values, start=1):
             share = resample(torch.from_numpy((voxels == value).astype(np.float32))[None], size)[0].numpy()
@@ -86,6 +91,19 @@ class Preprocessing:
             best[wins] = share[wins]
         classes[background > best] = 0
         return classes
+
+    def prepare_known(self, known: Volume) -> Array:
+        """Where a label map is truth, as the network sees it: uint8, (D, H, W).
+
+        That is so where the voxel at its centre is known: regions as thin as a voxel keep their size.
+
+        Args:
+            known: on the label map's grid; 0 where nobody has decided.
+        """
+        orientation = Orientation.of(known.grid.direction)
+        voxels = orientation.to_canonical(known.voxels)
+        spacing_dhw = orientation.spacing_to_canonical(known.grid.spacing_mm)[::-1]
+        return mask_at_centres(voxels > 0, self._prepared_size(voxels.shape, spacing_dhw)).astype(np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -141,7 +159,7 @@ class ScanStatistics:
 
     @staticmethod
     def of(image: Volume, labels: Volume) -> ScanStatistics:
-        """Measure one labeled scan; both volumes lie on the same grid."""
+        """Measure one labeled scan; both volumes lie on the same grid, and labels are 0 where they are not known."""
         orientation = Orientation.of(image.grid.direction)
         spacing = orientation.spacing_to_canonical(image.grid.spacing_mm)
         extent = np.multiply(spacing, orientation.to_canonical(image.voxels).shape[::-1])
@@ -165,7 +183,7 @@ def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Pr
         The recipe: median spacing; a window where every scan has the intensities of CT, z-score otherwise.
 
     Raises:
-        DataError: the limits of the window are not in order.
+        DataError: the limits of the window are not in order, or there is no labeled voxel to take them from.
     """
     intensity = config.intensity
     if intensity == "auto":
@@ -204,5 +222,11 @@ def _typical_spacing(config: DataConfig, scans: Sequence[ScanStatistics]) -> tup
 
 
 def _foreground_window(scans: Sequence[ScanStatistics]) -> tuple[float, float]:
-    lower, upper = np.percentile(np.concatenate([scan.foreground for scan in scans]), [0.5, 99.5])
+    foreground = np.concatenate([scan.foreground for scan in scans])
+    if not foreground.size:
+        raise DataError(
+            "no voxel of any label is known, from which the intensity window could be taken; set "
+            "data.intensity_window, or decide a region that holds one."
+        )
+    lower, upper = np.percentile(foreground, [0.5, 99.5])
     return float(lower), float(upper)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import ndimage
 from torch import Tensor
+
+Mask = npt.NDArray[np.bool_]
 
 
 def resampled_size(
@@ -33,6 +36,26 @@ def resample(volume: Tensor, size: tuple[int, int, int], rows: range | None = No
         wanted = rows if axis == 1 and rows is not None else range(count)
         result = _resample_axis(result, axis, count, wanted)
     return result
+
+
+def mask_at_centres(mask: Mask, size: tuple[int, int, int]) -> Mask:
+    """Which voxels of a grid of `size` voxels over the same extent have their centre in a mask.
+
+    A centre between two voxels of the mask is in it where both are.
+
+    Args:
+        mask: (D, H, W), bool.
+        size: (D', H', W').
+
+    Returns:
+        (D', H', W'), bool; the mask itself at equal sizes.
+    """
+    for axis, count in enumerate(size):
+        # Twice the count times the centre's place, in whole numbers: no border is missed by rounding.
+        place = (2 * np.arange(count) + 1) * mask.shape[axis]
+        at_or_above, at_or_below = place // (2 * count), -(-place // (2 * count)) - 1
+        mask = mask.take(at_or_above, axis) & mask.take(at_or_below, axis)
+    return mask
 
 
 def smooth_for(volume: np.ndarray, factors: tuple[float, ...]) -> np.ndarray:

@@ -74,7 +74,7 @@ class SpatialAugmentation:
 
         Args:
             images: (B, 1, *source_size), float32.
-            labels: (B, 1, *source_size), any type, class indices; None: there are none.
+            labels: (B, C, *source_size), any type, class indices and the like; None: there are none.
             maps: (B, 3, 3), as drawn.
 
         Returns:

@@ -63,12 +63,15 @@ class Case:
         role: what the case is used for.
         image: path of the image.
         label: path of the label map, for the roles that need one.
+        known: path of a mask on the label map's grid, 1 where the label is truth and 0 where nobody has decided;
+            for training cases only. None: the label is truth everywhere.
     """
 
     id: str
     role: Role
     image: str
     label: Optional[str] = None
+    known: Optional[str] = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "role", Role(self.role))
@@ -76,6 +79,16 @@ class Case:
             raise DataError(
                 f"case '{self.id}' has the role '{self.role.value}' but no label; add one or make it unlabeled."
             )
+        if self.known and self.role is not Role.TRAINING:
+            raise DataError(
+                f"case '{self.id}' has a label that is known in part and the role '{self.role.value}'; "
+                "such a case can be used for training alone."
+            )
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a part of the label is not decided; there the case counts as an unlabeled one."""
+        return bool(self.known)
 
 
 @dataclass(frozen=True)
@@ -96,13 +109,22 @@ class Datalist:
         """The cases that have one of `roles`, in the order of the list."""
         return tuple(case for case in self.cases if case.role in roles)
 
+    def without_all_labels(self) -> tuple[Case, ...]:
+        """The cases that are unlabeled, then the training cases that are so in part."""
+        return (*self.with_role(Role.UNLABELED), *(case for case in self.cases if case.is_partial))
+
     def with_absolute_paths(self, folder: Path) -> Datalist:
         """The same, with relative paths completed by `folder`."""
 
         def absolute(path: Optional[str]) -> Optional[str]:
             return str(folder / path) if path else None  # `/` keeps an absolute right side
 
-        cases = (replace(case, image=absolute(case.image) or "", label=absolute(case.label)) for case in self.cases)
+        cases = (
+            replace(
+                case, image=absolute(case.image) or "", label=absolute(case.label), known=absolute(case.known)
+            )
+            for case in self.cases
+        )  # fmt: skip
         return replace(self, cases=tuple(cases))
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,8 +23,9 @@ def read_datalist(path: Union[str, Path]) -> Datalist:
     """Read a dataset.json.
 
     Args:
-        path: JSON file with ``training`` [{image, label}], optional ``unlabeled`` [{image} or path], ``validation`` and
-            ``test`` [{image, label}], and ``labels`` {value: name}. Paths are relative to the file.
+        path: JSON file with ``training`` [{image, label}, and ``known`` where the label is decided in part], optional
+            ``unlabeled`` [{image} or path], ``validation`` and ``test`` [{image, label}], and ``labels`` {value: name}.
+            Paths are relative to the file.
 
     Raises:
         DataError: the file or one of its rows cannot be used; the message names both.
@@ -40,10 +41,7 @@ def read_datalist(path: Union[str, Path]) -> Datalist:
     # Files of the Decathlon list their test images without labels: nothing can be measured on these.
     rows = [(role, row) for role, row in rows if role is not Role.TEST or "label" in row]
     names = unique_case_names(image_name(row["image"]) for _, row in rows)
-    cases = [
-        Case(name, role, _absolute(path, row["image"]), _absolute(path, row["label"]) if row.get("label") else None)
-        for name, (role, row) in zip(names, rows)
-    ]
+    cases = [_case(name, role, row, path) for name, (role, row) in zip(names, rows)]
     _require_distinct_images(cases, path)
     return _datalist(cases, labels, path)
 
@@ -162,15 +160,26 @@ def _row_of(row: Any, key: str, path: Path) -> dict[str, str]:
         row = {"image": row}
     if not isinstance(row, dict) or not isinstance(row.get("image"), str):
         raise DataError(f"a row of '{key}' in the datalist '{path}' must have an 'image', got {row!r}.")
-    if not isinstance(row.get("label", ""), str):
+    for name in ("label", "known"):
+        if not isinstance(row.get(name, ""), str):
+            raise DataError(
+                f"the '{name}' of '{row['image']}' in the datalist '{path}' must be a path, got {row[name]!r}."
+            )
+    if row.get("known") and key != "training":
         raise DataError(
-            f"the 'label' of '{row['image']}' in the datalist '{path}' must be a path, got {row['label']!r}."
+            f"'{row['image']}' of '{key}' in the datalist '{path}' has a label that is 'known' in part, which only "
+            "'training' can use; move it there or remove 'known'."
         )
     if key in ("training", "validation") and not row.get("label"):
         raise DataError(
             f"'{row['image']}' of '{key}' in the datalist '{path}' has no 'label'; add it or move it to 'unlabeled'."
         )
     return row
+
+
+def _case(name: str, role: Role, row: Mapping[str, str], path: Path) -> Case:
+    label, known = (_absolute(path, row[key]) if row.get(key) else None for key in ("label", "known"))
+    return Case(name, role, _absolute(path, row["image"]), label, known)
 
 
 def _absolute(datalist: Path, path: str) -> str:

@@ -12,7 +12,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, HeadLogits
 from ..uncertainty import named_classes
 from .discriminator import Discriminator
-from .method import Method, Networks, StepLosses, heads_loss, student_logits
+from .method import Method, Networks, StepLosses, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
 
 # Hung et al. weigh against a full cross-entropy, of which our supervised loss holds a quarter.
@@ -39,9 +39,9 @@ class AdversarialMethod(Method):
     def pretrain(self, networks: Networks, labeled: LabeledBatch) -> StepLosses:
         """The labeled patches teach the student, and the discriminator what labels look like."""
         logits: HeadLogits = networks.student(labeled.images)
-        supervised = heads_loss(logits, labeled.targets, self.config.misclassification_cost)
+        supervised = supervised_loss(logits, labeled, self.config.misclassification_cost)
         adversarial = ADVERSARIAL_WEIGHT_LABELED * self._adversarial_loss(logits.segmentation)
-        total = supervised + adversarial + self._discriminator_loss(logits.segmentation, labeled.targets)
+        total = supervised + adversarial + self._discriminator_loss(logits.segmentation, labeled)
         return StepLosses(total, supervised.detach(), labels=named_classes(logits.segmentation.detach()))
 
     def self_train(
@@ -50,13 +50,13 @@ class AdversarialMethod(Method):
         """See `Method.self_train`."""
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         pseudo_labels, is_trusted = self._trusted_labels(networks, unlabeled)
-        supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
+        supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
         pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels, is_trusted.float())
         adversarial = ADVERSARIAL_WEIGHT_LABELED * self._adversarial_loss(on_labeled.segmentation)
         on_unlabeled_loss = self.config.certain_weight * pseudo + ADVERSARIAL_WEIGHT_UNLABELED * self._adversarial_loss(
             on_unlabeled.segmentation
         )
-        discriminator = self._discriminator_loss(on_labeled.segmentation, labeled.targets)
+        discriminator = self._discriminator_loss(on_labeled.segmentation, labeled)
         return StepLosses(
             supervised + adversarial + ramp_up * on_unlabeled_loss + discriminator,
             supervised.detach(),
@@ -73,13 +73,20 @@ class AdversarialMethod(Method):
         realness: Tensor = functional_call(discriminator, fixed, (logits.float().softmax(1),))
         return functional.softplus(-realness).mean()
 
-    def _discriminator_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """-log D(labels) - log(1 - D(softmax)), means over voxels (eq. 1); it leaves the student alone."""
-        discriminator = self.auxiliary["discriminator"]
-        labels = functional.one_hot(targets, logits.shape[1]).movedim(-1, 1).float()
-        of_labels: Tensor = discriminator(labels)
-        of_predictions: Tensor = discriminator(logits.detach().float().softmax(1))
-        return functional.softplus(-of_labels).mean() + functional.softplus(of_predictions).mean()
+    def _discriminator_loss(self, logits: Tensor, labeled: LabeledBatch) -> Tensor:
+        """-log D(labels) - log(1 - D(softmax)), means over voxels (eq. 1); it leaves the student alone.
+
+        Where labels are known in part, the discriminator sees both maps as nothing elsewhere, and is asked of that
+        part: neither can it look at what nobody has decided, nor tell the maps by it.
+        """
+        discriminator, known = self.auxiliary["discriminator"], labeled.known
+        labels = functional.one_hot(labeled.targets, logits.shape[1]).movedim(-1, 1).float()
+        predictions = logits.detach().float().softmax(1)
+        if known is not None:
+            labels, predictions = labels * known.unsqueeze(1), predictions * known.unsqueeze(1)
+        of_labels: Tensor = functional.softplus(-discriminator(labels))
+        of_predictions: Tensor = functional.softplus(discriminator(predictions))
+        return mean_where(known, of_labels) + mean_where(known, of_predictions)
 
     @torch.no_grad()
     def _trusted_labels(self, networks: Networks, unlabeled: UnlabeledBatch) -> tuple[Tensor, Tensor]:
@@ -87,3 +94,8 @@ class AdversarialMethod(Method):
         said: HeadLogits = networks.labeller(unlabeled.teacher_images)
         confidence = self.auxiliary["discriminator"](said.segmentation.float().softmax(1)).sigmoid()
         return named_classes(said.segmentation), confidence > TRUSTED
+
+
+def mean_where(known: Tensor | None, values: Tensor) -> Tensor:
+    """Mean of (B, D, H, W) over the voxels that are known; None: over all. Of nothing it is 0."""
+    return values.mean() if known is None else (values * known).sum() / known.sum().clamp_min(1)

@@ -9,7 +9,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
 from ..uncertainty import certain_region, named_classes
-from .method import Method, Networks, StepLosses, heads_loss, student_logits
+from .method import Method, Networks, StepLosses, heads_loss, student_logits, supervised_loss
 
 
 class CoraNetMethod(Method):
@@ -30,7 +30,7 @@ class CoraNetMethod(Method):
             )  # fmt: skip
             is_certain = certain_region(labeller.conservative, labeller.radical, config.certain_caution)
             pseudo_labels = named_classes(labeller.segmentation)
-        supervised = heads_loss(on_labeled, labeled.targets, config.misclassification_cost)
+        supervised = supervised_loss(on_labeled, labeled, config.misclassification_cost)
         mask = None if config.certain_mask == "none" else is_certain
         certain = heads_loss(on_unlabeled, pseudo_labels, config.misclassification_cost, mask)
         uncertain = teacher_loss(on_unlabeled, averaged, ~is_certain)

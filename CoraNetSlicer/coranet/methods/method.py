@@ -77,7 +77,7 @@ class Method(ABC):
     def pretrain(self, networks: Networks, labeled: LabeledBatch) -> StepLosses:
         """A step of the first stage: labeled patches alone."""
         logits: HeadLogits = networks.student(labeled.images)
-        supervised = heads_loss(logits, labeled.targets, self.config.misclassification_cost)
+        supervised = supervised_loss(logits, labeled, self.config.misclassification_cost)
         return StepLosses(supervised, supervised.detach(), labels=named_classes(logits.segmentation.detach()))
 
     @abstractmethod
@@ -88,7 +88,7 @@ class Method(ABC):
 
         Args:
             networks: student, teacher, labeller.
-            labeled: images and targets.
+            labeled: images and targets, and where these are known.
             unlabeled: views for student and teacher, and which boxes the student's patches exchange.
             ramp_up: weight of the unlabeled losses now, in [0, 1].
         """
@@ -108,6 +108,17 @@ def student_logits(
     else:
         logits = HeadLogits(*(unlabeled.mixing.apply(head) for head in student(unlabeled.mixing.apply(images))))
     return HeadLogits(*(head[:count] for head in logits)), HeadLogits(*(head[count:] for head in logits))
+
+
+def supervised_loss(logits: HeadLogits, labeled: LabeledBatch, alpha: float) -> Tensor:
+    """`heads_loss` of the labeled patches where their labels are known; of voxels that nobody has decided, nothing.
+
+    Args:
+        logits: of the three heads, of the labeled patches.
+        labeled: targets, and where they are known.
+        alpha: misclassification cost.
+    """
+    return heads_loss(logits, labeled.targets, alpha, labeled.known)
 
 
 def heads_loss(logits: HeadLogits, target: Tensor, alpha: float, mask: Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import cost_weighted_cross_entropy, dice_loss
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
-from .method import Method, Networks, StepLosses, heads_loss, student_logits
+from .method import Method, Networks, StepLosses, student_logits, supervised_loss
 
 
 class PseudoLabelMethod(Method):
@@ -28,7 +28,7 @@ class PseudoLabelMethod(Method):
         with torch.no_grad():
             said: HeadLogits = networks.labeller(unlabeled.teacher_images)
             pseudo_labels = named_classes(said.segmentation)
-        supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
+        supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
         pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels)
         return StepLosses(
             supervised + ramp_up * self.config.certain_weight * pseudo,

@@ -13,7 +13,7 @@ from ..networks import HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import dropout_switched_on, entropy
 from .mean_teacher import CONSISTENCY_SCALE
-from .method import Method, Networks, StepLosses, heads_loss, student_logits
+from .method import Method, Networks, StepLosses, student_logits, supervised_loss
 
 PASSES = 8  # T in the paper
 # No gradients are kept, so two copies of the unlabeled patches need no more memory than the student's own pass.
@@ -39,7 +39,7 @@ class UncertaintyAwareMeanTeacherMethod(Method):
             probability = said.segmentation.float().softmax(1)
             doubt = entropy(mean_probability(networks.teacher, unlabeled.teacher_images))
             is_sure = doubt < entropy_threshold(probability.shape[1], ramp_up)
-        supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
+        supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
         consistency = consistency_loss(on_unlabeled.segmentation, probability, is_sure)
         weight = CONSISTENCY_SCALE * self.config.consistency_weight
         return StepLosses(

@@ -12,7 +12,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, CoraNet, HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import entropy
-from .method import Method, Networks, StepLosses, heads_loss, student_logits
+from .method import Method, Networks, StepLosses, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
 
 _IMAGE_AXES = (-3, -2, -1)
@@ -38,7 +38,7 @@ class CoTrainingMethod(Method):
         """The labeled patches teach both networks."""
         losses = super().pretrain(networks, labeled)
         theirs: HeadLogits = self.auxiliary["partner"](labeled.images)
-        of_partner = heads_loss(theirs, labeled.targets, self.config.misclassification_cost)
+        of_partner = supervised_loss(theirs, labeled, self.config.misclassification_cost)
         return StepLosses(losses.total + of_partner, losses.supervised, labels=losses.labels)
 
     def self_train(
@@ -48,8 +48,8 @@ class CoTrainingMethod(Method):
         cost = self.config.misclassification_cost
         our_labeled, our_unlabeled = student_logits(networks.student, labeled, unlabeled)
         their_labeled, their_unlabeled = student_logits(self.auxiliary["partner"], labeled, unlabeled)
-        supervised = heads_loss(our_labeled, labeled.targets, cost)
-        of_partner = heads_loss(their_labeled, labeled.targets, cost)
+        supervised = supervised_loss(our_labeled, labeled, cost)
+        of_partner = supervised_loss(their_labeled, labeled, cost)
         ours, our_confidence = labels_and_confidence(our_unlabeled.segmentation)
         theirs, their_confidence = labels_and_confidence(their_unlabeled.segmentation)
         learned = pseudo_label_loss(our_unlabeled.segmentation, theirs, their_confidence)

@@ -12,7 +12,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import leaving_no_trace
-from .method import Method, Networks, StepLosses, heads_loss, student_logits
+from .method import Method, Networks, StepLosses, student_logits, supervised_loss
 
 # The paper weighs the smoothness 1 against a full cross-entropy, of which our supervised loss holds a quarter;
 # with the default consistency_weight of 0.1 the product is that quarter.
@@ -37,7 +37,7 @@ class VirtualAdversarialMethod(Method):
         """See `Method.self_train`."""
         # The unlabeled half serves batch normalization alone, so that all methods' statistics are of both.
         on_labeled, _ = student_logits(networks.student, labeled, unlabeled)
-        supervised = heads_loss(on_labeled, labeled.targets, self.config.misclassification_cost)
+        supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
         smoothness = smoothness_loss(networks.student, unlabeled.student_images)
         weight = SMOOTHNESS_SCALE * self.config.consistency_weight
         return StepLosses(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
 from ..data.patches import PatchSampler
 from ..devices import Device, used_memory
-from ..errors import JobError
-from ..events import Noted, Started
+from ..errors import DataError, JobError
+from ..events import Noted, Started, Warned
 from ..inference import SlidingWindow
 from ..job import Datalist, Job, Role
 from ..job.files import read_json, remove_folder, write_json_atomic
@@ -112,11 +112,7 @@ class _Training:
             self._reporter.stop_if_asked()
             done.append(prepare_case(case, plan.preprocessing, values, self._cache_folder))
             pace.step(PREPARING, number)
-        labeled, unlabeled, validation = (
-            tuple(one for one in done if one.case.role is role)
-            for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
-        )
-        return TrainingCases(labeled, unlabeled, validation, tuple(label.name for label in datalist.labels))
+        return _by_role(done, [label.name for label in datalist.labels], self._reporter)
 
     @property
     def _cache_folder(self) -> Path:
@@ -153,7 +149,7 @@ class _Training:
             "best_step": best["step"],
             "steps": state.step,
             "caution": caution or 0.0,
-            "trained_on": dict(Counter(case.role.value for case in datalist.cases if case.role is not Role.TEST)),
+            "trained_on": _trained_on(datalist),
             "method": self._config.training.method,
             "preset": self._config.preset,
             "seed": self._config.seed,
@@ -163,6 +159,34 @@ class _Training:
         package.write(state.teacher)
         remove_folder(job.cache_folder)
         return _summary(package)
+
+
+def _by_role(prepared: Sequence[PreparedCase], class_names: Sequence[str], reporter: Reporter) -> TrainingCases:
+    """What is learned from which case; what nobody has decided of a labeled one is unlabeled."""
+    labeled, unlabeled, validation = (
+        tuple(one for one in prepared if one.case.role is role)
+        for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
+    )
+    for one in (one for one in labeled if one.is_known_nowhere):
+        reporter.emit(
+            Warned(
+                "nothing_known",
+                f"what is known of the label of '{one.case.id}' is smaller than a voxel of the network, so the case "
+                "counts as unlabeled; decide a larger region.",
+            )
+        )
+    known = tuple(one for one in labeled if not one.is_known_nowhere)
+    if not known:
+        raise DataError("of no labeled case anything is known that the network could see; decide larger regions.")
+    partial = tuple(one for one in labeled if one.known is not None)
+    return TrainingCases(known, (*unlabeled, *partial), validation, tuple(class_names))
+
+
+def _trained_on(datalist: Datalist) -> dict[str, int]:
+    """Number of cases by role; those whose labels are known in part are counted among the training cases, too."""
+    counts = Counter(case.role.value for case in datalist.cases if case.role is not Role.TEST)
+    partial = sum(case.is_partial for case in datalist.cases)
+    return {**counts, **({"partial": partial} if partial else {})}
 
 
 def _summary(package: ModelPackage) -> str:

@@ -87,7 +87,7 @@ def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_writ
         raise DataError(f"the datalist of '{job.folder}' has no labeled case; add at least one to 'training'.")
     if not datalist.labels:
         raise DataError(f"the datalist of '{job.folder}' names no label; add at least one.")
-    for path in (path for case in datalist.cases for path in (case.image, case.label) if path):
+    for path in (path for case in datalist.cases for path in (case.image, case.label, case.known) if path):
         if not Path(path).exists():
             raise DataError(f"'{path}' does not exist; correct the path in the datalist.")
     complete = with_validation_cases(datalist, config.data.validation_cases, config.seed)
@@ -133,7 +133,7 @@ def plan_training(
 def _plan_memory(
     config: TrainConfig, datalist: Datalist, architecture: Architecture, device: Device, processes: int
 ) -> MemoryPlan:  # fmt: skip
-    uses_unlabeled = METHODS[config.training.method].uses_unlabeled and bool(datalist.with_role(Role.UNLABELED))
+    uses_unlabeled = METHODS[config.training.method].uses_unlabeled and bool(datalist.without_all_labels())
     wished = wished_batch_sizes(config.training, architecture.slice_axis is not None, uses_unlabeled)
     free = free_memory_bytes(device)
     if free is not None and device.torch_device.type != "cuda":
@@ -171,5 +171,5 @@ def _warn_of_thin_data(datalist: Datalist, config: TrainConfig, reporter: Report
                 "label at least 5 cases to have the best one chosen.",
             )
         )  # fmt: skip
-    if not datalist.with_role(Role.UNLABELED) and config.training.method != "supervised":
+    if not datalist.without_all_labels() and config.training.method != "supervised":
         reporter.emit(Warned("no_unlabeled", "there is no unlabeled case; training is supervised only."))

@@ -99,7 +99,7 @@ class RegionList:
         Raises:
             StorageError: it could not be written.
         """
-        write_json_atomic(path, {"schema_version": SCHEMA_VERSION, **asdict(self)})
+        write_json_atomic(path, self.to_dict())
 
     @staticmethod
     def read(path: Path) -> RegionList:
@@ -108,8 +108,25 @@ class RegionList:
         Raises:
             JobError: it is missing, damaged, or of another version.
         """
-        content = read_json(path)
+        return RegionList.from_dict(read_json(path), path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; the inverse of `from_dict`."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    @staticmethod
+    def from_dict(content: Any, source: str | Path) -> RegionList:
+        """Build from what JSON holds.
+
+        Args:
+            content: what `to_dict` gives.
+            source: where it is from, for error messages.
+
+        Raises:
+            JobError: it is damaged, or of another version.
+        """
         try:
+            content = dict(content)
             version = content.pop("schema_version")
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
@@ -118,7 +135,7 @@ class RegionList:
                 raise ValueError("the numbers of its regions are not 1, 2, ...")
             return RegionList(regions=regions, **content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise JobError(f"'{path}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
+            raise JobError(f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
 
 
 def _region(row: Mapping[str, Any]) -> Region:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from ..errors import JobError
 from .files import read_json, write_json_atomic
@@ -86,7 +86,7 @@ class Review:
         Raises:
             StorageError: it could not be written.
         """
-        write_json_atomic(path, {"schema_version": SCHEMA_VERSION, **asdict(self)})
+        write_json_atomic(path, self.to_dict())
 
     @staticmethod
     def read(path: Path, regions: RegionList) -> Review:
@@ -95,15 +95,31 @@ class Review:
         Raises:
             JobError: it is damaged or of another version.
         """
-        if not path.is_file():
-            return Review.of(regions)
-        content = read_json(path)
+        return Review.from_dict(read_json(path), regions, path) if path.is_file() else Review.of(regions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; the inverse of `from_dict`."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    @staticmethod
+    def from_dict(content: Any, regions: RegionList, source: str | Path) -> Review:
+        """Build from what JSON holds; a review of other regions has decided nothing of these.
+
+        Args:
+            content: what `to_dict` gives.
+            regions: the regions of the case.
+            source: where it is from, for error messages.
+
+        Raises:
+            JobError: it is damaged or of another version.
+        """
         try:
+            content = dict(content)
             version = content.pop("schema_version")
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
             decisions = {int(number): Decision(**one) for number, one in content.pop("decisions").items()}
             review = Review(decisions=decisions, **content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise JobError(f"'{path}' cannot be read ({error}); remove it to review the case anew.") from error
+            raise JobError(f"'{source}' cannot be read ({error}); remove it to review the case anew.") from error
         return review if review.regions_created == regions.created else Review.of(regions)

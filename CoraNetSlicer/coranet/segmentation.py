@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,17 +16,17 @@ from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError, ModelError
 from .events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, Warned
 from .inference import SlidingWindow
-from .job import Case, Job, Label, PredictionFiles, write_json_atomic
+from .job import Case, Job, PredictionFiles, write_json_atomic
 from .model_package import ModelPackage
-from .networks import HeadLogits
 from .prediction import Prediction, arrays_of, on_own_grid
+from .regions.files import remove_regions, write_regions
+from .regions.finding import find_regions
 from .reporting import Reporter
+from .result import MadeBy, StopWatch, result_content
 from .surfaces import can_make_surfaces, write_surfaces
 from .training.distributed import Team
-from .uncertainty import uncertainty_threshold
-from .volume import Grid, Volume, read_image, write_volume
+from .volume import Volume, read_image, write_volume
 
-SCHEMA_VERSION = 1
 SEGMENTING = "segmenting"
 
 
@@ -50,6 +49,7 @@ class Segmenter:
         self.device_name = device.name
         self.caution = _caution(config, self.package)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
+        self.makes_regions = config.regions
         self.network = self.package.load_network(device)
         self.window = SlidingWindow.of(self.package.architecture, config.inference, device, reporter.stop_if_asked)
 
@@ -195,52 +195,32 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
 
     go_on()
     files.result.unlink(missing_ok=True)
-    times = [time.monotonic()]
+    remove_regions(files)
+    watch = StopWatch()
     volume = read_image(case.image)
-    times.append(time.monotonic())
+    watch.lap("read")
     prediction = segmenter.predict(volume, go_on)
-    times.append(time.monotonic())
+    watch.lap("predict")
     go_on()
     for name, voxels in arrays_of(prediction).items():
         write_volume(getattr(files, name), voxels, volume.grid)
-    times.append(time.monotonic())
-    labels = segmenter.package.labels
+    watch.lap("write")
+    region_count = None
+    if segmenter.makes_regions:
+        found = find_regions(case.id, prediction, volume.grid, segmenter.caution)
+        write_regions(files, found, volume.grid)
+        region_count = len(found.list.regions)
+        watch.lap("regions")
     if segmenter.makes_surfaces:
-        write_surfaces(files, prediction, labels, volume.grid)
-        times.append(time.monotonic())
-    seconds = dict(zip(("read", "predict", "write", "surfaces"), np.diff(times).tolist(), strict=False))
-    _write_result(segmenter, case, files, (prediction, volume.grid, seconds), reporter)
-
-
-def _write_result(
-    segmenter: Segmenter,
-    case: Case,
-    files: PredictionFiles,
-    done: tuple[Prediction, Grid, dict[str, float]],
-    reporter: Reporter,
-) -> None:
-    prediction, grid, seconds = done
-    labels = segmenter.package.labels
-    volumes_ml = _volumes_ml(prediction, labels, grid.voxel_ml)
-    result = {
-        "schema_version": SCHEMA_VERSION,
-        "case": case.id,
-        "image": case.image,
-        "model": str(segmenter.package.folder),
-        "created": time.time(),
-        "labels": [asdict(label) for label in labels],
-        "volumes_ml": volumes_ml,
-        "caution": segmenter.caution,
-        "uncertainty_threshold": uncertainty_threshold(segmenter.caution),
-        "uncertain_ml": float(prediction.uncertain.sum() * grid.voxel_ml),
-        "seconds": {key: round(value, 3) for key, value in seconds.items()},
-        "versions": {"coranet": __version__, "torch": torch.__version__, "python": platform.python_version()},
-    }
+        write_surfaces(files, prediction, segmenter.package.labels, volume.grid)
+        watch.lap("surfaces")
+    made_by = MadeBy(str(segmenter.package.folder), segmenter.package.labels, segmenter.caution)
+    result = result_content(case, prediction, volume.grid, made_by)
     # Last: where the result is, the case is complete.
-    write_json_atomic(files.result, result)
-    for label in labels:
-        if not volumes_ml[label.name]["segmentation"]:
-            reporter.emit(Warned("nothing_found", f"no '{label.name}' was found in '{case.id}'."))
+    write_json_atomic(files.result, {**result, "regions": region_count, "seconds": watch.seconds})
+    for name, volumes_ml in result["volumes_ml"].items():
+        if not volumes_ml["segmentation"]:
+            reporter.emit(Warned("nothing_found", f"no '{name}' was found in '{case.id}'."))
 
 
 def _caution(config: SegmentConfig, package: ModelPackage) -> float:
@@ -254,15 +234,6 @@ def _caution(config: SegmentConfig, package: ModelPackage) -> float:
         raise ModelError(
             f"the model '{package.folder}' should name a number as its caution, got {stored!r}; set inference.caution."
         ) from error
-
-
-def _volumes_ml(prediction: Prediction, labels: tuple[Label, ...], voxel_ml: float) -> dict[str, dict[str, float]]:
-    return {
-        label.name: {
-            head: float((getattr(prediction, head) == label.value).sum() * voxel_ml) for head in HeadLogits._fields
-        }
-        for label in labels
-    }
 
 
 def _summary(job: Job, count: int, account: _Account) -> str:

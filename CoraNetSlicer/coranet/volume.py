@@ -52,6 +52,12 @@ class Grid:
         """Volume of one voxel in millilitres."""
         return float(np.prod(self.spacing_mm)) / 1000.0
 
+    def position_mm(self, ijk: tuple[int, int, int]) -> tuple[float, float, float]:
+        """Where the centre of a voxel lies, in LPS."""
+        step = np.reshape(self.direction, (3, 3)) @ (np.array(ijk) * self.spacing_mm)
+        left, posterior, superior = (np.array(self.origin_mm) + step).tolist()
+        return left, posterior, superior
+
     def difference(self, other: Grid) -> str:
         """In words, what differs from another grid by more than rounding; "" if nothing does."""
         spacing = np.array(self.spacing_mm)

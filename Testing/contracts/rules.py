@@ -19,6 +19,7 @@ JOB_FILE_NAMES = (
     "job.json", "config.json", "datalist.json", "events.jsonl", "process.json", "log.txt", "metrics.json",
     "metrics.csv", "last.pt", "best.pt", "result.json", "segmentation.nrrd", "conservative.nrrd", "radical.nrrd",
     "uncertain.nrrd", "uncertainty.nrrd", "plan.json", "checkpoints", "snapshots", "predictions",
+    "regions.json", "regions.nrrd", "review.json", "reviewed.nrrd", "known.nrrd",
 )  # fmt: skip
 _JOB_FILE = re.compile(r"(^|[/\\])(" + "|".join(re.escape(name) for name in JOB_FILE_NAMES) + r")$")
 _IO_MODULES = (

@@ -16,7 +16,7 @@ import pytest
 from small_jobs import ENGINE, call, environment, run_engine, settings, tiny_phantoms, training_job
 
 from coranet import __version__
-from coranet.job import Job, JobStatus
+from coranet.job import Job, JobStatus, RegionList
 from coranet.volume import read_grid, read_image, read_label_map, write_volume
 
 HEADS = ("segmentation", "conservative", "radical")
@@ -143,7 +143,8 @@ def test_a_segmentation_leaves_the_files_of_the_document(a_segmentation):
     lines_without_a_bar(answer.stderr)
     for case in ("case005", "case006"):
         names = sorted(path.name for path in (folder / "predictions" / case).iterdir())
-        assert names == sorted([f"{name}.nrrd" for name in (*HEADS, "uncertain", "uncertainty")] + ["result.json"])
+        images = [f"{name}.nrrd" for name in (*HEADS, "uncertain", "uncertainty", "regions")]
+        assert names == sorted([*images, "regions.json", "result.json"])
     assert Job.open(folder).status() is JobStatus.FINISHED
 
 
@@ -175,13 +176,14 @@ def test_the_result_says_what_was_found(a_segmentation, an_odd_training, odd_pha
     result = json.loads(files.result.read_text(encoding="utf-8"))
     assert set(result) == {
         "schema_version", "case", "image", "model", "created", "labels", "volumes_ml", "uncertain_ml", "seconds",
-        "versions", "caution", "uncertainty_threshold",
+        "versions", "caution", "uncertainty_threshold", "regions",
     }  # fmt: skip
     assert (result["schema_version"], result["case"]) == (1, "case006")
     assert result["image"] == str(odd_phantoms.parent / "images" / "case006.nrrd")
     assert result["model"] == str(an_odd_training[1] / "model")
     assert [(label["value"], label["name"]) for label in result["labels"]] == [(4, "organ"), (300, "Läsion")]
-    assert set(result["seconds"]) == {"read", "predict", "write"}
+    assert set(result["seconds"]) == {"read", "predict", "write", "regions"}
+    assert result["regions"] == len(RegionList.read(files.regions).regions)
     assert result["versions"]["coranet"] == __version__ and {"torch", "python"} <= set(result["versions"])
 
 

@@ -13,6 +13,8 @@ from small_jobs import call
 from coranet import __version__, cli
 from coranet.volume import read_image, read_label_map
 
+COMMANDS = ("train", "segment", "evaluate", "experiment", "run", "regions", "doctor", "phantom")
+
 
 def test_a_phantom_set_is_written_and_its_place_told(awkward_path, capsys):
     words = ("--labeled", "1", "--unlabeled", "1", "--validation", "0", "--test", "1", "--seed", "7")
@@ -40,12 +42,12 @@ def test_help_lists_the_commands_and_examples(capsys):
         call("--help")
     assert ended.value.code == 0
     text = capsys.readouterr().out
-    for command in ("train", "segment", "evaluate", "experiment", "run", "doctor", "phantom"):
+    for command in COMMANDS:
         assert re.search(rf"^    {command}\s+\w", text, re.MULTILINE)
     assert "coranet train scans/dataset.json --output job" in text
 
 
-@pytest.mark.parametrize("command", ["train", "segment", "evaluate", "experiment", "run", "doctor", "phantom"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself(capsys, command):
     with pytest.raises(SystemExit) as ended:
         call(command, "--help")

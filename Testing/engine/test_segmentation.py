@@ -10,7 +10,7 @@ from scans import scan_on
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.errors import CoraNetError, DataError, ModelError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
-from coranet.job import Case, Datalist, Job, JobKind, Role
+from coranet.job import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
 from coranet.networks import HeadLogits
 from coranet.prediction import arrays_of, on_own_grid
 from coranet.segmentation import Segmenter, run_segmentation_job
@@ -59,11 +59,34 @@ def test_a_job_writes_every_result_onto_the_scans_own_grid(segment, an_oblique_s
     assert result["uncertain_ml"] == pytest.approx(uncertain.sum() * 0.0025)
     np.testing.assert_array_equal(read_image(files.uncertainty).voxels >= 0.5, uncertain == 1)
     assert [label["value"] for label in result["labels"]] == [1, 7]
+    assert result["regions"] == len(RegionList.read(files.regions).regions)
     assert "1 case is segmented" in message
     assert [type(event) for event in a_reporter.events if isinstance(event, (CaseDone, Progress))] == [
         CaseDone,
         Progress,
     ]
+
+
+def test_regions_are_those_of_the_label_maps_that_are_written(segment, an_oblique_scan):
+    job, _ = segment({"a": an_oblique_scan})
+    files = job.prediction("a")
+    regions = RegionList.read(files.regions)
+    numbers = read_label_map(files.region_map)
+    assert numbers.grid.difference(an_oblique_scan.grid) == ""
+    counts = np.bincount(numbers.voxels.ravel(), minlength=len(regions.regions) + 1)
+    assert [region.voxels for region in regions.regions] == counts[1:].tolist()
+    differs = read_label_map(files.conservative).voxels != read_label_map(files.radical).voxels
+    assert not np.any((numbers.voxels > 0) & ~differs)
+    assert (regions.case, regions.caution) == ("a", files.read_result()["caution"])
+
+
+def test_without_the_setting_there_are_no_regions_and_those_of_before_go(segment, an_oblique_scan, a_reporter):
+    job, _ = segment({"a": an_oblique_scan})
+    write_json_atomic(job.folder / "config.json", job.read_config().with_overrides({"regions": False}).to_dict())
+    segment({"a": an_oblique_scan})
+    files = job.prediction("a")
+    assert not files.regions.exists() and not files.region_map.exists()
+    assert files.read_result()["regions"] is None
 
 
 def test_a_case_that_fails_does_not_stop_the_others(segment, an_oblique_scan, a_reporter):

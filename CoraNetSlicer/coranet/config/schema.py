@@ -118,6 +118,10 @@ class TrainingConfig(Section):
         "coranet", "How unlabeled cases teach: CoraNet, or one of the methods that it is compared with.",
         paper="CoraNet", choices=METHODS,
     )  # fmt: skip
+    initial_model: str = setting(
+        "", "Folder of a model, or of the training job that made it, from which to go on: its network, patch size, "
+        "preprocessing, labels and weights are taken, whatever the settings say of them; empty: from the start.",
+    )  # fmt: skip
     labeled_batch_size: Optional[int] = setting(
         None, "Labeled patches a step; null: 2 volumes or 8 slices, fewer where the memory does not suffice.",
         unit="patches", paper="4", range=(1, 256),
@@ -266,6 +270,9 @@ class SegmentConfig(Section):
         False, "Whether closed surfaces of result, overlays and uncertain region are written, for showing them in 3D; "
         "needs vtk, without which there are none.",
     )  # fmt: skip
+    regions: bool = setting(
+        True, "Whether the uncertain regions, one by one, are found, described and ranked, for a person to decide on."
+    )
     compare_uncertainties: bool = setting(
         False, "Whether an evaluation also measures other uncertainties: softmax, dropout, test-time augmentation, "
         "chance.",

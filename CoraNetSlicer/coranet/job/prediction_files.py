@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import storage_error
-from .files import read_json
+from .files import read_json, remove_folder
 
 
 class PredictionFiles:
@@ -37,6 +37,10 @@ class PredictionFiles:
         Points are voxel indices (i, j, k); not there where no surfaces were asked for.
         """
         return self.folder / "surfaces" / f"{segment}.vtp"
+
+    def remove_surfaces(self) -> None:
+        """Remove the surfaces of an earlier result."""
+        remove_folder(self.folder / "surfaces")
 
     def request_skip(self) -> None:
         """Ask the process to leave this case out and go on with the next.

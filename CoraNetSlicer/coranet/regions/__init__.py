@@ -1,0 +1,1 @@
+"""The uncertain regions of a segmented case: found, described, ranked, written, decided."""

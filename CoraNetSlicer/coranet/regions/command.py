@@ -1,0 +1,66 @@
+"""The command ``coranet regions``: its words, and its way from results to regions."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..job import RegionList
+
+# As many regions of a case are told on the terminal; all are in the file.
+_TOLD = 5
+
+
+def add_regions_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the words of ``regions`` to the command line."""
+    parser = commands.add_parser("regions", help="find the uncertain regions of results, largest expected effect first")
+    parser.add_argument("prediction", help="folder of a segmentation job, of one of its cases, or of several")
+    parser.add_argument("--caution", type=float, metavar="T", help="move the results to another caution first")
+    parser.add_argument("--smallest-ml", type=float, metavar="ML", help="smaller ones are joined or left out")
+    parser.set_defaults(command=regions)
+
+
+def regions(options: argparse.Namespace) -> int:
+    """Find the regions of all complete cases in a folder.
+
+    Returns:
+        Exit code: 0.
+
+    Raises:
+        ConfigError: a number cannot be used.
+        JobError, DataError, StorageError: a case cannot be read or written.
+    """
+    from .files import find_predictions, make_regions
+    from .finding import RegionRule
+
+    if options.caution is not None and not math.isfinite(options.caution):
+        raise ConfigError(f"--caution expects a number, got {options.caution}.")
+    rule = RegionRule(smallest_ml=options.smallest_ml)
+    for files in find_predictions(options.prediction):
+        made = make_regions(files, options.caution, rule)
+        names = {label["value"]: label["name"] for label in files.read_result()["labels"]}
+        sys.stdout.write(_told(made, files.regions, names))
+    return 0
+
+
+def _told(made: RegionList, path: Path, names: dict[int, str]) -> str:
+    count = len(made.regions)
+    lines = [
+        f"{made.case}: {count} {'region' if count == 1 else 'regions'}, {made.uncertain_ml:.3g} mL uncertain "
+        f"at the caution {made.caution:.3g}, in '{path}'"
+    ]
+    for region in made.regions[:_TOLD]:
+        pair = [
+            names.get(value, str(value)) if value else "background" for value in (region.conservative, region.radical)
+        ]
+        lines.append(
+            f"  {region.number}: {region.volume_ml:.3g} mL, {pair[0]} or {pair[1]}, "
+            f"mean uncertainty {100 * region.mean_uncertainty:.0f} %"
+        )
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,175 @@
+"""The regions of a case as files; a case as it was written, read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, JobError
+from ..job import Job, Label, PredictionFiles, RegionList, write_json_atomic
+from ..prediction import Prediction
+from ..result import volumes_at
+from ..volume import Grid, read_image, read_label_map, write_volume
+from .caution import at_caution
+from .components import Array
+from .finding import FoundRegions, RegionRule, find_regions
+
+_LABEL_MAPS = ("segmentation", "conservative", "radical", "uncertain")
+
+
+@dataclass(frozen=True)
+class WrittenCase:
+    """A segmented case as it lies on the disk.
+
+    Attributes:
+        files: say where.
+        prediction: its arrays, (k, j, i).
+        grid: of the scan.
+        result: content of result.json.
+    """
+
+    files: PredictionFiles
+    prediction: Prediction
+    grid: Grid
+    result: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The case's name."""
+        return str(self.result["case"])
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Its classes."""
+        return tuple(Label(one["value"], one["name"]) for one in self.result["labels"])
+
+    @property
+    def caution(self) -> float:
+        """Where the dial stands; results of earlier versions do not say, and stood at 0."""
+        return float(self.result.get("caution") or 0.0)
+
+    @staticmethod
+    def read(files: PredictionFiles) -> WrittenCase:
+        """Read a complete case.
+
+        Raises:
+            JobError: result.json is missing or damaged.
+            DataError: an image is missing, damaged, or lies on another grid than the others.
+        """
+        result = files.read_result()
+        if not {"case", "labels"} <= result.keys():
+            raise JobError(f"'{files.result}' names no case or no labels; it was not written by this program.")
+        largest = max((int(label["value"]) for label in result["labels"]), default=1)
+        arrays = {}
+        volume = read_image(files.uncertainty)
+        for name in _LABEL_MAPS:
+            arrays[name] = read_map(getattr(files, name), volume.grid, largest)
+        return WrittenCase(files, Prediction(**arrays, uncertainty=volume.voxels), volume.grid, result)
+
+
+def read_map(path: Path, grid: Grid, largest: int) -> Array:
+    """A label map that lies on a grid, in the smallest unsigned type that holds its values and the largest one asked.
+
+    Raises:
+        DataError: it is missing, damaged, or lies on another grid.
+    """
+    labels = read_label_map(path)
+    difference = labels.grid.difference(grid)
+    if difference:
+        raise DataError(f"'{path}' lies on another grid than the other files of its case ({difference}); segment anew.")
+    return labels.voxels.astype(np.min_scalar_type(max(largest, int(labels.voxels.max(initial=0)))))
+
+
+def find_predictions(folder: str | Path) -> list[PredictionFiles]:
+    """The complete cases in a folder: of one case, of a job, or of the predictions of several cases.
+
+    Raises:
+        JobError: there is none.
+    """
+    folder = Path(folder).absolute()
+    found = list(_complete(folder))
+    if not found:
+        raise JobError(
+            f"'{folder}' holds no complete result; choose the folder of a segmentation job, or of one of its cases."
+        )
+    return found
+
+
+def _complete(folder: Path) -> Iterator[PredictionFiles]:
+    # A job's own folder of predictions, whatever its name, is the one that a case without a name would have.
+    above = Job.open(folder).prediction_folder("") if Job.exists(folder) else folder
+    inside = sorted(entry for entry in above.iterdir() if entry.is_dir()) if above.is_dir() else []
+    for candidate in (folder, *inside):
+        if PredictionFiles(candidate).result.is_file():
+            yield PredictionFiles(candidate)
+
+
+def make_regions(files: PredictionFiles, caution: float | None = None, rule: RegionRule | None = None) -> RegionList:
+    """Find the regions of a case that was written before, and write them beside it.
+
+    Args:
+        files: of the case.
+        caution: to which the result is moved first, see `at_caution`; None: where it stands.
+        rule: how small and how large regions may be; None: the default.
+
+    Raises:
+        JobError, DataError: the case cannot be read.
+        StorageError: a file could not be written.
+    """
+    case = WrittenCase.read(files)
+    if caution is not None and caution != case.caution:
+        case = _moved(case, caution)
+    found = find_regions(case.name, case.prediction, case.grid, case.caution, rule)
+    write_regions(files, found, case.grid)
+    write_json_atomic(files.result, {**case.result, "regions": len(found.list.regions)})
+    return found.list
+
+
+def _moved(case: WrittenCase, caution: float) -> WrittenCase:
+    """The case at another caution, written in place of what was there."""
+    files = case.files
+    prediction = at_caution(case.prediction, case.grid, tuple(label.value for label in case.labels), caution)
+    result = {**case.result, **volumes_at(prediction, case.labels, case.grid, caution)}
+    # While the files are of two cautions, there is no result.
+    files.result.unlink(missing_ok=True)
+    files.remove_surfaces()
+    for name in ("conservative", "radical", "uncertain"):
+        write_volume(getattr(files, name), getattr(prediction, name), case.grid)
+    write_json_atomic(files.result, result)
+    return WrittenCase(files, prediction, case.grid, result)
+
+
+def read_regions(files: PredictionFiles) -> FoundRegions:
+    """The regions of a case.
+
+    Raises:
+        JobError, DataError: there are none, or they cannot be read.
+    """
+    return FoundRegions(RegionList.read(files.regions), read_label_map(files.region_map).voxels)
+
+
+def write_regions(files: PredictionFiles, found: FoundRegions, grid: Grid) -> None:
+    """Write regions.json and regions.nrrd.
+
+    Args:
+        files: say where.
+        found: the regions.
+        grid: of the scan.
+
+    Raises:
+        StorageError: a file could not be written.
+    """
+    # The list says that there are regions, so it goes before the old map is replaced and comes after the new one.
+    remove_regions(files)
+    write_volume(files.region_map, found.region_map, grid)
+    found.list.write(files.regions)
+
+
+def remove_regions(files: PredictionFiles) -> None:
+    """Remove the regions of an earlier result; a review of them no longer counts, but stays."""
+    files.regions.unlink(missing_ok=True)
+    files.region_map.unlink(missing_ok=True)

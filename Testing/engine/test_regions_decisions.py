@@ -1,0 +1,86 @@
+"""Decisions change the voxels of their region, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from region_cases import random_prediction
+from scans import grid_of
+
+from coranet.errors import DataError
+from coranet.job import Choice, Review
+from coranet.regions.decisions import apply_decision, reviewed_maps, voxels_of
+from coranet.regions.finding import find_regions
+
+SOURCE = {Choice.CONSERVATIVE: "conservative", Choice.RADICAL: "radical", Choice.KEEP: "segmentation"}
+
+
+@pytest.fixture(scope="module")
+def prediction():
+    return random_prediction()
+
+
+@pytest.fixture(scope="module")
+def found(prediction):
+    return find_regions("a", prediction, grid_of(), 0.0)
+
+
+def test_the_voxels_of_a_region_are_those_with_its_number(found):
+    for region in found.list.regions:
+        box, inside = voxels_of(region, found.region_map)
+        whole = np.zeros(found.region_map.shape, bool)
+        whole[box] = inside
+        np.testing.assert_array_equal(whole, found.region_map == region.number)
+
+
+@pytest.mark.parametrize("choice", SOURCE)
+def test_inside_it_is_what_was_chosen_and_outside_as_it_was(prediction, found, choice):
+    for region in found.list.regions:
+        labels = np.full(found.region_map.shape, 99, np.uint8)
+        apply_decision(labels, region, choice, found.region_map, prediction)
+        expected = np.where(found.region_map == region.number, getattr(prediction, SOURCE[choice]), 99)
+        np.testing.assert_array_equal(labels, expected)
+
+
+def test_what_was_painted_stays(prediction, found):
+    labels = np.full(found.region_map.shape, 99, np.uint8)
+    apply_decision(labels, found.list.region(1), Choice.EDITED, found.region_map, prediction)
+    assert np.all(labels == 99)
+
+
+def test_a_decision_can_be_taken_back(prediction, found):
+    labels = prediction.segmentation.copy()
+    apply_decision(labels, found.list.region(1), Choice.RADICAL, found.region_map, prediction)
+    apply_decision(labels, found.list.region(1), Choice.KEEP, found.region_map, prediction)
+    np.testing.assert_array_equal(labels, prediction.segmentation)
+
+
+def test_a_review_gives_labels_and_where_they_are_truth(prediction, found):
+    painted = np.full(found.region_map.shape, 5, np.uint16)
+    review = Review.of(found.list)
+    for number, choice in ((1, Choice.RADICAL), (2, Choice.CONSERVATIVE), (3, Choice.EDITED), (4, Choice.KEEP)):
+        review = review.with_decision(number, choice)
+    labels, known = reviewed_maps(prediction, found.list, found.region_map, review, painted.astype(np.uint8))
+    expected = prediction.segmentation.copy()
+    for number, source in ((1, prediction.radical), (2, prediction.conservative), (3, painted)):
+        expected[found.region_map == number] = source[found.region_map == number]
+    np.testing.assert_array_equal(labels, expected)
+    np.testing.assert_array_equal(known, np.isin(found.region_map, (1, 2, 3, 4)))
+    assert labels.dtype == np.uint8 == known.dtype
+
+
+def test_the_certain_region_is_truth_if_the_person_says_so(prediction, found):
+    review = replace(Review.of(found.list).with_decision(1, Choice.KEEP), trusts_certain=True)
+    uncertain = prediction.uncertain.copy()
+    uncertain[:3] = 1  # with several classes more than where the heads differ
+    _, known = reviewed_maps(replace(prediction, uncertain=uncertain), found.list, found.region_map, review)
+    certain = (prediction.conservative == prediction.radical) & (uncertain == 0)
+    np.testing.assert_array_equal(known, certain | (found.region_map == 1))
+
+
+def test_a_decision_on_a_region_that_is_not_there_is_an_error(prediction, found):
+    review = Review.of(found.list).with_decision(9999, Choice.KEEP)
+    with pytest.raises(DataError, match="not 9999; choose one of them"):
+        reviewed_maps(prediction, found.list, found.region_map, review)

@@ -1,6 +1,7 @@
 """The job directory: the only contract between Slicer and the engine. Standard library only."""
 
 from .case_names import unique_case_names
+from .case_ranking import CaseUncertainty, case_uncertainty, rank_cases
 from .datalist import Case, Datalist, Label, Role
 from .datalist_file import find_cases, read_datalist
 from .deletion import delete_job, job_size
@@ -9,7 +10,7 @@ from .event_tail import read_last_event, read_last_events
 from .files import read_json, write_json_atomic
 from .image_files import find_images, image_name, is_image_file
 from .image_headers import ImageHeader, read_image_header
-from .model_card import ModelCard
+from .model_card import EarlierModel, ModelCard
 from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
 from .region_list import Region, RegionList
@@ -18,9 +19,11 @@ from .status import JobKind, JobStatus
 
 __all__ = [
     "Case",
+    "CaseUncertainty",
     "Choice",
     "Datalist",
     "Decision",
+    "EarlierModel",
     "ImageHeader",
     "Job",
     "JobKind",
@@ -33,6 +36,7 @@ __all__ = [
     "RegionList",
     "Review",
     "Role",
+    "case_uncertainty",
     "find_cases",
     "delete_job",
     "find_images",
@@ -45,6 +49,7 @@ __all__ = [
     "read_json",
     "read_last_event",
     "read_last_events",
+    "rank_cases",
     "terminate_tree",
     "unique_case_names",
     "write_json_atomic",

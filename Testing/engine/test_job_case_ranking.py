@@ -1,0 +1,103 @@
+"""Which case to look at next, and why, from result.json, regions.json and review.json."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_job_region_list import a_region
+
+from coranet.errors import JobError
+from coranet.job import Choice, PredictionFiles, RegionList, Review, case_uncertainty, rank_cases, write_json_atomic
+
+LABELS = [{"value": 1, "name": "pancreas"}, {"value": 7, "name": "tumour"}]
+
+
+@pytest.fixture
+def a_case(tmp_path):
+    """Writes a result: `a_case("a", pancreas=(found, conservative, radical), regions=[(ml, pair), ...])`."""
+
+    def write(name, regions=None, pancreas=(80.0, 70.0, 100.0), tumour=(8.0, 4.0, 10.0)) -> PredictionFiles:
+        files = PredictionFiles(tmp_path / name)
+        heads = ("segmentation", "conservative", "radical")
+        volumes = {"pancreas": dict(zip(heads, pancreas, strict=True)), "tumour": dict(zip(heads, tumour, strict=True))}
+        result = {"case": name, "labels": LABELS, "volumes_ml": volumes, "uncertain_ml": 21.0}
+        write_json_atomic(files.result, result)
+        if regions is not None:
+            rows = [
+                replace(a_region(number, *pair), volume_ml=ml) for number, (ml, pair) in enumerate(regions, start=1)
+            ]
+            RegionList(name, 0.0, 0.0, 21.0, 0.0, 5.0, tuple(rows)).write(files.regions)
+        return files
+
+    return write
+
+
+def test_the_share_of_a_structure_is_that_of_the_regions_in_which_it_is_in_question(a_case):
+    told = case_uncertainty(a_case("a", [(8.0, (0, 1)), (4.0, (1, 7)), (2.0, (0, 1)), (0.5, (0, 7))]))
+    assert told.shares == {"pancreas": pytest.approx(0.14), "tumour": pytest.approx(0.45)}
+    assert told.share == pytest.approx((0.14 + 0.45) / 2)
+    assert told.uncertain_ml == pytest.approx(14.5)
+    assert (told.regions, told.reviewed, told.large_ml, told.large_regions) == (4, 0, 1.0, 3)
+    assert told.reason == "45 % of the predicted tumour is uncertain; 3 regions over 1 mL"
+
+
+def test_without_regions_it_is_the_width_of_the_bracket(a_case):
+    told = case_uncertainty(a_case("a"))
+    assert told.shares == {"pancreas": pytest.approx(0.3), "tumour": pytest.approx(0.6)}
+    assert (told.regions, told.reviewed, told.large_regions, told.uncertain_ml) == (None, 0, 0, 21.0)
+    assert told.reason == "60 % of the predicted tumour is uncertain"
+
+
+def test_what_is_decided_does_not_count(a_case):
+    files = a_case("a", [(8.0, (0, 1)), (4.0, (0, 1)), (2.0, (0, 7))])
+    regions = RegionList.read(files.regions)
+    Review.of(regions).with_decision(1, Choice.KEEP).with_decision(3, Choice.RADICAL).write(files.review)
+    told = case_uncertainty(files)
+    assert told.shares == {"pancreas": pytest.approx(0.04), "tumour": 0.0}
+    assert told.reason == "4 % of the predicted pancreas is uncertain; 1 region over 1 mL; 2 of 3 reviewed"
+
+
+def test_when_all_is_decided_nothing_is_uncertain(a_case):
+    files = a_case("a", [(8.0, (0, 1))])
+    Review.of(RegionList.read(files.regions)).with_decision(1, Choice.KEEP).write(files.review)
+    told = case_uncertainty(files)
+    assert (told.share, told.uncertain_ml) == (0.0, 0.0)
+    assert told.reason == "0 % of the predicted pancreas is uncertain; no region over 1 mL; 1 of 1 reviewed"
+
+
+def test_what_was_not_found_is_told(a_case):
+    told = case_uncertainty(a_case("a", [(0.3, (0, 1))], tumour=(0.0, 0.0, 0.0)))
+    assert told.shares["tumour"] is None
+    assert told.share == pytest.approx(0.003)
+    assert told.reason == "0.3 % of the predicted pancreas is uncertain; no tumour was found; 1 region over 0.1 mL"
+
+
+def test_of_a_case_in_which_nothing_was_found_that_is_told(a_case):
+    told = case_uncertainty(a_case("a", [], (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
+    assert told.share == 0.0
+    assert told.reason == "no pancreas and no tumour was found; no region over 1 mL"
+
+
+def test_the_most_uncertain_case_comes_first_and_all_are_measured_alike(a_case):
+    cases = [a_case("b", [(2.0, (0, 1))]), a_case("a", [(20.0, (0, 1)), (11.0, (0, 1))]), a_case("c", [(2.0, (0, 1))])]
+    ranked = rank_cases(cases)
+    assert [one.case for one in ranked] == ["a", "b", "c"]
+    assert [one.folder.name for one in ranked] == ["a", "b", "c"]
+    assert [one.large_ml for one in ranked] == [10.0] * 3
+    assert ranked[0].reason.endswith("2 regions over 10 mL") and ranked[1].reason.endswith("no region over 10 mL")
+
+
+def test_cases_that_are_not_complete_are_left_out(a_case, tmp_path):
+    assert [one.case for one in rank_cases([PredictionFiles(tmp_path / "none"), a_case("a")])] == ["a"]
+    assert rank_cases([]) == []
+    with pytest.raises(JobError, match="is missing"):
+        case_uncertainty(PredictionFiles(tmp_path / "none"))
+
+
+@pytest.mark.parametrize("content", [{"case": "a"}, {"case": "a", "labels": [3]}, {"labels": LABELS, "volumes_ml": {}}])
+def test_a_result_with_other_content_is_an_error_that_names_it(tmp_path, content):
+    files = PredictionFiles(tmp_path / "a")
+    write_json_atomic(files.result, content)
+    with pytest.raises(JobError, match=r"result\.json' has other content than expected .*; segment the case anew"):
+        rank_cases([files])

@@ -29,7 +29,8 @@ class ModelPackage:
         architecture: of the network.
         preprocessing: of its input.
         labels: of its classes 1, 2, ... in this order.
-        card: for people: validation_dice {name: value}, trained_on {role: number of cases}, steps, preset, seed ...
+        card: for people: validation_dice {name: value}, trained_on {role: number of cases}, steps, preset, seed,
+            history ...
     """
 
     folder: Path
@@ -84,6 +85,15 @@ class ModelPackage:
             ModelError: the weights are missing, damaged, or of another network.
         """
         network = CoraNet(self.architecture)
+        self.load_weights(network)
+        return place(network, device).eval()
+
+    def load_weights(self, network: nn.Module) -> None:
+        """Give a network of this architecture the weights of the model.
+
+        Raises:
+            ModelError: they are missing, damaged, or of another network.
+        """
         try:
             network.load_state_dict(load_tensors(self.folder / _WEIGHTS))
         except (JobError, RuntimeError) as error:
@@ -91,4 +101,3 @@ class ModelPackage:
             raise ModelError(
                 f"the weights in '{self.folder}' cannot be used ({reason}); copy the model folder anew."
             ) from error
-        return place(network, device).eval()

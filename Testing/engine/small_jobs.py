@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +20,7 @@ from coranet.data.datalist import input_cases, with_validation_cases
 from coranet.job import Datalist, Job, JobKind, read_datalist
 from coranet.model_package import ModelPackage
 from coranet.phantoms import PhantomSet, write_phantom_set
+from coranet.volume import read_label_map, write_volume
 
 ENGINE = Path(__file__).resolve().parents[2] / "CoraNetSlicer" / "coranet" / "__main__.py"
 
@@ -41,6 +44,23 @@ TINY = {
 def tiny_phantoms(folder: Path, labeled: int = 2, unlabeled: int = 2, validation: int = 1, test: int = 1) -> Path:
     """A phantom set of 24 x 20 x 16 voxels; returns its dataset.json."""
     return write_phantom_set(folder, PhantomSet(labeled, unlabeled, validation, test, size_ijk=(24, 20, 16)))
+
+
+def mask_labels(dataset: Path, mask: Callable[[np.ndarray], np.ndarray], number: int) -> None:
+    """Let the labels of the first training cases be known where a mask of their voxels says."""
+    content = json.loads(dataset.read_text(encoding="utf-8"))
+    for index, row in enumerate(content["training"][:number]):
+        labels = read_label_map(dataset.parent / row["label"])
+        row["known"] = f"partly/{index}/known.nrrd"
+        write_volume(dataset.parent / row["known"], mask(labels.voxels).astype(np.uint8), labels.grid)
+    dataset.write_text(json.dumps(content), encoding="utf-8")
+
+
+def one_half(labels: np.ndarray) -> np.ndarray:
+    """A mask for `mask_labels`."""
+    known = np.zeros(labels.shape, dtype=bool)
+    known[:, : labels.shape[1] // 2] = True
+    return known
 
 
 def settings(**changes: str) -> list[str]:

@@ -137,3 +137,7 @@ def test_classes_that_validation_lacks_are_named():
 @pytest.mark.parametrize("cases", [[], [prepared(0, 1), prepared(1, 0)]])
 def test_validation_with_all_classes_or_none_at_all_is_no_reason_to_warn(cases):
     assert absent_in_validation(cases, NAMES) == []
+
+
+def test_a_model_that_goes_on_is_not_expected_to_fall():
+    assert told(EarlyWarnings(NAMES, 4000, expects_fall=False), range(1, 1001), supervised=0.3) == []

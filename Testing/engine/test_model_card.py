@@ -90,6 +90,8 @@ def test_a_damaged_job_is_an_error_of_the_model(tmp_path):
         {"card": 5},
         {"card": {"trained_on": 3}},
         {"card": {"validation_dice": [1]}},
+        {"card": {"history": [3]}},
+        {"card": {"before": 0.5}},
         {"preprocessing": {}},
         {"preprocessing": []},
         {"labels": [{"value": "x"}]},
@@ -116,3 +118,20 @@ def test_it_needs_no_torch(tmp_path, repository):
         cwd=repository / "CoraNetSlicer",
     )  # fmt: skip
     assert result.stdout.split() == ["1000", "set()"]
+
+
+def test_what_came_before_is_told_oldest_first(tmp_path):
+    first = {key: CARD[key] for key in ("created", "steps", "trained_on", "validation_dice")}
+    second = {**first, "created": 1.8e9, "validation_dice": {}, "reviewed_regions": 12}
+    now = {**CARD, "history": [first, second], "before": {"organ": 0.75, "lesion": None}, "reviewed_regions": 3}
+    card = ModelCard.read(write_model(tmp_path, card=now))
+    assert [earlier.created for earlier in card.history] == [1.7e9, 1.8e9]
+    assert [earlier.reviewed_regions for earlier in card.history] == [None, 12]
+    assert [earlier.mean_dice for earlier in card.history] == [0.75, None]
+    assert card.history[0].trained_on == CARD["trained_on"] and card.history[0].steps == 1000
+    assert (card.before, card.mean_before, card.reviewed_regions) == ({"organ": 0.75, "lesion": None}, 0.75, 3)
+
+
+def test_a_model_that_started_from_nothing_has_no_history(tmp_path):
+    card = ModelCard.read(write_model(tmp_path))
+    assert (card.history, card.before, card.mean_before, card.reviewed_regions) == ((), {}, None, None)

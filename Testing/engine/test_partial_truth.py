@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small_jobs import call, differing, settings, tiny_phantoms, training_job, weights_of
+from small_jobs import call, differing, mask_labels, one_half, settings, tiny_phantoms, training_job, weights_of
 
 from coranet.events import CheckpointSaved, Losses, Validation, Warned
 from coranet.events import to_dict as event_to_dict
@@ -29,21 +28,10 @@ def partly_known(tmp_path):
 
     def make(mask: Callable[[np.ndarray], np.ndarray], number: int = 2, **counts: int) -> Path:
         dataset = tiny_phantoms(tmp_path / "scans", **counts)
-        content = json.loads(dataset.read_text(encoding="utf-8"))
-        for index, row in enumerate(content["training"][:number]):
-            labels = read_label_map(dataset.parent / row["label"])
-            row["known"] = f"known{index}.nrrd"
-            write_volume(dataset.parent / row["known"], mask(labels.voxels).astype(np.uint8), labels.grid)
-        dataset.write_text(json.dumps(content), encoding="utf-8")
+        mask_labels(dataset, mask, number)
         return dataset
 
     return make
-
-
-def one_half(labels: np.ndarray) -> np.ndarray:
-    known = np.zeros(labels.shape, dtype=bool)
-    known[:, : labels.shape[1] // 2] = True
-    return known
 
 
 def everywhere(labels: np.ndarray) -> np.ndarray:

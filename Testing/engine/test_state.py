@@ -194,3 +194,25 @@ def test_a_checkpoint_of_another_schema_is_refused(make_state, tmp_path):
 def test_the_model_is_the_teacher(make_state):
     state = make_state()
     assert state.teacher is state.networks.teacher
+
+
+def test_a_training_that_goes_on_starts_from_the_models_weights_with_all_networks(make_state, a_random_model):
+    model = a_random_model()
+    # The fixture's own network has more filters.
+    state = make_state(base_filters=model.architecture.base_filters, pseudo_label_source="refreshed", initial_model="m")
+    state.begin_with(model)
+    stored = list(torch.load(model.folder / "weights.pt", weights_only=True).values())
+    for network in state.networks:
+        assert equal(weights_of(network), stored)
+    learn(state)
+    expected = [0.99 * old + 0.01 * new for old, new in zip(stored, weights_of(state.networks.student), strict=True)]
+    for value, wanted in zip(weights_of(state.teacher), expected, strict=True):
+        torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
+
+
+def test_what_was_before_is_kept_in_the_checkpoint(make_state, tmp_path):
+    state, other = make_state(), make_state()
+    state.before = {"organ": 0.25, "lesion": None}
+    state.save(tmp_path / "last.pt")
+    other.load(tmp_path / "last.pt")
+    assert other.before == state.before

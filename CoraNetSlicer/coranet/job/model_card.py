@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
@@ -19,6 +19,30 @@ _KEYS = {"schema_version", "engine_version", "architecture", "preprocessing", "l
 
 
 @dataclass(frozen=True)
+class EarlierModel:
+    """A model from which a later one went on.
+
+    Attributes:
+        created: seconds since 1970; 0 if unknown.
+        steps: of its training; 0 if unknown.
+        trained_on: number of cases by role, as in `ModelCard`.
+        validation_dice: by class name, as in `ModelCard`; on its own validation cases, which may be others.
+        reviewed_regions: how many decisions on regions it has learned from; None if unknown.
+    """
+
+    created: float
+    steps: int
+    trained_on: Mapping[str, int]
+    validation_dice: Mapping[str, Optional[float]]
+    reviewed_regions: Optional[int] = None
+
+    @property
+    def mean_dice(self) -> Optional[float]:
+        """Mean of the validation Dice over the classes that were validated; None if there is none."""
+        return _mean(self.validation_dice)
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a person wants to know of a model before using it.
 
@@ -27,11 +51,16 @@ class ModelCard:
         labels: the classes that it finds.
         spacing_mm: voxel spacing left-right, front-back, up-down that scans are resampled to.
         validation_dice: by class name; None where a class was in no validation case; empty if nothing was validated.
-        trained_on: number of cases by role ("training", "unlabeled", "validation").
+        trained_on: number of cases by role ("training", "unlabeled", "validation"); of the training cases, "partial"
+            have labels that are known in part.
         steps: of the training; 0 if unknown.
         method, preset: how it was trained; "" if unknown.
         created: seconds since 1970; 0 if unknown.
         content: all of the file.
+        history: the models from which this one comes, oldest first, without itself; () if it started from nothing.
+        before: validation Dice, by class name, of the model that it started from, on the same validation cases as
+            `validation_dice`; empty if there is none.
+        reviewed_regions: how many decisions on regions of its partial cases it has learned from; None if unknown.
     """
 
     folder: Path
@@ -44,6 +73,9 @@ class ModelCard:
     preset: str
     created: float
     content: Mapping[str, Any]
+    history: tuple[EarlierModel, ...] = ()
+    before: Mapping[str, Optional[float]] = field(default_factory=dict)
+    reviewed_regions: Optional[int] = None
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelCard:
@@ -64,8 +96,12 @@ class ModelCard:
     @property
     def mean_dice(self) -> Optional[float]:
         """Mean of the validation Dice over the classes that were validated; None if there is none."""
-        known = [value for value in self.validation_dice.values() if value is not None]
-        return sum(known) / len(known) if known else None
+        return _mean(self.validation_dice)
+
+    @property
+    def mean_before(self) -> Optional[float]:
+        """The same for the model that it started from."""
+        return _mean(self.before)
 
 
 def model_card_path(folder: Path) -> Path:
@@ -110,15 +146,35 @@ def _card(folder: Path, content: Any) -> ModelCard:
             "use that version or train anew."
         )
     card = dict(content["card"])
+    itself = _earlier(card)
     return ModelCard(
         folder=folder,
         labels=tuple(Label(**label) for label in content["labels"]),
         spacing_mm=tuple(float(part) for part in content["preprocessing"]["spacing_mm"]),
-        validation_dice=dict(card.get("validation_dice") or {}),
-        trained_on={str(role): int(count) for role, count in dict(card.get("trained_on") or {}).items()},
-        steps=int(card.get("steps") or 0),
+        validation_dice=itself.validation_dice,
+        trained_on=itself.trained_on,
+        steps=itself.steps,
         method=str(card.get("method") or ""),
         preset=str(card.get("preset") or ""),
-        created=float(card.get("created") or 0.0),
+        created=itself.created,
         content=content,
+        history=tuple(_earlier(dict(one)) for one in card.get("history") or ()),
+        before=dict(card.get("before") or {}),
+        reviewed_regions=itself.reviewed_regions,
     )
+
+
+def _earlier(card: Mapping[str, Any]) -> EarlierModel:
+    reviewed = card.get("reviewed_regions")
+    return EarlierModel(
+        created=float(card.get("created") or 0.0),
+        steps=int(card.get("steps") or 0),
+        trained_on={str(role): int(count) for role, count in dict(card.get("trained_on") or {}).items()},
+        validation_dice=dict(card.get("validation_dice") or {}),
+        reviewed_regions=None if reviewed is None else int(reviewed),
+    )
+
+
+def _mean(dice: Mapping[str, Optional[float]]) -> Optional[float]:
+    known = [value for value in dice.values() if value is not None]
+    return sum(known) / len(known) if known else None

@@ -44,14 +44,18 @@ class _Observed:
 class EarlyWarnings:
     """Watches the losses of each step. A warning comes once, and again only after things had been well between."""
 
-    def __init__(self, class_names: Sequence[str], total_steps: int | None = None) -> None:
+    def __init__(
+        self, class_names: Sequence[str], total_steps: int | None = None, expects_fall: bool = True
+    ) -> None:  # fmt: skip
         """Begin to watch, at the start of a training or of its continuation.
 
         Args:
             class_names: of classes 1, 2, ...
             total_steps: of the training; short ones are warned of sooner: after a quarter, but not before 50 steps.
+            expects_fall: whether the supervised loss should fall; not where a trained model goes on.
         """
         self._names = tuple(class_names)
+        self._expects_fall = expects_fall
         self._longest = math.inf if total_steps is None else max(50, total_steps // 4)
         self._observed: _Observed | None = None
         # By (code, class): steps in a row in which it went wrong, and whether that was told.
@@ -121,7 +125,7 @@ class EarlyWarnings:
     def _judged_loss(self, step: int, observed: _Observed) -> Warned | None:
         """Whether the supervised loss is still where it began, after as many steps as always suffice to see it fall."""
         mean = observed.supervised.item() / observed.steps
-        if not math.isfinite(mean):
+        if not (self._expects_fall and math.isfinite(mean)):
             return None
         if step <= _READ_INTERVAL:
             self._first_loss = mean

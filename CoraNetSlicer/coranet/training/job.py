@@ -29,6 +29,7 @@ from .loop import Surroundings, Trainer, TrainingCases
 from .planning import Plan, checked_datalist, plan_training
 from .snapshots import Snapshots
 from .state import TrainingState
+from .warm_start import initial_model
 
 PREPARING = "preparing"
 
@@ -70,11 +71,16 @@ class _Training:
 
     def run(self) -> str:
         job, device = self._job, self._device
-        datalist = checked_datalist(job, self._config, self._reporter, self._team.is_leader)
-        plan = self._team.from_leader(lambda: self._plan(datalist))
+        # Once it has begun, a training needs the model no more from which it went on.
+        is_begun = job.last_checkpoint_path.exists()
+        initial = None if is_begun else initial_model(self._config)
+        datalist = checked_datalist(job, self._config, self._reporter, self._team.is_leader, initial)
+        plan = self._team.from_leader(lambda: self._plan(datalist, initial))
         state = TrainingState(self._config, plan.architecture, device)
-        if job.last_checkpoint_path.exists():
+        if is_begun:
             state.load(job.last_checkpoint_path)
+        elif initial is not None:
+            state.begin_with(initial)
         self._reporter.emit(Started(state.step, state.total_steps, device.name, __version__))
         cases = self._prepare(datalist, plan)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
@@ -85,12 +91,12 @@ class _Training:
             self._reporter.emit(Noted("memory_used", used))
         return self._finish(state, plan, datalist, cases, window) if self._team.is_leader else ""
 
-    def _plan(self, datalist: Datalist) -> Plan:
+    def _plan(self, datalist: Datalist, initial: ModelPackage | None) -> Plan:
         """The plan that the job was begun with, or a new one."""
         path = self._job.plan_path
         if self._job.last_checkpoint_path.exists() and path.exists():
             return Plan.from_dict(read_json(path))
-        plan = plan_training(self._config, datalist, self._device, self._reporter, self._team.local_count)
+        plan = plan_training(self._config, datalist, self._device, self._reporter, self._team.local_count, initial)
         write_json_atomic(path, plan.to_dict())
         return plan
 
@@ -154,7 +160,18 @@ class _Training:
             "preset": self._config.preset,
             "seed": self._config.seed,
             "created": time.time(),
+            "history": list(plan.history),
+            "before": state.before or {},
+            "reviewed_regions": plan.reviewed_regions,
         }
+        if state.before is not None and best["step"] == 0:
+            self._reporter.emit(
+                Warned(
+                    "not_improved",
+                    "on the validation cases no step was better than the model from which the training went on, whose "
+                    "weights are kept; add decisions or labels, or lower training.learning_rate.",
+                )
+            )
         package = ModelPackage(job.model_folder, plan.architecture, plan.preprocessing, datalist.labels, card)
         package.write(state.teacher)
         remove_folder(job.cache_folder)
@@ -191,5 +208,6 @@ def _trained_on(datalist: Datalist) -> dict[str, int]:
 
 def _summary(package: ModelPackage) -> str:
     dice: Iterable[tuple[str, Any]] = package.card["validation_dice"].items()
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in dice if value is not None)
+    before = {name: f" ({value:.3f} before)" for name, value in package.card["before"].items() if value is not None}
+    scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
     return f"the model is in '{package.folder}'" + (f"; validation Dice: {scores}." if scores else ".")

@@ -78,7 +78,7 @@ class Trainer:
         self._around = surroundings
         self._reporter = surroundings.reporter
         self._stepper = Stepper(state, surroundings.device, surroundings.team)
-        self._warnings = EarlyWarnings(cases.class_names, state.total_steps)
+        self._warnings = EarlyWarnings(cases.class_names, state.total_steps, not self._config.initial_model)
         self._bad_steps = 0
         self._rate = 0.0
 
@@ -96,6 +96,8 @@ class Trainer:
         state, around = self._state, self._around
         for warning in absent_in_validation(self._cases.validation, self._cases.class_names):
             self._reporter.emit(warning)
+        if self._config.initial_model and state.step == 0 and state.before is None and around.team.is_leader:
+            self._validate_initial(best_path)
         pace = Pace(self._reporter, self._phases(), _RELATIVE_COST)
         while state.step < state.total_steps:
             if around.team.any(self._reporter.should_stop()):
@@ -176,7 +178,9 @@ class Trainer:
         """What the leader alone does after a step, where it is due: validation, snapshot, checkpoint."""
         snapshots = self._around.snapshots
         if self._cases.validation and self._is_due(self._config.validation_interval):
-            self._validate(best_path)
+            # The few validation cases that there are must not throw the whole second stage away by chance.
+            is_candidate = self._phase(self._state.step - 1) == SELF_TRAINING or self._config.self_training_steps == 0
+            self._validate(best_path, is_candidate)
         if snapshots is not None and self._is_due(self._config.snapshot_interval):
             self._reporter.emit(snapshots.take(self._state.teacher, self._state.step))
         if self._is_due(self._config.checkpoint_interval):
@@ -185,13 +189,16 @@ class Trainer:
     def _is_due(self, interval: int) -> bool:
         return self._state.step % interval == 0 or self._state.step == self._state.total_steps
 
-    def _validate(self, best_path: Path) -> None:
+    def _validate_initial(self, best_path: Path) -> None:
+        """What the model can do from which the training goes on; its weights stay the best until others are better."""
+        if self._cases.validation:
+            self._state.before = self._validate(best_path, is_candidate=True)
+
+    def _validate(self, best_path: Path, is_candidate: bool) -> dict[str, float | None]:
         names = self._cases.class_names
         scores = validate(self._state.teacher, self._cases.validation, self._around.window, len(names) + 1)
         known = [score for score in scores if not math.isnan(score)]
         mean = sum(known) / len(known) if known else 0.0
-        # The few validation cases that there are must not throw the whole second stage away by chance.
-        is_candidate = self._state.step > self._config.pretraining_steps or self._config.self_training_steps == 0
         is_best = is_candidate and (self._state.best_dice is None or mean > self._state.best_dice)
         dice = {name: None if math.isnan(score) else score for name, score in zip(names, scores, strict=True)}
         if is_best:
@@ -200,6 +207,7 @@ class Trainer:
                 best_path, {"teacher": self._state.teacher.state_dict(), "step": self._state.step, "dice": dice}
             )
         self._reporter.emit(Validation(self._state.step, dice, mean, is_best))
+        return dice
 
     def _save(self, path: Path) -> None:
         if self._around.team.is_leader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from ..errors import DataError, JobError, ModelError
 from ..events import Noted, Warned
 from ..job import Datalist, Job, Role
 from ..methods import METHODS
+from ..model_package import ModelPackage
 from ..networks import Architecture, backbone_reason, plan_architecture
 from ..networks.architecture import product
 from ..reporting import Reporter
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
+from .warm_start import history_after, reviewed_regions, with_labels_of
 
 SCHEMA_VERSION = 1
 
@@ -33,12 +35,16 @@ class Plan:
         architecture: of the network; says the patch size.
         spacing_dhw: of the median prepared scan, mm.
         batch_sizes: labeled and unlabeled patches a step, in each process.
+        history: the models from which the training comes, oldest first, as `ModelCard.history` reads them.
+        reviewed_regions: how many decisions on regions it learns from; None: unknown.
     """
 
     preprocessing: Preprocessing
     architecture: Architecture
     spacing_dhw: tuple[float, float, float]
     batch_sizes: BatchSizes
+    history: tuple[dict[str, Any], ...] = ()
+    reviewed_regions: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -48,6 +54,8 @@ class Plan:
             "architecture": self.architecture.to_dict(),
             "spacing_dhw": list(self.spacing_dhw),
             "batch_sizes": list(self.batch_sizes),
+            "history": list(self.history),
+            "reviewed_regions": self.reviewed_regions,
         }
 
     @staticmethod
@@ -64,12 +72,15 @@ class Plan:
             return Plan(
                 Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"]),
                 (depth, height, width), BatchSizes(*content["batch_sizes"]),
+                tuple(content.get("history", ())), content.get("reviewed_regions"),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, ModelError) as error:
             raise JobError(f"the plan of this training cannot be read ({error}); start a new job.") from error
 
 
-def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_write: bool) -> Datalist:
+def checked_datalist(
+    job: Job, config: TrainConfig, reporter: Reporter, may_write: bool, initial: ModelPackage | None = None
+) -> Datalist:
     """The cases of a job, with some set aside for validation where the list names none.
 
     Args:
@@ -77,9 +88,10 @@ def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_writ
         config: of the training.
         reporter: is told of what is thin.
         may_write: keep the list with its validation cases in the job.
+        initial: the model from which the training goes on, whose labels are taken; None: none.
 
     Raises:
-        DataError: no labeled case, no label, or a file that does not exist.
+        DataError: no labeled case, no label, other labels than the model's, or a file that does not exist.
     """
     datalist = job.read_datalist()
     labeled = datalist.with_role(Role.TRAINING)
@@ -90,7 +102,8 @@ def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_writ
     for path in (path for case in datalist.cases for path in (case.image, case.label, case.known) if path):
         if not Path(path).exists():
             raise DataError(f"'{path}' does not exist; correct the path in the datalist.")
-    complete = with_validation_cases(datalist, config.data.validation_cases, config.seed)
+    labeled_alike = with_labels_of(initial, datalist) if initial else datalist
+    complete = with_validation_cases(labeled_alike, config.data.validation_cases, config.seed)
     if complete != datalist and may_write:
         job.write_datalist(complete)
     _warn_of_thin_data(complete, config, reporter)
@@ -98,9 +111,12 @@ def checked_datalist(job: Job, config: TrainConfig, reporter: Reporter, may_writ
 
 
 def plan_training(
-    config: TrainConfig, datalist: Datalist, device: Device, reporter: Reporter, processes: int = 1
+    config: TrainConfig, datalist: Datalist, device: Device, reporter: Reporter, processes: int = 1,
+    initial: ModelPackage | None = None,
 ) -> Plan:  # fmt: skip
     """Choose preprocessing, network, patch and batch sizes from the labeled scans and the free memory.
+
+    Preprocessing, network and patch size of a model from which the training goes on stay as they are.
 
     Args:
         config: of the training.
@@ -108,26 +124,56 @@ def plan_training(
         device: where to compute.
         reporter: is told what was decided.
         processes: that share the memory of the machine.
+        initial: the model from which the training goes on; None: none.
 
     Raises:
         DataError: a labeled scan cannot be used.
     """
-    scans = _scan_statistics(datalist, reporter)
+    scans = _scan_statistics(datalist, reporter, "may be forgotten" if initial else "cannot be learned")
+    if initial is not None:
+        made = _inherited_plan(config, datalist, (device, processes), reporter, initial)
+    else:
+        made = _new_plan(config, datalist, (device, processes), reporter, scans)
+    patch = " x ".join(str(count) for count in made.architecture.patch_size_kji)
+    labeled, unlabeled = made.batch_sizes
+    reporter.emit(
+        Noted("patch", f"patches of {patch} voxels (up-down, front-back, left-right), {labeled} + {unlabeled} a step.")
+    )
+    return replace(made, history=history_after(initial), reviewed_regions=reviewed_regions(datalist))
+
+
+def _new_plan(
+    config: TrainConfig, datalist: Datalist, place: tuple[Device, int], reporter: Reporter,
+    scans: Sequence[ScanStatistics],
+) -> Plan:  # fmt: skip
     preprocessing = fit_preprocessing(config.data, scans)
     size, spacing = median_prepared_size(preprocessing, scans), preprocessing.spacing_mm[::-1]
     classes = len(datalist.labels) + 1
     reporter.emit(Noted("backbone", f"{backbone_reason(config.network, size, spacing)}."))
     architecture = plan_architecture(config.network, config.data, size, spacing, classes)
-    memory = _plan_memory(config, datalist, architecture, device, processes)
+    memory = _plan_memory(config, datalist, architecture, *place)
     if memory.lowered:
         reporter.emit(Noted("memory", memory.lowered))
         architecture = plan_architecture(config.network, config.data, size, spacing, classes, memory.patch_voxels)
-    patch = " x ".join(str(count) for count in architecture.patch_size_kji)
-    labeled, unlabeled = memory.batch_sizes
-    reporter.emit(
-        Noted("patch", f"patches of {patch} voxels (up-down, front-back, left-right), {labeled} + {unlabeled} a step.")
-    )
     return Plan(preprocessing.keeping_slices(architecture.slice_axis), architecture, spacing, memory.batch_sizes)
+
+
+def _inherited_plan(
+    config: TrainConfig, datalist: Datalist, place: tuple[Device, int], reporter: Reporter, initial: ModelPackage
+) -> Plan:
+    architecture, preprocessing = initial.architecture, initial.preprocessing
+    reporter.emit(
+        Noted(
+            "initial_model",
+            f"the training goes on from the model '{initial.folder}', with its network, patch size and preprocessing.",
+        )
+    )
+    fixed = replace(config, data=replace(config.data, patch_size_kji=architecture.patch_size_kji))
+    memory = _plan_memory(fixed, datalist, architecture, *place)
+    if memory.lowered:
+        reporter.emit(Noted("memory", memory.lowered))
+    along_l, along_p, along_s = preprocessing.spacing_mm
+    return Plan(preprocessing, architecture, (along_s, along_p, along_l), memory.batch_sizes)
 
 
 def _plan_memory(
@@ -147,7 +193,7 @@ def _plan_memory(
     )
 
 
-def _scan_statistics(datalist: Datalist, reporter: Reporter) -> Sequence[ScanStatistics]:
+def _scan_statistics(datalist: Datalist, reporter: Reporter, fate: str) -> Sequence[ScanStatistics]:
     values = [label.value for label in datalist.labels]
     scans: list[ScanStatistics] = []
     seen: set[int] = set()
@@ -158,7 +204,7 @@ def _scan_statistics(datalist: Datalist, reporter: Reporter) -> Sequence[ScanSta
         scans.append(ScanStatistics.of(image, labels))
     for label in datalist.labels:
         if label.value not in seen:
-            reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it cannot be learned."))
+            reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it {fate}."))
     return scans
 
 

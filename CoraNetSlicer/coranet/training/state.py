@@ -14,6 +14,7 @@ from ..config import TrainConfig
 from ..devices import Device
 from ..errors import JobError
 from ..methods import METHODS, Method, Networks
+from ..model_package import ModelPackage
 from ..networks import Architecture, CoraNet, place
 from ..schedules import learning_rate_factor, teacher_decay
 from ..tensors import load_tensors, save_tensors
@@ -22,13 +23,20 @@ SCHEMA_VERSION = 2
 
 
 class TrainingState:
-    """Student, teacher (its exponential moving average), pseudo-labeller, method, optimizer and where they stand."""
+    """Student, teacher (its exponential moving average), pseudo-labeller, method, optimizer and where they stand.
+
+    Attributes:
+        step: number of steps done.
+        best_dice: mean validation Dice of the best model so far.
+        before: validation Dice by class name of the model from which the training goes on; None: there is none.
+    """
 
     def __init__(self, config: TrainConfig, architecture: Architecture, device: Device) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.step = 0
         self.best_dice: float | None = None
+        self.before: dict[str, float | None] | None = None
         student = place(CoraNet(architecture), device)
         self.method: Method = METHODS[config.training.method](architecture, config.training)
         place(self.method.auxiliary, device)
@@ -62,12 +70,24 @@ class TrainingState:
             group["lr"] = training.learning_rate * factor
         return training.learning_rate * factor
 
+    def begin_with(self, model: ModelPackage) -> None:
+        """Start student, teacher and pseudo-labeller from the weights of a model of the same architecture.
+
+        Further networks of a method start from nothing: a second student must not be a copy of the first.
+
+        Raises:
+            ModelError: the weights are missing, damaged, or of another network.
+        """
+        model.load_weights(self.networks.student)
+        for network in (self.networks.teacher, self.networks.labeller):
+            network.load_state_dict(self.networks.student.state_dict())
+
     @torch.no_grad()
     def update_teacher(self) -> None:
         """Move the teacher towards the student; refresh the pseudo-labeller where that is due."""
         student, teacher, labeller = self.networks
         old, new = list(teacher.state_dict().values()), list(student.state_dict().values())
-        decay = teacher_decay(self.step, self.config.training.teacher_decay)
+        decay = self._teacher_decay()
         get_ema_multi_avg_fn(decay)(*([one for one in many if one.is_floating_point()] for many in (old, new)), 0)
         for of_teacher, of_student in zip(old, new, strict=True):
             if not of_teacher.is_floating_point():
@@ -83,7 +103,14 @@ class TrainingState:
         """
         content = {name: part.state_dict() for name, part in self._stateful().items()}
         save_tensors(
-            path, {"schema_version": SCHEMA_VERSION, "step": self.step, "best_dice": self.best_dice, **content}
+            path,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "step": self.step,
+                "best_dice": self.best_dice,
+                "before": self.before,
+                **content,
+            },
         )
 
     def load(self, path: Path) -> None:
@@ -100,6 +127,7 @@ class TrainingState:
                 part.load_state_dict(content[name])
             self.step = int(content["step"])
             self.best_dice = content["best_dice"]
+            self.before = content.get("before")
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise JobError(f"the checkpoint '{path}' belongs to another configuration; start a new job.") from error
 
@@ -115,6 +143,11 @@ class TrainingState:
         if self.networks.labeller is self.networks.teacher:
             del parts["labeller"]
         return parts
+
+    def _teacher_decay(self) -> float:
+        """A mean that begins with the first student forgets the random start; what a model knows is to be kept."""
+        training = self.config.training
+        return training.teacher_decay if training.initial_model else teacher_decay(self.step, training.teacher_decay)
 
     def _labeller_is_due(self) -> bool:
         since = self.step - self.config.training.pretraining_steps

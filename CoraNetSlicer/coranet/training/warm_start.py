@@ -1,0 +1,75 @@
+"""A training that goes on from an earlier model: what it takes from it, and the history that its model tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..config import TrainConfig
+from ..errors import DataError
+from ..job import Datalist, Label, PredictionFiles, RegionList, Review
+from ..model_package import ModelPackage
+
+# Of a model's card, what later models tell of it.
+_TOLD = ("created", "steps", "trained_on", "validation_dice", "reviewed_regions")
+
+
+def initial_model(config: TrainConfig) -> ModelPackage | None:
+    """The model from which a training goes on; None: it starts from random weights.
+
+    Raises:
+        ModelError: there is no finished model, or its card is damaged.
+    """
+    chosen = config.training.initial_model
+    return ModelPackage.read(chosen) if chosen else None
+
+
+def with_labels_of(initial: ModelPackage, datalist: Datalist) -> Datalist:
+    """The cases with the labels of the model, with its colours.
+
+    Raises:
+        DataError: their values or names are others, so that the network's classes would mean something else.
+    """
+    theirs, ours = (
+        [(label.value, label.name) for label in labels] for labels in (initial.labels, datalist.labels)
+    )  # fmt: skip
+    if theirs != ours:
+        raise DataError(
+            f"the model '{initial.folder}' has the labels {_in_words(initial.labels)}, the datalist names "
+            f"{_in_words(datalist.labels)}; give the datalist those of the model, or start without "
+            "training.initial_model."
+        )
+    return replace(datalist, labels=initial.labels)
+
+
+def history_after(initial: ModelPackage | None) -> tuple[dict[str, Any], ...]:
+    """The models from which a training comes, oldest first, as `ModelCard.history` reads them."""
+    if initial is None:
+        return ()
+    return (*(initial.card.get("history") or ()), {key: initial.card.get(key) for key in _TOLD})
+
+
+def reviewed_regions(datalist: Datalist) -> int | None:
+    """How many decisions on regions stand behind the labels that are known in part; None: nobody knows.
+
+    They are counted in the reviews beside the masks.
+
+    Raises:
+        JobError: a review or its list of regions is damaged.
+    """
+    folders = {Path(case.known).parent for case in datalist.cases if case.known}
+    counts = [count for count in map(_decisions, sorted(folders)) if count is not None]
+    return sum(counts) if counts else None
+
+
+def _decisions(folder: Path) -> int | None:
+    files = PredictionFiles(folder)
+    if not (files.regions.is_file() and files.review.is_file()):
+        return None
+    return len(Review.read(files.review, RegionList.read(files.regions)).decisions)
+
+
+def _in_words(labels: Sequence[Label]) -> str:
+    return ", ".join(f"{label.value} ({label.name})" for label in labels)

@@ -9,7 +9,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from coranet.config import SegmentConfig
-from coranet.job import Case, Datalist, Job, JobKind, Role
+from coranet.job import Case, Datalist, Job, JobKind, PredictionFiles, RegionList, Role
+from coranet.prediction import Prediction
+from coranet.regions.finding import RegionRule, find_regions
+from coranet.volume import read_grid
 
 SIZE_IJK = (18, 24, 14)
 SPACING_MM = (0.9, 0.7, 2.5)
@@ -68,3 +71,14 @@ def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None
     content = {"schema_version": 1, "case": CASE_ID, "image": str(image), "labels": LABELS, "uncertain_ml": 1.0}
     prediction.result.write_text(json.dumps(content), encoding="utf-8")
     return job
+
+
+def write_regions(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> RegionList:
+    """The uncertain regions of a case as the engine writes them; of the synthetic heads about a dozen."""
+    heads = heads or synthetic_heads()
+    names = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
+    prediction = Prediction(*(heads[name] for name in names))
+    found = find_regions(CASE_ID, prediction, read_grid(files.segmentation), 0.0, RegionRule(largest_share=0.15))
+    found.list.write(files.regions)
+    write_image(found.region_map, files.region_map)
+    return found.list

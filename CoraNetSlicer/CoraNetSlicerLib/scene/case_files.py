@@ -44,23 +44,33 @@ class CaseFiles:
 
     def write_label(self, name: str, label: np.ndarray, grid: Any) -> str:
         """Write a label map (k, j, i) on the grid of a volume node; returns the path as the datalist has it."""
-        return self._write(_label_node(label, grid), self._job.labels_folder / f"{name}.nrrd", compressed=True)
+        return self._write(label_node(label, grid), self._job.labels_folder / f"{name}.nrrd", compressed=True)
 
     def _write(self, node: Any, path: Path, compressed: bool) -> str:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(path.parent, error) from error
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(str(path))
-        storage.SetUseCompression(compressed)
         self._written.append(path)
-        if not storage.WriteData(node) or not path.is_file():
-            raise StorageError(f"'{path}' could not be written; check free space and that you may write to the folder.")
+        write_volume(node, path, compressed)
         return path.relative_to(self._job.folder).as_posix()
 
 
-def _label_node(array: np.ndarray, volume: Any) -> Any:
+def write_volume(node: Any, path: Path, compressed: bool) -> None:
+    """Write the voxels of a volume node.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    storage.SetUseCompression(compressed)
+    if not storage.WriteData(node) or not path.is_file():
+        raise StorageError(f"'{path}' could not be written; check free space and that you may write to the folder.")
+
+
+def label_node(array: np.ndarray, volume: Any) -> Any:
+    """A label map (k, j, i), uint8 or uint16, on the grid of a volume node; outside of any scene."""
     image = vtkImageData()
     image.SetDimensions(*reversed(array.shape))
     kind = VTK_UNSIGNED_CHAR if array.dtype == np.uint8 else VTK_UNSIGNED_SHORT

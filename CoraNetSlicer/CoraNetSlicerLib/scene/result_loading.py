@@ -21,7 +21,7 @@ from .images import LabelCheck, UnitRangeCheck, read_image, require_grid_of, vox
 from .nrrd_pieces import NrrdPieces
 from .overlays import show_prediction
 from .result_nodes import ResultNodes
-from .results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
+from .results import FOLDER_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 
@@ -79,6 +79,7 @@ class ResultLoading:
         yield from self._read_surfaces(labels)
         nodes = ResultNodes(self._context, self._volume, _case_key(self._prediction.folder))
         yield from nodes.fill(self._images, labels, self._surfaces)
+        nodes.segmentation.SetAttribute(FOLDER_ATTRIBUTE, str(self._prediction.folder.absolute()))
         warnings = tuple(_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
         loaded = LoadedPrediction(
             self._volume, nodes.segmentation, nodes.overlays, nodes.uncertainty, labels, result, warnings

@@ -14,6 +14,7 @@ from .context import SceneContext
 from .results import (
     PART_ATTRIBUTE,
     PREDICTION_ATTRIBUTE,
+    REVIEWED_ATTRIBUTE,
     UNCERTAIN_COLOR,
     UNCERTAIN_SEGMENT,
     VOLUME_REFERENCE,
@@ -126,6 +127,7 @@ class ResultNodes:
             node.CreateDefaultDisplayNodes()
         if node_class == "vtkMRMLSegmentationNode":
             node.GetSegmentation().RemoveAllSegments()
+            node.RemoveAttribute(REVIEWED_ATTRIBUTE)
             node.SetReferenceImageGeometryParameterFromVolumeNode(self._volume)
         node.SetAndObserveTransformNodeID(self._volume.GetTransformNodeID())
         self._place_under_volume(node)

@@ -9,7 +9,7 @@ from typing import Any
 import slicer
 from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
 
-from coranet.job import Case, Job, Label
+from coranet.job import Case, Job, Label, PredictionFiles
 
 from .context import SceneContext
 from .images import read_image
@@ -17,6 +17,10 @@ from .images import read_image
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
 PREDICTION_ATTRIBUTE = "CoraNetSlicer.Prediction"
 PART_ATTRIBUTE = "CoraNetSlicer.PredictionPart"
+# Where the files of a result lie; the other marks hold names, this a path of the machine that loaded it.
+FOLDER_ATTRIBUTE = "CoraNetSlicer.PredictionFolder"
+# On a result whose voxels are those of the review that the scene keeps; goes when the result is loaded anew.
+REVIEWED_ATTRIBUTE = "CoraNetSlicer.Reviewed"
 VOLUME_REFERENCE = "CoraNetSlicer.Volume"
 UNCERTAINTY_COLORS = "CoraNet uncertainty colors"
 UNCERTAIN_SEGMENT = "uncertain"
@@ -77,6 +81,26 @@ def has_results(scene: Any, job: Job, case_id: str) -> bool:
     key = case_key(job, case_id)
     segmentations = nodes_of_class(scene, "vtkMRMLSegmentationNode")
     return any(node.GetAttribute(PREDICTION_ATTRIBUTE) == key for node in segmentations)
+
+
+def find_prediction_files(segmentation_node: Any, jobs_folder: Optional[Path] = None) -> Optional[PredictionFiles]:
+    """The files of a result in the scene: where they were when it was loaded, else among the jobs of a folder.
+
+    Args:
+        segmentation_node: of the result.
+        jobs_folder: holds jobs; None: look nowhere else.
+
+    Returns:
+        None if they are not there, such as on another computer.
+    """
+    folder = segmentation_node.GetAttribute(FOLDER_ATTRIBUTE)
+    if folder and PredictionFiles(Path(folder)).result.is_file():
+        return PredictionFiles(Path(folder))
+    job_name, _, case_id = str(segmentation_node.GetAttribute(PREDICTION_ATTRIBUTE) or "").partition("/")
+    if jobs_folder is None or not case_id or not Job.exists(jobs_folder / job_name):
+        return None
+    files = Job.open(jobs_folder / job_name).prediction(case_id)
+    return files if files.result.is_file() else None
 
 
 def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:

@@ -94,6 +94,13 @@ def drop_surface(node: Any, identifier: str) -> None:
         node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, _place_holder())
 
 
+def add_without_surface(node: Any, segment: Any, identifier: str) -> None:
+    """Add a segment that is not drawn in 3D; Slicer would make a surface of it, here and now, if others have one."""
+    if node.GetSegmentation().ContainsRepresentation(_CLOSED_SURFACE):
+        segment.AddRepresentation(_CLOSED_SURFACE, _place_holder())
+    node.GetSegmentation().AddSegment(segment, identifier)
+
+
 def _surface(node: Any, identifier: str) -> Any:
     segment = node.GetSegmentation().GetSegment(identifier)
     return segment.GetRepresentation(_CLOSED_SURFACE) if segment is not None else None

@@ -1,0 +1,51 @@
+"""Volumes of the classes while a review goes on: what is decided is no longer in doubt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import numpy as np
+
+from coranet.job import Label
+
+from .class_volumes import ClassVolume
+from .region_voxels import RegionVoxels
+
+
+def narrowed_volumes(
+    volumes: Sequence[ClassVolume],
+    labels: Sequence[Label],
+    decided: Sequence[tuple[RegionVoxels, np.ndarray]],
+    volume_node: Any,
+) -> list[ClassVolume]:
+    """The volume of each class with its bracket, decided regions counting as what they are now.
+
+    Args:
+        volumes: of the classes before the first decision.
+        labels: the classes, in the same order.
+        decided: the decided regions, each with the label values that its voxels have now, flat.
+        volume_node: gives the size of a voxel.
+    """
+    voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
+    return [_narrowed(volume, label.value, decided, voxel_ml) for volume, label in zip(volumes, labels)]
+
+
+def _narrowed(
+    volume: ClassVolume, value: int, decided: Sequence[tuple[RegionVoxels, np.ndarray]], voxel_ml: float
+) -> ClassVolume:
+    def after(ml: Optional[float], head: str) -> Optional[float]:
+        if ml is None:
+            return None
+        more = sum(_count(now, value) - _count(voxels.labels[head], value) for voxels, now in decided)
+        return ml + more * voxel_ml
+
+    return ClassVolume(
+        volume.name, after(volume.ml, "keep"), after(volume.conservative_ml, "conservative"),
+        after(volume.radical_ml, "radical"),
+    )  # fmt: skip
+
+
+def _count(values: np.ndarray, value: int) -> int:
+    return int(np.count_nonzero(values == value))

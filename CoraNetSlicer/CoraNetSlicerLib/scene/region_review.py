@@ -1,0 +1,289 @@
+"""The review of one result: a worklist of its uncertain regions, decided one by one, over the scene."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from coranet.errors import DataError
+from coranet.job import Choice, Decision, PredictionFiles, RegionList, Review
+
+from .class_volumes import ClassVolume
+from .context import SceneContext
+from .region_brackets import narrowed_volumes
+from .region_editing import RegionEditing
+from .region_view import RegionPlace, region_place, show_in_cameras, show_in_slices
+from .region_worklist import progress_text, status_text, structure_text
+from .results import LoadedPrediction, segment_id
+from .review_history import ReviewHistory, ReviewStep
+from .review_state import ReviewState
+
+
+class RegionReview:
+    """Decides about the uncertain regions of a result, and never touches a voxel outside of the one in question.
+
+    Regions, decisions and a table of both are in the scene and saved with it; they are enough to go on. The decisions
+    are also written beside the case's files, as review.json. One RegionReview for a result at a time.
+
+    Example:
+        >>> review = RegionReview(context, loaded, files)
+        >>> review.decide(1, Choice.RADICAL, author="Ada")
+        >>> review.progress
+        '1 of 23 reviewed, 14 % of the uncertain volume cleared'
+        >>> review.undo()
+        1
+
+    Attributes:
+        changed: sent after each change of decisions, voxels, or what is being edited.
+        loaded: the result.
+        files: of the case; None where they are not.
+        regions: what is known of the regions.
+        review: the decisions.
+        warnings: what the user should know, in sentences.
+    """
+
+    def __init__(
+        self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles] = None
+    ) -> None:
+        """Take up the review that the scene keeps, else that of the files, else begin one.
+
+        Args:
+            context: the scene.
+            loaded: the result.
+            files: of the case; None: the scene alone.
+
+        Raises:
+            DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
+            JobError: what the scene or a file says of the review is damaged.
+        """
+        if loaded.volume is None:
+            raise DataError(
+                f"the volume of '{loaded.segmentation.GetName()}' is not in the scene; load the result anew."
+            )
+        self._editing = RegionEditing(context, loaded)
+        self._state = ReviewState(context, loaded, files)
+        self._history = ReviewHistory()
+        self.loaded, self.files = loaded, self._state.files
+        self.changed, self.warnings = self._state.changed, self._state.warnings
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    @property
+    def regions(self) -> RegionList:
+        """What is known of the regions, in the order of their numbers 1, 2, ..."""
+        return self._state.regions
+
+    @property
+    def review(self) -> Review:
+        """The decisions."""
+        return self._state.review
+
+    @property
+    def worklist(self) -> Any:
+        """VtkMRMLTableNode with a row for each region; see region_worklist.COLUMNS."""
+        return self._state.worklist
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it still goes with its nodes: not so once the result was loaded anew or left the scene."""
+        return self._state.is_current
+
+    @property
+    def progress(self) -> str:
+        """How far the review is, such as "7 of 23 reviewed, 81 % of the uncertain volume cleared"."""
+        return progress_text(self.review, self.regions)
+
+    def structure(self, number: int) -> str:
+        """Which classes are in question, such as "Pancreas" or "Pancreas or Tumor"."""
+        return structure_text(self.regions.region(number), self.loaded.labels)
+
+    def status(self, number: int) -> str:
+        """What has become of a region, in words."""
+        decision = self.decision(number)
+        return status_text(decision.choice if decision else None)
+
+    def decision(self, number: int) -> Optional[Decision]:
+        """The decision on a region; None if there is none yet."""
+        return self.review.decisions.get(self.regions.region(number).number)
+
+    def next_open(self, after: int = 0) -> Optional[int]:
+        """The first region after a number that is not decided, else the first of all; None if all are."""
+        open_ones = [one.number for one in self.regions.regions if one.number not in self.review.decisions]
+        return next((one for one in open_ones if one > after), next(iter(open_ones), None))
+
+    def brackets(self) -> list[ClassVolume]:
+        """Volume of each class with its bracket, in which decided regions count as what they are now."""
+        decided = []
+        for number in self.review.decisions:
+            voxels = self._state.voxels(number)
+            decided.append((voxels, self._state.layers.read_labels(voxels.box, self.loaded.labels)))
+        return narrowed_volumes(self._state.volumes, self.loaded.labels, decided, self.loaded.volume)
+
+    # -- deciding ----------------------------------------------------------------------------------------------------
+
+    def decide(self, number: int, choice: Union[None, str, Choice], author: str = "") -> None:
+        """Give a region what was decided; a step that `undo` takes back.
+
+        Args:
+            number: of the region.
+            choice: conservative, radical, or keep: what the result named when the review began. None: the decision is
+                taken back, with what the result named.
+            author: who decides.
+
+        Raises:
+            DataError: there is no such region or choice, or a region is being edited.
+            StorageError: review.json could not be written; the decision stays, in the scene.
+        """
+        self._require_no_edit()
+        chosen = _choice(choice)
+        voxels = self._state.voxels(number)
+        before = self._state.layers.read(voxels.box)
+        self._state.paint(number, voxels.labels[(chosen or Choice.KEEP).value])
+        self._note(number, Decision(chosen, author, time.time()) if chosen else None, before)
+
+    def undo(self) -> Optional[int]:
+        """Take the last step back: exactly the voxels of its region, and its decision.
+
+        Returns:
+            The number of the region; None if there is nothing to take back.
+
+        Raises:
+            DataError, StorageError: as of `decide`.
+        """
+        return self._step(back=True)
+
+    def redo(self) -> Optional[int]:
+        """Take the last `undo` back; returns and raises as it does."""
+        return self._step(back=False)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return self.edited is None and self._history.peek(back=True) is not None
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an `undo` to take back."""
+        return self.edited is None and self._history.peek(back=False) is not None
+
+    def trust_certain(self, trusts: bool) -> None:
+        """Say whether what is certain counts as truth, too, when the case is promoted.
+
+        Raises:
+            StorageError: as of `decide`.
+        """
+        self._state.set_review(replace(self.review, trusts_certain=bool(trusts)))
+
+    # -- editing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def edited(self) -> Optional[int]:
+        """The number of the region that is being edited; None if none is."""
+        return self._editing.number
+
+    def begin_edit(self, number: int) -> Any:
+        """Prepare the Segment Editor to paint in a region, and nowhere else.
+
+        Returns:
+            The scene's vtkMRMLSegmentEditorNode.
+
+        Raises:
+            DataError: there is no such region, or one is being edited already.
+        """
+        region = self.regions.region(number)
+        self._require_no_edit()
+        value = region.radical or region.conservative
+        label = next(one for one in self.loaded.labels if one.value == value)
+        editor = self._editing.begin(number, self._state.voxels(number).box, segment_id(label))
+        self.changed.send()
+        return editor
+
+    def end_edit(self, accept: bool, author: str = "") -> int:
+        """End the edit: what was painted in the region is kept as a decision, or taken back.
+
+        Args:
+            accept: keep it.
+            author: who has edited.
+
+        Returns:
+            How many voxels outside of the region had been changed nevertheless, and were put back.
+
+        Raises:
+            DataError: no region is being edited.
+            StorageError: as of `decide`.
+        """
+        if self.edited is None:
+            raise DataError("no region is being edited; begin with one.")
+        number = self.edited
+        box = self._state.voxels(number).box
+        painted = self._editing.end()
+        if accept:
+            before = self._state.layers.read(box)
+            self._state.layers.write(box, painted.members)
+            self._note(number, Decision(Choice.EDITED, author, time.time()), before)
+        else:
+            self.changed.send()
+        return painted.outside_voxels
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def place(self, number: int) -> RegionPlace:
+        """Where a region is in the world."""
+        return region_place(self.regions.region(number), self.loaded.volume)
+
+    def show(self, number: int, slice_nodes: Iterable[Any] = (), camera_nodes: Iterable[Any] = ()) -> RegionPlace:
+        """Bring a region into view.
+
+        Args:
+            number: of the region.
+            slice_nodes: vtkMRMLSliceNode of each view.
+            camera_nodes: vtkMRMLCameraNode of each view.
+
+        Returns:
+            Where it is.
+        """
+        place = self.place(number)
+        show_in_slices(place, slice_nodes)
+        show_in_cameras(place, camera_nodes)
+        return place
+
+    # -- how it is done ----------------------------------------------------------------------------------------------
+
+    def read_steps(self) -> Iterator[None]:
+        """Read the voxels of the regions in steps of milliseconds; not needed: else they are read when asked for.
+
+        Raises:
+            DataError: a file is missing, or does not fit.
+        """
+        return self._state.read_steps()
+
+    def _note(self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray]) -> None:
+        after = self._state.layers.read(self._state.voxels(number).box)
+        self._history.add(ReviewStep.of(number, (self.decision(number), decision), before, after))
+        self._state.set_decision(number, decision)
+
+    def _step(self, back: bool) -> Optional[int]:
+        self._require_no_edit()
+        step = self._history.peek(back)
+        if step is None:
+            return None
+        self._state.layers.write(self._state.voxels(step.number).box, step.members(back))
+        self._history.move(back)
+        self._state.set_decision(step.number, step.decision(back))
+        return step.number
+
+    def _require_no_edit(self) -> None:
+        if self.edited is not None:
+            raise DataError(f"region {self.edited} is being edited; keep or discard the edit first.")
+
+
+def _choice(choice: Union[None, str, Choice]) -> Optional[Choice]:
+    allowed = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
+    if choice is None or choice in allowed:
+        return None if choice is None else Choice(choice)
+    names = ", ".join(f"'{one.value}'" for one in allowed)
+    raise DataError(f"a region can be given {names}, got {str(choice)!r}; to paint in it, begin an edit.")

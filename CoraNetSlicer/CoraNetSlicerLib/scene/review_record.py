@@ -1,0 +1,121 @@
+"""What the scene keeps of a review, so that it can be gone on with where the files of the case are not: see docs.
+
+A hidden text node has the regions and their voxels; the decisions are an attribute of it, because they change often.
+A table node shows both to people; it is written, never read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Optional
+
+import slicer
+
+from coranet.errors import JobError
+from coranet.job import RegionList, Review
+
+from ..translation import _
+from .class_volumes import ClassVolume
+from .context import SceneContext
+from .region_voxels import RegionVoxels
+from .region_worklist import fill_worklist
+from .results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIBUTE, LoadedPrediction
+
+WORKLIST_REFERENCE = "CoraNetSlicer.Worklist"
+RECORD_REFERENCE = "CoraNetSlicer.Review"
+DECISIONS_ATTRIBUTE = "CoraNetSlicer.Decisions"
+
+
+@dataclass(frozen=True)
+class KeptReview:
+    """A review as the scene keeps it.
+
+    Attributes:
+        regions: of the case.
+        review: the decisions.
+        voxels: by number of the region; empty while they are not read.
+        volumes: of the classes, before the first decision; empty while they are not counted.
+    """
+
+    regions: RegionList
+    review: Review
+    voxels: Mapping[int, RegionVoxels] = field(default_factory=dict)
+    volumes: Sequence[ClassVolume] = ()
+
+    @staticmethod
+    def of(regions: RegionList) -> KeptReview:
+        """A review of regions of which nothing else is known yet."""
+        return KeptReview(regions, Review.of(regions))
+
+
+class ReviewRecord:
+    """Reads and writes what the scene keeps of the review of one result."""
+
+    def __init__(self, context: SceneContext, loaded: LoadedPrediction) -> None:
+        """Take the result; nothing is made before something is written."""
+        self._context = context
+        self._loaded = loaded
+
+    @property
+    def worklist(self) -> Any:
+        """VtkMRMLTableNode with a row for each region; None before the first `write`."""
+        return self._loaded.segmentation.GetNodeReference(WORKLIST_REFERENCE)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the voxels of the result are those of the review: not so once it was loaded anew."""
+        return bool(self._loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE)) and self._node is not None
+
+    def read(self) -> Optional[KeptReview]:
+        """The review that belongs to the voxels of the result; None if there is none.
+
+        Raises:
+            JobError: it is damaged.
+        """
+        if not self.is_current:
+            return None
+        try:
+            content = json.loads(self._node.GetText())
+            regions = RegionList.from_dict(content["regions"], "the scene")
+            decisions = json.loads(self._node.GetAttribute(DECISIONS_ATTRIBUTE))
+            voxels = {int(number): RegionVoxels.from_dict(one) for number, one in content["voxels"].items()}
+            volumes = tuple(ClassVolume(**one) for one in content["volumes"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise JobError(f"the review in the scene cannot be read ({error}); load the result anew.") from error
+        return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, volumes)
+
+    def write(self, kept: KeptReview) -> None:
+        """Keep regions, voxels and decisions."""
+        voxels = {str(number): one.to_dict() for number, one in kept.voxels.items()}
+        volumes = [asdict(one) for one in kept.volumes]
+        content = {"regions": kept.regions.to_dict(), "voxels": voxels, "volumes": volumes}
+        node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
+        node.SetHideFromEditors(True)
+        # In the scene's own file: no file of its own that can be forgotten.
+        node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeNever)
+        node.SetText(json.dumps(content))
+        if self.worklist is None:
+            self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet regions"))
+        self._loaded.segmentation.SetAttribute(REVIEWED_ATTRIBUTE, repr(kept.regions.created))
+        self.write_review(kept.review, kept.regions)
+
+    def write_review(self, review: Review, regions: RegionList) -> None:
+        """Keep decisions, after the first `write`."""
+        self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(review.to_dict()))
+        if self.worklist is not None:
+            fill_worklist(self.worklist, review, regions, self._loaded.labels)
+
+    @property
+    def _node(self) -> Any:
+        return self._loaded.segmentation.GetNodeReference(RECORD_REFERENCE)
+
+    def _make(self, node_class: str, part: str, reference: str, suffix: str) -> Any:
+        segmentation = self._loaded.segmentation
+        name = self._context.scene.GenerateUniqueName(f"{self._loaded.volume.GetName()} {suffix}")
+        node = self._context.scene.AddNewNodeByClass(node_class, name)
+        node.SetAttribute(PART_ATTRIBUTE, part)
+        node.SetAttribute(PREDICTION_ATTRIBUTE, segmentation.GetAttribute(PREDICTION_ATTRIBUTE))
+        segmentation.SetNodeReferenceID(reference, node.GetID())
+        return node

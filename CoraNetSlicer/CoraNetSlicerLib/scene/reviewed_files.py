@@ -1,0 +1,101 @@
+"""A reviewed result as files that a training learns from: what each voxel is, and of which voxels this is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coranet.errors import DataError
+from coranet.job import PredictionFiles
+from coranet.job.files import atomic_path
+
+from .case_files import label_node, write_volume
+from .label_files import label_type
+from .region_voxels import RegionVoxels, read_label_map
+from .results import LoadedPrediction, segment_id
+from .segment_layers import SegmentLayers
+
+
+def write_reviewed(loaded: LoadedPrediction, path: Path) -> None:
+    """Write the label values of a result as it is now, on the volume's own grid.
+
+    Raises:
+        DataError: two classes overlap, or lie on another grid.
+        StorageError: it could not be written.
+    """
+    _write(result_labels(loaded), loaded, path)
+
+
+def write_known(loaded: LoadedPrediction, known: np.ndarray, path: Path) -> None:
+    """Write where a label map is truth.
+
+    Args:
+        loaded: the result.
+        known: bool, (k, j, i).
+        path: of the file.
+
+    Raises:
+        StorageError: it could not be written.
+    """
+    _write(known.astype(np.uint8), loaded, path)
+
+
+def result_labels(loaded: LoadedPrediction) -> np.ndarray:
+    """The label values of a result as it is now: uint8 (uint16 for values above 255), (k, j, i).
+
+    Raises:
+        DataError: two classes overlap, or lie on another grid.
+    """
+    layers = SegmentLayers(loaded.segmentation, loaded.volume)
+    values = {segment_id(label): label.value for label in loaded.labels}
+    painted = layers.paint(values, label_type(loaded.labels))
+    for label in loaded.labels:
+        own = layers.paint({segment_id(label): 1}, np.uint8).view(bool)
+        others = painted[own]
+        if (others != label.value).any():
+            other = next(one.name for one in loaded.labels if one.value in others[others != label.value])
+            raise DataError(
+                f"'{label.name}' and '{other}' of '{loaded.segmentation.GetName()}' overlap; give each voxel to one of "
+                "them."
+            )
+    return painted
+
+
+def known_voxels(
+    loaded: LoadedPrediction, decided: Iterable[RegionVoxels], files: PredictionFiles, trusts_certain: bool
+) -> np.ndarray:
+    """Where the label values of a reviewed result are truth: bool, (k, j, i).
+
+    Args:
+        loaded: the result.
+        decided: the decided regions.
+        files: of the case.
+        trusts_certain: whether what is certain counts, too: where both heads name one label and no other comes close.
+
+    Raises:
+        DataError: a file that is needed is missing or lies on another grid.
+    """
+    known = _certain(loaded, files) if trusts_certain else np.zeros(_size(loaded), bool)
+    for voxels in decided:
+        first, mask = voxels.box.first_kji, voxels.box.mask
+        known[tuple(slice(begin, begin + length) for begin, length in zip(first, mask.shape))][mask] = True
+    return known
+
+
+def _certain(loaded: LoadedPrediction, files: PredictionFiles) -> np.ndarray:
+    paths = (files.uncertain, files.conservative, files.radical)
+    uncertain, conservative, radical = (read_label_map(path, loaded.volume) for path in paths)
+    return np.asarray((uncertain == 0) & (conservative == radical))
+
+
+def _size(loaded: LoadedPrediction) -> Sequence[int]:
+    return tuple(reversed(loaded.volume.GetImageData().GetDimensions()))
+
+
+def _write(array: np.ndarray, loaded: LoadedPrediction, path: Path) -> None:
+    node: Any = label_node(array, loaded.volume)
+    with atomic_path(path) as temporary:
+        write_volume(node, temporary, compressed=True)

@@ -155,7 +155,13 @@ def test_distributed_the_gradients_are_the_same(name, a_process_group):
 KNOWN = torch.rand(2, *TINY.patch_size_kji, generator=torch.Generator().manual_seed(8)) < 0.3
 
 
-def losses_and_gradients(name: str, student: nn.Module | None = None, pretrain: bool = False, **changed):
+def losses_and_gradients(
+    name: str,
+    student: nn.Module | None = None,
+    pretrain: bool = False,
+    undecided: torch.Tensor | None = None,
+    **changed,
+):
     """Of a step with another labeled batch; the gradients of every trained network."""
     method, networks = prepared(name)
     if student is not None:
@@ -165,7 +171,8 @@ def losses_and_gradients(name: str, student: nn.Module | None = None, pretrain: 
     if pretrain:
         losses = method.pretrain(networks, labeled._replace(**changed))
     else:
-        losses = method.self_train(networks, labeled._replace(**changed), unlabeled._replace(mixing=MIXING), 1.0)
+        unlabeled = unlabeled._replace(mixing=MIXING, undecided=undecided)
+        losses = method.self_train(networks, labeled._replace(**changed), unlabeled, 1.0)
     losses.total.backward()
     return losses, [*gradients(networks.student).values(), *gradients(method.auxiliary).values()]
 
@@ -220,3 +227,40 @@ def test_the_supervised_loss_is_that_of_a_loop_over_the_known_voxels(name):
     dice = 1 - sum(2 * overlap[kind] / size[kind] for kind in (1, 2)) / 2
     expected = (sum(total / weight for total, weight in zip(sums, weights, strict=True)) + dice) / 4
     assert losses.supervised.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_undecided_everywhere_is_unlabeled_as_ever(name):
+    plain, masked = losses_and_gradients(name), losses_and_gradients(name, undecided=torch.ones_like(KNOWN))
+    torch.testing.assert_close(masked[0].total, plain[0].total)
+    for one, other in zip(masked[1], plain[1], strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_all_is_decided_no_teacher_speaks(name):
+    losses, found = losses_and_gradients(name, undecided=torch.zeros_like(KNOWN))
+    assert all(not part for part in (losses.certain, losses.uncertain) if part is not None)
+    assert losses.pseudo_labels is None or not losses.pseudo_labels.any()
+    assert all(gradient is None or gradient.isfinite().all() for gradient in found)
+
+
+# The discriminator looks at whole patches, and the worst perturbation is that of a whole patch.
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"advnet", "vat"}))
+def test_what_is_decided_of_an_unlabeled_patch_has_no_influence(name):
+    totals = []
+    for change in (0.0, 3.0):
+        method, _ = prepared(name)
+        if name == "umct":
+            method.auxiliary["partner"] = VoxelHeads(3, seed=4)
+        student, teacher, labeller = (VoxelHeads(3, seed) for seed in range(3))
+        labeled, unlabeled = batches_of(shape=TINY.patch_size_kji)
+        there = change * KNOWN.unsqueeze(1)
+        views = {"student_images": unlabeled.student_images + there, "teacher_images": unlabeled.teacher_images + there}
+        torch.manual_seed(4)
+        losses = method.self_train(
+            Networks(student, teacher, labeller), labeled, unlabeled._replace(**views, undecided=~KNOWN), 1.0
+        )
+        totals.append((losses.total, losses.certain, losses.uncertain, losses.uncertain_share))
+    for one, other in zip(*totals, strict=True):
+        assert one is other is None or one.item() == pytest.approx(other.item(), rel=1e-5)

@@ -245,3 +245,18 @@ def test_whole_cases_are_cut_as_if_the_mask_had_never_been_thought_of():
     plain, masked = (sampler(config=LIVELY, foreground_share=1.0).labeled(some, 3, range(6)) for some in (cases, ones))
     assert torch.equal(masked.labels[:, :1], plain.labels) and (masked.labels[:, 1] == 1).all()
     assert torch.equal(masked.images, plain.images)
+
+
+def test_of_unlabeled_patches_what_is_known_comes_along_and_nothing_else_changes():
+    cases = [a_partial_case(shape=(4, 16, 5)), a_prepared_case(name="u", labeled=False)]
+    plain = [replace(case, known=None) for case in cases]
+    cuts, without = (sampler().unlabeled(some, 2, range(12)) for some in (cases, plain))
+    assert without.labels is None and torch.equal(cuts.images, without.images)
+    for image, (known,) in zip(cuts.images[:, 0], cuts.labels, strict=True):
+        inside = image > PADDING
+        assert not known[~inside].any()
+        if not inside.all():  # the partial case is the small one
+            at = image[inside].long().numpy()
+            np.testing.assert_array_equal(known[inside].numpy(), cases[0].known.ravel()[at])
+        else:
+            assert not known.any()

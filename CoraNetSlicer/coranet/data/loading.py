@@ -86,13 +86,14 @@ class Loader:
     def unlabeled(self, step: int) -> UnlabeledBatch:
         """The unlabeled batch of a step."""
         with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
-            cuts, images, _ = self._moved(self._cuts(1, step))
-            images, _ = self._sampler.augmentation.spatial.apply(images, None, _maps(cuts))
+            cuts, images, known = self._moved(self._cuts(1, step))
+            images, known = self._sampler.augmentation.spatial.apply(images, known, _maps(cuts))
             student = self._for_student(images, cuts)
             deviations = [self._sampler.teacher_noise] * len(cuts.changes)
             teacher = add_noise(images, deviations, [change.teacher_noise_seed for change in cuts.changes])
             mixing = self._sampler.mixing(step, *(self._shard.numbers(size) for size in self.batch_sizes))
-            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), mixing)
+            undecided = None if known is None else (known[:, 0] == 0).to(self._device.torch_device)
+            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), mixing, undecided)
 
     def close(self) -> None:
         """End the thread; waits for the patches that it is cutting."""

@@ -43,11 +43,13 @@ class UnlabeledBatch(NamedTuple):
         teacher_images: the same geometric view with a little noise of its own.
         mixing: which boxes the student's patches exchange, counted over the labeled and then the unlabeled ones; None:
             none.
+        undecided: (B, D, H, W), bool, where nobody has decided on a label; None: everywhere.
     """
 
     student_images: Tensor
     teacher_images: Tensor
     mixing: Mixing | None = None
+    undecided: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ class Cuts:
 
     Attributes:
         images: (B, 1, *source_size), float16, or float32 if the prepared scans are.
-        labels: (B, 1, *source_size), uint8, class indices; where labels are known in part (B, 2, *source_size), the
-            second is 1 where they are; None if there are none.
+        labels: uint8; of labeled patches (B, 1, *source_size), class indices, and where labels are known in part
+            (B, 2, *source_size), the second 1 where they are. Of unlabeled ones (B, 1, *source_size), 1 where a label
+            is known; None if none is.
         changes: one for each patch.
     """
 
@@ -102,7 +105,7 @@ class PatchSampler:
             pinned: whether to put them into memory from which a graphics card copies by itself.
         """
         images = self._room(cases, len(numbers), pinned)
-        maps = 2 if any(case.known is not None for case in cases) else 1
+        maps = 2 if _is_partial(cases) else 1
         labels = torch.empty((len(numbers), maps, *images.shape[2:]), dtype=torch.uint8, pin_memory=pinned)
         changes = []
         for index, number in enumerate(numbers):
@@ -113,21 +116,24 @@ class PatchSampler:
             _crop(cast(Array, case.labels), start, 0, labels[index, 0].numpy())
             if maps > 1:
                 # Outside of a scan there is background, which is known.
-                _crop(_known(case), start, 1, labels[index, 1].numpy())
+                _crop(_known(case, 1), start, 1, labels[index, 1].numpy())
             changes.append(self.augmentation.draw(random))
         return Cuts(images, labels, tuple(changes))
 
     def unlabeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
-        """Patches of a step without labels, from anywhere; see `labeled`."""
+        """Patches of a step without labels, or with labels known in part, from anywhere; see `labeled`."""
         images = self._room(cases, len(numbers), pinned)
+        known = torch.empty(images.shape, dtype=torch.uint8, pin_memory=pinned) if _is_partial(cases) else None
         changes = []
         for index, number in enumerate(numbers):
             random = self._stream(_UNLABELED, step, number)
             case = cases[int(random.integers(len(cases)))]
             start = self._start(case, _anywhere(case.image.shape, random))
             _crop(case.image, start, case.padding, images[index, 0].numpy())
+            if known is not None:
+                _crop(_known(case, 0), start, 0, known[index, 0].numpy())
             changes.append(self.augmentation.draw(random))
-        return Cuts(images, None, tuple(changes))
+        return Cuts(images, known, tuple(changes))
 
     def mixing(self, step: int, labeled: range, unlabeled: range) -> Mixing | None:
         """Which boxes are exchanged in a step of self-training; None: none.
@@ -180,8 +186,13 @@ class PatchSampler:
         return start
 
 
-def _known(case: PreparedCase) -> Array:
-    return np.broadcast_to(np.uint8(1), case.image.shape) if case.known is None else case.known
+def _is_partial(cases: Sequence[PreparedCase]) -> bool:
+    return any(case.known is not None for case in cases)
+
+
+def _known(case: PreparedCase, otherwise: int) -> Array:
+    """Where labels are known; of a case that is labeled or unlabeled as a whole, the same everywhere."""
+    return np.broadcast_to(np.uint8(otherwise), case.image.shape) if case.known is None else case.known
 
 
 def _anywhere(shape: tuple[int, ...], random: np.random.Generator) -> Array:

@@ -12,7 +12,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, HeadLogits
 from ..uncertainty import named_classes
 from .discriminator import Discriminator
-from .method import Method, Networks, StepLosses, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, among, flagged_share, mean_where, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
 
 # Hung et al. weigh against a full cross-entropy, of which our supervised loss holds a quarter.
@@ -50,8 +50,9 @@ class AdversarialMethod(Method):
         """See `Method.self_train`."""
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         pseudo_labels, is_trusted = self._trusted_labels(networks, unlabeled)
+        teaches = among(is_trusted, unlabeled.undecided)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels, is_trusted.float())
+        pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels, teaches.float())
         adversarial = ADVERSARIAL_WEIGHT_LABELED * self._adversarial_loss(on_labeled.segmentation)
         on_unlabeled_loss = self.config.certain_weight * pseudo + ADVERSARIAL_WEIGHT_UNLABELED * self._adversarial_loss(
             on_unlabeled.segmentation
@@ -61,9 +62,9 @@ class AdversarialMethod(Method):
             supervised + adversarial + ramp_up * on_unlabeled_loss + discriminator,
             supervised.detach(),
             certain=pseudo.detach(),
-            uncertain_share=1.0 - is_trusted.float().mean(),
+            uncertain_share=flagged_share(is_trusted, unlabeled.undecided),
             labels=named_classes(on_labeled.segmentation.detach()),
-            pseudo_labels=pseudo_labels * is_trusted,
+            pseudo_labels=pseudo_labels * teaches,
         )
 
     def _adversarial_loss(self, logits: Tensor) -> Tensor:
@@ -94,8 +95,3 @@ class AdversarialMethod(Method):
         said: HeadLogits = networks.labeller(unlabeled.teacher_images)
         confidence = self.auxiliary["discriminator"](said.segmentation.float().softmax(1)).sigmoid()
         return named_classes(said.segmentation), confidence > TRUSTED
-
-
-def mean_where(known: Tensor | None, values: Tensor) -> Tensor:
-    """Mean of (B, D, H, W) over the voxels that are known; None: over all. Of nothing it is 0."""
-    return values.mean() if known is None else (values * known).sum() / known.sum().clamp_min(1)

@@ -9,7 +9,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
 from ..uncertainty import certain_region, named_classes
-from .method import Method, Networks, StepLosses, heads_loss, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, among, flagged_share, heads_loss, student_logits, supervised_loss
 
 
 class CoraNetMethod(Method):
@@ -31,18 +31,19 @@ class CoraNetMethod(Method):
             is_certain = certain_region(labeller.conservative, labeller.radical, config.certain_caution)
             pseudo_labels = named_classes(labeller.segmentation)
         supervised = supervised_loss(on_labeled, labeled, config.misclassification_cost)
-        mask = None if config.certain_mask == "none" else is_certain
+        undecided = unlabeled.undecided
+        mask = undecided if config.certain_mask == "none" else among(is_certain, undecided)
         certain = heads_loss(on_unlabeled, pseudo_labels, config.misclassification_cost, mask)
-        uncertain = teacher_loss(on_unlabeled, averaged, ~is_certain)
+        uncertain = teacher_loss(on_unlabeled, averaged, among(~is_certain, undecided))
         weighted = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
         return StepLosses(
             supervised + ramp_up * weighted,
             supervised.detach(),
             certain.detach(),
             uncertain.detach(),
-            1.0 - is_certain.float().mean(),
+            flagged_share(is_certain, undecided),
             named_classes(on_labeled.segmentation.detach()),
-            pseudo_labels * is_certain,
+            pseudo_labels * among(is_certain, undecided),
         )
 
 

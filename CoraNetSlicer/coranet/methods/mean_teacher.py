@@ -8,7 +8,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
-from .method import Method, Networks, StepLosses, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, among, student_logits, supervised_loss
 
 # `consistency_weight` is the 0.1 of mean teachers for segmentation (Yu et al. 2019), beside a full cross-entropy. A
 # mean over all voxels, most of which agree, is small: where the student says 0.5 and the teacher 0.7, a weight of 0.1
@@ -34,7 +34,9 @@ class MeanTeacherMethod(Method):
             said: HeadLogits = networks.teacher(unlabeled.teacher_images)
             target = said.segmentation.float().softmax(1)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        consistency = consistency_loss(on_unlabeled.segmentation, target, torch.ones_like(target[:, 0]))
+        consistency = consistency_loss(
+            on_unlabeled.segmentation, target, among(torch.ones_like(target[:, 0]), unlabeled.undecided)
+        )
         weight = CONSISTENCY_SCALE * self.config.consistency_weight
         return StepLosses(
             supervised + ramp_up * weight * consistency,

@@ -13,7 +13,7 @@ from ..networks import HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import dropout_switched_on, entropy
 from .mean_teacher import CONSISTENCY_SCALE
-from .method import Method, Networks, StepLosses, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, among, flagged_share, student_logits, supervised_loss
 
 PASSES = 8  # T in the paper
 # No gradients are kept, so two copies of the unlabeled patches need no more memory than the student's own pass.
@@ -40,13 +40,13 @@ class UncertaintyAwareMeanTeacherMethod(Method):
             doubt = entropy(mean_probability(networks.teacher, unlabeled.teacher_images))
             is_sure = doubt < entropy_threshold(probability.shape[1], ramp_up)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        consistency = consistency_loss(on_unlabeled.segmentation, probability, is_sure)
+        consistency = consistency_loss(on_unlabeled.segmentation, probability, among(is_sure, unlabeled.undecided))
         weight = CONSISTENCY_SCALE * self.config.consistency_weight
         return StepLosses(
             supervised + ramp_up * weight * consistency,
             supervised.detach(),
             uncertain=consistency.detach(),
-            uncertain_share=1.0 - is_sure.float().mean(),
+            uncertain_share=flagged_share(is_sure, unlabeled.undecided),
             labels=named_classes(on_labeled.segmentation.detach()),
         )
 

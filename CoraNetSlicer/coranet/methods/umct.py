@@ -12,7 +12,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, CoraNet, HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import entropy
-from .method import Method, Networks, StepLosses, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, among, mean_where, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
 
 _IMAGE_AXES = (-3, -2, -1)
@@ -52,15 +52,16 @@ class CoTrainingMethod(Method):
         of_partner = supervised_loss(their_labeled, labeled, cost)
         ours, our_confidence = labels_and_confidence(our_unlabeled.segmentation)
         theirs, their_confidence = labels_and_confidence(their_unlabeled.segmentation)
-        learned = pseudo_label_loss(our_unlabeled.segmentation, theirs, their_confidence)
-        taught = pseudo_label_loss(their_unlabeled.segmentation, ours, our_confidence)
+        undecided = unlabeled.undecided
+        learned = pseudo_label_loss(our_unlabeled.segmentation, theirs, among(their_confidence, undecided))
+        taught = pseudo_label_loss(their_unlabeled.segmentation, ours, among(our_confidence, undecided))
         return StepLosses(
             supervised + of_partner + ramp_up * self.config.certain_weight * (learned + taught),
             supervised.detach(),
             certain=learned.detach(),
-            uncertain_share=1.0 - their_confidence.mean(),
+            uncertain_share=1.0 - mean_where(undecided, their_confidence),
             labels=named_classes(our_labeled.segmentation.detach()),
-            pseudo_labels=theirs,
+            pseudo_labels=among(theirs, undecided),
         )
 
 

@@ -12,7 +12,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import leaving_no_trace
-from .method import Method, Networks, StepLosses, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, mean_where, student_logits, supervised_loss
 
 # The paper weighs the smoothness 1 against a full cross-entropy, of which our supervised loss holds a quarter;
 # with the default consistency_weight of 0.1 the product is that quarter.
@@ -38,7 +38,7 @@ class VirtualAdversarialMethod(Method):
         # The unlabeled half serves batch normalization alone, so that all methods' statistics are of both.
         on_labeled, _ = student_logits(networks.student, labeled, unlabeled)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        smoothness = smoothness_loss(networks.student, unlabeled.student_images)
+        smoothness = smoothness_loss(networks.student, unlabeled.student_images, unlabeled.undecided)
         weight = SMOOTHNESS_SCALE * self.config.consistency_weight
         return StepLosses(
             supervised + ramp_up * weight * smoothness,
@@ -48,13 +48,14 @@ class VirtualAdversarialMethod(Method):
         )
 
 
-def smoothness_loss(network: nn.Module, images: Tensor) -> Tensor:
+def smoothness_loss(network: nn.Module, images: Tensor, undecided: Tensor | None = None) -> Tensor:
     """Divergence of the segmentation head's answers to patches and to their worst perturbation (LDS).
 
     Args:
         network: in training mode; neither its running statistics nor its parameters' gradients are touched before
             the result is differentiated.
         images: (B, 1, D, H, W), float32.
+        undecided: (B, D, H, W), bool, where the answers are compared; None: everywhere.
 
     Returns:
         Scalar, at least 0.
@@ -63,7 +64,7 @@ def smoothness_loss(network: nn.Module, images: Tensor) -> Tensor:
         with torch.no_grad():
             clean = _segmentation(network, images).log_softmax(1)
         perturbation = adversarial_perturbation(network, images, clean)
-        return divergence(clean, _segmentation(network, images + perturbation).log_softmax(1))
+        return divergence(clean, _segmentation(network, images + perturbation).log_softmax(1), undecided)
 
 
 def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) -> Tensor:
@@ -83,9 +84,9 @@ def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) 
     return EPSILON * unit_size(gradient)
 
 
-def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Mean over the voxels of KL(p || q); both (B, K, D, H, W), natural logarithms of probabilities."""
-    return (log_p.exp() * (log_p - log_q)).sum(1).mean()
+def divergence(log_p: Tensor, log_q: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean over the voxels of a mask of KL(p || q); both (B, K, D, H, W), natural logarithms of probabilities."""
+    return mean_where(mask, (log_p.exp() * (log_p - log_q)).sum(1))
 
 
 def unit_size(patches: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
 from .errors import ConfigError, CoraNetError, DataError, JobCancelled, JobError, PackageError
 from .experiments.command import add_experiment_command
 from .installation import add_install_command
+from .quality.command import add_report_command
 from .regions.command import add_regions_command
 from .setting_words import overrides
 
@@ -27,7 +28,7 @@ _EXAMPLES = """examples:
   coranet phantom scans
   coranet train scans/dataset.json --output job --preset quick
   coranet segment scan.nrrd dicom_folder --model job --output results
-  coranet regions results
+  coranet report results
   coranet evaluate scans/dataset.json --model job --output scores
   coranet experiment scans/dataset.json --methods supervised,coranet --output comparison --preset quick
 """
@@ -229,6 +230,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_job_commands(commands)
     add_experiment_command(commands)
     add_regions_command(commands)
+    add_report_command(commands)
     doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
     doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(command=_doctor)

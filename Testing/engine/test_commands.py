@@ -13,7 +13,7 @@ from small_jobs import call
 from coranet import __version__, cli
 from coranet.volume import read_image, read_label_map
 
-COMMANDS = ("train", "segment", "evaluate", "experiment", "run", "regions", "doctor", "phantom")
+COMMANDS = ("train", "segment", "evaluate", "experiment", "run", "regions", "report", "doctor", "phantom")
 
 
 def test_a_phantom_set_is_written_and_its_place_told(awkward_path, capsys):

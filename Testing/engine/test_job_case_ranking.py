@@ -38,8 +38,8 @@ def test_the_share_of_a_structure_is_that_of_the_regions_in_which_it_is_in_quest
     assert told.shares == {"pancreas": pytest.approx(0.14), "tumour": pytest.approx(0.45)}
     assert told.share == pytest.approx((0.14 + 0.45) / 2)
     assert told.uncertain_ml == pytest.approx(14.5)
-    assert (told.regions, told.reviewed, told.large_ml, told.large_regions) == (4, 0, 1.0, 3)
-    assert told.reason == "45 % of the predicted tumour is uncertain; 3 regions over 1 mL"
+    assert (told.regions, told.reviewed, told.large_ml, told.large_regions) == (4, 0, 2.0, 2)
+    assert told.reason == "45 % of the predicted tumour is uncertain; 2 regions over 2 mL"
 
 
 def test_without_regions_it_is_the_width_of_the_bracket(a_case):
@@ -55,7 +55,7 @@ def test_what_is_decided_does_not_count(a_case):
     Review.of(regions).with_decision(1, Choice.KEEP).with_decision(3, Choice.RADICAL).write(files.review)
     told = case_uncertainty(files)
     assert told.shares == {"pancreas": pytest.approx(0.04), "tumour": 0.0}
-    assert told.reason == "4 % of the predicted pancreas is uncertain; 1 region over 1 mL; 2 of 3 reviewed"
+    assert told.reason == "4 % of the predicted pancreas is uncertain; 1 region over 2 mL; 2 of 3 reviewed"
 
 
 def test_when_all_is_decided_nothing_is_uncertain(a_case):
@@ -77,6 +77,14 @@ def test_of_a_case_in_which_nothing_was_found_that_is_told(a_case):
     told = case_uncertainty(a_case("a", [], (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
     assert told.share == 0.0
     assert told.reason == "no pancreas and no tumour was found; no region over 1 mL"
+
+
+@pytest.mark.parametrize(
+    ("largest", "large"), [(2.0, 1.0), (3.9, 1.0), (4.0, 2.0), (9.9, 2.0), (10.1, 5.0), (0.25, 0.1), (0.013, 0.005)]
+)
+def test_a_large_region_is_more_than_about_half_of_the_largest(a_case, largest, large):
+    told = case_uncertainty(a_case("a", [(largest, (0, 1)), (large, (0, 1))]))
+    assert (told.large_ml, told.large_regions) == (large, 1)
 
 
 def test_the_most_uncertain_case_comes_first_and_all_are_measured_alike(a_case):

@@ -83,18 +83,18 @@ def _draw(image_path: Path, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[
         if difference:
             raise DataError(f"'{path}' lies on another grid than '{image_path}' ({difference}); train anew.")
         regions.append(orientation.to_canonical(snapshot.voxels))
-    axis = _axis_across(spacing)
+    axis = axis_across(spacing)
     index = _fullest_slice(np.maximum.reduce(regions), axis)
     flat = [np.take(voxels, index, axis) for voxels in (scan, *regions)]
     if axis != 0:
         flat = [voxels[::-1] for voxels in flat]  # superior is up
     in_plane = [spacing[other] for other in range(3) if other != axis]
     window = _window(np.maximum.reduce(flat[1:]))
-    gray = _gray(scan, flat[0][window])
-    return [_enlarged(_overlaid(gray, region[window]), in_plane) for region in flat[1:]]
+    gray = gray_levels(scan, flat[0][window])
+    return [enlarged(_overlaid(gray, region[window]), in_plane) for region in flat[1:]]
 
 
-def _axis_across(spacing_spl: Sequence[float]) -> int:
+def axis_across(spacing_spl: Sequence[float]) -> int:
     """Where the spacing is longest; of equal ones the first, from foot to head."""
     longest = max(spacing_spl)
     return next(axis for axis, spacing in enumerate(spacing_spl) if spacing > 0.95 * longest)
@@ -119,7 +119,8 @@ def _window(region: npt.NDArray[Any]) -> tuple[slice, slice]:
     return around(rows), around(columns)
 
 
-def _gray(scan: npt.NDArray[Any], part: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def gray_levels(scan: npt.NDArray[Any], part: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Part of a scan in grey, (rows, columns, 3) from 0 to 255, between the 1st and the 99th percentile of `scan`."""
     low, high = np.percentile(scan, (1, 99))
     share = np.clip((part - low) / max(float(high - low), 1e-6), 0, 1)
     return np.repeat((255 * share)[..., None], 3, axis=2).astype(np.float32)
@@ -137,8 +138,8 @@ def _overlaid(gray: npt.NDArray[np.float32], region: npt.NDArray[Any]) -> npt.ND
     return overlaid
 
 
-def _enlarged(pixels: npt.NDArray[np.uint8], spacing_mm: Sequence[float]) -> npt.NDArray[np.uint8]:
-    """Square pixels of equal size in millimetres, repeated where they are few."""
+def enlarged(pixels: npt.NDArray[Any], spacing_mm: Sequence[float]) -> npt.NDArray[Any]:
+    """Square pixels of equal size in millimetres, repeated where they are few; (rows, columns) or with colours."""
     size_mm = [count * spacing for count, spacing in zip(pixels.shape[:2], spacing_mm, strict=True)]
     scale = _LONGEST_SIDE_PIXELS / max(size_mm)
     counts = [max(1, round(size * scale)) for size in size_mm]
@@ -146,5 +147,5 @@ def _enlarged(pixels: npt.NDArray[np.uint8], spacing_mm: Sequence[float]) -> npt
         ((np.arange(wanted) + 0.5) * there / wanted).astype(int)
         for wanted, there in zip(counts, pixels.shape[:2], strict=True)
     )
-    enlarged: npt.NDArray[np.uint8] = pixels[np.ix_(rows, columns)]
-    return enlarged
+    repeated: npt.NDArray[Any] = pixels[np.ix_(rows, columns)]
+    return repeated

@@ -27,7 +27,7 @@ class CaseUncertainty:
             radical head gives it, in [0, 1]; None where no head finds any of it.
         uncertain_ml: volume of all undecided regions; without regions, of the uncertain region.
         regions, reviewed: how many regions there are, and how many of them are decided; None where none were made.
-        large_ml, large_regions: how many undecided regions have more than `large_ml`, a power of ten.
+        large_ml, large_regions: how many undecided regions have more than `large_ml`, about half of the largest.
         reason: the same in words, for example "14 % of the predicted pancreas is uncertain; 3 regions over 1 mL".
     """
 
@@ -68,8 +68,12 @@ def case_uncertainty(files: PredictionFiles) -> CaseUncertainty:
 
 
 def _large_ml(largest_ml: float) -> float:
-    """The power of ten that the largest region exceeds or reaches, so that some regions are large."""
-    return 10.0 ** math.floor(math.log10(largest_ml)) if largest_ml > 0 else 1.0
+    """Half of the largest region, rounded down to 1, 2 or 5 times a power of ten: some are large, but not all."""
+    if largest_ml <= 0:
+        return 1.0
+    power = math.floor(math.log10(largest_ml / 2))
+    digit = max((step for step in (1, 2, 5) if step <= largest_ml / 2 / 10.0**power), default=1)
+    return float(f"{digit}e{power}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The console and batch API: train, segment, come back to a job, see its results. Names are in Slicer's camelCase."""
+"""The console and batch API: train, segment, come back to a job, see its results. Names are in Slicer's camelCase.
+
+What concerns uncertain regions (review, improve a model) is in review_console.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from .jobs.arguments import train_config as trainConfig
 from .jobs.handle import JobHandle, Ticker
 from .jobs.listing import JobListing, JobSummary
 from .jobs.runner import JobRunner
+from .review_console import ReviewConsole
 from .sample_data import load_phantom
 from .scene.context import SceneContext
 from .scene.export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
@@ -26,7 +30,7 @@ from .scene.results import LoadedPrediction, find_or_load_volume
 from .scene.training_plot import TrainingPlot
 
 
-class CoraNetLogic:
+class CoraNetLogic(ReviewConsole):
     """Everything the module does, without a window.
 
     Example:
@@ -53,6 +57,7 @@ class CoraNetLogic:
             makeTicker: makes what polls a running job; None: jobs are polled only by `wait()` and `poll()`.
             processEvents: keeps the application alive while `wait()` blocks.
         """
+        super().__init__()
         self.context = context
         self.jobsFolder = Path(jobsFolder).expanduser() if jobsFolder else Path.home() / "CoraNetSlicer" / "jobs"
         self._runner = runner or JobRunner(Interpreter.of_this_process())

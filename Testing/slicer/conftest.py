@@ -17,8 +17,12 @@ from scene_builders import (
     add_volume,
     rotated_ijk_to_ras,
 )
+from synthetic_predictions import CASE_ID, write_regions, write_segmented_job
 
 from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.scene.region_review import RegionReview
+from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.scene.results import find_or_load_volume
 
 
 @pytest.fixture
@@ -72,3 +76,30 @@ def a_folder_with_spaces_and_accents(tmp_path) -> Path:
     folder = tmp_path / "Jürgen's jobs – 例"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def a_segmented_job(tmp_path):
+    """A finished segmentation of one case, with its uncertain regions."""
+    job = write_segmented_job(tmp_path / "segment 1")
+    write_regions(job.prediction(CASE_ID))
+    return job
+
+
+@pytest.fixture
+def its_files(a_segmented_job):
+    """The files of that case."""
+    return a_segmented_job.prediction(CASE_ID)
+
+
+@pytest.fixture
+def a_result(context, a_segmented_job, its_files):
+    """The result of that case in the scene."""
+    volume = find_or_load_volume(context, a_segmented_job, a_segmented_job.read_datalist().cases[0])
+    return load_prediction(context, its_files, volume)
+
+
+@pytest.fixture
+def review(context, a_result, its_files):
+    """The review of that result; nothing is decided yet."""
+    return RegionReview(context, a_result, its_files)

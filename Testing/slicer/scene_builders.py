@@ -11,6 +11,8 @@ from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.scene.results import segment_id
+from CoraNetSlicerLib.scene.segment_layers import SegmentLayers
 
 MODULE_FOLDER = Path(__file__).resolve().parents[2] / "CoraNetSlicer"
 SHAPE_KJI = (14, 20, 26)
@@ -69,6 +71,12 @@ def add_volume(context: SceneContext, name: str, array_kji: np.ndarray, matrix: 
     node.SetIJKToRASMatrix(vtk_matrix(matrix))
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def labels_of(loaded) -> np.ndarray:
+    """What a result names now, (k, j, i)."""
+    values = {segment_id(label): label.value for label in loaded.labels}
+    return SegmentLayers(loaded.segmentation, loaded.volume).paint(values, np.uint16)
 
 
 def box(shape_kji, k: slice, j: slice, i: slice) -> np.ndarray:

@@ -10,9 +10,6 @@ import SimpleITK as sitk
 
 from coranet.config import SegmentConfig
 from coranet.job import Case, Datalist, Job, JobKind, PredictionFiles, RegionList, Role
-from coranet.prediction import Prediction
-from coranet.regions.finding import RegionRule, find_regions
-from coranet.volume import read_grid
 
 SIZE_IJK = (18, 24, 14)
 SPACING_MM = (0.9, 0.7, 2.5)
@@ -75,6 +72,11 @@ def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None
 
 def write_regions(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> RegionList:
     """The uncertain regions of a case as the engine writes them; of the synthetic heads about a dozen."""
+    # Here, because they need torch, which few tests of the Slicer side do.
+    from coranet.prediction import Prediction
+    from coranet.regions.finding import RegionRule, find_regions
+    from coranet.volume import read_grid
+
     heads = heads or synthetic_heads()
     names = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
     prediction = Prediction(*(heads[name] for name in names))

@@ -12,8 +12,10 @@ import numpy as np
 from coranet.errors import DataError
 from coranet.job import Choice, Decision, PredictionFiles, RegionList, Review
 
+from ..jobs.improvement import PromotedCase
 from .class_volumes import ClassVolume
 from .context import SceneContext
+from .promotion import promote_case
 from .region_brackets import narrowed_volumes
 from .region_editing import RegionEditing
 from .region_view import RegionPlace, region_place, show_in_cameras, show_in_slices
@@ -170,13 +172,20 @@ class RegionReview:
         """Whether there is an `undo` to take back."""
         return self.edited is None and self._history.peek(back=False) is not None
 
-    def trust_certain(self, trusts: bool) -> None:
-        """Say whether what is certain counts as truth, too, when the case is promoted.
+    def promote(self, trust_certain: Optional[bool] = None) -> PromotedCase:
+        """Write what a training learns from: reviewed.nrrd, and known.nrrd, 1 where it is truth.
+
+        Args:
+            trust_certain: whether what is certain counts as truth, too; None: as it was said before, else not.
 
         Raises:
-            StorageError: as of `decide`.
+            DataError: nothing is decided, the files of the case are not there, or a region is being edited.
+            StorageError: a file could not be written.
         """
-        self._state.set_review(replace(self.review, trusts_certain=bool(trusts)))
+        self._require_no_edit()
+        if trust_certain is not None:
+            self._state.set_review(replace(self.review, trusts_certain=bool(trust_certain)))
+        return promote_case(self._state)
 
     # -- editing -----------------------------------------------------------------------------------------------------
 

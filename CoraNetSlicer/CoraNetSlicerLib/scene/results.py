@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import slicer
 from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
@@ -73,7 +73,7 @@ def case_key(job: Job, case_id: str) -> str:
 def find_volume(scene: Any, job: Job, case: Case) -> Any:
     """The volume node in the scene that is a case of a job; None if there is none."""
     key = case_key(job, case.id)
-    return next((node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if key in _case_keys(node)), None)
+    return next((node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if key in case_keys(node)), None)
 
 
 def has_results(scene: Any, job: Job, case_id: str) -> bool:
@@ -123,12 +123,13 @@ def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
 
 def mark_as_case(volume_node: Any, key: str) -> None:
     """Note on a volume that it is the case `key`, "<job folder>/<case id>"; it may be a case of several jobs."""
-    keys = _case_keys(volume_node)
+    keys = case_keys(volume_node)
     if key not in keys:
         volume_node.SetAttribute(CASE_ATTRIBUTE, _BETWEEN_KEYS.join([*keys, key]))
 
 
-def _case_keys(volume_node: Any) -> list[str]:
+def case_keys(volume_node: Any) -> list[str]:
+    """Of which jobs a volume is which case: "<job folder>/<case id>" of each."""
     attribute = volume_node.GetAttribute(CASE_ATTRIBUTE)
     return attribute.split(_BETWEEN_KEYS) if attribute else []
 

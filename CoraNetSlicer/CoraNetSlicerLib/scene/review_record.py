@@ -96,16 +96,17 @@ class ReviewRecord:
         # In the scene's own file: no file of its own that can be forgotten.
         node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeNever)
         node.SetText(json.dumps(content))
-        if self.worklist is None:
-            self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet regions"))
         self._loaded.segmentation.SetAttribute(REVIEWED_ATTRIBUTE, repr(kept.regions.created))
-        self.write_review(kept.review, kept.regions)
+        self.write_review(kept)
 
-    def write_review(self, review: Review, regions: RegionList) -> None:
-        """Keep decisions, after the first `write`."""
-        self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(review.to_dict()))
-        if self.worklist is not None:
-            fill_worklist(self.worklist, review, regions, self._loaded.labels)
+    def write_review(self, kept: KeptReview) -> None:
+        """Keep decisions; what a person has deleted is made anew."""
+        if self._node is None:
+            self.write(kept)
+            return
+        self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(kept.review.to_dict()))
+        table = self.worklist or self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet regions"))
+        fill_worklist(table, kept.review, kept.regions, self._loaded.labels)
 
     @property
     def _node(self) -> Any:

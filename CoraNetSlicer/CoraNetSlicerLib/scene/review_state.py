@@ -142,7 +142,7 @@ class ReviewState:
     def set_review(self, review: Review) -> None:
         """Keep another review of the same regions; raises as `set_decision`."""
         self._kept = replace(self._kept, review=review)
-        self._record.write_review(review, self.regions)
+        self._record.write_review(self._kept)
         self.changed.send()
         if self.files is None:
             return

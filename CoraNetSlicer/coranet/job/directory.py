@@ -268,7 +268,8 @@ class Job:
     @property
     def own_paths(self) -> tuple[Path, ...]:
         """All that a job may write, job.json first, but the exported images and labels, which the datalist names."""
-        made = ("cache", "checkpoints", "snapshots", "model") if self.kind is JobKind.TRAIN else ("predictions",)
+        of_training = ("cache", "checkpoints", "snapshots", "model", "reviewed")
+        made = of_training if self.kind is JobKind.TRAIN else ("predictions",)
         files = (self._job_path, self._config_path, self._datalist_path, self._process_path, self._cancel_path)
         told = (self.events_path, self.log_path, self.metrics_path, self.metrics_table_path)
         return (*files, *told, *(self.folder / name for name in made))
@@ -280,6 +281,10 @@ class Job:
     def prediction(self, case_id: str) -> PredictionFiles:
         """The files of one case's results."""
         return PredictionFiles(self.prediction_folder(case_id))
+
+    def reviewed(self, case_id: str) -> PredictionFiles:
+        """What a person has decided on a case, kept by a training that learns from it."""
+        return PredictionFiles(self.folder / "reviewed" / case_id)
 
     @property
     def _predictions_folder(self) -> Path:

@@ -1,0 +1,245 @@
+"""A new training that goes on from a model: the cases of the one before, and those that were reviewed since."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Optional
+
+from coranet.config import DEFAULT_PRESET, TrainConfig
+from coranet.errors import ConfigError, DataError, ModelError, storage_error
+from coranet.job import (
+    Case,
+    Datalist,
+    Job,
+    JobKind,
+    Label,
+    ModelCard,
+    PredictionFiles,
+    Role,
+    image_name,
+    read_image_header,
+    unique_case_names,
+)
+
+from .arguments import AnyJob, TrainSettings, train_config
+from .handle import JobHandle
+
+_INITIAL_MODEL = "training.initial_model"
+
+
+@dataclass(frozen=True)
+class PromotedCase:
+    """A reviewed case, as a training takes it.
+
+    Attributes:
+        name: of the case.
+        image: path of the scan.
+        files: where the label map (`reviewed`) and the mask of what is truth in it (`known`) lie.
+        labels: the classes.
+        keys: "<job folder>/<case id>" for each job in which its volume is a case.
+        regions: how many are decided.
+    """
+
+    name: str
+    image: str
+    files: PredictionFiles
+    labels: tuple[Label, ...]
+    keys: tuple[str, ...]
+    regions: int
+
+
+def find_training(model: AnyJob) -> Optional[Job]:
+    """The training that made a model; None if it is not there any more, such as where the model was copied.
+
+    Args:
+        model: the training (its handle or folder), or a model's folder.
+
+    Raises:
+        ModelError: it is a segmentation.
+        JobError: the job is damaged.
+    """
+    if isinstance(model, (JobHandle, Job)):
+        job: Optional[Job] = model.job if isinstance(model, JobHandle) else model
+    else:
+        folder = Path(model).expanduser().absolute()
+        found = next((one for one in (folder, folder.parent) if Job.exists(one)), None)
+        job = Job.open(found) if found is not None else None
+    if job is not None and job.kind is not JobKind.TRAIN:
+        raise ModelError(f"'{job.folder}' is a segmentation, expected a training; choose the one that made its model.")
+    return job
+
+
+def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConfig:
+    """The configuration of a training that goes on from a model: as the one before, unless `settings` say otherwise.
+
+    Args:
+        model: as of `find_training`.
+        settings: as of `train`; a dictionary without "preset" changes single settings of the training before.
+
+    Raises:
+        ModelError: there is no finished model.
+        ConfigError: an unknown preset or setting, or a value out of range.
+    """
+    training = find_training(model)
+    folder = training.folder if training is not None else Path(str(model)).expanduser().absolute()
+    card = ModelCard.read(folder)
+    is_change = settings is None or (isinstance(settings, Mapping) and "preset" not in settings)
+    if not is_change:
+        config = train_config(settings)
+    elif training is not None:
+        config = training.read_config().with_overrides(settings or {})
+    else:
+        config = _config_of_card(card).with_overrides(settings or {})
+    return config.with_overrides({_INITIAL_MODEL: str(card.folder)})
+
+
+def require_training(model: AnyJob) -> Job:
+    """The training that made a model.
+
+    Raises:
+        ModelError: it is not there any more, so that nobody knows its cases; or it is a segmentation.
+    """
+    training = find_training(model)
+    if training is None:
+        raise ModelError(
+            f"the training that made the model '{model}' is not there any more, and with it its labeled cases; give "
+            "them: improve(model, cases, labeled=[(volume, segmentation), ...])."
+        )
+    return training
+
+
+def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_name: str = "") -> Datalist:
+    """The cases of a training and reviewed ones; who was unlabeled is a training case, known in part, from now on.
+
+    Args:
+        datalist: of the training, with absolute paths.
+        cases: the reviewed ones.
+        job_name: name of the training's folder, by which volumes know that they are a case of it.
+
+    Raises:
+        DataError: labels differ; a case is given twice, or is one that measures, or is labeled everywhere already.
+    """
+    _require_labels(datalist.labels, cases)
+    kept = {case.id: case for case in datalist.cases}
+    new: list[PromotedCase] = []
+    taken: set[str] = set()
+    for promoted in cases:
+        same = next((case for case in datalist.cases if _is_same(case, promoted, job_name)), None)
+        key = same.id if same is not None else str(Path(promoted.image).resolve())
+        if key in taken:
+            raise DataError(f"the case '{promoted.name}' is given twice; use it once.")
+        taken.add(key)
+        if same is None:
+            new.append(promoted)
+        else:
+            _require_open(same)
+            kept[same.id] = _as_training(same.id, same.image, promoted)
+    names = unique_case_names([*kept, *(one.name for one in new)])[len(kept) :]
+    added = [_as_training(name, one.image, one) for name, one in zip(names, new)]
+    return replace(datalist, cases=(*kept.values(), *added))
+
+
+def take_over_files(job_folder: Path, datalist: Datalist, folders: Iterable[Path]) -> Datalist:
+    """Bring what lies in other jobs into a new one, so that these can be deleted: scans are linked, reviews copied.
+
+    Args:
+        job_folder: of the new job.
+        datalist: its cases, with absolute paths.
+        folders: of the other jobs; what lies elsewhere stays there.
+
+    Returns:
+        The cases with their paths from now on.
+
+    Raises:
+        StorageError: a review could not be copied.
+    """
+    job = Job(Path(job_folder).absolute(), JobKind.TRAIN)
+    owners = [Path(folder).absolute() for folder in folders]
+    return replace(datalist, cases=tuple(_taken_over(case, job, owners) for case in datalist.cases))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _config_of_card(card: ModelCard) -> TrainConfig:
+    with suppress(ConfigError):
+        return TrainConfig.from_preset(card.preset or DEFAULT_PRESET)
+    return TrainConfig.from_preset(DEFAULT_PRESET)
+
+
+def _require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> None:
+    expected = {label.value: label.name for label in labels}
+    for promoted in cases:
+        got = {label.value: label.name for label in promoted.labels}
+        if got != expected:
+            raise DataError(
+                f"the case '{promoted.name}' was segmented with the labels {got}, the training has {expected}; segment "
+                "it with the model that is to be improved."
+            )
+
+
+def _is_same(case: Case, promoted: PromotedCase, job_name: str) -> bool:
+    if f"{job_name}/{case.id}" in promoted.keys or Path(case.image).resolve() == Path(promoted.image).resolve():
+        return True
+    # A scan that was exported twice: known by its name, if its grid does not say otherwise.
+    header = read_image_header(case.image)
+    same_name = case.id == unique_case_names([promoted.name])[0]
+    return same_name and header is not None and header == read_image_header(promoted.image)
+
+
+def _require_open(case: Case) -> None:
+    if case.role in (Role.VALIDATION, Role.TEST):
+        raise DataError(
+            f"'{case.id}' measures how good the model is, so that it must not learn from it; leave it out, or review "
+            "another case."
+        )
+    if case.role is Role.TRAINING and not case.is_partial:
+        raise DataError(f"'{case.id}' has a label everywhere already; leave it out, or review another case.")
+
+
+def _as_training(name: str, image: str, promoted: PromotedCase) -> Case:
+    return Case(name, Role.TRAINING, image, str(promoted.files.reviewed), str(promoted.files.known))
+
+
+def _taken_over(case: Case, job: Job, owners: Sequence[Path]) -> Case:
+    image = _linked(case.image, job.images_folder, case.id, owners)
+    if not case.known:
+        label = _linked(case.label, job.labels_folder, case.id, owners) if case.label else None
+        return replace(case, image=image, label=label)
+    source, target = PredictionFiles(Path(case.known).parent), job.reviewed(case.id)
+    pairs = [(Path(str(case.label)), target.reviewed), (Path(case.known), target.known)]
+    # By these the engine knows how many decisions stand behind the label.
+    pairs += [(source.regions, target.regions), (source.review, target.review)]
+    for path, copy in pairs:
+        _copy(path, copy)
+    label, known = (path.relative_to(job.folder).as_posix() for path in (target.reviewed, target.known))
+    return replace(case, image=image, label=label, known=known)
+
+
+def _linked(path: str, folder: Path, name: str, owners: Sequence[Path]) -> str:
+    """A second name for a file of another job, which costs no space; where that does not work, it stays where it is."""
+    source = Path(path)
+    if not source.is_file() or not any(owner in source.parents for owner in owners):
+        return path
+    target = folder / (name + source.name[len(image_name(source)) :])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.link(source, target)
+    except OSError:
+        return path
+    return target.relative_to(folder.parent).as_posix()
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.is_file():
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise storage_error(target, error) from error

@@ -1,0 +1,123 @@
+"""A region comes into the middle of the views, with room around it, wherever its volume was moved."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import slicer
+from scene_builders import vtk_matrix
+
+from CoraNetSlicerLib.scene.region_view import SMALLEST_DISTANCE_MM, SMALLEST_FIELD_MM, region_place, show_in_slices
+
+
+@pytest.fixture
+def a_slice_node(context):
+    def make(orientation="Axial", pixels=(400, 300), field_mm=(500.0, 375.0)):
+        node = slicer.vtkMRMLSliceNode()
+        node.SetLayoutName("Red" + orientation)
+        slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(context.scene)
+        context.scene.AddNode(node)
+        node.SetOrientation(orientation)
+        node.SetDimensions(*pixels, 1)
+        node.SetFieldOfView(*field_mm, 1.0)
+        return node
+
+    return make
+
+
+def moved_by(context, node):
+    """Rotated and shifted by a transform above it."""
+    angle = np.deg2rad(30)
+    matrix = np.eye(4)
+    matrix[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    matrix[:3, 3] = (100.0, -50.0, 25.0)
+    transform = context.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(vtk_matrix(matrix))
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    return matrix
+
+
+class TestPlace:
+    def test_is_what_the_engine_says_in_lps(self, review):
+        for region in review.regions.regions:
+            lps = np.array(region.center_lps_mm)
+            assert review.place(region.number).center_ras_mm == pytest.approx(lps * (-1, -1, 1), abs=1e-3)
+
+    def test_is_what_the_image_file_says(self, review, its_files):
+        image = sitk.ReadImage(str(its_files.segmentation))
+        region = review.regions.region(2)
+        corners = review.place(2).corners_ras_mm * (-1, -1, 1)
+        inside = [image.TransformPhysicalPointToContinuousIndex([float(x) for x in corner]) for corner in corners]
+        expected = [(first - 0.5, last + 0.5) for first, last in region.bounds_ijk]
+        np.testing.assert_allclose(np.min(inside, axis=0), [one[0] for one in expected], atol=1e-3)
+        np.testing.assert_allclose(np.max(inside, axis=0), [one[1] for one in expected], atol=1e-3)
+
+    def test_follows_a_transform_above_the_volume(self, context, review, a_result):
+        before = np.array([*review.place(1).center_ras_mm, 1.0])
+        matrix = moved_by(context, a_result.volume)
+        assert review.place(1).center_ras_mm == pytest.approx((matrix @ before)[:3])
+
+
+class TestSlices:
+    @pytest.mark.parametrize("orientation", ["Axial", "Coronal", "Sagittal"])
+    def test_the_centre_is_in_the_middle_and_the_box_in_the_field_of_view(self, review, a_slice_node, orientation):
+        node = a_slice_node(orientation)
+        node.SetXYZOrigin(40.0, -30.0, 0.0)
+        place = review.show(1, [node])
+        to_xy = slicer.vtkMRMLSliceNode.GetXYToRAS(node)
+        inverse = np.linalg.inv([[to_xy.GetElement(row, column) for column in range(4)] for row in range(4)])
+        center = inverse @ [*place.center_ras_mm, 1.0]
+        assert center[:3] == pytest.approx((200, 150, 0), abs=1.0)
+        corners = (inverse @ np.c_[place.corners_ras_mm, np.ones(8)].T)[:2]
+        assert corners.min() > 0 and corners[0].max() < 400 and corners[1].max() < 300
+
+    def test_pixels_stay_square_and_the_orientation_stays(self, review, a_slice_node):
+        node = a_slice_node("Coronal")
+        before = [node.GetSliceToRAS().GetElement(row, column) for row in range(3) for column in range(3)]
+        review.show(1, [node])
+        width, height, depth = node.GetFieldOfView()
+        assert width / 400 == pytest.approx(height / 300) and depth == 1.0
+        after = [node.GetSliceToRAS().GetElement(row, column) for row in range(3) for column in range(3)]
+        assert after == pytest.approx(before)
+
+    def test_a_small_region_is_seen_with_what_is_around_it(self, review, a_slice_node):
+        node = a_slice_node()
+        review.show(len(review.regions.regions), [node])
+        assert min(node.GetFieldOfView()[:2]) == pytest.approx(SMALLEST_FIELD_MM)
+
+    def test_a_large_one_fills_a_third(self, review, a_result, a_slice_node):
+        a_result.volume.SetSpacing(*(10 * one for one in a_result.volume.GetSpacing()))
+        place = region_place(review.regions.region(1), a_result.volume)
+        node = a_slice_node(pixels=(300, 300))
+        show_in_slices(place, [node])
+        reach = np.abs(place.corners_ras_mm - np.array(place.center_ras_mm))[:, :2].max()
+        assert node.GetFieldOfView()[0] == pytest.approx(3 * 2 * reach)
+
+    def test_a_view_that_was_never_drawn(self, review, a_slice_node):
+        node = a_slice_node(pixels=(0, 0), field_mm=(200.0, 100.0))
+        review.show(1, [node])
+        width, height, _depth = node.GetFieldOfView()
+        assert width == pytest.approx(2 * height) and height >= SMALLEST_FIELD_MM - 1e-6
+
+
+class TestCameras:
+    def test_look_at_the_region_from_where_they_looked(self, context, review):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        camera.SetFocalPoint(10, 20, 30)
+        camera.SetPosition(10, 520, 30)
+        place = review.show(1, [], [camera])
+        assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
+        away = np.array(camera.GetPosition()) - place.center_ras_mm
+        assert away / np.linalg.norm(away) == pytest.approx((0, 1, 0))
+        assert np.linalg.norm(away) == pytest.approx(SMALLEST_DISTANCE_MM)
+
+    def test_may_keep_their_distance(self, context, review):
+        from CoraNetSlicerLib.scene.region_view import show_in_cameras
+
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        camera.SetFocalPoint(0, 0, 0)
+        camera.SetPosition(0, 300, 400)
+        show_in_cameras(review.place(2), [camera], fit=False)
+        away = np.array(camera.GetPosition()) - review.place(2).center_ras_mm
+        assert away == pytest.approx((0, 300, 400))

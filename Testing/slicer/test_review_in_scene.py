@@ -1,0 +1,154 @@
+"""A review that was saved with its scene goes on, here or where the files of the case are not."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import slicer
+from scene_builders import labels_of
+from scene_bundles import saved_and_reloaded
+from synthetic_predictions import CASE_ID
+
+from coranet.errors import JobError
+from coranet.job import Choice
+from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.scene.region_editing import MASK_SEGMENT
+from CoraNetSlicerLib.scene.region_review import RegionReview
+from CoraNetSlicerLib.scene.region_worklist import COLUMNS
+from CoraNetSlicerLib.scene.results import find_prediction_files
+from CoraNetSlicerLib.scene.results_in_scene import results_in_scene
+from CoraNetSlicerLib.scene.review_record import DECISIONS_ATTRIBUTE, RECORD_REFERENCE, WORKLIST_REFERENCE
+
+
+def column(table, name):
+    return [table.GetCellText(row, COLUMNS.index(name)) for row in range(table.GetNumberOfRows())]
+
+
+class TestWorklist:
+    def test_has_a_row_for_each_region_in_words(self, review):
+        table = review.worklist
+        regions = review.regions.regions
+        assert [table.GetTable().GetColumn(index).GetName() for index in range(6)] == list(COLUMNS)
+        assert column(table, "number") == [str(one.number) for one in regions]
+        assert column(table, "structure") == [review.structure(one.number) for one in regions]
+        volumes = [float(text) for text in column(table, "mL")]
+        assert volumes == pytest.approx([one.volume_ml for one in regions], abs=1e-4)
+        assert set(column(table, "status")) == {"to be reviewed"} and set(column(table, "author")) == {""}
+
+    def test_follows_decisions(self, review):
+        review.decide(2, Choice.CONSERVATIVE, "Ada")
+        assert column(review.worklist, "status")[:3] == ["to be reviewed", "conservative taken", "to be reviewed"]
+        assert column(review.worklist, "author")[1] == "Ada"
+        review.undo()
+        assert column(review.worklist, "status")[1] == "to be reviewed"
+
+    def test_belongs_to_the_result(self, review, a_result):
+        assert a_result.segmentation.GetNodeReference(WORKLIST_REFERENCE) is review.worklist
+
+    def test_what_a_person_has_deleted_comes_back_with_the_next_change(self, context, review, a_result):
+        review.decide(1, Choice.KEEP)
+        for node in (review.worklist, a_result.segmentation.GetNodeReference(RECORD_REFERENCE)):
+            context.scene.RemoveNode(node)
+        review.decide(2, Choice.KEEP)
+        assert column(review.worklist, "status")[:2] == ["result kept", "result kept"]
+        assert RegionReview(context, a_result, None).review == review.review
+
+
+@pytest.fixture
+def decided(review):
+    review.decide(1, Choice.RADICAL, 'Jürgen; "x" <&>')
+    review.decide(3, Choice.CONSERVATIVE, "Bo")
+    review.decide(4, Choice.KEEP)
+    return review
+
+
+def saved_as_mrml(context, folder):
+    """Each node in a file of its own beside a .mrml, as the application saves them; read into a new scene."""
+    folder.mkdir()
+    scene = context.scene
+    for index in range(scene.GetNumberOfNodes()):
+        node = scene.GetNthNode(index)
+        if node.IsA("vtkMRMLStorableNode") and node.GetSaveWithScene():
+            node.AddDefaultStorageNode()
+            storage = node.GetStorageNode()
+            if storage is not None:
+                storage.SetFileName(str(folder / f"{node.GetID()}.{storage.GetDefaultWriteFileExtension()}"))
+                assert storage.WriteData(node), node.GetName()
+    scene.SetRootDirectory(str(folder))
+    scene.SetURL(str(folder / "scene.mrml"))
+    assert scene.Commit()
+    again = SceneContext.standalone()
+    again.scene.SetURL(str(folder / "scene.mrml"))
+    assert again.scene.Import()
+    return again
+
+
+class TestSavedScenes:
+    @pytest.mark.parametrize("save", [saved_and_reloaded, saved_as_mrml])
+    def test_go_on_without_the_files(self, context, decided, a_result, a_segmented_job, tmp_path, save):
+        before, places = labels_of(a_result), decided.place(2).center_ras_mm
+        brackets = decided.brackets()
+        shutil.rmtree(a_segmented_job.folder)
+        again = save(context, tmp_path / "saved" if save is saved_as_mrml else tmp_path)
+        (loaded,) = results_in_scene(again.scene)
+        assert find_prediction_files(loaded.segmentation) is None
+        review = RegionReview(again, loaded, None)
+        assert review.review == decided.review and review.regions == decided.regions
+        np.testing.assert_array_equal(labels_of(loaded), before)
+        assert review.place(2).center_ras_mm == pytest.approx(places, abs=1e-3)
+        assert column(review.worklist, "status")[0] == "radical taken"
+        assert [one.ml for one in review.brackets()] == pytest.approx([one.ml for one in brackets])
+        # Down to the voxel, also of those decided before the scene was saved.
+        for region in review.regions.regions:
+            review.decide(region.number, Choice.KEEP)
+        for region in review.regions.regions:
+            review.decide(region.number, Choice.RADICAL)
+        assert not review.can_redo and review.undo() == len(review.regions.regions)
+
+    def test_all_taken_back_is_the_result(self, context, review, a_result, tmp_path):
+        before = labels_of(a_result)
+        for region in review.regions.regions:
+            review.decide(region.number, ("radical", "conservative")[region.number % 2])
+        again = saved_and_reloaded(context, tmp_path)
+        (loaded,) = results_in_scene(again.scene)
+        reviewed = RegionReview(again, loaded, None)
+        for region in reviewed.regions.regions:
+            reviewed.decide(region.number, None)
+        np.testing.assert_array_equal(labels_of(loaded), before)
+
+    def test_find_the_files_where_they_were(self, context, decided, its_files, tmp_path):
+        again = saved_and_reloaded(context, tmp_path)
+        (loaded,) = results_in_scene(again.scene)
+        assert find_prediction_files(loaded.segmentation).folder == its_files.folder
+        reviewed = RegionReview(again, loaded, find_prediction_files(loaded.segmentation))
+        reviewed.decide(2, Choice.RADICAL, "Cy")
+        assert '"Cy"' in its_files.review.read_text(encoding="utf-8")
+
+    def test_find_the_files_among_the_jobs_of_a_folder(self, context, decided, a_segmented_job, a_result, tmp_path):
+        moved = tmp_path / "moved"
+        moved.mkdir()
+        a_segmented_job.folder.rename(moved / a_segmented_job.folder.name)
+        assert find_prediction_files(a_result.segmentation) is None
+        found = find_prediction_files(a_result.segmentation, moved)
+        assert found.folder == moved / "segment 1" / "predictions" / CASE_ID
+
+    def test_an_edit_under_way_leaves_no_mask(self, context, review, a_result, tmp_path):
+        review.begin_edit(1)
+        again = saved_and_reloaded(context, tmp_path)
+        (loaded,) = results_in_scene(again.scene)
+        assert loaded.segmentation.GetSegmentation().GetSegment(MASK_SEGMENT) is not None
+        RegionReview(again, loaded, None)
+        assert loaded.segmentation.GetSegmentation().GetSegment(MASK_SEGMENT) is None
+
+    def test_a_damaged_review_is_said(self, context, decided, a_result):
+        record = a_result.segmentation.GetNodeReference(RECORD_REFERENCE)
+        record.SetAttribute(DECISIONS_ATTRIBUTE, "{")
+        with pytest.raises(JobError, match="the review in the scene cannot be read"):
+            RegionReview(context, a_result, None)
+
+    def test_the_record_needs_no_file_and_is_not_offered_to_people(self, review, a_result):
+        record = a_result.segmentation.GetNodeReference(RECORD_REFERENCE)
+        assert record.GetHideFromEditors()
+        assert record.GetForceCreateStorageNode() == slicer.vtkMRMLTextNode.CreateStorageNodeNever

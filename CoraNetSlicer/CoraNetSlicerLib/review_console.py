@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from coranet.errors import DataError, JobError
-from coranet.job import Choice, Datalist, Job, JobKind
-from coranet.job.case_ranking import CaseUncertainty, rank_cases
+from coranet.job import CaseUncertainty, Choice, Job, JobKind, ModelCard, rank_cases
 
 from .jobs.arguments import AnyJob, TrainSettings, job_of
-from .jobs.improvement import PromotedCase, improving_config, require_training, take_over_files, with_promoted
+from .jobs.improvement import (
+    PromotedCase,
+    improving_config,
+    require_labels,
+    require_training,
+    take_over_files,
+    with_promoted,
+)
 from .scene.export import LabeledNodes, TrainingNodes, export_training_job
 from .scene.region_review import RegionReview
 from .scene.region_view import RegionPlace
@@ -161,9 +167,13 @@ class ReviewConsole:
         if not promoted:
             raise DataError("there is nothing to improve the model with; review some regions of at least one case.")
         config = improving_config(model, settings)
+        labels = ModelCard.read(config.training.initial_model).labels
+        require_labels(labels, promoted)
         target = self._folderFor("train", folder)
         if labeled:
-            job = export_training_job(self.context, target, TrainingNodes(labeled), config)
+            values = {label.name: label.value for label in labels}
+            nodes = TrainingNodes(labeled, segment_names=list(values), values=values)
+            job = export_training_job(self.context, target, nodes, config)
             joined = with_promoted(job.read_relative_datalist(), promoted)
             job.write_datalist(take_over_files(job.folder, joined, _job_folders(promoted)))
             return self.start(job)
@@ -171,7 +181,7 @@ class ReviewConsole:
         if Job.exists(target):
             raise JobError(f"'{target}' already holds a job; choose a new folder.")
         joined = with_promoted(training.read_datalist(), promoted, training.folder.name)
-        own: Datalist = take_over_files(target, joined, [training.folder, *_job_folders(promoted)])
+        own = take_over_files(target, joined, [training.folder, *_job_folders(promoted)])
         return self.start(Job.create(target, JobKind.TRAIN, config, own))
 
     def rankCases(self, job: AnyJob) -> list[CaseUncertainty]:
@@ -200,8 +210,8 @@ class ReviewConsole:
             return found[0]
         name = case if isinstance(case, str) else getattr(case, "GetName", lambda: case)()
         known = ", ".join(f"'{one.segmentation.GetName()}'" for one in results) or "none"
-        what = "no result" if not found else f"{len(found)} results"
-        raise DataError(f"there is {what} '{name}' in the scene; choose one of its results: {known}.")
+        what = f"are {len(found)} results" if found else "is no result"
+        raise DataError(f"there {what} '{name}' in the scene; choose one of its results: {known}.")
 
 
 def _names(loaded: LoadedPrediction) -> set[str]:

@@ -48,14 +48,17 @@ class ReadyEnvironment:
         self.reason_not_ready = ""
 
 
-def write_model(folder: Path, **card: Any) -> Path:
+LABELS = ({"value": 1, "name": "Liver"}, {"value": 2, "name": "Tumor"})
+
+
+def write_model(folder: Path, labels: Any = LABELS, **card: Any) -> Path:
     """The card of a model; its weights are missing, nobody here looks."""
     content = {
         "schema_version": 1,
         "engine_version": "0.1.0",
         "architecture": {},
         "preprocessing": {"spacing_mm": [0.8, 0.8, 2.5]},
-        "labels": [{"value": 1, "name": "Liver"}, {"value": 2, "name": "Tumor"}],
+        "labels": list(labels),
         "card": {**CARD, **card},
     }
     folder.mkdir(parents=True, exist_ok=True)

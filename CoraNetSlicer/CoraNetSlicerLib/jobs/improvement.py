@@ -113,6 +113,18 @@ def require_training(model: AnyJob) -> Job:
     return training
 
 
+def require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> None:
+    """Raise DataError, naming the case, unless reviewed cases have certain labels."""
+    expected = {label.value: label.name for label in labels}
+    for promoted in cases:
+        got = {label.value: label.name for label in promoted.labels}
+        if got != expected:
+            raise DataError(
+                f"the case '{promoted.name}' was segmented with the labels {got}, the model has {expected}; segment "
+                "it with the model that is to be improved."
+            )
+
+
 def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_name: str = "") -> Datalist:
     """The cases of a training and reviewed ones; who was unlabeled is a training case, known in part, from now on.
 
@@ -124,7 +136,7 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_name: s
     Raises:
         DataError: labels differ; a case is given twice, or is one that measures, or is labeled everywhere already.
     """
-    _require_labels(datalist.labels, cases)
+    require_labels(datalist.labels, cases)
     kept = {case.id: case for case in datalist.cases}
     new: list[PromotedCase] = []
     taken: set[str] = set()
@@ -170,17 +182,6 @@ def _config_of_card(card: ModelCard) -> TrainConfig:
     with suppress(ConfigError):
         return TrainConfig.from_preset(card.preset or DEFAULT_PRESET)
     return TrainConfig.from_preset(DEFAULT_PRESET)
-
-
-def _require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> None:
-    expected = {label.value: label.name for label in labels}
-    for promoted in cases:
-        got = {label.value: label.name for label in promoted.labels}
-        if got != expected:
-            raise DataError(
-                f"the case '{promoted.name}' was segmented with the labels {got}, the training has {expected}; segment "
-                "it with the model that is to be improved."
-            )
 
 
 def _is_same(case: Case, promoted: PromotedCase, job_name: str) -> bool:

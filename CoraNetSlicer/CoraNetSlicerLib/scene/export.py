@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -33,12 +33,14 @@ class TrainingNodes:
         unlabeled: volume nodes, or paths of images, without segmentation.
         validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
         segment_names: the segments to learn; None: all, which then must be the same in all cases.
+        values: label value of each segment's name, where a model has fixed them; None: they are chosen.
     """
 
     labeled: Sequence[LabeledNodes]
     unlabeled: Sequence[Any] = ()
     validation: Sequence[LabeledNodes] = ()
     segment_names: Optional[Sequence[str]] = None
+    values: Optional[Mapping[str, int]] = None
 
     @property
     def volumes(self) -> list[Any]:
@@ -82,7 +84,8 @@ class TrainingExport:
         require_usable_volumes([image for image in nodes.volumes if not _is_path(image)])
         _require_files([image for image in nodes.volumes if _is_path(image)])
         self.job: Optional[Job] = None
-        self._labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
+        labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
+        self._labels = tuple(replace(one, value=(nodes.values or {}).get(one.name, one.value)) for one in labels)
         self._future_job = _future_job(folder, JobKind.TRAIN)
         self._context, self._nodes, self._config = context, nodes, config
 

@@ -1,0 +1,153 @@
+"""Each step of a review from the Python console, with results known by node or by name, and real processes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from job_fixtures import fake_runner
+from scene_builders import LIVER_MASK, TUMOR_MASK, labels_of
+from segmentation_parts import write_model
+from synthetic_predictions import CASE_ID, LABELS, synthetic_heads, write_image, write_regions, write_segmented_job
+
+from coranet.config import TrainConfig
+from coranet.errors import DataError, JobError, ModelError
+from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Label, Role
+from CoraNetSlicerLib.logic import CoraNetLogic
+
+HEADS = synthetic_heads()
+
+
+@pytest.fixture
+def logic(context, awkward_path):
+    made = CoraNetLogic(context, runner=fake_runner(), jobsFolder=awkward_path / "jobs")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def a_training(awkward_path):
+    folder = awkward_path / "jobs" / "train 1"
+    write_image(HEADS["segmentation"].astype(np.float32), folder / "images" / "a.nrrd")
+    write_image(HEADS["segmentation"], folder / "labels" / "a.nrrd")
+    cases = (Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"), Case("v", Role.VALIDATION, "/v", "/l"))
+    labels = tuple(Label(**label) for label in LABELS)
+    job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), Datalist(cases, labels))
+    write_model(job.model_folder, LABELS, preset="quick")
+    return job
+
+
+class TestCases:
+    def test_are_known_by_result_node_or_name(self, logic, a_result):
+        review = logic.regions(a_result)
+        names = (a_result.segmentation.GetName(), a_result.volume.GetName(), CASE_ID, f"segment 1/{CASE_ID}")
+        for case in (a_result.segmentation, *names):
+            assert logic.regions(case) is review
+
+    def test_unknown_ones_are_named(self, logic, a_result, a_volume_node):
+        for case in ("nobody", a_volume_node):
+            with pytest.raises(
+                DataError, match=r"there is no result '(nobody|Patient 1)' in the scene; .*'patient 7 CoraNet'"
+            ):
+                logic.regions(case)
+
+    def test_two_of_one_name_must_be_told_apart(self, logic, a_result, tmp_path):
+        other = write_segmented_job(tmp_path / "segment 2")
+        write_regions(other.prediction(CASE_ID))
+        logic.loadResults(other, show=False)
+        with pytest.raises(DataError, match=f"there are 2 results '{CASE_ID}'"):
+            logic.regions(CASE_ID)
+        assert logic.regions(f"segment 2/{CASE_ID}") is not logic.regions(f"segment 1/{CASE_ID}")
+
+    def test_a_result_that_was_loaded_anew_gets_a_new_review(self, logic, a_segmented_job):
+        (first,) = logic.loadResults(a_segmented_job, show=False)
+        logic.resolveRegion(first, 1, "radical", author="Ada")
+        before, expected = logic.regions(first), labels_of(first)
+        (again,) = logic.loadResults(a_segmented_job, show=False)
+        assert logic.regions(again) is not before
+        assert logic.regions(again).status(1) == "radical taken"
+        np.testing.assert_array_equal(labels_of(again), expected)
+
+
+class TestReviewing:
+    def test_decisions_and_back(self, logic, a_result):
+        review = logic.resolveRegion(a_result, 3, "radical", author="Ada")
+        assert review.decision(3).author == "Ada"
+        assert (logic.undoRegion(a_result), logic.undoRegion(a_result)) == (3, None)
+        assert logic.redoRegion(a_result) == 3
+        np.testing.assert_array_equal(review.status(3), "radical taken")
+
+    def test_edits(self, logic, a_result):
+        assert logic.editRegion(a_result, 2).GetSegmentationNode() is a_result.segmentation
+        assert logic.finishEdit(a_result, accept=True, author="Bo") == 0
+        assert logic.regions(a_result).status(2) == "edited"
+
+    def test_looking(self, logic, context, a_result):
+        node = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        place = logic.showRegion(a_result, 2)
+        assert node.GetFocalPoint() == pytest.approx(place.center_ras_mm)
+
+
+class TestTeachingBack:
+    def test_promoting(self, logic, a_result, its_files):
+        logic.resolveRegion(a_result, 1, "radical")
+        assert logic.promote(a_result, trustCertain=True).regions == 1
+        assert sitk.GetArrayFromImage(sitk.ReadImage(str(its_files.known))).mean() > 0.5
+
+    def test_improving_starts_a_training(self, logic, a_result, a_training):
+        logic.resolveRegion(a_result, 1, "radical")
+        handle = logic.improve(a_training, [a_result], {"training.self_training_steps": 5})
+        assert handle.wait(30) is JobStatus.FINISHED
+        job = handle.job
+        roles = [(case.id, case.role, case.is_partial) for case in job.read_datalist().cases]
+        assert roles == [("a", Role.TRAINING, False), ("v", Role.VALIDATION, False), ("patient_7", Role.TRAINING, True)]
+        config = job.read_config()
+        assert config.training.initial_model == str(a_training.model_folder)
+        assert config.training.self_training_steps == 5 and config.preset == "quick"
+
+    def test_with_nothing_reviewed_there_is_nothing_to_do(self, logic, a_result, a_training):
+        with pytest.raises(DataError, match="nothing to improve the model with"):
+            logic.improve(a_training, [])
+        with pytest.raises(DataError, match="is decided yet"):
+            logic.improve(a_training, [a_result])
+        assert logic.jobs() == [a_training.folder]
+
+    def test_a_folder_that_holds_a_job_is_refused(self, logic, a_result, a_training):
+        logic.resolveRegion(a_result, 1, "radical")
+        with pytest.raises(JobError, match="already holds a job"):
+            logic.improve(a_training, [a_result], folder=a_training.folder)
+
+    def test_a_copied_model_needs_labeled_cases(self, logic, a_result, tmp_path, make_labeled_case):
+        logic.resolveRegion(a_result, 1, "radical")
+        model = write_model(tmp_path / "copied", LABELS, preset="quick")
+        with pytest.raises(ModelError, match="give them"):
+            logic.improve(model, [a_result])
+        labeled = [make_labeled_case("Patient 1", {"Tumor": TUMOR_MASK, "Pancreas": LIVER_MASK})]
+        handle = logic.improve(model, [a_result], labeled=labeled)
+        assert handle.wait(30) is JobStatus.FINISHED
+        datalist = handle.job.read_datalist()
+        assert [(case.id, case.is_partial) for case in datalist.cases] == [("Patient_1", False), ("patient_7", True)]
+        assert [(label.value, label.name) for label in datalist.labels] == [(2, "Pancreas"), (5, "Tumor")]
+        written = sitk.GetArrayFromImage(sitk.ReadImage(datalist.cases[0].label))
+        np.testing.assert_array_equal(written, LIVER_MASK * 2 + TUMOR_MASK * 5)
+
+    def test_other_labels_are_refused_before_anything_is_written(self, logic, a_result, tmp_path, a_labeled_case):
+        logic.resolveRegion(a_result, 1, "radical")
+        model = write_model(tmp_path / "copied", preset="quick")
+        with pytest.raises(DataError, match="segment it with the model that is to be improved"):
+            logic.improve(model, [a_result], labeled=[a_labeled_case])
+        assert logic.jobs() == []
+
+    def test_cases_are_ranked(self, logic, a_result, a_segmented_job, its_files, a_training):
+        content = json.loads(its_files.result.read_text(encoding="utf-8"))
+        of_class = {"segmentation": 0.7, "conservative": 0.3, "radical": 1.3}
+        content["volumes_ml"] = {label["name"]: of_class for label in LABELS}
+        its_files.result.write_text(json.dumps(content), encoding="utf-8")
+        (before,) = logic.rankCases(a_segmented_job)
+        logic.resolveRegion(a_result, 1, "radical")
+        (after,) = logic.rankCases(a_segmented_job.folder)
+        assert after.share < before.share and "is uncertain" in after.reason
+        with pytest.raises(JobError, match="expected a segmentation"):
+            logic.rankCases(a_training)

@@ -1,0 +1,41 @@
+"""The loop closes, with the real engine: train, segment, review, improve; and the model tells of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from coranet.job import JobStatus, ModelCard, Role
+from CoraNetSlicerLib.environment.interpreter import Interpreter
+from CoraNetSlicerLib.jobs.runner import JobRunner
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.self_test import SETTINGS
+
+
+@pytest.mark.slow
+def test_reviewed_regions_improve_a_model(context, awkward_path):
+    logic = CoraNetLogic(context, JobRunner(Interpreter.of_this_process()), awkward_path)
+    labeled, unlabeled = logic.loadPhantom(labeled=3, unlabeled=2)
+    settings = {**SETTINGS, "training.pretraining_steps": 40, "training.self_training_steps": 5}
+    training = logic.train(labeled[:2], unlabeled, settings, validation=labeled[2:])
+    assert training.wait(300) is JobStatus.FINISHED, training.message
+    segmentation = logic.segment(unlabeled[:1], training)
+    assert segmentation.wait(300) is JobStatus.FINISHED, segmentation.message
+
+    (case,) = logic.loadResults(segmentation, show=False)
+    (ranked,) = logic.rankCases(segmentation)
+    assert ranked.regions and ranked.reviewed == 0
+    for number, choice in zip((1, 2, 3), ("conservative", "keep", "radical"), strict=False):
+        logic.resolveRegion(case, min(number, ranked.regions), choice, author="Ada")
+    reviewed = len(logic.regions(case).review.decisions)
+    improved = logic.improve(training, [case], {"training.self_training_steps": 5, "training.pretraining_steps": 5})
+    assert improved.wait(300) is JobStatus.FINISHED, improved.message
+
+    cases = {one.role: one for one in improved.job.read_datalist().cases if one.role is not Role.TRAINING}
+    partial = [one for one in improved.job.read_datalist().cases if one.is_partial]
+    assert [one.id for one in partial] == [unlabeled[0].GetName().replace(" ", "_")]
+    assert cases[Role.UNLABELED].id == unlabeled[1].GetName().replace(" ", "_")
+    card = ModelCard.read(improved.folder)
+    assert card.reviewed_regions == reviewed and len(card.history) == 1
+    assert card.before and set(card.before) == set(card.validation_dice)
+    assert logic.rankCases(segmentation)[0].reviewed == reviewed
+    logic.close()

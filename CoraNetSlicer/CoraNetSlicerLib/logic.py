@@ -23,7 +23,13 @@ from .jobs.runner import JobRunner
 from .review_console import ReviewConsole
 from .sample_data import load_phantom
 from .scene.context import SceneContext
-from .scene.export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
+from .scene.export import (
+    LabeledNodes,
+    TrainingNodes,
+    export_segment_job,
+    export_training_job,
+    mark_training_volumes,
+)
 from .scene.overlays import show_prediction
 from .scene.result_loading import load_prediction
 from .scene.results import LoadedPrediction, find_or_load_volume
@@ -94,7 +100,9 @@ class CoraNetLogic(ReviewConsole):
         """
         config = trainConfig(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
-        return self.start(export_training_job(self.context, self._folderFor("train", folder), nodes, config))
+        job = export_training_job(self.context, self._folderFor("train", folder), nodes, config)
+        mark_training_volumes(nodes, job)
+        return self.start(job)
 
     def segment(
         self,

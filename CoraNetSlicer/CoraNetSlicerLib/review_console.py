@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from coranet.errors import DataError, JobError
-from coranet.job import CaseUncertainty, Choice, Job, JobKind, ModelCard, rank_cases
+from coranet.job import CaseUncertainty, Choice, JobKind, ModelCard, rank_cases
 
 from .jobs.arguments import AnyJob, TrainSettings, job_of
 from .jobs.improvement import (
     PromotedCase,
     improving_config,
+    improving_job,
+    job_folders,
+    known_keys,
     require_labels,
     require_training,
     take_over_files,
@@ -25,6 +28,7 @@ from .scene.results import (
     PREDICTION_ATTRIBUTE,
     LoadedPrediction,
     find_prediction_files,
+    mark_as_cases_of,
     nodes_of_class,
 )
 from .scene.results_in_scene import result_text, results_in_scene
@@ -175,14 +179,16 @@ class ReviewConsole:
             nodes = TrainingNodes(labeled, segment_names=list(values), values=values)
             job = export_training_job(self.context, target, nodes, config)
             joined = with_promoted(job.read_relative_datalist(), promoted)
-            job.write_datalist(take_over_files(job.folder, joined, _job_folders(promoted)))
-            return self.start(job)
-        training = require_training(model)
-        if Job.exists(target):
-            raise JobError(f"'{target}' already holds a job; choose a new folder.")
-        joined = with_promoted(training.read_datalist(), promoted, training.folder.name)
-        own = take_over_files(target, joined, [training.folder, *_job_folders(promoted)])
-        return self.start(Job.create(target, JobKind.TRAIN, config, own))
+            job.write_datalist(take_over_files(job.folder, joined, job_folders(promoted)))
+            known = known_keys(joined, promoted)
+        else:
+            training = require_training(model)
+            joined = with_promoted(training.read_datalist(), promoted, training.folder.name)
+            job = improving_job(target, training, promoted, config)
+            known = known_keys(joined, promoted, training.folder.name)
+        # So that snapshots are laid over the volumes, and a further round knows its cases.
+        mark_as_cases_of(self.context.scene, job, known)
+        return self.start(job)
 
     def rankCases(self, job: AnyJob) -> list[CaseUncertainty]:
         """The segmented cases of a job, those first at which a look is worth most, each with the reason in words.
@@ -219,7 +225,3 @@ def _names(loaded: LoadedPrediction) -> set[str]:
     key = str(loaded.segmentation.GetAttribute(PREDICTION_ATTRIBUTE) or "")
     volume = {str(loaded.volume.GetName())} if loaded.volume is not None else set()
     return {str(loaded.segmentation.GetName()), key, key.partition("/")[2], result_text(loaded), *volume} - {""}
-
-
-def _job_folders(cases: Sequence[PromotedCase]) -> list[Path]:
-    return [case.files.folder.parent.parent for case in cases]

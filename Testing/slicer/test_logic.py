@@ -202,3 +202,11 @@ def test_closing_leaves_jobs_alone(context, awkward_path, a_labeled_case):
     assert job.status is JobStatus.RUNNING
     job.cancel()
     job.wait(30)
+
+
+def test_volumes_know_of_which_training_they_are_cases(logic, context, a_labeled_case):
+    (other,) = unlabeled_volumes(context, 1)
+    job = logic.train([a_labeled_case], [other], settings="quick")
+    marks = [node.GetAttribute("CoraNetSlicer.Case") for node in (a_labeled_case[0], other)]
+    assert marks == [f"{job.folder.name}/Patient_1", f"{job.folder.name}/U0"]
+    job.wait(30)

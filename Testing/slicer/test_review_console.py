@@ -107,6 +107,17 @@ class TestTeachingBack:
         assert config.training.initial_model == str(a_training.model_folder)
         assert config.training.self_training_steps == 5 and config.preset == "quick"
 
+    def test_a_further_round_knows_the_case_again(self, logic, context, a_result, a_training, tmp_path):
+        logic.resolveRegion(a_result, 1, "radical")
+        first = logic.improve(a_training, [a_result])
+        first.wait(30)
+        write_model(first.job.model_folder, LABELS, preset="quick")
+        logic.resolveRegion(a_result, 2, "radical")
+        second = logic.improve(first, [a_result])
+        assert second.wait(30) is JobStatus.FINISHED
+        assert [case.id for case in second.job.read_datalist().cases] == ["a", "v", "patient_7"]
+        assert f"{second.folder.name}/patient_7" in a_result.volume.GetAttribute("CoraNetSlicer.Case")
+
     def test_with_nothing_reviewed_there_is_nothing_to_do(self, logic, a_result, a_training):
         with pytest.raises(DataError, match="nothing to improve the model with"):
             logic.improve(a_training, [])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Optional
 
 from coranet.config import DEFAULT_PRESET, TrainConfig
-from coranet.errors import ConfigError, DataError, ModelError, storage_error
+from coranet.errors import ConfigError, DataError, JobError, ModelError, storage_error
 from coranet.job import (
     Case,
     Datalist,
@@ -156,6 +156,45 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_name: s
     return replace(datalist, cases=(*kept.values(), *added))
 
 
+def improving_job(folder: Path, training: Job, cases: Sequence[PromotedCase], config: TrainConfig) -> Job:
+    """Make the job of a training that goes on from another one, of whose files it keeps what it needs.
+
+    Args:
+        folder: of the new job.
+        training: the one before.
+        cases: the reviewed ones.
+        config: as `improving_config` gives it.
+
+    Raises:
+        DataError: as of `with_promoted`.
+        JobError: the folder holds a job already.
+        StorageError: a file could not be written.
+    """
+    if Job.exists(folder):
+        raise JobError(f"'{folder}' already holds a job; choose a new folder.")
+    datalist = with_promoted(training.read_datalist(), cases, training.folder.name)
+    own = take_over_files(folder, datalist, [training.folder, *job_folders(cases)])
+    return Job.create(folder, JobKind.TRAIN, config, own)
+
+
+def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_name: str = "") -> dict[str, tuple[str, ...]]:
+    """By which keys ("<job folder>/<case id>") the volumes of a training's cases are known already, by id of the case.
+
+    Args:
+        datalist: as `with_promoted` gives it.
+        cases: the reviewed ones in it.
+        job_name: as of `with_promoted`.
+    """
+    of_file = {str(one.files.known): one.keys for one in cases}
+    before = {case.id: (f"{job_name}/{case.id}",) if job_name else () for case in datalist.cases}
+    return {case.id: (*before[case.id], *of_file.get(str(case.known), ())) for case in datalist.cases}
+
+
+def job_folders(cases: Iterable[PromotedCase]) -> list[Path]:
+    """The folders of the jobs that segmented the cases."""
+    return [case.files.folder.parent.parent for case in cases]
+
+
 def take_over_files(job_folder: Path, datalist: Datalist, folders: Iterable[Path]) -> Datalist:
     """Bring what lies in other jobs into a new one, so that these can be deleted: scans are linked, reviews copied.
 
@@ -185,12 +224,20 @@ def _config_of_card(card: ModelCard) -> TrainConfig:
 
 
 def _is_same(case: Case, promoted: PromotedCase, job_name: str) -> bool:
-    if f"{job_name}/{case.id}" in promoted.keys or Path(case.image).resolve() == Path(promoted.image).resolve():
+    if f"{job_name}/{case.id}" in promoted.keys or _is_same_file(case.image, promoted.image):
         return True
     # A scan that was exported twice: known by its name, if its grid does not say otherwise.
     header = read_image_header(case.image)
     same_name = case.id == unique_case_names([promoted.name])[0]
     return same_name and header is not None and header == read_image_header(promoted.image)
+
+
+def _is_same_file(first: str, second: str) -> bool:
+    try:
+        # Also where one is a second name that `take_over_files` gave to the other.
+        return os.path.samefile(first, second)
+    except OSError:
+        return False
 
 
 def _require_open(case: Case) -> None:

@@ -11,8 +11,7 @@ from coranet.errors import CoraNetError
 
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
-from ..scene.export import TrainingExport, TrainingNodes
-from ..scene.results import mark_as_case
+from ..scene.export import TrainingExport, TrainingNodes, mark_training_volumes
 
 
 class TrainingStart:
@@ -64,7 +63,7 @@ class TrainingStart:
                 text = next(steps, None)
                 if text is None:
                     self._steps = None
-                    _mark_volumes(nodes, export.job)
+                    mark_training_volumes(nodes, export.job)
                     done(self._logic.start(export.job))
                     return
             except CoraNetError as error:
@@ -81,10 +80,3 @@ class TrainingStart:
         steps, self._steps = self._steps, None
         if steps is not None:
             steps.close()
-
-
-def _mark_volumes(nodes: TrainingNodes, job: Any) -> None:
-    """Note on each volume which case it is, so that snapshots are laid over it and not over a second copy."""
-    for volume, case in zip(nodes.volumes, job.read_datalist().cases):
-        if not isinstance(volume, (str, Path)):
-            mark_as_case(volume, f"{job.folder.name}/{case.id}")

@@ -155,6 +155,16 @@ def export_training_job(context: SceneContext, folder: str | Path, nodes: Traini
     return Job.open(Path(folder).absolute())
 
 
+def mark_training_volumes(nodes: TrainingNodes, job: Job) -> None:
+    """Note on each volume which case of a training it is.
+
+    So snapshots are laid over it and not over a second copy, and once it is reviewed, the training knows it again.
+    """
+    for volume, case in zip(nodes.volumes, job.read_datalist().cases):
+        if not _is_path(volume):
+            mark_as_case(volume, f"{job.folder.name}/{case.id}")
+
+
 class SegmentExport:
     """Writes the job directory of a segmentation in steps, so that the application can answer in between.
 

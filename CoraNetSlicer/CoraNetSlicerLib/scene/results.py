@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -126,6 +127,21 @@ def mark_as_case(volume_node: Any, key: str) -> None:
     keys = case_keys(volume_node)
     if key not in keys:
         volume_node.SetAttribute(CASE_ATTRIBUTE, _BETWEEN_KEYS.join([*keys, key]))
+
+
+def mark_as_cases_of(scene: Any, job: Job, others: Mapping[str, Iterable[str]]) -> None:
+    """Note on the volumes in a scene that they are cases of a job.
+
+    Args:
+        scene: vtkMRMLScene.
+        job: the job.
+        others: by id of the case in that job, keys by which its volume is known already.
+    """
+    for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
+        mine = set(case_keys(node))
+        for case_id, keys in others.items():
+            if mine & set(keys):
+                mark_as_case(node, case_key(job, case_id))
 
 
 def case_keys(volume_node: Any) -> list[str]:

@@ -92,7 +92,6 @@ class ReviewRecord:
         volumes = [asdict(one) for one in kept.volumes]
         content = {"regions": kept.regions.to_dict(), "voxels": voxels, "volumes": volumes}
         node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
-        node.SetHideFromEditors(True)
         # In the scene's own file: no file of its own that can be forgotten.
         node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeNever)
         node.SetText(json.dumps(content))
@@ -115,8 +114,20 @@ class ReviewRecord:
     def _make(self, node_class: str, part: str, reference: str, suffix: str) -> Any:
         segmentation = self._loaded.segmentation
         name = self._context.scene.GenerateUniqueName(f"{self._loaded.volume.GetName()} {suffix}")
-        node = self._context.scene.AddNewNodeByClass(node_class, name)
+        node = self._context.scene.CreateNodeByClass(node_class)
+        node.UnRegister(None)
+        node.SetName(name)
+        node.SetHideFromEditors(node_class == "vtkMRMLTextNode")
+        node = self._context.scene.AddNode(node)
         node.SetAttribute(PART_ATTRIBUTE, part)
         node.SetAttribute(PREDICTION_ATTRIBUTE, segmentation.GetAttribute(PREDICTION_ATTRIBUTE))
         segmentation.SetNodeReferenceID(reference, node.GetID())
+        if not node.GetHideFromEditors():
+            self._place_under_volume(node)
         return node
+
+    def _place_under_volume(self, node: Any) -> None:
+        hierarchy = self._context.subject_hierarchy
+        volume_item = hierarchy.GetItemByDataNode(self._loaded.volume)
+        if volume_item:
+            hierarchy.SetItemParent(hierarchy.CreateItem(volume_item, node), volume_item)

@@ -1,6 +1,7 @@
-"""Losses of CoraNet. Logits are (B, K, D, H, W), targets (B, D, H, W) of class indices, masks (B, D, H, W) in {0, 1}.
+"""Losses of CoraNet. Logits are (B, K, D, H, W), targets (B, D, H, W) of class indices, masks (B, D, H, W).
 
-Equations are those of Shi et al. 2021. A mask that is empty gives a loss of exactly 0.
+A mask is bool, or float weights in [0, 1] with which voxels count. Equations are those of Shi et al. 2021. A mask that
+is empty gives a loss of exactly 0.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def cost_weighted_cross_entropy(
         logits: (B, K, D, H, W), float.
         target: (B, D, H, W), int64, class indices.
         costs: K weights, or None for plain cross-entropy.
-        mask: (B, D, H, W), 1 where a voxel counts; None: everywhere.
+        mask: (B, D, H, W), bool or weights, how much a voxel counts; None: all alike.
 
     Returns:
         Scalar, at least 0.
@@ -48,6 +49,9 @@ def cost_weighted_cross_entropy(
     weight = None if costs is None else logits.new_tensor(costs)
     if mask is None:
         return functional.cross_entropy(logits, target, weight)
+    if mask.is_floating_point():
+        counted = mask if weight is None else mask * weight[target]
+        return (counted * functional.cross_entropy(logits, target, reduction="none")).sum() / _at_least_smooth(counted)
     counts = mask.bool()
     mean = functional.cross_entropy(logits, target.masked_fill(~counts, _IGNORED), weight, ignore_index=_IGNORED)
     # Of nothing torch takes the mean to be NaN; the gradient is 0 either way.
@@ -62,7 +66,7 @@ def dice_loss(logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Ten
     Args:
         logits: (B, K, D, H, W), float.
         target: (B, D, H, W), int64, class indices.
-        mask: (B, D, H, W), 1 where a voxel counts; None: everywhere.
+        mask: (B, D, H, W), bool or weights, how much a voxel counts; None: all alike.
 
     Returns:
         Scalar in [0, 1].
@@ -70,13 +74,13 @@ def dice_loss(logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Ten
     foreground = torch.arange(1, logits.shape[1], device=logits.device).reshape(-1, *[1] * (logits.ndim - 2))
     probability = logits.float().softmax(1)[:, 1:]
     truth = target.unsqueeze(1) == foreground
-    if mask is not None:
-        counts = mask.bool().unsqueeze(1)
-        probability = probability * counts
-        truth = truth & counts
     over = (0, *range(2, logits.ndim))
+    counted = truth
+    if mask is not None:
+        # A product of bools is a bool, whose sums are cheap.
+        probability, counted = probability * mask.unsqueeze(1), truth * mask.unsqueeze(1)
     overlap = (probability * truth).sum(over)
-    total = probability.sum(over) + truth.sum(over)
+    total = probability.sum(over) + counted.sum(over)
     return 1 - ((2 * overlap + _SMOOTH) / (total + _SMOOTH)).mean()
 
 
@@ -93,4 +97,8 @@ def consistency_loss(student_logits: Tensor, teacher_probability: Tensor, mask: 
     """
     squared = (student_logits.float().softmax(1) - teacher_probability.detach()).square().mean(1)
     weight = mask.to(squared.dtype)
-    return (squared * weight).sum() / weight.sum().clamp_min(_SMOOTH)
+    return (squared * weight).sum() / _at_least_smooth(weight)
+
+
+def _at_least_smooth(weights: Tensor) -> Tensor:
+    return weights.sum().clamp_min(_SMOOTH)

@@ -31,6 +31,11 @@ def certain_of(target: torch.Tensor, classes: int) -> torch.Tensor:
     return 40.0 * torch.nn.functional.one_hot(target, classes).movedim(-1, 1).float()
 
 
+def weights_in(mask):
+    """Where a mask is 1, numbers between 0 and 1."""
+    return mask * torch.rand(mask.shape, generator=torch.Generator().manual_seed(7))
+
+
 def softmax_oracle(values: np.ndarray) -> np.ndarray:
     exponentials = np.exp(values - values.max())
     return exponentials / exponentials.sum()
@@ -56,11 +61,10 @@ def dice_oracle(logits, target, mask) -> float:
     classes = logits.shape[1]
     overlap, total = np.zeros(classes), np.zeros(classes)
     for values, truth, counts in voxels_of(logits, target, mask):
-        if counts:
-            probability = softmax_oracle(values)
-            overlap[truth] += probability[truth]
-            total += probability
-            total[truth] += 1
+        probability = softmax_oracle(values)
+        overlap[truth] += counts * probability[truth]
+        total += counts * probability
+        total[truth] += counts
     return 1 - float(np.mean((2 * overlap / total)[1:]))
 
 
@@ -80,18 +84,22 @@ def test_cross_entropy_of_two_voxels_computed_by_hand(costs, expected):
     assert cost_weighted_cross_entropy(logits, target, costs).item() == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("classes", [2, 3, 4])
 @pytest.mark.parametrize("costs_of", [conservative_costs, radical_costs])
-def test_cross_entropy_is_that_of_the_equation(classes, costs_of):
+def test_cross_entropy_is_that_of_the_equation(classes, costs_of, is_weighted):
     logits, target, mask = random_case(classes)
+    mask = weights_in(mask) if is_weighted else mask
     costs = costs_of(5, classes)
     expected = cross_entropy_oracle(logits, target, costs, mask)
     assert cost_weighted_cross_entropy(logits, target, costs, mask).item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("is_weighted", [False, True])
 @pytest.mark.parametrize("classes", [2, 3, 4])
-def test_dice_is_that_of_the_equation(classes):
+def test_dice_is_that_of_the_equation(classes, is_weighted):
     logits, target, mask = random_case(classes)
+    mask = weights_in(mask) if is_weighted else mask
     assert dice_loss(logits, target, mask).item() == pytest.approx(dice_oracle(logits, target, mask), abs=1e-5)
 
 

@@ -68,9 +68,10 @@ class ReviewConsole:
             JobError: what is kept of a review is damaged.
         """
         loaded = self._result(case)
+        self._reviews = {one: kept for one, kept in self._reviews.items() if kept.is_current}
         key = str(loaded.segmentation.GetID())
         known = self._reviews.get(key)
-        if known is None or known.loaded.segmentation is not loaded.segmentation or not known.is_current:
+        if known is None or known.loaded.segmentation is not loaded.segmentation:
             files = find_prediction_files(loaded.segmentation, self.jobsFolder)
             known = self._reviews[key] = RegionReview(self.context, loaded, files)
         return known

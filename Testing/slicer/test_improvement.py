@@ -104,6 +104,20 @@ class TestPromoting:
         review.promote(trust_certain=False)
         np.testing.assert_array_equal(read(its_files.known) == 1, np.isin(region_map, (1, 2)))
 
+    def test_classes_that_overlap_are_refused(self, review, promoted, a_result):
+        segmentation = a_result.segmentation.GetSegmentation()
+        segmentation.SeparateSegmentLabelmap(f"segmentation-{PANCREAS}")
+        voxels = review._state.voxels(1)
+        both = {f"segmentation-{label.value}": np.ones(int(voxels.box.mask.sum()), bool) for label in CLASSES}
+        review._state.layers.write(voxels.box, both)
+        with pytest.raises(DataError, match="'(Pancreas|Tumor)' and '(Pancreas|Tumor)' of .* overlap"):
+            review.promote()
+
+    def test_labels_are_those_of_the_model(self, review, a_result):
+        a_result.segmentation.GetSegmentation().GetSegment(f"segmentation-{PANCREAS}").SetName("Renamed")
+        review.decide(1, Choice.KEEP)
+        assert review.promote().labels == CLASSES
+
     def test_without_a_decision_there_is_nothing_to_teach(self, review):
         with pytest.raises(DataError, match="nothing of '.*' is decided yet"):
             review.promote()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from coranet.errors import DataError
-from coranet.job import Job, PredictionFiles
+from coranet.job import Job, Label, PredictionFiles
 
 from ..jobs.improvement import PromotedCase
 from .results import case_keys
 from .review_state import ReviewState
-from .reviewed_files import known_voxels, write_known, write_reviewed
+from .reviewed_files import known_voxels, require_no_overlap, write_known, write_reviewed
 
 
 def promote_case(state: ReviewState) -> PromotedCase:
@@ -29,13 +29,16 @@ def promote_case(state: ReviewState) -> PromotedCase:
         raise DataError(f"the files of '{name}' are not where they were; load the result anew from its job.")
     if not review.decisions and not review.trusts_certain:
         raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
+    require_no_overlap(loaded)
     image = _image(files, name)
     decided = [state.voxels(number) for number in review.decisions]
     known = known_voxels(loaded, decided, files, review.trusts_certain)
     write_reviewed(loaded, files.reviewed)
     write_known(loaded, known, files.known)
+    # As the model has them: segments can be renamed or deleted.
+    labels = tuple(Label(**row) for row in files.read_result()["labels"])
     keys = tuple(case_keys(loaded.volume))
-    return PromotedCase(files.folder.name, image, files, loaded.labels, keys, regions=len(review.decisions))
+    return PromotedCase(files.folder.name, image, files, labels, keys, regions=len(review.decisions))
 
 
 def _image(files: PredictionFiles, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -15,7 +15,7 @@ from .region_voxels import RegionVoxels
 
 
 def narrowed_volumes(
-    volumes: Sequence[ClassVolume],
+    volumes: Mapping[int, ClassVolume],
     labels: Sequence[Label],
     decided: Sequence[tuple[RegionVoxels, np.ndarray]],
     volume_node: Any,
@@ -23,29 +23,30 @@ def narrowed_volumes(
     """The volume of each class with its bracket, decided regions counting as what they are now.
 
     Args:
-        volumes: of the classes before the first decision.
-        labels: the classes, in the same order.
+        volumes: by label value, of the classes before the first decision.
+        labels: the classes.
         decided: the decided regions, each with the label values that its voxels have now, flat.
         volume_node: gives the size of a voxel.
     """
     voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
-    return [_narrowed(volume, label.value, decided, voxel_ml) for volume, label in zip(volumes, labels)]
+    return [_narrowed(volumes[one.value], one, decided, voxel_ml) for one in labels if one.value in volumes]
 
 
 def _narrowed(
-    volume: ClassVolume, value: int, decided: Sequence[tuple[RegionVoxels, np.ndarray]], voxel_ml: float
+    volume: ClassVolume, label: Label, decided: Sequence[tuple[RegionVoxels, np.ndarray]], voxel_ml: float
 ) -> ClassVolume:
     def after(ml: Optional[float], head: str) -> Optional[float]:
         if ml is None:
             return None
-        more = sum(_count(now, value) - _count(voxels.labels[head], value) for voxels, now in decided)
+        counts = ((_count(now, label), _count(voxels.labels[head], label)) for voxels, now in decided)
+        more = sum(after - before for after, before in counts)
         return ml + more * voxel_ml
 
     return ClassVolume(
-        volume.name, after(volume.ml, "keep"), after(volume.conservative_ml, "conservative"),
+        label.name, after(volume.ml, "keep"), after(volume.conservative_ml, "conservative"),
         after(volume.radical_ml, "radical"),
     )  # fmt: skip
 
 
-def _count(values: np.ndarray, value: int) -> int:
-    return int(np.count_nonzero(values == value))
+def _count(values: np.ndarray, label: Label) -> int:
+    return int(np.count_nonzero(values == label.value))

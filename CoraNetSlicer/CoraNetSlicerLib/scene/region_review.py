@@ -206,8 +206,8 @@ class RegionReview:
         region = self.regions.region(number)
         self._require_no_edit()
         value = region.radical or region.conservative
-        label = next(one for one in self.loaded.labels if one.value == value)
-        editor = self._editing.begin(number, self._state.voxels(number).box, segment_id(label))
+        selected = next((segment_id(one) for one in self.loaded.labels if one.value == value), "")
+        editor = self._editing.begin(number, self._state.voxels(number).box, selected)
         self.changed.send()
         return editor
 

@@ -73,11 +73,11 @@ class ReadRegions:
 
     Attributes:
         voxels: by number of the region.
-        volumes: of the classes, in their order.
+        volumes: of the classes, by label value.
     """
 
     voxels: Mapping[int, RegionVoxels]
-    volumes: tuple[ClassVolume, ...]
+    volumes: Mapping[int, ClassVolume]
 
 
 def read_region_voxels(
@@ -107,11 +107,11 @@ def read_region_voxels(
         labels[Choice.KEEP.value] = result.read_labels(box, loaded.labels)
         found[region.number] = RegionVoxels(box, labels)
         yield
-    volumes = []
+    volumes = {}
     for label in loaded.labels:
-        volumes.append(_class_volume(loaded, label, heads))
+        volumes[label.value] = _class_volume(loaded, label, heads)
         yield
-    return ReadRegions(found, tuple(volumes))
+    return ReadRegions(found, volumes)
 
 
 def read_label_map(path: Path, volume_node: Any) -> np.ndarray:

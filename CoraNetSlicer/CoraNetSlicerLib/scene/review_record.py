@@ -7,7 +7,7 @@ A table node shows both to people; it is written, never read.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
@@ -36,13 +36,13 @@ class KeptReview:
         regions: of the case.
         review: the decisions.
         voxels: by number of the region; empty while they are not read.
-        volumes: of the classes, before the first decision; empty while they are not counted.
+        volumes: of the classes, by label value, before the first decision; empty while they are not counted.
     """
 
     regions: RegionList
     review: Review
     voxels: Mapping[int, RegionVoxels] = field(default_factory=dict)
-    volumes: Sequence[ClassVolume] = ()
+    volumes: Mapping[int, ClassVolume] = field(default_factory=dict)
 
     @staticmethod
     def of(regions: RegionList) -> KeptReview:
@@ -81,7 +81,7 @@ class ReviewRecord:
             regions = RegionList.from_dict(content["regions"], "the scene")
             decisions = json.loads(self._node.GetAttribute(DECISIONS_ATTRIBUTE))
             voxels = {int(number): RegionVoxels.from_dict(one) for number, one in content["voxels"].items()}
-            volumes = tuple(ClassVolume(**one) for one in content["volumes"])
+            volumes = {int(value): ClassVolume(**one) for value, one in content["volumes"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"the review in the scene cannot be read ({error}); load the result anew.") from error
         return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, volumes)
@@ -89,7 +89,7 @@ class ReviewRecord:
     def write(self, kept: KeptReview) -> None:
         """Keep regions, voxels and decisions."""
         voxels = {str(number): one.to_dict() for number, one in kept.voxels.items()}
-        volumes = [asdict(one) for one in kept.volumes]
+        volumes = {str(value): asdict(one) for value, one in kept.volumes.items()}
         content = {"regions": kept.regions.to_dict(), "voxels": voxels, "volumes": volumes}
         node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
         # In the scene's own file: no file of its own that can be forgotten.

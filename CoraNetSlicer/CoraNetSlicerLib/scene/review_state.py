@@ -63,10 +63,10 @@ class ReviewState:
         return self._kept.review
 
     @property
-    def volumes(self) -> tuple[ClassVolume, ...]:
-        """Volumes of the classes before the first decision."""
+    def volumes(self) -> Mapping[int, ClassVolume]:
+        """Volumes of the classes, by label value, before the first decision."""
         self._read()
-        return tuple(self._kept.volumes)
+        return self._kept.volumes
 
     @property
     def worklist(self) -> Any:

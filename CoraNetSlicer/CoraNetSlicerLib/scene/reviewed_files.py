@@ -20,13 +20,13 @@ from .segment_layers import SegmentLayers
 
 
 def write_reviewed(loaded: LoadedPrediction, path: Path) -> None:
-    """Write the label values of a result as it is now, on the volume's own grid.
+    """Write the label values of a result as it is now, on the volume's own grid; where classes overlap, the later one.
 
     Raises:
-        DataError: two classes overlap, or lie on another grid.
+        DataError: the segments lie on another grid.
         StorageError: it could not be written.
     """
-    _write(result_labels(loaded), loaded, path)
+    _write(_result_labels(loaded), loaded, path)
 
 
 def write_known(loaded: LoadedPrediction, known: np.ndarray, path: Path) -> None:
@@ -43,25 +43,23 @@ def write_known(loaded: LoadedPrediction, known: np.ndarray, path: Path) -> None
     _write(known.astype(np.uint8), loaded, path)
 
 
-def result_labels(loaded: LoadedPrediction) -> np.ndarray:
-    """The label values of a result as it is now: uint8 (uint16 for values above 255), (k, j, i).
-
-    Raises:
-        DataError: two classes overlap, or lie on another grid.
-    """
+def require_no_overlap(loaded: LoadedPrediction) -> None:
+    """Raise DataError, naming both, if two classes of a result have a voxel in common."""
     layers = SegmentLayers(loaded.segmentation, loaded.volume)
-    values = {segment_id(label): label.value for label in loaded.labels}
-    painted = layers.paint(values, label_type(loaded.labels))
+    painted = _result_labels(loaded)
     for label in loaded.labels:
-        own = layers.paint({segment_id(label): 1}, np.uint8).view(bool)
-        others = painted[own]
+        others = painted[layers.paint({segment_id(label): 1}, np.uint8).view(bool)]
         if (others != label.value).any():
             other = next(one.name for one in loaded.labels if one.value in others[others != label.value])
             raise DataError(
                 f"'{label.name}' and '{other}' of '{loaded.segmentation.GetName()}' overlap; give each voxel to one of "
                 "them."
             )
-    return painted
+
+
+def _result_labels(loaded: LoadedPrediction) -> np.ndarray:
+    values = {segment_id(label): label.value for label in loaded.labels}
+    return SegmentLayers(loaded.segmentation, loaded.volume).paint(values, label_type(loaded.labels))
 
 
 def known_voxels(

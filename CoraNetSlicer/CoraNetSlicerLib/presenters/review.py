@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from coranet.errors import CoraNetError, DataError
+from coranet.errors import DataError
 from coranet.job import Choice
 
 from ..logic import CoraNetLogic
-from ..notification import Signal
 from ..scene.region_review import RegionReview
-from ..scene.results import LoadedPrediction
 from ..translation import _
 from .console_calls import CallLog, call
-from .deferred import Deferred
 from .overlays import OverlaysPresenter
 from .region_order import RegionOrder
-from .region_reading import RegionReading
-from .review_words import RegionRow, question_text, region_rows
+from .review_words import RegionRow, question_text
+from .shown_review import ShownReview
 
 CHOICES = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
 
@@ -28,7 +25,6 @@ class ReviewPresenter:
     Attributes:
         changed: sent after each change of what is shown.
         decided: sent when decisions of the result that is shown are others.
-        order: in which the regions are listed.
         note: what the last action left to be said; "" if nothing.
     """
 
@@ -41,61 +37,42 @@ class ReviewPresenter:
             calls: gets the console call of each action.
             application: as panel.application.Application.
         """
-        self.changed, self.decided = Signal(), Signal()
-        self.order = RegionOrder()
         self.note = ""
         self._logic = logic
-        self._overlays = overlays
         self._calls = calls
         self._application = application
-        self._is_watched = False
-        self._shown: Optional[LoadedPrediction] = None
-        self._review: Optional[RegionReview] = None
         self._number = 0
-        self._problem = ""
-        self._rows: list[RegionRow] = []
-        self._reading = RegionReading(application, self._on_read)
-        self._update = Deferred(application, self._update_now)
-        overlays.changed.connect(self._follow)
-
-    def set_watched(self, watched: bool) -> None:
-        """Say whether anybody sees the section; a review is taken up when somebody does."""
-        begins, self._is_watched = watched and not self._is_watched, watched
-        if begins:
-            self._shown = None
-            self._follow()
-
-    def close(self) -> None:
-        """Let go of everything; what was decided is in the scene."""
-        self._overlays.changed.disconnect(self._follow)
-        self._let_go()
-        self._update.close()
+        self._shown = ShownReview(logic, overlays, application)
+        self.changed, self.decided = self._shown.changed, self._shown.decided
+        self.set_watched, self.sort, self.close = self._shown.set_watched, self._shown.sort, self._shown.close
+        self._shown.taken_up.connect(self._on_taken_up)
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
     def review(self) -> Optional[RegionReview]:
         """The review of the result that is shown; None if there is none."""
-        return self._review
+        return self._shown.review
 
     @property
     def title(self) -> str:
         """Which result is reviewed, or why none is."""
-        if self._review is None:
-            return self.reason
-        return self._overlays.results.get(self._overlays.key, "")
+        return self._shown.title or self.reason
 
     @property
     def reason(self) -> str:
         """Why nothing can be reviewed; "" if something can."""
-        if self._review is not None:
-            return ""
-        return self._overlays.reason or self._problem or _("The review has not been taken up yet.")
+        return self._shown.reason
 
     @property
     def rows(self) -> list[RegionRow]:
         """The worklist in its order."""
-        return self._rows
+        return self._shown.rows
+
+    @property
+    def order(self) -> RegionOrder:
+        """In which the regions are listed."""
+        return self._shown.order
 
     @property
     def number(self) -> int:
@@ -105,38 +82,38 @@ class ReviewPresenter:
     @property
     def progress(self) -> str:
         """How far the review is, in words."""
-        if self._reading.is_busy:
+        if self._shown.is_reading:
             return _("Reading the regions ...")
-        return self._review.progress if self._review is not None else ""
+        return self.review.progress if self.review is not None else ""
 
     @property
     def share_done(self) -> float:
         """Share of the uncertain volume that is decided, in [0, 1]."""
-        return self._review.review.progress(self._review.regions)[1] if self._review is not None else 0.0
+        return self.review.review.progress(self.review.regions)[1] if self.review is not None else 0.0
 
     @property
     def question(self) -> str:
         """What is to be decided about the region that is looked at."""
-        if self._review is None or not self._number:
+        if self.review is None or not self._number:
             return ""
-        return question_text(self._review, self._number)
+        return question_text(self.review, self._number)
 
     @property
     def edited(self) -> int:
         """Number of the region that is being edited; 0 if none is."""
-        return (self._review.edited or 0) if self._review is not None else 0
+        return (self.review.edited or 0) if self.review is not None else 0
 
     @property
     def reason_not_movable(self) -> str:
         """Why there is no other region to go to."""
-        return self.reason or ("" if self._rows else _("There is no uncertain region to review."))
+        return self.reason or ("" if self.rows else _("There is no uncertain region to review."))
 
     @property
     def reason_not_decidable(self) -> str:
         """Why nothing can be decided now."""
         if self.reason_not_movable:
             return self.reason_not_movable
-        if self._reading.is_busy:
+        if self._shown.is_reading:
             return _("The regions are being read.")
         if self.edited:
             return _("Region {number} is being edited; keep or discard the edit first.").format(number=self.edited)
@@ -145,23 +122,18 @@ class ReviewPresenter:
     @property
     def reason_not_undoable(self) -> str:
         """Why there is no step to take back."""
-        waits = self.reason_not_decidable if self._reading.is_busy or self.edited else self.reason
-        can = self._review is not None and self._review.can_undo
+        waits = self.reason_not_decidable if self._shown.is_reading or self.edited else self.reason
+        can = self.review is not None and self.review.can_undo
         return waits or ("" if can else _("No decision was made yet that could be taken back."))
 
     @property
     def reason_not_redoable(self) -> str:
         """Why there is no step to do again."""
-        waits = self.reason_not_decidable if self._reading.is_busy or self.edited else self.reason
-        can = self._review is not None and self._review.can_redo
+        waits = self.reason_not_decidable if self._shown.is_reading or self.edited else self.reason
+        can = self.review is not None and self.review.can_redo
         return waits or ("" if can else _("Nothing was taken back that could be done again."))
 
     # -- what a person does ------------------------------------------------------------------------------------------
-
-    def sort(self, column: str) -> None:
-        """List the regions by a column, or the other way round; one of region_order.COLUMNS."""
-        self.order.click(column)
-        self._update.request()
 
     def choose(self, number: int) -> None:
         """Look at a region: slices and 3D views go there.
@@ -182,7 +154,7 @@ class ReviewPresenter:
             DataError: there is none.
         """
         _require(self.reason_not_movable)
-        numbers = [row.number for row in self._rows]
+        numbers = [row.number for row in self.rows]
         at = numbers.index(self._number) + step if self._number in numbers else 0
         self.choose(numbers[at % len(numbers)])
 
@@ -246,9 +218,9 @@ class ReviewPresenter:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _required(self) -> RegionReview:
-        if self._review is None:
+        if self.review is None:
             raise DataError(self.reason)
-        return self._review
+        return self.review
 
     def _note_call(self, method: str, *given: Any, **named: Any) -> None:
         self.note = ""
@@ -256,67 +228,21 @@ class ReviewPresenter:
 
     def _next_open(self, number: int) -> int:
         """The first region below another one of the list that is not decided, else the first of all; 0: none."""
-        open_ones = [row.number for row in self._rows if not row.is_decided and row.number != number]
-        listed = [row.number for row in self._rows]
+        open_ones = [row.number for row in self.rows if not row.is_decided and row.number != number]
+        listed = [row.number for row in self.rows]
         below = listed[listed.index(number) + 1 :] if number in listed else []
         return next((one for one in below if one in open_ones), next(iter(open_ones), 0))
 
     def _look_at(self, number: Optional[int]) -> None:
-        if number and self._review is not None:
-            self._logic.showRegion(self._review.loaded, number)
+        if number and self.review is not None:
+            self._logic.showRegion(self.review.loaded, number)
             self._number = number
-        self._update.request()
-
-    def _follow(self) -> None:
-        """Take up the review of the result that is shown, if it is another one; draw what is not drawn yet."""
-        shown = self._overlays.current if self._is_watched else self._shown
-        is_other = (shown and shown.segmentation) is not (self._shown and self._shown.segmentation)
-        if is_other or (self._review is not None and not self._review.is_current):
-            self._let_go()
-            self._shown = shown
-            self._take_up()
-        elif self._review is not None and self._overlays.reviewed is not self._review.review:
-            self._update.request()
-
-    def _take_up(self) -> None:
-        if self._shown is not None:
-            try:
-                self._review = self._logic.regions(self._shown)
-            except CoraNetError as error:
-                self._problem = str(error)
-        if self._review is not None:
-            self._review.changed.connect(self._on_review)
-            self.note = "\n".join(self._review.warnings)
-            self._number = self._review.next_open() or min(1, len(self._review.regions.regions))
-            self._reading.begin(self._review)
-        self._update.request()
-
-    def _let_go(self) -> None:
-        self._reading.stop()
-        if self._review is not None:
-            self._review.changed.disconnect(self._on_review)
-        self._review, self._number = None, 0
-        self._problem = self.note = ""
-
-    def _on_read(self, problem: str) -> None:
-        if problem:
-            self._let_go()
-            self._problem = problem
-        self._update.request()
-
-    def _on_review(self) -> None:
-        if self._reading.is_busy and self._review is not None:
-            # The console was faster; what it has decided must not be taken for what the result named.
-            self._reading.begin(self._review)
-        self._update.request()
-
-    def _update_now(self) -> None:
-        review = self._review
-        self._rows = self.order.sorted(region_rows(review)) if review is not None else []
-        if review is not None and not self._reading.is_busy and self._overlays.reviewed is not review.review:
-            self._overlays.show_reviewed(review)
-            self.decided.send()
         self.changed.send()
+
+    def _on_taken_up(self) -> None:
+        review = self.review
+        self._number = (review.next_open() or min(1, len(review.regions.regions))) if review is not None else 0
+        self.note = "\n".join(review.warnings) if review is not None else ""
 
 
 def _require(reason: str) -> None:

@@ -119,11 +119,13 @@ class RegionReview:
 
     def brackets(self) -> list[ClassVolume]:
         """Volume of each class with its bracket, in which decided regions count as what they are now."""
-        decided = []
-        for number in self.review.decisions:
-            voxels = self._state.voxels(number)
-            decided.append((voxels, self._state.layers.read_labels(voxels.box, self.loaded.labels)))
+        found, labels = map(self._state.voxels, self.review.decisions), self.loaded.labels
+        decided = [(voxels, self._state.layers.read_labels(voxels.box, labels)) for voxels in found]
         return narrowed_volumes(self._state.volumes, self.loaded.labels, decided, self.loaded.volume)
+
+    def decided_boxes(self) -> list[Any]:
+        """Where the voxels of the decided regions are: a segment_layers.MaskedBox of each."""
+        return [self._state.voxels(number).box for number in self.review.decisions]
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,140 @@
+"""The review of the result that the section Overlays shows: taken up, read, and drawn there."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from coranet.errors import CoraNetError
+
+from ..logic import CoraNetLogic
+from ..notification import Signal
+from ..scene.region_review import RegionReview
+from ..scene.results import LoadedPrediction
+from ..translation import _
+from .deferred import Deferred
+from .overlays import OverlaysPresenter
+from .region_order import RegionOrder
+from .region_reading import RegionReading
+from .review_words import RegionRow, region_rows
+
+
+class ShownReview:
+    """Follows what is shown while somebody watches.
+
+    Attributes:
+        changed: sent after each change.
+        taken_up: sent when another review, or none, took the place of the one before.
+        decided: sent when decisions of the review are others than before.
+        review: None if there is none.
+        rows: the worklist in its order.
+        order: in which the regions are listed.
+    """
+
+    def __init__(self, logic: CoraNetLogic, overlays: OverlaysPresenter, application: Any) -> None:
+        """Follow nothing yet.
+
+        Args:
+            logic: keeps the reviews.
+            overlays: which result is shown; draws what is decided.
+            application: as panel.application.Application.
+        """
+        self.changed, self.taken_up, self.decided = Signal(), Signal(), Signal()
+        self.review: Optional[RegionReview] = None
+        self.rows: list[RegionRow] = []
+        self.order = RegionOrder()
+        self._logic = logic
+        self._overlays = overlays
+        self._is_watched = False
+        self._shown: Optional[LoadedPrediction] = None
+        self._problem = ""
+        self._reading = RegionReading(application, self._on_read)
+        self._update = Deferred(application, self._update_now)
+        overlays.changed.connect(self._follow)
+
+    def set_watched(self, watched: bool) -> None:
+        """Say whether anybody sees it; a review is taken up, and its regions are read, when somebody does."""
+        begins, self._is_watched = watched and not self._is_watched, watched
+        if begins:
+            # What could not be taken up before may be there now.
+            self._shown = self._shown if self.review is not None else None
+            self._follow()
+
+    def sort(self, column: str) -> None:
+        """List the regions by a column, or the other way round; one of region_order.COLUMNS."""
+        self.order.click(column)
+        self._update.request()
+
+    def close(self) -> None:
+        """Let go of everything; what was decided is in the scene."""
+        self._overlays.changed.disconnect(self._follow)
+        self._let_go()
+        self._update.close()
+
+    @property
+    def title(self) -> str:
+        """What a person calls the result; "" if there is no review."""
+        return self._overlays.results.get(self._overlays.key, "") if self.review is not None else ""
+
+    @property
+    def reason(self) -> str:
+        """Why there is no review; "" if there is one."""
+        if self.review is not None:
+            return ""
+        return self._overlays.reason or self._problem or _("The regions of the result are being looked for.")
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the voxels of the regions are being read."""
+        return self._reading.is_busy
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Take up the review of the result that is shown, if it is another one; draw what is not drawn yet."""
+        shown = self._overlays.current if self._is_watched else self._shown
+        is_other = (shown and shown.segmentation) is not (self._shown and self._shown.segmentation)
+        if is_other or (self.review is not None and not self.review.is_current):
+            self._let_go()
+            self._shown = shown
+            self._take_up()
+        elif self.review is not None and self._overlays.reviewed is not self.review.review:
+            self._update.request()
+
+    def _take_up(self) -> None:
+        if self._shown is not None:
+            try:
+                self.review = self._logic.regions(self._shown)
+            except CoraNetError as error:
+                self._problem = str(error)
+        if self.review is not None:
+            self.review.changed.connect(self._on_review)
+            self._reading.begin(self.review)
+        self.taken_up.send()
+        self._update.request()
+
+    def _let_go(self) -> None:
+        self._reading.stop()
+        if self.review is not None:
+            self.review.changed.disconnect(self._on_review)
+        self.review, self._problem = None, ""
+
+    def _on_read(self, problem: str) -> None:
+        if problem:
+            self._let_go()
+            self._problem = problem
+            self.taken_up.send()
+        self._update.request()
+
+    def _on_review(self) -> None:
+        if self._reading.is_busy and self.review is not None:
+            # The console was faster; what it has decided must not be taken for what the result named.
+            self._reading.begin(self.review)
+        self._update.request()
+
+    def _update_now(self) -> None:
+        review = self.review
+        self.rows = self.order.sorted(region_rows(review)) if review is not None else []
+        if review is not None and not self._reading.is_busy and self._overlays.reviewed is not review.review:
+            self._overlays.show_reviewed(review)
+            self.decided.send()
+        self.changed.send()

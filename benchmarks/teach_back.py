@@ -1,0 +1,182 @@
+"""One round of teaching back: a model goes on with what was decided on uncertain regions, and without it.
+
+    python benchmarks/teach_back.py JOB DATALIST --truth FOLDER --predictions FOLDER --preset FILE --output DIR
+
+JOB is the training that made the first model, FOLDER the segmentation job of its unlabeled cases that
+`simulated_reviewer.py` leaves in its output. The most uncertain of these cases are reviewed by an oracle, region by
+region in rank order, a few decisions each. Then the model goes on (`training.initial_model`) for some steps, each time
+with the same seed, steps, settings and cases:
+
+- without: these cases stay unlabeled;
+- answers: each decided region got what is nearest to the truth of result, conservative and radical;
+- painted: where each of these leaves more than a tenth of the region wrong, it was painted as it truly is (a decision
+  of the kind "edited").
+
+Nothing else of these cases is taken for truth (`trusts_certain` is not set). The first model's validation case is left
+out of all, so nothing is chosen: the weights are those after the last step. Each model is measured on `test` once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
+
+from review_cases import KnownCase, coranet, known_cases
+from review_oracle import nearest, questions_of
+
+from coranet.experiments.statistics import mean, paired_difference
+from coranet.job import Choice, Datalist, Job, PredictionFiles, Review, Role, rank_cases, read_json
+from coranet.regions.decisions import reviewed_maps
+from coranet.regions.files import read_regions
+from coranet.volume import write_volume
+
+ARMS = ("without", "answers", "painted")
+# In the order of `review_oracle.questions_of`.
+ANSWERS = (Choice.KEEP, Choice.CONSERVATIVE, Choice.RADICAL)
+MOST_WRONG = 0.1
+
+
+def most_uncertain(job: Job, count: int) -> list[str]:
+    """Names of the cases that are ranked first."""
+    cases = [job.prediction(case.id) for case in job.read_datalist().cases]
+    return [one.case for one in rank_cases(cases)[:count]]
+
+
+def decide(known: KnownCase, files: PredictionFiles, decisions: int, paints: bool) -> dict[str, int]:
+    """Review a case as the oracle does, and write what a review leaves.
+
+    Returns:
+        Number of regions, of voxels that are known then, of those that are wrong in the result and in the reviewed one.
+    """
+    found = read_regions(known.written.files)
+    prediction, truth = known.written.prediction, known.truth.reshape(-1)
+    review = Review.of(found.list)
+    questions = questions_of(found, prediction)[:decisions]
+    for number, question in enumerate(questions, start=1):
+        chosen = nearest(question, truth)
+        wrong = np.mean(question.answers[chosen] != truth[question.places])
+        choice = Choice.EDITED if paints and wrong > MOST_WRONG else ANSWERS[chosen]
+        review = review.with_decision(number, choice, "oracle")
+    labels, mask = reviewed_maps(prediction, found.list, found.region_map, review, known.truth)
+    files.folder.mkdir(parents=True, exist_ok=True)
+    write_volume(files.reviewed, labels, known.written.grid)
+    write_volume(files.known, mask, known.written.grid)
+    found.list.write(files.regions)
+    review.write(files.review)
+    wrong = [int(np.count_nonzero((one != known.truth) & (mask > 0))) for one in (prediction.segmentation, labels)]
+    painted = sum(one.choice is Choice.EDITED for one in review.decisions.values())
+    return {
+        "regions": len(questions), "painted": painted, "known": int(mask.sum()), "wrong_before": wrong[0],
+        "wrong_after": wrong[1],
+    }  # fmt: skip
+
+
+def with_decisions(datalist: Datalist, reviewed: Mapping[str, PredictionFiles]) -> dict[str, Any]:
+    """A dataset.json in which the reviewed cases, by the path of their image, are known in part."""
+    training = [{"image": case.image, "label": case.label} for case in datalist.with_role(Role.TRAINING)]
+    unlabeled = []
+    for case in datalist.with_role(Role.UNLABELED):
+        files = reviewed.get(case.image)
+        if files:
+            training.append({"image": case.image, "label": str(files.reviewed), "known": str(files.known)})
+        else:
+            unlabeled.append({"image": case.image})
+    return {
+        "labels": {"0": "background", **{str(label.value): label.name for label in datalist.labels}},
+        "training": training, "unlabeled": unlabeled,
+    }  # fmt: skip
+
+
+class Round:
+    """The round, by the words of the command line."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._first = Job.open(args.job).read_datalist()
+        segmented = Job.open(args.predictions)
+        self._chosen = most_uncertain(segmented, args.cases)
+        pairs = known_cases(segmented, args.datalist, args.truth)
+        self._known = {case.image: (case.id, known) for case, known in pairs if case.id in self._chosen}
+
+    def model_of(self, arm: str) -> tuple[Path, dict[str, Any]]:
+        """Train one arm; its job and what was decided for it."""
+        folder = self._args.output / arm
+        reviewed, account = {}, []
+        if arm != "without":
+            for image, (name, known) in self._known.items():
+                reviewed[image] = PredictionFiles(folder / "reviewed" / name)
+                account.append(decide(known, reviewed[image], self._args.decisions, arm == "painted"))
+        decided = {key: sum(row[key] for row in account) for key in (account[0] if account else ())}
+        folder.mkdir(parents=True, exist_ok=True)
+        datalist = folder / "dataset.json"
+        datalist.write_text(json.dumps(with_decisions(self._first, reviewed), indent=1), encoding="utf-8")
+        settings = {
+            "training.initial_model": self._args.job.absolute(), "training.pretraining_steps": 0,
+            "training.self_training_steps": self._args.steps, "training.snapshot_interval": 0,
+            "data.validation_cases": 0, "machine.threads": 1, "seed": self._args.seed,
+        }  # fmt: skip
+        words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+        if not (folder / "train" / "model" / "model.json").exists():
+            coranet("train", datalist, "--preset", self._args.preset, "--output", folder / "train", *words)
+        return folder / "train", decided
+
+    def dice(self, model: Path, folder: Path) -> dict[str, float | None]:
+        """Mean Dice over the classes of each case of `test`."""
+        words = ["--output", folder, "--set", "machine.threads=1", "--set", "regions=false"]
+        if not (folder / "metrics.json").exists():
+            coranet("evaluate", self._args.datalist, "--model", model, *words)
+        cases = read_json(Job.open(folder).metrics_path)["cases"]
+        return {name: mean(list(row["dice"].values())) for name, row in cases.items()}
+
+    def run(self) -> dict[str, Any]:
+        output = self._args.output
+        dice = {"before": self.dice(self._args.job, output / "before" / "test")}
+        decided = {}
+        for arm in self._args.arms.split(","):
+            model, decided[arm] = self.model_of(arm)
+            dice[arm] = self.dice(model, output / arm / "test")
+            print(f"{arm:<8} Dice {mean(list(dice[arm].values())):.4f} {decided[arm] or ''}", flush=True)
+        rows = {arm: self._row(dice, arm, decided.get(arm)) for arm in dice}
+        return {"reviewed": self._chosen, "test_cases": len(dice["before"]), "rows": rows}
+
+    def _row(self, dice: Mapping[str, Mapping[str, Any]], arm: str, decided: Any) -> dict[str, Any]:
+        seeded = {key: {(case, self._args.seed): value for case, value in one.items()} for key, one in dice.items()}
+        row = {"dice": mean(list(dice[arm].values())), "decided": decided or {}, "cases": dice[arm]}
+        if arm not in ("before", "without") and "without" in dice:
+            row["against_without"] = paired_difference(seeded[arm], seeded["without"])
+        return row
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("job", type=Path, help="the training that made the first model")
+    parser.add_argument("datalist", type=Path)
+    parser.add_argument("--truth", type=Path, required=True, help="label maps of the unlabeled cases")
+    parser.add_argument("--predictions", type=Path, required=True, help="segmentation job of the unlabeled cases")
+    parser.add_argument("--preset", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--results", type=Path, help="JSON file")
+    parser.add_argument("--arms", default=",".join(ARMS))
+    for name, count in (("steps", 250), ("seed", 0), ("cases", 10), ("decisions", 10)):
+        parser.add_argument(f"--{name}", type=int, default=count, help=f"default {count}")
+    args = parser.parse_args()
+    args.output = args.output.absolute()
+    content = Round(args).run()
+    for arm, row in content["rows"].items():
+        print(f"{arm:<8} Dice {row['dice']:.4f}  against without {row.get('against_without', '')}  {row['decided']}")
+    if args.results:
+        content = {"command": " ".join(["python", *sys.argv]), "steps": args.steps, "seed": args.seed, **content}
+        args.results.parent.mkdir(parents=True, exist_ok=True)
+        args.results.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

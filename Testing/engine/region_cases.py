@@ -49,8 +49,13 @@ def shell_prediction(grid: Grid | None = None) -> Prediction:
     return prediction_of(whole, conservative, radical, 0.5 + 0.4 * np.sin(9 * position[0]) ** 2)
 
 
-def flooded(voxels: np.ndarray, kinds: np.ndarray) -> list[set[tuple[int, int, int]]]:
-    """Connected parts (of 26 neighbours) of the voxels that are True and of one kind, by walking from each to each."""
+def flooded(voxels: np.ndarray, kinds: np.ndarray, over_faces: bool = False) -> list[set[tuple[int, int, int]]]:
+    """Connected parts (of 26 neighbours) of the voxels that are True and of one kind, by walking from each to each.
+
+    Args:
+        voxels, kinds: of one shape.
+        over_faces: also from one kind to another, over a face that two voxels share.
+    """
     waiting = set(map(tuple, np.argwhere(voxels).tolist()))
     parts = []
     while waiting:
@@ -60,7 +65,8 @@ def flooded(voxels: np.ndarray, kinds: np.ndarray) -> list[set[tuple[int, int, i
             part.add(voxel)
             for step in product((-1, 0, 1), repeat=3):
                 other = tuple(a + b for a, b in zip(voxel, step, strict=True))
-                if other in waiting and kinds[other] == kinds[voxel]:
+                is_passable = over_faces and sum(map(abs, step)) == 1
+                if other in waiting and (is_passable or kinds[other] == kinds[voxel]):
                     waiting.remove(other)
                     edge.append(other)
         parts.append(part)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
+from collections import Counter
 
 import numpy as np
 import pytest
 from region_cases import flooded
 
-from coranet.regions.components import SparseVoxels, components, connected, summed_contacts
+from coranet.regions.components import SparseVoxels, components, connected, contacts_of, summed_contacts
 
 SHAPE = (6, 9, 11)
 
@@ -29,7 +29,7 @@ def random_voxels(request):
 
 def test_parts_are_those_of_a_walk(random_voxels):
     mask, kinds = random_voxels
-    parts, _ = parts_of(mask, kinds)
+    parts = parts_of(mask, kinds)
     places = np.argwhere(mask)
     found = [set(map(tuple, places[parts == number].tolist())) for number in range(parts.max() + 1)]
     expected = flooded(mask, kinds)
@@ -37,40 +37,26 @@ def test_parts_are_those_of_a_walk(random_voxels):
 
 
 def test_parts_are_numbered_in_the_order_of_their_first_voxels(random_voxels):
-    parts, _ = parts_of(*random_voxels)
+    parts = parts_of(*random_voxels)
     _, firsts = np.unique(parts, return_index=True)
     assert np.all(np.diff(firsts) > 0)
 
 
-def test_contacts_are_those_of_a_walk(random_voxels):
+def test_contacts_are_the_faces_that_a_walk_counts(random_voxels):
     mask, kinds = random_voxels
-    parts, contacts = parts_of(mask, kinds)
+    parts = parts_of(mask, kinds)
     number = np.full(SHAPE, -1)
     number[mask] = parts
-    touching = set()
-    for voxel in map(tuple, np.argwhere(mask).tolist()):
-        for step in product((-1, 0, 1), repeat=3):
-            other = tuple(a + b for a, b in zip(voxel, step, strict=True))
-            if all(0 <= a < n for a, n in zip(other, SHAPE, strict=True)) and number[other] not in (-1, number[voxel]):
-                touching.add((number[voxel], number[other]))
+    faces = Counter()
+    for axis in range(3):
+        here, there = np.delete(number, -1, axis).ravel(), np.delete(number, 0, axis).ravel()
+        touch = (here != there) & (here >= 0) & (there >= 0)
+        for one, other in zip(here[touch].tolist(), there[touch].tolist(), strict=True):
+            faces.update([(one, other), (other, one)])
+    contacts = contacts_of(sparse(mask), parts)
     pairs = list(zip(contacts.first.tolist(), contacts.second.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs)
-    assert set(pairs) == touching
-    assert np.all(contacts.strength >= 1)
-
-
-def test_what_touches_along_more_voxels_touches_more():
-    mask = np.zeros(SHAPE, bool)
-    kinds = np.zeros(SHAPE, int)
-    mask[2, 3, 2:8] = True
-    mask[2, 4, 2:7], kinds[2, 4, 2:7] = True, 1
-    mask[2, 2, 7:9], kinds[2, 2, 7:9] = True, 2
-    parts, contacts = parts_of(mask, kinds)
-    middle = parts[np.flatnonzero(kinds[mask] == 0)[0]]
-    strength = {
-        int(kinds[mask][parts == other][0]): value for one, other, value in zip(*contacts, strict=True) if one == middle
-    }
-    assert strength == {1: 5, 2: 1}
+    assert dict(zip(pairs, contacts.faces.tolist(), strict=True)) == faces
 
 
 @pytest.mark.parametrize("ends", [((0, 0, 10), (0, 1, 0)), ((2, 8, 5), (3, 0, 5)), ((1, 8, 10), (2, 0, 0))])
@@ -78,13 +64,14 @@ def test_the_end_of_a_row_does_not_touch_the_begin_of_the_next(ends):
     mask = np.zeros(SHAPE, bool)
     for end in ends:
         mask[end] = True
-    parts, contacts = parts_of(mask, np.zeros(SHAPE, int))
-    assert parts.tolist() == [0, 1] and not len(contacts.first)
+    parts = parts_of(mask, np.zeros(SHAPE, int))
+    assert parts.tolist() == [0, 1] and not len(contacts_of(sparse(mask), parts).first)
 
 
 def test_of_no_voxels_there_are_no_parts():
-    parts, contacts = parts_of(np.zeros(SHAPE, bool), np.zeros(SHAPE, int))
-    assert not len(parts) and not len(contacts.first)
+    nothing = np.zeros(SHAPE, bool)
+    parts = parts_of(nothing, np.zeros(SHAPE, int))
+    assert not len(parts) and not len(contacts_of(sparse(nothing), parts).first)
 
 
 def test_indices_are_those_of_the_grid(random_voxels):

@@ -43,7 +43,7 @@ def test_without_limits_a_region_is_what_hangs_together_and_has_one_pair(random_
 def test_every_region_has_enough_voxels_and_what_is_left_out_touches_nothing(random_pairs, fewest):
     region = divided(random_pairs, fewest)
     assert sizes_of(region).min() >= fewest
-    whole = flooded(random_pairs > 0, np.zeros(SHAPE))
+    whole = flooded(random_pairs > 0, random_pairs, over_faces=True)
     for part in whole:
         is_in_one = {region[voxel] >= 0 for voxel in part}
         assert is_in_one == {len(part) >= fewest}
@@ -84,16 +84,19 @@ def test_a_small_part_goes_to_its_own_pair_first():
     pairs = np.zeros(SHAPE, int)
     pairs[2, 2, 2:12] = 1
     pairs[2, 3, 2:12] = 2
-    pairs[2, 4, 2:4] = 3  # touches pair 2 along two voxels
-    pairs[2, 4, 4:6] = 1
+    pairs[2, 4, 2:4] = 3
     region = divided(pairs, fewest=4)
     assert region[2, 4, 2] == region[2, 3, 2]
-    assert region[2, 4, 4] == region[2, 3, 4]
     assert len(sizes_of(region)) == 2
-    # A piece of the same pair that touches as well is preferred, even along a corner.
-    pairs[2, 1, 2:12] = 0
-    pairs[2, 5, 6:12] = 1
-    assert divided(pairs, fewest=4)[2, 4, 4] == divided(pairs, fewest=4)[2, 5, 8]
+
+
+def test_a_small_piece_goes_back_to_its_own_pair_though_another_one_shares_more_faces():
+    pairs = np.zeros(SHAPE, int)
+    pairs[2, 2, 1:10] = 1  # is cut into 5 and 4 voxels
+    pairs[2, 3, 1:13] = 2
+    region = divided(pairs, fewest=5, most=8)
+    assert len(np.unique(region[2, 2, 1:10])) == 1
+    assert len(sizes_of(region)) == 3
 
 
 def test_large_regions_that_touch_the_same_small_one_stay_two():

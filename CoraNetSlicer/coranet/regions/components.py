@@ -18,6 +18,7 @@ Array = npt.NDArray[Any]
 
 # The rows behind and below; those before and above find the same neighbours from the other side.
 _NEIGHBOUR_ROWS_KJ = ((0, 1), (1, -1), (1, 0), (1, 1))
+_ROWS_WITH_A_FACE_KJ = ((0, 1), (1, 0))
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,19 @@ class SparseVoxels:
 
 
 class Contacts(NamedTuple):
-    """Which parts touch each other, and how much; each pair of parts at most once in each order.
+    """Which parts have faces of voxels in common; each two parts at most once in each order.
 
     Attributes:
         first, second: (M,), numbers of two different parts.
-        strength: (M,), voxels of a row along which they touch, at least 1 for each such place.
+        faces: (M,), how many faces they share.
     """
 
     first: Array
     second: Array
-    strength: Array
+    faces: Array
 
 
-def components(voxels: SparseVoxels, kinds: Array) -> tuple[Array, Contacts]:
+def components(voxels: SparseVoxels, kinds: Array) -> Array:
     """Split voxels into connected parts; voxels touch by a face, an edge or a corner.
 
     Args:
@@ -60,41 +61,54 @@ def components(voxels: SparseVoxels, kinds: Array) -> tuple[Array, Contacts]:
         kinds: (N,), integers; voxels of different kinds are in different parts.
 
     Returns:
-        (N,), int64, the number of each voxel's part from 0, in the order of their first voxels; and which parts touch.
+        (N,), int32, the number of each voxel's part from 0, in the order of their first voxels.
     """
-    if not len(voxels.places):
-        nothing = np.zeros(0, np.int64)
-        return nothing, Contacts(nothing, nothing, nothing)
     runs = _Runs.of(voxels, kinds)
-    first, second, strength = runs.contacts()
-    same = runs.kinds[first] == runs.kinds[second]
-    count, parts = connected(first[same], second[same], len(runs.kinds))
-    other = ~same
-    between = summed_contacts(parts[first[other]], parts[second[other]], strength[other], count)
-    return np.repeat(parts, runs.lengths), between
+    found = [runs.touching(step, 1) for step in runs.steps(_NEIGHBOUR_ROWS_KJ)]
+    edges = [(first[same], second[same]) for first, second, _ in found for same in [runs.are_alike(first, second)]]
+    first, second = (np.concatenate(ends) for ends in zip(*edges, strict=True))
+    _, parts = connected(first, second, len(runs.kinds))
+    return np.repeat(parts, runs.lengths)
+
+
+def contacts_of(voxels: SparseVoxels, parts: Array) -> Contacts:
+    """Which parts have faces in common.
+
+    Args:
+        voxels: all voxels of all parts.
+        parts: (N,), number of each voxel's part from 0.
+    """
+    runs = _Runs.of(voxels, parts)
+    # In a row, only the next run can touch.
+    next_in_row = np.flatnonzero(runs.begin[1:] == runs.end[:-1] + 1)
+    found = [(next_in_row, next_in_row + 1, np.ones(len(next_in_row), np.int64))]
+    found += [runs.touching(step, 0) for step in runs.steps(_ROWS_WITH_A_FACE_KJ)]
+    columns = [
+        (runs.kinds[first[other]], runs.kinds[second[other]], faces[other])
+        for first, second, faces in found
+        for other in [~runs.are_alike(first, second)]
+    ]
+    first, second, faces = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return summed_contacts(first, second, faces, int(parts.max(initial=-1)) + 1)
 
 
 def connected(first: Array, second: Array, count: int) -> tuple[int, Array]:
     """Which of `count` nodes hang together, given the edges between them.
 
     Returns:
-        Number of parts, and the part of each node, numbered from 0 in the order of their first nodes.
+        Number of parts, and the part of each node, int32, numbered from 0 in the order of their first nodes.
     """
     graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
     parts, part = connected_components(graph, directed=False)
-    _, firsts, inverse = np.unique(part, return_index=True, return_inverse=True)
-    rank = np.empty(parts, np.int64)
-    rank[np.argsort(firsts)] = np.arange(parts)
-    return int(parts), rank[inverse]
+    return int(parts), part
 
 
-def summed_contacts(first: Array, second: Array, strength: Array, count: int) -> Contacts:
-    """Contacts of `count` parts: those of the same two parts are added up, those of a part with itself left out."""
+def summed_contacts(first: Array, second: Array, faces: Array, count: int) -> Contacts:
+    """Contacts of `count` parts in both orders: those of the same two are added up, those with itself left out."""
     apart = first != second
-    ends = np.concatenate([first[apart], second[apart]]), np.concatenate([second[apart], first[apart]])
-    pairs, inverse = np.unique(ends[0].astype(np.int64) * count + ends[1], return_inverse=True)
-    sums = np.bincount(inverse, weights=np.tile(strength[apart], 2), minlength=len(pairs))
-    return Contacts(pairs // max(count, 1), pairs % max(count, 1), sums)
+    one_way = coo_array((faces[apart], (first[apart], second[apart])), shape=(count, count)).tocsr()
+    both = (one_way + one_way.T).tocoo()
+    return Contacts(both.row, both.col, both.data)
 
 
 @dataclass(frozen=True)
@@ -130,20 +144,30 @@ class _Runs:
         begin = k * slab + (j + 1) * row + i + 1
         return _Runs(begin, begin + lengths - 1, kinds[starts], lengths, row, slab)
 
-    def contacts(self) -> tuple[Array, Array, Array]:
-        """Two runs that touch, and along how many voxels; each contact once."""
-        # In a row, only the next run can touch; it is of another kind, or there would be a gap.
-        next_in_row = np.flatnonzero(self.begin[1:] == self.end[:-1] + 1)
-        found = [(next_in_row, next_in_row + 1, np.ones(len(next_in_row), np.int64))]
-        found += [self._contacts_with(k * self.slab + j * self.row) for k, j in _NEIGHBOUR_ROWS_KJ]
-        first, second, strength = (np.concatenate(column) for column in zip(*found, strict=True))
-        return first, second, strength
+    def steps(self, rows_kj: tuple[tuple[int, int], ...]) -> list[int]:
+        """From a voxel to the one with the same i in other rows."""
+        return [k * self.slab + j * self.row for k, j in rows_kj]
 
-    def _contacts_with(self, step: int) -> tuple[Array, Array, Array]:
-        begin, end = self.begin + step, self.end + step
-        lowest = np.searchsorted(self.end, begin - 1)
-        counts = np.searchsorted(self.begin, end + 1, side="right") - lowest
-        first = np.repeat(np.arange(len(begin)), counts)
-        second = np.arange(len(first)) + np.repeat(lowest - np.cumsum(counts) + counts, counts)
-        common = np.minimum(end[first], self.end[second]) - np.maximum(begin[first], self.begin[second]) + 1
-        return first, second, np.maximum(common, 1)
+    def are_alike(self, first: Array, second: Array) -> Array:
+        """Whether two runs are of the same kind."""
+        alike: Array = self.kinds[first] == self.kinds[second]
+        return alike
+
+    def touching(self, step: int, reach: int) -> tuple[Array, Array, Array]:
+        """Runs that touch one of another row.
+
+        Args:
+            step: from a row to the other one.
+            reach: 0: voxels with the same i touch; 1: also those with the next one.
+
+        Returns:
+            The runs here and there, and how many i they have in common (0 where they touch at their ends).
+        """
+        begin, end = self.begin - step, self.end - step
+        lowest = np.searchsorted(end, self.begin - reach)
+        counts = np.searchsorted(begin, self.end + reach, side="right") - lowest
+        here = np.repeat(np.arange(len(begin), dtype=np.int32), counts)
+        ahead = lowest - np.cumsum(counts) + counts
+        there = (np.arange(len(here)) + np.repeat(ahead, counts)).astype(np.int32)
+        common = np.minimum(self.end[here], end[there]) - np.maximum(self.begin[here], begin[there]) + 1
+        return here, there, np.maximum(common, 0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .components import Array, Contacts, SparseVoxels, components, connected, summed_contacts
+from .components import Array, Contacts, SparseVoxels, components, connected, contacts_of, summed_contacts
 
 NO_REGION = -1
 
@@ -30,8 +30,8 @@ def divide(voxels: SparseVoxels, pairs: Array, spacing_kji: tuple[float, ...], l
     1. Voxels of one pair of labels that touch (by a face, an edge or a corner) are a region.
     2. A region of more than `most` voxels is halved across the longest side of its box, until no piece has more;
        what of a piece does not hang together are regions of their own.
-    3. A region of fewer than `fewest` voxels is joined to the one that it touches most, of the same pair of labels
-       if there is one; this is repeated while there are any. Those that touch none are left out.
+    3. A region of fewer than `fewest` voxels is joined to the one with which it shares most faces of voxels, of the
+       same pair of labels if there is one; this is repeated while there are any. Those that share none are left out.
 
     Args:
         voxels: where the two heads name different labels.
@@ -42,13 +42,13 @@ def divide(voxels: SparseVoxels, pairs: Array, spacing_kji: tuple[float, ...], l
     Returns:
         (N,), int64: number of each voxel's region from 0, `NO_REGION` where it is left out.
     """
-    parts, contacts = components(voxels, pairs)
-    if not len(parts):
-        return parts
+    if not len(voxels.places):
+        return np.zeros(0, np.int64)
+    parts = components(voxels, pairs)
     pieces = _cut(voxels, parts, spacing_kji, limits.most)
     if pieces is not parts:
-        parts, contacts = components(voxels, pieces)
-    return _joined(parts, contacts, _pair_of_each(parts, pairs), limits.fewest)
+        parts = components(voxels, pieces)
+    return _joined(parts, contacts_of(voxels, parts), _pair_of_each(parts, pairs), limits.fewest)
 
 
 def _pair_of_each(parts: Array, pairs: Array) -> Array:
@@ -108,7 +108,9 @@ def _joined(parts: Array, contacts: Contacts, pairs: Array, fewest: float) -> Ar
         by_size = np.argsort(sizes, kind="stable")
         largest[merged[by_size]] = by_size
         pairs, sizes = pairs[largest], np.bincount(merged, weights=sizes, minlength=count)
-        contacts = summed_contacts(merged[contacts.first], merged[contacts.second], contacts.strength / 2, count)
+        once = contacts.first < contacts.second
+        ends = merged[contacts.first[once]], merged[contacts.second[once]]
+        contacts = summed_contacts(*ends, contacts.faces[once], count)
     kept = sizes >= fewest
     numbers = np.where(kept, np.cumsum(kept) - 1, NO_REGION)
     numbered: Array = numbers[region][parts]
@@ -116,10 +118,10 @@ def _joined(parts: Array, contacts: Contacts, pairs: Array, fewest: float) -> Ar
 
 
 def _partners(contacts: Contacts, pairs: Array, is_small: Array) -> tuple[Array, Array]:
-    """The small parts that touch another one, and for each the one that it is joined to."""
+    """The small parts that share faces with another one, and for each the one that it is joined to."""
     chosen = is_small[contacts.first]
-    first, second, strength = (column[chosen] for column in contacts)
-    order = np.lexsort((-second, strength, pairs[first] == pairs[second], first))
+    first, second, faces = (column[chosen] for column in contacts)
+    order = np.lexsort((-second, faces, pairs[first] == pairs[second], first))
     is_best = np.append(np.diff(first[order]) != 0, True)[: len(order)]
     best = order[is_best]
     return first[best], second[best]

@@ -26,7 +26,8 @@ class RegionRule:
 
     Attributes:
         smallest_share: a region of less than this share of the uncertain volume, or of less than 10 voxels, is joined
-            to the one that it touches most, or left out where it touches none. So there are at most 1 / share regions.
+            to the one with which it shares most faces, or left out where it shares none. So there are at most 1 / share
+            regions.
         largest_share: a region of more than this share is cut into compact pieces, so that no decision concerns more:
             the disagreement often is one shell around a structure, and no answer is right all around it. 1: none is.
         smallest_ml: in mL, in place of `smallest_share` and the 10 voxels; None: as those say.

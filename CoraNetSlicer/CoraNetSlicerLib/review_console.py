@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -22,7 +22,7 @@ from .jobs.improvement import (
     with_promoted,
 )
 from .scene.export import LabeledNodes, TrainingNodes, export_training_job
-from .scene.region_review import RegionReview
+from .scene.region_review import RegionReview, opening_steps
 from .scene.region_view import RegionPlace
 from .scene.results import (
     PREDICTION_ATTRIBUTE,
@@ -67,13 +67,23 @@ class ReviewConsole:
             DataError: there is no such result, or it has no list of regions.
             JobError: what is kept of a review is damaged.
         """
+        opening = self.openRegions(case)
+        while True:
+            try:
+                next(opening)
+            except StopIteration as end:
+                return end.value
+
+    def openRegions(self, case: AnyCase) -> Generator[None, None, RegionReview]:
+        """What `regions` does, in steps of milliseconds, between which a window can answer; returns and raises as it."""
         loaded = self._result(case)
         self._reviews = {one: kept for one, kept in self._reviews.items() if kept.is_current}
         key = str(loaded.segmentation.GetID())
         known = self._reviews.get(key)
         if known is None or known.loaded.segmentation is not loaded.segmentation:
             files = find_prediction_files(loaded.segmentation, self.jobsFolder)
-            known = self._reviews[key] = RegionReview(self.context, loaded, files)
+            known = yield from opening_steps(self.context, loaded, files)
+            self._reviews[key] = known
         return known
 
     def resolveRegion(

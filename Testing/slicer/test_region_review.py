@@ -14,7 +14,7 @@ from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 from coranet.errors import DataError, StorageError
 from coranet.job import Choice, Decision
 from CoraNetSlicerLib.scene.overlays import make_surfaces
-from CoraNetSlicerLib.scene.region_review import RegionReview
+from CoraNetSlicerLib.scene.region_review import RegionReview, opening_steps
 from CoraNetSlicerLib.scene.result_loading import load_prediction
 from CoraNetSlicerLib.scene.segment_layers import SegmentLayers
 from CoraNetSlicerLib.scene.segment_surfaces import has_surface, lost_surface
@@ -305,6 +305,29 @@ class TestFiles:
         np.testing.assert_array_equal(labels_of(again), expected)
         assert reviewed.review == review.review and reviewed.warnings == ()
         assert reviewed.worklist.GetCellText(0, 4) == "radical taken"
+
+    def test_that_is_done_in_steps_and_can_be_broken_off(self, context, review, its_files, a_result):
+        review.decide(1, Choice.RADICAL, "Ada")
+        review.decide(2, Choice.CONSERVATIVE)
+        expected = labels_of(a_result)
+        again = load_prediction(context, its_files, a_result.volume)
+        broken_off = opening_steps(context, again, its_files)
+        while (labels_of(again) == HEADS["segmentation"]).all():
+            next(broken_off)
+        broken_off.close()
+        np.testing.assert_array_equal(labels_of(again), HEADS["segmentation"])
+        steps = opening_steps(context, again, its_files)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                opened = end.value
+                break
+        np.testing.assert_array_equal(labels_of(again), expected)
+        assert opened.review == review.review
+        for number in (1, 2):
+            opened.decide(number, None)
+        np.testing.assert_array_equal(labels_of(again), HEADS["segmentation"])
 
     def test_other_regions_replace_those_on_which_nothing_is_decided(self, context, review, its_files, a_result):
         content = json.loads(its_files.regions.read_text(encoding="utf-8"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from ..scene.appearance import UNCERTAIN
 from ..scene.caution import FlaggedRegion, draw_uncertain_region, drawn_caution, flagged_region, model_caution
 from ..scene.results import LoadedPrediction
+from ..scene.segment_layers import MaskedBox
 from ..translation import _
 from .deferred import Deferred
 from .overlay_rows import reason_no_map, segment_row
@@ -32,6 +33,7 @@ class CautionDial:
         self._loaded: Optional[LoadedPrediction] = None
         self._wanted = 0.0
         self._region: Optional[FlaggedRegion] = None
+        self._reviewed: Sequence[MaskedBox] = ()
         self._draw = Deferred(application, self._draw_now)
         self._measure = Deferred(application, self._measure_now)
 
@@ -39,6 +41,7 @@ class CautionDial:
         """Take a result, or none."""
         self._loaded = loaded
         self._region = None
+        self._reviewed = ()
         if not self.reason:
             self._wanted = drawn_caution(loaded)
             self._measure.request()
@@ -103,6 +106,12 @@ class CautionDial:
         """Draw the region as it was computed."""
         self.set(self.model_value)
 
+    def set_reviewed(self, boxes: Sequence[MaskedBox]) -> None:
+        """Draw the region without what somebody has decided about, soon."""
+        if not self.reason and (boxes or self._reviewed):
+            self._reviewed = boxes
+            self._draw.request()
+
     def close(self) -> None:
         """Draw no more."""
         for deferred in (self._draw, self._measure):
@@ -111,12 +120,12 @@ class CautionDial:
     def _draw_now(self) -> None:
         if self.reason:
             return
-        self._region = draw_uncertain_region(self._loaded, self._wanted)
+        self._region = draw_uncertain_region(self._loaded, self._wanted, self._reviewed)
         self._on_change()
 
     def _measure_now(self) -> None:
         if not self.reason and self._region is None:
-            self._region = flagged_region(self._loaded)
+            self._region = flagged_region(self._loaded, self._reviewed)
             self._on_change()
 
 

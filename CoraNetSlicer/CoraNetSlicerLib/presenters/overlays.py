@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from coranet.errors import DataError
+from coranet.job import Review
 
 from ..notification import Signal
 from ..parameters import Parameters
@@ -15,6 +16,7 @@ from ..scene.class_volumes import ClassVolume
 from ..scene.context import SceneContext
 from ..scene.observation import Observation
 from ..scene.overlays import LOOKS, apply_look, set_class_color, set_result_visible
+from ..scene.region_review import RegionReview
 from ..scene.results import LoadedPrediction, segment_id
 from ..scene.results_in_scene import result_text, results_in_scene
 from ..translation import _
@@ -24,6 +26,7 @@ from .overlay_rows import UNCERTAINTY, OverlayRow, reason_no_result, segment_row
 from .surface_making import SurfaceMaking
 from .uncertainty_map import UncertaintyMap
 from .volume_counting import VolumeCounting
+from .volume_rows import narrowed, volumes_table
 
 _SHOWN_ROLE = "shownResult"
 # Longer than between two moves of a hand at a slider.
@@ -36,6 +39,7 @@ class OverlaysPresenter:
     Attributes:
         changed: sent after changes of what is shown, whoever made them.
         caution: the dial that draws the uncertain region wider or narrower.
+        reviewed: the decisions that are drawn; None: none were taken into account.
         uncertainty_map: the map over the volume, and its legend.
     """
 
@@ -54,6 +58,8 @@ class OverlaysPresenter:
         self._results: dict[str, LoadedPrediction] = {}
         self._key = ""
         self._attached: tuple[object, ...] = ()
+        self.reviewed: Optional[Review] = None
+        self._brackets: dict[str, ClassVolume] = {}
         self._must_recount = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
@@ -198,7 +204,14 @@ class OverlaysPresenter:
         """Volume of each class with its bracket, and of the uncertain region; None where nothing is counted yet."""
         region = self.caution.region
         uncertain = [ClassVolume(_("Uncertain region"), region.ml, None, None)] if region is not None else []
-        return [*self._counting.volumes, *uncertain]
+        return [*(narrowed(one, self._brackets) for one in self._counting.volumes), *uncertain]
+
+    def show_reviewed(self, review: RegionReview) -> None:
+        """Draw and count decided regions of the result that is shown as what they are: not uncertain any more."""
+        self.reviewed = review.review
+        self._brackets = {one.name: one for one in review.brackets()} if review.review.decisions else {}
+        self.caution.set_reviewed(review.decided_boxes())
+        self._paint.request()
 
     @property
     def reason_not_copyable(self) -> str:
@@ -207,11 +220,7 @@ class OverlaysPresenter:
 
     def volumes_text(self) -> str:
         """The volumes as a table with a header, for a spreadsheet: columns between tabs, mL with three decimals."""
-        rows = [(_("Structure"), _("Result (mL)"), _("Conservative (mL)"), _("Radical (mL)"))]
-        for one in self.volumes:
-            numbers = (one.ml, one.conservative_ml, one.radical_ml)
-            rows.append((one.name, *("" if ml is None else f"{ml:.3f}" for ml in numbers)))
-        return "".join("\t".join(row) + "\n" for row in rows)
+        return volumes_table(self.volumes)
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -248,6 +257,7 @@ class OverlaysPresenter:
         is_other = identity != self._attached
         if is_other:
             self._attached = identity
+            self.reviewed, self._brackets = None, {}
             self.caution.attach(self.current)
         if is_other or self._must_recount:
             self._must_recount = False

@@ -14,6 +14,7 @@ from ..logic import CoraNetLogic
 from ..notification import Signal
 from ..parameters import Parameters
 from ..translation import _
+from .console_calls import train_call
 from .time_estimate import TimeEstimate
 from .training_name import default_name, name_error
 from .training_settings import TrainingSettings
@@ -61,7 +62,6 @@ class TrainingPresenter:
         self._cases = cases
         self._environment = environment
         self._parameters = parameters
-        self._application = application
         self.settings = TrainingSettings(parameters)
         self.estimate = TimeEstimate(logic, application)
         self._start = TrainingStart(logic, application, self._on_writing)
@@ -82,6 +82,11 @@ class TrainingPresenter:
     def handle(self) -> Optional[JobHandle]:
         """The training that is watched."""
         return self._watched.handle
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a training is at work, or its files are being written."""
+        return self._start.is_busy or self._watched.is_running
 
     @property
     def name(self) -> str:
@@ -121,21 +126,21 @@ class TrainingPresenter:
     @property
     def reason_not_startable(self) -> str:
         """Why no training can be started now."""
-        if self._is_active:
+        if self.is_active:
             return _("A training is running; stop it first, or wait until it is finished.")
         return self.reason_not_estimable or self.name_error
 
     @property
     def reason_not_estimable(self) -> str:
         """Why time and memory cannot be measured now."""
-        if self._is_active:
+        if self.is_active:
             return _("A training is running and takes time and memory.")
         return self._environment.reason_not_ready or self._cases.reason_not_trainable or self.settings.reason_wrong
 
     @property
     def reason_not_stoppable(self) -> str:
         """Why there is nothing to stop."""
-        if not self._is_active:
+        if not self.is_active:
             return _("No training is running.")
         is_asked = self.handle is not None and not self._start.is_busy and self.handle.job.cancel_requested()
         return _("It is stopping already.") if is_asked else ""
@@ -143,7 +148,7 @@ class TrainingPresenter:
     @property
     def reason_not_resumable(self) -> str:
         """Why there is nothing to resume."""
-        if self._is_active:
+        if self.is_active:
             return _("The training is running.")
         standing = self._watched.standing
         if standing is None:
@@ -180,6 +185,11 @@ class TrainingPresenter:
         """
         _require(self.reason_not_estimable)
         self.estimate.begin(self._cases.training_nodes(), self.settings.config())
+
+    def call_of_start(self) -> str:
+        """The console call that does what `start` does; raises as it does."""
+        _require(self.reason_not_startable)
+        return train_call(self._cases.training_nodes(), self.settings.config(), self._logic.jobsFolder / self.name)
 
     def start(self) -> None:
         """Begin to write the files of a new training and to train; returns at once.
@@ -256,10 +266,6 @@ class TrainingPresenter:
         self._watched.let_go()
 
     # -- what happens ------------------------------------------------------------------------------------------------
-
-    @property
-    def _is_active(self) -> bool:
-        return self._start.is_busy or self._watched.is_running
 
     def _attach_to_remembered(self) -> None:
         folder = self._parameters.text(_FOLDER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from coranet.errors import DataError
 
 from .images import voxel_values
 from .results import UNCERTAIN_SEGMENT, LoadedPrediction
+from .segment_layers import MaskedBox
 from .segment_surfaces import drop_surface
 
 # On the overlays node, so that they are saved with the scene; result.json stays where the job was.
@@ -62,12 +64,15 @@ def drawn_caution(loaded: LoadedPrediction) -> float:
     return _noted(loaded, DRAWN_CAUTION_ATTRIBUTE, model_caution(loaded))
 
 
-def draw_uncertain_region(loaded: LoadedPrediction, caution: float) -> FlaggedRegion:
+def draw_uncertain_region(
+    loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox] = ()
+) -> FlaggedRegion:
     """Draw the uncertain region for another caution; its surface, which is of the one before, goes.
 
     Args:
         loaded: the result; it has its overlays and its uncertainty map.
         caution: natural logarithm of a cost ratio; more flags more.
+        reviewed: voxels about which somebody has decided, so that they are uncertain no more.
 
     Returns:
         What is flagged now.
@@ -77,7 +82,7 @@ def draw_uncertain_region(loaded: LoadedPrediction, caution: float) -> FlaggedRe
     """
     if not abs(caution) <= LARGEST_CAUTION:
         raise DataError(f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}.")
-    flagged = _flagged(loaded, caution)
+    flagged = _flagged(loaded, caution, reviewed)
     segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
     drop_surface(loaded.overlays, UNCERTAIN_SEGMENT)
     segment.SetLabelValue(1)
@@ -87,13 +92,18 @@ def draw_uncertain_region(loaded: LoadedPrediction, caution: float) -> FlaggedRe
     return _flagged_region(flagged, loaded.uncertainty)
 
 
-def flagged_region(loaded: LoadedPrediction) -> FlaggedRegion:
-    """What is flagged at the caution that is drawn."""
-    return _flagged_region(_flagged(loaded, drawn_caution(loaded)), loaded.uncertainty)
+def flagged_region(loaded: LoadedPrediction, reviewed: Iterable[MaskedBox] = ()) -> FlaggedRegion:
+    """What is flagged at the caution that is drawn, without voxels about which somebody has decided."""
+    return _flagged_region(_flagged(loaded, drawn_caution(loaded), reviewed), loaded.uncertainty)
 
 
-def _flagged(loaded: LoadedPrediction, caution: float) -> np.ndarray:
-    return voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
+def _flagged(loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox]) -> np.ndarray:
+    """Flat, bool."""
+    flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
+    voxels = flagged.reshape(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())))
+    for box in reviewed:
+        voxels[box.slices][box.mask] = False
+    return flagged
 
 
 def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:

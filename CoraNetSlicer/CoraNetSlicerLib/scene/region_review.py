@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -22,7 +22,7 @@ from .region_view import RegionPlace, region_place, show_in_cameras, show_in_sli
 from .region_worklist import progress_text, status_text, structure_text
 from .results import LoadedPrediction, segment_id
 from .review_history import ReviewHistory, ReviewStep
-from .review_state import ReviewState
+from .review_state import ReviewState, choice_of
 
 
 class RegionReview:
@@ -49,7 +49,11 @@ class RegionReview:
     """
 
     def __init__(
-        self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles] = None
+        self,
+        context: SceneContext,
+        loaded: LoadedPrediction,
+        files: Optional[PredictionFiles] = None,
+        state: Optional[ReviewState] = None,
     ) -> None:
         """Take up the review that the scene keeps, else that of the files, else begin one.
 
@@ -57,17 +61,16 @@ class RegionReview:
             context: the scene.
             loaded: the result.
             files: of the case; None: the scene alone.
+            state: as `opening_steps` has brought it about; None: it is brought about now.
 
         Raises:
             DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
             JobError: what the scene or a file says of the review is damaged.
         """
-        if loaded.volume is None:
-            raise DataError(
-                f"the volume of '{loaded.segmentation.GetName()}' is not in the scene; load the result anew."
-            )
+        self._state = state or ReviewState(context, loaded, files)
         self._editing = RegionEditing(context, loaded)
-        self._state = ReviewState(context, loaded, files)
+        for _step in self._state.take_up_steps():
+            pass
         self._history = ReviewHistory()
         self.loaded, self.files = loaded, self._state.files
         self.changed, self.warnings = self._state.changed, self._state.warnings
@@ -143,7 +146,7 @@ class RegionReview:
             StorageError: review.json could not be written; the decision stays, in the scene.
         """
         self._require_no_edit()
-        chosen = _choice(choice)
+        chosen = choice_of(choice)
         voxels = self._state.voxels(number)
         before = self._state.layers.read(voxels.box)
         self._state.paint(number, voxels.labels[(chosen or Choice.KEEP).value])
@@ -247,15 +250,12 @@ class RegionReview:
         return region_place(self.regions.region(number), self.loaded.volume)
 
     def show(self, number: int, slice_nodes: Iterable[Any] = (), camera_nodes: Iterable[Any] = ()) -> RegionPlace:
-        """Bring a region into view.
+        """Bring a region into view; returns where it is.
 
         Args:
             number: of the region.
             slice_nodes: vtkMRMLSliceNode of each view.
             camera_nodes: vtkMRMLCameraNode of each view.
-
-        Returns:
-            Where it is.
         """
         place = self.place(number)
         show_in_slices(place, slice_nodes)
@@ -265,11 +265,7 @@ class RegionReview:
     # -- how it is done ----------------------------------------------------------------------------------------------
 
     def read_steps(self) -> Iterator[None]:
-        """Read the voxels of the regions in steps of milliseconds; not needed: else they are read when asked for.
-
-        Raises:
-            DataError: a file is missing, or does not fit.
-        """
+        """Read the voxels of the regions in steps of milliseconds; else they are read, at once, when asked for."""
         return self._state.read_steps()
 
     def _note(self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray]) -> None:
@@ -292,9 +288,10 @@ class RegionReview:
             raise DataError(f"region {self.edited} is being edited; keep or discard the edit first.")
 
 
-def _choice(choice: Union[None, str, Choice]) -> Optional[Choice]:
-    allowed = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
-    if choice is None or choice in allowed:
-        return None if choice is None else Choice(choice)
-    names = ", ".join(f"'{one.value}'" for one in allowed)
-    raise DataError(f"a region can be given {names}, got {str(choice)!r}; to paint in it, begin an edit.")
+def opening_steps(
+    context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles] = None
+) -> Generator[None, None, RegionReview]:
+    """What making a RegionReview does, in steps of milliseconds: of use where decisions of the files are done anew."""
+    state = ReviewState(context, loaded, files)
+    yield from state.take_up_steps()
+    return RegionReview(context, loaded, files, state)

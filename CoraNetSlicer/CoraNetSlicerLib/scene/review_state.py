@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import numpy as np
 
@@ -34,23 +34,28 @@ class ReviewState:
     """
 
     def __init__(self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles]) -> None:
-        """Take up the review that the scene keeps, else that of the files, else begin one.
+        """Take up the review that the scene keeps, else that of the files, else begin one; see `take_up_steps`.
 
         Raises:
             DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
             JobError: what the scene or a file says of the review is damaged.
         """
+        if loaded.volume is None:
+            raise DataError(
+                f"the volume of '{loaded.segmentation.GetName()}' is not in the scene; load the result anew."
+            )
         self.changed = Signal()
         self.loaded = loaded
         self.files = files if files is not None and files.folder.is_dir() else None
         self.layers = SegmentLayers(loaded.segmentation, loaded.volume)
         self.warnings: tuple[str, ...] = ()
         self._record = ReviewRecord(context, loaded)
+        self._to_do: Optional[Review] = None
         kept = kept_in_scene(self._record, self.files)
         if kept is None:
-            self._begin(regions_of_files(loaded, self.files))
-        else:
-            self._kept = kept
+            kept = KeptReview.of(regions_of_files(loaded, self.files))
+            self._to_do = Review.read(self.files.review, kept.regions)
+        self._kept = kept
 
     @property
     def regions(self) -> RegionList:
@@ -103,6 +108,27 @@ class ReviewState:
             )
         read = yield from read_region_voxels(self.loaded, self.files, self.regions)
         self._kept = replace(self._kept, voxels=read.voxels, volumes=read.volumes)
+        if self._record.is_current:
+            self._record.write(self._kept)
+
+    def take_up_steps(self) -> Iterator[None]:
+        """Begin a new review, in steps: what the files say of an earlier one is done once more on the result's voxels.
+
+        Raises:
+            DataError: a file is missing, or does not fit.
+        """
+        review, self._to_do = self._to_do, None
+        if review is None:
+            return
+        done: dict[int, Decision] = {}
+        try:
+            yield from self._do_once_more(review, done)
+        except GeneratorExit:
+            # Who begins again must find the result as it was loaded.
+            for number in done:
+                self.paint(number, self.voxels(number).labels[Choice.KEEP.value])
+            raise
+        self._kept = replace(self._kept, review=replace(review, decisions=done))
         self._record.write(self._kept)
 
     def paint(self, number: int, labels: np.ndarray) -> None:
@@ -159,31 +185,45 @@ class ReviewState:
             pass
         return self._kept.voxels
 
-    def _begin(self, regions: RegionList) -> None:
-        """Begin a review; what the files say of an earlier one is done once more on the voxels of the result."""
-        self._kept = KeptReview.of(regions)
-        before = Review.read(self.files.review, regions) if self.files is not None else Review.of(regions)
-        decisions = self._done_once_more(before)
-        self._kept = replace(self._kept, review=replace(before, decisions=decisions))
-        self._record.write(self._kept)
-
-    def _done_once_more(self, review: Review) -> dict[int, Decision]:
-        """Give the regions what was decided before the result was loaded; returns the decisions that could be done."""
-        edited = {number for number, one in review.decisions.items() if one.choice is Choice.EDITED}
-        painted = None
-        if edited and self.files is not None and self.files.reviewed.is_file():
-            painted = read_label_map(self.files.reviewed, self.loaded.volume)
-        elif edited:
-            self.warnings += (
-                f"What was painted in {len(edited)} edited regions of '{self.loaded.volume.GetName()}' is in no file; "
-                "review them again.",
-            )
-        done = {}
+    def _do_once_more(self, review: Review, done: dict[int, Decision]) -> Iterator[None]:
+        """Give regions what was decided before the result was loaded; notes in `done` what could be done."""
+        if review.decisions:
+            yield from self.read_steps()
+        painted = self._painted(review)
         for number, decision in review.decisions.items():
-            if number not in edited:
-                self.paint(number, self.voxels(number).labels[decision.choice.value])
+            voxels = self.voxels(number)
+            if decision.choice is not Choice.EDITED:
+                labels = voxels.labels[decision.choice.value]
             elif painted is not None:
-                self.paint(number, self.voxels(number).box.of(painted))
-            if number not in edited or painted is not None:
-                done[number] = decision
-        return done
+                labels = voxels.box.of(painted)
+            else:
+                continue
+            done[number] = decision
+            self.paint(number, labels)
+            yield
+
+    def _painted(self, review: Review) -> Optional[np.ndarray]:
+        """What was painted in edited regions: the label values of the whole case; None where there is none."""
+        edited = [one for one in review.decisions.values() if one.choice is Choice.EDITED]
+        if not edited or self.files is None:
+            return None
+        if self.files.reviewed.is_file():
+            return read_label_map(self.files.reviewed, self.loaded.volume)
+        self.warnings += (
+            f"What was painted in {len(edited)} edited regions of '{self.loaded.volume.GetName()}' is in no file; "
+            "review them again.",
+        )
+        return None
+
+
+def choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:
+    """What a person may decide, by name or not.
+
+    Raises:
+        DataError: it is something else.
+    """
+    allowed = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
+    if choice is None or choice in allowed:
+        return None if choice is None else Choice(choice)
+    names = ", ".join(f"'{one.value}'" for one in allowed)
+    raise DataError(f"a region can be given {names}, got {str(choice)!r}; to paint in it, begin an edit.")

@@ -39,10 +39,14 @@ class MaskedBox:
     first_kji: tuple[int, int, int]
     mask: np.ndarray
 
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """The box in an array (k, j, i) of the whole volume."""
+        return tuple(slice(first, first + size) for first, size in zip(self.first_kji, self.mask.shape))
+
     def of(self, voxels: np.ndarray) -> np.ndarray:
         """Their values in an array (k, j, i) of the whole volume; a copy, flat."""
-        box = tuple(slice(first, first + size) for first, size in zip(self.first_kji, self.mask.shape))
-        return np.asarray(voxels[box][self.mask])
+        return np.asarray(voxels[self.slices][self.mask])
 
 
 class SegmentLayers:

@@ -1,0 +1,120 @@
+"""What to look at next: how uncertain the latest segmentation of each volume is, with the reason in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.errors import CoraNetError
+from coranet.job import CaseUncertainty, Job, JobKind, PredictionFiles, case_uncertainty, rank_cases
+
+from ..logic import CoraNetLogic
+from ..notification import Signal
+from ..scene.results import case_keys
+from .case_rows import CaseRow
+from .deferred import Deferred
+
+_AT_REST_MS = 300
+
+
+class CaseRanking:
+    """Looks at the segmentations of the folder of jobs, one job at a time.
+
+    Attributes:
+        changed: sent when something else is known.
+    """
+
+    def __init__(self, logic: CoraNetLogic, application: Any) -> None:
+        """Look for segmentations.
+
+        Args:
+            logic: knows the folder of all jobs.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self._logic = logic
+        self._application = application
+        self._known: dict[str, CaseUncertainty] = {}
+        # By folder of the job: the cases of a segmentation do not change any more.
+        self._cases: dict[Path, list[tuple[str, str]]] = {}
+        self._steps: Optional[Iterator[None]] = None
+        self._look = Deferred(application, self._look_now)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Look again, soon, after a segmentation or a review went on, or the folder of jobs became another."""
+        self._look.request_at_rest(_AT_REST_MS)
+
+    def of(self, row: CaseRow) -> Optional[CaseUncertainty]:
+        """How uncertain the latest segmentation of a case is; None if there is none."""
+        keys = [_place(row.volume)] if row.is_file else case_keys(row.volume)
+        found = [self._known[key] for key in keys if key in self._known]
+        # The latest job is looked at first, and its cases come first.
+        order = list(self._known.values())
+        return min(found, key=order.index, default=None)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._look.close()
+        self._steps = None
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _look_now(self) -> None:
+        steps = self._steps = self._all_steps()
+
+        def go_on() -> None:
+            if self._steps is not steps:
+                return
+            if next(steps, self) is self:
+                self._steps = None
+            else:
+                self._application.later(go_on)
+
+        go_on()
+
+    def _all_steps(self) -> Iterator[None]:
+        files: dict[str, PredictionFiles] = {}
+        for summary in self._logic.jobSummaries():
+            if summary.kind is JobKind.SEGMENT:
+                yield
+                for key, prediction in self._predictions(summary.folder):
+                    files.setdefault(key, prediction)
+        good: list[PredictionFiles] = []
+        for prediction in {one.folder: one for one in files.values()}.values():
+            yield
+            if _is_whole(prediction):
+                good.append(prediction)
+        ranked = {one.folder: one for one in rank_cases(good)}
+        known = {key: ranked[one.folder] for key, one in files.items() if one.folder in ranked}
+        if known != self._known:
+            self._known = known
+            self.changed.send()
+
+    def _predictions(self, folder: Path) -> Iterator[tuple[str, PredictionFiles]]:
+        """Keys of the volumes of a segmentation, with the results of those that are done."""
+        try:
+            job = Job.open(folder)
+            if folder not in self._cases:
+                self._cases[folder] = [(case.id, case.image) for case in job.read_datalist().cases]
+        except CoraNetError:
+            return
+        for case, image in self._cases[folder]:
+            prediction = job.prediction(case)
+            if prediction.result.is_file():
+                yield f"{folder.name}/{case}", prediction
+                yield _place(image), prediction
+
+
+def _is_whole(prediction: PredictionFiles) -> bool:
+    try:
+        case_uncertainty(prediction)
+    except CoraNetError:
+        return False
+    return True
+
+
+def _place(path: str) -> str:
+    return os.path.normcase(os.path.abspath(path))

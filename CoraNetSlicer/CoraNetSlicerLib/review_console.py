@@ -75,7 +75,7 @@ class ReviewConsole:
                 return end.value
 
     def openRegions(self, case: AnyCase) -> Generator[None, None, RegionReview]:
-        """What `regions` does, in steps of milliseconds, between which a window can answer; returns and raises as it."""
+        """What `regions` does, in steps of milliseconds between which a window can answer; returns and raises as it."""
         loaded = self._result(case)
         self._reviews = {one: kept for one, kept in self._reviews.items() if kept.is_current}
         key = str(loaded.segmentation.GetID())

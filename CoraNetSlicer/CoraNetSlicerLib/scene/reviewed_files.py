@@ -78,8 +78,7 @@ def known_voxels(
     """
     known = _certain(loaded, files) if trusts_certain else np.zeros(_size(loaded), bool)
     for voxels in decided:
-        first, mask = voxels.box.first_kji, voxels.box.mask
-        known[tuple(slice(begin, begin + length) for begin, length in zip(first, mask.shape))][mask] = True
+        known[voxels.box.slices][voxels.box.mask] = True
     return known
 
 

@@ -25,7 +25,7 @@ from .reporting import Reporter
 from .result import MadeBy, StopWatch, result_content
 from .surfaces import can_make_surfaces, write_surfaces
 from .training.distributed import Team
-from .volume import Volume, read_image, write_volume
+from .volume import Grid, Volume, read_image, write_volume
 
 SEGMENTING = "segmenting"
 
@@ -207,9 +207,7 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
     watch.lap("write")
     region_count = None
     if segmenter.makes_regions:
-        found = find_regions(case.id, prediction, volume.grid, segmenter.caution)
-        write_regions(files, found, volume.grid)
-        region_count = len(found.list.regions)
+        region_count = _write_regions(segmenter, case, files, (prediction, volume.grid), reporter)
         watch.lap("regions")
     if segmenter.makes_surfaces:
         write_surfaces(files, prediction, segmenter.package.labels, volume.grid)
@@ -221,6 +219,20 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
     for name, volumes_ml in result["volumes_ml"].items():
         if not volumes_ml["segmentation"]:
             reporter.emit(Warned("nothing_found", f"no '{name}' was found in '{case.id}'."))
+
+
+def _write_regions(
+    segmenter: Segmenter, case: Case, files: PredictionFiles, done: tuple[Prediction, Grid], reporter: Reporter
+) -> int | None:
+    """Write the regions of a case; returns how many, None if there are too many to be looked at."""
+    prediction, grid = done
+    try:
+        found = find_regions(case.id, prediction, grid, segmenter.caution)
+    except DataError as error:
+        reporter.emit(Warned("no_regions", str(error)))
+        return None
+    write_regions(files, found, grid)
+    return len(found.list.regions)
 
 
 def _caution(config: SegmentConfig, package: ModelPackage) -> float:

@@ -9,7 +9,8 @@ import pytest
 from region_cases import flooded, prediction_of, random_prediction, shell_prediction
 from scans import grid_of
 
-from coranet.errors import ConfigError
+from coranet.errors import ConfigError, DataError
+from coranet.regions import finding
 from coranet.regions.finding import RegionRule, expected_effect_ml, find_regions
 
 WHOLE = RegionRule(smallest_share=0, largest_share=1, smallest_ml=0)
@@ -221,3 +222,10 @@ def test_shares_that_are_none_are_an_error(shares):
 def test_a_volume_below_nothing_is_an_error(ml):
     with pytest.raises(ConfigError, match="at least 0 mL, got"):
         RegionRule(smallest_ml=ml)
+
+
+def test_more_than_anybody_could_review_is_an_error(monkeypatch):
+    labels = np.ones((4, 5, 6), np.uint8)
+    monkeypatch.setattr(finding, "MOST_VOXELS", 100)
+    with pytest.raises(DataError, match=r"different labels in 100 % of 'a', too much to be reviewed in regions; lower"):
+        find_regions("a", prediction_of(labels, labels * 0, labels), GRID, 0.0)

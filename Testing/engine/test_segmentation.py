@@ -13,6 +13,7 @@ from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.job import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
 from coranet.networks import HeadLogits
 from coranet.prediction import arrays_of, on_own_grid
+from coranet.regions import finding
 from coranet.segmentation import Segmenter, run_segmentation_job
 from coranet.volume import read_grid, read_image, read_label_map, write_volume
 
@@ -87,6 +88,16 @@ def test_without_the_setting_there_are_no_regions_and_those_of_before_go(segment
     files = job.prediction("a")
     assert not files.regions.exists() and not files.region_map.exists()
     assert files.read_result()["regions"] is None
+
+
+def test_too_much_doubt_for_regions_is_a_warning_and_the_result_is_there(
+    segment, an_oblique_scan, a_reporter, monkeypatch
+):
+    monkeypatch.setattr(finding, "MOST_VOXELS", -1)
+    job, _ = segment({"a": an_oblique_scan})
+    files = job.prediction("a")
+    assert not files.regions.exists() and files.read_result()["regions"] is None
+    assert "no_regions" in [event.code for event in a_reporter.events if isinstance(event, Warned)]
 
 
 def test_a_case_that_fails_does_not_stop_the_others(segment, an_oblique_scan, a_reporter):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..job import Region, RegionList
 from ..prediction import Prediction
 from ..volume import Grid
@@ -18,6 +18,8 @@ from .statistics import DividedCase, describe, flat
 
 # Fewer voxels are noise to a person, whatever their volume.
 FEWEST_VOXELS = 10
+# More cost minutes and gigabytes, and no person would look at them: the model has not learned this kind of scan.
+MOST_VOXELS = 30_000_000
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,19 @@ def find_regions(
         caution: where the dial stood when they were made.
         rule: how small and how large regions may be; None: the default.
         effect: what they are ranked by, the largest first.
+
+    Raises:
+        DataError: the heads differ in so many voxels that nobody could review them.
     """
     rule = rule or RegionRule()
     conservative, radical = flat(prediction.conservative), flat(prediction.radical)
     voxels = SparseVoxels(np.flatnonzero(conservative != radical), prediction.segmentation.shape)
     count = len(voxels.places)
+    if count > MOST_VOXELS:
+        raise DataError(
+            f"the heads name different labels in {100 * count / conservative.size:.0f} % of '{case}', too much to be "
+            "reviewed in regions; lower the caution, or train longer and on cases that are like this one."
+        )
     limits = rule.limits(count, grid.voxel_ml)
     pairs = conservative[voxels.places].astype(np.int32) << 16 | radical[voxels.places]
     region = divide(voxels, pairs, grid.spacing_mm[::-1], limits)

@@ -67,6 +67,15 @@ def within(courses: Sequence[Course], sizes: Sequence[Size], share: float) -> tu
     return low, reached(courses, sizes, low)
 
 
+def half_repaired(courses: Sequence[Course], sizes: Sequence[Size]) -> tuple[int, Reached] | None:
+    """The fewest decisions a case after which half of the wrong voxels are repaired; None: never."""
+    for count in range(most_decisions(courses) + 1):
+        state = reached(courses, sizes, count)
+        if state.repaired >= 0.5:
+            return count, state
+    return None
+
+
 def early_gain(courses: Sequence[Course], sizes: Sequence[Size], decisions: int = 10) -> float:
     """Mean share of the wrong voxels repaired after 1, 2, ... decisions a case: what rankings are chosen by."""
     return sum(reached(courses, sizes, count).repaired for count in range(1, decisions + 1)) / decisions

@@ -31,7 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
 from review_cases import Doubts, KnownCase, known_cases, segment_unlabeled
-from review_curves import Reached, Size, early_gain, most_decisions, picture, reached, within
+from review_curves import Reached, Size, early_gain, half_repaired, most_decisions, picture, reached, within
 from review_oracle import Course, questions_of, review
 from review_rivals import Doubt, asked_like_coranet, by_chance, of_highest_entropy
 
@@ -126,7 +126,11 @@ def ways_table(ways: Mapping[str, list[Course]], sizes: Sequence[Size]) -> dict[
         counts = {str(count): told(reached(courses, sizes, count)) for count in TOLD}
         count, row = within(courses, sizes, GOAL_SHARE)
         everything = told(reached(courses, sizes, most_decisions(courses)))
-        rows[name] = {"after": counts, "all": everything, "within": {"decisions": count, **told(row)}}
+        half = half_repaired(courses, sizes)
+        rows[name] = {
+            "after": counts, "all": everything, "within": {"decisions": count, **told(row)},
+            "half": {"decisions": half[0], **told(half[1])} if half else None,
+        }  # fmt: skip
     return rows
 
 
@@ -196,6 +200,8 @@ def show(content: Mapping[str, Any]) -> None:
         cells = [f"{count}: {one['repaired']:.1%} Dice {one['dice']:.3f}" for count, one in row["after"].items()]
         last, goal = row["all"], row["within"]
         cells.append(f"all, {last['looked']:.1%}: {last['repaired']:.1%} Dice {last['dice']:.3f}")
+        if row["half"]:
+            cells.append(f"half with {row['half']['decisions']} decisions, {row['half']['looked']:.2%}")
         print(f"{name:<38} {'; '.join(cells)}; within 5 %: {goal['repaired']:.1%} with {goal['decisions']} decisions")
     for name, row in content["rankings"].items():
         gains = [f"{part} {one['gain']:.4f}, after 10 {one['10']['repaired']:.1%}" for part, one in row.items()]

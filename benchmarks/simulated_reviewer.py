@@ -46,6 +46,8 @@ RANKINGS: dict[str, Callable[[Region], float]] = {
     "mL": lambda region: region.volume_ml,
     "mL x mean uncertainty": expected_effect_ml,
     "mL x mean uncertainty x surface share": lambda region: expected_effect_ml(region) * region.surface_share,
+    "mL x mean uncertainty squared": lambda region: region.volume_ml * region.mean_uncertainty**2,
+    "mL x mean uncertainty, 4th power": lambda region: region.volume_ml * region.mean_uncertainty**4,
     "mean uncertainty": lambda region: region.mean_uncertainty,
     "largest change x mean uncertainty": lambda region: _largest_change_ml(region) * region.mean_uncertainty,
 }

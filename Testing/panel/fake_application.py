@@ -24,6 +24,8 @@ class FakeApplication:
         restarts: how often a restart was asked for.
         extension: the module of Slicer's PyTorch extension; None: it is not installed.
         python: the application's own Python; None: it has none.
+        window: the main window; None: there is none.
+        user: who decides.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -36,7 +38,12 @@ class FakeApplication:
         self.restarts = 0
         self.extension: Any = None
         self.python: str | None = sys.executable
+        self.window: Any = None
+        self.user = ""
         self._timers: list[Any] = []
+
+    def main_window(self) -> Any:
+        return self.window
 
     # -- asking a person
 
@@ -70,6 +77,9 @@ class FakeApplication:
     def show_sequence(self, browser: Any) -> None:
         self.shown.append(("show_sequence", browser))
 
+    def show_segment_editor(self) -> None:
+        self.shown.append(("show_segment_editor", None))
+
     def slice_composite_nodes(self) -> list[Any]:
         kind = "vtkMRMLSliceCompositeNode"
         return [self.scene.GetNthNodeByClass(i, kind) for i in range(self.scene.GetNumberOfNodesByClass(kind))]
@@ -90,6 +100,9 @@ class FakeApplication:
 
     def set_setting(self, name: str, value: str) -> None:
         self.settings[name] = value
+
+    def user_name(self) -> str:
+        return self.user
 
     def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
         timer = qt.QTimer()

@@ -88,18 +88,18 @@ def test_a_volume_that_is_loaded_can_be_added(section, ui, add_scan, process_eve
     assert greyed(ui.addVolumesButton) == ""
     click(ui.addVolumesButton)
     process_events()
-    assert cells(ui.casesTable) == [["A", "Unlabeled", "none", "OK"]]
+    assert cells(ui.casesTable) == [["A", "Unlabeled", "none", "OK", ""]]
     assert "No case is labeled" in ui.dataFindingsLabel.text
     assert greyed(ui.addVolumesButton) == "All volumes of the scene are in the table."
 
 
 def test_a_filled_table(filled, ui):
     assert cells(ui.casesTable) == [
-        ["L0", "Labeled", "L0 truth", "OK"],
-        ["L1", "Labeled", "L1 truth", "OK"],
-        ["L2", "Labeled", "L2 truth", "OK"],
-        ["U0", "Unlabeled", "none", "OK"],
-        ["U1", "Unlabeled", "none", "OK"],
+        ["L0", "Labeled", "L0 truth", "OK", ""],
+        ["L1", "Labeled", "L1 truth", "OK", ""],
+        ["L2", "Labeled", "L2 truth", "OK", ""],
+        ["U0", "Unlabeled", "none", "OK", ""],
+        ["U1", "Unlabeled", "none", "OK", ""],
     ]
     assert ui.dataSummaryLabel.text == "3 labeled, 2 unlabeled."
     assert not ui.dataFindingsLabel.isVisible()
@@ -126,11 +126,11 @@ def test_a_segmentation_is_chosen_in_its_cell(filled, ui, context, process_event
     assert entries(combo(ui, 0, 2)) == ["none", "L0 truth", "late"]
     choose(combo(ui, 3, 2), "late")
     process_events()
-    assert cells(ui.casesTable)[3] == ["U0", "Labeled", "late", "OK"]
+    assert cells(ui.casesTable)[3] == ["U0", "Labeled", "late", "OK", ""]
     assert entries(combo(ui, 0, 2)) == ["none", "L0 truth"]
     choose(combo(ui, 3, 2), "none")
     process_events()
-    assert cells(ui.casesTable)[3] == ["U0", "Unlabeled", "none", "OK"]
+    assert cells(ui.casesTable)[3] == ["U0", "Unlabeled", "none", "OK", ""]
 
 
 def test_what_is_wrong_is_said_in_the_row_and_below(filled, ui, process_events):
@@ -177,7 +177,7 @@ def test_a_datalist_is_added(section, ui, application, a_datalist, process_event
     application.answers = {"choose": ["datalist"], "choose_file": [str(a_datalist)]}
     click(ui.addFilesButton)
     process_events()
-    assert cells(ui.casesTable) == [["a", "Labeled", "a.nrrd", "OK"]]
+    assert cells(ui.casesTable) == [["a", "Labeled", "a.nrrd", "OK", ""]]
     assert not combo(ui, 0, 2).isEnabled()
     assert "on disk" in tool_tip(combo(ui, 0, 2))
     assert application.setting("CasesFolder") == str(a_datalist)
@@ -201,7 +201,7 @@ def test_a_folder_is_added(section, ui, application, a_datalist, process_events)
     application.answers = {"choose": ["folder"], "choose_folder": [str(a_datalist.parent / "images")]}
     click(ui.addFilesButton)
     process_events()
-    assert cells(ui.casesTable) == [["a", "Unlabeled", "none", "OK"]]
+    assert cells(ui.casesTable) == [["a", "Unlabeled", "none", "OK", ""]]
 
 
 def test_whoever_changes_their_mind_adds_nothing(section, ui, application, process_events):
@@ -224,7 +224,7 @@ def test_files_can_be_dropped(section, ui, a_datalist, tmp_path, process_events)
     viewport = ui.casesTable.viewport()
     assert drop_files(viewport, a_datalist)
     process_events()
-    assert cells(ui.casesTable) == [["a", "Labeled", "a.nrrd", "OK"]]
+    assert cells(ui.casesTable) == [["a", "Labeled", "a.nrrd", "OK", ""]]
     assert drop_files(viewport, tmp_path / "nothing")
     assert "does not exist" in ui.dataErrorLabel.text
 
@@ -249,7 +249,7 @@ def test_volumes_of_the_data_module_can_be_dropped(section, ui, context, a_scene
     assert section._drop.eventFilter(None, event)
     process_events()
     assert accepted == [True]
-    assert cells(ui.casesTable) == [["L2", "Labeled", "L2 truth", "OK"], ["U0", "Unlabeled", "none", "OK"]]
+    assert cells(ui.casesTable) == [["L2", "Labeled", "L2 truth", "OK", ""], ["U0", "Unlabeled", "none", "OK", ""]]
     section._drop.eventFilter(None, event)
     assert "Nothing new" in ui.dataErrorLabel.text
 

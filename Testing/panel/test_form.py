@@ -25,7 +25,7 @@ def test_every_widget_is_an_attribute(ui):
     names = {one.get("name") for one in ElementTree.parse(FORM).iter("widget")}
     assert names <= set(vars(ui))
     assert ui.trainButton.text == "Train"
-    assert ui.casesTable.columnCount == 4
+    assert ui.casesTable.columnCount == 5
 
 
 def test_every_button_has_a_tool_tip(ui):
@@ -119,6 +119,6 @@ def test_the_real_application_chooses_with_a_message_box(monkeypatch, dialogs, c
     assert qt.QApplication.clipboard().text() == "copied"
 
 
-@pytest.mark.parametrize("name", ["environment", "data", "train", "segment", "overlays", "jobs"])
+@pytest.mark.parametrize("name", ["environment", "data", "train", "segment", "overlays", "review", "jobs"])
 def test_every_section_of_the_work_is_there(ui, name):
     assert getattr(ui, f"{name}Section").inherits("QWidget")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,10 @@ class Application:
     def scene(self) -> Any:
         """The scene of the application."""
         return slicer.mrmlScene
+
+    def main_window(self) -> Any:
+        """The main window, whose keys work wherever the focus is; None if there is none."""
+        return slicer.util.mainWindow()
 
     # -- asking a person ---------------------------------------------------------------------------------------------
 
@@ -77,6 +82,10 @@ class Application:
             slicer.modules.sequences.setToolBarActiveBrowserNode(browser)
             slicer.modules.sequences.setToolBarVisible(True)
 
+    def show_segment_editor(self) -> None:
+        """Open the module in which segments are painted; it takes the scene's editor node as it was prepared."""
+        slicer.util.selectModule("SegmentEditor")
+
     def slice_composite_nodes(self) -> list[Any]:
         """The vtkMRMLSliceCompositeNode of each slice view."""
         return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
@@ -103,6 +112,16 @@ class Application:
     def set_setting(self, name: str, value: str) -> None:
         """Remember a setting of this machine."""
         qt.QSettings().setValue(_GROUP + name, value)
+
+    def user_name(self) -> str:
+        """Who decides: the name in the application's settings, else that of the account; "" if unknown."""
+        logic = slicer.app.applicationLogic()
+        user = logic.GetUserInformation() if hasattr(logic, "GetUserInformation") else None
+        name = str(user.GetName() or "") if user is not None else ""
+        try:
+            return name or getpass.getuser()
+        except (ImportError, KeyError, OSError):  # an account without a name
+            return ""
 
     def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
         """Do something when the application has dealt with what is waiting."""

@@ -8,12 +8,16 @@ from typing import Any, Optional
 
 import qt
 
+from coranet.job import CaseUncertainty
+
+from ..presenters.case_ranking import CaseRanking
 from ..presenters.case_rows import CaseRole, CaseRow, Severity
+from ..presenters.case_sorting import CaseSorting, share_text
 from ..presenters.cases import CasesPresenter
 from ..scene.segment_classes import source_name
 from ..translation import _
 
-_VOLUME, _ROLE, _SEGMENTATION, _CHECK = range(4)
+_VOLUME, _ROLE, _SEGMENTATION, _CHECK, _UNCERTAIN = range(5)
 _ROLES = list(CaseRole)
 # Each takes a few milliseconds, in which the application does not answer.
 _ROWS_AT_A_TIME = 20
@@ -26,13 +30,16 @@ _COLORS = {Severity.ERROR: (204, 51, 51), Severity.WARNING: (191, 128, 0)}
 class CasesTable:
     """Paints the presenter's rows, and tells it what a person chooses in them."""
 
-    def __init__(self, table: Any, presenter: CasesPresenter) -> None:
+    def __init__(self, table: Any, presenter: CasesPresenter, ranking: Optional[CaseRanking] = None) -> None:
         """Prepare the table.
 
         Args:
-            table: QTableWidget of four columns.
+            table: QTableWidget of five columns.
             presenter: holds the rows.
+            ranking: how uncertain the cases are; None: nobody knows.
         """
+        self._ranking = ranking
+        self._sorting = CaseSorting()
         self._table = table
         self._presenter = presenter
         self._rows: list[_Row] = []
@@ -42,6 +49,10 @@ class CasesTable:
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(_VOLUME, qt.QHeaderView.Stretch)
+        header.setSectionsClickable(True)
+        table.horizontalHeaderItem(_UNCERTAIN).setToolTip(
+            _("How much of what was found in the latest segmentation of the volume is uncertain. A click sorts.")
+        )
 
     @property
     def selected_keys(self) -> list[str]:
@@ -59,7 +70,8 @@ class CasesTable:
         Returns:
             Whether all are painted; if not, call it again.
         """
-        rows = self._presenter.rows
+        known = {row.key: self._ranking.of(row) for row in self._presenter.rows} if self._ranking else {}
+        rows = self._sorting.sorted(self._presenter.rows, known)
         self._is_painting = True
         try:
             self._remove_all_but([row.key for row in rows])
@@ -67,10 +79,26 @@ class CasesTable:
                 self._append(row)
             for widgets, row in zip(self._rows, rows):
                 widgets.show(row, self._presenter.segmentation_choices(row.key))
+                widgets.show_uncertainty(known.get(row.key))
         finally:
             self._is_painting = False
         self._table.setMinimumHeight(_ROW_HEIGHT * (1 + min(max(len(rows), _FEWEST_ROWS), _MOST_ROWS)))
         return len(self._rows) == len(rows)
+
+    def sort(self, column: int) -> bool:
+        """Sort by a column whose head was clicked, the other way round, or not at all.
+
+        Returns:
+            Whether there is another order to be painted.
+        """
+        if column != _UNCERTAIN:
+            return False
+        self._sorting.click()
+        header = self._table.horizontalHeader()
+        header.setSortIndicatorShown(self._sorting.is_sorted)
+        descending = qt.Qt.DescendingOrder if self._sorting.is_descending else qt.Qt.AscendingOrder
+        header.setSortIndicator(_UNCERTAIN, descending)
+        return True
 
     def clear(self) -> None:
         """Take all rows off."""
@@ -94,6 +122,7 @@ class CasesTable:
         self._table.setRowCount(number + 1)
         self._table.setItem(number, _VOLUME, made.volume)
         self._table.setItem(number, _CHECK, made.check)
+        self._table.setItem(number, _UNCERTAIN, made.uncertain)
         self._table.setCellWidget(number, _ROLE, made.role)
         self._table.setCellWidget(number, _SEGMENTATION, made.segmentation)
         self._rows.append(made)
@@ -114,6 +143,8 @@ class _Row:
         self.key = key
         self.volume = qt.QTableWidgetItem()
         self.check = qt.QTableWidgetItem()
+        self.uncertain = qt.QTableWidgetItem()
+        self.uncertain.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
         self.role = qt.QComboBox()
         self.role.setObjectName(f"roleCombo{key}")
         for index, role in enumerate(_ROLES):
@@ -145,6 +176,11 @@ class _Row:
         self.role.setToolTip(row.role.explanation)
         self._show_segmentation(row, nodes, texts)
         self._show_findings(row)
+
+    def show_uncertainty(self, uncertainty: Optional[CaseUncertainty]) -> None:
+        """Paint how uncertain the latest segmentation is; None: there is none."""
+        self.uncertain.setText(share_text(uncertainty))
+        self.uncertain.setToolTip(uncertainty.reason if uncertainty is not None else "")
 
     def _show_segmentation(self, row: CaseRow, nodes: Sequence[Any], texts: Sequence[str]) -> None:
         combo = self.segmentation

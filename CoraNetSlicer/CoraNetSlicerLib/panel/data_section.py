@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import qt
 
 from coranet.errors import CoraNetError
 
+from ..presenters.case_ranking import CaseRanking
 from ..presenters.cases import CasesPresenter
 from ..translation import _
 from .case_drop import CaseDrop
@@ -21,18 +22,21 @@ _SEGMENT_HEIGHT, _TALLEST_LIST = 20, 120
 class DataSection(Section):
     """The table of cases, the segments to learn, and what is wrong with them."""
 
-    def __init__(self, ui: Any, presenter: CasesPresenter, application: Any) -> None:
+    def __init__(
+        self, ui: Any, presenter: CasesPresenter, application: Any, ranking: Optional[CaseRanking] = None
+    ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
             application: as panel.application.Application.
+            ranking: how uncertain the cases are; None: nobody knows.
         """
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
-        self._table = CasesTable(ui.casesTable, presenter)
+        self._table = CasesTable(ui.casesTable, presenter, ranking)
         self._segment_items: list[Any] = []
         self._is_painting = False
         self._is_closed = False
@@ -49,7 +53,10 @@ class DataSection(Section):
         self.connect(ui.removeCasesButton.clicked, self._on_remove)
         self.connect(ui.casesTable.itemSelectionChanged, self._show_removable)
         self.connect(ui.casesTable.cellDoubleClicked, self._on_double_click)
+        self.connect(ui.casesTable.horizontalHeader().sectionClicked, self._on_head)
         self.connect(ui.segmentsList.itemChanged, self._on_segment)
+        if ranking is not None:
+            self.connect(ranking.changed, self._on_changed)
         self.connect(presenter.changed, self._on_changed)
         self._show()
 
@@ -88,6 +95,10 @@ class DataSection(Section):
         row = next((row for row in self._presenter.rows if row.key == key), None)
         if row is not None and not row.is_file:
             self._application.show_volume(row.volume)
+
+    def _on_head(self, column: int) -> None:
+        if self._table.sort(column):
+            self._on_changed()
 
     def _on_segment(self, _item: Any) -> None:
         if self._is_painting:

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import qt
 
+from ..presenters.console_calls import CallLog, call
 from ..presenters.job_words import JobRow
 from ..presenters.jobs import JobsPresenter
 from .section import Section, say
@@ -16,14 +17,15 @@ from .section import Section, say
 class JobsSection(Section):
     """All jobs of a folder, and buttons for the chosen one."""
 
-    def __init__(self, ui: Any, presenter: JobsPresenter, _application: Any) -> None:
+    def __init__(self, ui: Any, presenter: JobsPresenter, _application: Any, calls: Optional[CallLog] = None) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
+            calls: gets the console calls of the buttons; None: nobody wants them.
         """
-        super().__init__(ui)
+        super().__init__(ui, calls)
         self._presenter = presenter
         self._is_painting = False
         self._is_typing = False
@@ -83,25 +85,32 @@ class JobsSection(Section):
             self._on_show()
 
     def _on_show(self, _checked: bool = False) -> None:
-        self._do(self._presenter.show)
+        self._act(self._presenter.show, "attach")
 
     def _on_resume(self, _checked: bool = False) -> None:
-        self._do(self._presenter.resume)
+        self._act(self._presenter.resume, "attach", "resume")
 
     def _on_stop(self, _checked: bool = False) -> None:
-        self._do(self._presenter.stop)
+        self._act(self._presenter.stop, "attach", "cancel")
 
     def _on_open_folder(self, _checked: bool = False) -> None:
         self._do(self._presenter.open_folder)
 
     def _on_delete(self, _checked: bool = False) -> None:
-        self._do(self._presenter.delete)
+        self._act(self._presenter.delete, "deleteJob")
 
     def _on_refresh(self, _checked: bool = False) -> None:
         self._do(self._presenter.refresh)
 
-    def _do(self, action: Callable[[], object]) -> None:
-        self.attempt(self._ui.jobsErrorLabel, action)
+    def _do(self, action: Callable[[], object]) -> bool:
+        return self.attempt(self._ui.jobsErrorLabel, action)
+
+    def _act(self, action: Callable[[], object], method: str, then: str = "") -> None:
+        """Do something with the chosen job, and say which console call does it."""
+        folder = self._presenter.chosen
+        # Who says no to deleting it has done nothing.
+        if self._do(action) and folder is not None and (method != "deleteJob" or self._presenter.chosen is None):
+            self.note(call(method, folder, then=then))
 
     # -- to the person -----------------------------------------------------------------------------------------------
 

@@ -10,17 +10,24 @@ from ..environment.environment import Environment
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
 from ..parameters import Parameters
+from ..presenters.case_ranking import CaseRanking
 from ..presenters.cases import CasesPresenter
+from ..presenters.console_calls import CallLog
 from ..presenters.environment import EnvironmentPresenter
 from ..presenters.jobs import JobsPresenter
 from ..presenters.overlays import OverlaysPresenter
+from ..presenters.review import ReviewPresenter
 from ..presenters.segmentation import SegmentationPresenter
+from ..presenters.teach_back import TeachBackPresenter
 from ..presenters.training import TrainingPresenter
+from .calls_section import CallsSection
 from .data_section import DataSection
 from .environment_section import EnvironmentSection
 from .jobs_section import JobsSection
 from .overlays_section import OverlaysSection
+from .review_section import ReviewSection
 from .segment_section import SegmentSection
+from .teach_back_section import TeachBackSection
 from .train_section import TrainSection
 
 
@@ -41,17 +48,32 @@ class Panel:
         self.training = TrainingPresenter(logic, self.cases, self.environment, self.parameters, application)
         self.segmentation = SegmentationPresenter(logic, self.environment, self.parameters, application)
         self.overlays = OverlaysPresenter(logic.context, self.parameters, application)
+        self.calls = CallLog()
+        self.ranking = CaseRanking(logic, application)
+        self.review = ReviewPresenter(logic, self.overlays, self.calls, application)
+        self.teach_back = TeachBackPresenter(
+            logic, self.segmentation.models, self.training, self.environment, self.calls, application
+        )
         self.jobs = JobsPresenter(logic, application)
         self._logic = logic
-        self._jobs_section = JobsSection(ui, self.jobs, application)
+        self._jobs_section = JobsSection(ui, self.jobs, application, self.calls)
+        self._review_section = ReviewSection(ui, self.review, application)
         self._sections = [
             EnvironmentSection(ui, self.environment, application),
-            DataSection(ui, self.cases, application),
-            TrainSection(ui, self.training, application),
-            SegmentSection(ui, self.segmentation, application),
+            DataSection(ui, self.cases, application, self.ranking),
+            TrainSection(ui, self.training, application, self.calls),
+            SegmentSection(ui, self.segmentation, application, self.calls),
             OverlaysSection(ui, self.overlays, application),
+            self._review_section,
+            TeachBackSection(ui, self.teach_back, application),
+            CallsSection(ui, self.calls, application),
             self._jobs_section,
         ]
+        self._connect()
+        self._attach_to_running_training()
+        self.environment.examine()
+
+    def _connect(self) -> None:
         self.environment.changed.connect(self._use_environment)
         self.training.started.connect(self._on_job)
         self.training.ended.connect(self._on_job)
@@ -60,8 +82,16 @@ class Panel:
         self.segmentation.loaded.connect(self.overlays.show)
         self.jobs.opened.connect(self.open_job)
         self.jobs.folder_changed.connect(self.segmentation.refresh_models)
-        self._attach_to_running_training()
-        self.environment.examine()
+        self.teach_back.started.connect(self._on_improvement)
+        for signal in (self.overlays.changed, self.review.decided, self.training.ended):
+            signal.connect(self._look_at_reviewed)
+        for signal in (
+            self.review.decided,
+            self.segmentation.loaded,
+            self.segmentation.ended,
+            self.jobs.folder_changed,
+        ):
+            signal.connect(self._look_at_segmented)
 
     def open_job(self, handle: JobHandle) -> None:
         """Show a job in the section that is made for it."""
@@ -76,6 +106,7 @@ class Panel:
     def set_active(self, active: bool) -> None:
         """Say whether the panel is in sight: out of sight, nothing is kept up to date that nobody else sees."""
         self._jobs_section.set_active(active)
+        self._review_section.set_active(active)
 
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared."""
@@ -89,6 +120,9 @@ class Panel:
         for presenter in (
             self.training,
             self.segmentation,
+            self.teach_back,
+            self.review,
+            self.ranking,
             self.overlays,
             self.jobs,
             self.cases,
@@ -106,6 +140,16 @@ class Panel:
         interpreter = self.environment.interpreter
         if interpreter is not None:
             self._logic.useInterpreter(interpreter)
+
+    def _on_improvement(self, handle: JobHandle) -> None:
+        self.open_job(handle)
+        self._on_job(handle)
+
+    def _look_at_reviewed(self, *_sent: Any) -> None:
+        self.teach_back.look_again()
+
+    def _look_at_segmented(self, *_sent: Any) -> None:
+        self.ranking.look_again()
 
     def _on_job(self, handle: JobHandle) -> None:
         self.jobs.refresh()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Optional
 
 from coranet.errors import CoraNetError
+
+from ..presenters.console_calls import CallLog
 
 
 class Section:
     """Binds a part of the form to its presenter."""
 
-    def __init__(self, ui: Any) -> None:
+    def __init__(self, ui: Any, calls: Optional[CallLog] = None) -> None:
         """Take the form.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
+            calls: gets the console calls that do what buttons did; None: nobody wants them.
         """
         self._ui = ui
+        self._calls = calls
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._tool_tips: dict[str, str] = {}
 
@@ -44,6 +48,11 @@ class Section:
             self._tool_tips[name] = str(widget.toolTip)
         widget.setEnabled(not reason)
         widget.setToolTip(reason or self._tool_tips[name])
+
+    def note(self, call: str) -> None:
+        """Say which console call does what a button has done; as of console_calls.call."""
+        if self._calls is not None:
+            self._calls.add(call)
 
     def attempt(self, label: Any, action: Callable[[], object]) -> bool:
         """Do something that may fail for a reason that a person should read.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, Optional
 
 import qt
 
+from ..presenters.console_calls import CallLog, call
 from ..presenters.segmentation import SegmentationPresenter
 from ..presenters.segmentation_source import SourceKind
 from ..translation import _
@@ -17,15 +18,18 @@ from .segment_cases_table import SegmentCasesTable
 class SegmentSection(Section):
     """Choice of a model and of what is segmented, a button, and what becomes of each case."""
 
-    def __init__(self, ui: Any, presenter: SegmentationPresenter, application: Any) -> None:
+    def __init__(
+        self, ui: Any, presenter: SegmentationPresenter, application: Any, calls: Optional[CallLog] = None
+    ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
             application: as panel.application.Application.
+            calls: gets the console calls of the buttons; None: nobody wants them.
         """
-        super().__init__(ui)
+        super().__init__(ui, calls)
         self._presenter = presenter
         self._application = application
         self._is_painting = False
@@ -89,16 +93,26 @@ class SegmentSection(Section):
             self._presenter.source.set_output_folder(path)
 
     def _on_segment(self, _checked: bool = False) -> None:
-        self.attempt(self._ui.segmentErrorLabel, self._presenter.start)
+        source, chosen = self._presenter.source, self._presenter.models.chosen
+        if not self.attempt(self._ui.segmentErrorLabel, self._presenter.start) or chosen is None:
+            return
+        if source.kind is SourceKind.FOLDER:
+            self.note(call("segmentFolder", source.input_folder, source.output_folder or None, chosen.folder))
+        else:
+            self.note(call("segment", list(source.volumes), chosen.folder))
 
     def _on_cancel(self, _checked: bool = False) -> None:
-        self.attempt(self._ui.segmentErrorLabel, self._presenter.cancel)
+        handle = self._presenter.handle
+        if self.attempt(self._ui.segmentErrorLabel, self._presenter.cancel) and handle is not None:
+            self.note(call("attach", handle.folder, then="cancel"))
 
     def _skip(self, case: str) -> None:
         self.attempt(self._ui.segmentErrorLabel, partial(self._presenter.skip, case))
 
     def _load(self, case: str) -> None:
         self.attempt(self._ui.segmentErrorLabel, partial(self._presenter.load, case))
+        if self._presenter.handle is not None:
+            self.note(call("loadResults", self._presenter.handle.folder))
 
     # -- to the person -----------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from html import escape
 from typing import Any, Optional
 
@@ -10,6 +11,7 @@ import qt
 
 from coranet.errors import CoraNetError
 
+from ..presenters.console_calls import CallLog, call
 from ..presenters.training import TrainingPresenter
 from ..presenters.training_settings import BASIC_SETTINGS
 from ..presenters.training_words import Message, sentence
@@ -25,15 +27,18 @@ _WARNING_COLOR = "#b35900"
 class TrainSection(Section):
     """Settings, the estimate, and the training that is watched."""
 
-    def __init__(self, ui: Any, presenter: TrainingPresenter, application: Any) -> None:
+    def __init__(
+        self, ui: Any, presenter: TrainingPresenter, application: Any, calls: Optional[CallLog] = None
+    ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
             application: as panel.application.Application.
+            calls: gets the console calls of the buttons; None: nobody wants them.
         """
-        super().__init__(ui)
+        super().__init__(ui, calls)
         self._application = application
         self._presenter = presenter
         self._problem = ""
@@ -126,13 +131,25 @@ class TrainSection(Section):
         self._do(self._presenter.estimate.cancel if running else self._presenter.measure)
 
     def _on_train(self, _checked: bool = False) -> None:
-        self._do(self._presenter.start)
+        self._do(self._start)
+
+    def _start(self) -> None:
+        # Before it starts: the names of the next training are others.
+        call_of_start = self._presenter.call_of_start()
+        self._presenter.start()
+        self.note(call_of_start)
 
     def _on_stop(self, _checked: bool = False) -> None:
-        self._do(self._presenter.stop)
+        self._do(partial(self._act_on_job, self._presenter.stop, "cancel"))
 
     def _on_resume(self, _checked: bool = False) -> None:
-        self._do(self._presenter.resume)
+        self._do(partial(self._act_on_job, self._presenter.resume, "resume"))
+
+    def _act_on_job(self, action: Callable[[], object], method: str) -> None:
+        handle = self._presenter.handle
+        action()
+        if handle is not None:
+            self.note(call("attach", handle.folder, then=method))
 
     def _on_curves(self, _checked: bool = False) -> None:
         self._do(self._presenter.show_curves)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -137,19 +138,40 @@ def card_text(card: ModelCard) -> str:
         _("Finds: {classes}").format(classes=", ".join(label.name for label in card.labels)),
         _("Voxels of {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
         _dice(card),
+        _before(card),
         _trained_on(card),
         _how(card),
     ]
     return "\n".join(line for line in lines if line)
 
 
+def comparison_rows(card: ModelCard) -> list[tuple[str, Optional[float], Optional[float]]]:
+    """Validation Dice of an improved model: name of each class, before, after; of several classes the mean at last."""
+    rows = [(name, card.before.get(name), card.validation_dice.get(name)) for name in card.validation_dice]
+    return [*rows, (_("Mean"), card.mean_before, card.mean_dice)] if len(rows) > 1 else rows
+
+
 def _dice(card: ModelCard) -> str:
     if card.mean_dice is None:
         return _("Not validated: no labeled case was set aside")
-    scores = [f"{name} {value:.2f}" for name, value in card.validation_dice.items() if value is not None]
-    if len(scores) == 1:
-        return _("Validation Dice: {score}").format(score=scores[0])
-    return _("Validation Dice: {mean:.2f} ({scores})").format(mean=card.mean_dice, scores=", ".join(scores))
+    return _("Validation Dice: {scores}").format(scores=_scores(card.validation_dice, card.mean_dice))
+
+
+def _before(card: ModelCard) -> str:
+    if not card.history:
+        return ""
+    line = _("Goes on from a model of {count} steps").format(count=card.history[-1].steps)
+    if card.reviewed_regions:
+        line = _("{text}, with {count} reviewed regions").format(text=line, count=card.reviewed_regions)
+    if card.mean_before is None:
+        return line
+    scores = _scores(card.before, card.mean_before)
+    return _("{text}; before, on the same cases: {scores}").format(text=line, scores=scores)
+
+
+def _scores(dice: Mapping[str, Optional[float]], mean: float) -> str:
+    scores = [f"{name} {value:.2f}" for name, value in dice.items() if value is not None]
+    return scores[0] if len(scores) == 1 else f"{mean:.2f} ({', '.join(scores)})"
 
 
 def _trained_on(card: ModelCard) -> str:

@@ -185,8 +185,10 @@ class TeachBackPresenter:
         return sum(one.regions for one in self._used)
 
     def _look_now(self) -> None:
-        self.cases = tuple(case for case in map(self._case, results_in_scene(self._logic.context.scene)) if case)
-        self.changed.send()
+        cases = tuple(case for case in map(self._case, results_in_scene(self._logic.context.scene)) if case)
+        if cases != self.cases:
+            self.cases = cases
+            self.changed.send()
 
     def _case(self, loaded: LoadedPrediction) -> Optional[ReviewedCase]:
         if not loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE) or loaded.volume is None:

@@ -91,11 +91,9 @@ class TrainingPresenter:
     @property
     def name(self) -> str:
         """Name of the next training: what a person typed, or a proposal that is free."""
-        typed = self._parameters.text(_NAME)
-        if typed:
-            return typed
         learned = next((segment.name for segment in self._cases.segments if segment.learned), "")
-        return default_name(self._logic.jobsFolder, learned, time.strftime("%Y-%m-%d"))
+        proposal = default_name(self._logic.jobsFolder, learned, time.strftime("%Y-%m-%d"))
+        return self._parameters.text(_NAME) or proposal
 
     @property
     def name_error(self) -> str:
@@ -160,14 +158,12 @@ class TrainingPresenter:
     @property
     def reason_no_curves(self) -> str:
         """Why there are no curves to be shown."""
-        views = self._watched.views
-        return views.reason_no_curves if views else _("There is no training yet.")
+        return self._watched.reason_no_curves
 
     @property
     def reason_no_snapshots(self) -> str:
         """Why there are no snapshots to be shown."""
-        views = self._watched.views
-        return views.reason_no_snapshots if views else _("There is no training yet.")
+        return self._watched.reason_no_snapshots
 
     # -- what a person does ------------------------------------------------------------------------------------------
 
@@ -239,8 +235,7 @@ class TrainingPresenter:
 
     def show_curves(self) -> None:
         """Show the losses; asked again, the validation Dice, if there is any."""
-        if self._watched.views:
-            self._watched.views.show_curves()
+        self._watched.show_curves()
 
     def show_snapshots(self) -> None:
         """Show how the uncertain region moved; those to come are added.
@@ -248,8 +243,7 @@ class TrainingPresenter:
         Raises:
             DataError: the volume cannot be read.
         """
-        if self._watched.views:
-            self._watched.views.show_snapshots()
+        self._watched.show_snapshots()
 
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared; a training that runs stays in sight."""

@@ -11,6 +11,7 @@ from coranet.job import JobStatus
 from ..jobs.handle import JobHandle
 from ..notification import Signal
 from ..scene.context import SceneContext
+from ..translation import _
 from .training_views import TrainingViews
 from .training_words import TrainingStanding, standing_of
 
@@ -47,6 +48,30 @@ class WatchedTraining:
     def is_running(self) -> bool:
         """Whether its process works, or worked when it was looked at last."""
         return self.standing is not None and self.standing.status is JobStatus.RUNNING
+
+    @property
+    def reason_no_curves(self) -> str:
+        """Why there are no curves to be shown."""
+        return self.views.reason_no_curves if self.views else _("There is no training yet.")
+
+    @property
+    def reason_no_snapshots(self) -> str:
+        """Why there are no snapshots to be shown."""
+        return self.views.reason_no_snapshots if self.views else _("There is no training yet.")
+
+    def show_curves(self) -> None:
+        """Show the losses; asked again, the validation Dice, if there is any."""
+        if self.views:
+            self.views.show_curves()
+
+    def show_snapshots(self) -> None:
+        """Show how the uncertain region moved; those to come are added.
+
+        Raises:
+            DataError: the volume cannot be read.
+        """
+        if self.views:
+            self.views.show_snapshots()
 
     def watch(self, handle: JobHandle) -> None:
         """Follow a training in place of the one before."""

@@ -58,6 +58,19 @@ def a_training(folder: Path, state: str = "finished", steps: int | None = None) 
     return job
 
 
+def an_improved_training(folder: Path) -> Job:
+    """A finished training that went on from a model, with its validation before and after."""
+    job = a_training(folder)
+    path = job.model_folder / "model.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    card = content["card"]
+    earlier = {key: card[key] for key in ("created", "steps", "trained_on", "validation_dice")}
+    card["history"] = [{**earlier, "reviewed_regions": None}]
+    card.update(before={"Pancreas": 0.79, "Tumor": 0.62}, reviewed_regions=12, created=time.time())
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return job
+
+
 def a_segmentation(folder: Path, state: str = "finished", cases: tuple[str, ...] = ("Patient 7", "Patient 8")) -> Job:
     """A segmentation of several cases without result files: all but the last are done; of a failed one, none is.
 

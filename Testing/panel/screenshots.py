@@ -273,6 +273,41 @@ def overlays_3d(stage: Stage) -> str:
     return "overlays"
 
 
+# -- Review -----------------------------------------------------------------------------------------------------------
+
+
+@picture
+def review_empty(stage: Stage) -> str:
+    return "review"
+
+
+@picture
+def review_list(stage: Stage) -> str:
+    stage.examine()
+    stage.add_model()
+    stage.show_reviewable()
+    stage.decide("2", "1", "3", "2")
+    return "review"
+
+
+@picture
+def review_editing(stage: Stage) -> str:
+    stage.show_reviewable()
+    stage.decide("2", "1")
+    stage.click("editRegionButton")
+    return "review"
+
+
+@picture
+def review_done(stage: Stage) -> str:
+    stage.examine()
+    stage.add_improved_model()
+    stage.show_reviewable()
+    stage.decide(*("213" * 10)[: len(stage.panel.review.rows)])
+    stage.ui.callsSection.collapsed = False
+    return "review"
+
+
 # -- Jobs -------------------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +356,12 @@ def panel_training(stage: Stage) -> str:
 def panel_segmented(stage: Stage) -> str:
     segment_finished(stage)
     stage.show_result()
+    return ""
+
+
+@picture
+def panel_review(stage: Stage) -> str:
+    review_list(stage)
     return ""
 
 

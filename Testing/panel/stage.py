@@ -11,7 +11,7 @@ import numpy as np
 from environment_doubles import ScriptedInstallation
 from fake_application import FakeApplication
 from form import child_widget_variables, load_ui
-from made_up_jobs import a_segmentation, a_training
+from made_up_jobs import a_segmentation, a_training, an_improved_training
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 )
 from pythonqt import unwrap
 from scene_builders import add_segmentation, add_volume
-from synthetic_predictions import write_segmented_job
+from synthetic_predictions import CASE_ID, write_regions, write_segmented_job, write_volumes
 
 from CoraNetSlicerLib.environment.causes import likely_cause
 from CoraNetSlicerLib.logic import CoraNetLogic
@@ -33,7 +33,7 @@ from CoraNetSlicerLib.panel.panel import Panel
 from CoraNetSlicerLib.panel.qt_ticker import QtTicker
 from CoraNetSlicerLib.scene.context import SceneContext
 
-SECTIONS = ("environment", "data", "train", "segment", "overlays", "jobs")
+SECTIONS = ("environment", "data", "train", "segment", "overlays", "review", "jobs")
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _SHAPE_KJI = (24, 40, 36)
 _COLORS = {"Pancreas": (0.9, 0.45, 0.3), "Tumor": (0.35, 0.72, 0.62)}
@@ -163,6 +163,12 @@ class Stage:
         a_training(self.folder / "jobs" / "2026-11-20 pancreas", "finished")
         self.panel.segmentation.refresh_models()
 
+    def add_improved_model(self) -> None:
+        """Put a training that went on from another one into the folder of jobs."""
+        a_training(self.folder / "jobs" / "2026-11-20 pancreas", "finished")
+        an_improved_training(self.folder / "jobs" / "2026-11-24 pancreas improved")
+        self.panel.segmentation.refresh_models()
+
     def open_segmentation(self, state: str) -> None:
         """Attach to a segmentation of several cases."""
         names = ("Patient 02", "Patient 03", "Patient 04")
@@ -174,6 +180,22 @@ class Stage:
         job = write_segmented_job(self.folder / "jobs" / "2026-11-24-segment-2")
         (loaded,) = self.logic.loadResults(job.folder, show=False)
         self.panel.overlays.show(loaded)
+
+    def show_reviewable(self) -> None:
+        """Load a result with uncertain regions, and take its review up."""
+        job = write_segmented_job(self.folder / "jobs" / "2026-11-24-segment-2")
+        write_regions(job.prediction(CASE_ID))
+        write_volumes(job.prediction(CASE_ID))
+        (loaded,) = self.logic.loadResults(job.folder, show=False)
+        self.panel.overlays.show(loaded)
+        self.settle(lambda: not self.panel.review.reason_not_decidable)
+
+    def decide(self, *choices: str) -> None:
+        """Decide on one region after the other."""
+        names = {"1": "conservativeRegionButton", "2": "radicalRegionButton", "3": "keepRegionButton"}
+        for choice in choices:
+            self.click(names[choice])
+        self.settle()
 
     def add_jobs(self) -> None:
         """Put jobs in all states into the folder."""

@@ -70,6 +70,19 @@ def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None
     return job
 
 
+def write_volumes(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> None:
+    """Add to the result what the engine says of the volumes of its classes."""
+    heads = heads or synthetic_heads()
+    voxel_ml = float(np.prod(SPACING_MM)) / 1000
+    names = ("segmentation", "conservative", "radical")
+    volumes = {
+        label["name"]: {name: float((heads[name] == label["value"]).sum() * voxel_ml) for name in names}
+        for label in LABELS
+    }
+    content = {**json.loads(files.result.read_text()), "volumes_ml": volumes}
+    files.result.write_text(json.dumps(content), encoding="utf-8")
+
+
 def write_regions(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> RegionList:
     """The uncertain regions of a case as the engine writes them; of the synthetic heads about a dozen."""
     # Here, because they need torch, which few tests of the Slicer side do.

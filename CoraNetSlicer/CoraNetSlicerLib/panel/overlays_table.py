@@ -156,7 +156,9 @@ class _Row:
         self.in_slices.setChecked(row.visible_2d)
         if self.in_3d is not None:
             self.in_3d.setChecked(bool(row.visible_3d))
-        self.opacity.setValue(round(100 * row.opacity))
+        if self.opacity.value != round(100 * row.opacity):
+            # Else what a person is typing would vanish.
+            self.opacity.setValue(round(100 * row.opacity))
         self.colors.show(row.colors)
 
 

@@ -12,6 +12,7 @@ from .overlays_table import fit_height
 from .section import Section, say
 
 _LINE_PIXELS, _MOST_LINES = 20, 6
+_ROW_PIXELS = 24
 
 
 class TeachBackSection(Section):
@@ -33,6 +34,7 @@ class TeachBackSection(Section):
         table = ui.improvementTable
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         self.connect(ui.reviewedCasesList.itemChanged, self._on_tick)
         self.connect(ui.trustCertainCheckBox.toggled, self._on_trust)

@@ -44,14 +44,14 @@ def region_rows(review: RegionReview) -> list[RegionRow]:
 
 
 def question_text(review: RegionReview, number: int) -> str:
-    """What is to be decided about a region, in two lines: where it stands, and what each choice would change."""
+    """What is to be decided about a region, in three lines: where it stands, and what each choice would change."""
     region = review.regions.region(number)
     what = _("Region {number}: {structure}, {ml} mL, {status}.").format(
         number=number, structure=review.structure(number), ml=short_ml(region.volume_ml), status=review.status(number)
     )
-    words = {Choice.CONSERVATIVE: _("Conservative: {changes}."), Choice.RADICAL: _("Radical: {changes}.")}
+    words = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}
     effects = [words[head].format(changes=changes_text(region, head, review.loaded.labels)) for head in _HEADS]
-    return "\n".join([what, " ".join(effects)])
+    return "\n".join([what, *effects])
 
 
 def changes_text(region: Region, head: Choice, labels: Sequence[Label]) -> str:

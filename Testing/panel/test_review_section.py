@@ -1,0 +1,463 @@
+"""The section Review with the keyboard and the mouse: what is decided, where one looks, and which keys are whose."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from clicks import cells, click, greyed, tool_tip
+from PySide6.QtTest import QTest
+from pythonqt import unwrap
+from reviewable import Window, a_reviewable_job
+from scene_builders import labels_of
+from synthetic_predictions import CASE_ID, synthetic_heads
+
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.panel.overlays_section import OverlaysSection
+from CoraNetSlicerLib.panel.review_section import ReviewSection
+from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.console_calls import CallLog
+from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
+from CoraNetSlicerLib.presenters.review import ReviewPresenter
+
+HEADS = synthetic_heads()
+NUMBER, STRUCTURE, ML, EFFECT, STATUS = range(5)
+
+
+@pytest.fixture
+def logic(context, tmp_path):
+    logic = CoraNetLogic(context, jobsFolder=tmp_path / "jobs")
+    yield logic
+    logic.close()
+
+
+@pytest.fixture
+def window(form, application):
+    window = Window(form)
+    application.window, application.user = window.proxy, "Ada"
+    yield window
+    window.real.hide()
+
+
+@pytest.fixture
+def calls():
+    return CallLog()
+
+
+@pytest.fixture
+def overlays(ui, context, application):
+    context.scene.AddNewNodeByClass("vtkMRMLSliceNode", "Red").SetDimensions(300, 200, 1)
+    context.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+    presenter = OverlaysPresenter(context, Parameters(context.scene), application)
+    section = OverlaysSection(ui, presenter, application)
+    yield presenter
+    section.cleanup()
+    presenter.close()
+
+
+@pytest.fixture
+def presenter(ui, logic, overlays, calls, application, window):
+    presenter = ReviewPresenter(logic, overlays, calls, application)
+    presenter.section = ReviewSection(ui, presenter, application)
+    presenter.section.set_active(True)
+    yield presenter
+    presenter.section.cleanup()
+    presenter.close()
+
+
+@pytest.fixture
+def load(logic, overlays, presenter, process_events, tmp_path):
+    def load(name="segment 1", wait=True, **changes):
+        job = a_reviewable_job(tmp_path / "jobs" / name, **changes)
+        (loaded,) = logic.loadResults(job.folder, show=False)
+        overlays.show(loaded)
+        if wait:
+            process_events(until=lambda: not presenter.reason_not_decidable and not overlays.reason_not_copyable)
+            process_events(until=lambda: overlays.caution.region is not None)
+        return loaded
+
+    return load
+
+
+@pytest.fixture
+def loaded(load):
+    return load()
+
+
+def statuses(ui) -> list[str]:
+    return [row[STATUS] for row in cells(ui.regionsTable)]
+
+
+def selected(ui) -> list[int]:
+    return sorted({item.row() for item in ui.regionsTable.selectedItems()})
+
+
+def green(ui) -> list[int]:
+    items = [ui.regionsTable.item(row, NUMBER) for row in range(ui.regionsTable.rowCount)]
+    return [row for row, item in enumerate(items) if unwrap(item).background().color().green() > 120]
+
+
+DECIDING = ("conservativeRegionButton", "radicalRegionButton", "keepRegionButton", "editRegionButton")
+MOVING = ("nextRegionButton", "previousRegionButton")
+
+
+class TestWhatIsShown:
+    def test_without_a_result_everything_is_grey_and_says_why(self, presenter, ui):
+        names = (*DECIDING, *MOVING, "undoRegionButton", "redoRegionButton")
+        assert {greyed(getattr(ui, name)) for name in names} == {"Segment a volume first."}
+        assert ui.reviewTitleLabel.text == "Segment a volume first."
+        assert not ui.regionsTable.isVisible() and not ui.reviewProgressBar.isVisible()
+
+    def test_the_worklist_in_rank_order(self, loaded, presenter, ui):
+        rows = cells(ui.regionsTable)
+        assert [row[NUMBER] for row in rows] == [str(n) for n in range(1, len(rows) + 1)] and len(rows) > 5
+        effects = [float(row[EFFECT]) for row in rows]
+        assert effects == sorted(effects, reverse=True)
+        assert {row[STRUCTURE] for row in rows} >= {"Pancreas", "Tumor"}
+        assert set(statuses(ui)) == {"to be reviewed"} and selected(ui) == [0] and green(ui) == []
+        assert ui.reviewTitleLabel.text == f"{CASE_ID} (segment 1)"
+        assert ui.reviewProgressLabel.text == f"0 of {len(rows)} reviewed, 0 % of the uncertain volume cleared"
+
+    def test_what_each_choice_would_do_is_said(self, loaded, presenter, ui):
+        lines = ui.regionQuestionLabel.text.split("\n")
+        region = presenter.review.regions.region(1)
+        assert lines[0].startswith("Region 1: ") and lines[0].endswith("to be reviewed.")
+        value, ml = next(iter(region.changes_ml["radical"].items()))
+        name = next(one.name for one in loaded.labels if one.value == value)
+        assert lines[2].startswith(f"Radical (2): {'+' if ml > 0 else '-'}{abs(ml):.2f}"[:16]) and name in lines[2]
+
+    def test_a_head_sorts_and_next_follows(self, loaded, presenter, ui, process_events):
+        unwrap(ui.regionsTable.horizontalHeader()).sectionClicked.emit(ML)
+        process_events()
+        sizes = [float(row[ML]) for row in cells(ui.regionsTable)]
+        assert sizes == sorted(sizes, reverse=True)
+        before = selected(ui)[0]
+        click(ui.nextRegionButton)
+        assert selected(ui) == [before + 1]
+        unwrap(ui.regionsTable.horizontalHeader()).sectionClicked.emit(NUMBER)
+        process_events()
+        assert [row[NUMBER] for row in cells(ui.regionsTable)][:3] == ["1", "2", "3"]
+
+    def test_a_result_without_regions_says_what_to_do(self, overlays, logic, presenter, ui, tmp_path, process_events):
+        job = a_reviewable_job(tmp_path / "jobs" / "old")
+        job.prediction(CASE_ID).regions.unlink()
+        (loaded,) = logic.loadResults(job.folder, show=False)
+        overlays.show(loaded)
+        process_events()
+        process_events(until=lambda: "run 'coranet regions'" in ui.reviewTitleLabel.text)
+        assert "run 'coranet regions'" in greyed(ui.keepRegionButton)
+
+    def test_another_result_has_its_own_list(self, loaded, load, overlays, ui, process_events, window):
+        window.press("1")
+        load("segment 2")
+        assert set(statuses(ui)) == {"to be reviewed"}
+        overlays.choose(str(loaded.segmentation.GetID()))
+        process_events(until=lambda: "conservative taken" in statuses(ui))
+
+    def test_a_review_that_is_on_disk_goes_on(self, loaded, window, logic, ui, process_events):
+        window.press("2")
+        logic.loadResults(logic.jobsFolder / "segment 1", show=False)
+        process_events()
+        process_events(until=lambda: statuses(ui) and statuses(ui)[0] == "radical taken")
+        assert green(ui) == [0]
+
+    def test_a_closed_scene_leaves_the_section_grey(self, loaded, overlays, context, ui, process_events):
+        context.scene.Clear(0)
+        overlays.restore()
+        process_events(until=lambda: not ui.keepRegionButton.isEnabled())
+        assert greyed(ui.keepRegionButton) == "Segment a volume first."
+        assert not ui.regionsTable.isVisible() and ui.regionsTable.rowCount == 0
+
+    def test_folded_away_nothing_is_read(self, load, presenter, ui, process_events):
+        ui.reviewSection.collapsed = True
+        loaded = load(wait=False)
+        process_events()
+        assert loaded.segmentation.GetAttribute("CoraNetSlicer.Reviewed") is None
+        ui.reviewSection.collapsed = False
+        process_events(until=lambda: not presenter.reason_not_decidable)
+        assert ui.regionsTable.rowCount > 5
+
+
+class TestDecidingWithKeys:
+    def test_one_two_and_three_decide_and_the_next_one_is_shown(self, loaded, presenter, ui, window, process_events):
+        came = window.press("123")
+        process_events()
+        assert came == [], "nobody else gets these keys"
+        assert statuses(ui)[:4] == ["conservative taken", "radical taken", "result kept", "to be reviewed"]
+        assert green(ui) == [0, 1, 2] and selected(ui) == [3]
+        assert ui.reviewProgressLabel.text.startswith("3 of ")
+        numbers = presenter.review.regions.regions
+        review = json.loads(presenter.review.files.review.read_text())
+        assert review["decisions"]["1"]["author"] == "Ada" and len(numbers) > 3
+
+    def test_all_is_decided_in_the_end_and_no_voxel_outside_is_touched(
+        self, loaded, presenter, ui, window, process_events
+    ):
+        for _row in range(ui.regionsTable.rowCount):
+            window.press("2")
+        process_events()
+        assert green(ui) == list(range(ui.regionsTable.rowCount))
+        assert "100 % of the uncertain volume cleared" in ui.reviewProgressLabel.text
+        uncertain = HEADS["conservative"] != HEADS["radical"]
+        now = labels_of(loaded)
+        np.testing.assert_array_equal(now[~uncertain], HEADS["segmentation"][~uncertain])
+        assert (now == HEADS["radical"]).mean() > 0.99
+
+    def test_u_takes_back_and_redo_does_again(self, loaded, ui, window, process_events):
+        window.press("22")
+        window.press("u")
+        process_events()
+        assert statuses(ui)[:3] == ["radical taken", "to be reviewed", "to be reviewed"] and selected(ui) == [1]
+        click(ui.redoRegionButton)
+        process_events()
+        assert statuses(ui)[:2] == ["radical taken", "radical taken"]
+        window.press("uu")
+        process_events()
+        assert set(statuses(ui)) == {"to be reviewed"}
+        np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
+        assert greyed(ui.undoRegionButton) == "No decision was made yet that could be taken back."
+
+    def test_a_key_that_cannot_do_anything_says_why(self, loaded, ui, window):
+        window.press("u")
+        assert ui.reviewErrorLabel.text == "No decision was made yet that could be taken back."
+        window.press("n")
+        assert not ui.reviewErrorLabel.isVisible()
+
+    def test_a_key_that_is_held_down_decides_once(self, loaded, ui, window, process_events):
+        from PySide6.QtCore import QEvent, Qt
+        from PySide6.QtGui import QKeyEvent
+        from PySide6.QtWidgets import QApplication
+
+        window.press("2")
+        for _repeat in range(5):
+            event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_2, Qt.KeyboardModifier.NoModifier, "2", True)
+            QApplication.sendEvent(window.view, event)
+        process_events()
+        assert green(ui) == [0]
+
+
+class TestLooking:
+    def test_n_and_p_go_through_the_list_and_views_follow(self, loaded, presenter, context, ui, window):
+        view = context.scene.GetFirstNodeByClass("vtkMRMLSliceNode")
+        camera = context.scene.GetFirstNodeByClass("vtkMRMLCameraNode")
+        window.press("nn")
+        assert selected(ui) == [2]
+        window.press("p")
+        assert selected(ui) == [1]
+        place = presenter.review.place(2)
+        assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
+        origin = [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+        assert origin == pytest.approx(place.center_ras_mm, abs=1e-3)
+
+    def test_after_the_last_comes_the_first(self, loaded, ui, window):
+        window.press("p")
+        assert selected(ui) == [ui.regionsTable.rowCount - 1]
+        window.press("n")
+        assert selected(ui) == [0]
+
+    def test_a_click_on_a_row_goes_there(self, loaded, presenter, context, ui):
+        ui.regionsTable.selectRow(3)
+        camera = context.scene.GetFirstNodeByClass("vtkMRMLCameraNode")
+        assert presenter.number == 4
+        assert camera.GetFocalPoint() == pytest.approx(presenter.review.place(4).center_ras_mm)
+        assert ui.regionQuestionLabel.text.startswith("Region 4: ")
+
+    def test_showing_a_result_does_not_move_the_views(self, load, context):
+        camera = context.scene.GetFirstNodeByClass("vtkMRMLCameraNode")
+        before = camera.GetFocalPoint()
+        load()
+        assert camera.GetFocalPoint() == before
+
+
+class TestWhoseKeys:
+    def test_they_work_in_a_table_as_well(self, loaded, ui, window, process_events):
+        window.press("3", on=ui.regionsTable)
+        process_events()
+        assert statuses(ui)[0] == "result kept"
+
+    @pytest.mark.parametrize("name", ["trainingNameEdit", "settingsFilterEdit"])
+    def test_they_are_letters_in_a_text_field(self, loaded, ui, window, process_events, name):
+        field = getattr(ui, name)
+        field.setText("")
+        window.press("1eunp23", on=field)
+        process_events()
+        assert field.text == "1eunp23"
+        assert set(statuses(ui)) == {"to be reviewed"}
+
+    def test_they_are_digits_in_a_spin_box(self, loaded, ui, window, process_events):
+        opacity = ui.overlaysTable.cellWidget(0, 3)
+        opacity.setFocus()
+        opacity.selectAll()
+        window.press("31", on=opacity)
+        assert unwrap(opacity).text().startswith("31")
+        slider = ui.cautionSlider
+        window.press("2n", on=slider)
+        process_events()
+        assert set(statuses(ui)) == {"to be reviewed"}
+
+    def test_a_text_that_cannot_be_typed_into_is_no_field(self, loaded, ui, window, process_events):
+        ui.callsSection.collapsed = False
+        window.press("1", on=ui.callsText)
+        process_events()
+        assert statuses(ui)[0] == "conservative taken"
+
+    def test_out_of_sight_the_views_have_their_keys_back(self, loaded, presenter, ui, window, process_events):
+        presenter.section.set_active(False)
+        assert window.press("123eunp") == list("123eunp")
+        assert set(statuses(ui)) == {"to be reviewed"}
+        presenter.section.set_active(True)
+        assert window.press("1") == []
+        process_events()
+        assert statuses(ui)[0] == "conservative taken"
+
+    def test_folded_away_they_are_the_views(self, loaded, ui, window, process_events):
+        ui.reviewSection.collapsed = True
+        assert window.press("1n") == ["1", "n"]
+        ui.reviewSection.collapsed = False
+        process_events()
+        assert window.press("1") == []
+
+    def test_with_the_panel_closed_they_are_the_views(self, loaded, window, process_events):
+        window.dock.hide()
+        process_events()
+        assert window.press("1") == ["1"]
+        window.dock.show()
+        process_events()
+        assert window.press("1") == []
+
+    def test_without_a_review_they_are_the_views(self, presenter, window):
+        assert window.press("12u") == ["1", "2", "u"]
+
+    def test_a_panel_that_was_never_entered_has_none(self, loaded, presenter, ui, application, window):
+        presenter.section.cleanup()
+        section = ReviewSection(ui, presenter, application)
+        assert window.press("1") == ["1"]
+        section.cleanup()
+
+    def test_after_cleaning_up_there_is_none(self, loaded, presenter, window):
+        presenter.section.cleanup()
+        assert window.press("1") == ["1"]
+
+
+class TestEditing:
+    def test_e_opens_the_segment_editor_confined_to_the_region(
+        self, loaded, context, application, ui, window, process_events
+    ):
+        window.press("e")
+        process_events()
+        assert application.shown[-1] == ("show_segment_editor", None)
+        editor = context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+        assert editor.GetMaskSegmentID() == "coranet-region"
+        assert ui.doneEditingButton.isVisible() and ui.editingLabel.text.startswith("Region 1 is being edited")
+        for name in (*DECIDING, "undoRegionButton", "redoRegionButton"):
+            assert greyed(getattr(ui, name)) == "Region 1 is being edited; keep or discard the edit first."
+        window.press("1")
+        assert ui.reviewErrorLabel.text == "Region 1 is being edited; keep or discard the edit first."
+        assert set(statuses(ui)) == {"to be reviewed"}
+
+    def test_what_was_painted_is_kept(self, loaded, presenter, ui, window, process_events):
+        window.press("e")
+        process_events()
+        click(ui.doneEditingButton)
+        process_events()
+        assert statuses(ui)[0] == "edited" and selected(ui) == [1]
+        assert not ui.doneEditingButton.isVisible()
+
+    def test_or_discarded(self, loaded, ui, window, process_events):
+        window.press("e")
+        process_events()
+        click(ui.discardEditButton)
+        process_events()
+        assert statuses(ui)[0] == "to be reviewed" and selected(ui) == [0]
+        assert greyed(ui.undoRegionButton)
+
+
+class TestOverlays:
+    def test_the_bracket_narrows_with_each_decision(self, loaded, overlays, ui, window, process_events):
+        def width() -> float:
+            return sum(abs(one.radical_ml - one.conservative_ml) for one in overlays.volumes[:2])
+
+        widths = [width()]
+        for _row in range(ui.regionsTable.rowCount):
+            window.press("2")
+            process_events(until=lambda: not overlays.reason_not_copyable)
+            process_events()
+            widths.append(width())
+        assert widths[-1] < 0.2 * widths[0]
+        window.press("u")
+        process_events(until=lambda: not overlays.reason_not_copyable)
+        process_events()
+        assert width() > widths[-1]
+
+    def test_what_is_decided_is_not_uncertain_any_more(self, loaded, overlays, ui, window, process_events):
+        before = overlays.caution.region.ml
+        window.press("2")
+        process_events(until=lambda: overlays.caution.region.ml < before)
+        after = overlays.caution.region.ml
+        ui.cautionSlider.setValue(2.5)
+        process_events(until=lambda: overlays.caution.region.ml != after)
+        ui.cautionSlider.setValue(0.0)
+        process_events(until=lambda: overlays.caution.region.ml == pytest.approx(after))
+        window.press("u")
+        process_events(until=lambda: overlays.caution.region.ml == pytest.approx(before))
+
+
+class TestConsole:
+    def test_each_action_says_its_call(self, loaded, ui, window, calls):
+        window.press("2")
+        assert calls.last == f'logic.resolveRegion("{loaded.segmentation.GetName()}", 1, "radical", author="Ada")'
+        for keys, call in (("n", "showRegion"), ("u", "undoRegion"), ("e", "editRegion")):
+            window.press(keys)
+            assert calls.last.startswith(f"logic.{call}(")
+        click(ui.discardEditButton)
+        assert calls.last == f'logic.finishEdit("{loaded.segmentation.GetName()}", accept=False)'
+
+    def test_the_calls_do_what_the_buttons_did(self, loaded, logic, window, calls, process_events):
+        window.press("213u")
+        after = labels_of(loaded)
+        logged = calls.text.splitlines()
+        while logic.undoRegion(loaded) is not None:
+            pass
+        np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
+        for line in logged[1:]:
+            eval(line, {"logic": logic})
+        np.testing.assert_array_equal(labels_of(loaded), after)
+
+    def test_what_the_console_decides_is_seen(self, loaded, logic, ui, process_events):
+        logic.resolveRegion(loaded, 2, "radical", author="Bob")
+        process_events()
+        assert statuses(ui)[1] == "radical taken"
+        assert "Decided by Bob." in unwrap(ui.regionsTable.item(1, STATUS)).toolTip()
+
+    def test_a_console_that_is_faster_than_the_reading_keeps_its_decision(
+        self, load, logic, presenter, ui, process_events
+    ):
+        loaded = load(wait=False)
+        process_events(until=lambda: presenter.review is not None)
+        logic.resolveRegion(loaded, 1, "radical")
+        process_events(until=lambda: not presenter.reason_not_decidable)
+        process_events(until=lambda: statuses(ui)[0] == "radical taken")
+        logic.resolveRegion(loaded, 1, "keep")
+        np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
+
+
+def test_a_folder_that_is_gone_is_said_beside_the_list(loaded, presenter, ui, window, process_events):
+    import shutil
+
+    shutil.rmtree(presenter.review.files.folder)
+    window.press("2")
+    process_events()
+    assert "is no longer there" in ui.reviewErrorLabel.text
+    assert statuses(ui)[0] == "radical taken"
+
+
+def test_tool_tips_name_the_keys(presenter, ui, load):
+    load()
+    for name, key in zip((*DECIDING, *MOVING), "123ENP", strict=True):
+        assert f"Key: {key}" in tool_tip(getattr(ui, name)) and f"({key})" in getattr(ui, name).text
+
+
+def test_keys_are_really_pressed(window):
+    QTest.keyClick(window.view, "x")
+    assert window.view.keys == ["x"]

@@ -291,8 +291,7 @@ class TestWhoseKeys:
         opacity.selectAll()
         window.press("31", on=opacity)
         assert unwrap(opacity).text().startswith("31")
-        slider = ui.cautionSlider
-        window.press("2n", on=slider)
+        window.press("2n", on=ui.cautionSlider.findChildren("QDoubleSpinBox")[0])
         process_events()
         assert set(statuses(ui)) == {"to be reviewed"}
 

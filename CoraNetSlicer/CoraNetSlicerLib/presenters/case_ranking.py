@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from coranet.errors import CoraNetError
-from coranet.job import CaseUncertainty, Job, JobKind, PredictionFiles, case_uncertainty, rank_cases
+from coranet.job import CaseUncertainty, Job, JobKind, PredictionFiles, case_uncertainty
 
 from ..logic import CoraNetLogic
 from ..notification import Signal
@@ -39,6 +39,8 @@ class CaseRanking:
         self._known: dict[str, CaseUncertainty] = {}
         # By folder of the job: the cases of a segmentation do not change any more.
         self._cases: dict[Path, list[tuple[str, str]]] = {}
+        # By folder of the result: when its files changed last, and what they said.
+        self._read: dict[Path, tuple[tuple[float, ...], Optional[CaseUncertainty]]] = {}
         self._steps: Optional[Iterator[None]] = None
         self._look = Deferred(application, self._look_now)
         self.look_again()
@@ -76,19 +78,15 @@ class CaseRanking:
         go_on()
 
     def _all_steps(self) -> Iterator[None]:
-        files: dict[str, PredictionFiles] = {}
+        known: dict[str, CaseUncertainty] = {}
         for summary in self._logic.jobSummaries():
-            if summary.kind is JobKind.SEGMENT:
+            if summary.kind is not JobKind.SEGMENT:
+                continue
+            for key, prediction in self._predictions(summary.folder):
                 yield
-                for key, prediction in self._predictions(summary.folder):
-                    files.setdefault(key, prediction)
-        good: list[PredictionFiles] = []
-        for prediction in {one.folder: one for one in files.values()}.values():
-            yield
-            if _is_whole(prediction):
-                good.append(prediction)
-        ranked = {one.folder: one for one in rank_cases(good)}
-        known = {key: ranked[one.folder] for key, one in files.items() if one.folder in ranked}
+                uncertainty = None if key in known else self._uncertainty(prediction)
+                if uncertainty is not None:
+                    known[key] = uncertainty
         if known != self._known:
             self._known = known
             self.changed.send()
@@ -107,13 +105,22 @@ class CaseRanking:
                 yield f"{folder.name}/{case}", prediction
                 yield _place(image), prediction
 
+    def _uncertainty(self, prediction: PredictionFiles) -> Optional[CaseUncertainty]:
+        """How uncertain a case is; what is unchanged is not read again."""
+        stamp = tuple(_changed(path) for path in (prediction.result, prediction.regions, prediction.review))
+        if self._read.get(prediction.folder, ((), None))[0] != stamp:
+            try:
+                self._read[prediction.folder] = (stamp, case_uncertainty(prediction))
+            except CoraNetError:  # damaged, or of an earlier version
+                self._read[prediction.folder] = (stamp, None)
+        return self._read[prediction.folder][1]
 
-def _is_whole(prediction: PredictionFiles) -> bool:
+
+def _changed(path: Path) -> float:
     try:
-        case_uncertainty(prediction)
-    except CoraNetError:
-        return False
-    return True
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _place(path: str) -> str:

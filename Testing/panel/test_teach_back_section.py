@@ -1,0 +1,190 @@
+"""Teach back by clicking: reviewed cases are listed, a real process begins with them, before and after are shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import qt
+import SimpleITK as sitk
+from clicks import cells, click, greyed
+from job_fixtures import fake_runner
+from reviewable import a_reviewable_job
+from segmentation_parts import write_model
+from synthetic_predictions import LABELS, synthetic_heads, write_image
+
+from coranet.config import TrainConfig
+from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.panel.panel import Panel
+from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+
+HEADS = synthetic_heads()
+
+
+class LogicOfFakeEngine(CoraNetLogic):
+    """Keeps to the fake engine, whatever Python the panel chooses."""
+
+    def useInterpreter(self, interpreter) -> None:  # noqa: N802
+        pass
+
+
+@pytest.fixture(autouse=True)
+def a_ready_environment(monkeypatch):
+    presenter = "CoraNetSlicerLib.presenters.environment.EnvironmentPresenter"
+    monkeypatch.setattr(f"{presenter}.examine", lambda _: None)
+    monkeypatch.setattr(f"{presenter}.reason_not_ready", "")
+
+
+@pytest.fixture
+def logic(context, awkward_path):
+    logic = LogicOfFakeEngine(context, fake_runner(), awkward_path / "jobs", makeTicker=lambda: QtTicker(30))
+    yield logic
+    for job in logic.runningJobs():
+        job.cancel()
+        job.wait(20)
+    logic.close()
+
+
+@pytest.fixture
+def a_training(logic):
+    folder = logic.jobsFolder / "train 1"
+    write_image(HEADS["segmentation"].astype(np.float32), folder / "images" / "a.nrrd")
+    write_image(HEADS["segmentation"], folder / "labels" / "a.nrrd")
+    cases = (Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"), Case("v", Role.VALIDATION, "/v", "/l"))
+    labels = tuple(Label(**label) for label in LABELS)
+    job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), Datalist(cases, labels))
+    write_model(job.model_folder, LABELS, preset="quick", validation_dice={"Pancreas": 0.8, "Tumor": 0.6})
+    return job
+
+
+@pytest.fixture
+def panel(ui, logic, a_training, application):
+    panel = Panel(ui, logic, application)
+    panel.set_active(True)
+    yield panel
+    panel.cleanup()
+
+
+@pytest.fixture
+def load(logic, panel, ui, process_events):
+    def load(name: str):
+        job = a_reviewable_job(logic.jobsFolder / name)
+        (loaded,) = logic.loadResults(job.folder, show=False)
+        panel.overlays.show(loaded)
+        process_events(until=lambda: not panel.review.reason_not_decidable)
+        process_events(until=ui.radicalRegionButton.isEnabled)
+        return loaded
+
+    return load
+
+
+def ticks(ui) -> list[str]:
+    items = [ui.reviewedCasesList.item(row) for row in range(ui.reviewedCasesList.count)]
+    return [item.text() for item in items if item.checkState() == qt.Qt.Checked]
+
+
+def test_without_reviewed_cases_it_says_what_to_do(panel, ui):
+    assert greyed(ui.improveButton) == "Review regions of at least one case first."
+    assert ui.teachBackSummaryLabel.text == "No reviewed case yet: decide regions of a result above."
+    assert not ui.reviewedCasesList.isVisible() and not ui.improvementTable.isVisible()
+
+
+def test_reviewed_cases_are_listed_and_counted(panel, load, ui, process_events):
+    load("segment 1")
+    click(ui.radicalRegionButton)
+    click(ui.keepRegionButton)
+    process_events(until=lambda: ticks(ui))
+    load("segment 2")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: len(ticks(ui)) == 2)
+    assert ticks(ui)[0].startswith("patient 7 (segment 1): 2 of ")
+    assert ui.improveButton.text == "Improve the model with 3 reviewed regions of 2 cases"
+    assert "chosen under Segment: train 1" in ui.teachBackSummaryLabel.text
+    ui.reviewedCasesList.item(0).setCheckState(qt.Qt.Unchecked)
+    assert ui.improveButton.text == "Improve the model with 1 reviewed region of 1 case"
+    ui.reviewedCasesList.item(1).setCheckState(qt.Qt.Unchecked)
+    assert greyed(ui.improveButton) == "Tick at least one case."
+
+
+def test_undone_decisions_leave_the_list(panel, load, ui, process_events):
+    load("segment 1")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: ticks(ui))
+    click(ui.undoRegionButton)
+    process_events(until=lambda: not ticks(ui))
+    assert greyed(ui.improveButton) == "Review regions of at least one case first."
+
+
+def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel, load, logic, ui, process_events):
+    loaded = load("segment 1")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: ticks(ui))
+    click(ui.trustCertainCheckBox)
+    click(ui.improveButton)
+    assert greyed(ui.improveButton) == "The reviewed cases are being written."
+    assert ui.teachBackStatusLabel.text == "Writing reviewed case 1 of 1 ..."
+    process_events(until=lambda: panel.training.handle is not None)
+    job = panel.training.handle.job
+    name = loaded.segmentation.GetName()
+    assert panel.calls.text.splitlines()[-2:] == [
+        f'logic.promote("{name}", trustCertain=True)',
+        f'logic.improve("{(logic.jobsFolder / "train 1").as_posix()}", ["{name}"], folder="{job.folder.as_posix()}")',
+    ]
+    assert job.read_config().training.initial_model.startswith(str(logic.jobsFolder / "train 1"))
+    partial = [case for case in job.read_datalist().cases if case.is_partial]
+    assert sitk.GetArrayFromImage(sitk.ReadImage(partial[0].known)).mean() > 0.5, "the certain region is known, too"
+    write_improved(job.model_folder)
+    process_events(until=lambda: ui.improvementTable.isVisible())
+    assert cells(ui.improvementTable) == [
+        ["Pancreas", "0.800", "0.850"],
+        ["Tumor", "0.600", "0.700"],
+        ["Mean", "0.700", "0.775"],
+    ]
+    assert job.folder.name in [row.name for row in panel.jobs.rows]
+
+
+def write_improved(folder: Path) -> None:
+    earlier = {"created": 1.7e9, "steps": 1000, "trained_on": {}, "validation_dice": {"Pancreas": 0.8}}
+    write_model(
+        folder,
+        LABELS,
+        history=[earlier],
+        before={"Pancreas": 0.8, "Tumor": 0.6},
+        validation_dice={"Pancreas": 0.85, "Tumor": 0.7},
+        reviewed_regions=12,
+    )
+
+
+def test_the_card_under_segment_tells_before_and_after(panel, logic, ui):
+    write_improved(logic.jobsFolder / "friend" / "model")
+    panel.segmentation.choose_model(logic.jobsFolder / "friend" / "model")
+    text = ui.modelCardLabel.text
+    assert "Goes on from a model of 1000 steps, with 12 reviewed regions" in text
+    assert "before, on the same cases: 0.70 (Pancreas 0.80, Tumor 0.60)" in text
+    assert [row[1:] for row in cells(ui.improvementTable)][-1] == ["0.700", "0.775"]
+
+
+def test_what_cannot_be_taught_is_said(panel, load, logic, a_training, ui, process_events):
+    load("segment 1")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: ticks(ui))
+    card = a_training.model_folder / "model.json"
+    content = json.loads(card.read_text())
+    content["labels"] = [{"value": 1, "name": "Liver", "color": None}]
+    card.write_text(json.dumps(content))
+    click(ui.improveButton)
+    process_events(until=lambda: ui.teachBackErrorLabel.isVisible())
+    assert "Liver" in ui.teachBackErrorLabel.text
+    assert panel.training.handle is None and ui.improveButton.isEnabled()
+
+
+def test_one_training_at_a_time(panel, load, ui, process_events, monkeypatch):
+    load("segment 1")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: ticks(ui))
+    monkeypatch.setattr("CoraNetSlicerLib.presenters.training.TrainingPresenter.is_active", True)
+    panel.teach_back.changed.send()
+    assert greyed(ui.improveButton) == "A training is running; stop it first, or wait until it is finished."

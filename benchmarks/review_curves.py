@@ -76,9 +76,10 @@ def half_repaired(courses: Sequence[Course], sizes: Sequence[Size]) -> tuple[int
     return None
 
 
-def early_gain(courses: Sequence[Course], sizes: Sequence[Size], decisions: int = 10) -> float:
-    """Mean share of the wrong voxels repaired after 1, 2, ... decisions a case: what rankings are chosen by."""
-    return sum(reached(courses, sizes, count).repaired for count in range(1, decisions + 1)) / decisions
+def early_gain(course: Course, decisions: int = 10) -> float:
+    """Share of a case's wrong voxels that is repaired, mean after 1, 2, ... decisions: what rankings are chosen by."""
+    at_first = max(course.after(0)[1], 1)
+    return sum(1 - course.after(count)[1] / at_first for count in range(1, decisions + 1)) / decisions
 
 
 def picture(title: str, ways: Mapping[str, Sequence[Reached]], before: Reached) -> str:

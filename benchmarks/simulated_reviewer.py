@@ -35,22 +35,26 @@ from review_curves import Reached, Size, early_gain, half_repaired, most_decisio
 from review_oracle import Course, questions_of, review
 from review_rivals import Doubt, asked_like_coranet, by_chance, of_highest_entropy
 
+from coranet.experiments.statistics import paired_difference
 from coranet.job import Case, Region
 from coranet.regions.caution import at_caution
-from coranet.regions.finding import RegionRule, expected_effect_ml, find_regions
+from coranet.regions.finding import RegionRule, find_regions
 
 GOAL_SHARE = 0.05
 TOLD = (1, 2, 3, 5, 10, 20)
 CORANET, PAINTED, OTHERS = "CoraNet", "CoraNet, painted", "entropy, asked like CoraNet"
+USUAL = "mL x mean uncertainty"
 RANKINGS: dict[str, Callable[[Region], float]] = {
     "mL": lambda region: region.volume_ml,
-    "mL x mean uncertainty": expected_effect_ml,
-    "mL x mean uncertainty x surface share": lambda region: expected_effect_ml(region) * region.surface_share,
+    USUAL: lambda region: region.volume_ml * region.mean_uncertainty,
+    "mL x mean uncertainty x surface share": lambda one: one.volume_ml * one.mean_uncertainty * one.surface_share,
     "mL x mean uncertainty squared": lambda region: region.volume_ml * region.mean_uncertainty**2,
     "mL x mean uncertainty, 4th power": lambda region: region.volume_ml * region.mean_uncertainty**4,
+    "mL x mean uncertainty, 8th power": lambda region: region.volume_ml * region.mean_uncertainty**8,
     "mean uncertainty": lambda region: region.mean_uncertainty,
     "largest change x mean uncertainty": lambda region: _largest_change_ml(region) * region.mean_uncertainty,
 }
+PARTS = ("choosing", "other")
 # How many pieces the uncertain volume has at least.
 PIECES = (20, 50, 100)
 CAUTIONS = (None, 0.0, 0.5, 1.0, 2.0)
@@ -142,14 +146,21 @@ def halves(courses: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
 
 
 def rankings_table(ways: Mapping[str, list[Course]], sizes: Sequence[Size]) -> dict[str, Any]:
-    rows: dict[str, Any] = {}
+    """For both halves of the cases the early gain of each ranking, and how much better it is than the usual one."""
+    gains = {name: [early_gain(course) for course in courses] for name, courses in ways.items()}
+    rows: dict[str, Any] = {name: {} for name in ways}
     for name, courses in ways.items():
-        parts = zip(("choosing", "other"), halves(courses), halves(sizes), strict=True)
-        rows[name] = {
-            part: {"gain": round(early_gain(ours, of), 4), "10": told(reached(ours, of, 10))}
-            for part, ours, of in parts
-        }
+        for part, ours, usual, of, among in zip(
+            PARTS, halves(gains[name]), halves(gains[USUAL]), halves(sizes), halves(courses), strict=True
+        ):
+            difference = paired_difference(_by_case(ours), _by_case(usual))
+            gain = sum(ours) / len(ours)
+            rows[name][part] = {"gain": gain, "difference": difference, "10": told(reached(among, of, 10))}
     return rows
+
+
+def _by_case(gains: Sequence[float]) -> dict[tuple[str, int], float | None]:
+    return {(str(number), 0): gain for number, gain in enumerate(gains)}
 
 
 def goal_table(ways: Mapping[str, list[Course]], sizes: Sequence[Size]) -> list[dict[str, Any]]:
@@ -158,7 +169,7 @@ def goal_table(ways: Mapping[str, list[Course]], sizes: Sequence[Size]) -> list[
     for key, courses in ways.items():
         caution, pieces, painted = json.loads(key)
         row: dict[str, Any] = {"caution": caution, "pieces": pieces, "painted": painted}
-        for part, ours, of in zip(("choosing", "other"), halves(courses), halves(sizes), strict=True):
+        for part, ours, of in zip(PARTS, halves(courses), halves(sizes), strict=True):
             count, here = within(ours, of, GOAL_SHARE)
             row[part] = {"decisions": count, **told(here)}
         rows.append(row)
@@ -206,10 +217,13 @@ def show(content: Mapping[str, Any]) -> None:
             cells.append(f"half with {row['half']['decisions']} decisions, {row['half']['looked']:.2%}")
         print(f"{name:<38} {'; '.join(cells)}; within 5 %: {goal['repaired']:.1%} with {goal['decisions']} decisions")
     for name, row in content["rankings"].items():
-        gains = [f"{part} {one['gain']:.4f}, after 10 {one['10']['repaired']:.1%}" for part, one in row.items()]
+        gains = []
+        for part, one in row.items():
+            mean, low, high = one["difference"]
+            gains.append(f"{part} {one['gain']:.4f} ({mean:+.4f}; {low:+.4f} to {high:+.4f})")
         print(f"{name:<38} {'; '.join(gains)}")
     for row in content["goal"]:
-        parts = [(part, row[part]) for part in ("choosing", "other")]
+        parts = [(part, row[part]) for part in PARTS]
         cells = [f"{part} {one['repaired']:.1%} with {one['decisions']} decisions" for part, one in parts]
         kind = "painted" if row["painted"] else "answered"
         print(f"caution {row['caution']}, {row['pieces']} pieces, {kind}: {'; '.join(cells)}")

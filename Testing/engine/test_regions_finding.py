@@ -155,7 +155,7 @@ def test_numbers_go_by_the_expected_effect(found_in):
     effects = [region.expected_effect_ml for region in found.list.regions]
     assert effects == sorted(effects, reverse=True)
     assert [region.number for region in found.list.regions] == list(range(1, len(effects) + 1))
-    assert effects == pytest.approx([region.volume_ml * region.mean_uncertainty for region in found.list.regions])
+    assert effects == pytest.approx([region.volume_ml * region.mean_uncertainty**4 for region in found.list.regions])
 
 
 def test_another_effect_gives_another_order_of_the_same_regions():

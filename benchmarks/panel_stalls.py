@@ -2,11 +2,12 @@
 
     QT_QPA_PLATFORM=offscreen python benchmarks/panel_stalls.py [--size 256,256,200] [--rows 12]
 
-The whole panel is shown off screen on the stand-ins of Testing/panel, on a real scene. It is measured in three parts:
+The whole panel is shown off screen on the stand-ins of Testing/panel, on a real scene. It is measured in four parts:
 
     training   a process tells losses and progress a hundred times a second; bar, status and curves follow
     loading    the result of a volume that is in the scene: two classes, all overlays, the uncertainty map, surfaces
     looks      the looks "3D", "plain" and "review" are clicked, and the dial is turned
+    review     uncertain regions are decided, one is edited, steps are taken back
 
 Every event that Qt delivers is timed. Printed are the longest, in wall time and in processor time of this process (what
 lies between the two is other work of the machine, and waiting for the disk), with what was done in them. What is drawn
@@ -44,6 +45,7 @@ from coranet.config import SegmentConfig
 from coranet.events import CaseDone, Finished, Started
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role, write_json_atomic
 from coranet.prediction import Prediction, arrays_of
+from coranet.regions.finding import find_regions
 from coranet.surfaces import write_surfaces
 from coranet.volume import Grid, write_volume
 from CoraNetSlicerLib.panel.qt_ticker import QtTicker
@@ -133,6 +135,9 @@ def write_result(folder: Path, size_ijk: tuple[int, int, int]) -> Job:
     for name, voxels in arrays_of(prediction).items():
         write_volume(getattr(files, name), voxels, grid)
     write_surfaces(files, prediction, LABELS, grid)
+    regions = find_regions(CASE, prediction, grid, 0.0)
+    regions.list.write(files.regions)
+    write_volume(files.region_map, regions.region_map, grid)
     labels = [{"value": one.value, "name": one.name, "color": one.color, "terminology": ""} for one in LABELS]
     write_json_atomic(files.result, {"case": CASE, "labels": labels, "caution": 0.0})
     _write(job, [Started(0, 1, "cpu", "0"), CaseDone(CASE, 1, 1, 10.0), Finished("done", 10.0)], "finished")
@@ -183,6 +188,19 @@ def measure_looks(stage: Stage) -> None:
         stage.settle()
 
 
+def measure_review(stage: Stage, stalls: Stalls) -> None:
+    """Decide on regions with all surfaces in sight, edit one, and take all back."""
+    review = stage.panel.review
+    stage.settle(lambda: not review.reason_not_decidable, 60)
+    decisions = ("radicalRegionButton", "conservativeRegionButton", "keepRegionButton") * 3
+    for name in (*decisions, "editRegionButton", "doneEditingButton", *["undoRegionButton"] * 4):
+        button = getattr(stage.ui, name)
+        stage.settle(button.isEnabled, 60)
+        stage.application.later(stalls.named(f"click {name}", button.click))
+        stage.settle()
+    stage.settle(lambda: not stage.panel.overlays.status, 60)
+
+
 def report(title: str, found: list[Stall], rows: int) -> tuple[float, float]:
     """Print the longest, and return the longest that make no nodes, in wall and processor time."""
     others = [one for one in found if not one[2].endswith((" node", " segment"))]
@@ -215,6 +233,7 @@ def main() -> int:
             ("training", lambda: measure_training(stage, folder)),
             ("loading", lambda: measure_loading(stage, job)),
             ("looks", lambda: measure_looks(stage)),
+            ("review", lambda: measure_review(stage, stalls)),
         ):
             part()
             longest.append(report(title, stalls.take(), arguments.rows))

@@ -1,17 +1,15 @@
-"""The voxels of a review's regions, read while the application goes on."""
+"""The review of a result, taken up while the application goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any, Optional
 
 from coranet.errors import CoraNetError
 
-from ..scene.region_review import RegionReview
-
 
 class RegionReading:
-    """Reads for one review, some milliseconds at a time."""
+    """Takes up one review and reads the voxels of its regions, some milliseconds at a time."""
 
     def __init__(self, application: Any, on_end: Callable[[str], None]) -> None:
         """Read nothing yet.
@@ -22,16 +20,17 @@ class RegionReading:
         """
         self._application = application
         self._on_end = on_end
-        self._steps: Optional[Iterator[None]] = None
+        self._steps: Optional[Generator[None, None, None]] = None
 
     @property
     def is_busy(self) -> bool:
         """Whether there is something left to read."""
         return self._steps is not None
 
-    def begin(self, review: RegionReview) -> None:
-        """Read for a review, from the beginning, in place of another one."""
-        steps = self._steps = review.read_steps()
+    def begin(self, steps: Generator[None, None, None]) -> None:
+        """Do steps, in place of those before."""
+        self.stop()
+        self._steps = steps
 
         def go_on() -> None:
             if self._steps is not steps:
@@ -48,8 +47,10 @@ class RegionReading:
         self._application.later(go_on)
 
     def stop(self) -> None:
-        """Read no more."""
-        self._steps = None
+        """Do not go on; what was done by halves is taken back."""
+        steps, self._steps = self._steps, None
+        if steps is not None:
+            steps.close()
 
     def _end(self, problem: str) -> None:
         self._steps = None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, Optional
-
-from coranet.errors import CoraNetError
 
 from ..logic import CoraNetLogic
 from ..notification import Signal
 from ..scene.region_review import RegionReview
-from ..scene.results import LoadedPrediction
+from ..scene.results import LoadedPrediction, is_filled
 from ..translation import _
 from .deferred import Deferred
 from .overlays import OverlaysPresenter
@@ -91,26 +90,28 @@ class ShownReview:
 
     def _follow(self) -> None:
         """Take up the review of the result that is shown, if it is another one; draw what is not drawn yet."""
-        shown = self._overlays.current if self._is_watched else self._shown
+        is_stale = self.review is not None and not self.review.is_current
+        shown = self._overlays.current if self._is_watched else None if is_stale else self._shown
+        if shown is not None and not is_filled(shown.segmentation):
+            shown = None
         is_other = (shown and shown.segmentation) is not (self._shown and self._shown.segmentation)
-        if is_other or (self.review is not None and not self.review.is_current):
+        if is_other or is_stale:
             self._let_go()
             self._shown = shown
-            self._take_up()
+            self.taken_up.send()
+            if shown is not None:
+                self._reading.begin(self._taking_up(shown))
+            self._update.request()
         elif self.review is not None and self._overlays.reviewed is not self.review.review:
             self._update.request()
 
-    def _take_up(self) -> None:
-        if self._shown is not None:
-            try:
-                self.review = self._logic.regions(self._shown)
-            except CoraNetError as error:
-                self._problem = str(error)
-        if self.review is not None:
-            self.review.changed.connect(self._on_review)
-            self._reading.begin(self.review)
+    def _taking_up(self, shown: LoadedPrediction) -> Generator[None, None, None]:
+        review = yield from self._logic.openRegions(shown)
+        review.changed.connect(self._on_review)
+        self.review = review
         self.taken_up.send()
         self._update.request()
+        yield from review.read_steps()
 
     def _let_go(self) -> None:
         self._reading.stop()
@@ -128,7 +129,7 @@ class ShownReview:
     def _on_review(self) -> None:
         if self._reading.is_busy and self.review is not None:
             # The console was faster; what it has decided must not be taken for what the result named.
-            self._reading.begin(self.review)
+            self._reading.begin(self.review.read_steps())
         self._update.request()
 
     def _update_now(self) -> None:

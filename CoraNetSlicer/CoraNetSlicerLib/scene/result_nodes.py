@@ -12,6 +12,7 @@ from coranet.job import Label
 
 from .context import SceneContext
 from .results import (
+    FILLING_ATTRIBUTE,
     PART_ATTRIBUTE,
     PREDICTION_ATTRIBUTE,
     REVIEWED_ATTRIBUTE,
@@ -62,6 +63,7 @@ class ResultNodes:
             What was done, in a word or two.
         """
         self.segmentation = self._node("vtkMRMLSegmentationNode", "result", "CoraNet")
+        self.segmentation.SetAttribute(FILLING_ATTRIBUTE, "1")
         yield "result node"
         yield from self._fill_segmentation(images, labels, surfaces)
         self.overlays = self._node("vtkMRMLSegmentationNode", "overlays", "CoraNet overlays")
@@ -70,6 +72,7 @@ class ResultNodes:
         self.uncertainty = self._node("vtkMRMLScalarVolumeNode", "uncertainty", "CoraNet uncertainty")
         yield "uncertainty node"
         self._fill_uncertainty(images["uncertainty"])
+        self.segmentation.RemoveAttribute(FILLING_ATTRIBUTE)
         yield "uncertainty map"
 
     def _fill_segmentation(

@@ -22,6 +22,8 @@ PART_ATTRIBUTE = "CoraNetSlicer.PredictionPart"
 FOLDER_ATTRIBUTE = "CoraNetSlicer.PredictionFolder"
 # On a result whose voxels are those of the review that the scene keeps; goes when the result is loaded anew.
 REVIEWED_ATTRIBUTE = "CoraNetSlicer.Reviewed"
+# On a result while its segments are being filled in.
+FILLING_ATTRIBUTE = "CoraNetSlicer.Filling"
 VOLUME_REFERENCE = "CoraNetSlicer.Volume"
 UNCERTAINTY_COLORS = "CoraNet uncertainty colors"
 UNCERTAIN_SEGMENT = "uncertain"
@@ -82,6 +84,11 @@ def has_results(scene: Any, job: Job, case_id: str) -> bool:
     key = case_key(job, case_id)
     segmentations = nodes_of_class(scene, "vtkMRMLSegmentationNode")
     return any(node.GetAttribute(PREDICTION_ATTRIBUTE) == key for node in segmentations)
+
+
+def is_filled(segmentation_node: Any) -> bool:
+    """Whether a result is whole: not so while it is being loaded, or where that was broken off."""
+    return not segmentation_node.GetAttribute(FILLING_ATTRIBUTE)
 
 
 def find_prediction_files(segmentation_node: Any, jobs_folder: Optional[Path] = None) -> Optional[PredictionFiles]:

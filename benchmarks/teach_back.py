@@ -10,10 +10,11 @@ with the same seed, steps, settings and cases:
 - without: these cases stay unlabeled;
 - answers: each decided region got what is nearest to the truth of result, conservative and radical;
 - painted: where each of these leaves more than a tenth of the region wrong, it was painted as it truly is (a decision
-  of the kind "edited").
+  of the kind "edited");
+- trusted: as for answers, and the certain region counts as truth, too (`trusts_certain`).
 
-Nothing else of these cases is taken for truth (`trusts_certain` is not set). The first model's validation case is left
-out of all, so nothing is chosen: the weights are those after the last step. Each model is measured on `test` once.
+Without that, nothing but the decided regions of these cases is taken for truth. The first model's validation case is
+left out of all, so nothing is chosen: the weights are those after the last step. Each model is measured on `test` once.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ from coranet.regions.decisions import reviewed_maps
 from coranet.regions.files import read_regions
 from coranet.volume import write_volume
 
-ARMS = ("without", "answers", "painted")
+ARMS = ("without", "answers", "painted", "trusted")
 # In the order of `review_oracle.questions_of`.
 ANSWERS = (Choice.KEEP, Choice.CONSERVATIVE, Choice.RADICAL)
 MOST_WRONG = 0.1
@@ -50,7 +52,7 @@ def most_uncertain(job: Job, count: int) -> list[str]:
     return [one.case for one in rank_cases(cases)[:count]]
 
 
-def decide(known: KnownCase, files: PredictionFiles, decisions: int, paints: bool) -> dict[str, int]:
+def decide(known: KnownCase, files: PredictionFiles, decisions: int, arm: str) -> dict[str, int]:
     """Review a case as the oracle does, and write what a review leaves.
 
     Returns:
@@ -58,12 +60,12 @@ def decide(known: KnownCase, files: PredictionFiles, decisions: int, paints: boo
     """
     found = read_regions(known.written.files)
     prediction, truth = known.written.prediction, known.truth.reshape(-1)
-    review = Review.of(found.list)
+    review = replace(Review.of(found.list), trusts_certain=arm == "trusted")
     questions = questions_of(found, prediction)[:decisions]
     for number, question in enumerate(questions, start=1):
         chosen = nearest(question, truth)
         wrong = np.mean(question.answers[chosen] != truth[question.places])
-        choice = Choice.EDITED if paints and wrong > MOST_WRONG else ANSWERS[chosen]
+        choice = Choice.EDITED if arm == "painted" and wrong > MOST_WRONG else ANSWERS[chosen]
         review = review.with_decision(number, choice, "oracle")
     labels, mask = reviewed_maps(prediction, found.list, found.region_map, review, known.truth)
     files.folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,7 @@ class Round:
         if arm != "without":
             for image, (name, known) in self._known.items():
                 reviewed[image] = PredictionFiles(folder / "reviewed" / name)
-                account.append(decide(known, reviewed[image], self._args.decisions, arm == "painted"))
+                account.append(decide(known, reviewed[image], self._args.decisions, arm))
         decided = {key: sum(row[key] for row in account) for key in (account[0] if account else ())}
         folder.mkdir(parents=True, exist_ok=True)
         datalist = folder / "dataset.json"

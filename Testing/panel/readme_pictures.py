@@ -18,6 +18,7 @@ SCREENSHOTS = HERE.parents[1] / "Resources" / "Screenshots"
 SHEETS = {
     "panel-train": ("data-wrong", "train-running"),
     "panel-segment": ("segment-finished", "overlays-two-classes"),
+    "panel-review": ("review-list", "review-done"),
 }
 _MARGIN = 12
 

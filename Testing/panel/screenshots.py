@@ -26,6 +26,7 @@ pythonqt.install()
 
 from environment_doubles import ScriptedProbe, an_extension, finding, healthy, lacking  # noqa: E402
 from messages import complaints, listen  # noqa: E402
+from pythonqt import unwrap  # noqa: E402
 from stage import Stage  # noqa: E402
 
 from CoraNetSlicerLib.environment.probe import Health  # noqa: E402
@@ -140,6 +141,16 @@ def data_right(stage: Stage) -> str:
 def data_wrong(stage: Stage) -> str:
     stage.add_wrong_cases()
     stage.click("addVolumesButton")
+    return "data"
+
+
+@picture
+def data_ranked(stage: Stage) -> str:
+    stage.add_cases(labeled=2, unlabeled=1)
+    stage.show_several_reviewable()
+    stage.click("addVolumesButton")
+    stage.settle(lambda: any(stage.panel.ranking.of(row) for row in stage.panel.cases.rows))
+    unwrap(stage.ui.casesTable.horizontalHeader()).sectionClicked.emit(4)
     return "data"
 
 

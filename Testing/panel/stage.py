@@ -25,7 +25,8 @@ from PySide6.QtWidgets import (
 )
 from pythonqt import unwrap
 from scene_builders import add_segmentation, add_volume
-from synthetic_predictions import CASE_ID, write_regions, write_segmented_job, write_volumes
+from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
+from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from CoraNetSlicerLib.environment.causes import likely_cause
 from CoraNetSlicerLib.logic import CoraNetLogic
@@ -189,6 +190,24 @@ class Stage:
         (loaded,) = self.logic.loadResults(job.folder, show=False)
         self.panel.overlays.show(loaded)
         self.settle(lambda: not self.panel.review.reason_not_decidable)
+
+    def show_several_reviewable(self) -> None:
+        """Load the results of several segmentations, some of them surer than others, each of a volume of its own."""
+        for number, last in ((7, 0), (8, 5), (9, 9)):
+            heads = synthetic_heads()
+            for head in ("conservative", "radical"):
+                heads[head][:last] = heads["segmentation"][:last]
+            job = write_segmented_job(self.folder / f"jobs {number}" / "jobs" / f"2026-11-24-segment-{number}", heads)
+            write_regions(job.prediction(CASE_ID), heads)
+            write_volumes(job.prediction(CASE_ID), heads)
+            place = self.folder / "jobs" / job.folder.name
+            job.folder.rename(place)
+            (loaded,) = self.logic.loadResults(place, show=False)
+            loaded.volume.SetName(f"Patient {number:02d}")
+            # Else they would be the same image several times.
+            vtk_to_numpy(loaded.volume.GetImageData().GetPointData().GetScalars())[:] += number
+        self.panel.ranking.look_again()
+        self.settle()
 
     def decide(self, *choices: str) -> None:
         """Decide on one region after the other."""

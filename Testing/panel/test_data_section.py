@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import qt
 from clicks import cell, cells, choose, click, drop_files, entries, greyed, tool_tip
+from pythonqt import unwrap
 from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK, add_segmentation, add_volume, rotated_ijk_to_ras
 
+from CoraNetSlicerLib.notification import Signal
 from CoraNetSlicerLib.panel.data_section import DataSection
 from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.presenters.case_rows import CaseRole
 from CoraNetSlicerLib.presenters.cases import CasesPresenter
 
 
@@ -91,6 +94,56 @@ def test_a_volume_that_is_loaded_can_be_added(section, ui, add_scan, process_eve
     assert cells(ui.casesTable) == [["A", "Unlabeled", "none", "OK", ""]]
     assert "No case is labeled" in ui.dataFindingsLabel.text
     assert greyed(ui.addVolumesButton) == "All volumes of the scene are in the table."
+
+
+class KnownRanking:
+    """A ranking that knows what a test says."""
+
+    def __init__(self, shares):
+        self.changed = Signal()
+        self.shares = shares
+
+    def of(self, row):
+        share = self.shares.get(row.name)
+        reason = f"{100 * (share or 0):.0f} % of the predicted Liver is uncertain; 3 regions over 1 mL"
+        return None if share is None else SimpleNamespace(share=share, reason=reason)
+
+
+def test_cases_are_ranked_by_what_is_uncertain(ui, cases, application, a_scene, process_events):
+    ranking = KnownRanking({"U0": 0.04, "U1": 0.14})
+    section = DataSection(ui, cases, application, ranking)
+    click(ui.addVolumesButton)
+    process_events()
+    header = unwrap(ui.casesTable.horizontalHeader())
+    assert [row[4] for row in cells(ui.casesTable)] == ["", "", "", "4 %", "14 %"]
+    assert unwrap(ui.casesTable.item(4, 4)).toolTip().startswith("14 % of the predicted Liver is uncertain; 3 regions")
+    orders = []
+    for _click in range(3):
+        header.sectionClicked.emit(4)
+        process_events()
+        orders.append([row[0] for row in cells(ui.casesTable)])
+    assert orders == [["U1", "U0", "L0", "L1", "L2"], ["U0", "U1", "L0", "L1", "L2"], ["L0", "L1", "L2", "U0", "U1"]]
+    header.sectionClicked.emit(0)
+    ranking.shares["L0"] = 0.5
+    ranking.changed.send()
+    process_events()
+    assert cells(ui.casesTable)[0][4] == "50 %"
+    section.cleanup()
+
+
+def test_a_sorted_row_is_the_one_that_is_changed(ui, cases, application, a_scene, process_events):
+    section = DataSection(ui, cases, application, KnownRanking({"U0": 0.04, "U1": 0.14}))
+    click(ui.addVolumesButton)
+    process_events()
+    unwrap(ui.casesTable.horizontalHeader()).sectionClicked.emit(4)
+    process_events()
+    ui.casesTable.selectRow(0)
+    click(ui.removeCasesButton)
+    process_events()
+    assert [row.name for row in cases.rows] == ["L0", "L1", "L2", "U0"]
+    choose(combo(ui, 0, 1), "Ignore")
+    assert cases.rows[3].role is CaseRole.IGNORED
+    section.cleanup()
 
 
 def test_a_filled_table(filled, ui):

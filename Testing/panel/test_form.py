@@ -119,6 +119,23 @@ def test_the_real_application_chooses_with_a_message_box(monkeypatch, dialogs, c
     assert qt.QApplication.clipboard().text() == "copied"
 
 
+def test_the_real_application_knows_who_decides_and_opens_the_segment_editor(monkeypatch, context):
+    import slicer
+
+    opened = []
+    util = {"mainWindow": staticmethod(lambda: "window"), "selectModule": staticmethod(opened.append)}
+    monkeypatch.setattr(slicer, "util", type("util", (), util), raising=False)
+    logic = context.application_logic
+    monkeypatch.setattr(slicer, "app", type("app", (), {"applicationLogic": lambda _: logic})(), raising=False)
+    application = Application()
+    monkeypatch.setenv("LOGNAME", "ada")
+    assert application.user_name() == "ada"
+    logic.GetUserInformation().SetName("Ada Lovelace")
+    assert application.user_name() == "Ada Lovelace"
+    application.show_segment_editor()
+    assert (application.main_window(), opened) == ("window", ["SegmentEditor"])
+
+
 @pytest.mark.parametrize("name", ["environment", "data", "train", "segment", "overlays", "review", "jobs"])
 def test_every_section_of_the_work_is_there(ui, name):
     assert getattr(ui, f"{name}Section").inherits("QWidget")

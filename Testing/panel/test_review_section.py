@@ -20,6 +20,8 @@ from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.console_calls import CallLog
 from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
 from CoraNetSlicerLib.presenters.review import ReviewPresenter
+from CoraNetSlicerLib.scene.result_loading import ResultLoading
+from CoraNetSlicerLib.scene.results import find_or_load_volume
 
 HEADS = synthetic_heads()
 NUMBER, STRUCTURE, ML, EFFECT, STATUS = range(5)
@@ -161,6 +163,20 @@ class TestWhatIsShown:
         process_events()
         process_events(until=lambda: statuses(ui) and statuses(ui)[0] == "radical taken")
         assert green(ui) == [0]
+
+    def test_a_result_is_taken_up_when_it_is_whole(self, overlays, logic, presenter, ui, tmp_path, process_events):
+        job = a_reviewable_job(tmp_path / "jobs" / "slow")
+        case = job.read_datalist().cases[0]
+        volume = find_or_load_volume(logic.context, job, case)
+        loading = ResultLoading(logic.context, job.prediction(case.id), volume, show=True)
+        for step in loading.steps():
+            process_events()
+            process_events()
+            if step not in ("uncertainty map", "look"):
+                assert presenter.review is None, step
+        overlays.show(loading.loaded)
+        process_events(until=lambda: not presenter.reason_not_decidable)
+        assert [label.name for label in presenter.review.loaded.labels] == ["Pancreas", "Tumor"]
 
     def test_a_closed_scene_leaves_the_section_grey(self, loaded, overlays, context, ui, process_events):
         context.scene.Clear(0)

@@ -99,7 +99,10 @@ def reason_no_map(loaded: Optional[LoadedPrediction]) -> str:
     """Why the uncertainty map cannot be shown; "" if it can."""
     if loaded is None:
         return reason_no_result()
-    return "" if loaded.uncertainty is not None and loaded.uncertainty.GetDisplayNode() is not None else _reason_gone()
+    node = loaded.uncertainty
+    # While a result is being loaded, its map has no voxels yet.
+    is_there = node is not None and node.GetDisplayNode() is not None and node.GetImageData() is not None
+    return "" if is_there else _reason_gone()
 
 
 def _colors(loaded: LoadedPrediction, appearance: Appearance, text: str) -> list[OverlayColor]:

@@ -1,0 +1,134 @@
+"""Every button that has a console call says so: in a list that can be copied, ready to be pasted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from clicks import cells, click, greyed
+from job_fixtures import fake_runner
+from made_up_jobs import a_segmentation, a_training
+from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
+
+from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.panel.panel import Panel
+from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+
+
+class LogicOfFakeEngine(CoraNetLogic):
+    """Keeps to the fake engine, whatever Python the panel chooses."""
+
+    def useInterpreter(self, interpreter) -> None:  # noqa: N802
+        pass
+
+
+@pytest.fixture
+def logic(context, awkward_path):
+    runner = fake_runner(FAKE_STEPS="100000")
+    logic = LogicOfFakeEngine(context, runner, awkward_path / "jobs", makeTicker=lambda: QtTicker(30))
+    yield logic
+    for job in logic.runningJobs():
+        job.cancel()
+        job.wait(20)
+    logic.close()
+
+
+@pytest.fixture
+def panel(ui, logic, application, monkeypatch):
+    presenter = "CoraNetSlicerLib.presenters.environment.EnvironmentPresenter"
+    monkeypatch.setattr(f"{presenter}.examine", lambda _: None)
+    monkeypatch.setattr(f"{presenter}.reason_not_ready", "")
+    panel = Panel(ui, logic, application)
+    yield panel
+    panel.cleanup()
+
+
+@pytest.fixture
+def a_scene(context):
+    for number in range(3):
+        array = np.random.default_rng(number).normal(100, 20, SHAPE_KJI).astype(np.float32)
+        volume = add_volume(context, f"Patient {number}", array, rotated_ijk_to_ras())
+        if number < 2:
+            add_segmentation(context, f"truth {number}", volume, {"Liver": LIVER_MASK})
+
+
+def choose_job(ui, name):
+    rows = [row[0] for row in cells(ui.jobsTable)]
+    ui.jobsTable.selectRow(rows.index(name))
+
+
+def test_before_any_button_there_is_nothing_to_copy(panel, ui):
+    assert greyed(ui.copyCallsButton) == "No button was pressed yet."
+    assert ui.callsText.toPlainText() == ""
+
+
+def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
+    process_events(until=ui.addVolumesButton.isEnabled)
+    click(ui.addVolumesButton)
+    process_events(until=ui.trainButton.isEnabled)
+    name = ui.trainingNameEdit.text
+    click(ui.trainButton)
+    call = panel.calls.last
+    assert call.startswith(
+        'logic.train([(slicer.mrmlScene.GetFirstNodeByName("Patient 0"), '
+        'slicer.mrmlScene.GetFirstNodeByName("truth 0")), '
+    )
+    assert call.endswith(
+        f', [slicer.mrmlScene.GetFirstNodeByName("Patient 2")], settings={{"preset": "default", '
+        f'"training.snapshot_interval": 400}}, folder="{(logic.jobsFolder / name).as_posix()}", '
+        'segmentNames=["Liver"])'
+    )
+    process_events(until=lambda: panel.training.handle is not None)
+    process_events(until=ui.stopTrainingButton.isEnabled)
+    click(ui.stopTrainingButton)
+    folder = panel.training.handle.folder.as_posix()
+    assert panel.calls.last == f'logic.attach("{folder}").cancel()'
+    process_events(until=ui.resumeTrainingButton.isEnabled)
+    click(ui.resumeTrainingButton)
+    assert panel.calls.last == f'logic.attach("{folder}").resume()'
+
+
+def test_a_segmentation(panel, a_scene, logic, ui, process_events):
+    model = a_training(logic.jobsFolder / "model").folder
+    panel.segmentation.refresh_models()
+    ui.segmentVolumeSelector.setCurrentNodeIndex(2)
+    process_events(until=ui.segmentButton.isEnabled)
+    click(ui.segmentButton)
+    volume = ui.segmentVolumeSelector.currentNode().GetName()
+    assert panel.calls.last == (
+        f'logic.segment([slicer.mrmlScene.GetFirstNodeByName("{volume}")], "{model.as_posix()}")'
+    )
+    process_events(until=lambda: panel.segmentation.handle is not None)
+    process_events(until=ui.cancelSegmentationButton.isEnabled)
+    click(ui.cancelSegmentationButton)
+    assert panel.calls.last == f'logic.attach("{panel.segmentation.handle.folder.as_posix()}").cancel()'
+
+
+def test_jobs(panel, logic, ui, application, process_events):
+    a_training(logic.jobsFolder / "stopped", "stopped")
+    a_segmentation(logic.jobsFolder / "seen")
+    click(ui.refreshJobsButton)
+    choose_job(ui, "seen")
+    click(ui.showJobButton)
+    assert panel.calls.last == f'logic.attach("{(logic.jobsFolder / "seen").as_posix()}")'
+    application.answers["confirm"] = [False, True]
+    click(ui.deleteJobButton)
+    assert panel.calls.last.startswith("logic.attach("), "nothing was deleted"
+    click(ui.deleteJobButton)
+    assert panel.calls.last == f'logic.deleteJob("{(logic.jobsFolder / "seen").as_posix()}")'
+    choose_job(ui, "stopped")
+    click(ui.resumeJobButton)
+    assert panel.calls.last == f'logic.attach("{(logic.jobsFolder / "stopped").as_posix()}").resume()'
+
+
+def test_the_lines_are_copied_and_shown(panel, logic, ui, application, process_events):
+    a_segmentation(logic.jobsFolder / "seen")
+    click(ui.refreshJobsButton)
+    choose_job(ui, "seen")
+    ui.callsSection.collapsed = True
+    click(ui.showJobButton)
+    assert ui.callsText.toPlainText() == "", "not painted while it is folded"
+    ui.callsSection.collapsed = False
+    lines = ui.callsText.toPlainText().splitlines()
+    assert lines[0].startswith("logic = ") and lines[1].startswith("logic.attach(")
+    click(ui.copyCallsButton)
+    assert application.clipboard.splitlines() == lines

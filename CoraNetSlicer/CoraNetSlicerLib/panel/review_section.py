@@ -94,6 +94,9 @@ class ReviewSection(Section):
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter
+        if str(ui.reviewTitleLabel.text) != presenter.title:
+            # What was said of another result is over.
+            say(ui.reviewErrorLabel, "")
         ui.reviewTitleLabel.setText(presenter.title)
         ui.reviewProgressBar.setValue(int(100 * presenter.share_done))
         ui.reviewProgressBar.setVisible(bool(presenter.rows))

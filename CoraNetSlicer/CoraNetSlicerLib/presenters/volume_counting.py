@@ -23,10 +23,13 @@ class VolumeCounting:
         self._on_change = on_change
         self._loaded: Optional[LoadedPrediction] = None
         self._counted: list[ClassVolume] = []
+        self._before: list[ClassVolume] = []
         self._count = Deferred(application, self._count_next)
 
     def attach(self, loaded: Optional[LoadedPrediction]) -> None:
-        """Count a result, from the beginning."""
+        """Count a result, from the beginning; until then, the same result has the numbers that it had."""
+        is_same = self._loaded is not None and loaded is not None and loaded.segmentation is self._loaded.segmentation
+        self._before = [*self._counted, *self._before[len(self._counted) :]] if is_same else []
         self._loaded = loaded
         self._counted = []
         self._count.request()
@@ -40,8 +43,8 @@ class VolumeCounting:
     def volumes(self) -> list[ClassVolume]:
         """All classes in order."""
         labels = self._loaded.labels if self._loaded is not None else ()
-        rest = labels[len(self._counted) :]
-        return [*self._counted, *(ClassVolume(label.name, None, None, None) for label in rest)]
+        known = {one.name: one for one in [*self._before, *self._counted]}
+        return [known.get(label.name, ClassVolume(label.name, None, None, None)) for label in labels]
 
     def close(self) -> None:
         """Count no more."""

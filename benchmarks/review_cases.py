@@ -51,7 +51,9 @@ def coranet(*words: str | Path) -> None:
     """Run a command of the program as a person would, in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": str(PROGRAM)}
     command = [sys.executable, "-m", "coranet", *map(str, words)]
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        sys.exit(f"'{' '.join(command[2:])}' failed: {done.stderr[-500:]}")
 
 
 def segment_unlabeled(model: Path, datalist: Path, folder: Path) -> Job:

@@ -82,6 +82,15 @@ def test_properties_are_written_by_assignment_too():
     )  # fmt: skip
 
 
+def test_a_shortcut_is_switched_by_its_properties():
+    window = qt.QWidget()
+    shortcut = qt.QShortcut(window)
+    shortcut.setKey(qt.QKeySequence("E"))
+    shortcut.enabled = shortcut.autoRepeat = False
+    assert (shortcut.enabled, shortcut.autoRepeat, shortcut.key.toString()) == (False, False, "E")
+    assert shortcut.parent() is window
+
+
 def test_dynamic_properties_are_attributes():
     widget = qt.QWidget()
     widget.setProperty("zz", 5)

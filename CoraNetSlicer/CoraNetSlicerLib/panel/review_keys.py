@@ -30,8 +30,8 @@ class ReviewKeys:
             shortcut = qt.QShortcut(window)
             shortcut.setKey(qt.QKeySequence(key))
             # A key that is held down must not decide about one region after the other.
-            shortcut.setAutoRepeat(False)
-            shortcut.setEnabled(False)
+            shortcut.autoRepeat = False
+            shortcut.enabled = False
             receive = partial(_unless_typing, action)
             shortcut.activated.connect(receive)
             self._shortcuts.append((shortcut, receive))
@@ -39,12 +39,12 @@ class ReviewKeys:
     def set_active(self, active: bool) -> None:
         """Let the keys work, or leave them to whoever else wants them."""
         for shortcut, _receive in self._shortcuts:
-            shortcut.setEnabled(active)
+            shortcut.enabled = active
 
     def cleanup(self) -> None:
         """Take the keys off the window."""
         for shortcut, receive in self._shortcuts:
-            shortcut.setEnabled(False)
+            shortcut.enabled = False
             shortcut.activated.disconnect(receive)
             shortcut.deleteLater()
         self._shortcuts.clear()

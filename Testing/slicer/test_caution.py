@@ -21,6 +21,7 @@ from CoraNetSlicerLib.scene.caution import (
 from CoraNetSlicerLib.scene.overlays import show_prediction
 from CoraNetSlicerLib.scene.result_loading import load_prediction
 from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume
+from CoraNetSlicerLib.scene.segment_layers import MaskedBox
 from CoraNetSlicerLib.scene.segment_surfaces import has_surface
 
 SHAPE = synthetic_heads()["uncertainty"].shape
@@ -59,6 +60,18 @@ def test_the_region_is_the_one_that_the_engine_would_write(loaded, logits, cauti
     assert region.share == pytest.approx(expected.mean())
     assert region.ml == pytest.approx(expected.sum() * VOXEL_ML)
     assert flagged_region(loaded) == region
+
+
+def test_what_somebody_has_decided_about_is_not_drawn_whatever_the_caution(loaded, logits):
+    mask = np.random.default_rng(2).random((3, 4, 5)) < 0.5
+    box = MaskedBox((2, 6, 1), mask)
+    for caution in (0.0, 2.0, 0.0):
+        expected = uncertainty_map(*logits)[0].numpy() >= np.float32(threshold_of_the_engine(caution))
+        expected[2:5, 6:10, 1:6][mask] = False
+        region = draw_uncertain_region(loaded, caution, [box])
+        np.testing.assert_array_equal(drawn(loaded), expected)
+        assert region == flagged_region(loaded, [box])
+    assert draw_uncertain_region(loaded, 0.0).ml > region.ml
 
 
 def test_thresholds_are_those_of_the_engine():

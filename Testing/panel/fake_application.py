@@ -77,8 +77,8 @@ class FakeApplication:
     def show_sequence(self, browser: Any) -> None:
         self.shown.append(("show_sequence", browser))
 
-    def show_segment_editor(self) -> None:
-        self.shown.append(("show_segment_editor", None))
+    def show_segment_editor(self, hint: str) -> None:
+        self.shown.append(("show_segment_editor", hint))
 
     def slice_composite_nodes(self) -> list[Any]:
         kind = "vtkMRMLSliceCompositeNode"

@@ -124,6 +124,7 @@ def test_the_real_application_knows_who_decides_and_opens_the_segment_editor(mon
 
     opened = []
     util = {"mainWindow": staticmethod(lambda: "window"), "selectModule": staticmethod(opened.append)}
+    util["showStatusMessage"] = staticmethod(opened.append)
     monkeypatch.setattr(slicer, "util", type("util", (), util), raising=False)
     logic = context.application_logic
     monkeypatch.setattr(slicer, "app", type("app", (), {"applicationLogic": lambda _: logic})(), raising=False)
@@ -132,8 +133,8 @@ def test_the_real_application_knows_who_decides_and_opens_the_segment_editor(mon
     assert application.user_name() == "ada"
     logic.GetUserInformation().SetName("Ada Lovelace")
     assert application.user_name() == "Ada Lovelace"
-    application.show_segment_editor()
-    assert (application.main_window(), opened) == ("window", ["SegmentEditor"])
+    application.show_segment_editor("and back")
+    assert (application.main_window(), opened) == ("window", ["SegmentEditor", "and back"])
 
 
 @pytest.mark.parametrize("name", ["environment", "data", "train", "segment", "overlays", "review", "jobs"])

@@ -361,7 +361,8 @@ class TestEditing:
     ):
         window.press("e")
         process_events()
-        assert application.shown[-1] == ("show_segment_editor", None)
+        hint = "Paint in region 1, then go back to CoraNet and click Done editing or Discard."
+        assert application.shown[-1] == ("show_segment_editor", hint)
         editor = context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
         assert editor.GetMaskSegmentID() == "coranet-region"
         assert ui.doneEditingButton.isVisible() and ui.editingLabel.text.startswith("Region 1 is being edited")

@@ -82,9 +82,14 @@ class Application:
             slicer.modules.sequences.setToolBarActiveBrowserNode(browser)
             slicer.modules.sequences.setToolBarVisible(True)
 
-    def show_segment_editor(self) -> None:
-        """Open the module in which segments are painted; it takes the scene's editor node as it was prepared."""
+    def show_segment_editor(self, hint: str) -> None:
+        """Open the module in which segments are painted; it takes the scene's editor node as it was prepared.
+
+        Args:
+            hint: how it goes on after that, for the status bar: the panel is out of sight then.
+        """
         slicer.util.selectModule("SegmentEditor")
+        slicer.util.showStatusMessage(hint)
 
     def slice_composite_nodes(self) -> list[Any]:
         """The vtkMRMLSliceCompositeNode of each slice view."""

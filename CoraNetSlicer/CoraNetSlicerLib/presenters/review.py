@@ -182,7 +182,8 @@ class ReviewPresenter:
         self._logic.editRegion(self._required().loaded, self._number)
         self._note_call("editRegion", self._number)
         self.changed.send()
-        self._application.show_segment_editor()
+        hint = _("Paint in region {number}, then go back to CoraNet and click Done editing or Discard.")
+        self._application.show_segment_editor(hint.format(number=self._number))
 
     def end_edit(self, accept: bool) -> None:
         """Keep what was painted, or take it back.

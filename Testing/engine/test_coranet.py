@@ -130,7 +130,7 @@ def heads_of_a_toy_problem() -> list[np.ndarray]:
 
     for _ in range(80):
         optimizer.zero_grad()
-        images, targets = batch(2)
+        images, targets, _ = batch(2)
         heads_loss(network(images), targets, alpha=5).backward()
         optimizer.step()
     with torch.no_grad():

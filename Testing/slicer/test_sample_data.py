@@ -67,7 +67,10 @@ def test_grids_are_oblique_and_differ_as_in_real_life(loaded):
 def a_python(tmp_path, code: str) -> Interpreter:
     """A "Python" that runs `code` instead of the engine."""
     program = tmp_path / "python"
-    program.write_text(f"#!{sys.executable}\n{code}\n", encoding="utf-8")
+    script = tmp_path / "code.py"
+    script.write_text(code, encoding="utf-8")
+    # Not the interpreter in the first line of the script itself: there its path must not have spaces.
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{script}'\n", encoding="utf-8")
     program.chmod(0o755)
     return Interpreter(str(program), {})
 

@@ -371,6 +371,8 @@ class TestDeleting:
         with pytest.raises(JobError, match="stop it"):
             presenter.delete()
         assert presenter.rows[0].state == "running"
+        # It runs in this process, which nobody is to wait for.
+        (job.folder / "process.json").unlink()
 
     def test_a_damaged_one_is_left_to_the_person(self, logic, make):
         job = a_job(logic, "one")

@@ -122,16 +122,14 @@ class ReviewPresenter:
     @property
     def reason_not_undoable(self) -> str:
         """Why there is no step to take back."""
-        waits = self.reason_not_decidable if self._shown.is_reading or self.edited else self.reason
         can = self.review is not None and self.review.can_undo
-        return waits or ("" if can else _("No decision was made yet that could be taken back."))
+        return self._reason_to_wait or ("" if can else _("No decision was made yet that could be taken back."))
 
     @property
     def reason_not_redoable(self) -> str:
         """Why there is no step to do again."""
-        waits = self.reason_not_decidable if self._shown.is_reading or self.edited else self.reason
         can = self.review is not None and self.review.can_redo
-        return waits or ("" if can else _("Nothing was taken back that could be done again."))
+        return self._reason_to_wait or ("" if can else _("Nothing was taken back that could be done again."))
 
     # -- what a person does ------------------------------------------------------------------------------------------
 
@@ -217,6 +215,11 @@ class ReviewPresenter:
         self._look_at(number)
 
     # ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _reason_to_wait(self) -> str:
+        """Why no step can be taken back or done again, whatever steps there are."""
+        return self.reason_not_decidable if self._shown.is_reading or self.edited else self.reason
 
     def _required(self) -> RegionReview:
         if self.review is None:

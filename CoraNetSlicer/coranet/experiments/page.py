@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from .svg import COLORS, breakable
@@ -54,6 +54,18 @@ table { font-size: 7.5pt; }
 th, td { padding: 3px 5px; }
 .strip img { width: 150px; }
 """
+
+
+def opening(title: str, note: str, facts: Mapping[str, str]) -> str:
+    """How a page begins.
+
+    Args:
+        title: plain text.
+        note: what the page is about, plain text.
+        facts: name -> value, HTML.
+    """
+    terms = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
+    return f'<h1>{escape(title)}</h1><p class="soft">{escape(note)}</p><dl>{terms}</dl>'
 
 
 def page(title: str, sections: Sequence[str]) -> str:

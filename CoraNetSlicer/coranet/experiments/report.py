@@ -11,7 +11,7 @@ from ..events import duration
 from ..job import Role
 from ..job.files import atomic_path
 from . import figures
-from .page import figure, page, section, table
+from .page import figure, opening, page, section, table
 from .pictures import CLASS_COLORS, UNCERTAIN_COLOR, region_pictures
 from .png import data_uri
 from .results import MethodResult, RunResult
@@ -62,13 +62,11 @@ def _head(results: Sequence[RunResult], command: str) -> str:
         "cases": escape(_cases(results)),
         "classes": escape(", ".join(first.class_names)),
     }
-    terms = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
-    return (
-        "<h1>Comparison of methods</h1>"
-        '<p class="soft">Same cases, network, augmentation, number of steps and seeds for every method. The '
-        "test cases chose nothing: they were touched once, after all trainings.</p>"
-        f"<dl>{terms}</dl>"
+    note = (
+        "Same cases, network, augmentation, number of steps and seeds for every method. The test cases chose nothing: "
+        "they were touched once, after all trainings."
     )
+    return opening("Comparison of methods", note, rows)
 
 
 def _steps(config: TrainConfig) -> str:

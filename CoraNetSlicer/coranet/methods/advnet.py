@@ -52,7 +52,7 @@ class AdversarialMethod(Method):
         pseudo_labels, is_trusted = self._trusted_labels(networks, unlabeled)
         teaches = among(is_trusted, unlabeled.undecided)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels, teaches.float())
+        pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels, teaches)
         adversarial = ADVERSARIAL_WEIGHT_LABELED * self._adversarial_loss(on_labeled.segmentation)
         on_unlabeled_loss = self.config.certain_weight * pseudo + ADVERSARIAL_WEIGHT_UNLABELED * self._adversarial_loss(
             on_unlabeled.segmentation

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..experiments.page import page, section, table
+from ..experiments.page import opening, page, section, table
 from ..experiments.pictures import UNCERTAIN_COLOR
 from ..experiments.png import data_uri
 from ..job import Region
@@ -47,13 +47,11 @@ def _head(cases: Sequence[ReportedCase], folder: str) -> str:
     without = sum(case.regions is None for case in cases)
     if without:
         rows["without regions"] = f"{without}; <code>coranet regions {escape(folder)}</code> finds them"
-    terms = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows.items())
-    return (
-        "<h1>What is uncertain</h1>"
-        '<p class="soft">Where the conservative and the radical head of the model name different labels. Their volumes '
-        "are the bracket around that of the result.</p>"
-        f"<dl>{terms}</dl>"
+    note = (
+        "Where the conservative and the radical head of the model name different labels. Their volumes are the bracket "
+        "around that of the result."
     )
+    return opening("What is uncertain", note, rows)
 
 
 def _ranking(cases: Sequence[ReportedCase]) -> str:

@@ -125,7 +125,7 @@ def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel,
     click(ui.trustCertainCheckBox)
     click(ui.improveButton)
     assert greyed(ui.improveButton) == "The reviewed cases are being written."
-    assert ui.teachBackStatusLabel.text == "Writing reviewed case 1 of 1 ..."
+    assert ui.teachBackStatusLabel.text == "Writing the reviewed cases ..."
     process_events(until=lambda: panel.training.handle is not None)
     job = panel.training.handle.job
     name = loaded.segmentation.GetName()

@@ -81,7 +81,7 @@ def test_a_file_is_known_by_its_path(ranking, segment):
     assert ranking.of(a_row("/elsewhere.nrrd")) is None
 
 
-def test_the_latest_segmentation_counts(ranking, segment, a_volume_node):
+def test_the_latest_segmentation_counts(ranking, application, segment, a_volume_node):
     first, second = segment("one"), segment("two", is_certain=True)
     for job in (first, second):
         mark_as_case(a_volume_node, f"{job.folder.name}/{CASE_ID}")
@@ -90,11 +90,11 @@ def test_the_latest_segmentation_counts(ranking, segment, a_volume_node):
         os.utime(job.folder, (moment, moment))
     ranking._logic.jobSummaries()
     ranking.look_again()
-    ranking._application.run()
+    application.run()
     assert ranking.of(a_row(a_volume_node)).folder == second.prediction(CASE_ID).folder
     os.utime(second.folder, (time.time() - 200,) * 2)
     ranking.look_again()
-    ranking._application.run()
+    application.run()
     assert ranking.of(a_row(a_volume_node)).folder == first.prediction(CASE_ID).folder
 
 

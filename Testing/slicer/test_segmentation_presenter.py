@@ -234,7 +234,7 @@ class TestOneVolume:
         start(presenter, application)
         presenter.handle.wait(30)
         application.run(milliseconds=-1)
-        next(presenter._queue._steps)
+        next(presenter._queue._work._steps)
         context.scene.RemoveNode(volume)
         application.run()
         assert "no longer in the scene" in presenter.rows[0].text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,6 +15,7 @@ from ..notification import Signal
 from ..scene.results import case_keys
 from .case_rows import CaseRow
 from .deferred import Deferred
+from .stepwise import StepwiseWork
 
 _AT_REST_MS = 300
 
@@ -35,13 +36,12 @@ class CaseRanking:
         """
         self.changed = Signal()
         self._logic = logic
-        self._application = application
         self._known: dict[str, CaseUncertainty] = {}
         # By folder of the job: the cases of a segmentation do not change any more.
         self._cases: dict[Path, list[tuple[str, str]]] = {}
         # By folder of the result: when its files changed last, and what they said.
         self._read: dict[Path, tuple[tuple[float, ...], Optional[CaseUncertainty]]] = {}
-        self._steps: Optional[Iterator[None]] = None
+        self._reading = StepwiseWork(application, self._on_end)
         self._look = Deferred(application, self._look_now)
         self.look_again()
 
@@ -60,24 +60,17 @@ class CaseRanking:
     def close(self) -> None:
         """Look no more."""
         self._look.close()
-        self._steps = None
+        self._reading.stop()
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _look_now(self) -> None:
-        steps = self._steps = self._all_steps()
+        self._reading.begin(self._all_steps())
 
-        def go_on() -> None:
-            if self._steps is not steps:
-                return
-            if next(steps, self) is self:
-                self._steps = None
-            else:
-                self._application.later(go_on)
+    def _on_end(self, problem: str) -> None:
+        """A problem is in the log already; without a ranking the cases can be used as ever."""
 
-        go_on()
-
-    def _all_steps(self) -> Iterator[None]:
+    def _all_steps(self) -> Generator[None, None, None]:
         known: dict[str, CaseUncertainty] = {}
         for summary in self._logic.jobSummaries():
             if summary.kind is not JobKind.SEGMENT:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from coranet.errors import CoraNetError
 from coranet.job import Case, Job
 
 from ..notification import Signal
 from ..scene.context import SceneContext
 from ..scene.result_loading import ResultLoading
 from ..scene.results import find_or_load_volume, find_volume
-from ..translation import _
-
-_LOG = logging.getLogger(__name__)
+from .stepwise import StepwiseWork
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class ResultQueue:
         self._waiting: deque[WaitingResult] = deque()
         self._current: Optional[WaitingResult] = None
         self._loading: Optional[ResultLoading] = None
-        self._steps: Iterator[str] = iter(())
+        self._work = StepwiseWork(application, self._on_end)
 
     @property
     def cases(self) -> list[WaitingResult]:
@@ -77,33 +73,15 @@ class ResultQueue:
     def clear(self) -> None:
         """Load nothing of it any more."""
         self._waiting.clear()
-        self._current, self._loading, self._steps = None, None, iter(())
+        self._work.stop()
+        self._current, self._loading = None, None
 
     def _begin_next(self) -> None:
         self._current, self._loading = (self._waiting.popleft() if self._waiting else None), None
         if self._current is not None:
-            self._steps = self._all_steps(self._current)
-            self._do_later(self._current)
+            self._work.begin(self._all_steps(self._current))
 
-    def _do_later(self, current: WaitingResult) -> None:
-        self._application.later(lambda: self._do_step(current))
-
-    def _do_step(self, current: WaitingResult) -> None:
-        if current is not self._current:
-            return
-        try:
-            next(self._steps)
-        except StopIteration:
-            self._end(current, "")
-        except CoraNetError as error:
-            self._end(current, str(error))
-        except Exception as error:  # noqa: BLE001 - one damaged result must not stop the others
-            _LOG.exception("a result could not be loaded")
-            self._end(current, _("unexpected error ({error})").format(error=error))
-        else:
-            self._do_later(current)
-
-    def _all_steps(self, current: WaitingResult) -> Iterator[str]:
+    def _all_steps(self, current: WaitingResult) -> Generator[str, None, None]:
         is_new = find_volume(self._context.scene, current.job, current.case) is None
         volume = find_or_load_volume(self._context, current.job, current.case)
         if is_new:
@@ -113,8 +91,8 @@ class ResultQueue:
         self._loading = ResultLoading(self._context, prediction, volume, show=True)
         yield from self._loading.steps()
 
-    def _end(self, current: WaitingResult, problem: str) -> None:
-        loaded = self._loading.loaded if self._loading is not None else None
+    def _on_end(self, problem: str) -> None:
+        current, loaded = self._current, self._loading.loaded if self._loading is not None else None
         self._begin_next()
         if loaded is not None and not problem:
             self.loaded.send(loaded, current)

@@ -13,8 +13,8 @@ from ..translation import _
 from .deferred import Deferred
 from .overlays import OverlaysPresenter
 from .region_order import RegionOrder
-from .region_reading import RegionReading
 from .review_words import RegionRow, region_rows
+from .stepwise import StepwiseWork
 
 
 class ShownReview:
@@ -46,7 +46,7 @@ class ShownReview:
         self._is_watched = False
         self._shown: Optional[LoadedPrediction] = None
         self._problem = ""
-        self._reading = RegionReading(application, self._on_read)
+        self._reading = StepwiseWork(application, self._on_read)
         self._update = Deferred(application, self._update_now)
         overlays.changed.connect(self._follow)
 

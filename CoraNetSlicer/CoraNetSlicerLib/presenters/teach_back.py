@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -19,6 +19,7 @@ from ..translation import _
 from .console_calls import CallLog, call
 from .deferred import Deferred
 from .model_choice import ModelChoice
+from .stepwise import StepwiseWork
 from .training import TrainingPresenter
 
 if TYPE_CHECKING:
@@ -81,10 +82,8 @@ class TeachBackPresenter:
         self._training = training
         self._environment = environment
         self._calls = calls
-        self._application = application
         self._unused: set[str] = set()
-        self._steps: Optional[Iterator[str]] = None
-        self._writing = ""
+        self._writing = StepwiseWork(application, self._on_end, self.changed.send)
         self._improved: Optional[JobHandle] = None
         self._look = Deferred(application, self._look_now)
         self._sources = (models.changed, training.changed, environment.changed)
@@ -101,7 +100,7 @@ class TeachBackPresenter:
         for source in self._sources:
             source.disconnect(self.changed.send)
         self._look.close()
-        self._steps = None
+        self._writing.stop()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -129,12 +128,12 @@ class TeachBackPresenter:
     @property
     def status(self) -> str:
         """What is being written; "" if nothing is."""
-        return self._writing
+        return self._writing.latest or (_("Writing the reviewed cases ...") if self._writing.is_busy else "")
 
     @property
     def reason_not_startable(self) -> str:
         """Why the model cannot be improved now; "" if it can."""
-        if self._steps is not None:
+        if self._writing.is_busy:
             return _("The reviewed cases are being written.")
         if self._training.is_active:
             return _("A training is running; stop it first, or wait until it is finished.")
@@ -171,8 +170,8 @@ class TeachBackPresenter:
         if self.reason_not_startable or self._models.chosen is None:
             raise JobError(self.reason_not_startable)
         self.error = ""
-        self._steps = self._start_steps([one.loaded for one in self._used], self._models.chosen.folder)
-        self._go_on(self._steps)
+        self._writing.begin(self._start_steps([one.loaded for one in self._used], self._models.chosen.folder))
+        self.changed.send()
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -202,7 +201,7 @@ class TeachBackPresenter:
         is_used = str(loaded.segmentation.GetID()) not in self._unused
         return ReviewedCase(loaded, text, regions, is_used) if regions else None
 
-    def _start_steps(self, cases: list[LoadedPrediction], model: Any) -> Iterator[str]:
+    def _start_steps(self, cases: list[LoadedPrediction], model: Any) -> Generator[str, None, None]:
         promoted: list[PromotedCase] = []
         for number, loaded in enumerate(cases, start=1):
             yield _("Writing reviewed case {number} of {total} ...").format(number=number, total=len(cases))
@@ -216,17 +215,8 @@ class TeachBackPresenter:
         self._improved = handle
         self.started.send(handle)
 
-    def _go_on(self, steps: Iterator[str]) -> None:
-        if self._steps is not steps:
-            return
-        try:
-            self._writing = next(steps, "")
-        except CoraNetError as error:
-            self._writing, self.error = "", str(error)
-        if self._writing:
-            self._application.later(lambda: self._go_on(steps))
-        else:
-            self._steps = None
+    def _on_end(self, problem: str) -> None:
+        self.error = problem
         self.changed.send()
 
     @property

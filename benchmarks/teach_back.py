@@ -11,10 +11,11 @@ with the same seed, steps, settings and cases:
 - answers: each decided region got what is nearest to the truth of result, conservative and radical;
 - painted: where each of these leaves more than a tenth of the region wrong, it was painted as it truly is (a decision
   of the kind "edited");
-- trusted: as for answers, and the certain region counts as truth, too (`trusts_certain`).
+- trusted: as for answers, and the certain region counts as truth, too (`trusts_certain`);
+- whole: these cases are labeled as they truly are, as a whole, which is the most that a review can give.
 
-Without that, nothing but the decided regions of these cases is taken for truth. The first model's validation case is
-left out of all, so nothing is chosen: the weights are those after the last step. Each model is measured on `test` once.
+But for the last two, nothing but the decided regions of these cases is taken for truth. The first model's validation
+case is left out of all, so nothing is chosen: the weights are those after the last step. Each is measured on `test`.
 """
 
 from __future__ import annotations
@@ -40,10 +41,12 @@ from coranet.regions.decisions import reviewed_maps
 from coranet.regions.files import read_regions
 from coranet.volume import write_volume
 
-ARMS = ("without", "answers", "painted", "trusted")
+ARMS = ("without", "answers", "painted", "trusted", "whole")
 # In the order of `review_oracle.questions_of`.
 ANSWERS = (Choice.KEEP, Choice.CONSERVATIVE, Choice.RADICAL)
 MOST_WRONG = 0.1
+
+Seeded = dict[tuple[str, int], Any]  # by case and seed
 
 
 def most_uncertain(job: Job, count: int) -> list[str]:
@@ -68,6 +71,8 @@ def decide(known: KnownCase, files: PredictionFiles, decisions: int, arm: str) -
         choice = Choice.EDITED if arm == "painted" and wrong > MOST_WRONG else ANSWERS[chosen]
         review = review.with_decision(number, choice, "oracle")
     labels, mask = reviewed_maps(prediction, found.list, found.region_map, review, known.truth)
+    if arm == "whole":
+        labels, mask = known.truth, np.ones_like(mask)
     files.folder.mkdir(parents=True, exist_ok=True)
     write_volume(files.reviewed, labels, known.written.grid)
     write_volume(files.known, mask, known.written.grid)
@@ -108,8 +113,8 @@ class Round:
         pairs = known_cases(segmented, args.datalist, args.truth)
         self._known = {case.image: (case.id, known) for case, known in pairs if case.id in self._chosen}
 
-    def model_of(self, arm: str) -> tuple[Path, dict[str, Any]]:
-        """Train one arm; its job and what was decided for it."""
+    def reviewed(self, arm: str) -> tuple[Path, dict[str, Any]]:
+        """Review for one arm; the dataset.json that comes of it, and what was decided."""
         folder = self._args.output / arm
         reviewed, account = {}, []
         if arm != "without":
@@ -120,15 +125,20 @@ class Round:
         folder.mkdir(parents=True, exist_ok=True)
         datalist = folder / "dataset.json"
         datalist.write_text(json.dumps(with_decisions(self._first, reviewed), indent=1), encoding="utf-8")
+        return datalist, decided
+
+    def model_of(self, datalist: Path, seed: int) -> Path:
+        """Train on; the new job."""
+        folder = datalist.parent / f"seed{seed}" / "train"
         settings = {
             "training.initial_model": self._args.job.absolute(), "training.pretraining_steps": 0,
             "training.self_training_steps": self._args.steps, "training.snapshot_interval": 0,
-            "data.validation_cases": 0, "machine.threads": 1, "seed": self._args.seed,
+            "data.validation_cases": 0, "machine.threads": 1, "seed": seed,
         }  # fmt: skip
         words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-        if not (folder / "train" / "model" / "model.json").exists():
-            coranet("train", datalist, "--preset", self._args.preset, "--output", folder / "train", *words)
-        return folder / "train", decided
+        if not (folder / "model" / "model.json").exists():
+            coranet("train", datalist, "--preset", self._args.preset, "--output", folder, *words)
+        return folder
 
     def dice(self, model: Path, folder: Path) -> dict[str, float | None]:
         """Mean Dice over the classes of each case of `test`."""
@@ -139,22 +149,31 @@ class Round:
         return {name: mean(list(row["dice"].values())) for name, row in cases.items()}
 
     def run(self) -> dict[str, Any]:
-        output = self._args.output
-        dice = {"before": self.dice(self._args.job, output / "before" / "test")}
-        decided = {}
+        output, seeds = self._args.output, [int(seed) for seed in self._args.seeds.split(",")]
+        before = self.dice(self._args.job, output / "before" / "test")
+        dice: dict[str, Seeded] = {"before": {(case, seed): value for case, value in before.items() for seed in seeds}}
+        decided: dict[str, Any] = {}
         for arm in self._args.arms.split(","):
-            model, decided[arm] = self.model_of(arm)
-            dice[arm] = self.dice(model, output / arm / "test")
-            print(f"{arm:<8} Dice {mean(list(dice[arm].values())):.4f} {decided[arm] or ''}", flush=True)
-        rows = {arm: self._row(dice, arm, decided.get(arm)) for arm in dice}
-        return {"reviewed": self._chosen, "test_cases": len(dice["before"]), "rows": rows}
+            datalist, decided[arm] = self.reviewed(arm)
+            dice[arm] = {}
+            for seed in seeds:
+                model = self.model_of(datalist, seed)
+                found = self.dice(model, model.parent / "test")
+                dice[arm].update({(case, seed): value for case, value in found.items()})
+                print(f"{arm:<8} seed {seed} Dice {mean(list(found.values())):.4f}", flush=True)
+        rows = {arm: _row(dice, arm, seeds, decided.get(arm)) for arm in dice}
+        return {"reviewed": self._chosen, "test_cases": len(before), "seeds": seeds, "rows": rows}
 
-    def _row(self, dice: Mapping[str, Mapping[str, Any]], arm: str, decided: Any) -> dict[str, Any]:
-        seeded = {key: {(case, self._args.seed): value for case, value in one.items()} for key, one in dice.items()}
-        row = {"dice": mean(list(dice[arm].values())), "decided": decided or {}, "cases": dice[arm]}
-        if arm not in ("before", "without") and "without" in dice:
-            row["against_without"] = paired_difference(seeded[arm], seeded["without"])
-        return row
+
+def _row(dice: Mapping[str, Seeded], arm: str, seeds: list[int], decided: Any) -> dict[str, Any]:
+    row = {
+        "dice": mean(list(dice[arm].values())),
+        "by_seed": [mean([value for (_, one), value in dice[arm].items() if one == seed]) for seed in seeds],
+        "decided": decided or {},
+    }  # fmt: skip
+    if arm not in ("before", "without") and "without" in dice:
+        row["against_without"] = paired_difference(dice[arm], dice["without"])
+    return row
 
 
 def main() -> None:
@@ -167,7 +186,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--results", type=Path, help="JSON file")
     parser.add_argument("--arms", default=",".join(ARMS))
-    for name, count in (("steps", 250), ("seed", 0), ("cases", 10), ("decisions", 10)):
+    parser.add_argument("--seeds", default="0,1,2")
+    for name, count in (("steps", 250), ("cases", 10), ("decisions", 10)):
         parser.add_argument(f"--{name}", type=int, default=count, help=f"default {count}")
     args = parser.parse_args()
     args.output = args.output.absolute()
@@ -175,7 +195,7 @@ def main() -> None:
     for arm, row in content["rows"].items():
         print(f"{arm:<8} Dice {row['dice']:.4f}  against without {row.get('against_without', '')}  {row['decided']}")
     if args.results:
-        content = {"command": " ".join(["python", *sys.argv]), "steps": args.steps, "seed": args.seed, **content}
+        content = {"command": " ".join(["python", *sys.argv]), "steps": args.steps, **content}
         args.results.parent.mkdir(parents=True, exist_ok=True)
         args.results.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -84,18 +84,20 @@ def dice_loss(logits: Tensor, target: Tensor, mask: Tensor | None = None) -> Ten
     return 1 - ((2 * overlap + _SMOOTH) / (total + _SMOOTH)).mean()
 
 
-def consistency_loss(student_logits: Tensor, teacher_probability: Tensor, mask: Tensor) -> Tensor:
+def consistency_loss(student_logits: Tensor, teacher_probability: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean squared difference of the student's softmax to the teacher's inside a region (UC-SN).
 
     Args:
         student_logits: (B, K, D, H, W).
         teacher_probability: (B, K, D, H, W), softmax of the teacher; no gradient flows into it.
-        mask: (B, D, H, W), 1 in the uncertain region.
+        mask: (B, D, H, W), 1 in the uncertain region, or weights; None: everywhere.
 
     Returns:
         Scalar, at least 0: mean over classes and over the voxels of the region.
     """
     squared = (student_logits.float().softmax(1) - teacher_probability.detach()).square().mean(1)
+    if mask is None:
+        return squared.mean()
     weight = mask.to(squared.dtype)
     return (squared * weight).sum() / _at_least_smooth(weight)
 

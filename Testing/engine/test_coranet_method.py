@@ -22,37 +22,46 @@ def step_of(student, teacher, ramp_up=1.0, config=CONFIG, labeller=None, batches
     return CoraNetMethod(TINY, config).self_train(networks, *(batches or batches_of()), ramp_up)
 
 
+@pytest.mark.parametrize("is_reviewed", [False, True], ids=["unlabeled", "known in part"])
 @pytest.mark.parametrize("classes", [2, 3, 4])
-def test_certain_and_uncertain_parts_are_those_of_a_loop_over_voxels(classes):
-    batches = batches_of(classes=classes)
+def test_certain_and_uncertain_parts_are_those_of_a_loop_over_voxels(classes, is_reviewed):
+    labeled, unlabeled = batches_of(classes=classes)
+    truth, known = labeled.targets.flip(0), torch.zeros(2, *SHAPE, dtype=torch.bool)
+    if is_reviewed:
+        known = torch.rand(2, *SHAPE, generator=torch.Generator().manual_seed(5)) < 0.3
+        unlabeled = unlabeled._replace(targets=truth, known=known)
     student, teacher = FixedHeads(classes, 4, seed=0), FixedHeads(classes, 2, seed=1)
-    losses = step_of(student, teacher, batches=batches)
+    losses = step_of(student, teacher, batches=(labeled, unlabeled))
     on_unlabeled, of_teacher = student.heads.detach()[:, 2:], teacher.heads.detach()
     cross, weights = torch.zeros(3), torch.zeros(3)
     overlap, total = torch.zeros(classes), torch.zeros(classes)
     squares, certain_count = [], 0
     costs = (torch.ones(classes), conservative_costs(ALPHA, classes), radical_costs(ALPHA, classes))
     for batch, *where in torch.cartesian_prod(*(torch.arange(size) for size in (2, *SHAPE))).tolist():
-        voxel = (slice(None), batch, slice(None), *where)
+        voxel, place = (slice(None), batch, slice(None), *where), (batch, *where)
         learned, taught = on_unlabeled[voxel].softmax(-1), of_teacher[voxel]
-        if taught[1].argmax() != taught[2].argmax():
+        if known[place]:
+            label, counts = int(truth[place]), CONFIG.reviewed_weight
+            assert losses.pseudo_labels[place] == 0
+        elif taught[1].argmax() != taught[2].argmax():
             squares.append((learned - taught.softmax(-1)).square().mean())
-            assert losses.pseudo_labels[(batch, *where)] == 0
+            assert losses.pseudo_labels[place] == 0
             continue
-        certain_count += 1
-        pseudo = int(taught[0].argmax())
-        assert losses.pseudo_labels[(batch, *where)] == pseudo
+        else:
+            certain_count += 1
+            label, counts = int(taught[0].argmax()), 1.0
+            assert losses.pseudo_labels[place] == label
         for head in range(3):
-            cross[head] -= costs[head][pseudo] * learned[head, pseudo].log()
-            weights[head] += costs[head][pseudo]
-        overlap[pseudo] += learned[0, pseudo]
-        total += learned[0]
-        total[pseudo] += 1
+            cross[head] -= counts * costs[head][label] * learned[head, label].log()
+            weights[head] += counts * costs[head][label]
+        overlap[label] += counts * learned[0, label]
+        total += counts * learned[0]
+        total[label] += counts
     dice = 1 - (2 * overlap / total)[1:].mean()
-    assert 0 < certain_count < 48
+    assert 0 < certain_count < (~known).sum()
     assert losses.certain.item() == pytest.approx(((cross / weights).sum() + dice).item() / 4, abs=1e-5)
     assert losses.uncertain.item() == pytest.approx(torch.stack(squares).mean().item(), rel=1e-4)
-    assert losses.uncertain_share.item() == pytest.approx(1 - certain_count / 48)
+    assert losses.uncertain_share.item() == pytest.approx(1 - certain_count / (~known).sum().item())
 
 
 def test_the_total_is_the_weighted_sum_of_its_parts():

@@ -11,10 +11,11 @@ from experiment_jobs import finish, question_of, scans_in
 from PIL import Image
 from scans import grid_of, signed_permutations, tilted
 
-from coranet.experiments.pictures import UNCERTAIN_COLOR, region_pictures
+from coranet.experiments.pictures import region_pictures
 from coranet.experiments.plan import plan_runs
-from coranet.experiments.png import data_uri, png_bytes
 from coranet.experiments.results import read_results
+from coranet.pages.png import data_uri, png_bytes
+from coranet.pages.slices import UNCERTAIN_COLOR
 from coranet.volume import write_volume
 
 

@@ -63,8 +63,8 @@ def test_batches_have_the_shapes_and_types_of_the_contract(a_loader, patch):
     assert images.shape == (2, 1, *patch) and images.dtype == torch.float32
     assert targets.shape == (2, *patch) and targets.dtype == torch.int64
     assert set(targets.unique().tolist()) <= {0, 1, 2}
-    student, teacher, _, undecided = loader.unlabeled(0)
-    assert undecided is None
+    student, teacher, *truth = loader.unlabeled(0)
+    assert truth == [None, None, None]
     assert student.shape == teacher.shape == (3, 1, *patch)
     assert student.dtype == teacher.dtype == torch.float32
     assert not any(batch.requires_grad for batch in (images, student, teacher))
@@ -219,27 +219,30 @@ def test_what_is_known_is_turned_with_the_labels(a_cpu, patch):
         Loader(a_sampler(patch=patch), [partial], [partial], (2, 2), a_cpu) as loader,
         Loader(a_sampler(patch=patch), [case], [case], (2, 2), a_cpu) as plain,
     ):
-        seen, seen_undecided = [], []
+        seen = {"labeled": [], "unlabeled": []}
         for step in range(10):
-            batch, undecided = loader.labeled(step), loader.unlabeled(step).undecided
-            assert undecided.dtype == torch.bool and undecided.shape == (2, *patch)
-            seen_undecided.append(undecided.float().mean().item())
-            assert batch.known.dtype == torch.bool and batch.known.shape == batch.targets.shape
-            assert torch.equal(batch.known, batch.targets == 0)
-            seen.append(batch.known.float().mean().item())
-            assert plain.labeled(step).known is plain.unlabeled(step).undecided is None
-    assert 0 < sum(seen) < 10 and 0 < sum(seen_undecided) < 10
+            batches = {"labeled": loader.labeled(step), "unlabeled": loader.unlabeled(step)}
+            for kind, batch in batches.items():
+                assert batch.known.dtype == torch.bool and batch.targets.dtype == torch.int64
+                assert batch.known.shape == batch.targets.shape == (2, *patch)
+                seen[kind].append(batch.known.float().mean().item())
+            assert torch.equal(batches["labeled"].known, batches["labeled"].targets == 0)
+            # Outside of a scan nobody knows anything of an unlabeled patch.
+            assert (batches["unlabeled"].targets[batches["unlabeled"].known] == 0).all()
+            assert plain.labeled(step).known is plain.unlabeled(step).targets is plain.unlabeled(step).known is None
+    assert all(0 < sum(shares) < 10 for shares in seen.values())
 
 
 @pytest.mark.parametrize("patch", [(6, 8, 10), (1, 12, 14)], ids=str)
-def test_what_is_undecided_is_turned_with_the_image(a_cpu, patch):
-    # The image is what is known, as 0 and 1: after any turn, at least half means that it is known.
+def test_the_truth_of_unlabeled_patches_is_turned_with_the_image(a_cpu, patch):
+    # The image is what is known, all of it class 1: after any turn, at least half means that it is known.
     known = (nested_ellipsoids((18, 22, 26), (1,)) > 0).astype(np.uint8)
     case = a_prepared_case(known.shape, image=known.astype(np.float32))
-    partial = replace(case, known=known, known_voxels=np.argwhere(known), padding=0.0)
+    partial = replace(case, labels=known, known=known, known_voxels=np.argwhere(known), padding=0.0)
     with Loader(a_sampler(SAME_FOR_BOTH, patch, teacher_noise=0.0), [partial], [partial], (1, 4), a_cpu) as loader:
         for step in range(10):
             batch = loader.unlabeled(step)
             seen = batch.teacher_images[:, 0]
             clear = (seen < 0.02) | (seen > 0.98)
-            assert torch.equal(batch.undecided[clear], seen[clear] < 0.5)
+            assert torch.equal(batch.known[clear], seen[clear] > 0.5)
+            assert torch.equal(batch.targets, batch.known.long())

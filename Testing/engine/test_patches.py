@@ -18,8 +18,10 @@ STILL = AugmentationConfig(rotation_degrees=0, scaling=0)
 LIVELY = AugmentationConfig(flip_axes=("L", "P", "S"))
 
 
-def sampler(patch=(6, 8, 10), config=STILL, seed=0, foreground_share=0.5, mixing=("none", 0.0)) -> PatchSampler:
-    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, foreground_share, 0.0, mixing)
+def sampler(
+    patch=(6, 8, 10), config=STILL, seed=0, foreground_share=0.5, mixing=("none", 0.0), reviewed_share=0.5
+) -> PatchSampler:
+    return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, foreground_share, 0.0, mixing, reviewed_share)
 
 
 def same(first: Cuts, second: Cuts) -> bool:
@@ -249,14 +251,31 @@ def test_whole_cases_are_cut_as_if_the_mask_had_never_been_thought_of():
 
 def test_of_unlabeled_patches_what_is_known_comes_along_and_nothing_else_changes():
     cases = [a_partial_case(shape=(4, 16, 5)), a_prepared_case(name="u", labeled=False)]
-    plain = [replace(case, known=None) for case in cases]
-    cuts, without = (sampler().unlabeled(some, 2, range(12)) for some in (cases, plain))
-    assert without.labels is None and torch.equal(cuts.images, without.images)
-    for image, (known,) in zip(cuts.images[:, 0], cuts.labels, strict=True):
+    plain = [replace(case, known=None, known_voxels=np.empty((0, 3), np.int32)) for case in cases]
+    without = sampler().unlabeled(plain, 2, range(12))
+    assert without.labels is None
+    cuts = sampler(reviewed_share=0.0).unlabeled(cases, 2, range(12))
+    assert cuts.labels.shape == (12, 2, 6, 8, 10)
+    for image, (labels, known) in zip(cuts.images[:, 0], cuts.labels, strict=True):
         inside = image > PADDING
-        assert not known[~inside].any()
+        assert not known[~inside].any() and not labels[~inside].any()
         if not inside.all():  # the partial case is the small one
             at = image[inside].long().numpy()
             np.testing.assert_array_equal(known[inside].numpy(), cases[0].known.ravel()[at])
+            np.testing.assert_array_equal(labels[inside].numpy(), cases[0].labels.ravel()[at])
         else:
-            assert not known.any()
+            assert not known.any() and not labels.any()
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 25), (0.5, 35, 65), (1.0, 100, 100)])
+def test_a_share_of_the_unlabeled_patches_is_centred_on_what_was_decided(share, least, most):
+    decided = a_partial_case(box=(slice(1, 3), slice(12, 15), slice(16, 19)))
+    others = [a_prepared_case(name=f"u{number}", labeled=False) for number in range(9)]
+    known = sampler((4, 4, 4), reviewed_share=share).unlabeled([decided, *others], 0, range(100)).labels[:, 1]
+    assert least <= known.flatten(1).any(1).sum() <= most
+
+
+def test_without_reviewed_cases_no_share_is_asked_for():
+    cases = [a_prepared_case(name=name, labeled=False) for name in "ab"]
+    one, other = (sampler(reviewed_share=share).unlabeled(cases, 1, range(5)) for share in (0.0, 1.0))
+    assert torch.equal(one.images, other.images)

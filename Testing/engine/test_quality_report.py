@@ -13,8 +13,8 @@ from scans import grid_of, scan_on, signed_permutations, tilted
 from small_jobs import call, the_only_error
 
 from coranet.data.orientation import Orientation
-from coranet.experiments.pictures import UNCERTAIN_COLOR
 from coranet.job import Case, Choice, Label, PredictionFiles, RegionList, Review, Role, write_json_atomic
+from coranet.pages.slices import UNCERTAIN_COLOR
 from coranet.prediction import arrays_of
 from coranet.quality.report import region_text
 from coranet.quality.reported_case import Wanted, reported_cases

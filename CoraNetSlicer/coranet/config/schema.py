@@ -72,6 +72,10 @@ class DataConfig(Section):
     foreground_patches: float = setting(
         0.67, "Share of labeled patches that are centred on a labeled voxel.", range=(0, 1)
     )
+    reviewed_patches: float = setting(
+        0.5, "Share of unlabeled patches that are centred on a decided voxel of a reviewed case, where there is one.",
+        range=(0, 1),
+    )  # fmt: skip
     validation_cases: Optional[int] = setting(
         None, "Labeled cases set aside for validation when the datalist names none; null: a fifth, but none of "
         "four or fewer.", unit="cases", range=(0, 1000),
@@ -153,6 +157,10 @@ class TrainingConfig(Section):
         "misclassification cost; 0: they name the same class. More leaves more to the mean teacher.",
         paper="0", range=(0, 20),
     )  # fmt: skip
+    reviewed_weight: float = setting(
+        5.0, "How many times as much as another voxel of the unlabeled patches one counts that a review has decided.",
+        range=(0.01, 1000),
+    )  # fmt: skip
     uncertain_weight: float = setting(
         0.5, "Weight of the mean-teacher loss in the uncertain region, before consistency_weight and ramp-up.",
         paper="0.5", range=(0, 100),
@@ -161,7 +169,8 @@ class TrainingConfig(Section):
         0.1, "Weight of the mean-teacher loss after ramp-up.", paper="0.1", range=(0, 1000)
     )
     ramp_up_share: float = setting(
-        0.2, "Share of the self-training steps over which the unlabeled losses grow to their full weight.",
+        0.2, "Share of the self-training steps over which the unlabeled losses grow to their full weight; they have it "
+        "at once where training goes on from initial_model.",
         paper="40 of 200 epochs", range=(0, 1),
     )  # fmt: skip
     teacher_decay: float = setting(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -77,23 +77,19 @@ class Loader:
         with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
             cuts, images, labels = self._moved(self._cuts(0, step))
             images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
-            images = self._for_student(images, cuts)
-            labels = labels if labels is not None else torch.empty(0, 1, dtype=torch.int64)
-            place, is_partial = self._device.torch_device, labels.shape[1] > 1
-            known = labels[:, 1].bool().to(place) if is_partial else None
-            return LabeledBatch(self._delivered(images), labels[:, 0].long().to(place), known)
+            targets, known = self._truth(labels)
+            return LabeledBatch(self._delivered(self._for_student(images, cuts)), cast(Tensor, targets), known)
 
     def unlabeled(self, step: int) -> UnlabeledBatch:
         """The unlabeled batch of a step."""
         with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
-            cuts, images, known = self._moved(self._cuts(1, step))
-            images, known = self._sampler.augmentation.spatial.apply(images, known, _maps(cuts))
+            cuts, images, labels = self._moved(self._cuts(1, step))
+            images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
             student = self._for_student(images, cuts)
             deviations = [self._sampler.teacher_noise] * len(cuts.changes)
             teacher = add_noise(images, deviations, [change.teacher_noise_seed for change in cuts.changes])
             mixing = self._sampler.mixing(step, *(self._shard.numbers(size) for size in self.batch_sizes))
-            undecided = None if known is None else (known[:, 0] == 0).to(self._device.torch_device)
-            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), mixing, undecided)
+            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), mixing, *self._truth(labels))
 
     def close(self) -> None:
         """End the thread; waits for the patches that it is cutting."""
@@ -130,6 +126,13 @@ class Loader:
     def _for_student(self, images: Tensor, cuts: Cuts) -> Tensor:
         changes = [change.intensity for change in cuts.changes]
         return self._sampler.augmentation.intensity.apply(images, changes)
+
+    def _truth(self, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Targets, and where they are known; None where there are none, or where that is not said."""
+        if labels is None:
+            return None, None
+        place = self._device.torch_device
+        return labels[:, 0].long().to(place), labels[:, 1].bool().to(place) if labels.shape[1] > 1 else None
 
     def _delivered(self, images: Tensor) -> Tensor:
         return images.to(self._device.torch_device, memory_format=self._device.memory_format)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,13 +43,15 @@ class UnlabeledBatch(NamedTuple):
         teacher_images: the same geometric view with a little noise of its own.
         mixing: which boxes the student's patches exchange, counted over the labeled and then the unlabeled ones; None:
             none.
-        undecided: (B, D, H, W), bool, where nobody has decided on a label; None: everywhere.
+        targets: (B, D, H, W), int64, class indices where they are known, 0 elsewhere; None: none is.
+        known: (B, D, H, W), bool, where the targets are truth; None: nowhere.
     """
 
     student_images: Tensor
     teacher_images: Tensor
     mixing: Mixing | None = None
-    undecided: Tensor | None = None
+    targets: Tensor | None = None
+    known: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,8 @@ class Cuts:
 
     Attributes:
         images: (B, 1, *source_size), float16, or float32 if the prepared scans are.
-        labels: uint8; of labeled patches (B, 1, *source_size), class indices, and where labels are known in part
-            (B, 2, *source_size), the second 1 where they are. Of unlabeled ones (B, 1, *source_size), 1 where a label
-            is known; None if none is.
+        labels: uint8, (B, 1, *source_size), class indices, and where labels are known in part
+            (B, 2, *source_size), the second 1 where they are; None where nothing is known.
         changes: one for each patch.
     """
 
@@ -79,6 +80,7 @@ class PatchSampler:
         foreground_share: float,
         teacher_noise: float,
         mixing: tuple[str, float] = ("none", 0.0),
+        reviewed_share: float = 0.0,
     ) -> None:
         """Fix what all batches share.
 
@@ -88,12 +90,14 @@ class PatchSampler:
             foreground_share: share of labeled patches centred on a labeled voxel.
             teacher_noise: standard deviation of the noise on the teacher's input, in normalized intensity.
             mixing: between which patches boxes are exchanged ("none", "unlabeled", "labeled"), in which share of steps.
+            reviewed_share: share of unlabeled patches centred on a known voxel of the cases that are known in part.
         """
         self.augmentation = augmentation
         self.teacher_noise = teacher_noise
         self._seed = seed
         self._foreground_share = foreground_share
         self._mixing, self._mixing_share = mixing
+        self._reviewed_share = reviewed_share
 
     def labeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
         """Labeled patches of a step.
@@ -113,27 +117,33 @@ class PatchSampler:
             case = cases[int(random.integers(len(cases)))]
             start = self._start(case, self._centre(case, random))
             _crop(case.image, start, case.padding, images[index, 0].numpy())
-            _crop(cast(Array, case.labels), start, 0, labels[index, 0].numpy())
-            if maps > 1:
-                # Outside of a scan there is background, which is known.
-                _crop(_known(case, 1), start, 1, labels[index, 1].numpy())
+            # Outside of a scan there is background, which is known.
+            _crop_truth(case, start, 1, labels[index].numpy())
             changes.append(self.augmentation.draw(random))
         return Cuts(images, labels, tuple(changes))
 
     def unlabeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
         """Patches of a step without labels, or with labels known in part, from anywhere; see `labeled`."""
         images = self._room(cases, len(numbers), pinned)
-        known = torch.empty(images.shape, dtype=torch.uint8, pin_memory=pinned) if _is_partial(cases) else None
+        reviewed = [case for case in cases if len(case.known_voxels)]
+        labels = None
+        if reviewed:
+            labels = torch.empty((len(numbers), 2, *images.shape[2:]), dtype=torch.uint8, pin_memory=pinned)
         changes = []
         for index, number in enumerate(numbers):
             random = self._stream(_UNLABELED, step, number)
-            case = cases[int(random.integers(len(cases)))]
-            start = self._start(case, _anywhere(case.image.shape, random))
+            if reviewed and random.random() < self._reviewed_share:
+                case = reviewed[int(random.integers(len(reviewed)))]
+                centre = _one_of(case.known_voxels, random)
+            else:
+                case = cases[int(random.integers(len(cases)))]
+                centre = _anywhere(case.image.shape, random)
+            start = self._start(case, centre)
             _crop(case.image, start, case.padding, images[index, 0].numpy())
-            if known is not None:
-                _crop(_known(case, 0), start, 0, known[index, 0].numpy())
+            if labels is not None:
+                _crop_truth(case, start, 0, labels[index].numpy())
             changes.append(self.augmentation.draw(random))
-        return Cuts(images, known, tuple(changes))
+        return Cuts(images, labels, tuple(changes))
 
     def mixing(self, step: int, labeled: range, unlabeled: range) -> Mixing | None:
         """Which boxes are exchanged in a step of self-training; None: none.
@@ -168,13 +178,8 @@ class PatchSampler:
     def _centre(self, case: PreparedCase, random: np.random.Generator) -> Array:
         present = [voxels for voxels in case.foreground if len(voxels)]
         if present and random.random() < self._foreground_share:
-            voxels = present[int(random.integers(len(present)))]
-        elif case.known is not None:
-            voxels = case.known_voxels
-        else:
-            return _anywhere(case.image.shape, random)
-        centre: Array = voxels[int(random.integers(len(voxels)))]
-        return centre
+            return _one_of(present[int(random.integers(len(present)))], random)
+        return _anywhere(case.image.shape, random) if case.known is None else _one_of(case.known_voxels, random)
 
     def _start(self, case: PreparedCase, centre: Array) -> Array:
         """First voxel of the source whose middle lies near the wanted centre; may lie outside of the scan."""
@@ -190,13 +195,25 @@ def _is_partial(cases: Sequence[PreparedCase]) -> bool:
     return any(case.known is not None for case in cases)
 
 
-def _known(case: PreparedCase, otherwise: int) -> Array:
-    """Where labels are known; of a case that is labeled or unlabeled as a whole, the same everywhere."""
-    return np.broadcast_to(np.uint8(otherwise), case.image.shape) if case.known is None else case.known
+def _one_of(voxels: Array, random: np.random.Generator) -> Array:
+    voxel: Array = voxels[int(random.integers(len(voxels)))]
+    return voxel
 
 
 def _anywhere(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return random.integers(0, shape)
+
+
+def _crop_truth(case: PreparedCase, start: Array, otherwise: int, room: Array) -> None:
+    """Fill (1, ...) with class indices, or (2, ...) with them and where they are known.
+
+    Outside of the scan, and of a case whose labels are not known in part, `otherwise` says whether they are.
+    """
+    for scan, padding, target in zip((case.labels, case.known), (0, otherwise), room, strict=False):
+        if scan is None:
+            target.fill(padding)
+        else:
+            _crop(scan, start, padding, target)
 
 
 def _crop(scan: Array, start: Array, padding: float, room: Array) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..pages.svg import Axis, DotRow, Point, Series, dot_plot, legend, line_chart
 from .plan import UPPER_BOUND
 from .results import Curve, MethodResult, RunResult
 from .statistics import mean
-from .svg import Axis, DotRow, Point, Series, dot_plot, legend, line_chart
 
 _LOSS_BINS = 60
 _MOST_FLAGGED = 0.25

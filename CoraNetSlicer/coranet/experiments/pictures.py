@@ -14,15 +14,13 @@ from ..data.orientation import Orientation
 from ..errors import DataError
 from ..events import SnapshotSaved
 from ..job import Job
+from ..pages.slices import CLASS_COLORS, UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
 from ..volume import read_image, read_label_map
 from .results import RunResult
 
-UNCERTAIN_COLOR = (255, 196, 0)
-CLASS_COLORS = ((64, 156, 255), (64, 214, 140), (226, 102, 200), (255, 128, 96), (150, 120, 255))
 _OPACITY = 0.5
 _MOST_PICTURES = 6
 _MARGIN_VOXELS = 8
-_LONGEST_SIDE_PIXELS = 256
 
 
 @dataclass(frozen=True)
@@ -94,12 +92,6 @@ def _draw(image_path: Path, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[
     return [enlarged(_overlaid(gray, region[window]), in_plane) for region in flat[1:]]
 
 
-def axis_across(spacing_spl: Sequence[float]) -> int:
-    """Where the spacing is longest; of equal ones the first, from foot to head."""
-    longest = max(spacing_spl)
-    return next(axis for axis, spacing in enumerate(spacing_spl) if spacing > 0.95 * longest)
-
-
 def _fullest_slice(region: npt.NDArray[Any], axis: int) -> int:
     others = tuple(other for other in range(3) if other != axis)
     counts = (region > 0).sum(axis=others)
@@ -119,13 +111,6 @@ def _window(region: npt.NDArray[Any]) -> tuple[slice, slice]:
     return around(rows), around(columns)
 
 
-def gray_levels(scan: npt.NDArray[Any], part: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-    """Part of a scan in grey, (rows, columns, 3) from 0 to 255, between the 1st and the 99th percentile of `scan`."""
-    low, high = np.percentile(scan, (1, 99))
-    share = np.clip((part - low) / max(float(high - low), 1e-6), 0, 1)
-    return np.repeat((255 * share)[..., None], 3, axis=2).astype(np.float32)
-
-
 def _overlaid(gray: npt.NDArray[np.float32], region: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     pixels = gray.copy()
     for value in np.unique(region[region > 0]):
@@ -136,16 +121,3 @@ def _overlaid(gray: npt.NDArray[np.float32], region: npt.NDArray[Any]) -> npt.ND
         pixels[inside] = (1 - _OPACITY) * pixels[inside] + _OPACITY * np.array(color, np.float32)
     overlaid: npt.NDArray[np.uint8] = pixels.astype(np.uint8)
     return overlaid
-
-
-def enlarged(pixels: npt.NDArray[Any], spacing_mm: Sequence[float]) -> npt.NDArray[Any]:
-    """Square pixels of equal size in millimetres, repeated where they are few; (rows, columns) or with colours."""
-    size_mm = [count * spacing for count, spacing in zip(pixels.shape[:2], spacing_mm, strict=True)]
-    scale = _LONGEST_SIDE_PIXELS / max(size_mm)
-    counts = [max(1, round(size * scale)) for size in size_mm]
-    rows, columns = (
-        ((np.arange(wanted) + 0.5) * there / wanted).astype(int)
-        for wanted, there in zip(counts, pixels.shape[:2], strict=True)
-    )
-    repeated: npt.NDArray[Any] = pixels[np.ix_(rows, columns)]
-    return repeated

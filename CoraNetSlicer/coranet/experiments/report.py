@@ -10,13 +10,14 @@ from ..config import TrainConfig
 from ..events import duration
 from ..job import Role
 from ..job.files import atomic_path
+from ..pages.page import figure, opening, page, section, table
+from ..pages.png import data_uri
+from ..pages.slices import CLASS_COLORS, UNCERTAIN_COLOR
+from ..pages.svg import breakable
 from . import figures
-from .page import figure, opening, page, section, table
-from .pictures import CLASS_COLORS, UNCERTAIN_COLOR, region_pictures
-from .png import data_uri
+from .pictures import region_pictures
 from .results import MethodResult, RunResult
 from .statistics import Interval
-from .svg import breakable
 
 _LOSSES = (
     ("total", "Loss"), ("supervised", "Supervised loss"), ("certain", "Loss in the certain region"),

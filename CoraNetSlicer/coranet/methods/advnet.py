@@ -12,7 +12,8 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, HeadLogits
 from ..uncertainty import named_classes
 from .discriminator import Discriminator
-from .method import Method, Networks, StepLosses, among, flagged_share, mean_where, student_logits, supervised_loss
+from .known_labels import among_unknown, corrected_labels, with_known_voxels
+from .method import Method, Networks, StepLosses, flagged_share, mean_where, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
 
 # Hung et al. weigh against a full cross-entropy, of which our supervised loss holds a quarter.
@@ -50,9 +51,11 @@ class AdversarialMethod(Method):
         """See `Method.self_train`."""
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         pseudo_labels, is_trusted = self._trusted_labels(networks, unlabeled)
-        teaches = among(is_trusted, unlabeled.undecided)
+        known = unlabeled.known
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels, teaches)
+        taught = corrected_labels(pseudo_labels, unlabeled)
+        weight = with_known_voxels(is_trusted, known, self.config.reviewed_weight)
+        pseudo = pseudo_label_loss(on_unlabeled.segmentation, taught, weight)
         adversarial = ADVERSARIAL_WEIGHT_LABELED * self._adversarial_loss(on_labeled.segmentation)
         on_unlabeled_loss = self.config.certain_weight * pseudo + ADVERSARIAL_WEIGHT_UNLABELED * self._adversarial_loss(
             on_unlabeled.segmentation
@@ -62,9 +65,9 @@ class AdversarialMethod(Method):
             supervised + adversarial + ramp_up * on_unlabeled_loss + discriminator,
             supervised.detach(),
             certain=pseudo.detach(),
-            uncertain_share=flagged_share(is_trusted, unlabeled.undecided),
+            uncertain_share=flagged_share(is_trusted, known),
             labels=named_classes(on_labeled.segmentation.detach()),
-            pseudo_labels=pseudo_labels * teaches,
+            pseudo_labels=pseudo_labels * among_unknown(is_trusted, known),
         )
 
     def _adversarial_loss(self, logits: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
 from ..uncertainty import certain_region, named_classes
-from .method import Method, Networks, StepLosses, among, flagged_share, heads_loss, student_logits, supervised_loss
+from .known_labels import among_unknown, corrected_labels, with_known_voxels
+from .method import Method, Networks, StepLosses, flagged_share, heads_loss, student_logits, supervised_loss
 
 
 class CoraNetMethod(Method):
@@ -31,19 +32,21 @@ class CoraNetMethod(Method):
             is_certain = certain_region(labeller.conservative, labeller.radical, config.certain_caution)
             pseudo_labels = named_classes(labeller.segmentation)
         supervised = supervised_loss(on_labeled, labeled, config.misclassification_cost)
-        undecided = unlabeled.undecided
-        mask = undecided if config.certain_mask == "none" else among(is_certain, undecided)
-        certain = heads_loss(on_unlabeled, pseudo_labels, config.misclassification_cost, mask)
-        uncertain = teacher_loss(on_unlabeled, averaged, among(~is_certain, undecided))
+        known = unlabeled.known
+        taught = corrected_labels(pseudo_labels, unlabeled)
+        labelled = None if config.certain_mask == "none" else is_certain
+        mask = with_known_voxels(labelled, known, config.reviewed_weight)
+        certain = heads_loss(on_unlabeled, taught, config.misclassification_cost, mask)
+        uncertain = teacher_loss(on_unlabeled, averaged, among_unknown(~is_certain, known))
         weighted = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
         return StepLosses(
             supervised + ramp_up * weighted,
             supervised.detach(),
             certain.detach(),
             uncertain.detach(),
-            flagged_share(is_certain, undecided),
+            flagged_share(is_certain, known),
             named_classes(on_labeled.segmentation.detach()),
-            pseudo_labels * among(is_certain, undecided),
+            pseudo_labels * among_unknown(is_certain, known),
         )
 
 

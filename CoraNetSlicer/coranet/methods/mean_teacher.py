@@ -8,7 +8,8 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import consistency_loss
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
-from .method import Method, Networks, StepLosses, among, student_logits, supervised_loss
+from .known_labels import corrected_probability, with_known_voxels
+from .method import Method, Networks, StepLosses, student_logits, supervised_loss
 
 # `consistency_weight` is the 0.1 of mean teachers for segmentation (Yu et al. 2019), beside a full cross-entropy. A
 # mean over all voxels, most of which agree, is small: where the student says 0.5 and the teacher 0.7, a weight of 0.1
@@ -32,14 +33,12 @@ class MeanTeacherMethod(Method):
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
             said: HeadLogits = networks.teacher(unlabeled.teacher_images)
-            target = said.segmentation.float().softmax(1)
+            target = corrected_probability(said.segmentation.float().softmax(1), unlabeled)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        consistency = consistency_loss(
-            on_unlabeled.segmentation, target, among(torch.ones_like(target[:, 0]), unlabeled.undecided)
-        )
-        weight = CONSISTENCY_SCALE * self.config.consistency_weight
+        weight = with_known_voxels(None, unlabeled.known, self.config.reviewed_weight)
+        consistency = consistency_loss(on_unlabeled.segmentation, target, weight)
         return StepLosses(
-            supervised + ramp_up * weight * consistency,
+            supervised + ramp_up * CONSISTENCY_SCALE * self.config.consistency_weight * consistency,
             supervised.detach(),
             uncertain=consistency.detach(),
             labels=named_classes(on_labeled.segmentation.detach()),

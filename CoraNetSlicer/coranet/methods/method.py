@@ -89,8 +89,8 @@ class Method(ABC):
         Args:
             networks: student, teacher, labeller.
             labeled: images and targets, and where these are known.
-            unlabeled: views for student and teacher, which boxes the student's patches exchange, and where nobody has
-                decided on a label; elsewhere a truth is known, and no teacher speaks.
+            unlabeled: views for student and teacher, which boxes the student's patches exchange, and labels where
+                somebody has decided on them; there they stand in place of what a teacher says.
             ramp_up: weight of the unlabeled losses now, in [0, 1].
         """
 
@@ -123,18 +123,13 @@ def supervised_loss(logits: HeadLogits, labeled: LabeledBatch, alpha: float) -> 
 
 
 def mean_where(mask: Tensor | None, values: Tensor) -> Tensor:
-    """Mean of (B, D, H, W) over the voxels of a mask; None: over all. Of nothing it is 0."""
+    """Mean of (B, D, H, W) over the voxels of a mask, or with weights; None: over all. Of nothing it is 0."""
     return values.mean() if mask is None else (values * mask).sum() / mask.sum().clamp_min(1)
 
 
-def flagged_share(is_certain: Tensor, undecided: Tensor | None) -> Tensor:
-    """Share of the unlabeled voxels that are not in a region; both (B, D, H, W), bool."""
-    return 1.0 - is_certain.float().mean() if undecided is None else mean_where(undecided, (~is_certain).float())
-
-
-def among(mask: Tensor, undecided: Tensor | None) -> Tensor:
-    """A mask or weight (B, D, H, W) where nobody has decided on a label, 0 elsewhere; None: everywhere."""
-    return mask if undecided is None else mask * undecided
+def flagged_share(is_certain: Tensor, known: Tensor | None) -> Tensor:
+    """Share of the voxels without a known label that are not in a region; both (B, D, H, W), bool."""
+    return 1.0 - is_certain.float().mean() if known is None else mean_where(~known, (~is_certain).float())
 
 
 def heads_loss(logits: HeadLogits, target: Tensor, alpha: float, mask: Tensor | None = None) -> Tensor:

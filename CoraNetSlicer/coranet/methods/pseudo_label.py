@@ -9,7 +9,8 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import cost_weighted_cross_entropy, dice_loss
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
-from .method import Method, Networks, StepLosses, among, student_logits, supervised_loss
+from .known_labels import among_unknown, corrected_labels, with_known_voxels
+from .method import Method, Networks, StepLosses, student_logits, supervised_loss
 
 
 class PseudoLabelMethod(Method):
@@ -29,13 +30,14 @@ class PseudoLabelMethod(Method):
             said: HeadLogits = networks.labeller(unlabeled.teacher_images)
             pseudo_labels = named_classes(said.segmentation)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_labels, unlabeled.undecided)
+        weight = with_known_voxels(None, unlabeled.known, self.config.reviewed_weight)
+        pseudo = pseudo_label_loss(on_unlabeled.segmentation, corrected_labels(pseudo_labels, unlabeled), weight)
         return StepLosses(
             supervised + ramp_up * self.config.certain_weight * pseudo,
             supervised.detach(),
             certain=pseudo.detach(),
             labels=named_classes(on_labeled.segmentation.detach()),
-            pseudo_labels=among(pseudo_labels, unlabeled.undecided),
+            pseudo_labels=among_unknown(pseudo_labels, unlabeled.known),
         )
 
 

@@ -12,8 +12,9 @@ from ..losses import consistency_loss
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import dropout_switched_on, entropy
+from .known_labels import corrected_probability, with_known_voxels
 from .mean_teacher import CONSISTENCY_SCALE
-from .method import Method, Networks, StepLosses, among, flagged_share, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, flagged_share, student_logits, supervised_loss
 
 PASSES = 8  # T in the paper
 # No gradients are kept, so two copies of the unlabeled patches need no more memory than the student's own pass.
@@ -36,17 +37,17 @@ class UncertaintyAwareMeanTeacherMethod(Method):
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
             said: HeadLogits = networks.teacher(unlabeled.teacher_images)
-            probability = said.segmentation.float().softmax(1)
+            target = corrected_probability(said.segmentation.float().softmax(1), unlabeled)
             doubt = entropy(mean_probability(networks.teacher, unlabeled.teacher_images))
-            is_sure = doubt < entropy_threshold(probability.shape[1], ramp_up)
+            is_sure = doubt < entropy_threshold(target.shape[1], ramp_up)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        consistency = consistency_loss(on_unlabeled.segmentation, probability, among(is_sure, unlabeled.undecided))
-        weight = CONSISTENCY_SCALE * self.config.consistency_weight
+        weight = with_known_voxels(is_sure, unlabeled.known, self.config.reviewed_weight)
+        consistency = consistency_loss(on_unlabeled.segmentation, target, weight)
         return StepLosses(
-            supervised + ramp_up * weight * consistency,
+            supervised + ramp_up * CONSISTENCY_SCALE * self.config.consistency_weight * consistency,
             supervised.detach(),
             uncertain=consistency.detach(),
-            uncertain_share=flagged_share(is_sure, unlabeled.undecided),
+            uncertain_share=flagged_share(is_sure, unlabeled.known),
             labels=named_classes(on_labeled.segmentation.detach()),
         )
 

@@ -12,7 +12,8 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, CoraNet, HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import entropy
-from .method import Method, Networks, StepLosses, among, mean_where, student_logits, supervised_loss
+from .known_labels import among_unknown, corrected_labels, with_known_voxels
+from .method import Method, Networks, StepLosses, mean_where, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
 
 _IMAGE_AXES = (-3, -2, -1)
@@ -52,16 +53,20 @@ class CoTrainingMethod(Method):
         of_partner = supervised_loss(their_labeled, labeled, cost)
         ours, our_confidence = labels_and_confidence(our_unlabeled.segmentation)
         theirs, their_confidence = labels_and_confidence(their_unlabeled.segmentation)
-        undecided = unlabeled.undecided
-        learned = pseudo_label_loss(our_unlabeled.segmentation, theirs, among(their_confidence, undecided))
-        taught = pseudo_label_loss(their_unlabeled.segmentation, ours, among(our_confidence, undecided))
+        known = unlabeled.known
+        our_weight, their_weight = (
+            with_known_voxels(confidence, known, self.config.reviewed_weight)
+            for confidence in (our_confidence, their_confidence)
+        )
+        learned = pseudo_label_loss(our_unlabeled.segmentation, corrected_labels(theirs, unlabeled), their_weight)
+        taught = pseudo_label_loss(their_unlabeled.segmentation, corrected_labels(ours, unlabeled), our_weight)
         return StepLosses(
             supervised + of_partner + ramp_up * self.config.certain_weight * (learned + taught),
             supervised.detach(),
             certain=learned.detach(),
-            uncertain_share=1.0 - mean_where(undecided, their_confidence),
+            uncertain_share=mean_where(None if known is None else ~known, 1.0 - their_confidence),
             labels=named_classes(our_labeled.segmentation.detach()),
-            pseudo_labels=among(theirs, undecided),
+            pseudo_labels=among_unknown(theirs, known),
         )
 
 

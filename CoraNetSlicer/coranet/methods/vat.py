@@ -12,6 +12,7 @@ from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import leaving_no_trace
+from .known_labels import corrected_probability, with_known_voxels
 from .method import Method, Networks, StepLosses, mean_where, student_logits, supervised_loss
 
 # The paper weighs the smoothness 1 against a full cross-entropy, of which our supervised loss holds a quarter;
@@ -38,7 +39,7 @@ class VirtualAdversarialMethod(Method):
         # The unlabeled half serves batch normalization alone, so that all methods' statistics are of both.
         on_labeled, _ = student_logits(networks.student, labeled, unlabeled)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        smoothness = smoothness_loss(networks.student, unlabeled.student_images, unlabeled.undecided)
+        smoothness = smoothness_loss(networks.student, unlabeled, self.config.reviewed_weight)
         weight = SMOOTHNESS_SCALE * self.config.consistency_weight
         return StepLosses(
             supervised + ramp_up * weight * smoothness,
@@ -48,23 +49,27 @@ class VirtualAdversarialMethod(Method):
         )
 
 
-def smoothness_loss(network: nn.Module, images: Tensor, undecided: Tensor | None = None) -> Tensor:
+def smoothness_loss(network: nn.Module, unlabeled: UnlabeledBatch, reviewed_weight: float = 1.0) -> Tensor:
     """Divergence of the segmentation head's answers to patches and to their worst perturbation (LDS).
+
+    Where a label is known, the answer to the perturbed patch is compared with that.
 
     Args:
         network: in training mode; neither its running statistics nor its parameters' gradients are touched before
             the result is differentiated.
-        images: (B, 1, D, H, W), float32.
-        undecided: (B, D, H, W), bool, where the answers are compared; None: everywhere.
+        unlabeled: the student's views, (B, 1, D, H, W), float32, and labels where somebody has decided on them.
+        reviewed_weight: how much a voxel counts whose label is known; others count 1.
 
     Returns:
         Scalar, at least 0.
     """
+    images = unlabeled.student_images
     with _full_precision(images.device.type), leaving_no_trace(network):
         with torch.no_grad():
-            clean = _segmentation(network, images).log_softmax(1)
-        perturbation = adversarial_perturbation(network, images, clean)
-        return divergence(clean, _segmentation(network, images + perturbation).log_softmax(1), undecided)
+            clean = _segmentation(network, images).softmax(1)
+        perturbed = images + adversarial_perturbation(network, images, clean)
+        expected, found = corrected_probability(clean, unlabeled), _segmentation(network, perturbed).log_softmax(1)
+        return divergence(expected, found, with_known_voxels(None, unlabeled.known, reviewed_weight))
 
 
 def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) -> Tensor:
@@ -73,7 +78,7 @@ def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) 
     Args:
         network: as in `smoothness_loss`.
         images: (B, 1, D, H, W), float32.
-        clean: (B, K, D, H, W), logarithm of the probabilities without perturbation.
+        clean: (B, K, D, H, W), the probabilities without perturbation.
 
     Returns:
         (B, 1, D, H, W), without gradient.
@@ -84,9 +89,15 @@ def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) 
     return EPSILON * unit_size(gradient)
 
 
-def divergence(log_p: Tensor, log_q: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean over the voxels of a mask of KL(p || q); both (B, K, D, H, W), natural logarithms of probabilities."""
-    return mean_where(mask, (log_p.exp() * (log_p - log_q)).sum(1))
+def divergence(p: Tensor, log_q: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean over the voxels of KL(p || q).
+
+    Args:
+        p: (B, K, D, H, W), probabilities.
+        log_q: (B, K, D, H, W), natural logarithms of probabilities.
+        weight: (B, D, H, W), how much a voxel counts; None: all alike.
+    """
+    return mean_where(weight, (torch.xlogy(p, p) - p * log_q).sum(1))
 
 
 def unit_size(patches: Tensor) -> Tensor:

@@ -31,7 +31,6 @@ dd { margin: 0; overflow-wrap: anywhere; }
 svg.chart { display: block; width: 100%; max-width: 860px; height: auto; }
 figure { margin: 12px 0 20px; break-inside: avoid; }
 figcaption { color: var(--soft); font-size: 13.5px; max-width: 860px; }
-.legend li { position: relative; padding-left: 34px; max-width: 100%; box-sizing: border-box; }
 svg text { fill: var(--text); }
 .grid { stroke: var(--rule); }
 td { white-space: nowrap; }

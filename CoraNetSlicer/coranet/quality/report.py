@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..experiments.page import opening, page, section, table
-from ..experiments.pictures import UNCERTAIN_COLOR
-from ..experiments.png import data_uri
 from ..job import Region
 from ..job.files import atomic_path
+from ..pages.page import opening, page, section, table
+from ..pages.png import data_uri
+from ..pages.slices import UNCERTAIN_COLOR
 from .reported_case import ClassVolume, ReportedCase
 from .thumbnails import OUTLINE_COLORS, Picture
 

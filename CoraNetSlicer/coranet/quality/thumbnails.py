@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.orientation import Orientation
-from ..experiments.pictures import UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
 from ..job import Region
+from ..pages.slices import UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
 from ..prediction import Prediction
 from ..regions.components import Array
 from ..volume import Grid

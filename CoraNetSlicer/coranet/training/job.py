@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
 from ..data.patches import PatchSampler
 from ..devices import Device, used_memory
-from ..errors import DataError, JobError
+from ..errors import JobError
 from ..events import Noted, Started, Warned
 from ..inference import SlidingWindow
 from ..job import Datalist, Job, Role
@@ -23,9 +23,10 @@ from ..job.files import read_json, remove_folder, write_json_atomic
 from ..model_package import ModelPackage
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
+from .cases import TrainingCases, training_cases
 from .dial import calibrate_caution
 from .distributed import Team
-from .loop import Surroundings, Trainer, TrainingCases
+from .loop import Surroundings, Trainer
 from .planning import Plan, checked_datalist, plan_training
 from .snapshots import Snapshots
 from .state import TrainingState
@@ -82,7 +83,7 @@ class _Training:
         elif initial is not None:
             state.begin_with(initial)
         self._reporter.emit(Started(state.step, state.total_steps, device.name, __version__))
-        cases = self._prepare(datalist, plan)
+        cases = self._prepare(datalist, plan, state.method.uses_unlabeled)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
             around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, window))
@@ -100,16 +101,16 @@ class _Training:
         write_json_atomic(path, plan.to_dict())
         return plan
 
-    def _prepare(self, datalist: Datalist, plan: Plan) -> TrainingCases:
+    def _prepare(self, datalist: Datalist, plan: Plan, uses_unlabeled: bool) -> TrainingCases:
         """Prepared cases; the leader prepares, the others find what it has made."""
         if not self._team.is_leader:
             self._team.wait()
-        cases = self._prepared_cases(datalist, plan)
+        cases = self._prepared_cases(datalist, plan, uses_unlabeled)
         if self._team.is_leader:
             self._team.wait()
         return cases
 
-    def _prepared_cases(self, datalist: Datalist, plan: Plan) -> TrainingCases:
+    def _prepared_cases(self, datalist: Datalist, plan: Plan, uses_unlabeled: bool) -> TrainingCases:
         values = [label.value for label in datalist.labels]
         wanted = datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
         done: list[PreparedCase] = []
@@ -118,7 +119,7 @@ class _Training:
             self._reporter.stop_if_asked()
             done.append(prepare_case(case, plan.preprocessing, values, self._cache_folder))
             pace.step(PREPARING, number)
-        return _by_role(done, [label.name for label in datalist.labels], self._reporter)
+        return training_cases(done, [label.name for label in datalist.labels], uses_unlabeled, self._reporter)
 
     @property
     def _cache_folder(self) -> Path:
@@ -130,7 +131,7 @@ class _Training:
         augmentation = Augmentation(config.augmentation, plan.architecture.patch_size_kji, plan.spacing_dhw)
         sampler = PatchSampler(
             augmentation, config.seed, config.data.foreground_patches, training.teacher_noise,
-            (training.mixing, training.mixing_share),
+            (training.mixing, training.mixing_share), config.data.reviewed_patches,
         )  # fmt: skip
         shard = Shard(self._team.rank, self._team.count)
         return Loader(sampler, cases.labeled, cases.unlabeled, plan.batch_sizes, self._device, shard)
@@ -176,27 +177,6 @@ class _Training:
         package.write(state.teacher)
         remove_folder(job.cache_folder)
         return _summary(package)
-
-
-def _by_role(prepared: Sequence[PreparedCase], class_names: Sequence[str], reporter: Reporter) -> TrainingCases:
-    """What is learned from which case; what nobody has decided of a labeled one is unlabeled."""
-    labeled, unlabeled, validation = (
-        tuple(one for one in prepared if one.case.role is role)
-        for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
-    )
-    for one in (one for one in labeled if one.is_known_nowhere):
-        reporter.emit(
-            Warned(
-                "nothing_known",
-                f"what is known of the label of '{one.case.id}' is smaller than a voxel of the network, so the case "
-                "counts as unlabeled; decide a larger region.",
-            )
-        )
-    known = tuple(one for one in labeled if not one.is_known_nowhere)
-    if not known:
-        raise DataError("of no labeled case anything is known that the network could see; decide larger regions.")
-    partial = tuple(one for one in labeled if one.known is not None)
-    return TrainingCases(known, (*unlabeled, *partial), validation, tuple(class_names))
 
 
 def _trained_on(datalist: Datalist) -> dict[str, int]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import TrainingConfig
-from ..data.cache import PreparedCase
 from ..data.loading import Loader
 from ..devices import Device, is_out_of_memory
 from ..errors import CoraNetError
@@ -17,6 +16,7 @@ from ..methods import StepLosses
 from ..reporting import Pace, Reporter
 from ..schedules import sigmoid_ramp_up
 from ..tensors import save_tensors
+from .cases import TrainingCases
 from .distributed import Team
 from .early_warnings import EarlyWarnings, absent_in_validation
 from .memory import BatchSizes, smaller_batches
@@ -29,16 +29,6 @@ PRETRAINING, SELF_TRAINING = "pretraining", "self-training"
 # Student on twice the patches and the teacher's forward pass, against the student alone; only for the first guess.
 _RELATIVE_COST = {PRETRAINING: 1.0, SELF_TRAINING: 2.4}
 _MOST_BAD_STEPS = 20
-
-
-@dataclass(frozen=True)
-class TrainingCases:
-    """Prepared cases by role. `class_names` are those of classes 1, 2, ..."""
-
-    labeled: tuple[PreparedCase, ...]
-    unlabeled: tuple[PreparedCase, ...]
-    validation: tuple[PreparedCase, ...]
-    class_names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -144,9 +134,13 @@ class Trainer:
         if phase == PRETRAINING or not self._cases.unlabeled:
             return self._stepper.losses(labeled, None, 0.0)
         unlabeled = self._loader.unlabeled(step) if self._state.method.uses_unlabeled else None
-        begun = step - config.pretraining_steps
-        ramp_up = sigmoid_ramp_up(begun, round(config.ramp_up_share * config.self_training_steps))
-        return self._stepper.losses(labeled, unlabeled, ramp_up)
+        return self._stepper.losses(labeled, unlabeled, self._ramp_up(step - config.pretraining_steps))
+
+    def _ramp_up(self, step: int) -> float:
+        """Weight of the unlabeled losses at a step of self-training; a teacher that has learned is heard at once."""
+        config = self._config
+        length = 0 if config.initial_model else round(config.ramp_up_share * config.self_training_steps)
+        return sigmoid_ramp_up(step, length)
 
     def _count_bad_step(self, was_updated: bool) -> None:
         if was_updated:

@@ -1,0 +1,62 @@
+"""Which case teaches what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..data.cache import PreparedCase
+from ..errors import DataError
+from ..events import Warned
+from ..job import Role
+from ..reporting import Reporter
+
+
+@dataclass(frozen=True)
+class TrainingCases:
+    """Prepared cases by role. `class_names` are those of classes 1, 2, ..."""
+
+    labeled: tuple[PreparedCase, ...]
+    unlabeled: tuple[PreparedCase, ...]
+    validation: tuple[PreparedCase, ...]
+    class_names: tuple[str, ...]
+
+
+def training_cases(
+    prepared: Sequence[PreparedCase], class_names: Sequence[str], uses_unlabeled: bool, reporter: Reporter
+) -> TrainingCases:
+    """What is learned from which case.
+
+    Cases whose labels are known in part are unlabeled ones, whose decided voxels teach in place of a teacher. They are
+    labeled as well only where the method does not look at unlabeled patches, or no case is labeled as a whole.
+
+    Args:
+        prepared: all cases that are not for testing.
+        class_names: of classes 1, 2, ...
+        uses_unlabeled: whether the method looks at unlabeled patches.
+        reporter: hears of cases of which nothing is known.
+
+    Raises:
+        DataError: there is no labeled case of which anything is known.
+    """
+    labeled, unlabeled, validation = (
+        tuple(one for one in prepared if one.case.role is role)
+        for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
+    )
+    for one in (one for one in labeled if one.is_known_nowhere):
+        reporter.emit(
+            Warned(
+                "nothing_known",
+                f"what is known of the label of '{one.case.id}' is smaller than a voxel of the network, so the case "
+                "counts as unlabeled; decide a larger region.",
+            )
+        )
+    known = tuple(one for one in labeled if not one.is_known_nowhere)
+    if not known:
+        raise DataError("of no labeled case anything is known that the network could see; decide larger regions.")
+    whole = tuple(one for one in known if one.known is None)
+    partial = tuple(one for one in labeled if one.known is not None)
+    # Regions are reviewed where it was hard to tell. Alone they teach a wrong picture of the rest, so they teach beside
+    # the pseudo-labels around them wherever a method has these.
+    labeled = whole if whole and uses_unlabeled else known
+    return TrainingCases(labeled, (*unlabeled, *partial), validation, tuple(class_names))

@@ -31,9 +31,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("CoraNetSlicer", "Testing/panel", "Testing/slicer")]
 
 import numpy as np
-import pythonqt
+import qt_modules
 
-pythonqt.install()
+qt_modules.install()
 
 from job_fixtures import a_training_job, fake_runner
 from made_up_jobs import _write

@@ -15,11 +15,12 @@ import pytest
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pythonqt
+import qt_modules
 from PySide6.QtCore import QCoreApplication, QEvent, QSettings, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 # Before the test files are imported: they import the panel, which imports qt.
-pythonqt.install()
+qt_modules.install()
 
 from fake_application import FakeApplication  # noqa: E402
 from form import child_widget_variables, load_ui  # noqa: E402
@@ -39,7 +40,7 @@ class _CaughtErrors(logging.Handler):
 @pytest.fixture(scope="session")
 def qt_application() -> Iterator[QApplication]:
     """The one application of Qt."""
-    pythonqt.install()
+    qt_modules.install()
     application = QApplication.instance() or QApplication(["CoraNetSlicer tests"])
     application.setStyle("Fusion")
     listen()

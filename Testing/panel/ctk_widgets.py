@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QToolButton,
     QWidget,
 )
+from pythonqt import dialogs, unwrap
 
 __all__ = ["ctkCollapsibleButton", "ctkColorPickerButton", "ctkPathLineEdit", "ctkSliderWidget"]
 
@@ -200,8 +201,6 @@ class ctkPathLineEdit(QWidget):  # noqa: N801
 
     def browse(self) -> None:
         """Ask for a path."""
-        from pythonqt import dialogs
-
         kind = "getOpenFileName" if self._filters & QDir.Filter.Files else "getExistingDirectory"
         path = dialogs.take(f"{QFileDialog.__name__}.{kind}", (self.currentPath,))
         if path:
@@ -338,8 +337,6 @@ class ctkColorPickerButton(QPushButton):  # noqa: N801
 
     def changeColor(self) -> None:  # noqa: N802
         """Ask for another colour."""
-        from pythonqt import dialogs, unwrap
-
         chosen = unwrap(dialogs.take("QColorDialog.getColor", (self._color,)))
         if chosen is not None and chosen.isValid():
             self.setColor(chosen)

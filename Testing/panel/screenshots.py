@@ -19,10 +19,11 @@ if not os.environ.get("DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import pythonqt  # noqa: E402
+import qt_modules  # noqa: E402
 from PySide6.QtCore import QSettings  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
-pythonqt.install()
+qt_modules.install()
 
 from environment_doubles import ScriptedProbe, an_extension, finding, healthy, lacking  # noqa: E402
 from messages import complaints, listen  # noqa: E402

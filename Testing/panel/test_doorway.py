@@ -228,7 +228,9 @@ def test_importing_everything_is_quick_and_light(tmp_path):
     longer: the import of numpy alone, 0.06 s at rest, is the yardstick.
     """
     code = IMPORT_ALL.format(tests=str(Path(__file__).parent), folder=str(MODULE_FOLDER), cache=str(tmp_path))
-    code = code.replace("import slicer, slicer.util", "import pythonqt; pythonqt.install()\nimport slicer, slicer.util")
+    code = code.replace(
+        "import slicer, slicer.util", "import qt_modules; qt_modules.install()\nimport slicer, slicer.util"
+    )
     code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{code}"
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": ""}
     measured = []

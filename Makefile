@@ -43,7 +43,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 quick: $(INSTALLED)
-	$(BIN)/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(PROGRAM)

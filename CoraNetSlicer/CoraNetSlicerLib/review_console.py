@@ -170,7 +170,8 @@ class ReviewConsole:
         Args:
             model: the training that made it (its handle or folder), or the model's folder.
             cases: what `promote` gives, or cases to be promoted now.
-            settings: None: those of the training before; a dictionary changes single ones of them; else as of `train`.
+            settings: None: those of the training before, without its pretraining; a dictionary changes single ones of
+                them; else as of `train`.
             folder: of the new job; None: a new one in `jobsFolder`.
             labeled: (volume node, segmentation node) of labeled cases, in place of those of the training before; needed
                 only where that is not there any more.

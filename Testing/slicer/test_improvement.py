@@ -162,6 +162,17 @@ class TestSettings:
         config = improving_config(a_training, {"training.self_training_steps": 9})
         assert (config.training.self_training_steps, config.seed) == (9, 3)
 
+    def test_it_goes_on_with_self_training_where_decisions_teach(self, a_training):
+        assert a_training.read_config().training.pretraining_steps > 0
+        assert improving_config(a_training).training.pretraining_steps == 0
+        assert improving_config(a_training, {"training.pretraining_steps": 5}).training.pretraining_steps == 5
+
+    def test_a_training_without_self_training_keeps_its_only_stage(self, a_training, tmp_path):
+        config = a_training.read_config().with_overrides({"training.self_training_steps": 0})
+        other = Job.create(tmp_path / "supervised", JobKind.TRAIN, config, a_training.read_datalist())
+        shutil.copytree(a_training.model_folder, other.model_folder)
+        assert improving_config(other).training.pretraining_steps == config.training.pretraining_steps > 0
+
     def test_a_preset_replaces_them(self, a_training):
         for settings in ("default", {"preset": "default"}):
             config = improving_config(a_training.folder, settings)

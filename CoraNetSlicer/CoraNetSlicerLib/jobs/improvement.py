@@ -29,7 +29,7 @@ from coranet.job import (
 from .arguments import AnyJob, TrainSettings, train_config
 from .handle import JobHandle
 
-_INITIAL_MODEL = "training.initial_model"
+_INITIAL_MODEL, _PRETRAINING_STEPS = "training.initial_model", "training.pretraining_steps"
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ def find_training(model: AnyJob) -> Optional[Job]:
 def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConfig:
     """The configuration of a training that goes on from a model: as the one before, unless `settings` say otherwise.
 
+    It begins with self-training: decided regions teach there, and on labeled cases alone the model would forget what the
+    unlabeled ones have taught it.
+
     Args:
         model: as of `find_training`.
         settings: as of `train`; a dictionary without "preset" changes single settings of the training before.
@@ -91,10 +94,11 @@ def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConf
     is_change = settings is None or (isinstance(settings, Mapping) and "preset" not in settings)
     if not is_change:
         config = train_config(settings)
-    elif training is not None:
-        config = training.read_config().with_overrides(settings or {})
     else:
-        config = _config_of_card(card).with_overrides(settings or {})
+        config = training.read_config() if training is not None else _config_of_card(card)
+        if config.training.self_training_steps:
+            config = config.with_overrides({_PRETRAINING_STEPS: 0})
+        config = config.with_overrides(settings or {})
     return config.with_overrides({_INITIAL_MODEL: str(card.folder)})
 
 

@@ -77,8 +77,8 @@ def find_training(model: AnyJob) -> Optional[Job]:
 def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConfig:
     """The configuration of a training that goes on from a model: as the one before, unless `settings` say otherwise.
 
-    It begins with self-training: decided regions teach there, and on labeled cases alone the model would forget what the
-    unlabeled ones have taught it.
+    It begins with self-training: decided regions teach there, and on labeled cases alone the model would forget what
+    the unlabeled ones have taught it.
 
     Args:
         model: as of `find_training`.

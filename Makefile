@@ -20,7 +20,7 @@ PROGRAM := CoraNetSlicer Testing $(wildcard benchmarks)
 help:
 	@echo "make demo    train, segment and picture a synthetic data set (DATA=dataset.json for your own, OUTPUT=folder)"
 	@echo "make test    lint, type check and the whole test suite"
-	@echo "make quick   the tests that neither train nor draw, about four minutes"
+	@echo "make quick   the tests that neither train nor draw, about two minutes on two cores"
 	@echo "make venv    only set up .venv (PYTHON=python3.12 PIP_ARGS='...' to choose)"
 	@echo "make lint, make format, make file-list, make clean"
 

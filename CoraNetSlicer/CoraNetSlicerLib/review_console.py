@@ -133,10 +133,14 @@ class ReviewConsole:
         return self.regions(case).end_edit(accept, author)
 
     def showRegion(self, case: AnyCase, number: int) -> RegionPlace:
-        """Bring a region into the middle of all slice and 3D views of the scene; returns where it is."""
+        """Bring a region into the middle of all slice and 3D views, with a line around it; returns where it is."""
         scene = self.context.scene
         slices, cameras = (nodes_of_class(scene, one) for one in ("vtkMRMLSliceNode", "vtkMRMLCameraNode"))
         return self.regions(case).show(number, slices, cameras)
+
+    def hideRegion(self, case: AnyCase) -> None:
+        """Draw no line around a region of a case any more."""
+        self.regions(case).outline.clear()
 
     def promote(self, case: AnyCase, trustCertain: Optional[bool] = None) -> PromotedCase:
         """Make a reviewed case one that a training learns from: what is decided is truth, the rest is unlabeled.

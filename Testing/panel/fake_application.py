@@ -80,6 +80,9 @@ class FakeApplication:
     def show_segment_editor(self, hint: str) -> None:
         self.shown.append(("show_segment_editor", hint))
 
+    def clear_hint(self) -> None:
+        self.shown.append(("clear_hint",))
+
     def slice_composite_nodes(self) -> list[Any]:
         kind = "vtkMRMLSliceCompositeNode"
         return [self.scene.GetNthNodeByClass(i, kind) for i in range(self.scene.GetNumberOfNodesByClass(kind))]

@@ -134,7 +134,8 @@ def test_the_real_application_knows_who_decides_and_opens_the_segment_editor(mon
     logic.GetUserInformation().SetName("Ada Lovelace")
     assert application.user_name() == "Ada Lovelace"
     application.show_segment_editor("and back")
-    assert (application.main_window(), opened) == ("window", ["SegmentEditor", "and back"])
+    application.clear_hint()
+    assert (application.main_window(), opened) == ("window", ["SegmentEditor", "and back", ""])
 
 
 @pytest.mark.parametrize("name", ["environment", "data", "train", "segment", "overlays", "review", "jobs"])

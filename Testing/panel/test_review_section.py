@@ -21,7 +21,7 @@ from CoraNetSlicerLib.presenters.console_calls import CallLog
 from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
 from CoraNetSlicerLib.presenters.review import ReviewPresenter
 from CoraNetSlicerLib.scene.result_loading import ResultLoading
-from CoraNetSlicerLib.scene.results import find_or_load_volume
+from CoraNetSlicerLib.scene.results import find_or_load_volume, nodes_of_class
 
 HEADS = synthetic_heads()
 NUMBER, STRUCTURE, ML, EFFECT, STATUS = range(5)
@@ -155,13 +155,13 @@ class TestWhatIsShown:
         load("segment 2")
         assert set(statuses(ui)) == {"to be reviewed"}
         overlays.choose(str(loaded.segmentation.GetID()))
-        process_events(until=lambda: "conservative taken" in statuses(ui))
+        process_events(until=lambda: "conservative" in statuses(ui))
 
     def test_a_review_that_is_on_disk_goes_on(self, loaded, window, logic, ui, process_events):
         window.press("2")
         logic.loadResults(logic.jobsFolder / "segment 1", show=False)
         process_events()
-        process_events(until=lambda: statuses(ui) and statuses(ui)[0] == "radical taken")
+        process_events(until=lambda: statuses(ui) and statuses(ui)[0] == "radical")
         assert green(ui) == [0]
 
     def test_a_result_is_taken_up_when_it_is_whole(self, overlays, logic, presenter, ui, tmp_path, process_events):
@@ -200,7 +200,7 @@ class TestDecidingWithKeys:
         came = window.press("123")
         process_events()
         assert came == [], "nobody else gets these keys"
-        assert statuses(ui)[:4] == ["conservative taken", "radical taken", "result kept", "to be reviewed"]
+        assert statuses(ui)[:4] == ["conservative", "radical", "kept", "to be reviewed"]
         assert green(ui) == [0, 1, 2] and selected(ui) == [3]
         assert ui.reviewProgressLabel.text.startswith("3 of ")
         numbers = presenter.review.regions.regions
@@ -224,10 +224,10 @@ class TestDecidingWithKeys:
         window.press("22")
         window.press("u")
         process_events()
-        assert statuses(ui)[:3] == ["radical taken", "to be reviewed", "to be reviewed"] and selected(ui) == [1]
+        assert statuses(ui)[:3] == ["radical", "to be reviewed", "to be reviewed"] and selected(ui) == [1]
         click(ui.redoRegionButton)
         process_events()
-        assert statuses(ui)[:2] == ["radical taken", "radical taken"]
+        assert statuses(ui)[:2] == ["radical", "radical"]
         window.press("uu")
         process_events()
         assert set(statuses(ui)) == {"to be reviewed"}
@@ -290,7 +290,7 @@ class TestWhoseKeys:
     def test_they_work_in_a_table_as_well(self, loaded, ui, window, process_events):
         window.press("3", on=ui.regionsTable)
         process_events()
-        assert statuses(ui)[0] == "result kept"
+        assert statuses(ui)[0] == "kept"
 
     @pytest.mark.parametrize("name", ["trainingNameEdit", "settingsFilterEdit"])
     def test_they_are_letters_in_a_text_field(self, loaded, ui, window, process_events, name):
@@ -315,7 +315,7 @@ class TestWhoseKeys:
         ui.callsSection.collapsed = False
         window.press("1", on=ui.callsText)
         process_events()
-        assert statuses(ui)[0] == "conservative taken"
+        assert statuses(ui)[0] == "conservative"
 
     def test_out_of_sight_the_views_have_their_keys_back(self, loaded, presenter, ui, window, process_events):
         presenter.section.set_active(False)
@@ -324,7 +324,7 @@ class TestWhoseKeys:
         presenter.section.set_active(True)
         assert window.press("1") == []
         process_events()
-        assert statuses(ui)[0] == "conservative taken"
+        assert statuses(ui)[0] == "conservative"
 
     def test_folded_away_they_are_the_views(self, loaded, ui, window, process_events):
         ui.reviewSection.collapsed = True
@@ -372,11 +372,12 @@ class TestEditing:
         assert ui.reviewErrorLabel.text == "Region 1 is being edited; keep or discard the edit first."
         assert set(statuses(ui)) == {"to be reviewed"}
 
-    def test_what_was_painted_is_kept(self, loaded, presenter, ui, window, process_events):
+    def test_what_was_painted_is_kept(self, loaded, presenter, application, ui, window, process_events):
         window.press("e")
         process_events()
         click(ui.doneEditingButton)
         process_events()
+        assert application.shown[-1] == ("clear_hint",)
         assert statuses(ui)[0] == "edited" and selected(ui) == [1]
         assert not ui.doneEditingButton.isVisible()
 
@@ -387,6 +388,45 @@ class TestEditing:
         process_events()
         assert statuses(ui)[0] == "to be reviewed" and selected(ui) == [0]
         assert greyed(ui.undoRegionButton)
+
+
+def outlines(context) -> list[str]:
+    """Names of the nodes that outline a region."""
+    return [
+        node.GetName() for node in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if node.GetHideFromEditors()
+    ]
+
+
+class TestOutline:
+    def test_the_region_that_is_looked_at_has_one(self, loaded, context, window, process_events):
+        process_events(until=lambda: outlines(context))
+        assert [name.split()[-2:] for name in outlines(context)] == [["Region", "1"]]
+        window.press("n")
+        process_events()
+        assert [name.split()[-2:] for name in outlines(context)] == [["Region", "2"]]
+        window.press("1")
+        process_events()
+        assert [name.split()[-2:] for name in outlines(context)] == [["Region", "3"]]
+
+    def test_it_goes_when_nobody_looks_but_stays_for_the_segment_editor(
+        self, loaded, presenter, context, window, process_events
+    ):
+        process_events(until=lambda: outlines(context))
+        presenter.set_watched(False)
+        assert outlines(context) == []
+        presenter.set_watched(True)
+        process_events(until=lambda: outlines(context))
+        window.press("e")
+        presenter.set_watched(False)
+        assert len(outlines(context)) == 1
+        presenter.end_edit(False)
+        presenter.set_watched(False)
+        assert outlines(context) == []
+
+    def test_it_goes_with_the_result_and_with_the_panel(self, loaded, presenter, context, window, process_events):
+        process_events(until=lambda: outlines(context))
+        presenter.close()
+        assert outlines(context) == []
 
 
 class TestOverlays:
@@ -443,7 +483,7 @@ class TestConsole:
     def test_what_the_console_decides_is_seen(self, loaded, logic, ui, process_events):
         logic.resolveRegion(loaded, 2, "radical", author="Bob")
         process_events()
-        assert statuses(ui)[1] == "radical taken"
+        assert statuses(ui)[1] == "radical"
         assert "Decided by Bob." in unwrap(ui.regionsTable.item(1, STATUS)).toolTip()
 
     def test_a_console_that_is_faster_than_the_reading_keeps_its_decision(
@@ -453,7 +493,7 @@ class TestConsole:
         process_events(until=lambda: presenter.review is not None)
         logic.resolveRegion(loaded, 1, "radical")
         process_events(until=lambda: not presenter.reason_not_decidable)
-        process_events(until=lambda: statuses(ui)[0] == "radical taken")
+        process_events(until=lambda: statuses(ui)[0] == "radical")
         logic.resolveRegion(loaded, 1, "keep")
         np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
 
@@ -465,7 +505,7 @@ def test_a_folder_that_is_gone_is_said_beside_the_list(loaded, presenter, ui, wi
     window.press("2")
     process_events()
     assert "is no longer there" in ui.reviewErrorLabel.text
-    assert statuses(ui)[0] == "radical taken"
+    assert statuses(ui)[0] == "radical"
 
 
 def test_tool_tips_name_the_keys(presenter, ui, load):

@@ -138,7 +138,7 @@ class TestEnd:
         paint(editor, PANCREAS_ID, everywhere())
         assert review.end_edit(accept=False) == 0
         np.testing.assert_array_equal(labels_of(a_result), before)
-        assert review.status(1) == "radical taken" and review.edited is None
+        assert review.status(1) == "radical" and review.edited is None
 
     @pytest.mark.parametrize("accept", [True, False])
     def test_what_was_changed_outside_is_put_back_and_counted(self, review, a_result, region_map, accept):

@@ -58,7 +58,7 @@ class TestDeciding:
         review.decide(1, Choice.RADICAL)
         review.decide(1, Choice.KEEP)
         np.testing.assert_array_equal(labels_of(a_result), HEADS["segmentation"])
-        assert review.status(1) == "result kept"
+        assert review.status(1) == "kept"
 
     def test_a_decision_can_be_taken_back(self, review, a_result):
         review.decide(1, Choice.RADICAL)
@@ -281,7 +281,7 @@ class TestFiles:
         its_files.review.mkdir()
         with pytest.raises(StorageError, match="could not be written"):
             review.decide(2, Choice.RADICAL)
-        assert review.status(2) == "radical taken" and review.can_undo
+        assert review.status(2) == "radical" and review.can_undo
         inside = region_map == 2
         np.testing.assert_array_equal(labels_of(a_result)[inside], HEADS["radical"][inside])
 
@@ -290,7 +290,7 @@ class TestFiles:
         its_files.folder.rename(its_files.folder.with_name("elsewhere"))
         with pytest.raises(StorageError, match="is no longer there; the decision is in the scene alone"):
             review.decide(2, Choice.RADICAL)
-        assert not its_files.folder.exists() and review.status(2) == "radical taken"
+        assert not its_files.folder.exists() and review.status(2) == "radical"
 
     def test_a_result_that_is_loaded_anew_is_given_the_decisions_of_the_file(
         self, context, review, its_files, a_result
@@ -304,7 +304,7 @@ class TestFiles:
         reviewed = RegionReview(context, again, its_files)
         np.testing.assert_array_equal(labels_of(again), expected)
         assert reviewed.review == review.review and reviewed.warnings == ()
-        assert reviewed.worklist.GetCellText(0, 4) == "radical taken"
+        assert reviewed.worklist.GetCellText(0, 4) == "radical"
 
     def test_that_is_done_in_steps_and_can_be_broken_off(self, context, review, its_files, a_result):
         review.decide(1, Choice.RADICAL, "Ada")

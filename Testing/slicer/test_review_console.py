@@ -39,6 +39,14 @@ def a_training(awkward_path):
     return job
 
 
+class TestLooking:
+    def test_a_region_is_outlined_until_it_is_hidden(self, logic, a_result):
+        logic.showRegion(a_result, 2)
+        assert logic.regions(a_result).outline.node.GetName().endswith("Region 2")
+        logic.hideRegion(a_result)
+        assert logic.regions(a_result).outline.node is None
+
+
 class TestCases:
     def test_are_known_by_result_node_or_name(self, logic, a_result):
         review = logic.regions(a_result)
@@ -67,7 +75,7 @@ class TestCases:
         before, expected = logic.regions(first), labels_of(first)
         (again,) = logic.loadResults(a_segmented_job, show=False)
         assert logic.regions(again) is not before
-        assert logic.regions(again).status(1) == "radical taken"
+        assert logic.regions(again).status(1) == "radical"
         np.testing.assert_array_equal(labels_of(again), expected)
 
 
@@ -77,7 +85,7 @@ class TestReviewing:
         assert review.decision(3).author == "Ada"
         assert (logic.undoRegion(a_result), logic.undoRegion(a_result)) == (3, None)
         assert logic.redoRegion(a_result) == 3
-        np.testing.assert_array_equal(review.status(3), "radical taken")
+        np.testing.assert_array_equal(review.status(3), "radical")
 
     def test_edits(self, logic, a_result):
         assert logic.editRegion(a_result, 2).GetSegmentationNode() is a_result.segmentation

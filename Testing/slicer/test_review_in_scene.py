@@ -39,7 +39,7 @@ class TestWorklist:
 
     def test_follows_decisions(self, review):
         review.decide(2, Choice.CONSERVATIVE, "Ada")
-        assert column(review.worklist, "status")[:3] == ["to be reviewed", "conservative taken", "to be reviewed"]
+        assert column(review.worklist, "status")[:3] == ["to be reviewed", "conservative", "to be reviewed"]
         assert column(review.worklist, "author")[1] == "Ada"
         review.undo()
         assert column(review.worklist, "status")[1] == "to be reviewed"
@@ -52,7 +52,7 @@ class TestWorklist:
         for node in (review.worklist, a_result.segmentation.GetNodeReference(RECORD_REFERENCE)):
             context.scene.RemoveNode(node)
         review.decide(2, Choice.KEEP)
-        assert column(review.worklist, "status")[:2] == ["result kept", "result kept"]
+        assert column(review.worklist, "status")[:2] == ["kept", "kept"]
         assert RegionReview(context, a_result, None).review == review.review
 
 
@@ -98,7 +98,7 @@ class TestSavedScenes:
         assert review.review == decided.review and review.regions == decided.regions
         np.testing.assert_array_equal(labels_of(loaded), before)
         assert review.place(2).center_ras_mm == pytest.approx(places, abs=1e-3)
-        assert column(review.worklist, "status")[0] == "radical taken"
+        assert column(review.worklist, "status")[0] == "radical"
         assert [one.ml for one in review.brackets()] == pytest.approx([one.ml for one in brackets])
         # Down to the voxel, also of those decided before the scene was saved.
         for region in review.regions.regions:

@@ -91,6 +91,10 @@ class Application:
         slicer.util.selectModule("SegmentEditor")
         slicer.util.showStatusMessage(hint)
 
+    def clear_hint(self) -> None:
+        """Take the hint off the status bar, where what it says is done."""
+        slicer.util.showStatusMessage("")
+
     def slice_composite_nodes(self) -> list[Any]:
         """The vtkMRMLSliceCompositeNode of each slice view."""
         return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))

@@ -44,8 +44,16 @@ class ReviewPresenter:
         self._number = 0
         self._shown = ShownReview(logic, overlays, application)
         self.changed, self.decided = self._shown.changed, self._shown.decided
-        self.set_watched, self.sort, self.close = self._shown.set_watched, self._shown.sort, self._shown.close
+        self.sort, self.close = self._shown.sort, self._shown.close
+        self._is_watched = False
         self._shown.taken_up.connect(self._on_taken_up)
+        self._shown.read.connect(self._outline)
+
+    def set_watched(self, watched: bool) -> None:
+        """Say whether anybody sees it: a review is taken up, and a region is outlined, while somebody does."""
+        self._is_watched = watched
+        self._shown.set_watched(watched)
+        self._outline()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -193,6 +201,7 @@ class ReviewPresenter:
         review, author = self._required(), self._application.user_name()
         after = self._next_open(self.edited) if accept else 0
         outside = self._logic.finishEdit(review.loaded, accept, author)
+        self._application.clear_hint()
         self._note_call("finishEdit", accept=accept, author=author if accept else "")
         self._look_at(after)
         if outside:
@@ -242,6 +251,15 @@ class ReviewPresenter:
             self._logic.showRegion(self.review.loaded, number)
             self._number = number
         self.changed.send()
+
+    def _outline(self) -> None:
+        """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""
+        if self.review is None or self._shown.is_reading:
+            return
+        if self._is_watched and self._number:
+            self.review.outline.draw(self._number)
+        elif not self.edited:
+            self.review.outline.clear()
 
     def _on_taken_up(self) -> None:
         review = self.review

@@ -24,6 +24,7 @@ class ShownReview:
         changed: sent after each change.
         taken_up: sent when another review, or none, took the place of the one before.
         decided: sent when decisions of the review are others than before.
+        read: sent when the voxels of all regions are there.
         review: None if there is none.
         rows: the worklist in its order.
         order: in which the regions are listed.
@@ -37,7 +38,7 @@ class ShownReview:
             overlays: which result is shown; draws what is decided.
             application: as panel.application.Application.
         """
-        self.changed, self.taken_up, self.decided = Signal(), Signal(), Signal()
+        self.changed, self.taken_up, self.decided, self.read = Signal(), Signal(), Signal(), Signal()
         self.review: Optional[RegionReview] = None
         self.rows: list[RegionRow] = []
         self.order = RegionOrder()
@@ -117,6 +118,7 @@ class ShownReview:
         self._reading.stop()
         if self.review is not None:
             self.review.changed.disconnect(self._on_review)
+            self.review.outline.clear()
         self.review, self._problem = None, ""
 
     def _on_read(self, problem: str) -> None:
@@ -124,6 +126,8 @@ class ShownReview:
             self._let_go()
             self._problem = problem
             self.taken_up.send()
+        else:
+            self.read.send()
         self._update.request()
 
     def _on_review(self) -> None:

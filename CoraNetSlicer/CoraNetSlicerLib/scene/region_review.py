@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -18,6 +18,7 @@ from .context import SceneContext
 from .promotion import promote_case
 from .region_brackets import narrowed_volumes
 from .region_editing import RegionEditing
+from .region_outline import RegionOutline
 from .region_view import RegionPlace, region_place, show_in_cameras, show_in_slices
 from .region_worklist import progress_text, status_text, structure_text
 from .results import LoadedPrediction, segment_id
@@ -46,6 +47,7 @@ class RegionReview:
         regions: what is known of the regions.
         review: the decisions.
         warnings: what the user should know, in sentences.
+        outline: draws the region that is looked at.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class RegionReview:
         for _step in self._state.take_up_steps():
             pass
         self._history = ReviewHistory()
+        self.outline = RegionOutline(context, self._state)
         self.loaded, self.files = loaded, self._state.files
         self.changed, self.warnings = self._state.changed, self._state.warnings
 
@@ -153,13 +156,10 @@ class RegionReview:
         self._note(number, Decision(chosen, author, time.time()) if chosen else None, before)
 
     def undo(self) -> Optional[int]:
-        """Take the last step back: exactly the voxels of its region, and its decision.
+        """Take the last step back: exactly the voxels of its region, and its decision. Raises as `decide`.
 
         Returns:
             The number of the region; None if there is nothing to take back.
-
-        Raises:
-            DataError, StorageError: as of `decide`.
         """
         return self._step(back=True)
 
@@ -250,7 +250,7 @@ class RegionReview:
         return region_place(self.regions.region(number), self.loaded.volume)
 
     def show(self, number: int, slice_nodes: Iterable[Any] = (), camera_nodes: Iterable[Any] = ()) -> RegionPlace:
-        """Bring a region into view; returns where it is.
+        """Bring a region into view and, unless the regions are being read in steps, outline it; returns where it is.
 
         Args:
             number: of the region.
@@ -260,11 +260,13 @@ class RegionReview:
         place = self.place(number)
         show_in_slices(place, slice_nodes)
         show_in_cameras(place, camera_nodes)
+        if not self._state.is_being_read:
+            self.outline.draw(number)
         return place
 
     # -- how it is done ----------------------------------------------------------------------------------------------
 
-    def read_steps(self) -> Iterator[None]:
+    def read_steps(self) -> Generator[None, None, None]:
         """Read the voxels of the regions in steps of milliseconds; else they are read, at once, when asked for."""
         return self._state.read_steps()
 

@@ -25,9 +25,9 @@ def status_text(choice: Optional[Choice]) -> str:
     """What has become of a region, in words."""
     words = {
         None: _("to be reviewed"),
-        Choice.CONSERVATIVE: _("conservative taken"),
-        Choice.RADICAL: _("radical taken"),
-        Choice.KEEP: _("result kept"),
+        Choice.CONSERVATIVE: _("conservative"),
+        Choice.RADICAL: _("radical"),
+        Choice.KEEP: _("kept"),
         Choice.EDITED: _("edited"),
     }
     return words[choice]

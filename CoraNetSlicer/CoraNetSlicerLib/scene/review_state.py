@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -31,6 +31,7 @@ class ReviewState:
         files: of the case; None where they are not.
         layers: the segments of the result.
         warnings: what the user should know, in sentences.
+        is_being_read: whether the voxels of the regions are being read in steps.
     """
 
     def __init__(self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles]) -> None:
@@ -49,6 +50,7 @@ class ReviewState:
         self.files = files if files is not None and files.folder.is_dir() else None
         self.layers = SegmentLayers(loaded.segmentation, loaded.volume)
         self.warnings: tuple[str, ...] = ()
+        self.is_being_read = False
         self._record = ReviewRecord(context, loaded)
         self._to_do: Optional[Review] = None
         kept = kept_in_scene(self._record, self.files)
@@ -93,7 +95,7 @@ class ReviewState:
         self._read()
         return self._kept.voxels[number]
 
-    def read_steps(self) -> Iterator[None]:
+    def read_steps(self) -> Generator[None, None, None]:
         """Read the voxels of the regions, if they are not there yet, in steps of milliseconds.
 
         Raises:
@@ -106,7 +108,11 @@ class ReviewState:
                 f"the voxels of the regions of '{self.loaded.segmentation.GetName()}' are not in the scene, and its "
                 "files are not where they were; load the result anew from its job."
             )
-        read = yield from read_region_voxels(self.loaded, self.files, self.regions)
+        self.is_being_read = True
+        try:
+            read = yield from read_region_voxels(self.loaded, self.files, self.regions)
+        finally:
+            self.is_being_read = False
         self._kept = replace(self._kept, voxels=read.voxels, volumes=read.volumes)
         if self._record.is_current:
             self._record.write(self._kept)

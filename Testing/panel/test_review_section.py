@@ -392,9 +392,7 @@ class TestEditing:
 
 def outlines(context) -> list[str]:
     """Names of the nodes that outline a region."""
-    return [
-        node.GetName() for node in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if node.GetHideFromEditors()
-    ]
+    return [node.GetName() for node in nodes_of_class(context.scene, "vtkMRMLModelNode")]
 
 
 class TestOutline:

@@ -1,4 +1,4 @@
-"""In the running application: the panel opens, says what is wrong, goes the whole way by clicks, and reloads.
+"""In the running application: the panel says what is wrong, goes the whole way by clicks, to a review, and reloads.
 
 Run by ctest, or by hand with `Slicer --testing --python-script CoraNetSlicerPanelTest.py`. CORANET_TEST_PYTHON names a
 Python with PyTorch and MONAI for the whole way; without it, the application's own must have them.
@@ -37,6 +37,12 @@ def wait_until(condition, seconds=LONGEST_S) -> None:
             raise TimeoutError(f"waited {seconds} s in vain")
         slicer.app.processEvents()
         time.sleep(0.02)
+
+
+def outlines():
+    """The nodes that outline a region; hidden, as no other segmentation is."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    return [node for node in nodes if node.GetHideFromEditors()]
 
 
 class CoraNetSlicerPanelTest(unittest.TestCase):
@@ -112,6 +118,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.assertEqual(self.panel.training.handle.status.value, "finished", self.panel.training.handle.logTail())
         self.click(self.ui.showCurvesButton)
         self.segment()
+        self.review()
         self.find_it_again_under_jobs()
 
     def make_the_environment_ready(self):
@@ -134,6 +141,34 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.click(self.ui.reviewLookButton)
         self.assertEqual(self.ui.overlaysErrorLabel.text, "")
         self.assertEqual(self.ui.volumesTable.rowCount, 2)
+
+    def review(self):
+        review = self.panel.review
+        self.ui.reviewSection.collapsed = False
+        wait_until(lambda: review.rows and not review.reason_not_decidable, 60)
+        self.assertIn("Region", self.ui.regionQuestionLabel.text)
+        self.click(self.ui.nextRegionButton)
+        number = review.number
+        self.assertEqual([node.GetName() for node in outlines()], [f"Phantom 04 Region {number}"])
+        self.click(self.ui.radicalRegionButton)
+        wait_until(lambda: "1 of" in self.ui.reviewProgressLabel.text, 30)
+        self.click(self.ui.undoRegionButton)
+        wait_until(lambda: "0 of" in self.ui.reviewProgressLabel.text, 30)
+        self.click(self.ui.redoRegionButton)
+        self.edit_a_region()
+        wait_until(self.ui.improveButton.isEnabled, 30)
+        self.assertIn("2 reviewed regions of 1 case", self.ui.improveButton.text)
+
+    def edit_a_region(self):
+        number = self.panel.review.number
+        self.click(self.ui.editRegionButton)
+        wait_until(lambda: slicer.util.moduleSelector().selectedModule == "SegmentEditor", 30)
+        editor = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+        self.assertEqual(editor.GetMaskSegmentID(), "coranet-region")
+        self.assertEqual([node.GetName() for node in outlines()], [f"Phantom 04 Region {number}"])
+        slicer.util.selectModule("CoraNetSlicer")
+        self.click(self.ui.doneEditingButton)
+        wait_until(lambda: self.panel.review.rows[number - 1].status == "edited", 30)
 
     def find_it_again_under_jobs(self):
         self.ui.jobsSection.collapsed = False

@@ -392,7 +392,9 @@ class TestEditing:
 
 def outlines(context) -> list[str]:
     """Names of the nodes that outline a region."""
-    return [node.GetName() for node in nodes_of_class(context.scene, "vtkMRMLModelNode")]
+    return [
+        node.GetName() for node in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if node.GetHideFromEditors()
+    ]
 
 
 class TestOutline:

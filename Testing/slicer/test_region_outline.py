@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from scene_builders import labels_of
-from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkCommonDataModel import vtkPlane
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
-from vtkmodules.vtkCommonTransforms import vtkTransform
-from vtkmodules.vtkFiltersCore import vtkCutter, vtkMassProperties, vtkTriangleFilter
-from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
-from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
 
 from coranet.errors import DataError
+from CoraNetSlicerLib.scene.case_nodes import segmentations
 from CoraNetSlicerLib.scene.overlays import make_surfaces
-from CoraNetSlicerLib.scene.region_outline import voxel_surface
 from CoraNetSlicerLib.scene.results_in_scene import results_in_scene
-from CoraNetSlicerLib.scene.segment_layers import MaskedBox
+from CoraNetSlicerLib.scene.segment_layers import SegmentLayers
+from CoraNetSlicerLib.scene.segment_surfaces import has_surface
 
 
 @pytest.fixture
@@ -27,60 +21,12 @@ def region_map(its_files):
 
 
 def voxels(review) -> np.ndarray:
-    """What the outline encloses, on the grid of the volume."""
-    volume, surface = review.loaded.volume, review.outline.node.GetPolyData()
-    matrix = vtkMatrix4x4()
-    volume.GetRASToIJKMatrix(matrix)
-    to_ijk = vtkTransform()
-    to_ijk.SetMatrix(matrix)
-    moved = vtkTransformPolyDataFilter()
-    moved.SetTransform(to_ijk)
-    moved.SetInputData(surface)
-    stencil = vtkPolyDataToImageStencil()
-    stencil.SetInputConnection(moved.GetOutputPort())
-    stencil.SetOutputWholeExtent(volume.GetImageData().GetExtent())
-    image = vtkImageStencilToImage()
-    image.SetInputConnection(stencil.GetOutputPort())
-    image.SetInsideValue(1)
-    image.Update()
-    size = image.GetOutput().GetDimensions()
-    return vtk_to_numpy(image.GetOutput().GetPointData().GetScalars()).reshape(size[::-1]) > 0
+    """Where the outline is, on the grid of the volume."""
+    return SegmentLayers(review.outline.node, review.loaded.volume).paint({"region": 1}, np.uint8)
 
 
 def count(context) -> int:
-    return context.scene.GetNumberOfNodesByClass("vtkMRMLModelNode")
-
-
-def box_of(mask) -> MaskedBox:
-    return MaskedBox((0, 0, 0), np.asarray(mask, bool))
-
-
-def test_a_voxel_has_six_faces_of_its_size_and_two_share_none_inside(context):
-    volume = context.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-    volume.SetSpacing(2.0, 3.0, 5.0)
-    volume.SetOrigin(10.0, 20.0, 30.0)
-    for mask, faces, area, bounds in (
-        ([[[True]]], 6, 2 * (6 + 10 + 15), (9, 11, 18.5, 21.5, 27.5, 32.5)),
-        ([[[True, True]]], 10, 2 * (12 + 20 + 15), (9, 13, 18.5, 21.5, 27.5, 32.5)),
-    ):
-        surface = voxel_surface(box_of(mask), volume)
-        assert surface.GetNumberOfPolys() == faces and surface.GetBounds() == pytest.approx(bounds)
-        measure = vtkMassProperties()
-        triangles = vtkTriangleFilter()
-        triangles.SetInputData(surface)
-        measure.SetInputConnection(triangles.GetOutputPort())
-        assert measure.GetSurfaceArea() == pytest.approx(area)
-
-
-def test_a_slice_cuts_it_along_the_edges_of_its_voxels(context):
-    volume = context.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-    plane, cutter = vtkPlane(), vtkCutter()
-    plane.SetNormal(0.0, 0.0, 1.0)
-    cutter.SetCutFunction(plane)
-    cutter.SetInputData(voxel_surface(box_of([[[True, False], [True, True]]]), volume))
-    cutter.Update()
-    found = vtk_to_numpy(cutter.GetOutput().GetPoints().GetData())
-    assert set(np.abs(np.unique(found[:, :2])).tolist()) <= {0.5, 1.5} and cutter.GetOutput().GetNumberOfLines() >= 8
+    return context.scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
 
 
 def test_it_has_the_voxels_of_the_region(review, region_map):
@@ -105,10 +51,10 @@ def test_it_is_a_line_that_is_neither_offered_nor_saved_nor_a_result(context, re
     results = len(results_in_scene(context.scene))
     review.show(1)
     node, display = review.outline.node, review.outline.node.GetDisplayNode()
-    assert display.GetVisibility2D()
+    assert not display.GetVisibility2DFill() and display.GetVisibility2DOutline()
     assert display.GetSliceIntersectionThickness() == 3
     assert node.GetHideFromEditors() and not node.GetSaveWithScene() and not display.GetSaveWithScene()
-    assert len(results_in_scene(context.scene)) == results
+    assert node not in segmentations(context.scene) and len(results_in_scene(context.scene)) == results
     assert not context.subject_hierarchy.GetItemByDataNode(node)
 
 
@@ -118,12 +64,17 @@ def test_it_changes_no_voxel_of_the_result(review, a_result):
     np.testing.assert_array_equal(labels_of(a_result), before)
 
 
-def test_it_is_in_3d_where_the_result_is(review, a_result):
+def test_it_has_a_surface_where_the_result_has_one(review, a_result):
     review.show(1)
-    assert not review.outline.node.GetDisplayNode().GetVisibility3D()
+    assert not has_surface(review.outline.node, "region")
     make_surfaces(a_result.segmentation, a_result.overlays)
     review.show(1)
-    assert review.outline.node.GetDisplayNode().GetVisibility3D()
+    assert has_surface(review.outline.node, "region")
+    low, high = np.reshape(review.place(1).corners_ras_mm, (8, 3)).min(0), review.place(1).corners_ras_mm.max(0)
+    bounds = np.zeros(6)
+    review.outline.node.GetRASBounds(bounds)
+    spacing = max(a_result.volume.GetSpacing())
+    assert (bounds[::2] >= low - spacing).all() and (bounds[1::2] <= high + spacing).all()
 
 
 def test_it_lies_under_the_transform_of_the_result(context, review, a_result):

@@ -155,6 +155,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.click(self.ui.undoRegionButton)
         wait_until(lambda: "0 of" in self.ui.reviewProgressLabel.text, 30)
         self.click(self.ui.redoRegionButton)
+        self.click(self.ui.nextRegionButton)
         self.edit_a_region()
         wait_until(self.ui.improveButton.isEnabled, 30)
         self.assertIn("2 reviewed regions of 1 case", self.ui.improveButton.text)

@@ -23,7 +23,7 @@ from .jobs.improvement import (
 )
 from .scene.export import LabeledNodes, TrainingNodes, export_training_job
 from .scene.region_review import RegionReview, opening_steps
-from .scene.region_view import RegionPlace
+from .scene.region_view import RegionPlace, show_volume_somewhere
 from .scene.results import (
     PREDICTION_ATTRIBUTE,
     LoadedPrediction,
@@ -133,10 +133,14 @@ class ReviewConsole:
         return self.regions(case).end_edit(accept, author)
 
     def showRegion(self, case: AnyCase, number: int) -> RegionPlace:
-        """Bring a region into the middle of all slice and 3D views, with a line around it; returns where it is."""
-        scene = self.context.scene
+        """Bring a region into the middle of all slice and 3D views, with a line around it; returns where it is.
+
+        A volume that is shown in no slice view takes the place of what is shown there.
+        """
+        scene, review = self.context.scene, self.regions(case)
+        show_volume_somewhere(review.loaded.volume, nodes_of_class(scene, "vtkMRMLSliceCompositeNode"))
         slices, cameras = (nodes_of_class(scene, one) for one in ("vtkMRMLSliceNode", "vtkMRMLCameraNode"))
-        return self.regions(case).show(number, slices, cameras)
+        return review.show(number, slices, cameras)
 
     def hideRegion(self, case: AnyCase) -> None:
         """Draw no line around a region of a case any more."""

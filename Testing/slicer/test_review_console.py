@@ -40,6 +40,15 @@ def a_training(awkward_path):
 
 
 class TestLooking:
+    def test_a_volume_that_no_view_shows_comes_into_view_and_others_stay(self, logic, context, a_result, a_volume_node):
+        red, green = (context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode") for _ in range(2))
+        red.SetBackgroundVolumeID(a_volume_node.GetID())
+        logic.showRegion(a_result, 1)
+        assert red.GetBackgroundVolumeID() == green.GetBackgroundVolumeID() == a_result.volume.GetID()
+        red.SetBackgroundVolumeID(a_volume_node.GetID())
+        logic.showRegion(a_result, 2)
+        assert red.GetBackgroundVolumeID() == a_volume_node.GetID()
+
     def test_a_region_is_outlined_until_it_is_hidden(self, logic, a_result):
         logic.showRegion(a_result, 2)
         assert logic.regions(a_result).outline.node.GetName().endswith("Region 2")

@@ -55,6 +55,20 @@ def region_place(region: Region, volume_node: Any) -> RegionPlace:
     return RegionPlace(world(region.center_ijk), np.array(corners))
 
 
+def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> None:
+    """Put a volume into the background of slice views, unless one of them shows it already.
+
+    Args:
+        volume_node: the volume.
+        composite_nodes: vtkMRMLSliceCompositeNode of each view.
+    """
+    views = list(composite_nodes)
+    shown = {one for view in views for one in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID())}
+    if volume_node.GetID() not in shown:
+        for view in views:
+            view.SetBackgroundVolumeID(volume_node.GetID())
+
+
 def show_in_slices(place: RegionPlace, slice_nodes: Iterable[Any]) -> None:
     """Bring a region into the middle of slice views, and its box into their field of view with some room around it.
 

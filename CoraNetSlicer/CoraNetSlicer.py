@@ -70,7 +70,7 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = None
         self.closing = None
         self.ui = None
-        self._form = None
+        self._form = self._height = None
         ScriptedLoadableModuleWidget.__init__(self, parent)  # without a parent, it calls setup
 
     def setup(self):
@@ -78,11 +78,13 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         from CoraNetSlicerLib.panel.application import Application
         from CoraNetSlicerLib.panel.closing import Closing
+        from CoraNetSlicerLib.panel.form_height import FormHeight
         from CoraNetSlicerLib.panel.panel import Panel
 
         self._form = slicer.util.loadUI(str(resource_path("UI/CoraNetSlicer.ui")))
         self._form.setMRMLScene(slicer.mrmlScene)
         self.layout.addWidget(self._form)
+        self._height = FormHeight(self._form)
         application = Application()
         self.ui = slicer.util.childWidgetVariables(self._form)
         self.logic = CoraNetSlicerLogic()
@@ -117,8 +119,9 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.logic is not None:
             self.logic.close()
         if self._form is not None:
+            self._height.end()
             self._form.setMRMLScene(None)
-        self.closing = self.panel = self.logic = self.ui = self._form = None
+        self.closing = self.panel = self.logic = self.ui = self._form = self._height = None
 
     def onReload(self):
         """Reload, with this file, everything it is made of."""

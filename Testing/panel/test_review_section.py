@@ -117,14 +117,14 @@ class TestWhatIsShown:
         effects = [float(row[EFFECT]) for row in rows]
         assert effects == sorted(effects, reverse=True)
         assert {row[STRUCTURE] for row in rows} >= {"Pancreas", "Tumor"}
-        assert set(statuses(ui)) == {"to be reviewed"} and selected(ui) == [0] and green(ui) == []
+        assert set(statuses(ui)) == {"open"} and selected(ui) == [0] and green(ui) == []
         assert ui.reviewTitleLabel.text == f"{CASE_ID} (segment 1)"
         assert ui.reviewProgressLabel.text == f"0 of {len(rows)} reviewed, 0 % of the uncertain volume cleared"
 
     def test_what_each_choice_would_do_is_said(self, loaded, presenter, ui):
         lines = ui.regionQuestionLabel.text.split("\n")
         region = presenter.review.regions.region(1)
-        assert lines[0].startswith("Region 1: ") and lines[0].endswith("to be reviewed.")
+        assert lines[0].startswith("Region 1: ") and lines[0].endswith("open.")
         value, ml = next(iter(region.changes_ml["radical"].items()))
         name = next(one.name for one in loaded.labels if one.value == value)
         assert lines[2].startswith(f"Radical (2): {'+' if ml > 0 else '-'}{abs(ml):.2f}"[:16]) and name in lines[2]
@@ -153,7 +153,7 @@ class TestWhatIsShown:
     def test_another_result_has_its_own_list(self, loaded, load, overlays, ui, process_events, window):
         window.press("1")
         load("segment 2")
-        assert set(statuses(ui)) == {"to be reviewed"}
+        assert set(statuses(ui)) == {"open"}
         overlays.choose(str(loaded.segmentation.GetID()))
         process_events(until=lambda: "conservative" in statuses(ui))
 
@@ -200,7 +200,7 @@ class TestDecidingWithKeys:
         came = window.press("123")
         process_events()
         assert came == [], "nobody else gets these keys"
-        assert statuses(ui)[:4] == ["conservative", "radical", "kept", "to be reviewed"]
+        assert statuses(ui)[:4] == ["conservative", "radical", "kept", "open"]
         assert green(ui) == [0, 1, 2] and selected(ui) == [3]
         assert ui.reviewProgressLabel.text.startswith("3 of ")
         numbers = presenter.review.regions.regions
@@ -224,13 +224,13 @@ class TestDecidingWithKeys:
         window.press("22")
         window.press("u")
         process_events()
-        assert statuses(ui)[:3] == ["radical", "to be reviewed", "to be reviewed"] and selected(ui) == [1]
+        assert statuses(ui)[:3] == ["radical", "open", "open"] and selected(ui) == [1]
         click(ui.redoRegionButton)
         process_events()
         assert statuses(ui)[:2] == ["radical", "radical"]
         window.press("uu")
         process_events()
-        assert set(statuses(ui)) == {"to be reviewed"}
+        assert set(statuses(ui)) == {"open"}
         np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
         assert greyed(ui.undoRegionButton) == "No decision was made yet that could be taken back."
 
@@ -299,7 +299,7 @@ class TestWhoseKeys:
         window.press("1eunp23", on=field)
         process_events()
         assert field.text == "1eunp23"
-        assert set(statuses(ui)) == {"to be reviewed"}
+        assert set(statuses(ui)) == {"open"}
 
     def test_they_are_digits_in_a_spin_box(self, loaded, ui, window, process_events):
         opacity = ui.overlaysTable.cellWidget(0, 3)
@@ -309,7 +309,7 @@ class TestWhoseKeys:
         assert unwrap(opacity).text().startswith("31")
         window.press("2n", on=ui.cautionSlider.findChildren("QDoubleSpinBox")[0])
         process_events()
-        assert set(statuses(ui)) == {"to be reviewed"}
+        assert set(statuses(ui)) == {"open"}
 
     def test_a_text_that_cannot_be_typed_into_is_no_field(self, loaded, ui, window, process_events):
         ui.callsSection.collapsed = False
@@ -320,7 +320,7 @@ class TestWhoseKeys:
     def test_out_of_sight_the_views_have_their_keys_back(self, loaded, presenter, ui, window, process_events):
         presenter.section.set_active(False)
         assert window.press("123eunp") == list("123eunp")
-        assert set(statuses(ui)) == {"to be reviewed"}
+        assert set(statuses(ui)) == {"open"}
         presenter.section.set_active(True)
         assert window.press("1") == []
         process_events()
@@ -370,7 +370,7 @@ class TestEditing:
             assert greyed(getattr(ui, name)) == "Region 1 is being edited; keep or discard the edit first."
         window.press("1")
         assert ui.reviewErrorLabel.text == "Region 1 is being edited; keep or discard the edit first."
-        assert set(statuses(ui)) == {"to be reviewed"}
+        assert set(statuses(ui)) == {"open"}
 
     def test_what_was_painted_is_kept(self, loaded, presenter, application, ui, window, process_events):
         window.press("e")
@@ -386,7 +386,7 @@ class TestEditing:
         process_events()
         click(ui.discardEditButton)
         process_events()
-        assert statuses(ui)[0] == "to be reviewed" and selected(ui) == [0]
+        assert statuses(ui)[0] == "open" and selected(ui) == [0]
         assert greyed(ui.undoRegionButton)
 
 

@@ -63,7 +63,7 @@ class TestDeciding:
     def test_a_decision_can_be_taken_back(self, review, a_result):
         review.decide(1, Choice.RADICAL)
         review.decide(1, None)
-        assert review.decision(1) is None and review.status(1) == "to be reviewed"
+        assert review.decision(1) is None and review.status(1) == "open"
         np.testing.assert_array_equal(labels_of(a_result), HEADS["segmentation"])
 
     def test_an_unknown_choice_or_region_is_refused(self, review):

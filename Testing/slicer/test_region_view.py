@@ -8,7 +8,13 @@ import SimpleITK as sitk
 import slicer
 from scene_builders import vtk_matrix
 
-from CoraNetSlicerLib.scene.region_view import SMALLEST_DISTANCE_MM, SMALLEST_FIELD_MM, region_place, show_in_slices
+from CoraNetSlicerLib.scene.region_view import (
+    SMALLEST_DISTANCE_MM,
+    SMALLEST_FIELD_MM,
+    region_place,
+    show_in_slices,
+    show_result_in_cameras,
+)
 
 
 @pytest.fixture
@@ -121,3 +127,26 @@ class TestCameras:
         show_in_cameras(review.place(2), [camera], fit=False)
         away = np.array(camera.GetPosition()) - review.place(2).center_ras_mm
         assert away == pytest.approx((0, 300, 400))
+
+
+class TestResult:
+    def test_a_camera_that_looks_elsewhere_turns_to_it_and_one_that_looks_into_it_stays(self, context, a_result):
+        bounds = np.zeros(6)
+        a_result.segmentation.GetRASBounds(bounds)
+        center = (bounds[::2] + bounds[1::2]) / 2
+        elsewhere, there = (context.scene.AddNewNodeByClass("vtkMRMLCameraNode") for _ in range(2))
+        elsewhere.SetFocalPoint(*(center + 500.0))
+        there.SetFocalPoint(*(center + 1.0))
+        there.SetPosition(*(center + 300.0))
+        show_result_in_cameras(a_result, [elsewhere, there])
+        assert elsewhere.GetFocalPoint() == pytest.approx(center)
+        assert there.GetFocalPoint() == pytest.approx(center + 1.0) and there.GetPosition() == pytest.approx(
+            center + 300
+        )
+
+    def test_nothing_is_no_place_to_look_at(self, context, a_result):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        before = camera.GetFocalPoint(), camera.GetPosition()
+        a_result.segmentation.GetSegmentation().RemoveAllSegments()
+        show_result_in_cameras(a_result, [camera])
+        assert (camera.GetFocalPoint(), camera.GetPosition()) == before

@@ -35,14 +35,14 @@ class TestWorklist:
         assert column(table, "structure") == [review.structure(one.number) for one in regions]
         volumes = [float(text) for text in column(table, "mL")]
         assert volumes == pytest.approx([one.volume_ml for one in regions], abs=1e-4)
-        assert set(column(table, "status")) == {"to be reviewed"} and set(column(table, "author")) == {""}
+        assert set(column(table, "status")) == {"open"} and set(column(table, "author")) == {""}
 
     def test_follows_decisions(self, review):
         review.decide(2, Choice.CONSERVATIVE, "Ada")
-        assert column(review.worklist, "status")[:3] == ["to be reviewed", "conservative", "to be reviewed"]
+        assert column(review.worklist, "status")[:3] == ["open", "conservative", "open"]
         assert column(review.worklist, "author")[1] == "Ada"
         review.undo()
-        assert column(review.worklist, "status")[1] == "to be reviewed"
+        assert column(review.worklist, "status")[1] == "open"
 
     def test_belongs_to_the_result(self, review, a_result):
         assert a_result.segmentation.GetNodeReference(WORKLIST_REFERENCE) is review.worklist

@@ -46,14 +46,14 @@ def test_a_row_tells_what_became_of_the_region(review):
     rows = region_rows(review)
     assert [row.number for row in rows] == [region.number for region in review.regions.regions]
     assert [row.is_decided for row in rows[:3]] == [False, True, False]
-    assert (rows[0].status, rows[1].status) == ("to be reviewed", "radical")
+    assert (rows[0].status, rows[1].status) == ("open", "radical")
     assert "Decided by Ada." in rows[1].tool_tip and "Decided by" not in rows[0].tool_tip
     assert rows[1].ml == review.regions.region(2).volume_ml
 
 
 def test_the_question_has_three_lines(review):
     lines = question_text(review, 1).split("\n")
-    assert lines[0].startswith("Region 1: ") and lines[0].endswith("to be reviewed.")
+    assert lines[0].startswith("Region 1: ") and lines[0].endswith("open.")
     assert lines[1].startswith("Conservative (1): ") and lines[2].startswith("Radical (2): ")
 
 

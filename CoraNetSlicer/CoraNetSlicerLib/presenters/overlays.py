@@ -17,7 +17,8 @@ from ..scene.context import SceneContext
 from ..scene.observation import Observation
 from ..scene.overlays import LOOKS, apply_look, set_class_color, set_result_visible
 from ..scene.region_review import RegionReview
-from ..scene.results import LoadedPrediction, segment_id
+from ..scene.region_view import show_result_in_cameras
+from ..scene.results import LoadedPrediction, nodes_of_class, segment_id
 from ..scene.results_in_scene import result_text, results_in_scene
 from ..translation import _
 from .caution_dial import CautionDial
@@ -195,6 +196,7 @@ class OverlaysPresenter:
         apply_look(self.current, LOOKS[name])
         if name == "3D":
             self._surfaces.make(self.current, LOOKS[name].in_3d)
+            show_result_in_cameras(self.current, nodes_of_class(self._context.scene, "vtkMRMLCameraNode"))
         self._paint.request()
 
     # -- how large it is ---------------------------------------------------------------------------------------------

@@ -73,14 +73,17 @@ def short_ml(ml: float) -> str:
 
 def _row(review: RegionReview, region: Region) -> RegionRow:
     decision = review.decision(region.number)
-    tool_tip = _("Uncertainty {mean:.2f} on average, {peak:.2f} at most; {share:.0f} % of the surface.").format(
+    structure = review.structure(region.number)
+    figures = _("Uncertainty {mean:.2f} on average, {peak:.2f} at most; {share:.0f} % of the surface.").format(
         mean=region.mean_uncertainty, peak=region.peak_uncertainty, share=100 * region.surface_share
     )
+    # The name, too: in a narrow panel it is cut short.
+    tool_tip = f"{structure}\n{figures}"
     if decision is not None and decision.author:
         tool_tip += "\n" + _("Decided by {author}.").format(author=decision.author)
     return RegionRow(
         number=region.number,
-        structure=review.structure(region.number),
+        structure=structure,
         ml=region.volume_ml,
         effect_ml=region.expected_effect_ml,
         status=review.status(region.number),

@@ -127,8 +127,17 @@ class TeachBackPresenter:
 
     @property
     def status(self) -> str:
-        """What is being written; "" if nothing is."""
-        return self._writing.latest or (_("Writing the reviewed cases ...") if self._writing.is_busy else "")
+        """What is being written, or how the training that was started here stands; "" if there is neither."""
+        if self._writing.is_busy:
+            return self._writing.latest or _("Writing the reviewed cases ...")
+        handle = self._training.handle
+        if handle is None or self._improved is None or handle.folder != self._improved.folder:
+            return ""
+        return (
+            _("The model is being improved; more is said under Train. {status}").format(status=self._training.status)
+            if self._training.is_active
+            else ""
+        )
 
     @property
     def reason_not_startable(self) -> str:

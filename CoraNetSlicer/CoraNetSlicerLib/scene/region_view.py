@@ -13,6 +13,8 @@ from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
 
 from coranet.job import Region
 
+from .results import LoadedPrediction
+
 # A region takes this share of a view at most, so that one sees what is around it.
 _SHARE_OF_VIEW = 1 / 3
 # Less would show a few voxels and no anatomy.
@@ -96,20 +98,42 @@ def show_in_slices(place: RegionPlace, slice_nodes: Iterable[Any]) -> None:
         node.EndModify(was_modifying)
 
 
-def show_in_cameras(place: RegionPlace, camera_nodes: Iterable[Any], fit: bool = True) -> None:
+def show_result_in_cameras(loaded: LoadedPrediction, camera_nodes: Iterable[Any]) -> None:
+    """Turn cameras to a result, and go to where it fills them, unless they look into the middle of it already.
+
+    Args:
+        loaded: the result; nothing is done if it is empty.
+        camera_nodes: vtkMRMLCameraNode of each view.
+    """
+    bounds = np.zeros(6)
+    loaded.segmentation.GetRASBounds(bounds)
+    low, high = bounds[::2], bounds[1::2]
+    if (low > high).any():
+        return
+    corners = np.array([[x, y, z] for x in bounds[:2] for y in bounds[2:4] for z in bounds[4:]])
+    elsewhere = [
+        one for one in camera_nodes if not ((low <= one.GetFocalPoint()) & (one.GetFocalPoint() <= high)).all()
+    ]
+    show_in_cameras(RegionPlace(tuple(((low + high) / 2).tolist()), corners), elsewhere, share_of_view=1.0)
+
+
+def show_in_cameras(
+    place: RegionPlace, camera_nodes: Iterable[Any], fit: bool = True, share_of_view: float = _SHARE_OF_VIEW
+) -> None:
     """Turn cameras to a region without changing from where they look.
 
     Args:
         place: of the region.
         camera_nodes: vtkMRMLCameraNode of each view.
         fit: also go to a distance at which the region is seen well; else the distance stays.
+        share_of_view: how much of a view the region then takes.
     """
     size = float(np.linalg.norm(np.ptp(place.corners_ras_mm, axis=0)))
     for node in camera_nodes:
         position, focus = np.array(node.GetPosition()), np.array(node.GetFocalPoint())
         away, distance = position - focus, float(np.linalg.norm(position - focus))
         away = away / distance if distance else np.array([0.0, 1.0, 0.0])
-        scale = max(size / _SHARE_OF_VIEW, SMALLEST_FIELD_MM)
+        scale = max(size / share_of_view, SMALLEST_FIELD_MM)
         if fit:
             seen = scale / 2 / math.tan(math.radians(node.GetViewAngle()) / 2)
             distance = max(seen, SMALLEST_DISTANCE_MM)

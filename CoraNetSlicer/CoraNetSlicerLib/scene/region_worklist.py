@@ -24,7 +24,7 @@ def structure_text(region: Region, labels: Sequence[Label]) -> str:
 def status_text(choice: Optional[Choice]) -> str:
     """What has become of a region, in words."""
     words = {
-        None: _("to be reviewed"),
+        None: _("open"),
         Choice.CONSERVATIVE: _("conservative"),
         Choice.RADICAL: _("radical"),
         Choice.KEEP: _("kept"),

@@ -77,8 +77,8 @@ def test_without_a_result_everything_is_grey_and_says_why(presenter, ui):
         "Result",
         "Conservative",
         "Radical",
-        "Uncertain region",
-        "Uncertainty map",
+        "Uncertain",
+        "Uncertainty",
     ]
     assert not ui.volumesTable.isVisible() and not ui.overlaysErrorLabel.isVisible()
 

@@ -127,6 +127,7 @@ def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel,
     assert greyed(ui.improveButton) == "The reviewed cases are being written."
     assert ui.teachBackStatusLabel.text == "Writing the reviewed cases ..."
     process_events(until=lambda: panel.training.handle is not None)
+    assert ui.teachBackStatusLabel.text.startswith("The model is being improved; more is said under Train.")
     job = panel.training.handle.job
     name = loaded.segmentation.GetName()
     assert panel.calls.text.splitlines()[-2:] == [

@@ -119,6 +119,6 @@ def _texts() -> dict[str, tuple[str, str]]:
         RESULT: (_("Result"), _("What the model found.")),
         CONSERVATIVE: (_("Conservative"), _("What surely belongs to the structure: the lower end of the bracket.")),
         RADICAL: (_("Radical"), _("What may belong to the structure: the upper end of the bracket.")),
-        UNCERTAIN: (_("Uncertain region"), _("Where the model doubts itself; how wide, the caution below says.")),
-        UNCERTAINTY: (_("Uncertainty map"), _("How much the model doubts each voxel, from 0 to 1.")),
+        UNCERTAIN: (_("Uncertain"), _("Where the model doubts itself; how wide, the caution below says.")),
+        UNCERTAINTY: (_("Uncertainty"), _("How much the model doubts each voxel, from 0 to 1.")),
     }

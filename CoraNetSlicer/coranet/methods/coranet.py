@@ -34,8 +34,8 @@ class CoraNetMethod(Method):
         supervised = supervised_loss(on_labeled, labeled, config.misclassification_cost)
         known = unlabeled.known
         taught = corrected_labels(pseudo_labels, unlabeled)
-        labelled = None if config.certain_mask == "none" else is_certain
-        mask = with_known_voxels(labelled, known, config.reviewed_weight)
+        teaches = None if config.certain_mask == "none" else is_certain
+        mask = with_known_voxels(teaches, known, config.reviewed_weight)
         certain = heads_loss(on_unlabeled, taught, config.misclassification_cost, mask)
         uncertain = teacher_loss(on_unlabeled, averaged, among_unknown(~is_certain, known))
         weighted = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain

@@ -85,6 +85,7 @@ def test_bad_input_of_a_training_is_told_in_one_sentence(scans, capsys, spoil, w
         assert not Job.open(job).model_folder.exists()
 
 
+@pytest.mark.slow
 def test_a_process_says_no_more_than_the_sentence(scans):
     fill_an_image_with_garbage(scans)
     answer = run_engine("train", scans / "dataset.json", "--output", scans.parent / "job", *settings())

@@ -119,6 +119,7 @@ def test_help_works_where_torch_does_not(a_broken_torch):
     assert all(command in answer.stdout for command in ("train", "segment", "evaluate", "run", "doctor", "phantom"))
 
 
+@pytest.mark.slow
 def test_the_doctor_of_this_machine(tmp_path):
     answer = run_engine("doctor")
     assert answer.returncode == 0
@@ -262,6 +263,7 @@ def test_an_apple_gpu_without_3d_convolutions_is_not_used(monkeypatch):
     assert "device.convolution" in codes_of(examine())
 
 
+@pytest.mark.slow
 def test_packages_of_our_own_come_before_those_of_the_interpreter(tmp_path):
     (tmp_path / "monai.py").write_text("raise ImportError('ours')\n", encoding="utf-8")
     content = json.loads(run_engine("doctor", "--json", CORANET_PACKAGES=str(tmp_path)).stdout)

@@ -203,6 +203,7 @@ def test_heads_that_agree_leave_nothing_to_decide():
     assert found.list.regions == () and found.list.uncertain_ml == 0 and not found.region_map.any()
 
 
+@pytest.mark.slow
 def test_more_regions_than_two_bytes_can_number():
     shape = (64, 64, 80)
     mask = np.zeros(shape, np.uint8)

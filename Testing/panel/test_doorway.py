@@ -221,6 +221,7 @@ print(seconds_of_numpy, seconds_of_doorway, seconds, panel_of_doorway, heavy, se
 """
 
 
+@pytest.mark.slow
 def test_importing_everything_is_quick_and_light(tmp_path):
     """CPU time in a fresh process, without the libraries that the application has loaded anyway; the best of four.
 

@@ -117,6 +117,7 @@ def test_a_job_is_shown_by_its_button_and_by_a_double_click(open_section, ui, lo
     assert shown == [job.folder, job.folder]
 
 
+@pytest.mark.slow
 def test_a_stopped_job_is_resumed(open_section, ui, logic, process_events):
     a_job(logic, "halted", Started(0, 5, "cpu", "1"), Cancelled(3))
     open_section()
@@ -127,6 +128,7 @@ def test_a_stopped_job_is_resumed(open_section, ui, logic, process_events):
     assert not ui.jobsErrorLabel.isVisible()
 
 
+@pytest.mark.slow
 def test_a_running_job_is_stopped_and_the_list_follows_by_itself(open_section, ui, logic, process_events):
     job = a_running_job(logic, "long")
     open_section()
@@ -140,6 +142,7 @@ def test_a_running_job_is_stopped_and_the_list_follows_by_itself(open_section, u
     assert greyed(ui.resumeJobButton) == ""
 
 
+@pytest.mark.slow
 def test_nobody_looks_while_the_section_is_folded(open_section, ui, logic, process_events, monkeypatch):
     job = a_running_job(logic, "long")
     presenter = open_section()

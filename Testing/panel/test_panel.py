@@ -154,6 +154,7 @@ class TestWiring:
         panel.jobs.set_folder(str(tmp_path / "elsewhere"))
         assert [model.name for model in panel.segmentation.models.entries] == ["a model"]
 
+    @pytest.mark.slow
     def test_jobs_run_with_the_python_that_was_examined(self, open_panel, logic, process_events):
         panel = open_panel()
         process_events(until=lambda: panel.environment.interpreter is not None, timeout=120)

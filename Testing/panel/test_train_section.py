@@ -227,6 +227,7 @@ def test_the_name_is_checked_beside_its_field(stage, ui, some_cases):
     assert stage.presenter.name == "mine"
 
 
+@pytest.mark.slow
 def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, some_cases, process_events):
     stage = stage_with(FAKE_STEPS="120", FAKE_SECONDS_A_STEP="0.02")
     stage.cases.add_scene_volumes()
@@ -291,6 +292,7 @@ def test_what_is_wrong_with_the_folder_is_said(stage, ui, some_cases, process_ev
     assert ui.trainingStatusLabel.text == "No training yet."
 
 
+@pytest.mark.slow
 def test_the_time_is_estimated_and_the_estimate_cancelled(stage_with, ui, some_cases, process_events):
     stage = stage_with(FAKE_STEPS="50", FAKE_SECONDS_A_STEP="0.02")
     stage.cases.add_scene_volumes()

@@ -152,6 +152,7 @@ def test_a_process_that_dies_at_once_shows_the_end_of_its_log(job):
     assert "No module named" in handle.logTail(1)
 
 
+@pytest.mark.slow
 def test_a_stopped_job_is_resumed_where_it_was(job):
     handle = start(job, FAKE_STEPS="40", FAKE_SECONDS_A_STEP="0.05")
     wait_until(lambda: handle.poll() and len(handle.events) > 6)

@@ -270,6 +270,7 @@ def test_progress_moves_while_it_runs(stage_with, some_cases):
     wait_until(lambda: handle.poll() and stage.presenter.progress > first)
 
 
+@pytest.mark.slow
 def test_it_is_stopped_and_resumed(stage_with, some_cases):
     stage = stage_with(FAKE_STEPS="60", FAKE_SECONDS_A_STEP="0.02")
     stage.cases.add_scene_volumes()

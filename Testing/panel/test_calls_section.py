@@ -5,31 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from clicks import cells, click, greyed
-from job_fixtures import fake_runner
+from job_fixtures import LogicOfFakeEngine, fake_runner, until_its_jobs_end
 from made_up_jobs import a_segmentation, a_training
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
-from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel.panel import Panel
 from CoraNetSlicerLib.panel.qt_ticker import QtTicker
-
-
-class LogicOfFakeEngine(CoraNetLogic):
-    """Keeps to the fake engine, whatever Python the panel chooses."""
-
-    def useInterpreter(self, interpreter) -> None:  # noqa: N802
-        pass
 
 
 @pytest.fixture
 def logic(context, awkward_path):
     runner = fake_runner(FAKE_STEPS="100000")
     logic = LogicOfFakeEngine(context, runner, awkward_path / "jobs", makeTicker=lambda: QtTicker(30))
-    yield logic
-    for job in logic.runningJobs():
-        job.cancel()
-        job.wait(20)
-    logic.close()
+    yield from until_its_jobs_end(logic)
 
 
 @pytest.fixture

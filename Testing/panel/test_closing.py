@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import qt
-from job_fixtures import a_training_job, fake_runner, wait_until
+from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
 
 from coranet.errors import StorageError
 from coranet.job import Job, JobStatus
@@ -15,11 +15,7 @@ from CoraNetSlicerLib.panel.closing import Closing
 @pytest.fixture
 def logic(context, awkward_path):
     logic = CoraNetLogic(context, runner=fake_runner(), jobsFolder=awkward_path / "jobs")
-    yield logic
-    for job in logic.runningJobs():
-        job.cancel()
-        job.wait(20)
-    logic.close()
+    yield from until_its_jobs_end(logic)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from clicks import cells, click, greyed
-from job_fixtures import a_training_job, fake_runner, wait_until
+from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
 
 from coranet.events import Cancelled, Finished, Started
 from coranet.job import Job, JobStatus, ProcessIdentity
@@ -19,11 +19,7 @@ from CoraNetSlicerLib.presenters.jobs import JobsPresenter
 @pytest.fixture
 def logic(context, awkward_path):
     logic = CoraNetLogic(context, runner=fake_runner(), jobsFolder=awkward_path / "jobs")
-    yield logic
-    for job in logic.runningJobs():
-        job.cancel()
-        job.wait(20)
-    logic.close()
+    yield from until_its_jobs_end(logic)
 
 
 @pytest.fixture

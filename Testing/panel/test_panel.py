@@ -6,21 +6,13 @@ import numpy as np
 import pytest
 from clicks import cells, click
 from form import child_widget_variables, load_ui
-from job_fixtures import a_training_job, fake_runner, wait_until
+from job_fixtures import LogicOfFakeEngine, a_training_job, fake_runner, until_its_jobs_end, wait_until
 from made_up_jobs import a_segmentation, a_training
 from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.job import Job, JobKind, JobStatus
-from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel.panel import Panel
 from CoraNetSlicerLib.panel.qt_ticker import QtTicker
-
-
-class LogicOfFakeEngine(CoraNetLogic):
-    """Keeps to the fake engine, whatever Python the panel chooses, and remembers the choice."""
-
-    def useInterpreter(self, interpreter) -> None:  # noqa: N802
-        self.interpreters = [*getattr(self, "interpreters", []), interpreter]
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +31,7 @@ def no_examination(request, monkeypatch):
 @pytest.fixture
 def logic(context, awkward_path):
     logic = LogicOfFakeEngine(context, fake_runner(), awkward_path / "jobs", makeTicker=lambda: QtTicker(50))
-    yield logic
-    for job in logic.runningJobs():
-        job.cancel()
-        job.wait(20)
-    logic.close()
+    yield from until_its_jobs_end(logic)
 
 
 @pytest.fixture

@@ -10,25 +10,17 @@ import pytest
 import qt
 import SimpleITK as sitk
 from clicks import cells, click, greyed
-from job_fixtures import fake_runner
+from job_fixtures import LogicOfFakeEngine, fake_runner, until_its_jobs_end
 from reviewable import a_reviewable_job
 from segmentation_parts import write_model
 from synthetic_predictions import LABELS, synthetic_heads, write_image
 
 from coranet.config import TrainConfig
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role
-from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel.panel import Panel
 from CoraNetSlicerLib.panel.qt_ticker import QtTicker
 
 HEADS = synthetic_heads()
-
-
-class LogicOfFakeEngine(CoraNetLogic):
-    """Keeps to the fake engine, whatever Python the panel chooses."""
-
-    def useInterpreter(self, interpreter) -> None:  # noqa: N802
-        pass
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +33,7 @@ def a_ready_environment(monkeypatch):
 @pytest.fixture
 def logic(context, awkward_path):
     logic = LogicOfFakeEngine(context, fake_runner(), awkward_path / "jobs", makeTicker=lambda: QtTicker(30))
-    yield logic
-    for job in logic.runningJobs():
-        job.cancel()
-        job.wait(20)
-    logic.close()
+    yield from until_its_jobs_end(logic)
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from coranet.config import TrainConfig
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
+from CoraNetSlicerLib.logic import CoraNetLogic
 
 FAKE_ENGINE = Path(__file__).with_name("fake_engine.py")
 
@@ -25,6 +26,22 @@ def fake_runner(behaviour: str = "", **settings: str) -> JobRunner:
     mine = Interpreter.of_this_process()
     environment = {**mine.environment, "FAKE_ENGINE": behaviour, **settings}
     return JobRunner(Interpreter(mine.executable, environment), engine=FAKE_ENGINE)
+
+
+class LogicOfFakeEngine(CoraNetLogic):
+    """Keeps to the fake engine, whatever Python the panel chooses, and remembers the choice."""
+
+    def useInterpreter(self, interpreter) -> None:  # noqa: N802
+        self.interpreters = [*getattr(self, "interpreters", []), interpreter]
+
+
+def until_its_jobs_end(logic: CoraNetLogic) -> Iterator[CoraNetLogic]:
+    """A logic for a fixture, whose jobs are cancelled after the test."""
+    yield logic
+    for job in logic.runningJobs():
+        job.cancel()
+        job.wait(20)
+    logic.close()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:

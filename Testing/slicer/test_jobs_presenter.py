@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from job_fixtures import a_training_job, fake_runner, wait_until
+from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
 from synthetic_predictions import write_segmented_job
 
 from coranet.errors import CoraNetError, JobError, StorageError
@@ -58,11 +58,7 @@ def application():
 @pytest.fixture
 def logic(context, awkward_path):
     logic = CoraNetLogic(context, runner=fake_runner(), jobsFolder=awkward_path / "jobs")
-    yield logic
-    for job in logic.runningJobs():
-        job.cancel()
-        job.wait(20)
-    logic.close()
+    yield from until_its_jobs_end(logic)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from .case_rows import CaseRow
 from .deferred import Deferred
 from .stepwise import StepwiseWork
 
+_LOG = logging.getLogger(__name__)
 _AT_REST_MS = 300
 
 
@@ -68,7 +70,9 @@ class CaseRanking:
         self._reading.begin(self._all_steps())
 
     def _on_end(self, problem: str) -> None:
-        """A problem is in the log already; without a ranking the cases can be used as ever."""
+        # Without a ranking the cases can be used as ever.
+        if problem:
+            _LOG.warning("the cases could not be ranked: %s", problem)
 
     def _all_steps(self) -> Generator[None, None, None]:
         known: dict[str, CaseUncertainty] = {}

@@ -45,13 +45,11 @@ class ReviewPresenter:
         self._shown = ShownReview(logic, overlays, application)
         self.changed, self.decided = self._shown.changed, self._shown.decided
         self.sort, self.close = self._shown.sort, self._shown.close
-        self._is_watched = False
         self._shown.taken_up.connect(self._on_taken_up)
         self._shown.read.connect(self._outline)
 
     def set_watched(self, watched: bool) -> None:
         """Say whether anybody sees it: a review is taken up, and a region is outlined, while somebody does."""
-        self._is_watched = watched
         self._shown.set_watched(watched)
         self._outline()
 
@@ -256,7 +254,7 @@ class ReviewPresenter:
         """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""
         if self.review is None or self._shown.is_reading:
             return
-        if self._is_watched and self._number:
+        if self._shown.is_watched and self._number:
             self.review.outline.draw(self._number)
         elif not self.edited:
             self.review.outline.clear()

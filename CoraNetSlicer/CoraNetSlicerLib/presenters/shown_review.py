@@ -26,6 +26,7 @@ class ShownReview:
         decided: sent when decisions of the review are others than before.
         read: sent when the voxels of all regions are there.
         review: None if there is none.
+        is_watched: whether anybody sees it.
         rows: the worklist in its order.
         order: in which the regions are listed.
     """
@@ -44,7 +45,7 @@ class ShownReview:
         self.order = RegionOrder()
         self._logic = logic
         self._overlays = overlays
-        self._is_watched = False
+        self.is_watched = False
         self._shown: Optional[LoadedPrediction] = None
         self._problem = ""
         self._reading = StepwiseWork(application, self._on_read)
@@ -53,7 +54,7 @@ class ShownReview:
 
     def set_watched(self, watched: bool) -> None:
         """Say whether anybody sees it; a review is taken up, and its regions are read, when somebody does."""
-        begins, self._is_watched = watched and not self._is_watched, watched
+        begins, self.is_watched = watched and not self.is_watched, watched
         if begins:
             # What could not be taken up before may be there now.
             self._shown = self._shown if self.review is not None else None
@@ -92,7 +93,7 @@ class ShownReview:
     def _follow(self) -> None:
         """Take up the review of the result that is shown, if it is another one; draw what is not drawn yet."""
         is_stale = self.review is not None and not self.review.is_current
-        shown = self._overlays.current if self._is_watched else None if is_stale else self._shown
+        shown = self._overlays.current if self.is_watched else None if is_stale else self._shown
         if shown is not None and not is_filled(shown.segmentation):
             shown = None
         is_other = (shown and shown.segmentation) is not (self._shown and self._shown.segmentation)

@@ -130,14 +130,10 @@ class TeachBackPresenter:
         """What is being written, or how the training that was started here stands; "" if there is neither."""
         if self._writing.is_busy:
             return self._writing.latest or _("Writing the reviewed cases ...")
-        handle = self._training.handle
-        if handle is None or self._improved is None or handle.folder != self._improved.folder:
+        handle, mine = self._training.handle, self._improved
+        if handle is None or mine is None or handle.folder != mine.folder or not self._training.is_active:
             return ""
-        return (
-            _("The model is being improved; more is said under Train. {status}").format(status=self._training.status)
-            if self._training.is_active
-            else ""
-        )
+        return _("The model is being improved; more is said under Train. {status}").format(status=self._training.status)
 
     @property
     def reason_not_startable(self) -> str:

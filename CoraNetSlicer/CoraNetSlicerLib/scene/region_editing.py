@@ -78,11 +78,7 @@ class RegionEditing:
         self._layers.read(box)
         self._before = self._kept()
         self._box = box
-        mask = slicer.vtkSegment()
-        mask.SetName(_("Region {number}").format(number=number))
-        mask.SetColor(*UNCERTAIN_COLOR)
-        mask.SetLabelValue(1)
-        mask.AddRepresentation(_BINARY_LABELMAP, self._layers.image_of(box))
+        mask = self._layers.segment_of(box, _("Region {number}").format(number=number), UNCERTAIN_COLOR)
         add_without_surface(self._loaded.segmentation, mask, MASK_SEGMENT)
         self._show_classes()
         self._editor = self._editor_node()

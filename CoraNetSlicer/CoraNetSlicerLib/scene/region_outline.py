@@ -20,8 +20,6 @@ _SEGMENT = "region"
 # Of a larger box the surface alone would take more than a tenth of a second.
 _MOST_SURFACE_VOXELS = 1_000_000
 
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-
 
 class RegionOutline:
     """Draws one region at a time, in a node of its own that is neither offered anywhere nor saved with the scene.
@@ -55,16 +53,11 @@ class RegionOutline:
         """
         loaded, box = self._state.loaded, self._state.voxels(number).box
         name = _("Region {number}").format(number=number)
-        segment = slicer.vtkSegment()
-        segment.SetName(name)
-        segment.SetColor(*OUTLINE_COLOR)
-        segment.SetLabelValue(1)
-        segment.AddRepresentation(_BINARY_LABELMAP, self._state.layers.image_of(box))
         node = slicer.vtkMRMLSegmentationNode()
         node.SetName(f"{loaded.volume.GetName()} {name}")
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
-        node.GetSegmentation().AddSegment(segment, _SEGMENT)
+        node.GetSegmentation().AddSegment(self._state.layers.segment_of(box, name, OUTLINE_COLOR), _SEGMENT)
         if self._is_result_in_3d and box.mask.size <= _MOST_SURFACE_VOXELS:
             make_surface(node, _SEGMENT, OVERLAY_SMOOTHING)
         self.clear()

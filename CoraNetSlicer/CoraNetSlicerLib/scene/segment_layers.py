@@ -159,14 +159,19 @@ class SegmentLayers:
             mask[mine] = _voxels(labelmap)[theirs] == value
         return mask
 
-    def image_of(self, box: MaskedBox) -> Any:
-        """The voxels of a mask as a labelmap of their box: 1 inside, 0 outside."""
+    def segment_of(self, box: MaskedBox, name: str, color: Sequence[float]) -> Any:
+        """The voxels of a mask as a vtkSegment of its own; its labelmap is their box, 1 inside and 0 outside."""
         first_ijk, size_ijk = box.first_kji[::-1], box.mask.shape[::-1]
         image = slicer.vtkOrientedImageData()
         image.SetExtent(*(end for first, size in zip(first_ijk, size_ijk) for end in (first, first + size - 1)))
         image.SetImageToWorldMatrix(_matrix(self.volume))
         image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(box.mask).view(np.uint8).ravel(), deep=True))
-        return image
+        segment = slicer.vtkSegment()
+        segment.SetName(name)
+        segment.SetColor(*color)
+        segment.SetLabelValue(1)
+        segment.AddRepresentation(_BINARY_LABELMAP, image)
+        return segment
 
     # ----------------------------------------------------------------------------------------------------------------
 

@@ -127,9 +127,9 @@ def mean_where(mask: Tensor | None, values: Tensor) -> Tensor:
     return values.mean() if mask is None else (values * mask).sum() / mask.sum().clamp_min(1)
 
 
-def flagged_share(is_certain: Tensor, known: Tensor | None) -> Tensor:
-    """Share of the voxels without a known label that are not in a region; both (B, D, H, W), bool."""
-    return 1.0 - is_certain.float().mean() if known is None else mean_where(~known, (~is_certain).float())
+def flagged_share(certainty: Tensor, known: Tensor | None) -> Tensor:
+    """Share of the voxels without a known label that are not in a region, bool, or mean doubt; both (B, D, H, W)."""
+    return mean_where(None if known is None else ~known, 1.0 - certainty.float())
 
 
 def heads_loss(logits: HeadLogits, target: Tensor, alpha: float, mask: Tensor | None = None) -> Tensor:

@@ -13,7 +13,7 @@ from ..networks import Architecture, CoraNet, HeadLogits
 from ..uncertainty import named_classes
 from .extra_passes import entropy
 from .known_labels import among_unknown, corrected_labels, with_known_voxels
-from .method import Method, Networks, StepLosses, mean_where, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, flagged_share, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
 
 _IMAGE_AXES = (-3, -2, -1)
@@ -64,7 +64,7 @@ class CoTrainingMethod(Method):
             supervised + of_partner + ramp_up * self.config.certain_weight * (learned + taught),
             supervised.detach(),
             certain=learned.detach(),
-            uncertain_share=mean_where(None if known is None else ~known, 1.0 - their_confidence),
+            uncertain_share=flagged_share(their_confidence, known),
             labels=named_classes(our_labeled.segmentation.detach()),
             pseudo_labels=among_unknown(theirs, known),
         )

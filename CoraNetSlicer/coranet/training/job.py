@@ -20,6 +20,7 @@ from ..events import Noted, Started, Warned
 from ..inference import SlidingWindow
 from ..job import Datalist, Job, Role
 from ..job.files import read_json, remove_folder, write_json_atomic
+from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
@@ -83,7 +84,7 @@ class _Training:
         elif initial is not None:
             state.begin_with(initial)
         self._reporter.emit(Started(state.step, state.total_steps, device.name, __version__))
-        cases = self._prepare(datalist, plan, state.method.uses_unlabeled)
+        cases = self._prepare(datalist, plan)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
             around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, window))
@@ -101,16 +102,16 @@ class _Training:
         write_json_atomic(path, plan.to_dict())
         return plan
 
-    def _prepare(self, datalist: Datalist, plan: Plan, uses_unlabeled: bool) -> TrainingCases:
+    def _prepare(self, datalist: Datalist, plan: Plan) -> TrainingCases:
         """Prepared cases; the leader prepares, the others find what it has made."""
         if not self._team.is_leader:
             self._team.wait()
-        cases = self._prepared_cases(datalist, plan, uses_unlabeled)
+        cases = self._prepared_cases(datalist, plan)
         if self._team.is_leader:
             self._team.wait()
         return cases
 
-    def _prepared_cases(self, datalist: Datalist, plan: Plan, uses_unlabeled: bool) -> TrainingCases:
+    def _prepared_cases(self, datalist: Datalist, plan: Plan) -> TrainingCases:
         values = [label.value for label in datalist.labels]
         wanted = datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
         done: list[PreparedCase] = []
@@ -119,6 +120,7 @@ class _Training:
             self._reporter.stop_if_asked()
             done.append(prepare_case(case, plan.preprocessing, values, self._cache_folder))
             pace.step(PREPARING, number)
+        uses_unlabeled = METHODS[self._config.training.method].uses_unlabeled
         return training_cases(done, [label.name for label in datalist.labels], uses_unlabeled, self._reporter)
 
     @property

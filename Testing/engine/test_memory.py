@@ -9,7 +9,7 @@ from coranet.config import DataConfig, TrainingConfig
 from coranet.devices import Device
 from coranet.errors import DeviceError
 from coranet.networks import Architecture
-from coranet.training.memory import (
+from coranet.planning.memory import (
     BatchSizes,
     activation_bytes_per_voxel,
     plan_memory,
@@ -47,7 +47,7 @@ def test_a_voxel_takes_what_the_layers_at_full_resolution_keep_and_some_more(arc
 
 
 def test_the_measured_bytes_are_those_of_a_larger_patch(monkeypatch):
-    from coranet.training import memory
+    from coranet.planning import memory
 
     small = activation_bytes_per_voxel(VOLUMES, on_cpu())
     monkeypatch.setattr(memory, "_MEASURED_SIDE", 32)

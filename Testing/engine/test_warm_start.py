@@ -40,7 +40,8 @@ from coranet.job import (
 )
 from coranet.job.review import Choice
 from coranet.model_package import ModelPackage
-from coranet.training import loop, planning
+from coranet.planning import plan as planning
+from coranet.training import loop
 from coranet.training.warm_start import history_after, initial_model, reviewed_regions, with_labels_of
 from coranet.worker import work_on
 

@@ -22,13 +22,13 @@ from ..job import Datalist, Job, Role
 from ..job.files import read_json, remove_folder, write_json_atomic
 from ..methods import METHODS
 from ..model_package import ModelPackage
+from ..planning.plan import Plan, checked_datalist, plan_training
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
 from .cases import TrainingCases, training_cases
 from .dial import calibrate_caution
 from .distributed import Team
 from .loop import Surroundings, Trainer
-from .planning import Plan, checked_datalist, plan_training
 from .snapshots import Snapshots
 from .state import TrainingState
 from .warm_start import initial_model

@@ -13,13 +13,13 @@ from ..errors import CoraNetError
 from ..events import CheckpointSaved, Losses, Validation, Warned
 from ..inference import SlidingWindow
 from ..methods import StepLosses
+from ..planning.memory import BatchSizes, smaller_batches
 from ..reporting import Pace, Reporter
 from ..schedules import sigmoid_ramp_up
 from ..tensors import save_tensors
 from .cases import TrainingCases
 from .distributed import Team
 from .early_warnings import EarlyWarnings, absent_in_validation
-from .memory import BatchSizes, smaller_batches
 from .snapshots import Snapshots
 from .state import TrainingState
 from .step import Stepper

@@ -20,8 +20,8 @@ from ..model_package import ModelPackage
 from ..networks import Architecture, backbone_reason, plan_architecture
 from ..networks.architecture import product
 from ..reporting import Reporter
+from ..training.warm_start import history_after, reviewed_regions, with_labels_of
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
-from .warm_start import history_after, reviewed_regions, with_labels_of
 
 SCHEMA_VERSION = 1
 

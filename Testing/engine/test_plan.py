@@ -12,9 +12,9 @@ from coranet.errors import DataError, JobError
 from coranet.events import CheckpointSaved, Noted, Warned
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role, read_datalist
 from coranet.job.files import read_json, write_json_atomic
-from coranet.training import planning
-from coranet.training.memory import BatchSizes
-from coranet.training.planning import Plan, checked_datalist, plan_training
+from coranet.planning import plan as planning
+from coranet.planning.memory import BatchSizes
+from coranet.planning.plan import Plan, checked_datalist, plan_training
 from coranet.worker import work_on
 
 # Bytes for a step with two and two patches of the whole phantom, where a voxel takes a thousand of them.

@@ -1,0 +1,1 @@
+"""What a training decides before its first step."""

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scans import grid_of, labels_on, write_labeled_pair
 
+from coranet.data.box import Box
 from coranet.data.cache import prepare_case, read_labeled_pair
 from coranet.data.preprocessing import Preprocessing
 from coranet.errors import DataError, StorageError
@@ -238,3 +239,20 @@ def test_a_mask_that_is_none_gets_a_sentence(a_partial_case, an_oblique_grid, ma
     write_volume(a_partial_case.known, mask(known_on(grid)), grid)
     with pytest.raises(DataError, match=sentence):
         read_labeled_pair(a_partial_case, VALUES)
+
+
+def test_boxes_of_a_case_are_prepared_beside_the_whole(a_case, a_recipe, tmp_path):
+    boxes = (Box((0, 0, 0), (4, 12, 15)), Box((5, 2, 3), (9, 10, 12)))
+    whole, *pieces = (prepare_case(a_case, a_recipe, VALUES, tmp_path, box) for box in (None, *boxes))
+    image, labels = read_labeled_pair(a_case, VALUES)
+    for box, piece in zip(boxes, pieces, strict=True):
+        assert piece.box == box
+        np.testing.assert_array_equal(piece.image, a_recipe.prepare_image(image, box).astype(np.float16))
+        np.testing.assert_array_equal(piece.labels, a_recipe.prepare_labels(labels, VALUES, box=box))
+    assert whole.box is None and len(list(tmp_path.glob("*.image.npy"))) == 3
+
+
+def test_a_box_of_a_case_that_is_known_in_part_has_its_mask(a_partial_case, a_recipe, tmp_path):
+    box = Box((0, 0, 0), (9, 9, 15))
+    prepared = prepare_case(a_partial_case, a_recipe, VALUES, tmp_path, box)
+    assert prepared.known is not None and prepared.known.shape == prepared.labels.shape == prepared.image.shape

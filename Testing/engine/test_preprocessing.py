@@ -18,6 +18,7 @@ from scans import (
 )
 
 from coranet.config import DataConfig
+from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
 from coranet.errors import ConfigError, DataError, ModelError
@@ -305,3 +306,43 @@ def test_a_window_cannot_be_taken_from_nothing():
     with pytest.raises(DataError, match="no voxel of any label is known.*set data.intensity_window"):
         fit_preprocessing(DataConfig(), scans)
     assert fit_preprocessing(DataConfig(intensity_window=(0, 1)), scans).window == (0, 1)
+
+
+A_BOX = Box((2, 1, 4), (8, 11, 13))
+
+
+@pytest.mark.parametrize("intensity", ["zscore", "window"])
+def test_a_box_at_the_spacing_of_the_scan_is_a_piece_of_the_whole(intensity, an_oblique_scan, its_labels):
+    window = (60.0, 140.0) if intensity == "window" else None
+    recipe = Preprocessing(spacing_of_patient_axes(an_oblique_scan.grid), intensity, window)
+    whole = recipe.prepare_image(an_oblique_scan)
+    np.testing.assert_array_equal(recipe.prepare_image(an_oblique_scan, A_BOX), whole[A_BOX.slices])
+    labels = recipe.prepare_labels(its_labels, [1, 7])
+    np.testing.assert_array_equal(recipe.prepare_labels(its_labels, [1, 7], box=A_BOX), labels[A_BOX.slices])
+    known = recipe.prepare_known(its_labels)
+    np.testing.assert_array_equal(recipe.prepare_known(its_labels, A_BOX), known[A_BOX.slices])
+
+
+def test_a_box_of_the_whole_scan_changes_nothing(an_oblique_scan):
+    recipe = Preprocessing((1.7, 1.0, 2.5), "zscore")
+    whole = recipe.prepare_image(an_oblique_scan)
+    np.testing.assert_array_equal(recipe.prepare_image(an_oblique_scan, Box.whole((9, 12, 15))), whole)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS, ids=NAMES)
+def test_a_box_holds_the_same_however_a_scan_is_stored(direction):
+    straight = np.random.default_rng(0).normal(100, 20, (9, 12, 15)).astype(np.float32)
+    recipe = Preprocessing((1.3, 1.0, 2.5), "zscore")
+    expected = recipe.prepare_image(same_scan_with_other_axes(straight, np.eye(3)), A_BOX)
+    found = recipe.prepare_image(same_scan_with_other_axes(straight, direction), A_BOX)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_sizes_of_a_box_follow_spacing_fixed_size_and_slices():
+    shape, spacing = (9, 12, 15), (2.0, 1.25, 1.0)
+    # 6 x 10 x 9 voxels are 12 x 12.5 x 9 mm.
+    assert Preprocessing((1.5, 2.5, 4.0), "zscore").prepared_size(A_BOX, shape, spacing) == (3, 5, 6)
+    assert Preprocessing((1.5, 2.5, 4.0), "zscore", slice_axis=0).prepared_size(A_BOX, shape, spacing) == (6, 5, 6)
+    # A fixed size is that of the whole scan: 24 of 12 rows are 20 of the box's 10.
+    fixed = Preprocessing((1.5, 2.5, 4.0), "zscore", size_dhw=(0, 24, 30))
+    assert fixed.prepared_size(A_BOX, shape, spacing) == (3, 20, 18)

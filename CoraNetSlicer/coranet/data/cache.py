@@ -17,6 +17,7 @@ from ..errors import DataError, StorageError, storage_error
 from ..job import Case, Role
 from ..job.files import atomic_path
 from ..volume import Grid, Volume, read_image, read_label_map
+from .box import Box
 from .preprocessing import Preprocessing
 
 _FOREGROUND_VOXELS = 4000
@@ -36,6 +37,10 @@ class PreparedCase:
         padding: intensity outside of the scan: its lowest.
         known: (D, H, W), uint8, 1 where the labels are truth, mapped from disk; None: everywhere.
         known_voxels: up to 4000 of these voxels, (n, 3); none where they are known everywhere.
+        box: what of the scan it is, in canonical voxels of the scan; None: all. A scan with several boxes is as many
+            prepared cases.
+        missed: for each foreground class the voxels of the network's grid that lie in no box of the scan; told by one
+            of its boxes, () elsewhere.
     """
 
     case: Case
@@ -45,6 +50,8 @@ class PreparedCase:
     padding: float
     known: Array | None = None
     known_voxels: Array = field(default_factory=lambda: np.empty((0, 3), dtype=np.int32))
+    box: Box | None = None
+    missed: tuple[int, ...] = ()
 
     @property
     def is_known_nowhere(self) -> bool:
@@ -118,7 +125,9 @@ def read_known(case: Case, grid: Grid) -> Volume:
     return known
 
 
-def prepare_case(case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path) -> PreparedCase:
+def prepare_case(
+    case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path, box: Box | None = None
+) -> PreparedCase:
     """Prepare a case, or take it from the folder where that was done before.
 
     Args:
@@ -126,34 +135,37 @@ def prepare_case(case: Case, preprocessing: Preprocessing, values: Sequence[int]
         preprocessing: the recipe.
         values: label value of class 1, 2, ...
         folder: of the cache.
+        box: what of the scan is prepared; None: all.
 
     Raises:
         DataError: the case cannot be used.
         StorageError: the cache cannot be written.
     """
-    stem = folder / f"{case.id}-{_fingerprint(case, preprocessing, values)}"
+    stem = folder / f"{case.id}-{_fingerprint(case, preprocessing, values, box)}"
     parts = ["image", *(["labels"] if case.role is not Role.UNLABELED else []), *(["known"] if case.known else [])]
     paths = {part: stem.with_name(f"{stem.name}.{part}.npy") for part in parts}
     if not all(path.exists() for path in paths.values()):
-        _write(case, preprocessing, values, paths)
+        _write(case, preprocessing, values, paths, box)
     arrays = {part: np.load(path, mmap_mode="r") for part, path in paths.items()}
     image, labels, known = (arrays.get(part) for part in ("image", "labels", "known"))
     if known is not None and known.all():
         known = None
-    prepared = PreparedCase(case, cast(Array, image), labels, (), float(cast(Array, image).min()), known)
+    prepared = PreparedCase(case, cast(Array, image), labels, (), float(cast(Array, image).min()), known, box=box)
     return replace(prepared, **_listed_voxels(prepared, len(values)))
 
 
-def _write(case: Case, preprocessing: Preprocessing, values: Sequence[int], paths: Mapping[str, Path]) -> None:
+def _write(
+    case: Case, preprocessing: Preprocessing, values: Sequence[int], paths: Mapping[str, Path], box: Box | None
+) -> None:
     if case.role is Role.UNLABELED:
         image = read_image(case.image)
     else:
         image, labels = read_labeled_pair(case, values)
         known = read_known(case, labels.grid) if case.known else None
-        _save(paths["labels"], preprocessing.prepare_labels(labels, values, known))
+        _save(paths["labels"], preprocessing.prepare_labels(labels, values, known, box))
         if known is not None:
-            _save(paths["known"], preprocessing.prepare_known(known))
-    _save(paths["image"], preprocessing.prepare_image(image).astype(np.float16))
+            _save(paths["known"], preprocessing.prepare_known(known, box))
+    _save(paths["image"], preprocessing.prepare_image(image, box).astype(np.float16))
 
 
 def _save(path: Path, array: Array) -> None:
@@ -192,9 +204,9 @@ def _some_voxels(mask: Array) -> Array:
     return np.stack(np.unravel_index(places[::step], mask.shape), axis=1).astype(np.int32)
 
 
-def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int]) -> str:
+def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int], box: Box | None) -> str:
     files = [_state(path) for path in (case.image, case.label, case.known) if path]
-    content = json.dumps([files, preprocessing.to_dict(), list(values)])
+    content = json.dumps([files, preprocessing.to_dict(), list(values), box and box.to_lists()])
     return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]
 
 

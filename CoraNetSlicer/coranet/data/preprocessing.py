@@ -1,7 +1,8 @@
 """What is done to a scan before the network sees it, recorded so that it can be undone.
 
 A scan is turned to canonical axes (left, posterior, superior), resampled to the model's spacing and normalized.
-Prepared arrays are (S, P, L), called (D, H, W) by the network.
+Prepared arrays are (S, P, L), called (D, H, W) by the network. Where a box of the scan is prepared alone, intensities
+are normalized as in the whole scan: a voxel is the same to the network whatever box it is seen in.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from ..config import DataConfig
 from ..errors import DataError, ModelError
 from ..volume import Volume
+from .box import Box
 from .orientation import Orientation
 from .resampling import mask_at_centres, resample, resampled_size, smooth_for
 
@@ -50,20 +52,28 @@ class Preprocessing:
         """The recipe for a network that sees one slice at a time along an axis of (D, H, W); None: a 3D network."""
         return replace(self, slice_axis=axis)
 
-    def prepare_image(self, volume: Volume) -> Array:
-        """A scan as the network sees it: float32, (D, H, W)."""
+    def prepare_image(self, volume: Volume, box: Box | None = None) -> Array:
+        """A scan as the network sees it: float32, (D, H, W).
+
+        Args:
+            volume: the scan.
+            box: what of it; None: all.
+        """
         orientation = Orientation.of(volume.grid.direction)
-        voxels = orientation.to_canonical(volume.voxels)
+        canonical = orientation.to_canonical(volume.voxels)
         spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
-        size = self._prepared_size(voxels.shape, spacing_dhw)
-        voxels = self._normalized(np.ascontiguousarray(voxels, dtype=np.float32))
+        box = box or Box.whole(canonical.shape)
+        size = self.prepared_size(box, canonical.shape, spacing_dhw)
+        voxels = self._normalized(canonical, box)
         if size == voxels.shape:
             return voxels
         factors = tuple(before / after for before, after in zip(voxels.shape, size, strict=True))
         smooth = torch.from_numpy(np.ascontiguousarray(smooth_for(voxels, factors)))
         return resample(smooth[None], size)[0].numpy()
 
-    def prepare_labels(self, labels: Volume, values: Sequence[int], known: Volume | None = None) -> Array:
+    def prepare_labels(
+        self, labels: Volume, values: Sequence[int], known: Volume | None = None, box: Box | None = None
+    ) -> Array:
         """A label map as the network sees it: uint8 class indices, (D, H, W); 0 is background.
 
         Args:
@@ -71,16 +81,14 @@ class Preprocessing:
             values: label value of class 1, 2, ...; other values count as background.
             known: 1 where the label map is truth, on its grid; elsewhere the map is 0, which counts for nothing. None:
                 it is truth everywhere.
+            box: what of the scan; None: all.
         """
-        orientation = Orientation.of(labels.grid.direction)
-        voxels = orientation.to_canonical(labels.voxels)
-        spacing_dhw = orientation.spacing_to_canonical(labels.grid.spacing_mm)[::-1]
-        size = self._prepared_size(voxels.shape, spacing_dhw)
+        voxels, size = self._in_box(labels, box)
         # Each class is resampled by itself: interpolating label values would invent classes in between.
         best = np.zeros(size, dtype=np.float32)
         background = np.ones(size, dtype=np.float32)
         if known is not None:
-            is_known = orientation.to_canonical(known.voxels).astype(np.float32)
+            is_known = self._in_box(known, box)[0].astype(np.float32)
             background = resample(torch.from_numpy(is_known)[None], size)[0].numpy()
         classes = np.zeros(size, dtype=np.uint8)
         for index, value in enumerate(values, start=1):
@@ -92,18 +100,17 @@ class Preprocessing:
         classes[background > best] = 0
         return classes
 
-    def prepare_known(self, known: Volume) -> Array:
+    def prepare_known(self, known: Volume, box: Box | None = None) -> Array:
         """Where a label map is truth, as the network sees it: uint8, (D, H, W).
 
         That is so where the voxel at its centre is known: regions as thin as a voxel keep their size.
 
         Args:
             known: on the label map's grid; 0 where nobody has decided.
+            box: what of the scan; None: all.
         """
-        orientation = Orientation.of(known.grid.direction)
-        voxels = orientation.to_canonical(known.voxels)
-        spacing_dhw = orientation.spacing_to_canonical(known.grid.spacing_mm)[::-1]
-        return mask_at_centres(voxels > 0, self._prepared_size(voxels.shape, spacing_dhw)).astype(np.uint8)
+        voxels, size = self._in_box(known, box)
+        return mask_at_centres(voxels > 0, size).astype(np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -123,21 +130,43 @@ class Preprocessing:
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
 
-    def _prepared_size(self, size_dhw: Sequence[int], spacing_dhw: Sequence[float]) -> tuple[int, int, int]:
-        by_spacing = resampled_size(tuple(size_dhw), tuple(spacing_dhw), self.spacing_mm[::-1])
+    def prepared_size(self, box: Box, shape: Sequence[int], spacing_dhw: Sequence[float]) -> tuple[int, int, int]:
+        """Voxels along D, H, W that a box of a scan is resampled to.
+
+        Args:
+            box: in canonical voxels.
+            shape: (D, H, W) of the whole scan.
+            spacing_dhw: of the scan along D, H, W, mm.
+        """
+        by_spacing = resampled_size(box.size, tuple(spacing_dhw), self.spacing_mm[::-1])
         depth, height, width = (
-            self.size_dhw[axis] or (size_dhw[axis] if axis == self.slice_axis else by_spacing[axis])
+            # A fixed size is that of the whole scan.
+            max(1, round(self.size_dhw[axis] * box.size[axis] / shape[axis]))
+            if self.size_dhw[axis]
+            else (box.size[axis] if axis == self.slice_axis else by_spacing[axis])
             for axis in range(3)
         )
         return depth, height, width
 
-    def _normalized(self, voxels: Array) -> Array:
+    def _in_box(self, volume: Volume, box: Box | None) -> tuple[Array, tuple[int, int, int]]:
+        """Canonical voxels of a box of a label map or mask, a view, and the size that they are resampled to."""
+        orientation = Orientation.of(volume.grid.direction)
+        canonical = orientation.to_canonical(volume.voxels)
+        spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
+        box = box or Box.whole(canonical.shape)
+        return canonical[box.slices], self.prepared_size(box, canonical.shape, spacing_dhw)
+
+    def _normalized(self, canonical: Array, box: Box) -> Array:
+        """A box of a scan, with intensities normalized as in the whole scan; float32."""
+        here = np.ascontiguousarray(canonical[box.slices], dtype=np.float32)
         if self.window is not None:
             lower, upper = self.window
-            normalized = np.clip((voxels - lower) / (upper - lower), 0, 1) * 2 - 1
+            normalized = np.clip((here - lower) / (upper - lower), 0, 1) * 2 - 1
         else:
-            clipped = np.clip(voxels, *np.percentile(voxels, [0.5, 99.5]))
-            normalized = (clipped - clipped.mean()) / max(float(clipped.std()), 1e-6)
+            voxels = np.ascontiguousarray(canonical, dtype=np.float32)
+            limits = np.percentile(voxels, [0.5, 99.5])
+            clipped = np.clip(voxels, *limits)
+            normalized = (np.clip(here, *limits) - clipped.mean()) / max(float(clipped.std()), 1e-6)
         return np.asarray(normalized, dtype=np.float32)
 
 

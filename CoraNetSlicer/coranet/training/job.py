@@ -140,7 +140,7 @@ class _Training:
 
     def _snapshots(self, cases: TrainingCases, window: SlidingWindow) -> Snapshots | None:
         training = self._config.training
-        if not training.snapshot_interval or not cases.unlabeled or not self._team.is_leader:
+        if training.snapshot_interval == 0 or not cases.unlabeled or not self._team.is_leader:
             return None
         return Snapshots(self._job, cases.unlabeled, training.snapshot_case, window)
 

@@ -56,29 +56,31 @@ class SlidingWindow:
         )
 
     @torch.no_grad()
-    def logits(self, network: nn.Module, image: Tensor, padding: float) -> HeadLogits:
+    def logits(self, network: nn.Module, image: Tensor, padding: Sequence[float]) -> HeadLogits:
         """Logits of the three heads for a prepared scan.
 
         Args:
             network: gives `HeadLogits`; in evaluation mode.
-            image: (D, H, W), float32.
-            padding: intensity outside of the scan.
+            image: (C, D, H, W), float32.
+            padding: for each channel the intensity outside of the scan.
 
         Returns:
             Each (K, D, H, W), float32, in main memory.
         """
-        window = self.window_size(image.shape)
-        margins = [max(patch - size, 0) for patch, size in zip(window, image.shape, strict=True)]
+        size_dhw = image.shape[1:]
+        window = self.window_size(size_dhw)
+        margins = [max(patch - size, 0) for patch, size in zip(window, size_dhw, strict=True)]
         # functional.pad takes the last axis first; half of the margin on each side.
         pads = [part for margin in reversed(margins) for part in (margin // 2, margin - margin // 2)]
-        padded = functional.pad(image[None, None], pads, value=padding)
+        channels = [functional.pad(one, pads, value=value) for one, value in zip(image, padding, strict=True)]
+        padded = torch.stack(channels) if len(channels) > 1 else channels[0][None]
         overlap = [0.0 if axis == self.slice_axis else self.config.overlap for axis in range(3)]
         inferer = SlidingWindowInferer(
             window, sw_batch_size=self.config.window_batch, overlap=overlap, mode="gaussian",
             sw_device=self.device.torch_device, device=torch.device("cpu"), progress=False,
         )  # fmt: skip
-        joined = inferer(padded, lambda patches: self._heads(network, patches))[0]
-        core = [slice(margin // 2, margin // 2 + size) for margin, size in zip(margins, image.shape, strict=True)]
+        joined = inferer(padded[None], lambda patches: self._heads(network, patches))[0]
+        core = [slice(margin // 2, margin // 2 + size) for margin, size in zip(margins, size_dhw, strict=True)]
         return HeadLogits(*joined[tuple([slice(None), *core])].chunk(3))
 
     def window_size(self, size: Sequence[int]) -> tuple[int, int, int]:

@@ -52,7 +52,7 @@ def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...], c
         caution: where the dial stands: 0 is how the heads were trained, more flags more as uncertain.
     """
     orientation = Orientation.of(volume.grid.direction)
-    size = orientation.to_canonical(volume.voxels).shape
+    size = orientation.to_canonical(volume.channels[0]).shape
     values = np.array([0, *(label.value for label in labels)])
     values = values.astype(np.uint8 if values.max() < 256 else np.uint16)
     heads = [np.empty(size, dtype=values.dtype) for _ in logits]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import __version__
 from .config import SegmentConfig
+from .data.cache import lowest
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError, ModelError
 from .events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, Warned
@@ -62,11 +63,11 @@ class Segmenter:
         """
         image = self.prepared(volume)
         window = self.window if before_window is None else replace(self.window, before_window=before_window)
-        logits = window.logits(self.network, image, float(image.min()))
+        logits = window.logits(self.network, image, lowest(image.numpy()))
         return on_own_grid(logits, volume, self.package.labels, self.caution)
 
     def prepared(self, volume: Volume) -> Tensor:
-        """A scan as the network sees it, (D, H, W), float32."""
+        """A scan as the network sees it, (C, D, H, W), float32."""
         return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume)))
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .data.cache import lowest
 from .inference import SlidingWindow
 from .methods.extra_passes import dropout_switched_on
 from .networks import FeatureDropout
@@ -33,7 +34,7 @@ class ScanPasses:
     Attributes:
         network: gives `HeadLogits`; in evaluation mode, as it is left.
         window: how the scan is covered.
-        image: (D, H, W), float32.
+        image: (C, D, H, W), float32.
         spacing_dhw: of the prepared scan, mm.
         seed: of everything random.
     """
@@ -64,14 +65,14 @@ class ScanPasses:
         return _mean(self._view(number) for number in range(PASSES))
 
     def _probabilities(self, image: Tensor) -> Tensor:
-        return self.window.logits(self.network, image, float(self.image.min())).segmentation.softmax(0)
+        return self.window.logits(self.network, image, lowest(self.image.numpy())).segmentation.softmax(0)
 
     def _view(self, number: int) -> Tensor:
         random = np.random.default_rng([self.seed, number])
         angle = math.radians(random.uniform(-_MOST_DEGREES, _MOST_DEGREES))
         scale = 1 + random.uniform(-_MOST_SCALING, _MOST_SCALING)
         noise = _NOISE * random.standard_normal(tuple(self.image.shape), dtype=np.float32)
-        turned = self._turned(self.image[None], angle, scale)[0] + torch.from_numpy(noise)
+        turned = self._turned(self.image, angle, scale) + torch.from_numpy(noise)
         return self._turned(self._probabilities(turned), -angle, 1 / scale)
 
     def _turned(self, volume: Tensor, angle: float, scale: float) -> Tensor:

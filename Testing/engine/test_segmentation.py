@@ -220,7 +220,7 @@ class TestSkipping:
             return torch.cat(list(network(patches)), dim=1).float()
 
         monkeypatch.setattr("coranet.inference.SlidingWindow._heads", ask_at_the_second_window)
-        monkeypatch.setattr("coranet.segmentation.Segmenter.prepared", lambda self, volume: torch.zeros(20, 24, 40))
+        monkeypatch.setattr("coranet.segmentation.Segmenter.prepared", lambda self, volume: torch.zeros(1, 20, 24, 40))
         monkeypatch.setattr("coranet.segmentation.on_own_grid", lambda *_: pytest.fail("it was computed to its end"))
         a_job.prediction("b").request_skip()
         run_segmentation_job(a_job, False, a_reporter)

@@ -130,7 +130,10 @@ class _Training:
 
     def _loader(self, cases: TrainingCases, plan: Plan) -> Loader:
         config, training = self._config, self._config.training
-        augmentation = Augmentation(config.augmentation, plan.architecture.patch_size_kji, plan.spacing_dhw)
+        architecture = plan.architecture
+        augmentation = Augmentation(
+            config.augmentation, architecture.patch_size_kji, plan.spacing_dhw, architecture.in_channels
+        )
         sampler = PatchSampler(
             augmentation, config.seed, config.data.foreground_patches, training.teacher_noise,
             (training.mixing, training.mixing_share), config.data.reviewed_patches,

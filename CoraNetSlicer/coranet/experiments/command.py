@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..config import DEFAULT_PRESET, preset_names
 from ..errors import ConfigError
 from ..setting_words import overrides
+from .parts import PARTS, TEST
 
 if TYPE_CHECKING:
     from .plan import Question, Run
@@ -38,6 +39,10 @@ def add_experiment_command(commands: argparse._SubParsersAction[argparse.Argumen
         "--labeled", default="all", metavar="N,...", help="labeled cases to keep, or 'all'; default all"
     )
     parser.add_argument("--truth", metavar="FOLDER", help="labels of the unlabeled cases, for fully_supervised")
+    parser.add_argument(
+        "--part", choices=PARTS, default=TEST, help="measure on the test cases, or, to choose by, on the even-numbered "
+        "unlabeled cases ('development'), whose labels come from --truth and teach nothing; default test",
+    )  # fmt: skip
     parser.add_argument("--compare-uncertainties", action="store_true", help="measure other uncertainties, too")
     parser.set_defaults(command=experiment)
 
@@ -121,6 +126,7 @@ def _question(options: argparse.Namespace) -> Question:
         preset=options.preset,
         overrides=overrides(options.set),
         truth=options.truth,
+        part=options.part,
         compare_uncertainties=options.compare_uncertainties,
         threads=None if options.jobs == 1 else max(1, (os.cpu_count() or 1) // options.jobs),
     )
@@ -146,6 +152,7 @@ def _words(options: argparse.Namespace) -> list[str]:
     words += ["--preset", options.preset] if options.preset != DEFAULT_PRESET else []
     words += [word for pair in options.set for word in ("--set", pair)]
     words += ["--truth", options.truth] if options.truth else []
+    words += ["--part", options.part] if options.part != TEST else []
     words += ["--compare-uncertainties"] if options.compare_uncertainties else []
     words += ["--jobs", str(options.jobs)] if options.jobs != 1 else []
     return [*words, "--output", options.output]

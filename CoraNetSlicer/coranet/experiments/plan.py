@@ -14,7 +14,8 @@ from ..config.schema import METHODS
 from ..config.settings import suggestion
 from ..data.datalist import with_labeled_cases, with_true_labels, with_validation_cases
 from ..errors import ConfigError, DataError
-from ..job import Datalist, Job, JobKind, Role
+from ..job import Case, Datalist, Job, JobKind, Role
+from .parts import DEVELOPMENT, TEST, cases_of_part, is_even_numbered
 
 BASELINE, UPPER_BOUND = "supervised", "fully_supervised"
 
@@ -68,6 +69,7 @@ class Question:
         preset: name or path.
         overrides: setting path -> value, for every run.
         truth: folder with the labels of the unlabeled cases, or None.
+        part: the cases to measure on, one of `parts.PARTS`.
         compare_uncertainties: whether other uncertainties are measured, too.
         threads: of each run; None: as the settings say.
     """
@@ -80,6 +82,7 @@ class Question:
     preset: str
     overrides: Mapping[str, str] = field(default_factory=dict)
     truth: str | None = None
+    part: str = TEST
     compare_uncertainties: bool = False
     threads: int | None = None
 
@@ -162,22 +165,21 @@ def plan_runs(question: Question) -> list[Run]:
         DataError: cases are missing for what was asked.
         ConfigError: a setting cannot be used.
     """
-    if not question.datalist.with_role(Role.TEST):
-        raise DataError("the datalist has no 'test' case with a label, on which to compare the methods; add some.")
+    tested = cases_of_part(question.datalist, question.part, question.truth)
     if not question.datalist.with_role(Role.TRAINING):
         raise DataError("the datalist has no labeled case; add at least one {image, label} to 'training'.")
     for name, option in _RESERVED.items():
         if name in question.overrides:
             raise ConfigError(f"an experiment takes '{name}' from {option}; leave it out of --set.")
     return [
-        _run(question, variant, labeled, seed)
+        _run(question, variant, labeled, seed, tested)
         for seed in question.seeds
         for labeled in question.labeled
         for variant in question.variants
     ]
 
 
-def _run(question: Question, variant: Variant, labeled: int | None, seed: int) -> Run:
+def _run(question: Question, variant: Variant, labeled: int | None, seed: int, tested: tuple[Case, ...]) -> Run:
     config = _train_config(question, variant, seed)
     cases = _train_cases(question, variant, labeled, config)
     # The split is made here, the same for every method; a training must not set further cases aside.
@@ -191,7 +193,7 @@ def _run(question: Question, variant: Variant, labeled: int | None, seed: int) -
         inference=config.inference,
         machine=config.machine,
     )
-    test_cases = Datalist(question.datalist.with_role(Role.TEST), question.datalist.labels)
+    test_cases = Datalist(tested, question.datalist.labels)
     available = len(question.datalist.with_role(Role.TRAINING))
     return Run(variant, labeled, labeled or available, seed, folder, config, cases, test_config, test_cases)
 
@@ -218,8 +220,16 @@ def _train_cases(question: Question, variant: Variant, labeled: int | None, conf
                 f"'{UPPER_BOUND}' needs the labels of the unlabeled cases; give their folder with --truth, or leave it "
                 "out of --methods."
             )
-        datalist = with_true_labels(datalist, question.truth)
+        datalist = _knowing_labels(datalist, question.truth, question.part)
     return replace(datalist, cases=tuple(case for case in datalist.cases if case.role is not Role.TEST))
+
+
+def _knowing_labels(datalist: Datalist, truth: str, part: str) -> Datalist:
+    """The unlabeled cases with their labels; those of the development part are left out, for it is measured on them."""
+    if part == DEVELOPMENT:
+        seen = (case for case in datalist.cases if case.role is not Role.UNLABELED or not is_even_numbered(case))
+        datalist = replace(datalist, cases=tuple(seen))
+    return with_true_labels(datalist, truth)
 
 
 def _same_job(folder: Path, kind: JobKind, config: TrainConfig | SegmentConfig, cases: Datalist) -> Job:

@@ -1,63 +1,91 @@
-"""A trained network applied to a whole scan, all heads in one pass."""
+"""A trained network applied to a whole scan, all heads in one pass; logits come row by row and are not kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 import torch
-from monai.inferers import SlidingWindowInferer
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .config import InferenceConfig
-from .devices import Device
+from .devices import Device, free_memory_bytes
 from .networks import Architecture, HeadLogits
+from .networks.architecture import Size
+from .windows import Cover, WindowRule
 
-# Slices of a 2D network are taken together up to the size of the paper's patch in 3D, 96 x 96 x 96.
-_WINDOW_VOXELS = 884_736
-# A scan that is longer than the patch by no more than this factor is taken whole, not in windows that are mostly one.
-_GROWTH = 1.25
+# Processors are fastest with windows that stay in their cache, cards with windows that keep all of their units busy.
+_WINDOW_VOXELS = {"cpu": 262_144, "mps": 884_736, "cuda": 4_194_304}
+# A card lends this share of its free memory to one window; each voxel takes so many bytes for each filter.
+_MEMORY_SHARE, _BYTES_PER_VOXEL_AND_FILTER = 0.25, 64
+# Logits that are being summed up, all classes and heads together.
+_SUM_BYTES = 768 * 2**20
+# Overlap where none is set. Normalization over the window itself makes borders less alike.
+_OVERLAP = {"batch": 0.25, "instance": 0.5}
+
+
+class JoinedRows(NamedTuple):
+    """Rows of a scan, along D, whose logits are final.
+
+    Attributes:
+        first: number of the first of these rows.
+        logits: each (K, rows, H, W), float32; a view that the next rows overwrite.
+    """
+
+    first: int
+    logits: HeadLogits
 
 
 @dataclass(frozen=True)
 class SlidingWindow:
-    """How a scan is covered by patches.
+    """A network's way over a scan: windows whose logits are averaged with Gaussian weights where they overlap.
 
     Attributes:
-        patch_size: (D, H, W).
-        config: overlap and number of patches at once.
-        device: where the network lives; the scan and the sums stay in main memory.
-        before_window: called before each batch of patches; may raise to stop.
-        slice_axis: 0, 1 or 2 of (D, H, W), along which a 2D network takes each slice by itself: windows hold several
-            slices there and do not overlap; None: a 3D network.
-        factors: sizes along D, H, W that the network can halve as often as it does are multiples of these; None: the
-            network takes no other size than the patch.
+        rule: how windows are planned for a scan.
+        device: where the network lives, and the sums.
+        classes: number of classes with background.
+        window_batch: windows computed at once; None: as many as have the voxels of a large one.
+        before_window: called before each batch of windows with the share of the scan that is done, 0 to 1; may raise
+            to stop.
     """
 
-    patch_size: tuple[int, int, int]
-    config: InferenceConfig
+    rule: WindowRule
     device: Device
-    before_window: Callable[[], None] = lambda: None
-    slice_axis: int | None = None
-    factors: tuple[int, int, int] | None = None
+    classes: int
+    window_batch: int | None = None
+    before_window: Callable[[float], None] = lambda share: None
 
     @staticmethod
     def of(
         architecture: Architecture,
         config: InferenceConfig,
         device: Device,
-        before_window: Callable[[], None] = lambda: None,
+        before_window: Callable[[float], None] = lambda share: None,
     ) -> SlidingWindow:
-        """The window that belongs to a network."""
-        return SlidingWindow(
-            architecture.patch_size_kji, config, device, before_window, architecture.slice_axis, architecture.factors
-        )
+        """The windows that belong to a network.
 
-    @torch.no_grad()
+        Batch normalization treats a voxel alike however large the window is, so windows are as large as is fast there;
+        instance normalization measures the window, so there they are of the size of the training's patches.
+        """
+        overlap = _OVERLAP[architecture.normalization] if config.overlap is None else config.overlap
+        grows = architecture.normalization == "batch"
+        voxels = _window_voxels(architecture, device)
+        rule = WindowRule(
+            architecture.patch_size_kji, overlap, architecture.factors, architecture.slice_axis, grows, voxels
+        )
+        return SlidingWindow(rule, device, architecture.classes, config.window_batch, before_window)
+
+    def cover(self, size: Sequence[int]) -> Cover:
+        """The windows of a scan of (D, H, W) voxels."""
+        row_bytes = 3 * self.classes * 4 * size[1] * size[2]
+        return self.rule.cover(size, _SUM_BYTES // row_bytes)
+
     def logits(self, network: nn.Module, image: Tensor, padding: Sequence[float]) -> HeadLogits:
-        """Logits of the three heads for a prepared scan.
+        """Logits of the three heads for a prepared scan, all at once.
 
         Args:
             network: gives `HeadLogits`; in evaluation mode.
@@ -67,47 +95,114 @@ class SlidingWindow:
         Returns:
             Each (K, D, H, W), float32, in main memory.
         """
-        size_dhw = image.shape[1:]
-        window = self.window_size(size_dhw)
-        margins = [max(patch - size, 0) for patch, size in zip(window, size_dhw, strict=True)]
-        # functional.pad takes the last axis first; half of the margin on each side.
-        pads = [part for margin in reversed(margins) for part in (margin // 2, margin - margin // 2)]
-        channels = [functional.pad(one, pads, value=value) for one, value in zip(image, padding, strict=True)]
-        padded = torch.stack(channels) if len(channels) > 1 else channels[0][None]
-        overlap = [0.0 if axis == self.slice_axis else self.config.overlap for axis in range(3)]
-        inferer = SlidingWindowInferer(
-            window, sw_batch_size=self.config.window_batch, overlap=overlap, mode="gaussian",
-            sw_device=self.device.torch_device, device=torch.device("cpu"), progress=False,
-        )  # fmt: skip
-        joined = inferer(padded[None], lambda patches: self._heads(network, patches))[0]
-        core = [slice(margin // 2, margin // 2 + size) for margin, size in zip(margins, size_dhw, strict=True)]
-        return HeadLogits(*joined[tuple([slice(None), *core])].chunk(3))
+        joined: list[Tensor] = []
+        for first, rows in self.stream(network, image, padding):
+            if not joined:
+                joined = [torch.empty(len(head), *image.shape[1:]) for head in rows]
+            for whole, head in zip(joined, rows, strict=True):
+                whole[:, first : first + head.shape[1]] = head
+        return HeadLogits(*joined)
 
-    def window_size(self, size: Sequence[int]) -> tuple[int, int, int]:
-        """What of a scan is computed at once.
+    @torch.no_grad()
+    def stream(self, network: nn.Module, image: Tensor, padding: Sequence[float]) -> Iterator[JoinedRows]:
+        """Logits of the three heads for a prepared scan, in rows along D as soon as no further window concerns them.
 
         Args:
-            size: (D, H, W) of the scan.
+            network: gives `HeadLogits`; in evaluation mode.
+            image: (C, D, H, W), float32.
+            padding: for each channel the intensity outside of the scan.
 
-        Returns:
-            The patch size, a little more where that saves windows; along the slice axis as many slices as a large
-            patch has room for, so divided that windows hardly share any.
+        Yields:
+            All rows, in order, on the device; each part but the first begins with the last row of the one before, which
+            resampling needs. What was yielded is overwritten by the next part.
         """
-        window = list(self.patch_size)
-        for axis, factor in enumerate(self.factors or ()):
-            whole = math.ceil(size[axis] / factor) * factor
-            if window[axis] < whole <= _GROWTH * window[axis]:
-                window[axis] = whole
-        if self.slice_axis is not None:
-            slices = size[self.slice_axis]
-            window[self.slice_axis] = 1
-            most = max(1, _WINDOW_VOXELS // math.prod(window))
-            window[self.slice_axis] = math.ceil(slices / math.ceil(slices / most))
-        depth, height, width = window
-        return depth, height, width
+        cover = self.cover(image.shape[1:])
+        sums = _RowSums(cover, self.device)
+        batch = self.window_batch or max(1, self.rule.voxels // math.prod(cover.window))
+        done = 0
+        for layer in range(len(cover.depth.starts)):
+            windows = cover.layer(layer)
+            while some := list(islice(windows, batch)):
+                self.before_window(done / cover.count)
+                heads = self._heads(network, torch.stack([_patch(image, padding, cover, window) for window in some]))
+                for number, window in enumerate(some):
+                    sums.add(window, [head[number] for head in heads])
+                done += len(some)
+            yield sums.final_rows(layer)
+            sums.move_on(layer)
 
-    def _heads(self, network: nn.Module, patches: Tensor) -> Tensor:
-        self.before_window()
-        patches = patches.contiguous(memory_format=self.device.memory_format)
-        with self.device.autocast():
-            return torch.cat(list(network(patches)), dim=1).float()
+    def _heads(self, network: nn.Module, patches: Tensor) -> HeadLogits:
+        patches = patches.to(self.device.torch_device).contiguous(memory_format=self.device.memory_format)
+        with torch.inference_mode(), self.device.autocast():
+            heads: HeadLogits = network(patches)
+            return heads
+
+
+class _RowSums:
+    """Weighted sums of the logits of all heads, of those rows that are not yet final and the last one that is."""
+
+    def __init__(self, cover: Cover, device: Device) -> None:
+        self._cover = cover
+        self._place = device.torch_device
+        self._weights = [[weight.to(self._place) for weight in axis.weights()] for axis in cover.axes]
+        self._sums = torch.empty(0)
+        self._first = 0
+
+    def add(self, window: Size, heads: Sequence[Tensor]) -> None:
+        """Add a window's logits, each (K, D, H, W)."""
+        cover = self._cover
+        if not self._sums.numel():
+            rows = min(cover.depth.window + 1, cover.depth.size)
+            classes = sum(len(head) for head in heads)
+            self._sums = torch.zeros(classes, rows, cover.height.size, cover.width.size, device=self._place)
+        along_d, along_h, along_w = (part[number] for part, number in zip(self._weights, window, strict=True))
+        weight = along_d[:, None, None] * along_h[:, None] * along_w
+        in_depth, in_height, in_width = cover.place(window)
+        rows_here = slice(in_depth.start - self._first, in_depth.stop - self._first)
+        begin = 0
+        for head in heads:
+            target = self._sums[begin : begin + len(head), rows_here, in_height, in_width]
+            target.addcmul_(head[tuple([slice(None), *cover.inside(window)])].float(), weight)
+            begin += len(head)
+
+    def final_rows(self, layer: int) -> JoinedRows:
+        """The rows that no window of the layers after this one concerns; later rows are kept, earlier ones go."""
+        depth = self._cover.depth
+        end = depth.size if layer + 1 == len(depth.starts) else depth.starts[layer + 1]
+        rows = self._sums[:, : end - self._first]
+        return JoinedRows(self._first, HeadLogits(*rows.chunk(3)))
+
+    def move_on(self, layer: int) -> None:
+        """Forget the final rows of a layer but the last one, to make room for the next layer."""
+        depth = self._cover.depth
+        if layer + 1 == len(depth.starts):
+            return
+        first = depth.starts[layer + 1] - 1
+        kept = self._sums[:, first - self._first : depth.span(layer)[1] - self._first].clone()
+        self._sums[:, : kept.shape[1]] = kept
+        self._sums[:, kept.shape[1] :] = 0
+        self._first = first
+
+
+def _patch(image: Tensor, padding: Sequence[float], cover: Cover, window: Size) -> Tensor:
+    """What of a scan lies in a window, (C, D, H, W), with padding where it reaches beyond the scan."""
+    patch = image[tuple([slice(None), *cover.place(window)])]
+    if patch.shape[1:] == cover.window:
+        return patch
+    pads: list[int] = []
+    for inside, size in zip(cover.inside(window), cover.window, strict=True):
+        # functional.pad takes the last axis first.
+        pads = [inside.start, size - inside.stop, *pads]
+    return torch.stack([functional.pad(one, pads, value=value) for one, value in zip(patch, padding, strict=True)])
+
+
+def _window_voxels(architecture: Architecture, device: Device) -> int:
+    """Voxels of a large window; no fewer than those of the patch, which has been in memory before."""
+    kind = device.torch_device.type
+    voxels = _WINDOW_VOXELS[kind]
+    if kind != "cpu":
+        free = free_memory_bytes(device)
+        if free is not None:
+            each = architecture.base_filters * _BYTES_PER_VOXEL_AND_FILTER
+            voxels = min(voxels, int(free * _MEMORY_SHARE / each))
+    return max(voxels, math.prod(architecture.patch_size_kji))

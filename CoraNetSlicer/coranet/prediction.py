@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
+from .data.box import Box
 from .data.orientation import Orientation
-from .data.resampling import resample
+from .data.resampling import resample, rows_ready
+from .inference import JoinedRows
 from .job import Label
 from .networks import HeadLogits
 from .uncertainty import moved_labels, named_classes, uncertainty_map, uncertainty_threshold
 from .volume import Grid, Volume
 
-# Voxels of the output grid that are finished at once; bounds the memory for logits at full resolution.
-_SLAB_VOXELS = 2_000_000
+# Logits at full resolution, all classes and heads together, that are there at once; more are no faster.
+_PORTION_NUMBERS = 8_000_000
 
 Array = npt.NDArray[Any]
 
@@ -42,6 +46,67 @@ class Prediction:
     uncertainty: Array
 
 
+class OwnGridDecision:
+    """What the heads say, decided on a scan's own grid as rows of logits come in; the logits are not kept.
+
+    Attributes:
+        prediction: the result, as far as it is decided.
+    """
+
+    def __init__(self, grid: Grid, labels: tuple[Label, ...], caution: float = 0.0) -> None:
+        """Begin with background everywhere, and no doubt.
+
+        Args:
+            grid: of the scan.
+            labels: of classes 1, 2, ...
+            caution: where the dial stands: 0 is how the heads were trained, more flags more as uncertain.
+        """
+        values = torch.tensor([0, *(label.value for label in labels)])
+        kind = np.uint8 if values.max() < 256 else np.uint16
+        shape = grid.size_ijk[::-1]
+        heads = [np.zeros(shape, dtype=kind) for _ in HeadLogits._fields]
+        uncertain, uncertainty = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
+        self.prediction = Prediction(heads[0], heads[1], heads[2], uncertain, uncertainty)
+        orientation = Orientation.of(grid.direction)
+        # Views: what is written in canonical order lands where it belongs.
+        self._canonical = [orientation.to_canonical(array) for array in arrays_of(self.prediction).values()]
+        self._values = values.numpy().astype(kind)
+        self._is_index = bool((values == torch.arange(len(values))).all())
+        self._threshold = uncertainty_threshold(caution)
+
+    def fill(self, parts: Iterable[JoinedRows], rows: int, box: Box | None = None) -> None:
+        """Decide in a box.
+
+        Args:
+            parts: logits of the prepared box, as `SlidingWindow.stream` yields them.
+            rows: of the prepared box along D.
+            box: in canonical voxels of the scan; None: all of it.
+        """
+        box = box or Box.whole(self._canonical[0].shape)
+        done = 0
+        for first, logits in parts:
+            ready = rows_ready(first + logits.segmentation.shape[1], rows, box.size[0])
+            for some in _portions(done, ready, sum(len(head) for head in logits) * box.size[1] * box.size[2]):
+                here = HeadLogits(*(resample(head, box.size, some, (first, rows))[None] for head in logits))
+                self._decide(here, box, some)
+            done = ready
+
+    def _decide(self, logits: HeadLogits, box: Box, rows: range) -> None:
+        doubt = uncertainty_map(logits.conservative, logits.radical)
+        moved = moved_labels(logits.conservative, logits.radical, doubt, self._threshold)
+        along_d, *within = box.slices
+        place = (slice(along_d.start + rows.start, along_d.start + rows.stop), *within)
+        for target, classes in zip(self._canonical, (named_classes(logits.segmentation), *moved), strict=False):
+            target[place] = self._labels(classes[0])
+        is_uncertain, uncertainty = self._canonical[len(HeadLogits._fields) :]
+        uncertainty[place] = doubt[0].cpu().numpy()
+        is_uncertain[place] = uncertainty[place] >= np.float32(self._threshold)
+
+    def _labels(self, classes: Tensor) -> Array:
+        indices: Array = classes.to(torch.uint8 if len(self._values) <= 256 else torch.int64).cpu().numpy()
+        return indices if self._is_index else self._values[indices]
+
+
 def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...], caution: float = 0.0) -> Prediction:
     """Bring logits back to a scan's grid and decide there.
 
@@ -51,24 +116,9 @@ def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...], c
         labels: of classes 1, 2, ...
         caution: where the dial stands: 0 is how the heads were trained, more flags more as uncertain.
     """
-    orientation = Orientation.of(volume.grid.direction)
-    size = orientation.to_canonical(volume.channels[0]).shape
-    values = np.array([0, *(label.value for label in labels)])
-    values = values.astype(np.uint8 if values.max() < 256 else np.uint16)
-    heads = [np.empty(size, dtype=values.dtype) for _ in logits]
-    uncertainty = np.empty(size, dtype=np.float32)
-    threshold = uncertainty_threshold(caution)
-    for slab in _slabs(size):
-        here = HeadLogits(*(resample(head, size, slab)[None] for head in logits))
-        doubt = uncertainty_map(here.conservative, here.radical)
-        moved = moved_labels(here.conservative, here.radical, doubt, threshold)
-        for result, classes in zip(heads, (named_classes(here.segmentation), *moved), strict=True):
-            result[slab.start : slab.stop] = values[classes[0].numpy()]
-        uncertainty[slab.start : slab.stop] = doubt[0].numpy()
-    uncertain = (uncertainty >= np.float32(threshold)).astype(np.uint8)
-    return Prediction(
-        *(np.ascontiguousarray(orientation.from_canonical(one)) for one in (*heads, uncertain, uncertainty))
-    )
+    decision = OwnGridDecision(volume.grid, labels, caution)
+    decision.fill([JoinedRows(0, logits)], logits.segmentation.shape[1])
+    return decision.prediction
 
 
 def channels_on_own_grid(channels: Tensor, grid: Grid) -> Array:
@@ -86,8 +136,8 @@ def channels_on_own_grid(channels: Tensor, grid: Grid) -> Array:
     for channel, target in zip(channels, result, strict=True):
         # A view: what is written in canonical order lands where it belongs.
         canonical = orientation.to_canonical(target)
-        for slab in _slabs(canonical.shape):
-            canonical[slab.start : slab.stop] = resample(channel[None], canonical.shape, slab)[0].numpy()
+        for some in _portions(0, canonical.shape[0], canonical.shape[1] * canonical.shape[2]):
+            canonical[some.start : some.stop] = resample(channel[None], canonical.shape, some)[0].numpy()
     return result
 
 
@@ -96,7 +146,8 @@ def arrays_of(prediction: Prediction) -> dict[str, Array]:
     return {name: getattr(prediction, name) for name in Prediction.__dataclass_fields__}
 
 
-def _slabs(size: tuple[int, int, int]) -> list[range]:
-    """The rows of a grid in portions."""
-    rows = max(1, _SLAB_VOXELS // (size[1] * size[2]))
-    return [range(start, min(start + rows, size[0])) for start in range(0, size[0], rows)]
+def _portions(start: int, stop: int, numbers_a_row: int) -> Iterator[range]:
+    """The rows of a grid in portions that bound the memory for what is computed at full resolution."""
+    rows = max(1, _PORTION_NUMBERS // numbers_a_row)
+    for first in range(start, stop, rows):
+        yield range(first, min(first + rows, stop))

@@ -12,14 +12,15 @@ from torch import Tensor
 
 from . import __version__
 from .config import SegmentConfig
-from .data.cache import lowest
+from .data.box import Box
+from .data.orientation import Orientation
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError, ModelError
 from .events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, Warned
 from .inference import SlidingWindow
 from .job import Case, Job, PredictionFiles, write_json_atomic
 from .model_package import ModelPackage
-from .prediction import Prediction, arrays_of, on_own_grid
+from .prediction import OwnGridDecision, Prediction, arrays_of
 from .regions.files import remove_regions, write_regions
 from .regions.finding import find_regions
 from .reporting import Reporter
@@ -52,23 +53,48 @@ class Segmenter:
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
-        self.window = SlidingWindow.of(self.package.architecture, config.inference, device, reporter.stop_if_asked)
+        self.window = SlidingWindow.of(
+            self.package.architecture, config.inference, device, lambda share: reporter.stop_if_asked()
+        )
 
-    def predict(self, volume: Volume, before_window: Callable[[], None] | None = None) -> Prediction:
+    def predict(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> Prediction:
         """Segment one scan.
 
         Args:
             volume: the scan.
-            before_window: called before each batch of patches, may raise to stop; None: what the reporter says.
+            before_window: called before each batch of windows with the share of the scan that is done, may raise to
+                stop; None: what the reporter says.
         """
-        image = self.prepared(volume)
-        window = self.window if before_window is None else replace(self.window, before_window=before_window)
-        logits = window.logits(self.network, image, lowest(image.numpy()))
-        return on_own_grid(logits, volume, self.package.labels, self.caution)
+        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution)
+        boxes = self.boxes(volume)
+        whole, done = sum(box.voxels for box in boxes), 0
+        for box in boxes:
+            window = self.window if before_window is None else _telling(self.window, before_window, box, (done, whole))
+            image = self.prepared(volume, box)
+            decision.fill(window.stream(self.network, image, _lowest(image)), image.shape[1], box)
+            done += box.voxels
+        return decision.prediction
 
-    def prepared(self, volume: Volume) -> Tensor:
-        """A scan as the network sees it, (C, D, H, W), float32."""
-        return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume)))
+    def boxes(self, volume: Volume) -> list[Box]:
+        """Where the network looks, in canonical voxels: the whole scan."""
+        return [Box.whole(Orientation.of(volume.grid.direction).to_canonical(volume.voxels).shape)]
+
+    def prepared(self, volume: Volume, box: Box | None = None) -> Tensor:
+        """A box of a scan as the network sees it, (C, D, H, W), float32; None: the whole scan."""
+        return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume, box)))[None]
+
+
+def _telling(
+    window: SlidingWindow, before_window: Callable[[float], None], box: Box, of: tuple[int, int]
+) -> SlidingWindow:
+    """A window that tells the share of a whole scan, of which `of[0]` of `of[1]` voxels were done before the box."""
+    done, whole = of
+    return replace(window, before_window=lambda share: before_window((done + share * box.voxels) / whole))
+
+
+def _lowest(image: Tensor) -> tuple[float, ...]:
+    """For each channel of an image (C, D, H, W) its lowest intensity, which stands for what is outside of the scan."""
+    return tuple(float(channel.min()) for channel in image)
 
 
 def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
@@ -200,7 +226,7 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
     watch = StopWatch()
     volume = read_image(case.image)
     watch.lap("read")
-    prediction = segmenter.predict(volume, go_on)
+    prediction = segmenter.predict(volume, lambda share: go_on())
     watch.lap("predict")
     go_on()
     for name, voxels in arrays_of(prediction).items():

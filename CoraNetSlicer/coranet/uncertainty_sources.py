@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .data.cache import lowest
 from .inference import SlidingWindow
 from .methods.extra_passes import dropout_switched_on
 from .networks import FeatureDropout
@@ -65,7 +64,8 @@ class ScanPasses:
         return _mean(self._view(number) for number in range(PASSES))
 
     def _probabilities(self, image: Tensor) -> Tensor:
-        return self.window.logits(self.network, image, lowest(self.image.numpy())).segmentation.softmax(0)
+        padding = tuple(float(channel.min()) for channel in self.image)
+        return self.window.logits(self.network, image, padding).segmentation.softmax(0)
 
     def _view(self, number: int) -> Tensor:
         random = np.random.default_rng([self.seed, number])
@@ -95,8 +95,8 @@ class ScanPasses:
 
     def _slice_axis(self) -> int:
         """The axis that slices are stacked along: the one with the thickest voxels, of equal ones the first."""
-        if self.window.slice_axis is not None:
-            return self.window.slice_axis
+        if self.window.rule.slice_axis is not None:
+            return self.window.rule.slice_axis
         return int(np.argmax(np.round(self.spacing_dhw, 3)))
 
 

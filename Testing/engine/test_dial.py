@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from coranet.config import InferenceConfig
 from coranet.data.cache import PreparedCase
 from coranet.inference import SlidingWindow
 from coranet.job import Case, Role
 from coranet.networks import HeadLogits
 from coranet.training.dial import MOST_CAUTION, calibrate_caution
 from coranet.uncertainty import uncertainty_map, uncertainty_threshold
+from coranet.windows import WindowRule
 
 SIZE = (5, 7, 6)
 
@@ -36,18 +36,18 @@ def a_case(seed: int, wrong_share: float = 0.3) -> PreparedCase:
     image = random.normal(0, 2, SIZE).astype(np.float16)
     wrong = random.random(SIZE) < wrong_share * np.exp(-np.abs(image.astype(float)))
     labels = ((image > 0) != wrong).astype(np.uint8)
-    return PreparedCase(Case(f"v{seed}", Role.VALIDATION, "v", "l"), image[None], labels, (), (0.0,))
+    return PreparedCase(Case(f"v{seed}", Role.VALIDATION, "v", "l"), image, labels, (), 0.0)
 
 
 @pytest.fixture
 def a_window(a_cpu):
-    return SlidingWindow(SIZE, InferenceConfig(), a_cpu)
+    return SlidingWindow(WindowRule(SIZE, 0.5), a_cpu, 2)
 
 
 def wrong_and_uncertainty(network: nn.Module, cases: list[PreparedCase]) -> tuple[np.ndarray, np.ndarray]:
     wrong, uncertainty = [], []
     for case in cases:
-        logits = network(torch.from_numpy(case.image.astype(np.float32))[None])
+        logits = network(torch.from_numpy(case.image.astype(np.float32))[None, None])
         wrong.append(logits.segmentation.argmax(1)[0].numpy() != case.labels)
         uncertainty.append(uncertainty_map(logits.conservative, logits.radical)[0].numpy())
     return np.stack(wrong), np.stack(uncertainty)

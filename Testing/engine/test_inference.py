@@ -11,6 +11,7 @@ from coranet.devices import Device, choose_device
 from coranet.errors import JobCancelled
 from coranet.inference import SlidingWindow
 from coranet.networks import Architecture, CoraNet, HeadLogits
+from coranet.windows import WindowRule
 
 SIZES = [(9, 20, 17), (6, 8, 10), (3, 30, 5), (2, 2, 2), (13, 8, 10)]
 PADDING = -7.0
@@ -28,38 +29,60 @@ class PointwiseHeads(nn.Module):
         return HeadLogits(*(torch.cat([factor * images, -images], dim=1) for factor in (1.0, 2.0, 3.0)))
 
 
-def window(device: Device, patch=(6, 8, 10), before_window=lambda: None, **settings) -> SlidingWindow:
-    return SlidingWindow(patch, InferenceConfig(**settings), device, before_window)
+def window(device: Device, overlap=0.5, batch=2, before_window=lambda share: None) -> SlidingWindow:
+    return SlidingWindow(WindowRule((6, 8, 10), overlap), device, 2, batch, before_window)
 
 
-def a_scan(size) -> torch.Tensor:
-    return torch.randn(1, *size, generator=torch.Generator().manual_seed(3))
+def a_scan(size, channels: int = 1) -> torch.Tensor:
+    return torch.randn(channels, *size, generator=torch.Generator().manual_seed(3))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("overlap", [0.0, 0.5, 0.75])
 def test_windows_together_are_the_whole_scan(a_cpu, size, overlap):
     image = a_scan(size)
-    logits = window(a_cpu, overlap=overlap).logits(PointwiseHeads(), image, [PADDING])
+    logits = window(a_cpu, overlap).logits(PointwiseHeads(), image, [PADDING])
     for factor, head in zip((1.0, 2.0, 3.0), logits, strict=True):
-        torch.testing.assert_close(head, torch.cat([factor * image, -image]), atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(head, torch.cat([factor * image, -image]), atol=1e-5, rtol=1e-5)
         assert head.dtype == torch.float32
 
 
-def test_a_scan_smaller_than_the_patch_lies_in_the_middle_of_its_padding(a_cpu):
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_rows_come_in_order_and_begin_with_the_last_of_those_before(a_cpu, size):
+    image = a_scan(size)
+    end = 0
+    for first, rows in window(a_cpu).stream(PointwiseHeads(), image, [PADDING]):
+        assert first == max(end - 1, 0)
+        end = first + rows.radical.shape[1]
+        torch.testing.assert_close(rows.radical[0], 3 * image[0, first:end], atol=1e-5, rtol=1e-5)
+    assert end == size[0]
+
+
+def test_rows_that_are_final_are_not_kept(a_cpu):
+    kept = {rows.segmentation.untyped_storage().nbytes() for _, rows in many_rows(a_cpu, 60)}
+    assert kept == {rows.segmentation.untyped_storage().nbytes() for _, rows in many_rows(a_cpu, 600)}
+
+
+def many_rows(device: Device, count: int):
+    return window(device).stream(PointwiseHeads(), a_scan((count, 8, 10)), [PADDING])
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_scan_smaller_than_the_patch_lies_in_the_middle_of_its_padding(a_cpu, channels):
     seen = []
 
     class Watching(PointwiseHeads):
         def forward(self, images: torch.Tensor) -> HeadLogits:
             seen.append(images)
-            return super().forward(images)
+            return super().forward(images[:, :1])
 
-    image = a_scan((4, 8, 5))
-    window(a_cpu).logits(Watching(), image, [PADDING])
-    padded = seen[0][0, 0]
-    assert len(seen) == 1 and padded.shape == (6, 8, 10)
-    assert torch.equal(padded[1:5, :, 2:7], image[0])
-    assert (padded == PADDING).sum() == 6 * 8 * 10 - image.numel()
+    image = a_scan((4, 8, 5), channels)
+    window(a_cpu).logits(Watching(), image, [PADDING, PADDING - 1][:channels])
+    padded = seen[0][0]
+    assert len(seen) == 1 and padded.shape == (channels, 6, 8, 10)
+    assert torch.equal(padded[:, 1:5, :, 2:7], image)
+    for number in range(channels):
+        assert (padded[number] == PADDING - number).sum() == 6 * 8 * 10 - image[0].numel()
 
 
 def test_a_scan_of_one_patch_gives_what_the_network_gives(a_cpu, a_tiny_architecture):
@@ -91,16 +114,16 @@ def test_logits_carry_no_gradient(a_cpu, a_tiny_architecture):
 
 
 def test_a_stop_between_windows_stops(a_cpu):
-    asked = []
+    shares = []
 
-    def stop() -> None:
-        asked.append(1)
-        if len(asked) == 3:
+    def stop(share: float) -> None:
+        shares.append(share)
+        if len(shares) == 3:
             raise JobCancelled("stopped on request.")
 
     with pytest.raises(JobCancelled):
-        window(a_cpu, before_window=stop, window_batch=1).logits(PointwiseHeads(), a_scan((30, 30, 30)), [0.0])
-    assert len(asked) == 3
+        window(a_cpu, batch=1, before_window=stop).logits(PointwiseHeads(), a_scan((30, 30, 30)), [PADDING])
+    assert shares == [0, 1 / 315, 2 / 315]  # 9 x 7 x 5 windows
 
 
 def slices_of(axis: int) -> Architecture:
@@ -129,48 +152,50 @@ def test_a_network_of_slices_sees_each_slice_by_itself(a_cpu, axis):
             torch.testing.assert_close(head.narrow(axis + 1, number, 1), wanted[0], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("slices", [1, 2, 7, 35, 61])
-def test_slices_are_computed_once(a_cpu, slices, monkeypatch):
-    monkeypatch.setattr("coranet.inference._WINDOW_VOXELS", 12 * 8 * 12)
-    seen = []
-
-    class Counting(PointwiseHeads):
-        def forward(self, images: torch.Tensor) -> HeadLogits:
-            seen.extend(image.shape for image in images)
-            return super().forward(images)
-
-    sliding = SlidingWindow.of(slices_of(0), InferenceConfig(overlap=0.75, window_batch=3), a_cpu)
-    image = a_scan((slices, 8, 12))
-    found = sliding.logits(Counting(), image, [PADDING]).radical
-    torch.testing.assert_close(found[:1], 3 * image, atol=1e-4, rtol=1e-4)
-    computed = sum(shape[1] for shape in seen)
-    assert max(shape[1] for shape in seen) <= 12
-    assert slices <= computed < slices + len(seen)
+def networks_that_grow(architecture: Architecture) -> tuple[Architecture, CoraNet]:
+    """With batch normalization, its statistics as if it had been trained."""
+    architecture = replace(architecture, normalization="batch")
+    torch.manual_seed(0)
+    network = CoraNet(architecture)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    return architecture, network.eval()
 
 
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [((8, 12, 16), (8, 12, 16)), ((9, 13, 20), (10, 14, 20)), ((10, 30, 21), (10, 12, 16)), ((3, 4, 5), (8, 12, 16))],
-)
-def test_a_scan_a_little_longer_than_the_patch_is_taken_whole(a_cpu, a_tiny_architecture, size, expected):
-    assert SlidingWindow.of(a_tiny_architecture, InferenceConfig(), a_cpu).window_size(size) == expected
+def test_batch_normalization_sees_windows_larger_than_the_patch(a_cpu, a_tiny_architecture):
+    architecture, network = networks_that_grow(a_tiny_architecture)
+    image = a_scan((30, 34, 40))
+    sliding = SlidingWindow.of(architecture, InferenceConfig(), a_cpu)
+    assert sliding.cover(image.shape[1:]).count == 1
+    with torch.no_grad():
+        expected = network(image[None])
+    for head, wanted in zip(sliding.logits(network, image, [0.0]), expected, strict=True):
+        torch.testing.assert_close(head, wanted[0], atol=1e-4, rtol=1e-4)
 
 
-def test_a_network_that_takes_one_size_only_gets_no_other(a_cpu, a_tiny_architecture):
+def test_instance_normalization_sees_windows_of_the_size_of_the_patch(a_cpu, a_tiny_architecture):
     sliding = SlidingWindow.of(a_tiny_architecture, InferenceConfig(), a_cpu)
-    assert replace(sliding, factors=None).window_size((9, 13, 17)) == (8, 12, 16)
+    assert sliding.cover((30, 34, 40)).window == a_tiny_architecture.patch_size_kji
 
 
-def test_channels_go_through_together_each_with_its_own_padding(a_cpu):
-    seen = []
+def test_far_from_their_borders_windows_give_what_the_whole_scan_gives(a_cpu, a_tiny_architecture):
+    architecture, network = networks_that_grow(a_tiny_architecture)
+    image = a_scan((32, 48, 64))
+    small = SlidingWindow.of(architecture, InferenceConfig(overlap=0.9), a_cpu)
+    small = replace(small, rule=replace(small.rule, voxels=24 * 32 * 40))
+    assert small.cover(image.shape[1:]).count > 1
+    with torch.no_grad():
+        expected = network(image[None]).segmentation[0]
+    difference = (small.logits(network, image, [0.0]).segmentation - expected).abs()
+    assert difference.mean() < 0.05 * expected.std()
 
-    class Watching(PointwiseHeads):
-        def forward(self, images: torch.Tensor) -> HeadLogits:
-            seen.append(images)
-            return super().forward(images[:, 1:])
 
-    image = torch.cat([a_scan((4, 8, 5)), 2 + a_scan((4, 8, 5))])
-    logits = window(a_cpu).logits(Watching(), image, [PADDING, 3.0])
-    assert seen[0].shape == (1, 2, 6, 8, 10)
-    assert (seen[0][0, 0, 0] == PADDING).all() and (seen[0][0, 1, 0] == 3.0).all()
-    torch.testing.assert_close(logits.segmentation[0], image[1], atol=1e-4, rtol=1e-4)
+def test_memory_for_sums_bounds_the_rows_of_a_window(a_cpu, a_tiny_architecture, monkeypatch):
+    architecture, network = networks_that_grow(a_tiny_architecture)
+    image = a_scan((60, 14, 20))
+    sliding = SlidingWindow.of(architecture, InferenceConfig(), a_cpu)
+    monkeypatch.setattr("coranet.inference._SUM_BYTES", 1)
+    assert sliding.cover(image.shape[1:]).window[0] <= 16
+    assert sliding.logits(network, image, [0.0]).segmentation.shape == (3, 60, 14, 20)

@@ -5,11 +5,13 @@ import pytest
 import torch
 from scans import grid_of, labels_on, name_of_direction, scan_on, signed_permutations, tilted
 
+from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import Preprocessing
+from coranet.inference import JoinedRows
 from coranet.job import Label
 from coranet.networks import HeadLogits
-from coranet.prediction import arrays_of, channels_on_own_grid, on_own_grid
+from coranet.prediction import OwnGridDecision, arrays_of, channels_on_own_grid, on_own_grid
 from coranet.uncertainty import uncertainty_map, uncertainty_threshold
 from coranet.volume import Volume
 
@@ -88,7 +90,7 @@ def test_uncertain_is_where_the_labels_differ_and_uncertainty_at_least_one_half(
 
 def test_slabs_give_what_the_whole_gives(an_oblique_scan, monkeypatch):
     whole = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
-    monkeypatch.setattr("coranet.prediction._SLAB_VOXELS", 1)
+    monkeypatch.setattr("coranet.prediction._PORTION_NUMBERS", 1)
     by_slice = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
     for name, voxels in arrays_of(whole).items():
         np.testing.assert_allclose(arrays_of(by_slice)[name], voxels, atol=1e-6 if name == "uncertainty" else 0)
@@ -125,3 +127,65 @@ def test_channels_come_back_to_where_the_heads_do(direction):
     assert channels.shape == (2, *volume.voxels.shape) and channels.dtype == np.float32
     expected = on_own_grid(heads, volume, labels_named(1)).segmentation
     np.testing.assert_array_equal(channels.argmax(0), expected)
+
+
+def in_parts(heads: HeadLogits, seed: int):
+    """Rows as a sliding window yields them, of varying number, in memory that the next ones overwrite."""
+    random = np.random.default_rng(seed)
+    rows = heads.segmentation.shape[1]
+    sums = torch.empty(0)
+    first = end = 0
+    while end < rows:
+        end = min(rows, end + int(random.integers(1, 5)))
+        sums.fill_(torch.nan)
+        sums = torch.cat([head[:, first:end] for head in heads])
+        yield JoinedRows(first, HeadLogits(*sums.chunk(3)))
+        first = end - 1
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS[::7], ids=NAMES[::7])
+@pytest.mark.parametrize("size", [(9, 12, 15), (4, 12, 6), (21, 19, 7), (1, 3, 2)], ids=str)
+@pytest.mark.parametrize("classes", [2, 4])
+def test_decisions_row_by_row_are_those_of_all_logits_at_once(direction, size, classes):
+    volume = scan_on(grid_of(direction=tilted(direction)))
+    heads, labels = random_heads(size, classes), labels_named(*range(3, 2 + classes))
+    expected = arrays_of(on_own_grid(heads, volume, labels, 0.3))
+    for seed in range(3):
+        decision = OwnGridDecision(volume.grid, labels, 0.3)
+        decision.fill(in_parts(heads, seed), size[0])
+        for name, voxels in arrays_of(decision.prediction).items():
+            np.testing.assert_allclose(voxels, expected[name], atol=1e-6 if name == "uncertainty" else 0, err_msg=name)
+
+
+BOXES = [Box((2, 3, 1), (7, 9, 9)), Box((0, 0, 0), (3, 4, 5)), Box((1, 2, 3), (2, 3, 4))]
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS[::11], ids=NAMES[::11])
+@pytest.mark.parametrize("box", BOXES, ids=str)
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_a_box_is_decided_and_nothing_around_it(direction, box, at_the_end):
+    volume = scan_on(grid_of(direction=tilted(direction)))
+    orientation = Orientation.of(volume.grid.direction)
+    shape = orientation.to_canonical(volume.voxels).shape
+    if at_the_end:
+        box = Box(tuple(np.subtract(shape, box.size).tolist()), shape)
+    heads = random_heads((4, 5, 6))
+    decision = OwnGridDecision(volume.grid, labels_named(4, 9), 0.2)
+    decision.fill(in_parts(heads, 0), 4, box)
+    alone = on_own_grid(heads, scan_on(grid_of(box.size[::-1], direction=np.eye(3))), labels_named(4, 9), 0.2)
+    for name, voxels in arrays_of(decision.prediction).items():
+        canonical = orientation.to_canonical(voxels).copy()
+        np.testing.assert_allclose(canonical[box.slices], arrays_of(alone)[name], atol=1e-6, err_msg=name)
+        canonical[box.slices] = 0
+        assert not canonical.any(), name
+
+
+def test_boxes_are_decided_one_after_the_other(an_oblique_scan):
+    decision = OwnGridDecision(an_oblique_scan.grid, labels_named(4, 9))
+    shape = Orientation.of(an_oblique_scan.grid.direction).to_canonical(an_oblique_scan.voxels).shape
+    ones = torch.zeros(3, 2, 2, 2)
+    ones[2] = 1
+    for box in (Box((0, 0, 0), (2, 2, 2)), Box(tuple(count - 3 for count in shape), shape)):
+        decision.fill([JoinedRows(0, HeadLogits(ones, ones, ones))], 2, box)
+    assert (decision.prediction.segmentation == 9).sum() == 8 + 27
+    assert set(np.unique(decision.prediction.segmentation)) == {0, 9}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from coranet.data.resampling import mask_at_centres, resample, resampled_size, smooth_for
+from coranet.data.resampling import mask_at_centres, resample, resampled_size, rows_ready, smooth_for
 
 SIZES = [(9, 12, 15), (4, 5, 3), (18, 6, 15), (1, 31, 7), (5, 7, 16)]
 
@@ -95,3 +95,18 @@ def test_a_mask_at_its_own_size_is_the_same_and_all_or_nothing_stays_so():
     np.testing.assert_array_equal(mask_at_centres(mask, mask.shape), mask)
     assert mask_at_centres(np.ones_like(mask), (5, 17, 8)).all()
     assert not mask_at_centres(np.zeros_like(mask), (5, 17, 8)).any()
+
+
+@pytest.mark.parametrize(("whole", "count"), [(9, 9), (9, 20), (9, 4), (1, 7), (5, 6), (31, 9)])
+def test_rows_that_are_ready_need_no_further_row_and_the_next_ones_none_before_the_last(whole, count):
+    volume = torch.randn(2, whole, 3, 4, generator=torch.Generator().manual_seed(2))
+    expected = resample(volume, (count, 6, 4))
+    done = 0
+    for known in range(1, whole + 1):
+        ready = rows_ready(known, whole, count)
+        first = max(known - 2, 0)
+        if ready > done:
+            rows = resample(volume[:, first:known], (count, 6, 4), range(done, ready), (first, whole))
+            torch.testing.assert_close(rows, expected[:, done:ready])
+        done = ready
+    assert done == count

@@ -11,8 +11,7 @@ from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.errors import CoraNetError, DataError, ModelError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.job import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
-from coranet.networks import HeadLogits
-from coranet.prediction import arrays_of, on_own_grid
+from coranet.prediction import arrays_of
 from coranet.regions import finding
 from coranet.segmentation import Segmenter, run_segmentation_job
 from coranet.volume import read_grid, read_image, read_label_map, write_volume
@@ -126,10 +125,7 @@ def test_resuming_leaves_complete_cases_alone(segment, an_oblique_scan, a_report
 
 
 def test_a_class_that_is_not_found_is_told(segment, an_oblique_grid, a_reporter, monkeypatch):
-    def nothing(logits, volume, labels, caution):
-        return on_own_grid(HeadLogits(*(head * 0 for head in logits)), volume, labels, caution)
-
-    monkeypatch.setattr("coranet.segmentation.on_own_grid", nothing)
+    monkeypatch.setattr("coranet.segmentation.OwnGridDecision.fill", lambda *_: None)
     segment({"a": scan_on(an_oblique_grid)})
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["nothing_found"] * 2
 
@@ -213,15 +209,13 @@ class TestSkipping:
         windows = []
 
         def ask_at_the_second_window(self, network, patches):
-            self.before_window()
             windows.append(len(patches))
-            if len(windows) == 1:
-                a_job.prediction("a").request_skip()
-            return torch.cat(list(network(patches)), dim=1).float()
+            a_job.prediction("a").request_skip()
+            return network(patches)
 
         monkeypatch.setattr("coranet.inference.SlidingWindow._heads", ask_at_the_second_window)
-        monkeypatch.setattr("coranet.segmentation.Segmenter.prepared", lambda self, volume: torch.zeros(1, 20, 24, 40))
-        monkeypatch.setattr("coranet.segmentation.on_own_grid", lambda *_: pytest.fail("it was computed to its end"))
+        monkeypatch.setattr("coranet.segmentation.Segmenter.prepared", lambda *_: torch.zeros(1, 20, 24, 40))
+        monkeypatch.setattr("coranet.segmentation.write_volume", lambda *_: pytest.fail("it was computed to its end"))
         a_job.prediction("b").request_skip()
         run_segmentation_job(a_job, False, a_reporter)
         assert self.outcomes(a_reporter) == [(CaseSkipped, "a"), (CaseSkipped, "b")]

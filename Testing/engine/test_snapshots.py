@@ -13,7 +13,7 @@ from coranet.data.cache import PreparedCase
 from coranet.data.orientation import Orientation
 from coranet.errors import ConfigError
 from coranet.events import SnapshotSaved
-from coranet.inference import SlidingWindow
+from coranet.inference import JoinedRows, SlidingWindow
 from coranet.job import Case, Role
 from coranet.networks import HeadLogits
 from coranet.training.snapshots import Snapshots
@@ -31,7 +31,7 @@ def a_prepared_case(folder, name: str, direction=None) -> PreparedCase:
     path = folder / f"{name}.nrrd"
     write_volume(path, scan.voxels, scan.grid)
     image = Orientation.of(scan.grid.direction).to_canonical(scan.voxels)
-    return PreparedCase(Case(name, Role.UNLABELED, str(path)), image[None], None, (), (float(image.min()),))
+    return PreparedCase(Case(name, Role.UNLABELED, str(path)), image, None, (), float(image.min()))
 
 
 def logits_of(labels: torch.Tensor) -> torch.Tensor:
@@ -41,13 +41,15 @@ def logits_of(labels: torch.Tensor) -> torch.Tensor:
 class StandIn:
     """In place of a sliding window: class 1 where it is bright, class 2 where it is brighter; heads that differ."""
 
-    def logits(self, network, image, padding):
-        assert padding == (image.min(),)
-        image = image[0]
+    classes = 3
+
+    def stream(self, network, image, padding):
+        (image,), (lowest,) = image, padding
+        assert lowest == image.min()
         labels = (image > 100).long() + (image > 120).long()
         radical = labels.clone()
         radical[image < 80] = 1
-        return HeadLogits(*(logits_of(one) for one in (labels, labels, radical)))
+        yield JoinedRows(0, HeadLogits(*(logits_of(one) for one in (labels, labels, radical))))
 
 
 @pytest.mark.parametrize(

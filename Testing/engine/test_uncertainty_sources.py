@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from coranet.config import InferenceConfig
 from coranet.inference import SlidingWindow
 from coranet.networks import CoraNet, FeatureDropout, HeadLogits
 from coranet.uncertainty_sources import PASSES, ScanPasses, least_confidence, predictive_entropy
+from coranet.windows import WindowRule
 
 SIZE = (7, 20, 26)
 SPACING_DHW = (3.0, 1.5, 1.0)
@@ -36,7 +36,7 @@ def passes(a_cpu):
     """Passes over the blob: `passes(network, seed=0, dropout=...)`."""
 
     def make(network: nn.Module, seed: int = 0, **changes) -> ScanPasses:
-        window = SlidingWindow(changes.pop("patch", SIZE), InferenceConfig(), a_cpu)
+        window = SlidingWindow(WindowRule(changes.pop("patch", SIZE), 0.5), a_cpu, 3)
         return ScanPasses(network.eval(), window, changes.pop("image", a_blob())[None], SPACING_DHW, seed)
 
     return make
@@ -81,9 +81,9 @@ def test_a_change_and_its_inverse_are_nothing_whichever_way_slices_lie(passes, a
     spacing = np.insert(np.delete(SPACING_DHW, 0), axis, SPACING_DHW[0])
     one = replace(one, spacing_dhw=spacing)
     there = one._turned(one.image, 0.3, 1.1)
-    back = one._turned(there, -0.3, 1 / 1.1)
-    inner = (0, *(slice(size // 4, -(size // 4)) for size in ramp.movedim(0, axis).shape))
-    moved, left = ((other - one.image).abs()[inner].mean() for other in (there, back))
+    back = one._turned(there, -0.3, 1 / 1.1)[0]
+    inner = tuple(slice(size // 4, -(size // 4)) for size in one.image.shape[1:])
+    moved, left = ((other - one.image[0]).abs()[inner].mean() for other in (there[0], back))
     assert left < 0.05 and moved > 10 * left
 
 
@@ -112,7 +112,9 @@ def test_a_network_of_slices_has_all_sources(passes, a_network, a_cpu):
         backbone="unet", slice_axis=1, patch_size_kji=(8, 1, 16), strides=((2, 1, 2),), kernels=((3, 1, 3),) * 2
     )
     one = passes(network)
-    one = replace(one, window=SlidingWindow((8, 1, 16), InferenceConfig(), a_cpu, slice_axis=1, factors=(2, 1, 2)))
+    one = replace(
+        one, window=SlidingWindow(WindowRule((8, 1, 16), 0.5, (2, 1, 2), slice_axis=1, voxels=10_000), a_cpu, 3)
+    )
     plain = one.softmax()
     for probabilities in (one.dropout(), one.augmentation()):
         assert probabilities.shape == (3, *SIZE)

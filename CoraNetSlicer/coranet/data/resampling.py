@@ -20,22 +20,44 @@ def resampled_size(
     )
 
 
-def resample(volume: Tensor, size: tuple[int, int, int], rows: range | None = None) -> Tensor:
+def resample(
+    volume: Tensor, size: tuple[int, int, int], rows: range | None = None, held: tuple[int, int] | None = None
+) -> Tensor:
     """Trilinear resampling onto a grid of `size` voxels over the same extent (voxel faces align at the border).
 
     Args:
-        volume: (C, D, H, W), float.
+        volume: (C, D, H, W), float; of a whole volume, or some of its rows.
         size: of the whole result, (D', H', W').
         rows: which of the D' rows to compute; None: all.
+        held: where `volume` is not whole: the number of its first row, and how many rows the whole has. They must be
+            what `rows` need (`rows_ready`).
 
     Returns:
         (C, len(rows), H', W').
     """
-    result = volume
-    for axis, count in enumerate(size, start=1):
-        wanted = rows if axis == 1 and rows is not None else range(count)
-        result = _resample_axis(result, axis, count, wanted)
+    first, whole = held or (0, volume.shape[1])
+    result = _resample_axis(volume, 1, (whole, size[0]), rows if rows is not None else range(size[0]), first)
+    for axis, count in enumerate(size[1:], start=2):
+        result = _resample_axis(result, axis, (result.shape[axis], count), range(count))
     return result
+
+
+def rows_ready(known: int, whole: int, count: int) -> int:
+    """How many rows of a result can be computed, in order, from the first rows of its source.
+
+    The next rows after these then need none before the last known one.
+
+    Args:
+        known: how many of the source's rows are there.
+        whole: how many rows the source has.
+        count: how many rows the result has.
+    """
+    if known >= whole:
+        return count
+    if count == whole:
+        return known
+    _, upper, _ = _neighbours(whole, count, range(count))
+    return int((upper < known).sum())
 
 
 def mask_at_centres(mask: Mask, size: tuple[int, int, int]) -> Mask:
@@ -69,16 +91,23 @@ def smooth_for(volume: np.ndarray, factors: tuple[float, ...]) -> np.ndarray:
     return ndimage.gaussian_filter(volume, sigma) if any(sigma) else volume
 
 
-def _resample_axis(volume: Tensor, axis: int, count: int, wanted: range) -> Tensor:
-    source_count = volume.shape[axis]
+def _resample_axis(volume: Tensor, axis: int, counts: tuple[int, int], wanted: range, first: int = 0) -> Tensor:
+    """One axis from `counts[0]` to `counts[1]` voxels; `volume` begins with the voxel `first` of the former."""
+    source_count, count = counts
     if count == source_count:
-        return volume.narrow(axis, wanted.start, len(wanted)) if len(wanted) != count else volume
+        start = wanted.start - first
+        return volume.narrow(axis, start, len(wanted)) if len(wanted) != volume.shape[axis] else volume
+    lower, upper, share = _neighbours(source_count, count, wanted)
+    shape = [1] * volume.ndim
+    shape[axis] = len(wanted)
+    weight = share.to(volume.dtype).to(volume.device).reshape(shape)
+    lower, upper = (lower - first).to(volume.device), (upper - first).to(volume.device)
+    return torch.lerp(volume.index_select(axis, lower), volume.index_select(axis, upper), weight)
+
+
+def _neighbours(source_count: int, count: int, wanted: range) -> tuple[Tensor, Tensor, Tensor]:
+    """For some voxels along an axis the source's voxels on both sides, and how far they are on the way between them."""
     position = (torch.arange(wanted.start, wanted.stop, dtype=torch.float64) + 0.5) * (source_count / count) - 0.5
     position = position.clamp(0, source_count - 1)
     lower = position.floor().long()
-    upper = (lower + 1).clamp_max(source_count - 1)
-    shape = [1] * volume.ndim
-    shape[axis] = len(wanted)
-    weight = (position - lower).to(volume.dtype).to(volume.device).reshape(shape)
-    lower, upper = lower.to(volume.device), upper.to(volume.device)
-    return torch.lerp(volume.index_select(axis, lower), volume.index_select(axis, upper), weight)
+    return lower, (lower + 1).clamp_max(source_count - 1), position - lower

@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from ..events import SnapshotSaved
 from ..inference import SlidingWindow
 from ..job import Job, Label
-from ..prediction import on_own_grid
+from ..prediction import OwnGridDecision
 from ..volume import Volume, read_grid, write_volume
 
 
@@ -54,10 +54,11 @@ class Snapshots:
         Raises:
             StorageError: it could not be written.
         """
-        image = torch.from_numpy(np.array(self._case.image, dtype=np.float32, order="C"))
-        logits = self._window.logits(network, image, self._case.padding)
-        classes = tuple(Label(index, f"class {index}") for index in range(1, logits.segmentation.shape[0]))
-        prediction = on_own_grid(logits, self._scan, classes, caution=0.0)
+        image = torch.from_numpy(np.array(self._case.image, dtype=np.float32, order="C"))[None]
+        classes = tuple(Label(index, f"class {index}") for index in range(1, self._window.classes))
+        decision = OwnGridDecision(self._scan.grid, classes)
+        decision.fill(self._window.stream(network, image, (self._case.padding,)), image.shape[1])
+        prediction = decision.prediction
         is_uncertain = prediction.uncertain > 0
         regions = np.where(is_uncertain, SnapshotSaved.UNCERTAIN, prediction.segmentation).astype(np.uint8)
         path = self._job.snapshot_path(self.case_id, step)

@@ -31,9 +31,13 @@ def on_cpu(dtype: torch.dtype = torch.float32) -> Device:
     return Device(CPU, dtype, "the processor")
 
 
-@pytest.mark.parametrize(("native", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_automatic_precision_on_a_processor_is_bfloat16_only_where_it_computes_with_it(monkeypatch, native, expected):
+@pytest.mark.parametrize(
+    ("native", "faster", "expected"),
+    [(True, True, torch.bfloat16), (True, False, torch.float32), (False, True, torch.float32)],
+)
+def test_automatic_precision_on_a_processor_is_bfloat16_only_where_it_gains(monkeypatch, native, faster, expected):
     monkeypatch.setattr(devices, "processor_computes_bfloat16", lambda: native)
+    monkeypatch.setattr(devices, "is_bfloat16_faster", lambda: faster)
     assert choose_device(MachineConfig(device="cpu")).dtype is expected
 
 
@@ -92,6 +96,18 @@ def test_processes_of_one_machine_share_its_processors(monkeypatch):
 def test_there_is_always_a_processor():
     assert available_devices()[-1] == "cpu"
     assert device_count("cpu") == 1
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.7, True), (0.9, False), (1.5, False)])
+def test_bfloat16_is_faster_where_its_convolutions_clearly_are(monkeypatch, seconds, expected):
+    measured = {torch.float32: 1.0, torch.bfloat16: seconds}
+    monkeypatch.setattr(devices, "_convolution_seconds", measured.get)
+    assert devices.is_bfloat16_faster.__wrapped__() is expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_convolution_takes_time(dtype):
+    assert devices._convolution_seconds(dtype) > 0
 
 
 def test_bfloat16_of_the_processor_is_what_torch_or_the_system_says(monkeypatch):

@@ -235,7 +235,7 @@ class MachineConfig(Section):
     )
     precision: str = setting(
         "auto", "Number format of the network: 'float32', 'bfloat16', 'float16' (with scaled gradients, on CUDA), or "
-        "'auto': bfloat16 where GPU or processor compute with it, float16 on other CUDA cards, else float32.",
+        "'auto': bfloat16 where GPU or processor gain by it, float16 on other CUDA cards, else float32.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )  # fmt: skip
     threads: int = setting(0, "Processor threads; 0: as many as there are cores.", range=(0, 1024))

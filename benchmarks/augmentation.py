@@ -77,7 +77,7 @@ class Patches:
         changes = [self._ours.draw(np.random.default_rng([0, 1, step, number])) for number in range(len(self._images))]
         maps = np.stack([change.spatial for change in changes])
         images, _ = self._ours.spatial.apply(self._images, self._labels, maps)
-        return self._ours.intensity.apply(images, [change.intensity for change in changes])
+        return self._ours.intensity.apply(images, [change.intensity[0] for change in changes])
 
 
 def milliseconds(work: Callable[[int], Any], step: int) -> tuple[float, float]:

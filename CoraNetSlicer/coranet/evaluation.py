@@ -136,7 +136,7 @@ def _passes(segmenter: Segmenter, case: Case) -> tuple[Volume, ScanPasses]:
     volume = read_image(case.image)
     image = segmenter.prepared(volume)
     orientation = Orientation.of(volume.grid.direction)
-    size_dhw = orientation.to_canonical(volume.voxels).shape
+    size_dhw = orientation.to_canonical(volume.channels[0]).shape
     spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
     prepared_dhw = np.multiply(spacing_dhw, size_dhw) / image.shape[1:]
     seed = zlib.crc32(case.id.encode("utf-8"))

@@ -13,6 +13,7 @@ from torch import Tensor
 from . import __version__
 from .config import SegmentConfig
 from .data.box import Box
+from .data.cache import lowest
 from .data.orientation import Orientation
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError, ModelError
@@ -71,17 +72,17 @@ class Segmenter:
         for box in boxes:
             window = self.window if before_window is None else _telling(self.window, before_window, box, (done, whole))
             image = self.prepared(volume, box)
-            decision.fill(window.stream(self.network, image, _lowest(image)), image.shape[1], box)
+            decision.fill(window.stream(self.network, image, lowest(image.numpy())), image.shape[1], box)
             done += box.voxels
         return decision.prediction
 
     def boxes(self, volume: Volume) -> list[Box]:
         """Where the network looks, in canonical voxels: the whole scan."""
-        return [Box.whole(Orientation.of(volume.grid.direction).to_canonical(volume.voxels).shape)]
+        return [Box.whole(Orientation.of(volume.grid.direction).to_canonical(volume.channels[0]).shape)]
 
     def prepared(self, volume: Volume, box: Box | None = None) -> Tensor:
         """A box of a scan as the network sees it, (C, D, H, W), float32; None: the whole scan."""
-        return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume, box)))[None]
+        return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume, box)))
 
 
 def _telling(
@@ -90,11 +91,6 @@ def _telling(
     """A window that tells the share of a whole scan, of which `of[0]` of `of[1]` voxels were done before the box."""
     done, whole = of
     return replace(window, before_window=lambda share: before_window((done + share * box.voxels) / whole))
-
-
-def _lowest(image: Tensor) -> tuple[float, ...]:
-    """For each channel of an image (C, D, H, W) its lowest intensity, which stands for what is outside of the scan."""
-    return tuple(float(channel.min()) for channel in image)
 
 
 def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .data.cache import lowest
 from .inference import SlidingWindow
 from .methods.extra_passes import dropout_switched_on
 from .networks import FeatureDropout
@@ -64,8 +65,7 @@ class ScanPasses:
         return _mean(self._view(number) for number in range(PASSES))
 
     def _probabilities(self, image: Tensor) -> Tensor:
-        padding = tuple(float(channel.min()) for channel in self.image)
-        return self.window.logits(self.network, image, padding).segmentation.softmax(0)
+        return self.window.logits(self.network, image, lowest(self.image.numpy())).segmentation.softmax(0)
 
     def _view(self, number: int) -> Tensor:
         random = np.random.default_rng([self.seed, number])

@@ -74,10 +74,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class Volume:
-    """Voxels and where they lie. `voxels` has shape (k, j, i)."""
+    """Voxels and where they lie. `voxels` has shape (k, j, i); of a scan with several channels (C, k, j, i)."""
 
     voxels: npt.NDArray[Any]
     grid: Grid
+
+    @property
+    def channels(self) -> npt.NDArray[Any]:
+        """The voxels as (C, k, j, i), a view; C is 1 where there are no channels."""
+        return self.voxels if self.voxels.ndim == 4 else self.voxels[None]
 
 
 def read_image(path: str | Path) -> Volume:

@@ -8,13 +8,11 @@ import subprocess
 import pytest
 from source_tree import REPOSITORY, SOURCE_ROOT, SourceFile, files_in
 
-MAX_LINES = 300
+MAX_LINES = 500
 MAX_FUNCTION_LINES = 40
 
 # Path below CoraNetSlicer/ -> why it may be longer, and up to where.
-LONGER_FILES = {
-    "coranet/job/directory.py": (340, "the one list of a job's files; split, two places would know them"),
-}  # fmt: skip
+LONGER_FILES: dict[str, tuple[int, str]] = {}
 
 PYTHON_39_FILES = (
     "CoraNetSlicer.py", "CoraNetSlicerLib", "coranet/__init__.py", "coranet/errors.py", "coranet/events.py",

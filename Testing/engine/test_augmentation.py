@@ -19,10 +19,18 @@ def test_all_changes_of_a_patch_follow_from_its_stream():
 
 def test_students_and_teachers_noise_have_seeds_of_their_own():
     change = Augmentation(AugmentationConfig(), PATCH, (1, 1, 1)).draw(np.random.default_rng(0))
-    assert change.intensity.noise_seed != change.teacher_noise_seed
+    assert change.intensity[0].noise_seed != change.teacher_noise_seed
 
 
 def test_the_source_is_what_the_spatial_changes_need():
     assert Augmentation(AugmentationConfig(), PATCH, (1, 1, 1)).source_size == (11, 14, 17)
     still = AugmentationConfig(rotation_degrees=0, scaling=0)
     assert Augmentation(still, PATCH, (1, 1, 1)).source_size == PATCH
+
+
+def test_intensities_of_each_channel_are_changed_by_themselves_and_the_first_as_if_it_were_alone():
+    one, two = (Augmentation(AugmentationConfig(), PATCH, (1, 1, 1), channels) for channels in (1, 2))
+    alone, both = (augmentation.draw(np.random.default_rng(3)) for augmentation in (one, two))
+    assert (both.spatial == alone.spatial).all()
+    assert both.intensity[:1] == alone.intensity
+    assert len(both.intensity) == 2 and both.intensity[0] != both.intensity[1]

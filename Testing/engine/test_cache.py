@@ -35,7 +35,7 @@ def test_a_prepared_case_is_what_the_recipe_makes(a_case, a_recipe, awkward_path
     assert prepared.image.dtype == np.float16 and prepared.labels.dtype == np.uint8
     np.testing.assert_array_equal(prepared.image, a_recipe.prepare_image(image).astype(np.float16))
     np.testing.assert_array_equal(prepared.labels, a_recipe.prepare_labels(labels, VALUES))
-    assert prepared.padding == float(prepared.image.min())
+    assert prepared.padding == (float(prepared.image.min()),)
 
 
 def test_prepared_arrays_are_mapped_not_loaded(a_case, a_recipe, tmp_path):
@@ -255,4 +255,4 @@ def test_boxes_of_a_case_are_prepared_beside_the_whole(a_case, a_recipe, tmp_pat
 def test_a_box_of_a_case_that_is_known_in_part_has_its_mask(a_partial_case, a_recipe, tmp_path):
     box = Box((0, 0, 0), (9, 9, 15))
     prepared = prepare_case(a_partial_case, a_recipe, VALUES, tmp_path, box)
-    assert prepared.known is not None and prepared.known.shape == prepared.labels.shape == prepared.image.shape
+    assert prepared.known is not None and prepared.known.shape == prepared.labels.shape == prepared.image.shape[1:]

@@ -147,3 +147,17 @@ def test_conservative_foreground_lies_inside_of_radical_foreground(heads_of_a_to
 def test_the_volumes_of_the_heads_are_a_bracket(heads_of_a_toy_problem):
     segmentation, conservative, radical = (int(head.sum()) for head in heads_of_a_toy_problem)
     assert 0 < conservative < segmentation < radical < heads_of_a_toy_problem[0].size
+
+
+@pytest.mark.parametrize(("backbone", "decoders"), FORMS)
+def test_every_form_sees_each_of_several_images(a_tiny_architecture, backbone, decoders):
+    torch.manual_seed(2)
+    network = CoraNet(replace(a_form(a_tiny_architecture, backbone, decoders), in_channels=3)).eval()
+    images = torch.randn(1, 3, *a_tiny_architecture.patch_size_kji)
+    plain = network(images).segmentation
+    for channel in range(3):
+        changed = images.clone()
+        changed[:, channel] += torch.linspace(0, 3, images.shape[-1])
+        assert not torch.allclose(network(changed).segmentation, plain, atol=1e-4), channel
+    # Their order matters: it is part of what the model is.
+    assert not torch.allclose(network(images.flip(1)).segmentation, plain, atol=1e-4)

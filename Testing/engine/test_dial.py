@@ -36,7 +36,7 @@ def a_case(seed: int, wrong_share: float = 0.3) -> PreparedCase:
     image = random.normal(0, 2, SIZE).astype(np.float16)
     wrong = random.random(SIZE) < wrong_share * np.exp(-np.abs(image.astype(float)))
     labels = ((image > 0) != wrong).astype(np.uint8)
-    return PreparedCase(Case(f"v{seed}", Role.VALIDATION, "v", "l"), image, labels, (), 0.0)
+    return PreparedCase(Case(f"v{seed}", Role.VALIDATION, "v", "l"), image[None], labels, (), (0.0,))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def a_window(a_cpu):
 def wrong_and_uncertainty(network: nn.Module, cases: list[PreparedCase]) -> tuple[np.ndarray, np.ndarray]:
     wrong, uncertainty = [], []
     for case in cases:
-        logits = network(torch.from_numpy(case.image.astype(np.float32))[None, None])
+        logits = network(torch.from_numpy(case.image.astype(np.float32))[None])
         wrong.append(logits.segmentation.argmax(1)[0].numpy() != case.labels)
         uncertainty.append(uncertainty_map(logits.conservative, logits.radical)[0].numpy())
     return np.stack(wrong), np.stack(uncertainty)

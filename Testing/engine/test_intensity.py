@@ -150,3 +150,9 @@ def test_a_patch_of_thick_slices_of_single_voxels_is_not_smoothed():
     single = intensity((4, 1, 1), (5, 1, 1))
     images = images_of(1, (4, 1, 1))
     assert torch.equal(single.apply(images, [IntensityChange(blur_voxels=1.0, coarseness=2.0)]), images)
+
+
+def test_channels_are_changed_as_if_they_were_patches():
+    images = images_of(6).view(3, 2, *PATCH)
+    alone = intensity().apply(images.view(6, 1, *PATCH), ONE_OF_EACH)
+    assert torch.equal(intensity().apply(images, ONE_OF_EACH), alone.view(3, 2, *PATCH))

@@ -185,7 +185,7 @@ def test_one_step_is_cut_ahead_and_no_more(a_loader):
 
 @pytest.mark.parametrize("kind", ["labeled", "unlabeled"])
 def test_what_goes_wrong_in_the_thread_is_raised_in_the_caller(a_cpu, kind):
-    case = a_prepared_case(labeled=kind == "labeled", image=NOISE.view(BrokenImage))
+    case = replace(a_prepared_case(labeled=kind == "labeled"), image=NOISE[None].view(BrokenImage))
     with (
         pytest.raises(DataError, match="the disk is gone"),
         Loader(a_sampler(), [case], [case], (1, 1), a_cpu) as loader,
@@ -238,7 +238,7 @@ def test_the_truth_of_unlabeled_patches_is_turned_with_the_image(a_cpu, patch):
     # The image is what is known, all of it class 1: after any turn, at least half means that it is known.
     known = (nested_ellipsoids((18, 22, 26), (1,)) > 0).astype(np.uint8)
     case = a_prepared_case(known.shape, image=known.astype(np.float32))
-    partial = replace(case, labels=known, known=known, known_voxels=np.argwhere(known), padding=0.0)
+    partial = replace(case, labels=known, known=known, known_voxels=np.argwhere(known), padding=(0.0,))
     with Loader(a_sampler(SAME_FOR_BOTH, patch, teacher_noise=0.0), [partial], [partial], (1, 4), a_cpu) as loader:
         for step in range(10):
             batch = loader.unlabeled(step)

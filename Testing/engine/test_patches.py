@@ -78,9 +78,9 @@ def test_without_a_margin_a_patch_is_a_piece_of_the_scan_and_its_labels():
     case = a_prepared_case()
     cuts = sampler().labeled([case], 0, range(8))
     for image, labels in zip(cuts.images[:, 0], cuts.labels[:, 0], strict=True):
-        start = np.unravel_index(round(image[0, 0, 0].item()), case.image.shape)
+        start = np.unravel_index(round(image[0, 0, 0].item()), case.image.shape[1:])
         box = tuple(slice(low, low + size) for low, size in zip(start, (6, 8, 10), strict=True))
-        np.testing.assert_array_equal(image.numpy(), case.image[box])
+        np.testing.assert_array_equal(image.numpy(), case.image[0][box])
         np.testing.assert_array_equal(labels.numpy(), case.labels[box])
 
 
@@ -111,8 +111,8 @@ def test_the_share_of_patches_with_foreground_in_the_middle(share):
     labels = np.zeros(shape, dtype=np.uint8)
     labels[12, 13, 14] = 1
     case = PreparedCase(
-        Case("a", Role.TRAINING, "a", "b"), np.zeros(shape, dtype=np.float32), labels,
-        (np.argwhere(labels == 1), np.empty((0, 3), dtype=int)), 0.0,
+        Case("a", Role.TRAINING, "a", "b"), np.zeros((1, *shape), dtype=np.float32), labels,
+        (np.argwhere(labels == 1), np.empty((0, 3), dtype=int)), (0.0,),
     )  # fmt: skip
     found = sampler((4, 4, 4), foreground_share=share).labeled([case], 0, range(120)).labels[:, 0, 2, 2, 2] == 1
     assert found.float().mean().item() == pytest.approx(share, abs=0.12)
@@ -122,7 +122,8 @@ def test_each_class_is_centred_as_often_as_the_others_however_small_it_is():
     labels = np.ones((12, 16, 20), dtype=np.uint8)
     labels[6, 8, 10] = 2
     foreground = tuple(np.argwhere(labels == index) for index in (1, 2))
-    case = PreparedCase(Case("a", Role.TRAINING, "a", "b"), np.zeros(labels.shape, np.float32), labels, foreground, 0.0)
+    image = np.zeros((1, *labels.shape), np.float32)
+    case = PreparedCase(Case("a", Role.TRAINING, "a", "b"), image, labels, foreground, (0.0,))
     cut = sampler((2, 2, 2), foreground_share=1.0).labeled([case], 0, range(120)).labels
     assert (cut == 2).flatten(1).any(1).float().mean().item() == pytest.approx(0.5, abs=0.15)
 
@@ -221,7 +222,7 @@ def test_what_is_known_is_cut_with_the_labels_and_outside_of_the_scan_all_is():
 
 
 def test_beside_partial_cases_whole_ones_are_known_everywhere():
-    whole = replace(a_prepared_case(), image=np.full((12, 16, 20), 1e6, dtype=np.float32))
+    whole = replace(a_prepared_case(), image=np.full((1, 12, 16, 20), 1e6, dtype=np.float32))
     cuts = sampler().labeled([whole, a_partial_case()], 0, range(20))
     is_whole = cuts.images[:, 0, 0, 0, 0] == 1e6
     assert 0 < is_whole.sum() < 20
@@ -279,3 +280,17 @@ def test_without_reviewed_cases_no_share_is_asked_for():
     cases = [a_prepared_case(name=name, labeled=False) for name in "ab"]
     one, other = (sampler(reviewed_share=share).unlabeled(cases, 1, range(5)) for share in (0.0, 1.0))
     assert torch.equal(one.images, other.images)
+
+
+def test_all_channels_of_a_patch_come_from_the_same_place():
+    case = a_prepared_case(shape=(4, 16, 20))
+    both = replace(case, image=np.concatenate([case.image, -case.image]), padding=(PADDING, 5.0))
+    two = PatchSampler(Augmentation(LIVELY, (6, 8, 10), SPACING_DHW, 2), 0, 0.5, 0.0)
+    cuts = two.labeled([both], 0, range(8))
+    assert cuts.images.shape == (8, 2, 9, 11, 14)
+    inside = cuts.images[:, 0] != PADDING
+    assert torch.equal(cuts.images[:, 0][inside], -cuts.images[:, 1][inside])
+    assert (cuts.images[:, 1][~inside] == 5.0).all() and not inside.all()
+    assert all(len(change.intensity) == 2 for change in cuts.changes)
+    # The first channel's change and place are those of a scan that has no other.
+    assert torch.equal(cuts.images[:, 0], sampler(config=LIVELY).labeled([case], 0, range(8)).images[:, 0])

@@ -20,10 +20,18 @@ from scans import (
 from coranet.config import DataConfig
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
-from coranet.data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
+from coranet.data.preprocessing import (
+    ChannelStatistics,
+    IntensityNormalization,
+    Preprocessing,
+    ScanStatistics,
+    fit_preprocessing,
+    median_prepared_size,
+)
 from coranet.errors import ConfigError, DataError, ModelError
 from coranet.volume import Grid, Volume
 
+ZSCORE = IntensityNormalization("zscore")
 DIRECTIONS = signed_permutations()
 NAMES = [name_of_direction(direction) for direction in DIRECTIONS]
 
@@ -63,7 +71,7 @@ def test_prepared_scans_have_the_spacing_of_the_recipe_along_the_axes_of_the_pat
     grid = grid_of((20, 16, 10), (2.0, 1.0, 1.5), tilted(np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]])))
     prepared = Preprocessing((0.5, 3.0, 4.0), "zscore").prepare_image(scan_on(grid))
     # S: 40 mm in steps of 4; P: 15 mm in steps of 3; L: 16 mm in steps of 0.5.
-    assert prepared.shape == (10, 5, 32)
+    assert prepared.shape == (1, 10, 5, 32)
     assert prepared.dtype == np.float32
 
 
@@ -93,7 +101,7 @@ def test_a_window_maps_its_limits_to_minus_one_and_one(an_oblique_grid):
     voxels = np.linspace(-1000, 1000, 9 * 12 * 15, dtype=np.float32).reshape(9, 12, 15)
     preprocessing = Preprocessing(spacing_of_patient_axes(an_oblique_grid), "window", (-100, 240))
     prepared = preprocessing.prepare_image(Volume(voxels, an_oblique_grid))
-    np.testing.assert_allclose(prepared, np.clip((voxels + 100) / 340, 0, 1) * 2 - 1, atol=1e-6)
+    np.testing.assert_allclose(prepared[0], np.clip((voxels + 100) / 340, 0, 1) * 2 - 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("values", [(1, 7), (3, 300, 12)])
@@ -137,6 +145,7 @@ def test_the_recipe_survives_json():
         Preprocessing((1, 2, 3), "zscore"),
         Preprocessing((1, 2, 3), "window", (-100.0, 240.0)),
         Preprocessing((1, 2, 3), "zscore", None, (0, 256, 200), 0),
+        Preprocessing((1, 2, 3), "zscore", more_channels=(ZSCORE, IntensityNormalization("window", (0.0, 9.0)))),
     ):
         assert Preprocessing.from_dict(json.loads(json.dumps(preprocessing.to_dict()))) == preprocessing
 
@@ -160,10 +169,10 @@ def test_a_scan_keeps_its_own_slices_along_the_axis_of_a_network_of_slices(axis)
     grid = grid_of((20, 16, 10), (2.0, 1.0, 1.5), np.eye(3))
     recipe = Preprocessing((1.0, 2.0, 3.0), "zscore")
     expected = [5, 8, 40]
-    assert recipe.prepare_image(scan_on(grid)).shape == tuple(expected)
+    assert recipe.prepare_image(scan_on(grid)).shape == (1, *expected)
     expected[axis] = (10, 16, 20)[axis]
     sliced = recipe.keeping_slices(axis)
-    assert sliced.prepare_image(scan_on(grid)).shape == tuple(expected)
+    assert sliced.prepare_image(scan_on(grid)).shape == (1, *expected)
     assert sliced.prepare_labels(labels_on(grid), [1, 7]).shape == tuple(expected)
     assert sliced.keeping_slices(None) == recipe
 
@@ -174,7 +183,7 @@ def test_slices_that_are_kept_are_not_mixed():
     changed = voxels.copy()
     changed[3] = 0
     recipe = Preprocessing((2.0, 2.0, 2.0), "window", (-1, 1)).keeping_slices(0)
-    difference = recipe.prepare_image(Volume(changed, grid)) - recipe.prepare_image(Volume(voxels, grid))
+    difference = (recipe.prepare_image(Volume(changed, grid)) - recipe.prepare_image(Volume(voxels, grid)))[0]
     assert difference[3].any()
     assert not np.delete(difference, 3, axis=0).any()
 
@@ -183,7 +192,7 @@ def test_the_kept_axis_is_one_of_the_patient_however_the_scan_is_stored():
     # i runs to S, j to L, k to A: slices along S are the columns of the stored array.
     grid = grid_of((20, 16, 10), (2.0, 1.0, 1.5), tilted(np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]])))
     prepared = Preprocessing((0.5, 3.0, 4.0), "zscore").keeping_slices(0).prepare_image(scan_on(grid))
-    assert prepared.shape == (20, 5, 32)
+    assert prepared.shape == (1, 20, 5, 32)
 
 
 def test_a_fixed_size_holds_whatever_the_spacing():
@@ -191,7 +200,7 @@ def test_a_fixed_size_holds_whatever_the_spacing():
     for size, spacing in [((20, 16, 10), (2.0, 1.0, 1.5)), ((33, 31, 6), (0.7, 0.9, 3.0))]:
         grid = grid_of(size, spacing, np.eye(3))
         depth = round(size[2] * spacing[2] / 3)
-        assert recipe.prepare_image(scan_on(grid)).shape == (depth, 24, 30)
+        assert recipe.prepare_image(scan_on(grid)).shape == (1, depth, 24, 30)
         assert recipe.prepare_labels(labels_on(grid), [1, 7]).shape == (depth, 24, 30)
 
 
@@ -199,12 +208,19 @@ def test_a_fixed_size_is_made_finer_and_coarser_without_folding():
     grid = grid_of((36, 8, 4), (1.0, 1.0, 1.0), np.eye(3))
     stripes = np.tile(np.array([1.0, -1.0], dtype=np.float32), 18)[None, None].repeat(4, 0).repeat(8, 1)
     prepared = Preprocessing((1.0, 1.0, 1.0), "window", (-1, 1), (0, 0, 14)).prepare_image(Volume(stripes, grid))
-    assert prepared.shape == (4, 8, 14)
+    assert prepared.shape == (1, 4, 8, 14)
     assert prepared.std() < 0.5
 
 
 def statistics(spacing=(1.0, 1.0, 1.0), extent=(30.0, 40.0, 50.0), minimum=0.0, foreground=(10.0, 20.0, 30.0)):
-    return ScanStatistics(spacing, extent, minimum, np.array(foreground))
+    return of_channels((minimum, foreground), spacing=spacing, extent=extent)
+
+
+def of_channels(*channels, spacing=(1.0, 1.0, 1.0), extent=(30.0, 40.0, 50.0)):
+    """Statistics of a scan with one (minimum, foreground) a channel."""
+    return ScanStatistics(
+        spacing, extent, tuple(ChannelStatistics(minimum, np.array(values)) for minimum, values in channels)
+    )
 
 
 def test_statistics_are_those_of_the_patients_axes():
@@ -215,8 +231,8 @@ def test_statistics_are_those_of_the_patients_axes():
     measured = ScanStatistics.of(image, labels)
     assert measured.spacing_mm == (3.0, 0.5, 2.0)
     assert measured.extent_mm == (12.0, 5.0, 12.0)
-    assert measured.minimum == pytest.approx(image.voxels.min())
-    assert measured.foreground.min() > 110
+    assert measured.channels[0].minimum == pytest.approx(image.voxels.min())
+    assert measured.channels[0].foreground.min() > 110
 
 
 def test_the_recipe_takes_the_median_spacing_and_the_median_size():
@@ -265,7 +281,7 @@ def test_a_window_without_width_is_refused(window):
 
 def test_prepared_images_can_be_written_to(an_oblique_scan):
     prepared = Preprocessing(SPACING_MM, "zscore").prepare_image(an_oblique_scan)
-    torch.from_numpy(prepared)[0, 0, 0] = 1
+    torch.from_numpy(prepared)[0, 0, 0, 0] = 1
     assert an_oblique_scan.voxels[0, 0, 0] != 1
 
 
@@ -316,7 +332,7 @@ def test_a_box_at_the_spacing_of_the_scan_is_a_piece_of_the_whole(intensity, an_
     window = (60.0, 140.0) if intensity == "window" else None
     recipe = Preprocessing(spacing_of_patient_axes(an_oblique_scan.grid), intensity, window)
     whole = recipe.prepare_image(an_oblique_scan)
-    np.testing.assert_array_equal(recipe.prepare_image(an_oblique_scan, A_BOX), whole[A_BOX.slices])
+    np.testing.assert_array_equal(recipe.prepare_image(an_oblique_scan, A_BOX)[0], whole[0][A_BOX.slices])
     labels = recipe.prepare_labels(its_labels, [1, 7])
     np.testing.assert_array_equal(recipe.prepare_labels(its_labels, [1, 7], box=A_BOX), labels[A_BOX.slices])
     known = recipe.prepare_known(its_labels)
@@ -346,3 +362,43 @@ def test_sizes_of_a_box_follow_spacing_fixed_size_and_slices():
     # A fixed size is that of the whole scan: 24 of 12 rows are 20 of the box's 10.
     fixed = Preprocessing((1.5, 2.5, 4.0), "zscore", size_dhw=(0, 24, 30))
     assert fixed.prepared_size(A_BOX, shape, spacing) == (3, 20, 18)
+
+
+def test_each_channel_is_prepared_as_if_it_were_alone(an_oblique_grid):
+    first, second = (np.random.default_rng(seed).normal(100, 20, (9, 12, 15)).astype(np.float32) for seed in (1, 2))
+    recipe = Preprocessing((1.3, 1.0, 2.5), "window", (50, 150), more_channels=(ZSCORE,))
+    together = recipe.prepare_image(Volume(np.stack([first, second]), an_oblique_grid))
+    window = Preprocessing((1.3, 1.0, 2.5), "window", (50, 150)).prepare_image(Volume(first, an_oblique_grid))
+    zscore = Preprocessing((1.3, 1.0, 2.5), "zscore").prepare_image(Volume(second, an_oblique_grid))
+    np.testing.assert_array_equal(together, np.concatenate([window, zscore]))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_scan_with_another_number_of_channels_is_refused(an_oblique_grid, count):
+    scan = Volume(np.zeros((count, 9, 12, 15), dtype=np.float32), an_oblique_grid)
+    with pytest.raises(DataError, match=f"has {count} channels, the model works with 2"):
+        Preprocessing((1.0, 1.0, 1.0), "zscore", more_channels=(ZSCORE,)).prepare_image(scan)
+
+
+def test_a_recipe_of_before_there_were_channels_is_one_of_one_channel():
+    content = Preprocessing((1, 2, 3), "zscore").to_dict()
+    del content["more_channels"]
+    assert Preprocessing.from_dict(content).normalizations == (ZSCORE,)
+
+
+def test_statistics_are_measured_a_channel(an_oblique_grid, its_labels):
+    voxels = np.stack([np.full((9, 12, 15), 5.0), np.where(its_labels.voxels > 0, 70.0, -3.0)]).astype(np.float32)
+    measured = ScanStatistics.of(Volume(voxels, an_oblique_grid), its_labels)
+    assert [channel.minimum for channel in measured.channels] == [5.0, -3.0]
+    assert [set(channel.foreground) for channel in measured.channels] == [{5.0}, {70.0}]
+
+
+def test_channels_of_ct_get_a_window_and_the_others_a_zscore():
+    foreground = tuple(np.linspace(0, 200, 1001))
+    scans = [of_channels((-1024, foreground), (0, foreground)), of_channels((-1000, foreground), (-900, foreground))]
+    assert fit_preprocessing(DataConfig(), scans).normalizations == (
+        IntensityNormalization("window", (1.0, 199.0)), ZSCORE,
+    )  # fmt: skip
+    fixed = DataConfig(intensity_window=(-125.0, 275.0))
+    assert fit_preprocessing(fixed, scans).normalizations == (IntensityNormalization("window", (-125, 275)), ZSCORE)
+    assert fit_preprocessing(DataConfig(intensity="zscore"), scans).normalizations == (ZSCORE, ZSCORE)

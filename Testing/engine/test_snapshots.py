@@ -31,7 +31,7 @@ def a_prepared_case(folder, name: str, direction=None) -> PreparedCase:
     path = folder / f"{name}.nrrd"
     write_volume(path, scan.voxels, scan.grid)
     image = Orientation.of(scan.grid.direction).to_canonical(scan.voxels)
-    return PreparedCase(Case(name, Role.UNLABELED, str(path)), image, None, (), float(image.min()))
+    return PreparedCase(Case(name, Role.UNLABELED, str(path)), image[None], None, (), (float(image.min()),))
 
 
 def logits_of(labels: torch.Tensor) -> torch.Tensor:

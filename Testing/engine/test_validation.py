@@ -24,9 +24,8 @@ class NamesWhatItSees(nn.Module):
 
 
 def a_case(image: np.ndarray, labels: np.ndarray) -> PreparedCase:
-    return PreparedCase(
-        Case("v", Role.VALIDATION, "v", "l"), image.astype(np.float16), labels.astype(np.uint8), (), 0.0
-    )
+    case = Case("v", Role.VALIDATION, "v", "l")
+    return PreparedCase(case, image[None].astype(np.float16), labels.astype(np.uint8), (), (0.0,))
 
 
 def test_dice_is_the_mean_over_cases_of_the_segmentation_head(a_cpu):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -60,3 +62,18 @@ def test_a_block_adds_its_input_or_what_is_given(channels, added):
 def test_normalization_is_the_one_asked_for(normalization, kind):
     layers = [module for module in ResidualBlock(1, 2, (3, 3, 3), 1, normalization).modules()]
     assert any(isinstance(module, kind) for module in layers)
+
+
+def test_of_several_images_a_learned_sum_is_added_and_of_one_the_image_itself():
+    one, two = VNetEncoder(THICK), VNetEncoder(replace(THICK, in_channels=2))
+    added = [name for name, _ in two.named_parameters() if name not in dict(one.named_parameters())]
+    assert added == ["image_sum.channels.weight"]
+    for module in two.blocks[0].body:
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.zeros_(module.weight)
+    with torch.no_grad():
+        two.image_sum.channels.weight.copy_(torch.tensor([[1.0, 0], [0, 1], [1, 1], [2, 3]]))
+    images = torch.rand(1, 2, 4, 16, 24)
+    first, second = images[:, :1], images[:, 1:]
+    expected = torch.cat([first, second, first + second, 2 * first + 3 * second], 1)
+    torch.testing.assert_close(two(images)[0], expected)

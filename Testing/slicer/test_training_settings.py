@@ -68,7 +68,7 @@ def test_a_setting_is_found_by_name_and_by_meaning():
 
 def test_a_new_person_gets_the_default_preset(settings):
     assert settings.preset == settings.presets[0] == DEFAULT_PRESET
-    assert "new user" in settings.description
+    assert "An hour" in settings.description
     assert settings.overrides == {} and settings.errors == {}
     assert settings.text(STEPS) == str(TrainConfig.from_preset().training.self_training_steps)
 
@@ -125,11 +125,13 @@ def test_a_wrong_text_is_kept_and_said_in_the_words_of_the_configuration(setting
 
 def test_an_emptied_field_is_what_the_preset_says_or_automatic(settings):
     settings.set_text(STEPS, "")
-    assert settings.text(STEPS) == "" and settings.placeholder(STEPS) == "6000"
+    steps = TrainConfig.from_preset().training.self_training_steps
+    assert settings.text(STEPS) == "" and settings.placeholder(STEPS) == str(steps)
     assert settings.overrides == {} and settings.errors == {}
-    assert settings.config().training.self_training_steps == 6000
+    assert settings.config().training.self_training_steps == steps
     assert settings.placeholder("data.spacing_mm") == "automatic"
-    # The preset has 16; the engine's own choice is something else.
+    # The preset has 64; the engine's own choice is something else.
+    settings.set_preset("paper-acdc")
     settings.set_text("network.base_filters", "")
     assert settings.config().network.base_filters is None
     assert settings.overrides == {"network.base_filters": None}

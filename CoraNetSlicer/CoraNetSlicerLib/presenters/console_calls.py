@@ -89,6 +89,9 @@ def _settings(config: TrainConfig) -> Mapping[str, Any]:
     preset = TrainConfig.from_preset(config.preset)
     found = {one.name: _value(config, one.name) for one in TrainConfig.settings()}
     others = {name: value for name, value in found.items() if name != "preset" and value != _value(preset, name)}
+    if {"training.pretraining_steps", "training.self_training_steps"} & others.keys():
+        # Steps switch the preset's time off by themselves.
+        others.pop("time", None)
     return {"preset": config.preset, **others}
 
 

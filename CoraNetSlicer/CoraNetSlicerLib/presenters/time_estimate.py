@@ -28,6 +28,8 @@ from .training_words import progress_text, sentence
 _STEPS = 6  # of each stage; the first one is left out, because it is slower
 _MOST_LABELED, _MOST_UNLABELED = 3, 2
 _NEVER = 1_000_000
+# Steps between validations where the settings do not say.
+_USUAL_INTERVAL = 100
 _GRACE_S = 5.0
 # Not the name of a job: its folder lies one level below that of all jobs and is not listed.
 _FOLDER = ".estimate"
@@ -90,7 +92,7 @@ class Amounts:
         training = config.training
         steps = training.pretraining_steps + training.self_training_steps
         validated = len(nodes.validation) or _set_aside(len(nodes.labeled), config.data.validation_cases)
-        scans = validated * _times(steps, training.validation_interval)
+        scans = validated * _times(steps, training.validation_interval or _USUAL_INTERVAL)
         if training.snapshot_interval and nodes.unlabeled:
             scans += _times(steps, training.snapshot_interval)
         return Amounts(len(nodes.volumes), training.pretraining_steps, training.self_training_steps, scans)

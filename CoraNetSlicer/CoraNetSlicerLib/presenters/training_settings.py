@@ -210,7 +210,8 @@ class TrainingSettings:
         if training.snapshot_interval or self._typed.get(SNAPSHOT_INTERVAL, "").strip():
             return config
         steps = training.pretraining_steps + training.self_training_steps
-        return config.with_overrides({SNAPSHOT_INTERVAL: max(1, steps // _SNAPSHOTS)})
+        # How many steps fit into a time only the engine can tell.
+        return config.with_overrides({SNAPSHOT_INTERVAL: None if config.time else max(1, steps // _SNAPSHOTS)})
 
 
 def as_text(value: Any) -> str:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from ..errors import ConfigError
 from .presets import DEFAULT_PRESET, preset_path, read_preset
 from .settings import Section, setting
+from .time_budget import checked_time
 
 Triple = tuple[float, float, float]
+_STEPS = ("training.pretraining_steps", "training.self_training_steps")
 METHODS = ("coranet", "supervised", "pseudo_label", "mean_teacher", "ua_mt", "vat", "umct", "advnet")
 
 
@@ -112,12 +115,13 @@ class TrainingConfig(Section):
     """How CoraNet learns."""
 
     pretraining_steps: int = setting(
-        500, "Steps on labeled cases alone, before the unlabeled ones join.", unit="steps", paper="60 epochs",
-        range=(0, 10_000_000),
+        500, "Steps on labeled cases alone, before the unlabeled ones join; setting it switches a preset's time off.",
+        unit="steps", paper="60 epochs", range=(0, 10_000_000),
     )  # fmt: skip
     self_training_steps: int = setting(
-        1000, "Steps on labeled and unlabeled cases together.", unit="steps", paper="200 epochs", range=(0, 10_000_000)
-    )
+        1000, "Steps on labeled and unlabeled cases together; setting it switches a preset's time off.", unit="steps",
+        paper="200 epochs", range=(0, 10_000_000),
+    )  # fmt: skip
     method: str = setting(
         "coranet", "How unlabeled cases teach: CoraNet, or one of the methods that it is compared with.",
         paper="CoraNet", choices=METHODS,
@@ -194,13 +198,17 @@ class TrainingConfig(Section):
         100, "Steps between refreshes of the pseudo-labels, where pseudo_label_source is 'refreshed'.",
         unit="steps", paper="5 epochs", range=(1, 1_000_000),
     )  # fmt: skip
-    validation_interval: int = setting(100, "Steps between validations.", unit="steps", range=(1, 1_000_000))
-    checkpoint_interval: int = setting(
-        100, "Steps between checkpoints: at most this much is lost.", unit="steps", range=(1, 1_000_000)
-    )
-    snapshot_interval: int = setting(
-        0, "Steps between snapshots of the certain and uncertain region of an unlabeled case; 0: none.",
-        unit="steps", range=(0, 1_000_000),
+    validation_interval: Optional[int] = setting(
+        None, "Steps between validations; null: as often as takes a twentieth of the time, or every 100 where no time "
+        "is set.", unit="steps", range=(1, 1_000_000),
+    )  # fmt: skip
+    checkpoint_interval: Optional[int] = setting(
+        None, "Steps between checkpoints: at most this much is lost; null: about two minutes, or 100 where no time is "
+        "set.", unit="steps", range=(1, 1_000_000),
+    )  # fmt: skip
+    snapshot_interval: Optional[int] = setting(
+        0, "Steps between snapshots of the certain and uncertain region of an unlabeled case; 0: none; null: a "
+        "twentieth of all steps.", unit="steps", range=(0, 1_000_000),
     )  # fmt: skip
     snapshot_case: str = setting("", "Name of the case of which snapshots are kept; empty: the first unlabeled one.")
     log_interval: int = setting(10, "Steps between reported losses.", unit="steps", range=(1, 1_000_000))
@@ -246,6 +254,11 @@ class TrainConfig(Section):
     """Everything a training job needs to know."""
 
     preset: str = DEFAULT_PRESET
+    time: str = setting(
+        "", "How long the training may take, such as '20 min', '1 h' or '90 s': spacing, patch, network, batch and "
+        "steps are planned for it on this machine, and of the two numbers of steps only the ratio counts. Empty: as "
+        "many steps as are set.",
+    )  # fmt: skip
     seed: int = setting(
         0, "Start of all random numbers; the same seed gives the same model on a CPU.", range=(0, 2**31 - 1)
     )
@@ -255,6 +268,10 @@ class TrainConfig(Section):
     training: TrainingConfig = TrainingConfig()
     inference: InferenceConfig = InferenceConfig()
     machine: MachineConfig = MachineConfig()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", checked_time(self.time))
+        super().__post_init__()
 
     @staticmethod
     def from_preset(name: str = DEFAULT_PRESET, overrides: Optional[Mapping[str, Any]] = None) -> TrainConfig:
@@ -271,6 +288,19 @@ class TrainConfig(Section):
         content = {**read_preset(path), "preset": path.stem}
         content.pop("description", None)
         return TrainConfig.from_dict(content, source=path).with_overrides(overrides or {})
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> TrainConfig:
+        """A copy with some settings changed; see `Section.with_overrides`.
+
+        A number of steps that is set switches a time off that was not set with it.
+
+        Raises:
+            ConfigError: unknown name, value out of range, or both a time and a number of steps.
+        """
+        steps = [name for name in _STEPS if name in overrides]
+        if steps and overrides.get("time"):
+            raise ConfigError(f"'time' and '{steps[0]}' both say how long the training takes; leave one of them out.")
+        return super().with_overrides({**overrides, "time": ""} if steps else overrides)
 
 
 @dataclass(frozen=True)

@@ -19,27 +19,31 @@ class PatchChange:
 
     Attributes:
         spatial: (3, 3), see `SpatialAugmentation.draw`.
-        intensity: of the patch that the student sees.
+        intensity: for each channel of the patch that the student sees.
         teacher_noise_seed: of the noise on the teacher's view.
     """
 
     spatial: npt.NDArray[Any]
-    intensity: IntensityChange
+    intensity: tuple[IntensityChange, ...]
     teacher_noise_seed: int
 
 
 class Augmentation:
     """Geometric changes for image and labels together; changes of intensity for the image alone."""
 
-    def __init__(self, config: AugmentationConfig, patch_size: Size, spacing_dhw: tuple[float, ...]) -> None:
+    def __init__(
+        self, config: AugmentationConfig, patch_size: Size, spacing_dhw: tuple[float, ...], channels: int = 1
+    ) -> None:
         """Plan the changes.
 
         Args:
             config: how much of what.
             patch_size: (D, H, W) of the result.
             spacing_dhw: mm; thick slices are neither turned into each other nor smoothed across.
+            channels: of the images; all are turned alike, and the intensities of each are changed by themselves.
         """
         self.patch_size = patch_size
+        self.channels = channels
         self.spatial = SpatialAugmentation(config, patch_size, spacing_dhw)
         self.intensity = IntensityAugmentation(config, patch_size, spacing_dhw)
 
@@ -50,4 +54,6 @@ class Augmentation:
 
     def draw(self, random: np.random.Generator) -> PatchChange:
         """The changes of one patch, from its own stream of random numbers."""
-        return PatchChange(self.spatial.draw(random), self.intensity.draw(random), draw_seed(random))
+        spatial = self.spatial.draw(random)
+        intensity = tuple(self.intensity.draw(random) for _ in range(self.channels))
+        return PatchChange(spatial, intensity, draw_seed(random))

@@ -31,10 +31,10 @@ class PreparedCase:
 
     Attributes:
         case: where it came from.
-        image: (D, H, W), float16, mapped from disk.
+        image: (C, D, H, W), float16, mapped from disk.
         labels: (D, H, W), uint8 class indices, mapped from disk; None for an unlabeled case.
         foreground: for each foreground class up to 4000 of its voxels, (n, 3), in the order D, H, W.
-        padding: intensity outside of the scan: its lowest.
+        padding: for each channel the intensity outside of the scan: its lowest.
         known: (D, H, W), uint8, 1 where the labels are truth, mapped from disk; None: everywhere.
         known_voxels: up to 4000 of these voxels, (n, 3); none where they are known everywhere.
         box: what of the scan it is, in canonical voxels of the scan; None: all. A scan with several boxes is as many
@@ -47,7 +47,7 @@ class PreparedCase:
     image: Array
     labels: Array | None
     foreground: tuple[Array, ...]
-    padding: float
+    padding: tuple[float, ...]
     known: Array | None = None
     known_voxels: Array = field(default_factory=lambda: np.empty((0, 3), dtype=np.int32))
     box: Box | None = None
@@ -150,8 +150,13 @@ def prepare_case(
     image, labels, known = (arrays.get(part) for part in ("image", "labels", "known"))
     if known is not None and known.all():
         known = None
-    prepared = PreparedCase(case, cast(Array, image), labels, (), float(cast(Array, image).min()), known, box=box)
+    prepared = PreparedCase(case, cast(Array, image), labels, (), lowest(cast(Array, image)), known, box=box)
     return replace(prepared, **_listed_voxels(prepared, len(values)))
+
+
+def lowest(image: Array) -> tuple[float, ...]:
+    """For each channel of an image (C, D, H, W) its lowest intensity, which stands for what is outside of the scan."""
+    return tuple(float(channel.min()) for channel in image)
 
 
 def _write(

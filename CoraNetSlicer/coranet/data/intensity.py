@@ -21,7 +21,7 @@ _BLUR_CHANCE, _COARSE_CHANCE, _CHANCE = 0.2, 0.25, 0.5
 
 @dataclass(frozen=True)
 class IntensityChange:
-    """What is done to one patch, in this order; each default does nothing.
+    """What is done to one channel of one patch, in this order; each default does nothing.
 
     Attributes:
         blur_voxels: standard deviation of a Gaussian, in voxels.
@@ -43,7 +43,7 @@ class IntensityChange:
 
 
 class IntensityAugmentation:
-    """Draws an `IntensityChange` for each patch, and applies them to a batch."""
+    """Draws an `IntensityChange` for each channel of each patch, and applies them to a batch."""
 
     def __init__(
         self, config: AugmentationConfig, patch_size: tuple[int, int, int], spacing_dhw: tuple[float, ...]
@@ -60,7 +60,7 @@ class IntensityAugmentation:
         self._fine_axes = [axis for axis in range(3) if patch_size[axis] > 1 and spacing_dhw[axis] <= limit]
 
     def draw(self, random: np.random.Generator) -> IntensityChange:
-        """A change for one patch."""
+        """A change for one channel of one patch."""
         config = self._config
 
         def sometimes(chance: float, low: float, high: float, otherwise: float) -> float:
@@ -81,12 +81,17 @@ class IntensityAugmentation:
         """Change a batch.
 
         Args:
-            images: (B, 1, D, H, W), float32; left as it is.
-            changes: one for each patch.
+            images: (B, C, D, H, W), float32; left as it is.
+            changes: one for each channel of each patch, those of the first patch first.
 
         Returns:
             A new tensor of the same shape.
         """
+        # Each channel of each patch by itself: no change looks at two of them.
+        return self._changed(images.flatten(0, 1).unsqueeze(1), changes).view(images.shape)
+
+    def _changed(self, images: Tensor, changes: Sequence[IntensityChange]) -> Tensor:
+        """Change (B, 1, D, H, W), one change each, into a new tensor."""
         result = images.clone()
         blurs = [change.blur_voxels for change in changes]
         if self._fine_axes:
@@ -132,7 +137,7 @@ def add_noise(images: Tensor, deviations: Sequence[float], seeds: Sequence[int])
     Noise of the same seed is the same bit for bit on processors; every kind of device has a generator of its own.
 
     Args:
-        images: (B, 1, D, H, W), float32.
+        images: (B, C, D, H, W), float32.
         deviations: standard deviation for each patch, in normalized intensity.
         seeds: for each patch.
 

@@ -124,7 +124,7 @@ class Loader:
         return cuts, images, labels
 
     def _for_student(self, images: Tensor, cuts: Cuts) -> Tensor:
-        changes = [change.intensity for change in cuts.changes]
+        changes = [channel for change in cuts.changes for channel in change.intensity]
         return self._sampler.augmentation.intensity.apply(images, changes)
 
     def _truth(self, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:

@@ -25,7 +25,7 @@ class LabeledBatch(NamedTuple):
     """Patches whose labels are known, or known in part.
 
     Attributes:
-        images: (B, 1, D, H, W), float32.
+        images: (B, C, D, H, W), float32.
         targets: (B, D, H, W), int64, class indices.
         known: (B, D, H, W), bool, where the targets are truth; None: everywhere.
     """
@@ -36,7 +36,7 @@ class LabeledBatch(NamedTuple):
 
 
 class UnlabeledBatch(NamedTuple):
-    """Two views of the same patches, (B, 1, D, H, W) float32.
+    """Two views of the same patches, (B, C, D, H, W) float32.
 
     Attributes:
         student_images: changed in contrast, smoothed, noisy.
@@ -59,7 +59,7 @@ class Cuts:
     """Pieces of scans, and what is to be done to them; in the computer's memory.
 
     Attributes:
-        images: (B, 1, *source_size), float16, or float32 if the prepared scans are.
+        images: (B, C, *source_size), float16, or float32 if the prepared scans are.
         labels: uint8, (B, 1, *source_size), class indices, and where labels are known in part
             (B, 2, *source_size), the second 1 where they are; None where nothing is known.
         changes: one for each patch.
@@ -116,7 +116,7 @@ class PatchSampler:
             random = self._stream(_LABELED, step, number)
             case = cases[int(random.integers(len(cases)))]
             start = self._start(case, self._centre(case, random))
-            _crop(case.image, start, case.padding, images[index, 0].numpy())
+            _crop_image(case, start, images[index].numpy())
             # Outside of a scan there is background, which is known.
             _crop_truth(case, start, 1, labels[index].numpy())
             changes.append(self.augmentation.draw(random))
@@ -137,9 +137,9 @@ class PatchSampler:
                 centre = _one_of(case.known_voxels, random)
             else:
                 case = cases[int(random.integers(len(cases)))]
-                centre = _anywhere(case.image.shape, random)
+                centre = _anywhere(case.image.shape[1:], random)
             start = self._start(case, centre)
-            _crop(case.image, start, case.padding, images[index, 0].numpy())
+            _crop_image(case, start, images[index].numpy())
             if labels is not None:
                 _crop_truth(case, start, 0, labels[index].numpy())
             changes.append(self.augmentation.draw(random))
@@ -173,17 +173,18 @@ class PatchSampler:
         """An empty tensor of `count` sources in the type of the cases' images."""
         is_half = all(case.image.dtype == np.float16 for case in cases)
         dtype = torch.float16 if is_half else torch.float32
-        return torch.empty((count, 1, *self.augmentation.source_size), dtype=dtype, pin_memory=pinned)
+        size = (self.augmentation.channels, *self.augmentation.source_size)
+        return torch.empty((count, *size), dtype=dtype, pin_memory=pinned)
 
     def _centre(self, case: PreparedCase, random: np.random.Generator) -> Array:
         present = [voxels for voxels in case.foreground if len(voxels)]
         if present and random.random() < self._foreground_share:
             return _one_of(present[int(random.integers(len(present)))], random)
-        return _anywhere(case.image.shape, random) if case.known is None else _one_of(case.known_voxels, random)
+        return _anywhere(case.image.shape[1:], random) if case.known is None else _one_of(case.known_voxels, random)
 
     def _start(self, case: PreparedCase, centre: Array) -> Array:
         """First voxel of the source whose middle lies near the wanted centre; may lie outside of the scan."""
-        shape = np.array(case.image.shape)
+        shape = np.array(case.image.shape[1:])
         # Inside the scan where it is large enough, so that padding is not learned as anatomy.
         patch = np.minimum(self.augmentation.patch_size, shape)
         middle = np.clip(centre, patch // 2, shape - (patch - patch // 2))
@@ -202,6 +203,12 @@ def _one_of(voxels: Array, random: np.random.Generator) -> Array:
 
 def _anywhere(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return random.integers(0, shape)
+
+
+def _crop_image(case: PreparedCase, start: Array, room: Array) -> None:
+    """Fill (C, ...) with the channels of a scan."""
+    for channel, padding, target in zip(case.image, case.padding, room, strict=True):
+        _crop(channel, start, padding, target)
 
 
 def _crop_truth(case: PreparedCase, start: Array, otherwise: int, room: Array) -> None:

@@ -30,16 +30,43 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
+class IntensityNormalization:
+    """How the intensities of one channel are brought to a common scale.
+
+    Attributes:
+        intensity: "zscore" or "window".
+        window: lower and upper limit for "window", mapped to [-1, 1]; None for "zscore".
+    """
+
+    intensity: str
+    window: tuple[float, float] | None = None
+
+    def apply(self, canonical: Array, box: Box) -> Array:
+        """A box of one channel (D, H, W), with intensities normalized as in the whole scan; float32."""
+        here = np.ascontiguousarray(canonical[box.slices], dtype=np.float32)
+        if self.window is not None:
+            lower, upper = self.window
+            normalized = np.clip((here - lower) / (upper - lower), 0, 1) * 2 - 1
+        else:
+            voxels = np.ascontiguousarray(canonical, dtype=np.float32)
+            limits = np.percentile(voxels, [0.5, 99.5])
+            clipped = np.clip(voxels, *limits)
+            normalized = (np.clip(here, *limits) - clipped.mean()) / max(float(clipped.std()), 1e-6)
+        return np.asarray(normalized, dtype=np.float32)
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """The recipe that belongs to a model.
 
     Attributes:
         spacing_mm: spacing along L, P, S that scans are resampled to; where `size_dhw` or `slice_axis` say otherwise,
             the spacing that the median labeled scan comes to.
-        intensity: "zscore" or "window".
-        window: lower and upper limit for "window", mapped to [-1, 1]; None for "zscore".
+        intensity: of the first channel, "zscore" or "window".
+        window: of the first channel, lower and upper limit for "window", mapped to [-1, 1]; None for "zscore".
         size_dhw: voxels along D, H, W that every scan is resampled to; 0: as the spacing says.
         slice_axis: 0, 1 or 2 of (D, H, W), along which each scan keeps its own slices; None: no axis.
+        more_channels: how the intensities of the second channel and those after it are normalized.
     """
 
     spacing_mm: tuple[float, float, float]
@@ -47,29 +74,42 @@ class Preprocessing:
     window: tuple[float, float] | None = None
     size_dhw: tuple[int, int, int] = (0, 0, 0)
     slice_axis: int | None = None
+    more_channels: tuple[IntensityNormalization, ...] = ()
+
+    @property
+    def normalizations(self) -> tuple[IntensityNormalization, ...]:
+        """How the intensities of each channel are normalized."""
+        return (IntensityNormalization(self.intensity, self.window), *self.more_channels)
 
     def keeping_slices(self, axis: int | None) -> Preprocessing:
         """The recipe for a network that sees one slice at a time along an axis of (D, H, W); None: a 3D network."""
         return replace(self, slice_axis=axis)
 
     def prepare_image(self, volume: Volume, box: Box | None = None) -> Array:
-        """A scan as the network sees it: float32, (D, H, W).
+        """A scan as the network sees it: float32, (C, D, H, W).
 
         Args:
             volume: the scan.
             box: what of it; None: all.
+
+        Raises:
+            DataError: it has another number of channels than the recipe.
         """
+        if len(volume.channels) != len(self.normalizations):
+            raise DataError(
+                f"the scan has {len(volume.channels)} channels, the model works with {len(self.normalizations)}; give "
+                "each channel of the model one image."
+            )
         orientation = Orientation.of(volume.grid.direction)
-        canonical = orientation.to_canonical(volume.voxels)
+        channels = [orientation.to_canonical(voxels) for voxels in volume.channels]
         spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
-        box = box or Box.whole(canonical.shape)
-        size = self.prepared_size(box, canonical.shape, spacing_dhw)
-        voxels = self._normalized(canonical, box)
-        if size == voxels.shape:
-            return voxels
-        factors = tuple(before / after for before, after in zip(voxels.shape, size, strict=True))
-        smooth = torch.from_numpy(np.ascontiguousarray(smooth_for(voxels, factors)))
-        return resample(smooth[None], size)[0].numpy()
+        box = box or Box.whole(channels[0].shape)
+        size = self.prepared_size(box, channels[0].shape, spacing_dhw)
+        prepared = [
+            _resampled(normalization.apply(canonical, box), size)
+            for normalization, canonical in zip(self.normalizations, channels, strict=True)
+        ]
+        return prepared[0][None] if len(prepared) == 1 else np.stack(prepared)
 
     def prepare_labels(
         self, labels: Volume, values: Sequence[int], known: Volume | None = None, box: Box | None = None
@@ -126,7 +166,11 @@ class Preprocessing:
         try:
             window = tuple(content["window"]) if content["window"] else None
             spacing_mm, size_dhw = (tuple(content[key]) for key in ("spacing_mm", "size_dhw"))
-            return Preprocessing(spacing_mm, content["intensity"], window, size_dhw, content["slice_axis"])
+            more = tuple(
+                IntensityNormalization(one["intensity"], tuple(one["window"]) if one["window"] else None)
+                for one in content.get("more_channels", ())
+            )
+            return Preprocessing(spacing_mm, content["intensity"], window, size_dhw, content["slice_axis"], more)
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
 
@@ -156,18 +200,18 @@ class Preprocessing:
         box = box or Box.whole(canonical.shape)
         return canonical[box.slices], self.prepared_size(box, canonical.shape, spacing_dhw)
 
-    def _normalized(self, canonical: Array, box: Box) -> Array:
-        """A box of a scan, with intensities normalized as in the whole scan; float32."""
-        here = np.ascontiguousarray(canonical[box.slices], dtype=np.float32)
-        if self.window is not None:
-            lower, upper = self.window
-            normalized = np.clip((here - lower) / (upper - lower), 0, 1) * 2 - 1
-        else:
-            voxels = np.ascontiguousarray(canonical, dtype=np.float32)
-            limits = np.percentile(voxels, [0.5, 99.5])
-            clipped = np.clip(voxels, *limits)
-            normalized = (np.clip(here, *limits) - clipped.mean()) / max(float(clipped.std()), 1e-6)
-        return np.asarray(normalized, dtype=np.float32)
+
+@dataclass(frozen=True)
+class ChannelStatistics:
+    """What of one channel of a labeled scan decides on its normalization.
+
+    Attributes:
+        minimum: lowest intensity.
+        foreground: intensities of some labeled voxels.
+    """
+
+    minimum: float
+    foreground: Array
 
 
 @dataclass(frozen=True)
@@ -177,26 +221,26 @@ class ScanStatistics:
     Attributes:
         spacing_mm: along L, P, S.
         extent_mm: along L, P, S.
-        minimum: lowest intensity.
-        foreground: intensities of some labeled voxels.
+        channels: intensities of each channel.
     """
 
     spacing_mm: tuple[float, float, float]
     extent_mm: tuple[float, float, float]
-    minimum: float
-    foreground: Array
+    channels: tuple[ChannelStatistics, ...]
 
     @staticmethod
     def of(image: Volume, labels: Volume) -> ScanStatistics:
         """Measure one labeled scan; both volumes lie on the same grid, and labels are 0 where they are not known."""
         orientation = Orientation.of(image.grid.direction)
         spacing = orientation.spacing_to_canonical(image.grid.spacing_mm)
-        extent = np.multiply(spacing, orientation.to_canonical(image.voxels).shape[::-1])
-        foreground = image.voxels[labels.voxels > 0]
-        step = max(1, foreground.size // _FOREGROUND_SAMPLE)
-        return ScanStatistics(
-            spacing, tuple(float(length) for length in extent), float(image.voxels.min()), foreground[::step]  # type: ignore[arg-type]
-        )  # fmt: skip
+        extent = np.multiply(spacing, orientation.to_canonical(labels.voxels).shape[::-1])
+        is_foreground = labels.voxels > 0
+        channels = []
+        for voxels in image.channels:
+            foreground = voxels[is_foreground]
+            step = max(1, foreground.size // _FOREGROUND_SAMPLE)
+            channels.append(ChannelStatistics(float(voxels.min()), foreground[::step]))
+        return ScanStatistics(spacing, tuple(float(length) for length in extent), tuple(channels))  # type: ignore[arg-type]
 
 
 def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Preprocessing:
@@ -209,24 +253,36 @@ def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Pr
         scans: statistics of the labeled scans, at least one.
 
     Returns:
-        The recipe: median spacing; a window where every scan has the intensities of CT, z-score otherwise.
+        The recipe: median spacing; for each channel a window where every scan has the intensities of CT, z-score
+        otherwise.
 
     Raises:
         DataError: the limits of the window are not in order, or there is no labeled voxel to take them from.
     """
+    by_channel = list(zip(*(scan.channels for scan in scans), strict=True))
+    first, *more = (_fit_normalization(config, channel, len(by_channel) == 1) for channel in by_channel)
+    size = config.size_kji or (0, 0, 0)
+    return Preprocessing(
+        _typical_spacing(config, scans), first.intensity, first.window, size, more_channels=tuple(more)
+    )
+
+
+def _fit_normalization(config: DataConfig, scans: Sequence[ChannelStatistics], is_only: bool) -> IntensityNormalization:
+    """How one channel is normalized; `data.intensity_window` is for the only channel, or for those of CT."""
+    is_ct = all(scan.minimum < _HOUNSFIELD_AIR for scan in scans)
+    fixed = config.intensity_window if is_only or is_ct else None
     intensity = config.intensity
     if intensity == "auto":
-        is_ct = config.intensity_window is not None or all(scan.minimum < _HOUNSFIELD_AIR for scan in scans)
-        intensity = "window" if is_ct else "zscore"
-    window = None
-    if intensity == "window":
-        window = config.intensity_window or _foreground_window(scans)
-        if not window[0] < window[1]:
-            raise DataError(
-                f"the intensity window needs its lower limit below its upper limit, got {window[0]:g} to "
-                f"{window[1]:g}; set data.intensity_window."
-            )
-    return Preprocessing(_typical_spacing(config, scans), intensity, window, config.size_kji or (0, 0, 0))
+        intensity = "window" if is_ct or fixed is not None else "zscore"
+    if intensity != "window":
+        return IntensityNormalization(intensity)
+    window = fixed or _foreground_window(scans)
+    if not window[0] < window[1]:
+        raise DataError(
+            f"the intensity window needs its lower limit below its upper limit, got {window[0]:g} to "
+            f"{window[1]:g}; set data.intensity_window."
+        )
+    return IntensityNormalization(intensity, window)
 
 
 def median_prepared_size(preprocessing: Preprocessing, scans: Sequence[ScanStatistics]) -> tuple[float, ...]:
@@ -250,7 +306,16 @@ def _typical_spacing(config: DataConfig, scans: Sequence[ScanStatistics]) -> tup
     return along_l, along_p, along_s
 
 
-def _foreground_window(scans: Sequence[ScanStatistics]) -> tuple[float, float]:
+def _resampled(voxels: Array, size: tuple[int, int, int]) -> Array:
+    """One channel, float32, (D, H, W), at another size."""
+    if size == voxels.shape:
+        return voxels
+    factors = tuple(before / after for before, after in zip(voxels.shape, size, strict=True))
+    smooth = torch.from_numpy(np.ascontiguousarray(smooth_for(voxels, factors)))
+    return resample(smooth[None], size)[0].numpy()
+
+
+def _foreground_window(scans: Sequence[ChannelStatistics]) -> tuple[float, float]:
     foreground = np.concatenate([scan.foreground for scan in scans])
     if not foreground.size:
         raise DataError(

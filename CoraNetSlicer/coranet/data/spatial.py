@@ -73,12 +73,12 @@ class SpatialAugmentation:
         """Resample a batch, images linearly and labels by the nearest voxel; outside of the source its border goes on.
 
         Args:
-            images: (B, 1, *source_size), float32.
-            labels: (B, C, *source_size), any type, class indices and the like; None: there are none.
+            images: (B, C, *source_size), float32.
+            labels: (B, M, *source_size), any type, class indices and the like; None: there are none.
             maps: (B, 3, 3), as drawn.
 
         Returns:
-            Images (B, 1, *patch_size), float32, and labels alike; what came in, if nothing is to change.
+            Images (B, C, *patch_size), float32, and labels alike; what came in, if nothing is to change.
         """
         if not self._changes_anything:
             return images, labels

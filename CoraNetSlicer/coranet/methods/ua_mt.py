@@ -57,7 +57,7 @@ def mean_probability(teacher: nn.Module, images: Tensor) -> Tensor:
 
     Args:
         teacher: in evaluation mode; its dropout is switched on for the passes.
-        images: (B, 1, D, H, W).
+        images: (B, C, D, H, W).
 
     Returns:
         (B, K, D, H, W), float32.

@@ -78,7 +78,7 @@ class MirroredView(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> HeadLogits:
-        """(B, 1, D, H, W) -> logits of the three heads, in the place of the images."""
+        """(B, C, D, H, W) -> logits of the three heads, in the place of the images."""
         logits: HeadLogits = self.network(images.flip(_IMAGE_AXES))
         return HeadLogits(*(head.flip(_IMAGE_AXES) for head in logits))
 

@@ -57,7 +57,7 @@ def smoothness_loss(network: nn.Module, unlabeled: UnlabeledBatch, reviewed_weig
     Args:
         network: in training mode; neither its running statistics nor its parameters' gradients are touched before
             the result is differentiated.
-        unlabeled: the student's views, (B, 1, D, H, W), float32, and labels where somebody has decided on them.
+        unlabeled: the student's views, (B, C, D, H, W), float32, and labels where somebody has decided on them.
         reviewed_weight: how much a voxel counts whose label is known; others count 1.
 
     Returns:
@@ -77,11 +77,11 @@ def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) 
 
     Args:
         network: as in `smoothness_loss`.
-        images: (B, 1, D, H, W), float32.
+        images: (B, C, D, H, W), float32.
         clean: (B, K, D, H, W), the probabilities without perturbation.
 
     Returns:
-        (B, 1, D, H, W), without gradient.
+        (B, C, D, H, W), without gradient.
     """
     direction = unit_size(torch.randn_like(images)).requires_grad_()
     perturbed = _segmentation(network, images + XI * direction).log_softmax(1)
@@ -101,7 +101,7 @@ def divergence(p: Tensor, log_q: Tensor, weight: Tensor | None = None) -> Tensor
 
 
 def unit_size(patches: Tensor) -> Tensor:
-    """Each patch of (B, 1, D, H, W) divided by its root mean square; patches of zeros stay what they are."""
+    """Each patch of (B, C, D, H, W) divided by its root mean square; patches of zeros stay what they are."""
     largest = patches.abs().amax((1, 2, 3, 4), keepdim=True).clamp_min(1e-30)
     scaled = patches / largest
     size = scaled.square().mean((1, 2, 3, 4), keepdim=True).sqrt()

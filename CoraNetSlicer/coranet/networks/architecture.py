@@ -9,6 +9,9 @@ from ..errors import ModelError
 
 Size = tuple[int, int, int]
 
+# What models are that were written before they could be anything else.
+_OF_OLDER_MODELS = {"in_channels": 1}
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -25,6 +28,7 @@ class Architecture:
         decoders: "three" full decoders, or one with three "branches".
         dropout: share of feature channels left out while training.
         slice_axis: 0, 1 or 2 of (D, H, W), along which a 2D network sees one slice at a time; None: a 3D network.
+        in_channels: images of a scan that the network sees together.
     """
 
     backbone: str
@@ -37,6 +41,7 @@ class Architecture:
     decoders: str = "three"
     dropout: float = 0.0
     slice_axis: int | None = None
+    in_channels: int = 1
 
     @property
     def factors(self) -> Size:
@@ -56,7 +61,8 @@ class Architecture:
             ModelError: a key is missing or unknown.
         """
         try:
-            # No defaults here: an older model would be read as something that it is not.
+            # No defaults but these: an older model would be read as something that it is not.
+            content = {**_OF_OLDER_MODELS, **content}
             values = {field.name: content[field.name] for field in fields(Architecture)} | content
             lists = {key: tuple(tuple(size) for size in content[key]) for key in ("strides", "kernels")}
             return Architecture(**{**values, **lists, "patch_size_kji": tuple(content["patch_size_kji"])})

@@ -64,7 +64,7 @@ class CoraNet(nn.Module):
         )
 
     def forward(self, image: Tensor) -> HeadLogits:
-        """(B, 1, D, H, W) -> logits of the three heads."""
+        """(B, C, D, H, W) -> logits of the three heads."""
         if self.slice_axis is None:
             return self._heads(image)
         logits = self._heads(to_slices(image, self.slice_axis))

@@ -31,12 +31,12 @@ class ResNetEncoder(nn.Module):
     resolution; where there are more, there are as many stages as steps.
     """
 
-    def __init__(self, architecture: Architecture, in_channels: int = 1) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         filters = level_filters(architecture)
         normalization = architecture.normalization
         kernels = [extent(architecture, kernel) for kernel in architecture.kernels]
-        self.stem = convolution_block(in_channels, filters[0], kernels[0], 1, normalization)
+        self.stem = convolution_block(architecture.in_channels, filters[0], kernels[0], 1, normalization)
         self.stages = nn.ModuleList(
             _stage((filters[level - 1], filters[level]), kernels[level], extent(architecture, stride), normalization)
             for level, stride in enumerate(architecture.strides, start=1)
@@ -50,7 +50,7 @@ class ResNetEncoder(nn.Module):
         )
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 1, D, H, W) -> one feature map a level, finest first."""
+        """(B, C, D, H, W) -> one feature map a level, finest first."""
         features = [self.stem(image)]
         for stage in self.stages:
             features.append(stage(features[-1]))

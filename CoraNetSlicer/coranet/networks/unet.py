@@ -12,16 +12,16 @@ from .decoder import Decoder
 class UNetEncoder(nn.Module):
     """From slices to features at each resolution."""
 
-    def __init__(self, architecture: Architecture, in_channels: int = 1) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        channels = [in_channels, *level_filters(architecture)]
+        channels = [architecture.in_channels, *level_filters(architecture)]
         self.blocks = nn.ModuleList(
             _pair(architecture, level, channels[level]) for level in range(len(architecture.kernels))
         )
         self.pools = nn.ModuleList(_pooling(architecture, level) for level in range(len(architecture.strides)))
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 1, H, W) -> one feature map a level, finest first."""
+        """(B, C, H, W) -> one feature map a level, finest first."""
         features = [self.blocks[0](image)]
         for pool, block in zip(self.pools, self.blocks[1:], strict=True):
             features.append(block(pool(features[-1])))

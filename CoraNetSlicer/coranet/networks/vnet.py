@@ -6,27 +6,33 @@ import torch
 from torch import Tensor, nn
 
 from .architecture import Architecture
-from .blocks import Extent, activation, convolution_block, downsampling, extent, level_filters
+from .blocks import Extent, Projection, activation, convolution_block, downsampling, extent, level_filters
 from .decoder import Decoder
 
 
 class VNetEncoder(nn.Module):
     """From a patch to features at each resolution."""
 
-    def __init__(self, architecture: Architecture, in_channels: int = 1) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         filters = level_filters(architecture)
         self.blocks = nn.ModuleList(
-            _block(architecture, level, in_channels if level == 0 else filters[level]) for level in range(len(filters))
+            _block(architecture, level, architecture.in_channels if level == 0 else filters[level])
+            for level in range(len(filters))
         )
         self.downs = nn.ModuleList(
             downsampling(filters[level], filters[level + 1], extent(architecture, stride), architecture.normalization)
             for level, stride in enumerate(architecture.strides)
         )
+        # One image is added to every channel of features; of several, each channel gets a sum that is learned.
+        self.image_sum: nn.Module | None = None
+        if architecture.in_channels > 1:
+            unit = extent(architecture, (1, 1, 1))
+            self.image_sum = Projection(architecture.in_channels, filters[0], unit, bias=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """(B, 1, D, H, W) -> one feature map a level, finest first."""
-        features = [self.blocks[0](image)]
+        """(B, C, D, H, W) -> one feature map a level, finest first."""
+        features = [self.blocks[0](image, image if self.image_sum is None else self.image_sum(image))]
         for down, block in zip(self.downs, self.blocks[1:], strict=True):
             features.append(block(down(features[-1])))
         return features
@@ -47,8 +53,9 @@ class VNetDecoder(Decoder):
 class ResidualBlock(nn.Module):
     """Convolutions at one resolution, to whose result their input is added.
 
-    As in the paper, no convolution changes the number of channels of what is added: the image is added to every
-    channel, and where features of the encoder are joined to upsampled ones, the latter are added.
+    As in the paper, no convolution changes the number of channels of what is added: an image is added to every
+    channel (of several images, see the encoder). Where features of the encoder are joined to upsampled ones, the latter
+    are added.
     """
 
     def __init__(

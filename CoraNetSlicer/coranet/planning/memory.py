@@ -58,7 +58,7 @@ def activation_bytes_per_voxel(architecture: Architecture, device: Device) -> fl
     network = place(CoraNet(architecture), device).train()
     size = _small_patch(architecture)
     # Weights and their copies in the device's number format do not grow with the batch.
-    more, fewer = (_kept_bytes(network, (count, *size), device) for count in (4, 2))
+    more, fewer = (_kept_bytes(network, (count, architecture.in_channels, *size), device) for count in (4, 2))
     return (more - fewer) / (2 * math.prod(size))
 
 
@@ -130,7 +130,7 @@ def smaller_batches(sizes: BatchSizes, step: int) -> tuple[BatchSizes, Warned]:
 
 
 def _kept_bytes(network: nn.Module, shape: tuple[int, ...], device: Device) -> int:
-    """Bytes of everything that a forward pass of a batch (B, D, H, W) and its loss keep for the backward pass."""
+    """Bytes of everything that a forward pass of a batch (B, C, D, H, W) and its loss keep for the backward pass."""
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -138,8 +138,8 @@ def _kept_bytes(network: nn.Module, shape: tuple[int, ...], device: Device) -> i
         kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    images = torch.zeros(shape, device=device.torch_device).unsqueeze(1)
-    targets = torch.zeros(shape, dtype=torch.int64, device=device.torch_device)
+    images = torch.zeros(shape, device=device.torch_device)
+    targets = torch.zeros((shape[0], *shape[2:]), dtype=torch.int64, device=device.torch_device)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), device.autocast():
         loss = heads_loss(network(images), targets, alpha=5.0)
     # The graph, and with it every address that was counted, lives until here.

@@ -148,13 +148,15 @@ def _new_plan(
 ) -> Plan:  # fmt: skip
     preprocessing = fit_preprocessing(config.data, scans)
     size, spacing = median_prepared_size(preprocessing, scans), preprocessing.spacing_mm[::-1]
-    classes = len(datalist.labels) + 1
+    classes, channels = len(datalist.labels) + 1, len(preprocessing.normalizations)
     reporter.emit(Noted("backbone", f"{backbone_reason(config.network, size, spacing)}."))
     architecture = plan_architecture(config.network, config.data, size, spacing, classes)
+    architecture = replace(architecture, in_channels=channels)
     memory = _plan_memory(config, datalist, architecture, *place)
     if memory.lowered:
         reporter.emit(Noted("memory", memory.lowered))
         architecture = plan_architecture(config.network, config.data, size, spacing, classes, memory.patch_voxels)
+        architecture = replace(architecture, in_channels=channels)
     return Plan(preprocessing.keeping_slices(architecture.slice_axis), architecture, spacing, memory.batch_sizes)
 
 

@@ -43,8 +43,8 @@ def calibrate_caution(
 
 
 def _uncertainty_of_errors(network: nn.Module, case: PreparedCase, window: SlidingWindow) -> np.ndarray:
-    image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))[None]
-    logits = window.logits(network, image, (case.padding,))
+    image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
+    logits = window.logits(network, image, case.padding)
     uncertainty = uncertainty_map(logits.conservative[None], logits.radical[None])[0].numpy()
     wrong = named_classes(logits.segmentation[None])[0].numpy() != np.asarray(case.labels)
     return np.asarray(uncertainty[wrong])

@@ -130,7 +130,10 @@ class _Training:
 
     def _loader(self, cases: TrainingCases, plan: Plan) -> Loader:
         config, training = self._config, self._config.training
-        augmentation = Augmentation(config.augmentation, plan.architecture.patch_size_kji, plan.spacing_dhw)
+        architecture = plan.architecture
+        augmentation = Augmentation(
+            config.augmentation, architecture.patch_size_kji, plan.spacing_dhw, architecture.in_channels
+        )
         sampler = PatchSampler(
             augmentation, config.seed, config.data.foreground_patches, training.teacher_noise,
             (training.mixing, training.mixing_share), config.data.reviewed_patches,
@@ -140,7 +143,7 @@ class _Training:
 
     def _snapshots(self, cases: TrainingCases, window: SlidingWindow) -> Snapshots | None:
         training = self._config.training
-        if not training.snapshot_interval or not cases.unlabeled or not self._team.is_leader:
+        if training.snapshot_interval == 0 or not cases.unlabeled or not self._team.is_leader:
             return None
         return Snapshots(self._job, cases.unlabeled, training.snapshot_case, window)
 

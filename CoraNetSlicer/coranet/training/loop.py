@@ -14,6 +14,7 @@ from ..events import CheckpointSaved, Losses, Validation, Warned
 from ..inference import SlidingWindow
 from ..methods import StepLosses
 from ..planning.memory import BatchSizes, smaller_batches
+from ..planning.steps import StepPlan
 from ..reporting import Pace, Reporter
 from ..schedules import sigmoid_ramp_up
 from ..tensors import save_tensors
@@ -67,6 +68,7 @@ class Trainer:
         self._loader = loader
         self._around = surroundings
         self._reporter = surroundings.reporter
+        self._steps = StepPlan.as_set(state.config.training)
         self._stepper = Stepper(state, surroundings.device, surroundings.team)
         self._warnings = EarlyWarnings(cases.class_names, state.total_steps, not self._config.initial_model)
         self._bad_steps = 0
@@ -171,13 +173,13 @@ class Trainer:
     def _keep(self, last_path: Path, best_path: Path) -> None:
         """What the leader alone does after a step, where it is due: validation, snapshot, checkpoint."""
         snapshots = self._around.snapshots
-        if self._cases.validation and self._is_due(self._config.validation_interval):
+        if self._cases.validation and self._is_due(self._steps.validation_interval):
             # The few validation cases that there are must not throw the whole second stage away by chance.
             is_candidate = self._phase(self._state.step - 1) == SELF_TRAINING or self._config.self_training_steps == 0
             self._validate(best_path, is_candidate)
-        if snapshots is not None and self._is_due(self._config.snapshot_interval):
+        if snapshots is not None and self._is_due(self._steps.snapshot_interval):
             self._reporter.emit(snapshots.take(self._state.teacher, self._state.step))
-        if self._is_due(self._config.checkpoint_interval):
+        if self._is_due(self._steps.checkpoint_interval):
             self._save(last_path)
 
     def _is_due(self, interval: int) -> bool:

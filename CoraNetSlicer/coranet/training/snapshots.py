@@ -54,10 +54,10 @@ class Snapshots:
         Raises:
             StorageError: it could not be written.
         """
-        image = torch.from_numpy(np.array(self._case.image, dtype=np.float32, order="C"))[None]
+        image = torch.from_numpy(np.array(self._case.image, dtype=np.float32, order="C"))
         classes = tuple(Label(index, f"class {index}") for index in range(1, self._window.classes))
         decision = OwnGridDecision(self._scan.grid, classes)
-        decision.fill(self._window.stream(network, image, (self._case.padding,)), image.shape[1])
+        decision.fill(self._window.stream(network, image, self._case.padding), image.shape[1])
         prediction = decision.prediction
         is_uncertain = prediction.uncertain > 0
         regions = np.where(is_uncertain, SnapshotSaved.UNCERTAIN, prediction.segmentation).astype(np.uint8)

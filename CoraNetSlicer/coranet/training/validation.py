@@ -28,9 +28,9 @@ def validate(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingW
     """
     scores = []
     for case in cases:
-        image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))[None]
+        image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
         predicted = np.empty(image.shape[1:], dtype=np.uint8)
-        for first, rows in window.stream(network, image, (case.padding,)):
+        for first, rows in window.stream(network, image, case.padding):
             named = named_classes(rows.segmentation[None])[0]
             predicted[first : first + len(named)] = named.to(torch.uint8).cpu().numpy()
         scores.append(dice_per_class(predicted, np.asarray(case.labels), classes))

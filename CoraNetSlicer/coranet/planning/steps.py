@@ -1,0 +1,122 @@
+"""How many steps a training has, and how often something else is done between them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
+
+from ..config import TrainConfig
+from ..config.schema import TrainingConfig
+
+_EVERY = 100
+_SNAPSHOTS = 20
+# Shares of the time, and seconds, that are not steps.
+_VALIDATION_SHARE = 0.05
+_CHECKPOINT_S = 100.0
+_MOST_VALIDATIONS = 20
+_FEWEST_STEPS = 20
+
+
+class StepSeconds(NamedTuple):
+    """How long a step of each stage takes."""
+
+    pretraining: float
+    self_training: float
+
+    def mean(self, training: TrainingConfig) -> float:
+        """Of a step of a training whose stages have the ratio of the settings."""
+        share = pretraining_share(training)
+        return share * self.pretraining + (1 - share) * self.self_training
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """The steps of a training; once it has begun they stay.
+
+    Attributes:
+        pretraining: steps on labeled cases alone.
+        self_training: steps on labeled and unlabeled cases.
+        validation_interval: steps between validations.
+        checkpoint_interval: steps between checkpoints.
+        snapshot_interval: steps between snapshots; 0: none.
+    """
+
+    pretraining: int
+    self_training: int
+    validation_interval: int
+    checkpoint_interval: int
+    snapshot_interval: int
+
+    @property
+    def total(self) -> int:
+        """Steps of both stages."""
+        return self.pretraining + self.self_training
+
+    @staticmethod
+    def as_set(training: TrainingConfig) -> StepPlan:
+        """The steps of the settings, whatever time they take."""
+        total = training.pretraining_steps + training.self_training_steps
+        snapshots = training.snapshot_interval
+        return StepPlan(
+            training.pretraining_steps,
+            training.self_training_steps,
+            training.validation_interval or _EVERY,
+            training.checkpoint_interval or _EVERY,
+            max(1, total // _SNAPSHOTS) if snapshots is None else snapshots,
+        )
+
+    @staticmethod
+    def in_time(training: TrainingConfig, left_s: float, step: StepSeconds, validation_s: float) -> StepPlan | None:
+        """The steps that a time allows, in the ratio of the settings.
+
+        Args:
+            training: also says which intervals are fixed.
+            left_s: seconds for steps and validations together.
+            step: how long a step of each stage takes.
+            validation_s: how long one validation takes; 0: there is none.
+
+        Returns:
+            The steps; None where the time does not suffice for a training.
+        """
+        mean, spent = step.mean(training), 0.0
+        validations = 0
+        if validation_s > 0:
+            # The last step is validated in any case.
+            validations = min(max(int(_VALIDATION_SHARE * left_s / validation_s), 1), _MOST_VALIDATIONS)
+            if training.validation_interval is not None:
+                validations = max(1, int(left_s / (mean * training.validation_interval + validation_s)))
+            spent = validations * validation_s
+        total = int((left_s - spent) / max(mean, 1e-6))
+        if total < _FEWEST_STEPS:
+            return None
+        pretraining = round(total * pretraining_share(training))
+        planned = replace(
+            training,
+            pretraining_steps=pretraining,
+            self_training_steps=total - pretraining,
+            validation_interval=training.validation_interval or max(1, -(-total // max(validations, 1))),
+            checkpoint_interval=training.checkpoint_interval or max(1, int(_CHECKPOINT_S / max(step))),
+        )
+        return StepPlan.as_set(planned)
+
+    def applied_to(self, config: TrainConfig) -> TrainConfig:
+        """The settings with these numbers in place of those that were set."""
+        training = replace(
+            config.training,
+            pretraining_steps=self.pretraining,
+            self_training_steps=self.self_training,
+            validation_interval=self.validation_interval,
+            checkpoint_interval=self.checkpoint_interval,
+            snapshot_interval=self.snapshot_interval,
+        )
+        return replace(config, training=training)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+def pretraining_share(training: TrainingConfig) -> float:
+    """Share of the steps that are on labeled cases alone."""
+    total = training.pretraining_steps + training.self_training_steps
+    return training.pretraining_steps / total if total else 0.0

@@ -41,7 +41,7 @@ class CoraNetLogic(ReviewConsole):
 
     Example:
         >>> logic = CoraNetLogic(SceneContext.standalone())
-        >>> job = logic.train(labeled=[(volume, segmentation)], unlabeled=[other], settings="quick")
+        >>> job = logic.train(labeled=[(volume, segmentation)], unlabeled=[other], settings={"time": "1 h"})
         >>> job.wait()
         >>> logic.loadResults(logic.segment([other], model=job))
     """
@@ -89,8 +89,8 @@ class CoraNetLogic(ReviewConsole):
                 from where they lie: ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile of
                 scene.label_files.
             unlabeled: volume nodes, or paths of images, without segmentation.
-            settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as
-                {"preset": "quick", "training.self_training_steps": 2000}.
+            settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as {"time": "1 h"},
+                or, for a number of steps in place of a time, {"training.self_training_steps": 2000}.
             folder: of the new job; None: a new one in `jobsFolder`.
             validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
             segmentNames: the segments to learn; None: all, which then must be the same in all cases.

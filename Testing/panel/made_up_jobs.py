@@ -31,7 +31,12 @@ from coranet.events import (
 from coranet.job import Case, Datalist, Job, JobKind, Label, ProcessIdentity, Role
 
 PRETRAINING, TOTAL = 400, 1000
-STEP_S = 0.8
+STEP_S = 3.4
+PLAN = (
+    "Works at 1.4 mm, where the labels keep a Dice of 0.97; finer would leave only 300 steps in 1 h.",
+    "Patches of 96 x 96 x 64 voxels (134 x 134 x 90 mm) cover the pancreas with at least 15 mm around it.",
+    "1,000 steps (400 on labeled cases, then 600 with unlabeled ones) fit into 1 h on this graphics card.",
+)
 LABELS = (Label(1, "Pancreas", (0.9, 0.45, 0.3)), Label(2, "Tumor", (0.35, 0.72, 0.62)))
 _LOGS = {
     "running": "pretraining\nself-training\n",
@@ -99,6 +104,7 @@ def a_segmentation(folder: Path, state: str = "finished", cases: tuple[str, ...]
 def _training_events(job: Job, done: int) -> list[Event]:
     events: list[Event] = [Started(0, TOTAL, "cuda", "0.4")]
     events += [Progress("preparing", n, 11) for n in range(1, 12)]
+    events += [Noted("plan", one) for one in PLAN]
     events.append(Noted("patch", "patches of 96 x 96 x 96 voxels (up-down, front-back, left-right), 2 + 2 a step."))
     events.append(Warned("few_labeled", "there are only 3 labeled cases; the result will depend on which they are."))
     rng = np.random.default_rng(11)
@@ -160,6 +166,8 @@ def _write_model(folder: Path) -> None:
         "steps": TOTAL,
         "method": "coranet",
         "preset": "default",
+        "time": "1 h",
+        "plan": PLAN,
         "created": time.time() - 3600,
     }
     content = {

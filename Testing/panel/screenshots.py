@@ -26,6 +26,7 @@ from PySide6.QtWidgets import QApplication  # noqa: E402
 qt_modules.install()
 
 from environment_doubles import ScriptedProbe, an_extension, finding, healthy, lacking  # noqa: E402
+from made_up_jobs import PLAN  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 from pythonqt import unwrap  # noqa: E402
 from stage import Stage  # noqa: E402
@@ -175,6 +176,29 @@ def train_possible(stage: Stage) -> str:
 def train_advanced(stage: Stage) -> str:
     train_possible(stage)
     stage.ui.advancedSection.collapsed = False
+    return "train"
+
+
+@picture
+def train_wrong_time(stage: Stage) -> str:
+    train_possible(stage)
+    for field in stage.ui.basicSettings.findChildren("QComboBox"):
+        if field.objectName == "time":
+            field.setEditText("an hour")
+    return "train"
+
+
+@picture
+def train_steps(stage: Stage) -> str:
+    train_possible(stage)
+    stage.panel.training.settings.set_text("training.self_training_steps", "4000")
+    return "train"
+
+
+@picture
+def train_plan(stage: Stage) -> str:
+    train_possible(stage)
+    stage.panel.training.estimate._say("\n".join(PLAN))
     return "train"
 
 

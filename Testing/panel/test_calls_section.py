@@ -61,8 +61,8 @@ def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
         'slicer.mrmlScene.GetFirstNodeByName("truth 0")), '
     )
     assert call.endswith(
-        f', [slicer.mrmlScene.GetFirstNodeByName("Patient 2")], settings={{"preset": "default", '
-        f'"training.snapshot_interval": 400}}, folder="{(logic.jobsFolder / name).as_posix()}", '
+        f', [slicer.mrmlScene.GetFirstNodeByName("Patient 2")], settings={{"time": "1 h", '
+        f'"training.snapshot_interval": None}}, folder="{(logic.jobsFolder / name).as_posix()}", '
         'segmentNames=["Liver"])'
     )
     process_events(until=lambda: panel.training.handle is not None)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from clicks import choose, click, entries, greyed, tool_tip
 from job_fixtures import a_training_job, fake_runner
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pythonqt import unwrap
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
 from coranet.config import TrainConfig
@@ -20,6 +23,7 @@ from CoraNetSlicerLib.presenters.training import TrainingPresenter
 from CoraNetSlicerLib.presenters.training_settings import setting_fields
 
 STEPS = "training.self_training_steps"
+TIME = "time"
 
 
 class Environment:
@@ -99,6 +103,12 @@ def field_of(ui, name):
     return found[0]
 
 
+def line_of(ui, name):
+    """Where the text of a setting is typed: the field itself, or the line of a combo box with proposals."""
+    field = field_of(ui, name)
+    return field.lineEdit() if field.inherits("QComboBox") else field
+
+
 def error_of(ui, name) -> str:
     """What is said below the field of a setting; "" if it is hidden."""
     label = field_of(ui, f"{name} error")
@@ -106,17 +116,72 @@ def error_of(ui, name) -> str:
 
 
 def test_a_fresh_section_is_short_and_every_button_says_why_it_is_grey(stage, ui):
-    assert ui.presetCombo.currentText == "default" and "new user" in ui.presetDescriptionLabel.text
+    assert line_of(ui, TIME).text == "1 h" and entries(field_of(ui, TIME)) == ["20 min", "1 h", "4 h", "8 h"]
+    first = ui.basicSettings.layout().itemAt(0).widget()
+    assert "Time:" in first.text
     assert ui.trainingStatusLabel.text == "No training yet." and ui.trainingProgressBar.value == 0
     assert greyed(ui.trainButton) == greyed(ui.estimateButton) == "Add volumes to the table under Data."
     assert greyed(ui.stopTrainingButton) == "No training is running."
     for button in (ui.resumeTrainingButton, ui.showCurvesButton, ui.showSnapshotsButton):
         assert greyed(button) == "There is no training yet."
-    for label in (ui.trainingErrorLabel, ui.trainingMessagesLabel, ui.trainingNameErrorLabel):
+    for label in (ui.trainingErrorLabel, ui.trainingMessagesLabel, ui.trainingNameErrorLabel, ui.trainingPlanLabel):
         assert not label.isVisible()
-    assert field_of(ui, "training.pretraining_steps").text == "2000"
+    assert not ui.presetCombo.isVisible()
     assert entries(field_of(ui, "machine.device")) == ["auto", "cuda", "mps", "cpu"]
     assert field_of(ui, "data.validation_cases").placeholderText == "automatic"
+
+
+def test_presets_and_steps_are_under_advanced(advanced, ui):
+    assert ui.presetCombo.isVisible() and ui.presetCombo.currentText == "default"
+    assert ui.presetDescriptionLabel.text == advanced.presenter.settings.description != ""
+    steps = field_of(ui, "training.pretraining_steps")
+    assert (steps.text, steps.placeholderText) == ("", "as many as the time allows")
+
+
+def test_a_time_is_chosen_with_mouse_and_keys_or_typed(stage, ui, process_events):
+    combo, line = unwrap(field_of(ui, TIME)), unwrap(line_of(ui, TIME))
+    for key in (Qt.Key.Key_Down, Qt.Key.Key_Down):
+        QTest.keyClick(combo, key)
+    first = combo.currentText()
+    assert first in ("4 h", "20 min") and stage.presenter.settings.time == first
+    line.selectAll()
+    QTest.keyClicks(line, "1")  # is not completed to "1 h"
+    assert line.text() == "1" and "1" in error_of(ui, TIME) and stage.presenter.settings.reason_wrong
+    QTest.keyClicks(line, "5 min")
+    assert (line.text(), error_of(ui, TIME), stage.presenter.settings.time) == ("15 min", "", "15 min")
+    QTest.keyClick(line, Qt.Key.Key_Return)
+    assert len(entries(field_of(ui, TIME))) == 4
+    combo.showPopup()
+    view = combo.view()
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=view.visualRect(view.model().index(0, 0)).center())
+    process_events()
+    assert (line.text(), stage.presenter.settings.time) == ("20 min", "20 min")
+
+
+def test_what_a_time_may_be_is_said_beside_the_field(stage, ui, some_cases):
+    stage.cases.add_scene_volumes()
+    line_of(ui, TIME).setText("an hour")
+    assert "'an hour'" in error_of(ui, TIME) and "20 min" in error_of(ui, TIME)
+    assert greyed(ui.trainButton).startswith("Time ")
+    line_of(ui, TIME).setText("2 h")
+    assert error_of(ui, TIME) == "" and greyed(ui.trainButton) == ""
+
+
+def test_typed_steps_take_the_place_of_the_time_and_a_time_that_of_the_steps(advanced, ui):
+    line_of(ui, TIME).setText("2 h")
+    field_of(ui, STEPS).setText("500")
+    line = line_of(ui, TIME)
+    assert (line.text, line.placeholderText) == ("", "as many steps as are set under Advanced")
+    preset = TrainConfig.from_preset().training
+    assert field_of(ui, "training.pretraining_steps").text == str(preset.pretraining_steps)
+    assert ui.estimateButton.text == "Estimate time"
+    choose(field_of(ui, TIME), "4 h")
+    assert field_of(ui, STEPS).text == "" and advanced.presenter.settings.time == "4 h"
+    assert ui.estimateButton.text == "Show plan"
+    choose(ui.presetCombo, "paper-acdc")
+    assert line.text == "4 h"
+    line.setText("")
+    assert field_of(ui, STEPS).text == "66600"
 
 
 def test_advanced_rows_are_made_when_somebody_looks(stage, ui, process_events):
@@ -148,8 +213,8 @@ def test_a_setting_is_found(advanced, ui):
 
 
 def test_labels_and_tool_tips_come_from_the_settings(stage, ui):
-    tip = tool_tip(field_of(ui, "training.pretraining_steps"))
-    assert "before the unlabeled ones join" in tip and "In the paper: 60 epochs." in tip and "Unit: steps." in tip
+    tip = tool_tip(field_of(ui, "data.validation_cases"))
+    assert "set aside for validation" in tip and "Unit: cases." in tip
     assert tool_tip(ui.presetCombo) == "Settings that belong together."
 
 
@@ -173,9 +238,9 @@ def test_a_wrong_setting_is_said_beside_its_field(advanced, ui, name, text, erro
 def test_a_wrong_setting_is_in_the_way_of_training(stage, ui, some_cases):
     stage.cases.add_scene_volumes()
     assert greyed(ui.trainButton) == ""
-    field_of(ui, STEPS).setText("many")
-    assert greyed(ui.trainButton) == "Self training steps must be a number (steps), got 'many'."
-    field_of(ui, STEPS).setText("")
+    field_of(ui, "data.validation_cases").setText("many")
+    assert greyed(ui.trainButton) == "Validation cases must be a number (cases), got 'many'."
+    field_of(ui, "data.validation_cases").setText("")
     assert greyed(ui.trainButton) == ""
 
 
@@ -183,7 +248,7 @@ def test_every_typed_setting_says_what_is_wrong_with_nonsense(advanced, ui):
     free_texts = {"data.cache_folder", "training.snapshot_case", "training.initial_model"}
     for name, field in setting_fields().items():
         if not field.choices and name not in free_texts:
-            field_of(ui, name).setText("nonsense")
+            line_of(ui, name).setText("nonsense")
             assert error_of(ui, name).startswith("Must be "), name
 
 
@@ -198,9 +263,10 @@ def test_what_is_typed_is_trained_with(advanced, ui):
 def test_another_preset_changes_all_fields_but_those_a_person_changed(advanced, ui):
     field_of(ui, STEPS).setText("123")
     choose(ui.presetCombo, "quick")
-    assert "Minutes on a processor" in ui.presetDescriptionLabel.text
-    assert field_of(ui, "training.pretraining_steps").text == "300"
-    assert field_of(ui, STEPS).text == "123"
+    assert ui.presetDescriptionLabel.text == advanced.presenter.settings.description != ""
+    quick = TrainConfig.from_preset("quick").training
+    assert field_of(ui, "training.pretraining_steps").text == str(quick.pretraining_steps)
+    assert field_of(ui, STEPS).text == "123" and line_of(ui, TIME).text == ""
     assert field_of(ui, "network.decoders").currentText == "branches"
     quick = TrainConfig.from_preset("quick", {STEPS: 123}).training
     assert advanced.presenter.settings.config().training.validation_interval == quick.validation_interval
@@ -236,6 +302,8 @@ def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, s
     assert "Writing" in ui.trainingStatusLabel.text and "running" in greyed(ui.trainButton)
     process_events(until=lambda: ui.trainingProgressBar.value > 0)
     assert "mine: Pretraining, step " in ui.trainingStatusLabel.text
+    assert ui.trainingStatusLabel.text.endswith(" left of 1 h.")
+    assert ui.trainingPlanLabel.text.startswith("Works at 1.4 mm") and "120 steps fit" in ui.trainingPlanLabel.text
     click(ui.showCurvesButton)
     click(ui.stopTrainingButton)
     assert greyed(ui.stopTrainingButton) == "It is stopping already."
@@ -296,6 +364,7 @@ def test_what_is_wrong_with_the_folder_is_said(stage, ui, some_cases, process_ev
 def test_the_time_is_estimated_and_the_estimate_cancelled(stage_with, ui, some_cases, process_events):
     stage = stage_with(FAKE_STEPS="50", FAKE_SECONDS_A_STEP="0.02")
     stage.cases.add_scene_volumes()
+    line_of(ui, TIME).setText("")
     click(ui.estimateButton)
     assert ui.estimateButton.text == "Cancel" and ui.estimateLabel.text.endswith("...")
     process_events(until=lambda: "Measuring" in ui.estimateLabel.text)
@@ -306,10 +375,22 @@ def test_the_time_is_estimated_and_the_estimate_cancelled(stage_with, ui, some_c
     assert ui.estimateButton.text == "Estimate time" and greyed(ui.trainButton) == ""
 
 
+def test_with_a_time_the_plan_is_shown(stage_with, ui, some_cases, process_events):
+    stage = stage_with(FAKE_STEPS="1000")
+    stage.cases.add_scene_volumes()
+    assert ui.estimateButton.text == "Show plan" and "in the time there is" in tool_tip(ui.estimateButton)
+    click(ui.estimateButton)
+    assert ui.estimateButton.text == "Cancel" and ui.estimateLabel.text == "Planning ..."
+    process_events(until=lambda: "1000 steps fit into 1 h" in ui.estimateLabel.text)
+    assert ui.estimateButton.text == "Show plan" and greyed(ui.trainButton) == ""
+    line_of(ui, TIME).setText("2 h")  # a plan of another time is none
+    assert ui.estimateLabel.text == ""
+
+
 def test_after_cleanup_nothing_is_heard(stage, ui):
     stage.section.cleanup()
     ui.trainingNameEdit.setText("later")
-    field_of(ui, STEPS).setText("5")
+    field_of(ui, "data.validation_cases").setText("5")
     assert stage.presenter.settings.overrides == {} and stage.parameters.text("TrainingName") == ""
     stage.presenter.changed.send()
     assert ui.trainingNameEdit.text == "later"

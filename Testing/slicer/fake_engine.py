@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "CoraNetSlicer"))
-from coranet.events import Cancelled, CheckpointSaved, Failed, Finished, Losses, Progress, Started
+from coranet.events import Cancelled, CheckpointSaved, Failed, Finished, Losses, Noted, Progress, Started
 from coranet.job import Job
 
 STEPS = int(os.environ.get("FAKE_STEPS", "5"))
@@ -26,6 +26,10 @@ def run(job: Job, behaviour: str, resume: bool) -> int:
     first = max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
     first = first if resume else 0
     events.write(Started(first, STEPS, "cpu", "fake"))
+    time_asked = getattr(job.read_config(), "time", "")
+    if time_asked:
+        events.write(Noted("plan", "works at 1.4 mm; finer would leave only 300 steps."))
+        events.write(Noted("plan", f"{STEPS} steps fit into {time_asked} on this CPU."))
     if behaviour == "fails":
         events.write(Failed("the label 'x.nrrd' has no voxel; paint one."))
         return 3

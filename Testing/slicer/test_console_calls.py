@@ -9,6 +9,7 @@ import pytest
 import slicer
 
 from coranet.config import TrainConfig
+from CoraNetSlicerLib.jobs.arguments import train_config
 from CoraNetSlicerLib.presenters.console_calls import CallLog, call, train_call
 from CoraNetSlicerLib.scene.export import TrainingNodes
 from CoraNetSlicerLib.scene.label_files import LabelFile
@@ -88,6 +89,23 @@ def test_a_training_with_nodes_and_files(read, a_labeled_case):
     expected = {"preset": "quick", "training.self_training_steps": 77, "machine.device": "cpu"}
     assert named == {"settings": expected, "folder": "/jobs/one", "segmentNames": ["Liver"]}
     assert TrainConfig.from_preset("quick", {k: v for k, v in expected.items() if k != "preset"}) == config
+
+
+def test_a_training_says_the_time_first(read, a_labeled_case):
+    nodes = TrainingNodes([a_labeled_case], [])
+    text = train_call(nodes, TrainConfig.from_preset(), Path("/jobs/one"))
+    assert 'settings={"time": "1 h"}' in text
+    config = TrainConfig.from_preset("quick", {"time": "90 min", "seed": 3})
+    settings = read(train_call(nodes, config, Path("/jobs/one")))[2]["settings"]
+    assert list(settings.items()) == [("preset", "quick"), ("time", "90 min"), ("seed", 3)]
+
+
+@pytest.mark.parametrize("preset", ["default", "quick", "paper-acdc"])
+def test_settings_of_a_call_are_read_back(read, a_labeled_case, preset):
+    for overrides in ({}, {"time": "4 h"}, {"time": ""}, {"training.pretraining_steps": 5}):
+        config = TrainConfig.from_preset(preset, overrides)
+        settings = read(train_call(TrainingNodes([a_labeled_case], []), config, Path("/jobs/one")))[2]["settings"]
+        assert train_config(settings) == config
 
 
 def test_the_log_keeps_them_with_what_they_need(caplog):

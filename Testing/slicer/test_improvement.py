@@ -167,6 +167,15 @@ class TestSettings:
         assert improving_config(a_training).training.pretraining_steps == 0
         assert improving_config(a_training, {"training.pretraining_steps": 5}).training.pretraining_steps == 5
 
+    def test_it_may_take_the_time_of_the_one_before(self, a_training, tmp_path):
+        config = TrainConfig.from_preset("quick", {"time": "90 min"})
+        other = Job.create(tmp_path / "planned", JobKind.TRAIN, config, a_training.read_datalist())
+        shutil.copytree(a_training.model_folder, other.model_folder)
+        improving = improving_config(other)
+        assert (improving.time, improving.training.pretraining_steps) == ("90 min", 0)
+        assert improving_config(other, {"time": "20 min"}).time == "20 min"
+        assert improving_config(other, {"training.self_training_steps": 9}).time == ""
+
     def test_a_training_without_self_training_keeps_its_only_stage(self, a_training, tmp_path):
         config = a_training.read_config().with_overrides({"training.self_training_steps": 0})
         other = Job.create(tmp_path / "supervised", JobKind.TRAIN, config, a_training.read_datalist())

@@ -120,7 +120,13 @@ class TestRows:
         a_running_job(logic)
         (row,) = make().rows
         assert row.state.startswith("running, ") and row.state.endswith(" %")
-        assert row.when.endswith(" left")
+        assert row.when.endswith(" left of 20 min")
+
+    def test_a_stopped_one_tells_how_long_the_rest_takes(self, logic, make):
+        folder = a_job(logic, "a", Started(0, 5, "cpu", "1"), Progress("pretraining", 2, 5, 600.0), Cancelled(2)).folder
+        presenter = make()
+        presenter.choose(folder)
+        assert presenter.status == "It was stopped; Resume goes on where it was left, 10 min left of 20 min."
 
     def test_the_latest_job_comes_first(self, logic, make):
         for name in ("a", "b", "c"):

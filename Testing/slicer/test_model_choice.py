@@ -112,6 +112,17 @@ def test_the_card_is_told_in_lines(tmp_path):
     assert lines[4].startswith("CoraNet, preset default, 1000 steps, 2023-11-1")
 
 
+def test_the_card_of_a_training_that_was_planned_says_its_time_and_how_it_was_used(make_choice, logic):
+    plan = ["Works at 1.4 mm.", "4,300 steps fit into 1 h."]
+    a_training(logic.jobsFolder / "new", time="1 h", plan=plan)
+    choice = make_choice()
+    assert choice.text.splitlines()[4].startswith("CoraNet, preset default, 1 h, 1000 steps, 20")
+    assert choice.plan == "Works at 1.4 mm.\n4,300 steps fit into 1 h."
+    a_training(logic.jobsFolder / "newer", created=2e9)
+    choice.refresh()
+    assert choice.plan == ""
+
+
 @pytest.mark.parametrize(
     ("card", "line"),
     [

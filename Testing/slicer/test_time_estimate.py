@@ -38,7 +38,7 @@ def application():
 
 @pytest.fixture
 def config():
-    return TrainConfig.from_preset("quick", {"training.snapshot_interval": 100})
+    return TrainConfig.from_preset("quick", {"time": "", "training.snapshot_interval": 100})
 
 
 @pytest.fixture
@@ -210,12 +210,36 @@ def test_the_sentence_has_time_device_pace_patch_and_memory():
     )
 
 
+def test_of_a_training_with_a_time_the_plan_is_shown_and_nothing_kept(
+    estimate_with, application, nodes, config, tmp_path
+):
+    estimate = estimate_with(FAKE_STEPS="100000")
+    estimate.begin(nodes, config.with_overrides({"time": "1 h"}))
+    assert estimate.text == "Planning ..."
+    application.do()
+    handle = estimate._handle
+    assert [case.role.value for case in handle.job.read_datalist().cases] == ["training"] * 4 + ["unlabeled"] * 2
+    wait_until(lambda: handle.poll() and not estimate.is_running)
+    assert estimate.text == "Works at 1.4 mm; finer would leave only 300 steps.\n100000 steps fit into 1 h on this CPU."
+    wait_until(lambda: handle.poll().is_over)
+    assert not (tmp_path / "jobs" / ".estimate").exists() and "100000 steps" in estimate.text
+
+
+def test_why_nothing_can_be_planned_is_said(estimate_with, application, nodes, config):
+    estimate = estimate_with("dies at once")
+    estimate.begin(nodes, config.with_overrides({"time": "1 h"}))
+    application.do()
+    handle = estimate._handle
+    wait_until(lambda: handle.poll().is_over)
+    assert estimate.text.startswith("It cannot be planned: ") and "named 'torch'" in estimate.text
+
+
 @pytest.mark.slow
 def test_the_engine_itself_is_measured(context, tmp_path, application, nodes):
     tiny = {
         "network.base_filters": 2, "network.levels": 2, "data.patch_size_kji": [8, 12, 12],
         "training.labeled_batch_size": 1, "training.unlabeled_batch_size": 1, "machine.threads": 1,
-        "machine.device": "cpu", "training.snapshot_interval": 100,
+        "machine.device": "cpu", "training.snapshot_interval": 100, "time": "",
     }  # fmt: skip
     config = TrainConfig.from_preset("quick", tiny)
     estimate = TimeEstimate(CoraNetLogic(context, jobsFolder=tmp_path / "jobs"), application)

@@ -29,7 +29,7 @@ from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.cases import CasesPresenter
 from CoraNetSlicerLib.presenters.training import TrainingPresenter
 from CoraNetSlicerLib.presenters.training_name import default_name, name_error
-from CoraNetSlicerLib.presenters.training_words import Message, messages_of, progress_text
+from CoraNetSlicerLib.presenters.training_words import Message, messages_of, plan_of, progress_text, time_left
 from CoraNetSlicerLib.scene.snapshot_sequence import SnapshotSequence
 
 
@@ -267,6 +267,10 @@ def test_progress_moves_while_it_runs(stage_with, some_cases):
     wait_until(lambda: handle.poll() and stage.presenter.progress > 0)
     first = stage.presenter.progress
     assert "Pretraining, step " in stage.presenter.status and " of 1000, " in stage.presenter.status
+    assert stage.presenter.status.endswith(" left of 1 h.")
+    assert stage.presenter.plan == (
+        "Works at 1.4 mm; finer would leave only 300 steps.", "1000 steps fit into 1 h on this CPU."
+    )  # fmt: skip
     wait_until(lambda: handle.poll() and stage.presenter.progress > first)
 
 
@@ -283,7 +287,8 @@ def test_it_is_stopped_and_resumed(stage_with, some_cases):
     assert "Stopping: what was learned is being saved." in presenter.status
     assert presenter.reason_not_stoppable == "It is stopping already."
     stage.poll_until_over()
-    assert "Stopped after step" in presenter.status and "Resume goes on from there." in presenter.status
+    assert "Stopped after step" in presenter.status and "Resume goes on from there, " in presenter.status
+    assert presenter.status.endswith(" left of 1 h.") and presenter.plan[1] == "60 steps fit into 1 h on this CPU."
     assert 0 < presenter.progress < 1 and presenter.reason_not_resumable == ""
     stage.environment.reason_not_ready = "PyTorch is missing."
     assert presenter.reason_not_resumable == "PyTorch is missing."
@@ -394,6 +399,7 @@ def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
         (None, None, "Starting: loading PyTorch and looking at the data"),
         (Progress("preparing", 3, 12), None, "Preparing case 3 of 12"),
         (Progress("self-training", 340, 1000), 720.0, "Self-training, step 340 of 1000, 12 min left"),
+        (Progress("preparing", 3, 12), 60.0, "Preparing case 3 of 12"),
         (Progress("pretraining", 1, 1000), None, "Pretraining, step 1 of 1000"),
         (Progress("self-training", 1000, 1000), 0.0, "Self-training is done; the model is being written"),
     ],
@@ -401,6 +407,18 @@ def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
 )
 def test_progress_in_words(progress, left, text):
     assert progress_text(progress, left) == text
+
+
+def test_the_time_that_was_asked_for_stands_beside_the_time_left():
+    progress = Progress("pretraining", 40, 1000)
+    assert progress_text(progress, 3000.0, "1 h") == "Pretraining, step 40 of 1000, 50 min left of 1 h"
+    assert time_left(3000.0) == "50 min left"
+
+
+def test_a_plan_is_told_apart_from_the_other_notes_and_each_sentence_once():
+    told = [Noted("plan", "works at 1.4 mm."), Noted("patch", "two."), Noted("plan", "40 steps."), Warned("a", "b.")]
+    assert plan_of([*told, *told]) == ("Works at 1.4 mm.", "40 steps.")
+    assert messages_of(told) == (Message("B.", True), Message("Two.", False))
 
 
 def test_warnings_come_first_then_notes_the_newest_first_and_each_once():

@@ -6,8 +6,9 @@ import slicer
 from coranet.config import DEFAULT_PRESET, TrainConfig
 from coranet.errors import ConfigError
 from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.training_settings import BASIC_SETTINGS, TrainingSettings, setting_fields
+from CoraNetSlicerLib.presenters.training_settings import BASIC_SETTINGS, TIME, TrainingSettings, setting_fields
 
+PRETRAINING_STEPS = "training.pretraining_steps"
 STEPS = "training.self_training_steps"
 RATE = "training.learning_rate"
 
@@ -56,7 +57,15 @@ def test_words_are_chosen_and_axes_typed():
     fields = setting_fields()
     assert fields["machine.device"].choices == ("auto", "cuda", "mps", "cpu")
     assert fields["augmentation.flip_axes"].choices == ()
-    assert [fields[name].is_optional for name in BASIC_SETTINGS] == [False, False, True, False]
+    assert [fields[name].is_optional for name in BASIC_SETTINGS] == [False, True, False]
+    assert fields[TIME].proposals == ("20 min", "1 h", "4 h", "8 h") and fields[TIME].choices == ()
+
+
+def test_the_time_is_the_first_setting_and_what_is_proposed_is_right(settings):
+    assert BASIC_SETTINGS[0] == TIME == "time"
+    for text in setting_fields()[TIME].proposals:
+        settings.set_text(TIME, text)
+        assert settings.error(TIME) == "" and settings.config().time == settings.time == text
 
 
 def test_a_setting_is_found_by_name_and_by_meaning():
@@ -70,7 +79,55 @@ def test_a_new_person_gets_the_default_preset(settings):
     assert settings.preset == settings.presets[0] == DEFAULT_PRESET
     assert "An hour" in settings.description
     assert settings.overrides == {} and settings.errors == {}
+    assert settings.text(TIME) == settings.time == "1 h"
+
+
+def test_steps_are_planned_where_there_is_a_time(settings):
+    assert settings.text(STEPS) == "" and settings.placeholder(STEPS) == "as many as the time allows"
+    settings.set_text(TIME, "")
+    assert settings.time == "" and settings.placeholder(TIME) == "as many steps as are set under Advanced"
     assert settings.text(STEPS) == str(TrainConfig.from_preset().training.self_training_steps)
+    assert settings.config().training.snapshot_interval > 0
+
+
+def test_whoever_sets_steps_takes_back_the_time_and_the_other_way_round(settings):
+    settings.set_text(TIME, "90 min")
+    settings.set_text(STEPS, "500")
+    assert (settings.time, settings.text(TIME), settings.text(STEPS)) == ("", "", "500")
+    preset = TrainConfig.from_preset().training
+    assert settings.text(PRETRAINING_STEPS) == str(preset.pretraining_steps)
+    assert settings.config().training.self_training_steps == 500
+    settings.set_text(PRETRAINING_STEPS, "100")
+    settings.set_text(TIME, "20 min")
+    assert (settings.time, settings.text(STEPS), settings.text(PRETRAINING_STEPS)) == ("20 min", "", "")
+    assert settings.overrides == {TIME: "20 min"} and settings.errors == {}
+
+
+def test_steps_that_are_those_of_the_preset_are_a_wish_too(settings):
+    settings.set_text(STEPS, str(TrainConfig.from_preset().training.self_training_steps))
+    assert settings.time == "" and settings.is_overridden(STEPS)
+    settings.set_text(STEPS, "")
+    assert settings.time == "1 h" and settings.overrides == {}
+
+
+def test_a_wrong_time_is_said_and_the_steps_stay_planned(settings):
+    settings.set_text(TIME, "an hour")
+    assert settings.text(TIME) == "an hour" and "'an hour'" in settings.error(TIME)
+    assert settings.reason_wrong.startswith("Time ") and settings.text(STEPS) == ""
+
+
+def test_a_preset_of_the_paper_has_steps(settings):
+    settings.set_preset("paper-acdc")
+    assert settings.time == "" and settings.text(PRETRAINING_STEPS) == "2880"
+    settings.set_text(TIME, "8 h")
+    settings.set_preset("paper-pancreas-3d")
+    assert settings.time == "8 h" and settings.text(STEPS) == ""
+
+
+def test_a_scene_that_remembers_both_has_a_time(parameters):
+    parameters.set_value("TrainingSettings", {"preset": "quick", "typed": {TIME: "4 h", STEPS: "77"}})
+    settings = TrainingSettings(parameters)
+    assert settings.time == "4 h" and settings.overrides == {TIME: "4 h"}
 
 
 def test_what_is_typed_changes_the_configuration(settings):
@@ -124,16 +181,18 @@ def test_a_wrong_text_is_kept_and_said_in_the_words_of_the_configuration(setting
 
 
 def test_an_emptied_field_is_what_the_preset_says_or_automatic(settings):
+    settings.set_text(TIME, "")
     settings.set_text(STEPS, "")
     steps = TrainConfig.from_preset().training.self_training_steps
     assert settings.text(STEPS) == "" and settings.placeholder(STEPS) == str(steps)
-    assert settings.overrides == {} and settings.errors == {}
+    assert settings.overrides == {TIME: ""} and settings.errors == {}
     assert settings.config().training.self_training_steps == steps
     assert settings.placeholder("data.spacing_mm") == "automatic"
     # The preset has 64; the engine's own choice is something else.
     settings.set_preset("paper-acdc")
     settings.set_text("network.base_filters", "")
     assert settings.config().network.base_filters is None
+    assert settings.placeholder("network.base_filters") == "automatic"
     assert settings.overrides == {"network.base_filters": None}
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
+from coranet.config import TrainConfig
 from coranet.errors import CoraNetError, JobError
 from coranet.events import Event, EventReader, Failed, Finished, Progress, Started, without_superseded
 from coranet.job import Job, JobKind, JobStatus
@@ -65,6 +66,7 @@ class JobHandle:
         self._on_events: list[Callable[[list[Event]], None]] = []
         self._on_finished: list[Callable[[JobHandle], None]] = []
         self._ended: Optional[JobStatus] = None
+        self._time_asked: Optional[str] = None
         self._read()
         self._watch()
 
@@ -116,6 +118,13 @@ class JobHandle:
         if latest is None or latest.seconds_left is None or self.status is not JobStatus.RUNNING:
             return None
         return max(0.0, latest.seconds_left - max(0.0, self._clock() - latest.time))
+
+    @property
+    def timeAsked(self) -> str:
+        """How long the training may take in all, as it was asked for: "1 h"; "": as long as its steps take."""
+        if self._time_asked is None:
+            self._time_asked = time_asked(self._job)
+        return self._time_asked
 
     @property
     def message(self) -> str:
@@ -242,6 +251,15 @@ class JobHandle:
             elif isinstance(event, Progress) and event.total_steps == total:
                 latest = event
         return latest
+
+
+def time_asked(job: Job) -> str:
+    """How long a training may take, as its settings say; "": as long as its steps take, or it is no training."""
+    try:
+        config = job.read_config()
+    except CoraNetError:
+        return ""
+    return config.time if isinstance(config, TrainConfig) else ""
 
 
 def _call(callback: Callable[[Any], None], argument: Any) -> None:

@@ -97,7 +97,8 @@ def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConf
     else:
         config = training.read_config() if training is not None else _config_of_card(card)
         if config.training.self_training_steps:
-            config = config.with_overrides({_PRETRAINING_STEPS: 0})
+            # In that order: a number of steps switches the time off, which is all for self-training now.
+            config = config.with_overrides({_PRETRAINING_STEPS: 0}).with_overrides({"time": config.time})
         config = config.with_overrides(settings or {})
     return config.with_overrides({_INITIAL_MODEL: str(card.folder)})
 

@@ -13,6 +13,7 @@ from coranet.errors import CoraNetError
 from coranet.events import Event, Failed, Finished, Progress
 from coranet.job import Job, JobKind, JobStatus, read_last_event, read_last_events
 
+from .handle import time_asked
 from .runner import JobProcess
 
 
@@ -25,9 +26,10 @@ class JobSummary:
         kind: what it does; None: it cannot be read.
         status: where it stands; None: it cannot be read.
         changed: when something happened last, seconds since 1970.
-        phase: what a running job is doing; "" if it has not said so.
+        phase: what a job does or did when it was stopped; "" if it has not said so.
         share_done: of that phase, 0 to 1; None while unknown.
         seconds_left: estimated at `changed`; None while unknown.
+        time_asked: how long a training that is not over may take in all; "": as long as its steps take.
         is_stopping: whether it was asked to stop and has not done so yet.
         message: the last word of a job that finished or failed; "" if there is none.
         problem: why it cannot be read; "" if it can.
@@ -40,12 +42,14 @@ class JobSummary:
     phase: str = ""
     share_done: Optional[float] = None
     seconds_left: Optional[float] = None
+    time_asked: str = ""
     is_stopping: bool = False
     message: str = ""
     problem: str = ""
 
 
 _Stamp = tuple[float, ...]
+_UNFINISHED = (JobStatus.RUNNING, JobStatus.CANCELLED, JobStatus.CRASHED)
 
 
 class JobListing:
@@ -81,12 +85,13 @@ class JobListing:
             job = Job.open(folder)
             status = JobProcess(job, self._clock).status()
             last = read_last_event(job.events_path)
-            told = read_last_events(job.events_path) if status is JobStatus.RUNNING else []
+            told = read_last_events(job.events_path) if status in _UNFINISHED else []
         except (CoraNetError, OSError) as error:
             return JobSummary(folder, changed=max(stamp[:2]), problem=str(error))
         begun = JobSummary(folder, job.kind, status, last.time if last else max(stamp[:2]))
-        if status is JobStatus.RUNNING:
-            return _with_progress(replace(begun, is_stopping=job.cancel_requested()), told)
+        if status in _UNFINISHED:
+            is_stopping = status is JobStatus.RUNNING and job.cancel_requested()
+            return _with_progress(replace(begun, is_stopping=is_stopping, time_asked=time_asked(job)), told)
         return replace(begun, message=_last_word(status, last))
 
 

@@ -138,8 +138,8 @@ class SegmentSection(Section):
             combo.clear()
             for entry in models.entries:
                 combo.addItem(entry.name, str(entry.folder))
-            for index, folder in enumerate(folders):
-                combo.setItemData(index, folder, qt.Qt.ToolTipRole)
+            for index, entry in enumerate(models.entries):
+                combo.setItemData(index, "\n".join([folders[index], *entry.card.plan]), qt.Qt.ToolTipRole)
         chosen = str(models.chosen.folder) if models.chosen is not None else ""
         index = folders.index(chosen) if chosen in folders else -1
         if combo.currentIndex != index:
@@ -148,6 +148,7 @@ class SegmentSection(Section):
         if models.error:
             say(self._ui.modelErrorLabel, models.error)
         self.permit(combo, "" if folders else models.reason_missing)
+        self._ui.modelCardLabel.setToolTip(models.plan)
         say(self._ui.modelCardLabel, models.text or ("" if models.error else models.reason_missing))
 
     def _show_source(self) -> None:

@@ -33,8 +33,12 @@ class SettingRow:
         self.label.setTextFormat(qt.Qt.RichText)
         self.label.setToolTip(field.tool_tip)
         self.box = qt.QWidget()
-        self._edit = qt.QComboBox() if field.choices else qt.QLineEdit()
+        self._edit = qt.QComboBox() if field.choices or field.proposals else qt.QLineEdit()
         self._edit.setObjectName(field.name)
+        # Where a text is typed; a combo box with proposals has one inside.
+        self._line = None if field.choices else self._edit
+        if field.proposals:
+            self._line = _with_line(self._edit)
         self._edit.setToolTip(field.tool_tip)
         self._error = qt.QLabel("")
         self._error.setObjectName(f"{field.name} error")
@@ -44,14 +48,14 @@ class SettingRow:
         self._layout.setSpacing(1)
         self._layout.addWidget(self._edit)
         self._layout.addWidget(self._error)
-        for word in field.choices:
+        for word in field.choices or field.proposals:
             self._edit.addItem(word)
         self.show()
 
     @property
     def edited(self) -> Any:
         """The signal that is sent with the text after each change."""
-        return self._edit.currentTextChanged if self.field.choices else self._edit.textChanged
+        return self._edit.currentTextChanged if self._line is None else self._line.textChanged
 
     def on_edited(self, text: str) -> None:
         """Take what a person typed or chose."""
@@ -73,9 +77,9 @@ class SettingRow:
         say(self._error, error[:1].upper() + error[1:])
         label = escape(_("{setting}:").format(setting=self.field.label))
         self.label.setText(f"<b>{label}</b>" if is_changed else label)
-        if not self.field.choices:
+        if self._line is not None:
             # Emptied, it is what the preset says.
-            self._edit.setClearButtonEnabled(is_changed)
+            self._line.setClearButtonEnabled(is_changed and not self.field.proposals)
 
     def set_visible(self, visible: bool) -> None:
         """Show or hide the row."""
@@ -83,14 +87,22 @@ class SettingRow:
         self.box.setVisible(visible)
 
     def _show_text(self, text: str, placeholder: str) -> None:
-        if self.field.choices:
+        if self._line is None:
             index = self._edit.findText(text)
             if index != self._edit.currentIndex:
                 self._edit.setCurrentIndex(index)
             return
-        if str(self._edit.text) != text:
-            self._edit.setText(text)
-        self._edit.setPlaceholderText(placeholder)
+        if str(self._line.text) != text:
+            self._line.setText(text)
+        self._line.setPlaceholderText(placeholder)
+
+
+def _with_line(combo: Any) -> Any:
+    """Let a text be typed into a combo box, as it is typed: nothing is completed, nothing becomes an entry."""
+    combo.setEditable(True)
+    combo.setInsertPolicy(qt.QComboBox.NoInsert)
+    combo.setCompleter(None)
+    return combo.lineEdit()
 
 
 class SettingsForm:

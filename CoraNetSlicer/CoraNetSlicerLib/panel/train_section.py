@@ -54,7 +54,8 @@ class TrainSection(Section):
         for name in presenter.settings.presets:
             ui.presetCombo.addItem(name)
         ui.trainingProgressBar.setRange(0, _PARTS_OF_BAR)
-        ui.trainingStatusLabel.setTextFormat(qt.Qt.PlainText)
+        for label in (ui.trainingStatusLabel, ui.trainingPlanLabel):
+            label.setTextFormat(qt.Qt.PlainText)
         ui.trainingMessagesLabel.setTextFormat(qt.Qt.RichText)
         self._connect_widgets()
         self._on_advanced(bool(ui.advancedSection.collapsed))
@@ -189,6 +190,7 @@ class TrainSection(Section):
         say(ui.trainingErrorLabel, self._problem or presenter.error)
         ui.trainingProgressBar.setValue(round(_PARTS_OF_BAR * presenter.progress))
         ui.trainingStatusLabel.setText(presenter.status)
+        say(ui.trainingPlanLabel, "\n".join(presenter.plan))
         say(ui.trainingMessagesLabel, "".join(_paragraph(one) for one in presenter.messages[:_MOST_MESSAGES]))
 
     def _show_name(self) -> None:
@@ -202,8 +204,14 @@ class TrainSection(Section):
 
     def _show_estimate(self) -> None:
         estimate, ui = self._presenter.estimate, self._ui
-        ui.estimateButton.setText(_("Cancel") if estimate.is_running else _("Estimate time"))
-        self.permit(ui.estimateButton, "" if estimate.is_running else self._presenter.reason_not_estimable)
+        has_time = bool(self._presenter.settings.time)
+        rest = _("Show plan") if has_time else _("Estimate time")
+        ui.estimateButton.setText(_("Cancel") if estimate.is_running else rest)
+        reason = "" if estimate.is_running else self._presenter.reason_not_estimable
+        self.permit(ui.estimateButton, reason)
+        if has_time and not reason:
+            tip = _("Measure this computer, and say what is trained in the time there is; nothing is kept.")
+            ui.estimateButton.setToolTip(tip)
         say(ui.estimateLabel, estimate.text)
 
 

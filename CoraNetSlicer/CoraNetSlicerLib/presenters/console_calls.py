@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from coranet.config import TrainConfig
+from coranet.config import DEFAULT_PRESET, TrainConfig
 
 from ..notification import Signal
 from ..scene.export import TrainingNodes
@@ -77,7 +77,7 @@ def train_call(nodes: TrainingNodes, config: TrainConfig, folder: Path) -> str:
 
     Args:
         nodes: what it learns from.
-        config: its settings; those that differ from the preset are named.
+        config: its settings; named are the time, and those that differ from the preset.
         folder: of the job.
     """
     named = {"settings": _settings(config), "folder": folder, "validation": list(nodes.validation)}
@@ -88,11 +88,14 @@ def train_call(nodes: TrainingNodes, config: TrainConfig, folder: Path) -> str:
 def _settings(config: TrainConfig) -> Mapping[str, Any]:
     preset = TrainConfig.from_preset(config.preset)
     found = {one.name: _value(config, one.name) for one in TrainConfig.settings()}
+    # The time stands first, whoever has named it: it is what a person asks.
+    chosen = {"preset": config.preset} if config.preset != DEFAULT_PRESET else {}
+    chosen.update({"time": config.time} if config.time else {})
     others = {name: value for name, value in found.items() if name != "preset" and value != _value(preset, name)}
     if {"training.pretraining_steps", "training.self_training_steps"} & others.keys():
         # Steps switch the preset's time off by themselves.
         others.pop("time", None)
-    return {"preset": config.preset, **others}
+    return {**chosen, **others}
 
 
 def _value(config: Any, name: str) -> Any:

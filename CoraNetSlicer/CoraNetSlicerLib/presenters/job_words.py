@@ -6,12 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from coranet.events import duration
 from coranet.job import JobKind, JobStatus
 
 from ..jobs.listing import JobSummary
 from ..translation import _
-from .training_words import sentence
+from .training_words import sentence, time_left
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,13 @@ def last_word(summary: JobSummary, log: str) -> str:
     if summary.status is JobStatus.CRASHED:
         last = next((line for line in reversed(log.splitlines()) if line.strip()), _("(nothing)"))
         return _("It ended without a word. The last line of its log: {line}").format(line=last)
+    rest = _("It was stopped; Resume goes on where it was left")
+    if summary.seconds_left:
+        rest += f", {time_left(summary.seconds_left, summary.time_asked)}"
     words = {
         JobStatus.CREATED: _("It was never started; Resume starts it."),
         JobStatus.RUNNING: _("It is running; it goes on when Slicer is closed."),
-        JobStatus.CANCELLED: _("It was stopped; Resume goes on where it was left."),
+        JobStatus.CANCELLED: f"{rest}.",
     }
     return sentence(summary.message) or words.get(summary.status, "")
 
@@ -95,7 +97,7 @@ def _state(summary: JobSummary) -> str:
 def _when(summary: JobSummary, now: float) -> str:
     if summary.status is JobStatus.RUNNING and summary.seconds_left is not None:
         left = max(0.0, summary.seconds_left - max(0.0, now - summary.changed))
-        return _("{time} left").format(time=duration(left))
+        return time_left(left, summary.time_asked)
     then, today = time.localtime(summary.changed), time.localtime(now)
     is_today = then[:3] == today[:3]
     return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)

@@ -94,6 +94,11 @@ class ModelChoice:
         return "" if self.chosen is None else card_text(self.chosen.card)
 
     @property
+    def plan(self) -> str:
+        """How the time of its training was used, and why, a line for each sentence; "" if nobody planned it."""
+        return "" if self.chosen is None else "\n".join(self.chosen.card.plan)
+
+    @property
     def reason_missing(self) -> str:
         """Why nothing can be segmented with it; "" if it can."""
         if self.chosen is not None:
@@ -183,6 +188,7 @@ def _trained_on(card: ModelCard) -> str:
 def _how(card: ModelCard) -> str:
     parts = [_NAMES.get(card.method, card.method)]
     parts += [_("preset {name}").format(name=card.preset)] if card.preset else []
+    parts += [card.time] if card.time else []
     parts += [_("{count} steps").format(count=card.steps)] if card.steps else []
     parts += [time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))] if card.created else []
     return ", ".join(part for part in parts if part)

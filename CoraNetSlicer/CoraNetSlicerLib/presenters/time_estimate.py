@@ -1,4 +1,4 @@
-"""How long a training will take, and how much memory: a few steps of it are done and measured."""
+"""How long a training will take, or what is done in the time it may take: the engine begins with it, and tells."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..notification import Signal
 from ..scene.export import TrainingNodes
 from ..translation import _
 from .training_start import TrainingStart
-from .training_words import progress_text, sentence
+from .training_words import plan_of, progress_text, sentence
 
 _STEPS = 6  # of each stage; the first one is left out, because it is slower
 _MOST_LABELED, _MOST_UNLABELED = 3, 2
@@ -121,7 +121,9 @@ def in_words(events: Iterable[Event], pace: Pace, amounts: Amounts) -> str:
 
 
 class TimeEstimate:
-    """Does a few steps of a training in a folder that is removed afterwards, and says what they mean for the whole.
+    """Begins a training in a folder that is removed afterwards, and says what that means for the whole.
+
+    Of a training that has numbers of steps, a few steps are done. One that has a time is only planned.
 
     Attributes:
         changed: sent when `text` changed.
@@ -143,6 +145,7 @@ class TimeEstimate:
         self._start = TrainingStart(logic, application, self._say)
         self._handle: Optional[JobHandle] = None
         self._launched = 0.0
+        self._is_planning = False
 
     @property
     def is_running(self) -> bool:
@@ -165,27 +168,23 @@ class TimeEstimate:
         """
         if self.is_running:
             return
+        self._is_planning = bool(config.time)
         parent = self._logic.jobsFolder / _FOLDER
         _remove_left_over(parent)
         amounts = Amounts.of(nodes, config)
-        few = replace(
-            nodes, labeled=nodes.labeled[:_MOST_LABELED], unlabeled=nodes.unlabeled[:_MOST_UNLABELED], validation=()
-        )  # fmt: skip
+        # A plan is made for all labels.
+        labeled = nodes.labeled if self._is_planning else nodes.labeled[:_MOST_LABELED]
+        few = replace(nodes, labeled=labeled, unlabeled=nodes.unlabeled[:_MOST_UNLABELED], validation=())
         folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
-        self._start.begin(
-            folder, few, _short(config), lambda handle: self._watch(handle, amounts), self._fail_to_start
-        )  # fmt: skip
-        self._say(_("Measuring a few steps"))
+        begun = config if self._is_planning else _short(config)
+        self._start.begin(folder, few, begun, lambda handle: self._watch(handle, amounts), self._fail_to_start)
+        self._say(_("Planning") if self._is_planning else _("Measuring a few steps"))
 
     def cancel(self) -> None:
         """End it; returns at once. No error if it does not run."""
-        was_running = self.is_running
-        self._start.cancel()
-        if self._handle is not None:
-            handle, self._handle = self._handle, None
-            handle.onFinished(_remove_job)
-            handle.cancel(_GRACE_S)
-        if was_running:
+        if self.is_running:
+            self._start.cancel()
+            self._end_process()
             self._say("")
 
     def forget(self) -> None:
@@ -209,15 +208,33 @@ class TimeEstimate:
             self._say(progress_text(None, None))
 
     def _fail_to_start(self, message: str) -> None:
-        self._say(_("The time cannot be estimated: {message}").format(message=message))
+        self._say(self._failure.format(message=message))
+
+    @property
+    def _failure(self) -> str:
+        if self._is_planning:
+            return _("It cannot be planned: {message}")
+        return _("The time cannot be estimated: {message}")
+
+    def _end_process(self) -> None:
+        if self._handle is not None:
+            handle, self._handle = self._handle, None
+            handle.onFinished(_remove_job)
+            handle.cancel(_GRACE_S)
 
     def _say(self, text: str) -> None:
         self.text = _("{text} ...").format(text=text) if text and self.is_running else text
         self.changed.send()
 
     def _on_events(self, handle: JobHandle, new: Iterable[Event]) -> None:
+        if handle is not self._handle:
+            return
+        plan = plan_of(handle.events) if self._is_planning else ()
         progress = [event for event in new if isinstance(event, Progress)]
-        if handle is self._handle and progress:
+        if plan:
+            self._end_process()
+            self._say("\n".join(plan))
+        elif progress:
             self._say(_("Measuring: {text}").format(text=progress_text(progress[-1], None)))
 
     def _on_finished(self, handle: JobHandle, amounts: Amounts) -> None:
@@ -229,7 +246,7 @@ class TimeEstimate:
         elif handle.status is JobStatus.CANCELLED:
             self._say("")
         else:
-            self._say(_("The time cannot be estimated: {message}").format(message=handle.message))
+            self._say(self._failure.format(message=handle.message))
         _remove_job(handle)
 
 

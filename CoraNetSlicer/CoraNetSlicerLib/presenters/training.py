@@ -116,6 +116,12 @@ class TrainingPresenter:
         return f"{handle.folder.name}: {standing.text}" if handle and standing else _("No training yet.")
 
     @property
+    def plan(self) -> tuple[str, ...]:
+        """What is trained in the time there is, and why, in sentences; () where the steps were set."""
+        standing = self._watched.standing
+        return standing.plan if standing is not None and not self._start.is_busy else ()
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """What the engine warned of and noted, the newest first."""
         standing = self._watched.standing
@@ -130,7 +136,7 @@ class TrainingPresenter:
 
     @property
     def reason_not_estimable(self) -> str:
-        """Why time and memory cannot be measured now."""
+        """Why time and memory cannot be measured, or a plan be made, now."""
         if self.is_active:
             return _("A training is running and takes time and memory.")
         return self._environment.reason_not_ready or self._cases.reason_not_trainable or self.settings.reason_wrong
@@ -174,7 +180,7 @@ class TrainingPresenter:
             self.changed.send()
 
     def measure(self) -> None:
-        """Begin to measure time and memory.
+        """Begin to measure time and memory; where the training has a time, what is done in it.
 
         Raises:
             CoraNetError: it cannot be done now; the text says why.

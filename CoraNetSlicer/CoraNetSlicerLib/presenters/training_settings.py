@@ -16,12 +16,9 @@ from ..notification import Signal
 from ..parameters import Parameters
 from ..translation import _
 
-BASIC_SETTINGS = (
-    "training.pretraining_steps",
-    "training.self_training_steps",
-    "data.validation_cases",
-    "machine.device",
-)
+TIME = "time"
+STEPS = ("training.pretraining_steps", "training.self_training_steps")
+BASIC_SETTINGS = (TIME, "data.validation_cases", "machine.device")
 SNAPSHOT_INTERVAL = "training.snapshot_interval"
 # Enough to scroll through, and few enough that segmenting a whole scan so often does not slow the training down.
 _SNAPSHOTS = 20
@@ -29,6 +26,7 @@ _SNAPSHOTS = 20
 _PARAMETER = "TrainingSettings"
 _GENERAL = "general"
 _LONGEST_ABBREVIATION = 3
+_PROPOSALS = {TIME: ("20 min", "1 h", "4 h", "8 h")}
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,7 @@ class SettingField:
         label: a few words for people.
         tool_tip: meaning, unit, range and the paper's value.
         choices: the words to choose from; empty: it is typed.
+        proposals: some of the texts that can be typed, to choose from.
         is_optional: whether the engine may choose the value.
     """
 
@@ -50,6 +49,7 @@ class SettingField:
     tool_tip: str
     choices: tuple[str, ...]
     is_optional: bool
+    proposals: tuple[str, ...] = ()
 
     def matches(self, words: str) -> bool:
         """Whether all words occur in name, label or meaning."""
@@ -64,7 +64,10 @@ def setting_fields() -> dict[str, SettingField]:
 
 
 class TrainingSettings:
-    """A preset, and what a person changed in it. What is typed is kept as it was typed, right or wrong."""
+    """A preset, and what a person changed in it. What is typed is kept as it was typed, right or wrong.
+
+    A training has a time or numbers of steps: whoever types the one takes back the other.
+    """
 
     def __init__(self, parameters: Parameters) -> None:
         """Begin with what the scene remembers.
@@ -88,6 +91,11 @@ class TrainingSettings:
     def preset(self) -> str:
         """Name of the chosen preset."""
         return self._preset
+
+    @property
+    def time(self) -> str:
+        """How long the training may take in all; "": as long as its steps take."""
+        return self._config.time
 
     @property
     def description(self) -> str:
@@ -114,10 +122,18 @@ class TrainingSettings:
     def text(self, name: str) -> str:
         """What stands in the field of a setting; "" where the engine chooses."""
         typed = self._typed.get(name)
-        return as_text(_value(self._config, name)) if typed is None else typed
+        if typed is not None:
+            return typed
+        return "" if self._is_planned(name) else as_text(_value(self._config, name))
 
     def placeholder(self, name: str) -> str:
         """What holds as long as the field of a setting is empty."""
+        if name == TIME:
+            return self._config.time or _("as many steps as are set under Advanced")
+        if self._is_planned(name):
+            return _("as many as the time allows")
+        if _value(self._config, name) is None:
+            return _("automatic")
         empty = {type(None): _("automatic"), tuple: _("none")}
         return as_text(_value(self._base, name)) or empty.get(type(self._defaults[name]), "")
 
@@ -145,7 +161,8 @@ class TrainingSettings:
         """Take what stands in the field of a setting; an emptied field holds what the preset says, or automatic."""
         if text == self.text(name):
             return
-        self._use(self._preset, {**self._typed, name: text})
+        kept = {key: old for key, old in self._typed.items() if not (text.strip() and _excludes(name, key))}
+        self._use(self._preset, {**kept, name: text})
         self._write()
 
     def reset(self, name: str) -> None:
@@ -175,6 +192,8 @@ class TrainingSettings:
         typed = remembered.get("typed")
         typed = typed if isinstance(typed, Mapping) else {}
         kept = {name: text for name, text in typed.items() if name in self._defaults and isinstance(text, str)}
+        if kept.get(TIME, "").strip():
+            kept = {name: text for name, text in kept.items() if name not in STEPS}
         preset = remembered.get("preset")
         self._use(preset if preset in preset_names() else DEFAULT_PRESET, kept)
 
@@ -201,8 +220,13 @@ class TrainingSettings:
         except ConfigError as error:
             self._errors[name] = _without_name(str(error), name)
             return
-        if value != _value(self._base, name):
+        # Steps that are those of the preset are a change, too, where the preset has a time.
+        if value != _value(self._base, name) or (name in STEPS and self._base.time):
             self._overrides[name] = value
+
+    def _is_planned(self, name: str) -> bool:
+        """Whether the engine finds the value of a setting so that the training takes the time it may."""
+        return name in STEPS and bool(self._config.time)
 
     def _with_snapshots(self, config: TrainConfig) -> TrainConfig:
         """Snapshots are kept unless a person or the preset says how often: the panel shows them."""
@@ -212,6 +236,11 @@ class TrainingSettings:
         steps = training.pretraining_steps + training.self_training_steps
         # How many steps fit into a time only the engine can tell.
         return config.with_overrides({SNAPSHOT_INTERVAL: None if config.time else max(1, steps // _SNAPSHOTS)})
+
+
+def _excludes(name: str, other: str) -> bool:
+    """Whether a setting takes the place of another one."""
+    return (name == TIME and other in STEPS) or (name in STEPS and other == TIME)
 
 
 def as_text(value: Any) -> str:
@@ -260,7 +289,7 @@ def _field(setting: Setting) -> SettingField:
     choices = setting.choices if isinstance(setting.default, str) else ()
     return SettingField(
         setting.name, section or _GENERAL, _(_label(last, setting.unit)), _tool_tip(setting), choices,
-        setting.default is None,
+        setting.default is None, _PROPOSALS.get(setting.name, ()),
     )  # fmt: skip
 
 

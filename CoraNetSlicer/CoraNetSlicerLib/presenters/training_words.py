@@ -12,6 +12,7 @@ from coranet.job import JobStatus
 from ..jobs.handle import JobHandle
 from ..translation import _
 
+PLAN = "plan"  # code of the notes that say it
 _LOG_LINES = 5
 
 
@@ -32,12 +33,14 @@ class TrainingStanding:
         share_done: 0 to 1.
         text: for people.
         messages: warnings, then notes, the newest first.
+        plan: what is trained in the time there is, and why, in sentences; () where the steps were set.
     """
 
     status: JobStatus
     share_done: float
     text: str
     messages: tuple[Message, ...]
+    plan: tuple[str, ...] = ()
 
 
 def standing_of(handle: JobHandle) -> TrainingStanding:
@@ -45,15 +48,36 @@ def standing_of(handle: JobHandle) -> TrainingStanding:
     status, events = handle.status, handle.events
     progress = _latest_progress(events)
     share = 1.0 if status is JobStatus.FINISHED else _share_done(progress, events)
-    text = _running(handle, progress) if status is JobStatus.RUNNING else _over(handle, status, events)
-    return TrainingStanding(status, share, text, messages_of(events))
+    text = _running(handle, progress) if status is JobStatus.RUNNING else _over(handle, status, events, progress)
+    return TrainingStanding(status, share, text, messages_of(events), plan_of(events))
 
 
 def messages_of(events: Iterable[Event]) -> tuple[Message, ...]:
     """What the engine warned of, then what it noted, the newest first, each sentence once."""
-    said = {sentence(one.message): isinstance(one, Warned) for one in events if isinstance(one, (Warned, Noted))}
+    told = [one for one in events if isinstance(one, (Warned, Noted)) and not _is_plan(one)]
+    said = {sentence(one.message): isinstance(one, Warned) for one in told}
     messages = [Message(text, is_warning) for text, is_warning in reversed(list(said.items()))]
     return tuple(sorted(messages, key=lambda message: not message.is_warning))
+
+
+def plan_of(events: Iterable[Event]) -> tuple[str, ...]:
+    """What is trained in the time there is, and why: the sentences of the latest plan."""
+    return tuple(dict.fromkeys(sentence(one.message) for one in events if _is_plan(one)))
+
+
+def _is_plan(event: Event) -> bool:
+    return isinstance(event, Noted) and event.code == PLAN
+
+
+def time_left(seconds: float, asked: str = "") -> str:
+    """How long it will take: "12 min left of 1 h".
+
+    Args:
+        seconds: until the end of everything.
+        asked: how long it may take in all; "": nobody said.
+    """
+    text = _("{time} left").format(time=duration(seconds))
+    return _("{text} of {time}").format(text=text, time=asked) if asked else text
 
 
 def sentence(message: str) -> str:
@@ -61,12 +85,13 @@ def sentence(message: str) -> str:
     return message[:1].upper() + message[1:]
 
 
-def progress_text(progress: Optional[Progress], seconds_left: Optional[float]) -> str:
-    """What is being done: "Self-training, step 340 of 1000, 12 min left".
+def progress_text(progress: Optional[Progress], seconds_left: Optional[float], asked: str = "") -> str:
+    """What is being done: "Self-training, step 340 of 1000, 12 min left of 1 h".
 
     Args:
         progress: the last one; None: there is none yet.
         seconds_left: until the end of everything; None: unknown.
+        asked: how long it may take in all; "": nobody said.
     """
     if progress is None:
         return _("Starting: loading PyTorch and looking at the data")
@@ -77,23 +102,25 @@ def progress_text(progress: Optional[Progress], seconds_left: Optional[float]) -
     text = _("{phase}, step {step} of {total}").format(phase=phase, step=progress.step, total=progress.total_steps)
     if progress.step >= progress.total_steps:
         return _("{phase} is done; the model is being written").format(phase=phase)
-    return text if seconds_left is None else _("{text}, {time} left").format(text=text, time=duration(seconds_left))
+    return text if seconds_left is None else f"{text}, {time_left(seconds_left, asked)}"
 
 
 def _running(handle: JobHandle, progress: Optional[Progress]) -> str:
     if handle.job.cancel_requested():
         return _("Stopping: what was learned is being saved.")
-    return progress_text(progress, handle.secondsLeft) + "."
+    return progress_text(progress, handle.secondsLeft, handle.timeAsked) + "."
 
 
-def _over(handle: JobHandle, status: JobStatus, events: Iterable[Event]) -> str:
+def _over(handle: JobHandle, status: JobStatus, events: Iterable[Event], progress: Optional[Progress]) -> str:
     if status is JobStatus.FINISHED:
         return _("Finished: {message} Choose it as the model under Segment.").format(message=handle.message)
     if status is JobStatus.CANCELLED:
         steps = [event.step for event in events if isinstance(event, Cancelled)]
         if not steps:
             return _("Stopped; Resume goes on from the last checkpoint.")
-        return _("Stopped after step {step}; Resume goes on from there.").format(step=steps[-1])
+        text = _("Stopped after step {step}; Resume goes on from there").format(step=steps[-1])
+        left = progress.seconds_left if progress is not None else None
+        return f"{text}." if not left else f"{text}, {time_left(left, handle.timeAsked)}."
     if status is JobStatus.FAILED:
         return _("Failed: {message}").format(message=sentence(handle.message))
     if status is JobStatus.CRASHED:

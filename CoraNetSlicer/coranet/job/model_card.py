@@ -61,6 +61,8 @@ class ModelCard:
         before: validation Dice, by class name, of the model that it started from, on the same validation cases as
             `validation_dice`; empty if there is none.
         reviewed_regions: how many decisions on regions of its partial cases it has learned from; None if unknown.
+        time: how long its training was asked to take, such as "1 h"; "" if it had numbers of steps.
+        plan: what was trained in that time, and why, in sentences; () if nothing was planned.
     """
 
     folder: Path
@@ -76,6 +78,8 @@ class ModelCard:
     history: tuple[EarlierModel, ...] = ()
     before: Mapping[str, Optional[float]] = field(default_factory=dict)
     reviewed_regions: Optional[int] = None
+    time: str = ""
+    plan: tuple[str, ...] = ()
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelCard:
@@ -161,6 +165,8 @@ def _card(folder: Path, content: Any) -> ModelCard:
         history=tuple(_earlier(dict(one)) for one in card.get("history") or ()),
         before=dict(card.get("before") or {}),
         reviewed_regions=itself.reviewed_regions,
+        time=str(card.get("time") or ""),
+        plan=tuple(str(one) for one in card.get("plan") or ()),
     )
 
 

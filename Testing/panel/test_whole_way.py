@@ -86,17 +86,18 @@ def prepare(window, process_events) -> None:
     process_events(until=lambda: window.panel.environment.health is not None, timeout=LONG_S)
     assert ui.environmentSummaryLabel.text.startswith("Ready")
 
+    process_events(until=lambda: all(window.form.findChild("QWidget", name) for name in SETTINGS if name != "preset"))
     choose(ui.presetCombo, SETTINGS["preset"])
     window.type_setting("training.pretraining_steps", "many")
     process_events(until=lambda: greyed(ui.trainButton))
     wrong = window.form.findChild("QLabel", "training.pretraining_steps error")
     assert wrong.isVisible() and "many" in wrong.text
-    process_events(until=lambda: window.form.findChild("QWidget", "data.patch_size_kji"))
     for name, value in SETTINGS.items():
         if name != "preset":
             window.type_setting(name, value)
     process_events(until=lambda: not wrong.isVisible())
     process_events(until=lambda: not greyed(ui.trainButton))
+    assert window.panel.training.settings.time == ""  # the steps that were typed take its place
 
 
 def train(window, process_events) -> None:

@@ -25,11 +25,11 @@ def run(job: Job, behaviour: str, resume: bool) -> int:
     events = job.open_events()
     first = max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
     first = first if resume else 0
-    events.write(Started(first, STEPS, "cpu", "fake"))
     time_asked = getattr(job.read_config(), "time", "")
-    if time_asked:
+    if time_asked and not first:
         events.write(Noted("plan", "works at 1.4 mm; finer would leave only 300 steps."))
         events.write(Noted("plan", f"{STEPS} steps fit into {time_asked} on this CPU."))
+    events.write(Started(first, STEPS, "cpu", "fake"))
     if behaviour == "fails":
         events.write(Failed("the label 'x.nrrd' has no voxel; paint one."))
         return 3

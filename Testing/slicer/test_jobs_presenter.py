@@ -128,6 +128,12 @@ class TestRows:
         presenter.choose(folder)
         assert presenter.status == "It was stopped; Resume goes on where it was left, 10 min left of 20 min."
 
+    def test_the_rest_of_a_stage_before_the_steps_is_not_the_rest_of_all(self, logic, make):
+        job = a_job(logic, "a", Started(0, 5, "cpu", "1"), Progress("preparing", 2, 5, 3.0), Cancelled(0))
+        presenter = make()
+        presenter.choose(job.folder)
+        assert presenter.status == "It was stopped; Resume goes on where it was left."
+
     def test_the_latest_job_comes_first(self, logic, make):
         for name in ("a", "b", "c"):
             a_job(logic, name, Finished("well.", 1.0))

@@ -29,7 +29,14 @@ from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.cases import CasesPresenter
 from CoraNetSlicerLib.presenters.training import TrainingPresenter
 from CoraNetSlicerLib.presenters.training_name import default_name, name_error
-from CoraNetSlicerLib.presenters.training_words import Message, messages_of, plan_of, progress_text, time_left
+from CoraNetSlicerLib.presenters.training_words import (
+    Message,
+    is_planned,
+    messages_of,
+    plan_of,
+    progress_text,
+    time_left,
+)
 from CoraNetSlicerLib.scene.snapshot_sequence import SnapshotSequence
 
 
@@ -367,11 +374,12 @@ def test_a_crashed_training_shows_the_end_of_its_log(stage_with, some_cases):
     ("events", "share", "words"),
     [
         ([Started(0, 10, "cpu", "0"), Progress("self-training", 4, 10, 60.0), Cancelled(4)], 0.4, "after step 4;"),
+        ([Started(0, 10, "cpu", "0"), Progress("finding", 4, 9, 8.0), Cancelled(0)], 0.0, "Resume goes on from there."),
         ([Started(0, 10, "cpu", "0"), Failed("no room on the disk.")], 0.0, "Failed: No room on the disk."),
         ([Started(5, 10, "cpu", "0"), Progress("preparing", 3, 3, 0.0)], 0.5, "last line"),
         ([Started(0, 10, "cpu", "0"), Finished("done.", 3.0)], 1.0, "Finished: done."),
     ],
-    ids=["stopped", "failed", "crashed", "finished"],
+    ids=["stopped", "stopped early", "failed", "crashed", "finished"],
 )
 def test_a_training_of_another_day_is_shown_as_it_ended(stage_with, tmp_path, events, share, words):
     stage = stage_with()
@@ -400,6 +408,7 @@ def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
         (Progress("preparing", 3, 12), None, "Preparing case 3 of 12"),
         (Progress("self-training", 340, 1000), 720.0, "Self-training, step 340 of 1000, 12 min left"),
         (Progress("preparing", 3, 12), 60.0, "Preparing case 3 of 12"),
+        (Progress("finding", 3, 90), 60.0, "Learning to find the structures, step 3 of 90"),
         (Progress("pretraining", 1, 1000), None, "Pretraining, step 1 of 1000"),
         (Progress("self-training", 1000, 1000), 0.0, "Self-training is done; the model is being written"),
     ],
@@ -415,10 +424,16 @@ def test_the_time_that_was_asked_for_stands_beside_the_time_left():
     assert time_left(3000.0) == "50 min left"
 
 
-def test_a_plan_is_told_apart_from_the_other_notes_and_each_sentence_once():
-    told = [Noted("plan", "works at 1.4 mm."), Noted("patch", "two."), Noted("plan", "40 steps."), Warned("a", "b.")]
-    assert plan_of([*told, *told]) == ("Works at 1.4 mm.", "40 steps.")
+def test_a_plan_is_told_apart_from_the_other_notes_and_its_last_sentence_may_change():
+    plan = [Noted("plan", "works at 1.4 mm."), Noted("plan", "about 40 steps.")]
+    assert plan_of(plan) == ("Works at 1.4 mm.", "About 40 steps.") and not is_planned(plan)
+    told = [Noted("patch", "two."), *plan, Started(0, 40, "cpu", "0"), Warned("a", "b.")]
+    assert is_planned(told) and not is_planned(told[:1])
     assert messages_of(told) == (Message("B.", True), Message("Two.", False))
+    told += [Noted("plan", "38 steps."), Started(0, 38, "cpu", "0")]
+    assert plan_of(told) == ("Works at 1.4 mm.", "38 steps.")
+    # Begun anew, it is planned anew.
+    assert plan_of([*told, Noted("plan", "works at 2 mm."), Noted("plan", "50 steps.")])[0] == "Works at 2 mm."
 
 
 def test_warnings_come_first_then_notes_the_newest_first_and_each_once():

@@ -13,7 +13,7 @@ from coranet.errors import CoraNetError
 from coranet.events import Event, Failed, Finished, Progress
 from coranet.job import Job, JobKind, JobStatus, read_last_event, read_last_events
 
-from .handle import time_asked
+from .handle import BEFORE_STEPS, time_asked
 from .runner import JobProcess
 
 
@@ -28,7 +28,7 @@ class JobSummary:
         changed: when something happened last, seconds since 1970.
         phase: what a job does or did when it was stopped; "" if it has not said so.
         share_done: of that phase, 0 to 1; None while unknown.
-        seconds_left: estimated at `changed`; None while unknown.
+        seconds_left: until the end of everything, estimated at `changed`; None while unknown.
         time_asked: how long a training that is not over may take in all; "": as long as its steps take.
         is_stopping: whether it was asked to stop and has not done so yet.
         message: the last word of a job that finished or failed; "" if there is none.
@@ -103,8 +103,9 @@ def _with_progress(summary: JobSummary, told: list[Event]) -> JobSummary:
     latest = next((event for event in reversed(told) if isinstance(event, Progress)), None)
     if latest is None:
         return summary
+    left = None if latest.phase in BEFORE_STEPS else latest.seconds_left
     share = min(1.0, latest.step / latest.total_steps) if latest.total_steps else None
-    return replace(summary, phase=latest.phase, share_done=share, seconds_left=latest.seconds_left)
+    return replace(summary, phase=latest.phase, share_done=share, seconds_left=left)
 
 
 def _last_word(status: JobStatus, last: Optional[Event]) -> str:

@@ -23,7 +23,7 @@ from ..notification import Signal
 from ..scene.export import TrainingNodes
 from ..translation import _
 from .training_start import TrainingStart
-from .training_words import plan_of, progress_text, sentence
+from .training_words import is_planned, plan_of, progress_text, sentence
 
 _STEPS = 6  # of each stage; the first one is left out, because it is slower
 _MOST_LABELED, _MOST_UNLABELED = 3, 2
@@ -229,11 +229,10 @@ class TimeEstimate:
     def _on_events(self, handle: JobHandle, new: Iterable[Event]) -> None:
         if handle is not self._handle:
             return
-        plan = plan_of(handle.events) if self._is_planning else ()
         progress = [event for event in new if isinstance(event, Progress)]
-        if plan:
+        if self._is_planning and is_planned(handle.events):
             self._end_process()
-            self._say("\n".join(plan))
+            self._say("\n".join(plan_of(handle.events)))
         elif progress:
             self._say(_("Measuring: {text}").format(text=progress_text(progress[-1], None)))
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Optional
 
 from coranet.events import Cancelled, Event, Noted, Progress, Started, Warned, duration
 from coranet.job import JobStatus
 
-from ..jobs.handle import JobHandle
+from ..jobs.handle import BEFORE_STEPS, JobHandle
 from ..translation import _
 
 PLAN = "plan"  # code of the notes that say it
@@ -61,8 +62,22 @@ def messages_of(events: Iterable[Event]) -> tuple[Message, ...]:
 
 
 def plan_of(events: Iterable[Event]) -> tuple[str, ...]:
-    """What is trained in the time there is, and why: the sentences of the latest plan."""
-    return tuple(dict.fromkeys(sentence(one.message) for one in events if _is_plan(one)))
+    """What is trained in the time there is, and why: the sentences of the latest plan.
+
+    They are told one after the other. A single one that comes later takes the place of the last: how many steps there
+    are is known exactly when all cases are prepared.
+    """
+    plan: list[str] = []
+    for is_plan, told in groupby(events, _is_plan):
+        if is_plan:
+            sentences = [sentence(one.message) for one in told if isinstance(one, Noted)]
+            plan = [*plan[:-1], *sentences] if len(sentences) == 1 else sentences
+    return tuple(plan)
+
+
+def is_planned(events: Sequence[Event]) -> bool:
+    """Whether a plan was told to its last sentence."""
+    return bool(plan_of(events)) and not _is_plan(events[-1])
 
 
 def _is_plan(event: Event) -> bool:
@@ -97,6 +112,9 @@ def progress_text(progress: Optional[Progress], seconds_left: Optional[float], a
         return _("Starting: loading PyTorch and looking at the data")
     if progress.phase == "preparing":
         return _("Preparing case {step} of {total}").format(step=progress.step, total=progress.total_steps)
+    if progress.phase == "finding":
+        text = _("Learning to find the structures, step {step} of {total}")
+        return text.format(step=progress.step, total=progress.total_steps)
     phases = {"pretraining": _("Pretraining"), "self-training": _("Self-training")}
     phase = phases.get(progress.phase, progress.phase)
     text = _("{phase}, step {step} of {total}").format(phase=phase, step=progress.step, total=progress.total_steps)
@@ -119,7 +137,7 @@ def _over(handle: JobHandle, status: JobStatus, events: Iterable[Event], progres
         if not steps:
             return _("Stopped; Resume goes on from the last checkpoint.")
         text = _("Stopped after step {step}; Resume goes on from there").format(step=steps[-1])
-        left = progress.seconds_left if progress is not None else None
+        left = progress.seconds_left if progress is not None and progress.phase not in BEFORE_STEPS else None
         return f"{text}." if not left else f"{text}, {time_left(left, handle.timeAsked)}."
     if status is JobStatus.FAILED:
         return _("Failed: {message}").format(message=sentence(handle.message))
@@ -140,8 +158,8 @@ def _latest_progress(events: Iterable[Event]) -> Optional[Progress]:
 
 
 def _share_done(progress: Optional[Progress], events: Iterable[Event]) -> float:
-    """Of the training steps; preparing the data counts as none, and what was done before a resume as done."""
-    if progress is not None and progress.phase != "preparing" and progress.total_steps:
+    """Of the training steps; what comes before them counts as none, and what was done before a resume as done."""
+    if progress is not None and progress.phase not in BEFORE_STEPS and progress.total_steps:
         return min(1.0, progress.step / progress.total_steps)
     started = [event for event in events if isinstance(event, Started)]
     return started[-1].step / started[-1].total_steps if started and started[-1].total_steps else 0.0

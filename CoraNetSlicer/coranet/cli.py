@@ -83,8 +83,11 @@ def _train(options: argparse.Namespace) -> int:
 
 def _segment(options: argparse.Namespace) -> int:
     from .data.datalist import input_cases
+    from .job import ModelCard
 
-    return _segment_cases(options, input_cases(options.inputs))
+    # What is wrong with the model is told with the settings, below.
+    channels = ModelCard.read(options.model).channels
+    return _segment_cases(options, input_cases(options.inputs, channels))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -107,8 +110,13 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
             raise ConfigError("a resumed job keeps its settings; leave out --set and the like, or start a new job.")
         return _work_in_terminal(_existing_job(options.output, JobKind.SEGMENT), True, options.devices)
     package = ModelPackage.read(config.model)
-    job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels))
+    job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels, _named(package.channels)))
     return _work_in_terminal(job)
+
+
+def _named(channels: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of several channels; what a single one is called decides on nothing."""
+    return channels if len(channels) > 1 else ()
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -250,7 +258,13 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     train.add_argument("--preset", default=DEFAULT_PRESET, help=f"one of {', '.join(preset_names())}, or a JSON file")
     train.set_defaults(command=_train)
     segment = commands.add_parser("segment", help="segment scans with a trained model")
-    segment.add_argument("inputs", nargs="+", metavar="INPUT", help="image file, DICOM folder, or folder of images")
+    segment.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="image file, DICOM folder, folder of images, or dataset.json with unlabeled or test cases; channels of a "
+        "case are files p01_0000, p01_0001, ...",
+    )
     segment.set_defaults(command=_segment, compare_uncertainties=False)
     evaluate = commands.add_parser("evaluate", help="measure a model on the test cases of a datalist")
     evaluate.add_argument("datalist", help="dataset.json with test and labels")

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from .comparison import KnownErrors, compare_uncertainties
 from .config import SegmentConfig
 from .data.orientation import Orientation
+from .data.scans import read_scan
 from .errors import DataError
 from .events import Progress
 from .job import Case, Job, PredictionFiles, Role, write_json_atomic
@@ -133,7 +134,7 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
 
 
 def _passes(segmenter: Segmenter, case: Case) -> tuple[Volume, ScanPasses]:
-    volume = read_image(case.image)
+    volume = read_scan(case)
     image = segmenter.prepared(volume)
     orientation = Orientation.of(volume.grid.direction)
     size_dhw = orientation.to_canonical(volume.channels[0]).shape

@@ -12,7 +12,7 @@ from . import __version__
 from .data.preprocessing import Preprocessing
 from .devices import Device
 from .errors import DataError, JobError, ModelError
-from .job import Label, ModelCard, write_json_atomic
+from .job import Label, ModelCard, names_of, write_json_atomic
 from .job.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
 from .networks import Architecture, CoraNet, place
 from .tensors import load_tensors, save_tensors
@@ -38,6 +38,11 @@ class ModelPackage:
     preprocessing: Preprocessing
     labels: tuple[Label, ...]
     card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the images of a scan that it sees together, in their order."""
+        return names_of(tuple(self.card.get("channels") or ()), self.architecture.in_channels)
 
     def write(self, network: nn.Module) -> None:
         """Write weights, then the card: where the card is, the model is whole.

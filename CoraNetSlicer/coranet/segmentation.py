@@ -15,11 +15,13 @@ from .config import SegmentConfig
 from .data.box import Box
 from .data.cache import lowest
 from .data.orientation import Orientation
+from .data.scans import read_scan, unlike_training
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError, ModelError
 from .events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, Warned
 from .inference import SlidingWindow
 from .job import Case, Job, PredictionFiles, write_json_atomic
+from .job.channels import require_all_channels
 from .model_package import ModelPackage
 from .prediction import OwnGridDecision, Prediction, arrays_of
 from .regions.files import remove_regions, write_regions
@@ -28,7 +30,7 @@ from .reporting import Reporter
 from .result import MadeBy, StopWatch, result_content
 from .surfaces import can_make_surfaces, write_surfaces
 from .training.distributed import Team
-from .volume import Grid, Volume, read_image, write_volume
+from .volume import Grid, Volume, write_volume
 
 SEGMENTING = "segmenting"
 
@@ -220,7 +222,7 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
     files.result.unlink(missing_ok=True)
     remove_regions(files)
     watch = StopWatch()
-    volume = read_image(case.image)
+    volume = _read(segmenter, case, reporter)
     watch.lap("read")
     prediction = segmenter.predict(volume, lambda share: go_on())
     watch.lap("predict")
@@ -242,6 +244,16 @@ def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, repo
     for name, volumes_ml in result["volumes_ml"].items():
         if not volumes_ml["segmentation"]:
             reporter.emit(Warned("nothing_found", f"no '{name}' was found in '{case.id}'."))
+
+
+def _read(segmenter: Segmenter, case: Case, reporter: Reporter) -> Volume:
+    """The images of a case, if they are those of the model's channels."""
+    channels = segmenter.package.channels
+    require_all_channels(case.id, case.images, channels)
+    volume = read_scan(case)
+    for sentence in unlike_training(case, volume, segmenter.package.preprocessing.lowest, channels):
+        reporter.emit(Warned("unlike_training", sentence))
+    return volume
 
 
 def _write_regions(

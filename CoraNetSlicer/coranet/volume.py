@@ -85,19 +85,21 @@ class Volume:
         return self.voxels if self.voxels.ndim == 4 else self.voxels[None]
 
 
-def read_image(path: str | Path) -> Volume:
+def read_image(path: str | Path, channel: int | None = None) -> Volume:
     """Read one scan.
 
     Args:
         path: a file in any format SimpleITK reads, or a folder that holds exactly one DICOM series.
+        channel: which volume of a file of four dimensions, or of several values a voxel; None: the file holds one.
 
     Returns:
         The scan, float32.
 
     Raises:
-        DataError: absent, unreadable, not a single 3D scalar volume of several slices, or with NaN or infinite voxels.
+        DataError: absent, unreadable, not a single 3D scalar volume of several slices, without such a channel, or with
+            NaN or infinite voxels.
     """
-    image = _read(path)
+    image = _read(path, channel)
     voxels = sitk.GetArrayFromImage(image).astype(np.float32, copy=False)
     wrong = int(voxels.size - np.isfinite(voxels).sum())
     if wrong:
@@ -107,8 +109,8 @@ def read_image(path: str | Path) -> Volume:
     return Volume(voxels, _grid_of(image))
 
 
-def read_grid(path: str | Path) -> Grid:
-    """The grid of a scan or label map; reads the header only where the format allows it."""
+def read_grid(path: str | Path, channel: int | None = None) -> Grid:
+    """The grid of a scan or label map; reads the header only where the format allows it. Arguments as `read_image`."""
     path = Path(path)
     if path.is_dir():
         return read_image(path).grid
@@ -118,9 +120,13 @@ def read_grid(path: str | Path) -> Grid:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise _unreadable(path, error) from error
-    _require_3d(path, reader.GetSize(), reader.GetNumberOfComponents())
+    size, components = reader.GetSize(), reader.GetNumberOfComponents()
+    if channel is None:
+        _require_3d(path, size, components)
+    else:
+        _require_3d(path, size[:3], 1)
     return Grid(
-        tuple(reader.GetSize()), tuple(reader.GetSpacing()), tuple(reader.GetOrigin()), tuple(reader.GetDirection())
+        tuple(size[:3]), tuple(reader.GetSpacing()[:3]), tuple(reader.GetOrigin()[:3]), _axes(reader.GetDirection())
     )
 
 
@@ -153,10 +159,7 @@ def write_volume(path: str | Path, voxels: npt.NDArray[Any], grid: Grid) -> None
     Raises:
         StorageError: the file could not be written.
     """
-    image = sitk.GetImageFromArray(voxels)
-    image.SetSpacing(grid.spacing_mm)
-    image.SetOrigin(grid.origin_mm)
-    image.SetDirection(grid.direction)
+    image = _image_of(voxels, grid)
     with atomic_path(path) as temporary:
         try:
             sitk.WriteImage(image, str(temporary), useCompression=True, compressionLevel=1)
@@ -164,12 +167,36 @@ def write_volume(path: str | Path, voxels: npt.NDArray[Any], grid: Grid) -> None
             raise _write_error(temporary, error) from error
 
 
+def on_grid(volume: Volume, grid: Grid) -> Volume:
+    """A scan on another grid, by where voxels lie in the world: linear between them, its lowest intensity around it.
+
+    Args:
+        volume: (k, j, i), float32.
+        grid: of the result.
+
+    Raises:
+        DataError: no voxel of the grid lies in the scan.
+    """
+    image = _image_of(volume.voxels, volume.grid)
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetReferenceImage(_image_of(np.zeros(grid.size_ijk[::-1], np.uint8), grid))
+    resampler.SetInterpolator(sitk.sitkLinear)
+    resampler.SetDefaultPixelValue(float(volume.voxels.min()))
+    covered = sitk.ResampleImageFilter()
+    covered.SetReferenceImage(_image_of(np.zeros(grid.size_ijk[::-1], np.uint8), grid))
+    covered.SetInterpolator(sitk.sitkNearestNeighbor)
+    ones = _image_of(np.ones(volume.voxels.shape, np.uint8), volume.grid)
+    if not sitk.GetArrayFromImage(covered.Execute(ones)).any():
+        raise DataError("it lies elsewhere in the world, beside the first image; register both, or export them anew.")
+    return Volume(sitk.GetArrayFromImage(resampler.Execute(image)), grid)
+
+
 def holds_dicom(folder: str | Path) -> bool:
     """Whether a folder directly holds at least one DICOM series."""
     return bool(_dicom_series(folder))
 
 
-def _read(path: str | Path) -> sitk.Image:
+def _read(path: str | Path, channel: int | None = None) -> sitk.Image:
     path = _existing(path)
     try:
         image = _read_dicom(path) if path.is_dir() else sitk.ReadImage(str(path))
@@ -177,6 +204,8 @@ def _read(path: str | Path) -> sitk.Image:
         raise _unreadable(path, error) from error
     if not _is_whole(path):
         raise DataError(f"'{path}' cannot be read: voxels are missing at its end; copy or download the file again.")
+    if channel is not None:
+        image = _channel(path, image, channel)
     _require_3d(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
     return image
 
@@ -245,7 +274,7 @@ def _require_3d(path: str | Path, size: tuple[int, ...], components: int) -> Non
     if len(size) > 3:
         raise DataError(
             f"'{path}' has {len(size)} dimensions ({_by(size)}), expected 3; "
-            "save one of its frames as a volume of its own."
+            "save one of its frames as a volume of its own, or name its volumes in 'channels'."
         )
     if len(size) != 3 or min(size) < 2:
         raise DataError(f"'{path}' is a single slice ({_by(size)}), expected a volume of several slices.")
@@ -253,6 +282,37 @@ def _require_3d(path: str | Path, size: tuple[int, ...], components: int) -> Non
         raise DataError(
             f"'{path}' has {components} values in each voxel, expected 1; convert it to a grey-value volume."
         )
+
+
+def _channel(path: Path, image: sitk.Image, channel: int) -> sitk.Image:
+    """One of the volumes of a file; of a file that holds one, the first is all."""
+    is_series = image.GetDimension() == 4
+    count = image.GetSize()[3] if is_series else image.GetNumberOfComponentsPerPixel()
+    if channel >= count:
+        raise DataError(
+            f"'{path}' holds {count} {'volume' if count == 1 else 'volumes'}, expected at least {channel + 1}, one a "
+            "channel; add the others, or correct 'channels'."
+        )
+    if is_series:
+        one: sitk.Image = sitk.Extract(image, [*image.GetSize()[:3], 0], [0, 0, 0, channel])
+        return one
+    if count > 1:
+        image = sitk.VectorIndexSelectionCast(image, channel)
+    return image
+
+
+def _axes(direction: tuple[float, ...]) -> tuple[float, ...]:
+    """The first three axes of a direction matrix of three or four."""
+    size = math.isqrt(len(direction))
+    return tuple(float(part) for part in np.reshape(direction, (size, size))[:3, :3].ravel())
+
+
+def _image_of(voxels: npt.NDArray[Any], grid: Grid) -> sitk.Image:
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(grid.spacing_mm)
+    image.SetOrigin(grid.origin_mm)
+    image.SetDirection(grid.direction)
+    return image
 
 
 def _grid_of(image: sitk.Image) -> Grid:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,3 +167,43 @@ def test_the_training_that_knows_every_label_knows_the_partial_ones(tmp_path):
     (tmp_path / "l0.nrrd").touch()
     datalist = with_true_labels(partly(a_list(2, unlabeled=0), 1), tmp_path)
     assert [(case.known, Path(case.label).name) for case in datalist.cases] == [(None, "l0.nrrd"), (None, "x.nrrd")]
+
+
+T1_FLAIR = ("T1", "FLAIR")
+
+
+def test_inputs_of_several_channels_are_grouped_by_their_numbers(tmp_path):
+    for name in ("b_0001", "a_0000", "a_0001", "b_0000"):
+        (tmp_path / f"{name}.nrrd").touch()
+    for inputs in ([tmp_path], sorted(tmp_path.iterdir())):
+        cases = input_cases(inputs, T1_FLAIR)
+        assert [(case.id, [Path(image).stem for image in case.images]) for case in cases] == [
+            ("a", ["a_0000", "a_0001"]), ("b", ["b_0000", "b_0001"]),
+        ]  # fmt: skip
+    assert len(input_cases([tmp_path])) == 4
+
+
+def test_inputs_may_be_listed_in_a_file(tmp_path):
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps({"channels": T1_FLAIR, "test": [["a.nrrd", "b.nrrd"]], "unlabeled": [["c", "d"]]}))
+    cases = input_cases([path], T1_FLAIR)
+    assert [(case.id, len(case.images), case.role) for case in cases] == [("c", 2, Role.INPUT), ("a", 2, Role.INPUT)]
+    with pytest.raises(DataError, match="case 'c' has 2 images, expected 1"):
+        input_cases([path])
+
+
+def test_an_input_without_its_second_channel_is_refused_by_name(tmp_path):
+    for name in ("p03_0000", "p04_0000", "p04_0001"):
+        (tmp_path / f"{name}.nrrd").touch()
+    with pytest.raises(DataError, match=r"case 'p03' has no FLAIR \('p03_0001.nrrd'\)"):
+        input_cases([tmp_path], T1_FLAIR)
+    sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(tmp_path / "single.nrrd"))
+    with pytest.raises(DataError, match="single.nrrd' is one image, the model needs T1 and FLAIR"):
+        input_cases([tmp_path / "single.nrrd"], T1_FLAIR)
+
+
+def test_an_input_of_four_dimensions_has_all_channels(tmp_path):
+    image = sitk.JoinSeries([sitk.Image(4, 5, 6, sitk.sitkInt16)] * 2)
+    sitk.WriteImage(image, str(tmp_path / "both.nii.gz"))
+    (case,) = input_cases([tmp_path], T1_FLAIR)
+    assert case.images == (str(tmp_path / "both.nii.gz"),) * 2

@@ -109,3 +109,36 @@ def test_a_list_from_before_there_were_masks_is_read():
 def test_only_training_can_use_a_label_that_is_known_in_part(role):
     with pytest.raises(DataError, match=f"known in part and the role '{role.value}'"):
         Case("a", role, "a.nrrd", "label.nrrd", "known.nrrd")
+
+
+TWO = Case("p", Role.UNLABELED, "p_0000.nrrd", more_images=("p_0001.nrrd",))
+
+
+def test_a_case_may_have_several_images(tmp_path):
+    datalist = Datalist((TWO,), LABELS, ("T1", "FLAIR"))
+    plain = json.loads(json.dumps(datalist.to_dict()))
+    assert Datalist.from_dict(plain) == datalist
+    assert TWO.images == TWO.files == ("p_0000.nrrd", "p_0001.nrrd")
+    absolute = datalist.with_absolute_paths(tmp_path).cases[0]
+    assert absolute.images == (str(tmp_path / "p_0000.nrrd"), str(tmp_path / "p_0001.nrrd"))
+    assert Case("a", Role.TRAINING, "a", "l", "k", ("b",)).files == ("a", "b", "l", "k")
+
+
+def test_lists_of_one_channel_are_written_as_before_there_were_several():
+    plain = a_plain_datalist()
+    assert set(plain) == {"schema_version", "labels", "cases"}
+    assert not any("more_images" in case for case in plain["cases"])
+
+
+@pytest.mark.parametrize(
+    ("cases", "channels", "sentence"),
+    [
+        ((TWO, CASES[1]), (), "case 'b' has no channel 2, it has 1 of the 2 images"),
+        ((TWO, CASES[1]), ("T1", "FLAIR"), "case 'b' has no FLAIR"),
+        ((TWO,), ("T1",), "case 'p' has 2 images, expected 1"),
+        ((), ("T1", "T1"), "channel names must be unique"),
+    ],
+)
+def test_each_case_has_an_image_for_each_channel(cases, channels, sentence):
+    with pytest.raises(DataError, match=sentence):
+        Datalist(cases, LABELS, channels)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from coranet.errors import DataError
-from coranet.job import Label, Role, find_cases, read_datalist
+from coranet.job import Label, Role, find_cases, read_datalist, read_input_cases
 
 LABELS = {"0": "background", "7": "lesion", "2": "organ"}
 
@@ -164,6 +164,30 @@ class TestFolders:
         ]
         assert datalist.labels == (Label(1, "organ"), Label(2, "lesion"))
 
+    def test_channels_as_nnunet_has_them(self, make_files):
+        folder = make_files(
+            *(f"imagesTr/{case}_000{number}.nii.gz" for case in "ab" for number in (1, 0)), "labelsTr/a.nii.gz",
+            labels={"background": 0, "organ": 1}, channel_names={"0": "T1", "1": "FLAIR"},
+        )  # fmt: skip
+        datalist = find_cases(folder)
+        assert datalist.channels == ("T1", "FLAIR")
+        assert told(datalist) == [
+            ("a", "training", "a_0000.nii.gz", "a.nii.gz"), ("b", "unlabeled", "b_0000.nii.gz", None),
+        ]  # fmt: skip
+        assert [[Path(one).name for one in case.more_images] for case in datalist.cases] == [
+            ["a_0001.nii.gz"], ["b_0001.nii.gz"],
+        ]  # fmt: skip
+
+    def test_images_alone_of_several_channels(self, make_files):
+        folder = make_files(*(f"{case}_000{number}.nrrd" for case in "ab" for number in range(3)))
+        assert [(case.id, len(case.images)) for case in find_cases(folder).cases] == [("a", 3), ("b", 3)]
+
+    @pytest.mark.parametrize(
+        "names", [["case_0000.nrrd", "case_0001.nrrd"], ["a_0000.nrrd", "a_0001.nrrd", "b_0000.nrrd"]]
+    )
+    def test_images_alone_whose_numbers_may_be_of_cases_are_cases(self, make_files, names):
+        assert all(len(case.images) == 1 for case in find_cases(make_files(*names)).cases)
+
     @pytest.mark.parametrize("name", ["case_001", "case_0000", "case_0001"])
     def test_numbers_that_are_no_channels_stay(self, make_files, name):
         folder = make_files(f"imagesTr/{name}.nrrd", f"labelsTr/{name}.nrrd", labels={"1": "organ"})
@@ -178,7 +202,16 @@ class TestFolders:
             (["notes.txt"], {}, "holds no image"),
             (["imagesTr/a.nrrd", "labelsTr/a.nrrd"], {}, "no dataset.json that says what their values mean"),
             (["imagesTr/a.nrrd", "labelsTr/a.nrrd"], {"labels": {}}, "needs 'labels'"),
-            (["imagesTr/a_0000.nrrd", "imagesTr/a_0001.nrrd"], {}, "several channels, such as 'a_0001'"),
+            (
+                ["imagesTr/a_0000.nrrd", "imagesTr/a_0001.nrrd", "imagesTr/b_0000.nrrd"],
+                {},
+                r"case 'b' has no channel 2 \('b_0001.nrrd'\); add the file",
+            ),
+            (
+                ["imagesTr/p03_0000.nrrd"],
+                {"channel_names": {"0": "T1", "1": "FLAIR"}},
+                r"case 'p03' has no FLAIR \('p03_0001.nrrd'\)",
+            ),
         ],
     )
     def test_what_cannot_be_used_is_told(self, make_files, names, content, sentence):
@@ -188,3 +221,85 @@ class TestFolders:
     def test_what_is_not_there_is_named(self, awkward_path):
         with pytest.raises(DataError, match="does not exist"):
             find_cases(awkward_path / "nothing")
+
+
+class TestChannels:
+    def names(self, path: Path) -> list[list[str]]:
+        return [[Path(image).name for image in case.images] for case in read_datalist(path).cases]
+
+    @pytest.mark.parametrize(
+        "channels",
+        [
+            {"channels": ["T1", "FLAIR"]},
+            {"channels": {"0": "T1", "1": "FLAIR"}},
+            {"channel_names": {"0": "T1", "1": "FLAIR"}},
+            {"modality": {"0": "T1", "1": "FLAIR"}},
+        ],
+    )
+    @pytest.mark.parametrize("image", [["t1.nrrd", "fl.nrrd"], {"FLAIR": "fl.nrrd", "T1": "t1.nrrd"}])
+    def test_an_image_a_channel(self, write_datalist, channels, image):
+        path = write_datalist(
+            training=[{"image": image, "label": "a-label.nrrd"}], unlabeled=[["b.nrrd", "c.nrrd"]], **channels
+        )
+        datalist = read_datalist(path)
+        assert datalist.channels == ("T1", "FLAIR")
+        assert self.names(path) == [["t1.nrrd", "fl.nrrd"], ["b.nrrd", "c.nrrd"]]
+        assert all(Path(image).parent == path.parent for case in datalist.cases for image in case.images)
+
+    def test_a_file_of_four_dimensions_is_named_once_for_each_volume(self, write_datalist):
+        path = write_datalist(training=[row("a")], modality={"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"})
+        case = read_datalist(path).cases[0]
+        assert case.images == (case.image,) * 4 and len(case.files) == 2
+
+    def test_channels_need_no_names(self, write_datalist):
+        path = write_datalist(unlabeled=[["p_0000.nrrd", "p_0001.nrrd"], ["q_0000.nrrd", "q_0001.nrrd"]])
+        datalist = read_datalist(path)
+        assert datalist.channels == () and datalist.channel_names == ("channel 1", "channel 2")
+        assert [case.id for case in datalist.cases] == ["p", "q"]
+
+    @pytest.mark.parametrize("channels", [{"modality": {"0": "CT"}}, {"channels": ["CT"]}, {}])
+    def test_what_a_single_channel_is_called_decides_on_nothing(self, write_datalist, channels):
+        datalist = read_datalist(write_datalist(unlabeled=["a.nrrd"], **channels))
+        assert datalist.channels == () and datalist.cases[0].more_images == ()
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            ({"unlabeled": [["p03.nrrd"], ["a.nrrd", "b.nrrd"]], "channels": None}, "case 'p03' has no channel 2"),
+            (
+                {"unlabeled": [{"image": {"T1": "p03.nrrd"}}]},
+                "case 'p03' in the .* has no FLAIR; add its image",
+            ),
+            ({"unlabeled": [{"image": {"T1": "a", "T2": "b"}}]}, "given for 'T2', expected one of T1, FLAIR"),
+            ({"unlabeled": [["a", "b", "c"]]}, r"case 'a' has 3 images, expected 2 \(T1 and FLAIR\)"),
+            ({"unlabeled": [["a_flair.nrrd", "a_t1.nrrd"]]}, "'a_flair.nrrd' as its T1, but the name .* says FLAIR"),
+            ({"unlabeled": [["a", "a"]], "training": [{"image": ["b", "a"], "label": "l"}]}, "names '.*a' twice"),
+            ({"unlabeled": [[]]}, "must have an 'image'"),
+            ({"unlabeled": [["a", 5]]}, "must have an 'image'"),
+            ({"channels": {"1": "T1"}}, "'channels' in the datalist .* must number its channels from 0"),
+            ({"channels": ["T1", "T1"]}, "channel names must be unique, got 'T1' twice"),
+        ],
+    )
+    def test_each_mistake_gets_a_sentence(self, write_datalist, content, sentence):
+        with pytest.raises(DataError, match=sentence):
+            read_datalist(write_datalist(**{"channels": ["T1", "FLAIR"], **content}))
+
+    def test_a_volume_file_of_three_dimensions_lacks_the_other_channels(self, write_datalist, awkward_path):
+        path = awkward_path / "p03.nrrd"
+        path.write_text("NRRD0005\nsizes: 4 5 6\nspacings: 1 1 1\n\n", encoding="utf-8")
+        with pytest.raises(DataError, match="case 'p03' has no FLAIR, it has 1 of the 2 images T1 and FLAIR"):
+            read_datalist(write_datalist(unlabeled=["p03.nrrd"], channels=["T1", "FLAIR"]))
+
+    def test_cases_to_be_segmented_are_those_without_labels_and_those_for_testing(self, write_datalist):
+        path = write_datalist(
+            training=[{"image": ["a", "b"], "label": "l"}],
+            unlabeled=[["c", "d"]],
+            test=[["e", "f"]],
+            channels=["T1", "FLAIR"],
+        )
+        cases = read_input_cases(path).cases
+        assert [(case.id, case.role, case.label, len(case.images)) for case in cases] == [
+            ("c", Role.INPUT, None, 2), ("e", Role.INPUT, None, 2),
+        ]  # fmt: skip
+        with pytest.raises(DataError, match="no 'unlabeled' and no 'test' case"):
+            read_input_cases(write_datalist(training=[row("a")]))

@@ -25,7 +25,7 @@ def test_what_the_engine_reads_is_what_the_header_says(awkward_path, name, compr
 def test_an_axis_that_is_not_of_space_is_left_out(tmp_path):
     path = tmp_path / "a.nrrd"
     path.write_text("NRRD0005\nsizes: 3 4 5 6\nspace directions: none (2,0,0) (0,0,3) (0,4,0)\n\n", encoding="utf-8")
-    assert read_image_header(path) == ImageHeader((4, 5, 6), (2.0, 3.0, 4.0))
+    assert read_image_header(path) == ImageHeader((4, 5, 6), (2.0, 3.0, 4.0), volumes=3)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -135,3 +135,17 @@ def test_what_came_before_is_told_oldest_first(tmp_path):
 def test_a_model_that_started_from_nothing_has_no_history(tmp_path):
     card = ModelCard.read(write_model(tmp_path))
     assert (card.history, card.before, card.mean_before, card.reviewed_regions) == ((), {}, None, None)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "names", "expected"),
+    [
+        ({}, None, ("channel 1",)),
+        ({"in_channels": 1}, None, ("channel 1",)),
+        ({"in_channels": 2}, ["T1", "FLAIR"], ("T1", "FLAIR")),
+        ({"in_channels": 2}, None, ("channel 1", "channel 2")),
+    ],
+)
+def test_it_says_which_channels_the_model_needs(tmp_path, architecture, names, expected):
+    card = {**CARD, **({"channels": names} if names else {})}
+    assert ModelCard.read(write_model(tmp_path / "model", architecture=architecture, card=card)).channels == expected

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from ..errors import DataError, StorageError, storage_error
 from ..job import Case, Role
 from ..job.files import atomic_path
-from ..volume import Grid, Volume, read_image, read_label_map
+from ..volume import Grid, Volume, read_label_map
 from .box import Box
 from .preprocessing import Preprocessing
+from .scans import read_scan
 
 _FOREGROUND_VOXELS = 4000
 
@@ -72,7 +73,7 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
     Raises:
         DataError: the grids differ, the label map has other values than the datalist, or it is empty.
     """
-    image, labels = read_image(case.image), read_label_map(str(case.label))
+    image, labels = read_scan(case), read_label_map(str(case.label))
     difference = image.grid.difference(labels.grid)
     if difference:
         raise DataError(
@@ -163,7 +164,7 @@ def _write(
     case: Case, preprocessing: Preprocessing, values: Sequence[int], paths: Mapping[str, Path], box: Box | None
 ) -> None:
     if case.role is Role.UNLABELED:
-        image = read_image(case.image)
+        image = read_scan(case)
     else:
         image, labels = read_labeled_pair(case, values)
         known = read_known(case, labels.grid) if case.known else None
@@ -210,8 +211,9 @@ def _some_voxels(mask: Array) -> Array:
 
 
 def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int], box: Box | None) -> str:
-    files = [_state(path) for path in (case.image, case.label, case.known) if path]
-    content = json.dumps([files, preprocessing.to_dict(), list(values), box and box.to_lists()])
+    files = [_state(path) for path in (*case.images, case.label, case.known) if path]
+    recipe = replace(preprocessing, lowest=()).to_dict()
+    content = json.dumps([files, recipe, list(values), box and box.to_lists()])
     return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]
 
 

@@ -8,7 +8,7 @@ are normalized as in the whole scan: a voxel is the same to the network whatever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,8 @@ class Preprocessing:
         size_dhw: voxels along D, H, W that every scan is resampled to; 0: as the spacing says.
         slice_axis: 0, 1 or 2 of (D, H, W), along which each scan keeps its own slices; None: no axis.
         more_channels: how the intensities of the second channel and those after it are normalized.
+        lowest: for each channel the lowest intensity of the median labeled scan, by which another kind of scan is
+            known; (): unknown. It is not part of the recipe.
     """
 
     spacing_mm: tuple[float, float, float]
@@ -75,6 +77,7 @@ class Preprocessing:
     size_dhw: tuple[int, int, int] = (0, 0, 0)
     slice_axis: int | None = None
     more_channels: tuple[IntensityNormalization, ...] = ()
+    lowest: tuple[float, ...] = field(default=(), compare=False)
 
     @property
     def normalizations(self) -> tuple[IntensityNormalization, ...]:
@@ -170,7 +173,10 @@ class Preprocessing:
                 IntensityNormalization(one["intensity"], tuple(one["window"]) if one["window"] else None)
                 for one in content.get("more_channels", ())
             )
-            return Preprocessing(spacing_mm, content["intensity"], window, size_dhw, content["slice_axis"], more)
+            lowest = tuple(content.get("lowest", ()))
+            return Preprocessing(
+                spacing_mm, content["intensity"], window, size_dhw, content["slice_axis"], more, lowest
+            )
         except (KeyError, TypeError) as error:
             raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
 
@@ -262,9 +268,9 @@ def fit_preprocessing(config: DataConfig, scans: Sequence[ScanStatistics]) -> Pr
     by_channel = list(zip(*(scan.channels for scan in scans), strict=True))
     first, *more = (_fit_normalization(config, channel, len(by_channel) == 1) for channel in by_channel)
     size = config.size_kji or (0, 0, 0)
-    return Preprocessing(
-        _typical_spacing(config, scans), first.intensity, first.window, size, more_channels=tuple(more)
-    )
+    lowest = tuple(float(np.median([scan.minimum for scan in channel])) for channel in by_channel)
+    spacing = _typical_spacing(config, scans)
+    return Preprocessing(spacing, first.intensity, first.window, size, more_channels=tuple(more), lowest=lowest)
 
 
 def _fit_normalization(config: DataConfig, scans: Sequence[ChannelStatistics], is_only: bool) -> IntensityNormalization:

@@ -70,7 +70,7 @@ def _evenly(snapshots: Sequence[Any]) -> list[Any]:
 
 
 def _draw(image_path: Path, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
-    image = read_image(image_path)
+    image = read_image(image_path, 0)
     orientation = Orientation.of(image.grid.direction)
     spacing = orientation.spacing_to_canonical(image.grid.spacing_mm)[::-1]
     scan = orientation.to_canonical(image.voxels)

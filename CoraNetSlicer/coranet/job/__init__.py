@@ -2,8 +2,9 @@
 
 from .case_names import unique_case_names
 from .case_ranking import CaseUncertainty, case_uncertainty, rank_cases
+from .channels import by_channel, listed, names_of
 from .datalist import Case, Datalist, Label, Role
-from .datalist_file import find_cases, read_datalist
+from .datalist_file import find_cases, read_datalist, read_input_cases
 from .deletion import delete_job, job_size
 from .directory import Job
 from .event_tail import read_last_event, read_last_events
@@ -36,6 +37,7 @@ __all__ = [
     "RegionList",
     "Review",
     "Role",
+    "by_channel",
     "case_uncertainty",
     "find_cases",
     "delete_job",
@@ -45,7 +47,10 @@ __all__ = [
     "is_image_file",
     "read_datalist",
     "read_image_header",
+    "read_input_cases",
     "job_size",
+    "listed",
+    "names_of",
     "read_json",
     "read_last_event",
     "read_last_events",

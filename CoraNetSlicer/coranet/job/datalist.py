@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import DataError
+from .channels import names_of, require_all_channels
 
 SCHEMA_VERSION = 1
 # Results are written as uint16 at most.
@@ -56,15 +57,17 @@ class Label:
 
 @dataclass(frozen=True)
 class Case:
-    """One scan. Paths are absolute; an image may also be a folder that holds one DICOM series.
+    """One scan, of one or several images. Paths are absolute; an image may also be a folder of one DICOM series.
 
     Attributes:
         id: names the case's folder among the predictions; unique in a datalist.
         role: what the case is used for.
-        image: path of the image.
+        image: path of the image; of several, that of the first, on whose grid the results lie.
         label: path of the label map, for the roles that need one.
         known: path of a mask on the label map's grid, 1 where the label is truth and 0 where nobody has decided;
             for training cases only. None: the label is truth everywhere.
+        more_images: paths of the images of the second channel and those after it. A file of four dimensions is named
+            once for each of its volumes.
     """
 
     id: str
@@ -72,9 +75,11 @@ class Case:
     image: str
     label: Optional[str] = None
     known: Optional[str] = None
+    more_images: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "role", Role(self.role))
+        object.__setattr__(self, "more_images", tuple(self.more_images))
         if self.role in ROLES_WITH_LABEL and not self.label:
             raise DataError(
                 f"case '{self.id}' has the role '{self.role.value}' but no label; add one or make it unlabeled."
@@ -86,6 +91,22 @@ class Case:
             )
 
     @property
+    def images(self) -> tuple[str, ...]:
+        """Paths of the images of all channels, in their order."""
+        return (self.image, *self.more_images)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths of all its files: images, label map and mask."""
+        parts = (*self.images, self.label, self.known)
+        return tuple(dict.fromkeys(path for path in parts if path))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; only cases of several images say so."""
+        content = {**asdict(self), "role": self.role.value, "more_images": list(self.more_images)}
+        return content if self.more_images else {key: value for key, value in content.items() if key != "more_images"}
+
+    @property
     def is_partial(self) -> bool:
         """Whether a part of the label is not decided; there the case counts as an unlabeled one."""
         return bool(self.known)
@@ -93,17 +114,33 @@ class Case:
 
 @dataclass(frozen=True)
 class Datalist:
-    """All cases of a job and the meaning of their label values."""
+    """All cases of a job and the meaning of their label values.
+
+    Attributes:
+        cases: each with as many images as there are channels.
+        labels: the classes.
+        channels: names of the channels, in the order of each case's images; (): nobody has named them.
+    """
 
     cases: tuple[Case, ...]
     labels: tuple[Label, ...] = ()
+    channels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cases", tuple(self.cases))
+        object.__setattr__(self, "channels", tuple(self.channels))
+        _require_unique("channel names", self.channels)
+        for case in self.cases:
+            require_all_channels(case.id, case.images, self.channel_names)
         object.__setattr__(self, "labels", tuple(sorted(self.labels, key=lambda label: label.value)))
         _require_unique("case names", (case.id for case in self.cases))
         _require_unique("label values", (label.value for label in self.labels))
         _require_unique("label names", (label.name for label in self.labels))
+
+    @property
+    def channel_names(self) -> tuple[str, ...]:
+        """A name for each channel, made up where nobody has named them."""
+        return names_of(self.channels, max((len(case.images) for case in self.cases), default=1))
 
     def with_role(self, *roles: Role) -> tuple[Case, ...]:
         """The cases that have one of `roles`, in the order of the list."""
@@ -121,10 +158,14 @@ class Datalist:
 
         cases = (
             replace(
-                case, image=absolute(case.image) or "", label=absolute(case.label), known=absolute(case.known)
+                case,
+                image=absolute(case.image) or "",
+                label=absolute(case.label),
+                known=absolute(case.known),
+                more_images=tuple(str(folder / path) for path in case.more_images),
             )
             for case in self.cases
-        )  # fmt: skip
+        )
         return replace(self, cases=tuple(cases))
 
     def to_dict(self) -> dict[str, Any]:
@@ -132,7 +173,8 @@ class Datalist:
         return {
             "schema_version": SCHEMA_VERSION,
             "labels": [asdict(label) for label in self.labels],
-            "cases": [{**asdict(case), "role": case.role.value} for case in self.cases],
+            "cases": [case.to_dict() for case in self.cases],
+            **({"channels": list(self.channels)} if self.channels else {}),
         }
 
     @staticmethod
@@ -155,6 +197,7 @@ class Datalist:
         return Datalist(
             cases=tuple(_build(Case, row, source) for row in content["cases"]),
             labels=tuple(_build(Label, row, source) for row in content["labels"]),
+            channels=tuple(content.get("channels") or ()),
         )
 
 
@@ -172,7 +215,7 @@ def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
 
 
 def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path) -> None:
-    if not isinstance(content, Mapping) or set(content) != keys:
+    if not isinstance(content, Mapping) or set(content) - {"channels"} != keys:
         found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
         raise DataError(f"'{source}' must have exactly the keys {sorted(keys)}, got {found}; start the job anew.")
 

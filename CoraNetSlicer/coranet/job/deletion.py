@@ -58,7 +58,7 @@ def _exported(job: Job) -> list[Path]:
     except CoraNetError:
         return []
     ours = (job.images_folder.name, job.labels_folder.name)
-    named = [Path(path) for case in cases for path in (case.image, case.label, case.known) if path]
+    named = [Path(path) for case in cases for path in case.files]
     return [job.folder / path for path in named if str(path.parent) in ours]
 
 

@@ -24,10 +24,12 @@ class ImageHeader:
     Attributes:
         size_ijk: number of voxels along each axis.
         spacing_mm: distance of voxel centres along each axis, as written.
+        volumes: values in each voxel: of a file of four dimensions, its volumes.
     """
 
     size_ijk: tuple[int, ...]
     spacing_mm: tuple[float, ...]
+    volumes: int = 1
 
 
 def read_image_header(path: Union[str, Path]) -> Optional[ImageHeader]:
@@ -66,10 +68,12 @@ def _nrrd(fields: dict[str, str]) -> ImageHeader:
         vectors = [match.group(1) for match in _VECTOR.finditer(fields["space directions"])]
         # An axis without direction is not one of space: channels, or time.
         axes = [(size, _length(vector)) for size, vector in zip(sizes, vectors) if vector is not None]
+        others = [size for size, vector in zip(sizes, vectors) if vector is None]
     else:
         spacings = [float(word) for word in fields.get("spacings", "1 " * len(sizes)).split()]
-        axes = list(zip(sizes, spacings))
-    return ImageHeader(tuple(size for size, _ in axes), tuple(spacing for _, spacing in axes))
+        axes, others = list(zip(sizes, spacings)), []
+    sizes_ijk, spacing = tuple(size for size, _ in axes), tuple(spacing for _, spacing in axes)
+    return ImageHeader(sizes_ijk, spacing, math.prod(others))
 
 
 def _length(vector: str) -> float:
@@ -87,7 +91,9 @@ def _nifti(head: bytes) -> ImageHeader:
 
 def _nifti_axes(sizes: tuple[int, ...], spacings: tuple[float, ...]) -> ImageHeader:
     axes = range(1, 1 + min(3, sizes[0]))
-    return ImageHeader(tuple(sizes[axis] for axis in axes), tuple(float(abs(spacings[axis])) for axis in axes))
+    volumes = math.prod(max(1, sizes[axis]) for axis in range(4, 1 + min(7, sizes[0])))
+    size_ijk = tuple(sizes[axis] for axis in axes)
+    return ImageHeader(size_ijk, tuple(float(abs(spacings[axis])) for axis in axes), volumes)
 
 
 def _meta_image(fields: dict[str, str]) -> ImageHeader:

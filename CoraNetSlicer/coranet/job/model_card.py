@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import DataError, JobError, ModelError
+from .channels import names_of
 from .datalist import Label
 from .directory import Job
 from .files import read_json
@@ -63,6 +64,7 @@ class ModelCard:
         reviewed_regions: how many decisions on regions of its partial cases it has learned from; None if unknown.
         time: how long its training was asked to take, such as "1 h"; "" if it had numbers of steps.
         plan: what was trained in that time, and why, in sentences; () if nothing was planned.
+        channels: names of the images of a scan that it sees together, in their order; made up where nobody named them.
     """
 
     folder: Path
@@ -80,6 +82,7 @@ class ModelCard:
     reviewed_regions: Optional[int] = None
     time: str = ""
     plan: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ("channel 1",)
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelCard:
@@ -167,7 +170,13 @@ def _card(folder: Path, content: Any) -> ModelCard:
         reviewed_regions=itself.reviewed_regions,
         time=str(card.get("time") or ""),
         plan=tuple(str(one) for one in card.get("plan") or ()),
+        channels=channels_of_model(content),
     )
+
+
+def channels_of_model(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the channels of a model, from the content of its file; models of before there were channels have one."""
+    return names_of(tuple(content["card"].get("channels") or ()), int(content["architecture"].get("in_channels", 1)))
 
 
 def _earlier(card: Mapping[str, Any]) -> EarlierModel:

@@ -11,6 +11,7 @@ from ..config import TrainConfig
 from ..data.cache import read_labeled_pair
 from ..data.datalist import with_validation_cases
 from ..data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
+from ..data.scans import images_on_other_grids
 from ..devices import Device, free_memory_bytes
 from ..errors import DataError, JobError, ModelError
 from ..events import Noted, Warned
@@ -99,15 +100,28 @@ def checked_datalist(
         raise DataError(f"the datalist of '{job.folder}' has no labeled case; add at least one to 'training'.")
     if not datalist.labels:
         raise DataError(f"the datalist of '{job.folder}' names no label; add at least one.")
-    for path in (path for case in datalist.cases for path in (case.image, case.label, case.known) if path):
+    for path in (path for case in datalist.cases for path in case.files):
         if not Path(path).exists():
             raise DataError(f"'{path}' does not exist; correct the path in the datalist.")
+    _tell_of_other_grids(datalist, reporter)
     labeled_alike = with_labels_of(initial, datalist) if initial else datalist
     complete = with_validation_cases(labeled_alike, config.data.validation_cases, config.seed)
     if complete != datalist and may_write:
         job.write_datalist(complete)
     _warn_of_thin_data(complete, config, reporter)
     return complete
+
+
+def _tell_of_other_grids(datalist: Datalist, reporter: Reporter) -> None:
+    cases = [case.id for case in datalist.cases if images_on_other_grids(case)]
+    if cases:
+        count = f"{len(cases)} cases, such as '{cases[0]}', have" if len(cases) > 1 else f"case '{cases[0]}' has"
+        reporter.emit(
+            Noted(
+                "other_grids",
+                f"{count} images on different grids; each is resampled to the grid of its case's first image.",
+            )
+        )
 
 
 def plan_training(

@@ -111,7 +111,7 @@ def _pictures(case: WrittenCase, regions: Sequence[Region], region_map: Array) -
 def _scan(case: WrittenCase) -> Array | None:
     """The scan's voxels; None where it has gone or lies on another grid now: the rest of a report does without it."""
     try:
-        image = read_image(case.result["image"])
+        image = read_image(case.result["image"], 0)
     except (DataError, KeyError):
         return None
     return None if image.grid.difference(case.grid) else image.voxels

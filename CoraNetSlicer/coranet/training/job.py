@@ -169,6 +169,7 @@ class _Training:
             "history": list(plan.history),
             "before": state.before or {},
             "reviewed_regions": plan.reviewed_regions,
+            **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
         }
         if state.before is not None and best["step"] == 0:
             self._reporter.emit(

@@ -9,12 +9,13 @@ import torch
 from torch import nn
 
 from ..data.cache import PreparedCase
+from ..data.scans import scan_grid
 from ..errors import ConfigError
 from ..events import SnapshotSaved
 from ..inference import SlidingWindow
 from ..job import Job, Label
 from ..prediction import OwnGridDecision
-from ..volume import Volume, read_grid, write_volume
+from ..volume import Volume, write_volume
 
 
 class Snapshots:
@@ -35,7 +36,7 @@ class Snapshots:
         self._job = job
         self._case = _case_named(name, unlabeled)
         self._window = window
-        grid = read_grid(self._case.case.image)
+        grid = scan_grid(self._case.case)
         # Its size and direction matter, not its intensities: one voxel's memory stands for all.
         self._scan = Volume(np.broadcast_to(np.float32(0), grid.size_ijk[::-1]), grid)
 

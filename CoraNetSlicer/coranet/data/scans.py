@@ -1,0 +1,82 @@
+"""A case's scan, of one or several images, as one volume on the grid of its first image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import DataError
+from ..job import Case
+from ..volume import Grid, Volume, on_grid, read_grid, read_image
+
+# Lowest intensities of CT, in HU, and of anything else.
+_AIR, _NO_AIR = -800.0, -200.0
+
+
+def read_scan(case: Case) -> Volume:
+    """Read the images of a case.
+
+    Returns:
+        (k, j, i) of one image, (C, k, j, i) of several, float32. Those on another grid than the first one's are
+        resampled to it.
+
+    Raises:
+        DataError: an image cannot be read, or lies beside the first one.
+    """
+    if not case.more_images:
+        return read_image(case.image)
+    first, *others = (read_image(path, channel) for path, channel in _places(case.images))
+    channels = [first.voxels]
+    for path, other in zip(case.more_images, others, strict=True):
+        try:
+            channels.append((on_grid(other, first.grid) if first.grid.difference(other.grid) else other).voxels)
+        except DataError as error:
+            raise DataError(f"'{path}' cannot be brought to the grid of '{case.image}': {error}") from None
+    return Volume(np.stack(channels), first.grid)
+
+
+def scan_grid(case: Case) -> Grid:
+    """The grid of a case's scan; reads a header only, where the format allows it."""
+    path, channel = _places(case.images)[0]
+    return read_grid(path, channel)
+
+
+def images_on_other_grids(case: Case) -> tuple[str, ...]:
+    """Paths of a case's images that do not lie on the grid of its first one, and are resampled to it."""
+    if not case.more_images:
+        return ()
+    grid, *others = (read_grid(path, channel) for path, channel in _places(case.images))
+    return tuple(path for path, other in zip(case.more_images, others, strict=True) if grid.difference(other))
+
+
+def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Sequence[str]) -> list[str]:
+    """What of a scan does not look like the scans that a model has learned from, a sentence each.
+
+    CT has air of about -1000 HU, other images have not: where one was expected and the other came, channels are swapped
+    or it is another kind of scan.
+
+    Args:
+        case: of the scan.
+        scan: as read.
+        lowest: for each channel the lowest intensity of the training; (): unknown.
+        names: of the channels.
+    """
+    several = len(names) > 1
+    cause = "whether the channels are in their order" if several else "whether the model is for such scans"
+    told = []
+    for name, expected, voxels in zip(names, lowest, scan.channels, strict=False):
+        found = float(voxels.min())
+        if (expected < _AIR and found > _NO_AIR) or (expected > _NO_AIR and found < _AIR):
+            image = f"the {name} of '{case.id}'" if several else f"'{case.id}'"
+            told.append(
+                f"{image} has intensities from {found:g}, those of the training began at {expected:g}: one of both is "
+                f"CT and the other is not; check {cause}."
+            )
+    return told
+
+
+def _places(images: Sequence[str]) -> list[tuple[str, int | None]]:
+    """Each image with its number within its file: a file of four dimensions is named once for each of its volumes."""
+    several = {path for path in images if images.count(path) > 1}
+    return [(path, images[:number].count(path) if path in several else None) for number, path in enumerate(images)]

@@ -133,3 +133,16 @@ def test_each_view_goes_to_its_network_in_one_pass():
     assert torch.equal(torch.cat(seen["student"]), torch.cat([labeled.images, unlabeled.student_images]))
     assert torch.equal(torch.cat(seen["teacher"]), unlabeled.teacher_images)
     assert len(seen["student"]) == len(seen["teacher"]) == 1
+
+
+@pytest.mark.parametrize("mask", ["certain", "none"])
+def test_with_confidence_each_pseudo_label_counts_with_the_largest_softmax_of_the_teacher(mask):
+    student, teacher = FixedHeads(3, 4, seed=0), FixedHeads(3, 2, seed=1)
+    config = replace(CONFIG, certain_mask=mask, pseudo_label_weight="confidence")
+    losses = step_of(student, teacher, config=config, batches=batches_of(classes=3))
+    segmentation, conservative, radical = teacher.heads.detach()
+    weight = segmentation.softmax(1).amax(1)
+    if mask == "certain":
+        weight = weight * (conservative.argmax(1) == radical.argmax(1))
+    on_unlabeled = HeadLogits(*student.heads.detach()[:, 2:])
+    torch.testing.assert_close(losses.certain, heads_loss(on_unlabeled, segmentation.argmax(1), ALPHA, weight))

@@ -106,6 +106,22 @@ def test_two_processes_exchange_the_boxes_that_one_would(a_loader):
     assert [box for part in parts for *_, box in part.exchanges] == [box for *_, box in whole.exchanges]
 
 
+def test_mixed_labeled_patches_exchange_boxes_with_each_other_image_and_labels_alike(a_loader):
+    plain, mixed = (a_loader(sizes=(5, 1)).labeled(3, mixed) for mixed in (False, True))
+    exchange = a_sampler().labeled_mixing(3, range(5))
+    assert [pair[:2] for pair in exchange.exchanges] == [(0, 1), (2, 3)]
+    assert torch.equal(mixed.images, exchange.apply(plain.images)) and not torch.equal(mixed.images, plain.images)
+    assert torch.equal(mixed.targets, exchange.apply(plain.targets))
+
+
+def test_two_processes_mix_labeled_patches_as_one_would():
+    whole = a_sampler().labeled_mixing(2, range(4)).exchanges
+    parts = [a_sampler().labeled_mixing(2, numbers).exchanges for numbers in (range(2), range(2, 4))]
+    assert [box for part in parts for *_, box in part] == [box for *_, box in whole]
+    assert whole != a_sampler().labeled_mixing(3, range(4)).exchanges
+    assert a_sampler().labeled_mixing(2, range(1)).exchanges == ()
+
+
 @pytest.mark.parametrize("patch", [(6, 8, 10), (7, 9, 11), (16, 20, 24), (1, 12, 14)], ids=str)
 def test_labels_stay_with_the_image_however_it_is_turned(a_loader, patch):
     # The image is the organ itself, as 0 and 1: after any turn, at least half means foreground.

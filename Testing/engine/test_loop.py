@@ -10,10 +10,12 @@ import pytest
 import torch
 from small_jobs import tiny_phantoms, training_job, weights_of
 
+from coranet.data.loading import Loader
 from coranet.events import CheckpointSaved, Failed, Finished, Losses, Noted, SnapshotSaved, Validation, Warned
-from coranet.job import JobStatus
+from coranet.job import JobStatus, ModelCard
 from coranet.model_package import ModelPackage
 from coranet.training import early_warnings, loop
+from coranet.training import job as training_job_module
 from coranet.training.loop import PRETRAINING, SELF_TRAINING
 from coranet.training.step import Stepper
 from coranet.worker import work_on
@@ -58,6 +60,19 @@ def test_each_stage_has_its_steps_and_its_losses(train):
     assert all(event.certain == event.uncertain == 0 for event in events(Losses)[:4])
     assert all(event.certain + event.uncertain > 0 for event in events(Losses)[4:])
     assert [event.step for event in events(CheckpointSaved)] == [3, 6, 9, 10]
+
+
+@pytest.mark.parametrize(("method", "expected"), [("coranet", [True] * 2 + [False] * 2), ("supervised", [True] * 4)])
+def test_labeled_patches_exchange_boxes_as_long_as_they_are_alone(train, monkeypatch, method, expected):
+    labeled, seen = Loader.labeled, []
+    monkeypatch.setattr(Loader, "labeled", lambda self, step, mixed: seen.append(mixed) or labeled(self, step, mixed))
+    train(
+        training__pretraining_steps="2",
+        training__self_training_steps="2",
+        training__pretraining_mixing="labeled",
+        training__method=method,
+    )
+    assert seen == expected
 
 
 def test_without_unlabeled_scans_training_is_supervised_and_says_so(train):
@@ -177,6 +192,12 @@ def test_a_snapshot_of_a_case_that_there_is_not_is_an_error_before_the_first_ste
     _, events = train(training__snapshot_interval="4", training__snapshot_case="nobody")
     assert "training.snapshot_case is 'nobody'" in events(Failed)[0].message
     assert not events(Losses)
+
+
+def test_the_card_says_which_classes_are_one_component(train, monkeypatch):
+    monkeypatch.setattr(training_job_module, "single_component_classes", lambda maps, classes: tuple(classes)[1:])
+    job, _ = train(training__pretraining_steps="1", training__self_training_steps="0")
+    assert ModelCard.read(job.folder).single_component == (ModelCard.read(job.folder).labels[1].name,)
 
 
 def test_what_was_decided_is_noted(train):

@@ -132,6 +132,11 @@ def test_what_came_before_is_told_oldest_first(tmp_path):
     assert (card.before, card.mean_before, card.reviewed_regions) == ({"organ": 0.75, "lesion": None}, 0.75, 3)
 
 
+def test_classes_of_one_component_are_told(tmp_path):
+    card = ModelCard.read(write_model(tmp_path, card={**CARD, "single_component": ["organ"]}))
+    assert card.single_component == ("organ",)
+
+
 def test_a_model_that_started_from_nothing_has_no_history(tmp_path):
     card = ModelCard.read(write_model(tmp_path))
     assert (card.history, card.before, card.mean_before, card.reviewed_regions) == ((), {}, None, None)
@@ -149,3 +154,4 @@ def test_a_model_that_started_from_nothing_has_no_history(tmp_path):
 def test_it_says_which_channels_the_model_needs(tmp_path, architecture, names, expected):
     card = {**CARD, **({"channels": names} if names else {})}
     assert ModelCard.read(write_model(tmp_path / "model", architecture=architecture, card=card)).channels == expected
+    assert card.single_component == ()

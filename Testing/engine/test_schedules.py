@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from coranet.schedules import learning_rate_factor, sigmoid_ramp_up, teacher_decay
+from coranet.schedules import learning_rate_factor, rising_decay, sigmoid_ramp_up, teacher_decay
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,25 @@ def test_the_learning_rate_stays_or_falls_by_half_a_cosine_wave():
     assert cosine[5] == pytest.approx(0.505)
     assert cosine[10] == cosine[12] == pytest.approx(0.01)
     assert cosine == sorted(cosine, reverse=True)
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0, 0.99), (0.5, 1 - 10**-2.5), (1, 0.999), (-1, 0.99), (2, 0.999)])
+def test_the_decay_rises_by_the_same_factor_each_step(share, expected):
+    assert rising_decay(0.99, 0.999, share) == pytest.approx(expected)
+    assert rising_decay(0.99, None, share) == 0.99
+
+
+def test_a_polynomial_rate_falls_to_a_hundredth():
+    values = [learning_rate_factor("polynomial", step, 10) for step in range(13)]
+    assert values[0] == 1 and values[5] == pytest.approx(0.5**0.9) and values[10] == values[12] == 0.01
+    assert values == sorted(values, reverse=True)
+
+
+def test_one_cycle_rises_for_a_tenth_and_falls_by_half_a_cosine_wave():
+    values = [learning_rate_factor("one_cycle", step, 100) for step in range(101)]
+    assert (values[0], values[5], values[10]) == pytest.approx((0.04, 0.52, 1))
+    assert values[55] == pytest.approx(0.505) and values[100] == pytest.approx(0.01)
+    assert values[:11] == sorted(values[:11]) and values[10:] == sorted(values[10:], reverse=True)
 
 
 def test_a_training_without_steps_has_a_learning_rate():

@@ -70,6 +70,19 @@ def test_the_teacher_is_the_moving_average_of_all_students(make_state):
     assert not equal(weights_of(state.teacher), weights_of(state.networks.student))
 
 
+def test_a_late_teacher_averages_over_more_students_where_that_is_set(make_state):
+    state = make_state(teacher_decay=0.5, teacher_decay_end=0.9)
+    expected = weights_of(state.teacher)
+    for step in range(6):
+        share = step / state.total_steps
+        learn(state)
+        decay = min(1 - 1 / (step + 1), 1 - 0.5 ** (1 - share) * 0.1**share)
+        students = weights_of(state.networks.student)
+        expected = [decay * old + (1 - decay) * new for old, new in zip(expected, students, strict=True)]
+    for value, wanted in zip(weights_of(state.teacher), expected, strict=True):
+        torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
+
+
 def test_counters_of_batch_normalization_are_copied(make_state, a_tiny_architecture, a_cpu):
     config = TrainConfig(training=TrainingConfig(pretraining_steps=4, self_training_steps=0))
     state = TrainingState(config, replace(a_tiny_architecture, normalization="batch"), a_cpu)

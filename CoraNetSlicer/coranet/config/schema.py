@@ -142,8 +142,10 @@ class TrainingConfig(Section):
         (0.9, 0.999), "Momentum terms of Adam.", paper="0.5, 0.999", range=(0, 0.99999)
     )
     learning_rate_schedule: str = setting(
-        "cosine", "Course of the learning rate over all steps.", paper="constant", choices=("constant", "cosine")
-    )
+        "cosine", "Course of the learning rate over all steps: the same, half a cosine wave down, (1 - t)^0.9 "
+        "('polynomial'), or up for a tenth of the steps and down by half a cosine wave ('one_cycle').",
+        paper="constant", choices=("constant", "cosine", "polynomial", "one_cycle"),
+    )  # fmt: skip
     weight_decay: float = setting(1e-5, "Decoupled weight decay.", paper="0", range=(0, 1))
     misclassification_cost: float = setting(
         5.0, "Alpha: how many times costlier the conservative head holds false foreground, and the radical head missed "
@@ -160,6 +162,10 @@ class TrainingConfig(Section):
         0.0, "How far the heads must be from differing where pseudo-labels teach, as a natural logarithm of a "
         "misclassification cost; 0: they name the same class. More leaves more to the mean teacher.",
         paper="0", range=(0, 20),
+    )  # fmt: skip
+    pseudo_label_weight: str = setting(
+        "none", "How much a pseudo-label counts: all alike ('none'), or with the 'confidence' of the teacher, its "
+        "largest softmax, so that what it hardly knows teaches less.", paper="none", choices=("none", "confidence"),
     )  # fmt: skip
     reviewed_weight: float = setting(
         5.0, "How many times as much as another voxel of the unlabeled patches one counts that a review has decided.",
@@ -180,9 +186,17 @@ class TrainingConfig(Section):
     teacher_decay: float = setting(
         0.99, "Decay of the exponential moving average that is the teacher.", paper="0.99", range=(0, 0.99999)
     )
+    teacher_decay_end: Optional[float] = setting(
+        None, "The same at the last step, so that a late teacher averages over more students; what is missing to 1 "
+        "falls by the same factor each step. null: teacher_decay throughout.", range=(0, 0.99999),
+    )  # fmt: skip
     teacher_noise: float = setting(
         0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1)
     )
+    pretraining_mixing: str = setting(
+        "none", "Whether 'labeled' patches exchange boxes, image and labels, with each other while pretraining "
+        "(Bai et al. 2023).", paper="none", choices=("none", "labeled"),
+    )  # fmt: skip
     mixing: str = setting(
         "labeled", "Between which patches boxes are exchanged before the student sees them: each unlabeled one and a "
         "'labeled' one (Bai et al. 2023), 'unlabeled' ones among themselves (French et al. 2020), or 'none'.",
@@ -228,6 +242,11 @@ class InferenceConfig(Section):
     caution: Optional[float] = setting(
         None, "The dial: natural logarithm of the factor by which the heads' misclassification costs are raised; more "
         "flags more as uncertain. null: what was set on validation cases and is stored in the model.", range=(-20, 20),
+    )  # fmt: skip
+    largest_component: str = setting(
+        "auto", "Whether a result keeps only the largest connected component of each class: 'on', 'off', or 'auto': of "
+        "the classes that are one component in every labeled case that the model was trained on.",
+        choices=("auto", "on", "off"),
     )  # fmt: skip
 
 

@@ -72,13 +72,17 @@ class Loader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="patches")
         self._ahead: dict[tuple[int, int, int], Future[Cuts]] = {}
 
-    def labeled(self, step: int) -> LabeledBatch:
-        """The labeled batch of a step."""
+    def labeled(self, step: int, mixed: bool = False) -> LabeledBatch:
+        """The labeled batch of a step; `mixed`: patches exchange boxes with each other, images and labels alike."""
         with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
             cuts, images, labels = self._moved(self._cuts(0, step))
             images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
+            images = self._for_student(images, cuts)
+            if mixed:
+                mixing = self._sampler.labeled_mixing(step, self._shard.numbers(self.batch_sizes[0]))
+                images, labels = mixing.apply(images), mixing.apply(cast(Tensor, labels))
             targets, known = self._truth(labels)
-            return LabeledBatch(self._delivered(self._for_student(images, cuts)), cast(Tensor, targets), known)
+            return LabeledBatch(self._delivered(images), cast(Tensor, targets), known)
 
     def unlabeled(self, step: int) -> UnlabeledBatch:
         """The unlabeled batch of a step."""

@@ -1,7 +1,7 @@
 """Boxes exchanged between patches: CutMix (Yun et al. 2019).
 
-Within unlabeled patches (French et al. 2020), or between labeled and unlabeled ones (bidirectional copy-paste, Bai et
-al. 2023).
+Within unlabeled patches (French et al. 2020), between labeled and unlabeled ones (bidirectional copy-paste, Bai et al.
+2023), or within labeled ones (pretraining of the latter).
 """
 
 from __future__ import annotations

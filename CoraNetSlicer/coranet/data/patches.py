@@ -16,7 +16,7 @@ from .cache import PreparedCase
 from .mixing import Mixing
 
 # First numbers of the random streams; each stream is said by four numbers, for shorter ones are filled with zeros.
-_LABELED, _UNLABELED, _WHETHER_MIXED, _BOXES = 1, 2, 3, 4
+_LABELED, _UNLABELED, _WHETHER_MIXED, _BOXES, _LABELED_BOXES = 1, 2, 3, 4, 5
 
 Array = npt.NDArray[Any]
 
@@ -162,6 +162,19 @@ class PatchSampler:
         else:
             pairs = [(count + index, count + index + 1) for index in range(0, len(unlabeled) - 1, 2)]
         streams = [self._stream(_BOXES, step, unlabeled[second - count]) for _, second in pairs]
+        return Mixing.draw(
+            self.augmentation.patch_size, [(*pair, one) for pair, one in zip(pairs, streams, strict=True)]
+        )
+
+    def labeled_mixing(self, step: int, labeled: range) -> Mixing:
+        """Which boxes labeled patches exchange with each other: the first and the second, the third and the fourth.
+
+        Args:
+            step: of the training.
+            labeled: numbers of the labeled patches, of this process.
+        """
+        pairs = [(index, index + 1) for index in range(0, len(labeled) - 1, 2)]
+        streams = [self._stream(_LABELED_BOXES, step, labeled[second]) for _, second in pairs]
         return Mixing.draw(
             self.augmentation.patch_size, [(*pair, one) for pair, one in zip(pairs, streams, strict=True)]
         )

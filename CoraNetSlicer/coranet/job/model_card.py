@@ -65,6 +65,8 @@ class ModelCard:
         time: how long its training was asked to take, such as "1 h"; "" if it had numbers of steps.
         plan: what was trained in that time, and why, in sentences; () if nothing was planned.
         channels: names of the images of a scan that it sees together, in their order; made up where nobody named them.
+        single_component: names of the classes that are one connected component in every case with a whole label that
+            it was trained on; () if unknown.
     """
 
     folder: Path
@@ -83,6 +85,7 @@ class ModelCard:
     time: str = ""
     plan: tuple[str, ...] = ()
     channels: tuple[str, ...] = ("channel 1",)
+    single_component: tuple[str, ...] = ()
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelCard:
@@ -171,6 +174,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
         time=str(card.get("time") or ""),
         plan=tuple(str(one) for one in card.get("plan") or ()),
         channels=channels_of_model(content),
+        single_component=tuple(str(name) for name in card.get("single_component") or ()),
     )
 
 

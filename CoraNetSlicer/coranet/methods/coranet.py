@@ -34,8 +34,7 @@ class CoraNetMethod(Method):
         supervised = supervised_loss(on_labeled, labeled, config.misclassification_cost)
         known = unlabeled.known
         taught = corrected_labels(pseudo_labels, unlabeled)
-        teaches = None if config.certain_mask == "none" else is_certain
-        mask = with_known_voxels(teaches, known, config.reviewed_weight)
+        mask = with_known_voxels(self._teaches(is_certain, labeller.segmentation), known, config.reviewed_weight)
         certain = heads_loss(on_unlabeled, taught, config.misclassification_cost, mask)
         uncertain = teacher_loss(on_unlabeled, averaged, among_unknown(~is_certain, known))
         weighted = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
@@ -48,6 +47,14 @@ class CoraNetMethod(Method):
             named_classes(on_labeled.segmentation.detach()),
             pseudo_labels * among_unknown(is_certain, known),
         )
+
+    def _teaches(self, is_certain: Tensor, labels: Tensor) -> Tensor | None:
+        """How much each pseudo-label counts, (B, D, H, W), given the logits it was made of; None: all alike."""
+        mask = None if self.config.certain_mask == "none" else is_certain
+        if self.config.pseudo_label_weight == "none":
+            return mask
+        confidence = labels.float().softmax(1).amax(1)
+        return confidence if mask is None else confidence * mask
 
 
 def teacher_loss(student: HeadLogits, teacher: HeadLogits, uncertain: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..components import single_component_classes
 from ..config import TrainConfig
 from ..data.augmentation import Augmentation
 from ..data.cache import PreparedCase, prepare_case
@@ -170,6 +171,7 @@ class _Training:
             "before": state.before or {},
             "reviewed_regions": plan.reviewed_regions,
             **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
+            "single_component": _single_component(cases),
         }
         if state.before is not None and best["step"] == 0:
             self._reporter.emit(
@@ -183,6 +185,13 @@ class _Training:
         package.write(state.teacher)
         remove_folder(job.cache_folder)
         return _summary(package)
+
+
+def _single_component(cases: TrainingCases) -> list[str]:
+    """Names of the classes that are one connected component in each case that is labeled as a whole."""
+    whole = (one.labels for one in (*cases.labeled, *cases.validation) if one.labels is not None and one.known is None)
+    classes = single_component_classes(whole, range(1, len(cases.class_names) + 1))
+    return [cases.class_names[value - 1] for value in classes]
 
 
 def _trained_on(datalist: Datalist) -> dict[str, int]:

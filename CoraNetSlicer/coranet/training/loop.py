@@ -132,11 +132,16 @@ class Trainer:
 
     def _losses(self, phase: str) -> StepLosses:
         step, config = self._state.step, self._config
-        labeled = self._loader.labeled(step)
+        labeled = self._loader.labeled(step, self._mixes_labeled(phase))
         if phase == PRETRAINING or not self._cases.unlabeled:
             return self._stepper.losses(labeled, None, 0.0)
         unlabeled = self._loader.unlabeled(step) if self._state.method.uses_unlabeled else None
         return self._stepper.losses(labeled, unlabeled, self._ramp_up(step - config.pretraining_steps))
+
+    def _mixes_labeled(self, phase: str) -> bool:
+        """Whether labeled patches exchange boxes with each other: where no unlabeled one is there to do so."""
+        uses_unlabeled = phase == SELF_TRAINING and self._cases.unlabeled and self._state.method.uses_unlabeled
+        return self._config.pretraining_mixing == "labeled" and not uses_unlabeled
 
     def _ramp_up(self, step: int) -> float:
         """Weight of the unlabeled losses at a step of self-training; a teacher that has learned is heard at once."""

@@ -16,7 +16,7 @@ from ..errors import JobError
 from ..methods import METHODS, Method, Networks
 from ..model_package import ModelPackage
 from ..networks import Architecture, CoraNet, place
-from ..schedules import learning_rate_factor, teacher_decay
+from ..schedules import learning_rate_factor, rising_decay, teacher_decay
 from ..tensors import load_tensors, save_tensors
 
 SCHEMA_VERSION = 2
@@ -147,7 +147,9 @@ class TrainingState:
     def _teacher_decay(self) -> float:
         """A mean that begins with the first student forgets the random start; what a model knows is to be kept."""
         training = self.config.training
-        return training.teacher_decay if training.initial_model else teacher_decay(self.step, training.teacher_decay)
+        share = self.step / max(1, self.total_steps)
+        decay = rising_decay(training.teacher_decay, training.teacher_decay_end, share)
+        return decay if training.initial_model else teacher_decay(self.step, decay)
 
     def _labeller_is_due(self) -> bool:
         since = self.step - self.config.training.pretraining_steps

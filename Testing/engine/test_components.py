@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from coranet.components import keep_largest_components, single_component_classes
+
+SHAPE = (7, 9, 11)
+
+
+def boxes(*corners, value=1, shape=SHAPE):
+    """A label map with boxes from corner to corner, both in it."""
+    labels = np.zeros(shape, np.uint8)
+    for (k, j, i), (k2, j2, i2) in corners:
+        labels[k : k2 + 1, j : j2 + 1, i : i2 + 1] = value
+    return labels
+
+
+LARGE, SMALL, FAR = ((0, 0, 0), (3, 3, 3)), ((5, 5, 5), (6, 6, 6)), ((0, 7, 9), (0, 8, 10))
+
+
+def test_the_largest_component_is_kept_and_islands_go_in_all_heads():
+    segmentation = boxes(LARGE, SMALL)
+    conservative = boxes(((1, 1, 1), (2, 2, 2)), ((5, 5, 5), (5, 5, 5)))
+    radical = boxes(((0, 0, 0), (3, 4, 4)), ((5, 5, 5), (6, 7, 7)), FAR)
+    keep_largest_components(segmentation, conservative, radical, (1,))
+    np.testing.assert_array_equal(segmentation, boxes(LARGE))
+    np.testing.assert_array_equal(conservative, boxes(((1, 1, 1), (2, 2, 2))))
+    np.testing.assert_array_equal(radical, boxes(((0, 0, 0), (3, 4, 4))))
+
+
+def test_corners_touch_and_other_classes_are_left_alone():
+    segmentation = boxes(((0, 0, 0), (1, 1, 1)), ((2, 2, 2), (3, 3, 3)))
+    segmentation[6] = 2
+    segmentation[4, 0, 0] = 2
+    before = segmentation.copy()
+    keep_largest_components(segmentation, segmentation.copy(), segmentation.copy(), (1,))
+    np.testing.assert_array_equal(segmentation, before)
+
+
+def test_a_component_of_a_head_that_touches_what_is_kept_stays():
+    segmentation, radical = boxes(LARGE), boxes(((0, 0, 4), (1, 1, 5)), ((0, 0, 7), (1, 1, 8)))
+    keep_largest_components(segmentation, boxes(), radical, (1,))
+    np.testing.assert_array_equal(radical, boxes(((0, 0, 4), (1, 1, 5))))
+
+
+def test_what_the_segmentation_has_not_found_stays_in_the_other_heads():
+    radical = boxes(LARGE, SMALL)
+    keep_largest_components(boxes(), boxes(), radical, (1,))
+    np.testing.assert_array_equal(radical, boxes(LARGE, SMALL))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_it_is_that_of_scipy_and_conservative_stays_inside_of_radical(seed):
+    random = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(random.normal(size=(12, 14, 16)), 1.2)
+    radical, segmentation, conservative = ((smooth > level).astype(np.uint8) for level in (0.08, 0.12, 0.16))
+    parts, count = ndimage.label(segmentation, np.ones((3, 3, 3)))
+    sizes = ndimage.sum(segmentation, parts, range(1, count + 1))
+    assert count > 1
+    keep_largest_components(segmentation, conservative, radical, (1,))
+    np.testing.assert_array_equal(segmentation, parts == 1 + np.argmax(sizes))
+    assert (conservative <= segmentation).all() and (segmentation <= radical).all()
+
+
+def test_a_class_is_one_component_if_it_is_so_in_each_case():
+    one, two, speck = boxes(LARGE), boxes(LARGE, SMALL), boxes(((0, 0, 0), (6, 8, 5)))
+    speck[6, 8, 10] = 1
+    assert single_component_classes([one, speck], (1,)) == (1,)
+    assert single_component_classes([one, two, one], (1,)) == ()
+    assert single_component_classes([one, boxes(SMALL, value=2), boxes()], (1, 2, 3)) == (1, 2)

@@ -44,7 +44,9 @@ def a_training(logic):
     cases = (Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"), Case("v", Role.VALIDATION, "/v", "/l"))
     labels = tuple(Label(**label) for label in LABELS)
     job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), Datalist(cases, labels))
-    write_model(job.model_folder, LABELS, preset="quick", validation_dice={"Pancreas": 0.8, "Tumor": 0.6})
+    write_model(
+        job.model_folder, LABELS, preset="quick", time="20 min", validation_dice={"Pancreas": 0.8, "Tumor": 0.6}
+    )
     return job
 
 
@@ -91,6 +93,7 @@ def test_reviewed_cases_are_listed_and_counted(panel, load, ui, process_events):
     assert ticks(ui)[0].startswith("patient 7 (segment 1): 2 of ")
     assert ui.improveButton.text == "Improve the model with 3 reviewed regions of 2 cases"
     assert "chosen under Segment: train 1" in ui.teachBackSummaryLabel.text
+    assert ui.teachBackSummaryLabel.text.endswith("It may take 20 min, as its training.")
     ui.reviewedCasesList.item(0).setCheckState(qt.Qt.Unchecked)
     assert ui.improveButton.text == "Improve the model with 1 reviewed region of 1 case"
     ui.reviewedCasesList.item(1).setCheckState(qt.Qt.Unchecked)

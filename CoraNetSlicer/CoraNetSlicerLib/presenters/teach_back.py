@@ -113,8 +113,12 @@ class TeachBackPresenter:
             cases=_count_cases(len(self._used)), regions=_count_regions(self._regions)
         )
         chosen = self._models.chosen
-        model = _("Improves the model chosen under Segment: {name}.").format(name=chosen.name) if chosen else ""
-        return f"{text} {model}".strip()
+        if chosen is None:
+            return text
+        text += " " + _("Improves the model chosen under Segment: {name}.").format(name=chosen.name)
+        if chosen.card.time:
+            text += " " + _("It may take {time}, as its training.").format(time=chosen.card.time)
+        return text
 
     @property
     def button_text(self) -> str:

@@ -172,9 +172,9 @@ class TimeEstimate:
         parent = self._logic.jobsFolder / _FOLDER
         _remove_left_over(parent)
         amounts = Amounts.of(nodes, config)
-        # A plan is made for all labels.
-        labeled = nodes.labeled if self._is_planning else nodes.labeled[:_MOST_LABELED]
-        few = replace(nodes, labeled=labeled, unlabeled=nodes.unlabeled[:_MOST_UNLABELED], validation=())
+        few = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
+        if not self._is_planning:  # a plan is made for all labels
+            few = replace(few, labeled=nodes.labeled[:_MOST_LABELED], validation=())
         folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
         begun = config if self._is_planning else _short(config)
         self._start.begin(folder, few, begun, lambda handle: self._watch(handle, amounts), self._fail_to_start)

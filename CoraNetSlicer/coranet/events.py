@@ -35,13 +35,22 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class Progress(Event):
-    """Work done so far. `seconds_left` is None as long as it cannot be estimated."""
+    """Work done so far. `seconds_left` is None as long as it cannot be estimated.
+
+    `part` is the share of the next step that is done, 0 to 1, where a step takes long: a case that is segmented.
+    """
 
     type: ClassVar[str] = "progress"
     phase: str
     step: int
     total_steps: int
     seconds_left: Optional[float] = None
+    part: float = 0.0
+
+    @property
+    def share(self) -> Optional[float]:
+        """Share of all steps that is done, 0 to 1; None where there are none."""
+        return min(1.0, (self.step + self.part) / self.total_steps) if self.total_steps else None
 
 
 @dataclass(frozen=True)

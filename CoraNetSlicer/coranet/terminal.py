@@ -40,8 +40,7 @@ class TerminalProgress:
     def _draw(self, event: Progress) -> None:
         if not self._is_terminal:
             return
-        share = event.step / max(event.total_steps, 1)
-        filled = round(share * _BAR_WIDTH)
+        filled = round((event.share or 0.0) * _BAR_WIDTH)
         left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
         bar = "#" * filled + "." * (_BAR_WIDTH - filled)
         text = f"{event.phase:<13} [{bar}] {event.step}/{event.total_steps}{left}  {self._note}"

@@ -36,6 +36,7 @@ ONE_OF_EACH = [
     Started(0, 10, "CPU", "0.1.0"),
     Progress("pretraining", 3, 10, None),
     Progress("pretraining", 4, 10, 2.5),
+    Progress("segmenting", 1, 3, 2.5, 0.5),
     Losses(4, "pretraining", 1.5, 1.5, 0.25, 0.125, 0.0625, 0.001),
     Validation(5, {"Größe": 0.5, "lesion": None}, 0.5, True),
     Warned("no_unlabeled", "there is no unlabeled case."),

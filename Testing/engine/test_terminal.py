@@ -47,6 +47,11 @@ def test_a_bar_is_empty_at_the_start_and_full_at_the_end(terminal, step, filled)
     assert terminal.getvalue().count("#") == filled
 
 
+def test_a_bar_moves_within_a_step_that_takes_long(terminal):
+    TerminalProgress(terminal)(Progress("segmenting", 1, 3, 60.0, 0.5))
+    assert terminal.getvalue().count("#") == 15 and "1/3" in terminal.getvalue()
+
+
 def test_nothing_to_do_is_no_division_by_zero(terminal):
     TerminalProgress(terminal)(Progress("segmenting", 0, 0))
     assert "0/0" in terminal.getvalue()

@@ -92,7 +92,9 @@ def a_segmentation(folder: Path, state: str = "finished", cases: tuple[str, ...]
     for number, name in enumerate(done, start=1):
         events.append(CaseDone(name, number, total, 12.4))
         events.append(Progress("segmenting", number, total, 12.0 * (total - number)))
-    if state != "running":
+    if state == "running":
+        events.append(Progress("segmenting", len(done), total, 7.4, 0.38))
+    else:
         wrong = "the image is flat: all voxels are 0; check the file."
         events += [CaseFailed(name, wrong) for name in cases[len(done) :]]
     ends = {"finished": Finished(f"{total - 1} of {total} cases were segmented.", 31.0), "stopped": Cancelled(1)}

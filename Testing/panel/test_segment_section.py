@@ -163,7 +163,8 @@ class TestSegmenting:
         make_section(logic).ended.connect(ended.append)
         ui.segmentVolumeSelector.setCurrentNode(a_scan(context))
         click(ui.segmentButton)
-        process_events(until=lambda: "running" in [row[1] for row in cells(ui.segmentCasesTable)])
+        process_events(until=lambda: any(row[1].startswith("running, ") for row in cells(ui.segmentCasesTable)))
+        assert ui.segmentationProgressBar.maximum == 100 and " left." in ui.segmentationStatusLabel.text
         if how == "skip":
             click(ui.segmentCasesTable.cellWidget(0, 2))
         else:

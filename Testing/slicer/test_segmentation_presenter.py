@@ -303,6 +303,19 @@ class TestSeveral:
         finish(presenter, application)
         assert states(presenter) == [CaseState.SKIPPED] * 3 and presenter.results == []
 
+    def test_progress_and_time_left_are_told_within_a_case(self, make_presenter, slow_logic, application, three):
+        presenter = make_presenter(slow_logic)
+        self.tick(presenter, three)
+        start(presenter, application)
+        end = time.monotonic() + 20
+        while presenter.progress is None and time.monotonic() < end:
+            presenter.handle.poll()
+            time.sleep(0.05)
+        assert 0 < presenter.progress < 1 / 3
+        assert presenter.rows[0].text.startswith("running, ") and presenter.rows[0].text.endswith(" %")
+        assert presenter.rows[1].text == "waiting"
+        assert presenter.status.startswith("Segmenting 1 of 3; about ") and presenter.status.endswith(" s left.")
+
     def test_it_is_cancelled(self, make_presenter, slow_logic, application, three):
         presenter = make_presenter(slow_logic)
         self.tick(presenter, three)
@@ -395,6 +408,11 @@ class TestAttaching:
         presenter.restore()
         application.run()
         assert presenter.handle is None and presenter.rows == [] and presenter.results == []
+
+
+def test_how_far_the_running_case_is_stands_in_its_row():
+    rows = case_rows(["a", "b"], [Started(0, 2, "cpu", "1")], CaseProgress(JobStatus.RUNNING, part=0.424))
+    assert [row.text for row in rows] == ["running, 42 %", "waiting"]
 
 
 def test_rows_follow_the_last_word_on_each_case():

@@ -111,7 +111,13 @@ class JobHandle:
         if self.status is JobStatus.FINISHED:
             return 1.0
         latest = self._latest_progress()
-        return min(1.0, latest.step / latest.total_steps) if latest and latest.total_steps else 0.0
+        return (latest.share or 0.0) if latest else 0.0
+
+    @property
+    def partProgress(self) -> float:
+        """Share of the case that is being segmented that is done, 0 to 1."""
+        latest = self._latest_progress()
+        return latest.part if latest is not None and self.status is JobStatus.RUNNING else 0.0
 
     @property
     def secondsLeft(self) -> Optional[float]:

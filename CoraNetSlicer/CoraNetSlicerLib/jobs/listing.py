@@ -104,8 +104,7 @@ def _with_progress(summary: JobSummary, told: list[Event]) -> JobSummary:
     if latest is None:
         return summary
     left = None if latest.phase in BEFORE_STEPS else latest.seconds_left
-    share = min(1.0, latest.step / latest.total_steps) if latest.total_steps else None
-    return replace(summary, phase=latest.phase, share_done=share, seconds_left=left)
+    return replace(summary, phase=latest.phase, share_done=latest.share, seconds_left=left)
 
 
 def _last_word(status: JobStatus, last: Optional[Event]) -> str:

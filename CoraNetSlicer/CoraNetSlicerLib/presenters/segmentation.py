@@ -97,7 +97,8 @@ class SegmentationPresenter:
             return []
         mine = [one for one in self._queue.cases if one.job.folder == self.handle.folder]
         loading = {one.case.id for one in mine}
-        progress = CaseProgress(self.handle.status, self._skipping, loading, self._problems)
+        part = self.handle.partProgress
+        progress = CaseProgress(self.handle.status, self._skipping, loading, self._problems, part)
         return case_rows([case.id for case in self._cases], self.handle.events, progress)
 
     @property

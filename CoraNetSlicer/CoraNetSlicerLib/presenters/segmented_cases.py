@@ -52,12 +52,14 @@ class CaseProgress:
         skipping: cases that somebody asked to leave out.
         loading: cases whose result is on its way into the scene.
         problems: case -> why its result could not be loaded.
+        part: share of the running case that is done, 0 to 1; 0 as long as nobody knows.
     """
 
     status: JobStatus
     skipping: Collection[str] = ()
     loading: Collection[str] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
+    part: float = 0.0
 
 
 def case_rows(cases: Collection[str], events: Collection[Event], progress: CaseProgress) -> list[CaseRow]:
@@ -118,5 +120,6 @@ def _row_without_outcome(case: str, is_next: bool, progress: CaseProgress) -> Ca
     if case in progress.skipping:
         return CaseRow(case, CaseState.SKIPPING, _("is being skipped"))
     if is_next and progress.status is JobStatus.RUNNING:
-        return CaseRow(case, CaseState.RUNNING, _("running"), "skip")
+        text = _("running, {percent:.0f} %").format(percent=100 * progress.part) if progress.part else _("running")
+        return CaseRow(case, CaseState.RUNNING, text, "skip")
     return CaseRow(case, CaseState.WAITING, _("waiting"), "skip")

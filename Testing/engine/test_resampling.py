@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from coranet.data.resampling import mask_at_centres, resample, resampled_size, rows_ready, smooth_for
+from coranet.data.resampling import mask_at_centres, resample, resampled_size, rows_ready
 
 SIZES = [(9, 12, 15), (4, 5, 3), (18, 6, 15), (1, 31, 7), (5, 7, 16)]
 
@@ -55,25 +55,6 @@ def test_constants_stay_and_ramps_stay_straight():
 )
 def test_resampled_grids_cover_the_same_extent(size, spacing, target, expected):
     assert resampled_size(size, spacing, target) == expected
-
-
-def test_only_axes_that_become_coarser_are_smoothed():
-    point = np.zeros((9, 9, 9), dtype=np.float32)
-    point[4, 4, 4] = 1
-    smooth = smooth_for(point, (3.0, 1.0, 0.5))
-    assert (smooth[:, 4, 4] > 0).sum() > 1
-    assert np.count_nonzero(smooth[4]) == 1
-    assert smooth.sum() == pytest.approx(1, abs=1e-5)
-    assert smooth_for(point, (1.0, 0.2, 1.0)) is point
-
-
-def test_smoothing_keeps_a_fine_pattern_from_becoming_a_coarse_one():
-    stripes = np.tile(np.array([1.0, 0.0], dtype=np.float32), 18)[None, None, :].repeat(2, 0).repeat(2, 1)
-    size = (2, 2, 14)
-    folded = resample(torch.from_numpy(stripes)[None], size)
-    smooth = resample(torch.from_numpy(smooth_for(stripes, (1.0, 1.0, 36 / 14)))[None], size)
-    assert folded.std() > 0.15
-    assert smooth.std() < 0.6 * folded.std()
 
 
 @pytest.mark.parametrize("size", [*SIZES, (9, 12, 15), (9, 6, 5), (27, 36, 30)], ids=str)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,40 +20,16 @@ from ..config import DataConfig
 from ..errors import DataError, ModelError
 from ..volume import Volume
 from .box import Box
+from .normalization import IntensityMapping, IntensityNormalization
 from .orientation import Orientation
-from .resampling import mask_at_centres, resample, resampled_size, smooth_for
+from .reduction import reduced
+from .resampling import mask_at_centres, resample, resampled_size
 
 # Air in CT is about -1000 HU; no other modality stores values like that in every scan.
 _HOUNSFIELD_AIR = -800.0
 _FOREGROUND_SAMPLE = 20_000
 
 Array = npt.NDArray[Any]
-
-
-@dataclass(frozen=True)
-class IntensityNormalization:
-    """How the intensities of one channel are brought to a common scale.
-
-    Attributes:
-        intensity: "zscore" or "window".
-        window: lower and upper limit for "window", mapped to [-1, 1]; None for "zscore".
-    """
-
-    intensity: str
-    window: tuple[float, float] | None = None
-
-    def apply(self, canonical: Array, box: Box) -> Array:
-        """A box of one channel (D, H, W), with intensities normalized as in the whole scan; float32."""
-        here = np.ascontiguousarray(canonical[box.slices], dtype=np.float32)
-        if self.window is not None:
-            lower, upper = self.window
-            normalized = np.clip((here - lower) / (upper - lower), 0, 1) * 2 - 1
-        else:
-            voxels = np.ascontiguousarray(canonical, dtype=np.float32)
-            limits = np.percentile(voxels, [0.5, 99.5])
-            clipped = np.clip(voxels, *limits)
-            normalized = (np.clip(here, *limits) - clipped.mean()) / max(float(clipped.std()), 1e-6)
-        return np.asarray(normalized, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -108,11 +85,12 @@ class Preprocessing:
         spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
         box = box or Box.whole(channels[0].shape)
         size = self.prepared_size(box, channels[0].shape, spacing_dhw)
-        prepared = [
-            _resampled(normalization.apply(canonical, box), size)
-            for normalization, canonical in zip(self.normalizations, channels, strict=True)
-        ]
-        return prepared[0][None] if len(prepared) == 1 else np.stack(prepared)
+        prepared = np.empty((len(channels), *size), dtype=np.float32)
+        for number, (normalization, canonical) in enumerate(zip(self.normalizations, channels, strict=True)):
+            # Measured on the whole scan, so that a voxel is the same to the network whatever box it is seen in.
+            mapping, voxels = normalization.fit(canonical), canonical[box.slices]
+            prepared[number] = reduced(partial(_normalized_rows, mapping, voxels), box.size, size)
+        return prepared
 
     def prepare_labels(
         self, labels: Volume, values: Sequence[int], known: Volume | None = None, box: Box | None = None
@@ -312,13 +290,9 @@ def _typical_spacing(config: DataConfig, scans: Sequence[ScanStatistics]) -> tup
     return along_l, along_p, along_s
 
 
-def _resampled(voxels: Array, size: tuple[int, int, int]) -> Array:
-    """One channel, float32, (D, H, W), at another size."""
-    if size == voxels.shape:
-        return voxels
-    factors = tuple(before / after for before, after in zip(voxels.shape, size, strict=True))
-    smooth = torch.from_numpy(np.ascontiguousarray(smooth_for(voxels, factors)))
-    return resample(smooth[None], size)[0].numpy()
+def _normalized_rows(mapping: IntensityMapping, voxels: Array, rows: slice) -> Array:
+    """Rows of one channel (D, H, W), normalized."""
+    return mapping.apply(voxels[rows])
 
 
 def _foreground_window(scans: Sequence[ChannelStatistics]) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import ndimage
 from torch import Tensor
 
 Mask = npt.NDArray[np.bool_]
@@ -56,8 +55,26 @@ def rows_ready(known: int, whole: int, count: int) -> int:
         return count
     if count == whole:
         return known
-    _, upper, _ = _neighbours(whole, count, range(count))
+    _, upper, _ = neighbours(whole, count, range(count))
     return int((upper < known).sum())
+
+
+def neighbours(source_count: int, count: int, wanted: range) -> tuple[Tensor, Tensor, Tensor]:
+    """Between which voxels of a source some voxels of a result lie, along one axis over the same extent.
+
+    Args:
+        source_count: voxels of the source.
+        count: voxels of the result.
+        wanted: which of the result's.
+
+    Returns:
+        Numbers of the source's voxels below and above, int64, and how far the result's lie on the way between them,
+        0 to 1, float64.
+    """
+    position = (torch.arange(wanted.start, wanted.stop, dtype=torch.float64) + 0.5) * (source_count / count) - 0.5
+    position = position.clamp(0, source_count - 1)
+    lower = position.floor().long()
+    return lower, (lower + 1).clamp_max(source_count - 1), position - lower
 
 
 def mask_at_centres(mask: Mask, size: tuple[int, int, int]) -> Mask:
@@ -80,34 +97,15 @@ def mask_at_centres(mask: Mask, size: tuple[int, int, int]) -> Mask:
     return mask
 
 
-def smooth_for(volume: np.ndarray, factors: tuple[float, ...]) -> np.ndarray:
-    """Remove detail that a coarser grid cannot hold, so that it does not fold into false patterns.
-
-    Args:
-        volume: (D, H, W).
-        factors: target spacing over spacing along each axis; axes with a factor up to 1 are left alone.
-    """
-    sigma = [0.5 * max(factor - 1.0, 0.0) for factor in factors]
-    return ndimage.gaussian_filter(volume, sigma) if any(sigma) else volume
-
-
 def _resample_axis(volume: Tensor, axis: int, counts: tuple[int, int], wanted: range, first: int = 0) -> Tensor:
     """One axis from `counts[0]` to `counts[1]` voxels; `volume` begins with the voxel `first` of the former."""
     source_count, count = counts
     if count == source_count:
         start = wanted.start - first
         return volume.narrow(axis, start, len(wanted)) if len(wanted) != volume.shape[axis] else volume
-    lower, upper, share = _neighbours(source_count, count, wanted)
+    lower, upper, share = neighbours(source_count, count, wanted)
     shape = [1] * volume.ndim
     shape[axis] = len(wanted)
     weight = share.to(volume.dtype).to(volume.device).reshape(shape)
     lower, upper = (lower - first).to(volume.device), (upper - first).to(volume.device)
     return torch.lerp(volume.index_select(axis, lower), volume.index_select(axis, upper), weight)
-
-
-def _neighbours(source_count: int, count: int, wanted: range) -> tuple[Tensor, Tensor, Tensor]:
-    """For some voxels along an axis the source's voxels on both sides, and how far they are on the way between them."""
-    position = (torch.arange(wanted.start, wanted.stop, dtype=torch.float64) + 0.5) * (source_count / count) - 0.5
-    position = position.clamp(0, source_count - 1)
-    lower = position.floor().long()
-    return lower, (lower + 1).clamp_max(source_count - 1), position - lower

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coranet.data.normalization import IntensityMapping, IntensityNormalization, portions
+
+
+def a_scan() -> np.ndarray:
+    """Mostly dark, with some bright voxels."""
+    return np.random.default_rng(0).gamma(2, 50, (13, 20, 17)).astype(np.float32)
+
+
+def test_zscore_is_that_of_the_limited_scan():
+    scan = a_scan()
+    limited = np.clip(scan, *np.percentile(scan, [0.5, 99.5])).astype(float)
+    expected = (limited - limited.mean()) / limited.std()
+    np.testing.assert_allclose(IntensityNormalization("zscore").fit(scan).apply(scan), expected, atol=1e-5)
+
+
+def test_a_window_is_mapped_to_one_and_minus_one():
+    mapping = IntensityNormalization("window", (-100.0, 300.0)).fit(a_scan())
+    voxels = np.array([-2000, -100, 0, 100, 300, 3000], dtype=np.float32)
+    np.testing.assert_allclose(mapping.apply(voxels), [-1, -1, -0.5, 0, 1, 1])
+
+
+def test_percentiles_of_a_large_scan_are_nearly_those_of_some_of_its_voxels(monkeypatch):
+    scan = np.random.default_rng(1).normal(100, 20, (40, 50, 60)).astype(np.float32)
+    exact = IntensityNormalization("zscore").fit(scan)
+    monkeypatch.setattr("coranet.data.normalization._MOST_SORTED", 5000)
+    near = IntensityNormalization("zscore").fit(scan)
+    assert near == IntensityNormalization("zscore").fit(scan)
+    assert (near.lower, near.upper, near.centre) == pytest.approx((exact.lower, exact.upper, exact.centre), rel=0.05)
+
+
+def test_mean_and_deviation_do_not_depend_on_portions(monkeypatch):
+    scan = a_scan()
+    whole = IntensityNormalization("zscore").fit(scan)
+    monkeypatch.setattr("coranet.data.normalization._PORTION", 1)
+    assert len(list(portions(scan))) == len(scan)
+    row_by_row = IntensityNormalization("zscore").fit(scan)
+    assert (row_by_row.centre, row_by_row.scale) == pytest.approx((whole.centre, whole.scale), rel=1e-9)
+
+
+def test_a_scan_of_one_intensity_becomes_zero():
+    scan = np.full((3, 4, 5), 7, dtype=np.float32)
+    assert not IntensityNormalization("zscore").fit(scan).apply(scan).any()
+
+
+def test_the_scan_stays_as_it_is():
+    scan = a_scan()
+    before = scan.copy()
+    IntensityMapping(0, 10, 5, 2).apply(scan)
+    np.testing.assert_array_equal(scan, before)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   coranet phantom scans
-  coranet train scans/dataset.json --output job --preset quick
+  coranet train scans/dataset.json --output job --time 1h
+  coranet train scans/dataset.json --time 20min --dry-run
   coranet segment scan.nrrd dicom_folder --model job --output results
   coranet report results
   coranet evaluate scans/dataset.json --model job --output scores
@@ -72,13 +73,31 @@ def _train(options: argparse.Namespace) -> int:
     from .job import Job, JobKind, read_datalist
 
     config = TrainConfig.from_preset(options.preset, _settings(options))
+    if options.dry_run:
+        return _dry_run(options, config)
+    if options.output is None:
+        raise ConfigError("train needs --output JOB, a folder for the job; --dry-run shows the plan without one.")
     if options.resume and Job.exists(options.output):
-        if options.set or options.preset != DEFAULT_PRESET:
-            raise ConfigError("a resumed job keeps its settings; leave out --preset and --set, or start a new job.")
+        if options.time or options.set or options.preset != DEFAULT_PRESET:
+            raise ConfigError(
+                "a resumed job keeps its settings; leave out --time, --preset and --set, or start a new job."
+            )
         return _work_in_terminal(_existing_job(options.output, JobKind.TRAIN), True, options.devices)
     datalist = with_validation_cases(read_datalist(options.datalist), config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
     return _work_in_terminal(_new_job(options.output, JobKind.TRAIN, config, datalist))
+
+
+def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
+    """Show what would be trained; nothing is left behind."""
+    from .job import read_datalist
+    from .training.dry_run import planned
+
+    datalist = read_datalist(options.datalist)
+    _require_labeled(options.datalist, datalist.cases)
+    for line in planned(config, datalist):
+        sys.stdout.write(f"{line}\n")
+    return 0
 
 
 def _segment(options: argparse.Namespace) -> int:
@@ -121,6 +140,8 @@ def _named(channels: tuple[str, ...]) -> tuple[str, ...]:
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
     chosen: dict[str, Any] = {**overrides(options.set)}
+    if getattr(options, "time", None):
+        chosen["time"] = options.time
     if options.devices is not None:
         chosen["machine.devices"] = options.devices
     if getattr(options, "caution", None) is not None:
@@ -254,7 +275,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     train = commands.add_parser("train", help="train a model from labeled and unlabeled scans")
     train.add_argument("datalist", help="dataset.json with training, unlabeled and labels")
-    train.add_argument("--output", required=True, metavar="JOB", help="folder for the job: model, checkpoints, log")
+    train.add_argument("--output", metavar="JOB", help="folder for the job: model, checkpoints, log")
+    train.add_argument("--time", metavar="TIME", help="how long it may take, such as 20min, 1h or '1 h 30 min'")
+    train.add_argument("--dry-run", action="store_true", help="show the plan for the time; nothing is trained or kept")
     train.add_argument("--preset", default=DEFAULT_PRESET, help=f"one of {', '.join(preset_names())}, or a JSON file")
     train.set_defaults(command=_train)
     segment = commands.add_parser("segment", help="segment scans with a trained model")

@@ -13,8 +13,10 @@ from coranet.events import CheckpointSaved, Noted, Warned
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role, read_datalist
 from coranet.job.files import read_json, write_json_atomic
 from coranet.planning import plan as planning
+from coranet.planning import workplace
 from coranet.planning.memory import BatchSizes
 from coranet.planning.plan import Plan, checked_datalist, plan_training
+from coranet.planning.workplace import Workplace
 from coranet.worker import work_on
 
 # Bytes for a step with two and two patches of the whole phantom, where a voxel takes a thousand of them.
@@ -27,10 +29,11 @@ def plan(a_phantom_set, a_cpu, a_reporter, monkeypatch):
     """Plans a training on tiny phantoms: `plan(free_bytes, processes, device=..., **settings)`."""
 
     def make(free_bytes: int | None = None, processes: int = 1, device: Device = a_cpu, **settings):
-        monkeypatch.setattr(planning, "free_memory_bytes", lambda device: free_bytes)
+        monkeypatch.setattr(workplace, "free_memory_bytes", lambda device: free_bytes)
         monkeypatch.setattr(planning, "activation_bytes_per_voxel", lambda architecture, device: 1000.0)
-        config = TrainConfig.from_preset("quick", {name.replace("__", "."): value for name, value in settings.items()})
-        return plan_training(config, read_datalist(a_phantom_set), device, a_reporter, processes)
+        chosen = {"time": "", **{name.replace("__", "."): value for name, value in settings.items()}}
+        config = TrainConfig.from_preset("quick", chosen)
+        return plan_training(config, read_datalist(a_phantom_set), Workplace(device, processes), a_reporter)
 
     return make
 
@@ -82,7 +85,7 @@ def test_a_method_that_uses_no_unlabeled_scans_gets_no_patches_of_them(plan):
 def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
     datalist = read_datalist(a_phantom_set)
     more = replace(datalist, labels=(*datalist.labels, Label(9, "unicorn")))
-    plan_training(TrainConfig.from_preset("quick"), more, a_cpu, a_reporter)
+    plan_training(TrainConfig.from_preset("quick", {"time": ""}), more, Workplace(a_cpu), a_reporter)
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["label_absent"]
 
 
@@ -107,7 +110,7 @@ def test_a_resumed_training_keeps_its_plan_whatever_memory_is_free(a_phantom_set
 
     assert work_on(job, False, stop_at_a_checkpoint) == 130
     before = job.plan_path.read_bytes()
-    monkeypatch.setattr(planning, "free_memory_bytes", lambda device: 1)
+    monkeypatch.setattr(workplace, "free_memory_bytes", lambda device: 1)
     assert work_on(job, resume=True) == 0
     assert job.plan_path.read_bytes() == before
 

@@ -41,6 +41,8 @@ from coranet.job import (
 from coranet.job.review import Choice
 from coranet.model_package import ModelPackage
 from coranet.planning import plan as planning
+from coranet.planning import workplace
+from coranet.planning.workplace import Workplace
 from coranet.training import loop
 from coranet.training.warm_start import history_after, initial_model, reviewed_regions, with_labels_of
 from coranet.worker import work_on
@@ -99,11 +101,12 @@ def a_plan(a_phantom_set, a_cpu, a_reporter, a_random_model, monkeypatch):
     monkeypatch.setattr(planning, "activation_bytes_per_voxel", lambda architecture, device: 1000.0)
 
     def make(free_bytes: int | None = None, labels=None, **changes):
-        monkeypatch.setattr(planning, "free_memory_bytes", lambda device: free_bytes)
-        config = TrainConfig.from_preset("quick", {name.replace("__", "."): value for name, value in changes.items()})
+        monkeypatch.setattr(workplace, "free_memory_bytes", lambda device: free_bytes)
+        chosen = {"time": "", **{name.replace("__", "."): value for name, value in changes.items()}}
+        config = TrainConfig.from_preset("quick", chosen)
         model, datalist = a_random_model(), read_datalist(a_phantom_set)
         datalist = replace(datalist, labels=(*datalist.labels, *(labels or ())))
-        return model, planning.plan_training(config, datalist, a_cpu, a_reporter, 1, model)
+        return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, model)
 
     return make
 

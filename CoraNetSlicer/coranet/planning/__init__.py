@@ -1,1 +1,1 @@
-"""What a training decides before its first step."""
+"""What a training decides before its first step: a plan for the time there is, or for the steps that are set."""

@@ -16,7 +16,7 @@ from ..events import Warned
 from ..methods.method import heads_loss
 from ..networks import Architecture, CoraNet, place
 
-_VOLUMES_A_STEP, _SLICES_A_STEP = 2, 8
+VOLUMES_A_STEP, SLICES_A_STEP = 2, 8
 # Gradients of activations, the teacher's pass and the workspace of convolutions come on top of what is measured: 1.14
 # to 1.47 times as much was seen on a processor.
 _OVERHEAD = 1.6
@@ -70,8 +70,13 @@ def wished_batch_sizes(training: TrainingConfig, slices: bool, has_unlabeled: bo
         slices: whether patches are single slices.
         has_unlabeled: whether there are unlabeled cases and steps that use them.
     """
-    labeled = training.labeled_batch_size or (_SLICES_A_STEP if slices else _VOLUMES_A_STEP)
+    labeled = training.labeled_batch_size or (SLICES_A_STEP if slices else VOLUMES_A_STEP)
     return BatchSizes(labeled, (training.unlabeled_batch_size or labeled) if has_unlabeled else 0)
+
+
+def most_voxels(free_bytes: int, bytes_per_voxel: float) -> int:
+    """Voxels of all patches of a step that fit into free memory; `bytes_per_voxel` of `activation_bytes_per_voxel`."""
+    return int(free_bytes * (1 - _RESERVE) / (bytes_per_voxel * _OVERHEAD))
 
 
 def plan_memory(
@@ -92,7 +97,7 @@ def plan_memory(
     """
     if free_bytes is None:
         return MemoryPlan(wished, patch_voxels)
-    room = int(free_bytes * (1 - _RESERVE) / (bytes_per_voxel * _OVERHEAD))
+    room = most_voxels(free_bytes, bytes_per_voxel)
     data, training = fixed
     patch_is_free = data.patch_size_kji is None and data.patch_voxels is None
     sizes, patch = wished, patch_voxels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..data.cache import read_labeled_pair
 from ..data.datalist import with_validation_cases
 from ..data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
 from ..data.scans import images_on_other_grids
-from ..devices import Device, free_memory_bytes
+from ..devices import Device
 from ..errors import DataError, JobError, ModelError
 from ..events import Noted, Warned
 from ..job import Datalist, Job, Role
@@ -23,6 +24,11 @@ from ..networks.architecture import product
 from ..reporting import Reporter
 from ..training.warm_start import history_after, reviewed_regions, with_labels_of
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
+from .sentences import steps_sentence
+from .steps import Durations, StepPlan
+from .structures import Structures
+from .timed import LabeledScans, expected_steps, final_steps, plan_in_time, preparing_s, seconds_for_steps, speed_of
+from .workplace import Workplace
 
 SCHEMA_VERSION = 1
 
@@ -38,6 +44,8 @@ class Plan:
         batch_sizes: labeled and unlabeled patches a step, in each process.
         history: the models from which the training comes, oldest first, as `ModelCard.history` reads them.
         reviewed_regions: how many decisions on regions it learns from; None: unknown.
+        steps: of the training; None: those of the settings.
+        sentences: at most three, the plan and its reasons; () where no time was given.
     """
 
     preprocessing: Preprocessing
@@ -46,6 +54,28 @@ class Plan:
     batch_sizes: BatchSizes
     history: tuple[dict[str, Any], ...] = ()
     reviewed_regions: int | None = None
+    steps: StepPlan | None = None
+    sentences: tuple[str, ...] = ()
+
+    def applied_to(self, config: TrainConfig) -> TrainConfig:
+        """The settings with the planned steps and intervals in place of those that were set."""
+        return (self.steps or StepPlan.as_set(config.training)).applied_to(config)
+
+    def with_steps(self, durations: Durations, config: TrainConfig, left_s: float, device: Device) -> Plan:
+        """The plan with the steps that fit into what is left of the time; these stay.
+
+        Args:
+            durations: of the training, as it was measured.
+            config: of the training.
+            left_s: seconds that are left of its time.
+            device: where it computes.
+
+        Raises:
+            ConfigError: too few steps to learn anything.
+        """
+        steps = final_steps(config, left_s, durations)
+        sentence = steps_sentence(steps, config.time, device, is_final=True)
+        return replace(self, steps=steps, sentences=(*self.sentences[:-1], sentence))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -57,6 +87,8 @@ class Plan:
             "batch_sizes": list(self.batch_sizes),
             "history": list(self.history),
             "reviewed_regions": self.reviewed_regions,
+            "steps": self.steps.to_dict() if self.steps else None,
+            "sentences": list(self.sentences),
         }
 
     @staticmethod
@@ -70,10 +102,12 @@ class Plan:
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"schema version {content['schema_version']}")
             depth, height, width = content["spacing_dhw"]
+            steps = content.get("steps")
             return Plan(
                 Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"]),
                 (depth, height, width), BatchSizes(*content["batch_sizes"]),
                 tuple(content.get("history", ())), content.get("reviewed_regions"),
+                StepPlan(**steps) if steps else None, tuple(content.get("sentences", ())),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError, ModelError) as error:
             raise JobError(f"the plan of this training cannot be read ({error}); start a new job.") from error
@@ -125,29 +159,33 @@ def _tell_of_other_grids(datalist: Datalist, reporter: Reporter) -> None:
 
 
 def plan_training(
-    config: TrainConfig, datalist: Datalist, device: Device, reporter: Reporter, processes: int = 1,
+    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter,
     initial: ModelPackage | None = None,
 ) -> Plan:  # fmt: skip
-    """Choose preprocessing, network, patch and batch sizes from the labeled scans and the free memory.
+    """Choose preprocessing, network, patch, batch sizes and steps from the labeled scans, the time and the free memory.
 
-    Preprocessing, network and patch size of a model from which the training goes on stay as they are.
+    Where no time is given the steps are those of the settings. Preprocessing, network and patch size of a model from
+    which the training goes on stay as they are.
 
     Args:
         config: of the training.
         datalist: the cases.
-        device: where to compute.
+        workplace: the machine, and since when the job is done.
         reporter: is told what was decided.
-        processes: that share the memory of the machine.
         initial: the model from which the training goes on; None: none.
 
     Raises:
         DataError: a labeled scan cannot be used.
+        ConfigError: the time does not suffice for a training.
     """
-    scans = _scan_statistics(datalist, reporter, "may be forgotten" if initial else "cannot be learned")
+    scans = _labeled_scans(datalist, reporter, "may be forgotten" if initial else "cannot be learned")
     if initial is not None:
-        made = _inherited_plan(config, datalist, (device, processes), reporter, initial)
+        made = _inherited_plan(config, datalist, workplace, reporter, initial)
+        made = _with_steps(made, config, datalist, scans, workplace)
+    elif config.time:
+        made = _timed_plan(config, datalist, workplace, reporter, scans)
     else:
-        made = _new_plan(config, datalist, (device, processes), reporter, scans)
+        made = _new_plan(config, datalist, workplace, reporter, scans.statistics)
     patch = " x ".join(str(count) for count in made.architecture.patch_size_kji)
     labeled, unlabeled = made.batch_sizes
     reporter.emit(
@@ -156,8 +194,35 @@ def plan_training(
     return replace(made, history=history_after(initial), reviewed_regions=reviewed_regions(datalist))
 
 
+def _timed_plan(
+    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter, scans: LabeledScans
+) -> Plan:
+    own = fit_preprocessing(config.data, scans.statistics)
+    size = median_prepared_size(own, scans.statistics)
+    reporter.emit(Noted("backbone", f"{backbone_reason(config.network, size, own.spacing_mm[::-1])}."))
+    made = plan_in_time(config, datalist, scans, workplace, len(own.normalizations))
+    along_s, along_p, along_l = made.chosen.spacing_dhw
+    spacing = replace(own, spacing_mm=(along_l, along_p, along_s))
+    architecture = made.chosen.architecture
+    return Plan(
+        spacing.keeping_slices(architecture.slice_axis), architecture, made.chosen.spacing_dhw, made.chosen.sizes,
+        steps=made.steps, sentences=made.sentences,
+    )  # fmt: skip
+
+
+def _with_steps(
+    plan: Plan, config: TrainConfig, datalist: Datalist, scans: LabeledScans, workplace: Workplace
+) -> Plan:  # fmt: skip
+    """A plan whose network is given, with the steps that fit into the time, where there is one."""
+    if not config.time:
+        return plan
+    step = speed_of(config, datalist, workplace).step(plan.architecture, plan.batch_sizes)
+    steps = expected_steps(config, datalist, seconds_for_steps(config, datalist, scans.seconds, workplace), step)
+    return replace(plan, steps=steps, sentences=(steps_sentence(steps, config.time, workplace.device, is_final=False),))
+
+
 def _new_plan(
-    config: TrainConfig, datalist: Datalist, place: tuple[Device, int], reporter: Reporter,
+    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter,
     scans: Sequence[ScanStatistics],
 ) -> Plan:  # fmt: skip
     preprocessing = fit_preprocessing(config.data, scans)
@@ -166,7 +231,7 @@ def _new_plan(
     reporter.emit(Noted("backbone", f"{backbone_reason(config.network, size, spacing)}."))
     architecture = plan_architecture(config.network, config.data, size, spacing, classes)
     architecture = replace(architecture, in_channels=channels)
-    memory = _plan_memory(config, datalist, architecture, *place)
+    memory = _plan_memory(config, datalist, architecture, workplace)
     if memory.lowered:
         reporter.emit(Noted("memory", memory.lowered))
         architecture = plan_architecture(config.network, config.data, size, spacing, classes, memory.patch_voxels)
@@ -175,7 +240,7 @@ def _new_plan(
 
 
 def _inherited_plan(
-    config: TrainConfig, datalist: Datalist, place: tuple[Device, int], reporter: Reporter, initial: ModelPackage
+    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter, initial: ModelPackage
 ) -> Plan:
     architecture, preprocessing = initial.architecture, initial.preprocessing
     reporter.emit(
@@ -185,7 +250,7 @@ def _inherited_plan(
         )
     )
     fixed = replace(config, data=replace(config.data, patch_size_kji=architecture.patch_size_kji))
-    memory = _plan_memory(fixed, datalist, architecture, *place)
+    memory = _plan_memory(fixed, datalist, architecture, workplace)
     if memory.lowered:
         reporter.emit(Noted("memory", memory.lowered))
     along_l, along_p, along_s = preprocessing.spacing_mm
@@ -193,35 +258,38 @@ def _inherited_plan(
 
 
 def _plan_memory(
-    config: TrainConfig, datalist: Datalist, architecture: Architecture, device: Device, processes: int
+    config: TrainConfig, datalist: Datalist, architecture: Architecture, workplace: Workplace
 ) -> MemoryPlan:  # fmt: skip
     uses_unlabeled = METHODS[config.training.method].uses_unlabeled and bool(datalist.without_all_labels())
     wished = wished_batch_sizes(config.training, architecture.slice_axis is not None, uses_unlabeled)
-    free = free_memory_bytes(device)
-    if free is not None and device.torch_device.type != "cuda":
-        free //= processes
     return plan_memory(
-        free,
-        activation_bytes_per_voxel(architecture, device),
+        workplace.free_bytes,
+        activation_bytes_per_voxel(architecture, workplace.device),
         product(architecture.patch_size_kji),
         wished,
         (config.data, config.training),
     )
 
 
-def _scan_statistics(datalist: Datalist, reporter: Reporter, fate: str) -> Sequence[ScanStatistics]:
+def _labeled_scans(datalist: Datalist, reporter: Reporter, fate: str) -> LabeledScans:
     values = [label.value for label in datalist.labels]
     scans: list[ScanStatistics] = []
+    structures: list[Structures] = []
     seen: set[int] = set()
+    seconds = 0.0
     for case in datalist.with_role(Role.TRAINING):
         reporter.stop_if_asked()
+        begun = time.monotonic()
         image, labels = read_labeled_pair(case, values)
+        if not scans:
+            seconds = time.monotonic() - begun + preparing_s(image)
         seen.update(value for value in values if (labels.voxels == value).any())
         scans.append(ScanStatistics.of(image, labels))
+        structures.append(Structures.of(labels, values))
     for label in datalist.labels:
         if label.value not in seen:
             reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it {fate}."))
-    return scans
+    return LabeledScans(scans, structures, seconds)
 
 
 def _warn_of_thin_data(datalist: Datalist, config: TrainConfig, reporter: Reporter) -> None:

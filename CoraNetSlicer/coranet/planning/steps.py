@@ -11,10 +11,10 @@ from ..config.schema import TrainingConfig
 _EVERY = 100
 _SNAPSHOTS = 20
 # Shares of the time, and seconds, that are not steps.
-_VALIDATION_SHARE = 0.05
+_VALIDATION_SHARE, _SNAPSHOT_SHARE = 0.05, 0.02
 _CHECKPOINT_S = 100.0
-_MOST_VALIDATIONS = 20
-_FEWEST_STEPS = 20
+_MOST_TIMES = 20
+FEWEST_STEPS = 20
 
 
 class StepSeconds(NamedTuple):
@@ -27,6 +27,20 @@ class StepSeconds(NamedTuple):
         """Of a step of a training whose stages have the ratio of the settings."""
         share = pretraining_share(training)
         return share * self.pretraining + (1 - share) * self.self_training
+
+
+class Durations(NamedTuple):
+    """How long everything takes that a training does again and again, in seconds; 0: it does not do it.
+
+    Attributes:
+        step: of each stage.
+        validation: of all validation cases.
+        snapshot: of one scan.
+    """
+
+    step: StepSeconds
+    validation: float = 0.0
+    snapshot: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,36 +80,33 @@ class StepPlan:
         )
 
     @staticmethod
-    def in_time(training: TrainingConfig, left_s: float, step: StepSeconds, validation_s: float) -> StepPlan | None:
+    def in_time(training: TrainingConfig, left_s: float, durations: Durations) -> StepPlan | None:
         """The steps that a time allows, in the ratio of the settings.
 
         Args:
             training: also says which intervals are fixed.
-            left_s: seconds for steps and validations together.
-            step: how long a step of each stage takes.
-            validation_s: how long one validation takes; 0: there is none.
+            left_s: seconds for steps, validations and snapshots together.
+            durations: how long each of them takes.
 
         Returns:
             The steps; None where the time does not suffice for a training.
         """
-        mean, spent = step.mean(training), 0.0
-        validations = 0
-        if validation_s > 0:
-            # The last step is validated in any case.
-            validations = min(max(int(_VALIDATION_SHARE * left_s / validation_s), 1), _MOST_VALIDATIONS)
-            if training.validation_interval is not None:
-                validations = max(1, int(left_s / (mean * training.validation_interval + validation_s)))
-            spent = validations * validation_s
-        total = int((left_s - spent) / max(mean, 1e-6))
-        if total < _FEWEST_STEPS:
+        mean = durations.step.mean(training)
+        # The last step is validated in any case.
+        validations = _times(training.validation_interval, _VALIDATION_SHARE, (left_s, mean, durations.validation))
+        snapshots = _times(training.snapshot_interval, _SNAPSHOT_SHARE, (left_s, mean, durations.snapshot))
+        beside_s = validations * durations.validation + snapshots * durations.snapshot
+        total = int((left_s - beside_s) / max(mean, 1e-6))
+        if total < FEWEST_STEPS:
             return None
         pretraining = round(total * pretraining_share(training))
         planned = replace(
             training,
             pretraining_steps=pretraining,
             self_training_steps=total - pretraining,
-            validation_interval=training.validation_interval or max(1, -(-total // max(validations, 1))),
-            checkpoint_interval=training.checkpoint_interval or max(1, int(_CHECKPOINT_S / max(step))),
+            validation_interval=_interval(training.validation_interval, total, validations),
+            checkpoint_interval=training.checkpoint_interval or max(1, int(_CHECKPOINT_S / max(*durations.step, 1e-6))),
+            snapshot_interval=_interval(training.snapshot_interval, total, snapshots),
         )
         return StepPlan.as_set(planned)
 
@@ -112,8 +123,22 @@ class StepPlan:
         return replace(config, training=training)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
+        """Plain JSON types; `StepPlan(**content)` is the inverse."""
         return asdict(self)
+
+
+def _times(interval: int | None, share: float, seconds: tuple[float, float, float]) -> int:
+    """How often something is done beside steps: as an interval says, else within a share of the time."""
+    left_s, step_s, each_s = seconds
+    if each_s <= 0 or interval == 0:
+        return 0
+    if interval is not None:
+        return max(1, int(left_s / (step_s * interval + each_s)))
+    return min(max(int(share * left_s / each_s), 1), _MOST_TIMES)
+
+
+def _interval(interval: int | None, total: int, times: int) -> int:
+    return -(-total // max(times, 1)) if interval is None else interval
 
 
 def pretraining_share(training: TrainingConfig) -> float:

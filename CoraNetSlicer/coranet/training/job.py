@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..components import single_component_classes
 from ..config import TrainConfig
-from ..data.augmentation import Augmentation
 from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
-from ..data.patches import PatchSampler
 from ..devices import Device, used_memory
 from ..errors import JobError
 from ..events import Noted, Started, Warned
@@ -24,6 +23,7 @@ from ..job.files import read_json, remove_folder, write_json_atomic
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..planning.plan import Plan, checked_datalist, plan_training
+from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
 from .cases import TrainingCases, training_cases
@@ -32,6 +32,7 @@ from .distributed import Team
 from .loop import Surroundings, Trainer
 from .snapshots import Snapshots
 from .state import TrainingState
+from .timing import measure_network, measure_training, patch_sampler
 from .warm_start import initial_model
 
 PREPARING = "preparing"
@@ -71,6 +72,7 @@ class _Training:
         self._reporter = reporter
         self._device = device
         self._team = team
+        self._workplace = Workplace(device, team.local_count, partial(measure_network, config, device))
 
     def run(self) -> str:
         job, device = self._job, self._device
@@ -79,27 +81,52 @@ class _Training:
         initial = None if is_begun else initial_model(self._config)
         datalist = checked_datalist(job, self._config, self._reporter, self._team.is_leader, initial)
         plan = self._team.from_leader(lambda: self._plan(datalist, initial))
-        state = TrainingState(self._config, plan.architecture, device)
-        if is_begun:
-            state.load(job.last_checkpoint_path)
-        elif initial is not None:
-            state.begin_with(initial)
-        self._reporter.emit(Started(state.step, state.total_steps, device.name, __version__))
+        state = self._started(plan, initial)
         cases = self._prepare(datalist, plan)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
+            if self._config.time and not is_begun:
+                # The steps that were timed are thrown away.
+                plan = self._with_final_steps(plan, state, cases, (loader, window))
+                state = self._started(plan, initial)
+            self._config = state.config
             around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, window))
             Trainer(state, cases, loader, around).run(job.last_checkpoint_path, job.best_checkpoint_path)
         if used := used_memory(device):
             self._reporter.emit(Noted("memory_used", used))
         return self._finish(state, plan, datalist, cases, window) if self._team.is_leader else ""
 
+    def _started(self, plan: Plan, initial: ModelPackage | None) -> TrainingState:
+        """Where the training stands: at its last checkpoint, or at its start."""
+        state = TrainingState(plan.applied_to(self._config), plan.architecture, self._device)
+        if self._job.last_checkpoint_path.exists():
+            state.load(self._job.last_checkpoint_path)
+        elif initial is not None:
+            state.begin_with(initial)
+        self._reporter.emit(Started(state.step, state.total_steps, self._device.name, __version__))
+        return state
+
+    def _with_final_steps(
+        self, plan: Plan, state: TrainingState, cases: TrainingCases, work: tuple[Loader, SlidingWindow]
+    ) -> Plan:
+        """The plan with the steps that fit into the time that is left, now that everything else is ready."""
+        self._reporter.stop_if_asked()
+        durations = measure_training(state, (self._device, self._team), cases, *work)
+        left_s = self._workplace.left_s(self._config.time)
+        final = self._team.from_leader(lambda: plan.with_steps(durations, self._config, left_s, self._device))
+        if self._team.is_leader:
+            write_json_atomic(self._job.plan_path, final.to_dict())
+        self._reporter.emit(Noted("plan", final.sentences[-1]))
+        return final
+
     def _plan(self, datalist: Datalist, initial: ModelPackage | None) -> Plan:
         """The plan that the job was begun with, or a new one."""
         path = self._job.plan_path
         if self._job.last_checkpoint_path.exists() and path.exists():
             return Plan.from_dict(read_json(path))
-        plan = plan_training(self._config, datalist, self._device, self._reporter, self._team.local_count, initial)
+        plan = plan_training(self._config, datalist, self._workplace, self._reporter, initial)
+        for sentence in plan.sentences:
+            self._reporter.emit(Noted("plan", sentence))
         write_json_atomic(path, plan.to_dict())
         return plan
 
@@ -130,21 +157,13 @@ class _Training:
         return Path(shared) if shared else self._job.cache_folder
 
     def _loader(self, cases: TrainingCases, plan: Plan) -> Loader:
-        config, training = self._config, self._config.training
-        architecture = plan.architecture
-        augmentation = Augmentation(
-            config.augmentation, architecture.patch_size_kji, plan.spacing_dhw, architecture.in_channels
-        )
-        sampler = PatchSampler(
-            augmentation, config.seed, config.data.foreground_patches, training.teacher_noise,
-            (training.mixing, training.mixing_share), config.data.reviewed_patches,
-        )  # fmt: skip
+        sampler = patch_sampler(self._config, plan.architecture, plan.spacing_dhw)
         shard = Shard(self._team.rank, self._team.count)
         return Loader(sampler, cases.labeled, cases.unlabeled, plan.batch_sizes, self._device, shard)
 
     def _snapshots(self, cases: TrainingCases, window: SlidingWindow) -> Snapshots | None:
         training = self._config.training
-        if training.snapshot_interval == 0 or not cases.unlabeled or not self._team.is_leader:
+        if not training.snapshot_interval or not cases.unlabeled or not self._team.is_leader:
             return None
         return Snapshots(self._job, cases.unlabeled, training.snapshot_case, window)
 
@@ -170,6 +189,8 @@ class _Training:
             "history": list(plan.history),
             "before": state.before or {},
             "reviewed_regions": plan.reviewed_regions,
+            "time": self._config.time,
+            "plan": list(plan.sentences),
             **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
             "single_component": _single_component(cases),
         }

@@ -1,0 +1,51 @@
+"""What a training would do in its time, without doing it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ..config import TrainConfig
+from ..data.datalist import with_validation_cases
+from ..devices import choose_device
+from ..events import Event, Noted, Warned
+from ..job import Datalist, Job, JobKind
+from ..narration import describe
+from ..planning.plan import checked_datalist, plan_training
+from ..planning.steps import StepPlan
+from ..planning.workplace import Workplace
+from ..reporting import Reporter
+from .timing import measure_network
+from .warm_start import initial_model
+
+
+def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
+    """The lines of a plan; the machine is timed for some seconds, the labeled scans are read, and nothing is kept.
+
+    Args:
+        config: of the training.
+        datalist: the cases.
+
+    Raises:
+        CoraNetError: the training could not be begun.
+    """
+    told: list[Event] = []
+    reporter = Reporter(told.append, lambda: False)
+    device = choose_device(config.machine)
+    workplace = Workplace(device, 1, partial(measure_network, config, device))
+    cases = with_validation_cases(datalist, config.data.validation_cases, config.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        # The checks of a job are those of the training.
+        job = Job.create(Path(folder) / "job", JobKind.TRAIN, config, cases)
+        initial = initial_model(config)
+        checked = checked_datalist(job, config, reporter, False, initial)
+        plan = plan_training(config, checked, workplace, reporter, initial)
+    yield from (describe(event) for event in told if isinstance(event, (Noted, Warned)))
+    yield from plan.sentences
+    steps = plan.steps or StepPlan.as_set(config.training)
+    if not plan.sentences:
+        yield f"{steps.total:,} steps, as they are set ({steps.pretraining:,} on labeled cases)."
+    intervals = f"validation every {steps.validation_interval} steps, a checkpoint every {steps.checkpoint_interval}"
+    yield f"{plan.architecture.base_filters} filters; {intervals}."

@@ -112,6 +112,8 @@ def _train(job: Job) -> None:
             events += [(100.0 + step / 10, one) for one in _snapshot(job, config, step, share)]
     events.append((200.0, Warned("label_absent", "no labeled case has 'Läsion', so it cannot be learned.")))
     events.append((200.0, Finished("the model is in 'model'.", 100.0)))
+    job.last_checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
+    job.last_checkpoint_path.touch()
     _tell(job, events)
 
 

@@ -63,10 +63,10 @@ def test_all_are_trained_before_one_is_tested(datalist, tmp_path, play):
 
 
 def test_the_same_command_goes_on_where_it_ended(datalist, tmp_path, play, capsys):
-    play(lambda job, resume: fail(job) if "coranet-seed0" in str(job.folder) else finish(job))
+    play(lambda job, resume: fail(job) if "supervised-seed0" in str(job.folder) else finish(job))
     assert experiment(datalist, tmp_path / "out") == 1
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1] == "error: 1 of 2 runs failed; training coranet, seed 0: the disk is full."
+    assert lines[-1] == "error: 1 of 2 runs failed; training supervised, seed 0: the disk is full."
     started = []
 
     def start(job, resume):
@@ -75,7 +75,7 @@ def test_the_same_command_goes_on_where_it_ended(datalist, tmp_path, play, capsy
 
     play(start)
     assert experiment(datalist, tmp_path / "out") == 0
-    assert started == [("coranet-seed0", "train", True), ("coranet-seed0", "test", False)]
+    assert started == [("supervised-seed0", "train", True), ("supervised-seed0", "test", False)]
 
 
 def test_more_methods_and_seeds_may_join_later(datalist, tmp_path, play):

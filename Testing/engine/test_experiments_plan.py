@@ -47,6 +47,24 @@ def test_methods_differ_in_nothing_but_the_method(datalist, tmp_path):
     assert len(ids(first, Role.VALIDATION)) == 2
 
 
+def test_with_a_time_all_take_over_the_plan_of_the_first_coranet(datalist, tmp_path):
+    methods = "supervised,coranet[training.certain_weight=1],coranet"
+    question = question_of(datalist, tmp_path, methods, seeds=[0, 1], overrides={"time": "20 min"})
+    runs = plan_runs(question)
+    planner = runs[1]
+    assert planner.variant.base == "coranet" and planner.train_config.plan_of == "" and planner.planned_by is None
+    others = [run for run in runs if run is not planner]
+    assert {run.train_config.plan_of for run in others} == {str(planner.train_folder)}
+    assert {run.train_config.time for run in runs} == {"20 min"}
+    planner.training()
+    assert others[0].planned_by.folder == planner.train_folder
+
+
+def test_with_steps_nobody_takes_over_a_plan(datalist, tmp_path):
+    runs = plan_runs(question_of(datalist, tmp_path, overrides={"training.pretraining_steps": "7"}))
+    assert all(run.train_config.plan_of == "" and run.planned_by is None for run in runs)
+
+
 def test_test_cases_are_in_no_training(datalist, tmp_path):
     (run,) = plan_runs(question_of(datalist, tmp_path, "coranet"))
     tested = {case.id for case in run.test_cases.cases}
@@ -142,7 +160,7 @@ def test_methods_that_are_none(words, message):
         read_variants(words)
 
 
-@pytest.mark.parametrize("name", ["seed", "training.method"])
+@pytest.mark.parametrize("name", ["seed", "training.method", "plan_of"])
 def test_what_the_plan_decides_is_no_setting(datalist, tmp_path, name):
     with pytest.raises(ConfigError, match=name):
         plan_runs(question_of(datalist, tmp_path, overrides={name: "1"}))

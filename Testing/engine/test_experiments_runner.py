@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from experiment_jobs import EndedProcess, fail, finish, question_of, scans_in, surroundings_of
@@ -71,6 +72,24 @@ def test_what_is_finished_is_left_alone_and_what_was_begun_is_resumed(tasks):
     assert not tasks[1].job.cancel_requested()
     assert "[1/3] supervised, seed 0: finished before" in lines
     assert "[2/3] coranet, seed 0: resumed" in lines
+
+
+def test_who_takes_over_a_plan_waits_until_it_is_made(tasks):
+    planner = tasks[2]
+    waiting = [replace(task, planned_by=planner.job) for task in tasks if task is not planner]
+    player, lines = Player(), []
+    assert run_tasks([*waiting[:2], planner, waiting[2]], 2, surroundings_of(player, lines)) == []
+    assert player.started[0] == ("supervised-seed1", False) and len(player.started) == 4
+    # The checkpoint is there when the planner has ended; from then on two at once.
+    assert player.most == 2
+
+
+def test_without_a_plan_nobody_waits_for_ever(tasks):
+    waiting = [replace(task, planned_by=tasks[0].job) for task in tasks[1:]]
+    failures = run_tasks([tasks[0], *waiting], 2, surroundings_of(lambda job, resume: fail(job), []))
+    assert [failure.name for failure in failures] == [task.name for task in tasks]
+    assert "whose plan it takes over, made none" in failures[1].message
+    assert all(task.job.status() is JobStatus.CREATED for task in waiting)
 
 
 def test_a_failure_stops_nobody_else(tasks):

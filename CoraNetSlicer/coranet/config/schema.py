@@ -278,6 +278,10 @@ class TrainConfig(Section):
         "steps are planned for it on this machine, and of the two numbers of steps only the ratio counts. Empty: as "
         "many steps as are set.",
     )  # fmt: skip
+    plan_of: str = setting(
+        "", "Folder of a training job whose plan is taken over as it is: spacing, patch, network, batch and steps. For "
+        "comparisons; with it, a time plans nothing. Empty: a plan of its own.",
+    )  # fmt: skip
     seed: int = setting(
         0, "Start of all random numbers; the same seed gives the same model on a CPU.", range=(0, 2**31 - 1)
     )

@@ -34,6 +34,11 @@ def add_experiment_command(commands: argparse._SubParsersAction[argparse.Argumen
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for runs, tables and report")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at the same time; default 1")
     parser.add_argument("--preset", default=DEFAULT_PRESET, help=f"one of {', '.join(preset_names())}, or a JSON file")
+    parser.add_argument(
+        "--time",
+        metavar="T",
+        help="how long CoraNet may train, such as '20 min'; all methods take over its plan and steps",
+    )
     parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a setting of every run")
     parser.add_argument(
         "--labeled", default="all", metavar="N,...", help="labeled cases to keep, or 'all'; default all"
@@ -84,7 +89,8 @@ def _work(runs: Sequence[Run], at_once: int, surroundings: Surroundings) -> list
     from .runner import Task, run_tasks
 
     # All are made before one is begun: what cannot be used is said at once, not after hours.
-    trainings = [Task(f"training {run.name}", run.training()) for run in runs]
+    jobs = [run.training() for run in runs]
+    trainings = [Task(f"training {run.name}", job, run.planned_by) for run, job in zip(runs, jobs, strict=True)]
     tests = [Task(f"test {run.name}", run.test()) for run in runs]
     failures = run_tasks(trainings, at_once, surroundings)
     trained = [
@@ -124,7 +130,7 @@ def _question(options: argparse.Namespace) -> Question:
         ],
         folder=Path(options.output).absolute(),
         preset=options.preset,
-        overrides=overrides(options.set),
+        overrides={**overrides(options.set), **({"time": options.time} if options.time else {})},
         truth=options.truth,
         part=options.part,
         compare_uncertainties=options.compare_uncertainties,
@@ -150,6 +156,7 @@ def _words(options: argparse.Namespace) -> list[str]:
     words = ["coranet", "experiment", options.datalist, "--methods", options.methods, "--seeds", options.seeds]
     words += ["--labeled", options.labeled] if options.labeled != "all" else []
     words += ["--preset", options.preset] if options.preset != DEFAULT_PRESET else []
+    words += ["--time", options.time] if options.time else []
     words += [word for pair in options.set for word in ("--set", pair)]
     words += ["--truth", options.truth] if options.truth else []
     words += ["--part", options.part] if options.part != TEST else []

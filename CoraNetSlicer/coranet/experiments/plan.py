@@ -18,6 +18,7 @@ from ..job import Case, Datalist, Job, JobKind, Role
 from .parts import DEVELOPMENT, TEST, cases_of_part, is_even_numbered
 
 BASELINE, UPPER_BOUND = "supervised", "fully_supervised"
+_PLANNER = "coranet"
 
 # Name -> settings: the methods, the paper's ablations, and the bound that knows the labels of all cases.
 VARIANTS: dict[str, dict[str, str]] = {
@@ -31,7 +32,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "coranet-uncertain": {"training.method": "coranet", "training.certain_weight": "0"},
 }  # fmt: skip
 
-_RESERVED = {"seed": "--seeds", "training.method": "--methods"}
+_RESERVED = {"seed": "--seeds", "training.method": "--methods", "plan_of": "--time"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,11 @@ class Run:
     test_cases: Datalist
 
     @property
+    def planned_by(self) -> Job | None:
+        """The training whose plan this one takes over; None: it makes its own."""
+        return Job.open(self.train_config.plan_of) if self.train_config.plan_of else None
+
+    @property
     def name(self) -> str:
         """For people: method, number of labeled cases, seed."""
         labeled = "" if self.labeled is None else f", {self.labeled} labeled"
@@ -171,11 +177,26 @@ def plan_runs(question: Question) -> list[Run]:
     for name, option in _RESERVED.items():
         if name in question.overrides:
             raise ConfigError(f"an experiment takes '{name}' from {option}; leave it out of --set.")
-    return [
+    runs = [
         _run(question, variant, labeled, seed, tested)
         for seed in question.seeds
         for labeled in question.labeled
         for variant in question.variants
+    ]
+    return _with_one_plan(runs)
+
+
+def _with_one_plan(runs: Sequence[Run]) -> list[Run]:
+    """The same runs; where a time is given, all take over the plan of the first run of CoraNet.
+
+    Each method would plan other steps, patches and spacings for the same time, and one run other ones than the next.
+    """
+    if not any(run.train_config.time for run in runs):
+        return list(runs)
+    first = next((run for run in runs if run.variant.base == _PLANNER), runs[0])
+    folder = str(first.train_folder.absolute())
+    return [
+        run if run is first else replace(run, train_config=replace(run.train_config, plan_of=folder)) for run in runs
     ]
 
 

@@ -30,10 +30,21 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """One job of an experiment, and its name for people."""
+    """One job of an experiment.
+
+    Attributes:
+        name: for people.
+        job: its directory.
+        planned_by: the training whose plan it takes over, so it cannot begin before that one is planned; None: nobody.
+    """
 
     name: str
     job: Job
+    planned_by: Job | None = None
+
+    def can_begin(self) -> bool:
+        """Whether the plan that it needs is there for good: steps are fixed when the first are done."""
+        return self.planned_by is None or self.planned_by.last_checkpoint_path.exists()
 
 
 @dataclass(frozen=True)
@@ -111,8 +122,10 @@ class _Crew:
         for work in [work for work in self._working if not _is_going_on(work)]:
             self._working.remove(work)
             self._end(work)
-        while self._waiting and len(self._working) < at_once:
-            self._begin(*self._waiting.pop(0))
+        while len(self._working) < at_once and (ready := self._next()):
+            self._begin(*ready)
+        if not self._working:
+            self._give_up()
         return bool(self._working)
 
     def stop(self) -> None:
@@ -129,6 +142,22 @@ class _Crew:
         except KeyboardInterrupt:
             for work in self._working:
                 _kill(work)
+
+    def _next(self) -> tuple[int, Task] | None:
+        """The first task that can begin, no longer waiting; None: there is none now."""
+        for entry in self._waiting:
+            if entry[1].can_begin():
+                self._waiting.remove(entry)
+                return entry
+        return None
+
+    def _give_up(self) -> None:
+        """Nothing is going on, so what still waits for a plan waits for ever."""
+        for number, task in self._waiting:
+            folder = task.planned_by.folder if task.planned_by else ""
+            self.failures.append(Failure(task.name, f"the training '{folder}', whose plan it takes over, made none."))
+            self._tell(number, f"{task.name}: not started; {self.failures[-1].message}")
+        self._waiting.clear()
 
     def _begin(self, number: int, task: Task) -> None:
         job = task.job

@@ -23,9 +23,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
-from measured_child import PROGRAM, seconds_of
+from measured_child import PROGRAM
 from program_table import gib, shown, with_spread
 
+from coranet.config.time_budget import seconds_of
 from coranet.events import Noted
 from coranet.experiments.parts import DEVELOPMENT, PARTS
 from coranet.experiments.statistics import distance_closed, mean

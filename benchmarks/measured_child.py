@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import time
@@ -37,14 +36,6 @@ class Cost:
             "seconds": round(self.seconds, 1), "processor_seconds": round(self.processor_seconds, 1),
             "peak_mib": round(self.peak_mib),
         }  # fmt: skip
-
-
-def seconds_of(time: str) -> float:
-    """Seconds of a time such as "1h", "20 min" or "90 s"."""
-    found = re.fullmatch(r"([\d.]+)\s*(s|min|h)", time.strip())
-    if found is None:
-        sys.exit(f"expected a time such as '20 min' or '1 h', got '{time}'.")
-    return float(found[1]) * {"s": 1, "min": 60, "h": 3600}[found[2]]
 
 
 def measured(command: Sequence[str | Path], log: Path, changes: Mapping[str, str] | None = None) -> Cost:

@@ -28,10 +28,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
-from measured_child import Cost, measured, measured_coranet, seconds_of
+from measured_child import Cost, measured, measured_coranet
 from nnunet_format import ENDING, class_indices, write_raw
 from program_table import Row, markdown, summary
 
+from coranet.config.time_budget import seconds_of
 from coranet.experiments.parts import PARTS, cases_of_part
 from coranet.job import Case, Datalist, Job, Role, read_datalist, read_json
 from coranet.job.files import write_json_atomic
@@ -51,13 +52,13 @@ class Comparison:
     Attributes:
         datalist: all cases.
         measured: the cases on which both are measured, with labels.
-        modality: as the datalist names it; "CT" matters to nnU-Net.
+        channels: their names; "CT" matters to nnU-Net.
         args: of the command line.
     """
 
     datalist: Datalist
     measured: tuple[Case, ...]
-    modality: str
+    channels: tuple[str, ...]
     args: argparse.Namespace
 
     @property
@@ -68,7 +69,7 @@ class Comparison:
     @property
     def budget_s(self) -> float:
         """Seconds for a training."""
-        return seconds_of(self.args.time)
+        return seconds_of(self.args.time) or 0.0
 
 
 def run_coranet(asked: Comparison, folder: Path, seed: int) -> Row:
@@ -97,7 +98,7 @@ def run_coranet(asked: Comparison, folder: Path, seed: int) -> Row:
 def run_nnunet(asked: Comparison, folder: Path, seed: int) -> Row:
     """Let nnU-Net plan, prepare, train for what is left of the time and predict; measure its label maps."""
     args = asked.args
-    write_raw(folder / "raw" / DATASET, asked.labeled, asked.measured, asked.datalist.labels, asked.modality)
+    write_raw(folder / "raw" / DATASET, asked.labeled, asked.measured, asked.datalist.labels, asked.channels)
     threads = str(args.threads or 0)
 
     def side(*words: str | Path) -> Cost:
@@ -178,17 +179,21 @@ def _nnunet_environment(folder: Path, work: str, threads: int | None) -> dict[st
 
 
 def _write_datalist(path: Path, datalist: Datalist, cases: tuple[Case, ...]) -> None:
-    rows: dict[str, list[dict[str, str]]] = {}
+    rows: dict[str, list[dict[str, Any]]] = {}
     for case in cases:
-        row = {"image": case.image, **({"label": case.label} if case.label else {})}
-        rows.setdefault(case.role.value, []).append(row)
+        # A file of four dimensions is listed once.
+        images = list(dict.fromkeys(case.images))
+        image = {"image": images if len(images) > 1 else images[0]}
+        rows.setdefault(case.role.value, []).append({**image, **({"label": case.label} if case.label else {})})
     labels = {"0": "background", **{str(label.value): label.name for label in datalist.labels}}
-    write_json_atomic(path, {"labels": labels, **rows})
+    channels = {"channels": list(datalist.channels)} if datalist.channels else {}
+    write_json_atomic(path, {"labels": labels, **channels, **rows})
 
 
-def _modality(datalist: Path) -> str:
-    named = read_json(datalist).get("modality") or {}
-    return str(named.get("0", "MRI"))
+def _channels(path: Path, datalist: Datalist) -> tuple[str, ...]:
+    """The names of the channels; a single one, which the engine needs no name for, by the datalist's modality."""
+    named = read_json(path).get("modality") or {}
+    return datalist.channels or (str(named.get("0", "MRI")),)
 
 
 def _arguments() -> argparse.Namespace:
@@ -226,7 +231,7 @@ def main() -> None:
     args.output = args.output.absolute()
     datalist = read_datalist(args.datalist)
     cases = cases_of_part(datalist, args.part, args.truth)[: args.cases]
-    rows = compare(Comparison(datalist, cases, _modality(args.datalist), args))
+    rows = compare(Comparison(datalist, cases, _channels(args.datalist, datalist), args))
     results = args.results or args.output / "comparison.json"
     content = {
         "command": shlex.join(["python", *sys.argv]), "time": args.time, "part": args.part, "cases": len(cases),

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from coranet.data.scans import read_scan
 from coranet.job import Case, Label
-from coranet.volume import read_image, read_label_map, write_volume
+from coranet.volume import read_label_map, write_volume
 
 ENDING = ".nrrd"
 
 
 def write_raw(
-    folder: Path, labeled: Sequence[Case], test: Sequence[Case], labels: Sequence[Label], modality: str
+    folder: Path, labeled: Sequence[Case], test: Sequence[Case], labels: Sequence[Label], channels: Sequence[str]
 ) -> None:
     """Write a raw data set of nnU-Net, on the scans' own grids.
 
@@ -25,7 +26,8 @@ def write_raw(
         labeled: cases to learn from.
         test: cases to be segmented; their labels are not written.
         labels: the classes; nnU-Net wants them numbered 1, 2, ..., which is their order here.
-        modality: ``CT`` makes nnU-Net normalize Hounsfield units over all scans, any other name each scan by itself.
+        channels: a name for each; ``CT`` makes nnU-Net normalize Hounsfield units over all scans, any other name each
+            scan by itself.
     """
     for name in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -35,14 +37,14 @@ def write_raw(
         write_volume(folder / "labelsTr" / f"{case.id}{ENDING}", class_indices(truth.voxels, labels), truth.grid)
     for case in test:
         _write_image(folder / "imagesTs", case)
-    description = raw_description(labels, modality, len(labeled))
+    description = raw_description(labels, channels, len(labeled))
     (folder / "dataset.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
 
 
-def raw_description(labels: Sequence[Label], modality: str, labeled: int) -> dict[str, Any]:
+def raw_description(labels: Sequence[Label], channels: Sequence[str], labeled: int) -> dict[str, Any]:
     """The dataset.json of nnU-Net v2: labels by name, not by value."""
     return {
-        "channel_names": {"0": modality},
+        "channel_names": {str(number): name for number, name in enumerate(channels)},
         "labels": {"background": 0, **{label.name: index for index, label in enumerate(labels, start=1)}},
         "numTraining": labeled,
         "file_ending": ENDING,
@@ -58,5 +60,6 @@ def class_indices(voxels: np.ndarray, labels: Sequence[Label]) -> np.ndarray:
 
 
 def _write_image(folder: Path, case: Case) -> None:
-    volume = read_image(case.image)
-    write_volume(folder / f"{case.id}_0000{ENDING}", volume.voxels, volume.grid)
+    scan = read_scan(case)
+    for number, voxels in enumerate(scan.channels):
+        write_volume(folder / f"{case.id}_{number:04d}{ENDING}", voxels, scan.grid)

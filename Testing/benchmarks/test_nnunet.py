@@ -9,7 +9,7 @@ import nnunet
 import numpy as np
 import pytest
 from experiment_jobs import scans_in
-from measured_child import Cost, measured, seconds_of
+from measured_child import Cost, measured
 from nnunet_side import chosen_configuration, until_time_is_up
 
 from coranet.job import Case, Datalist, Label, Role, read_datalist, write_json_atomic
@@ -45,7 +45,7 @@ def test_another_grid_is_refused(tmp_path):
 def asked(tmp_path):
     datalist = read_datalist(scans_in(tmp_path / "scans"))
     args = argparse.Namespace(output=tmp_path / "out", seeds=[0, 2], programs=["nnunet", "coranet"], time="20 min")
-    return nnunet.Comparison(datalist, datalist.with_role(Role.TEST), "MRI", args)
+    return nnunet.Comparison(datalist, datalist.with_role(Role.TEST), ("MRI",), args)
 
 
 def test_finished_runs_are_not_repeated(asked, monkeypatch):
@@ -108,12 +108,6 @@ def test_the_learning_rate_falls_with_the_time_and_ends_with_it(monkeypatch):
     )
     assert all(later < earlier for earlier, later in zip(trainer.rates, trainer.rates[1:], strict=False))
     assert 0 < trainer.rates[-1] < 0.0005
-
-
-def test_seconds_of_a_time():
-    assert [seconds_of(text) for text in ("90 s", "20min", "1.5 h")] == [90, 1200, 5400]
-    with pytest.raises(SystemExit, match="20 min"):
-        seconds_of("20")
 
 
 @pytest.mark.slow

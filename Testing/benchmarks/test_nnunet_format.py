@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ def raw(tmp_path_factory):
     """A data set with label values 1 and 7, and what was written of it."""
     datalist = read_datalist(scans_in(tmp_path_factory.mktemp("cases ü"), labeled=2, unlabeled=1, test=1))
     folder = tmp_path_factory.mktemp("raw") / "Dataset001_cases"
-    write_raw(folder, datalist.with_role(Role.TRAINING), datalist.with_role(Role.TEST), datalist.labels, "CT")
+    write_raw(folder, datalist.with_role(Role.TRAINING), datalist.with_role(Role.TEST), datalist.labels, ["CT"])
     return datalist, folder
 
 
@@ -39,7 +40,17 @@ def test_the_description_is_of_its_version_two(raw):
         "channel_names": {"0": "CT"}, "labels": {"background": 0, "organ": 1, "Läsion": 2}, "numTraining": 2,
         "file_ending": ".nrrd",
     }  # fmt: skip
-    assert raw_description(LABELS[1:], "MRI", 5)["labels"] == {"background": 0, "Läsion": 1}
+    assert raw_description(LABELS[1:], ["T1", "FLAIR"], 5)["labels"] == {"background": 0, "Läsion": 1}
+
+
+def test_several_images_are_numbered(tmp_path):
+    datalist = read_datalist(scans_in(tmp_path / "scans", labeled=2, unlabeled=1, test=0))
+    first, second = datalist.with_role(Role.TRAINING)
+    both = replace(first, more_images=(second.image,))
+    write_raw(tmp_path / "raw", [both], [], LABELS, ["T1", "FLAIR"])
+    written = read_image(tmp_path / "raw" / "imagesTr" / "image001_0001.nrrd")
+    assert np.array_equal(written.voxels, read_image(second.image).voxels)
+    assert json.loads((tmp_path / "raw" / "dataset.json").read_text())["channel_names"] == {"0": "T1", "1": "FLAIR"}
 
 
 def test_scans_and_label_maps_stay_on_their_grids(raw):

@@ -214,7 +214,7 @@ def _run(question: Question, variant: Variant, labeled: int | None, seed: int, t
         inference=config.inference,
         machine=config.machine,
     )
-    test_cases = Datalist(tested, question.datalist.labels)
+    test_cases = replace(question.datalist, cases=tested)
     available = len(question.datalist.with_role(Role.TRAINING))
     return Run(variant, labeled, labeled or available, seed, folder, config, cases, test_config, test_cases)
 

@@ -23,6 +23,7 @@ from ..job.files import read_json, remove_folder, write_json_atomic
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..planning.plan import Plan, checked_datalist, plan_training
+from ..planning.taken_over import plan_taken_over
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
@@ -85,7 +86,7 @@ class _Training:
         cases = self._prepare(datalist, plan)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
-            if self._config.time and not is_begun:
+            if self._config.time and not self._config.plan_of and not is_begun:
                 # The steps that were timed are thrown away.
                 plan = self._with_final_steps(plan, state, cases, (loader, window))
                 state = self._started(plan, initial)
@@ -124,7 +125,9 @@ class _Training:
         path = self._job.plan_path
         if self._job.last_checkpoint_path.exists() and path.exists():
             return Plan.from_dict(read_json(path))
-        plan = plan_training(self._config, datalist, self._workplace, self._reporter, initial)
+        plan = plan_taken_over(self._config, datalist) or plan_training(
+            self._config, datalist, self._workplace, self._reporter, initial
+        )
         for sentence in plan.sentences:
             self._reporter.emit(Noted("plan", sentence))
         write_json_atomic(path, plan.to_dict())

@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from coranet.errors import JobError
-from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Role, delete_job, find_images, unique_case_names
+from coranet.job import (
+    Case,
+    Datalist,
+    Job,
+    JobKind,
+    JobStatus,
+    Role,
+    delete_job,
+    find_images,
+    unique_case_names,
+)
+from coranet.job.channels import grouped
 
 from .environment.interpreter import Interpreter
-from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, job_of
+from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, channels_of_model, job_of
 from .jobs.arguments import segment_config as segmentConfig
 from .jobs.arguments import train_config as trainConfig
 from .jobs.handle import JobHandle, Ticker
@@ -87,8 +98,10 @@ class CoraNetLogic(ReviewConsole):
         Args:
             labeled: (volume node, segmentation node) of each labeled case. Images that are not loaded can be learned
                 from where they lie: ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile of
-                scene.label_files.
-            unlabeled: volume nodes, or paths of images, without segmentation.
+                scene.label_files. Images that belong together, such as T1 and FLAIR, are one case with channels:
+                ((t1, flair), segmentation), or with names, by which the model asks for them:
+                ({"T1": t1, "FLAIR": flair}, segmentation).
+            unlabeled: volume nodes, or paths of images, without segmentation; of several channels (t1, flair).
             settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as {"time": "1 h"},
                 or, for a number of steps in place of a time, {"training.self_training_steps": 2000}.
             folder: of the new job; None: a new one in `jobsFolder`.
@@ -114,7 +127,7 @@ class CoraNetLogic(ReviewConsole):
         """Segment volumes in the background and return at once; `loadResults` shows what came out.
 
         Args:
-            volumeNodes: volume nodes; one alone need not be in a list.
+            volumeNodes: volume nodes; one alone need not be in a list. With channels [(t1, flair)], or by name.
             model: a finished training (its handle or folder), or a model's folder.
             folder: of the new job; None: a new one in `jobsFolder`.
             settings: None, a SegmentConfig, or a dictionary such as {"inference.overlap": 0.25}.
@@ -124,7 +137,8 @@ class CoraNetLogic(ReviewConsole):
         """
         volumes = list(volumeNodes) if isinstance(volumeNodes, (list, tuple)) else [volumeNodes]
         config = segmentConfig(model, settings)
-        return self.start(export_segment_job(self._folderFor("segment", folder), volumes, config))
+        channels = channels_of_model(config.model)
+        return self.start(export_segment_job(self._folderFor("segment", folder), volumes, config, channels))
 
     def segmentFolder(
         self,
@@ -136,7 +150,8 @@ class CoraNetLogic(ReviewConsole):
         """Segment all images of a folder in the background, files in, files out; nothing enters the scene.
 
         Args:
-            inputFolder: holds image files, or sub-folders with a DICOM series each.
+            inputFolder: holds image files, or sub-folders with a DICOM series each. The channels of a case are files
+                p01_0000, p01_0001, ...
             outputFolder: becomes the job's folder; must not hold a job yet; None: a new one in `jobsFolder`.
             model: as in `segment`.
             settings: as in `segment`.
@@ -145,11 +160,16 @@ class CoraNetLogic(ReviewConsole):
             CoraNetError: there is no image, or the model, a setting or the folder cannot be used.
         """
         config = segmentConfig(model, settings)
-        found = find_images(inputFolder)
+        channels = channels_of_model(config.model)
+        found = grouped(find_images(inputFolder), channels)
         names = unique_case_names(name for name, _ in found)
-        cases = tuple(Case(name, Role.INPUT, str(path)) for name, (_, path) in zip(names, found))
+        cases = tuple(
+            Case(name, Role.INPUT, str(paths[0]), more_images=tuple(map(str, paths[1:])))
+            for name, (_, paths) in zip(names, found)
+        )
         folder = self._folderFor("segment", outputFolder)
-        return self.start(Job.create(folder, JobKind.SEGMENT, config, Datalist(cases)))
+        datalist = Datalist(cases, channels=channels if len(channels) > 1 else ())
+        return self.start(Job.create(folder, JobKind.SEGMENT, config, datalist))
 
     def attach(self, folder: Union[str, Path]) -> JobHandle:
         """Come back to a job, running or over, whoever started it.

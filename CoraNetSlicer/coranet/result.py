@@ -61,6 +61,7 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: Made
         "schema_version": SCHEMA_VERSION,
         "case": case.id,
         "image": case.image,
+        **({"more_images": list(case.more_images)} if case.more_images else {}),
         "model": made_by.model,
         "created": time.time(),
         "labels": [asdict(label) for label in made_by.labels],

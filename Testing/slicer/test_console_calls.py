@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 import slicer
+from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.config import TrainConfig
 from CoraNetSlicerLib.jobs.arguments import train_config
@@ -128,3 +130,12 @@ def test_the_log_forgets_the_oldest():
     for number in range(1000):
         log.add(call("showRegion", number))
     assert len(log.text.splitlines()) < 300 and log.last == "logic.showRegion(999)"
+
+
+def test_images_of_several_channels_are_told_by_name(context, a_labeled_case, tmp_path):
+    flair, t1, other = (add_volume(context, name, np.zeros(SHAPE_KJI, np.int16), np.eye(4)) for name in ("F", "U", "V"))
+    nodes = TrainingNodes([((a_labeled_case[0], flair), a_labeled_case[1])], [(t1, other)], channels=("T1", "FLAIR"))
+    text = train_call(nodes, TrainConfig.from_preset("default"), tmp_path / "job")
+    node = 'slicer.mrmlScene.GetFirstNodeByName("{}")'.format
+    assert f'[({{"T1": {node("Patient 1")}, "FLAIR": {node("F")}}}, {node("Patient 1 truth")})]' in text
+    assert f'[{{"T1": {node("U")}, "FLAIR": {node("V")}}}]' in text

@@ -310,3 +310,26 @@ class TestFiles:
         assert case.is_partial
         pair = read_labeled_pair(case, [label.value for label in improved.read_datalist().labels])
         assert pair is not None
+
+
+def test_the_channels_of_a_case_are_taken_over_together(tmp_path):
+    folder = tmp_path / "train 1"
+    for name in ("a", "a+2", "four"):
+        write_image(HEADS["segmentation"].astype(np.float32), folder / "images" / f"{name}.nrrd")
+    a, second, four = (str(folder / "images" / f"{name}.nrrd") for name in ("a", "a+2", "four"))
+    cases = (Case("a", Role.UNLABELED, a, more_images=(second,)), Case("f", Role.UNLABELED, four, more_images=(four,)))
+    datalist = Datalist(cases, CLASSES, ("T1", "FLAIR"))
+    taken = take_over_files(tmp_path / "train 2", datalist, [folder])
+    assert [case.images for case in taken.cases] == [
+        ("images/a.nrrd", "images/a+2.nrrd"), ("images/f.nrrd", "images/f.nrrd"),
+    ]  # fmt: skip
+    assert taken.channels == ("T1", "FLAIR")
+
+
+def test_a_reviewed_case_keeps_its_channels(promoted, tmp_path):
+    two = replace(promoted, more_images=("flair.nrrd",))
+    other = Case("u", Role.UNLABELED, "u.nrrd", more_images=("v.nrrd",))
+    joined = with_promoted(Datalist((other,), CLASSES, ("T1", "FLAIR")), [two])
+    assert joined.cases[1].images == (promoted.image, "flair.nrrd")
+    with pytest.raises(DataError, match="has no FLAIR"):
+        with_promoted(Datalist((other,), CLASSES, ("T1", "FLAIR")), [promoted])

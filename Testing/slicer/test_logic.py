@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from job_fixtures import a_training_job, fake_runner, wait_until
 from scene_builders import SHAPE_KJI, add_volume
+from segmentation_parts import write_model
 from synthetic_predictions import CASE_ID, write_segmented_job
 
 from coranet.config import SegmentConfig, TrainConfig
@@ -210,3 +211,30 @@ def test_volumes_know_of_which_training_they_are_cases(logic, context, a_labeled
     marks = [node.GetAttribute("CoraNetSlicer.Case") for node in (a_labeled_case[0], other)]
     assert marks == [f"{job.folder.name}/Patient_1", f"{job.folder.name}/U0"]
     job.wait(30)
+
+
+class TestChannels:
+    @pytest.fixture
+    def a_model_of_two(self, tmp_path):
+        return write_model(tmp_path / "two", channels=["T1", "FLAIR"])
+
+    def test_a_folder_is_grouped_by_the_numbers_of_the_channels(self, logic, awkward_path, a_model_of_two):
+        images = awkward_path / "images"
+        images.mkdir()
+        for name in ("a_0000", "a_0001", "b_0000", "b_0001"):
+            (images / f"{name}.nrrd").write_bytes(b"x")
+        datalist = logic.segmentFolder(images, awkward_path / "out", a_model_of_two).job.read_datalist()
+        assert [(case.id, len(case.images)) for case in datalist.cases] == [("a", 2), ("b", 2)]
+        (images / "b_0001.nrrd").unlink()
+        with pytest.raises(DataError, match=r"case 'b' has no FLAIR \('b_0001.nrrd'\)"):
+            logic.segmentFolder(images, awkward_path / "other", a_model_of_two)
+
+    def test_volumes_are_given_together_or_by_name(self, logic, context, a_model_of_two):
+        t1, flair, other = unlabeled_volumes(context, 3)
+        for images in ((t1, flair), {"FLAIR": flair, "T1": t1}):
+            job = logic.segment([images], a_model_of_two)
+            case = job.job.read_datalist().cases[0]
+            assert case.id == "U0" and len(case.images) == 2
+            job.wait(30)
+        with pytest.raises(DataError, match="case 'U2' has no FLAIR"):
+            logic.segment([(t1, flair), other], a_model_of_two)

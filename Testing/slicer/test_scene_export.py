@@ -308,3 +308,77 @@ def test_a_closed_surface_alone_can_be_exported(context, export, a_labeled_case)
     label = read_label(export([a_labeled_case]))
     inside = (label == 1) & LIVER_MASK
     assert 2 * inside.sum() / ((label == 1).sum() + LIVER_MASK.sum()) > 0.9
+
+
+class TestChannels:
+    @pytest.fixture
+    def a_flair(self, context):
+        """Adds a second image beside a volume: `a_flair(name)`."""
+
+        def add(name, **more):
+            array = np.random.default_rng(5).normal(900, 20, SHAPE_KJI).astype(np.float32)
+            return add_volume(context, name, array, rotated_ijk_to_ras(), **more)
+
+        return add
+
+    @pytest.mark.parametrize("is_named", [False, True])
+    def test_images_that_belong_together_are_one_case(self, context, export, a_labeled_case, a_flair, is_named):
+        (t1, segmentation), flair, other = a_labeled_case, a_flair("P1 FLAIR"), (a_flair("P2 T1"), a_flair("P2 FLAIR"))
+        first = {"FLAIR": flair, "T1": t1} if is_named else (t1, flair)
+        second = {"T1": other[0], "FLAIR": other[1]} if is_named else other
+        datalist = export([(first, segmentation)], unlabeled=[second], channels=("T1", "FLAIR")).read_datalist()
+        assert datalist.channels == ("T1", "FLAIR")
+        assert [case.id for case in datalist.cases] == ["Patient_1", "P2_T1"]
+        for case, volumes in zip(datalist.cases, ((t1, flair), other), strict=True):
+            for path, volume in zip(case.images, volumes, strict=True):
+                np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(path)), array_of(volume))
+
+    def test_names_are_those_of_the_first_case(self, export, a_labeled_case, a_flair):
+        first = {"T1": a_labeled_case[0], "FLAIR": a_flair("F")}
+        assert export([(first, a_labeled_case[1])]).read_datalist().channels == ("T1", "FLAIR")
+
+    def test_images_on_disk_stay_there(self, export, awkward_path, a_labeled_case, a_flair):
+        for name in ("a", "b"):
+            sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(awkward_path / f"{name}.nrrd"))
+        on_disk = (awkward_path / "a.nrrd", awkward_path / "b.nrrd")
+        job = export([((a_labeled_case[0], a_flair("F")), a_labeled_case[1])], unlabeled=[on_disk])
+        assert job.read_datalist().cases[1].images == tuple(map(str, on_disk))
+
+    @pytest.mark.parametrize(
+        ("unlabeled", "sentence"),
+        [
+            (lambda add: add("U"), "case 'U' has no FLAIR, it has 1 of the 2 images T1 and FLAIR"),
+            (lambda add: {"T1": add("U")}, "case 'U' has no FLAIR; give the images T1 and FLAIR"),
+            (lambda add: {"T1": add("U"), "FLAIR": add("V"), "T2": add("W")}, "an image 'T2', expected T1 and FLAIR"),
+            (lambda add: (add("U"), add("V"), add("W")), "case 'U' has 3 images, expected 2"),
+        ],
+    )
+    def test_a_missing_channel_is_named_and_nothing_is_written(
+        self, export, a_labeled_case, a_flair, awkward_path, unlabeled, sentence
+    ):
+        labeled = ((a_labeled_case[0], a_flair("F")), a_labeled_case[1])
+        with pytest.raises(DataError, match=sentence):
+            export([labeled], unlabeled=[unlabeled(a_flair)], channels=("T1", "FLAIR"))
+        assert not (awkward_path / "job").exists()
+
+    def test_one_volume_is_not_two_channels(self, export, a_labeled_case, a_flair):
+        flair = a_flair("F")
+        with pytest.raises(DataError, match="'F' is given twice"):
+            export([((a_labeled_case[0], flair), a_labeled_case[1])], unlabeled=[(a_flair("U"), flair)])
+
+    def test_images_that_are_moved_against_each_other_are_refused(self, context, export, a_labeled_case, a_flair):
+        flair = a_flair("F")
+        move(context, flair, (5, 0, 0))
+        with pytest.raises(DataError, match="'Patient 1' and 'F' are under different transforms; harden"):
+            export([((a_labeled_case[0], flair), a_labeled_case[1])])
+
+    def test_to_be_segmented(self, tmp_path, a_volume_node, a_flair):
+        images = {"FLAIR": a_flair("F"), "T1": a_volume_node}
+        config = SegmentConfig(model="m")
+        datalist = export_segment_job(tmp_path / "job", [images], config, ("T1", "FLAIR")).read_datalist()
+        assert datalist.channels == ("T1", "FLAIR") and datalist.cases[0].id == "Patient_1"
+        assert len(datalist.cases[0].images) == 2
+        with pytest.raises(DataError, match="case 'Patient 1' has no FLAIR"):
+            export_segment_job(tmp_path / "other", [a_volume_node], config, ("T1", "FLAIR"))
+        with pytest.raises(DataError, match="case 'Patient 1' has 2 images, expected 1"):
+            export_segment_job(tmp_path / "other", [(a_volume_node, a_flair("G"))], config, ("channel 1",))

@@ -9,7 +9,7 @@ from typing import Any, Union
 
 from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig
 from coranet.errors import ConfigError, ModelError
-from coranet.job import Job, JobKind
+from coranet.job import Job, JobKind, ModelCard
 
 from .handle import JobHandle
 
@@ -69,3 +69,11 @@ def job_of(job: AnyJob) -> Job:
     if isinstance(job, JobHandle):
         return job.job
     return job if isinstance(job, Job) else Job.open(Path(job).expanduser())
+
+
+def channels_of_model(model: Union[str, Path]) -> tuple[str, ...]:
+    """Names of the channels of a model; () where its card cannot be read: the engine tells what is wrong with it."""
+    try:
+        return ModelCard.read(model).channels
+    except ModelError:
+        return ()

@@ -43,6 +43,7 @@ class PromotedCase:
         labels: the classes.
         keys: "<job folder>/<case id>" for each job in which its volume is a case.
         regions: how many are decided.
+        more_images: paths of the images of the second channel and those after it.
     """
 
     name: str
@@ -51,6 +52,7 @@ class PromotedCase:
     labels: tuple[Label, ...]
     keys: tuple[str, ...]
     regions: int
+    more_images: tuple[str, ...] = ()
 
 
 def find_training(model: AnyJob) -> Optional[Job]:
@@ -155,9 +157,9 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_name: s
             new.append(promoted)
         else:
             _require_open(same)
-            kept[same.id] = _as_training(same.id, same.image, promoted)
+            kept[same.id] = _as_training(same.id, same.images, promoted)
     names = unique_case_names([*kept, *(one.name for one in new)])[len(kept) :]
-    added = [_as_training(name, one.image, one) for name, one in zip(names, new)]
+    added = [_as_training(name, (one.image, *one.more_images), one) for name, one in zip(names, new)]
     return replace(datalist, cases=(*kept.values(), *added))
 
 
@@ -255,15 +257,16 @@ def _require_open(case: Case) -> None:
         raise DataError(f"'{case.id}' has a label everywhere already; leave it out, or review another case.")
 
 
-def _as_training(name: str, image: str, promoted: PromotedCase) -> Case:
-    return Case(name, Role.TRAINING, image, str(promoted.files.reviewed), str(promoted.files.known))
+def _as_training(name: str, images: Sequence[str], promoted: PromotedCase) -> Case:
+    label, known = str(promoted.files.reviewed), str(promoted.files.known)
+    return Case(name, Role.TRAINING, images[0], label, known, tuple(images[1:]))
 
 
 def _taken_over(case: Case, job: Job, owners: Sequence[Path]) -> Case:
-    image = _linked(case.image, job.images_folder, case.id, owners)
+    case = _with_linked_images(case, job, owners)
     if not case.known:
         label = _linked(case.label, job.labels_folder, case.id, owners) if case.label else None
-        return replace(case, image=image, label=label)
+        return replace(case, label=label)
     source, target = PredictionFiles(Path(case.known).parent), job.reviewed(case.id)
     pairs = [(Path(str(case.label)), target.reviewed), (Path(case.known), target.known)]
     # By these the engine knows how many decisions stand behind the label.
@@ -271,7 +274,17 @@ def _taken_over(case: Case, job: Job, owners: Sequence[Path]) -> Case:
     for path, copy in pairs:
         _copy(path, copy)
     label, known = (path.relative_to(job.folder).as_posix() for path in (target.reviewed, target.known))
-    return replace(case, image=image, label=label, known=known)
+    return replace(case, label=label, known=known)
+
+
+def _with_linked_images(case: Case, job: Job, owners: Sequence[Path]) -> Case:
+    # A file of four dimensions is named once for each of its volumes.
+    linked: dict[str, str] = {}
+    for number, path in enumerate(case.images, start=1):
+        name = case.id if number == 1 else f"{case.id}+{number}"
+        linked[path] = linked.get(path) or _linked(path, job.images_folder, name, owners)
+    first, *more = (linked[path] for path in case.images)
+    return replace(case, image=first, more_images=tuple(more))
 
 
 def _linked(path: str, folder: Path, name: str, owners: Sequence[Path]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from coranet.config import DEFAULT_PRESET, TrainConfig
 
 from ..notification import Signal
+from ..scene.case_images import CaseImages, images_of
 from ..scene.export import TrainingNodes
 from ..scene.label_files import LabelFile
 
@@ -80,9 +81,17 @@ def train_call(nodes: TrainingNodes, config: TrainConfig, folder: Path) -> str:
         config: its settings; named are the time, and those that differ from the preset.
         folder: of the job.
     """
-    named = {"settings": _settings(config), "folder": folder, "validation": list(nodes.validation)}
+    named: dict[str, Any] = {"settings": _settings(config), "folder": folder}
     named["segmentNames"] = list(nodes.segment_names or [])
-    return call("train", list(nodes.labeled), list(nodes.unlabeled), **named)
+    named["validation"] = [(_by_name(images, nodes), label) for images, label in nodes.validation]
+    labeled = [(_by_name(images, nodes), label) for images, label in nodes.labeled]
+    return call("train", labeled, [_by_name(images, nodes) for images in nodes.unlabeled], **named)
+
+
+def _by_name(images: CaseImages, nodes: TrainingNodes) -> Any:
+    """The images of a case by the names of their channels, where these have names."""
+    several = images_of(images)
+    return dict(zip(nodes.channels, several)) if len(several) > 1 and nodes.channels else images
 
 
 def _settings(config: TrainConfig) -> Mapping[str, Any]:

@@ -37,10 +37,12 @@ class CaseFiles:
             with suppress(OSError):
                 folder.rmdir()
 
-    def write_image(self, name: str, volume: Any) -> str:
-        """Write a volume; returns the path as the datalist has it."""
+    def write_image(self, name: str, volume: Any, channel: int = 1) -> str:
+        """Write a volume, of the first or another channel of a case; returns the path as the datalist has it."""
+        # No case has a plus in its name.
+        file = f"{name}.nrrd" if channel == 1 else f"{name}+{channel}.nrrd"
         # Uncompressed: compressing a CT takes many seconds, in which the application would not answer.
-        return self._write(volume, self._job.images_folder / f"{name}.nrrd", compressed=False)
+        return self._write(volume, self._job.images_folder / file, compressed=False)
 
     def write_label(self, name: str, label: np.ndarray, grid: Any) -> str:
         """Write a label map (k, j, i) on the grid of a volume node; returns the path as the datalist has it."""

@@ -5,22 +5,35 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from coranet.config import SegmentConfig, TrainConfig
 from coranet.errors import DataError, JobError
-from coranet.job import Case, Datalist, Job, JobKind, Role, image_name, unique_case_names
+from coranet.job import Case, Datalist, Job, JobKind, Role, unique_case_names
 
 from ..translation import _
 from .case_files import CaseFiles
+from .case_images import (
+    CaseImages,
+    absolute,
+    channels_of,
+    first_image,
+    images_of,
+    in_order,
+    is_path,
+    name_of_image,
+    require_files,
+    require_images,
+)
 from .context import SceneContext
 from .label_files import LabelFile, read_as_classes
 from .results import mark_as_case
 from .segment_classes import classes_of, paint_labels
-from .usable_nodes import require_segmentation, require_usable_volumes
+from .usable_nodes import require_segmentation
 
-# (volume node, segmentation node), or paths instead: (path of an image, LabelFile).
-LabeledNodes = tuple[Any, Any]
+# (volume node, segmentation node), or paths instead: (path of an image, LabelFile). Of several channels, the first is
+# itself a tuple: ((T1 node, FLAIR node), segmentation node).
+LabeledNodes = tuple[CaseImages, Any]
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,7 @@ class TrainingNodes:
         validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
         segment_names: the segments to learn; None: all, which then must be the same in all cases.
         values: label value of each segment's name, where a model has fixed them; None: they are chosen.
+        channels: names of the images of each case, where there are several; (): as the cases name them, or not at all.
     """
 
     labeled: Sequence[LabeledNodes]
@@ -41,11 +55,25 @@ class TrainingNodes:
     validation: Sequence[LabeledNodes] = ()
     segment_names: Optional[Sequence[str]] = None
     values: Optional[Mapping[str, int]] = None
+    channels: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        channels = tuple(self.channels) or channels_of(self.cases)
+        object.__setattr__(self, "channels", channels)
+        for name in ("labeled", "validation"):
+            pairs = [(in_order(images, channels), label) for images, label in getattr(self, name)]
+            object.__setattr__(self, name, pairs)
+        object.__setattr__(self, "unlabeled", [in_order(images, channels) for images in self.unlabeled])
+
+    @property
+    def cases(self) -> list[CaseImages]:
+        """The images of all cases, in the order in which cases are numbered."""
+        return [pair[0] for pair in (*self.labeled, *self.validation)] + list(self.unlabeled)
 
     @property
     def volumes(self) -> list[Any]:
-        """All volume nodes and paths of images, in the order in which cases are numbered."""
-        return [pair[0] for pair in (*self.labeled, *self.validation)] + list(self.unlabeled)
+        """The first volume node or path of each case, on which labels and results lie."""
+        return [first_image(images) for images in self.cases]
 
 
 class TrainingExport:
@@ -79,10 +107,9 @@ class TrainingExport:
                 "a training needs at least one labeled volume, got none; pair a volume with its segmentation."
             )
         pairs = (*nodes.labeled, *nodes.validation)
-        for image, label in pairs:
-            _require_label(label, image)
-        require_usable_volumes([image for image in nodes.volumes if not _is_path(image)])
-        _require_files([image for image in nodes.volumes if _is_path(image)])
+        for images, label in pairs:
+            _require_label(label, first_image(images))
+        require_images(nodes.cases, nodes.channels)
         self.job: Optional[Job] = None
         labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
         self._labels = tuple(replace(one, value=(nodes.values or {}).get(one.name, one.value)) for one in labels)
@@ -100,8 +127,8 @@ class TrainingExport:
         """
         work = [(Role.TRAINING, *pair) for pair in self._nodes.labeled]
         work += [(Role.VALIDATION, *pair) for pair in self._nodes.validation]
-        work += [(Role.UNLABELED, image, None) for image in self._nodes.unlabeled]
-        names = unique_case_names(_name_of(image) for _role, image, _label in work)
+        work += [(Role.UNLABELED, images, None) for images in self._nodes.unlabeled]
+        names = unique_case_names(name_of_image(first_image(images)) for _role, images, _label in work)
         cases = []
         with CaseFiles(self._future_job) as files:
             for number, (name, parts) in enumerate(zip(names, work), start=1):
@@ -112,14 +139,14 @@ class TrainingExport:
                         yield text
                     else:
                         cases.append(case)
-            datalist = Datalist(tuple(cases), self._labels)
+            datalist = Datalist(tuple(cases), self._labels, tuple(self._nodes.channels))
             self.job = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
 
     def _case_steps(
-        self, files: CaseFiles, name: str, role: Role, image: Any, label: Any
+        self, files: CaseFiles, name: str, role: Role, images: CaseImages, label: Any
     ) -> Generator[Optional[Case], None, None]:
         """Write one case; the case comes last, and None before it wherever it may be interrupted."""
-        label_path = None
+        label_path, image = None, first_image(images)
         if isinstance(label, LabelFile):
             label_path = self._write_label_file(files, name, label)
             yield None
@@ -127,11 +154,15 @@ class TrainingExport:
             painted = yield from paint_labels(self._context, label, image, self._labels)
             label_path = files.write_label(name, painted, image)
             yield None
-        yield Case(name, role, _absolute(image) if _is_path(image) else files.write_image(name, image), label_path)
+        paths = []
+        for path in _written_images(files, name, images):
+            paths.append(path)
+            yield None
+        yield Case(name, role, paths[0], label_path, more_images=tuple(paths[1:]))
 
     def _write_label_file(self, files: CaseFiles, name: str, label: LabelFile) -> str:
         if label.fits(self._labels):
-            return _absolute(label.path)
+            return absolute(label.path)
         return files.write_label(name, *read_as_classes(label, self._labels))
 
 
@@ -161,8 +192,14 @@ def mark_training_volumes(nodes: TrainingNodes, job: Job) -> None:
     So snapshots are laid over it and not over a second copy, and once it is reviewed, the training knows it again.
     """
     for volume, case in zip(nodes.volumes, job.read_datalist().cases):
-        if not _is_path(volume):
+        if not is_path(volume):
             mark_as_case(volume, f"{job.folder.name}/{case.id}")
+
+
+def _written_images(files: CaseFiles, name: str, images: CaseImages) -> Iterator[str]:
+    """The paths of a case's images, one after the other; those that are not on disk are written."""
+    for number, image in enumerate(images_of(images), start=1):
+        yield absolute(image) if is_path(image) else files.write_image(name, image, number)
 
 
 class SegmentExport:
@@ -172,14 +209,18 @@ class SegmentExport:
         job: the job, once all steps are done.
     """
 
-    def __init__(self, folder: str | Path, volumes: Sequence[Any], config: SegmentConfig) -> None:
+    def __init__(
+        self, folder: str | Path, volumes: Sequence[CaseImages], config: SegmentConfig, channels: Sequence[str] = ()
+    ) -> None:
         """Check what is to be written; nothing is written yet. Arguments and errors as of `export_segment_job`."""
         if not volumes:
             raise DataError("there is nothing to segment; give at least one volume.")
-        require_usable_volumes(volumes)
+        channels = tuple(channels) or channels_of(volumes)
+        volumes = [in_order(images, channels) for images in volumes]
+        require_images(volumes, channels)
         self.job: Optional[Job] = None
         self._future_job = _future_job(folder, JobKind.SEGMENT)
-        self._volumes, self._config = list(volumes), config
+        self._volumes, self._config, self._channels = volumes, config, channels
 
     def steps(self) -> Iterator[str]:
         """Do the work, an image whenever the next text is asked for; each text says what is done next.
@@ -189,32 +230,43 @@ class SegmentExport:
         Raises:
             StorageError: a file could not be written.
         """
-        names = unique_case_names(volume.GetName() or "" for volume in self._volumes)
+        names = unique_case_names(name_of_image(first_image(images)) for images in self._volumes)
         cases = []
         with CaseFiles(self._future_job) as files:
-            for number, (name, volume) in enumerate(zip(names, self._volumes), start=1):
-                yield _("Writing image {number} of {count}").format(number=number, count=len(names))
-                cases.append(Case(name, Role.INPUT, files.write_image(name, volume)))
-            created = Job.create(self._future_job.folder, JobKind.SEGMENT, self._config, Datalist(tuple(cases)))
-        for name, volume in zip(names, self._volumes):
-            mark_as_case(volume, f"{created.folder.name}/{name}")
+            for number, (name, images) in enumerate(zip(names, self._volumes), start=1):
+                text = _("Writing image {number} of {count}").format(number=number, count=len(names))
+                paths = []
+                yield text
+                for path in _written_images(files, name, images):
+                    paths.append(path)
+                    if len(paths) < len(images_of(images)):
+                        yield text
+                cases.append(Case(name, Role.INPUT, paths[0], more_images=tuple(paths[1:])))
+            datalist = Datalist(tuple(cases), channels=self._channels if len(self._channels) > 1 else ())
+            created = Job.create(self._future_job.folder, JobKind.SEGMENT, self._config, datalist)
+        for name, images in zip(names, self._volumes):
+            if not is_path(first_image(images)):
+                mark_as_case(first_image(images), f"{created.folder.name}/{name}")
         self.job = created
 
 
-def export_segment_job(folder: str | Path, volumes: Sequence[Any], config: SegmentConfig) -> Job:
+def export_segment_job(
+    folder: str | Path, volumes: Sequence[CaseImages], config: SegmentConfig, channels: Sequence[str] = ()
+) -> Job:
     """Write images and job directory of a segmentation, and mark each volume so that its result finds it; all at once.
 
     Args:
         folder: the new job's folder; must not hold a job yet.
-        volumes: volume nodes to be segmented; at least one.
+        volumes: volume nodes to be segmented, at least one; of several channels, a tuple of nodes for each case.
         config: the resolved configuration with the model.
+        channels: names of the model's channels; (): as many as the case with the most images has.
 
     Raises:
-        DataError: a volume cannot be used; the message names it and says what to do.
+        DataError: a volume cannot be used, or a channel is missing; the message names it and says what to do.
         JobError: the folder holds a job already.
         StorageError: a file could not be written.
     """
-    export = SegmentExport(folder, volumes, config)
+    export = SegmentExport(folder, volumes, config, channels)
     for _text in export.steps():
         pass
     return Job.open(Path(folder).absolute())
@@ -227,41 +279,18 @@ def _future_job(folder: str | Path, kind: JobKind) -> Job:
     return job
 
 
-def _is_path(image: Any) -> bool:
-    return isinstance(image, (str, Path))
-
-
-def _absolute(path: Union[str, Path]) -> str:
-    return str(Path(path).expanduser().absolute())
-
-
-def _name_of(image: Any) -> str:
-    return image_name(image) if _is_path(image) else image.GetName() or ""
-
-
 def _require_label(label: Any, image: Any) -> None:
-    owner = "a labeled case" if image is None else _name_of(image)
-    if _is_path(label):
+    owner = "a labeled case" if image is None else name_of_image(image)
+    if is_path(label):
         raise DataError(
             f"the label map '{label}' does not say what its values mean; give LabelFile(path, {{1: 'a name'}}) instead."
         )
     if isinstance(label, LabelFile):
-        _require_files([label.path])
+        require_files([label.path])
         return
     require_segmentation(label, owner)
-    if _is_path(image):
+    if is_path(image):
         raise DataError(
             f"the image '{image}' is on disk and its segmentation '{label.GetName()}' in the scene; load the image, "
             "or give the label map as a file, too."
         )
-
-
-def _require_files(paths: Sequence[Union[str, Path]]) -> None:
-    seen = set()
-    for path in paths:
-        if not Path(path).expanduser().exists():
-            raise DataError(f"'{path}' does not exist; correct the path, or take the case off the list.")
-        place = Path(path).expanduser().resolve()
-        if place in seen:
-            raise DataError(f"the image '{path}' is given twice; use it once.")
-        seen.add(place)

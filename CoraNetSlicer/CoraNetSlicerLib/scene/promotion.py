@@ -30,7 +30,7 @@ def promote_case(state: ReviewState) -> PromotedCase:
     if not review.decisions and not review.trusts_certain:
         raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
     require_no_overlap(loaded)
-    image = _image(files, name)
+    image, *more = _images(files, name)
     decided = [state.voxels(number) for number in review.decisions]
     known = known_voxels(loaded, decided, files, review.trusts_certain)
     write_reviewed(loaded, files.reviewed)
@@ -38,17 +38,19 @@ def promote_case(state: ReviewState) -> PromotedCase:
     # As the model has them: segments can be renamed or deleted.
     labels = tuple(Label(**row) for row in files.read_result()["labels"])
     keys = tuple(case_keys(loaded.volume))
-    return PromotedCase(files.folder.name, image, files, labels, keys, regions=len(review.decisions))
+    decisions = len(review.decisions)
+    return PromotedCase(files.folder.name, image, files, labels, keys, decisions, more_images=tuple(more))
 
 
-def _image(files: PredictionFiles, name: str) -> str:
-    """Where the scan lies: as the job says, which may have been moved, else as the result says."""
-    paths = [files.read_result().get("image")]
+def _images(files: PredictionFiles, name: str) -> list[str]:
+    """Where the scan lies, an image a channel: as the job says, which may have been moved, else as the result says."""
+    result = files.read_result()
+    places: list[tuple[str, ...]] = [(str(result.get("image") or ""), *result.get("more_images", ()))]
     folder = files.folder.parent.parent
     if Job.exists(folder):
         cases = Job.open(folder).read_datalist().cases
-        paths = [*(case.image for case in cases if case.id == files.folder.name), *paths]
-    found = next((path for path in paths if path and Path(path).exists()), None)
+        places = [*(case.images for case in cases if case.id == files.folder.name), *places]
+    found = next((paths for paths in places if all(path and Path(path).exists() for path in paths)), None)
     if found is None:
-        raise DataError(f"the scan of '{name}' is not where it was ('{paths[0]}'); segment the volume again.")
-    return str(Path(found).absolute())
+        raise DataError(f"the scan of '{name}' is not where it was ('{places[0][0]}'); segment the volume again.")
+    return [str(Path(path).absolute()) for path in found]

@@ -115,12 +115,12 @@ def grouped(images: Sequence[tuple[str, Path]], names: Sequence[str]) -> list[Im
 
     Args:
         images: (name without ending, path) of each.
-        names: of the model's channels; of one, each image is a case.
+        names: of the model's channels; of one, or where nobody knows them, each image is a case.
 
     Raises:
         DataError: files are neither numbered as nnU-Net does nor of four dimensions, or a case lacks a channel.
     """
-    if len(names) == 1:
+    if len(names) < 2:
         return [(name, (path,)) for name, path in images]
     cases = by_channel(images, names)
     if cases is not None:

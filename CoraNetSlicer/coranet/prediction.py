@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from .components import keep_largest_components
 from .data.box import Box
 from .data.orientation import Orientation
 from .data.resampling import resample, rows_ready
@@ -74,19 +75,23 @@ class OwnGridDecision:
         self._is_index = bool((values == torch.arange(len(values))).all())
         self._threshold = uncertainty_threshold(caution)
 
-    def fill(self, parts: Iterable[JoinedRows], rows: int, box: Box | None = None) -> None:
+    def fill(
+        self, parts: Iterable[JoinedRows], rows: int, box: Box | None = None, ask: Callable[[], object] = lambda: None
+    ) -> None:
         """Decide in a box.
 
         Args:
             parts: logits of the prepared box, as `SlidingWindow.stream` yields them.
             rows: of the prepared box along D.
             box: in canonical voxels of the scan; None: all of it.
+            ask: called again and again; may raise to stop.
         """
         box = box or Box.whole(self._canonical[0].shape)
         done = 0
         for first, logits in parts:
             ready = rows_ready(first + logits.segmentation.shape[1], rows, box.size[0])
             for some in _portions(done, ready, sum(len(head) for head in logits) * box.size[1] * box.size[2]):
+                ask()
                 here = HeadLogits(*(resample(head, box.size, some, (first, rows))[None] for head in logits))
                 self._decide(here, box, some)
             done = ready
@@ -119,6 +124,22 @@ def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...], c
     decision = OwnGridDecision(volume.grid, labels, caution)
     decision.fill([JoinedRows(0, logits)], logits.segmentation.shape[1])
     return decision.prediction
+
+
+def keep_largest(prediction: Prediction, classes: Sequence[int]) -> None:
+    """Keep of each class its largest component, in place; where the other heads now agree there is no doubt.
+
+    Args:
+        prediction: the result, whole.
+        classes: label values to which this is done.
+    """
+    if not classes:
+        return
+    differed = prediction.conservative != prediction.radical
+    keep_largest_components(prediction.segmentation, prediction.conservative, prediction.radical, classes)
+    settled = differed & (prediction.conservative == prediction.radical)
+    prediction.uncertain[settled] = 0
+    prediction.uncertainty[settled] = 0
 
 
 def channels_on_own_grid(channels: Tensor, grid: Grid) -> Array:

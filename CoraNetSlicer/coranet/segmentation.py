@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import zip_longest
+from threading import Event
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from . import __version__
+from .background import Background
 from .config import SegmentConfig
 from .data.box import Box
 from .data.cache import lowest
@@ -18,21 +22,24 @@ from .data.orientation import Orientation
 from .data.scans import read_scan, unlike_training
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError, ModelError
-from .events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, Warned
+from .events import Event as TellingEvent
+from .events import Started, Warned
 from .inference import SlidingWindow
-from .job import Case, Job, PredictionFiles, write_json_atomic
+from .job import Case, Job, ModelCard, PredictionFiles, write_json_atomic
 from .job.channels import require_all_channels
 from .model_package import ModelPackage
-from .prediction import OwnGridDecision, Prediction, arrays_of
+from .prediction import OwnGridDecision, Prediction, arrays_of, keep_largest
 from .regions.files import remove_regions, write_regions
 from .regions.finding import find_regions
 from .reporting import Reporter
 from .result import MadeBy, StopWatch, result_content
+from .segmentation_account import Account, Outcome
 from .surfaces import can_make_surfaces, write_surfaces
 from .training.distributed import Team
 from .volume import Grid, Volume, write_volume
 
-SEGMENTING = "segmenting"
+# A scan that is not larger than this makes room for the next one beside it.
+_MOST_BYTES_AHEAD = 2**28
 
 
 class Segmenter:
@@ -53,6 +60,7 @@ class Segmenter:
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
         self.caution = _caution(config, self.package)
+        self.single_component = _single_component(config, self.package)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
@@ -72,10 +80,13 @@ class Segmenter:
         boxes = self.boxes(volume)
         whole, done = sum(box.voxels for box in boxes), 0
         for box in boxes:
-            window = self.window if before_window is None else _telling(self.window, before_window, box, (done, whole))
-            image = self.prepared(volume, box)
-            decision.fill(window.stream(self.network, image, lowest(image.numpy())), image.shape[1], box)
+            telling = _Telling(before_window or self.window.before_window, done / whole, box.voxels / whole)
+            image = Background(partial(self.prepared, volume, box)).result(telling.again)
+            window = replace(self.window, before_window=telling)
+            logits = window.stream(self.network, image, lowest(image.numpy()))
+            decision.fill(logits, image.shape[1], box, telling.again)
             done += box.voxels
+        keep_largest(decision.prediction, self.single_component)
         return decision.prediction
 
     def boxes(self, volume: Volume) -> list[Box]:
@@ -87,12 +98,21 @@ class Segmenter:
         return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume, box)))
 
 
-def _telling(
-    window: SlidingWindow, before_window: Callable[[float], None], box: Box, of: tuple[int, int]
-) -> SlidingWindow:
-    """A window that tells the share of a whole scan, of which `of[0]` of `of[1]` voxels were done before the box."""
-    done, whole = of
-    return replace(window, before_window=lambda share: before_window((done + share * box.voxels) / whole))
+class _Telling:
+    """Tells the share of a whole scan while a box of it is computed, which begins at `first` and is `part` of it."""
+
+    def __init__(self, tell: Callable[[float], None], first: float, part: float) -> None:
+        self._tell, self._first, self._part = tell, first, part
+        self._share = 0.0
+
+    def __call__(self, share: float) -> None:
+        """So much of the box is done."""
+        self._share = share
+        self.again()
+
+    def again(self) -> None:
+        """As much as before: whoever wants to stop is heard."""
+        self._tell(self._first + self._share * self._part)
 
 
 def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
@@ -123,151 +143,168 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
         )
         segmenter = Segmenter(config, reporter, device)
         reporter.emit(Started(len(done), len(cases), segmenter.device_name, __version__))
-        account = _Account(reporter, len(cases), len(done), team.count)
-        for case in team.rounds([case for case in cases if case.id not in done]):
+        account = Account(reporter, len(cases), len(done), team.count)
+        scans = _Scans(segmenter.package.channels)
+        mine = list(team.rounds([case for case in cases if case.id not in done]))
+        for case, following in zip_longest(mine, mine[1:]):
             if team.any(reporter.should_stop()):
                 reporter.stop()
-            outcome = None if case is None else _attempt(segmenter, case, job.prediction(case.id), reporter)
+            account.begin_case()
+            outcome = None
+            if case is not None:
+                told: list[TellingEvent] = []
+                telling = Reporter(told.append, reporter.should_stop)
+                run = _CaseRun(segmenter, case, job.prediction(case.id), telling, account.under_way)
+                outcome = _attempt(run, told, scans, following)
             account.enter(team.gather(outcome))
     return _summary(job, len(cases), account)
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What became of a case.
-
-    Attributes:
-        case: its name.
-        seconds: it took.
-        told: what is to be told of it.
-        failure: why the case could not be segmented; empty if it was.
-        skipped: whether somebody asked to leave it out.
-        error: ends the whole job.
-    """
-
-    case: str
-    seconds: float
-    told: tuple[Event, ...]
-    failure: str = ""
-    skipped: bool = False
-    error: CoraNetError | None = None
 
 
 class _SkippedOnRequest(Exception):
     """Somebody asked to leave this case out."""
 
 
-class _Account:
-    """Tells what became of the cases, in the order of the list."""
+class _Scans:
+    """The scans of some cases, of which the next one is read while this one is computed."""
 
-    def __init__(self, reporter: Reporter, total: int, number: int, at_once: int) -> None:
-        self.failures: list[str] = []
-        self.skipped = 0
-        self._reporter = reporter
-        self._total, self._number, self._at_once = total, number, at_once
-        self._seconds: list[float] = []
+    def __init__(self, channels: Sequence[str]) -> None:
+        self._channels = channels
+        self._ahead: tuple[str, Background[Volume]] | None = None
 
-    def enter(self, outcomes: Sequence[_Outcome]) -> None:
-        """Tell of one round of cases.
+    def begin(self, case: Case) -> None:
+        """Begin to read a case."""
+        self._ahead = case.id, Background(partial(self._read, case))
+
+    def take(self, case: Case, ask: Callable[[], object]) -> Volume:
+        """The images of a case, if they are those of the model's channels.
 
         Raises:
-            CoraNetError: one of them ends the job, because it was cancelled or cannot be written, say.
+            DataError: they are not, or cannot be read.
         """
-        for outcome in outcomes:
-            if outcome.error is None:
-                self._tell(outcome)
-        for outcome in outcomes:
-            if outcome.error is not None:
-                raise outcome.error
+        if self._ahead is None or self._ahead[0] != case.id:
+            self.begin(case)
+        ahead, self._ahead = self._ahead, None
+        return ahead[1].result(ask)  # type: ignore[index]
 
-    def _tell(self, outcome: _Outcome) -> None:
-        self._number += 1
-        for event in outcome.told:
-            self._reporter.emit(event)
-        if outcome.skipped:
-            self.skipped += 1
-            self._reporter.emit(CaseSkipped(outcome.case))
-        elif outcome.failure:
-            self.failures.append(outcome.failure)
-            self._reporter.emit(CaseFailed(outcome.case, outcome.failure))
-        else:
-            self._seconds.append(outcome.seconds)
-            self._reporter.emit(CaseDone(outcome.case, self._number, self._total, round(outcome.seconds, 2)))
-        left = (self._total - self._number) * float(np.mean(self._seconds)) / self._at_once if self._seconds else None
-        self._reporter.emit(Progress(SEGMENTING, self._number, self._total, left))
+    def _read(self, case: Case) -> Volume:
+        require_all_channels(case.id, case.images, self._channels)
+        return read_scan(case)
 
 
-def _attempt(segmenter: Segmenter, case: Case, files: PredictionFiles, reporter: Reporter) -> _Outcome:
+@dataclass(frozen=True)
+class _CaseRun:
+    """One case from its images to its result.
+
+    Attributes:
+        segmenter: the model.
+        case: the scan.
+        files: takes the results.
+        reporter: is told what is to be told of the case, once it is over; says when to stop.
+        under_way: is told the stage and its share.
+        watch: measures the stages.
+    """
+
+    segmenter: Segmenter
+    case: Case
+    files: PredictionFiles
+    reporter: Reporter
+    under_way: Callable[[str, float], None]
+    watch: StopWatch = field(default_factory=StopWatch)
+
+    def go_on(self, stage: str, share: float = 0.0) -> None:
+        """Tell how far the case is.
+
+        Raises:
+            JobCancelled: the job is to stop.
+            _SkippedOnRequest: the case is to be left out.
+        """
+        self.reporter.stop_if_asked()
+        if self.files.skip_requested():
+            raise _SkippedOnRequest
+        self.under_way(stage, share)
+
+    def run(self, scans: _Scans, following: Case | None) -> None:
+        """Do it; where the result is, the case is complete.
+
+        Args:
+            scans: gives the case's scan.
+            following: the case after this one, whose scan may be read meanwhile.
+        """
+        self.go_on("read")
+        self.files.result.unlink(missing_ok=True)
+        remove_regions(self.files)
+        prediction, grid = self._predicted(scans, following)
+        self._write(prediction, grid)
+        regions = self._write_regions(prediction, grid) if self.segmenter.makes_regions else None
+        package = self.segmenter.package
+        if self.segmenter.makes_surfaces:
+            write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
+            self.watch.lap("surfaces")
+        made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution)
+        result = result_content(self.case, prediction, grid, made_by)
+        # Last: where the result is, the case is complete.
+        write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
+        for name, volumes_ml in result["volumes_ml"].items():
+            if not volumes_ml["segmentation"]:
+                self.reporter.emit(Warned("nothing_found", f"no '{name}' was found in '{self.case.id}'."))
+
+    def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Prediction, Grid]:
+        """The result; the scan itself is not kept, so that there is room for what comes next."""
+        package = self.segmenter.package
+        volume = scans.take(self.case, partial(self.go_on, "read"))
+        for sentence in unlike_training(self.case, volume, package.preprocessing.lowest, package.channels):
+            self.reporter.emit(Warned("unlike_training", sentence))
+        self.watch.lap("read")
+        if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:
+            scans.begin(following)
+        prediction = self.segmenter.predict(volume, partial(self.go_on, "predict"))
+        self.watch.lap("predict")
+        return prediction, volume.grid
+
+    def _write(self, prediction: Prediction, grid: Grid) -> None:
+        """Write all arrays; the uncertainty map, which takes longest, beside the others."""
+        arrays = arrays_of(prediction)
+        names = [["uncertainty"], [name for name in arrays if name != "uncertainty"]]
+        is_abandoned = Event()
+
+        def write(some: list[str]) -> None:
+            for name in some:
+                if not is_abandoned.is_set():
+                    write_volume(getattr(self.files, name), arrays[name], grid)
+
+        try:
+            for writing in [Background(partial(write, some)) for some in names]:
+                writing.result(partial(self.go_on, "write"))
+        finally:
+            is_abandoned.set()
+        self.watch.lap("write")
+
+    def _write_regions(self, prediction: Prediction, grid: Grid) -> int | None:
+        """Write the regions of a case; returns how many, None if there are too many to be looked at."""
+        finding = Background(partial(find_regions, self.case.id, prediction, grid, self.segmenter.caution))
+        try:
+            found = finding.result(partial(self.go_on, "regions"))
+        except DataError as error:
+            self.reporter.emit(Warned("no_regions", str(error)))
+            return None
+        Background(partial(write_regions, self.files, found, grid)).result(partial(self.go_on, "regions", 0.5))
+        self.watch.lap("regions")
+        return len(found.list.regions)
+
+
+def _attempt(run: _CaseRun, told: list[TellingEvent], scans: _Scans, following: Case | None) -> Outcome:
     started = time.monotonic()
-    told: list[Event] = []
     failure, skipped, error = "", False, None
     try:
-        _segment_case(segmenter, case, files, Reporter(told.append, reporter.should_stop))
+        run.run(scans, following)
     except _SkippedOnRequest:
         skipped = True
     except DataError as wrong:
         failure = str(wrong)
     except CoraNetError as ending:
         error = ending
-    return _Outcome(case.id, time.monotonic() - started, tuple(told), failure, skipped, error)
-
-
-def _segment_case(segmenter: Segmenter, case: Case, files: PredictionFiles, reporter: Reporter) -> None:
-    def go_on() -> None:
-        reporter.stop_if_asked()
-        if files.skip_requested():
-            raise _SkippedOnRequest
-
-    go_on()
-    files.result.unlink(missing_ok=True)
-    remove_regions(files)
-    watch = StopWatch()
-    volume = _read(segmenter, case, reporter)
-    watch.lap("read")
-    prediction = segmenter.predict(volume, lambda share: go_on())
-    watch.lap("predict")
-    go_on()
-    for name, voxels in arrays_of(prediction).items():
-        write_volume(getattr(files, name), voxels, volume.grid)
-    watch.lap("write")
-    region_count = None
-    if segmenter.makes_regions:
-        region_count = _write_regions(segmenter, case, files, (prediction, volume.grid), reporter)
-        watch.lap("regions")
-    if segmenter.makes_surfaces:
-        write_surfaces(files, prediction, segmenter.package.labels, volume.grid)
-        watch.lap("surfaces")
-    made_by = MadeBy(str(segmenter.package.folder), segmenter.package.labels, segmenter.caution)
-    result = result_content(case, prediction, volume.grid, made_by)
-    # Last: where the result is, the case is complete.
-    write_json_atomic(files.result, {**result, "regions": region_count, "seconds": watch.seconds})
-    for name, volumes_ml in result["volumes_ml"].items():
-        if not volumes_ml["segmentation"]:
-            reporter.emit(Warned("nothing_found", f"no '{name}' was found in '{case.id}'."))
-
-
-def _read(segmenter: Segmenter, case: Case, reporter: Reporter) -> Volume:
-    """The images of a case, if they are those of the model's channels."""
-    channels = segmenter.package.channels
-    require_all_channels(case.id, case.images, channels)
-    volume = read_scan(case)
-    for sentence in unlike_training(case, volume, segmenter.package.preprocessing.lowest, channels):
-        reporter.emit(Warned("unlike_training", sentence))
-    return volume
-
-
-def _write_regions(
-    segmenter: Segmenter, case: Case, files: PredictionFiles, done: tuple[Prediction, Grid], reporter: Reporter
-) -> int | None:
-    """Write the regions of a case; returns how many, None if there are too many to be looked at."""
-    prediction, grid = done
-    try:
-        found = find_regions(case.id, prediction, grid, segmenter.caution)
-    except DataError as error:
-        reporter.emit(Warned("no_regions", str(error)))
-        return None
-    write_regions(files, found, grid)
-    return len(found.list.regions)
+    seconds = time.monotonic() - started
+    return Outcome(run.case.id, seconds, tuple(told), failure, skipped, error, run.watch.seconds)
 
 
 def _caution(config: SegmentConfig, package: ModelPackage) -> float:
@@ -283,7 +320,14 @@ def _caution(config: SegmentConfig, package: ModelPackage) -> float:
         ) from error
 
 
-def _summary(job: Job, count: int, account: _Account) -> str:
+def _single_component(config: SegmentConfig, package: ModelPackage) -> tuple[int, ...]:
+    """Label values of the classes of which only the largest component is kept."""
+    asked = config.inference.largest_component
+    known = ModelCard.read(package.folder).single_component
+    return tuple(label.value for label in package.labels if asked == "on" or (asked == "auto" and label.name in known))
+
+
+def _summary(job: Job, count: int, account: Account) -> str:
     failures, skipped = account.failures, account.skipped
     if count == 1 and failures:
         raise DataError(failures[0])

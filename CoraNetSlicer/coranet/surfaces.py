@@ -7,7 +7,7 @@ the engine: where it is absent, no surfaces are written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -35,7 +35,10 @@ def can_make_surfaces() -> bool:
     return find_spec("vtkmodules") is not None
 
 
-def write_surfaces(files: PredictionFiles, prediction: Prediction, labels: tuple[Label, ...], grid: Grid) -> None:
+def write_surfaces(
+    files: PredictionFiles, prediction: Prediction, labels: tuple[Label, ...], grid: Grid,
+    ask: Callable[[float], object] = lambda share: None,
+) -> None:  # fmt: skip
     """Write the surface of each class of each head, and of the uncertain region; an empty one where there is no voxel.
 
     Args:
@@ -43,11 +46,14 @@ def write_surfaces(files: PredictionFiles, prediction: Prediction, labels: tuple
         prediction: the case's results, (k, j, i).
         labels: its classes.
         grid: of the scan.
+        ask: called before each surface with the share of them that is done; may raise to stop.
 
     Raises:
         StorageError: a file could not be written.
     """
-    for segment, mask, smoothing in _segments(prediction, labels):
+    count = len(HeadLogits._fields) * len(labels) + 1
+    for number, (segment, mask, smoothing) in enumerate(_segments(prediction, labels)):
+        ask(number / count)
         inset = UNCERTAIN_INSET_VOXELS if segment == "uncertain" else 0.0
         _write(files.surface(segment), surface_of(mask, grid, smoothing, inset))
 

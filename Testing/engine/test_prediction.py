@@ -11,7 +11,7 @@ from coranet.data.preprocessing import Preprocessing
 from coranet.inference import JoinedRows
 from coranet.job import Label
 from coranet.networks import HeadLogits
-from coranet.prediction import OwnGridDecision, arrays_of, channels_on_own_grid, on_own_grid
+from coranet.prediction import OwnGridDecision, arrays_of, channels_on_own_grid, keep_largest, on_own_grid
 from coranet.uncertainty import uncertainty_map, uncertainty_threshold
 from coranet.volume import Volume
 
@@ -189,3 +189,23 @@ def test_boxes_are_decided_one_after_the_other(an_oblique_scan):
         decision.fill([JoinedRows(0, HeadLogits(ones, ones, ones))], 2, box)
     assert (decision.prediction.segmentation == 9).sum() == 8 + 27
     assert set(np.unique(decision.prediction.segmentation)) == {0, 9}
+
+
+def test_islands_are_neither_found_nor_uncertain(an_oblique_grid):
+    volume = scan_on(an_oblique_grid)
+    shape = volume.voxels.shape
+    found, eager = np.zeros(shape), np.zeros(shape)
+    found[2:5, 2:8, 2:8] = found[7, 10, 12] = 1
+    eager[2:6, 2:8, 2:8] = eager[7:9, 9:11, 11:13] = 1
+    canonical = [Orientation.of(an_oblique_grid.direction).to_canonical(one).copy() for one in (found, found, eager)]
+    prediction = on_own_grid(HeadLogits(*(logits_that_name(one, 2) for one in canonical)), volume, labels_named(4))
+    keep_largest(prediction, ())
+    assert prediction.segmentation[7, 10, 12] == 4 and prediction.uncertain[8, 10, 12] == 1
+    keep_largest(prediction, (4,))
+    found[7, 10, 12] = 0
+    eager[7:9, 9:11, 11:13] = 0
+    np.testing.assert_array_equal(prediction.segmentation, 4 * found)
+    np.testing.assert_array_equal(prediction.conservative, 4 * found)
+    np.testing.assert_array_equal(prediction.radical, 4 * eager)
+    np.testing.assert_array_equal(prediction.uncertain, found != eager)
+    np.testing.assert_array_equal(prediction.uncertainty >= 0.5, found != eager)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +9,13 @@ import torch
 from scans import scan_on
 
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
-from coranet.errors import CoraNetError, DataError, ModelError
+from coranet.data.scans import read_scan
+from coranet.errors import CoraNetError, DataError, JobCancelled, ModelError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.job import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
 from coranet.prediction import arrays_of
 from coranet.regions import finding
+from coranet.reporting import Reporter
 from coranet.segmentation import Segmenter, run_segmentation_job
 from coranet.volume import read_grid, read_image, read_label_map, write_volume
 
@@ -226,3 +229,92 @@ class TestSkipping:
         a_job.prediction("a").withdraw_skip()
         run_segmentation_job(a_job, False, a_reporter)
         assert self.outcomes(a_reporter) == [(CaseDone, "a"), (CaseDone, "b")]
+
+
+@pytest.fixture
+def a_job_of_two(tmp_path, a_random_model, an_oblique_scan):
+    cases = []
+    for name in ("a", "b"):
+        write_volume(tmp_path / f"{name}.nrrd", an_oblique_scan.voxels, an_oblique_scan.grid)
+        cases.append(Case(name, Role.INPUT, str(tmp_path / f"{name}.nrrd")))
+    config = SegmentConfig(str(a_random_model().folder), machine=MACHINE)
+    return Job.create(tmp_path / "job", JobKind.SEGMENT, config, Datalist(tuple(cases)))
+
+
+def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
+    monkeypatch.setattr("coranet.segmentation_account._QUIET_S", 0.0)
+    run_segmentation_job(a_job_of_two, False, a_reporter)
+    parts = [event.part for event in a_reporter.events if isinstance(event, Progress) and event.step == 0]
+    assert parts == sorted(parts) and parts[0] == 0 and parts[-1] > 0.8
+    shares = [event.share for event in a_reporter.events if isinstance(event, Progress)]
+    assert shares == sorted(shares) and shares[-1] == 1
+
+
+@pytest.mark.parametrize("where", ["read_scan", "write_volume", "find_regions", "Segmenter.prepared"])
+def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkeypatch, where):
+    may_end, is_under_way = threading.Event(), threading.Event()
+
+    def takes_long(*_):
+        is_under_way.set()
+        may_end.wait(60)
+        raise DataError("nobody waits for this.")
+
+    monkeypatch.setattr(f"coranet.segmentation.{where}", takes_long)
+    with pytest.raises(JobCancelled):
+        run_segmentation_job(a_job_of_two, False, Reporter(a_reporter.emit, is_under_way.is_set))
+    may_end.set()
+    assert not any(isinstance(event, CaseDone) for event in a_reporter.events)
+
+
+def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_two, a_reporter, monkeypatch):
+    may_end = threading.Event()
+
+    def slowly(case):
+        if case.id == "a":
+            a_job_of_two.prediction("a").request_skip()
+            may_end.wait(60)
+        return read_scan(case)
+
+    monkeypatch.setattr("coranet.segmentation.read_scan", slowly)
+    run_segmentation_job(a_job_of_two, False, a_reporter)
+    may_end.set()
+    kinds = [(type(event), event.case) for event in a_reporter.events if isinstance(event, (CaseDone, CaseSkipped))]
+    assert kinds == [(CaseSkipped, "a"), (CaseDone, "b")]
+
+
+@pytest.mark.parametrize("room", [0, 2**28])
+def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
+    a_job_of_two, a_reporter, monkeypatch, room
+):
+    monkeypatch.setattr("coranet.segmentation._MOST_BYTES_AHEAD", room)
+    read, known = [], []
+
+    def reading(case):
+        read.append(case.id)
+        return read_scan(case)
+
+    predict = Segmenter.predict
+
+    def predicting(self, *args):
+        result = predict(self, *args)
+        known.append(list(read))
+        return result
+
+    monkeypatch.setattr("coranet.segmentation.read_scan", reading)
+    monkeypatch.setattr(Segmenter, "predict", predicting)
+    run_segmentation_job(a_job_of_two, False, a_reporter)
+    assert read == ["a", "b"]
+    assert known[0] == (["a", "b"] if room else ["a"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "in_card", "expected"),
+    [("auto", ["lesion"], (7,)), ("auto", [], ()), ("on", [], (1, 7)), ("off", ["lesion", "organ"], ())],
+)
+def test_the_largest_component_is_kept_of_the_classes_that_were_one_in_training(
+    a_random_model, a_cpu, a_reporter, asked, in_card, expected
+):
+    package = a_random_model()
+    replace(package, card={"single_component": in_card}).write(package.load_network(a_cpu))
+    config = SegmentConfig(str(package.folder), inference=InferenceConfig(largest_component=asked), machine=MACHINE)
+    assert Segmenter(config, a_reporter).single_component == expected

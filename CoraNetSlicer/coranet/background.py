@@ -1,0 +1,51 @@
+"""Work in threads, while the main thread goes on asking whether to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+# How often somebody who wants to stop is heard.
+_ASK_EVERY_S = 0.1
+
+
+class Background(Generic[Result]):
+    """One piece of work in a thread of its own, which ends with the process if nobody waits for it."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        """Begin.
+
+        Args:
+            work: must leave nothing half done where it is abandoned: it computes, or writes whole files.
+        """
+        self._work = work
+        self._results: list[Result] = []
+        self._error: BaseException | None = None
+        # A daemon: a process that is to end does not wait for it.
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def result(self, ask: Callable[[], object] = lambda: None) -> Result:
+        """What the work gives, once it does.
+
+        Args:
+            ask: called again and again meanwhile; may raise, then the work is abandoned.
+
+        Raises:
+            BaseException: what the work, or `ask`, raises.
+        """
+        while self._thread.is_alive():
+            ask()
+            self._thread.join(_ASK_EVERY_S)
+        if self._error is not None:
+            raise self._error
+        return self._results[0]
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            self._error = error

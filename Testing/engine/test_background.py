@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from coranet.background import Background
+from coranet.errors import DataError, JobCancelled
+
+
+def test_the_result_is_that_of_the_work():
+    assert Background(lambda: 6 * 7).result() == 42
+
+
+def test_an_error_of_the_work_is_raised_where_it_is_waited_for():
+    def fail() -> None:
+        raise DataError("no such scan.")
+
+    work = Background(fail)
+    with pytest.raises(DataError, match="no such scan"):
+        work.result()
+
+
+def test_work_goes_on_in_a_thread_while_it_is_asked_whether_to_stop():
+    may_end, asked = threading.Event(), []
+
+    def ask() -> None:
+        asked.append(threading.current_thread())
+        if len(asked) == 2:
+            may_end.set()
+
+    assert Background(lambda: (may_end.wait(10), threading.current_thread())[1]).result(ask) not in asked
+    assert set(asked) == {threading.current_thread()}
+
+
+def test_work_that_takes_long_is_abandoned_and_does_not_hold_the_process():
+    may_end = threading.Event()
+    work = Background(lambda: may_end.wait(60))
+
+    def stop() -> None:
+        raise JobCancelled("stopped on request.")
+
+    with pytest.raises(JobCancelled):
+        work.result(stop)
+    assert work._thread.daemon and work._thread.is_alive()
+    may_end.set()
+    assert work.result() is True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_jobs import call
+from small_jobs import call, the_only_error
 
 from coranet import __version__, cli
 from coranet.volume import read_image, read_label_map
@@ -55,12 +55,17 @@ def test_each_command_explains_itself(capsys, command):
     assert capsys.readouterr().out.startswith(f"usage: coranet {command}")
 
 
-@pytest.mark.parametrize("words", [[], ["party"], ["train"], ["train", "x.json"], ["segment", "--model", "m"]])
+@pytest.mark.parametrize("words", [[], ["party"], ["train"], ["segment", "--model", "m"]])
 def test_a_command_that_is_none_is_answered_with_the_usage(capsys, words):
     with pytest.raises(SystemExit) as ended:
         call(*words)
     assert ended.value.code == 2
     assert "usage: coranet" in capsys.readouterr().err
+
+
+def test_a_training_needs_a_folder_unless_it_is_only_planned(capsys):
+    assert call("train", "x.json") != 0
+    assert "train needs --output JOB" in the_only_error(capsys)
 
 
 def test_the_version_is_that_of_the_package(capsys):

@@ -104,10 +104,15 @@ class Search:
     @property
     def region_mm(self) -> Triple:
         """What a patch should cover along D, H, W: the structures and what surrounds them, within the scan."""
-        scan = np.median([one.extent_mm[::-1] for one in self.scans], axis=0)
         wanted = [extent + 2 * SURROUNDINGS_MM for extent in largest_extent(self.structures)]
-        depth, height, width = (min(one, float(most)) for one, most in zip(wanted, scan, strict=True))
+        depth, height, width = (min(one, most) for one, most in zip(wanted, self.scan_mm, strict=True))
         return depth, height, width
+
+    @property
+    def scan_mm(self) -> Triple:
+        """Median extent of the scans along D, H, W."""
+        depth, height, width = np.median([one.extent_mm[::-1] for one in self.scans], axis=0)
+        return float(depth), float(height), float(width)
 
     def candidates(self) -> list[Candidate]:
         """All of them, the most promising first."""

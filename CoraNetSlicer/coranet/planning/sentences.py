@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..devices import Device
@@ -10,22 +11,19 @@ from .steps import StepPlan
 from .structures import Triple, largest_extent
 
 
-def spacing_sentence(chosen: Candidate, candidates: Sequence[Candidate], search: Search) -> str:
+def spacing_sentence(chosen: Candidate, search: Search) -> str:
     """At which spacing the network works, and why not at a finer one."""
     data, own = search.config.data, search.own_spacing
     if data.spacing_mm is not None or data.size_kji is not None:
         return f"Works at {_spacing(chosen.spacing_dhw)}, as it is set."
     if chosen.spacing_dhw == own:
         return f"Works at the scans' own {_spacing(own)}."
-    finer = min(
-        (one for one in candidates if one.spacing_dhw == own and one.covered >= 0.9 * chosen.covered),
-        key=lambda one: one.deficit, default=None,
-    )  # fmt: skip
-    kept = f"Works at {_spacing(chosen.spacing_dhw)}, where labels keep {chosen.kept_dice:.2f} Dice"
-    if finer is None:
-        return f"{kept}; the scans' own {_spacing(own)} would leave too little in a patch."
+    # Patches of the same extent have so many times more voxels, and steps take so many times longer.
+    steps = chosen.steps * math.prod(own) / math.prod(chosen.spacing_dhw)
+    here = f"Works at {_spacing(chosen.spacing_dhw)}, where labels keep {chosen.kept_dice:.2f} Dice"
     return (
-        f"{kept}; the scans' own {_spacing(own)} would leave only {_count(finer.steps)} steps in {search.config.time}."
+        f"{here}; the same at the scans' own {_spacing(own)} would leave only {_count(steps)} steps in "
+        f"{search.config.time}."
     )
 
 
@@ -33,17 +31,18 @@ def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str]) -> s
     """What a patch covers."""
     size = " x ".join(str(count) for count in chosen.architecture.patch_size_kji)
     extent = " x ".join(f"{length:.0f}" for length in chosen.patch_mm)
-    what = _what(names)
-    axes = [axis for axis in range(3) if axis != chosen.architecture.slice_axis]
-    within = "" if chosen.architecture.slice_axis is None else " in a slice"
-    margin = min(_margin(axis, chosen, search) for axis in axes)
-    head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right)"
-    if margin >= SURROUNDINGS_MM:
-        return f"{head} cover {what}{within} with at least {SURROUNDINGS_MM:.0f} mm around, or the whole scan."
+    what, within = _what(names), "" if chosen.architecture.slice_axis is None else " in a slice"
+    head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right) cover"
+    margin = _margin(chosen, search)
+    if margin == math.inf:
+        return f"{head} the whole scan{within}."
     if margin >= 0:
-        return f"{head} cover {what}{within} with {margin:.0f} mm around."
-    share = f"{100 * chosen.covered:.0f} %"
-    return f"{head} cover {share} of {what} with surroundings along an axis; more would leave too few steps."
+        most = f"at least {SURROUNDINGS_MM:.0f}" if margin >= SURROUNDINGS_MM else f"{margin:.0f}"
+        return f"{head} {what}{within} with {most} mm around."
+    return (
+        f"{head} {100 * chosen.covered:.0f} % of {what} with {SURROUNDINGS_MM:.0f} mm around, on the average of the "
+        "axes; larger ones would leave too few steps."
+    )
 
 
 def steps_sentence(steps: StepPlan, time: str, device: Device, is_final: bool) -> str:
@@ -56,12 +55,15 @@ def steps_sentence(steps: StepPlan, time: str, device: Device, is_final: bool) -
     return f"{about}{steps.total:,} steps ({stages}) fit into {time} on this {device.name}, {precision}."
 
 
-def _margin(axis: int, chosen: Candidate, search: Search) -> float:
-    """Least distance of a patch's border to a structure in its middle, mm; as much as is wanted where a scan ends."""
-    patch, region = chosen.patch_mm[axis], search.region_mm[axis]
-    extent = largest_extent(search.structures)[axis]
-    # Patches are rounded to sizes that can be halved.
-    return SURROUNDINGS_MM if patch >= 0.95 * region else (patch - extent) / 2
+def _margin(chosen: Candidate, search: Search) -> float:
+    """Least distance of a patch's border to a structure in its middle, mm; infinite where it is as large as scans."""
+    margins = [math.inf]
+    extents = zip(chosen.patch_mm, search.scan_mm, largest_extent(search.structures), strict=True)
+    for axis, (patch, scan, extent) in enumerate(extents):
+        # Patches are rounded to sizes that can be halved.
+        if axis != chosen.architecture.slice_axis and patch < 0.95 * scan:
+            margins.append((patch - extent) / 2)
+    return min(margins)
 
 
 def _what(names: Sequence[str]) -> str:

@@ -101,7 +101,7 @@ def plan_in_time(
     seconds = seconds_for_steps(config, datalist, scans.seconds, workplace)
     steps = expected_steps(config, datalist, seconds, speed.step(chosen.architecture, chosen.sizes))
     sentences = (
-        spacing_sentence(chosen, candidates, search),
+        spacing_sentence(chosen, search),
         patch_sentence(chosen, search, [label.name for label in datalist.labels]),
         steps_sentence(steps, config.time, workplace.device, is_final=False),
     )

@@ -56,22 +56,20 @@ def rows_of_set(args: argparse.Namespace, datalist: Path) -> list[Row]:
 
 def _row(name: str, folder: Path, method: Mapping[str, Any], time: str) -> Row:
     trainings = [folder / "runs" / f"{method['method']}-seed{seed}" / "train" for seed in method["seeds"]]
-    notes = [notes_of(Job.open(path)) for path in trainings if Job.exists(path)]
+    jobs = [Job.open(path) for path in trainings if Job.exists(path)]
+    plans = [read_json(job.plan_path).get("sentences", []) for job in jobs if job.plan_path.exists()]
     return {
         "set": name, "method": method["method"], "seeds": method["seeds"], "dice": method["mean_dice"],
         "dice_sd": method["dice_sd"], "dice_of_classes": method["dice_of_classes"], "hd95_mm": method["hd95_mm"],
         "asked_s": seconds_of(time), "taken_s": method["training_seconds"], "steps": method["steps"],
-        "peak_mib": max((one["peak_mib"] for one in notes if one["peak_mib"]), default=None),
-        "plan": next((one["plan"] for one in notes if one["plan"]), []),
+        "peak_mib": max(filter(None, map(peak_mib, jobs)), default=None), "plan": next(iter(plans), []),
     }  # fmt: skip
 
 
-def notes_of(job: Job) -> Row:
-    """What a training noted: its plan in sentences, and the most memory that it used (0: not told)."""
-    notes = [event for event in job.read_events() if isinstance(event, Noted)]
-    used = [_USED_GIB.search(note.message) for note in notes if note.code == "memory_used"]
-    peaks = [1024 * float(match[1]) for match in used if match]
-    return {"plan": [note.message for note in notes if note.code == "plan"], "peak_mib": max(peaks, default=0)}
+def peak_mib(job: Job) -> float | None:
+    """The most memory that a training used, as it told; None: it did not."""
+    notes = [event.message for event in job.read_events() if isinstance(event, Noted) and event.code == "memory_used"]
+    return max((1024 * float(used[1]) for used in map(_USED_GIB.search, notes) if used), default=None)
 
 
 def _nnunet_rows(args: argparse.Namespace, datalist: Path, name: str) -> list[Row]:

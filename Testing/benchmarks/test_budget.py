@@ -13,7 +13,7 @@ from coranet.events import Noted
 from coranet.experiments.plan import plan_runs
 from coranet.experiments.results import by_method, read_results
 from coranet.experiments.tables import write_summary
-from coranet.job import read_json
+from coranet.job import read_json, write_json_atomic
 
 
 def row(name: str, method: str, dice: float | None, **changes) -> dict:
@@ -57,9 +57,9 @@ def finished(tmp_path):
     for run in runs:
         training = run.training()
         events = training.open_events()
-        events.write(Noted("plan", "Works at 1.6 mm."))
         events.write(Noted("memory_used", f"at most {1.5 + run.seed} GiB of main memory were used."))
         events.close()
+        write_json_atomic(training.plan_path, {"sentences": ["Works at 1.6 mm."]})
         finish(training)
         finish(run.test())
     write_summary(tmp_path / "out" / "s.csv", tmp_path / "out" / "summary.json", by_method(read_results(runs)))

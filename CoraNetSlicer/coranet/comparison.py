@@ -82,5 +82,5 @@ def _scores(probabilities: Array, passes: ScanPasses, grid: Grid) -> Iterator[tu
     """One at a time: a score is as large as the scan."""
     yield "softmax", least_confidence(probabilities)
     for name, several in (("dropout", passes.dropout), ("augmentation", passes.augmentation)):
-        yield name, predictive_entropy(channels_on_own_grid(several(), grid))
+        yield name, predictive_entropy(channels_on_own_grid(several(), grid, passes.box))
     yield "chance", np.random.default_rng(passes.seed).random(grid.size_ijk[::-1], dtype=np.float32)

@@ -7,6 +7,7 @@ import io
 import math
 import zlib
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from .comparison import KnownErrors, compare_uncertainties
 from .config import SegmentConfig
+from .data.box import Box
 from .data.orientation import Orientation
 from .data.scans import read_scan
 from .errors import DataError
@@ -116,7 +118,7 @@ def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
     row = {"outside_share": outside_share(conservative, radical), **errors.of_coranet()}
     if segmenter:
         volume, passes = _passes(segmenter, case)
-        probabilities = channels_on_own_grid(passes.softmax(), volume.grid)
+        probabilities = channels_on_own_grid(passes.softmax(), volume.grid, passes.box)
         by_class["calibration_error"] = expected_calibration_error(probabilities, true)
         row["uncertainties"] = compare_uncertainties(errors, probabilities, passes, volume.grid)
     named = {key: dict(zip(names, column, strict=True)) for key, column in by_class.items()}
@@ -135,13 +137,16 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
 
 def _passes(segmenter: Segmenter, case: Case) -> tuple[Volume, ScanPasses]:
     volume = read_scan(case)
-    image = segmenter.prepared(volume)
+    boxes = segmenter.boxes(volume)
+    # One box around all: passes that are turned and scaled need an image in one piece.
+    box = reduce(Box.united, boxes) if boxes else None
+    image = segmenter.prepared(volume, box)
     orientation = Orientation.of(volume.grid.direction)
-    size_dhw = orientation.to_canonical(volume.channels[0]).shape
+    size_dhw = box.size if box else orientation.to_canonical(volume.channels[0]).shape
     spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
     prepared_dhw = np.multiply(spacing_dhw, size_dhw) / image.shape[1:]
     seed = zlib.crc32(case.id.encode("utf-8"))
-    return volume, ScanPasses(segmenter.network, segmenter.window, image, prepared_dhw.tolist(), seed)
+    return volume, ScanPasses(segmenter.network, segmenter.window, image, prepared_dhw.tolist(), seed, box)
 
 
 def _classes(voxels: Array, values: Sequence[int]) -> Array:

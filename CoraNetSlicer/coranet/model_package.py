@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,19 @@ from typing import Any
 from torch import nn
 
 from . import __version__
+from .coarse.finding import CoarseNetwork
+from .coarse.part import CoarsePart
+from .config import InferenceConfig
 from .data.preprocessing import Preprocessing
 from .devices import Device
 from .errors import DataError, JobError, ModelError
+from .inference import SlidingWindow
 from .job import Label, ModelCard, names_of, write_json_atomic
 from .job.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
 from .networks import Architecture, CoraNet, place
 from .tensors import load_tensors, save_tensors
 
-_WEIGHTS = "weights.pt"
+_WEIGHTS, _COARSE_WEIGHTS = "weights.pt", "coarse.pt"
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class ModelPackage:
         labels: of its classes 1, 2, ... in this order.
         card: for people: validation_dice {name: value}, trained_on {role: number of cases}, steps, preset, seed,
             history ...
+        coarse: of the network that finds the boxes in which the other one looks; None: it looks at whole scans.
     """
 
     folder: Path
@@ -38,19 +44,26 @@ class ModelPackage:
     preprocessing: Preprocessing
     labels: tuple[Label, ...]
     card: dict[str, Any] = field(default_factory=dict)
+    coarse: CoarsePart | None = None
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the images of a scan that it sees together, in their order."""
         return names_of(tuple(self.card.get("channels") or ()), self.architecture.in_channels)
 
-    def write(self, network: nn.Module) -> None:
+    def write(self, network: nn.Module, coarse_network: nn.Module | None = None) -> None:
         """Write weights, then the card: where the card is, the model is whole.
+
+        Args:
+            network: of this architecture.
+            coarse_network: where there is a coarse part.
 
         Raises:
             StorageError: it could not be written.
         """
         save_tensors(self.folder / _WEIGHTS, network.state_dict())
+        if coarse_network is not None:
+            save_tensors(self.folder / _COARSE_WEIGHTS, coarse_network.state_dict())
         content = {
             "schema_version": MODEL_SCHEMA_VERSION,
             "engine_version": __version__,
@@ -58,6 +71,7 @@ class ModelPackage:
             "preprocessing": self.preprocessing.to_dict(),
             "labels": [asdict(label) for label in self.labels],
             "card": self.card,
+            **({"coarse": self.coarse.to_dict()} if self.coarse else {}),
         }
         write_json_atomic(model_card_path(self.folder), content)
 
@@ -79,6 +93,7 @@ class ModelPackage:
                 Preprocessing.from_dict(card.content["preprocessing"]),
                 card.labels,
                 dict(card.content["card"]),
+                CoarsePart.from_dict(card.content["coarse"]) if card.content.get("coarse") else None,
             )
         except (DataError, ModelError, TypeError, KeyError, ValueError) as error:
             raise damaged_model(card.folder, error) from error
@@ -93,14 +108,37 @@ class ModelPackage:
         self.load_weights(network)
         return place(network, device).eval()
 
+    def load_coarse(
+        self, device: Device, config: InferenceConfig, before_window: Callable[[float], None] = lambda share: None
+    ) -> CoarseNetwork | None:
+        """The network that finds boxes, with its weights; None: the model looks at whole scans.
+
+        Args:
+            device: where it computes.
+            config: how a scan larger than its window is covered.
+            before_window: called before each batch of windows, may raise to stop.
+
+        Raises:
+            ModelError: the weights are missing, damaged, or of another network.
+        """
+        if self.coarse is None:
+            return None
+        network = CoraNet(self.coarse.architecture)
+        self._load(network, _COARSE_WEIGHTS)
+        window = SlidingWindow.of(self.coarse.architecture, config, device, before_window)
+        return CoarseNetwork(self.coarse, place(network, device).eval(), window)
+
     def load_weights(self, network: nn.Module) -> None:
         """Give a network of this architecture the weights of the model.
 
         Raises:
             ModelError: they are missing, damaged, or of another network.
         """
+        self._load(network, _WEIGHTS)
+
+    def _load(self, network: nn.Module, file: str) -> None:
         try:
-            network.load_state_dict(load_tensors(self.folder / _WEIGHTS))
+            network.load_state_dict(load_tensors(self.folder / file))
         except (JobError, RuntimeError) as error:
             reason = str(error).splitlines()[0].rstrip(":")  # torch goes on with each weight's name
             raise ModelError(

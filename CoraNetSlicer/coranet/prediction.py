@@ -142,23 +142,27 @@ def keep_largest(prediction: Prediction, classes: Sequence[int]) -> None:
     prediction.uncertainty[settled] = 0
 
 
-def channels_on_own_grid(channels: Tensor, grid: Grid) -> Array:
+def channels_on_own_grid(channels: Tensor, grid: Grid, box: Box | None = None) -> Array:
     """Bring what a prepared scan has in each voxel back to the scan's grid, linearly.
 
     Args:
-        channels: (C, D, H, W), float.
+        channels: (C, D, H, W), float; the first is that of background.
         grid: of the scan.
+        box: what of the scan they are of, in canonical voxels: elsewhere the first channel is 1, the others 0; None:
+            all of it.
 
     Returns:
         (C, k, j, i), float32.
     """
     orientation = Orientation.of(grid.direction)
-    result = np.empty((len(channels), *grid.size_ijk[::-1]), dtype=np.float32)
+    result = np.zeros((len(channels), *grid.size_ijk[::-1]), dtype=np.float32)
+    result[0] = 1
     for channel, target in zip(channels, result, strict=True):
         # A view: what is written in canonical order lands where it belongs.
         canonical = orientation.to_canonical(target)
-        for some in _portions(0, canonical.shape[0], canonical.shape[1] * canonical.shape[2]):
-            canonical[some.start : some.stop] = resample(channel[None], canonical.shape, some)[0].numpy()
+        here = canonical if box is None else canonical[box.slices]
+        for some in _portions(0, here.shape[0], here.shape[1] * here.shape[2]):
+            here[some.start : some.stop] = resample(channel[None], here.shape, some)[0].numpy()
     return result
 
 

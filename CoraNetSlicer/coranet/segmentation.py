@@ -67,17 +67,22 @@ class Segmenter:
         self.window = SlidingWindow.of(
             self.package.architecture, config.inference, device, lambda share: reporter.stop_if_asked()
         )
+        self.coarse = self.package.load_coarse(device, config.inference, lambda share: reporter.stop_if_asked())
 
-    def predict(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> Prediction:
-        """Segment one scan.
+    def predict(
+        self, volume: Volume, before_window: Callable[[float], None] | None = None, boxes: Sequence[Box] | None = None
+    ) -> Prediction:
+        """Segment one scan; outside of the boxes in which the network looks there is background, which is certain.
 
         Args:
             volume: the scan.
             before_window: called before each batch of windows with the share of the scan that is done, may raise to
                 stop; None: what the reporter says.
+            boxes: where to look, as `boxes` says; empty: everywhere; None: find them first.
         """
         decision = OwnGridDecision(volume.grid, self.package.labels, self.caution)
-        boxes = self.boxes(volume)
+        found = self.boxes(volume, before_window) if boxes is None else boxes
+        boxes = found or [_whole(volume)]
         whole, done = sum(box.voxels for box in boxes), 0
         for box in boxes:
             telling = _Telling(before_window or self.window.before_window, done / whole, box.voxels / whole)
@@ -89,13 +94,25 @@ class Segmenter:
         keep_largest(decision.prediction, self.single_component)
         return decision.prediction
 
-    def boxes(self, volume: Volume) -> list[Box]:
-        """Where the network looks, in canonical voxels: the whole scan."""
-        return [Box.whole(Orientation.of(volume.grid.direction).to_canonical(volume.channels[0]).shape)]
+    def boxes(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> list[Box]:
+        """Where the network looks, in canonical voxels of the scan.
+
+        Args:
+            volume: the scan.
+            before_window: as for `predict`.
+
+        Returns:
+            What the model's coarse network finds, [] where that is nothing; the whole scan where it has none.
+        """
+        return [_whole(volume)] if self.coarse is None else self.coarse.boxes(volume, before_window)
 
     def prepared(self, volume: Volume, box: Box | None = None) -> Tensor:
         """A box of a scan as the network sees it, (C, D, H, W), float32; None: the whole scan."""
         return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume, box)))
+
+
+def _whole(volume: Volume) -> Box:
+    return Box.whole(Orientation.of(volume.grid.direction).to_canonical(volume.channels[0]).shape)
 
 
 class _Telling:
@@ -257,9 +274,19 @@ class _CaseRun:
         self.watch.lap("read")
         if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:
             scans.begin(following)
-        prediction = self.segmenter.predict(volume, partial(self.go_on, "predict"))
+        boxes = self._boxes(volume)
+        prediction = self.segmenter.predict(volume, partial(self.go_on, "predict"), boxes)
         self.watch.lap("predict")
         return prediction, volume.grid
+
+    def _boxes(self, volume: Volume) -> list[Box]:
+        """Where to look."""
+        boxes = Background(partial(self.segmenter.boxes, volume)).result(partial(self.go_on, "find"))
+        self.watch.lap("find")
+        if not boxes:
+            message = f"the coarse network finds nothing in '{self.case.id}'; all of it is looked at."
+            self.reporter.emit(Warned("not_found", message))
+        return boxes
 
     def _write(self, prediction: Prediction, grid: Grid) -> None:
         """Write all arrays; the uncertainty map, which takes longest, beside the others."""

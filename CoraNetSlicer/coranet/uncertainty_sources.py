@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .data.box import Box
 from .data.cache import lowest
 from .inference import SlidingWindow
 from .methods.extra_passes import dropout_switched_on
@@ -37,6 +38,7 @@ class ScanPasses:
         image: (C, D, H, W), float32.
         spacing_dhw: of the prepared scan, mm.
         seed: of everything random.
+        box: what of the scan the image is, in canonical voxels; None: all of it.
     """
 
     network: nn.Module
@@ -44,6 +46,7 @@ class ScanPasses:
     image: Tensor
     spacing_dhw: Sequence[float]
     seed: int
+    box: Box | None = None
 
     def softmax(self) -> Tensor:
         """One pass: (K, D, H, W), float32, summing to 1 over the classes."""

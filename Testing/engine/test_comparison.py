@@ -17,6 +17,7 @@ class FixedPasses:
     """Stands for passes of a network: a prepared scan of the scan's own size, with axes as the patient's."""
 
     seed = 5
+    box = None
 
     def __init__(self, dropout: np.ndarray, augmentation: np.ndarray) -> None:
         self._dropout, self._augmentation = (torch.from_numpy(one) for one in (dropout, augmentation))

@@ -209,3 +209,14 @@ def test_islands_are_neither_found_nor_uncertain(an_oblique_grid):
     np.testing.assert_array_equal(prediction.radical, 4 * eager)
     np.testing.assert_array_equal(prediction.uncertain, found != eager)
     np.testing.assert_array_equal(prediction.uncertainty >= 0.5, found != eager)
+
+
+def test_outside_of_a_box_all_is_background(an_oblique_scan):
+    heads = random_heads()
+    box = Box((1, 2, 3), (7, 9, 12))
+    channels = channels_on_own_grid(heads.segmentation.softmax(0), an_oblique_scan.grid, box)
+    turned = [Orientation.of(an_oblique_scan.grid.direction).to_canonical(channel) for channel in channels]
+    inside = np.zeros(turned[0].shape, dtype=bool)
+    inside[box.slices] = True
+    assert (turned[0][~inside] == 1).all() and not any(channel[~inside].any() for channel in turned[1:])
+    np.testing.assert_allclose(np.sum(turned, axis=0), 1, atol=1e-5)

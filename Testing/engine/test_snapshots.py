@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from scans import grid_of, scan_on, signed_permutations, tilted
 from small_jobs import training_job
 
 from coranet.config import InferenceConfig
+from coranet.data.box import Box
 from coranet.data.cache import PreparedCase
 from coranet.data.orientation import Orientation
 from coranet.errors import ConfigError
@@ -66,6 +68,23 @@ def test_a_snapshot_lies_on_the_scans_own_grid(tmp_path, a_job, direction):
     share = float((voxels < 80).mean())
     assert event == SnapshotSaved(120, "case-7", "snapshots/case-7/step-0000120.nrrd", pytest.approx(share))
     assert 0.05 < share < 0.5
+
+
+def test_outside_of_the_boxes_of_a_case_is_certain_background(tmp_path, a_job):
+    whole = a_prepared_case(tmp_path, "case-7", tilted(signed_permutations()[5]))
+    boxes = [Box((0, 2, 1), (3, 9, 8)), Box((3, 0, 0), whole.image.shape[1:])]
+    pieces = [replace(whole, image=whole.image[(0, *box.slices)][None], box=box) for box in boxes]
+    pieces = [replace(piece, padding=(float(piece.image.min()),)) for piece in pieces]
+    orientation = Orientation.of(read_grid(whole.case.image).direction)
+
+    def regions(cases) -> np.ndarray:
+        event = Snapshots(a_job, cases, "case-7", StandIn()).take(torch.nn.Identity(), 1)
+        return orientation.to_canonical(read_label_map(a_job.folder / event.file).voxels)
+
+    expected = np.zeros(whole.image.shape[1:], dtype=np.uint8)
+    for box in boxes:
+        expected[box.slices] = regions([whole])[box.slices]
+    np.testing.assert_array_equal(regions(pieces), expected)
 
 
 def test_a_real_network_is_seen_as_it_is(tmp_path, a_job, a_random_model, a_cpu):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,8 +24,8 @@ class NamesWhatItSees(nn.Module):
         return HeadLogits(logits, -logits, -logits)
 
 
-def a_case(image: np.ndarray, labels: np.ndarray) -> PreparedCase:
-    case = Case("v", Role.VALIDATION, "v", "l")
+def a_case(image: np.ndarray, labels: np.ndarray, name: str = "v") -> PreparedCase:
+    case = Case(name, Role.VALIDATION, "v", "l")
     return PreparedCase(case, image[None].astype(np.float16), labels.astype(np.uint8), (), (0.0,))
 
 
@@ -35,9 +36,20 @@ def test_dice_is_the_mean_over_cases_of_the_segmentation_head(a_cpu):
     half = labels.copy()
     half[labels == 1] = np.where(np.arange((labels == 1).sum()) % 2, 1, 0)
     scores = validate(
-        NamesWhatItSees(), [exact, a_case(half, labels)], SlidingWindow(WindowRule((6, 8, 10), 0.5), a_cpu, 4), 4
+        NamesWhatItSees(), [exact, a_case(half, labels, "w")], SlidingWindow(WindowRule((6, 8, 10), 0.5), a_cpu, 4), 4
     )
     found, there = (half == 1).sum(), (labels == 1).sum()
     assert scores[0] == pytest.approx((1 + 2 * found / (found + there)) / 2)
     assert scores[1] == 1
+    assert math.isnan(scores[2])
+
+
+def test_boxes_of_a_case_count_together_with_what_lies_in_none_of_them(a_cpu):
+    labels = np.random.default_rng(1).integers(0, 3, (7, 9, 11))
+    first, second = a_case(labels[:3], labels[:3]), a_case(labels[3:], labels[3:])
+    # Two voxels of class 1 and one of class 2 were missed: 2 tp / (2 tp + fn).
+    window = SlidingWindow(WindowRule((6, 8, 10), 0.5), a_cpu, 4)
+    scores = validate(NamesWhatItSees(), [replace(first, missed=(2, 1, 0)), second], window, 4)
+    ones, twos = ((labels == index).sum() for index in (1, 2))
+    assert scores[:2] == [pytest.approx(2 * ones / (2 * ones + 2)), pytest.approx(2 * twos / (2 * twos + 1))]
     assert math.isnan(scores[2])

@@ -106,7 +106,7 @@ def a_plan(a_phantom_set, a_cpu, a_reporter, a_random_model, monkeypatch):
         config = TrainConfig.from_preset("quick", chosen)
         model, datalist = a_random_model(), read_datalist(a_phantom_set)
         datalist = replace(datalist, labels=(*datalist.labels, *(labels or ())))
-        return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, model)
+        return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, planning.Given(model))
 
     return make
 

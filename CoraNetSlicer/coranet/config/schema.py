@@ -72,6 +72,15 @@ class DataConfig(Section):
         None, "Most voxels of an automatically chosen patch; null: as many as the free memory allows, up to 884736. "
         "Fewer are taken where the memory does not suffice.", unit="voxels", paper="884736", range=(512, 16_777_216),
     )  # fmt: skip
+    coarse_stage: str = setting(
+        "auto", "Whether a small network first finds the structures in the whole scan at coarse spacing, and the fine "
+        "one looks at boxes around them alone: 'on', 'off', or 'auto': where boxes leave less than about a third of "
+        "large scans.", paper="off", choices=("auto", "on", "off"),
+    )  # fmt: skip
+    coarse_margin_mm: Optional[float] = setting(
+        None, "What the boxes hold on each side of what was found; null: 10 mm or two coarse voxels, whichever is "
+        "more, and more where labels were missed.", unit="mm", range=(0, 500),
+    )  # fmt: skip
     foreground_patches: float = setting(
         0.67, "Share of labeled patches that are centred on a labeled voxel.", range=(0, 1)
     )

@@ -127,8 +127,9 @@ def read_known(case: Case, grid: Grid) -> Volume:
 
 
 def prepare_case(
-    case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path, box: Box | None = None
-) -> PreparedCase:
+    case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path, box: Box | None = None,
+    merged: bool = False,
+) -> PreparedCase:  # fmt: skip
     """Prepare a case, or take it from the folder where that was done before.
 
     Args:
@@ -137,22 +138,23 @@ def prepare_case(
         values: label value of class 1, 2, ...
         folder: of the cache.
         box: what of the scan is prepared; None: all.
+        merged: whether all values are one class, 1.
 
     Raises:
         DataError: the case cannot be used.
         StorageError: the cache cannot be written.
     """
-    stem = folder / f"{case.id}-{_fingerprint(case, preprocessing, values, box)}"
+    stem = folder / f"{case.id}-{_fingerprint(case, preprocessing, values, (box, merged))}"
     parts = ["image", *(["labels"] if case.role is not Role.UNLABELED else []), *(["known"] if case.known else [])]
     paths = {part: stem.with_name(f"{stem.name}.{part}.npy") for part in parts}
     if not all(path.exists() for path in paths.values()):
-        _write(case, preprocessing, values, paths, box)
+        _write(case, preprocessing, values, paths, (box, merged))
     arrays = {part: np.load(path, mmap_mode="r") for part, path in paths.items()}
     image, labels, known = (arrays.get(part) for part in ("image", "labels", "known"))
     if known is not None and known.all():
         known = None
     prepared = PreparedCase(case, cast(Array, image), labels, (), lowest(cast(Array, image)), known, box=box)
-    return replace(prepared, **_listed_voxels(prepared, len(values)))
+    return replace(prepared, **_listed_voxels(prepared, 1 if merged else len(values)))
 
 
 def lowest(image: Array) -> tuple[float, ...]:
@@ -161,13 +163,17 @@ def lowest(image: Array) -> tuple[float, ...]:
 
 
 def _write(
-    case: Case, preprocessing: Preprocessing, values: Sequence[int], paths: Mapping[str, Path], box: Box | None
-) -> None:
+    case: Case, preprocessing: Preprocessing, values: Sequence[int], paths: Mapping[str, Path],
+    how: tuple[Box | None, bool],
+) -> None:  # fmt: skip
+    box, merged = how
     if case.role is Role.UNLABELED:
         image = read_scan(case)
     else:
         image, labels = read_labeled_pair(case, values)
         known = read_known(case, labels.grid) if case.known else None
+        if merged:
+            labels, values = Volume((labels.voxels > 0).astype(np.uint8), labels.grid), (1,)
         _save(paths["labels"], preprocessing.prepare_labels(labels, values, known, box))
         if known is not None:
             _save(paths["known"], preprocessing.prepare_known(known, box))
@@ -210,10 +216,10 @@ def _some_voxels(mask: Array) -> Array:
     return np.stack(np.unravel_index(places[::step], mask.shape), axis=1).astype(np.int32)
 
 
-def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int], box: Box | None) -> str:
+def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int], how: tuple[Box | None, bool]) -> str:
     files = [_state(path) for path in (*case.images, case.label, case.known) if path]
-    recipe = replace(preprocessing, lowest=()).to_dict()
-    content = json.dumps([files, recipe, list(values), box and box.to_lists()])
+    recipe, (box, merged) = replace(preprocessing, lowest=()).to_dict(), how
+    content = json.dumps([files, recipe, list(values), box and box.to_lists(), merged])
     return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]
 
 

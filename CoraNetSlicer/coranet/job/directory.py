@@ -116,7 +116,7 @@ class Job:
         Raises:
             JobError: a process works on the job, or there is something that would be lost.
         """
-        made = (self.last_checkpoint_path, self.model_folder, self._predictions_folder)
+        made = (self.last_checkpoint_path, self.coarse_checkpoint_path, self.model_folder, self._predictions_folder)
         self.claim()
         if any(path.exists() for path in made):
             raise JobError(
@@ -240,6 +240,16 @@ class Job:
     def plan_path(self) -> Path:
         """What was chosen from scans and free memory: a training that is resumed keeps to it."""
         return self.folder / "checkpoints" / "plan.json"
+
+    @property
+    def coarse_checkpoint_path(self) -> Path:
+        """Everything needed to go on with the coarse network, and its weights when it is trained."""
+        return self.folder / "checkpoints" / "coarse.pt"
+
+    @property
+    def coarse_plan_path(self) -> Path:
+        """What was decided on the coarse stage, and the boxes that it found in each case."""
+        return self.folder / "checkpoints" / "coarse.json"
 
     @property
     def best_checkpoint_path(self) -> Path:

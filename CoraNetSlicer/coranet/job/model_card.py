@@ -17,6 +17,8 @@ from .status import JobKind
 MODEL_SCHEMA_VERSION = 1
 _CARD = "model.json"
 _KEYS = {"schema_version", "engine_version", "architecture", "preprocessing", "labels", "card"}
+# Of a model that has a coarse network, too.
+_MORE_KEYS = {"coarse"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class ModelCard:
         channels: names of the images of a scan that it sees together, in their order; made up where nobody named them.
         single_component: names of the classes that are one connected component in every case with a whole label that
             it was trained on; () if unknown.
+        has_coarse_stage: whether it first finds the structures in the whole scan, and looks closely there alone.
     """
 
     folder: Path
@@ -86,6 +89,7 @@ class ModelCard:
     plan: tuple[str, ...] = ()
     channels: tuple[str, ...] = ("channel 1",)
     single_component: tuple[str, ...] = ()
+    has_coarse_stage: bool = False
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelCard:
@@ -149,7 +153,11 @@ def damaged_model(folder: Path, error: Exception) -> ModelError:
 
 
 def _card(folder: Path, content: Any) -> ModelCard:
-    if not isinstance(content, dict) or set(content) != _KEYS or content["schema_version"] != MODEL_SCHEMA_VERSION:
+    if (
+        not isinstance(content, dict)
+        or set(content) - _MORE_KEYS != _KEYS
+        or content["schema_version"] != MODEL_SCHEMA_VERSION
+    ):
         version = content.get("schema_version") if isinstance(content, dict) else None
         raise ModelError(
             f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {MODEL_SCHEMA_VERSION}); "
@@ -175,6 +183,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
         plan=tuple(str(one) for one in card.get("plan") or ()),
         channels=channels_of_model(content),
         single_component=tuple(str(name) for name in card.get("single_component") or ()),
+        has_coarse_stage=bool(content.get("coarse")),
     )
 
 

@@ -11,7 +11,7 @@ from .architecture import Architecture, Size, product
 _THICK = 2.0
 _SMALLEST_FEATURE_MAP = 4
 # The paper's patch in 3D, 96 x 96 x 96.
-_MOST_PATCH_VOXELS = 884_736
+MOST_PATCH_VOXELS = 884_736
 # Slices this much thicker than their pixels, and no more of them than this, are looked at one by one.
 _SLICES_APART = 3.0
 _FEW_SLICES = 32
@@ -45,7 +45,7 @@ def plan_architecture(
     """
     backbone = _backbone(network.backbone, median_size, spacing_dhw)
     slice_axis = _slice_axis(spacing_dhw) if backbone == "unet" else None
-    limits = [limit for limit in (data.patch_voxels or _MOST_PATCH_VOXELS, most_voxels) if limit is not None]
+    limits = [limit for limit in (data.patch_voxels or MOST_PATCH_VOXELS, most_voxels) if limit is not None]
     exact = data.patch_size_kji is not None
     size, spacing = list(data.patch_size_kji or median_size), list(spacing_dhw)
     if slice_axis is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..coarse.scans import LabeledScan
 from ..config import TrainConfig
 from ..data.cache import read_labeled_pair
 from ..data.datalist import with_validation_cases
@@ -31,6 +32,20 @@ from .timed import LabeledScans, expected_steps, final_steps, plan_in_time, prep
 from .workplace import Workplace
 
 SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Given:
+    """What is settled before a training is planned.
+
+    Attributes:
+        initial: the model from which it goes on; None: none.
+        margin_mm: along L, P, S, around the labels: what the fine network looks at, after a coarse stage; None: whole
+            scans.
+    """
+
+    initial: ModelPackage | None = None
+    margin_mm: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -159,8 +174,7 @@ def _tell_of_other_grids(datalist: Datalist, reporter: Reporter) -> None:
 
 
 def plan_training(
-    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter,
-    initial: ModelPackage | None = None,
+    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter, given: Given = Given(),
 ) -> Plan:  # fmt: skip
     """Choose preprocessing, network, patch, batch sizes and steps from the labeled scans, the time and the free memory.
 
@@ -172,13 +186,15 @@ def plan_training(
         datalist: the cases.
         workplace: the machine, and since when the job is done.
         reporter: is told what was decided.
-        initial: the model from which the training goes on; None: none.
+        given: a model from which the training goes on, and what of the scans is looked at.
 
     Raises:
         DataError: a labeled scan cannot be used.
         ConfigError: the time does not suffice for a training.
     """
-    scans = _labeled_scans(datalist, reporter, "may be forgotten" if initial else "cannot be learned")
+    initial = given.initial
+    fate = "may be forgotten" if initial else "cannot be learned"
+    scans = _labeled_scans(datalist, reporter, fate, given.margin_mm)
     if initial is not None:
         made = _inherited_plan(config, datalist, workplace, reporter, initial)
         made = _with_steps(made, config, datalist, scans, workplace)
@@ -271,7 +287,9 @@ def _plan_memory(
     )
 
 
-def _labeled_scans(datalist: Datalist, reporter: Reporter, fate: str) -> LabeledScans:
+def _labeled_scans(
+    datalist: Datalist, reporter: Reporter, fate: str, margin_mm: tuple[float, float, float] | None
+) -> LabeledScans:
     values = [label.value for label in datalist.labels]
     scans: list[ScanStatistics] = []
     structures: list[Structures] = []
@@ -284,7 +302,8 @@ def _labeled_scans(datalist: Datalist, reporter: Reporter, fate: str) -> Labeled
         if not scans:
             seconds = time.monotonic() - begun + preparing_s(image)
         seen.update(value for value in values if (labels.voxels == value).any())
-        scans.append(ScanStatistics.of(image, labels))
+        scan = LabeledScan.of(case.id, image, labels)
+        scans.append(scan.looked_at(margin_mm) if margin_mm else scan.statistics)
         structures.append(Structures.of(labels, values))
     for label in datalist.labels:
         if label.value not in seen:

@@ -22,7 +22,8 @@ def calibrate_caution(
 ) -> float | None:
     """The smallest caution whose uncertain region holds a share of the wrong voxels.
 
-    Wrong voxels of all cases are counted together, on the network's grid.
+    Wrong voxels of all cases are counted together, on the network's grid; those that lie in no box of a case are left
+    out, as no caution would flag them.
 
     Args:
         network: gives `HeadLogits`; evaluated as it is.

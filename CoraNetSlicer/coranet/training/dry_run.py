@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ..coarse.plan import COARSE_SHARE
 from ..config import TrainConfig
+from ..config.time_budget import seconds_of
 from ..data.datalist import with_validation_cases
 from ..devices import choose_device
 from ..events import Event, Noted, Warned
 from ..job import Datalist, Job, JobKind
 from ..narration import describe
-from ..planning.plan import checked_datalist, plan_training
+from ..planning.plan import Given, checked_datalist, plan_training
 from ..planning.steps import StepPlan
 from ..planning.workplace import Workplace
 from ..reporting import Reporter
+from .coarse_stage import expected_part
 from .timing import measure_network
 from .warm_start import initial_model
 
@@ -41,7 +45,13 @@ def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
         job = Job.create(Path(folder) / "job", JobKind.TRAIN, config, cases)
         initial = initial_model(config)
         checked = checked_datalist(job, config, reporter, False, initial)
-        plan = plan_training(config, checked, workplace, reporter, initial)
+        part = expected_part(config, checked, reporter, initial)
+        if part is not None:
+            # As if the coarse stage had been done.
+            spent = COARSE_SHARE * (seconds_of(config.time) or 0.0)
+            workplace = replace(workplace, begun=workplace.begun - spent)
+        given = Given(initial, part.margin_mm if part else None)
+        plan = plan_training(config, checked, workplace, reporter, given)
     yield from (describe(event) for event in told if isinstance(event, (Noted, Warned)))
     yield from plan.sentences
     steps = plan.steps or StepPlan.as_set(config.training)

@@ -12,7 +12,7 @@ from typing import Any
 from .. import __version__
 from ..components import single_component_classes
 from ..config import TrainConfig
-from ..data.cache import PreparedCase, prepare_case
+from ..data.cache import PreparedCase
 from ..data.loading import Loader, Shard
 from ..devices import Device, used_memory
 from ..errors import JobError
@@ -22,12 +22,14 @@ from ..job import Datalist, Job, Role
 from ..job.files import read_json, remove_folder, write_json_atomic
 from ..methods import METHODS
 from ..model_package import ModelPackage
-from ..planning.plan import Plan, checked_datalist, plan_training
+from ..planning.plan import Given, Plan, checked_datalist, plan_training
 from ..planning.taken_over import plan_taken_over
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
+from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
+from .coarse_stage import Regions, TrainingJob, find_regions
 from .dial import calibrate_caution
 from .distributed import Team
 from .loop import Surroundings, Trainer
@@ -58,7 +60,7 @@ def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | No
     config = job.read_config()
     if not isinstance(config, TrainConfig):
         raise JobError(f"'{job.folder}' is not a training job.")
-    if job.last_checkpoint_path.exists() and not resume:
+    if (job.last_checkpoint_path.exists() or job.coarse_checkpoint_path.exists()) and not resume:
         raise JobError(f"'{job.folder}' was trained before; add --resume to go on, or choose a new folder.")
     team = team or Team()
     device = team.device(config.machine)
@@ -81,9 +83,11 @@ class _Training:
         is_begun = job.last_checkpoint_path.exists()
         initial = None if is_begun else initial_model(self._config)
         datalist = checked_datalist(job, self._config, self._reporter, self._team.is_leader, initial)
-        plan = self._team.from_leader(lambda: self._plan(datalist, initial))
+        at_hand = TrainingJob(job, self._config, self._workplace, self._team, self._reporter, self._cache_folder)
+        regions = find_regions(at_hand, datalist, initial)
+        plan = self._team.from_leader(lambda: self._plan(datalist, Given(initial, regions.margin_mm)))
         state = self._started(plan, initial)
-        cases = self._prepare(datalist, plan)
+        cases = self._prepare(datalist, plan, regions)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
             if self._config.time and not self._config.plan_of and not is_begun:
@@ -95,7 +99,7 @@ class _Training:
             Trainer(state, cases, loader, around).run(job.last_checkpoint_path, job.best_checkpoint_path)
         if used := used_memory(device):
             self._reporter.emit(Noted("memory_used", used))
-        return self._finish(state, plan, datalist, cases, window) if self._team.is_leader else ""
+        return self._finish(state, plan, (datalist, regions), cases, window) if self._team.is_leader else ""
 
     def _started(self, plan: Plan, initial: ModelPackage | None) -> TrainingState:
         """Where the training stands: at its last checkpoint, or at its start."""
@@ -120,36 +124,36 @@ class _Training:
         self._reporter.emit(Noted("plan", final.sentences[-1]))
         return final
 
-    def _plan(self, datalist: Datalist, initial: ModelPackage | None) -> Plan:
+    def _plan(self, datalist: Datalist, given: Given) -> Plan:
         """The plan that the job was begun with, or a new one."""
         path = self._job.plan_path
         if self._job.last_checkpoint_path.exists() and path.exists():
             return Plan.from_dict(read_json(path))
         plan = plan_taken_over(self._config, datalist) or plan_training(
-            self._config, datalist, self._workplace, self._reporter, initial
+            self._config, datalist, self._workplace, self._reporter, given
         )
         for sentence in plan.sentences:
             self._reporter.emit(Noted("plan", sentence))
         write_json_atomic(path, plan.to_dict())
         return plan
 
-    def _prepare(self, datalist: Datalist, plan: Plan) -> TrainingCases:
+    def _prepare(self, datalist: Datalist, plan: Plan, regions: Regions) -> TrainingCases:
         """Prepared cases; the leader prepares, the others find what it has made."""
         if not self._team.is_leader:
             self._team.wait()
-        cases = self._prepared_cases(datalist, plan)
+        cases = self._prepared_cases(datalist, plan, regions)
         if self._team.is_leader:
             self._team.wait()
         return cases
 
-    def _prepared_cases(self, datalist: Datalist, plan: Plan) -> TrainingCases:
+    def _prepared_cases(self, datalist: Datalist, plan: Plan, regions: Regions) -> TrainingCases:
         values = [label.value for label in datalist.labels]
         wanted = datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
         done: list[PreparedCase] = []
         pace = Pace(self._reporter, {PREPARING: len(wanted)})
         for number, case in enumerate(wanted, start=1):
             self._reporter.stop_if_asked()
-            done.append(prepare_case(case, plan.preprocessing, values, self._cache_folder))
+            done.extend(prepare_boxes(case, plan.preprocessing, values, self._cache_folder, regions.boxes_of(case)))
             pace.step(PREPARING, number)
         uses_unlabeled = METHODS[self._config.training.method].uses_unlabeled
         return training_cases(done, [label.name for label in datalist.labels], uses_unlabeled, self._reporter)
@@ -171,9 +175,10 @@ class _Training:
         return Snapshots(self._job, cases.unlabeled, training.snapshot_case, window)
 
     def _finish(
-        self, state: TrainingState, plan: Plan, datalist: Datalist, cases: TrainingCases, window: SlidingWindow
-    ) -> str:
-        job = self._job
+        self, state: TrainingState, plan: Plan, looked_at: tuple[Datalist, Regions], cases: TrainingCases,
+        window: SlidingWindow,
+    ) -> str:  # fmt: skip
+        job, (datalist, regions) = self._job, looked_at
         best: dict[str, Any] = {"dice": {}, "step": state.step}
         if job.best_checkpoint_path.exists():
             best = load_tensors(job.best_checkpoint_path)
@@ -198,15 +203,11 @@ class _Training:
             "single_component": _single_component(cases),
         }
         if state.before is not None and best["step"] == 0:
-            self._reporter.emit(
-                Warned(
-                    "not_improved",
-                    "on the validation cases no step was better than the model from which the training went on, whose "
-                    "weights are kept; add decisions or labels, or lower training.learning_rate.",
-                )
-            )
-        package = ModelPackage(job.model_folder, plan.architecture, plan.preprocessing, datalist.labels, card)
-        package.write(state.teacher)
+            self._reporter.emit(_NOT_IMPROVED)
+        package = ModelPackage(
+            job.model_folder, plan.architecture, plan.preprocessing, datalist.labels, card, regions.part
+        )
+        package.write(state.teacher, regions.network)
         remove_folder(job.cache_folder)
         return _summary(package)
 
@@ -230,3 +231,10 @@ def _summary(package: ModelPackage) -> str:
     before = {name: f" ({value:.3f} before)" for name, value in package.card["before"].items() if value is not None}
     scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
     return f"the model is in '{package.folder}'" + (f"; validation Dice: {scores}." if scores else ".")
+
+
+_NOT_IMPROVED = Warned(
+    "not_improved",
+    "on the validation cases no step was better than the model from which the training went on, whose weights are "
+    "kept; add decisions or labels, or lower training.learning_rate.",
+)

@@ -26,7 +26,7 @@ class Snapshots:
 
         Args:
             job: keeps the snapshots.
-            unlabeled: the prepared unlabeled cases, at least one.
+            unlabeled: the prepared unlabeled cases, at least one; of each all its boxes.
             name: of the case to look at; empty: the first.
             window: how to cover a whole scan.
 
@@ -34,16 +34,16 @@ class Snapshots:
             ConfigError: no unlabeled case has the name.
         """
         self._job = job
-        self._case = _case_named(name, unlabeled)
+        self._boxes = _boxes_named(name, unlabeled)
         self._window = window
-        grid = scan_grid(self._case.case)
+        grid = scan_grid(self._boxes[0].case)
         # Its size and direction matter, not its intensities: one voxel's memory stands for all.
         self._scan = Volume(np.broadcast_to(np.float32(0), grid.size_ijk[::-1]), grid)
 
     @property
     def case_id(self) -> str:
         """Name of the case."""
-        return self._case.case.id
+        return self._boxes[0].case.id
 
     def take(self, network: nn.Module, step: int) -> SnapshotSaved:
         """Segment the case and write one snapshot.
@@ -55,10 +55,11 @@ class Snapshots:
         Raises:
             StorageError: it could not be written.
         """
-        image = torch.from_numpy(np.array(self._case.image, dtype=np.float32, order="C"))
         classes = tuple(Label(index, f"class {index}") for index in range(1, self._window.classes))
         decision = OwnGridDecision(self._scan.grid, classes)
-        decision.fill(self._window.stream(network, image, self._case.padding), image.shape[1])
+        for one in self._boxes:
+            image = torch.from_numpy(np.array(one.image, dtype=np.float32, order="C"))
+            decision.fill(self._window.stream(network, image, one.padding), image.shape[1], one.box)
         prediction = decision.prediction
         is_uncertain = prediction.uncertain > 0
         regions = np.where(is_uncertain, SnapshotSaved.UNCERTAIN, prediction.segmentation).astype(np.uint8)
@@ -68,12 +69,13 @@ class Snapshots:
         return SnapshotSaved(step, self.case_id, file, float(is_uncertain.mean()))
 
 
-def _case_named(name: str, unlabeled: Sequence[PreparedCase]) -> PreparedCase:
-    by_id = {case.case.id: case for case in unlabeled}
-    chosen = name or next(iter(by_id), "")
-    if chosen not in by_id:
+def _boxes_named(name: str, unlabeled: Sequence[PreparedCase]) -> list[PreparedCase]:
+    """All boxes of the case to look at."""
+    names = list(dict.fromkeys(one.case.id for one in unlabeled))
+    chosen = name or next(iter(names), "")
+    if chosen not in names:
         raise ConfigError(
             f"training.snapshot_case is '{chosen}', expected the name of an unlabeled case; choose one of: "
-            f"{', '.join(sorted(by_id)) or 'none, add an unlabeled case'}."
+            f"{', '.join(sorted(names)) or 'none, add an unlabeled case'}."
         )
-    return by_id[chosen]
+    return [one for one in unlabeled if one.case.id == chosen]

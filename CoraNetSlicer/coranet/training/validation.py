@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -19,22 +21,37 @@ def validate(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingW
 
     Args:
         network: gives `HeadLogits`; evaluated as it is.
-        cases: prepared, with labels.
+        cases: prepared, with labels; the boxes of one case follow each other, and count together with what lies in
+            none of them.
         window: how to cover a whole scan.
         classes: number of classes with background.
 
     Returns:
         One value a foreground class; NaN where no case has the class and none is predicted.
     """
-    scores = []
-    for case in cases:
-        image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
-        predicted = np.empty(image.shape[1:], dtype=np.uint8)
-        for first, rows in window.stream(network, image, case.padding):
-            named = named_classes(rows.segmentation[None])[0]
-            predicted[first : first + len(named)] = named.to(torch.uint8).cpu().numpy()
-        scores.append(dice_per_class(predicted, np.asarray(case.labels), classes))
+    scores = [_dice(network, list(boxes), window, classes) for _, boxes in groupby(cases, lambda one: one.case.id)]
     with np.errstate(invalid="ignore"):
         stacked = np.array(scores, dtype=float)
         counts = (~np.isnan(stacked)).sum(0)
         return [float(value) for value in np.where(counts, np.nansum(stacked, 0) / np.maximum(counts, 1), np.nan)]
+
+
+def _dice(network: nn.Module, boxes: Sequence[PreparedCase], window: SlidingWindow, classes: int) -> list[float]:
+    """Dice of each foreground class of one case."""
+    predicted, truth = [], []
+    for one in boxes:
+        predicted.append(_segmented(network, one, window).ravel())
+        # Outside of all boxes there is background, whatever the truth.
+        missed = np.repeat(np.arange(1, len(one.missed) + 1, dtype=np.uint8), one.missed)
+        predicted.append(np.zeros_like(missed))
+        truth += [np.asarray(one.labels).ravel(), missed]
+    return dice_per_class(np.concatenate(predicted), np.concatenate(truth), classes)
+
+
+def _segmented(network: nn.Module, one: PreparedCase, window: SlidingWindow) -> npt.NDArray[np.uint8]:
+    image = torch.from_numpy(np.asarray(one.image, dtype=np.float32))
+    predicted = np.empty(image.shape[1:], dtype=np.uint8)
+    for first, rows in window.stream(network, image, one.padding):
+        named = named_classes(rows.segmentation[None])[0]
+        predicted[first : first + len(named)] = named.to(torch.uint8).cpu().numpy()
+    return predicted

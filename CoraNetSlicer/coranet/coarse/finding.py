@@ -1,0 +1,86 @@
+"""The coarse network at work: where in a scan the fine network has to look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ..data.box import Box, Triple
+from ..data.cache import lowest
+from ..inference import SlidingWindow
+from ..volume import Volume
+from .boxes import boxes_around, margin_voxels, parts_of
+from .grid import CanonicalGrid
+from .part import CoarsePart
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CoarseNetwork:
+    """A coarse network with its weights.
+
+    Attributes:
+        part: how its input is prepared, and how boxes are made of what it finds.
+        network: gives `HeadLogits` of two classes; in evaluation mode.
+        window: how a scan larger than its patch is covered.
+    """
+
+    part: CoarsePart
+    network: nn.Module
+    window: SlidingWindow
+
+    def boxes(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> list[Box]:
+        """Where the structures are, in canonical voxels of the scan.
+
+        Args:
+            volume: the scan.
+            before_window: called before each batch of windows with the share that is done, may raise to stop; None:
+                what the window says.
+
+        Returns:
+            Boxes that do not overlap, with the margin; [] where nothing was found: then the whole scan is to be looked
+            at.
+        """
+        image = torch.from_numpy(np.ascontiguousarray(self.part.preprocessing.prepare_image(volume)))
+        window = self.window if before_window is None else replace(self.window, before_window=before_window)
+        return found_boxes(self.part, replace(self, window=window).mask(image), CanonicalGrid.of(volume.grid))
+
+    def mask(self, image: Tensor) -> Array:
+        """What the radical head finds in a prepared scan (C, D, H, W): bool, (D, H, W).
+
+        The radical head is taken because what it misses is lost, and what it finds too much costs a little time.
+        """
+        radical = self.window.logits(self.network, image, lowest(image.numpy())).radical
+        return (radical[1:].amax(0) > radical[0]).numpy()
+
+
+def found_boxes(part: CoarsePart, mask: Array, grid: CanonicalGrid) -> list[Box]:
+    """Boxes of a scan around what was found in it.
+
+    Args:
+        part: says the margin, and what is too small.
+        mask: bool, on the coarse network's grid, which covers the same extent as the scan's.
+        grid: of the scan.
+
+    Returns:
+        Boxes that do not overlap, in canonical voxels; [] where the mask holds nothing, or nothing large enough.
+    """
+    coarse = grid.with_size(mask.shape)
+    parts = [
+        replace(one, box=_on_grid_of(one.box, coarse.shape, grid.shape)) for one in parts_of(mask, coarse.spacing_dhw)
+    ]
+    return boxes_around(parts, part.least_mm3, margin_voxels(part.margin_mm, grid.spacing_dhw), grid.shape)
+
+
+def _on_grid_of(box: Box, coarse: Triple, shape: Triple) -> Box:
+    """The voxels of a scan that a box of coarse voxels over the same extent touches."""
+    start = [first * count // size for first, size, count in zip(box.start, coarse, shape, strict=True)]
+    stop = [-(-end * count // size) for end, size, count in zip(box.stop, coarse, shape, strict=True)]
+    return Box.from_lists([start, stop])

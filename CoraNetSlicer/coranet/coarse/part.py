@@ -1,0 +1,53 @@
+"""What a model needs of its coarse network besides the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..data.preprocessing import Preprocessing
+from ..errors import ModelError
+from ..networks import Architecture
+
+
+@dataclass(frozen=True)
+class CoarsePart:
+    """The coarse network of a model, and how its boxes are made.
+
+    Attributes:
+        architecture: of the network; two classes, all structures are its foreground.
+        preprocessing: of its input.
+        margin_mm: along L, P, S, what is added at each side of what the network finds.
+        least_mm3: connected parts of what it finds that are smaller are left out.
+    """
+
+    architecture: Architecture
+    preprocessing: Preprocessing
+    margin_mm: tuple[float, float, float]
+    least_mm3: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "architecture": self.architecture.to_dict(),
+            "preprocessing": self.preprocessing.to_dict(),
+            "margin_mm": list(self.margin_mm),
+            "least_mm3": self.least_mm3,
+        }
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> CoarsePart:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ModelError: a key is missing or of another kind.
+        """
+        try:
+            along_l, along_p, along_s = (float(margin) for margin in content["margin_mm"])
+            return CoarsePart(
+                Architecture.from_dict(content["architecture"]), Preprocessing.from_dict(content["preprocessing"]),
+                (along_l, along_p, along_s), float(content["least_mm3"]),
+            )  # fmt: skip
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the model's coarse network cannot be read ({error}); train the model anew.") from error

@@ -1,0 +1,110 @@
+"""The boxes of a training's cases, from what the coarse network finds in them and from their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..coarse.boxes import boxes_around, looked_at, missed_mm, parts_of
+from ..coarse.finding import CoarseNetwork, found_boxes
+from ..coarse.grid import CanonicalGrid
+from ..coarse.part import CoarsePart
+from ..coarse.plan import in_millimetres
+from ..coarse.scans import LabeledScan, Millimetres, missed_voxels
+from ..data.box import Box, without_overlap
+from ..data.cache import PreparedCase, prepare_case, read_labeled_pair
+from ..data.preprocessing import Preprocessing
+from ..data.scans import scan_grid
+from ..events import Warned
+from ..job import Case, Role
+from ..reporting import Reporter
+
+Array = npt.NDArray[Any]
+Boxes = tuple[Box, ...]
+
+
+class Found:
+    """What the coarse network finds in the prepared cases."""
+
+    def __init__(self, coarse: CoarseNetwork, prepared: Sequence[PreparedCase], reporter: Reporter) -> None:
+        self._least_mm3 = coarse.part.least_mm3
+        self._cases = prepared
+        self._reporter = reporter
+        self._grids = {one.case.id: CanonicalGrid.of(scan_grid(one.case)) for one in prepared}
+        self._masks: dict[str, Array] = {}
+        for one in prepared:
+            reporter.stop_if_asked()
+            self._masks[one.case.id] = coarse.mask(torch.from_numpy(np.asarray(one.image, dtype=np.float32)))
+
+    def missed(self, *roles: Role) -> list[Millimetres]:
+        """Of each labeled case in which something was found: what boxes without a margin miss along D, H, W, mm."""
+        return [
+            missed for one in self._cases if one.case.role in roles and (missed := self._missed(one)) is not None
+        ]  # fmt: skip
+
+    def boxes(self, part: CoarsePart, scans: Mapping[str, LabeledScan]) -> dict[str, Boxes]:
+        """The boxes of each case by its name: around the labels where all of them are known, else what was found."""
+        return {one.case.id: tuple(self._boxes(part, one, scans.get(one.case.id))) for one in self._cases}
+
+    def in_words(self, part: CoarsePart, boxes: Mapping[str, Boxes]) -> str:
+        """How well it finds, and how much of the scans the boxes leave."""
+        tested = Role.VALIDATION if self.missed(Role.VALIDATION) else Role.TRAINING
+        missed = self.missed(tested)
+        where = "validation" if tested is Role.VALIDATION else "labeled"
+        shares = [looked_at(some, self._grids[case].shape) for case, some in boxes.items()]
+        within = f"within {max(map(max, missed)):.1f} mm on the {len(missed)} {where} cases" if missed else "nowhere"
+        return (
+            f"the coarse network finds the structures {within}; boxes with {in_millimetres(part.margin_mm)} around "
+            f"what it finds leave {100 * float(np.median(shares)):.0f} % of a scan."
+        )
+
+    def _boxes(self, part: CoarsePart, one: PreparedCase, scan: LabeledScan | None) -> list[Box]:
+        known = scan.boxes(part.margin_mm) if scan else []
+        if one.case.role is Role.TRAINING and not one.case.is_partial:
+            return known
+        found = found_boxes(part, self._masks[one.case.id], self._grids[one.case.id])
+        if not found:
+            self._reporter.emit(
+                Warned("not_found", f"the coarse network finds nothing in '{one.case.id}'; all of it is looked at.")
+            )
+            return []
+        return without_overlap([*found, *known])
+
+    def _missed(self, one: PreparedCase) -> Millimetres | None:
+        mask = self._masks[one.case.id]
+        grid = self._grids[one.case.id].with_size(mask.shape)
+        boxes = boxes_around(parts_of(mask, grid.spacing_dhw), self._least_mm3, (0, 0, 0), grid.shape)
+        if one.labels is None or not boxes:
+            return None
+        return missed_mm(np.asarray(one.labels) > 0, boxes, grid.spacing_dhw)
+
+
+def prepare_boxes(
+    case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path, boxes: Boxes
+) -> list[PreparedCase]:
+    """Prepare a case for the fine network: each of its boxes, or all of it where there are none.
+
+    Of a validation case, the first box tells what of the labels lies in none of them, so that its Dice is that of use.
+
+    Args:
+        case: to prepare.
+        preprocessing: of the fine network.
+        values: label value of class 1, 2, ...
+        folder: of the cache.
+        boxes: of the case.
+
+    Raises:
+        DataError: the case cannot be used.
+        StorageError: the cache cannot be written.
+    """
+    prepared = [prepare_case(case, preprocessing, values, folder, box) for box in boxes or (None,)]
+    if boxes and case.role is Role.VALIDATION:
+        _, labels = read_labeled_pair(case, values)
+        prepared[0] = replace(prepared[0], missed=missed_voxels(labels, boxes, values, preprocessing))
+    return prepared

@@ -140,6 +140,7 @@ def test_classes_of_one_component_are_told(tmp_path):
 def test_a_model_that_started_from_nothing_has_no_history(tmp_path):
     card = ModelCard.read(write_model(tmp_path))
     assert (card.history, card.before, card.mean_before, card.reviewed_regions) == ((), {}, None, None)
+    assert card.single_component == ()
 
 
 @pytest.mark.parametrize(
@@ -154,4 +155,3 @@ def test_a_model_that_started_from_nothing_has_no_history(tmp_path):
 def test_it_says_which_channels_the_model_needs(tmp_path, architecture, names, expected):
     card = {**CARD, **({"channels": names} if names else {})}
     assert ModelCard.read(write_model(tmp_path / "model", architecture=architecture, card=card)).channels == expected
-    assert card.single_component == ()

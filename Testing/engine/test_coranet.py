@@ -45,7 +45,8 @@ def test_an_unknown_backbone_is_an_error(a_tiny_architecture):
         CoraNet(replace(a_tiny_architecture, backbone="swin"))
 
 
-FORMS = [(backbone, decoders) for backbone in ("unet", "vnet", "resnet18") for decoders in ("three", "branches")]
+DECODERS = ("classifiers", "branches", "three")
+FORMS = [(backbone, decoders) for backbone in ("unet", "vnet", "resnet18") for decoders in DECODERS]
 
 
 def a_form(architecture: Architecture, backbone: str, decoders: str) -> Architecture:
@@ -71,16 +72,16 @@ def test_a_head_teaches_what_is_shared_and_itself(a_tiny_architecture, backbone,
     taught = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
     own = ("encoder.", "decoder.", "decoders.conservative.")
     assert taught == {name for name, _ in network.named_parameters() if name.startswith(own)}
-    assert any(name.startswith("decoder.") for name in taught) == (decoders == "branches")
+    assert any(name.startswith("decoder.") for name in taught) == (decoders != "three")
 
 
 @pytest.mark.parametrize("backbone", ["unet", "vnet", "resnet18"])
-def test_branches_are_fewer_weights_than_three_decoders(a_tiny_architecture, backbone):
+def test_classifiers_are_fewer_weights_than_branches_and_these_than_three_decoders(a_tiny_architecture, backbone):
     counts = [
         sum(parameter.numel() for parameter in CoraNet(a_form(a_tiny_architecture, backbone, decoders)).parameters())
-        for decoders in ("branches", "three")
+        for decoders in DECODERS
     ]
-    assert counts[0] < counts[1]
+    assert counts[0] < counts[1] < counts[2]
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

@@ -141,7 +141,7 @@ def test_slices_have_at_most_the_voxels_that_are_allowed():
 
 
 @pytest.mark.parametrize("backbone", ["unet", "vnet", "resnet18"])
-@pytest.mark.parametrize("decoders", ["three", "branches"])
+@pytest.mark.parametrize("decoders", ["three", "branches", "classifiers"])
 def test_what_is_asked_for_is_planned_and_can_be_built(backbone, decoders):
     network = NetworkConfig(backbone=backbone, decoders=decoders, dropout=0.25, base_filters=2, levels=3)
     architecture = plan_architecture(network, DataConfig(), (9, 21, 30), (4.0, 1.0, 1.0), 3)

@@ -97,7 +97,7 @@ def test_what_is_round_in_millimetres_stays_round_when_turned(passes, axis):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
-@pytest.mark.parametrize("decoders", ["three", "branches"])
+@pytest.mark.parametrize("decoders", ["three", "branches", "classifiers"])
 def test_dropout_differs_from_the_plain_pass_and_leaves_the_network_as_it_was(passes, a_network, share, decoders):
     network = a_network(share, decoders=decoders)
     one = passes(network, patch=(8, 12, 16))

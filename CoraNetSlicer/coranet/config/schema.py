@@ -34,8 +34,9 @@ class NetworkConfig(Section):
         "batch", "Normalization after each convolution.", paper="batch", choices=("batch", "instance")
     )
     decoders: str = setting(
-        "three", "Decoders: 'three' full ones, one a head, or one with three output 'branches', which is cheaper.",
-        paper="three", choices=("three", "branches"),
+        "three", "Decoders: 'three' full ones, one a head, or one whose features three output 'branches' read, each a "
+        "convolution and a classifier, or three 'classifiers' alone; cheaper in this order.",
+        paper="three", choices=("three", "branches", "classifiers"),
     )  # fmt: skip
     dropout: float = setting(
         0.0, "Share of feature channels left out at random while training, at the coarsest level and at the output.",

@@ -25,7 +25,7 @@ class Architecture:
         patch_size_kji: patch the network is trained and applied on; divisible by the product of the strides.
         strides: for each step down, how much each axis (k, j, i) shrinks: 1 or 2.
         kernels: for each level, size of the convolutions: 1 or 3 along each axis.
-        decoders: "three" full decoders, or one with three "branches".
+        decoders: "three" full decoders, or one with three "branches" or "classifiers".
         dropout: share of feature channels left out while training.
         slice_axis: 0, 1 or 2 of (D, H, W), along which a 2D network sees one slice at a time; None: a 3D network.
         in_channels: images of a scan that the network sees together.

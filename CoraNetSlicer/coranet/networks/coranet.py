@@ -36,7 +36,7 @@ class CoraNet(nn.Module):
     Attributes:
         encoder: from patches to features at each resolution.
         decoder: what the heads share after the encoder: nothing, or one decoder.
-        decoders: of each head: a decoder, or a branch of convolutions at full resolution, and the classifier.
+        decoders: of each head: a decoder, a branch of convolutions at full resolution or nothing, and the classifier.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -50,12 +50,12 @@ class CoraNet(nn.Module):
         self.slice_axis = architecture.slice_axis
         self.encoder = encoder(architecture)
         self.dropout = FeatureDropout(architecture.dropout)
-        branches = architecture.decoders == "branches"
-        self.decoder = decoder(architecture) if branches else nn.Identity()
+        shared = architecture.decoders != "three"
+        self.decoder = decoder(architecture) if shared else nn.Identity()
         self.decoders = nn.ModuleDict(
             {
                 head: nn.Sequential(
-                    _branch(architecture) if branches else decoder(architecture),
+                    _own_part(architecture) if shared else decoder(architecture),
                     FeatureDropout(architecture.dropout),
                     Classifier(architecture),
                 )
@@ -76,7 +76,10 @@ class CoraNet(nn.Module):
         return HeadLogits(*(self.decoders[head](features) for head in HeadLogits._fields))
 
 
-def _branch(architecture: Architecture) -> nn.Module:
+def _own_part(architecture: Architecture) -> nn.Module:
+    """What a head has of its own behind a shared decoder, before its classifier."""
+    if architecture.decoders == "classifiers":
+        return nn.Identity()
     filters = architecture.base_filters
     kernel = extent(architecture, architecture.kernels[0])
     return convolution_block(filters, filters, kernel, 1, architecture.normalization)

@@ -267,7 +267,7 @@ def test_another_preset_changes_all_fields_but_those_a_person_changed(advanced, 
     quick = TrainConfig.from_preset("quick").training
     assert field_of(ui, "training.pretraining_steps").text == str(quick.pretraining_steps)
     assert field_of(ui, STEPS).text == "123" and line_of(ui, TIME).text == ""
-    assert field_of(ui, "network.decoders").currentText == "branches"
+    assert field_of(ui, "network.decoders").currentText == "classifiers"
     quick = TrainConfig.from_preset("quick", {STEPS: 123}).training
     assert advanced.presenter.settings.config().training.validation_interval == quick.validation_interval
 

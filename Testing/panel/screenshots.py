@@ -156,6 +156,16 @@ def data_ranked(stage: Stage) -> str:
     return "data"
 
 
+@picture
+def data_channels(stage: Stage) -> str:
+    stage.add_cases(labeled=3, unlabeled=2)
+    stage.click("addVolumesButton")
+    stage.click("addChannelButton")
+    stage.panel.cases.name_channels("T1, FLAIR")
+    stage.add_second_images()
+    return "data"
+
+
 # -- Train ------------------------------------------------------------------------------------------------------------
 
 

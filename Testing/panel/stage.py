@@ -139,6 +139,11 @@ class Stage:
             add_segmentation(self.context, f"{volume.GetName()} truth", volume, _masks(), _COLORS)
         return volumes
 
+    def add_second_images(self) -> None:
+        """Put a second image into the scene for each case of the table but the last, and choose it there."""
+        for number, row in enumerate(self.panel.cases.rows[:-1], start=1):
+            self.panel.cases.set_image(row.key, 1, self._volume(f"{row.name} FLAIR", 100 + number))
+
     def add_wrong_cases(self) -> None:
         """Put volumes into the scene of which each has another fault."""
         good, empty, other, coarse, dark, twin = (self._volume(f"Patient {n:02d}", n) for n in range(1, 7))

@@ -349,3 +349,59 @@ def test_after_cleanup_nothing_is_painted(section, ui, cases, a_scene, process_e
     cases.set_learned("Liver", False)
     process_events()
     assert ui.casesTable.rowCount == 0
+
+
+class TestChannels:
+    @pytest.fixture
+    def two(self, section, ui, add_scan, process_events):
+        """A labeled T1 and a FLAIR, both in the table, and the column of a second channel."""
+        add_scan("P1 T1", Liver=LIVER_MASK)
+        add_scan("P1 FLAIR")
+        process_events()
+        click(ui.addVolumesButton)
+        click(ui.addChannelButton)
+        process_events()
+        return ui
+
+    def heads(self, ui):
+        return [ui.casesTable.horizontalHeaderItem(column).text() for column in range(ui.casesTable.columnCount)]
+
+    def test_a_column_appears_when_it_is_asked_for(self, section, ui, process_events):
+        assert not ui.channelsWidget.isVisible() and ui.casesTable.columnCount == 5
+        click(ui.addChannelButton)
+        process_events()
+        assert self.heads(ui) == ["Channel 1", "Role", "Segmentation", "Check", "Uncertain", "Channel 2"]
+        assert ui.casesTable.horizontalHeader().visualIndex(5) == 1
+        assert ui.channelsWidget.isVisible() and ui.channelNamesEdit.text == "Channel 1, Channel 2"
+        click(ui.removeChannelButton)
+        process_events()
+        assert self.heads(ui)[0] == "Volume" and ui.casesTable.columnCount == 5
+        assert not ui.channelsWidget.isVisible()
+
+    def test_the_second_image_is_chosen_in_its_cell(self, two, cases, process_events):
+        assert cell(two.casesTable, 0, 3).startswith("no Channel 2")
+        choose(combo(two, 0, 5), "P1 FLAIR")
+        process_events()
+        assert [row[0] for row in cells(two.casesTable)] == ["P1 T1"]
+        assert [node.GetName() for node in cases.rows[0].images] == ["P1 T1", "P1 FLAIR"]
+        choose(combo(two, 0, 5), "none")
+        process_events()
+        assert cases.rows[0].more == (None,)
+
+    def test_channels_get_names(self, two, cases, process_events):
+        two.channelNamesEdit.setText("T1, FLAIR")
+        unwrap(two.channelNamesEdit).editingFinished.emit()
+        process_events()
+        assert cases.channels == ("T1", "FLAIR") and self.heads(two)[0] == "T1" and self.heads(two)[5] == "FLAIR"
+        two.channelNamesEdit.setText("T1")
+        unwrap(two.channelNamesEdit).editingFinished.emit()
+        process_events()
+        assert "2 names are needed" in two.dataErrorLabel.text and cases.channels == ("T1", "FLAIR")
+
+    def test_images_on_disk_are_shown_and_cannot_be_changed(self, section, ui, cases, awkward_path, process_events):
+        content = {"labels": {"1": "Liver"}, "channels": ["T1", "FLAIR"], "unlabeled": [["a.nrrd", "b.nrrd"]]}
+        path = awkward_path / "two.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        cases.add_files(path)
+        process_events()
+        assert cell(ui.casesTable, 0, 5) == "b" and not combo(ui, 0, 5).isEnabled()

@@ -128,7 +128,8 @@ def test_the_card_of_a_training_that_was_planned_says_its_time_and_how_it_was_us
     [
         ({"validation_dice": {}}, "Not validated: no labeled case was set aside"),
         ({"validation_dice": {"Liver": 0.5, "Tumor": None}}, "Validation Dice: Liver 0.50"),
+        ({"channels": ["T1", "FLAIR"]}, "Needs of each case: T1, FLAIR"),
     ],
 )
-def test_a_model_with_little_validation_says_so(tmp_path, card, line):
+def test_a_model_says_what_it_needs_and_how_little_was_validated(tmp_path, card, line):
     assert line in card_text(ModelCard.read(write_model(tmp_path, **card))).splitlines()

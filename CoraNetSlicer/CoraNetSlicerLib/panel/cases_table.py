@@ -16,7 +16,9 @@ from ..presenters.case_sorting import CaseSorting, share_text
 from ..presenters.cases import CasesPresenter
 from ..scene.segment_classes import source_name
 from ..translation import _
+from .image_cell import ImageCell
 
+# Further images of a case have columns of their own after these; they are moved beside the volume.
 _VOLUME, _ROLE, _SEGMENTATION, _CHECK, _UNCERTAIN = range(5)
 _ROLES = list(CaseRole)
 # Each takes a few milliseconds, in which the application does not answer.
@@ -74,11 +76,12 @@ class CasesTable:
         rows = self._sorting.sorted(self._presenter.rows, known)
         self._is_painting = True
         try:
+            self._show_channels()
             self._remove_all_but([row.key for row in rows])
             for row in rows[len(self._rows) :][:_ROWS_AT_A_TIME]:
                 self._append(row)
             for widgets, row in zip(self._rows, rows):
-                widgets.show(row, self._presenter.segmentation_choices(row.key))
+                widgets.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
                 widgets.show_uncertainty(known.get(row.key))
         finally:
             self._is_painting = False
@@ -100,6 +103,25 @@ class CasesTable:
         header.setSortIndicator(_UNCERTAIN, descending)
         return True
 
+    def _volumes(self, row: CaseRow) -> list[Any]:
+        return self._presenter.image_choices(row.key) if row.more else []
+
+    def _show_channels(self) -> None:
+        """Make a column for each further image of a case, beside the volume."""
+        names, table = self._presenter.channels, self._table
+        columns = _UNCERTAIN + max(1, len(names))
+        if table.columnCount != columns:
+            self._remove_all_but([])
+            table.setColumnCount(columns)
+            header = table.horizontalHeader()
+            for number, column in enumerate(range(_UNCERTAIN + 1, columns), start=1):
+                table.setHorizontalHeaderItem(column, qt.QTableWidgetItem())
+                header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+                header.moveSection(header.visualIndex(column), number)
+        table.horizontalHeaderItem(_VOLUME).setText(names[0] if names else _("Volume"))
+        for column, name in enumerate(names[1:], start=_UNCERTAIN + 1):
+            table.horizontalHeaderItem(column).setText(name)
+
     def clear(self) -> None:
         """Take all rows off."""
         self._remove_all_but([])
@@ -114,9 +136,9 @@ class CasesTable:
             self._rows.clear()
 
     def _append(self, row: CaseRow) -> None:
-        made, number = _Row(row.key), len(self._rows)
+        made, number = _Row(row.key, len(row.more)), len(self._rows)
         # Before the table sees the widgets: it makes its columns as wide as they are now.
-        made.show(row, self._presenter.segmentation_choices(row.key))
+        made.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
         made.role.currentIndexChanged.connect(partial(self._on_role, made))
         made.segmentation.currentIndexChanged.connect(partial(self._on_segmentation, made))
         self._table.setRowCount(number + 1)
@@ -125,11 +147,18 @@ class CasesTable:
         self._table.setItem(number, _UNCERTAIN, made.uncertain)
         self._table.setCellWidget(number, _ROLE, made.role)
         self._table.setCellWidget(number, _SEGMENTATION, made.segmentation)
+        for channel, cell in enumerate(made.images, start=1):
+            cell.combo.currentIndexChanged.connect(partial(self._on_image, made, channel))
+            self._table.setCellWidget(number, _UNCERTAIN + channel, cell.combo)
         self._rows.append(made)
 
     def _on_role(self, row: _Row, *_sent: Any) -> None:
         if not self._is_painting:
             self._presenter.set_role(row.key, _ROLES[row.role.currentIndex])
+
+    def _on_image(self, row: _Row, channel: int, *_sent: Any) -> None:
+        if not self._is_painting:
+            self._presenter.set_image(row.key, channel, row.images[channel - 1].chosen)
 
     def _on_segmentation(self, row: _Row, *_sent: Any) -> None:
         if not self._is_painting:
@@ -139,8 +168,9 @@ class CasesTable:
 class _Row:
     """The cells of one case."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, more_images: int = 0) -> None:
         self.key = key
+        self.images = [ImageCell(key, channel) for channel in range(1, more_images + 1)]
         self.volume = qt.QTableWidgetItem()
         self.check = qt.QTableWidgetItem()
         self.uncertain = qt.QTableWidgetItem()
@@ -158,15 +188,16 @@ class _Row:
         self.choices: list[Optional[Any]] = []
         self._shown: Any = None
 
-    def show(self, row: CaseRow, nodes: Sequence[Any]) -> None:
+    def show(self, row: CaseRow, nodes: Sequence[Any], volumes: Sequence[Any] = ()) -> None:
         """Paint a row.
 
         Args:
             row: what to paint.
             nodes: the segmentation nodes that can be chosen.
+            volumes: the volume nodes that can be chosen as further images.
         """
         texts = [source_name(node) for node in nodes]
-        shown = (row, row.name, texts)
+        shown = (row, row.name, texts, [volume.GetName() for volume in volumes])
         if shown == self._shown:
             return
         self._shown = shown
@@ -175,6 +206,8 @@ class _Row:
         self.role.setCurrentIndex(_ROLES.index(row.role))
         self.role.setToolTip(row.role.explanation)
         self._show_segmentation(row, nodes, texts)
+        for cell, image in zip(self.images, row.more):
+            cell.show(image, volumes)
         self._show_findings(row)
 
     def show_uncertainty(self, uncertainty: Optional[CaseUncertainty]) -> None:

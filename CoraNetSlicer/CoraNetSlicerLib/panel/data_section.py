@@ -42,6 +42,7 @@ class DataSection(Section):
         self._is_closed = False
         self._will_paint = False
         self._is_looking = False
+        self._painted_names = ""
         # Qt does not keep it alive.
         self._drop = CaseDrop(self._on_paths, self._on_items)
         self._viewport = ui.casesTable.viewport()
@@ -51,6 +52,9 @@ class DataSection(Section):
         self.connect(ui.addVolumesButton.clicked, self._on_add_volumes)
         self.connect(ui.addFilesButton.clicked, self._on_add_files)
         self.connect(ui.removeCasesButton.clicked, self._on_remove)
+        self.connect(ui.addChannelButton.clicked, self._on_add_channel)
+        self.connect(ui.removeChannelButton.clicked, self._on_remove_channel)
+        self.connect(ui.channelNamesEdit.editingFinished, self._on_channel_names)
         self.connect(ui.casesTable.itemSelectionChanged, self._show_removable)
         self.connect(ui.casesTable.cellDoubleClicked, self._on_double_click)
         self.connect(ui.casesTable.horizontalHeader().sectionClicked, self._on_head)
@@ -89,6 +93,17 @@ class DataSection(Section):
     def _on_remove(self, _checked: bool = False) -> None:
         say(self._ui.dataErrorLabel, "")
         self._presenter.remove(self._table.selected_keys)
+
+    def _on_add_channel(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.dataErrorLabel, self._presenter.add_channel)
+
+    def _on_remove_channel(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.dataErrorLabel, self._presenter.remove_channel)
+
+    def _on_channel_names(self) -> None:
+        text = self._ui.channelNamesEdit.text
+        if self._presenter.channels and text != self._shown_names:
+            self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.name_channels(text))
 
     def _on_double_click(self, number: int, _column: int) -> None:
         key = self._table.key_at(number)
@@ -137,6 +152,7 @@ class DataSection(Section):
         ui, presenter = self._ui, self._presenter
         if not self._table.show():
             self._on_changed()
+        self._show_channels()
         self._show_segments()
         self._show_removable()
         self.permit(ui.addVolumesButton, presenter.reason_not_addable)
@@ -154,6 +170,19 @@ class DataSection(Section):
 
     def _show_removable(self) -> None:
         self.permit(self._ui.removeCasesButton, "" if self._table.selected_keys else _("Select rows first."))
+
+    @property
+    def _shown_names(self) -> str:
+        return ", ".join(self._presenter.channels)
+
+    def _show_channels(self) -> None:
+        has_several = bool(self._presenter.channels)
+        self._ui.channelsLabel.setVisible(has_several)
+        self._ui.channelsWidget.setVisible(has_several)
+        # What a person is typing stays until it is taken or another channel comes.
+        if self._painted_names != self._shown_names:
+            self._painted_names = self._shown_names
+            self._ui.channelNamesEdit.setText(self._shown_names)
 
     def _show_segments(self) -> None:
         segments = self._presenter.segments

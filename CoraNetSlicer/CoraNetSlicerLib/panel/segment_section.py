@@ -99,7 +99,7 @@ class SegmentSection(Section):
         if source.kind is SourceKind.FOLDER:
             self.note(call("segmentFolder", source.input_folder, source.output_folder or None, chosen.folder))
         else:
-            self.note(call("segment", list(source.volumes), chosen.folder))
+            self.note(call("segment", self._presenter.images, chosen.folder))
 
     def _on_cancel(self, _checked: bool = False) -> None:
         handle = self._presenter.handle

@@ -16,6 +16,7 @@ from ..translation import _
 from .case_names import name_differences, quoted
 from .case_outliers import in_words, outliers, spacing_ratio
 from .case_rows import CaseRole, CaseRow, Finding, Severity, error, sentence, warning
+from .channel_checks import channel_findings
 from .file_facts import KnownFiles
 
 _FEW_LABELED = 3
@@ -29,13 +30,15 @@ _DIMENSIONS = 3
 class CaseChecks:
     """Looks at all cases of the table."""
 
-    def __init__(self, facts: NodeFacts, files: KnownFiles) -> None:
+    def __init__(self, facts: NodeFacts, files: KnownFiles, channels: Sequence[str] = ()) -> None:
         """Take what knows of nodes and of files.
 
         Args:
             facts: of nodes.
             files: of those that nobody has looked at yet, nothing is said.
+            channels: names of the channels; (): there is one.
         """
+        self._channels = channels
         self._facts = facts
         self._files = files
 
@@ -50,6 +53,7 @@ class CaseChecks:
         found = list(_numbers(used, learned)) if rows else []
         for row in used:
             found += self._of_volume(row)
+            found += channel_findings(row, self._channels, self._facts)
             if row.role.needs_label:
                 found += self._of_label(row, learned)
         found += name_differences([row for row in used if row.role.needs_label], learned)
@@ -60,8 +64,9 @@ class CaseChecks:
         return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
 
     def _of_volume(self, row: CaseRow) -> Iterator[Finding]:
+        for path in dict.fromkeys(image for image in row.images if isinstance(image, str)):
+            yield from self._missing(row, path)
         if row.is_file:
-            yield from self._missing(row, row.volume)
             return
         facts = self._facts.of_volume(row.volume)
         if facts.problem:

@@ -81,6 +81,7 @@ class CaseRow:
         volume: volume node, or the path of an image that stays on disk.
         segmentation: segmentation node, LabelFile, or None.
         findings: what is wrong with it, the worst first.
+        more: of several channels, the volume nodes or paths of the second and those after it; None: not chosen yet.
     """
 
     key: str
@@ -88,6 +89,12 @@ class CaseRow:
     volume: Any
     segmentation: Any = None
     findings: tuple[Finding, ...] = ()
+    more: tuple[Any, ...] = ()
+
+    @property
+    def images(self) -> tuple[Any, ...]:
+        """Volume node or path of each channel; None: not chosen yet."""
+        return (self.volume, *self.more)
 
     @property
     def is_file(self) -> bool:
@@ -101,15 +108,15 @@ class CaseRow:
 
     @property
     def nodes(self) -> list[Any]:
-        """Its nodes of the scene: the volume, and the segmentation if there is one."""
-        parts = (self.volume, self.segmentation)
+        """Its nodes of the scene: the volume, and the segmentation and further images if there are any."""
+        parts = (self.volume, self.segmentation, *self.more)
         return [part for part in parts if part is not None and not isinstance(part, (str, LabelFile))]
 
     @property
     def files(self) -> list[str]:
         """Paths of its files that stay on disk."""
         label = [self.segmentation.path] if isinstance(self.segmentation, LabelFile) else []
-        return [*([self.volume] if self.is_file else []), *label]
+        return [*dict.fromkeys(image for image in self.images if isinstance(image, str)), *label]
 
 
 @dataclass(frozen=True)
@@ -146,7 +153,7 @@ def row_of_file(key: str, case: Case, names: Mapping[int, str]) -> CaseRow:
         names: what the values of its label map mean.
     """
     label = LabelFile(case.label, names) if case.label else None
-    return CaseRow(key, ROLE_OF_FILE[case.role], case.image, label)
+    return CaseRow(key, ROLE_OF_FILE[case.role], case.image, label, more=case.more_images)
 
 
 def error(row: CaseRow, short: str, text: str) -> Finding:

@@ -13,6 +13,9 @@ _CASES = "data.cases"
 _NOT_LEARNED = "data.notLearned"
 _VOLUME = "data.volume."
 _SEGMENTATION = "data.segmentation."
+# Of each further channel, by its number from 2.
+_IMAGE = "data.image{number}."
+_CHANNELS = "data.channels"
 
 
 class CaseStorage:
@@ -36,10 +39,22 @@ class CaseStorage:
         for key in self._referenced - {row.key for row in rows}:
             self._reference(_VOLUME + key, [])
             self._reference(_SEGMENTATION + key, [])
+            self._reference_images(key, ())
         for row in rows:
+            self._reference_images(row.key, row.more)
             self._reference(_VOLUME + row.key, [node for node in row.nodes if node is row.volume])
             self._reference(_SEGMENTATION + row.key, [node for node in row.nodes if node is row.segmentation])
         self._referenced = {row.key for row in rows}
+
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels; () if there is one."""
+        names = self._parameters.value(_CHANNELS, [])
+        return tuple(map(str, names)) if isinstance(names, list) and len(names) > 1 else ()
+
+    def save_channels(self, names: Sequence[str]) -> None:
+        """Write the names of the channels."""
+        if tuple(names) != self.channels():
+            self._parameters.set_value(_CHANNELS, list(names))
 
     def not_learned(self) -> set[str]:
         """Names of the segments that are not to be learned."""
@@ -59,19 +74,40 @@ class CaseStorage:
         segmentations = self._parameters.nodes(_SEGMENTATION + key)
         try:
             label = segmentations[0] if segmentations else _label_file(entry)
-            return CaseRow(key, CaseRole(entry.get("role")), volume, label)
+            return CaseRow(key, CaseRole(entry.get("role")), volume, label, more=self._images(entry))
         except (TypeError, ValueError, AttributeError):
             return None
+
+    def _images(self, entry: dict[str, Any]) -> tuple[Any, ...]:
+        """Further images: paths as they are written, nodes as they are referenced."""
+        images: list[Any] = list(entry.get("more") or ())
+        for index in range(len(images)):
+            nodes = self._parameters.nodes(_image_role(index, str(entry.get("key"))))
+            images[index] = nodes[0] if nodes else images[index] or None
+        return tuple(images)
+
+    def _reference_images(self, key: str, images: Sequence[Any]) -> None:
+        index = 0
+        while index < len(images) or self._parameters.nodes(_image_role(index, key)):
+            image = images[index] if index < len(images) else None
+            self._reference(_image_role(index, key), [] if image is None or isinstance(image, str) else [image])
+            index += 1
 
     def _reference(self, role: str, nodes: list[Any]) -> None:
         if self._parameters.nodes(role) != nodes:
             self._parameters.set_nodes(role, nodes)
 
 
+def _image_role(index: int, key: str) -> str:
+    return _IMAGE.format(number=index + 2) + key
+
+
 def _entry(row: CaseRow) -> dict[str, Any]:
     entry: dict[str, Any] = {"key": row.key, "role": row.role.value}
     if row.is_file:
         entry["image"] = row.volume
+    if row.more:
+        entry["more"] = [image if isinstance(image, str) else "" for image in row.more]
     if isinstance(row.segmentation, LabelFile):
         entry["label"] = row.segmentation.path
         entry["names"] = {str(value): name for value, name in row.segmentation.names.items()}

@@ -25,6 +25,7 @@ from ..scene.case_nodes import (
 from ..scene.context import SceneContext
 from ..scene.export import TrainingNodes
 from ..translation import _
+from .case_channels import fitted, given, joined, names_in, offered, with_another, without_last
 from .case_checks import CaseChecks
 from .case_report import CaseReport
 from .case_rows import ROLE_OF_FILE, CaseRole, CaseRow, Finding, Segment, row_of_file
@@ -52,6 +53,7 @@ class CasesPresenter:
         self._facts = NodeFacts()
         self._files = KnownFiles()
         self._rows: list[CaseRow] = []
+        self._channels: tuple[str, ...] = ()
         # These are made when somebody asks, and again after a change.
         self._report: Optional[CaseReport] = None
         self._offered: Optional[list[Any]] = None
@@ -63,7 +65,8 @@ class CasesPresenter:
         """Show what the scene remembers, after it was loaded or cleared."""
         self._facts.forget()
         self._files.forget()
-        self._rows = self._storage.rows()
+        self._channels = self._storage.channels()
+        self._rows = fitted(self._storage.rows(), self._channels)
         self._refresh()
 
     @property
@@ -92,6 +95,11 @@ class CasesPresenter:
     def rows(self) -> tuple[CaseRow, ...]:
         """The table, with what was found about each row."""
         return self._current().rows
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the images of each case; () where each has one."""
+        return self._channels
 
     @property
     def segments(self) -> tuple[Segment, ...]:
@@ -137,6 +145,10 @@ class CasesPresenter:
             self._owners = {node.GetID(): row.key for row in self._rows for node in row.nodes}
         return [node for node in self._offered if self._owners.get(node.GetID(), key) == key]
 
+    def image_choices(self, key: str) -> list[Any]:
+        """The volume nodes that a row can have as its further images: those that no other case needs."""
+        return [] if self._row(key).is_file else offered(self._rows, key, image_volumes(self._context.scene))
+
     def training_nodes(self) -> TrainingNodes:
         """What logic.train and TrainingExport learn from.
 
@@ -146,14 +158,15 @@ class CasesPresenter:
         if self.reason_not_trainable:
             raise DataError(self.reason_not_trainable)
         pairs = {
-            role: [(row.volume, row.segmentation) for row in self._rows if row.role is role]
+            role: [(self._images(row), row.segmentation) for row in self._rows if row.role is role]
             for role in (CaseRole.LABELED, CaseRole.VALIDATION)
         }
         return TrainingNodes(
             labeled=pairs[CaseRole.LABELED],
-            unlabeled=[row.volume for row in self._rows if row.role is CaseRole.UNLABELED],
+            unlabeled=[self._images(row) for row in self._rows if row.role is CaseRole.UNLABELED],
             validation=pairs[CaseRole.VALIDATION],
             segment_names=[segment.name for segment in self.segments if segment.learned],
+            channels=self._channels,
         )
 
     # -- what a person does ------------------------------------------------------------------------------------------
@@ -215,6 +228,7 @@ class CasesPresenter:
         cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and _place(case.image) not in known]
         if not cases:
             raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
+        self._channels = joined(self._channels, datalist, not self._rows)
         for case in cases:
             self._rows.append(row_of_file(self._new_key(), case, names))
         return self._kept(len(cases))
@@ -238,6 +252,36 @@ class CasesPresenter:
             row = replace(row, role=CaseRole.UNLABELED)
         self._replace(row)
 
+    def add_channel(self) -> None:
+        """Give each case one image more, to be chosen."""
+        self._channels = with_another(self._channels)
+        self._kept()
+
+    def remove_channel(self) -> None:
+        """Take the last channel away; the volumes stay in the scene."""
+        self._channels = without_last(self._channels)
+        self._kept()
+
+    def name_channels(self, text: str) -> None:
+        """Name all channels, with commas between the names.
+
+        Raises:
+            DataError: there are not as many, or one is there twice.
+        """
+        self._channels = names_in(text, len(self._channels))
+        self._kept()
+
+    def set_image(self, key: str, channel: int, node: Optional[Any]) -> None:
+        """Choose an image of a case; if it was a case of its own, it is not any more.
+
+        Args:
+            key: of the row.
+            channel: 1 for the second channel, and so on.
+            node: the volume node; None: none.
+        """
+        self._rows = given(self._rows, key, channel, node)
+        self._kept()
+
     def set_learned(self, name: str, learned: bool) -> None:
         """Learn a segment, or leave it out."""
         names = self._storage.not_learned()
@@ -245,6 +289,9 @@ class CasesPresenter:
         self._refresh()
 
     # ----------------------------------------------------------------------------------------------------------------
+
+    def _images(self, row: CaseRow) -> Any:
+        return row.images if self._channels else row.volume
 
     def _row(self, key: str) -> CaseRow:
         return next(row for row in self._rows if row.key == key)
@@ -257,10 +304,12 @@ class CasesPresenter:
         return str(1 + max((int(row.key) for row in self._rows if row.key.isdecimal()), default=0))
 
     def _new_volumes(self, nodes: Sequence[Any]) -> list[Any]:
-        known = [row.volume for row in self._rows]
+        known = [image for row in self._rows for image in row.images]
         return [node for node in nodes if node not in known]
 
     def _kept(self, count: int = 0) -> int:
+        self._rows = fitted(self._rows, self._channels)
+        self._storage.save_channels(self._channels)
         self._storage.save(self._rows)
         self._refresh()
         return count
@@ -272,19 +321,20 @@ class CasesPresenter:
 
     def _on_nodes(self) -> None:
         rows = [row for row in self._rows if row.is_file or is_in_scene(self._context.scene, row.volume)]
-        rows = [self._without_lost_segmentation(row) for row in rows]
+        rows = [self._without_lost_nodes(row) for row in rows]
         if rows != self._rows:
             self._rows = rows
             self._storage.save(rows)
         self._refresh()
 
-    def _without_lost_segmentation(self, row: CaseRow) -> CaseRow:
-        is_lost = row.segmentation in row.nodes and not is_in_scene(self._context.scene, row.segmentation)
-        return replace(row, segmentation=None) if is_lost else row
+    def _without_lost_nodes(self, row: CaseRow) -> CaseRow:
+        lost = [node for node in row.nodes if not is_in_scene(self._context.scene, node)]
+        segmentation, *more = (None if part in lost else part for part in (row.segmentation, *row.more))
+        return replace(row, segmentation=segmentation, more=tuple(more))
 
     def _current(self) -> CaseReport:
         if self._report is None:
-            checks = CaseChecks(self._facts, self._files)
+            checks = CaseChecks(self._facts, self._files, self._channels)
             self._report = CaseReport.of(self._rows, self._storage.not_learned(), checks)
         return self._report
 

@@ -141,6 +141,7 @@ def card_text(card: ModelCard) -> str:
     """What a model says about itself, in lines."""
     lines = [
         _("Finds: {classes}").format(classes=", ".join(label.name for label in card.labels)),
+        _("Needs of each case: {images}").format(images=", ".join(card.channels)) if len(card.channels) > 1 else "",
         _("Voxels of {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
         _dice(card),
         _before(card),

@@ -21,6 +21,7 @@ from .result_queue import ResultQueue, WaitingResult
 from .segmentation_source import SegmentationSource, SourceKind
 from .segmentation_start import SegmentationStart
 from .segmented_cases import CaseProgress, CaseRow, case_rows, sentence
+from .segmented_images import images_to_segment
 
 if TYPE_CHECKING:
     from .environment import EnvironmentPresenter
@@ -133,6 +134,16 @@ class SegmentationPresenter:
             return _("No segmentation is running.")
         return _("It is stopping already.") if self.handle.job.cancel_requested() else ""
 
+    @property
+    def images(self) -> list[Any]:
+        """The images of each case that is to be segmented, as `CoraNetLogic.segment` takes them.
+
+        Raises:
+            DataError: a volume lacks an image that the model needs.
+        """
+        channels = self.models.chosen.card.channels if self.models.chosen is not None else ()
+        return images_to_segment(self.source.volumes, channels, self._parameters)
+
     # -- what a person does ------------------------------------------------------------------------------------------
 
     def refresh_models(self) -> None:
@@ -163,7 +174,7 @@ class SegmentationPresenter:
             self._on_started(self._logic.segmentFolder(self.source.input_folder, output, model))
         else:
             told = self.changed.send
-            self._start.begin(self.source.volumes, model, told, self._on_started, self._on_not_started)
+            self._start.begin(self.images, self.models.chosen, told, self._on_started, self._on_not_started)
             self.changed.send()
 
     def cancel(self) -> None:

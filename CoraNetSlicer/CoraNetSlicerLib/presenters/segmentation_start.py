@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from coranet.errors import CoraNetError
@@ -12,6 +11,7 @@ from ..jobs.arguments import segment_config
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
 from ..scene.export import SegmentExport
+from .model_choice import ModelEntry
 
 
 class SegmentationStart:
@@ -39,14 +39,14 @@ class SegmentationStart:
         return self._steps is not None
 
     def begin(
-        self, volumes: Sequence[Any], model: Path, told: Callable[[], None],
+        self, images: Sequence[Any], model: ModelEntry, told: Callable[[], None],
         done: Callable[[JobHandle], None], failed: Callable[[str], None],
     ) -> None:  # fmt: skip
         """Begin to write; returns at once.
 
         Args:
-            volumes: volume nodes to be segmented.
-            model: folder of the model or of its training.
+            images: volume nodes to be segmented; of several channels, tuples of them.
+            model: the model.
             told: is called when `text` is another.
             done: is called with the running segmentation.
             failed: is called with a sentence when something went wrong.
@@ -54,7 +54,8 @@ class SegmentationStart:
         Raises:
             CoraNetError: a volume or the model cannot be used.
         """
-        export = SegmentExport(self._logic.newFolder("segment"), volumes, segment_config(model))
+        folder, config = self._logic.newFolder("segment"), segment_config(model.folder)
+        export = SegmentExport(folder, images, config, model.card.channels)
         steps = self._steps = export.steps()
 
         def go_on() -> None:

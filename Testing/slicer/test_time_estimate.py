@@ -219,6 +219,7 @@ def test_of_a_training_with_a_time_the_plan_is_shown_and_nothing_kept(
     application.do()
     handle = estimate._handle
     assert [case.role.value for case in handle.job.read_datalist().cases] == ["training"] * 4 + ["unlabeled"] * 2
+    assert estimate.text == "Looking at the data, and measuring how fast this computer is ..."
     wait_until(lambda: handle.poll() and not estimate.is_running)
     assert estimate.text == "Works at 1.4 mm; finer would leave only 300 steps.\n100000 steps fit into 1 h on this CPU."
     wait_until(lambda: handle.poll().is_over)

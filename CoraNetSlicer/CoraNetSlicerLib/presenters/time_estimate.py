@@ -205,7 +205,8 @@ class TimeEstimate:
         handle.onEvents(lambda new: self._on_events(handle, new))
         handle.onFinished(lambda ended: self._on_finished(ended, amounts))
         if self._handle is handle:
-            self._say(progress_text(None, None))
+            planning = _("Looking at the data, and measuring how fast this computer is")
+            self._say(planning if self._is_planning else progress_text(None, None))
 
     def _fail_to_start(self, message: str) -> None:
         self._say(self._failure.format(message=message))

@@ -23,7 +23,7 @@ _WINDOW_VOXELS = {"cpu": 262_144, "mps": 884_736, "cuda": 4_194_304}
 # A card lends this share of its free memory to one window; each voxel takes so many bytes for each filter.
 _MEMORY_SHARE, _BYTES_PER_VOXEL_AND_FILTER = 0.25, 64
 # Logits that are being summed up, all classes and heads together.
-_SUM_BYTES = 768 * 2**20
+_SUM_BYTES = 2**30
 # Overlap where none is set. Normalization over the window itself makes borders less alike.
 _OVERLAP = {"batch": 0.25, "instance": 0.5}
 

@@ -16,8 +16,6 @@ from .networks.architecture import Size
 _GROWTH = 1.25
 # Standard deviation of the Gaussian that windows are weighted with, as a share of the window (Isensee et al. 2021).
 _SIGMA = 0.125
-# Windows of fewer rows than this see too little along D.
-_FEWEST_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -140,8 +138,8 @@ class WindowRule:
 
         Args:
             size: (D, H, W) of the scan.
-            most_rows: how many rows along D there is memory for; windows of a network that takes other sizes than the
-                patch have no more, and never fewer than 16.
+            most_rows: how many rows along D there is memory for; windows have no more, but for those of the patch,
+                without which the network does not see what it was trained on.
         """
         most = self._largest(size, most_rows)
         along = [
@@ -174,9 +172,8 @@ class WindowRule:
                 all_ if here < all_ <= _GROWTH * here and axis != self.slice_axis else here
                 for axis, (here, all_) in enumerate(zip(most, whole, strict=True))
             ]
-            if self.grows and most[0] > most_rows:
-                fewest = min(most[0], math.ceil(_FEWEST_ROWS / self.factors[0]) * self.factors[0])
-                most[0] = max(fewest, most_rows // self.factors[0] * self.factors[0])
+            if most[0] > most_rows:
+                most[0] = max(self.patch_size[0], most_rows // self.factors[0] * self.factors[0])
         if self.slice_axis is not None:
             return self._with_slices(most, size, most_rows)
         return most

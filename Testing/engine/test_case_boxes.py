@@ -33,7 +33,7 @@ class BrightIsFound(nn.Module):
 
     def forward(self, images: torch.Tensor) -> HeadLogits:
         nothing = torch.cat([torch.ones_like(images), torch.zeros_like(images)], dim=1)
-        radical = torch.cat([torch.zeros_like(images), images - self.threshold], dim=1)
+        radical = torch.cat([torch.zeros_like(images), 9 * (images - self.threshold)], dim=1)
         return HeadLogits(nothing, nothing, radical)
 
 

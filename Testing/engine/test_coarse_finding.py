@@ -27,7 +27,7 @@ class BrightIsFound(nn.Module):
 
     def forward(self, images: torch.Tensor) -> HeadLogits:
         nothing = torch.cat([torch.ones_like(images), torch.zeros_like(images)], dim=1)
-        return HeadLogits(nothing, nothing, torch.cat([torch.zeros_like(images), images - 0.2], dim=1))
+        return HeadLogits(nothing, nothing, torch.cat([torch.zeros_like(images), 9 * (images - 0.2)], dim=1))
 
 
 @pytest.fixture
@@ -103,10 +103,24 @@ def test_boxes_hold_every_scan_voxel_of_what_was_found(a_coarse_network, coarse_
     grid = CanonicalGrid((20, 24, 32), (2.0, 1.25, 1.0))
     part = replace(a_coarse_network.part, margin_mm=(0.0, 0.0, 0.0), least_mm3=0.0)
     mask = np.random.default_rng(2).random(coarse_shape) < 0.05
-    boxes = found_boxes(part, mask, grid)
+    mask.flat[0] = True
+    boxes = found_boxes(part, np.where(mask, 1.0, -99.0), grid)
     covered = np.zeros(grid.shape, dtype=bool)
     for box in boxes:
         covered[box.slices] = True
     centres = [(np.arange(count) + 0.5) / count for count in grid.shape]
     indices = [(place * size).astype(int) for place, size in zip(centres, coarse_shape, strict=True)]
     assert (covered >= mask[np.ix_(*indices)]).all()
+
+
+def test_where_nothing_is_found_the_dial_is_turned(a_coarse_network):
+    grid = CanonicalGrid((20, 24, 32), (2.0, 1.25, 1.0))
+    margins = np.full(grid.shape, -9.0)
+    margins[A_BOX.slices] = -1.5
+    margins[0, 0, 0] = 1.0  # a speck
+    assert found_boxes(a_coarse_network.part, margins, grid) == [A_BOX.grown((1, 2, 2), grid.shape)]
+    margins[A_BOX.slices] = -6.0
+    assert found_boxes(a_coarse_network.part, margins, grid) == []
+    margins[12:16, 16:22, 24:30] = 0.5
+    margins[A_BOX.slices] = -0.1
+    assert len(found_boxes(a_coarse_network.part, margins, grid)) == 1

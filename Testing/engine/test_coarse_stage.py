@@ -151,6 +151,15 @@ def test_going_on_from_a_model_takes_its_coarse_network_as_it_is(a_two_stage_job
     assert boxes_of(job) == boxes_of(a_two_stage_job)
 
 
+def test_who_takes_over_a_plan_takes_over_the_coarse_network(a_two_stage_job, a_small_organ_set, tmp_path):
+    changes = {"plan_of": str(a_two_stage_job.folder), "training__method": "mean_teacher"}
+    job = training_job(tmp_path / "job", a_small_organ_set, **changes)
+    assert work_on(job, resume=False) == 0
+    assert list(differing(coarse_weights_of(job), coarse_weights_of(a_two_stage_job))) == []
+    assert boxes_of(job) == boxes_of(a_two_stage_job)
+    assert not [event for event in of_kind(job, Progress) if event.phase == "finding"]
+
+
 def test_a_model_with_one_network_gets_no_second_one(a_trained_job, a_phantom_set, tmp_path):
     changes = {"training__initial_model": str(a_trained_job.folder), "data__coarse_stage": "on"}
     job = training_job(tmp_path / "job", a_phantom_set, **changes)

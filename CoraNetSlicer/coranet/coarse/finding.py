@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +15,12 @@ from ..data.box import Box, Triple
 from ..data.cache import lowest
 from ..inference import SlidingWindow
 from ..volume import Volume
-from .boxes import boxes_around, margin_voxels, parts_of
+from .boxes import Part, boxes_around, margin_voxels, parts_of
 from .grid import CanonicalGrid
 from .part import CoarsePart
+
+# Natural logarithms of how many times costlier missed foreground is held than in training.
+_CAUTIONS = (0.0, 1.0, 2.0, 3.5, 5.0)
 
 Array = npt.NDArray[Any]
 
@@ -50,33 +53,53 @@ class CoarseNetwork:
         """
         image = torch.from_numpy(np.ascontiguousarray(self.part.preprocessing.prepare_image(volume)))
         window = self.window if before_window is None else replace(self.window, before_window=before_window)
-        return found_boxes(self.part, replace(self, window=window).mask(image), CanonicalGrid.of(volume.grid))
+        margins = replace(self, window=window).margins(image)
+        return found_boxes(self.part, margins, CanonicalGrid.of(volume.grid))
 
-    def mask(self, image: Tensor) -> Array:
-        """What the radical head finds in a prepared scan (C, D, H, W): bool, (D, H, W).
+    def margins(self, image: Tensor) -> Array:
+        """By how much the radical head prefers foreground in a prepared scan (C, D, H, W): (D, H, W), logits.
 
         The radical head is taken because what it misses is lost, and what it finds too much costs a little time.
         """
         radical = self.window.logits(self.network, image, lowest(image.numpy())).radical
-        return (radical[1:].amax(0) > radical[0]).numpy()
+        return (radical[1:].amax(0) - radical[0]).numpy()
 
 
-def found_boxes(part: CoarsePart, mask: Array, grid: CanonicalGrid) -> list[Box]:
+def found_boxes(part: CoarsePart, margins: Array, grid: CanonicalGrid) -> list[Box]:
     """Boxes of a scan around what was found in it.
 
     Args:
-        part: says the margin, and what is too small.
-        mask: bool, on the coarse network's grid, which covers the same extent as the scan's.
+        part: says the margin of boxes, and what is too small.
+        margins: of `CoarseNetwork.margins`, on the coarse network's grid, which covers the same extent as the scan's.
         grid: of the scan.
 
     Returns:
-        Boxes that do not overlap, in canonical voxels; [] where the mask holds nothing, or nothing large enough.
+        Boxes that do not overlap, in canonical voxels; [] where there is nothing, or nothing large enough.
     """
-    coarse = grid.with_size(mask.shape)
+    coarse = grid.with_size(margins.shape)
     parts = [
-        replace(one, box=_on_grid_of(one.box, coarse.shape, grid.shape)) for one in parts_of(mask, coarse.spacing_dhw)
+        replace(one, box=_on_grid_of(one.box, coarse.shape, grid.shape))
+        for one in found_parts(part, margins, coarse.spacing_dhw)
     ]
     return boxes_around(parts, part.least_mm3, margin_voxels(part.margin_mm, grid.spacing_dhw), grid.shape)
+
+
+def found_parts(part: CoarsePart, margins: Array, spacing_dhw: Sequence[float]) -> list[Part]:
+    """The connected parts of what the radical head finds, none of them too small, the largest first.
+
+    Where that is nothing the dial is turned: the head is asked again as if missed foreground cost more than in
+    training, up to some hundred times as much.
+
+    Args:
+        part: says what is too small.
+        margins: of `CoarseNetwork.margins`.
+        spacing_dhw: of their grid, mm.
+    """
+    for caution in _CAUTIONS:
+        parts = [one for one in parts_of(margins > -caution, spacing_dhw) if one.mm3 >= part.least_mm3]
+        if parts:
+            return parts
+    return []
 
 
 def _on_grid_of(box: Box, coarse: Triple, shape: Triple) -> Box:

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..coarse.boxes import boxes_around, looked_at, missed_mm, parts_of
-from ..coarse.finding import CoarseNetwork, found_boxes
+from ..coarse.boxes import boxes_around, looked_at, missed_mm
+from ..coarse.finding import CoarseNetwork, found_boxes, found_parts
 from ..coarse.grid import CanonicalGrid
 from ..coarse.part import CoarsePart
 from ..coarse.plan import in_millimetres
@@ -33,14 +33,14 @@ class Found:
     """What the coarse network finds in the prepared cases."""
 
     def __init__(self, coarse: CoarseNetwork, prepared: Sequence[PreparedCase], reporter: Reporter) -> None:
-        self._least_mm3 = coarse.part.least_mm3
+        self._part = coarse.part
         self._cases = prepared
         self._reporter = reporter
         self._grids = {one.case.id: CanonicalGrid.of(scan_grid(one.case)) for one in prepared}
-        self._masks: dict[str, Array] = {}
+        self._margins: dict[str, Array] = {}
         for one in prepared:
             reporter.stop_if_asked()
-            self._masks[one.case.id] = coarse.mask(torch.from_numpy(np.asarray(one.image, dtype=np.float32)))
+            self._margins[one.case.id] = coarse.margins(torch.from_numpy(np.asarray(one.image, dtype=np.float32)))
 
     def missed(self, *roles: Role) -> list[Millimetres]:
         """Of each labeled case in which something was found: what boxes without a margin miss along D, H, W, mm."""
@@ -68,7 +68,7 @@ class Found:
         known = scan.boxes(part.margin_mm) if scan else []
         if one.case.role is Role.TRAINING and not one.case.is_partial:
             return known
-        found = found_boxes(part, self._masks[one.case.id], self._grids[one.case.id])
+        found = found_boxes(part, self._margins[one.case.id], self._grids[one.case.id])
         if not found:
             self._reporter.emit(
                 Warned("not_found", f"the coarse network finds nothing in '{one.case.id}'; all of it is looked at.")
@@ -77,9 +77,10 @@ class Found:
         return without_overlap([*found, *known])
 
     def _missed(self, one: PreparedCase) -> Millimetres | None:
-        mask = self._masks[one.case.id]
-        grid = self._grids[one.case.id].with_size(mask.shape)
-        boxes = boxes_around(parts_of(mask, grid.spacing_dhw), self._least_mm3, (0, 0, 0), grid.shape)
+        margins = self._margins[one.case.id]
+        grid = self._grids[one.case.id].with_size(margins.shape)
+        parts = found_parts(self._part, margins, grid.spacing_dhw)
+        boxes = boxes_around(parts, 0.0, (0, 0, 0), grid.shape)
         if one.labels is None or not boxes:
             return None
         return missed_mm(np.asarray(one.labels) > 0, boxes, grid.spacing_dhw)

@@ -26,7 +26,8 @@ from ..config.time_budget import seconds_of
 from ..data.box import Box
 from ..data.cache import PreparedCase, prepare_case, read_labeled_pair
 from ..data.loading import Loader, Shard
-from ..errors import JobError, ModelError
+from ..devices import Device
+from ..errors import JobError
 from ..events import Event, Noted, Progress, Warned
 from ..inference import SlidingWindow
 from ..job import Case, Datalist, Job, Role
@@ -114,24 +115,28 @@ def expected_part(
     config: TrainConfig, datalist: Datalist, reporter: Reporter, initial: ModelPackage | None
 ) -> CoarsePart | None:
     """The coarse network that a training would have, with the least margin; None: none. See `find_regions`."""
-    if initial is not None:
-        return initial.coarse
-    scans = labeled_scans(config, datalist, reporter, None)
+    if initial is not None or config.plan_of:
+        return taken_part(config, initial)
+    scans = [] if config.data.coarse_stage == "off" else labeled_scans(datalist, reporter)
     part = wished_part(config, scans) if scans else None
     if part is not None:
         reporter.emit(Noted("coarse_stage", decision(part, scans)))
     return part
 
 
-def labeled_scans(
-    config: TrainConfig, datalist: Datalist, reporter: Reporter, initial: ModelPackage | None
-) -> list[LabeledScan]:
-    """Where the structures lie in the labeled scans; [] where it is settled that there is no coarse stage."""
-    has_none = config.data.coarse_stage == "off" if initial is None else initial.coarse is None
-    scans = []
-    for case in () if has_none else datalist.with_role(Role.TRAINING):
+def taken_part(config: TrainConfig, initial: ModelPackage | None) -> CoarsePart | None:
+    """The coarse network of an earlier model, else of the training that `plan_of` names; None: that has none."""
+    if initial is not None:
+        return initial.coarse
+    path = Job.open(config.plan_of).coarse_plan_path
+    return CoarsePart.from_dict(read_json(path)["part"]) if path.exists() else None
+
+
+def labeled_scans(datalist: Datalist, reporter: Reporter) -> list[LabeledScan]:
+    """Where the structures lie in the labeled scans."""
+    scans, labels = [], [label.value for label in datalist.labels]
+    for case in datalist.with_role(Role.TRAINING):
         reporter.stop_if_asked()
-        labels = [label.value for label in datalist.labels]
         scans.append(LabeledScan.of(case.id, *read_labeled_pair(case, labels)))
     return scans
 
@@ -175,18 +180,18 @@ class _CoarseStage:
 
     def _finished(self, stored: dict[str, Any]) -> Regions:
         part = CoarsePart.from_dict(stored["part"])
-        network = CoraNet(part.architecture)
-        try:
-            network.load_state_dict(load_tensors(self._job.coarse_checkpoint_path)["teacher"])
-        except (KeyError, RuntimeError) as error:
-            raise JobError(
-                f"the checkpoint '{self._job.coarse_checkpoint_path}' belongs to another network; start a new job."
-            ) from error
         boxes = {case: tuple(map(Box.from_lists, content)) for case, content in stored["boxes"].items()}
-        return Regions(part, boxes, place(network, self._device).eval())
+        return Regions(part, boxes, _network_of(self._job, part, self._device))
 
     def _labeled_scans(self) -> list[LabeledScan]:
-        return labeled_scans(self._config, self._datalist, self._reporter, self._initial)
+        if taken_part(self._config, self._initial) if self._is_taken else self._config.data.coarse_stage != "off":
+            return labeled_scans(self._datalist, self._reporter)
+        return []
+
+    @property
+    def _is_taken(self) -> bool:
+        """Whether the network is that of an earlier model, or of the training whose plan is taken over."""
+        return self._initial is not None or bool(self._config.plan_of)
 
     def _plan(self, scans: Sequence[LabeledScan]) -> dict[str, Any] | None:
         """The coarse network and its steps, kept in the job; None: whole scans are looked at.
@@ -196,7 +201,7 @@ class _CoarseStage:
         config = self._config
         if not scans:
             return None
-        part = self._initial.coarse if self._initial is not None else wished_part(config, scans)
+        part = taken_part(config, self._initial) if self._is_taken else wished_part(config, scans)
         if part is None:
             return None
         steps = steps_for_cost(config, part, fine_patch_voxels(config.data, scans, part.margin_mm))
@@ -226,8 +231,8 @@ class _CoarseStage:
     def _trained(self, part: CoarsePart, plan: dict[str, Any], prepared: Sequence[PreparedCase]) -> nn.Module:
         """The coarse network, trained to its last step or taken from an earlier model."""
         path = self._job.coarse_checkpoint_path
-        if self._initial is not None:
-            return self._inherited(self._initial)
+        if self._is_taken:
+            return self._taken(part)
         config = coarse_config(self._config, plan["steps"] or 1, self._has_unlabeled)
         quiet = replace(self._reporter, emit=self._tell)
         uses_unlabeled = METHODS[config.training.method].uses_unlabeled
@@ -258,13 +263,12 @@ class _CoarseStage:
     def _has_unlabeled(self) -> bool:
         return any(case.role is Role.UNLABELED or case.is_partial for case in self._cases)
 
-    def _inherited(self, initial: ModelPackage) -> nn.Module:
-        coarse = initial.load_coarse(self._device, self._config.inference)
-        if coarse is None:
-            raise ModelError(f"the model '{initial.folder}' has no coarse network; start a new job.")
+    def _taken(self, part: CoarsePart) -> nn.Module:
+        coarse = self._initial.load_coarse(self._device, self._config.inference) if self._initial else None
+        network = coarse.network if coarse else _network_of(Job.open(self._config.plan_of), part, self._device)
         if self._team.is_leader:
-            save_tensors(self._job.coarse_checkpoint_path, {"teacher": coarse.network.state_dict()})
-        return coarse.network
+            save_tensors(self._job.coarse_checkpoint_path, {"teacher": network.state_dict()})
+        return network
 
     def _loader(
         self, config: TrainConfig, part: CoarsePart, cases: tuple[Sequence[PreparedCase], Sequence[PreparedCase]]
@@ -287,7 +291,7 @@ class _CoarseStage:
         """Boxes of all cases, and the margin that what was missed asks for; kept in the job."""
         window = SlidingWindow.of(part.architecture, self._config.inference, self._device)
         found = Found(CoarseNetwork(part, network, window), prepared, self._reporter)
-        if self._initial is None:
+        if not self._is_taken:
             least, missed = part.margin_mm, found.missed(Role.TRAINING, Role.VALIDATION)
             part = replace(part, margin_mm=measured_margin_mm(self._config.data, least, missed))
         boxes = found.boxes(part, {scan.case_id: scan for scan in scans})
@@ -298,3 +302,15 @@ class _CoarseStage:
         }  # fmt: skip
         write_json_atomic(self._job.coarse_plan_path, content)
         return Regions(part, boxes)
+
+
+def _network_of(job: Job, part: CoarsePart, device: Device) -> nn.Module:
+    """The trained coarse network of a job, in evaluation mode."""
+    network = CoraNet(part.architecture)
+    try:
+        network.load_state_dict(load_tensors(job.coarse_checkpoint_path)["teacher"])
+    except (KeyError, RuntimeError) as error:
+        raise JobError(
+            f"the checkpoint '{job.coarse_checkpoint_path}' belongs to another network; start a new job."
+        ) from error
+    return place(network, device).eval()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_a_damaged_architecture_says_so(change):
         Architecture.from_dict({**VOLUMES.to_dict(), **change})
 
 
-@pytest.mark.parametrize("key", sorted(set(VOLUMES.to_dict()) - {"in_channels"}))
+@pytest.mark.parametrize("key", sorted(set(VOLUMES.to_dict()) - {"in_channels", "stem"}))
 def test_an_architecture_that_lacks_a_key_says_so(key):
     content = VOLUMES.to_dict()
     content.pop(key)
@@ -49,3 +50,22 @@ def test_models_of_before_there_were_channels_see_one_image():
     del content["in_channels"]
     assert Architecture.from_dict(content) == VOLUMES
     assert VOLUMES.in_channels == 1
+
+
+def test_models_of_before_stems_were_folded_have_a_full_one():
+    content = VOLUMES.to_dict()
+    content.pop("stem")
+    assert Architecture.from_dict(content) == VOLUMES
+    assert VOLUMES.behind_stem is VOLUMES
+    assert VOLUMES.block == (1, 1, 1)
+
+
+def test_a_folded_stem_takes_the_place_of_the_first_level():
+    folded = replace(VOLUMES, stem="folded", in_channels=3)
+    inner = folded.behind_stem
+    assert folded.block == (1, 2, 2)
+    assert (inner.in_channels, inner.classes, inner.base_filters) == (12, 16, 16)
+    assert (inner.strides, inner.kernels) == (VOLUMES.strides[1:], VOLUMES.kernels[1:])
+    # What a scan must be a multiple of is said by the whole network.
+    assert folded.factors == VOLUMES.factors
+    assert inner.behind_stem is inner

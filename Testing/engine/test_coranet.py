@@ -162,3 +162,17 @@ def test_every_form_sees_each_of_several_images(a_tiny_architecture, backbone, d
         assert not torch.allclose(network(changed).segmentation, plain, atol=1e-4), channel
     # Their order matters: it is part of what the model is.
     assert not torch.allclose(network(images.flip(1)).segmentation, plain, atol=1e-4)
+
+
+@pytest.mark.parametrize(("backbone", "decoders"), FORMS)
+def test_a_folded_stem_gives_logits_of_every_voxel(a_tiny_architecture, backbone, decoders):
+    architecture = replace(a_form(a_tiny_architecture, backbone, decoders), stem="folded")
+    network = CoraNet(architecture)
+    image = torch.randn(2, 1, *architecture.patch_size_kji)
+    logits = network(image)
+    assert all(head.shape == (2, 3, 8, 12, 16) for head in logits)
+    # Voxels of one block have logits of their own.
+    first, second = (logits.segmentation[..., start::2] for start in (0, 1))
+    assert not torch.allclose(first, second)
+    logits.segmentation[0, 1, 5, 6, 7].backward()
+    assert next(network.encoder.parameters()).grad.any()

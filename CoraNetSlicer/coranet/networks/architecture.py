@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ..errors import ModelError
@@ -10,7 +10,7 @@ from ..errors import ModelError
 Size = tuple[int, int, int]
 
 # What models are that were written before they could be anything else.
-_OF_OLDER_MODELS = {"in_channels": 1}
+_OF_OLDER_MODELS = {"in_channels": 1, "stem": "full"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Architecture:
         dropout: share of feature channels left out while training.
         slice_axis: 0, 1 or 2 of (D, H, W), along which a 2D network sees one slice at a time; None: a 3D network.
         in_channels: images of a scan that the network sees together.
+        stem: "full": the first level is at full resolution; "folded": blocks of voxels are folded into channels in its
+            place, and logits unfolded, so that the network begins with the second level.
     """
 
     backbone: str
@@ -42,6 +44,23 @@ class Architecture:
     dropout: float = 0.0
     slice_axis: int | None = None
     in_channels: int = 1
+    stem: str = "full"
+
+    @property
+    def block(self) -> Size:
+        """Voxels along D, H, W that are folded into channels; 1, 1, 1 where none are."""
+        return self.strides[0] if self.stem == "folded" and self.strides else (1, 1, 1)
+
+    @property
+    def behind_stem(self) -> Architecture:
+        """The network that sees what is folded, and gives logits to be unfolded; itself where nothing is folded."""
+        voxels = product(self.block)
+        if voxels == 1:
+            return self
+        return replace(
+            self, stem="full", base_filters=2 * self.base_filters, strides=self.strides[1:], kernels=self.kernels[1:],
+            in_channels=self.in_channels * voxels, classes=self.classes * voxels,
+        )  # fmt: skip
 
     @property
     def factors(self) -> Size:

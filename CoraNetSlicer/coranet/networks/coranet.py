@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from .architecture import Architecture
 from .blocks import FeatureDropout, Projection, convolution_block, extent
+from .folding import fold, unfold
 from .resnet import ResNetEncoder
 from .slices import from_slices, to_slices
 from .unet import UNetDecoder, UNetEncoder
@@ -48,6 +49,8 @@ class CoraNet(nn.Module):
             )
         encoder, decoder = _BACKBONES[architecture.backbone]
         self.slice_axis = architecture.slice_axis
+        self._block = extent(architecture, architecture.block)
+        architecture = architecture.behind_stem
         self.encoder = encoder(architecture)
         self.dropout = FeatureDropout(architecture.dropout)
         shared = architecture.decoders != "three"
@@ -71,9 +74,11 @@ class CoraNet(nn.Module):
         return HeadLogits(*(from_slices(head, self.slice_axis, len(image)) for head in logits))
 
     def _heads(self, image: Tensor) -> HeadLogits:
-        *fine, coarsest = self.encoder(image)
+        is_folded = max(self._block) > 1
+        *fine, coarsest = self.encoder(fold(image, self._block) if is_folded else image)
         features = self.decoder([*fine, self.dropout(coarsest)])
-        return HeadLogits(*(self.decoders[head](features) for head in HeadLogits._fields))
+        heads = (self.decoders[head](features) for head in HeadLogits._fields)
+        return HeadLogits(*(unfold(head, self._block) if is_folded else head for head in heads))
 
 
 def _own_part(architecture: Architecture) -> nn.Module:

@@ -57,7 +57,7 @@ def plan_architecture(
     return Architecture(
         backbone, classes, network.base_filters or (8 if slice_axis is None else 16), network.normalization,
         _multiples(wanted, factors, None if exact else min(limits)), strides, kernels,
-        network.decoders, network.dropout, slice_axis,
+        network.decoders, network.dropout, slice_axis, stem=network.stem,
     )  # fmt: skip
 
 

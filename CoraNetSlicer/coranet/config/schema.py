@@ -39,8 +39,8 @@ class NetworkConfig(Section):
         paper="three", choices=("three", "branches", "classifiers"),
     )  # fmt: skip
     stem: str = setting(
-        "full", "First level: at 'full' resolution, or 'folded': blocks of 2 x 2 (x 2) voxels become channels and logits "
-        "become voxels again, several times faster on a processor.", paper="full", choices=("full", "folded"),
+        "full", "First level: at 'full' resolution, or 'folded': blocks of 2 x 2 (x 2) voxels become channels and "
+        "logits become voxels again; several times faster on a processor.", paper="full", choices=("full", "folded"),
     )  # fmt: skip
     dropout: float = setting(
         0.0, "Share of feature channels left out at random while training, at the coarsest level and at the output.",

@@ -45,4 +45,5 @@ def unfold(values: Tensor, block: Extent) -> Tensor:
     size = [count * step for count, step in zip(values.shape[2:], block, strict=True)]
     split = values.unflatten(1, (values.shape[1] // math.prod(block), *block))
     pairs = [part for axis in range(axes) for part in (2 + axes + axis, 2 + axis)]
-    return split.permute(0, 1, *pairs).reshape(len(values), -1, *size)
+    voxels: Tensor = split.permute(0, 1, *pairs).reshape(len(values), -1, *size)
+    return voxels

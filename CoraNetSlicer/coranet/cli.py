@@ -110,11 +110,14 @@ def _segment(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from .job import Role, read_datalist
+    from .job import ModelCard, Role, read_datalist
+    from .job.channels import require_same_channels
 
-    cases = read_datalist(options.datalist).with_role(Role.TEST)
+    datalist = read_datalist(options.datalist)
+    cases = datalist.with_role(Role.TEST)
     if not cases:
         raise DataError(f"the datalist '{options.datalist}' has no 'test' case with a label; add some.")
+    require_same_channels(datalist.channels, ModelCard.read(options.model).channels, f"'{options.datalist}'")
     return _segment_cases(options, cases)
 
 

@@ -137,10 +137,28 @@ def test_a_case_without_its_second_channel_is_refused_by_name(a_training, two_ch
     assert "case 'p6' has no FLAIR ('p6_0001.nrrd')" in the_only_error(capsys)
 
 
+def test_a_list_with_the_channels_in_another_order_is_refused(a_training, two_channels, tmp_path, capsys):
+    content = json.loads(two_channels.read_text(encoding="utf-8"))
+    other = two_channels.with_name("other.json")
+    other.write_text(json.dumps({**content, "channels": ["FLAIR", "T1"]}), encoding="utf-8")
+    for command in ("segment", "evaluate"):
+        words = (command, other, "--model", a_training.folder, "--output", tmp_path / command)
+        assert call(*words) == DataError.exit_code
+        assert "has 2 channels (FLAIR and T1), the model 2 (T1 and FLAIR)" in the_only_error(capsys)
+
+
+def test_a_model_of_two_channels_is_evaluated(a_training, two_channels, tmp_path):
+    folder = tmp_path / "scores"
+    words = ("evaluate", two_channels, "--model", a_training.folder, "--output", folder, "--compare-uncertainties")
+    assert call(*words, "--set", "machine.threads=1", "--set", "machine.device=cpu") == 0
+    cases = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["cases"]
+    assert set(cases) == {"p6", "p7"} and "augmentation" in cases["p6"]["uncertainties"]
+
+
 def test_a_model_of_one_channel_refuses_two(a_trained_job, two_channels, tmp_path, capsys):
     words = ("segment", two_channels, "--model", a_trained_job.folder, "--output", tmp_path / "out")
     assert call(*words) == DataError.exit_code
-    assert "case 'p4' has 2 images, expected 1" in the_only_error(capsys)
+    assert "has 2 channels (T1 and FLAIR), the model 1 (channel 1)" in the_only_error(capsys)
 
 
 def test_going_on_needs_the_channels_of_the_model(a_training, a_trained_job, two_channels, a_phantom_set):
@@ -150,8 +168,11 @@ def test_going_on_needs_the_channels_of_the_model(a_training, a_trained_job, two
     assert with_labels_of(package, replace(datalist, channels=())).channels == T1_FLAIR
     assert with_labels_of(package, replace(datalist, channels=("t1", "flair"))).channels == T1_FLAIR
     one_channel = replace(read_datalist(a_phantom_set), labels=package.labels)
-    for other in (replace(datalist, channels=("T2", "FLAIR")), one_channel):
-        with pytest.raises(DataError, match=r"has 2 channels \(T1 and FLAIR\), the datalist has"):
+    for other, sentence in (
+        (replace(datalist, channels=("FLAIR", "T1")), r"the datalist has 2 channels \(FLAIR and T1\), the model 2"),
+        (one_channel, "has no FLAIR, it has 1 of the 2 images"),
+    ):
+        with pytest.raises(DataError, match=sentence):
             with_labels_of(package, other)
     assert with_labels_of(ModelPackage.read(a_trained_job.folder), read_datalist(a_phantom_set)).channels == ()
 

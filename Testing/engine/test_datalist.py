@@ -188,7 +188,7 @@ def test_inputs_may_be_listed_in_a_file(tmp_path):
     path.write_text(json.dumps({"channels": T1_FLAIR, "test": [["a.nrrd", "b.nrrd"]], "unlabeled": [["c", "d"]]}))
     cases = input_cases([path], T1_FLAIR)
     assert [(case.id, len(case.images), case.role) for case in cases] == [("c", 2, Role.INPUT), ("a", 2, Role.INPUT)]
-    with pytest.raises(DataError, match="case 'c' has 2 images, expected 1"):
+    with pytest.raises(DataError, match="has 2 channels .* the model 1"):
         input_cases([path])
 
 

@@ -13,6 +13,7 @@ from coranet.job.channels import (
     names_of,
     require_all_channels,
     require_no_swapped_channels,
+    require_same_channels,
 )
 
 T1_FLAIR = ("T1", "FLAIR")
@@ -152,3 +153,26 @@ def test_an_image_alone_is_not_enough_for_a_model_of_several(tmp_path):
     (tmp_path / "p.nii.gz").write_bytes(b"")
     with pytest.raises(DataError, match="one image, the model needs T1 and FLAIR of each case; .* p01_0000, p01_0001"):
         grouped([("p", tmp_path / "p.nii.gz")], T1_FLAIR)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (T1_FLAIR, T1_FLAIR),
+        (("t1", "Flair"), T1_FLAIR),
+        ((), T1_FLAIR),
+        (T1_FLAIR, ("channel 1", "channel 2")),
+        ((), ("channel 1",)),
+    ],
+)
+def test_channels_of_cases_and_model_that_are_the_same(theirs, ours):
+    require_same_channels(theirs, ours, "'a.json'")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [(("FLAIR", "T1"), T1_FLAIR), (("T1",), T1_FLAIR), (("T1", "T2"), T1_FLAIR), (T1_FLAIR, ("channel 1",))],
+)
+def test_other_channels_than_the_models_are_refused(theirs, ours):
+    with pytest.raises(DataError, match=rf"'a.json' has {len(theirs)} channels .*, the model {len(ours)}"):
+        require_same_channels(theirs, ours, "'a.json'")

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..job import Case, Datalist, Role, find_images, image_name, is_image_file, read_input_cases, unique_case_names
-from ..job.channels import grouped, require_all_channels
+from ..job.channels import grouped, require_all_channels, require_same_channels
 from ..volume import holds_dicom
 
 
@@ -33,7 +33,9 @@ def input_cases(inputs: Iterable[str | Path], channels: Sequence[str] = ("channe
         if not entry.exists():
             raise DataError(f"'{entry}' does not exist; correct the path.")
         if entry.suffix.lower() == ".json":
-            listed_cases += read_input_cases(entry).cases
+            datalist = read_input_cases(entry)
+            require_same_channels(datalist.channels, channels, f"'{entry}'")
+            listed_cases += datalist.cases
             continue
         is_scan = is_image_file(entry) or not entry.is_dir() or holds_dicom(entry)
         found += [(image_name(entry), entry)] if is_scan else find_images(entry)
@@ -120,7 +122,7 @@ def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
         if case.role is not Role.UNLABELED and not case.is_partial:
             return case
         own = image_name(case.image)
-        names = dict.fromkeys((re.sub("^image", "label", own), own))
+        names = dict.fromkeys((re.sub("^image", "label", own), own, *([case.id] if case.more_images else [])))
         paths = next((found[name] for name in names if name in found), [])
         if len(paths) != 1:
             raise DataError(

@@ -68,6 +68,23 @@ def require_all_channels(case: str, images: Sequence[str], names: Sequence[str])
         )
 
 
+def require_same_channels(theirs: Sequence[str], ours: Sequence[str], source: str) -> None:
+    """Raise DataError unless cases have the channels of a model, in its order.
+
+    Args:
+        theirs: names of the cases' channels; (): nobody has named them, then each case's number of images decides.
+        ours: names of the model's channels.
+        source: what lists the cases, for the error message.
+    """
+    is_named = bool(theirs) and tuple(ours) != names_of((), len(ours))
+    is_same = [*map(str.casefold, theirs)] == [*map(str.casefold, ours)] if is_named else len(theirs) in (0, len(ours))
+    if not is_same:
+        found, wanted = (f"{len(names)}{noun} ({listed(names)})" for names, noun in ((theirs, " channels"), (ours, "")))
+        raise DataError(
+            f"{source} has {found}, the model {wanted}; give each case the images of the model, in its order."
+        )
+
+
 def require_no_swapped_channels(case: str, images: Sequence[str], names: Sequence[str]) -> None:
     """Raise DataError where the name of an image's file says that it belongs to another channel."""
     if len(set(images)) < len(images):

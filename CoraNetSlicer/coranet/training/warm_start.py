@@ -9,7 +9,8 @@ from typing import Any
 
 from ..config import TrainConfig
 from ..errors import DataError
-from ..job import Datalist, Label, PredictionFiles, RegionList, Review, listed
+from ..job import Datalist, Label, PredictionFiles, RegionList, Review
+from ..job.channels import require_all_channels, require_same_channels
 from ..model_package import ModelPackage
 
 # Of a model's card, what later models tell of it.
@@ -33,7 +34,9 @@ def with_labels_of(initial: ModelPackage, datalist: Datalist) -> Datalist:
         DataError: values or names of labels are others, so that the network's classes would mean something else; or
             there are other channels.
     """
-    _require_same_channels(initial, datalist)
+    for case in datalist.cases:
+        require_all_channels(case.id, case.images, initial.channels)
+    require_same_channels(datalist.channels, initial.channels, "the datalist")
     theirs, ours = (
         [(label.value, label.name) for label in labels] for labels in (initial.labels, datalist.labels)
     )  # fmt: skip
@@ -45,16 +48,6 @@ def with_labels_of(initial: ModelPackage, datalist: Datalist) -> Datalist:
         )
     channels = initial.channels if len(initial.channels) > 1 else ()
     return replace(datalist, labels=initial.labels, channels=channels)
-
-
-def _require_same_channels(initial: ModelPackage, datalist: Datalist) -> None:
-    theirs, ours = initial.channels, datalist.channel_names
-    is_named = bool(datalist.channels and initial.card.get("channels"))
-    if len(theirs) != len(ours) or (is_named and [*map(str.casefold, theirs)] != [*map(str.casefold, ours)]):
-        raise DataError(
-            f"the model '{initial.folder}' has {len(theirs)} channels ({listed(theirs)}), the datalist has {len(ours)} "
-            f"({listed(ours)}); give each case the images of the model, or start without training.initial_model."
-        )
 
 
 def history_after(initial: ModelPackage | None) -> tuple[dict[str, Any], ...]:

@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 
 PROGRAM = Path(__file__).with_name("screenshots.py")
 STATES = ["environment-wrong-python", "data-wrong", "segment-several", "jobs-wrong-folder", "panel-training"]
-STATES += ["data-ranked", "data-channels", "review-list", "review-done"]
+STATES += ["train-wrong-time", "data-ranked", "data-channels", "review-list", "review-done"]
 
 
 @pytest.mark.slow

@@ -245,7 +245,7 @@ def test_a_wrong_setting_is_in_the_way_of_training(stage, ui, some_cases):
 
 
 def test_every_typed_setting_says_what_is_wrong_with_nonsense(advanced, ui):
-    free_texts = {"data.cache_folder", "training.snapshot_case", "training.initial_model"}
+    free_texts = {"data.cache_folder", "training.snapshot_case", "training.initial_model", "plan_of"}
     for name, field in setting_fields().items():
         if not field.choices and name not in free_texts:
             line_of(ui, name).setText("nonsense")

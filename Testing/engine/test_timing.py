@@ -58,7 +58,7 @@ def test_whole_scans_are_timed_where_they_will_be_needed(a_tiny_architecture, a_
         state = TrainingState(settings, a_tiny_architecture, a_cpu)
         cases = TrainingCases((case,), (case,), validation, ("organ", "lesion"))
         with Loader(sampler, [case], [case], (1, 1), a_cpu) as loader:
-            return measure_training(state, (a_cpu, Team()), cases, loader, window)
+            return measure_training(state, (a_cpu, Team(), 60.0), cases, loader, window)
 
     with_validation, without = measured((case, case)), measured(())
     assert with_validation.validation > 0 and with_validation.snapshot > 0

@@ -13,8 +13,10 @@ from .memory import BatchSizes
 from .steps import StepSeconds
 
 # Voxels of the two patches that are timed: on a processor, and on a graphics card.
-_PATCHES = {"cpu": (12_000, 64_000), "cuda": (110_000, 880_000)}
-_SLICES = {"cpu": (4_000, 16_000), "cuda": (16_000, 65_000)}
+_PATCHES = {"cpu": (8_000, 32_000), "cuda": (110_000, 440_000)}
+_SLICES = {"cpu": (3_000, 9_000), "cuda": (16_000, 65_000)}
+# Patches a step while timing: with fewer, a voxel takes longer than in a usual batch (1.6 times on a processor).
+_VOLUMES, _SLICES_A_STEP = 2, 4
 # Seconds of a voxel grow with the filters by this power, where a network is not timed itself.
 _FILTERS_POWER = 1.5
 
@@ -92,7 +94,8 @@ class Speed:
         return line
 
     def _timed(self, architecture: Architecture) -> _Line:
-        sizes = BatchSizes(1, int(self.uses_unlabeled))
+        labeled = _VOLUMES if architecture.slice_axis is None else _SLICES_A_STEP
+        sizes = BatchSizes(labeled, labeled if self.uses_unlabeled else 0)
         kinds = _PATCHES if architecture.slice_axis is None else _SLICES
         few, many = (_with_patch(architecture, voxels) for voxels in kinds.get(self.kind, kinds["cpu"]))
         of_few, of_many = (self.measure(one, sizes) for one in (few, many))

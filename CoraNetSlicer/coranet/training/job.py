@@ -116,7 +116,8 @@ class _Training:
     ) -> Plan:
         """The plan with the steps that fit into the time that is left, now that everything else is ready."""
         self._reporter.stop_if_asked()
-        durations = measure_training(state, (self._device, self._team), cases, *work)
+        left_s = self._workplace.left_s(self._config.time)
+        durations = measure_training(state, (self._device, self._team, left_s), cases, *work)
         left_s = self._workplace.left_s(self._config.time)
         final = self._team.from_leader(lambda: plan.with_steps(durations, self._config, left_s, self._device))
         if self._team.is_leader:

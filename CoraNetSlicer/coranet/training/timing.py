@@ -28,7 +28,9 @@ from .validation import validate
 _WARM_UP = 1
 # Of made-up scans so many steps are timed, or as many as this takes.
 _MEASURED, _LONG_ENOUGH_S = 3, 0.5
-_MEASURED_OF_TRAINING = 6
+# Of each stage of the training itself, steps are timed for this share of its time; in a team a number of them.
+_SHARE_OF_TIME, _LONGEST_S = 0.01, 20.0
+_MOST_OF_TRAINING, _OF_TEAM = 200, 4
 
 
 def patch_sampler(config: TrainConfig, architecture: Architecture, spacing_dhw: tuple[float, ...]) -> PatchSampler:
@@ -61,13 +63,14 @@ def measure_network(config: TrainConfig, device: Device, architecture: Architect
 
 
 def measure_training(
-    state: TrainingState, place: tuple[Device, Team], cases: TrainingCases, loader: Loader, window: SlidingWindow
-) -> Durations:
+    state: TrainingState, workplace: tuple[Device, Team, float], cases: TrainingCases, loader: Loader,
+    window: SlidingWindow,
+) -> Durations:  # fmt: skip
     """Time everything that a training does again and again, as it will be done.
 
     Args:
         state: is changed; throw it away.
-        place: where to compute, and the processes that train together; all must measure.
+        workplace: where to compute, the processes that train together (all must measure), and the seconds left.
         cases: of the training.
         loader: of the training; its batches are the same afterwards.
         window: how whole scans are validated.
@@ -75,8 +78,8 @@ def measure_training(
     Returns:
         Seconds; those of whole scans in the leader alone.
     """
-    device, team = place
-    step = _with_what_fits(state, place, loader)
+    _, team, _ = workplace
+    step = _with_what_fits(state, workplace, loader)
     if not team.is_leader:
         return Durations(step)
     has_snapshots = state.config.training.snapshot_interval != 0 and bool(cases.unlabeled)
@@ -101,8 +104,8 @@ def measure_steps(
         device: where to compute.
         team: the processes that train together; all must measure.
         loader: of the training; its batches are the same afterwards.
-        count: of the steps of each stage that are timed, after one that is not.
-        enough_s: seconds after which fewer steps are enough; not for a team, whose processes must take the same steps.
+        count: at most so many steps of each stage are timed, after one that is not.
+        enough_s: seconds after which fewer are enough.
 
     Returns:
         Seconds of a step of each stage, on the average.
@@ -121,12 +124,15 @@ def measure_steps(
     return StepSeconds(first, _seconds(self_training, count, enough_s) if has_unlabeled else first)
 
 
-def _with_what_fits(state: TrainingState, place: tuple[Device, Team], loader: Loader) -> StepSeconds:
+def _with_what_fits(state: TrainingState, workplace: tuple[Device, Team, float], loader: Loader) -> StepSeconds:
     """Steps of both stages, with smaller batches where memory runs out."""
-    device, team = place
+    device, team, left_s = workplace
+    # The processes of a team must take the same steps.
+    is_alone = team.count == 1
+    most, enough_s = (_MOST_OF_TRAINING, min(_SHARE_OF_TIME * left_s, _LONGEST_S)) if is_alone else (_OF_TEAM, math.inf)
     while True:
         try:
-            return measure_steps(state, device, team, loader, _MEASURED_OF_TRAINING)
+            return measure_steps(state, device, team, loader, most, enough_s)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error) or team.count > 1:
                 raise

@@ -9,7 +9,7 @@ from small_jobs import call, the_only_error
 
 from coranet.config import TrainConfig
 from coranet.errors import ConfigError
-from coranet.events import Noted
+from coranet.events import Noted, Warned
 from coranet.job import read_datalist
 from coranet.job.files import read_json, write_json_atomic
 from coranet.networks.architecture import product
@@ -77,6 +77,18 @@ def test_the_final_steps_take_the_place_of_the_expected_ones(a_plan, a_cpu):
     assert final.steps.total == 950 and final.architecture == made.architecture
     assert final.sentences[:2] == made.sentences[:2] and final.sentences[2].startswith("950 steps (317 on labeled")
     assert StepPlan.as_set(final.applied_to(config).training) == final.steps
+
+
+def test_a_training_that_is_ready_is_done_even_if_its_time_is_over(a_plan, a_cpu):
+    durations = Durations(StepSeconds(1.0, 1.0), validation=3.0)
+    final = a_plan("20 min").with_steps(durations, TrainConfig.from_preset("quick"), -5.0, a_cpu)
+    assert 20 <= final.steps.total <= 60
+
+
+def test_a_time_for_few_steps_is_warned_of(a_plan, a_reporter):
+    made = a_plan("30 s", microseconds=10.0)
+    (warning,) = (event for event in a_reporter.events if isinstance(event, Warned))
+    assert warning.code == "few_steps" and f"only {made.steps.total} steps fit into 30 s" in warning.message
 
 
 @pytest.mark.parametrize("time", ["1 s", "10 s"])

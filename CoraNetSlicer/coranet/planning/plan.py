@@ -28,7 +28,16 @@ from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_mem
 from .sentences import steps_sentence
 from .steps import Durations, StepPlan
 from .structures import Structures
-from .timed import LabeledScans, expected_steps, final_steps, plan_in_time, preparing_s, seconds_for_steps, speed_of
+from .timed import (
+    FEW_STEPS,
+    LabeledScans,
+    expected_steps,
+    final_steps,
+    plan_in_time,
+    preparing_s,
+    seconds_for_steps,
+    speed_of,
+)
 from .workplace import Workplace
 
 SCHEMA_VERSION = 1
@@ -84,9 +93,6 @@ class Plan:
             config: of the training.
             left_s: seconds that are left of its time.
             device: where it computes.
-
-        Raises:
-            ConfigError: too few steps to learn anything.
         """
         steps = final_steps(config, left_s, durations)
         sentence = steps_sentence(steps, config.time, device, is_final=True)
@@ -202,6 +208,13 @@ def plan_training(
         made = _timed_plan(config, datalist, workplace, reporter, scans)
     else:
         made = _new_plan(config, datalist, workplace, reporter, scans.statistics)
+    if made.steps is not None and made.steps.total < FEW_STEPS:
+        reporter.emit(
+            Warned(
+                "few_steps",
+                f"only {made.steps.total} steps fit into {config.time}, too few to learn much; give more time.",
+            )
+        )  # fmt: skip
     patch = " x ".join(str(count) for count in made.architecture.patch_size_kji)
     labeled, unlabeled = made.batch_sizes
     reporter.emit(

@@ -31,7 +31,8 @@ _FINISH_S = 3.0
 _TIMING_SHARE, _TIMING_S = 0.05, {"cpu": 15.0}
 _TIMING_ON_CARDS_S = 8.0
 _FOR_VALIDATION = 0.05
-_FEW_STEPS = 200
+# Fewer steps are warned of.
+FEW_STEPS = 200
 # To guess how long a scan takes to prepare it is made so much coarser.
 _COARSER = 1.5
 
@@ -151,17 +152,19 @@ def steps_in_time(config: TrainConfig, seconds: float, durations: Durations) -> 
 def final_steps(config: TrainConfig, left_s: float, durations: Durations) -> StepPlan:
     """The steps of a training whose cases are prepared; `left_s` is what is left of its time, in seconds.
 
-    Raises:
-        ConfigError: too few to learn anything.
+    Where that has become too little, a few steps are done nevertheless: everything else is paid for.
     """
     # The dial is set on the validation cases once more.
-    return steps_in_time(config, _FOR_STEPS * (left_s - _FINISH_S - durations.validation), durations)
+    seconds = _FOR_STEPS * (left_s - _FINISH_S - durations.validation)
+    mean = durations.step.mean(config.training)
+    enough = (FEWEST_STEPS + 1) * mean / (1 - 2 * _FOR_VALIDATION) + durations.validation + durations.snapshot
+    return steps_in_time(config, max(seconds, 2 * enough), durations)
 
 
 def _too_short(config: TrainConfig, step: StepSeconds, seconds: float) -> ConfigError:
     """The sentence for a time in which nothing can be learned."""
     mean = step.mean(config.training)
-    missing = _FEW_STEPS * mean - seconds
+    missing = FEW_STEPS * mean - seconds
     from_where = f"a step takes about {mean:.2g} s here, and the scans have to be read and prepared first"
     return ConfigError(
         f"the time of {config.time} does not suffice for {FEWEST_STEPS} steps: {from_where}; give at least "

@@ -11,7 +11,7 @@ from coranet.errors import ModelError
 
 @pytest.fixture
 def a_part(a_tiny_architecture) -> CoarsePart:
-    return CoarsePart(a_tiny_architecture, Preprocessing((4.0, 4.0, 5.0), "zscore"), (10.0, 10.0, 12.5), 300.0)
+    return CoarsePart(a_tiny_architecture, Preprocessing((4.0, 4.0, 5.0), "zscore"), (10.0, 10.0, 12.5), 300.0, 1.0)
 
 
 def test_it_is_read_as_it_was_written(a_part):
@@ -31,3 +31,9 @@ def test_a_missing_key_is_named(a_part):
     del content["least_mm3"]
     with pytest.raises(ModelError, match=r"cannot be read \('least_mm3'\); train the model anew"):
         CoarsePart.from_dict(content)
+
+
+def test_a_part_without_a_dial_stands_where_it_was_trained(a_part):
+    content = a_part.to_dict()
+    del content["caution"]
+    assert CoarsePart.from_dict(content).caution == 0

@@ -13,12 +13,16 @@ from small_jobs import differing, segmentation_job, training_job, weights_of
 from small_organs import small_organ_set
 
 from coranet.coarse.finding import CoarseNetwork
-from coranet.config import InferenceConfig, SegmentConfig
+from coranet.config import InferenceConfig, SegmentConfig, TrainConfig
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.events import Cancelled, Event, Losses, Noted, Progress, Started, Validation, Warned
 from coranet.job import Datalist, Job, JobKind, Role, read_datalist
 from coranet.model_package import ModelPackage
+from coranet.planning.steps import StepSeconds
+from coranet.planning.workplace import Workplace
+from coranet.training import coarse_stage
+from coranet.training.distributed import Team
 from coranet.volume import read_grid, read_image, read_label_map
 from coranet.worker import work_on
 
@@ -176,6 +180,21 @@ def test_uncertainties_are_compared_in_the_box(a_two_stage_job, a_small_organ_se
     assert work_on(job, resume=False) == 0
     metrics = json.loads(job.metrics_path.read_text(encoding="utf-8"))
     assert set(metrics["cases"][case.id]["uncertainties"]) >= {"coranet", "softmax", "dropout", "augmentation"}
+
+
+def test_in_a_time_the_steps_are_timed_and_then_stay(a_small_organ_set, tmp_path, a_cpu, a_reporter, monkeypatch):
+    monkeypatch.setattr(coarse_stage, "measure_steps", lambda *_: StepSeconds(0.5, 1.5))
+    config = TrainConfig.from_preset("quick", {"time": "1 min", "data.coarse_stage": "on", "machine.threads": 1})
+    datalist = read_datalist(a_small_organ_set)
+    job = Job.create(tmp_path / "job", JobKind.TRAIN, config, datalist)
+    at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder)
+    regions = coarse_stage.find_regions(at_hand, datalist, None)
+    assert regions.part is not None
+    # 8 % of a minute: 4 steps of a second.
+    assert torch.load(job.coarse_checkpoint_path, weights_only=True)["step"] == 4
+    monkeypatch.setattr(coarse_stage, "measure_steps", None)
+    again = coarse_stage.find_regions(at_hand, datalist, None)
+    assert again.boxes == regions.boxes and again.part == regions.part
 
 
 @pytest.mark.slow

@@ -19,9 +19,6 @@ from .boxes import Part, boxes_around, margin_voxels, parts_of
 from .grid import CanonicalGrid
 from .part import CoarsePart
 
-# Natural logarithms of how many times costlier missed foreground is held than in training.
-_CAUTIONS = (0.0, 1.0, 2.0, 3.5, 5.0)
-
 Array = npt.NDArray[Any]
 
 
@@ -87,19 +84,12 @@ def found_boxes(part: CoarsePart, margins: Array, grid: CanonicalGrid) -> list[B
 def found_parts(part: CoarsePart, margins: Array, spacing_dhw: Sequence[float]) -> list[Part]:
     """The connected parts of what the radical head finds, none of them too small, the largest first.
 
-    Where that is nothing the dial is turned: the head is asked again as if missed foreground cost more than in
-    training, up to some hundred times as much.
-
     Args:
-        part: says what is too small.
+        part: says what is too small, and where the head's dial stands.
         margins: of `CoarseNetwork.margins`.
         spacing_dhw: of their grid, mm.
     """
-    for caution in _CAUTIONS:
-        parts = [one for one in parts_of(margins > -caution, spacing_dhw) if one.mm3 >= part.least_mm3]
-        if parts:
-            return parts
-    return []
+    return [one for one in parts_of(margins > -part.caution, spacing_dhw) if one.mm3 >= part.least_mm3]
 
 
 def _on_grid_of(box: Box, coarse: Triple, shape: Triple) -> Box:

@@ -20,12 +20,15 @@ class CoarsePart:
         preprocessing: of its input.
         margin_mm: along L, P, S, what is added at each side of what the network finds.
         least_mm3: connected parts of what it finds that are smaller are left out.
+        caution: where the dial of its radical head stands: natural logarithm of how many times costlier missed
+            foreground is held than in training.
     """
 
     architecture: Architecture
     preprocessing: Preprocessing
     margin_mm: tuple[float, float, float]
     least_mm3: float = 0.0
+    caution: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -34,6 +37,7 @@ class CoarsePart:
             "preprocessing": self.preprocessing.to_dict(),
             "margin_mm": list(self.margin_mm),
             "least_mm3": self.least_mm3,
+            "caution": self.caution,
         }
 
     @staticmethod
@@ -47,7 +51,7 @@ class CoarsePart:
             along_l, along_p, along_s = (float(margin) for margin in content["margin_mm"])
             return CoarsePart(
                 Architecture.from_dict(content["architecture"]), Preprocessing.from_dict(content["preprocessing"]),
-                (along_l, along_p, along_s), float(content["least_mm3"]),
+                (along_l, along_p, along_s), float(content["least_mm3"]), float(content.get("caution", 0.0)),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's coarse network cannot be read ({error}); train the model anew.") from error

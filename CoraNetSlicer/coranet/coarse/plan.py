@@ -26,6 +26,8 @@ _FILTERS, _LEVELS, _BATCH = 8, 4, 2
 _LEAST_MARGIN_MM, _MOST_MARGIN_MM, _MARGIN_VOXELS = 10.0, 40.0, 2
 # What is found is left out where it is this much smaller than the smallest labeled structure.
 _SPECK = 0.1
+# The dial of the radical head, chosen on the development parts of acdc and sunnybrook (docs/benchmarks.md).
+_CAUTION = 1.0
 # Cost of the coarse stage against that of the fine one, and how many steps it has at least and at most.
 COARSE_SHARE, _MOST_SHARE_OF_TIME, _FEWEST_STEPS, _MOST_STEPS = 0.05, 0.08, 150, 500
 _PRETRAINING = 0.5
@@ -95,7 +97,7 @@ def plan_part(config: TrainConfig, scans: Sequence[LabeledScan]) -> CoarsePart:
     )
     architecture = replace(architecture, in_channels=len(preprocessing.normalizations))
     margin = least_margin_mm(config.data, spacing)
-    return CoarsePart(architecture, preprocessing, margin, _SPECK * smallest_structure_mm3(scans))
+    return CoarsePart(architecture, preprocessing, margin, _SPECK * smallest_structure_mm3(scans), _CAUTION)
 
 
 def coarse_config(config: TrainConfig, steps: int, has_unlabeled: bool) -> TrainConfig:

@@ -1,4 +1,4 @@
-"""The whole way by clicking, on the real engine: add phantom cases, train, stop, resume, segment, look, come back."""
+"""The whole way by clicking, on the real engine: phantom cases, the plan, train, stop, resume, segment, come back."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_whole_way(open_window, context, application, process_events):
 
 
 def prepare(window, process_events) -> None:
-    """Phantom cases, an environment, settings that are small."""
+    """Phantom cases, an environment, the plan for an hour; then settings that are small."""
     ui = window.ui
     assert greyed(ui.trainButton)
     window.logic.loadPhantom(labeled=2, unlabeled=2)
@@ -85,6 +85,10 @@ def prepare(window, process_events) -> None:
     assert ui.segmentsList.count == 2
     process_events(until=lambda: window.panel.environment.health is not None, timeout=LONG_S)
     assert ui.environmentSummaryLabel.text.startswith("Ready")
+
+    assert window.panel.training.settings.time == "1 h"
+    click(ui.estimateButton)
+    process_events(until=lambda: " fit into 1 h on this " in ui.estimateLabel.text, timeout=LONG_S)
 
     process_events(until=lambda: all(window.form.findChild("QWidget", name) for name in SETTINGS if name != "preset"))
     choose(ui.presetCombo, SETTINGS["preset"])

@@ -64,6 +64,11 @@ def test_a_patch_says_what_it_covers(scan_mm, extent_mm, end):
     assert sentence == f"Patches of 40 x 40 x 40 voxels (80 x 80 x 80 mm up-down, front-back, left-right) {end}"
 
 
+def test_after_a_coarse_stage_the_scan_is_what_the_fine_network_looks_at():
+    sentence = patch_sentence(a_candidate(2.0), a_search((75.0,) * 3), ["liver"], is_part=True)
+    assert sentence.endswith("cover all that the fine network looks at.")
+
+
 def test_a_small_patch_says_how_much_it_covers():
     sentence = patch_sentence(a_candidate(1.0, covered=0.5), a_search(), ["a", "b", "c"])
     assert "cover 50 % of all 3 structures with 15 mm around, on the average of the axes" in sentence

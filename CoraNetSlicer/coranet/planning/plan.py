@@ -200,7 +200,7 @@ def plan_training(
     """
     initial = given.initial
     fate = "may be forgotten" if initial else "cannot be learned"
-    scans = _labeled_scans(datalist, reporter, fate, given.margin_mm)
+    scans = _labeled_scans(datalist, reporter, fate, given.margin_mm, bool(config.time))
     if initial is not None:
         made = _inherited_plan(config, datalist, workplace, reporter, initial)
         made = _with_steps(made, config, datalist, scans, workplace)
@@ -301,7 +301,7 @@ def _plan_memory(
 
 
 def _labeled_scans(
-    datalist: Datalist, reporter: Reporter, fate: str, margin_mm: tuple[float, float, float] | None
+    datalist: Datalist, reporter: Reporter, fate: str, margin_mm: tuple[float, float, float] | None, is_timed: bool
 ) -> LabeledScans:
     values = [label.value for label in datalist.labels]
     scans: list[ScanStatistics] = []
@@ -312,7 +312,7 @@ def _labeled_scans(
         reporter.stop_if_asked()
         begun = time.monotonic()
         image, labels = read_labeled_pair(case, values)
-        if not scans:
+        if is_timed and not scans:
             seconds = time.monotonic() - begun + preparing_s(image)
         seen.update(value for value in values if (labels.voxels == value).any())
         scan = LabeledScan.of(case.id, image, labels)
@@ -321,7 +321,7 @@ def _labeled_scans(
     for label in datalist.labels:
         if label.value not in seen:
             reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it {fate}."))
-    return LabeledScans(scans, structures, seconds)
+    return LabeledScans(scans, structures, seconds, margin_mm is not None)
 
 
 def _warn_of_thin_data(datalist: Datalist, config: TrainConfig, reporter: Reporter) -> None:

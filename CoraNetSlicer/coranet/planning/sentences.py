@@ -27,15 +27,15 @@ def spacing_sentence(chosen: Candidate, search: Search) -> str:
     )
 
 
-def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str]) -> str:
-    """What a patch covers."""
+def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str], is_part: bool = False) -> str:
+    """What a patch covers; `is_part`: of the part of the scan that the fine network looks at."""
     size = " x ".join(str(count) for count in chosen.architecture.patch_size_kji)
     extent = " x ".join(f"{length:.0f}" for length in chosen.patch_mm)
     what, within = _what(names), "" if chosen.architecture.slice_axis is None else " in a slice"
     head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right) cover"
     margin = _margin(chosen, search)
     if margin == math.inf:
-        return f"{head} the whole scan{within}."
+        return f"{head} {'all that the fine network looks at' if is_part else 'the whole scan'}{within}."
     if margin >= 0:
         most = f"at least {SURROUNDINGS_MM:.0f}" if margin >= SURROUNDINGS_MM else f"{margin:.0f}"
         return f"{head} {what}{within} with {most} mm around."

@@ -45,11 +45,13 @@ class LabeledScans:
         statistics: of the scans.
         structures: of the labels.
         seconds: that reading and preparing one case takes.
+        is_part: whether they are the part that is looked at after a coarse stage, not whole scans.
     """
 
     statistics: Sequence[ScanStatistics]
     structures: Sequence[Structures]
     seconds: float = 0.0
+    is_part: bool = False
 
 
 def preparing_s(image: Volume) -> float:
@@ -103,7 +105,7 @@ def plan_in_time(
     steps = expected_steps(config, datalist, seconds, speed.step(chosen.architecture, chosen.sizes))
     sentences = (
         spacing_sentence(chosen, search),
-        patch_sentence(chosen, search, [label.name for label in datalist.labels]),
+        patch_sentence(chosen, search, [label.name for label in datalist.labels], scans.is_part),
         steps_sentence(steps, config.time, workplace.device, is_final=False),
     )
     return TimedPlan(chosen, steps, sentences)
@@ -156,9 +158,11 @@ def final_steps(config: TrainConfig, left_s: float, durations: Durations) -> Ste
     """
     # The dial is set on the validation cases once more.
     seconds = _FOR_STEPS * (left_s - _FINISH_S - durations.validation)
-    mean = durations.step.mean(config.training)
-    enough = (FEWEST_STEPS + 1) * mean / (1 - 2 * _FOR_VALIDATION) + durations.validation + durations.snapshot
-    return steps_in_time(config, max(seconds, 2 * enough), durations)
+    steps = StepPlan.in_time(config.training, seconds, durations)
+    while steps is None:
+        seconds = max(2 * seconds, FEWEST_STEPS * durations.step.mean(config.training))
+        steps = StepPlan.in_time(config.training, seconds, durations)
+    return steps
 
 
 def _too_short(config: TrainConfig, step: StepSeconds, seconds: float) -> ConfigError:

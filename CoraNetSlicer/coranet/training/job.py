@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,10 @@ from ..job import Datalist, Job, Role
 from ..job.files import read_json, remove_folder, write_json_atomic
 from ..methods import METHODS
 from ..model_package import ModelPackage
+from ..networks import Architecture
+from ..planning.memory import BatchSizes
 from ..planning.plan import Given, Plan, checked_datalist, plan_training
+from ..planning.steps import StepSeconds
 from ..planning.taken_over import plan_taken_over
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
@@ -75,7 +77,7 @@ class _Training:
         self._reporter = reporter
         self._device = device
         self._team = team
-        self._workplace = Workplace(device, team.local_count, partial(measure_network, config, device))
+        self._workplace = Workplace(device, team.local_count, self._measured)
 
     def run(self) -> str:
         job, device = self._job, self._device
@@ -100,6 +102,11 @@ class _Training:
         if used := used_memory(device):
             self._reporter.emit(Noted("memory_used", used))
         return self._finish(state, plan, (datalist, regions), cases, window) if self._team.is_leader else ""
+
+    def _measured(self, architecture: Architecture, sizes: BatchSizes) -> StepSeconds:
+        """Seconds of a step of a network; asked for many of them, somebody may have changed his mind."""
+        self._reporter.stop_if_asked()
+        return measure_network(self._config, self._device, architecture, sizes)
 
     def _started(self, plan: Plan, initial: ModelPackage | None) -> TrainingState:
         """Where the training stands: at its last checkpoint, or at its start."""

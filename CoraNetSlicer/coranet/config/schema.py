@@ -66,7 +66,8 @@ class DataConfig(Section):
         paper="window (CT), zscore (MR)", choices=("auto", "zscore", "window"),
     )  # fmt: skip
     intensity_window: Optional[tuple[float, float]] = setting(
-        None, "Lower and upper limit of the window; null: 0.5 and 99.5 percentile inside the labeled foreground.",
+        None, "Lower and upper limit of the window, with several channels of those of CT alone; null: 0.5 and 99.5 "
+        "percentile inside the labeled foreground.",
         unit="scan units", paper="-125 to 275 HU (pancreas, 3D)",
     )  # fmt: skip
     patch_size_kji: Optional[tuple[int, int, int]] = setting(

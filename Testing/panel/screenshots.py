@@ -186,6 +186,7 @@ def train_possible(stage: Stage) -> str:
 def train_advanced(stage: Stage) -> str:
     train_possible(stage)
     stage.ui.advancedSection.collapsed = False
+    stage.settle(lambda: stage.ui.advancedSettings.findChild("QWidget", "machine.threads"))
     return "train"
 
 

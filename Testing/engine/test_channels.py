@@ -18,7 +18,7 @@ from coranet.events import CheckpointSaved, Noted, Warned
 from coranet.job import Job, ModelCard, PredictionFiles, read_datalist
 from coranet.metrics import dice_per_class
 from coranet.model_package import ModelPackage
-from coranet.training.warm_start import with_labels_of
+from coranet.planning.warm_start import with_labels_of
 from coranet.volume import Grid, read_label_map, write_volume
 from coranet.worker import work_on
 

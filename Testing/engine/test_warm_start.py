@@ -42,9 +42,9 @@ from coranet.job.review import Choice
 from coranet.model_package import ModelPackage
 from coranet.planning import plan as planning
 from coranet.planning import workplace
+from coranet.planning.warm_start import history_after, initial_model, reviewed_regions, with_labels_of
 from coranet.planning.workplace import Workplace
 from coranet.training import loop
-from coranet.training.warm_start import history_after, initial_model, reviewed_regions, with_labels_of
 from coranet.worker import work_on
 
 EXACT = {"machine__precision": "float32"}

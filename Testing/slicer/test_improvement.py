@@ -286,7 +286,7 @@ class TestFiles:
         assert images["a"] == "images/a.nrrd"
 
     def test_the_engine_counts_the_decisions(self, improved):
-        from coranet.training.warm_start import reviewed_regions
+        from coranet.planning.warm_start import reviewed_regions
 
         assert reviewed_regions(improved.read_datalist()) == 2
 

@@ -23,7 +23,6 @@ from ..model_package import ModelPackage
 from ..networks import Architecture, backbone_reason, plan_architecture
 from ..networks.architecture import product
 from ..reporting import Reporter
-from ..training.warm_start import history_after, reviewed_regions, with_labels_of
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
 from .sentences import steps_sentence
 from .steps import Durations, StepPlan
@@ -38,6 +37,7 @@ from .timed import (
     seconds_for_steps,
     speed_of,
 )
+from .warm_start import history_after, reviewed_regions, with_labels_of
 from .workplace import Workplace
 
 SCHEMA_VERSION = 1

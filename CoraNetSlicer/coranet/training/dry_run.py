@@ -18,11 +18,11 @@ from ..job import Datalist, Job, JobKind
 from ..narration import describe
 from ..planning.plan import Given, checked_datalist, plan_training
 from ..planning.steps import StepPlan
+from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Reporter
 from .coarse_stage import expected_part
 from .timing import measure_network
-from .warm_start import initial_model
 
 
 def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:

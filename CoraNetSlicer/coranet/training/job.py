@@ -26,6 +26,7 @@ from ..planning.memory import BatchSizes
 from ..planning.plan import Given, Plan, checked_datalist, plan_training
 from ..planning.steps import StepSeconds
 from ..planning.taken_over import plan_taken_over
+from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
@@ -38,7 +39,6 @@ from .loop import Surroundings, Trainer
 from .snapshots import Snapshots
 from .state import TrainingState
 from .timing import measure_network, measure_training, patch_sampler
-from .warm_start import initial_model
 
 PREPARING = "preparing"
 

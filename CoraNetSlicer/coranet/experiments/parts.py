@@ -1,4 +1,7 @@
-"""On which cases methods are compared: the test cases, or a development part by which recipes may be chosen."""
+"""On which cases methods are compared: the test cases, or a development part by which recipes may be chosen.
+
+The command line names the parts in its help, which works where numpy does not: what reads cases is imported late.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from ..data.datalist import with_true_labels
 from ..errors import ConfigError, DataError
 from ..job import Case, Datalist, Role, image_name
 
@@ -28,6 +30,8 @@ def cases_of_part(datalist: Datalist, part: str, truth: str | Path | None) -> tu
     """
     if part not in PARTS:
         raise ConfigError(f"there is no part '{part}' to measure on; choose one of {', '.join(PARTS)}.")
+    from ..data.datalist import with_true_labels
+
     if part == TEST:
         found = datalist.with_role(Role.TEST)
     elif truth is None:

@@ -13,6 +13,7 @@ from small_jobs import differing, segmentation_job, training_job, weights_of
 from small_organs import small_organ_set
 
 from coranet.coarse.finding import CoarseNetwork
+from coranet.coarse.plan import plan_part
 from coranet.config import InferenceConfig, SegmentConfig, TrainConfig
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
@@ -195,6 +196,24 @@ def test_in_a_time_the_steps_are_timed_and_then_stay(a_small_organ_set, tmp_path
     monkeypatch.setattr(coarse_stage, "measure_steps", None)
     again = coarse_stage.find_regions(at_hand, datalist, None)
     assert again.boxes == regions.boxes and again.part == regions.part
+
+
+def test_a_network_that_has_not_learned_to_find_is_left_out(
+    a_small_organ_set, tmp_path, a_cpu, a_reporter, monkeypatch
+):
+    monkeypatch.setattr(coarse_stage, "wished_part", plan_part)
+    monkeypatch.setattr(CoarseNetwork, "margins", lambda self, image: np.ones(image.shape[1:]))
+    config = TrainConfig.from_preset("quick", {"training.pretraining_steps": 1, "training.self_training_steps": 1})
+    datalist = read_datalist(a_small_organ_set)
+    job = Job.create(tmp_path / "job", JobKind.TRAIN, config, datalist)
+    at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder)
+    assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
+    assert a_reporter.events[-1].message.endswith("That is no gain, so whole scans are looked at.")
+    told = len(a_reporter.events)
+    assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
+    assert len(a_reporter.events) == told
+    taken = TrainConfig.from_preset("quick", {"plan_of": str(job.folder)})
+    assert coarse_stage.taken_part(taken, None) is None
 
 
 @pytest.mark.slow

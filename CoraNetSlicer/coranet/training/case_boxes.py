@@ -52,6 +52,12 @@ class Found:
         """The boxes of each case by its name: around the labels where all of them are known, else what was found."""
         return {one.case.id: tuple(self._boxes(part, one, scans.get(one.case.id))) for one in self._cases}
 
+    def share_left(self, boxes: Mapping[str, Boxes]) -> float:
+        """Which share of the median scan the boxes leave, where they are not those of its labels."""
+        found = [one.case for one in self._cases if one.case.role is not Role.TRAINING or one.case.is_partial]
+        shares = [looked_at(boxes[case.id], self._grids[case.id].shape) for case in found]
+        return float(np.median(shares)) if shares else 0.0
+
     def in_words(self, part: CoarsePart, boxes: Mapping[str, Boxes]) -> str:
         """How well it finds, and how much of the scans the boxes leave."""
         tested = Role.VALIDATION if self.missed(Role.VALIDATION) else Role.TRAINING

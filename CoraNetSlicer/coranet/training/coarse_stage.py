@@ -48,6 +48,8 @@ from .timing import measure_steps, patch_sampler
 SCHEMA_VERSION = 1
 PREPARING, FINDING = "preparing", "finding"
 _TIMED_STEPS = 3
+# Boxes that leave more of the scans than this are no gain.
+_MOST_LEFT = 0.6
 _TOLD = ("out_of_memory", "non_finite_loss")
 
 
@@ -129,7 +131,8 @@ def taken_part(config: TrainConfig, initial: ModelPackage | None) -> CoarsePart 
     if initial is not None:
         return initial.coarse
     path = Job.open(config.plan_of).coarse_plan_path
-    return CoarsePart.from_dict(read_json(path)["part"]) if path.exists() else None
+    part = read_json(path)["part"] if path.exists() else None
+    return CoarsePart.from_dict(part) if part else None
 
 
 def labeled_scans(datalist: Datalist, reporter: Reporter) -> list[LabeledScan]:
@@ -165,7 +168,7 @@ class _CoarseStage:
         prepared = self._prepared(part)
         network = self._trained(part, plan, prepared)
         regions = self._team.from_leader(lambda: self._regions(part, network, prepared, scans))
-        return replace(regions, network=network)
+        return replace(regions, network=network) if regions.part else regions
 
     def _stored(self) -> dict[str, Any] | None:
         """What an earlier process has decided on this stage; None: nothing, or nothing that was begun."""
@@ -179,6 +182,8 @@ class _CoarseStage:
         return content
 
     def _finished(self, stored: dict[str, Any]) -> Regions:
+        if stored["part"] is None:
+            return Regions()
         part = CoarsePart.from_dict(stored["part"])
         boxes = {case: tuple(map(Box.from_lists, content)) for case, content in stored["boxes"].items()}
         return Regions(part, boxes, _network_of(self._job, part, self._device))
@@ -295,7 +300,13 @@ class _CoarseStage:
             least, missed = part.margin_mm, found.missed(Role.TRAINING, Role.VALIDATION)
             part = replace(part, margin_mm=measured_margin_mm(self._config.data, least, missed))
         boxes = found.boxes(part, {scan.case_id: scan for scan in scans})
-        self._reporter.emit(Noted("coarse_result", found.in_words(part, boxes)))
+        words = found.in_words(part, boxes)
+        if self._config.data.coarse_stage == "auto" and not self._is_taken and found.share_left(boxes) > _MOST_LEFT:
+            # A network that has not learned to find: patches of crops would teach the fine one nothing of the rest.
+            self._reporter.emit(Noted("coarse_result", f"{words} That is no gain, so whole scans are looked at."))
+            write_json_atomic(self._job.coarse_plan_path, {"schema_version": SCHEMA_VERSION, "part": None, "boxes": {}})
+            return Regions()
+        self._reporter.emit(Noted("coarse_result", words))
         content = {
             "schema_version": SCHEMA_VERSION, "part": part.to_dict(), "steps": 0,
             "boxes": {case: [box.to_lists() for box in some] for case, some in boxes.items()},

@@ -254,7 +254,7 @@ from coranet.training import job
 if os.environ["RANK"] == "1":
     def fail(*_):
         raise DataError("the second process cannot read 'a.nrrd'.")
-    job.prepare_case = fail
+    job.prepare_boxes = fail
 """
 
 

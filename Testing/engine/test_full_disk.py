@@ -46,7 +46,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit for the size of a file")
-@pytest.mark.parametrize("limit", [100, 12_000, 40_000])
+@pytest.mark.parametrize("limit", [100, 12_000, 25_000])
 def test_a_disk_without_room_is_told_by_a_real_process(a_phantom_set, tmp_path, limit):
     job = training_job(tmp_path / "job", a_phantom_set)
     with open(job.log_path, "wb") as log:

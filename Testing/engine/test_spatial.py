@@ -112,6 +112,18 @@ def test_a_single_slice_is_neither_left_nor_scaled():
     np.testing.assert_allclose(drawn[:, 0, 0], 1)
 
 
+def test_slices_are_turned_by_an_amount_of_their_own_and_volumes_are_not():
+    def largest(patch, **settings) -> float:
+        # The turn about D: the quotient of two parts of the matrix is its tangent.
+        drawn = maps(spatial(patch, (1, 1, 1), **settings), 100)
+        return float(np.degrees(np.arctan2(np.abs(drawn[:, 2, 1]), drawn[:, 1, 1])).max())
+
+    assert 50 < largest((1, 9, 9), rotation_degrees=20, slice_rotation_degrees=60) <= 60
+    assert largest((1, 9, 9), rotation_degrees=20, slice_rotation_degrees=0) == 0
+    assert 15 < largest((1, 9, 9), rotation_degrees=20) <= 20
+    assert largest((9, 9, 9), rotation_degrees=20, slice_rotation_degrees=60) <= 30
+
+
 def test_turning_keeps_lengths_in_millimetres():
     spacing = np.array([2.0, 1.25, 1.0])
     drawn = maps(spatial(PATCH, tuple(spacing), rotation_degrees=40), 10)

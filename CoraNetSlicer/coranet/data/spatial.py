@@ -36,9 +36,10 @@ class SpatialAugmentation:
         """
         self.patch_size = patch_size
         self._spacing = np.array(spacing_dhw, dtype=np.float64)
-        self._angles = [
-            math.radians(config.rotation_degrees) if self._may_mix(_others(axis)) else 0.0 for axis in range(3)
-        ]
+        degrees = config.rotation_degrees
+        if 1 in patch_size and config.slice_rotation_degrees is not None:
+            degrees = config.slice_rotation_degrees
+        self._angles = [math.radians(degrees) if self._may_mix(_others(axis)) else 0.0 for axis in range(3)]
         self._scaling = [config.scaling if size > 1 else 0.0 for size in patch_size]
         self._flips = [_ARRAY_AXIS[axis] for axis in config.flip_axes]
 

@@ -112,8 +112,8 @@ class AugmentationConfig(Section):
         20.0, "Largest rotation about each axis.", unit="degrees", paper="used, amount not given", range=(0, 180)
     )
     slice_rotation_degrees: Optional[float] = setting(
-        None, "Largest rotation within the slices of a 2D network; null: as rotation_degrees. Short-axis views of a heart, "
-        "say, are turned by more from patient to patient than few labeled cases show.", unit="degrees", range=(0, 180),
+        None, "Largest rotation within the slices of a 2D network; null: as rotation_degrees.",
+        unit="degrees", range=(0, 180),
     )  # fmt: skip
     scaling: float = setting(0.25, "Largest relative change of size.", paper="used, amount not given", range=(0, 0.9))
     flip_axes: tuple[str, ...] = setting(

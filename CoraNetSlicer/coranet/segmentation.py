@@ -91,6 +91,9 @@ class Segmenter:
             logits = window.stream(self.network, image, lowest(image.numpy()))
             decision.fill(logits, image.shape[1], box, telling.again)
             done += box.voxels
+        if found and self.coarse is not None and not decision.prediction.segmentation.any():
+            # The coarse network may have found something else.
+            return self.predict(volume, before_window, [])
         keep_largest(decision.prediction, self.single_component)
         return decision.prediction
 
@@ -284,7 +287,7 @@ class _CaseRun:
         boxes = Background(partial(self.segmenter.boxes, volume)).result(partial(self.go_on, "find"))
         self.watch.lap("find")
         if not boxes:
-            message = f"the coarse network finds nothing in '{self.case.id}'; all of it is looked at."
+            message = f"the coarse network finds nothing large enough in '{self.case.id}'; all of it is looked at."
             self.reporter.emit(Warned("not_found", message))
         return boxes
 

@@ -84,6 +84,16 @@ def test_a_speck_is_not_found(a_coarse_network):
     assert a_coarse_network.boxes(a_scan_with(A_BOX, speck)) == a_coarse_network.boxes(a_scan_with(A_BOX))
 
 
+def test_what_is_too_small_in_all_for_what_is_looked_for_is_not_found(a_coarse_network):
+    # A_BOX has 5 x 6 x 8 voxels of 2 x 1.25 x 1 mm.
+    other = Box((14, 16, 24), (18, 22, 30))
+    for least, count in ((590.0, 1), (610.0, 0)):
+        strict = replace(a_coarse_network, part=replace(a_coarse_network.part, least_total_mm3=least))
+        assert len(strict.boxes(a_scan_with(A_BOX))) == count
+        # Both together are enough.
+        assert len(strict.boxes(a_scan_with(A_BOX, other))) == 2
+
+
 def test_a_scan_larger_than_the_window_is_seen_whole(a_coarse_network):
     far = Box((50, 60, 70), (55, 66, 78))
     found = a_coarse_network.boxes(a_scan_with(far, shape=(60, 70, 80)))

@@ -11,7 +11,9 @@ from coranet.errors import ModelError
 
 @pytest.fixture
 def a_part(a_tiny_architecture) -> CoarsePart:
-    return CoarsePart(a_tiny_architecture, Preprocessing((4.0, 4.0, 5.0), "zscore"), (10.0, 10.0, 12.5), 300.0, 1.0)
+    return CoarsePart(
+        a_tiny_architecture, Preprocessing((4.0, 4.0, 5.0), "zscore"), (10.0, 10.0, 12.5), 300.0, 1.0, 900.0
+    )
 
 
 def test_it_is_read_as_it_was_written(a_part):

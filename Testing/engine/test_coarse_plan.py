@@ -87,6 +87,7 @@ def test_the_network_is_small_and_has_the_three_heads():
     assert architecture.backbone == "vnet" and architecture.slice_axis is None
     assert part.preprocessing.intensity == "window"
     assert part.least_mm3 == pytest.approx(0.1 * CT.parts[0].mm3)
+    assert part.least_total_mm3 == pytest.approx(0.6 * CT.parts[0].mm3)
 
 
 def test_it_sees_all_channels():

@@ -5,7 +5,14 @@ import pytest
 from scans import grid_of, scan_on
 
 from coranet.coarse.grid import CanonicalGrid
-from coranet.coarse.scans import LabeledScan, median_share, median_voxels, missed_voxels, smallest_structure_mm3
+from coranet.coarse.scans import (
+    LabeledScan,
+    least_labeled_mm3,
+    median_share,
+    median_voxels,
+    missed_voxels,
+    smallest_structure_mm3,
+)
 from coranet.data.box import Box
 from coranet.data.preprocessing import Preprocessing
 from coranet.volume import Volume
@@ -72,3 +79,10 @@ def test_missed_voxels_are_counted_by_class_in_voxels_of_the_network():
     coarse = Preprocessing((2.0, 2.5, 2.0), "zscore")
     assert missed_voxels(labels, [ORGAN], [1, 2], coarse) == (0, 3 * 3)
     assert missed_voxels(labels, [], [1, 2], recipe) == ()
+
+
+def test_the_least_labeled_scan_is_told_by_all_of_its_labels():
+    assert least_labeled_mm3([a_labeled_scan(ORGAN, OTHER), a_labeled_scan(ORGAN), a_labeled_scan()]) == sum(
+        part.mm3 for part in a_labeled_scan(ORGAN).parts
+    )
+    assert least_labeled_mm3([a_labeled_scan()]) == 0

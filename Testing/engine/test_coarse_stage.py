@@ -141,7 +141,9 @@ def test_where_nothing_is_found_all_is_looked_at_and_it_is_said(
     image = a_small_organ_set.parent / "image1.nrrd"
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0
-    assert "finds nothing in 'image1'" in next(e.message for e in of_kind(job, Warned) if e.code == "not_found")
+    assert "finds nothing large enough in 'image1'" in next(
+        e.message for e in of_kind(job, Warned) if e.code == "not_found"
+    )
     assert (read_image(job.prediction("image1").uncertainty).voxels > 0).mean() > 0.9
 
 

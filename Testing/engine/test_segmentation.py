@@ -9,15 +9,17 @@ import torch
 from scans import scan_on
 
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
+from coranet.data.box import Box
 from coranet.data.scans import read_scan
 from coranet.errors import CoraNetError, DataError, JobCancelled, ModelError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.job import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
+from coranet.networks import HeadLogits
 from coranet.prediction import arrays_of
 from coranet.regions import finding
 from coranet.reporting import Reporter
 from coranet.segmentation import Segmenter, run_segmentation_job
-from coranet.volume import read_grid, read_image, read_label_map, write_volume
+from coranet.volume import Grid, Volume, read_grid, read_image, read_label_map, write_volume
 
 MACHINE = MachineConfig(device="cpu", threads=1)
 PREDICTIONS = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
@@ -318,3 +320,33 @@ def test_the_largest_component_is_kept_of_the_classes_that_were_one_in_training(
     replace(package, card={"single_component": in_card}).write(package.load_network(a_cpu))
     config = SegmentConfig(str(package.folder), inference=InferenceConfig(largest_component=asked), machine=MACHINE)
     assert Segmenter(config, a_reporter).single_component == expected
+
+
+class BrightIsFound(torch.nn.Module):
+    """Names what is bright class 1."""
+
+    def forward(self, images: torch.Tensor) -> HeadLogits:
+        logits = torch.cat([torch.zeros_like(images), images - 0.5, torch.full_like(images, -9.0)], dim=1)
+        return HeadLogits(logits, logits, logits)
+
+
+class Elsewhere:
+    """A coarse network that takes a corner of each scan for the structure."""
+
+    def boxes(self, volume, before_window=None):
+        return [Box((0, 0, 0), (2, 3, 4))]
+
+
+def test_where_nothing_is_in_the_boxes_the_whole_scan_is_looked_at(a_random_model, a_reporter):
+    package = a_random_model()
+    segmenter = Segmenter(SegmentConfig(str(package.folder), inference=InferenceConfig(), machine=MACHINE), a_reporter)
+    segmenter.network, segmenter.coarse = BrightIsFound(), Elsewhere()
+    voxels = np.zeros((8, 12, 16), np.float32)
+    voxels[5:7, 8:11, 9:14] = 100
+    volume = Volume(voxels, Grid((16, 12, 8), (1.0, 1.25, 2.0), (0.0, 0.0, 0.0), tuple(np.eye(3).ravel())))
+    found = segmenter.predict(volume).segmentation
+    assert (found[5:7, 8:11, 9:14] > 0).any() and not found[:2, :3, :4].any()
+    # What is found in a box stays all that is looked for.
+    voxels[:2, :3, :4] = 100
+    found = segmenter.predict(Volume(voxels, volume.grid)).segmentation
+    assert (found[:2, :3, :4] > 0).any() and not found[5:7, 8:11, 9:14].any()

@@ -88,8 +88,12 @@ def found_parts(part: CoarsePart, margins: Array, spacing_dhw: Sequence[float]) 
         part: says what is too small, and where the head's dial stands.
         margins: of `CoarseNetwork.margins`.
         spacing_dhw: of their grid, mm.
+
+    Returns:
+        None of them where all together are too small for what is looked for.
     """
-    return [one for one in parts_of(margins > -part.caution, spacing_dhw) if one.mm3 >= part.least_mm3]
+    found = [one for one in parts_of(margins > -part.caution, spacing_dhw) if one.mm3 >= part.least_mm3]
+    return found if sum(one.mm3 for one in found) >= part.least_total_mm3 else []
 
 
 def _on_grid_of(box: Box, coarse: Triple, shape: Triple) -> Box:

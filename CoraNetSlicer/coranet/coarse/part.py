@@ -22,6 +22,7 @@ class CoarsePart:
         least_mm3: connected parts of what it finds that are smaller are left out.
         caution: where the dial of its radical head stands: natural logarithm of how many times costlier missed
             foreground is held than in training.
+        least_total_mm3: where all that it finds in a scan is smaller, it has found something else.
     """
 
     architecture: Architecture
@@ -29,6 +30,7 @@ class CoarsePart:
     margin_mm: tuple[float, float, float]
     least_mm3: float = 0.0
     caution: float = 0.0
+    least_total_mm3: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -38,6 +40,7 @@ class CoarsePart:
             "margin_mm": list(self.margin_mm),
             "least_mm3": self.least_mm3,
             "caution": self.caution,
+            "least_total_mm3": self.least_total_mm3,
         }
 
     @staticmethod
@@ -52,6 +55,7 @@ class CoarsePart:
             return CoarsePart(
                 Architecture.from_dict(content["architecture"]), Preprocessing.from_dict(content["preprocessing"]),
                 (along_l, along_p, along_s), float(content["least_mm3"]), float(content.get("caution", 0.0)),
+                float(content.get("least_total_mm3", 0.0)),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's coarse network cannot be read ({error}); train the model anew.") from error

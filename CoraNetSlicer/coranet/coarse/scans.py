@@ -79,6 +79,11 @@ def smallest_structure_mm3(scans: Sequence[LabeledScan]) -> float:
     return min(parts, default=0.0)
 
 
+def least_labeled_mm3(scans: Sequence[LabeledScan]) -> float:
+    """Volume of all labels of the labeled scan that has least; 0 where nothing is labeled."""
+    return min((sum(part.mm3 for part in scan.parts) for scan in scans if scan.parts), default=0.0)
+
+
 def missed_voxels(
     labels: Volume, boxes: Sequence[Box], values: Sequence[int], preprocessing: Preprocessing
 ) -> tuple[int, ...]:

@@ -77,7 +77,10 @@ class Found:
         found = found_boxes(part, self._margins[one.case.id], self._grids[one.case.id])
         if not found:
             self._reporter.emit(
-                Warned("not_found", f"the coarse network finds nothing in '{one.case.id}'; all of it is looked at.")
+                Warned(
+                    "not_found",
+                    f"the coarse network finds nothing large enough in '{one.case.id}'; all of it is looked at.",
+                )
             )
             return []
         return without_overlap([*found, *known])

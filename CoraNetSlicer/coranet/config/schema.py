@@ -252,7 +252,7 @@ class InferenceConfig(Section):
     """How a trained model is applied."""
 
     overlap: Optional[float] = setting(
-        None, "Overlap of neighbouring windows. null: a quarter, which changes no result; a half with instance "
+        None, "Overlap of neighbouring windows. null: a quarter; a half with instance "
         "normalization, whose windows are not larger than patches.", unit="share of the patch", range=(0, 0.9),
     )  # fmt: skip
     window_batch: Optional[int] = setting(

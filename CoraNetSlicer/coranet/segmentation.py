@@ -15,6 +15,7 @@ from torch import Tensor
 
 from . import __version__
 from .background import Background
+from .coarse.finding import not_found
 from .config import SegmentConfig
 from .data.box import Box
 from .data.cache import lowest
@@ -80,21 +81,26 @@ class Segmenter:
                 stop; None: what the reporter says.
             boxes: where to look, as `boxes` says; empty: everywhere; None: find them first.
         """
-        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution)
+        before = before_window or self.window.before_window
         found = self.boxes(volume, before_window) if boxes is None else boxes
-        boxes = found or [_whole(volume)]
+        prediction = self._decided(volume, found or [_whole(volume)], before)
+        if found and self.coarse is not None and not prediction.segmentation.any():
+            # The coarse network may have found something else.
+            prediction = self._decided(volume, [_whole(volume)], before)
+        keep_largest(prediction, self.single_component)
+        return prediction
+
+    def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Prediction:
+        """What the network says in some boxes of a scan, and background elsewhere."""
+        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution)
         whole, done = sum(box.voxels for box in boxes), 0
         for box in boxes:
-            telling = _Telling(before_window or self.window.before_window, done / whole, box.voxels / whole)
+            telling = _Telling(before_window, done / whole, box.voxels / whole)
             image = Background(partial(self.prepared, volume, box)).result(telling.again)
             window = replace(self.window, before_window=telling)
             logits = window.stream(self.network, image, lowest(image.numpy()))
             decision.fill(logits, image.shape[1], box, telling.again)
             done += box.voxels
-        if found and self.coarse is not None and not decision.prediction.segmentation.any():
-            # The coarse network may have found something else.
-            return self.predict(volume, before_window, [])
-        keep_largest(decision.prediction, self.single_component)
         return decision.prediction
 
     def boxes(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> list[Box]:
@@ -287,8 +293,7 @@ class _CaseRun:
         boxes = Background(partial(self.segmenter.boxes, volume)).result(partial(self.go_on, "find"))
         self.watch.lap("find")
         if not boxes:
-            message = f"the coarse network finds nothing large enough in '{self.case.id}'; all of it is looked at."
-            self.reporter.emit(Warned("not_found", message))
+            self.reporter.emit(not_found(self.case.id))
         return boxes
 
     def _write(self, prediction: Prediction, grid: Grid) -> None:

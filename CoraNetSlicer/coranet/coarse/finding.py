@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..data.box import Box, Triple
 from ..data.cache import lowest
+from ..events import Warned
 from ..inference import SlidingWindow
 from ..volume import Volume
 from .boxes import Part, boxes_around, margin_voxels, parts_of
@@ -60,6 +61,11 @@ class CoarseNetwork:
         """
         radical = self.window.logits(self.network, image, lowest(image.numpy())).radical
         return (radical[1:].amax(0) - radical[0]).numpy()
+
+
+def not_found(case_id: str) -> Warned:
+    """What is told of a case in which there is no box."""
+    return Warned("not_found", f"the coarse network finds nothing large enough in '{case_id}'; all of it is looked at.")
 
 
 def found_boxes(part: CoarsePart, margins: Array, grid: CanonicalGrid) -> list[Box]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from ..coarse.boxes import boxes_around, looked_at, missed_mm
-from ..coarse.finding import CoarseNetwork, found_boxes, found_parts
+from ..coarse.finding import CoarseNetwork, found_boxes, found_parts, not_found
 from ..coarse.grid import CanonicalGrid
 from ..coarse.part import CoarsePart
 from ..coarse.plan import in_millimetres
@@ -21,7 +21,6 @@ from ..data.box import Box, without_overlap
 from ..data.cache import PreparedCase, prepare_case, read_labeled_pair
 from ..data.preprocessing import Preprocessing
 from ..data.scans import scan_grid
-from ..events import Warned
 from ..job import Case, Role
 from ..reporting import Reporter
 
@@ -76,12 +75,7 @@ class Found:
             return known
         found = found_boxes(part, self._margins[one.case.id], self._grids[one.case.id])
         if not found:
-            self._reporter.emit(
-                Warned(
-                    "not_found",
-                    f"the coarse network finds nothing large enough in '{one.case.id}'; all of it is looked at.",
-                )
-            )
+            self._reporter.emit(not_found(one.case.id))
             return []
         return without_overlap([*found, *known])
 

@@ -32,15 +32,13 @@ from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
 from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
-from .coarse_stage import Regions, TrainingJob, find_regions
+from .coarse_stage import PREPARING, Regions, TrainingJob, find_regions
 from .dial import calibrate_caution
 from .distributed import Team
 from .loop import Surroundings, Trainer
 from .snapshots import Snapshots
 from .state import TrainingState
 from .timing import measure_network, measure_training, patch_sampler
-
-PREPARING = "preparing"
 
 
 def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:

@@ -19,6 +19,7 @@ from .coarse.finding import not_found
 from .config import SegmentConfig
 from .data.box import Box
 from .data.cache import lowest
+from .data.identity import identity_of
 from .data.orientation import Orientation
 from .data.scans import read_scan, unlike_training
 from .devices import Device, choose_device
@@ -26,7 +27,7 @@ from .errors import CoraNetError, DataError, JobError, ModelError
 from .events import Event as TellingEvent
 from .events import Started, Warned
 from .inference import SlidingWindow
-from .job import Case, Job, ModelCard, PredictionFiles, write_json_atomic
+from .job import Case, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
 from .job.channels import require_all_channels
 from .model_package import ModelPackage
 from .prediction import OwnGridDecision, Prediction, arrays_of, keep_largest
@@ -195,14 +196,14 @@ class _Scans:
 
     def __init__(self, channels: Sequence[str]) -> None:
         self._channels = channels
-        self._ahead: tuple[str, Background[Volume]] | None = None
+        self._ahead: tuple[str, Background[tuple[Volume, ScanIdentity]]] | None = None
 
     def begin(self, case: Case) -> None:
         """Begin to read a case."""
         self._ahead = case.id, Background(partial(self._read, case))
 
-    def take(self, case: Case, ask: Callable[[], object]) -> Volume:
-        """The images of a case, if they are those of the model's channels.
+    def take(self, case: Case, ask: Callable[[], object]) -> tuple[Volume, ScanIdentity]:
+        """The images of a case, if they are those of the model's channels, and which scan they are.
 
         Raises:
             DataError: they are not, or cannot be read.
@@ -212,9 +213,10 @@ class _Scans:
         ahead, self._ahead = self._ahead, None
         return ahead[1].result(ask)  # type: ignore[index]
 
-    def _read(self, case: Case) -> Volume:
+    def _read(self, case: Case) -> tuple[Volume, ScanIdentity]:
         require_all_channels(case.id, case.images, self._channels)
-        return read_scan(case)
+        scan = read_scan(case)
+        return scan, identity_of(scan)
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ class _CaseRun:
         self.go_on("read")
         self.files.result.unlink(missing_ok=True)
         remove_regions(self.files)
-        prediction, grid = self._predicted(scans, following)
+        prediction, grid, identity = self._predicted(scans, following)
         self._write(prediction, grid)
         regions = self._write_regions(prediction, grid) if self.segmenter.makes_regions else None
         package = self.segmenter.package
@@ -267,17 +269,17 @@ class _CaseRun:
             write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
             self.watch.lap("surfaces")
         made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution)
-        result = result_content(self.case, prediction, grid, made_by)
+        result = {**result_content(self.case, prediction, grid, made_by), "scan": identity.to_dict()}
         # Last: where the result is, the case is complete.
         write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
         for name, volumes_ml in result["volumes_ml"].items():
             if not volumes_ml["segmentation"]:
                 self.reporter.emit(Warned("nothing_found", f"no '{name}' was found in '{self.case.id}'."))
 
-    def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Prediction, Grid]:
+    def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Prediction, Grid, ScanIdentity]:
         """The result; the scan itself is not kept, so that there is room for what comes next."""
         package = self.segmenter.package
-        volume = scans.take(self.case, partial(self.go_on, "read"))
+        volume, identity = scans.take(self.case, partial(self.go_on, "read"))
         for sentence in unlike_training(self.case, volume, package.preprocessing.lowest, package.channels):
             self.reporter.emit(Warned("unlike_training", sentence))
         self.watch.lap("read")
@@ -286,7 +288,7 @@ class _CaseRun:
         boxes = self._boxes(volume)
         prediction = self.segmenter.predict(volume, partial(self.go_on, "predict"), boxes)
         self.watch.lap("predict")
-        return prediction, volume.grid
+        return prediction, volume.grid, identity
 
     def _boxes(self, volume: Volume) -> list[Box]:
         """Where to look."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 
@@ -99,6 +101,34 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="job"):
         Job.create(tmp_path / "file" / "job", JobKind.TRAIN, TrainConfig(), DATALIST)
+
+
+def test_a_job_has_an_identifier_of_its_own_that_goes_with_its_folder(a_job, tmp_path):
+    other = Job.create(tmp_path / "other place" / "job 1", JobKind.TRAIN, TrainConfig.from_preset("quick"), DATALIST)
+    assert uuid.UUID(a_job.identifier) != uuid.UUID(other.identifier)
+    assert Job.open(a_job.folder).identifier == a_job.identifier
+    shutil.copytree(a_job.folder, tmp_path / "copy")
+    shutil.move(a_job.folder, tmp_path / "moved")
+    assert Job.open(tmp_path / "copy").identifier == Job.open(tmp_path / "moved").identifier == a_job.identifier
+
+
+def test_a_job_of_an_earlier_version_has_the_identifier_of_when_it_was_made(a_job, tmp_path):
+    def earlier(name, created):
+        shutil.copytree(a_job.folder, tmp_path / name)
+        path = tmp_path / name / "job.json"
+        content = {**json.loads(path.read_text(encoding="utf-8")), "created": created}
+        del content["id"]
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return Job.open(tmp_path / name).identifier
+
+    first, copy, other = earlier("first", 1.25), earlier("copy", 1.25), earlier("other", 1.5)
+    assert uuid.UUID(first) == uuid.UUID(copy) != uuid.UUID(other)
+
+
+def test_a_job_that_begins_anew_is_another_one(a_job):
+    before = a_job.identifier
+    a_job.begin_anew(TrainConfig(), DATALIST)
+    assert a_job.identifier == Job.open(a_job.folder).identifier != before
 
 
 def test_a_half_made_folder_is_no_job(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from scans import scan_on
 
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.data.box import Box
+from coranet.data.identity import identity_of
 from coranet.data.scans import read_scan
 from coranet.errors import CoraNetError, DataError, JobCancelled, ModelError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
@@ -65,11 +66,11 @@ def test_a_job_writes_every_result_onto_the_scans_own_grid(segment, an_oblique_s
     np.testing.assert_array_equal(read_image(files.uncertainty).voxels >= 0.5, uncertain == 1)
     assert [label["value"] for label in result["labels"]] == [1, 7]
     assert result["regions"] == len(RegionList.read(files.regions).regions)
+    assert result["scan"] == identity_of(an_oblique_scan).to_dict()
     assert "1 case is segmented" in message
-    assert [type(event) for event in a_reporter.events if isinstance(event, (CaseDone, Progress))] == [
-        CaseDone,
-        Progress,
-    ]
+    # A slow machine tells how far the case is before it is done.
+    told = [type(event) for event in a_reporter.events if isinstance(event, (CaseDone, Progress))]
+    assert told[-2:] == [CaseDone, Progress]
 
 
 def test_regions_are_those_of_the_label_maps_that_are_written(segment, an_oblique_scan):

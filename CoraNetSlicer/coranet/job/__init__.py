@@ -16,6 +16,7 @@ from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
 from .region_list import Region, RegionList
 from .review import Choice, Decision, Review
+from .scan_identity import ScanIdentity
 from .status import JobKind, JobStatus
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "RegionList",
     "Review",
     "Role",
+    "ScanIdentity",
     "by_channel",
     "case_uncertainty",
     "find_cases",

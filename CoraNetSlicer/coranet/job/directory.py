@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -30,15 +31,26 @@ SILENCE_S = 120.0
 
 Config = Union[TrainConfig, SegmentConfig]
 
+# Jobs of before 0.2 have no identifier of their own; what they have instead is made in this name space.
+_EARLIER_JOBS = uuid.UUID("6f0a4a0e-3a53-4b0e-9d0c-0f6a6d1f3c55")
+
 _STATUS_OF_FINAL_EVENT = {Finished: JobStatus.FINISHED, Failed: JobStatus.FAILED, Cancelled: JobStatus.CANCELLED}
 
 
 class Job:
-    """A job directory that exists. Make one with `create`, come back to one with `open`."""
+    """A job directory that exists. Make one with `create`, come back to one with `open`.
 
-    def __init__(self, folder: Path, kind: JobKind) -> None:
+    Attributes:
+        folder: where it lies now.
+        kind: what it does.
+        identifier: a UUID, by which the job is known wherever its folder is moved, copied or renamed to; "" before it
+            is created.
+    """
+
+    def __init__(self, folder: Path, kind: JobKind, identifier: str = "") -> None:
         self.folder = folder
         self.kind = kind
+        self.identifier = identifier
 
     # -- making and finding ------------------------------------------------------------------------------------------
 
@@ -66,15 +78,7 @@ class Job:
         write_json_atomic(job._config_path, config.to_dict())
         write_json_atomic(job._datalist_path, datalist.to_dict())
         # Last: a folder without job.json is not a job, so a half-made one is never mistaken for a whole one.
-        write_json_atomic(
-            job._job_path,
-            {
-                "schema_version": SCHEMA_VERSION,
-                "kind": kind.value,
-                "engine_version": __version__,
-                "created": time.time(),
-            },
-        )
+        job._write_description()
         return job
 
     @staticmethod
@@ -92,7 +96,7 @@ class Job:
         path = Path(folder).absolute() / "job.json"
         content = read_json(path)
         known = {"schema_version", "kind", "engine_version", "created"}
-        if not isinstance(content, dict) or set(content) != known:
+        if not isinstance(content, dict) or set(content) - {"id"} != known:
             raise JobError(f"'{path}' must have exactly the keys {sorted(known)}; it was not written by this version.")
         if content["schema_version"] != SCHEMA_VERSION:
             raise JobError(
@@ -101,7 +105,7 @@ class Job:
             )
         if content["kind"] not in {kind.value for kind in JobKind}:
             raise JobError(f"'{path}' has the unknown kind {content['kind']!r}; it was not written by this version.")
-        return Job(path.parent, JobKind(content["kind"]))
+        return Job(path.parent, JobKind(content["kind"]), _identifier(content))
 
     # -- content -----------------------------------------------------------------------------------------------------
 
@@ -124,6 +128,8 @@ class Job:
             )
         write_json_atomic(self._config_path, config.to_dict())
         self.write_datalist(datalist)
+        # Other cases: what was known of those of before is not known of these.
+        self._write_description()
 
     def read_datalist(self) -> Datalist:
         """The cases; relative paths are completed with the job's folder."""
@@ -320,12 +326,32 @@ class Job:
     def _cancel_path(self) -> Path:
         return self.folder / "cancel"
 
+    def _write_description(self) -> None:
+        self.identifier = str(uuid.uuid4())
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "id": self.identifier,
+            "kind": self.kind.value,
+            "engine_version": __version__,
+            "created": time.time(),
+        }
+        write_json_atomic(self._job_path, content)
+
     def _is_working(self, process: Mapping[str, Any]) -> bool:
         if process["host"] != socket.gethostname():
             last = read_last_event(self.events_path)
             ended = last is not None and last.is_final
             return not ended and time.time() - process["heartbeat"] < SILENCE_S
         return is_alive(ProcessIdentity(**_identity_keys(process)))
+
+
+def _identifier(content: Mapping[str, Any]) -> str:
+    """The job's own, or of an earlier version's job one that depends on when it was made: it moves with its files."""
+    own = content.get("id")
+    if own is not None:
+        return str(own)
+    made = "/".join(str(content[key]) for key in ("kind", "engine_version", "created"))
+    return str(uuid.uuid5(_EARLIER_JOBS, made))
 
 
 def _identity_keys(process: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
 from coranet.training import coarse_stage
 from coranet.training.distributed import Team
+from coranet.training_set.checked import checked_cases
 from coranet.volume import read_label_map
 
 
@@ -63,10 +64,11 @@ def trained(dataset: Path, steps: int, folder: Path) -> CoarseNetwork:
     coarse_stage.steps_for_cost = lambda *_: steps  # type: ignore[assignment]
     job = Job.create(folder, JobKind.TRAIN, config, read_datalist(dataset))
     told = Reporter(lambda event: print(event.message) if isinstance(event, Noted) else None, lambda: False)
-    device, datalist = choose_device(config.machine), checked_datalist(job, config, told, True)
-    at_hand = coarse_stage.TrainingJob(job, config, Workplace(device), Team(), told, job.cache_folder)
+    device = choose_device(config.machine)
     begun = time.process_time()
-    regions = coarse_stage.find_regions(at_hand, datalist, None)
+    checked = checked_cases(job, checked_datalist(job), config, told)
+    at_hand = coarse_stage.TrainingJob(job, config, Workplace(device), Team(), told, job.cache_folder, checked.survey)
+    regions = coarse_stage.find_regions(at_hand, checked.datalist, None)
     print(f"{time.process_time() - begun:.0f} s of the processor, reading all scans included.")
     if regions.part is None or regions.network is None:
         raise SystemExit("the training has no coarse stage.")

@@ -83,7 +83,9 @@ def _train(options: argparse.Namespace) -> int:
                 "a resumed job keeps its settings; leave out --time, --preset and --set, or start a new job."
             )
         return _work_in_terminal(_existing_job(options.output, JobKind.TRAIN), True, options.devices)
-    datalist = with_validation_cases(read_datalist(options.datalist), config.data.validation_cases, config.seed)
+    datalist = read_datalist(options.datalist)
+    # Refused before there is a job; the training chooses once it has seen which cases hold a structure.
+    with_validation_cases(datalist, config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
     return _work_in_terminal(_new_job(options.output, JobKind.TRAIN, config, datalist))
 

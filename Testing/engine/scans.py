@@ -6,6 +6,7 @@ from itertools import permutations, product
 
 import numpy as np
 
+from coranet.job import Case, Role
 from coranet.volume import Grid, Volume, write_volume
 
 SIZE_IJK = (15, 12, 9)
@@ -75,6 +76,12 @@ def nested_ellipsoids(shape: tuple[int, int, int], values: tuple[int, ...] = (1,
 def labels_on(grid: Grid, values: tuple[int, ...] = (1, 7)) -> Volume:
     """A label map with one ellipsoid a value."""
     return Volume(nested_ellipsoids(grid.size_ijk[::-1], values), grid)
+
+
+def write_case(folder, name: str, role: Role, seed: int = 0) -> Case:
+    """A case of `write_labeled_pair`; without its label where the role needs none."""
+    image, label = write_labeled_pair(folder, name, grid_of(), seed=seed)
+    return Case(name, role, str(image), None if role is Role.UNLABELED else str(label))
 
 
 def write_labeled_pair(folder, name: str, grid: Grid, values: tuple[int, ...] = (1, 7), seed: int = 0):

@@ -65,7 +65,8 @@ def use_an_unknown_label_value(scans: Path) -> str:
     return rewrite_label(scans, lambda voxels: np.where(voxels == 2, 9, voxels))
 
 
-def empty_a_label(scans: Path) -> str:
+def empty_all_labels(scans: Path) -> str:
+    rewrite_label(scans, np.zeros_like, "case001.nrrd")
     return rewrite_label(scans, np.zeros_like)
 
 
@@ -73,11 +74,11 @@ def give_the_image_as_label(scans: Path) -> str:
     return rewrite_label(scans, lambda voxels: voxels.astype(np.float32) + 0.5)
 
 
-def rewrite_label(scans: Path, change) -> str:
-    path = scans / "labels" / "case002.nrrd"
+def rewrite_label(scans: Path, change, name: str = "case002.nrrd") -> str:
+    path = scans / "labels" / name
     volume = read_label_map(path)
     write_volume(path, change(volume.voxels), volume.grid)
-    return str(Path("labels") / "case002.nrrd")
+    return str(Path("labels") / name)
 
 
 def put_nan_into_an_image(scans: Path) -> str:

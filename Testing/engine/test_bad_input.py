@@ -14,7 +14,7 @@ from spoiled_scans import (
     break_the_datalist,
     cut_a_label_smaller,
     cut_an_image_short,
-    empty_a_label,
+    empty_all_labels,
     fill_an_image_with_garbage,
     give_the_image_as_label,
     give_two_labels_one_name,
@@ -56,7 +56,7 @@ SPOILED = [
     (shift_a_label, "resample the label to the image's grid"),
     (cut_a_label_smaller, "resample the label to the image's grid"),
     (use_an_unknown_label_value, "label value 9, the datalist names [1, 2]; add its name to 'labels'"),
-    (empty_a_label, "is empty: none of the labels [1, 2] occurs; segment it or make it unlabeled"),
+    (empty_all_labels, "the labels of all 2 labeled cases are empty: none of the values [1, 2] occurs"),
     (give_the_image_as_label, "is not a label map"),
     (put_nan_into_an_image, "1 voxels that are not numbers"),
     (leave_no_labeled_case, "has no labeled case; add at least one"),
@@ -75,7 +75,8 @@ SPOILED = [
 def test_bad_input_of_a_training_is_told_in_one_sentence(scans, capsys, spoil, words):
     named = spoil(scans)
     job = scans.parent / "job"
-    assert call("train", scans / "dataset.json", "--output", job, *settings()) == 3
+    refusing = settings(data__unusable_unlabeled="refuse")
+    assert call("train", scans / "dataset.json", "--output", job, *refusing) == 3
     error = the_only_error(capsys)
     assert named in error and words in error
     if Job.exists(job):
@@ -100,7 +101,8 @@ def test_the_mended_input_is_trained_by_resuming(scans, capsys):
     whole = path.read_bytes()
     cut_an_image_short(scans)
     job = scans.parent / "job"
-    assert call("train", scans / "dataset.json", "--output", job, *settings()) == 3
+    refusing = settings(data__unusable_unlabeled="refuse")
+    assert call("train", scans / "dataset.json", "--output", job, *refusing) == 3
     path.write_bytes(whole)
     assert call("train", scans / "dataset.json", "--output", job, "--resume") == 0
     assert (Job.open(job).model_folder / "model.json").exists()

@@ -106,10 +106,11 @@ def test_a_label_value_that_the_datalist_does_not_name_is_an_error(a_case):
         read_labeled_pair(a_case, [1, 3])
 
 
-def test_an_empty_label_map_is_an_error(a_case, an_oblique_grid):
+def test_an_empty_label_map_is_an_answer_too(a_case, a_recipe, an_oblique_grid, tmp_path):
     write_volume(a_case.label, np.zeros((9, 12, 15), dtype=np.uint8), an_oblique_grid)
-    with pytest.raises(DataError, match=r"label\.nrrd' is empty"):
-        read_labeled_pair(a_case, VALUES)
+    assert not read_labeled_pair(a_case, VALUES)[1].voxels.any()
+    prepared = prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    assert not prepared.labels.any() and [len(voxels) for voxels in prepared.foreground] == [0, 0]
 
 
 def test_a_case_that_is_not_there_is_named(a_recipe, tmp_path):

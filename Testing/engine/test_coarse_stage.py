@@ -24,6 +24,7 @@ from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
 from coranet.training import coarse_stage
 from coranet.training.distributed import Team
+from coranet.training_set.survey import survey_cases
 from coranet.volume import read_grid, read_image, read_label_map
 from coranet.worker import work_on
 
@@ -190,7 +191,8 @@ def test_in_a_time_the_steps_are_timed_and_then_stay(a_small_organ_set, tmp_path
     config = TrainConfig.from_preset("quick", {"time": "1 min", "data.coarse_stage": "on", "machine.threads": 1})
     datalist = read_datalist(a_small_organ_set)
     job = Job.create(tmp_path / "job", JobKind.TRAIN, config, datalist)
-    at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder)
+    survey = survey_cases(datalist, a_reporter)
+    at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder, survey)
     regions = coarse_stage.find_regions(at_hand, datalist, None)
     assert regions.part is not None
     # 8 % of a minute: 4 steps of a second.
@@ -208,7 +210,8 @@ def test_a_network_that_has_not_learned_to_find_is_left_out(
     config = TrainConfig.from_preset("quick", {"training.pretraining_steps": 1, "training.self_training_steps": 1})
     datalist = read_datalist(a_small_organ_set)
     job = Job.create(tmp_path / "job", JobKind.TRAIN, config, datalist)
-    at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder)
+    survey = survey_cases(datalist, a_reporter)
+    at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder, survey)
     assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
     assert a_reporter.events[-1].message.endswith("That is no gain, so whole scans are looked at.")
     told = len(a_reporter.events)

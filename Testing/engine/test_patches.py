@@ -118,6 +118,17 @@ def test_the_share_of_patches_with_foreground_in_the_middle(share):
     assert found.float().mean().item() == pytest.approx(share, abs=0.12)
 
 
+@pytest.mark.parametrize("negative", [1, 4, 20], ids=lambda count: f"{count} without a structure")
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_cases_without_a_structure_do_not_lower_the_share_of_foreground(negative, share):
+    whole = a_prepared_case(labeled=True)
+    nothing = replace(whole, labels=0 * whole.labels, foreground=(np.empty((0, 3), int), np.empty((0, 3), int)))
+    cut = sampler((4, 4, 4), foreground_share=share).labeled([whole] + negative * [nothing], 0, range(150))
+    found = (cut.labels[:, 0, 2, 2, 2] > 0).float().mean().item()
+    by_chance = (1 - share) * float((whole.labels > 0).mean()) / (1 + negative)
+    assert found == pytest.approx(share + by_chance, abs=0.12)
+
+
 def test_each_class_is_centred_as_often_as_the_others_however_small_it_is():
     labels = np.ones((12, 16, 20), dtype=np.uint8)
     labels[6, 8, 10] = 2

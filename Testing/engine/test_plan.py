@@ -15,13 +15,16 @@ from coranet.job.files import read_json, write_json_atomic
 from coranet.planning import plan as planning
 from coranet.planning import workplace
 from coranet.planning.memory import BatchSizes
-from coranet.planning.plan import Plan, checked_datalist, plan_training
+from coranet.planning.plan import Given, Plan, checked_datalist, plan_training
 from coranet.planning.workplace import Workplace
+from coranet.reporting import Reporter
+from coranet.training_set.survey import survey_cases
 from coranet.worker import work_on
 
 # Bytes for a step with two and two patches of the whole phantom, where a voxel takes a thousand of them.
 ENOUGH = 80_000_000
 LABELS = (Label(1, "organ"),)
+quiet = Reporter(lambda event: None, lambda: False)
 
 
 @pytest.fixture
@@ -33,7 +36,9 @@ def plan(a_phantom_set, a_cpu, a_reporter, monkeypatch):
         monkeypatch.setattr(planning, "activation_bytes_per_voxel", lambda architecture, device: 1000.0)
         chosen = {"time": "", **{name.replace("__", "."): value for name, value in settings.items()}}
         config = TrainConfig.from_preset("quick", chosen)
-        return plan_training(config, read_datalist(a_phantom_set), Workplace(device, processes), a_reporter)
+        datalist = read_datalist(a_phantom_set)
+        given = Given(survey_cases(datalist, quiet))
+        return plan_training(config, datalist, Workplace(device, processes), a_reporter, given)
 
     return make
 
@@ -85,7 +90,8 @@ def test_a_method_that_uses_no_unlabeled_scans_gets_no_patches_of_them(plan):
 def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
     datalist = read_datalist(a_phantom_set)
     more = replace(datalist, labels=(*datalist.labels, Label(9, "unicorn")))
-    plan_training(TrainConfig.from_preset("quick", {"time": ""}), more, Workplace(a_cpu), a_reporter)
+    given = Given(survey_cases(more, quiet))
+    plan_training(TrainConfig.from_preset("quick", {"time": ""}), more, Workplace(a_cpu), a_reporter, given)
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["label_absent"]
 
 
@@ -128,37 +134,10 @@ def a_job(tmp_path, a_phantom_set):
     return make
 
 
-def test_a_list_without_labeled_cases_or_labels_or_files_is_an_error(tmp_path, a_job, a_reporter):
-    here = tmp_path / "here.nrrd"
-    here.touch()
-    job = a_job([Case("a", Role.UNLABELED, str(here))])
+def test_a_list_without_labeled_cases_or_labels_is_an_error(a_job):
+    job = a_job([Case("a", Role.UNLABELED, "a.nrrd")])
     with pytest.raises(DataError, match="has no labeled case; add at least one"):
-        checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
-    job.write_datalist(Datalist((Case("a", Role.TRAINING, str(here), str(here)),), ()))
+        checked_datalist(job)
+    job.write_datalist(Datalist((Case("a", Role.TRAINING, "a.nrrd", "b.nrrd"),), ()))
     with pytest.raises(DataError, match="names no label"):
-        checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
-    absent = Case("a", Role.TRAINING, str(here), str(tmp_path / "absent.nrrd"))
-    job.write_datalist(Datalist((absent,), LABELS))
-    with pytest.raises(DataError, match=r"absent\.nrrd' does not exist; correct the path"):
-        checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
-
-
-@pytest.mark.parametrize("may_write", [True, False])
-def test_cases_set_aside_for_validation_are_kept_by_the_leader_alone(tmp_path, a_job, a_reporter, may_write):
-    paths = [tmp_path / f"{number}.nrrd" for number in range(6)]
-    for path in paths:
-        path.touch()
-    job = a_job([Case(path.stem, Role.TRAINING, str(path), str(path)) for path in paths])
-    complete = checked_datalist(job, TrainConfig(), a_reporter, may_write)
-    assert len(complete.with_role(Role.VALIDATION)) == 1
-    assert (job.read_datalist() == complete) is may_write
-    again = checked_datalist(job, TrainConfig(), a_reporter, may_write)
-    assert again == complete
-
-
-def test_what_is_thin_is_warned_of(a_phantom_set, tmp_path, a_reporter):
-    job = training_job(tmp_path / "other", a_phantom_set)
-    few = job.read_datalist().with_role(Role.TRAINING)
-    job.write_datalist(replace(job.read_datalist(), cases=few))
-    checked_datalist(job, TrainConfig(), a_reporter, may_write=True)
-    assert [event.code for event in a_reporter.events] == ["no_validation", "no_unlabeled"]
+        checked_datalist(job)

@@ -11,7 +11,7 @@ from coranet.networks.architecture import product
 from coranet.planning.search import SURROUNDINGS_MM, Search
 from coranet.planning.speed import Speed
 from coranet.planning.steps import StepSeconds
-from coranet.planning.structures import Structures
+from coranet.training_set.structures import Structures
 
 
 def a_machine(microseconds: float):

@@ -17,7 +17,7 @@ from coranet.planning.search import Candidate, Search
 from coranet.planning.sentences import patch_sentence, spacing_sentence, steps_sentence
 from coranet.planning.speed import Speed
 from coranet.planning.steps import StepPlan, StepSeconds
-from coranet.planning.structures import Structures
+from coranet.training_set.structures import Structures
 
 NETWORK = Architecture("vnet", 2, 8, "batch", (40, 40, 40), ((2, 2, 2),), ((3, 3, 3),) * 2)
 CPU = Device(torch.device("cpu"), torch.bfloat16, "CPU (2 threads)")

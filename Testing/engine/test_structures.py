@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coranet.planning.structures import Structures, kept_dice, largest_extent
+from coranet.training_set.structures import Structures, kept_dice, largest_extent
 from coranet.volume import Grid, Volume
 
 # Voxels (k, j, i) of a scan with axes along L, P, S.

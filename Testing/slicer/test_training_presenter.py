@@ -405,6 +405,7 @@ def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
     ("progress", "left", "text"),
     [
         (None, None, "Starting: loading PyTorch and looking at the data"),
+        (Progress("checking", 3, 12), 5.0, "Checking case 3 of 12"),
         (Progress("preparing", 3, 12), None, "Preparing case 3 of 12"),
         (Progress("self-training", 340, 1000), 720.0, "Self-training, step 340 of 1000, 12 min left"),
         (Progress("preparing", 3, 12), 60.0, "Preparing case 3 of 12"),

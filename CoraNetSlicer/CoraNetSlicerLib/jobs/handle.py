@@ -22,7 +22,7 @@ from .runner import GRACE_S, JobProcess, JobRunner
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2
 # Phases of a training before its steps; what they count and the time that is left of them say nothing of the whole.
-BEFORE_STEPS = ("preparing", "finding")
+BEFORE_STEPS = ("checking", "preparing", "finding")
 
 
 class Ticker(Protocol):

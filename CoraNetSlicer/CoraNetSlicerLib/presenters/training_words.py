@@ -110,6 +110,8 @@ def progress_text(progress: Optional[Progress], seconds_left: Optional[float], a
     """
     if progress is None:
         return _("Starting: loading PyTorch and looking at the data")
+    if progress.phase == "checking":
+        return _("Checking case {step} of {total}").format(step=progress.step, total=progress.total_steps)
     if progress.phase == "preparing":
         return _("Preparing case {step} of {total}").format(step=progress.step, total=progress.total_steps)
     if progress.phase == "finding":

@@ -161,7 +161,7 @@ def fine_patch_voxels(data: DataConfig, scans: Sequence[LabeledScan], margin_mm:
     """About how many voxels a patch of the fine network will have: those of the region, as far as settings allow."""
     if data.patch_size_kji is not None:
         return math.prod(data.patch_size_kji)
-    statistics = [scan.looked_at(margin_mm) for scan in scans]
+    statistics = [scan.looked_at(margin_mm) for scan in scans if scan.parts] or [scan.statistics for scan in scans]
     region = math.prod(median_prepared_size(fit_preprocessing(data, statistics), statistics))
     return min(region, data.patch_voxels or MOST_PATCH_VOXELS)
 

@@ -98,6 +98,11 @@ class DataConfig(Section):
         None, "Labeled cases set aside for validation when the datalist names none; null: a fifth, but none of "
         "four or fewer.", unit="cases", range=(0, 1000),
     )  # fmt: skip
+    unusable_unlabeled: str = setting(
+        "leave_out", "What is done where an unlabeled case cannot be used (missing, damaged, a single slice): "
+        "'leave_out' names it and trains without it, 'refuse' stops. Labeled cases must all be usable.",
+        choices=("leave_out", "refuse"),
+    )  # fmt: skip
     cache_folder: str = setting(
         "", "Folder for prepared scans that several jobs share and nobody removes; empty: in the job, "
         "removed at its end.",

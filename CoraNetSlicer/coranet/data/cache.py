@@ -68,10 +68,11 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
         values: label values of the datalist.
 
     Returns:
-        Both volumes; where the label is not known, the label map is 0.
+        Both volumes; where the label is not known, the label map is 0. It may be 0 everywhere: that there is no
+        structure is an answer, too.
 
     Raises:
-        DataError: the grids differ, the label map has other values than the datalist, or it is empty.
+        DataError: the grids differ, or the label map has other values than the datalist.
     """
     image, labels = read_scan(case), read_label_map(str(case.label))
     difference = image.grid.difference(labels.grid)
@@ -88,11 +89,6 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
         raise DataError(
             f"'{case.label}' has the label value {unknown[0]}, the datalist names {sorted(values)}; "
             "add its name to 'labels' or remove it from the label map."
-        )
-    # Where a part is known, that there is nothing is an answer, too.
-    if not found and not case.known:
-        raise DataError(
-            f"'{case.label}' is empty: none of the labels {sorted(values)} occurs; segment it or make it unlabeled."
         )
     return image, labels
 

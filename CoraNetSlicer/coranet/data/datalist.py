@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +50,9 @@ def input_cases(inputs: Iterable[str | Path], channels: Sequence[str] = ("channe
     )
 
 
-def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> Datalist:
+def with_validation_cases(
+    datalist: Datalist, wanted: int | None, seed: int, empty: Collection[str] = ()
+) -> Datalist:  # fmt: skip
     """Set labeled cases aside for validation where the list names none.
 
     Args:
@@ -58,12 +60,15 @@ def with_validation_cases(datalist: Datalist, wanted: int | None, seed: int) -> 
         wanted: how many; None: a fifth of the labeled ones, none if there are fewer than 5. Labels that are known in
             part are not counted and never set aside: nothing can be measured on them.
         seed: chooses which.
+        empty: names of cases that hold no structure. They are not counted and not set aside either: there is no Dice
+            without a structure. Somebody who wants false alarms to count names them for validation.
 
     Raises:
         DataError: there are not as many, or no labeled case would be left to learn from.
     """
-    labeled = [case for case in datalist.with_role(Role.TRAINING) if not case.is_partial]
-    partial = len(datalist.with_role(Role.TRAINING)) - len(labeled)
+    known = [case for case in datalist.with_role(Role.TRAINING) if not case.is_partial]
+    labeled = [case for case in known if case.id not in empty]
+    partial = len(datalist.with_role(Role.TRAINING)) - len(known)
     if datalist.with_role(Role.VALIDATION):
         return datalist
     if wanted is None:

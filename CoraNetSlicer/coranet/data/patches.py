@@ -109,13 +109,14 @@ class PatchSampler:
             pinned: whether to put them into memory from which a graphics card copies by itself.
         """
         images = self._room(cases, len(numbers), pinned)
+        with_structures = [case for case in cases if any(map(len, case.foreground))]
         maps = 2 if _is_partial(cases) else 1
         labels = torch.empty((len(numbers), maps, *images.shape[2:]), dtype=torch.uint8, pin_memory=pinned)
         changes = []
         for index, number in enumerate(numbers):
             random = self._stream(_LABELED, step, number)
-            case = cases[int(random.integers(len(cases)))]
-            start = self._start(case, self._centre(case, random))
+            case, centre = self._labeled_place(cases, with_structures, random)
+            start = self._start(case, centre)
             _crop_image(case, start, images[index].numpy())
             # Outside of a scan there is background, which is known.
             _crop_truth(case, start, 1, labels[index].numpy())
@@ -189,11 +190,24 @@ class PatchSampler:
         size = (self.augmentation.channels, *self.augmentation.source_size)
         return torch.empty((count, *size), dtype=dtype, pin_memory=pinned)
 
-    def _centre(self, case: PreparedCase, random: np.random.Generator) -> Array:
-        present = [voxels for voxels in case.foreground if len(voxels)]
-        if present and random.random() < self._foreground_share:
-            return _one_of(present[int(random.integers(len(present)))], random)
-        return _anywhere(case.image.shape[1:], random) if case.known is None else _one_of(case.known_voxels, random)
+    def _labeled_place(
+        self, cases: Sequence[PreparedCase], with_structures: Sequence[PreparedCase], random: np.random.Generator
+    ) -> tuple[PreparedCase, Array]:
+        """A case, and the voxel on which its patch is centred."""
+        if len(with_structures) in (0, len(cases)):
+            case = cases[int(random.integers(len(cases)))]
+            is_foreground = bool(with_structures) and random.random() < self._foreground_share
+        else:
+            # Where some cases hold no structure, the share of patches that shows one stays what it is.
+            is_foreground = random.random() < self._foreground_share
+            chosen = with_structures if is_foreground else cases
+            case = chosen[int(random.integers(len(chosen)))]
+        if is_foreground:
+            present = [voxels for voxels in case.foreground if len(voxels)]
+            return case, _one_of(present[int(random.integers(len(present)))], random)
+        if case.known is not None:
+            return case, _one_of(case.known_voxels, random)
+        return case, _anywhere(case.image.shape[1:], random)
 
     def _start(self, case: PreparedCase, centre: Array) -> Array:
         """First voxel of the source whose middle lies near the wanted centre; may lie outside of the scan."""

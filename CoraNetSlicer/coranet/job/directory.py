@@ -248,6 +248,11 @@ class Job:
         return self.folder / "checkpoints" / "plan.json"
 
     @property
+    def training_set_path(self) -> Path:
+        """What was found in the cases of a training before it began: which are left out, and what is to be known."""
+        return self.folder / "checkpoints" / "training_set.json"
+
+    @property
     def coarse_checkpoint_path(self) -> Path:
         """Everything needed to go on with the coarse network, and its weights when it is trained."""
         return self.folder / "checkpoints" / "coarse.pt"

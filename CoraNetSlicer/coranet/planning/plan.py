@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from ..coarse.scans import LabeledScan
 from ..config import TrainConfig
-from ..data.cache import read_labeled_pair
-from ..data.datalist import with_validation_cases
 from ..data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
-from ..data.scans import images_on_other_grids
 from ..devices import Device
 from ..errors import DataError, JobError, ModelError
 from ..events import Noted, Warned
@@ -23,17 +17,16 @@ from ..model_package import ModelPackage
 from ..networks import Architecture, backbone_reason, plan_architecture
 from ..networks.architecture import product
 from ..reporting import Reporter
+from ..training_set.survey import Survey
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
 from .sentences import steps_sentence
 from .steps import Durations, StepPlan
-from .structures import Structures
 from .timed import (
     FEW_STEPS,
     LabeledScans,
     expected_steps,
     final_steps,
     plan_in_time,
-    preparing_s,
     seconds_for_steps,
     speed_of,
 )
@@ -48,11 +41,13 @@ class Given:
     """What is settled before a training is planned.
 
     Attributes:
+        survey: what was found in the cases.
         initial: the model from which it goes on; None: none.
         margin_mm: along L, P, S, around the labels: what the fine network looks at, after a coarse stage; None: whole
             scans.
     """
 
+    survey: Survey
     initial: ModelPackage | None = None
     margin_mm: tuple[float, float, float] | None = None
 
@@ -134,53 +129,26 @@ class Plan:
             raise JobError(f"the plan of this training cannot be read ({error}); start a new job.") from error
 
 
-def checked_datalist(
-    job: Job, config: TrainConfig, reporter: Reporter, may_write: bool, initial: ModelPackage | None = None
-) -> Datalist:
-    """The cases of a job, with some set aside for validation where the list names none.
+def checked_datalist(job: Job, initial: ModelPackage | None = None) -> Datalist:
+    """The list of a job's cases; nobody has looked at their files yet.
 
     Args:
         job: its directory.
-        config: of the training.
-        reporter: is told of what is thin.
-        may_write: keep the list with its validation cases in the job.
         initial: the model from which the training goes on, whose labels are taken; None: none.
 
     Raises:
-        DataError: no labeled case, no label, other labels than the model's, or a file that does not exist.
+        DataError: no labeled case, no label, or other labels than the model's.
     """
     datalist = job.read_datalist()
-    labeled = datalist.with_role(Role.TRAINING)
-    if not labeled:
+    if not datalist.with_role(Role.TRAINING):
         raise DataError(f"the datalist of '{job.folder}' has no labeled case; add at least one to 'training'.")
     if not datalist.labels:
         raise DataError(f"the datalist of '{job.folder}' names no label; add at least one.")
-    for path in (path for case in datalist.cases for path in case.files):
-        if not Path(path).exists():
-            raise DataError(f"'{path}' does not exist; correct the path in the datalist.")
-    _tell_of_other_grids(datalist, reporter)
-    labeled_alike = with_labels_of(initial, datalist) if initial else datalist
-    complete = with_validation_cases(labeled_alike, config.data.validation_cases, config.seed)
-    if complete != datalist and may_write:
-        job.write_datalist(complete)
-    _warn_of_thin_data(complete, config, reporter)
-    return complete
-
-
-def _tell_of_other_grids(datalist: Datalist, reporter: Reporter) -> None:
-    cases = [case.id for case in datalist.cases if images_on_other_grids(case)]
-    if cases:
-        count = f"{len(cases)} cases, such as '{cases[0]}', have" if len(cases) > 1 else f"case '{cases[0]}' has"
-        reporter.emit(
-            Noted(
-                "other_grids",
-                f"{count} images on different grids; each is resampled to the grid of its case's first image.",
-            )
-        )
+    return with_labels_of(initial, datalist) if initial else datalist
 
 
 def plan_training(
-    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter, given: Given = Given(),
+    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter, given: Given
 ) -> Plan:  # fmt: skip
     """Choose preprocessing, network, patch, batch sizes and steps from the labeled scans, the time and the free memory.
 
@@ -192,15 +160,15 @@ def plan_training(
         datalist: the cases.
         workplace: the machine, and since when the job is done.
         reporter: is told what was decided.
-        given: a model from which the training goes on, and what of the scans is looked at.
+        given: what was found in the cases, a model from which the training goes on, and what of the scans is looked at.
 
     Raises:
-        DataError: a labeled scan cannot be used.
+        DataError: the window of intensities cannot be chosen.
         ConfigError: the time does not suffice for a training.
     """
     initial = given.initial
     fate = "may be forgotten" if initial else "cannot be learned"
-    scans = _labeled_scans(datalist, reporter, fate, given.margin_mm, bool(config.time))
+    scans = _labeled_scans(datalist, given, reporter, fate)
     if initial is not None:
         made = _inherited_plan(config, datalist, workplace, reporter, initial)
         made = _with_steps(made, config, datalist, scans, workplace)
@@ -300,38 +268,16 @@ def _plan_memory(
     )
 
 
-def _labeled_scans(
-    datalist: Datalist, reporter: Reporter, fate: str, margin_mm: tuple[float, float, float] | None, is_timed: bool
-) -> LabeledScans:
-    values = [label.value for label in datalist.labels]
-    scans: list[ScanStatistics] = []
-    structures: list[Structures] = []
-    seen: set[int] = set()
-    seconds = 0.0
-    for case in datalist.with_role(Role.TRAINING):
-        reporter.stop_if_asked()
-        begun = time.monotonic()
-        image, labels = read_labeled_pair(case, values)
-        if is_timed and not scans:
-            seconds = time.monotonic() - begun + preparing_s(image)
-        seen.update(value for value in values if (labels.voxels == value).any())
-        scan = LabeledScan.of(case.id, image, labels)
-        scans.append(scan.looked_at(margin_mm) if margin_mm else scan.statistics)
-        structures.append(Structures.of(labels, values))
+def _labeled_scans(datalist: Datalist, given: Given, reporter: Reporter, fate: str) -> LabeledScans:
+    labeled = given.survey.of(datalist.with_role(Role.TRAINING))
+    seen = frozenset[int]().union(*(one.present for one in labeled))
     for label in datalist.labels:
         if label.value not in seen:
             reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it {fate}."))
-    return LabeledScans(scans, structures, seconds, margin_mm is not None)
-
-
-def _warn_of_thin_data(datalist: Datalist, config: TrainConfig, reporter: Reporter) -> None:
-    if not datalist.with_role(Role.VALIDATION):
-        reporter.emit(
-            Warned(
-                "no_validation",
-                "no labeled case is set aside for validation, so the model of the last step is kept; "
-                "label at least 5 cases to have the best one chosen.",
-            )
-        )  # fmt: skip
-    if not datalist.without_all_labels() and config.training.method != "supervised":
-        reporter.emit(Warned("no_unlabeled", "there is no unlabeled case; training is supervised only."))
+    margin_mm = given.margin_mm
+    # Of what is looked at around structures, a scan without any says nothing.
+    told = [one for one in labeled if margin_mm is None or not one.is_empty]
+    scans = [one.scan for one in told if one.scan is not None]
+    statistics = [scan.looked_at(margin_mm) if margin_mm else scan.statistics for scan in scans]
+    structures = [one.structures for one in told if one.structures is not None]
+    return LabeledScans(statistics, structures, given.survey.seconds, margin_mm is not None)

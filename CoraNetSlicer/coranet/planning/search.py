@@ -12,10 +12,10 @@ from ..config import TrainConfig
 from ..data.preprocessing import ScanStatistics, fit_preprocessing, median_prepared_size
 from ..networks import Architecture, plan_architecture
 from ..networks.architecture import product
+from ..training_set.structures import Structures, Triple, kept_dice, largest_extent
 from .expectations import coverage, coverage_deficit, filters_deficit, spacing_deficit, steps_deficit
 from .memory import SLICES_A_STEP, VOLUMES_A_STEP, BatchSizes
 from .speed import Speed
-from .structures import Structures, Triple, kept_dice, largest_extent
 
 # What should be seen around a structure, on each side.
 SURROUNDINGS_MM = 15.0

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from ..devices import Device
+from ..training_set.structures import Triple, largest_extent
 from .search import SURROUNDINGS_MM, Candidate, Search
 from .steps import StepPlan
-from .structures import Triple, largest_extent
 
 
 def spacing_sentence(chosen: Candidate, search: Search) -> str:

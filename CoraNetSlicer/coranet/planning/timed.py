@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config import TrainConfig
 from ..config.time_budget import seconds_of
-from ..data.normalization import IntensityNormalization
-from ..data.preprocessing import Preprocessing, ScanStatistics
+from ..data.preprocessing import ScanStatistics
 from ..errors import ConfigError
 from ..events import duration
 from ..job import Datalist, Role
 from ..methods import METHODS
-from ..volume import Volume
+from ..training_set.structures import Structures
 from .memory import activation_bytes_per_voxel, most_voxels
 from .search import Candidate, Search, voxels_a_step
 from .sentences import patch_sentence, spacing_sentence, steps_sentence
 from .speed import Speed
 from .steps import FEWEST_STEPS, Durations, StepPlan, StepSeconds
-from .structures import Structures
 from .workplace import Workplace
 
 # Of the time that is left, what is not kept for checkpoints, events and what else nobody counts.
@@ -33,8 +30,6 @@ _TIMING_ON_CARDS_S = 8.0
 _FOR_VALIDATION = 0.05
 # Fewer steps are warned of.
 FEW_STEPS = 200
-# To guess how long a scan takes to prepare it is made so much coarser.
-_COARSER = 1.5
 
 
 @dataclass(frozen=True)
@@ -52,15 +47,6 @@ class LabeledScans:
     structures: Sequence[Structures]
     seconds: float = 0.0
     is_part: bool = False
-
-
-def preparing_s(image: Volume) -> float:
-    """Seconds that preparing a scan takes, by preparing it in a way that takes about as long as the one to come."""
-    along_l, along_p, along_s = (_COARSER * step for step in image.grid.spacing_mm)
-    more = (IntensityNormalization("zscore"),) * (len(image.channels) - 1)
-    begun = time.monotonic()
-    Preprocessing((along_l, along_p, along_s), "zscore", more_channels=more).prepare_image(image)
-    return time.monotonic() - begun
 
 
 @dataclass(frozen=True)

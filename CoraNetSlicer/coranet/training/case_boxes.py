@@ -71,9 +71,13 @@ class Found:
 
     def _boxes(self, part: CoarsePart, one: PreparedCase, scan: LabeledScan | None) -> list[Box]:
         known = scan.boxes(part.margin_mm) if scan else []
-        if one.case.role is Role.TRAINING and not one.case.is_partial:
+        is_whole = one.case.role is Role.TRAINING and not one.case.is_partial
+        if known and is_whole:
             return known
+        # A labeled case without any structure teaches best where the coarse network takes something for one.
         found = found_boxes(part, self._margins[one.case.id], self._grids[one.case.id])
+        if not found and is_whole:
+            return []
         if not found:
             self._reporter.emit(not_found(one.case.id))
             return []
@@ -84,9 +88,10 @@ class Found:
         grid = self._grids[one.case.id].with_size(margins.shape)
         parts = found_parts(self._part, margins, grid.spacing_dhw)
         boxes = boxes_around(parts, 0.0, (0, 0, 0), grid.shape)
-        if one.labels is None or not boxes:
+        mask = None if one.labels is None else np.asarray(one.labels) > 0
+        if mask is None or not boxes or not mask.any():
             return None
-        return missed_mm(np.asarray(one.labels) > 0, boxes, grid.spacing_dhw)
+        return missed_mm(mask, boxes, grid.spacing_dhw)
 
 
 def prepare_boxes(

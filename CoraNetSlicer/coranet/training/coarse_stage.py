@@ -24,7 +24,7 @@ from ..coarse.scans import LabeledScan, Millimetres
 from ..config import TrainConfig
 from ..config.time_budget import seconds_of
 from ..data.box import Box
-from ..data.cache import PreparedCase, prepare_case, read_labeled_pair
+from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
 from ..devices import Device
 from ..errors import JobError
@@ -38,6 +38,7 @@ from ..networks import CoraNet, place
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors, save_tensors
+from ..training_set.survey import Survey
 from .case_boxes import Boxes, Found
 from .cases import training_cases
 from .distributed import Team
@@ -88,6 +89,7 @@ class TrainingJob:
         team: the processes that train together.
         reporter: where to report, and who says when to stop.
         cache_folder: for prepared scans.
+        survey: what was found in the cases; known to the leader alone.
     """
 
     job: Job
@@ -96,6 +98,7 @@ class TrainingJob:
     team: Team
     reporter: Reporter
     cache_folder: Path
+    survey: Survey
 
 
 def find_regions(training: TrainingJob, datalist: Datalist, initial: ModelPackage | None) -> Regions:
@@ -114,13 +117,13 @@ def find_regions(training: TrainingJob, datalist: Datalist, initial: ModelPackag
 
 
 def expected_part(
-    config: TrainConfig, datalist: Datalist, reporter: Reporter, initial: ModelPackage | None
+    config: TrainConfig, scans: Sequence[LabeledScan], reporter: Reporter, initial: ModelPackage | None
 ) -> CoarsePart | None:
     """The coarse network that a training would have, with the least margin; None: none. See `find_regions`."""
     if initial is not None or config.plan_of:
         return taken_part(config, initial)
-    scans = [] if config.data.coarse_stage == "off" else labeled_scans(datalist, reporter)
-    part = wished_part(config, scans) if scans else None
+    is_wished = bool(scans) and config.data.coarse_stage != "off"
+    part = wished_part(config, scans) if is_wished else None
     if part is not None:
         reporter.emit(Noted("coarse_stage", decision(part, scans)))
     return part
@@ -135,19 +138,10 @@ def taken_part(config: TrainConfig, initial: ModelPackage | None) -> CoarsePart 
     return CoarsePart.from_dict(part) if part else None
 
 
-def labeled_scans(datalist: Datalist, reporter: Reporter) -> list[LabeledScan]:
-    """Where the structures lie in the labeled scans."""
-    scans, labels = [], [label.value for label in datalist.labels]
-    for case in datalist.with_role(Role.TRAINING):
-        reporter.stop_if_asked()
-        scans.append(LabeledScan.of(case.id, *read_labeled_pair(case, labels)))
-    return scans
-
-
 class _CoarseStage:
     def __init__(self, training: TrainingJob, datalist: Datalist, initial: ModelPackage | None) -> None:
         self._config, self._device = training.config, training.workplace.device
-        self._cache_folder = training.cache_folder
+        self._cache_folder, self._survey = training.cache_folder, training.survey
         self._job, self._team, self._reporter = training.job, training.team, training.reporter
         self._initial = initial
         self._datalist = datalist
@@ -190,7 +184,7 @@ class _CoarseStage:
 
     def _labeled_scans(self) -> list[LabeledScan]:
         if taken_part(self._config, self._initial) if self._is_taken else self._config.data.coarse_stage != "off":
-            return labeled_scans(self._datalist, self._reporter)
+            return self._survey.labeled_scans(self._datalist)
         return []
 
     @property

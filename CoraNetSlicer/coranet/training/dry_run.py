@@ -11,7 +11,6 @@ from pathlib import Path
 from ..coarse.plan import COARSE_SHARE
 from ..config import TrainConfig
 from ..config.time_budget import seconds_of
-from ..data.datalist import with_validation_cases
 from ..devices import choose_device
 from ..events import Event, Noted, Warned
 from ..job import Datalist, Job, JobKind
@@ -21,6 +20,7 @@ from ..planning.steps import StepPlan
 from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Reporter
+from ..training_set.checked import checked_cases
 from .coarse_stage import expected_part
 from .timing import measure_network
 
@@ -39,19 +39,18 @@ def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
     reporter = Reporter(told.append, lambda: False)
     device = choose_device(config.machine)
     workplace = Workplace(device, 1, partial(measure_network, config, device))
-    cases = with_validation_cases(datalist, config.data.validation_cases, config.seed)
     with tempfile.TemporaryDirectory() as folder:
         # The checks of a job are those of the training.
-        job = Job.create(Path(folder) / "job", JobKind.TRAIN, config, cases)
+        job = Job.create(Path(folder) / "job", JobKind.TRAIN, config, datalist)
         initial = initial_model(config)
-        checked = checked_datalist(job, config, reporter, False, initial)
-        part = expected_part(config, checked, reporter, initial)
+        checked = checked_cases(job, checked_datalist(job, initial), config, reporter)
+        part = expected_part(config, checked.survey.labeled_scans(checked.datalist), reporter, initial)
         if part is not None:
             # As if the coarse stage had been done.
             spent = COARSE_SHARE * (seconds_of(config.time) or 0.0)
             workplace = replace(workplace, begun=workplace.begun - spent)
-        given = Given(initial, part.margin_mm if part else None)
-        plan = plan_training(config, checked, workplace, reporter, given)
+        given = Given(checked.survey, initial, part.margin_mm if part else None)
+        plan = plan_training(config, checked.datalist, workplace, reporter, given)
     yield from (describe(event) for event in told if isinstance(event, (Noted, Warned)))
     yield from plan.sentences
     steps = plan.steps or StepPlan.as_set(config.training)

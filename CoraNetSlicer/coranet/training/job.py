@@ -30,6 +30,8 @@ from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
+from ..training_set.checked import checked_cases
+from ..training_set.survey import Survey
 from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
 from .coarse_stage import PREPARING, Regions, TrainingJob, find_regions
@@ -76,16 +78,20 @@ class _Training:
         self._device = device
         self._team = team
         self._workplace = Workplace(device, team.local_count, self._measured)
+        # Of the leader alone, who looks at the cases and plans.
+        self._survey = Survey()
 
     def run(self) -> str:
         job, device = self._job, self._device
         # Once it has begun, a training needs the model no more from which it went on.
         is_begun = job.last_checkpoint_path.exists()
         initial = None if is_begun else initial_model(self._config)
-        datalist = checked_datalist(job, self._config, self._reporter, self._team.is_leader, initial)
-        at_hand = TrainingJob(job, self._config, self._workplace, self._team, self._reporter, self._cache_folder)
+        datalist = self._team.from_leader(lambda: self._checked_cases(initial))
+        at_hand = TrainingJob(
+            job, self._config, self._workplace, self._team, self._reporter, self._cache_folder, self._survey
+        )
         regions = find_regions(at_hand, datalist, initial)
-        plan = self._team.from_leader(lambda: self._plan(datalist, Given(initial, regions.margin_mm)))
+        plan = self._team.from_leader(lambda: self._plan(datalist, Given(self._survey, initial, regions.margin_mm)))
         state = self._started(plan, initial)
         cases = self._prepare(datalist, plan, regions)
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
@@ -100,6 +106,12 @@ class _Training:
         if used := used_memory(device):
             self._reporter.emit(Noted("memory_used", used))
         return self._finish(state, plan, (datalist, regions), cases, window) if self._team.is_leader else ""
+
+    def _checked_cases(self, initial: ModelPackage | None) -> Datalist:
+        """The cases that can be used, once all have been looked at."""
+        checked = checked_cases(self._job, checked_datalist(self._job, initial), self._config, self._reporter)
+        self._survey = checked.survey
+        return checked.datalist
 
     def _measured(self, architecture: Architecture, sizes: BatchSizes) -> StepSeconds:
         """Seconds of a step of a network; asked for many of them, somebody may have changed his mind."""

@@ -1,0 +1,161 @@
+"""The cases that a training works with: all are looked at, what cannot be used is named, some are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..config import TrainConfig
+from ..data.datalist import with_validation_cases
+from ..errors import DataError
+from ..events import Noted, Warned
+from ..job import Case, Datalist, Job, Role
+from ..job.datalist import ROLES_WITH_LABEL
+from ..job.files import read_json, write_json_atomic
+from ..reporting import Reporter
+from .survey import Survey, survey_cases
+
+SCHEMA_VERSION = 1
+# More reasons than this are told by the names of the cases alone.
+_MOST_REASONS = 12
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The cases of a training.
+
+    Attributes:
+        datalist: those that can be used, with some set aside for validation.
+        survey: what was found in them; empty where a training is resumed, which needs it no more.
+    """
+
+    datalist: Datalist
+    survey: Survey
+
+
+def checked_cases(job: Job, datalist: Datalist, config: TrainConfig, reporter: Reporter) -> TrainingSet:
+    """Look at all cases before anything is computed.
+
+    Unlabeled cases that cannot be used are left out, or refused, as `data.unusable_unlabeled` says. What was left out
+    stays so when the training is resumed.
+
+    Args:
+        job: its directory, where the cases set aside for validation and what was left out are kept.
+        datalist: its cases.
+        config: of the training.
+        reporter: is told of what was found.
+
+    Raises:
+        DataError: a labeled case cannot be used; all of them are named. Or none holds a structure.
+        JobCancelled: stopped on request.
+    """
+    stored = _stored(job)
+    if stored is not None and job.last_checkpoint_path.exists() and job.plan_path.exists():
+        return TrainingSet(_without(datalist, stored["left_out"]), Survey())
+    survey = survey_cases(datalist, reporter, is_timed=bool(config.time))
+    _require_usable(datalist, survey, config, reporter)
+    usable = _without(datalist, survey.unusable)
+    _require_structures(usable, survey)
+    complete = with_validation_cases(usable, config.data.validation_cases, config.seed, survey.empty)
+    if complete != usable:
+        # With those that are left out: their files may be there again when somebody begins anew.
+        chosen = {case.id for case in complete.with_role(Role.VALIDATION)}
+        cases = [replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases]
+        job.write_datalist(replace(datalist, cases=tuple(cases)))
+    write_json_atomic(job.training_set_path, {"schema_version": SCHEMA_VERSION, "left_out": dict(survey.unusable)})
+    _tell(complete, survey, config, reporter)
+    return TrainingSet(complete, survey)
+
+
+def _stored(job: Job) -> dict[str, Any] | None:
+    """What was found when the training was begun; None: by a version that kept nothing."""
+    path = job.training_set_path
+    return dict(read_json(path)) if path.exists() else None
+
+
+def _without(datalist: Datalist, left_out: Any) -> Datalist:
+    return replace(datalist, cases=tuple(case for case in datalist.cases if case.id not in left_out))
+
+
+def _require_usable(datalist: Datalist, survey: Survey, config: TrainConfig, reporter: Reporter) -> None:
+    """Refuse labeled cases that cannot be used, all at once; leave out, or refuse, unlabeled ones."""
+    labeled, unlabeled = (
+        [case for case in datalist.cases if case.id in survey.unusable and (case.role in ROLES_WITH_LABEL) == has_label]
+        for has_label in (True, False)
+    )
+    refuses = config.data.unusable_unlabeled == "refuse"
+    if unlabeled and not refuses:
+        reporter.emit(Warned("left_out", f"{_named(unlabeled, 'unlabeled', survey)} Left out of the training."))
+    wrong = [*labeled, *unlabeled] if refuses else labeled
+    if wrong:
+        raise DataError(_named(wrong, "" if unlabeled and refuses else "labeled", survey))
+
+
+def _named(cases: Sequence[Case], kind: str, survey: Survey) -> str:
+    """All cases that cannot be used, with the reasons of the first ones; one alone is its reason."""
+    reasons = [survey.unusable[case.id] for case in cases]
+    if len(cases) == 1:
+        return reasons[0]
+    listed = " ".join(f"({number}) {reason}" for number, reason in enumerate(reasons[:_MOST_REASONS], start=1))
+    more = ", ".join(f"'{case.image}'" for case in cases[_MOST_REASONS:])
+    kinds = f"{kind} cases" if kind else "cases"
+    return f"{len(cases)} {kinds} cannot be used: {listed}" + (f" And {more}." if more else "")
+
+
+def _require_structures(datalist: Datalist, survey: Survey) -> None:
+    labeled = survey.of(datalist.with_role(Role.TRAINING))
+    if labeled and all(one.is_empty for one in labeled):
+        names = ", ".join(f"'{one.case.label}'" for one in labeled[:_MOST_REASONS])
+        values = sorted(label.value for label in datalist.labels)
+        raise DataError(
+            f"the labels of all {len(labeled)} labeled cases are empty: none of the values {values} occurs in {names}; "
+            "segment what is to be learned in at least one of them."
+        )
+
+
+def _tell(datalist: Datalist, survey: Survey, config: TrainConfig, reporter: Reporter) -> None:
+    _tell_of_other_grids([one.case.id for one in survey.cases.values() if one.has_other_grids], reporter)
+    _warn_of_empty(datalist, survey, reporter)
+    _warn_of_thin_data(datalist, config, reporter)
+
+
+def _tell_of_other_grids(cases: Sequence[str], reporter: Reporter) -> None:
+    if cases:
+        count = f"{len(cases)} cases, such as '{cases[0]}', have" if len(cases) > 1 else f"case '{cases[0]}' has"
+        reporter.emit(
+            Noted(
+                "other_grids",
+                f"{count} images on different grids; each is resampled to the grid of its case's first image.",
+            )
+        )
+
+
+def _warn_of_empty(datalist: Datalist, survey: Survey, reporter: Reporter) -> None:
+    """A segmentation without anything is more often forgotten than meant."""
+    taught, validating = (
+        [f"'{one.case.label}'" for one in survey.of(datalist.with_role(role)) if one.is_empty]
+        for role in (Role.TRAINING, Role.VALIDATION)
+    )
+    if taught:
+        what = "hold no structure: these cases teach" if len(taught) > 1 else "holds no structure: this case teaches"
+        them = "them" if len(taught) > 1 else "it"
+        message = f"{', '.join(taught)} {what} that there is none. If something is to be seen there, segment it"
+        reporter.emit(Warned("no_structure", f"{message}, or make {them} unlabeled."))
+    if validating:
+        what = "hold" if len(validating) > 1 else "holds"
+        message = f"{', '.join(validating)} {what} no structure: whatever is found there counts as a Dice of 0"
+        reporter.emit(Warned("no_structure_in_validation", f"{message}, and nothing found counts for nothing."))
+
+
+def _warn_of_thin_data(datalist: Datalist, config: TrainConfig, reporter: Reporter) -> None:
+    if not datalist.with_role(Role.VALIDATION):
+        reporter.emit(
+            Warned(
+                "no_validation",
+                "no labeled case is set aside for validation, so the model of the last step is kept; "
+                "label at least 5 cases to have the best one chosen.",
+            )
+        )  # fmt: skip
+    if not datalist.without_all_labels() and config.training.method != "supervised":
+        reporter.emit(Warned("no_unlabeled", "there is no unlabeled case; training is supervised only."))

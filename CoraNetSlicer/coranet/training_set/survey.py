@@ -1,0 +1,131 @@
+"""One look at each case of a training: what cannot be used is found before anything is computed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..coarse.scans import LabeledScan
+from ..data.cache import read_labeled_pair
+from ..data.normalization import IntensityNormalization
+from ..data.preprocessing import Preprocessing
+from ..data.scans import images_on_other_grids, read_scan
+from ..errors import DataError
+from ..job import Case, Datalist, Role
+from ..reporting import Pace, Reporter
+from ..volume import Volume
+from .structures import Structures
+
+CHECKING = "checking"
+# Roles whose files a training reads.
+USED_ROLES = (Role.TRAINING, Role.VALIDATION, Role.UNLABELED)
+# To guess how long a scan takes to prepare it is made so much coarser.
+_COARSER = 1.5
+
+
+@dataclass(frozen=True)
+class MeasuredCase:
+    """What one look at the files of a case has told.
+
+    Attributes:
+        case: where they lie.
+        scan: where its labels lie, and its intensities; None for an unlabeled case.
+        structures: size and shape of its labels; None for an unlabeled case.
+        present: label values that occur in it.
+        has_other_grids: whether one of its images is resampled to the grid of the first one.
+    """
+
+    case: Case
+    scan: LabeledScan | None = None
+    structures: Structures | None = None
+    present: frozenset[int] = frozenset()
+    has_other_grids: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its label is known as a whole and holds no structure: it teaches that there is none."""
+        return self.scan is not None and not self.present and not self.case.is_partial
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in all cases.
+
+    Attributes:
+        cases: by name of the case; those that can be used.
+        unusable: by name of the case the reason, in a sentence, why it cannot.
+        seconds: that reading and preparing one labeled case takes; 0 where nobody asked.
+    """
+
+    cases: Mapping[str, MeasuredCase] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def of(self, cases: Sequence[Case]) -> list[MeasuredCase]:
+        """What is known of some cases, in their order; those that cannot be used are left out."""
+        return [self.cases[case.id] for case in cases if case.id in self.cases]
+
+    def labeled_scans(self, datalist: Datalist) -> list[LabeledScan]:
+        """Where the structures lie in the cases that a training learns from."""
+        return [one.scan for one in self.of(datalist.with_role(Role.TRAINING)) if one.scan is not None]
+
+    @property
+    def empty(self) -> frozenset[str]:
+        """Names of the cases that are labeled as a whole and hold no structure."""
+        return frozenset(name for name, one in self.cases.items() if one.is_empty)
+
+
+def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False) -> Survey:
+    """Look at all cases that a training uses.
+
+    Args:
+        datalist: the cases; those of other roles are not looked at.
+        reporter: is told how far it is, and may stop it.
+        is_timed: whether to measure how long a case takes.
+
+    Raises:
+        JobCancelled: stopped on request.
+    """
+    values = [label.value for label in datalist.labels]
+    wanted = datalist.with_role(*USED_ROLES)
+    measured: dict[str, MeasuredCase] = {}
+    unusable: dict[str, str] = {}
+    seconds = 0.0
+    pace = Pace(reporter, {CHECKING: len(wanted)})
+    for number, case in enumerate(wanted, start=1):
+        reporter.stop_if_asked()
+        begun = time.monotonic()
+        try:
+            measured[case.id], image = _measured(case, values)
+        except DataError as error:
+            unusable[case.id] = str(error)
+        else:
+            if is_timed and not seconds and case.role is not Role.UNLABELED:
+                seconds = time.monotonic() - begun + _preparing_s(image)
+        pace.step(CHECKING, number)
+    return Survey(measured, unusable, seconds)
+
+
+def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
+    for path in case.files:
+        if not Path(path).exists():
+            raise DataError(f"'{path}' does not exist; correct the path in the datalist.")
+    others = bool(images_on_other_grids(case))
+    if case.role is Role.UNLABELED:
+        image = read_scan(case)
+        return MeasuredCase(case, has_other_grids=others), image
+    image, labels = read_labeled_pair(case, values)
+    structures = Structures.of(labels, values)
+    present = frozenset(value for value in values if (labels.voxels == value).any())
+    return MeasuredCase(case, LabeledScan.of(case.id, image, labels), structures, present, others), image
+
+
+def _preparing_s(image: Volume) -> float:
+    """Seconds that preparing a scan takes, by preparing it in a way that takes about as long as the one to come."""
+    along_l, along_p, along_s = (_COARSER * step for step in image.grid.spacing_mm)
+    more = (IntensityNormalization("zscore"),) * (len(image.channels) - 1)
+    begun = time.monotonic()
+    Preprocessing((along_l, along_p, along_s), "zscore", more_channels=more).prepare_image(image)
+    return time.monotonic() - begun

@@ -1,0 +1,150 @@
+"""The cases that a training works with: bad ones are named at once, empty ones teach, some are set aside."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scans import grid_of, write_case
+
+from coranet.config import TrainConfig
+from coranet.errors import DataError
+from coranet.job import Datalist, Job, JobKind, Label, Role
+from coranet.training_set.checked import checked_cases
+from coranet.volume import write_volume
+
+LABELS = (Label(1, "inner"), Label(7, "outer"))
+NOTHING = np.zeros((9, 12, 15), np.uint8)
+
+
+@pytest.fixture
+def a_job(tmp_path):
+    """Makes a job: `a_job(labeled=3, unlabeled=2, validation=0)`; cases are c0, c1, ... in this order."""
+
+    def make(labeled: int = 3, unlabeled: int = 2, validation: int = 0) -> Job:
+        roles = [Role.TRAINING] * labeled + [Role.UNLABELED] * unlabeled + [Role.VALIDATION] * validation
+        cases = [write_case(tmp_path, f"c{n}", role, seed=n) for n, role in enumerate(roles)]
+        return Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), Datalist(tuple(cases), LABELS))
+
+    return make
+
+
+def empty(job: Job, *numbers: int) -> None:
+    for number in numbers:
+        write_volume(job.read_datalist().cases[number].label, NOTHING, grid_of())
+
+
+def remove(job: Job, *numbers: int) -> None:
+    for number in numbers:
+        os.remove(job.read_datalist().cases[number].image)
+
+
+def check(job: Job, reporter, **settings):
+    config = TrainConfig().with_overrides({name.replace("__", "."): value for name, value in settings.items()})
+    return checked_cases(job, job.read_datalist(), config, reporter)
+
+
+def codes(reporter) -> list[str]:
+    return [event.code for event in reporter.events if hasattr(event, "code")]
+
+
+def message(reporter, code: str) -> str:
+    return next(event.message for event in reporter.events if getattr(event, "code", "") == code)
+
+
+def test_unlabeled_cases_that_cannot_be_used_are_left_out_and_named_together(a_job, a_reporter):
+    job = a_job(3, 4)
+    remove(job, 3, 5)
+    checked = check(job, a_reporter)
+    assert [case.id for case in checked.datalist.with_role(Role.UNLABELED)] == ["c4", "c6"]
+    told = message(a_reporter, "left_out")
+    assert told.startswith("2 unlabeled cases cannot be used: (1) '") and "c3.nrrd" in told and "c5.nrrd" in told
+    assert len(job.read_datalist().cases) == 7  # the list itself stays what it was
+
+
+def test_what_was_left_out_stays_so_when_the_training_is_resumed(a_job, a_reporter):
+    job = a_job()
+    remove(job, 4)
+    first = check(job, a_reporter).datalist
+    write_volume(job.read_datalist().cases[4].image, np.ones((9, 12, 15), np.float32), grid_of())
+    for path in (job.last_checkpoint_path, job.plan_path):
+        path.touch()
+    assert check(job, a_reporter).datalist == first
+
+
+@pytest.mark.parametrize(("bad", "named"), [((0, 2), 2), ((0, 1, 2), 3), ((1, 4), 1)], ids=["two", "all", "one each"])
+def test_all_labeled_cases_that_cannot_be_used_are_refused_together(a_job, a_reporter, bad, named):
+    job = a_job()
+    remove(job, *bad)
+    with pytest.raises(DataError) as refused:
+        check(job, a_reporter)
+    assert sum(f"c{number}.nrrd" in str(refused.value) for number in (0, 1, 2)) == named
+    assert ("left_out" in codes(a_reporter)) == (4 in bad)
+
+
+def test_unlabeled_ones_are_refused_with_the_labeled_ones_where_that_is_asked_for(a_job, a_reporter):
+    job = a_job()
+    remove(job, 1, 3, 4)
+    with pytest.raises(DataError, match=r"^3 cases cannot be used: \(1\) .*c1\.nrrd.*c3\.nrrd.*c4\.nrrd"):
+        check(job, a_reporter, data__unusable_unlabeled="refuse")
+
+
+def test_of_many_bad_cases_each_is_named(a_job, a_reporter):
+    job = a_job(1, 15)
+    remove(job, *range(1, 16))
+    check(job, a_reporter)
+    assert all(f"c{number}.nrrd" in message(a_reporter, "left_out") for number in range(1, 16))
+    assert "no_unlabeled" in codes(a_reporter)
+
+
+@pytest.mark.parametrize(
+    ("labeled", "none_in", "set_aside"), [(3, (0,), 0), (6, (0,), 1), (6, (0, 1, 2), 0), (11, (3, 7, 9), 2)]
+)
+def test_cases_without_a_structure_are_said_and_never_set_aside(a_job, a_reporter, labeled, none_in, set_aside):
+    job = a_job(labeled)
+    empty(job, *none_in)
+    checked = check(job, a_reporter)
+    chosen = {case.id for case in checked.datalist.with_role(Role.VALIDATION)}
+    assert len(chosen) == set_aside and not chosen & {f"c{number}" for number in none_in}
+    told = message(a_reporter, "no_structure")
+    assert all(f"c{number}-label" in told for number in none_in) and "there is none" in told
+    assert job.read_datalist().with_role(Role.VALIDATION) == checked.datalist.with_role(Role.VALIDATION)
+
+
+@pytest.mark.parametrize("labeled", [1, 2, 5])
+def test_a_training_of_empty_labels_alone_is_refused(a_job, a_reporter, labeled):
+    job = a_job(labeled)
+    empty(job, *range(labeled))
+    with pytest.raises(DataError, match=f"labels of all {labeled} labeled cases are empty.*segment what is to be"):
+        check(job, a_reporter)
+
+
+def test_validation_has_structures_but_training_has_none(a_job, a_reporter):
+    job = a_job(2, 1, validation=1)
+    empty(job, 0, 1)
+    with pytest.raises(DataError, match="labels of all 2 labeled cases are empty"):
+        check(job, a_reporter)
+
+
+def test_an_empty_validation_case_says_how_it_counts(a_job, a_reporter):
+    job = a_job(2, 1, validation=2)
+    empty(job, 4)
+    check(job, a_reporter)
+    assert "counts as a Dice of 0" in message(a_reporter, "no_structure_in_validation")
+
+
+def test_what_is_thin_is_warned_of(a_job, a_reporter):
+    check(a_job(2, 0), a_reporter)
+    assert codes(a_reporter) == ["no_validation", "no_unlabeled"]
+
+
+def test_cases_of_several_grids_are_noted(a_job, a_reporter, tmp_path):
+    job = a_job(1, 1)
+    other = grid_of(spacing_mm=(1.0, 1.25, 1.5))
+    write_volume(tmp_path / "flair.nrrd", np.ones((9, 12, 15), np.float32), other)
+    cases = tuple(replace(case, more_images=(str(tmp_path / "flair.nrrd"),)) for case in job.read_datalist().cases)
+    job.write_datalist(replace(job.read_datalist(), cases=cases))
+    check(job, a_reporter)
+    assert message(a_reporter, "other_grids").startswith("2 cases, such as 'c0', have images on different grids")

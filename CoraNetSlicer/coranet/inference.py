@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .config import InferenceConfig
-from .devices import Device, free_memory_bytes
+from .devices import Device, free_memory_bytes, is_out_of_memory
 from .networks import Architecture, HeadLogits
 from .networks.architecture import Size
 from .windows import Cover, WindowRule
@@ -115,7 +115,31 @@ class SlidingWindow:
         Yields:
             All rows, in order, on the device; each part but the first begins with the last row of the one before, which
             resampling needs. What was yielded is overwritten by the next part.
+
+        Raises:
+            RuntimeError, MemoryError: not even one window of the size of the patch fits into memory.
         """
+        tried = self
+        while True:
+            rows = tried._rows(network, image, padding)
+            try:
+                first = next(rows)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or not tried._can_shrink:
+                    raise
+            # Outside of the handler: its traceback would keep the tensors of the failed window alive.
+            tried = replace(tried, rule=replace(tried.rule, voxels=tried.rule.voxels // 2))
+        yield first
+        yield from rows
+
+    @property
+    def _can_shrink(self) -> bool:
+        """Whether windows are larger than the training's patch, which has been in memory before."""
+        return self.rule.grows and self.rule.voxels // 2 >= math.prod(self.rule.patch_size)
+
+    def _rows(self, network: nn.Module, image: Tensor, padding: Sequence[float]) -> Iterator[JoinedRows]:
+        """What `stream` yields, with windows as they are."""
         cover = self.cover(image.shape[1:])
         sums = _RowSums(cover, self.device)
         batch = self.window_batch or max(self._fewest, self.rule.voxels // math.prod(cover.window))
@@ -132,6 +156,16 @@ class SlidingWindow:
             sums.move_on(layer)
 
     def _heads(self, network: nn.Module, patches: Tensor) -> HeadLogits:
+        """Logits of a batch of windows, of its halves where memory does not suffice for all at once."""
+        try:
+            return self._heads_at_once(network, patches)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or len(patches) == 1:
+                raise
+        halves = [self._heads(network, half) for half in patches.chunk(2)]
+        return HeadLogits(*(torch.cat(heads) for heads in zip(*halves, strict=True)))
+
+    def _heads_at_once(self, network: nn.Module, patches: Tensor) -> HeadLogits:
         count = len(patches)
         if count < self._fewest:
             patches = patches.expand(self._fewest, *patches.shape[1:])

@@ -199,3 +199,38 @@ def test_memory_for_sums_bounds_the_rows_of_a_window(a_cpu, a_tiny_architecture,
     monkeypatch.setattr("coranet.inference._SUM_BYTES", 1)
     assert sliding.cover(image.shape[1:]).window[0] == 8
     assert sliding.logits(network, image, [0.0]).segmentation.shape == (3, 60, 14, 20)
+
+
+class LittleMemory(PointwiseHeads):
+    """Has room for so many voxels at once, and keeps count of what it was given."""
+
+    def __init__(self, voxels: int) -> None:
+        super().__init__()
+        self.voxels, self.given = voxels, []
+
+    def forward(self, images: torch.Tensor) -> HeadLogits:
+        self.given.append(tuple(images.shape))
+        if images.numel() > self.voxels:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return super().forward(images)
+
+
+@pytest.mark.parametrize(("room", "largest"), [(4 * 480, 4 * 480), (2 * 480, 2 * 480), (480, 480)])
+def test_where_memory_does_not_suffice_windows_are_computed_in_smaller_parts(a_cpu, room, largest):
+    network, image = LittleMemory(room), a_scan((9, 20, 17))
+    rule = WindowRule((6, 8, 10), 0.5, factors=(1, 1, 1), grows=True, voxels=8 * 480)
+    torch.set_num_threads(2)  # On one, a window is never computed alone.
+    try:
+        logits = SlidingWindow(rule, a_cpu, 2).logits(network, image, [PADDING])
+    finally:
+        torch.set_num_threads(1)
+    torch.testing.assert_close(logits.conservative, torch.cat([2 * image, -image]), atol=1e-5, rtol=1e-5)
+    done = [size for size in network.given if torch.Size(size).numel() <= room]
+    assert max(torch.Size(size).numel() for size in done) <= largest
+    assert len(done) < len(network.given)
+
+
+def test_where_not_even_a_patch_fits_the_error_is_raised(a_cpu):
+    rule = WindowRule((6, 8, 10), 0.5, factors=(1, 1, 1), grows=True, voxels=8 * 480)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        SlidingWindow(rule, a_cpu, 2).logits(LittleMemory(100), a_scan((9, 20, 17)), [PADDING])

@@ -23,7 +23,7 @@ from coranet.coarse.plan import (
     wished_part,
 )
 from coranet.coarse.scans import LabeledScan
-from coranet.config import DataConfig, TrainConfig
+from coranet.config import DataConfig, NetworkConfig, TrainConfig
 from coranet.data.box import Box
 from coranet.data.preprocessing import ChannelStatistics, ScanStatistics
 from coranet.errors import ConfigError
@@ -46,20 +46,20 @@ SMALL = a_scan((40, 50, 39), (1.0, 1.0, 1.0), Box((20, 20, 20), (22, 22, 22)))
 
 @pytest.mark.parametrize(("scan", "expected"), [(CT, True), (STACK, True), (CROP, False), (SMALL, False)])
 def test_it_pays_for_small_structures_in_large_scans(scan, expected):
-    assert pays(DataConfig(), [scan]) is expected
+    assert pays(TrainConfig(), [scan]) is expected
 
 
 @pytest.mark.parametrize("scan", [CT, CROP, SMALL])
 def test_it_is_as_it_was_set(scan):
-    assert pays(DataConfig(coarse_stage="on"), [scan])
-    assert not pays(DataConfig(coarse_stage="off"), [scan])
+    assert pays(TrainConfig(data=DataConfig(coarse_stage="on")), [scan])
+    assert not pays(TrainConfig(data=DataConfig(coarse_stage="off")), [scan])
 
 
 def test_scans_of_a_fixed_size_are_looked_at_whole():
     fixed = DataConfig(size_kji=(0, 256, 256))
-    assert not pays(fixed, [STACK])
+    assert not pays(TrainConfig(data=fixed), [STACK])
     with pytest.raises(ConfigError, match=r"coarse_stage is 'on' and data\.size_kji is set.*leave one of them out"):
-        pays(replace(fixed, coarse_stage="on"), [STACK])
+        pays(TrainConfig(data=replace(fixed, coarse_stage="on")), [STACK])
 
 
 @pytest.mark.parametrize("scan", [CT, STACK, CROP, SMALL])
@@ -96,8 +96,18 @@ def test_it_sees_all_channels():
 
 
 def test_the_least_margin_is_ten_millimetres_and_two_coarse_voxels():
-    assert least_margin_mm(DataConfig(), (3.0, 3.0, 8.0)) == (10.0, 10.0, 16.0)
-    assert least_margin_mm(DataConfig(coarse_margin_mm=4.0), (3.0, 3.0, 8.0)) == (4.0, 4.0, 4.0)
+    # The coarse network sees this CT at 15.2 mm.
+    assert least_margin_mm(TrainConfig(), [CT.statistics]) == pytest.approx([2 * 15.2] * 3, abs=0.1)
+    assert least_margin_mm(TrainConfig(), [SMALL.statistics]) == pytest.approx([10.0] * 3)
+    set_ = TrainConfig(data=DataConfig(coarse_margin_mm=4.0))
+    assert least_margin_mm(set_, [CT.statistics]) == (4.0, 4.0, 4.0)
+
+
+def test_slices_that_are_looked_at_one_by_one_need_thirty_millimetres_around():
+    assert least_margin_mm(TrainConfig(), [STACK.statistics]) == pytest.approx([30.0, 30.0, 20.0])
+    as_volumes = TrainConfig(network=NetworkConfig(backbone="vnet"))
+    along_l, along_p, along_s = least_margin_mm(as_volumes, [STACK.statistics])
+    assert along_l == along_p < 30 and along_s == 20.0
 
 
 def test_the_margin_holds_half_as_much_again_as_was_missed_at_worst():

@@ -8,7 +8,8 @@ import pytest
 from coranet.config import TrainConfig
 from coranet.data.preprocessing import ChannelStatistics, ScanStatistics
 from coranet.networks.architecture import product
-from coranet.planning.search import SURROUNDINGS_MM, Search
+from coranet.networks.planning import SURROUNDINGS_IN_SLICES_MM, SURROUNDINGS_MM
+from coranet.planning.search import Search
 from coranet.planning.speed import Speed
 from coranet.planning.steps import StepSeconds
 from coranet.training_set.structures import Structures
@@ -41,6 +42,12 @@ def a_search(seconds: float = 3600.0, size=(80, 160, 160), spacing_dhw=(1.0, 0.5
 def test_what_should_be_covered_is_the_structure_with_its_surroundings_within_the_scan():
     assert a_search().region_mm == (41 + 2 * SURROUNDINGS_MM, 20.5 + 2 * SURROUNDINGS_MM, 20.5 + 2 * SURROUNDINGS_MM)
     assert a_search(size=(50, 60, 160)).region_mm == (50.0, 30.0, 20.5 + 2 * SURROUNDINGS_MM)
+
+
+def test_slices_that_are_looked_at_one_by_one_are_covered_with_more_around():
+    stack = a_search(size=(9, 160, 160), spacing_dhw=(8.0, 1.0, 1.0))
+    assert stack.surroundings_mm == SURROUNDINGS_IN_SLICES_MM > SURROUNDINGS_MM
+    assert stack.region_mm[1:] == (41 + 2 * SURROUNDINGS_IN_SLICES_MM,) * 2
 
 
 def test_more_time_works_at_finer_spacing_and_with_more_filters():

@@ -13,7 +13,7 @@ from ..data.preprocessing import ScanStatistics, fit_preprocessing, median_prepa
 from ..errors import ConfigError
 from ..methods import METHODS
 from ..networks import plan_architecture
-from ..networks.planning import MOST_PATCH_VOXELS
+from ..networks.planning import MOST_PATCH_VOXELS, SURROUNDINGS_IN_SLICES_MM, slice_axis_of
 from .part import CoarsePart
 from .scans import (
     LabeledScan,
@@ -43,32 +43,32 @@ COARSE_SHARE, _MOST_SHARE_OF_TIME, _FEWEST_STEPS, _MOST_STEPS = 0.05, 0.08, 150,
 _PRETRAINING = 0.5
 
 
-def pays(config: DataConfig, scans: Sequence[LabeledScan]) -> bool:
+def pays(config: TrainConfig, scans: Sequence[LabeledScan]) -> bool:
     """Whether a training has a coarse stage.
 
     Args:
-        config: says "on", "off" or "auto".
+        config: of the training; `data.coarse_stage` says "on", "off" or "auto".
         scans: the labeled scans.
 
     Raises:
         ConfigError: it is to be on where every scan is brought to a fixed size, whatever of it is looked at.
     """
-    if config.size_kji is not None:
-        if config.coarse_stage == "on":
+    if config.data.size_kji is not None:
+        if config.data.coarse_stage == "on":
             raise ConfigError(
                 "data.coarse_stage is 'on' and data.size_kji is set, but the size of a box differs from scan to scan; "
                 "leave one of them out."
             )
         return False
-    if config.coarse_stage != "auto":
-        return config.coarse_stage == "on"
-    margin = least_margin_mm(config, coarse_spacing_mm([scan.statistics for scan in scans]))
+    if config.data.coarse_stage != "auto":
+        return config.data.coarse_stage == "on"
+    margin = least_margin_mm(config, [scan.statistics for scan in scans])
     return median_voxels(scans) > _FEWEST_VOXELS and median_share(scans, margin) < _MOST_SHARE
 
 
 def wished_part(config: TrainConfig, scans: Sequence[LabeledScan]) -> CoarsePart | None:
     """The coarse network of a training, with the least margin; None where it has none."""
-    return plan_part(config, scans) if pays(config.data, scans) else None
+    return plan_part(config, scans) if pays(config, scans) else None
 
 
 def decision(part: CoarsePart, scans: Sequence[LabeledScan]) -> str:
@@ -106,7 +106,7 @@ def plan_part(config: TrainConfig, scans: Sequence[LabeledScan]) -> CoarsePart:
         network, DataConfig(), size, spacing[::-1], classes=2, most_voxels=2 * _MOST_VOXELS
     )
     architecture = replace(architecture, in_channels=len(preprocessing.normalizations))
-    margin = least_margin_mm(config.data, spacing)
+    margin = least_margin_mm(config, statistics)
     least, least_total = _SPECK * smallest_structure_mm3(scans), _PLAUSIBLE * least_labeled_mm3(scans)
     return CoarsePart(architecture, preprocessing, margin, least, _CAUTION, least_total)
 
@@ -183,16 +183,24 @@ def coarse_spacing_mm(scans: Sequence[ScanStatistics]) -> Millimetres:
         step *= 1.02
 
 
-def least_margin_mm(config: DataConfig, spacing_mm: Sequence[float]) -> Millimetres:
-    """The margin along L, P, S that was asked for, or 10 mm and two coarse voxels, whichever is more.
+def least_margin_mm(config: TrainConfig, scans: Sequence[ScanStatistics]) -> Millimetres:
+    """The margin along L, P, S that was asked for, or what the fine network needs and two coarse voxels.
 
     Args:
-        config: `coarse_margin_mm`.
-        spacing_mm: of the coarse network's input along L, P, S.
+        config: of the training; `data.coarse_margin_mm`, and the backbone of the network.
+        scans: statistics of the labeled scans.
+
+    Returns:
+        At least 10 mm along each axis, and 30 mm within slices that are looked at one by one.
     """
-    if config.coarse_margin_mm is not None:
-        return (config.coarse_margin_mm,) * 3
-    along_l, along_p, along_s = (max(_LEAST_MARGIN_MM, _MARGIN_VOXELS * float(step)) for step in spacing_mm)
+    if config.data.coarse_margin_mm is not None:
+        return (config.data.coarse_margin_mm,) * 3
+    fine = fit_preprocessing(config.data, scans)
+    across = slice_axis_of(config.network, median_prepared_size(fine, scans), fine.spacing_mm[::-1])
+    needed = [_LEAST_MARGIN_MM if across in (None, axis) else SURROUNDINGS_IN_SLICES_MM for axis in (2, 1, 0)]
+    along_l, along_p, along_s = (
+        max(least, _MARGIN_VOXELS * float(step)) for least, step in zip(needed, coarse_spacing_mm(scans), strict=True)
+    )
     return along_l, along_p, along_s
 
 

@@ -12,6 +12,9 @@ _THICK = 2.0
 _SMALLEST_FEATURE_MAP = 4
 # The paper's patch in 3D, 96 x 96 x 96.
 MOST_PATCH_VOXELS = 884_736
+# What should be seen around a structure, on each side. A network that sees one slice at a time has nothing but these
+# surroundings to tell the left ventricle from the right one.
+SURROUNDINGS_MM, SURROUNDINGS_IN_SLICES_MM = 15.0, 30.0
 # Slices this much thicker than their pixels, and no more of them than this, are looked at one by one.
 _SLICES_APART = 3.0
 _FEW_SLICES = 32
@@ -44,7 +47,7 @@ def plan_architecture(
         most_voxels: what the memory allows for an automatic patch; None: no limit.
     """
     backbone = _backbone(network.backbone, median_size, spacing_dhw)
-    slice_axis = _slice_axis(spacing_dhw) if backbone == "unet" else None
+    slice_axis = slice_axis_of(network, median_size, spacing_dhw)
     limits = [limit for limit in (data.patch_voxels or MOST_PATCH_VOXELS, most_voxels) if limit is not None]
     exact = data.patch_size_kji is not None
     size, spacing = list(data.patch_size_kji or median_size), list(spacing_dhw)
@@ -80,6 +83,17 @@ def backbone_reason(network: NetworkConfig, median_size: Sequence[float], spacin
     if thick >= _SLICES_APART * fine:
         return f"{name}: {apart}, and there are {round(median_size[axis])} of them"
     return f"{name}: {apart}"
+
+
+def slice_axis_of(network: NetworkConfig, median_size: Sequence[float], spacing_dhw: Sequence[float]) -> int | None:
+    """The axis along which scans are looked at slice by slice, 0, 1 or 2 of (D, H, W); None: as volumes.
+
+    Args:
+        network: the backbone asked for.
+        median_size: median (D, H, W) of the prepared labeled scans, voxels.
+        spacing_dhw: spacing of the prepared scans along D, H, W, mm.
+    """
+    return _slice_axis(spacing_dhw) if _backbone(network.backbone, median_size, spacing_dhw) == "unet" else None
 
 
 def _backbone(asked: str, median_size: Sequence[float], spacing: Sequence[float]) -> str:

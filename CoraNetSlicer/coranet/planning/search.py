@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -12,13 +13,12 @@ from ..config import TrainConfig
 from ..data.preprocessing import ScanStatistics, fit_preprocessing, median_prepared_size
 from ..networks import Architecture, plan_architecture
 from ..networks.architecture import product
+from ..networks.planning import SURROUNDINGS_IN_SLICES_MM, SURROUNDINGS_MM
 from ..training_set.structures import Structures, Triple, kept_dice, largest_extent
 from .expectations import coverage, coverage_deficit, filters_deficit, spacing_deficit, steps_deficit
 from .memory import SLICES_A_STEP, VOLUMES_A_STEP, BatchSizes
 from .speed import Speed
 
-# What should be seen around a structure, on each side.
-SURROUNDINGS_MM = 15.0
 # Each spacing is so many times the one before, up to so many times the finest.
 _SPACING_FACTOR, _COARSEST = 1.15, 5.0
 # Labels that keep less are not looked at any more, unless there is nothing else.
@@ -102,9 +102,14 @@ class Search:
         return along_s, along_p, along_l
 
     @property
+    def surroundings_mm(self) -> float:
+        """What should be seen around a structure, on each side."""
+        return SURROUNDINGS_MM if self._own_architecture.slice_axis is None else SURROUNDINGS_IN_SLICES_MM
+
+    @property
     def region_mm(self) -> Triple:
         """What a patch should cover along D, H, W: the structures and what surrounds them, within the scan."""
-        wanted = [extent + 2 * SURROUNDINGS_MM for extent in largest_extent(self.structures)]
+        wanted = [extent + 2 * self.surroundings_mm for extent in largest_extent(self.structures)]
         depth, height, width = (min(one, most) for one, most in zip(wanted, self.scan_mm, strict=True))
         return depth, height, width
 
@@ -116,7 +121,7 @@ class Search:
 
     def candidates(self) -> list[Candidate]:
         """All of them, the most promising first."""
-        own = self._own_architecture()
+        own = self._own_architecture
         found: list[Candidate] = []
         # From the coarsest on: what is timed first is timed for certain.
         for spacing in reversed(self._spacings(own.slice_axis)):
@@ -124,6 +129,7 @@ class Search:
                 found.extend(self._with_batches(architecture, spacing))
         return sorted(found, key=lambda one: one.deficit)
 
+    @cached_property
     def _own_architecture(self) -> Architecture:
         """The network at the scans' own spacing: it says whether slices or volumes are looked at."""
         data, spacing = self.config.data, self.own_spacing

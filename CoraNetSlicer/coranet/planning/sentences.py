@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..devices import Device
 from ..training_set.structures import Triple, largest_extent
-from .search import SURROUNDINGS_MM, Candidate, Search
+from .search import Candidate, Search
 from .steps import StepPlan
 
 
@@ -33,14 +33,14 @@ def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str], is_p
     extent = " x ".join(f"{length:.0f}" for length in chosen.patch_mm)
     what, within = _what(names), "" if chosen.architecture.slice_axis is None else " in a slice"
     head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right) cover"
-    margin = _margin(chosen, search)
+    margin, wished = _margin(chosen, search), search.surroundings_mm
     if margin == math.inf:
         return f"{head} {'all that the fine network looks at' if is_part else 'the whole scan'}{within}."
     if margin >= 0:
-        most = f"at least {SURROUNDINGS_MM:.0f}" if margin >= SURROUNDINGS_MM else f"{margin:.0f}"
+        most = f"at least {wished:.0f}" if margin >= wished else f"{margin:.0f}"
         return f"{head} {what}{within} with {most} mm around."
     return (
-        f"{head} {100 * chosen.covered:.0f} % of {what} with {SURROUNDINGS_MM:.0f} mm around, on the average of the "
+        f"{head} {100 * chosen.covered:.0f} % of {what} with {wished:.0f} mm around, on the average of the "
         "axes; larger ones would leave too few steps."
     )
 

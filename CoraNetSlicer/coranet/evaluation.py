@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -18,9 +18,9 @@ from .config import SegmentConfig
 from .data.box import Box
 from .data.orientation import Orientation
 from .data.scans import read_scan
-from .errors import DataError
+from .errors import DataError, ModelError
 from .events import Progress
-from .job import Case, Job, PredictionFiles, Role, write_json_atomic
+from .job import Case, Job, ModelCard, PredictionFiles, Role, write_json_atomic
 from .job.files import atomic_path
 from .metrics import (
     expected_calibration_error,
@@ -32,6 +32,7 @@ from .metrics import (
 from .prediction import channels_on_own_grid
 from .reporting import Reporter
 from .segmentation import Segmenter
+from .training_set.same_scans import seen_in_training, spoiled_sentence
 from .uncertainty_sources import ScanPasses
 from .volume import Volume, read_grid, read_image, read_label_map
 
@@ -62,6 +63,8 @@ def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
         case: outside_share; csi, error_coverage, flagged_share (`detection`); coverage_curve and covered_at_5_percent
         (`comparison.covered`). Only where the configuration asks to compare uncertainties: calibration_error of each
         class (`expected_calibration_error`), and uncertainties {name: row} (`compare_uncertainties`).
+        seen_in_training: {id: how} of the cases whose scan the model knows from its training: "training", "unlabeled",
+        "validation" or "earlier" (from that of a model from which it went on).
         mean: the same, the mean over the cases in which a value is defined (each case counts alike, whatever its
         size or number of errors; missing is a share of the cases), and mean_dice over the classes.
 
@@ -82,22 +85,37 @@ def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
             reporter.emit(Progress(COMPARING, number, len(cases)))
     mean = _mean(list(rows.values()))
     mean["mean_dice"] = mean_or_none(mean["dice"].values())
-    metrics = {"schema_version": SCHEMA_VERSION, "cases": rows, "mean": mean}
+    seen = _seen_in_training(job, [case.id for case in cases])
+    metrics = {"schema_version": SCHEMA_VERSION, "cases": rows, "mean": mean, "seen_in_training": seen}
     write_json_atomic(job.metrics_path, metrics)
     with atomic_path(job.metrics_table_path) as temporary:
-        temporary.write_text(_table(rows), encoding="utf-8", newline="")
+        temporary.write_text(_table(rows, seen), encoding="utf-8", newline="")
     return metrics
 
 
 def describe(metrics: dict[str, Any]) -> str:
-    """The mean figures in one sentence."""
+    """The mean figures in one sentence, and what spoils them in another one."""
+    spoiled = spoiled_sentence(metrics.get("seen_in_training") or {})
     mean = metrics["mean"]
     dice = ", ".join(f"{name} {_shown(value)}" for name, value in mean["dice"].items())
     return (
         f"test Dice: {dice} (mean {_shown(mean['mean_dice'])}); "
         f"{_percent(mean['error_coverage'])} of the wrong voxels lie in the {_percent(mean['flagged_share'])} flagged "
         f"uncertain; {_percent(mean['outside_share'])} of the conservative foreground lie outside of the radical one."
+        + (f" Beware: {spoiled}." if spoiled else "")
     )
+
+
+def _seen_in_training(job: Job, cases: Sequence[str]) -> dict[str, str]:
+    """By name of the case how the model knows its scan; cases that are new to it are left out."""
+    config = job.read_config()
+    try:
+        scans = ModelCard.read(config.model).scans if isinstance(config, SegmentConfig) else {}
+    except ModelError:
+        return {}  # it is gone, and the predictions are there all the same
+    hashes = {case: (job.prediction(case).read_result().get("scan") or {}).get("voxels", "") for case in cases}
+    known = {case: seen_in_training(scan, scans) for case, scan in hashes.items() if scan}
+    return {case: key for case, key in known.items() if key}
 
 
 def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
@@ -173,12 +191,12 @@ def _mean(rows: Sequence[Row]) -> Row:
     }
 
 
-def _table(rows: dict[str, Row]) -> str:
+def _table(rows: dict[str, Row], seen: Mapping[str, str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["case", "class", *_CLASS_COLUMNS, *_CASE_COLUMNS])
+    writer.writerow(["case", "class", *_CLASS_COLUMNS, *_CASE_COLUMNS, "seen_in_training"])
     for case, row in rows.items():
-        shared = [row[key] for key in _CASE_COLUMNS]
+        shared = [*(row[key] for key in _CASE_COLUMNS), seen.get(case, "")]
         writer.writerows([case, name, *(row[key][name] for key in _CLASS_COLUMNS), *shared] for name in row["dice"])
     return text.getvalue()
 

@@ -137,7 +137,7 @@ def test_an_empty_validation_case_says_how_it_counts(a_job, a_reporter):
 
 def test_what_is_thin_is_warned_of(a_job, a_reporter):
     check(a_job(2, 0), a_reporter)
-    assert codes(a_reporter) == ["no_validation", "no_unlabeled"]
+    assert codes(a_reporter) == ["same_label", "no_validation", "no_unlabeled"]
 
 
 def test_cases_of_several_grids_are_noted(a_job, a_reporter, tmp_path):
@@ -148,3 +148,11 @@ def test_cases_of_several_grids_are_noted(a_job, a_reporter, tmp_path):
     job.write_datalist(replace(job.read_datalist(), cases=cases))
     check(job, a_reporter)
     assert message(a_reporter, "other_grids").startswith("2 cases, such as 'c0', have images on different grids")
+
+
+def test_test_cases_that_cannot_be_used_are_told(a_job, a_reporter, tmp_path):
+    job = a_job(2, 1)
+    test = replace(write_case(tmp_path, "t", Role.TEST), image=str(tmp_path / "gone.nrrd"))
+    job.write_datalist(replace(job.read_datalist(), cases=(*job.read_datalist().cases, test)))
+    check(job, a_reporter)
+    assert "gone.nrrd' does not exist" in message(a_reporter, "test_unusable")

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scans import grid_of, labels_on, write_labeled_pair
 
+from coranet import evaluation
 from coranet.config import MachineConfig, SegmentConfig
 from coranet.errors import DataError, JobCancelled, ModelError
 from coranet.evaluation import describe, evaluate_job
@@ -205,3 +207,23 @@ def test_a_comparison_needs_the_model(awkward_path):
 
 def test_without_being_asked_nothing_is_compared(a_segmented_job):
     assert not {"uncertainties", "calibration_error"} & set(evaluate_job(a_segmented_job)["mean"])
+
+
+@pytest.mark.parametrize("role", ["training", "unlabeled", "validation", "earlier"])
+def test_a_scan_that_the_model_knows_is_said_beside_the_figures(a_segmented_job, role, monkeypatch):
+    files = a_segmented_job.prediction("a")
+    write_json_atomic(files.result, {"labels": LABELS, "scan": {"voxels": "0123"}})
+    card = SimpleNamespace(scans={role: ("4567", "0123")})
+    monkeypatch.setattr(evaluation.ModelCard, "read", lambda folder: card)
+    metrics = evaluate_job(a_segmented_job)
+    assert metrics["seen_in_training"] == {"a": role}
+    assert "Beware: these figures are too good" in describe(metrics) and "'a'" in describe(metrics)
+    rows = list(csv.DictReader(a_segmented_job.metrics_table_path.read_text(encoding="utf-8").splitlines()))
+    assert {row["case"]: row["seen_in_training"] for row in rows} == {"a": role, "b": ""}
+
+
+def test_nothing_is_said_of_a_model_that_is_gone_or_tells_nothing(a_segmented_job):
+    metrics = evaluate_job(a_segmented_job)
+    assert metrics["seen_in_training"] == {} and "Beware" not in describe(metrics)
+    # What earlier versions wrote is described all the same.
+    assert "Beware" not in describe({key: value for key, value in metrics.items() if key != "seen_in_training"})

@@ -144,9 +144,11 @@ def card_text(card: ModelCard) -> str:
         _("Needs of each case: {images}").format(images=", ".join(card.channels)) if len(card.channels) > 1 else "",
         _("Voxels of {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
         _dice(card),
+        _("Beware: {text}").format(text=card.validation_caution) if card.validation_caution else "",
         _before(card),
         _trained_on(card),
         _how(card),
+        *(_("Of its cases: {text}").format(text=caution) for caution in card.cautions),
     ]
     return "\n".join(line for line in lines if line)
 

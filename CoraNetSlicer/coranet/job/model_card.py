@@ -70,6 +70,10 @@ class ModelCard:
         single_component: names of the classes that are one connected component in every case with a whole label that
             it was trained on; () if unknown.
         has_coarse_stage: whether it first finds the structures in the whole scan, and looks closely there alone.
+        scans: by role hashes (`ScanIdentity.voxels`) of the scans of its training, and as "earlier" those of the models
+            from which it went on; empty if unknown.
+        cautions: what should be known of the cases of its training, in sentences.
+        validation_caution: why its validation Dice is too good; "" if nothing speaks against it.
     """
 
     folder: Path
@@ -90,6 +94,9 @@ class ModelCard:
     channels: tuple[str, ...] = ("channel 1",)
     single_component: tuple[str, ...] = ()
     has_coarse_stage: bool = False
+    scans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    cautions: tuple[str, ...] = ()
+    validation_caution: str = ""
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelCard:
@@ -184,6 +191,9 @@ def _card(folder: Path, content: Any) -> ModelCard:
         channels=channels_of_model(content),
         single_component=tuple(str(name) for name in card.get("single_component") or ()),
         has_coarse_stage=bool(content.get("coarse")),
+        scans={str(role): tuple(map(str, hashes)) for role, hashes in dict(card.get("scans") or {}).items()},
+        cautions=tuple(str(one) for one in card.get("cautions") or ()),
+        validation_caution=str(card.get("validation_caution") or ""),
     )
 
 

@@ -43,7 +43,7 @@ def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
         # The checks of a job are those of the training.
         job = Job.create(Path(folder) / "job", JobKind.TRAIN, config, datalist)
         initial = initial_model(config)
-        checked = checked_cases(job, checked_datalist(job, initial), config, reporter)
+        checked = checked_cases(job, checked_datalist(job, initial), config, reporter, initial)
         part = expected_part(config, checked.survey.labeled_scans(checked.datalist), reporter, initial)
         if part is not None:
             # As if the coarse stage had been done.

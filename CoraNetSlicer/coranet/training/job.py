@@ -30,7 +30,7 @@ from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
-from ..training_set.checked import checked_cases
+from ..training_set.checked import checked_cases, said_of_cases
 from ..training_set.survey import Survey
 from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
@@ -109,7 +109,7 @@ class _Training:
 
     def _checked_cases(self, initial: ModelPackage | None) -> Datalist:
         """The cases that can be used, once all have been looked at."""
-        checked = checked_cases(self._job, checked_datalist(self._job, initial), self._config, self._reporter)
+        checked = checked_cases(self._job, checked_datalist(self._job, initial), self._config, self._reporter, initial)
         self._survey = checked.survey
         return checked.datalist
 
@@ -219,6 +219,7 @@ class _Training:
             "plan": list(plan.sentences),
             **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
             "single_component": _single_component(cases),
+            **said_of_cases(job),
         }
         if state.before is not None and best["step"] == 0:
             self._reporter.emit(_NOT_IMPROVED)
@@ -248,7 +249,9 @@ def _summary(package: ModelPackage) -> str:
     dice: Iterable[tuple[str, Any]] = package.card["validation_dice"].items()
     before = {name: f" ({value:.3f} before)" for name, value in package.card["before"].items() if value is not None}
     scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
-    return f"the model is in '{package.folder}'" + (f"; validation Dice: {scores}." if scores else ".")
+    caution = package.card["validation_caution"]
+    told = f"; validation Dice: {scores}." if scores else "."
+    return f"the model is in '{package.folder}'{told}" + (f" Beware: {caution}" if caution and scores else "")
 
 
 _NOT_IMPROVED = Warned(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,14 +11,17 @@ from ..data.datalist import with_validation_cases
 from ..errors import DataError
 from ..events import Noted, Warned
 from ..job import Case, Datalist, Job, Role
-from ..job.datalist import ROLES_WITH_LABEL
 from ..job.files import read_json, write_json_atomic
+from ..model_package import ModelPackage
 from ..reporting import Reporter
+from .same_scans import EARLIER, SPOILED, same_labels, same_scans, scans_by_role
 from .survey import Survey, survey_cases
 
 SCHEMA_VERSION = 1
 # More reasons than this are told by the names of the cases alone.
 _MOST_REASONS = 12
+# What is still worth knowing when the model is there.
+_CAUTIONS = ("same_scan", "same_label", "no_structure", "no_structure_in_validation")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class TrainingSet:
     survey: Survey
 
 
-def checked_cases(job: Job, datalist: Datalist, config: TrainConfig, reporter: Reporter) -> TrainingSet:
+def checked_cases(
+    job: Job, datalist: Datalist, config: TrainConfig, reporter: Reporter, initial: ModelPackage | None = None
+) -> TrainingSet:  # fmt: skip
     """Look at all cases before anything is computed.
 
     Unlabeled cases that cannot be used are left out, or refused, as `data.unusable_unlabeled` says. What was left out
@@ -45,6 +50,7 @@ def checked_cases(job: Job, datalist: Datalist, config: TrainConfig, reporter: R
         datalist: its cases.
         config: of the training.
         reporter: is told of what was found.
+        initial: the model from which the training goes on; None: none.
 
     Raises:
         DataError: a labeled case cannot be used; all of them are named. Or none holds a structure.
@@ -63,9 +69,34 @@ def checked_cases(job: Job, datalist: Datalist, config: TrainConfig, reporter: R
         chosen = {case.id for case in complete.with_role(Role.VALIDATION)}
         cases = [replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases]
         job.write_datalist(replace(datalist, cases=tuple(cases)))
-    write_json_atomic(job.training_set_path, {"schema_version": SCHEMA_VERSION, "left_out": dict(survey.unusable)})
-    _tell(complete, survey, config, reporter)
+    told = _told(complete, survey, config)
+    for event in told:
+        reporter.emit(event)
+    record = {
+        "schema_version": SCHEMA_VERSION,
+        "left_out": {case.id: survey.unusable[case.id] for case in datalist.cases if case.id in survey.unusable},
+        "scans": {**scans_by_role(survey, complete.cases), **_earlier(initial)},
+        "cautions": [event.message for event in told if event.code in _CAUTIONS],
+        "validation_caution": " ".join(event.message for event in told if event.code == SPOILED),
+    }
+    write_json_atomic(job.training_set_path, record)
     return TrainingSet(complete, survey)
+
+
+def said_of_cases(job: Job) -> dict[str, Any]:
+    """What the card of a model says of the cases of its training: `ModelCard.scans` and its cautions."""
+    stored = _stored(job) or {}
+    return {
+        "scans": stored.get("scans", {}),
+        "cautions": stored.get("cautions", []),
+        "validation_caution": stored.get("validation_caution", ""),
+    }
+
+
+def _earlier(initial: ModelPackage | None) -> dict[str, list[str]]:
+    """The scans that the model has seen from which a training goes on."""
+    scans = (initial.card.get("scans") if initial else None) or {}
+    return {EARLIER: sorted({one for hashes in scans.values() for one in hashes})} if scans else {}
 
 
 def _stored(job: Job) -> dict[str, Any] | None:
@@ -80,10 +111,12 @@ def _without(datalist: Datalist, left_out: Any) -> Datalist:
 
 def _require_usable(datalist: Datalist, survey: Survey, config: TrainConfig, reporter: Reporter) -> None:
     """Refuse labeled cases that cannot be used, all at once; leave out, or refuse, unlabeled ones."""
-    labeled, unlabeled = (
-        [case for case in datalist.cases if case.id in survey.unusable and (case.role in ROLES_WITH_LABEL) == has_label]
-        for has_label in (True, False)
+    labeled, unlabeled, test = (
+        [case for case in datalist.with_role(*roles) if case.id in survey.unusable]
+        for roles in ((Role.TRAINING, Role.VALIDATION), (Role.UNLABELED,), (Role.TEST,))
     )
+    if test:
+        reporter.emit(Warned("test_unusable", f"{_named(test, 'test', survey)} Nothing can be measured there."))
     refuses = config.data.unusable_unlabeled == "refuse"
     if unlabeled and not refuses:
         reporter.emit(Warned("left_out", f"{_named(unlabeled, 'unlabeled', survey)} Left out of the training."))
@@ -114,24 +147,27 @@ def _require_structures(datalist: Datalist, survey: Survey) -> None:
         )
 
 
-def _tell(datalist: Datalist, survey: Survey, config: TrainConfig, reporter: Reporter) -> None:
-    _tell_of_other_grids([one.case.id for one in survey.cases.values() if one.has_other_grids], reporter)
-    _warn_of_empty(datalist, survey, reporter)
-    _warn_of_thin_data(datalist, config, reporter)
+def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted | Warned]:
+    """What a person should know of the cases."""
+    return [
+        *_other_grids([one.case.id for one in survey.cases.values() if one.has_other_grids]),
+        *_without_structure(datalist, survey),
+        *same_scans(survey, datalist.cases),
+        *same_labels(survey),
+        *_thin_data(datalist, config),
+    ]
 
 
-def _tell_of_other_grids(cases: Sequence[str], reporter: Reporter) -> None:
+def _other_grids(cases: Sequence[str]) -> Iterator[Noted]:
     if cases:
         count = f"{len(cases)} cases, such as '{cases[0]}', have" if len(cases) > 1 else f"case '{cases[0]}' has"
-        reporter.emit(
-            Noted(
-                "other_grids",
-                f"{count} images on different grids; each is resampled to the grid of its case's first image.",
-            )
+        yield Noted(
+            "other_grids",
+            f"{count} images on different grids; each is resampled to the grid of its case's first image.",
         )
 
 
-def _warn_of_empty(datalist: Datalist, survey: Survey, reporter: Reporter) -> None:
+def _without_structure(datalist: Datalist, survey: Survey) -> Iterator[Warned]:
     """A segmentation without anything is more often forgotten than meant."""
     taught, validating = (
         [f"'{one.case.label}'" for one in survey.of(datalist.with_role(role)) if one.is_empty]
@@ -141,21 +177,19 @@ def _warn_of_empty(datalist: Datalist, survey: Survey, reporter: Reporter) -> No
         what = "hold no structure: these cases teach" if len(taught) > 1 else "holds no structure: this case teaches"
         them = "them" if len(taught) > 1 else "it"
         message = f"{', '.join(taught)} {what} that there is none. If something is to be seen there, segment it"
-        reporter.emit(Warned("no_structure", f"{message}, or make {them} unlabeled."))
+        yield Warned("no_structure", f"{message}, or make {them} unlabeled.")
     if validating:
         what = "hold" if len(validating) > 1 else "holds"
         message = f"{', '.join(validating)} {what} no structure: whatever is found there counts as a Dice of 0"
-        reporter.emit(Warned("no_structure_in_validation", f"{message}, and nothing found counts for nothing."))
+        yield Warned("no_structure_in_validation", f"{message}, and nothing found counts for nothing.")
 
 
-def _warn_of_thin_data(datalist: Datalist, config: TrainConfig, reporter: Reporter) -> None:
+def _thin_data(datalist: Datalist, config: TrainConfig) -> Iterator[Warned]:
     if not datalist.with_role(Role.VALIDATION):
-        reporter.emit(
-            Warned(
-                "no_validation",
-                "no labeled case is set aside for validation, so the model of the last step is kept; "
-                "label at least 5 cases to have the best one chosen.",
-            )
-        )  # fmt: skip
+        yield Warned(
+            "no_validation",
+            "no labeled case is set aside for validation, so the model of the last step is kept; "
+            "label at least 5 cases to have the best one chosen.",
+        )
     if not datalist.without_all_labels() and config.training.method != "supervised":
-        reporter.emit(Warned("no_unlabeled", "there is no unlabeled case; training is supervised only."))
+        yield Warned("no_unlabeled", "there is no unlabeled case; training is supervised only.")

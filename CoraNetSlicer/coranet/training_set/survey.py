@@ -9,13 +9,14 @@ from pathlib import Path
 
 from ..coarse.scans import LabeledScan
 from ..data.cache import read_labeled_pair
+from ..data.identity import identity_of
 from ..data.normalization import IntensityNormalization
 from ..data.preprocessing import Preprocessing
-from ..data.scans import images_on_other_grids, read_scan
+from ..data.scans import images_on_other_grids, read_scan, scan_grid
 from ..errors import DataError
 from ..job import Case, Datalist, Role
 from ..reporting import Pace, Reporter
-from ..volume import Volume
+from ..volume import Grid, Volume
 from .structures import Structures
 
 CHECKING = "checking"
@@ -35,6 +36,9 @@ class MeasuredCase:
         structures: size and shape of its labels; None for an unlabeled case.
         present: label values that occur in it.
         has_other_grids: whether one of its images is resampled to the grid of the first one.
+        scan_hash: by which its scan is known, whatever the file is called (`ScanIdentity.voxels`).
+        label_hash: the same of its label map; "" for an unlabeled case.
+        size: voxels along the axes of its scan, the fewest first.
     """
 
     case: Case
@@ -42,6 +46,9 @@ class MeasuredCase:
     structures: Structures | None = None
     present: frozenset[int] = frozenset()
     has_other_grids: bool = False
+    scan_hash: str = ""
+    label_hash: str = ""
+    size: tuple[int, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -80,8 +87,10 @@ class Survey:
 def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False) -> Survey:
     """Look at all cases that a training uses.
 
+    Of the test cases, those are read that may be a scan of the training under another name: the header says so.
+
     Args:
-        datalist: the cases; those of other roles are not looked at.
+        datalist: the cases.
         reporter: is told how far it is, and may stop it.
         is_timed: whether to measure how long a case takes.
 
@@ -105,21 +114,48 @@ def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False)
             if is_timed and not seconds and case.role is not Role.UNLABELED:
                 seconds = time.monotonic() - begun + _preparing_s(image)
         pace.step(CHECKING, number)
+    _add_test_cases(datalist, measured, unusable, reporter)
     return Survey(measured, unusable, seconds)
 
 
-def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
+def _add_test_cases(
+    datalist: Datalist, measured: dict[str, MeasuredCase], unusable: dict[str, str], reporter: Reporter
+) -> None:
+    sizes = {one.size for one in measured.values()}
+    for case in datalist.with_role(Role.TEST):
+        reporter.stop_if_asked()
+        try:
+            _require_files(case)
+            if _sorted_size(scan_grid(case)) in sizes:
+                measured[case.id] = MeasuredCase(case, scan_hash=identity_of(read_scan(case)).voxels)
+        except DataError as error:
+            unusable[case.id] = str(error)
+
+
+def _sorted_size(grid: Grid) -> tuple[int, ...]:
+    """Another format may store the axes in another order."""
+    return tuple(sorted(grid.size_ijk))
+
+
+def _require_files(case: Case) -> None:
     for path in case.files:
         if not Path(path).exists():
             raise DataError(f"'{path}' does not exist; correct the path in the datalist.")
+
+
+def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
+    _require_files(case)
     others = bool(images_on_other_grids(case))
     if case.role is Role.UNLABELED:
         image = read_scan(case)
-        return MeasuredCase(case, has_other_grids=others), image
+        hashed = identity_of(image).voxels
+        return MeasuredCase(case, has_other_grids=others, scan_hash=hashed, size=_sorted_size(image.grid)), image
     image, labels = read_labeled_pair(case, values)
     structures = Structures.of(labels, values)
     present = frozenset(value for value in values if (labels.voxels == value).any())
-    return MeasuredCase(case, LabeledScan.of(case.id, image, labels), structures, present, others), image
+    scan_hash, label_hash = (identity_of(one).voxels for one in (image, labels))
+    scan, size = LabeledScan.of(case.id, image, labels), _sorted_size(image.grid)
+    return MeasuredCase(case, scan, structures, present, others, scan_hash, label_hash, size), image
 
 
 def _preparing_s(image: Volume) -> float:

@@ -1,0 +1,116 @@
+"""One scan under several names, known by its voxels, and one label map on several scans."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from ..events import Warned
+from ..job import Case, Role
+from .survey import MeasuredCase, Survey
+
+_TEXT_OF_ROLE = {
+    Role.TRAINING: "labeled", Role.UNLABELED: "unlabeled", Role.VALIDATION: "validation", Role.TEST: "test",
+}  # fmt: skip
+# Code of the warning that belongs beside the validation Dice.
+SPOILED = "same_scan_in_validation"
+# Keys of a model's card: scans of the models from which it went on.
+EARLIER = "earlier"
+_TEXT_OF_KEY = {
+    "training": "the model has learned from it with its label",
+    "unlabeled": "the model has learned from it without its label",
+    "validation": "the best step was chosen by it",
+    EARLIER: "an earlier model, from which the training went on, has seen it",
+}
+
+
+def same_scans(survey: Survey, cases: Sequence[Case]) -> list[Warned]:
+    """A warning for each scan that several cases have, whatever the files are called.
+
+    Args:
+        survey: what was found in the cases.
+        cases: with the roles that they have in the training, test cases included.
+    """
+    roles = {case.id: case.role for case in cases}
+    found = []
+    for group in _alike((roles[one.case.id], one) for one in survey.cases.values() if one.case.id in roles):
+        names = " and ".join(f"'{one.case.image}' ({_TEXT_OF_ROLE[role]})" for role, one in group)
+        code = SPOILED if _spoils_validation(group) else "same_scan"
+        found.append(Warned(code, f"{names} are the same scan, voxel for voxel: {_consequence(group)}."))
+    return found
+
+
+def same_labels(survey: Survey) -> list[Warned]:
+    """A warning for each label map that several scans have."""
+    by_label: dict[str, list[MeasuredCase]] = {}
+    for one in survey.cases.values():
+        if one.label_hash and not one.is_empty:
+            by_label.setdefault(one.label_hash, []).append(one)
+    return [
+        Warned(
+            "same_label",
+            f"{' and '.join(_quoted(one.case.label for one in group))} are the same label map, voxel for voxel, on "
+            "different scans: unless these are images of one patient, one has the label of another scan; check them.",
+        )
+        for group in by_label.values()
+        if len({one.scan_hash for one in group}) > 1
+    ]
+
+
+def scans_by_role(survey: Survey, cases: Sequence[Case]) -> dict[str, list[str]]:
+    """Hashes of the scans that a training uses, by role, for the card of its model."""
+    found: dict[str, list[str]] = {}
+    for case in cases:
+        if case.id in survey.cases and case.role is not Role.TEST:
+            found.setdefault(case.role.value, []).append(survey.cases[case.id].scan_hash)
+    return {role: sorted(set(hashes)) for role, hashes in found.items()}
+
+
+def seen_in_training(scan_hash: str, scans: Mapping[str, Collection[str]]) -> str:
+    """How a model knows a scan: "training", "unlabeled", "validation" or "earlier"; "" where it does not.
+
+    Args:
+        scan_hash: of `ScanIdentity.voxels`.
+        scans: of the model's card; {} where it is of a version that told nothing.
+    """
+    return next((key for key in _TEXT_OF_KEY if scan_hash in (scans.get(key) or ())), "")
+
+
+def spoiled_sentence(seen: Mapping[str, str]) -> str:
+    """What has to stand beside a metric: which cases the model knows, and how; "" where it knows none."""
+    told = [
+        f"{' and '.join(_quoted(names))}: {_TEXT_OF_KEY[key]}"
+        for key in _TEXT_OF_KEY
+        if (names := [case for case, known in seen.items() if known == key])
+    ]
+    return f"these figures are too good, for they hold scans that the model knows ({'; '.join(told)})" if told else ""
+
+
+def _alike(cases: Iterable[tuple[Role, MeasuredCase]]) -> list[list[tuple[Role, MeasuredCase]]]:
+    by_scan: dict[str, list[tuple[Role, MeasuredCase]]] = {}
+    for role, one in cases:
+        if one.scan_hash:
+            by_scan.setdefault(one.scan_hash, []).append((role, one))
+    return [group for group in by_scan.values() if len(group) > 1]
+
+
+def _spoils_validation(group: Sequence[tuple[Role, MeasuredCase]]) -> bool:
+    roles = {role for role, _ in group}
+    return Role.VALIDATION in roles and not roles.isdisjoint((Role.TRAINING, Role.UNLABELED))
+
+
+def _consequence(group: Sequence[tuple[Role, MeasuredCase]]) -> str:
+    roles = {role for role, _ in group}
+    labels = {one.label_hash for _, one in group if one.label_hash}
+    if _spoils_validation(group):
+        return "the validation Dice is too good, and the best step is chosen by it; leave one of them out"
+    if Role.TEST in roles and len(roles) > 1:
+        return "what an evaluation measures on it is too good; leave one of them out"
+    if len(labels) > 1:
+        return "it counts twice, with different labels; leave one of them out"
+    if roles == {Role.TRAINING, Role.UNLABELED}:
+        return "without its label it teaches nothing more; leave one of them out"
+    return "it counts twice; leave one of them out"
+
+
+def _quoted(names: Iterable[str | None]) -> list[str]:
+    return [f"'{name}'" for name in names]

@@ -1,0 +1,171 @@
+"""One scan under several names, whatever the files are called, and what that spoils."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from scans import grid_of, write_case
+
+from coranet.config import TrainConfig
+from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.reporting import Reporter
+from coranet.training_set.checked import checked_cases, said_of_cases
+from coranet.training_set.same_scans import (
+    same_labels,
+    same_scans,
+    scans_by_role,
+    seen_in_training,
+    spoiled_sentence,
+)
+from coranet.training_set.survey import survey_cases
+from coranet.volume import read_image, read_label_map, write_volume
+
+LABELS = (Label(1, "inner"), Label(7, "outer"))
+quiet = Reporter(lambda event: None, lambda: False)
+
+
+def turned(image: sitk.Image, axes: str) -> sitk.Image:
+    return sitk.DICOMOrient(image, axes)
+
+
+# Ways to save a scan anew that change no intensity at any place.
+SAVED_ANEW = {
+    "copied": (".nrrd", lambda image: image),
+    "NIfTI": (".nii.gz", lambda image: image),
+    "NIfTI, not compressed": (".nii", lambda image: image),
+    "MetaImage": (".mha", lambda image: image),
+    "float": (".nrrd", lambda image: sitk.Cast(image, sitk.sitkFloat32)),
+    "double": (".mha", lambda image: sitk.Cast(image, sitk.sitkFloat64)),
+    "32 bits": (".nii.gz", lambda image: sitk.Cast(image, sitk.sitkInt32)),
+    "axes turned": (".nrrd", lambda image: turned(image, "SPL")),
+    "axes reversed": (".nii.gz", lambda image: turned(image, "RAI")),
+    "axes turned and reversed": (".mha", lambda image: turned(image, "ASR")),
+}
+SPOILED = "too good"
+CONSEQUENCES = [
+    (Role.TRAINING, Role.UNLABELED, "teaches nothing more"),
+    (Role.TRAINING, Role.VALIDATION, "validation Dice is too good"),
+    (Role.UNLABELED, Role.VALIDATION, "validation Dice is too good"),
+    (Role.TRAINING, Role.TEST, "evaluation measures on it is too good"),
+    (Role.UNLABELED, Role.TEST, "evaluation measures on it is too good"),
+    (Role.VALIDATION, Role.TEST, "evaluation measures on it is too good"),
+    (Role.TRAINING, Role.TRAINING, "counts twice"),
+    (Role.UNLABELED, Role.UNLABELED, "counts twice"),
+    (Role.VALIDATION, Role.VALIDATION, "counts twice"),
+]
+
+
+def saved_anew(case: Case, role: Role, how: str) -> Case:
+    """The scan of a case in a new file, in another role."""
+    ending, change = SAVED_ANEW[how]
+    path = case.image.replace(".nrrd", f" anew{ending}")
+    sitk.WriteImage(change(sitk.ReadImage(case.image)), path)
+    return Case("anew", role, path, None if role is Role.UNLABELED else labels_of(case, path))
+
+
+def labels_of(case: Case, image: str) -> str:
+    """The label map of a case on the grid of its scan as it was saved anew."""
+    label, like = sitk.ReadImage(case.label), sitk.ReadImage(image)
+    path = case.image.replace(".nrrd", " anew-label.nrrd")
+    sitk.WriteImage(sitk.Resample(label, like, sitk.Transform(), sitk.sitkNearestNeighbor), path)
+    return path
+
+
+def listed(*cases: Case) -> Datalist:
+    return Datalist(cases, LABELS)
+
+
+@pytest.mark.parametrize("how", SAVED_ANEW)
+def test_a_scan_that_was_saved_anew_is_known_again(tmp_path, how):
+    case, other = (write_case(tmp_path, f"c{n}", Role.TRAINING, seed=n) for n in (0, 1))
+    datalist = listed(case, other, saved_anew(case, Role.UNLABELED, how))
+    (told,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
+    assert "c0.nrrd' (labeled)" in told.message and "anew" in told.message and "(unlabeled)" in told.message
+
+
+@pytest.mark.parametrize(("first", "second", "consequence"), CONSEQUENCES, ids=lambda value: str(value).split(".")[-1])
+def test_what_it_means_depends_on_what_the_names_are_used_for(tmp_path, first, second, consequence):
+    case = write_case(tmp_path, "c0", Role.TRAINING)
+    again = saved_anew(case, second, "NIfTI")
+    datalist = listed(write_case(tmp_path, "c1", Role.TRAINING, seed=1), replace(case, role=first), again)
+    (told,) = same_scans(survey_cases(datalist, quiet), datalist.cases)
+    assert consequence in told.message
+    assert (told.code == "same_scan_in_validation") == ("validation Dice" in consequence)
+
+
+def changed(voxels: np.ndarray, how: str) -> np.ndarray:
+    return {
+        "one voxel": np.where(np.arange(voxels.size).reshape(voxels.shape) == 77, voxels + 1, voxels),
+        "one more in all": voxels + 1,
+        "mirrored": voxels[:, :, ::-1],
+        "twice as bright": 2 * voxels,
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["one voxel", "one more in all", "mirrored", "twice as bright"])
+def test_another_scan_on_the_same_grid_is_another_one(tmp_path, how):
+    case = write_case(tmp_path, "c0", Role.TRAINING)
+    volume = read_image(case.image)
+    write_volume(tmp_path / "other.nrrd", changed(volume.voxels, how), volume.grid)
+    datalist = listed(case, Case("other", Role.UNLABELED, str(tmp_path / "other.nrrd")))
+    assert same_scans(survey_cases(datalist, quiet), datalist.cases) == []
+
+
+def test_one_scan_with_two_labels_is_said(tmp_path):
+    case = write_case(tmp_path, "c0", Role.TRAINING)
+    labels = read_label_map(case.label)
+    write_volume(tmp_path / "reader2.nrrd", np.roll(labels.voxels, 1, 0), labels.grid)
+    datalist = listed(case, replace(saved_anew(case, Role.TRAINING, "copied"), label=str(tmp_path / "reader2.nrrd")))
+    assert "with different labels" in same_scans(survey_cases(datalist, quiet), datalist.cases)[0].message
+
+
+def test_a_test_scan_of_another_size_is_not_read(tmp_path, monkeypatch):
+    case = write_case(tmp_path, "c0", Role.TRAINING)
+    write_volume(tmp_path / "large.nrrd", np.zeros((9, 12, 16), np.float32), grid_of((16, 12, 9)))
+    datalist = listed(case, Case("large", Role.TEST, str(tmp_path / "large.nrrd"), case.label))
+    assert "large" not in survey_cases(datalist, quiet).cases
+
+
+def test_one_label_map_on_two_scans_is_said(tmp_path):
+    datalist = listed(*(write_case(tmp_path, f"c{n}", Role.TRAINING, seed=n) for n in range(2)))
+    (told,) = same_labels(survey_cases(datalist, quiet))
+    assert told.code == "same_label" and "c0-label" in told.message and "c1-label" in told.message
+    for case in datalist.cases:
+        write_volume(case.label, np.zeros((9, 12, 15), np.uint8), grid_of())
+    assert same_labels(survey_cases(datalist, quiet)) == []  # that there is nothing is no label map of another scan
+
+
+def test_the_record_of_a_training_holds_the_scans_and_what_was_said(tmp_path, a_reporter):
+    case = write_case(tmp_path, "c0", Role.TRAINING)
+    datalist = listed(
+        write_case(tmp_path, "c1", Role.TRAINING, seed=1), case, saved_anew(case, Role.VALIDATION, "MetaImage")
+    )  # fmt: skip
+    job = Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), datalist)
+    checked_cases(job, job.read_datalist(), TrainConfig(), a_reporter)
+    said = said_of_cases(job)
+    assert [len(said["scans"][role]) for role in ("training", "validation")] == [2, 1]
+    assert said["scans"]["validation"][0] in said["scans"]["training"]
+    assert "validation Dice is too good" in said["validation_caution"]
+
+
+def test_a_job_of_before_has_nothing_to_say(tmp_path):
+    job = Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), listed())
+    assert said_of_cases(job) == {"scans": {}, "cautions": [], "validation_caution": ""}
+
+
+@pytest.mark.parametrize(
+    ("scan", "known"), [("a", "training"), ("b", "unlabeled"), ("c", "validation"), ("d", "earlier"), ("e", "")]
+)
+def test_a_model_knows_the_scans_of_its_training(scan, known):
+    scans = {"earlier": ["d", "a"], "training": ["a"], "unlabeled": ["b", "a"], "validation": ["c"]}
+    assert seen_in_training(scan, scans) == known
+    assert (SPOILED in spoiled_sentence({"x": known} if known else {})) == bool(known)
+
+
+def test_scans_are_kept_by_role_without_those_of_tests(tmp_path):
+    case = write_case(tmp_path, "c0", Role.TRAINING)
+    datalist = listed(case, saved_anew(case, Role.TEST, "copied"))
+    assert list(scans_by_role(survey_cases(datalist, quiet), datalist.cases)) == ["training"]

@@ -1,4 +1,4 @@
-# make demo | test | quick | venv | lint | format | file-list | clean. README.md says what each is for.
+# make demo | test | quick | faults | venv | lint | format | file-list | clean. README.md says what each is for.
 # GNU make and a POSIX shell; all paths are relative, so the clone may lie in a folder with any name.
 
 PYTHON ?=
@@ -6,6 +6,7 @@ PIP_ARGS ?=
 DATA ?=
 OUTPUT ?= demo-output
 SYSTEM_LIBRARIES ?= yes
+FUZZ_SECONDS ?= 600
 
 TORCH := torch==2.13.0
 VENV := .venv
@@ -15,12 +16,13 @@ INSTALLED := $(VENV)/installed.stamp
 PROGRAM := CoraNetSlicer Testing $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test quick lint format file-list clean
+.PHONY: help venv demo test quick faults lint format file-list clean
 
 help:
 	@echo "make demo    train, segment and picture a synthetic data set (DATA=dataset.json for your own, OUTPUT=folder)"
 	@echo "make test    lint, type check and the whole test suite"
 	@echo "make quick   the tests that neither train nor draw, about two minutes on two cores"
+	@echo "make faults  kills, full disks, hostile files, fuzzing: at most 20 minutes (FUZZ_SECONDS=600)"
 	@echo "make venv    only set up .venv (PYTHON=python3.12 PIP_ARGS='...' to choose)"
 	@echo "make lint, make format, make file-list, make clean"
 
@@ -44,6 +46,10 @@ test: lint
 
 quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile
+
+# `make test` runs a sample of the same tests.
+faults: $(INSTALLED)
+	FAULTS=full FUZZ_SECONDS='$(FUZZ_SECONDS)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest Testing/faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(PROGRAM)

@@ -1,0 +1,47 @@
+"""What the forked processes do. Each function returns an exit code, as a command does."""
+
+from __future__ import annotations
+
+
+def do_job(folder: str, resume: bool) -> int:
+    """What `coranet run` does with a job, with its last error on the terminal."""
+    from coranet.cli import main
+
+    return main(["run", folder, *(["--resume"] if resume else [])])
+
+
+def command(args: list[str]) -> int:
+    """The command line."""
+    from coranet.cli import main
+
+    return main(args)
+
+
+def review(folder: str) -> int:
+    """Decide on each region of a segmented case, one after the other, and promote it."""
+    from synthetic_predictions import CASE_ID
+
+    from coranet.job import Choice, Job
+    from CoraNetSlicerLib.scene.context import SceneContext
+    from CoraNetSlicerLib.scene.region_review import RegionReview
+    from CoraNetSlicerLib.scene.result_loading import load_prediction
+    from CoraNetSlicerLib.scene.results import find_or_load_volume
+
+    job, context = Job.open(folder), SceneContext.standalone()
+    files = job.prediction(CASE_ID)
+    volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
+    opened = RegionReview(context, load_prediction(context, files, volume), files)
+    choices = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
+    for region in opened.regions.regions:
+        opened.decide(region.number, choices[region.number % 3], "Ada")
+    opened.promote(True)
+    return 0
+
+
+def import_only(modules: list[str]) -> int:
+    """Import modules, for the server to have them."""
+    import importlib
+
+    for name in modules:
+        importlib.import_module(name)
+    return 0

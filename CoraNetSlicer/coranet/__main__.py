@@ -21,6 +21,10 @@ if __name__ == "__main__":
         from coranet.doctor import main_of_an_old_python
 
         sys.exit(main_of_an_old_python(sys.argv[1:], os.environ.get("CORANET_PACKAGES", "")))
-    from coranet.cli import main
+    try:
+        from coranet.cli import main
 
-    sys.exit(main())
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # Ctrl-C before the command line listens, or while it ends.
+        sys.exit(130)

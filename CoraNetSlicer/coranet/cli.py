@@ -8,21 +8,36 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
-from .errors import ConfigError, CoraNetError, DataError, JobCancelled, JobError, PackageError
+from .errors import (
+    UNEXPECTED,
+    ConfigError,
+    CoraNetError,
+    DataError,
+    JobCancelled,
+    JobError,
+    PackageError,
+    StorageError,
+)
 from .experiments.command import add_experiment_command
 from .installation import add_install_command
 from .quality.command import add_report_command
 from .regions.command import add_regions_command
 from .setting_words import overrides
+from .standard_streams import tolerant_streams
 
 if TYPE_CHECKING:
     from .job import Case, Datalist, Job, JobKind
+
+# Set by somebody who looks for the cause of an unexpected error.
+TRACEBACK = "CORANET_TRACEBACK"
 
 _EXAMPLES = """examples:
   coranet phantom scans
@@ -44,45 +59,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code: 0 if all went well.
     """
-    for stream in (sys.stdout, sys.stderr):
-        # A console in another code page must not fail on a path with letters it lacks.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.command(options))
-    except JobCancelled as cancelled:
-        sys.stderr.write(f"{cancelled}\n")
-        return cancelled.exit_code
-    except CoraNetError as error:
-        return _told(error)
-    except ModuleNotFoundError as error:
-        return _told(PackageError(f"the package '{error.name}' is missing; 'coranet doctor' says how to install it."))
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted.\n")
-        return 130
+    if arguments is None:
+        _require_utf8_names()
+    with tolerant_streams():
+        options = _parser().parse_args(arguments)
+        try:
+            return int(options.command(options))
+        except KeyboardInterrupt:
+            _tell("interrupted.")
+            return 130
+        except Exception as error:  # noqa: BLE001 - the one outer catch of the command line
+            return _told(error)
 
 
-def _told(error: CoraNetError) -> int:
-    sys.stderr.write(f"error: {error}\n")
-    return error.exit_code
+def _require_utf8_names() -> None:
+    """Begin again with UTF-8 names of files where the locale (LC_ALL=C) has another encoding: libraries expect it."""
+    if sys.platform == "win32" or sys.flags.utf8_mode or sys.getfilesystemencoding().lower() in ("utf-8", "utf8"):
+        return
+    with suppress(OSError):
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong in a sentence; no traceback, unless somebody who looks for the cause asks for it."""
+    if os.environ.get(TRACEBACK):
+        traceback.print_exception(error)
+    told = _expected(error)
+    _tell(str(told) if isinstance(told, JobCancelled) else f"error: {told}")
+    return UNEXPECTED if told is not error and type(told) is CoraNetError else told.exit_code
+
+
+def _expected(error: Exception) -> CoraNetError:
+    """An error as a sentence for a person."""
+    if isinstance(error, CoraNetError):
+        return error
+    if isinstance(error, ModuleNotFoundError):
+        return PackageError(f"the package '{error.name}' is missing; 'coranet doctor' says how to install it.")
+    if isinstance(error, OSError):
+        what = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
+        return StorageError(f"{what} ({error.strerror or error}); check that it is there and that you may use it.")
+    if isinstance(error, MemoryError):
+        return CoraNetError("the memory of this machine does not suffice; close other programs, or use a larger one.")
+    reason = " ".join(str(error).split()) or "without a reason"
+    return CoraNetError(
+        f"an unexpected error ({type(error).__name__}: {reason}); set {TRACEBACK}=1 and run it again to see where, "
+        "and please report it."
+    )
 
 
 def _train(options: argparse.Namespace) -> int:
     from .data.datalist import with_validation_cases
     from .job import Job, JobKind, read_datalist
+    from .resuming import require_kept_settings, require_same_datalist
 
-    config = TrainConfig.from_preset(options.preset, _settings(options))
+    chosen = _settings(options)
+    config = TrainConfig.from_preset(options.preset or DEFAULT_PRESET, chosen)
     if options.dry_run:
         return _dry_run(options, config)
     if options.output is None:
         raise ConfigError("train needs --output JOB, a folder for the job; --dry-run shows the plan without one.")
     if options.resume and Job.exists(options.output):
-        if options.time or options.set or options.preset != DEFAULT_PRESET:
-            raise ConfigError(
-                "a resumed job keeps its settings; leave out --time, --preset and --set, or start a new job."
-            )
-        return _work_in_terminal(_existing_job(options.output, JobKind.TRAIN), True, options.devices)
+        job = _existing_job(options.output, JobKind.TRAIN)
+        require_kept_settings(job, chosen, options.preset)
+        require_same_datalist(job, read_datalist(options.datalist), options.datalist)
+        return _work_in_terminal(job, True, options.devices)
     datalist = read_datalist(options.datalist)
     # Refused before there is a job; the training chooses once it has seen which cases hold a structure.
     with_validation_cases(datalist, config.data.validation_cases, config.seed)
@@ -92,9 +137,15 @@ def _train(options: argparse.Namespace) -> int:
 
 def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
     """Show what would be trained; nothing is left behind."""
-    from .job import read_datalist
+    from .job import Job, read_datalist
     from .training.dry_run import planned
 
+    if options.resume:
+        raise ConfigError("--dry-run shows what a new training would do; leave out --resume, whose plan is made.")
+    if options.devices not in (None, 1):
+        raise ConfigError("--dry-run plans for one process, with which others would share; leave out --devices.")
+    if options.output is not None and Job.exists(options.output):
+        raise JobError(f"'{options.output}' already holds a job; choose a new folder, or leave out --output.")
     datalist = read_datalist(options.datalist)
     _require_labeled(options.datalist, datalist.cases)
     for line in planned(config, datalist):
@@ -126,13 +177,15 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
     from .job import Datalist, Job, JobKind
     from .model_package import ModelPackage
+    from .resuming import grow, require_kept_settings, require_same_model
 
     chosen = _settings(options)
     config = SegmentConfig(model=str(Path(options.model).absolute())).with_overrides(chosen)
     if options.resume and Job.exists(options.output):
-        if set(chosen) - {"machine.devices"}:
-            raise ConfigError("a resumed job keeps its settings; leave out --set and the like, or start a new job.")
-        return _work_in_terminal(_existing_job(options.output, JobKind.SEGMENT), True, options.devices)
+        job = _existing_job(options.output, JobKind.SEGMENT)
+        require_kept_settings(job, chosen)
+        require_same_model(job, options.model)
+        return _work_in_terminal(job, True, options.devices, lambda: grow(job, cases))
     package = ModelPackage.read(config.model)
     job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels, _named(package.channels)))
     return _work_in_terminal(job)
@@ -185,22 +238,38 @@ def _run(options: argparse.Namespace) -> int:
 
     job = Job.open(options.job)
     # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
-    claim(job)
+    claim(job, _tell)
     if sys.stderr.isatty():
         return _work_in_terminal(job, options.resume, options.devices)
     # Started by another program, which reads the events; what goes to the terminal goes into the log.
     return work_on(job, options.resume, devices=options.devices)
 
 
-def _work_in_terminal(job: Job, resume: bool = False, devices: int | None = None) -> int:
-    from .events import Failed
+def _work_in_terminal(
+    job: Job,
+    resume: bool = False,
+    devices: int | None = None,
+    prepare: Callable[[], Sequence[str]] = tuple,
+) -> int:
+    """Work on a job, and show on the terminal what it tells.
+
+    Args:
+        job: its directory.
+        resume: go on where it was left.
+        devices: as `work_on` takes them.
+        prepare: called once the job is this process's; gives sentences that are told.
+    """
+    from .events import Failed, Noted
     from .launch import work_on
     from .team_member import claim
     from .terminal import TerminalProgress
 
     # Claimed first: while another process works on the job, the request to stop is meant for that one.
-    claim(job)
+    claim(job, _tell)
     job.withdraw_cancel()
+    for sentence in prepare():
+        job.tell(Noted("input", sentence))
+        _tell(sentence)
     progress = TerminalProgress(sys.stderr)
     failures: list[str] = []
 
@@ -283,7 +352,7 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     train.add_argument("--output", metavar="JOB", help="folder for the job: model, checkpoints, log")
     train.add_argument("--time", metavar="TIME", help="how long it may take, such as 20min, 1h or '1 h 30 min'")
     train.add_argument("--dry-run", action="store_true", help="show the plan for the time; nothing is trained or kept")
-    train.add_argument("--preset", default=DEFAULT_PRESET, help=f"one of {', '.join(preset_names())}, or a JSON file")
+    train.add_argument("--preset", help=f"one of {', '.join(preset_names())}, or a JSON file; default {DEFAULT_PRESET}")
     train.set_defaults(command=_train)
     segment = commands.add_parser("segment", help="segment scans with a trained model")
     segment.add_argument(

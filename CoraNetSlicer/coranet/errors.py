@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+# Exit code of what nobody has expected.
+UNEXPECTED = 70
+
 
 class CoraNetError(Exception):
     """Base of every expected error; its text is shown to the user as it is, without a traceback."""
@@ -34,6 +37,10 @@ class JobError(CoraNetError):
     """A job directory is missing, damaged, or in use by another process."""
 
     exit_code = 5
+
+
+class JobTakenError(JobError):
+    """Another process has taken the job over meanwhile; this one must write nothing more."""
 
 
 class DeviceError(CoraNetError):

@@ -21,7 +21,7 @@ from .data.scans import read_scan
 from .errors import DataError, ModelError
 from .events import Progress
 from .job import Case, Job, ModelCard, PredictionFiles, Role, write_json_atomic
-from .job.files import atomic_path
+from .job.files import write_text_atomic
 from .metrics import (
     expected_calibration_error,
     mean_or_none,
@@ -88,8 +88,7 @@ def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
     seen = _seen_in_training(job, [case.id for case in cases])
     metrics = {"schema_version": SCHEMA_VERSION, "cases": rows, "mean": mean, "seen_in_training": seen}
     write_json_atomic(job.metrics_path, metrics)
-    with atomic_path(job.metrics_table_path) as temporary:
-        temporary.write_text(_table(rows, seen), encoding="utf-8", newline="")
+    write_text_atomic(job.metrics_table_path, _table(rows, seen))
     return metrics
 
 

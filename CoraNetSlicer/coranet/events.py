@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Optional
 
 from .errors import JobError, storage_error
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,7 @@ class EventWriter:
         """Append one event, stamped with the time. Returns the stamped event."""
         object.__setattr__(event, "time", self._clock())
         try:
-            self._file.write(json.dumps(to_dict(event), ensure_ascii=False) + "\n")
+            self._file.write(json_text(to_dict(event)) + "\n")
             self._file.flush()
         except OSError as error:
             raise storage_error(self._path, error) from error
@@ -238,8 +241,11 @@ class EventReader:
     def read_new(self) -> list[Event]:
         """The events that were completed since the last call; none if the file is not there yet.
 
+        Events of a type that this program does not know, which a later version tells, are passed over.
+
         Raises:
-            JobError: a complete line is not an event this program knows; the message names file and line.
+            JobError: a complete line is no event; the message names file and line. What stands before it was returned
+                by the call before, what stands after it comes with the next. Or the file cannot be read now.
         """
         try:
             with open(self._path, "rb") as file:
@@ -247,15 +253,33 @@ class EventReader:
                 content = file.read()
         except FileNotFoundError:
             return []
-        whole = content.rfind(b"\n") + 1
-        events = [_parse(line, self._path) for line in content[:whole].splitlines() if line.strip()]
-        self._offset += whole
+        except OSError as error:
+            raise JobError(f"'{self._path}' cannot be read ({error.strerror or error}); it is tried again.") from error
+        events: list[Event] = []
+        for line in content[: content.rfind(b"\n") + 1].splitlines(keepends=True):
+            try:
+                event = _parse(line, self._path) if line.strip() else None
+            except JobError:
+                if events:
+                    return events
+                self._offset += len(line)
+                raise
+            self._offset += len(line)
+            if event is not None:
+                events.append(event)
         return events
 
 
 def read_events(path: str | Path) -> list[Event]:
-    """All complete events of a file, in order; an absent file has none."""
-    return EventReader(path).read_new()
+    """All complete events of a file, in order; an absent file has none.
+
+    Raises:
+        JobError: a complete line is no event, or the file cannot be read.
+    """
+    reader, events = EventReader(path), []
+    while new := reader.read_new():
+        events += new
+    return events
 
 
 def without_superseded(events: Iterable[Event]) -> list[Event]:
@@ -279,16 +303,36 @@ def to_dict(event: Event) -> dict[str, Any]:
 
 
 def from_dict(content: Mapping[str, Any]) -> Event:
-    """The event of a JSON object.
+    """The event of a JSON object; keys that this program does not know are passed over: a later version wrote them.
 
     Raises:
-        KeyError, TypeError: the type is unknown, or a key is unknown or missing.
+        KeyError, TypeError: the type is unknown, or a key is missing.
     """
     values = dict(content)
     kind, stamp = EVENT_TYPES[values.pop("type")], float(values.pop("time"))
-    event = kind(**values)
+    known = {one.name for one in fields(kind) if one.init}
+    event = kind(**{key: value for key, value in values.items() if key in known})
     object.__setattr__(event, "time", stamp)
     return event
+
+
+def is_of_a_later_version(content: Any) -> bool:
+    """Whether a JSON object is an event of a type that this program does not know."""
+    kind = content.get("type") if isinstance(content, dict) else None
+    return isinstance(kind, str) and "time" in content and kind not in EVENT_TYPES
+
+
+def json_text(content: Any, indent: Optional[int] = None) -> str:
+    """JSON that can be written as UTF-8 whatever the names in it.
+
+    Python has the bytes of a name that is not UTF-8 as lone surrogates (PEP 383). UTF-8 has none, but JSON has an
+    escape for them, which readers turn into the same name again.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
+    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def duration(seconds: float) -> str:
@@ -299,11 +343,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _parse(line: bytes, path: Path) -> Event:
+def _parse(line: bytes, path: Path) -> Optional[Event]:
+    """The event of a line; None: a later version tells something that is not known here."""
     try:
-        return from_dict(json.loads(line.decode("utf-8")))
+        content = json.loads(line.decode("utf-8"))
+        return None if is_of_a_later_version(content) else from_dict(content)
     except (KeyError, TypeError, ValueError) as error:
-        shown = line[:80].decode("utf-8", errors="replace")
+        shown = line[:80].decode("utf-8", errors="replace").rstrip()
         raise JobError(
             f"'{path}' has a line that is not an event of this version ({type(error).__name__}: {error}): {shown}"
         ) from error

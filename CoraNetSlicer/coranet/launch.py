@@ -93,8 +93,9 @@ def _work_as_team(job: Job, resume: bool, count: int, listener: Listener) -> int
                     time.sleep(_POLL_INTERVAL_S)
                 _pass_on(news, listener)
         finally:
-            # Only a second Ctrl-C comes here while it runs.
-            terminate_tree(process.pid)
+            # Only a second Ctrl-C comes here while it runs; once it has ended its number may be another one's.
+            if process.poll() is None:
+                terminate_tree(process.pid)
         _pass_on(news, listener)
         if answer.exists():
             return int(answer.read_text(encoding="utf-8"))

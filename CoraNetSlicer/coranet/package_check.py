@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
+import re
 import sys
 import warnings
 from typing import Optional
@@ -40,6 +41,23 @@ def installed_version(name: str) -> Optional[str]:
         return "" if _leftover(name) else None
 
 
+def release_numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a release: (1, 5) of "1.5rc1", (2, 2, 0) of "1!2.2.0a0+cu121"; () where there is none."""
+    release = re.match(r"\s*v?(?:\d+!)?(\d+(?:\.\d+)*)", version)
+    return tuple(int(part) for part in release[1].split(".")) if release else ()
+
+
+def is_older(version: str, than: tuple[int, ...]) -> bool:
+    """Whether a version is older than a release; one before a release ("1.5rc1") counts as the release.
+
+    A version that says nothing, as of a package that was built from its source tree without tags ("0+unknown"), is
+    not called old.
+    """
+    numbers = release_numbers(version)
+    is_unknown = not numbers or (numbers == (0,) and "+" in version)
+    return not is_unknown and numbers[: len(than)] < than
+
+
 def _version_of(distribution: importlib.metadata.Distribution) -> str:
     try:
         version: Optional[str] = distribution.version
@@ -64,8 +82,7 @@ def _examine(health: Health, name: str) -> None:
         _note_broken(health, name, f"{title} is half installed: what describes it is missing.")
         return
     health.facts[name] = version
-    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdigit())
-    if numbers < REQUIRED[name]:
+    if is_older(version, REQUIRED[name]):
         wanted = requirement(name)
         health.error(
             name, "package.too_old", f"{name} {version} is too old, expected {wanted}.",

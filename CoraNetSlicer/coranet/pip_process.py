@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .errors import PackageError
+from .package_check import release_numbers
 
 # Folders come first on the path whatever the launcher does to PYTHONPATH; the current folder is not on it.
 _RUN_MODULE = """
@@ -65,5 +66,4 @@ class Pip:
     def _tells_progress(self) -> bool:
         """Whether it can tell how much of a file it has fetched without a terminal."""
         found = [one.version for one in importlib.metadata.distributions(name="pip", path=[str(self.tools), *sys.path])]
-        numbers = tuple(int(part) for part in (found or ["0"])[0].split(".")[:2] if part.isdigit())
-        return numbers >= _FIRST_WITH_RAW_PROGRESS
+        return release_numbers((found or ["0"])[0]) >= _FIRST_WITH_RAW_PROGRESS

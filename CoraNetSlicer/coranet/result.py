@@ -27,11 +27,13 @@ class MadeBy:
         model: folder of the model.
         labels: its classes.
         caution: where the dial stood.
+        fingerprint: of the model, wherever its folder is copied to; "" if unknown.
     """
 
     model: str
     labels: tuple[Label, ...]
     caution: float
+    fingerprint: str = ""
 
 
 class StopWatch:
@@ -63,6 +65,7 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: Made
         "image": case.image,
         **({"more_images": list(case.more_images)} if case.more_images else {}),
         "model": made_by.model,
+        **({"model_hash": made_by.fingerprint} if made_by.fingerprint else {}),
         "created": time.time(),
         "labels": [asdict(label) for label in made_by.labels],
         **volumes_at(prediction, made_by.labels, grid, made_by.caution),

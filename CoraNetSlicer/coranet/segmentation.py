@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
 from threading import Event
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +31,8 @@ from .events import Started, Warned
 from .inference import SlidingWindow
 from .job import Case, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
 from .job.channels import require_all_channels
+from .job.model_card import model_fingerprint
+from .job.source_files import source_stamp
 from .model_package import ModelPackage
 from .prediction import OwnGridDecision, Prediction, arrays_of, keep_largest
 from .regions.files import remove_regions, write_regions
@@ -192,11 +196,16 @@ class _SkippedOnRequest(Exception):
 
 
 class _Scans:
-    """The scans of some cases, of which the next one is read while this one is computed."""
+    """The scans of some cases, of which the next one is read while this one is computed.
+
+    Attributes:
+        stamps: by case, what tells later whether its files have changed.
+    """
 
     def __init__(self, channels: Sequence[str]) -> None:
         self._channels = channels
         self._ahead: tuple[str, Background[tuple[Volume, ScanIdentity]]] | None = None
+        self.stamps: dict[str, dict[str, Any]] = {}
 
     def begin(self, case: Case) -> None:
         """Begin to read a case."""
@@ -215,6 +224,9 @@ class _Scans:
 
     def _read(self, case: Case) -> tuple[Volume, ScanIdentity]:
         require_all_channels(case.id, case.images, self._channels)
+        # What cannot be looked at is told by whoever reads it.
+        with suppress(OSError):
+            self.stamps[case.id] = source_stamp(case.images)
         scan = read_scan(case)
         return scan, identity_of(scan)
 
@@ -268,8 +280,11 @@ class _CaseRun:
         if self.segmenter.makes_surfaces:
             write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
             self.watch.lap("surfaces")
-        made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution)
+        fingerprint = model_fingerprint(package.folder)
+        made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution, fingerprint)
         result = {**result_content(self.case, prediction, grid, made_by), "scan": identity.to_dict()}
+        if self.case.id in scans.stamps:
+            result["source"] = scans.stamps.pop(self.case.id)
         # Last: where the result is, the case is complete.
         write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
         for name, volumes_ml in result["volumes_ml"].items():

@@ -1,10 +1,10 @@
-"""Ctrl-C and a polite kill, as a request to stop at the next safe point."""
+"""Ctrl-C, a polite kill and the end of a terminal, as a request to stop at the next safe point."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -12,19 +12,44 @@ from typing import Any
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
-    """Inside, Ctrl-C and a polite kill set the event; a second Ctrl-C interrupts at once."""
+    """Inside, Ctrl-C, a polite kill and a terminal that closes set the event; a second Ctrl-C interrupts at once."""
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before: dict[Any, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled_by(ask, signal.SIGINT, *ending_signals()):
         yield asked
+
+
+@contextmanager
+def interrupt_on_signal() -> Iterator[None]:
+    """Inside, a polite kill and a terminal that closes are like Ctrl-C."""
+    with handled_by(signal.default_int_handler, *ending_signals()):
+        yield
+
+
+def ending_signals() -> list[signal.Signals]:
+    """What asks a process to end, besides Ctrl-C.
+
+    The end of the terminal (a lost ssh session, a closed window) is not among them where it is ignored: who starts a
+    process with nohup wants it to go on.
+    """
+    names = ("SIGTERM", "SIGHUP", "SIGBREAK")
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return [one for one in known if one is signal.SIGTERM or signal.getsignal(one) is not signal.SIG_IGN]
+
+
+@contextmanager
+def handled_by(handler: Callable[[int, FrameType | None], Any], *numbers: signal.Signals) -> Iterator[None]:
+    """Inside, signals are handled otherwise. Only the main thread can hear them; in another one nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[Any, Any] = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)

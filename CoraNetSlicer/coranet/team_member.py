@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,8 +17,12 @@ LAUNCHER, EXIT_CODE = "CORANET_LAUNCHER", "CORANET_EXIT_CODE_FILE"
 _WATCH_INTERVAL_S = 1.0
 
 
-def claim(job: Job) -> ProcessIdentity | None:
+def claim(job: Job, tell: Callable[[str], object] = lambda text: None) -> ProcessIdentity | None:
     """Make this process the one that works on a job; None in a process that only helps another one with it.
+
+    Args:
+        job: its directory.
+        tell: is given a sentence where it takes long.
 
     Raises:
         JobError: another process works on it.
@@ -27,7 +31,7 @@ def claim(job: Job) -> ProcessIdentity | None:
         return None
     process = job.read_process()
     if process is None or str(process["pid"]) != os.environ.get(LAUNCHER) or process["host"] != socket.gethostname():
-        return job.claim()
+        return job.claim(tell)
     # The process that has started this one holds the job for it.
     me = ProcessIdentity.of_this_process()
     job.beat(me)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 from .devices import is_out_of_memory
-from .errors import CoraNetError, JobCancelled, StorageError, storage_error
+from .errors import UNEXPECTED, CoraNetError, JobCancelled, JobTakenError, StorageError, storage_error
 from .evaluation import describe as describe_metrics
 from .evaluation import evaluate_job
 from .events import (
@@ -38,7 +38,8 @@ from .team_member import bound_to_launcher, claim, leave_exit_code
 from .training.distributed import Team, is_lost_member
 from .training.job import run_training_job
 
-UNEXPECTED = 70
+# A network folder may vanish for a while; one whose parent is there has been removed.
+_BEATS_UNTIL_GONE = 6
 
 _log = logging.getLogger("coranet")
 
@@ -69,10 +70,15 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
 def _lead(job: Job, resume: bool, listener: Listener, team: Team) -> int:
     me = claim(job) or job.claim()
     remove_partial_files(job.folder)
-    with _log_to(job), _heartbeat(job, me), _events_of(job) as writer:
+    with _log_to(job), _heartbeat(job, me) as holding, _events_of(job) as writer:
         telling = _Telling(writer, listener, _last_safe_step(job) if resume else 0)
         with stop_on_signal() as signalled:
-            reporter = Reporter(telling, lambda: signalled.is_set() or job.cancel_requested())
+
+            def should_stop() -> bool:
+                holding.require()
+                return signalled.is_set() or job.cancel_requested()
+
+            reporter = Reporter(telling, should_stop)
             exit_code = _work(job, resume, (reporter, team), telling)
             leave_exit_code(exit_code)
             return exit_code
@@ -88,7 +94,7 @@ def _help(job: Job, resume: bool, team: Team) -> int:
             # torchrun ends the leader, which has not said so yet, as soon as one of the others has failed.
             return 0
         except Exception as error:  # the outer catch of this process
-            if not is_lost_member(error):
+            if not is_lost_member(error, team):
                 _log.error("process %d of %d: %s", team.rank + 1, team.count, error)
             _log.debug("details of process %d of %d", team.rank + 1, team.count, exc_info=True)
             return UNEXPECTED
@@ -129,6 +135,11 @@ def _work(job: Job, resume: bool, with_whom: tuple[Reporter, Team], tell: _Telli
         message = _do(job, resume, *with_whom)
         tell(Finished(message, round(time.monotonic() - started, 1)))
         return 0
+    except JobTakenError as error:
+        # Events and checkpoints are the other one's now.
+        _log.error("%s", error)
+        tell.people(Failed(str(error)))
+        return error.exit_code
     except JobCancelled as cancelled:
         job.withdraw_cancel()
         tell(Cancelled(tell.last_step))
@@ -138,14 +149,14 @@ def _work(job: Job, resume: bool, with_whom: tuple[Reporter, Team], tell: _Telli
     except OSError as error:
         return _fail(tell, storage_error(error.filename or job.folder, error), StorageError.exit_code)
     except Exception as error:  # the one place that may catch everything
-        return _fail(tell, *_in_words(error, job))
+        return _fail(tell, *_in_words(error, job, with_whom[1]))
 
 
-def _in_words(error: Exception, job: Job) -> tuple[CoraNetError, int]:
+def _in_words(error: Exception, job: Job, team: Team) -> tuple[CoraNetError, int]:
     if is_out_of_memory(error):
         message = "the memory of this machine does not suffice; lower data.patch_voxels or close other programs."
         return CoraNetError(f"{message} {error}".strip()), CoraNetError.exit_code
-    if is_lost_member(error):
+    if is_lost_member(error, team):
         message = f"another process of the job has ended; '{job.log_path}' says why. Run again with --resume."
         return CoraNetError(message), CoraNetError.exit_code
     message = f"an unexpected error ended the job ({type(error).__name__}: {error}); details are in '{job.log_path}'."
@@ -185,7 +196,7 @@ class _LogFile(logging.FileHandler):
 @contextmanager
 def _log_to(job: Job) -> Iterator[None]:
     try:
-        handler = _LogFile(job.log_path, encoding="utf-8")
+        handler = _LogFile(job.log_path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise storage_error(job.log_path, error) from error
     handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
@@ -210,22 +221,52 @@ def _events_of(job: Job) -> Iterator[EventWriter]:
             _log.warning("%s", error)
 
 
+class _Holding:
+    """What shows that this process holds the job, and learns that it does no more."""
+
+    def __init__(self, job: Job, me: ProcessIdentity) -> None:
+        self._job, self._me = job, me
+        self._beats_without_folder = 0
+        self._reason = ""
+
+    def beat(self) -> bool:
+        """Show that this process lives; whether it still holds the job."""
+        try:
+            self._look()
+            if not self._reason:
+                self._job.beat(self._me)
+        except (CoraNetError, OSError) as error:
+            # A missed beat does no harm on this machine; a full disk will be told by the work itself.
+            _log.debug("heartbeat: %s", error)
+        return not self._reason
+
+    def require(self) -> None:
+        """Raise JobTakenError once the job is another one's."""
+        if self._reason:
+            raise JobTakenError(self._reason)
+
+    def _look(self) -> None:
+        folder = self._job.folder
+        is_gone = not folder.is_dir() and folder.parent.is_dir()
+        self._beats_without_folder = self._beats_without_folder + 1 if is_gone else 0
+        if self._beats_without_folder >= _BEATS_UNTIL_GONE:
+            self._reason = f"the folder '{folder}' of the job is gone; the work is given up."
+        elif self._job.is_taken_from(self._me):
+            self._reason = f"another process has taken over the job in '{folder}'; this one ends."
+
+
 @contextmanager
-def _heartbeat(job: Job, me: ProcessIdentity) -> Iterator[None]:
-    stop = threading.Event()
+def _heartbeat(job: Job, me: ProcessIdentity) -> Iterator[_Holding]:
+    stop, holding = threading.Event(), _Holding(job, me)
 
-    def beat() -> None:
-        while not stop.wait(HEARTBEAT_INTERVAL_S):
-            try:
-                job.beat(me)
-            except StorageError as error:
-                # A missed beat does no harm on this machine; a full disk will be told by the work itself.
-                _log.debug("heartbeat: %s", error)
+    def keep_beating() -> None:
+        while not stop.wait(HEARTBEAT_INTERVAL_S) and holding.beat():
+            pass
 
-    thread = threading.Thread(target=beat, daemon=True)
+    thread = threading.Thread(target=keep_beating, daemon=True)
     thread.start()
     try:
-        yield
+        yield holding
     finally:
         stop.set()
         thread.join()

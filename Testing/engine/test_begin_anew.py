@@ -82,8 +82,8 @@ def test_the_last_word_of_an_earlier_process_is_not_that_of_a_later_one(a_job):
 
 def test_the_last_word_of_the_process_itself_counts(a_job):
     me = ProcessIdentity.of_this_process()
-    tell(a_job, Started(0, 10, "CPU", "1"), Finished("done.", 1.0))
     a_job.beat(ProcessIdentity(2**22 + 1, me.host, me.started))
+    tell(a_job, Started(0, 10, "CPU", "1"), Finished("done.", 1.0))
     assert a_job.status() is JobStatus.FINISHED
 
 

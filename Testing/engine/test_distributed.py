@@ -296,3 +296,18 @@ def test_training_and_evaluation_by_two_processes_from_the_command_line(tmp_path
     assert done == [(event.case, event.number, event.total) for event in kinds_of(alone, CaseDone)]
     assert [number for _, number, _ in done] == [1, 2, 3]
     assert read_json(shared.metrics_path) == read_json(alone.metrics_path)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[socket.cpp:123] the server socket has failed to listen",
+        "Connection closed by peer [127.0.0.1]:3",
+        "NCCL error in: ProcessGroupNCCL.cpp",
+        "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection reset",
+    ],
+)
+def test_only_a_team_can_lose_a_member(message):
+    assert is_lost_member(RuntimeError(message), Team(count=2))
+    assert not is_lost_member(RuntimeError(message), Team())
+    assert not is_lost_member(ValueError(message), Team(count=2))

@@ -58,14 +58,27 @@ def test_a_missing_package_is_an_error_that_says_how_to_install_it(versions, nam
 
 
 @pytest.mark.parametrize(
-    ("version", "well"), [("1.13.1+cu117", False), ("2.1.9", False), ("2.2.0", True), ("10.0", True)]
+    ("version", "well"),
+    [
+        ("1.13.1+cu117", False),
+        ("2.1.9", False),
+        ("2.1rc3", False),
+        ("2", False),
+        ("1!1.9", False),
+        ("2.2.0", True),
+        ("10.0", True),
+    ],
 )
 def test_a_package_must_be_new_enough(versions, version, well):
     versions["torch"] = version
     assert examine().is_well is well
 
 
-@pytest.mark.parametrize("version", ["2.2.0rc1", "2.3.dev20240101", "2.2", "3"])
+@pytest.mark.parametrize(
+    "version",
+    ["2.2.0rc1", "2.2rc1", "2.3rc2", "2.3.dev20240101", "2.2", "3", "2.10b1", "v2.4", "1!2.5", "2.2+cu121", "0+unknown"]
+    + ["2.6.0a0+git1234", "0+untagged.1.gabc", "2.2.post1"],
+)
 def test_an_unusual_version_is_understood(versions, version):
     versions["torch"] = version
     assert examine().is_well

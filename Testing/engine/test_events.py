@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 
 import pytest
 
@@ -140,8 +141,8 @@ def test_a_file_of_nothing_but_half_a_line_starts_anew(events_path):
 @pytest.mark.parametrize(
     "line",
     [
-        '{"type": "party", "time": 1.0}',
-        '{"type": "checkpoint", "time": 1.0, "step": 1, "mood": "good"}',
+        '{"type": "party"}',
+        '{"type": 5, "time": 1.0}',
         '{"type": "checkpoint", "time": 1.0}',
         '{"type": "checkpoint", "step": 1}',
         '["checkpoint", 1]',
@@ -155,6 +156,41 @@ def test_a_line_of_another_version_is_an_error_that_names_the_file(events_path, 
         read_events(events_path)
     assert str(events_path) in str(raised.value)
     assert line[:40] in str(raised.value)
+
+
+def test_what_a_later_version_adds_is_passed_over(events_path):
+    lines = [
+        '{"type": "checkpoint", "time": 1.0, "step": 1, "mood": "good"}',
+        '{"type": "party", "time": 2.0, "guests": [1, 2]}',
+        '{"type": "checkpoint", "time": 3.0, "step": 2}',
+    ]
+    events_path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    assert [event.step for event in read_events(events_path)] == [1, 2]
+
+
+def test_a_damaged_line_is_told_once_and_the_rest_is_read(events_path):
+    lines = [
+        '{"type": "checkpoint", "time": 1.0, "step": 1}',
+        "\0\0\0",
+        '{"type": "checkpoint", "time": 3.0, "step": 2}',
+    ]
+    events_path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    reader = EventReader(events_path)
+    assert [event.step for event in reader.read_new()] == [1]
+    with pytest.raises(JobError, match="not an event"):
+        reader.read_new()
+    assert [event.step for event in reader.read_new()] == [2]
+    with pytest.raises(JobError, match="not an event"):
+        read_events(events_path)
+
+
+def test_a_name_that_is_not_utf8_comes_back_as_it_was(events_path):
+    name = os.fsdecode(b"M\xfcller.nrrd")
+    writer = EventWriter(events_path)
+    writer.write(CaseFailed("a", f"'{name}' cannot be read"))
+    writer.close()
+    events_path.read_text(encoding="utf-8")
+    assert read_events(events_path)[0].message == f"'{name}' cannot be read"
 
 
 def test_a_folder_that_is_not_there_cannot_take_events(tmp_path):

@@ -147,7 +147,7 @@ def test_a_folder_without_a_job_is_an_error_that_names_it(tmp_path):
     ("changes", "words"),
     [
         ({"schema_version": 2}, "schema version 2, expected 1"),
-        ({"mood": "good"}, "exactly the keys"),
+        ({"kind": None}, "None"),
         ({"kind": "party"}, "party"),
     ],
 )
@@ -167,7 +167,8 @@ def test_a_job_of_another_version_is_an_error_that_names_the_file(a_job, changes
         ("config.json", {"seed": -1}, ConfigError, Job.read_config),
         ("datalist.json", {"schema_version": 9}, DataError, Job.read_datalist),
         ("datalist.json", {"mood": "good"}, DataError, Job.read_datalist),
-        ("process.json", {"mood": "good"}, JobError, Job.read_process),
+        ("process.json", {"pid": "many"}, JobError, Job.read_process),
+        ("process.json", {"heartbeat": None}, JobError, Job.read_process),
     ],
 )
 def test_a_file_of_another_version_is_an_error_that_names_it(a_job, name, changes, kind, read):

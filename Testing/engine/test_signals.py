@@ -6,12 +6,13 @@ import threading
 
 import pytest
 
-from coranet.signals import stop_on_signal
+from coranet.signals import ending_signals, interrupt_on_signal, stop_on_signal
 
-NUMBERS = [signal.SIGINT, signal.SIGTERM]
+NUMBERS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals that ask")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals that ask")
+@ON_POSIX
 @pytest.mark.parametrize("number", NUMBERS)
 def test_a_signal_sets_the_event_and_the_handlers_come_back(number):
     before = [signal.getsignal(one) for one in NUMBERS]
@@ -40,3 +41,24 @@ def test_another_thread_than_the_first_hears_no_signals():
     thread.start()
     thread.join()
     assert answers == [(False, True)]
+
+
+@ON_POSIX
+def test_whoever_started_with_nohup_wants_it_to_go_on():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signal() as asked:
+            signal.raise_signal(signal.SIGHUP)
+            assert not asked.is_set()
+        assert signal.SIGHUP not in ending_signals()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@ON_POSIX
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_runs_others_is_interrupted_by_any_of_them(number):
+    before = [signal.getsignal(one) for one in NUMBERS]
+    with pytest.raises(KeyboardInterrupt), interrupt_on_signal():
+        signal.raise_signal(number)
+    assert [signal.getsignal(one) for one in NUMBERS] == before

@@ -9,14 +9,15 @@ import shutil
 import signal
 import sys
 import threading
+import time
 
 import pytest
 from small_jobs import errors_in, segmentation_job, training_job, wait_until
 
 from coranet import segmentation, worker
-from coranet.errors import DataError, JobCancelled, StorageError
+from coranet.errors import DataError, JobCancelled, JobTakenError, StorageError
 from coranet.events import Cancelled, CaseDone, CaseFailed, CheckpointSaved, Failed, Finished, Progress, Started, Warned
-from coranet.job import Job, JobStatus
+from coranet.job import Job, JobStatus, write_json_atomic
 from coranet.worker import UNEXPECTED, work_on
 
 
@@ -132,7 +133,7 @@ def test_a_request_to_stop_before_the_first_step_is_heard(a_job):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals that ask")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_asks_for_a_stop_at_the_next_safe_point(a_job, monkeypatch, number):
     def work(reporter) -> None:
         assert not reporter.should_stop()
@@ -140,6 +141,7 @@ def test_a_signal_asks_for_a_stop_at_the_next_safe_point(a_job, monkeypatch, num
         assert reporter.should_stop()
         reporter.stop_if_asked()
 
+    number = getattr(signal, number)
     which_does(monkeypatch, work)
     before = signal.getsignal(number)
     assert work_on(a_job, resume=False) == 130
@@ -161,7 +163,7 @@ def test_the_heart_beats_while_the_work_lasts(a_job, monkeypatch):
     beats = set()
 
     def work(reporter) -> None:
-        wait_until(lambda: len(beats.add(a_job.read_process()["heartbeat"]) or beats) >= 4, 20)
+        wait_until(lambda: len(beats.add(a_job.read_process()["heartbeat"]) or beats) >= 4)
 
     which_does(monkeypatch, work)
     assert work_on(a_job, resume=False) == 0, log_of(a_job)
@@ -179,10 +181,46 @@ def test_a_missed_beat_does_no_harm(a_job, monkeypatch):
 
     def work(reporter) -> None:
         monkeypatch.setattr(Job, "beat", miss)
-        assert missed.wait(20)
+        assert missed.wait()
 
     which_does(monkeypatch, work)
     assert work_on(a_job, resume=False) == 0
+
+
+def test_a_job_that_another_process_has_taken_is_left_to_it(a_job, monkeypatch):
+    """As when this machine slept so long that another one has taken the job for one that was left."""
+    monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.01)
+    heard, before = [], []
+
+    def work(reporter) -> None:
+        other = {**(a_job.read_process() or {}), "host": "another machine", "heartbeat": 1.0}
+        write_json_atomic(a_job.folder / "process.json", other)
+        a_job.request_cancel()
+        before.extend(a_job.read_events())
+        while True:
+            reporter.should_stop()
+            time.sleep(0.01)
+
+    which_does(monkeypatch, work)
+    assert work_on(a_job, False, heard.append) == JobTakenError.exit_code
+    assert a_job.read_events() == before and a_job.read_process()["host"] == "another machine"
+    assert a_job.cancel_requested(), "the request is the other one's"
+    assert "has taken over the job" in heard[-1].message
+
+
+def test_a_job_whose_folder_was_removed_is_given_up_and_not_made_again(a_job, monkeypatch):
+    monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.01)
+    heard = []
+
+    def work(reporter) -> None:
+        shutil.rmtree(a_job.folder)
+        while True:
+            reporter.stop_if_asked()
+            time.sleep(0.01)
+
+    which_does(monkeypatch, work)
+    assert work_on(a_job, False, heard.append) == JobTakenError.exit_code
+    assert "is gone" in heard[-1].message and not a_job.folder.exists()
 
 
 def test_nothing_is_left_of_the_logging(a_job, monkeypatch):

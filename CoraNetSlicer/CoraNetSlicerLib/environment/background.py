@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -17,6 +18,8 @@ from .interpreter import Interpreter
 
 _NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
 _TAIL_BYTES = 64 * 1024
+# A killed process ends at once, unless the disk or the network that it waits for hangs. The window waits with us.
+_LONGEST_END_S = 2.0
 
 
 class BackgroundProcess:
@@ -82,10 +85,11 @@ class BackgroundProcess:
         return read_end(self._output)
 
     def stop(self) -> None:
-        """End it with all its children; no error if it is over."""
+        """End it with all its children; no error if it is over. Does not wait for a process that cannot be ended."""
         if self._child.poll() is None:
             terminate_tree(self._child.pid)
-            self._child.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(_LONGEST_END_S)
 
 
 def read_end(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
@@ -21,6 +22,8 @@ from .runner import GRACE_S, JobProcess, JobRunner
 
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2
+# So many looks in a row may fail before a script is told.
+_TOLERATED = 25
 # Phases of a training before its steps; what they count and the time that is left of them say nothing of the whole.
 BEFORE_STEPS = ("checking", "preparing", "finding")
 
@@ -69,6 +72,11 @@ class JobHandle:
         self._on_finished: list[Callable[[JobHandle], None]] = []
         self._ended: Optional[JobStatus] = None
         self._time_asked: Optional[str] = None
+        self._trouble = ""
+        self._failures = self._missed = 0
+        self._last_status = JobStatus.CREATED
+        # When something was heard last, by the clock that never jumps and by the one that events are stamped with.
+        self._heard = time.monotonic(), clock()
         self._read()
         self._watch()
 
@@ -92,8 +100,19 @@ class JobHandle:
 
     @property
     def status(self) -> JobStatus:
-        """Where the job stands now."""
-        return self._ended or self._process.status()
+        """Where the job stands now; where its files cannot be read for a moment, as it stood last."""
+        if self._ended:
+            return self._ended
+        try:
+            self._last_status = self._process.status()
+        except (CoraNetError, OSError) as error:
+            self._note_trouble(error)
+        return self._last_status
+
+    @property
+    def trouble(self) -> str:
+        """Why the job cannot be watched at present, in a sentence; "" if it can. It is tried on and on."""
+        return self._trouble
 
     @property
     def events(self) -> list[Event]:
@@ -125,7 +144,9 @@ class JobHandle:
         latest = self._latest_progress()
         if latest is None or latest.seconds_left is None or self.status is not JobStatus.RUNNING:
             return None
-        return max(0.0, latest.seconds_left - max(0.0, self._clock() - latest.time))
+        heard_at, heard_clock = self._heard
+        age = max(0.0, heard_clock - latest.time) + time.monotonic() - heard_at
+        return max(0.0, latest.seconds_left - age)
 
     @property
     def timeAsked(self) -> str:
@@ -141,6 +162,8 @@ class JobHandle:
         if status in (JobStatus.FINISHED, JobStatus.FAILED):
             endings = [event for event in self._events if isinstance(event, (Finished, Failed))]
             return endings[-1].message if endings else ""
+        if status is JobStatus.CRASHED and self._missed >= _TOLERATED:
+            return f"the folder '{self.folder}' of the job is gone; put it back, or start a new job."
         if status is JobStatus.CRASHED:
             last = [line for line in self.logTail().splitlines() if line.strip()][-1:]
             return f"the process ended without a word; its log ends with: {last[0] if last else '(nothing)'}"
@@ -161,19 +184,44 @@ class JobHandle:
     def poll(self) -> JobStatus:
         """Look once: read new events, call callbacks, end what did not stop in time. Never waits.
 
+        What cannot be read at the moment, because it is being replaced or a network folder is away, is read at the
+        next look; `trouble` says so meanwhile.
+
         Raises:
-            JobError: a file of the job is damaged.
+            JobError: it could not be read in many looks in a row.
         """
         if self._ended:
             return self._ended
-        status = self._process.poll()
-        new = self._read()  # after the status: a process that is over has said everything
-        if new:
-            for callback in list(self._on_events):
-                _call(callback, new)
+        try:
+            status, new = self._look()
+        except (CoraNetError, OSError) as error:
+            self._note_trouble(error)
+            if self._failures > _TOLERATED:
+                raise JobError(self._trouble) from error
+            return self._last_status
+        self._trouble, self._failures = "", 0
+        for callback in list(self._on_events) if new else []:
+            _call(callback, new)
         if status.is_over:
             self._end(status)
         return status
+
+    def _look(self) -> tuple[JobStatus, list[Event]]:
+        is_there = self.folder.is_dir()
+        self._missed = self._missed + 1 if not is_there and self.folder.parent.is_dir() else 0
+        if self._missed >= _TOLERATED:
+            return JobStatus.CRASHED, []
+        if not is_there:
+            raise JobError(f"the folder '{self.folder}' of the job cannot be reached.")
+        self._last_status = self._process.poll()
+        return self._last_status, self._read()  # after the status: a process that is over has said everything
+
+    def _note_trouble(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, CoraNetError) else f"a file of '{self.folder}' cannot be read ({error})."
+        if text != self._trouble:
+            _LOG.warning("the job in '%s' cannot be watched at the moment: %s", self.folder, text)
+        self._trouble = text
+        self._failures += 1
 
     def wait(self, timeout: Optional[float] = None) -> JobStatus:
         """Block until the job is over or `timeout` seconds have passed.
@@ -226,22 +274,22 @@ class JobHandle:
 
     def _read(self) -> list[Event]:
         new = self._reader.read_new()
+        if new:
+            self._heard = time.monotonic(), self._clock()
         self._events += new
         return new
 
     def _watch(self) -> None:
-        status = self._process.status()
+        self._last_status = status = self._process.status()
         if status.is_over:
             self._ended = status
         elif status is JobStatus.RUNNING and self._ticker is not None:
             self._ticker.start(self._tick)
 
     def _tick(self) -> None:
-        try:
+        # The next tick looks again; what is the matter was noted.
+        with suppress(JobError):
             self.poll()
-        except CoraNetError:
-            self.close()
-            _LOG.exception("the job in '%s' is not watched any more", self.folder)
 
     def _end(self, status: JobStatus) -> None:
         self._ended = status

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from coranet.errors import JobError, storage_error
-from coranet.job import Job, JobStatus, ProcessIdentity, is_alive, terminate_tree
+from coranet.job import Job, JobStatus, is_alive, terminate_tree
 
 from ..environment.interpreter import Interpreter
 
@@ -38,7 +38,7 @@ class JobProcess:
 
         Args:
             job: the job.
-            clock: seconds since 1970.
+            clock: seconds since 1970; only the age of a log is told by it.
             child: the started process (`poll()`, `pid`); None: it was not started here.
             claimed_before: who had claimed the job before `child` was started.
         """
@@ -46,7 +46,7 @@ class JobProcess:
         self._clock = clock
         self._child = child
         self._claimed_before = claimed_before
-        self._kill_at: Optional[float] = None
+        self._kill_at: Optional[float] = None  # by the clock that never jumps
 
     def status(self) -> JobStatus:
         """Where the job stands; unlike `Job.status`, knows of a process that has not claimed the job (yet, or ever)."""
@@ -60,12 +60,12 @@ class JobProcess:
         """Ask the process to stop; `poll` ends it when it has not done so after `grace_s` seconds."""
         if self.status() is JobStatus.RUNNING:
             self._job.request_cancel()
-            self._kill_at = self._clock() + grace_s
+            self._kill_at = time.monotonic() + grace_s
 
     def poll(self) -> JobStatus:
         """Do what is due: end a process whose grace time is over. Returns the status; never waits."""
         status = self.status()
-        if self._kill_at is not None and (status.is_over or self._clock() >= self._kill_at):
+        if self._kill_at is not None and (status.is_over or time.monotonic() >= self._kill_at):
             self._kill_at = None
             if not status.is_over:
                 self._kill()
@@ -75,19 +75,26 @@ class JobProcess:
         if self._child is not None:
             if self._child.poll() is None:
                 return JobStatus.RUNNING
-            if _identity(self._job) == self._claimed_before:
+            if self._job.worker() == self._claimed_before:
                 return JobStatus.CRASHED  # it ended before it could claim the job
             return self._job.status()
         status = self._job.status()
         if status is JobStatus.CREATED and self._job.log_path.exists():
             # The log is begun by whoever starts the process; the process has not claimed the job yet, or never will.
-            age = self._clock() - self._job.log_path.stat().st_mtime
-            return JobStatus.RUNNING if age < STARTING_S else JobStatus.CRASHED
+            return JobStatus.RUNNING if self._is_starting() else JobStatus.CRASHED
         return status
+
+    def _is_starting(self) -> bool:
+        try:
+            age = self._clock() - self._job.log_path.stat().st_mtime
+        except OSError:
+            return False
+        # A log that is from the future by more than that was not begun just now either: a clock was set.
+        return abs(age) < STARTING_S
 
     def _kill(self) -> None:
         # PythonSlicer and the python.exe of a virtual environment are launchers: the worker is another process.
-        worker = _identity(self._job)
+        worker = self._job.worker()
         if worker is not None and worker.is_local and is_alive(worker):
             terminate_tree(worker.pid)
         if self._child is not None and self._child.poll() is None:
@@ -138,7 +145,7 @@ class JobRunner:
         """
         if job.status() is JobStatus.RUNNING:
             raise JobError(f"'{job.folder}' is being worked on already; stop it first, or wait for it.")
-        claimed_before = _identity(job)
+        claimed_before = job.worker()
         job.withdraw_cancel()
         command = [self._interpreter.executable, str(self._engine), "run", str(job.folder)]
         child = self._launch_into_log(job, [*command, "--resume"] if resume else command)
@@ -151,7 +158,7 @@ class JobRunner:
     def _launch_into_log(self, job: Job, command: list[str]) -> Any:
         begun_before = job.log_path.exists()
         try:
-            log = open(job.log_path, "a", encoding="utf-8")  # noqa: SIM115 - the two kinds of failure are told apart
+            log = open(job.log_path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - the two kinds of failure are told apart
         except OSError as error:
             raise storage_error(job.log_path, error) from error
         with log:
@@ -182,8 +189,3 @@ class JobRunner:
             return self._launch(command, **common, creationflags=flags | _BREAKAWAY)
         except PermissionError:
             return self._launch(command, **common, creationflags=flags)
-
-
-def _identity(job: Job) -> Optional[ProcessIdentity]:
-    process = job.read_process()
-    return None if process is None else ProcessIdentity(process["pid"], process["host"], process["started"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..config import TrainConfig
 from ..events import duration
 from ..job import Role
-from ..job.files import atomic_path
+from ..job.files import write_text_atomic
 from ..pages.page import figure, opening, page, section, table
 from ..pages.png import data_uri
 from ..pages.slices import CLASS_COLORS, UNCERTAIN_COLOR
@@ -45,10 +45,7 @@ def write_report(path: Path, results: Sequence[RunResult], methods: Sequence[Met
         section("The uncertain region through training", *(_pictures(result) for result in _first_seeds(results))),
         section("What else was told", _incomplete(results), _warnings(results)),
     ]
-    with atomic_path(path) as temporary:
-        temporary.write_text(
-            page("CoraNet: comparison of methods", [part for part in sections if part]), encoding="utf-8"
-        )
+    write_text_atomic(path, page("CoraNet: comparison of methods", [part for part in sections if part]))
 
 
 def _head(results: Sequence[RunResult], command: str) -> str:

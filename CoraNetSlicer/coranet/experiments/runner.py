@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import JobCancelled
 from ..events import Failed, Finished, duration
-from ..job import Job, JobStatus, terminate_tree
+from ..job import Job, JobStatus, is_alive, terminate_tree
+from ..signals import interrupt_on_signal
 
 POLL_INTERVAL_S = 0.5
 
@@ -86,7 +84,8 @@ def run_tasks(tasks: Sequence[Task], at_once: int, surroundings: Surroundings) -
     """
     crew = _Crew(tasks, surroundings)
     try:
-        with _terminated_is_interrupted():
+        # Without it the started processes would go on alone.
+        with interrupt_on_signal():
             while crew.has_work(at_once):
                 surroundings.wait()
     except KeyboardInterrupt:
@@ -187,19 +186,6 @@ class _Crew:
         self._around.tell(f"[{number}/{self._total}] {text}")
 
 
-@contextmanager
-def _terminated_is_interrupted() -> Iterator[None]:
-    """Inside, a polite kill of this process is like Ctrl-C: without it the started processes would go on alone."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _is_going_on(work: _Work) -> bool:
     if work.child is not None and work.child.poll() is None:
         return True
@@ -207,10 +193,10 @@ def _is_going_on(work: _Work) -> bool:
 
 
 def _kill(work: _Work) -> None:
-    worker = work.job.read_process()
-    if worker is not None and work.job.status() is JobStatus.RUNNING:
+    worker = work.job.worker()
+    if worker is not None and worker.is_local and is_alive(worker):
         # The python.exe of a virtual environment on Windows is a launcher: the worker is another process.
-        terminate_tree(worker["pid"])
+        terminate_tree(worker.pid)
     if work.child is not None and work.child.poll() is None:
         terminate_tree(work.child.pid)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..job.files import atomic_path, write_json_atomic
+from ..job.files import write_json_atomic, write_text_atomic
 from .results import MethodResult, RunResult
 
 SCHEMA_VERSION = 1
@@ -104,8 +104,7 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _rounded(value) for name, value in row.items()} for row in rows)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    write_text_atomic(path, text.getvalue())
 
 
 def _rounded(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """The job directory: the only contract between Slicer and the engine. Standard library only."""
 
-from .case_names import unique_case_names
+from .case_names import case_name, unique_case_names
 from .case_ranking import CaseUncertainty, case_uncertainty, rank_cases
 from .channels import by_channel, listed, names_of
 from .datalist import Case, Datalist, Label, Role
@@ -40,6 +40,7 @@ __all__ = [
     "Role",
     "ScanIdentity",
     "by_channel",
+    "case_name",
     "case_uncertainty",
     "find_cases",
     "delete_job",

@@ -5,11 +5,9 @@ See docs/job-directory.md for the contract; the reader and the writer may be dif
 
 from __future__ import annotations
 
-import socket
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -20,14 +18,14 @@ from ..events import Cancelled, Event, EventWriter, Failed, Finished, read_event
 from .datalist import Datalist
 from .event_tail import read_last_event
 from .files import read_json, write_json_atomic
+from .heartbeat import HEARTBEAT_INTERVAL_S, SILENCE_S
 from .prediction_files import PredictionFiles
-from .process import START_TOLERANCE_S, ProcessIdentity, is_alive
+from .process import ProcessIdentity
+from .process_record import ProcessRecord, claim_files
 from .status import JobKind, JobStatus
 
 SCHEMA_VERSION = 1
-HEARTBEAT_INTERVAL_S = 5.0
-# A process on another machine cannot be asked; it counts as gone when it has been silent for this long.
-SILENCE_S = 120.0
+__all__ = ["HEARTBEAT_INTERVAL_S", "SCHEMA_VERSION", "SILENCE_S", "Config", "Job"]
 
 Config = Union[TrainConfig, SegmentConfig]
 
@@ -51,6 +49,7 @@ class Job:
         self.folder = folder
         self.kind = kind
         self.identifier = identifier
+        self._record = ProcessRecord(folder, self.events_path)
 
     # -- making and finding ------------------------------------------------------------------------------------------
 
@@ -151,49 +150,66 @@ class Job:
         """A writer that appends to the job's events."""
         return EventWriter(self.events_path)
 
+    def tell(self, event: Event) -> None:
+        """Append one event.
+
+        Raises:
+            StorageError: the file cannot be written.
+        """
+        writer = self.open_events()
+        try:
+            writer.write(event)
+        finally:
+            writer.close()
+
     # -- running -----------------------------------------------------------------------------------------------------
 
     def status(self) -> JobStatus:
         """Where the job stands, from its files alone."""
-        process = self.read_process()
+        process = self._record.read()
         if process is None:
             return JobStatus.CREATED
-        if self._is_working(process):
+        if self._record.is_working(process):
             return JobStatus.RUNNING
-        # What an earlier process said last is not this one's last word.
-        since = process["started"] - START_TOLERANCE_S
-        last = read_last_event(self.events_path)
-        said = last is not None and last.time >= since
-        return _STATUS_OF_FINAL_EVENT.get(type(last), JobStatus.CRASHED) if said else JobStatus.CRASHED
+        last = read_last_event(self.events_path) if self._record.has_spoken(process) else None
+        return _STATUS_OF_FINAL_EVENT.get(type(last), JobStatus.CRASHED)
 
-    def claim(self) -> ProcessIdentity:
-        """Make the calling process the one that works on this job.
+    def claim(self, tell: Callable[[str], object] = lambda text: None) -> ProcessIdentity:
+        """Make the calling process the one that works on this job; of several that try at once, one alone.
+
+        Args:
+            tell: is given a sentence where it takes long to see whether a process of another machine still works.
 
         Raises:
             JobError: another process works on it.
+            StorageError: the folder cannot be written.
         """
-        process = self.read_process()
-        me = ProcessIdentity.of_this_process()
-        if process is not None and ProcessIdentity(**_identity_keys(process)) != me and self._is_working(process):
-            raise JobError(
-                f"'{self.folder}' is being worked on by process {process['pid']} on '{process['host']}'; "
-                "wait for it or stop it first."
-            )
-        self.beat(me)
-        return me
+        return self._record.claim(tell)
 
     def beat(self, me: ProcessIdentity) -> None:
-        """Show that the process lives."""
-        write_json_atomic(self._process_path, {**asdict(me), "heartbeat": time.time()})
+        """Show that the process lives; one that does not hold the job takes it.
+
+        Raises:
+            StorageError: it cannot be written, or the folder is gone.
+        """
+        self._record.beat(me)
+
+    def is_taken_from(self, me: ProcessIdentity) -> bool:
+        """Whether another process has claimed the job since `me` did.
+
+        Raises:
+            JobError: that cannot be read now.
+        """
+        return self._record.is_taken_from(me)
 
     def read_process(self) -> Optional[dict[str, Any]]:
-        """pid, host, started and heartbeat of the last process that claimed the job; None before the first."""
-        if not self._process_path.exists():
-            return None
-        content = read_json(self._process_path)
-        if set(content) != {"pid", "host", "started", "heartbeat"}:
-            raise JobError(f"'{self._process_path}' has other keys than expected; it was not written by this version.")
-        return dict(content)
+        """pid, host, started, heartbeat and more of the last process that claimed the job; None before the first."""
+        return self._record.read()
+
+    def worker(self) -> Optional[ProcessIdentity]:
+        """The last process that claimed the job; None before the first."""
+        process = self._record.read()
+        return None if process is None else ProcessIdentity.from_dict(process)
 
     def request_cancel(self) -> None:
         """Ask the process to stop at the next safe point."""
@@ -291,8 +307,9 @@ class Job:
         """All that a job may write, job.json first, but the exported images and labels, which the datalist names."""
         of_training = ("cache", "checkpoints", "snapshots", "model", "reviewed")
         made = of_training if self.kind is JobKind.TRAIN else ("predictions",)
-        files = (self._job_path, self._config_path, self._datalist_path, self._process_path, self._cancel_path)
-        told = (self.events_path, self.log_path, self.metrics_path, self.metrics_table_path)
+        files = (self._job_path, self._config_path, self._datalist_path, self._record.path, self._cancel_path)
+        claims = claim_files(self.folder)
+        told = (*claims, self.events_path, self.log_path, self.metrics_path, self.metrics_table_path)
         return (*files, *told, *(self.folder / name for name in made))
 
     def prediction_folder(self, case_id: str) -> Path:
@@ -302,6 +319,11 @@ class Job:
     def prediction(self, case_id: str) -> PredictionFiles:
         """The files of one case's results."""
         return PredictionFiles(self.prediction_folder(case_id))
+
+    def complete_predictions(self) -> list[PredictionFiles]:
+        """The files of all cases that are complete, in the order of the datalist."""
+        files = [self.prediction(case.id) for case in self.read_relative_datalist().cases]
+        return [one for one in files if one.result.is_file()]
 
     def reviewed(self, case_id: str) -> PredictionFiles:
         """What a person has decided on a case, kept by a training that learns from it."""
@@ -324,10 +346,6 @@ class Job:
         return self.folder / "datalist.json"
 
     @property
-    def _process_path(self) -> Path:
-        return self.folder / "process.json"
-
-    @property
     def _cancel_path(self) -> Path:
         return self.folder / "cancel"
 
@@ -342,13 +360,6 @@ class Job:
         }
         write_json_atomic(self._job_path, content)
 
-    def _is_working(self, process: Mapping[str, Any]) -> bool:
-        if process["host"] != socket.gethostname():
-            last = read_last_event(self.events_path)
-            ended = last is not None and last.is_final
-            return not ended and time.time() - process["heartbeat"] < SILENCE_S
-        return is_alive(ProcessIdentity(**_identity_keys(process)))
-
 
 def _identifier(content: Mapping[str, Any]) -> str:
     """The job's own, or of an earlier version's job one that depends on when it was made: it moves with its files."""
@@ -357,7 +368,3 @@ def _identifier(content: Mapping[str, Any]) -> str:
         return str(own)
     made = "/".join(str(content[key]) for key in ("kind", "engine_version", "created"))
     return str(uuid.uuid5(_EARLIER_JOBS, made))
-
-
-def _identity_keys(process: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: process[key] for key in ("pid", "host", "started")}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 from ..errors import JobError
-from ..events import Event, from_dict
+from ..events import Event, from_dict, is_of_a_later_version
 
 _TAIL_BYTES = 8 * 1024
 
@@ -19,7 +19,8 @@ def read_last_events(path: str | Path, size: int = _TAIL_BYTES) -> list[Event]:
     Raises:
         JobError: one of them is not an event this program knows, or the file cannot be read.
     """
-    return [_event(line, path) for line in _last_lines(path, size)]
+    events = [_event(line, path) for line in _last_lines(path, size)]
+    return [event for event in events if event is not None]
 
 
 def read_last_event(path: str | Path) -> Optional[Event]:
@@ -28,8 +29,34 @@ def read_last_event(path: str | Path) -> Optional[Event]:
     Raises:
         JobError: as `read_last_events`.
     """
-    lines = _last_lines(path, _TAIL_BYTES)
-    return _event(lines[-1], path) if lines else None
+    for line in reversed(_last_lines(path, _TAIL_BYTES)):
+        event = _event(line, path)
+        if event is not None:
+            return event
+    return None
+
+
+def whole_length(path: str | Path) -> int:
+    """How many bytes of a file of events are whole lines; 0 where there is none.
+
+    Raises:
+        JobError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            while end > 0:
+                begin = max(0, end - _TAIL_BYTES)
+                file.seek(begin)
+                found = file.read(end - begin).rfind(b"\n")
+                if found >= 0:
+                    return begin + found + 1
+                end = begin
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise JobError(f"'{path}' cannot be read ({error.strerror or error}); make it readable again.") from error
+    return 0
 
 
 def _last_lines(path: str | Path, size: int) -> list[bytes]:
@@ -48,9 +75,10 @@ def _last_lines(path: str | Path, size: int) -> list[bytes]:
     return _last_lines(path, length) if begin and not whole else whole
 
 
-def _event(line: bytes, path: str | Path) -> Event:
+def _event(line: bytes, path: str | Path) -> Optional[Event]:
     try:
-        return from_dict(json.loads(line.decode("utf-8")))
+        content = json.loads(line.decode("utf-8"))
+        return None if is_of_a_later_version(content) else from_dict(content)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         shown = line[:80].decode("utf-8", errors="replace")
         raise JobError(

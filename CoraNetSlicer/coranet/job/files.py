@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import JobError, storage_error
+from ..events import json_text
 
 _RENAME_TRIES = 20
 _RENAME_WAIT_S = 0.05
+# On the thread of a window, too: no longer than a person notices.
+_READ_TRIES = 5
+_READ_WAIT_S = 0.02
+# What a reader gets while the file is being replaced, on Windows and on network folders.
+_MOMENTARY = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EINTR, getattr(errno, "ESTALE", errno.EBUSY)}
 _PARTIAL = ".partial."
 
 
@@ -41,20 +48,36 @@ def atomic_path(path: str | Path, rename: Callable[[str, str], None] = os.replac
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # A scanner may hold it, or its folder is gone: that must not hide what went wrong.
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_json_atomic(path: str | Path, content: Any) -> None:
-    """Write `content` as UTF-8 JSON so that a reader sees the old file or the new one, never a part."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    """Write `content` as UTF-8 JSON so that a reader sees the old file or the new one, never a part.
+
+    Names of files that are not UTF-8 come back as they were: see `json_text`.
+    """
+    text = json_text(content, indent=1)
     with atomic_path(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_text_atomic(path: str | Path, text: str) -> None:
+    """Write a text for people as UTF-8; bytes of names that are not UTF-8 are written as their numbers.
+
+    Raises:
+        StorageError: the file could not be written; the old file, if any, is untouched.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def remove_partial_files(folder: str | Path) -> None:
     """Remove what a process that was killed while it wrote has left below a folder that nobody else writes to."""
     for path in Path(folder).rglob(f".*{_PARTIAL}*"):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def read_json(path: str | Path) -> Any:
@@ -64,11 +87,23 @@ def read_json(path: str | Path) -> Any:
         JobError: the file is missing or is not JSON; the message names it.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(_read_patiently(Path(path)))
     except FileNotFoundError:
         raise JobError(f"'{path}' is missing; choose a folder that CoraNet has written.") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise JobError(f"'{path}' cannot be read as JSON ({error}); restore the file or start the job anew.") from error
+
+
+def _read_patiently(path: Path) -> str:
+    """The text of a file that may be replaced just now."""
+    for _ in range(_READ_TRIES - 1):
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as error:
+            if error.errno not in _MOMENTARY:
+                raise
+            time.sleep(_READ_WAIT_S)
+    return path.read_text(encoding="utf-8")
 
 
 def _flush_to_disk(path: Path) -> None:

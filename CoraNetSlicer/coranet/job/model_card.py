@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,6 +153,18 @@ def model_folder(model_or_job: str | Path) -> Path:
             f"the training in '{path}' has not finished, so there is no model yet; let it finish or resume it."
         )
     return job.model_folder
+
+
+def model_fingerprint(folder: Path) -> str:
+    """What tells a finished model from any other, wherever its folder is copied to: its card says when it was made.
+
+    Raises:
+        ModelError: the card cannot be read.
+    """
+    try:
+        return hashlib.sha256(model_card_path(folder).read_bytes()).hexdigest()[:32]
+    except OSError as error:
+        raise damaged_model(folder, error) from error
 
 
 def damaged_model(folder: Path, error: Exception) -> ModelError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Optional
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from .process_start import boot_identity, process_start
 
 # Start times are rounded to a second by some systems.
 START_TOLERANCE_S = 2.0
@@ -18,23 +20,43 @@ START_TOLERANCE_S = 2.0
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process on a machine.
+    """A process on a machine. Two are equal if number, machine, boot and start are.
 
     Attributes:
         pid: process number.
         host: name of the machine.
-        started: when the operating system started it, seconds since 1970.
+        started: when the operating system started it, seconds since 1970; moves when the clock is set.
+        boot: identity of the run of the machine; "" where there is none, or in a job of an earlier version.
+        ticks: when it was started, as the system keeps that; None in a job of an earlier version.
     """
 
     pid: int
     host: str
-    started: float
+    started: float = field(compare=False)
+    boot: str = ""
+    ticks: Optional[int] = None
 
     @staticmethod
     def of_this_process() -> ProcessIdentity:
         """The identity of the caller."""
         pid = os.getpid()
-        return ProcessIdentity(pid=pid, host=socket.gethostname(), started=start_time(pid) or 0.0)
+        start = process_start(pid)
+        if start is None:
+            return ProcessIdentity(pid, socket.gethostname(), 0.0, boot_identity())
+        return ProcessIdentity(pid, socket.gethostname(), start.time, boot_identity(), start.ticks)
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> ProcessIdentity:
+        """From the keys of process.json; those that an earlier version did not write are not known.
+
+        Raises:
+            KeyError, TypeError, ValueError: a key is missing or of another type.
+        """
+        ticks = content.get("ticks")
+        return ProcessIdentity(
+            int(content["pid"]), str(content["host"]), float(content["started"]), str(content.get("boot") or ""),
+            None if ticks is None else int(ticks),
+        )  # fmt: skip
 
     @property
     def is_local(self) -> bool:
@@ -43,28 +65,34 @@ class ProcessIdentity:
 
 
 def is_alive(identity: ProcessIdentity) -> bool:
-    """Whether exactly this process still runs on this machine (a reused number does not count)."""
-    started = start_time(identity.pid)
-    return started is not None and abs(started - identity.started) < START_TOLERANCE_S
+    """Whether exactly this process still runs on this machine (a reused number does not count).
+
+    Clocks are not asked where the identity is complete: one that is set while a job runs changes nothing.
+    """
+    start = process_start(identity.pid)
+    if start is None:
+        return False
+    if identity.ticks is None:
+        return abs(start.time - identity.started) < START_TOLERANCE_S
+    return identity.ticks == start.ticks and identity.boot == boot_identity()
 
 
 def start_time(pid: int) -> Optional[float]:
     """When a running process was started, in seconds since 1970; None if there is no such process (or a zombie)."""
-    if sys.platform == "win32":
-        return _start_time_windows(pid)
-    if sys.platform == "linux":
-        return _start_time_linux(pid)
-    return _start_time_ps(pid)
+    start = process_start(pid)
+    return None if start is None else start.time
 
 
 def terminate_tree(pid: int) -> None:
     """End a process that was started in its own session or process group, with all its children, at once.
 
-    A process that is already gone is no error.
+    A process that is already gone is no error. Only for a process that is known to run: its number may be another
+    one's later.
     """
     if sys.platform == "win32":
         command = ["taskkill", "/PID", str(pid), "/T", "/F"]
-        subprocess.run(command, capture_output=True, check=False, creationflags=0x08000000)  # CREATE_NO_WINDOW
+        with suppress(OSError):
+            subprocess.run(command, capture_output=True, check=False, creationflags=0x08000000)  # CREATE_NO_WINDOW
         return
     try:
         group = os.getpgid(pid)
@@ -75,51 +103,7 @@ def terminate_tree(pid: int) -> None:
             os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
         pass
-
-
-def _start_time_linux(pid: int) -> Optional[float]:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        boot_time = next(
-            int(line.split()[1])
-            for line in Path("/proc/stat").read_text(encoding="utf-8").splitlines()
-            if line.startswith("btime ")
-        )
-    except (OSError, StopIteration):
-        return None
-    if fields[0] in "ZX":
-        return None
-    return boot_time + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _start_time_ps(pid: int) -> Optional[float]:
-    import time
-
-    environment = {**os.environ, "LC_ALL": "C"}
-    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    answer = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, env=environment)
-    state, _, started = answer.stdout.strip().partition(" ")
-    if not started or state.startswith("Z"):
-        return None
-    return time.mktime(time.strptime(started.strip(), "%a %b %d %H:%M:%S %Y"))
-
-
-def _start_time_windows(pid: int) -> Optional[float]:
-    kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
-    query_limited_information, still_active = 0x1000, 259
-    kernel32.OpenProcess.restype = ctypes.c_void_p
-    handle = ctypes.c_void_p(kernel32.OpenProcess(query_limited_information, False, pid))
-    if not handle:
-        return None
-    try:
-        exit_code = ctypes.c_ulong()
-        kernel32.GetExitCodeProcess(handle, ctypes.byref(exit_code))
-        if exit_code.value != still_active:
-            return None
-        times = [ctypes.c_ulonglong() for _ in range(4)]
-        if not kernel32.GetProcessTimes(handle, *(ctypes.byref(one) for one in times)):
-            return None
-        # FILETIME counts 100 ns since 1601-01-01.
-        return times[0].value / 1e7 - 11644473600.0
-    finally:
-        kernel32.CloseHandle(handle)
+    except PermissionError:
+        # macOS says so of a group that has a zombie left; what still runs of it is ended one by one.
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from ..job import Region
-from ..job.files import atomic_path
+from ..job.files import write_text_atomic
 from ..pages.page import opening, page, section, table
 from ..pages.png import data_uri
 from ..pages.slices import UNCERTAIN_COLOR
@@ -31,8 +31,7 @@ def write_page(path: Path, cases: Sequence[ReportedCase], folder: str) -> None:
         StorageError: the file cannot be written.
     """
     sections = [_head(cases, folder), _ranking(cases), _volumes(cases), *(_regions(case) for case in cases)]
-    with atomic_path(path) as temporary:
-        temporary.write_text(page("CoraNet: what is uncertain", [one for one in sections if one]), encoding="utf-8")
+    write_text_atomic(path, page("CoraNet: what is uncertain", [one for one in sections if one]))
 
 
 def _head(cases: Sequence[ReportedCase], folder: str) -> str:

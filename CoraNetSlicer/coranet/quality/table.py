@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..job.files import atomic_path
+from ..job.files import write_text_atomic
 from .reported_case import ReportedCase
 
 COLUMNS = (
@@ -33,8 +33,7 @@ def write_table(path: Path, cases: Sequence[ReportedCase]) -> None:
     writer.writeheader()
     for rank, case in enumerate(cases, start=1):
         writer.writerows(_rows(rank, case))
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+    write_text_atomic(path, text.getvalue())
 
 
 def _rows(rank: int, case: ReportedCase) -> Iterator[dict[str, Any]]:

@@ -136,9 +136,9 @@ class Team:
             one.copy_(part.view_as(one))
 
 
-def is_lost_member(error: BaseException) -> bool:
-    """Whether an error says that another process of the team is gone."""
-    return isinstance(error, RuntimeError) and _LOST.search(str(error)) is not None
+def is_lost_member(error: BaseException, team: Team) -> bool:
+    """Whether an error says that another process of the team is gone; a team of one has no other."""
+    return team.count > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)) is not None
 
 
 _VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"), ("LOCAL_WORLD_SIZE", "1"))

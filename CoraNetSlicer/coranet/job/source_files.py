@@ -1,0 +1,98 @@
+"""The files that an image consists of, and whether they are still what they were: by their content, not their names."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+_BLOCK = 1 << 20
+_HEADER_BYTES = 64 * 1024
+# Text headers whose voxels lie in files of their own (MetaImage, NRRD), and Analyze's pair.
+_TEXT_HEADERS = (".mhd", ".mha", ".nhdr", ".nrrd")
+_DETACHED = re.compile(r"^(?:ElementDataFile\s*=|data ?file:)[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
+_PAIRS = {".hdr": ".img", ".img": ".hdr"}
+_NUMBERED = re.compile(r"%0?\d*d")
+
+
+def source_files(images: Iterable[str]) -> list[Path]:
+    """All files of some images: of a folder those in it, of a header those that it names, too; each once."""
+    return list(dict.fromkeys(file for image in images for file in _files_of(Path(image))))
+
+
+def source_stamp(images: Iterable[str]) -> dict[str, Any]:
+    """What `is_changed` asks for later: path, size and time of each file, and a hash of all their content.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    files = source_files(images)
+    # Looked at before they are read: what is written meanwhile counts as changed.
+    states = [_state(file) for file in files]
+    return {"files": states, "hash": _hash(files)}
+
+
+def is_changed(images: Iterable[str], stamp: Optional[Mapping[str, Any]]) -> bool:
+    """Whether the files of some images are others, or have another content, than when their stamp was made.
+
+    Args:
+        images: paths, as they were given to `source_stamp`.
+        stamp: what that has given; None: it is not known, and nothing counts as changed.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if stamp is None:
+        return False
+    files = source_files(images)
+    if [_state(file) for file in files] == stamp.get("files"):
+        return False
+    return _hash(files) != stamp.get("hash")
+
+
+def _files_of(image: Path) -> Iterator[Path]:
+    if image.is_dir():
+        yield from sorted(entry for entry in image.iterdir() if entry.is_file())
+        return
+    yield image
+    suffix = image.suffix.lower()
+    if suffix in _TEXT_HEADERS:
+        yield from (one for one in _detached(image) if one.is_file() and one != image)
+    elif suffix in _PAIRS and image.with_suffix(_PAIRS[suffix]).is_file():
+        yield image.with_suffix(_PAIRS[suffix])
+
+
+def _detached(header: Path) -> Iterator[Path]:
+    with open(header, "rb") as file:
+        text = os.fsdecode(file.read(_HEADER_BYTES))
+    found = _DETACHED.search(text)
+    if found is None:
+        return
+    named = found[1].strip()
+    if named.upper().startswith("LIST"):
+        yield from (header.parent / line.strip() for line in text[found.end() :].splitlines() if line.strip())
+    elif _NUMBERED.search(named):
+        before, _, after = _NUMBERED.sub("\0", named.split()[0], count=1).partition("\0")
+        pattern = re.compile(f"{re.escape(before)}[0-9]+{re.escape(after)}")
+        yield from sorted(one for one in header.parent.iterdir() if pattern.fullmatch(one.name))
+    elif named.upper() != "LOCAL":
+        yield header.parent / named
+
+
+def _state(file: Path) -> list[Any]:
+    state = file.stat()
+    return [str(file), state.st_size, state.st_mtime_ns]
+
+
+def _hash(files: Iterable[Path]) -> str:
+    """Of the content of files in their order; what they are called does not count."""
+    made = hashlib.blake2b(digest_size=16)
+    for file in files:
+        made.update(file.stat().st_size.to_bytes(8, "little"))
+        with open(file, "rb") as content:
+            while block := content.read(_BLOCK):
+                made.update(block)
+    return made.hexdigest()

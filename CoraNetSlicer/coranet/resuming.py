@@ -1,0 +1,207 @@
+"""What is asked for with ``--resume``, held against the job that is there: nothing that is asked for is passed over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .config import SegmentConfig, TrainConfig
+from .config.time_budget import seconds_of
+from .errors import ConfigError, DataError, JobError, ModelError
+from .job import Case, Datalist, Job, Role, case_name
+from .job.directory import Config
+from .job.model_card import model_fingerprint, model_folder
+from .job.source_files import is_changed
+
+# A job may go on with more or fewer processes than it was begun with.
+_MAY_DIFFER = ("machine.devices",)
+# So many of the cases that differ are named.
+_MOST_NAMED = 3
+
+
+def require_kept_settings(job: Job, chosen: Mapping[str, Any], preset: str | None = None) -> None:
+    """Refuse settings that are not those of the job.
+
+    Args:
+        job: that is to be resumed.
+        chosen: setting path -> value, as asked for now; those that are not named are as they were.
+        preset: asked for now; then all settings are those of the preset and `chosen`. None: none was named.
+
+    Raises:
+        ConfigError: a setting differs, is unknown, or out of range.
+    """
+    kept = job.read_config()
+    wanted: Config = kept.with_overrides(chosen)
+    if preset is not None:
+        wanted = TrainConfig.from_preset(preset, chosen)
+    for name in (one.name for one in kept.settings()):
+        was, now = _value(kept, name), _value(wanted, name)
+        if was != now and name not in _MAY_DIFFER and not (name == "time" and seconds_of(was) == seconds_of(now)):
+            raise ConfigError(
+                f"a resumed job keeps its settings, and the one in '{job.folder}' was begun with {name}={was!r}, not "
+                f"{now!r}; leave out --set and the like, or start a new job."
+            )
+
+
+def require_same_datalist(job: Job, given: Datalist, source: str) -> None:
+    """Refuse another datalist than the one that a training was begun with.
+
+    Args:
+        job: the training.
+        given: the cases that are named now.
+        source: what they come from, for the message.
+
+    Raises:
+        DataError: they are not those of the job; the first differences are named.
+    """
+    kept = job.read_datalist()
+    differences = [*_differences(kept, given)]
+    if differences:
+        more = "" if len(differences) <= _MOST_NAMED else f" and {len(differences) - _MOST_NAMED} more differences"
+        raise DataError(
+            f"'{source}' is not what the training in '{job.folder}' was begun with: "
+            f"{', '.join(differences[:_MOST_NAMED])}{more}; name the same cases, or start a new job "
+            "(training.initial_model goes on from a model)."
+        )
+
+
+def require_same_model(job: Job, model: str | Path) -> None:
+    """Refuse another model than the one that a segmentation was begun with.
+
+    Raises:
+        ModelError: it is another one, or was trained anew since; or there is none.
+    """
+    config = job.read_config()
+    asked = model_folder(model)
+    fingerprint = model_fingerprint(asked)
+    made_by = {files.read_result().get("model_hash") for files in job.complete_predictions()} - {None}
+    if made_by - {fingerprint}:
+        raise ModelError(
+            f"the results in '{job.folder}' were made by another model than the one in '{asked}' (or it was trained "
+            "anew since); results of two models do not go into one folder: choose another --output."
+        )
+    if made_by or not isinstance(config, SegmentConfig) or _is_same_model(config.model, asked, fingerprint):
+        return
+    raise ModelError(
+        f"the segmentation in '{job.folder}' was begun with the model in '{config.model}', not in '{asked}'; "
+        "name that one, or choose another --output."
+    )
+
+
+def grow(job: Job, given: Sequence[Case]) -> list[str]:
+    """Take scans that are new into a segmentation, and let those whose files have changed be segmented again.
+
+    Args:
+        job: that the calling process has claimed.
+        given: the scans that are named now.
+
+    Returns:
+        What is new, changed and no longer named, a sentence each.
+
+    Raises:
+        StorageError: the datalist cannot be written.
+        JobError: a result cannot be read.
+    """
+    listed, kept = job.read_relative_datalist(), job.read_datalist()
+    place = {_images(case): index for index, case in enumerate(kept.cases)}
+    cases, names = list(listed.cases), {case.id.lower() for case in kept.cases}
+    sentences, changed = [], []
+    for case in given:
+        index = place.get(_images(case))
+        if index is None:
+            new = replace(case, id=_free_name(case.id, names))
+            cases.append(new)
+            sentences.append(f"'{case.image}' is new: it is segmented as '{new.id}'.")
+            continue
+        old = cases[index]
+        if (old.role, _path(old.label or "")) != (case.role, _path(case.label or "")):
+            cases[index] = replace(old, role=case.role, label=case.label)
+        if _has_changed(job, kept.cases[index]):
+            changed.append(old.id)
+            sentences.append(f"'{case.image}' has changed: '{old.id}' is segmented again.")
+    named = {_images(case) for case in given}
+    gone = [case.id for case in kept.cases if _images(case) not in named]
+    if gone:
+        sentences.append(f"{len(gone)} earlier cases are not named any more; their results stay: {_some(gone)}.")
+    job.write_datalist(replace(listed, cases=tuple(cases)))
+    for name in changed:
+        job.prediction(name).result.unlink(missing_ok=True)
+    return sentences
+
+
+def _has_changed(job: Job, case: Case) -> bool:
+    """Whether the scan of a complete case has changed since; results of earlier versions are older than their scan."""
+    files = job.prediction(case.id)
+    if not files.result.is_file():
+        return False
+    result = files.read_result()
+    try:
+        if "source" in result:
+            return is_changed(case.images, result["source"])
+        return any(Path(image).stat().st_mtime > float(result.get("created") or 0) for image in case.images)
+    except OSError as error:
+        raise JobError(f"'{case.image}' cannot be read ({error.strerror or error}); make it readable again.") from error
+
+
+def _is_same_model(kept: str, asked: Path, fingerprint: str) -> bool:
+    try:
+        before = model_folder(kept)
+        return before == asked or model_fingerprint(before) == fingerprint
+    except ModelError:
+        return False
+
+
+def _differences(kept: Datalist, given: Datalist) -> Iterator[str]:
+    if _labels(kept) != _labels(given):
+        yield f"its labels are {_labels(given)}, not {_labels(kept)}"
+    # Where nobody has named any, the training sets some labeled cases aside itself.
+    chooses = not given.with_role(Role.VALIDATION)
+    before = {_images(case): case for case in kept.cases if case.role is not Role.TEST}
+    now = {_images(case): case for case in given.cases if case.role is not Role.TEST}
+    for images, case in now.items():
+        old = before.get(images)
+        if old is None:
+            yield f"'{case.image}' is new"
+        elif _place(old, chooses) != _place(case, chooses):
+            yield f"'{case.image}' has another role, label or mask"
+    yield from (f"'{case.image}' is missing" for images, case in before.items() if images not in now)
+
+
+def _place(case: Case, chooses: bool) -> tuple[Any, ...]:
+    role = Role.TRAINING if chooses and case.role is Role.VALIDATION else case.role
+    return role, _path(case.label or ""), _path(case.known or "")
+
+
+def _labels(datalist: Datalist) -> dict[int, str]:
+    return {label.value: label.name for label in datalist.labels}
+
+
+def _images(case: Case) -> tuple[str, ...]:
+    return tuple(map(_path, case.images))
+
+
+def _path(path: str) -> str:
+    return os.path.normcase(os.path.abspath(path)) if path else ""
+
+
+def _value(config: Config, name: str) -> Any:
+    value: Any = config
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _free_name(wanted: str, taken: set[str]) -> str:
+    """A name that no case has yet; it is taken then."""
+    name, number = case_name(wanted), 2
+    while name.lower() in taken:
+        name, number = f"{case_name(wanted)}_{number}", number + 1
+    taken.add(name.lower())
+    return name
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (", ..." if len(names) > _MOST_NAMED else "")

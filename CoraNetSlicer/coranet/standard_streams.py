@@ -84,7 +84,7 @@ def tolerant_streams() -> Iterator[None]:
             with suppress(OSError, ValueError):
                 stream.reconfigure(errors="backslashreplace")
     out, err = TolerantStream(sys.stdout), TolerantStream(sys.stderr)
-    sys.stdout, sys.stderr, threading.excepthook = out, err, _to_the_log  # type: ignore[assignment]
+    sys.stdout, sys.stderr, threading.excepthook = out, err, _to_the_log
     try:
         yield
     finally:

@@ -13,8 +13,9 @@ from ..config import TrainConfig
 from ..config.time_budget import seconds_of
 from ..devices import choose_device
 from ..events import Event, Noted, Warned
-from ..job import Datalist, Job, JobKind
+from ..job import Datalist, Job, JobKind, Role
 from ..narration import describe
+from ..planning.few_voxels import few_voxels
 from ..planning.plan import Given, checked_datalist, plan_training
 from ..planning.steps import StepPlan
 from ..planning.warm_start import initial_model
@@ -51,6 +52,8 @@ def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
             workplace = replace(workplace, begun=workplace.begun - spent)
         given = Given(checked.survey, initial, part.margin_mm if part else None)
         plan = plan_training(config, checked.datalist, workplace, reporter, given)
+        labeled = checked.survey.of(checked.datalist.with_role(Role.TRAINING))
+        told += few_voxels(labeled, checked.datalist.labels, plan.preprocessing)
     yield from (describe(event) for event in told if isinstance(event, (Noted, Warned)))
     yield from plan.sentences
     steps = plan.steps or StepPlan.as_set(config.training)

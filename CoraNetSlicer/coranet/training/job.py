@@ -22,6 +22,7 @@ from ..job.files import read_json, remove_folder, write_json_atomic
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import Architecture
+from ..planning.few_voxels import few_voxels
 from ..planning.memory import BatchSizes
 from ..planning.plan import Given, Plan, checked_datalist, plan_training
 from ..planning.steps import StepSeconds
@@ -30,7 +31,7 @@ from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
-from ..training_set.checked import checked_cases, said_of_cases
+from ..training_set.checked import add_cautions, checked_cases, said_of_cases
 from ..training_set.survey import Survey
 from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
@@ -150,6 +151,11 @@ class _Training:
         plan = plan_taken_over(self._config, datalist) or plan_training(
             self._config, datalist, self._workplace, self._reporter, given
         )
+        labeled = given.survey.of(datalist.with_role(Role.TRAINING))
+        small = list(few_voxels(labeled, datalist.labels, plan.preprocessing))
+        for warning in small:
+            self._reporter.emit(warning)
+        add_cautions(self._job, [warning.message for warning in small])
         for sentence in plan.sentences:
             self._reporter.emit(Noted("plan", sentence))
         write_json_atomic(path, plan.to_dict())

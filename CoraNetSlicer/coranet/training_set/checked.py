@@ -16,12 +16,14 @@ from ..model_package import ModelPackage
 from ..reporting import Reporter
 from .same_scans import EARLIER, SPOILED, same_labels, same_scans, scans_by_role
 from .survey import Survey, survey_cases
+from .unlike import CODE as UNLIKE
+from .unlike import unlike_others
 
 SCHEMA_VERSION = 1
 # More reasons than this are told by the names of the cases alone.
 _MOST_REASONS = 12
 # What is still worth knowing when the model is there.
-_CAUTIONS = ("same_scan", "same_label", "no_structure", "no_structure_in_validation")
+_CAUTIONS = ("same_scan", "same_label", UNLIKE, "no_structure", "no_structure_in_validation")
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,13 @@ def said_of_cases(job: Job) -> dict[str, Any]:
     }
 
 
+def add_cautions(job: Job, cautions: Sequence[str]) -> None:
+    """Keep what was found once the training was planned, for the card of its model."""
+    stored = _stored(job)
+    if stored and cautions:
+        write_json_atomic(job.training_set_path, {**stored, "cautions": [*stored.get("cautions", []), *cautions]})
+
+
 def _earlier(initial: ModelPackage | None) -> dict[str, list[str]]:
     """The scans that the model has seen from which a training goes on."""
     scans = (initial.card.get("scans") if initial else None) or {}
@@ -154,6 +163,7 @@ def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted
         *_without_structure(datalist, survey),
         *same_scans(survey, datalist.cases),
         *same_labels(survey),
+        *unlike_others(survey.of(datalist.cases), datalist.labels),
         *_thin_data(datalist, config),
     ]
 

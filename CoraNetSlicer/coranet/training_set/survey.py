@@ -18,6 +18,7 @@ from ..job import Case, Datalist, Role
 from ..reporting import Pace, Reporter
 from ..volume import Grid, Volume
 from .structures import Structures
+from .traits import Traits
 
 CHECKING = "checking"
 # Roles whose files a training reads.
@@ -39,6 +40,7 @@ class MeasuredCase:
         scan_hash: by which its scan is known, whatever the file is called (`ScanIdentity.voxels`).
         label_hash: the same of its label map; "" for an unlabeled case.
         size: voxels along the axes of its scan, the fewest first.
+        traits: by which it is compared with the others; None for a test case.
     """
 
     case: Case
@@ -49,6 +51,7 @@ class MeasuredCase:
     scan_hash: str = ""
     label_hash: str = ""
     size: tuple[int, ...] = ()
+    traits: Traits | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -148,14 +151,15 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
     others = bool(images_on_other_grids(case))
     if case.role is Role.UNLABELED:
         image = read_scan(case)
-        hashed = identity_of(image).voxels
-        return MeasuredCase(case, has_other_grids=others, scan_hash=hashed, size=_sorted_size(image.grid)), image
+        hashed, size, traits = identity_of(image).voxels, _sorted_size(image.grid), Traits.of(image)
+        return MeasuredCase(case, has_other_grids=others, scan_hash=hashed, size=size, traits=traits), image
     image, labels = read_labeled_pair(case, values)
     structures = Structures.of(labels, values)
     present = frozenset(value for value in values if (labels.voxels == value).any())
     scan_hash, label_hash = (identity_of(one).voxels for one in (image, labels))
     scan, size = LabeledScan.of(case.id, image, labels), _sorted_size(image.grid)
-    return MeasuredCase(case, scan, structures, present, others, scan_hash, label_hash, size), image
+    traits = Traits.of(image, labels, values)
+    return MeasuredCase(case, scan, structures, present, others, scan_hash, label_hash, size, traits), image
 
 
 def _preparing_s(image: Volume) -> float:

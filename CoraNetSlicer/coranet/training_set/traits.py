@@ -56,6 +56,7 @@ class StructureTraits:
         centre: along L, P, S, as a share of the scan's extent.
         centre_mm: along L, P, S, from the scan's corner.
         intensity: median under the label in the first channel, relative to the scan's (`Intensities.relative`).
+        intensity_range: 2nd and 98th percentile, the same way.
         contrast: -1 to 1: how often a voxel inside is brighter than one just outside, less how often it is darker.
     """
 
@@ -64,6 +65,7 @@ class StructureTraits:
     centre: Triple
     centre_mm: Triple
     intensity: float
+    intensity_range: tuple[float, float]
     contrast: float
 
 
@@ -130,9 +132,10 @@ def _structure(
     centre_mm = [place * step for place, step in zip(middle[::-1], spacing, strict=True)]
     centre = [place / size for place, size in zip(middle[::-1], mask.shape[::-1], strict=True)]
     inside, around = _samples(mask, box, scan)
+    low, median, high = (intensities.relative(float(value)) for value in np.percentile(inside, [2, 50, 98]))
     return StructureTraits(
-        count, count * math.prod(spacing) / 1000.0, _triple(centre), _triple(centre_mm),
-        intensities.relative(float(np.median(inside))), _contrast(inside, around),
+        count, count * math.prod(spacing) / 1000.0, _triple(centre), _triple(centre_mm), median, (low, high),
+        _contrast(inside, around),
     )  # fmt: skip
 
 

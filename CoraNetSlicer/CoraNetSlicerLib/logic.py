@@ -13,16 +13,12 @@ from typing import Any, Optional, Union
 from coranet.errors import JobError
 from coranet.job import (
     Case,
-    Datalist,
     Job,
     JobKind,
     JobStatus,
-    Role,
     delete_job,
-    find_images,
-    unique_case_names,
+    input_list,
 )
-from coranet.job.channels import grouped
 
 from .environment.interpreter import Interpreter
 from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, channels_of_model, job_of
@@ -161,14 +157,8 @@ class CoraNetLogic(ReviewConsole):
         """
         config = segmentConfig(model, settings)
         channels = channels_of_model(config.model)
-        found = grouped(find_images(inputFolder), channels)
-        names = unique_case_names(name for name, _ in found)
-        cases = tuple(
-            Case(name, Role.INPUT, str(paths[0]), more_images=tuple(map(str, paths[1:])))
-            for name, (_, paths) in zip(names, found)
-        )
+        datalist = input_list([inputFolder], channels)
         folder = self._folderFor("segment", outputFolder)
-        datalist = Datalist(cases, channels=channels if len(channels) > 1 else ())
         return self.start(Job.create(folder, JobKind.SEGMENT, config, datalist))
 
     def attach(self, folder: Union[str, Path]) -> JobHandle:

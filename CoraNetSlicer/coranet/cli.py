@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def _expected(error: Exception) -> CoraNetError:
 
 def _train(options: argparse.Namespace) -> int:
     from .data.datalist import with_validation_cases
-    from .job import Job, JobKind, read_datalist
+    from .job import Job, JobKind, find_cases
     from .resuming import require_kept_settings, require_same_datalist
 
     chosen = _settings(options)
@@ -126,9 +127,9 @@ def _train(options: argparse.Namespace) -> int:
     if options.resume and Job.exists(options.output):
         job = _existing_job(options.output, JobKind.TRAIN)
         require_kept_settings(job, chosen, options.preset)
-        require_same_datalist(job, read_datalist(options.datalist), options.datalist)
+        require_same_datalist(job, find_cases(options.datalist), options.datalist)
         return _work_in_terminal(job, True, options.devices)
-    datalist = read_datalist(options.datalist)
+    datalist = find_cases(options.datalist)
     # Refused before there is a job; the training chooses once it has seen which cases hold a structure.
     with_validation_cases(datalist, config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
@@ -137,7 +138,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
     """Show what would be trained; nothing is left behind."""
-    from .job import Job, read_datalist
+    from .job import Job, find_cases
     from .training.dry_run import planned
 
     if options.resume:
@@ -146,36 +147,34 @@ def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
         raise ConfigError("--dry-run plans for one process, with which others would share; leave out --devices.")
     if options.output is not None and Job.exists(options.output):
         raise JobError(f"'{options.output}' already holds a job; choose a new folder, or leave out --output.")
-    datalist = read_datalist(options.datalist)
+    datalist = find_cases(options.datalist)
     _require_labeled(options.datalist, datalist.cases)
-    for line in planned(config, datalist):
+    for line in [*datalist.left_out, *planned(config, datalist)]:
         sys.stdout.write(f"{line}\n")
     return 0
 
 
 def _segment(options: argparse.Namespace) -> int:
-    from .data.datalist import input_cases
-    from .job import ModelCard
+    from .job import ModelCard, input_list
 
     # What is wrong with the model is told with the settings, below.
-    channels = ModelCard.read(options.model).channels
-    return _segment_cases(options, input_cases(options.inputs, channels))
+    return _segment_cases(options, input_list(options.inputs, ModelCard.read(options.model).channels))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    from .job import ModelCard, Role, read_datalist
+    from .job import ModelCard, Role, find_cases
     from .job.channels import require_same_channels
 
-    datalist = read_datalist(options.datalist)
+    datalist = find_cases(options.datalist)
     cases = datalist.with_role(Role.TEST)
     if not cases:
         raise DataError(f"the datalist '{options.datalist}' has no 'test' case with a label; add some.")
     require_same_channels(datalist.channels, ModelCard.read(options.model).channels, f"'{options.datalist}'")
-    return _segment_cases(options, cases)
+    return _segment_cases(options, replace(datalist, cases=cases))
 
 
-def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
-    from .job import Datalist, Job, JobKind
+def _segment_cases(options: argparse.Namespace, listed: Datalist) -> int:
+    from .job import Job, JobKind
     from .model_package import ModelPackage
     from .resuming import grow, require_kept_settings, require_same_model
 
@@ -185,10 +184,10 @@ def _segment_cases(options: argparse.Namespace, cases: tuple[Case, ...]) -> int:
         job = _existing_job(options.output, JobKind.SEGMENT)
         require_kept_settings(job, chosen)
         require_same_model(job, options.model)
-        return _work_in_terminal(job, True, options.devices, lambda: grow(job, cases))
+        return _work_in_terminal(job, True, options.devices, lambda: grow(job, listed.cases))
     package = ModelPackage.read(config.model)
-    job = _new_job(options.output, JobKind.SEGMENT, config, Datalist(cases, package.labels, _named(package.channels)))
-    return _work_in_terminal(job)
+    datalist = replace(listed, labels=package.labels, channels=_named(package.channels))
+    return _work_in_terminal(_new_job(options.output, JobKind.SEGMENT, config, datalist))
 
 
 def _named(channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -348,7 +347,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     train = commands.add_parser("train", help="train a model from labeled and unlabeled scans")
-    train.add_argument("datalist", help="dataset.json with training, unlabeled and labels")
+    train.add_argument(
+        "datalist", help="dataset.json with training, unlabeled and labels, or a folder as nnU-Net has it"
+    )
     train.add_argument("--output", metavar="JOB", help="folder for the job: model, checkpoints, log")
     train.add_argument("--time", metavar="TIME", help="how long it may take, such as 20min, 1h or '1 h 30 min'")
     train.add_argument("--dry-run", action="store_true", help="show the plan for the time; nothing is trained or kept")

@@ -389,5 +389,7 @@ def _summary(job: Job, count: int, account: Account) -> str:
         )
     done = count - skipped
     left_out = f"; {skipped} skipped on request" if skipped else ""
+    # Whoever looks at the last line alone is to know that there is more to read.
+    others = "; something in its input was left out, see the warnings" if job.read_datalist().left_out else ""
     folder = job.prediction_folder("").resolve()
-    return f"{done} {'case is' if done == 1 else 'cases are'} segmented, in '{folder}'{left_out}."
+    return f"{done} {'case is' if done == 1 else 'cases are'} segmented, in '{folder}'{left_out}{others}."

@@ -26,6 +26,7 @@ from .events import (
     Losses,
     Progress,
     Started,
+    Warned,
 )
 from .job import Job, JobKind, ProcessIdentity, Role
 from .job.directory import HEARTBEAT_INTERVAL_S
@@ -174,6 +175,8 @@ def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
 
 
 def _do(job: Job, resume: bool, reporter: Reporter, team: Team) -> str:
+    for sentence in () if resume else job.read_datalist().left_out:
+        reporter.emit(Warned("left_out", sentence))
     if job.kind is JobKind.TRAIN:
         return run_training_job(job, resume, reporter, team)
     message = run_segmentation_job(job, resume, reporter, team)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ import torch
 
 from coranet.cli import main
 from coranet.config import SegmentConfig, TrainConfig
-from coranet.data.datalist import input_cases, with_validation_cases
-from coranet.job import Datalist, Job, JobKind, read_datalist
+from coranet.data.datalist import with_validation_cases
+from coranet.job import Job, JobKind, input_list, read_datalist
 from coranet.model_package import ModelPackage
 from coranet.phantoms import PhantomSet, write_phantom_set
 from coranet.volume import read_label_map, write_volume
@@ -80,7 +81,9 @@ def training_job(folder: Path, datalist: Path, **changes: str) -> Job:
 def segmentation_job(folder: Path, inputs: Sequence[Path], model: Path) -> Job:
     """A prepared segmentation job."""
     config = SegmentConfig(model=str(model)).with_overrides({"machine.threads": 1, "machine.device": "cpu"})
-    return Job.create(folder, JobKind.SEGMENT, config, Datalist(input_cases(inputs), ModelPackage.read(model).labels))
+    return Job.create(
+        folder, JobKind.SEGMENT, config, replace(input_list(inputs), labels=ModelPackage.read(model).labels)
+    )
 
 
 def call(*words: object) -> int:

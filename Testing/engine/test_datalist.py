@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import SimpleITK as sitk
 
 from coranet.data.datalist import (
-    input_cases,
     with_labeled_cases,
     with_true_labels,
     with_validation_cases,
@@ -62,32 +59,6 @@ def test_named_validation_cases_are_enough():
 def test_no_case_left_to_learn_from_is_an_error(wanted):
     with pytest.raises(DataError, match=f"{wanted} validation cases leave none of the 3 labeled cases"):
         with_validation_cases(a_list(3), wanted, seed=0)
-
-
-@pytest.fixture
-def a_folder_of_scans(awkward_path) -> Path:
-    for name in ("b.nii.gz", "a.nrrd", "A.mha"):
-        sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(awkward_path / name))
-    (awkward_path / "notes.txt").write_text("no scan", encoding="utf-8")
-    (awkward_path / ".hidden.nrrd").write_text("no scan", encoding="utf-8")
-    return awkward_path
-
-
-def test_inputs_are_files_and_folders(a_folder_of_scans):
-    cases = input_cases([a_folder_of_scans])
-    assert {case.role for case in cases} == {Role.INPUT}
-    assert sorted(Path(case.image).name for case in cases) == ["A.mha", "a.nrrd", "b.nii.gz"]
-    assert len({case.id.lower() for case in cases}) == 3
-    assert [case.id for case in input_cases([a_folder_of_scans / "b.nii.gz"])] == ["b"]
-
-
-def test_inputs_that_are_not_there_are_named(a_folder_of_scans, tmp_path):
-    with pytest.raises(DataError, match=r"missing\.nrrd' does not exist"):
-        input_cases([a_folder_of_scans / "missing.nrrd"])
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    with pytest.raises(DataError, match="holds no image; expected files ending with"):
-        input_cases([empty])
 
 
 # -- fewer labels, and all of them --
@@ -167,43 +138,3 @@ def test_the_training_that_knows_every_label_knows_the_partial_ones(tmp_path):
     (tmp_path / "l0.nrrd").touch()
     datalist = with_true_labels(partly(a_list(2, unlabeled=0), 1), tmp_path)
     assert [(case.known, Path(case.label).name) for case in datalist.cases] == [(None, "l0.nrrd"), (None, "x.nrrd")]
-
-
-T1_FLAIR = ("T1", "FLAIR")
-
-
-def test_inputs_of_several_channels_are_grouped_by_their_numbers(tmp_path):
-    for name in ("b_0001", "a_0000", "a_0001", "b_0000"):
-        (tmp_path / f"{name}.nrrd").touch()
-    for inputs in ([tmp_path], sorted(tmp_path.iterdir())):
-        cases = input_cases(inputs, T1_FLAIR)
-        assert [(case.id, [Path(image).stem for image in case.images]) for case in cases] == [
-            ("a", ["a_0000", "a_0001"]), ("b", ["b_0000", "b_0001"]),
-        ]  # fmt: skip
-    assert len(input_cases([tmp_path])) == 4
-
-
-def test_inputs_may_be_listed_in_a_file(tmp_path):
-    path = tmp_path / "dataset.json"
-    path.write_text(json.dumps({"channels": T1_FLAIR, "test": [["a.nrrd", "b.nrrd"]], "unlabeled": [["c", "d"]]}))
-    cases = input_cases([path], T1_FLAIR)
-    assert [(case.id, len(case.images), case.role) for case in cases] == [("c", 2, Role.INPUT), ("a", 2, Role.INPUT)]
-    with pytest.raises(DataError, match="has 2 channels .* the model 1"):
-        input_cases([path])
-
-
-def test_an_input_without_its_second_channel_is_refused_by_name(tmp_path):
-    for name in ("p03_0000", "p04_0000", "p04_0001"):
-        (tmp_path / f"{name}.nrrd").touch()
-    with pytest.raises(DataError, match=r"case 'p03' has no FLAIR \('p03_0001.nrrd'\)"):
-        input_cases([tmp_path], T1_FLAIR)
-    sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(tmp_path / "single.nrrd"))
-    with pytest.raises(DataError, match="single.nrrd' is one image, the model needs T1 and FLAIR"):
-        input_cases([tmp_path / "single.nrrd"], T1_FLAIR)
-
-
-def test_an_input_of_four_dimensions_has_all_channels(tmp_path):
-    image = sitk.JoinSeries([sitk.Image(4, 5, 6, sitk.sitkInt16)] * 2)
-    sitk.WriteImage(image, str(tmp_path / "both.nii.gz"))
-    (case,) = input_cases([tmp_path], T1_FLAIR)
-    assert case.images == (str(tmp_path / "both.nii.gz"),) * 2

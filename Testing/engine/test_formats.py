@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
-from coranet.data.datalist import input_cases
 from coranet.errors import DataError
-from coranet.job import Datalist, Job, JobKind
+from coranet.job import Datalist, Job, JobKind, input_list
 from coranet.segmentation import run_segmentation_job
 from coranet.volume import read_grid, read_image
 
@@ -38,7 +37,7 @@ def formats(shared_data) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", IMAGES)
 def test_results_lie_on_the_scans_own_grid(formats, a_random_model, a_reporter, awkward_path, name):
-    cases = input_cases([formats / name])
+    cases = input_list([formats / name]).cases
     model = a_random_model(COARSE_MM, patch_size=(16, 32, 32)).folder
     config = SegmentConfig(str(model), InferenceConfig(overlap=0.0), MachineConfig(device="cpu"))
     job = Job.create(awkward_path / "job", JobKind.SEGMENT, config, Datalist(cases))

@@ -159,6 +159,14 @@ class TestAddingFiles:
         assert cases.add_files(a_datalist.parent / "images") == 5
         assert {row.role for row in cases.rows} == {CaseRole.UNLABELED}
 
+    def test_what_lies_beside_the_images_is_told(self, cases, a_datalist):
+        (a_datalist.parent / "images" / "scan.mgz").write_bytes(b"x")
+        cases.add_files(a_datalist.parent / "images")
+        assert "'scan.mgz' is left out: it is of a format that is not read here" in cases.findings_text
+        assert "left out" not in cases.reason_not_trainable
+        cases.remove([row.key for row in cases.rows])
+        assert cases.findings_text == ""
+
     def test_nothing_is_added_twice(self, cases, a_datalist):
         cases.add_files(a_datalist.parent / "images" / "t0.nrrd")
         assert cases.add_files(a_datalist) == 4

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..scene.segment_classes import segment_names_of
 from ..translation import _
 from .case_checks import CaseChecks
-from .case_rows import CaseRole, CaseRow, Finding, Segment, Severity
+from .case_rows import CaseRole, CaseRow, Finding, Segment, Severity, sentence
 
 _LINES_OF_FINDINGS = 4
 
@@ -28,16 +28,20 @@ class CaseReport:
     findings: tuple[Finding, ...]
 
     @staticmethod
-    def of(rows: Sequence[CaseRow], not_learned: Collection[str], checks: CaseChecks) -> CaseReport:
+    def of(
+        rows: Sequence[CaseRow], not_learned: Collection[str], checks: CaseChecks, left_out: Sequence[str] = ()
+    ) -> CaseReport:
         """Look at all rows.
 
         Args:
             rows: the table.
             not_learned: names of the segments that are not to be learned.
             checks: looks at them.
+            left_out: what lay beside the cases and is not used, a sentence each.
         """
         segments = _segments(rows, not_learned)
         findings = checks.findings(rows, [segment.name for segment in segments if segment.learned])
+        findings += [Finding(Severity.WARNING, _("left out"), sentence(one)) for one in left_out]
         own: dict[str, list[Finding]] = {}
         for finding in findings:
             own.setdefault(finding.key, []).append(finding)

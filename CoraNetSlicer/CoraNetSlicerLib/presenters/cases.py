@@ -54,6 +54,8 @@ class CasesPresenter:
         self._files = KnownFiles()
         self._rows: list[CaseRow] = []
         self._channels: tuple[str, ...] = ()
+        # Of the files and folders that were added in this session.
+        self._left_out: list[str] = []
         # These are made when somebody asks, and again after a change.
         self._report: Optional[CaseReport] = None
         self._offered: Optional[list[Any]] = None
@@ -65,6 +67,7 @@ class CasesPresenter:
         """Show what the scene remembers, after it was loaded or cleared."""
         self._facts.forget()
         self._files.forget()
+        self._left_out = []
         self._channels = self._storage.channels()
         self._rows = fitted(self._storage.rows(), self._channels)
         self._refresh()
@@ -229,6 +232,7 @@ class CasesPresenter:
         if not cases:
             raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
         self._channels = joined(self._channels, datalist, not self._rows)
+        self._left_out += [one for one in datalist.left_out if one not in self._left_out]
         for case in cases:
             self._rows.append(row_of_file(self._new_key(), case, names))
         return self._kept(len(cases))
@@ -335,7 +339,9 @@ class CasesPresenter:
     def _current(self) -> CaseReport:
         if self._report is None:
             checks = CaseChecks(self._facts, self._files, self._channels)
-            self._report = CaseReport.of(self._rows, self._storage.not_learned(), checks)
+            self._report = CaseReport.of(
+                self._rows, self._storage.not_learned(), checks, self._left_out if self._rows else ()
+            )
         return self._report
 
 

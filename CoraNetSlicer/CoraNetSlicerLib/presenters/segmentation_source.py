@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coranet.errors import CoraNetError
-from coranet.job import Job, find_images
+from coranet.job import Job, scans_in
 
 from ..notification import Signal
 from ..parameters import Parameters
@@ -16,6 +16,7 @@ from ..scene.case_nodes import NodeWatch, image_volumes
 from ..scene.results import is_result, nodes_of_class
 from ..scene.usable_nodes import require_usable_volume
 from ..translation import _
+from .case_rows import sentence
 from .deferred import Deferred
 
 _KIND, _INPUT, _OUTPUT = "SegmentSource", "SegmentInputFolder", "SegmentOutputFolder"
@@ -52,6 +53,7 @@ class SegmentationSource:
         changed: sent after each change of what is shown.
         input_error, output_error: what is wrong with the folders; "" if nothing, or while none is named.
         image_count: images in the input folder.
+        left_out: what else is in it and why it is left out, a sentence each.
     """
 
     def __init__(self, scene: Any, parameters: Parameters, application: Any) -> None:
@@ -65,6 +67,7 @@ class SegmentationSource:
         self.changed = Signal()
         self.input_error = self.output_error = ""
         self.image_count = 0
+        self.left_out: tuple[str, ...] = ()
         self._scene = scene
         self._parameters = parameters
         self._news = Deferred(application, self._on_nodes)
@@ -111,10 +114,11 @@ class SegmentationSource:
 
     @property
     def count_text(self) -> str:
-        """How many images the folder holds; "" while none is named."""
-        if self.image_count == 1:
-            return _("1 image found.")
-        return _("{count} images found.").format(count=self.image_count) if self.image_count else ""
+        """How many images the folder holds, and what is left out; "" while none is named."""
+        if not self.image_count:
+            return ""
+        text = _("{count} images found.").format(count=self.image_count)
+        return "\n".join([_("1 image found.") if self.image_count == 1 else text, *map(sentence, self.left_out)])
 
     @property
     def volume_error(self) -> str:
@@ -203,10 +207,11 @@ class SegmentationSource:
         self.changed.send()
 
     def _look_at_input(self) -> None:
-        self.input_error, self.image_count = "", 0
+        self.input_error, self.image_count, self.left_out = "", 0, ()
         if self.input_folder:
             try:
-                self.image_count = len(find_images(Path(self.input_folder).expanduser()))
+                found = scans_in(Path(self.input_folder).expanduser())
+                self.image_count, self.left_out = len(found.scans), found.left_out
             except CoraNetError as error:
                 self.input_error = str(error)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from .json_text import JsonError, read_json_file
 from .settings import suggestion
 
 DEFAULT_PRESET = "default"
@@ -41,9 +41,16 @@ def _presets_folder() -> Path:
 def read_preset(path: Path) -> dict[str, Any]:
     """The content of a preset file: settings by section, and a description for people."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"preset '{path}' cannot be read as JSON ({error}); correct the file.") from error
+        content = read_json_file(path)
+    except JsonError as error:
+        raise ConfigError(f"the preset '{path}' cannot be read as JSON: {error}.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"the preset '{path}' cannot be read ({error.strerror or error}); check that you may read it."
+        ) from error
     if not isinstance(content, dict):
-        raise ConfigError(f"preset '{path}' must hold a JSON object, got {type(content).__name__}.")
+        raise ConfigError(
+            f"the preset '{path}' must hold a JSON object of settings by section, got {type(content).__name__}; "
+            "correct it."
+        )
     return content

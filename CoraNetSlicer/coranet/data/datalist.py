@@ -1,53 +1,16 @@
-"""Which cases a training or a segmentation works on: given by files and folders, set aside, or left out."""
+"""Which cases a training works on: set aside for validation, left out, or labeled after all."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
-from ..job import Case, Datalist, Role, find_images, image_name, is_image_file, read_input_cases, unique_case_names
-from ..job.channels import grouped, require_all_channels, require_same_channels
-from ..volume import holds_dicom
-
-
-def input_cases(inputs: Iterable[str | Path], channels: Sequence[str] = ("channel 1",)) -> tuple[Case, ...]:
-    """Cases to be segmented.
-
-    Args:
-        inputs: image files, folders of one DICOM series, folders of images, or dataset.json files, whose unlabeled and
-            test cases are taken.
-        channels: names of the model's channels. Of several, files are grouped as nnU-Net numbers them (p01_0000,
-            p01_0001), or have four dimensions.
-
-    Raises:
-        DataError: an input does not exist or holds no image, or a case lacks a channel; it is named.
-    """
-    found: list[tuple[str, Path]] = []
-    listed_cases: list[Case] = []
-    for entry in map(Path, inputs):
-        if not entry.exists():
-            raise DataError(f"'{entry}' does not exist; correct the path.")
-        if entry.suffix.lower() == ".json":
-            datalist = read_input_cases(entry)
-            require_same_channels(datalist.channels, channels, f"'{entry}'")
-            listed_cases += datalist.cases
-            continue
-        is_scan = is_image_file(entry) or not entry.is_dir() or holds_dicom(entry)
-        found += [(image_name(entry), entry)] if is_scan else find_images(entry)
-    groups = [(case.id, case.images) for case in listed_cases]
-    groups += [(name, tuple(str(path.absolute()) for path in paths)) for name, paths in grouped(found, channels)]
-    for name, images in groups:
-        require_all_channels(name, images, channels)
-    names = unique_case_names(name for name, _ in groups)
-    return tuple(
-        Case(name, Role.INPUT, images[0], more_images=images[1:])
-        for name, (_, images) in zip(names, groups, strict=True)
-    )
+from ..job import Case, Datalist, Role, find_images, image_name
 
 
 def with_validation_cases(

@@ -4,13 +4,14 @@ from .case_names import case_name, unique_case_names
 from .case_ranking import CaseUncertainty, case_uncertainty, rank_cases
 from .channels import by_channel, listed, names_of
 from .datalist import Case, Datalist, Label, Role
-from .datalist_file import find_cases, read_datalist, read_input_cases
+from .dataset_folders import find_cases, read_datalist, read_input_cases
 from .deletion import delete_job, job_size
 from .directory import Job
 from .event_tail import read_last_event, read_last_events
 from .files import read_json, write_json_atomic
-from .image_files import find_images, image_name, is_image_file
+from .image_files import FolderScans, find_images, image_name, is_image_file, scans_in
 from .image_headers import ImageHeader, read_image_header
+from .input_list import input_list
 from .model_card import EarlierModel, ModelCard
 from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
@@ -26,6 +27,7 @@ __all__ = [
     "Datalist",
     "Decision",
     "EarlierModel",
+    "FolderScans",
     "ImageHeader",
     "Job",
     "JobKind",
@@ -46,6 +48,7 @@ __all__ = [
     "delete_job",
     "find_images",
     "image_name",
+    "input_list",
     "is_alive",
     "is_image_file",
     "read_datalist",
@@ -58,6 +61,7 @@ __all__ = [
     "read_last_event",
     "read_last_events",
     "rank_cases",
+    "scans_in",
     "terminate_tree",
     "unique_case_names",
     "write_json_atomic",

@@ -120,15 +120,18 @@ class Datalist:
         cases: each with as many images as there are channels.
         labels: the classes.
         channels: names of the channels, in the order of each case's images; (): nobody has named them.
+        left_out: what lay beside the cases and is not used, and why: a sentence each, told when the job begins.
     """
 
     cases: tuple[Case, ...]
     labels: tuple[Label, ...] = ()
     channels: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "cases", tuple(self.cases))
         object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "left_out", tuple(self.left_out))
         _require_unique("channel names", self.channels)
         for case in self.cases:
             require_all_channels(case.id, case.images, self.channel_names)
@@ -175,6 +178,7 @@ class Datalist:
             "labels": [asdict(label) for label in self.labels],
             "cases": [case.to_dict() for case in self.cases],
             **({"channels": list(self.channels)} if self.channels else {}),
+            **({"left_out": list(self.left_out)} if self.left_out else {}),
         }
 
     @staticmethod
@@ -198,6 +202,7 @@ class Datalist:
             cases=tuple(_build(Case, row, source) for row in content["cases"]),
             labels=tuple(_build(Label, row, source) for row in content["labels"]),
             channels=tuple(content.get("channels") or ()),
+            left_out=tuple(map(str, content.get("left_out") or ())),
         )
 
 
@@ -215,7 +220,7 @@ def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
 
 
 def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path) -> None:
-    if not isinstance(content, Mapping) or set(content) - {"channels"} != keys:
+    if not isinstance(content, Mapping) or set(content) - {"channels", "left_out"} != keys:
         found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
         raise DataError(f"'{source}' must have exactly the keys {sorted(keys)}, got {found}; start the job anew.")
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from ..config.json_text import JsonError, decoded, parse_json
 from ..errors import JobError, storage_error
 from ..events import json_text
 
@@ -87,23 +88,23 @@ def read_json(path: str | Path) -> Any:
         JobError: the file is missing or is not JSON; the message names it.
     """
     try:
-        return json.loads(_read_patiently(Path(path)))
+        return parse_json(decoded(_read_patiently(Path(path))))
     except FileNotFoundError:
         raise JobError(f"'{path}' is missing; choose a folder that CoraNet has written.") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, JsonError) as error:
         raise JobError(f"'{path}' cannot be read as JSON ({error}); restore the file or start the job anew.") from error
 
 
-def _read_patiently(path: Path) -> str:
-    """The text of a file that may be replaced just now."""
+def _read_patiently(path: Path) -> bytes:
+    """The content of a file that may be replaced just now."""
     for _ in range(_READ_TRIES - 1):
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_bytes()
         except OSError as error:
             if error.errno not in _MOMENTARY:
                 raise
             time.sleep(_READ_WAIT_S)
-    return path.read_text(encoding="utf-8")
+    return path.read_bytes()
 
 
 def _flush_to_disk(path: Path) -> None:

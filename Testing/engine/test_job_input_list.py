@@ -1,0 +1,78 @@
+"""What is segmented, by files and folders that are named: the same for the command line and for Slicer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+from coranet.errors import DataError
+from coranet.job import Role, input_list
+
+
+@pytest.fixture
+def a_folder_of_scans(awkward_path) -> Path:
+    for name in ("b.nii.gz", "a.nrrd", "A.mha"):
+        sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(awkward_path / name))
+    (awkward_path / "notes.txt").write_text("no scan", encoding="utf-8")
+    (awkward_path / ".hidden.nrrd").write_text("no scan", encoding="utf-8")
+    return awkward_path
+
+
+def test_inputs_are_files_and_folders(a_folder_of_scans):
+    cases = input_list([a_folder_of_scans]).cases
+    assert {case.role for case in cases} == {Role.INPUT}
+    assert sorted(Path(case.image).name for case in cases) == ["A.mha", "a.nrrd", "b.nii.gz"]
+    assert len({case.id.lower() for case in cases}) == 3
+    assert [case.id for case in input_list([a_folder_of_scans / "b.nii.gz"]).cases] == ["b"]
+
+
+def test_inputs_that_are_not_there_are_named(a_folder_of_scans, tmp_path):
+    with pytest.raises(DataError, match=r"missing\.nrrd' does not exist"):
+        input_list([a_folder_of_scans / "missing.nrrd"])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(DataError, match="holds no image; expected files ending with"):
+        input_list([empty])
+
+
+T1_FLAIR = ("T1", "FLAIR")
+
+
+def test_inputs_of_several_channels_are_grouped_by_their_numbers(tmp_path):
+    for name in ("b_0001", "a_0000", "a_0001", "b_0000"):
+        (tmp_path / f"{name}.nrrd").touch()
+    for inputs in ([tmp_path], sorted(tmp_path.iterdir())):
+        cases = input_list(inputs, T1_FLAIR).cases
+        assert [(case.id, [Path(image).stem for image in case.images]) for case in cases] == [
+            ("a", ["a_0000", "a_0001"]), ("b", ["b_0000", "b_0001"]),
+        ]  # fmt: skip
+    assert len(input_list([tmp_path]).cases) == 4
+
+
+def test_inputs_may_be_listed_in_a_file(tmp_path):
+    path = tmp_path / "dataset.json"
+    path.write_text(json.dumps({"channels": T1_FLAIR, "test": [["a.nrrd", "b.nrrd"]], "unlabeled": [["c", "d"]]}))
+    cases = input_list([path], T1_FLAIR).cases
+    assert [(case.id, len(case.images), case.role) for case in cases] == [("c", 2, Role.INPUT), ("a", 2, Role.INPUT)]
+    with pytest.raises(DataError, match="has 2 channels .* the model 1"):
+        input_list([path])
+
+
+def test_an_input_without_its_second_channel_is_refused_by_name(tmp_path):
+    for name in ("p03_0000", "p04_0000", "p04_0001"):
+        (tmp_path / f"{name}.nrrd").touch()
+    with pytest.raises(DataError, match=r"case 'p03' has no FLAIR \('p03_0001.nrrd'\)"):
+        input_list([tmp_path], T1_FLAIR)
+    sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkInt16), str(tmp_path / "single.nrrd"))
+    with pytest.raises(DataError, match="single.nrrd' is one image, the model needs T1 and FLAIR"):
+        input_list([tmp_path / "single.nrrd"], T1_FLAIR)
+
+
+def test_an_input_of_four_dimensions_has_all_channels(tmp_path):
+    image = sitk.JoinSeries([sitk.Image(4, 5, 6, sitk.sitkInt16)] * 2)
+    sitk.WriteImage(image, str(tmp_path / "both.nii.gz"))
+    (case,) = input_list([tmp_path], T1_FLAIR).cases
+    assert case.images == (str(tmp_path / "both.nii.gz"),) * 2

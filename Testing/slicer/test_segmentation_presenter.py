@@ -143,10 +143,10 @@ class TestSource:
             assert text in presenter.source.input_error == presenter.reason_not_startable
 
     def test_what_a_folder_holds_beside_its_images_is_told(self, presenter, tmp_path):
-        write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "a.nrrd")
-        (tmp_path / "b.seg.nrrd").write_bytes(b"x")
+        write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "in" / "a.nrrd")
+        (tmp_path / "in" / "b.seg.nrrd").write_bytes(b"x")
         presenter.source.set_kind("folder")
-        presenter.source.set_input_folder(str(tmp_path))
+        presenter.source.set_input_folder(str(tmp_path / "in"))
         first, second = presenter.source.count_text.splitlines()
         assert first == "1 image found." and "'b.seg.nrrd' is left out: it is a segmentation" in second
         assert presenter.reason_not_startable == ""

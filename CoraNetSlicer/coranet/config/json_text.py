@@ -59,7 +59,7 @@ def _encoding(content: bytes) -> str:
         return "utf-16"
     # Without a mark: JSON begins with two letters of ASCII, so that zeros tell how wide a letter is.
     zeros = tuple(byte == 0 for byte in content[:4])
-    unmarked = {
+    unmarked: dict[tuple[bool, ...], str] = {
         (True, True, True, False): "utf-32-be",
         (False, True, True, True): "utf-32-le",
         (True, False, True, False): "utf-16-be",

@@ -213,7 +213,8 @@ class DatalistFile:
         if path.exists():
             return ()
         ending = path.name[len(path.name) - len(ending_of(path.name)) :]
-        stem, found = path.name[: len(path.name) - len(ending)], []
+        stem = path.name[: len(path.name) - len(ending)]
+        found: list[Path] = []
         while (one := path.with_name(f"{stem}_{len(found):04d}{ending}")).is_file():
             found.append(one)
         return tuple(found)

@@ -42,7 +42,7 @@ from .result import MadeBy, StopWatch, result_content
 from .segmentation_account import Account, Outcome
 from .surfaces import can_make_surfaces, write_surfaces
 from .training.distributed import Team
-from .volume import Grid, Volume, write_volume
+from .volume import Grid, Volume, noted_by, write_volume
 
 # A scan that is not larger than this makes room for the next one beside it.
 _MOST_BYTES_AHEAD = 2**28
@@ -348,7 +348,9 @@ def _attempt(run: _CaseRun, told: list[TellingEvent], scans: _Scans, following: 
     started = time.monotonic()
     failure, skipped, error = "", False, None
     try:
-        run.run(scans, following)
+        # What is put right while the case is read belongs to what is told of it, whichever process reads it.
+        with noted_by(lambda sentence: told.append(Warned("input", sentence))):
+            run.run(scans, following)
     except _SkippedOnRequest:
         skipped = True
     except DataError as wrong:

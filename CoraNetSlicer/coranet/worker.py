@@ -38,6 +38,7 @@ from .signals import stop_on_signal
 from .team_member import bound_to_launcher, claim, leave_exit_code
 from .training.distributed import Team, is_lost_member
 from .training.job import run_training_job
+from .volume import noted_by
 
 # A network folder may vanish for a while; one whose parent is there has been removed.
 _BEATS_UNTIL_GONE = 6
@@ -80,7 +81,8 @@ def _lead(job: Job, resume: bool, listener: Listener, team: Team) -> int:
                 return signalled.is_set() or job.cancel_requested()
 
             reporter = Reporter(telling, should_stop)
-            exit_code = _work(job, resume, (reporter, team), telling)
+            with noted_by(lambda sentence: reporter.emit(Warned("input", sentence))):
+                exit_code = _work(job, resume, (reporter, team), telling)
             leave_exit_code(exit_code)
             return exit_code
 

@@ -115,10 +115,10 @@ def job_files_named_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
 
 
 def images_read_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
-    """Rule 4, second part: only volume.py imports SimpleITK."""
+    """Rule 4, second part: only volume/ imports SimpleITK and pydicom."""
     for file in files:
-        if file.module != "coranet.volume":
-            yield from (one for one in file.imports() if is_below(one.what, ("SimpleITK",)))
+        if not is_below(file.module, ("coranet.volume",)):
+            yield from (one for one in file.imports() if is_below(one.what, ("SimpleITK", "pydicom")))
 
 
 def devices_asked_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:

@@ -61,7 +61,7 @@ def test_only_the_job_package_names_the_files_of_a_job():
 
 def test_only_one_file_reads_and_writes_images():
     violations = as_lines(rules.images_read_elsewhere(present(*ENGINE, *SLICER_SIDE)))
-    assert not violations, f"rule 4, volume.py reads and writes images:\n{violations}"
+    assert not violations, f"rule 4, volume/ reads and writes images:\n{violations}"
 
 
 def test_only_one_file_asks_for_accelerators():

@@ -1,0 +1,179 @@
+"""A folder of DICOM files, or one of its files, as one image: which of its slices make it up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from .dicom_parts import Part, listed_parts, parts_of_series
+from .dicom_slices import Slice, is_dicom, read_slices
+from .nifti_header import is_nifti
+from .notes import note
+from .text_headers import read_meta_header, read_nrrd_header
+
+_LISTED = 4
+
+
+def holds_dicom(folder: str | Path) -> bool:
+    """Whether a folder directly holds at least one file of DICOM."""
+    return any(is_dicom(path) for path in _files(Path(folder)))
+
+
+def files_of(path: str | Path) -> tuple[Path, ...]:
+    """All files that an image consists of, so that one can tell whether it has changed.
+
+    Args:
+        path: an image file, or a folder of a DICOM series.
+
+    Returns:
+        The file itself and the files of voxels that it names, whether they exist or not; of a DICOM file or folder all
+        DICOM files of the folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return tuple(one for one in _files(path) if is_dicom(one))
+    name = path.name.lower()
+    if not path.is_file() or is_nifti(path):
+        return (path,)
+    if name.endswith((".nrrd", ".nhdr")):
+        nrrd = read_nrrd_header(path)
+        return (path, *(nrrd.data_files(path) if nrrd else ()))
+    if name.endswith((".mha", ".mhd")):
+        meta = read_meta_header(path)
+        return (path, *(meta.data_files(path) if meta else ()))
+    return files_of(path.parent) if is_dicom(path) else (path,)
+
+
+def parts_of(path: str | Path) -> list[Part]:
+    """The images that a folder of one DICOM series holds: one, or one for each of its phases, echoes or orientations.
+
+    Args:
+        path: the folder, or one of its files: then of that file's part alone.
+
+    Raises:
+        DataError: it holds no series or several, or slices that cannot be put in order.
+        PackageError: pydicom is missing.
+    """
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    slices = [one for file in _files(folder) if is_dicom(file) for one in _read(file, path)]
+    if path != folder:
+        wanted = {one.series for one in slices if one.path == path}
+        slices = [one for one in slices if one.series in wanted]
+    slices = _of_one_series(path, slices)
+    parts = parts_of_series(path, _each_once(path, _without_scouts(path, slices)))
+    if path != folder:
+        return [part for part in parts if any(one.path == path for one in part.slices)]
+    return _without_single_slices(path, parts)
+
+
+def chosen_part(path: Path, channel: int | None) -> Part:
+    """The one image that is meant.
+
+    Args:
+        path: folder, or a file in it.
+        channel: the number of the part; None: there must be one.
+    """
+    parts = parts_of(path)
+    if channel is not None and channel < len(parts):
+        return parts[channel]
+    if channel is not None:
+        raise DataError(
+            f"'{path}' holds {len(parts)} {'image' if len(parts) == 1 else 'images'}, expected at least {channel + 1}, "
+            "one a channel; add the others, or correct 'channels'."
+        )
+    if len(parts) > 1:
+        raise DataError(
+            f"'{path}' is one DICOM series of {len(parts)} images: {listed_parts(parts)}; give a file of the one "
+            f"that is meant (such as '{parts[0].slices[0].path.name}'), or a folder to each."
+        )
+    return parts[0]
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(one for one in folder.iterdir() if one.is_file() and not one.name.startswith("."))
+
+
+def _read(file: Path, asked: Path) -> list[Slice]:
+    """The slices of a file; other series in the folder of a file that was asked for may be as they are."""
+    try:
+        return read_slices(file)
+    except DataError:
+        if asked.is_dir() or asked == file:
+            raise
+        return []
+
+
+def _of_one_series(path: Path, slices: Sequence[Slice]) -> list[Slice]:
+    series: dict[str, list[Slice]] = {}
+    for one in slices:
+        series.setdefault(one.series, []).append(one)
+    scouts = {uid: group for uid, group in series.items() if all(one.is_localizer for one in group)}
+    if len(series) > 1 and len(series) - len(scouts) == 1:
+        note(f"'{path}' has a scout ({_titles(list(scouts.values()))}), which is left out.")
+        series = {uid: group for uid, group in series.items() if uid not in scouts}
+    if len(series) != 1:
+        found = f": {_titles(list(series.values()))}" if series else ""
+        raise DataError(
+            f"'{path}' holds {len(series)} DICOM series, expected exactly 1{found}; put each series in a folder of its "
+            "own."
+        )
+    return next(iter(series.values()))
+
+
+def _titles(series: Sequence[Sequence[Slice]]) -> str:
+    shown = ", ".join(f"{group[0].title} ({len(group)} slices)" for group in series[:_LISTED])
+    return shown + (f" and {len(series) - _LISTED} more" if len(series) > _LISTED else "")
+
+
+def _without_scouts(path: Path, slices: Sequence[Slice]) -> list[Slice]:
+    images = [one for one in slices if not one.is_localizer]
+    if images and len(images) < len(slices):
+        note(f"'{path}' has {len(slices) - len(images)} slices of a scout, which are left out.")
+    return images or list(slices)
+
+
+def _without_single_slices(path: Path, parts: list[Part]) -> list[Part]:
+    """The parts that are volumes, where there are any: a slice that lies across the others is a scout or a picture."""
+    volumes = [part for part in parts if len(part.slices) > 1]
+    others = [part for part in parts if len(part.slices) == 1]
+    if volumes and others:
+        names = ", ".join(f"'{part.slices[0].path.name}'" for part in others[:_LISTED])
+        note(f"'{path}' has {len(others)} slices of another size or orientation ({names}), which are left out.")
+    return volumes or parts
+
+
+def _each_once(path: Path, slices: Sequence[Slice]) -> list[Slice]:
+    """Slices without those that are there twice, with the same place, the same features and the same voxels."""
+    kept: list[Slice] = []
+    alike: dict[Any, list[Slice]] = {}
+    doubles: list[str] = []
+    for one in slices:
+        place = np.round(one.position_mm, 3).tolist() if one.position_mm else [one.path, one.frame]
+        key = (*place, *np.round(one.axes, 3).tolist(), one.size, tuple(sorted(map(str, one.features.items()))))
+        if any(_voxels(one) == _voxels(other) for other in alike.get(key, ())):
+            doubles.append(one.path.name)
+            continue
+        alike.setdefault(key, []).append(one)
+        kept.append(one)
+    if doubles:
+        note(f"'{path}' has {len(doubles)} slices twice (such as '{doubles[0]}'), which are taken once.")
+    return kept
+
+
+def _voxels(one: Slice) -> bytes:
+    """The voxels of a slice as they are stored, and how they are scaled."""
+    import pydicom
+
+    stored = pydicom.dcmread(one.path, force=True)
+    content = bytes(stored.get("PixelData", b""))
+    if one.frame is not None:
+        length = len(content) // int(stored.get("NumberOfFrames") or 1)
+        content = content[one.frame * length : (one.frame + 1) * length]
+    return content + repr(one.rescale).encode()

@@ -1,0 +1,56 @@
+"""The voxels of a part of a DICOM series, decoded by ITK, in the order of its slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from ..errors import DataError
+from .dicom_parts import Part, require_stack
+from .grid import Volume
+from .itk import itk_reads
+
+Array = npt.NDArray[Any]
+
+
+def read_part(path: Path, part: Part) -> Volume:
+    """Read all slices of a part.
+
+    Args:
+        path: what was asked for, for messages.
+        part: of the series.
+
+    Returns:
+        (k, j, i), float32: slices of one series may be scaled differently, which whole numbers would round away.
+
+    Raises:
+        DataError: slices are missing, or a file cannot be decoded.
+    """
+    grid = require_stack(path, part)
+    if any(one.frame is not None for one in part.slices):
+        voxels = _frames(part)
+    else:
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames([str(one.path) for one in part.slices])
+        reader.SetOutputPixelType(sitk.sitkFloat32)
+        with itk_reads(path):
+            voxels = sitk.GetArrayFromImage(reader.Execute())
+    if voxels.shape != grid.size_ijk[::-1]:
+        raise DataError(
+            f"'{path}' was decoded to {voxels.shape[::-1]} voxels, expected {grid.size_ijk}; export the series anew."
+        )
+    return Volume(voxels, grid)
+
+
+def _frames(part: Part) -> Array:
+    files: dict[Path, Array] = {}
+    for one in part.slices:
+        if one.path not in files:
+            with itk_reads(one.path):
+                decoded = sitk.GetArrayFromImage(sitk.ReadImage(str(one.path), sitk.sitkFloat32))
+            files[one.path] = decoded.reshape(-1, *decoded.shape[-2:])
+    return np.stack([files[one.path][one.frame or 0] for one in part.slices])

@@ -1,0 +1,170 @@
+"""Whether an image file has all its voxels, and its compressed stream the checksum that it was written with.
+
+ITK takes what is missing of a NIfTI file for zeros, reads a damaged MetaImage file as it is, and compares no checksum.
+"""
+
+from __future__ import annotations
+
+import bz2
+import math
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from ..errors import DataError
+from .nifti_header import is_nifti, read_nifti_header
+from .notes import note
+from .text_headers import MetaHeader, NrrdHeader, read_meta_header, read_nrrd_header
+
+_CHUNK = 1 << 20
+# zlib tells both apart by itself.
+_GZIP_OR_ZLIB = 47
+_GZIP = b"\x1f\x8b"
+
+
+def require_whole(path: Path) -> None:
+    """Look at the length and the checksum of a NRRD, MetaImage or NIfTI file, and of the files that it names.
+
+    Raises:
+        DataError: voxels are missing or damaged, or a file of voxels is.
+    """
+    if not path.is_file():
+        return
+    if path.stat().st_size == 0:
+        raise DataError(f"'{path}' cannot be read: it is empty (0 bytes); copy or download the file again.")
+    name = path.name.lower()
+    if is_nifti(path):
+        _require_whole_nifti(path)
+    elif name.endswith((".nrrd", ".nhdr")):
+        nrrd = read_nrrd_header(path)
+        if nrrd is not None:
+            _require_whole_nrrd(path, nrrd)
+    elif name.endswith((".mha", ".mhd")):
+        meta = read_meta_header(path)
+        if meta is not None:
+            _require_whole_meta(path, meta)
+
+
+def _require_whole_nifti(path: Path) -> None:
+    header = read_nifti_header(path)
+    if header is None:
+        return
+    with open(path, "rb") as file:
+        is_compressed = file.read(2) == _GZIP
+    if is_compressed:
+        _require_stream(path, 0, header.bytes_needed)
+    else:
+        _require_length(path, path.stat().st_size, header.bytes_needed)
+
+
+def _require_whole_nrrd(path: Path, header: NrrdHeader) -> None:
+    needed = header.bytes_needed
+    if needed is None:
+        return
+    for piece in header.data_files(path):
+        _require_there(path, piece)
+    pieces = header.data_files(path) or [path]
+    start = 0 if header.is_detached else header.length
+    part = math.ceil(needed / len(pieces))
+    for piece in pieces:
+        if header.encoding == "raw":
+            # A "byte skip" of -1 counts from the end: what lies before the voxels may be anything.
+            skipped = max(0, header.byte_skip)
+            _require_length(piece, piece.stat().st_size - start - skipped, part, told=header.byte_skip == 0)
+        elif header.encoding == "gzip":
+            _require_stream(piece, start, part + max(0, header.byte_skip))
+        elif header.encoding == "bzip2":
+            _require_bzip2(piece, start, part)
+
+
+def _require_whole_meta(path: Path, header: MetaHeader) -> None:
+    needed = header.bytes_needed
+    if needed is None:
+        return
+    pieces = header.data_files(path)
+    for piece in pieces:
+        _require_there(path, piece)
+    start = header.length if not pieces else max(0, header.header_size)
+    part = math.ceil(needed / max(1, len(pieces)))
+    for piece in pieces or [path]:
+        if header.is_compressed:
+            _require_stream(piece, start, part)
+        else:
+            _require_length(piece, piece.stat().st_size - start, part, told=header.header_size == 0)
+
+
+def _require_there(path: Path, piece: Path) -> None:
+    if not piece.is_file():
+        raise DataError(f"'{path}' has its voxels in '{piece}', which does not exist; put the file there.")
+
+
+def _require_length(path: Path, found: int, needed: int, told: bool = True) -> None:
+    if found < needed:
+        raise DataError(
+            f"'{path}' cannot be read: voxels are missing at its end (it has {max(0, found)} bytes of voxels, expected "
+            f"{needed}); copy or download the file again."
+        )
+    if found > needed and told:
+        note(f"'{path}' has {found - needed} bytes more than its header tells of; they are left out.")
+
+
+def _require_stream(path: Path, start: int, needed: int) -> None:
+    """Decompress a gzip or zlib stream to its end, which compares its checksum; gzip members in a row count as one."""
+    found = 0
+    with open(path, "rb") as file:
+        file.seek(start)
+        rest = file.read(_CHUNK)
+        is_member = True
+        while is_member:
+            decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+            try:
+                length, rest = _decoded(decoder, rest, file)
+            except zlib.error as error:
+                raise _damaged(path, _reason(error)) from None
+            found += length
+            if not decoder.eof:
+                raise DataError(
+                    f"'{path}' cannot be read: voxels are missing at its end, its compressed data stop after {found} "
+                    f"of {needed} bytes; copy or download the file again."
+                )
+            rest += file.read(_CHUNK)
+            is_member = rest.startswith(_GZIP)
+        left = len(rest.rstrip(b"\0"))
+    _require_length(path, found, needed)
+    if left:
+        note(f"'{path}' has bytes after its compressed data, which are left out.")
+
+
+def _decoded(decoder: zlib._Decompress, data: bytes, file: BinaryIO) -> tuple[int, bytes]:
+    """How long a stream is, and what has been read after its end; it is looked at in pieces of bounded size."""
+    found = 0
+    while data and not decoder.eof:
+        found += len(decoder.decompress(data, _CHUNK))
+        data = decoder.unconsumed_tail or (b"" if decoder.eof else file.read(_CHUNK))
+    if not decoder.eof:
+        found += len(decoder.flush())
+    return found, decoder.unused_data
+
+
+def _require_bzip2(path: Path, start: int, needed: int) -> None:
+    found = 0
+    with open(path, "rb") as file:
+        file.seek(start)
+        try:
+            with bz2.BZ2File(file) as stream:
+                while part := stream.read(_CHUNK):
+                    found += len(part)
+        except (OSError, EOFError) as error:
+            raise _damaged(path, _reason(error)) from None
+    _require_length(path, found, needed)
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"'{path}' cannot be read: its compressed data are damaged ({reason}); copy or download the file again."
+    )
+
+
+def _reason(error: Exception) -> str:
+    words = str(error).rpartition(": ")[2]
+    return "they do not have the checksum that they were written with" if "check" in words else words

@@ -1,0 +1,103 @@
+"""ITK at work: its images, its warnings in the log, its errors in a sentence."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from ..errors import DataError, storage_error
+from .grid import Grid
+
+_log = logging.getLogger("coranet")
+
+_reading = threading.local()
+_readers = {"count": 0}
+_lock = threading.Lock()
+
+# On the terminal nobody knows of which file ITK speaks; while a file is read its warnings go to the log.
+sitk.ProcessObject.SetGlobalWarningDisplay(False)
+
+
+def _to_the_log(text: str) -> None:
+    words = " ".join(text.split())
+    if words:
+        _log.info("ITK on '%s': %s", getattr(_reading, "path", "an image"), words)
+
+
+# SimpleITK before 2.3 cannot hand its warnings on.
+if hasattr(sitk, "LoggerBase"):
+
+    class _ItkLog(sitk.LoggerBase):
+        """Takes what ITK would print."""
+
+        def DisplayText(self, text: str) -> None:  # noqa: N802 - ITK's name
+            """Of any kind."""
+            _to_the_log(text)
+
+        DisplayErrorText = DisplayWarningText = DisplayGenericOutputText = DisplayDebugText = DisplayText
+
+    # Kept as long as the process: ITK holds no reference to it.
+    _make_log: Any = _ItkLog
+    _itk_log = _make_log()
+    _itk_log.SetAsGlobalITKLogger()
+
+
+@contextmanager
+def itk_reads(path: Path) -> Iterator[None]:
+    """While ITK reads a file: warnings to the log, errors as a sentence. Files may be read in several threads.
+
+    Raises:
+        DataError: ITK cannot read the file.
+    """
+    _reading.path = path
+    _count_readers(1)
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise DataError(
+            f"'{path}' cannot be read as an image ({reason}); check that the file is whole and open it in Slicer."
+        ) from error
+    finally:
+        _count_readers(-1)
+
+
+def _count_readers(change: int) -> None:
+    with _lock:
+        _readers["count"] += change
+        sitk.ProcessObject.SetGlobalWarningDisplay(hasattr(sitk, "LoggerBase") and _readers["count"] > 0)
+
+
+def image_of(voxels: npt.NDArray[Any], grid: Grid) -> sitk.Image:
+    """An image of ITK's, a copy."""
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing(grid.spacing_mm)
+    image.SetOrigin(grid.origin_mm)
+    image.SetDirection(grid.direction)
+    return image
+
+
+def grid_of(image: Any) -> Grid:
+    """The first three axes of an image of ITK's, or of a reader that has read a header."""
+    matrix = np.array(image.GetDirection())
+    size = int(np.sqrt(matrix.size))
+    direction = tuple(float(part) for part in matrix.reshape(size, size)[:3, :3].ravel())
+    return Grid(tuple(image.GetSize()[:3]), tuple(image.GetSpacing()[:3]), tuple(image.GetOrigin()[:3]), direction)
+
+
+def write_error(path: Path, error: RuntimeError) -> Exception:
+    """The sentence for a file that ITK could not write."""
+    # ITK reports a full disk as a plain RuntimeError without errno; ask the disk itself.
+    free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+    code = errno.ENOSPC if free < 64 * 2**20 else errno.EIO
+    return storage_error(path, OSError(code, str(error).strip().splitlines()[-1].strip()))

@@ -1,0 +1,156 @@
+"""Images and label maps read, looked at before ITK does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from ..errors import DataError
+from .dicom_folder import chosen_part
+from .dicom_parts import require_stack
+from .dicom_slices import is_dicom
+from .dicom_voxels import read_part
+from .grid import Grid, Volume, by, upright_grid
+from .integrity import require_whole
+from .itk import grid_of, itk_reads
+from .nifti_header import is_nifti, nifti_grid, read_nifti_header, require_one_meaning
+
+# Largest number that a float32 holds; with room for sums.
+_LARGEST = 1e30
+
+
+def read_image(path: str | Path, channel: int | None = None) -> Volume:
+    """Read one scan.
+
+    Args:
+        path: a file in any format SimpleITK reads; a folder that holds exactly one DICOM series, or a file of it.
+        channel: which volume of a file of four dimensions, of several values a voxel, or of a DICOM series of several
+            phases or echoes; None: there is one.
+
+    Returns:
+        The scan, float32.
+
+    Raises:
+        DataError: absent, unreadable, damaged, not a single 3D scalar volume of several slices, without such a channel,
+            of unclear geometry, or with NaN or infinite voxels.
+        PackageError: pydicom is needed and missing.
+    """
+    volume = _read(Path(path), channel)
+    with np.errstate(over="ignore"):
+        voxels = volume.voxels.astype(np.float32, copy=False)
+    wrong = int(voxels.size - np.isfinite(voxels).sum())
+    if wrong:
+        raise DataError(
+            f"'{path}' has {wrong} voxels that are not numbers (NaN or infinite); replace them by the background value."
+        )
+    return Volume(voxels, volume.grid)
+
+
+def read_grid(path: str | Path, channel: int | None = None) -> Grid:
+    """The grid of a scan or label map; reads headers only. Arguments and errors as `read_image`."""
+    path = _existing(path)
+    if _is_of_dicom(path):
+        return require_stack(path, chosen_part(path, channel))
+    header = read_nifti_header(path) if is_nifti(path) else None
+    if header is not None:
+        require_one_meaning(path, header)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    with itk_reads(path):
+        reader.ReadImageInformation()
+    size, components = reader.GetSize(), reader.GetNumberOfComponents()
+    _require_3d(path, size if channel is None and not _is_one_volume(size) else size[:3], components, channel)
+    grid = grid_of(reader)
+    return upright_grid(path, nifti_grid(path, header, grid) if header is not None else grid)
+
+
+def read_label_map(path: str | Path) -> Volume:
+    """Read a label map; voxels come as int32.
+
+    Raises:
+        DataError: as for `read_image`, or a voxel is not a whole number of at least 0.
+    """
+    volume = _read(Path(path))
+    voxels = volume.voxels
+    with np.errstate(invalid="ignore"):
+        whole = voxels.astype(np.int32)
+    if not np.array_equal(whole, voxels) or whole.min(initial=0) < 0:
+        raise DataError(
+            f"'{path}' is not a label map: its voxels must be whole numbers of at least 0, "
+            f"got values from {voxels.min()} to {voxels.max()}; give the segmentation, not the image."
+        )
+    return Volume(whole, volume.grid)
+
+
+def _read(path: Path, channel: int | None = None) -> Volume:
+    """Voxels in the type of their file, and their grid."""
+    path = _existing(path)
+    if _is_of_dicom(path):
+        return read_part(path, chosen_part(path, channel))
+    require_whole(path)
+    header = read_nifti_header(path) if is_nifti(path) else None
+    if header is not None:
+        require_one_meaning(path, header)
+    with itk_reads(path):
+        image = sitk.ReadImage(str(path))
+    if channel is not None or _is_one_volume(image.GetSize()):
+        image = _channel(path, image, channel or 0)
+    _require_3d(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
+    grid = grid_of(image)
+    grid = upright_grid(path, nifti_grid(path, header, grid) if header is not None else grid)
+    voxels: npt.NDArray[Any] = sitk.GetArrayFromImage(image)
+    return Volume(voxels, grid)
+
+
+def _is_of_dicom(path: Path) -> bool:
+    return path.is_dir() or is_dicom(path)
+
+
+def _is_one_volume(size: tuple[int, ...]) -> bool:
+    """Whether what has four dimensions is one volume."""
+    return len(size) == 4 and size[3] == 1
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"'{path}' does not exist; correct the path.")
+    # Asked for x.nii.gz, ITK reads x.nii where that exists, without a word.
+    if path.name.lower().endswith(".nii.gz") and path.with_name(path.name[:-3]).exists():
+        raise DataError(f"'{path}' has a file without '.gz' beside it, for which it would be taken; move one of them.")
+    return path
+
+
+def _require_3d(path: str | Path, size: tuple[int, ...], components: int, channel: int | None = None) -> None:
+    if len(size) > 3:
+        raise DataError(
+            f"'{path}' has {len(size)} dimensions ({by(size)}), expected 3; "
+            "save one of its frames as a volume of its own, or name its volumes in 'channels'."
+        )
+    if len(size) != 3 or min(size) < 2:
+        raise DataError(f"'{path}' is a single slice ({by(size)}), expected a volume of several slices.")
+    if components != 1 and channel is None:
+        raise DataError(
+            f"'{path}' has {components} values in each voxel, expected 1; convert it to a grey-value volume."
+        )
+
+
+def _channel(path: Path, image: sitk.Image, channel: int) -> sitk.Image:
+    """One of the volumes of a file; of a file that holds one, the first is all."""
+    is_series = image.GetDimension() == 4
+    count = image.GetSize()[3] if is_series else image.GetNumberOfComponentsPerPixel()
+    if channel >= count:
+        raise DataError(
+            f"'{path}' holds {count} {'volume' if count == 1 else 'volumes'}, expected at least {channel + 1}, one a "
+            "channel; add the others, or correct 'channels'."
+        )
+    if is_series:
+        one: sitk.Image = sitk.Extract(image, [*image.GetSize()[:3], 0], [0, 0, 0, channel])
+        return one
+    if count > 1:
+        image = sitk.VectorIndexSelectionCast(image, channel)
+    return image

@@ -21,6 +21,7 @@ from scene_builders import (
     rotated_ijk_to_ras,
     vtk_matrix,
 )
+from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.config import SegmentConfig, TrainConfig
 from coranet.errors import DataError, JobError, StorageError
@@ -210,6 +211,25 @@ def test_overlapping_segments_are_named_and_counted(export, make_labeled_case, a
 def test_a_segmentation_without_voxels_in_the_volume_is_refused(context, export, a_labeled_case, awkward_path):
     move(context, a_labeled_case[1], (1000, 0, 0))
     assert "has a voxel inside 'Patient 1'" in refusal(export, [a_labeled_case], awkward_path)
+
+
+@pytest.mark.parametrize("how", ["never painted", "emptied"])
+def test_a_segmentation_in_which_nothing_is_painted_teaches_that_there_is_nothing(
+    export, a_labeled_case, make_labeled_case, how
+):
+    volume, drawn = make_labeled_case("Healthy", {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK})
+    segmentation = drawn.GetSegmentation()
+    for name in ("Liver", "Tumor"):
+        if how == "emptied":
+            labelmap = segmentation.GetSegment(segmentation.GetSegmentIdBySegmentName(name))
+            scalars = labelmap.GetRepresentation("Binary labelmap").GetPointData().GetScalars()
+            vtk_to_numpy(scalars)[:] = 0
+        else:
+            segmentation.RemoveSegment(segmentation.GetSegmentIdBySegmentName(name))
+            segmentation.AddEmptySegment(f"new {name}", name)
+    job = export([a_labeled_case, (volume, drawn)])
+    labels = [read_label(job, index) for index in range(2)]
+    assert labels[0].any() and not labels[1].any() and labels[0].shape == labels[1].shape
 
 
 def test_a_segmentation_without_segments_is_refused(context, export, a_volume_node, awkward_path):

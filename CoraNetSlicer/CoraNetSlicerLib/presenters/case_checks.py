@@ -14,7 +14,7 @@ from ..scene.label_files import LabelFile
 from ..scene.segment_classes import classes_of, segment_names_of, source_name
 from ..translation import _
 from .case_names import name_differences, quoted
-from .case_outliers import in_words, outliers, spacing_ratio
+from .case_outliers import in_words, outliers, spacing_ratio, volume_outliers
 from .case_rows import CaseRole, CaseRow, Finding, Severity, error, sentence, warning
 from .channel_checks import channel_findings
 from .file_facts import KnownFiles
@@ -59,6 +59,7 @@ class CaseChecks:
         found += name_differences([row for row in used if row.role.needs_label], learned)
         found += self._same_images(used)
         found += outliers([(row, self._scan(row)) for row in used])
+        found += self._of_structures(used, learned)
         if learned and not any(one.severity is Severity.ERROR for one in found):
             found += _contradictions(used, learned)
         return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
@@ -139,13 +140,11 @@ class CaseChecks:
         names = {"segmentation": source_name(row.segmentation), "name": row.name}
         empty = [name for name in wanted if name in facts.empty]
         if wanted and len(empty) == len(wanted):
-            yield error(
-                row,
-                _("empty"),
-                _("'{segmentation}' is empty: paint what is to be learned, or make '{name}' unlabeled.").format(
-                    **names
-                ),
+            text = _(
+                "'{segmentation}' is empty: this teaches that there is nothing to find in '{name}'. If there is, "
+                "paint it, or make '{name}' unlabeled."
             )
+            yield warning(row, _("empty"), text.format(**names))
             return
         if empty:
             yield warning(
@@ -174,13 +173,28 @@ class CaseChecks:
                 ).format(drawn=in_words(facts.spacing_mm), own=in_words(volume.spacing_mm), **names),
             )
 
+    def _of_structures(self, rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
+        """What is to be said of all segmentations of the scene together."""
+        drawn = [row for row in rows if row.role.needs_label and row.segmentation is not None and not row.is_file]
+        facts = [(row, self._facts.of_segmentation(row.segmentation)) for row in drawn]
+        labeled = [row for row in rows if row.role is CaseRole.LABELED]
+        empty = [row for row, one in facts if row in labeled and learned and set(learned) <= set(one.empty)]
+        if labeled and len(empty) == len(labeled):
+            text = _("The segmentations of all labeled cases are empty; paint what is to be learned in at least one.")
+            yield Finding(Severity.ERROR, _("all empty"), text)
+        yield from volume_outliers([(row, one.volumes_ml) for row, one in facts], learned)
+
     def _same_images(self, rows: Sequence[CaseRow]) -> Iterator[Finding]:
         by_file: dict[str, CaseRow] = {}
+        copies: list[CaseRow] = []
         by_digest: dict[str, list[CaseRow]] = {}
         for row in rows:
             facts = VolumeFacts(file=row.volume) if row.is_file else self._facts.of_volume(row.volume)
             file = os.path.normcase(os.path.abspath(facts.file)) if facts.file else ""
             same = by_file.setdefault(file, row) if file else row
+            if same is row and row.is_file:
+                same = next((one for one in copies if self._files.are_copies(one.volume, row.volume)), row)
+                copies.append(row)
             if same is row and facts.digest:
                 alike = by_digest.setdefault(facts.digest, [])
                 same = next((one for one in alike if self._facts.are_same_image(one.volume, row.volume)), row)

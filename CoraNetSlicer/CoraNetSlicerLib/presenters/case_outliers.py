@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+
+from coranet.job.outliers import (
+    INTENSITY_RANGE,
+    VOLUME_ML,
+    is_other_modality,
+    is_other_spacing,
+    is_times_apart,
+)
 
 from ..scene.case_facts import VolumeFacts
 from ..translation import _
 from .case_rows import CaseRow, Finding, warning
 
-# Scans of one study differ by less; where they differ by more, one of them usually is something else.
-_SPACING_RATIO = 2.0
-_RANGE_RATIO = 5.0
-# An outlier is one among others: of two, nobody can say which it is.
-_FEWEST = 3
-
 
 def outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Finding]:
-    """Warnings about scans whose spacing or intensity is far from the median of the others.
+    """Warnings about scans whose spacing or intensities are unlike the others', by the rules that the engine has, too.
 
     Args:
         scans: rows with what is known of their volumes; those that cannot be used are not looked at.
     """
     usable = [(row, facts) for row, facts in scans if not facts.problem]
-    if len(usable) < _FEWEST:
-        return
-    for row, facts in usable:
-        others = [other for owner, other in usable if owner is not row]
-        yield from _spacing_outlier(row, facts, others)
-        # Of files nobody has seen the voxels.
-        seen = [other for other in others if other.high > other.low]
-        if facts.high > facts.low and len(seen) + 1 >= _FEWEST:
-            yield from _intensity_outlier(row, facts, seen)
+    spacings = [facts.spacing_mm for _row, facts in usable]
+    for index, (row, facts) in enumerate(usable):
+        if is_other_spacing(spacings, index):
+            yield _spacing_outlier(row, facts, [other for owner, other in usable if owner is not row])
+    # Of files nobody has seen the voxels.
+    seen = [(row, facts) for row, facts in usable if facts.high > facts.low]
+    for index, (row, facts) in enumerate(seen):
+        is_other = is_other_modality([one.lowest for _row, one in seen], index)
+        if is_other or is_times_apart([one.high - one.low for _row, one in seen], index, INTENSITY_RANGE):
+            yield _intensity_outlier(row, facts, [other for owner, other in seen if owner is not row])
+
+
+def volume_outliers(cases: Sequence[tuple[CaseRow, Mapping[str, float]]], learned: Sequence[str]) -> Iterator[Finding]:
+    """Warnings about segments that are many times larger or smaller than in the other cases.
+
+    Args:
+        cases: rows with the volumes in mL of their segments, by name.
+        learned: names of the segments to learn.
+    """
+    for name in learned:
+        having = [(row, volumes[name]) for row, volumes in cases if name in volumes]
+        volumes = [volume for _row, volume in having]
+        for index, (row, volume) in enumerate(having):
+            if is_times_apart(volumes, index, VOLUME_ML):
+                others = [*volumes[:index], *volumes[index + 1 :]]
+                text = _(
+                    "'{segment}' of '{name}' has about {own:.2g} mL, in the others {least:.2g} to {most:.2g} mL; "
+                    "check the segmentation and the spacing."
+                )
+                words = {"segment": name, "name": row.name, "own": volume, "least": min(others), "most": max(others)}
+                yield warning(row, _("other size"), text.format(**words))
 
 
 def spacing_ratio(first: Sequence[float], second: Sequence[float]) -> float:
@@ -48,29 +72,18 @@ def in_words(spacing_mm: Sequence[float]) -> str:
     return " x ".join(f"{value:.3g}" for value in spacing_mm)
 
 
-def _spacing_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Iterator[Finding]:
+def _spacing_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
     usual = [median(sorted(other.spacing_mm)[axis] for other in others) for axis in range(3)]
-    if spacing_ratio(facts.spacing_mm, usual) > _SPACING_RATIO:
-        yield warning(
-            row,
-            _("other spacing"),
-            _(
-                "'{name}' has voxels of {own} mm, the others of about {usual} mm; check that it is a scan of that kind."
-            ).format(name=row.name, own=in_words(sorted(facts.spacing_mm)), usual=in_words(usual)),
-        )
+    text = _("'{name}' has voxels of {own} mm, the others of about {usual} mm; check that it is a scan of that kind.")
+    words = {"name": row.name, "own": in_words(sorted(facts.spacing_mm)), "usual": in_words(usual)}
+    return warning(row, _("other spacing"), text.format(**words))
 
 
-def _intensity_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Iterator[Finding]:
+def _intensity_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
     low, high = median(other.low for other in others), median(other.high for other in others)
-    usual, own = high - low, facts.high - facts.low
-    middle = median(other.median for other in others)
-    is_far = abs(facts.median - middle) > 2 * max(usual, own)
-    if is_far or max(own / usual, usual / own) > _RANGE_RATIO:
-        yield warning(
-            row,
-            _("other grey values"),
-            _(
-                "'{name}' has grey values from {own_low:.4g} to {own_high:.4g}, the others from about {low:.4g} to "
-                "{high:.4g}; check that it is a scan of that kind."
-            ).format(name=row.name, own_low=facts.low, own_high=facts.high, low=low, high=high),
-        )
+    text = _(
+        "'{name}' has grey values from {own_low:.4g} to {own_high:.4g}, the others from about {low:.4g} to {high:.4g}; "
+        "check that it is a scan of that kind."
+    )
+    words = {"name": row.name, "own_low": facts.low, "own_high": facts.high, "low": low, "high": high}
+    return warning(row, _("other grey values"), text.format(**words))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import time
 from collections.abc import Iterable
@@ -18,10 +19,12 @@ class FileFacts:
     Attributes:
         exists: whether it is there.
         header: size and spacing; None: it has none that is understood.
+        length: bytes; 0 for what is not there, and for a folder.
     """
 
     exists: bool
     header: Optional[ImageHeader] = None
+    length: int = 0
 
 
 class KnownFiles:
@@ -29,6 +32,7 @@ class KnownFiles:
 
     def __init__(self) -> None:
         self._known: dict[str, FileFacts] = {}
+        self._copies: dict[tuple[str, str], bool] = {}
 
     def of(self, path: str) -> Optional[FileFacts]:
         """Facts of a file; None if nobody has looked at it yet."""
@@ -52,9 +56,24 @@ class KnownFiles:
         for path in self.unseen(paths):
             if time.monotonic() > end:
                 return False
-            self._known[path] = FileFacts(os.path.exists(path), read_image_header(path))
+            length = os.path.getsize(path) if os.path.isfile(path) else 0
+            self._known[path] = FileFacts(os.path.exists(path), read_image_header(path), length)
         return True
+
+    def are_copies(self, first: str, second: str) -> bool:
+        """Whether two files that were looked at hold the same bytes; compared once, up to the first difference."""
+        lengths = [facts.length for facts in map(self.of, (first, second)) if facts is not None]
+        if len(lengths) < 2 or lengths[0] != lengths[1] or not lengths[0]:
+            return False
+        key = (first, second)
+        if key not in self._copies:
+            try:
+                self._copies[key] = filecmp.cmp(first, second, shallow=False)
+            except OSError:
+                return False  # it has gone in the meantime
+        return self._copies[key]
 
     def forget(self) -> None:
         """Forget all, to look at them anew."""
         self._known.clear()
+        self._copies.clear()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import numpy as np
@@ -16,6 +16,8 @@ from .usable_nodes import require_usable_volume
 
 # Enough for percentiles, little enough for an event loop: under a millisecond where the voxels are in memory.
 _SAMPLED_VOXELS = 4000
+# Enough to tell a volume by a tenth, as long as so many of them lie in it.
+_SAMPLED_FOR_VOLUME, _ENOUGH_HITS = 100_000, 100
 _BINARY_LABELMAP = "Binary labelmap"
 
 
@@ -30,6 +32,7 @@ class VolumeFacts:
         low: 2nd percentile of a sample of its voxels, NaN left out.
         median: 50th percentile.
         high: 98th percentile.
+        lowest: of the sample.
         digest: equal for equal images; different images may rarely share one.
         file: path of the file it was loaded from or saved to; "" without one.
     """
@@ -40,6 +43,7 @@ class VolumeFacts:
     low: float = 0.0
     median: float = 0.0
     high: float = 0.0
+    lowest: float = 0.0
     digest: str = ""
     file: str = ""
 
@@ -51,10 +55,12 @@ class SegmentationFacts:
     Attributes:
         empty: names of the segments without a voxel.
         spacing_mm: of its voxels along i, j, k; () if it has none.
+        volumes_ml: by name, about, of the segments that have voxels.
     """
 
     empty: tuple[str, ...] = ()
     spacing_mm: tuple[float, ...] = ()
+    volumes_ml: Mapping[str, float] = field(default_factory=dict)
 
 
 class NodeFacts:
@@ -130,16 +136,31 @@ def _volume_facts(node: Any) -> VolumeFacts:
     size = tuple(int(part) for part in node.GetImageData().GetDimensions())
     sample = np.ascontiguousarray(voxels[:: _step(voxels.size)])
     finite = sample[np.isfinite(sample)]
-    low, median, high = np.percentile(finite, [2, 50, 98]).tolist() if finite.size else (0.0, 0.0, 0.0)
+    levels = np.percentile(finite, [2, 50, 98, 0]).tolist() if finite.size else (0.0, 0.0, 0.0, 0.0)
     content = hashlib.sha256(repr((size, str(voxels.dtype))).encode() + sample.tobytes())
-    return VolumeFacts("", size, tuple(node.GetSpacing()), low, median, high, content.hexdigest(), _file_of(node))
+    return VolumeFacts("", size, tuple(node.GetSpacing()), *levels, content.hexdigest(), _file_of(node))
 
 
 def _segmentation_facts(node: Any) -> SegmentationFacts:
-    empty = tuple(str(segment.GetName()) for segment in _segments(node) if _is_empty(segment))
+    empty = tuple(str(segment.GetName()) for segment in _segments(node) if is_empty_segment(segment))
     labelmap = _first_labelmap(node)
     spacing = tuple(labelmap.GetSpacing()) if labelmap is not None else ()
-    return SegmentationFacts(empty, spacing)
+    volumes = {str(segment.GetName()): _about_ml(segment) for segment in _segments(node)}
+    return SegmentationFacts(empty, spacing, {name: ml for name, ml in volumes.items() if ml})
+
+
+def _about_ml(segment: Any) -> float:
+    """The volume of a segment, of large ones from a sample; 0 where it has no voxels."""
+    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
+    scalars = labelmap.GetPointData().GetScalars() if labelmap is not None and labelmap.GetNumberOfPoints() else None
+    if scalars is None:
+        return 0.0
+    voxels, value = vtk_to_numpy(scalars), segment.GetLabelValue()
+    step = (voxels.size // _SAMPLED_FOR_VOLUME) | 1
+    count = int(np.count_nonzero(voxels[::step] == value)) * step
+    if count < _ENOUGH_HITS * step and step > 1:
+        count = int(np.count_nonzero(voxels == value))
+    return count * float(np.prod(labelmap.GetSpacing())) / 1000.0
 
 
 def _first_labelmap(node: Any) -> Optional[Any]:
@@ -147,7 +168,8 @@ def _first_labelmap(node: Any) -> Optional[Any]:
     return next((labelmap for labelmap in found if labelmap is not None and labelmap.GetNumberOfPoints()), None)
 
 
-def _is_empty(segment: Any) -> bool:
+def is_empty_segment(segment: Any) -> bool:
+    """Whether a segment has neither voxels nor a surface."""
     labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
     if labelmap is None:
         surface = segment.GetRepresentation("Closed surface")

@@ -45,7 +45,7 @@ def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarra
         uint8 (uint16 for values above 255) of shape (k, j, i), and the node that was read, for its grid.
 
     Raises:
-        DataError: the file cannot be read, holds a value without a name, or nothing of `labels`.
+        DataError: the file cannot be read, or holds a value without a name.
     """
     node = read_image(Path(file.path), slicer.vtkMRMLScalarVolumeNode())
     image = node.GetImageData()
@@ -62,10 +62,6 @@ def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarra
     for value, name in file.names.items():
         if name in value_of and value in found:
             result[voxels == value] = value_of[name]
-    if not result.any():
-        raise DataError(
-            f"'{file.path}' is empty: none of {sorted(value_of)} occurs; segment it or make its case unlabeled."
-        )
     return result, node
 
 

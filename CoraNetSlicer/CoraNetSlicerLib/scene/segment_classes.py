@@ -12,6 +12,7 @@ from vtkmodules.vtkCommonCore import reference, vtkStringArray
 from coranet.errors import DataError
 from coranet.job import Label
 
+from .case_facts import is_empty_segment
 from .context import SceneContext
 from .label_files import LabelFile, label_type
 
@@ -63,10 +64,11 @@ def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any,
     """The segments as label values on the volume's own grid; transforms above the two nodes are taken into account.
 
     Returns:
-        uint8 (uint16 for values above 255) of shape (k, j, i); 0 where no segment is.
+        uint8 (uint16 for values above 255) of shape (k, j, i); 0 where no segment is. All of it is 0 where all segments
+        are empty: that teaches that there is none.
 
     Raises:
-        DataError: two segments overlap, or none has a voxel inside the volume.
+        DataError: two segments overlap, or they have voxels and none inside the volume.
     """
     painting = paint_labels(context, segmentation_node, volume_node, labels)
     while True:
@@ -94,12 +96,17 @@ def paint_labels(
             )
         result[mask] = label.value
         yield
-    if not result.any():
+    if not result.any() and not _is_meant_empty(segmentation_node, [label.name for label in labels]):
         raise DataError(
             f"no segment of '{segmentation_node.GetName()}' has a voxel inside '{volume_node.GetName()}'; paint at "
             "least one, or use the volume as unlabeled."
         )
     return result
+
+
+def _is_meant_empty(node: Any, names: Sequence[str]) -> bool:
+    """Whether nothing was painted anywhere, as where there is no structure; outside of the volume it is a mistake."""
+    return all(is_empty_segment(segment) for segment in _segments(node) if _name(segment) in names)
 
 
 def _segments(node: Any) -> list[Any]:

@@ -41,7 +41,7 @@ class Distance:
 
 # Volumes, spacings and ranges of intensity are compared by their natural logarithms: so many times larger or smaller.
 VOLUME_ML = Distance(math.log(20), math.log(12))
-SPACING = Distance(math.log(4), math.log(3))
+SPACING = Distance(math.log(4), math.log(2.5))
 # Units of MR are arbitrary: in one set of the Decathlon they differ by 50 times.
 INTENSITY_RANGE = Distance(math.log(200), math.log(100))
 # Shares of the extent of a scan.

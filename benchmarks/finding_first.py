@@ -1,7 +1,7 @@
 """The coarse stage alone: do its boxes hold the structures of scans that were not learned from, and what do they leave?
 
     python benchmarks/finding_first.py ../shared/data/acdc/dataset.json --truth ../shared/data/acdc/unlabeled-truth \
-        --steps 250 --output FOLDER [--cautions 0,0.5,1,1.5]
+        --steps 250 --output FOLDER [--cautions 0,0.5,1,1.5] [--set key=value]
 
 Trains the coarse network of an ordinary training (preset `quick`) for so many steps, on one thread, and finds boxes in
 the development part: the even-numbered unlabeled cases, whose labels no training sees. A row for each stand of the
@@ -40,6 +40,7 @@ from coranet.job import Case, Job, JobKind, read_datalist
 from coranet.planning.plan import checked_datalist
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
+from coranet.setting_words import overrides
 from coranet.training import coarse_stage
 from coranet.training.distributed import Team
 from coranet.training_set.checked import checked_cases
@@ -56,9 +57,10 @@ class Scan:
     mask: npt.NDArray[Any]
 
 
-def trained(dataset: Path, steps: int, folder: Path) -> CoarseNetwork:
-    """The coarse network of a training of the data set."""
+def trained(dataset: Path, steps: int, folder: Path, chosen: list[str]) -> CoarseNetwork:
+    """The coarse network of a training of the data set; `chosen`: further settings, "key=value"."""
     settings = {"machine.threads": 1, "machine.device": "cpu", "data.coarse_stage": "on"}
+    settings |= overrides(chosen)
     # With numbers of steps, as many as are asked for are a twentieth of the cost or more.
     config = TrainConfig.from_preset("quick", {**settings, "training.self_training_steps": steps})
     coarse_stage.steps_for_cost = lambda *_: steps  # type: ignore[assignment]
@@ -113,8 +115,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--cautions", default="0,0.5,1,1.5")
+    parser.add_argument("--set", action="append", default=[], metavar="key=value", help="a setting of the training")
     arguments = parser.parse_args()
-    coarse = trained(arguments.dataset, arguments.steps, arguments.output)
+    coarse = trained(arguments.dataset, arguments.steps, arguments.output, arguments.set)
     scans = [
         seen(coarse, case) for case in cases_of_part(read_datalist(arguments.dataset), DEVELOPMENT, arguments.truth)
     ]

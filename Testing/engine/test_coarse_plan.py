@@ -156,12 +156,12 @@ def test_a_margin_in_words():
     assert in_millimetres((10.0, 10.4, 16.0)) == "10 to 16 mm"
 
 
-def test_in_a_time_it_takes_a_twentieth_or_a_little_more_where_that_is_too_few():
+def test_in_a_time_it_takes_a_twentieth_or_up_to_a_tenth_where_that_is_too_few():
     # Half of the steps are of each stage: a second on the average.
-    assert steps_in_share(3600, 0.5, 1.5) == 180
-    assert steps_in_share(2400, 0.5, 1.5) == 150
-    assert steps_in_share(1200, 0.5, 1.5) == 96
-    assert steps_in_share(36_000, 0.5, 1.5) == 500
+    assert steps_in_share(36_000, 0.5, 1.5) == 1800
+    assert steps_in_share(12_000, 0.5, 1.5) == 800
+    assert steps_in_share(3600, 0.5, 1.5) == 360
+    assert steps_in_share(360_000, 0.5, 1.5) == 2000
     assert steps_in_share(1, 0.5, 1.5) == 1
 
 

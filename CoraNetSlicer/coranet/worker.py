@@ -179,6 +179,11 @@ def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
 def _do(job: Job, resume: bool, reporter: Reporter, team: Team) -> str:
     for sentence in () if resume else job.read_datalist().left_out:
         reporter.emit(Warned("left_out", sentence))
+    unknown = job.unknown_settings()
+    if unknown:
+        names = ", ".join(unknown)
+        message = f"settings of another version have no effect here: {names}; use that version if they matter."
+        reporter.emit(Warned("unknown_settings", message))
     if job.kind is JobKind.TRAIN:
         return run_training_job(job, resume, reporter, team)
     message = run_segmentation_job(job, resume, reporter, team)

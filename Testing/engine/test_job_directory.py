@@ -163,10 +163,8 @@ def test_a_job_of_another_version_is_an_error_that_names_the_file(a_job, changes
     ("name", "changes", "kind", "read"),
     [
         ("config.json", {"schema_version": 9}, ConfigError, Job.read_config),
-        ("config.json", {"mood": "good"}, ConfigError, Job.read_config),
         ("config.json", {"seed": -1}, ConfigError, Job.read_config),
         ("datalist.json", {"schema_version": 9}, DataError, Job.read_datalist),
-        ("datalist.json", {"mood": "good"}, DataError, Job.read_datalist),
         ("process.json", {"pid": "many"}, JobError, Job.read_process),
         ("process.json", {"heartbeat": None}, JobError, Job.read_process),
     ],

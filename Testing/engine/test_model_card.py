@@ -97,7 +97,7 @@ def test_a_damaged_job_is_an_error_of_the_model(tmp_path):
         {"labels": [{"value": "x"}]},
         {"labels": 3},
         {"schema_version": 2},
-        {"mood": "good"},
+        {"architecture": None, "labels": None},
     ],
     ids=str,
 )

@@ -78,7 +78,6 @@ def test_a_training_that_has_not_finished_has_no_model(tmp_path):
     "changes",
     [
         {"schema_version": 2},
-        {"mood": "good"},
         {"labels": [{"value": 0, "name": "nothing"}]},
         {"labels": [{"name": "nothing"}]},
         {"architecture": {"backbone": "vnet"}},

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Optional
 
@@ -32,6 +32,15 @@ class Finding:
     mend: str
     code: str
 
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> Finding:
+        """From the doctor's answer; what a later version of it says beyond this is passed over.
+
+        Raises:
+            KeyError, TypeError: a key is missing.
+        """
+        return Finding(*(content[one.name] for one in fields(Finding)))
+
 
 @dataclass(frozen=True)
 class Health:
@@ -54,7 +63,7 @@ class Health:
         if not isinstance(content, dict):
             raise ValueError("expected an object")
         try:
-            findings = tuple(Finding(**one) for one in content["findings"])
+            findings = tuple(Finding.from_dict(one) for one in content["findings"])
             return Health(bool(content["is_well"]), dict(content["facts"]), findings)
         except (KeyError, TypeError) as error:
             raise ValueError(str(error)) from error

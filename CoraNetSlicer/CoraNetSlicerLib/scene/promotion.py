@@ -36,7 +36,7 @@ def promote_case(state: ReviewState) -> PromotedCase:
     write_reviewed(loaded, files.reviewed)
     write_known(loaded, known, files.known)
     # As the model has them: segments can be renamed or deleted.
-    labels = tuple(Label(**row) for row in files.read_result()["labels"])
+    labels = tuple(Label.from_dict(row) for row in files.read_result()["labels"])
     keys = tuple(case_keys(loaded.volume))
     decisions = len(review.decisions)
     return PromotedCase(files.folder.name, image, files, labels, keys, decisions, more_images=tuple(more))

@@ -163,7 +163,7 @@ def _case_key(prediction_folder: Path) -> str:
 
 def _read_labels(result: Mapping[str, Any], source: Path) -> tuple[Label, ...]:
     try:
-        return tuple(Label(**row) for row in result["labels"])
+        return tuple(Label.from_dict(row) for row in result["labels"])
     except (KeyError, TypeError) as error:
         raise DataError(f"'{source}' does not describe its labels ({error}); segment the volume again.") from error
 

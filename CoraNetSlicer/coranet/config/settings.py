@@ -92,6 +92,29 @@ class Section:
         except ConfigError as error:
             raise ConfigError(f"in '{source}' {error}") from None
 
+    @classmethod
+    def unknown_names(cls, content: Any, prefix: str = "") -> list[str]:
+        """Paths of the settings in plain JSON types that there are not."""
+        hints, names = typing.get_type_hints(cls), []
+        for key, value in content.items() if isinstance(content, Mapping) else ():
+            if key not in hints:
+                names += [] if key == "schema_version" else [f"{prefix}{key}"]
+            elif _is_section(hints[key]):
+                names += hints[key].unknown_names(value, f"{prefix}{key}.")
+        return names
+
+    @classmethod
+    def known_part(cls, content: Any) -> Any:
+        """Plain JSON types without the settings that there are not: what another version has written can be read."""
+        if not isinstance(content, Mapping):
+            return content
+        hints = typing.get_type_hints(cls)
+        known = {key: value for key, value in content.items() if key in hints or key == "schema_version"}
+        return {
+            key: hints[key].known_part(value) if key in hints and _is_section(hints[key]) else value
+            for key, value in known.items()
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; the inverse of `from_dict`."""
         return {"schema_version": SCHEMA_VERSION, **json.loads(json.dumps(dataclasses.asdict(self)))}

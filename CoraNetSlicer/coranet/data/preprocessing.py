@@ -8,7 +8,7 @@ are normalized as in the whole scan: a voxel is the same to the network whatever
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -145,6 +145,10 @@ class Preprocessing:
             ModelError: a key is missing or unknown.
         """
         try:
+            # A step that this version does not know would be left out without a word.
+            unknown = sorted(set(content) - {one.name for one in fields(Preprocessing)})
+            if unknown:
+                raise ModelError(f"the model prepares scans by '{unknown[0]}', which this version cannot; use a newer one.")
             window = tuple(content["window"]) if content["window"] else None
             spacing_mm, size_dhw = (tuple(content[key]) for key in ("spacing_mm", "size_dhw"))
             more = tuple(

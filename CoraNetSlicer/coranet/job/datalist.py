@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import DataError
 from .channels import names_of, require_all_channels
+from .known_keys import keeping_unknown, known_only
 
 SCHEMA_VERSION = 1
 # Results are written as uint16 at most.
@@ -53,6 +54,16 @@ class Label:
             )
         if self.color is not None:
             object.__setattr__(self, "color", tuple(float(part) for part in self.color))
+
+    @staticmethod
+    def from_dict(row: Mapping[str, Any]) -> Label:
+        """From a JSON object; keys that a later version has added are passed over.
+
+        Raises:
+            TypeError: a key is missing.
+            DataError: a value cannot be used.
+        """
+        return Label(**known_only(Label, row))
 
 
 @dataclass(frozen=True)
@@ -181,16 +192,32 @@ class Datalist:
             **({"left_out": list(self.left_out)} if self.left_out else {}),
         }
 
+    def to_dict_keeping(self, before: Any) -> dict[str, Any]:
+        """The same, with what a later version has added to the file that it replaces.
+
+        Args:
+            before: the content of that file.
+        """
+        content = self.to_dict()
+        if not isinstance(before, Mapping):
+            return content
+        cases = _rows_by(before.get("cases"), "id")
+        labels = _rows_by(before.get("labels"), "value")
+        known = Case.__annotations__
+        content["cases"] = [keeping_unknown(row, cases.get(row["id"]), known) for row in content["cases"]]
+        content["labels"] = [keeping_unknown(row, labels.get(row["value"]), ()) for row in content["labels"]]
+        return keeping_unknown(content, before, ("channels", "left_out"))
+
     @staticmethod
     def from_dict(content: Mapping[str, Any], source: str | Path = "datalist") -> Datalist:
-        """Build from plain JSON types.
+        """Build from plain JSON types; keys that a later version has added are passed over.
 
         Args:
             content: what `to_dict` gives.
             source: the file's name for error messages.
 
         Raises:
-            DataError: a key is unknown or missing, or the schema version is not one this program knows.
+            DataError: a key is missing, or the schema version is not one this program knows.
         """
         _require_keys(content, {"schema_version", "labels", "cases"}, source)
         if content["schema_version"] != SCHEMA_VERSION:
@@ -206,23 +233,23 @@ class Datalist:
         )
 
 
+def _rows_by(rows: Any, key: str) -> dict[Any, Any]:
+    return {row[key]: row for row in rows or () if isinstance(row, Mapping) and key in row}
+
+
 def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
-    known = {field.name for field in fields(kind)}
-    unknown = sorted(set(row) - known)
-    if unknown:
-        raise DataError(f"'{source}' has the unknown key '{unknown[0]}' in a {kind.__name__.lower()}; remove it.")
     try:
-        return kind(**row)
-    except (TypeError, ValueError) as error:
+        return kind(**known_only(kind, row))
+    except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
-            f"'{source}' has a {kind.__name__.lower()} that cannot be read ({error}); correct {dict(row)}."
+            f"'{source}' has a {kind.__name__.lower()} that cannot be read ({error}); correct {row!r}."
         ) from error
 
 
 def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path) -> None:
-    if not isinstance(content, Mapping) or set(content) - {"channels", "left_out"} != keys:
+    if not isinstance(content, Mapping) or not keys <= set(content):
         found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
-        raise DataError(f"'{source}' must have exactly the keys {sorted(keys)}, got {found}; start the job anew.")
+        raise DataError(f"'{source}' must have the keys {sorted(keys)}, got {found}; start the job anew.")
 
 
 def _require_unique(what: str, values: Iterable[Any]) -> None:

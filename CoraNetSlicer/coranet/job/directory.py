@@ -95,8 +95,8 @@ class Job:
         path = Path(folder).absolute() / "job.json"
         content = read_json(path)
         known = {"schema_version", "kind", "engine_version", "created"}
-        if not isinstance(content, dict) or set(content) - {"id"} != known:
-            raise JobError(f"'{path}' must have exactly the keys {sorted(known)}; it was not written by this version.")
+        if not isinstance(content, dict) or not known <= set(content):
+            raise JobError(f"'{path}' must have the keys {sorted(known)}; it is not the description of a job.")
         if content["schema_version"] != SCHEMA_VERSION:
             raise JobError(
                 f"'{path}' has schema version {content['schema_version']!r}, expected {SCHEMA_VERSION}; "
@@ -109,9 +109,17 @@ class Job:
     # -- content -----------------------------------------------------------------------------------------------------
 
     def read_config(self) -> Config:
-        """The configuration, as the class that belongs to the job's kind."""
-        kind = TrainConfig if self.kind is JobKind.TRAIN else SegmentConfig
-        return kind.from_dict(read_json(self._config_path), source=self._config_path)
+        """The configuration, as the class that belongs to the job's kind; see `unknown_settings`."""
+        content, source = read_json(self._config_path), self._config_path
+        return self._config_kind.from_dict(self._config_kind.known_part(content), source)
+
+    def unknown_settings(self) -> list[str]:
+        """Settings that another version has written and this one does not know: they have no effect here."""
+        return self._config_kind.unknown_names(read_json(self._config_path))
+
+    @property
+    def _config_kind(self) -> type[Config]:
+        return TrainConfig if self.kind is JobKind.TRAIN else SegmentConfig
 
     def begin_anew(self, config: Config, datalist: Datalist) -> None:
         """Give a job that ended before it made anything another configuration and other cases.
@@ -139,8 +147,9 @@ class Job:
         return Datalist.from_dict(read_json(self._datalist_path), source=self._datalist_path)
 
     def write_datalist(self, datalist: Datalist) -> None:
-        """Replace the cases (before the first step only)."""
-        write_json_atomic(self._datalist_path, datalist.to_dict())
+        """Replace the cases; what a later version has added to the file stays."""
+        before = read_json(self._datalist_path) if self._datalist_path.exists() else None
+        write_json_atomic(self._datalist_path, datalist.to_dict_keeping(before))
 
     def read_events(self) -> list[Event]:
         """All events so far."""

@@ -18,8 +18,6 @@ from .status import JobKind
 MODEL_SCHEMA_VERSION = 1
 _CARD = "model.json"
 _KEYS = {"schema_version", "engine_version", "architecture", "preprocessing", "labels", "card"}
-# Of a model that has a coarse network, too.
-_MORE_KEYS = {"coarse"}
 
 
 @dataclass(frozen=True)
@@ -173,11 +171,7 @@ def damaged_model(folder: Path, error: Exception) -> ModelError:
 
 
 def _card(folder: Path, content: Any) -> ModelCard:
-    if (
-        not isinstance(content, dict)
-        or set(content) - _MORE_KEYS != _KEYS
-        or content["schema_version"] != MODEL_SCHEMA_VERSION
-    ):
+    if not isinstance(content, dict) or not set(content) >= _KEYS or content["schema_version"] != MODEL_SCHEMA_VERSION:
         version = content.get("schema_version") if isinstance(content, dict) else None
         raise ModelError(
             f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {MODEL_SCHEMA_VERSION}); "
@@ -187,7 +181,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
     itself = _earlier(card)
     return ModelCard(
         folder=folder,
-        labels=tuple(Label(**label) for label in content["labels"]),
+        labels=tuple(Label.from_dict(label) for label in content["labels"]),
         spacing_mm=tuple(float(part) for part in content["preprocessing"]["spacing_mm"]),
         validation_dice=itself.validation_dice,
         trained_on=itself.trained_on,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DataError, JobError
 from .files import read_json, write_json_atomic
+from .known_keys import known_only
 
 SCHEMA_VERSION = 1
 
@@ -133,7 +134,7 @@ class RegionList:
             regions = tuple(_region(row) for row in content.pop("regions"))
             if [one.number for one in regions] != list(range(1, len(regions) + 1)):
                 raise ValueError("the numbers of its regions are not 1, 2, ...")
-            return RegionList(regions=regions, **content)
+            return RegionList(regions=regions, **known_only(RegionList, content))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
 
@@ -146,4 +147,4 @@ def _region(row: Mapping[str, Any]) -> Region:
         for head, of_head in row["changes_ml"].items()
     }
     triples = {key: tuple(row[key]) for key in ("extent_mm", "center_ijk", "center_lps_mm")}
-    return Region(**{**row, **triples, "bounds_ijk": bounds, "changes_ml": changes})
+    return Region(**{**known_only(Region, row), **triples, "bounds_ijk": bounds, "changes_ml": changes})

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import JobError
 from .files import read_json, write_json_atomic
+from .known_keys import keeping_unknown, known_only
 from .region_list import RegionList
 
 SCHEMA_VERSION = 1
@@ -81,12 +83,16 @@ class Review:
         return len(self.decisions), cleared / total if total else 1.0
 
     def write(self, path: Path) -> None:
-        """Write review.json.
+        """Write review.json; what a later version has added to it stays.
 
         Raises:
             StorageError: it could not be written.
         """
-        write_json_atomic(path, self.to_dict())
+        before = None
+        with suppress(JobError):
+            before = read_json(path) if path.is_file() else None
+        known = {field.name for field in fields(Review)}
+        write_json_atomic(path, keeping_unknown(self.to_dict(), before, known))
 
     @staticmethod
     def read(path: Path, regions: RegionList) -> Review:
@@ -118,8 +124,9 @@ class Review:
             version = content.pop("schema_version")
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
-            decisions = {int(number): Decision(**one) for number, one in content.pop("decisions").items()}
-            review = Review(decisions=decisions, **content)
+            rows = content.pop("decisions")
+            decisions = {int(number): Decision(**known_only(Decision, one)) for number, one in rows.items()}
+            review = Review(decisions=decisions, **known_only(Review, content))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"'{source}' cannot be read ({error}); remove it to review the case anew.") from error
         return review if review.regions_created == regions.created else Review.of(regions)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names
+from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names, require_effect
 from .errors import (
     UNEXPECTED,
     ConfigError,
@@ -115,11 +115,12 @@ def _expected(error: Exception) -> CoraNetError:
 
 def _train(options: argparse.Namespace) -> int:
     from .data.datalist import with_validation_cases
-    from .job import Job, JobKind, find_cases
+    from .job import Job, JobKind, Role, find_cases
     from .resuming import require_kept_settings, require_same_datalist
 
     chosen = _settings(options)
     config = TrainConfig.from_preset(options.preset or DEFAULT_PRESET, chosen)
+    require_effect(config, chosen)
     if options.dry_run:
         return _dry_run(options, config)
     if options.output is None:
@@ -130,6 +131,11 @@ def _train(options: argparse.Namespace) -> int:
         require_same_datalist(job, find_cases(options.datalist), options.datalist)
         return _work_in_terminal(job, True, options.devices)
     datalist = find_cases(options.datalist)
+    if "data.validation_cases" in chosen and config.data.validation_cases and datalist.with_role(Role.VALIDATION):
+        raise ConfigError(
+            f"'data.validation_cases' has no effect where the datalist names validation cases, as '{options.datalist}' "
+            "does; leave it out, or these cases."
+        )
     # Refused before there is a job; the training chooses once it has seen which cases hold a structure.
     with_validation_cases(datalist, config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
@@ -184,7 +190,7 @@ def _segment_cases(options: argparse.Namespace, listed: Datalist) -> int:
         job = _existing_job(options.output, JobKind.SEGMENT)
         require_kept_settings(job, chosen)
         require_same_model(job, options.model)
-        return _work_in_terminal(job, True, options.devices, lambda: grow(job, listed.cases))
+        return _work_in_terminal(job, True, options.devices, lambda: grow(job, listed))
     package = ModelPackage.read(config.model)
     datalist = replace(listed, labels=package.labels, channels=_named(package.channels))
     return _work_in_terminal(_new_job(options.output, JobKind.SEGMENT, config, datalist))
@@ -196,15 +202,21 @@ def _named(channels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """All settings that were chosen, by --set or by an option of their own; one that was chosen twice is refused."""
     chosen: dict[str, Any] = {**overrides(options.set)}
-    if getattr(options, "time", None):
-        chosen["time"] = options.time
-    if options.devices is not None:
-        chosen["machine.devices"] = options.devices
-    if getattr(options, "caution", None) is not None:
-        chosen["inference.caution"] = options.caution
-    if getattr(options, "compare_uncertainties", False):
-        chosen["compare_uncertainties"] = True
+    if "model" in chosen:
+        raise ConfigError("the model is named with --model; leave out --set model=...")
+    own = {
+        "time": ("--time", getattr(options, "time", None) or None),
+        "machine.devices": ("--devices", options.devices),
+        "inference.caution": ("--caution", getattr(options, "caution", None)),
+        "compare_uncertainties": ("--compare-uncertainties", getattr(options, "compare_uncertainties", False) or None),
+    }
+    for name, (option, value) in own.items():
+        if value is not None:
+            if name in chosen:
+                raise ConfigError(f"{option} and --set {name} say the same thing; leave one of them out.")
+            chosen[name] = value
     return chosen
 
 
@@ -302,6 +314,13 @@ def _phantom(options: argparse.Namespace) -> int:
     return 0
 
 
+def _count(text: str) -> int:
+    """A number of cases, or a seed, as a word of the command line."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0, got '{text}'")
+    return int(text)
+
+
 def _devices(text: str) -> int:
     """machine.devices as a word of the command line."""
     if text == "all":
@@ -340,7 +359,7 @@ def _parser() -> argparse.ArgumentParser:
     phantom = commands.add_parser("phantom", help="write a synthetic labelled data set")
     phantom.add_argument("folder")
     for name, count in (("labeled", 5), ("unlabeled", 16), ("validation", 1), ("test", 3), ("seed", 0)):
-        phantom.add_argument(f"--{name}", type=int, default=count, metavar="N", help=f"default {count}")
+        phantom.add_argument(f"--{name}", type=_count, default=count, metavar="N", help=f"default {count}")
     phantom.set_defaults(command=_phantom)
     return parser
 

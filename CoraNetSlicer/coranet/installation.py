@@ -55,7 +55,7 @@ def add_install_command(commands: argparse._SubParsersAction[argparse.ArgumentPa
     parser.add_argument("--anew", action="append", default=[], metavar="PACKAGE", help="remove it first; repeatable")
     parser.add_argument("--wheels", default="", metavar="FOLDER", help="install from these wheel files, offline")
     parser.add_argument("--torch", action="append", metavar="WORD", help="a word for light-the-torch; repeatable")
-    parser.add_argument("--light-the-torch", default=_LIGHT_THE_TORCH, metavar="REQUIREMENT")
+    parser.add_argument("--light-the-torch", metavar="REQUIREMENT", help=f"default {_LIGHT_THE_TORCH}")
     parser.set_defaults(command=_install_command)
 
 
@@ -65,18 +65,33 @@ def _install_command(options: argparse.Namespace) -> int:
     if unknown:
         raise ConfigError(f"the package '{unknown[0]}' is not needed; choose among {', '.join(REQUIRED)}.")
     missing = [name for name in ("torch", "monai") if not installed_version(name)]
+    # In this order: MONAI would bring a PyTorch of its own choice.
+    packages = tuple(name for name in REQUIRED if name in (wanted or missing))
+    _require_effect(options, packages)
     wish = Wish(
-        # In this order: MONAI would bring a PyTorch of its own choice.
-        tuple(name for name in REQUIRED if name in (wanted or missing)),
+        packages,
         tuple(options.anew),
         os.environ.get("CORANET_PACKAGES", ""),
         options.wheels,
         tuple(options.torch or [requirement("torch")]),
-        options.light_the_torch,
+        options.light_the_torch or _LIGHT_THE_TORCH,
     )
     with tempfile.TemporaryDirectory(prefix="coranet-") as scratch:
         install(wish, Pip(Path(scratch), (wish.folder,) if wish.folder else ()))
     return 0
+
+
+def _require_effect(options: argparse.Namespace, packages: Sequence[str]) -> None:
+    """Refuse options that nothing is done with."""
+    for option, value in (("--torch", options.torch), ("--light-the-torch", options.light_the_torch)):
+        if value and "torch" not in packages:
+            raise ConfigError(f"{option} has no effect where PyTorch is not installed; name torch, or leave it out.")
+    of_resolver = [word for word in options.torch or () if word.startswith(_OPTIONS_OF_LIGHT_THE_TORCH)]
+    void = ["--light-the-torch"] * bool(options.light_the_torch) + [f"--torch={word}" for word in of_resolver]
+    if options.wheels and void:
+        raise ConfigError(
+            f"{void[0]} has no effect with --wheels, which holds the build that was chosen; leave it out."
+        )
 
 
 def install(wish: Wish, pip: Pip) -> None:
@@ -89,10 +104,11 @@ def install(wish: Wish, pip: Pip) -> None:
     Raises:
         PackageError: pip failed; its own words stand above.
     """
-    for name in wish.anew:
-        remove_package(name, wish.folder, pip)
+    # Before anything is removed.
     if wish.wheels and not list(Path(wish.wheels).glob("*.whl")):
         raise PackageError(f"the folder '{wish.wheels}' has no wheel file (*.whl); choose the folder that has them.")
+    for name in wish.anew:
+        remove_package(name, wish.folder, pip)
     for name in wish.packages:
         _say(f"Installing {name} ...")
         if name == "torch":

@@ -91,7 +91,7 @@ def require_same_model(job: Job, model: str | Path) -> None:
     )
 
 
-def grow(job: Job, given: Sequence[Case]) -> list[str]:
+def grow(job: Job, given: Datalist) -> list[str]:
     """Take scans that are new into a segmentation, and let those whose files have changed be segmented again.
 
     Args:
@@ -99,7 +99,7 @@ def grow(job: Job, given: Sequence[Case]) -> list[str]:
         given: the scans that are named now.
 
     Returns:
-        What is new, changed and no longer named, a sentence each.
+        What is new, changed, no longer named and left out, a sentence each.
 
     Raises:
         StorageError: the datalist cannot be written.
@@ -109,7 +109,7 @@ def grow(job: Job, given: Sequence[Case]) -> list[str]:
     place = {_images(case): index for index, case in enumerate(kept.cases)}
     cases, names = list(listed.cases), {case.id.lower() for case in kept.cases}
     sentences, changed = [], []
-    for case in given:
+    for case in given.cases:
         index = place.get(_images(case))
         if index is None:
             new = replace(case, id=_free_name(case.id, names))
@@ -122,11 +122,12 @@ def grow(job: Job, given: Sequence[Case]) -> list[str]:
         if _has_changed(job, kept.cases[index]):
             changed.append(old.id)
             sentences.append(f"'{case.image}' has changed: '{old.id}' is segmented again.")
-    named = {_images(case) for case in given}
+    named = {_images(case) for case in given.cases}
     gone = [case.id for case in kept.cases if _images(case) not in named]
     if gone:
         sentences.append(f"{len(gone)} earlier cases are not named any more; their results stay: {_some(gone)}.")
-    job.write_datalist(replace(listed, cases=tuple(cases)))
+    sentences += given.left_out
+    job.write_datalist(replace(listed, cases=tuple(cases), left_out=given.left_out))
     for name in changed:
         job.prediction(name).result.unlink(missing_ok=True)
     return sentences

@@ -8,7 +8,7 @@ from pathlib import Path
 from .errors import ConfigError
 
 # A job may be worked on from another folder than the one in which its settings were typed.
-_FOLDERS = ("training.initial_model",)
+_FOLDERS = ("training.initial_model", "plan_of", "data.cache_folder")
 
 
 def overrides(words: Sequence[str]) -> dict[str, str]:
@@ -18,7 +18,7 @@ def overrides(words: Sequence[str]) -> dict[str, str]:
         words: each ``key=value``; the folder of a model may be given relative to the current one.
 
     Raises:
-        ConfigError: a word has no ``=``.
+        ConfigError: a word has no ``=``, or a setting is given twice.
     """
     pairs = {}
     for word in words:
@@ -26,5 +26,7 @@ def overrides(words: Sequence[str]) -> dict[str, str]:
         if not equals:
             raise ConfigError(f"--set expects key=value, got '{word}'.")
         name, value = name.strip(), value.strip()
+        if name in pairs:
+            raise ConfigError(f"--set gives '{name}' twice; leave one of them out.")
         pairs[name] = str(Path(value).absolute()) if value and name in _FOLDERS else value
     return pairs

@@ -260,7 +260,7 @@ def test_a_result_of_before_files_were_stamped_is_made_again_where_its_scan_is_n
     for case, made in zip(job.read_datalist().cases, (1.0, 9e9), strict=True):
         job.prediction(case.id).folder.mkdir(parents=True)
         job.prediction(case.id).result.write_text(json.dumps({"created": made}), encoding="utf-8")
-    said = grow(job, job.read_datalist().cases)
+    said = grow(job, job.read_datalist())
     assert len(said) == 1 and "22.nrrd' has changed" in said[0]
 
 

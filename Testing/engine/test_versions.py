@@ -80,7 +80,9 @@ def everywhere(content: Any, path: str = "") -> Iterator[tuple[str, Callable[[An
     if isinstance(content, dict):
         yield path, lambda top: top
         for key, value in content.items():
-            yield from ((at, lambda top, key=key, find=find: find(top[key])) for at, find in everywhere(value, f"{path}/{key}"))
+            yield from (
+                (at, lambda top, key=key, find=find: find(top[key])) for at, find in everywhere(value, f"{path}/{key}")
+            )
     elif isinstance(content, list) and content:
         yield from ((at, lambda top, find=find: find(top[0])) for at, find in everywhere(content[0], f"{path}/0"))
 
@@ -116,7 +118,10 @@ def test_a_setting_of_a_later_version_is_named_and_one_that_is_typed_is_refused(
     content = json.loads(path.read_text(encoding="utf-8"))
     content["mood"], content["training"]["mood"] = "good", "good"
     path.write_text(json.dumps(content), encoding="utf-8")
-    assert a_job.unknown_settings() == ["training.mood", "mood"] or a_job.unknown_settings() == ["mood", "training.mood"]
+    assert a_job.unknown_settings() == ["training.mood", "mood"] or a_job.unknown_settings() == [
+        "mood",
+        "training.mood",
+    ]
     with pytest.raises(ConfigError, match="unknown setting"):
         TrainConfig.from_dict(content)
     with pytest.raises(ConfigError, match="there is no setting 'mood'"):

@@ -217,13 +217,14 @@ def test_a_log_that_cannot_be_written_is_said(environment, tmp_path):
 
 
 def test_what_is_asked_of_the_engine():
-    request = InstallRequest(
-        ("torch", "monai"), ("torch",), "/wheels", TorchChoice(("torch>=2.2", "numpy<2"), "ltt.zip")
-    )
+    request = InstallRequest(("torch", "monai"), ("torch",), "", TorchChoice(("torch>=2.2", "--cpuonly"), "ltt.zip"))
     assert request.words() == [
-        "install", "torch", "monai", "--anew=torch", "--wheels=/wheels", "--torch=torch>=2.2", "--torch=numpy<2",
+        "install", "torch", "monai", "--anew=torch", "--torch=torch>=2.2", "--torch=--cpuonly",
         "--light-the-torch=ltt.zip",
     ]  # fmt: skip
+    from_wheels = InstallRequest(("torch",), (), "/wheels", TorchChoice(("torch>=2.2", "--cpuonly"), "ltt.zip"))
+    assert from_wheels.words() == ["install", "torch", "--wheels=/wheels", "--torch=torch>=2.2"]
+    assert InstallRequest(("monai",), torch=TorchChoice(("torch>=2.2",), "ltt.zip")).words() == ["install", "monai"]
     assert InstallRequest(("monai",)).words() == ["install", "monai"]
 
 

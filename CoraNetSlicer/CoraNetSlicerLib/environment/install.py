@@ -17,6 +17,8 @@ from .pytorch_extension import TorchChoice
 
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 _SHOWN_LINES = 200
+# What light-the-torch alone understands.
+_OPTIONS_OF_RESOLVER = ("--pytorch", "--cpuonly")
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,13 @@ class InstallRequest:
         """The words of ``coranet install``."""
         anew = [f"--anew={name}" for name in self.anew]
         wheels = [f"--wheels={self.wheels}"] if self.wheels else []
-        torch = [f"--torch={word}" for word in self.torch.words] if "torch" in self.packages else []
-        source = [f"--light-the-torch={self.torch.light_the_torch}"] if self.torch.light_the_torch else []
+        torch, source = [], []
+        if "torch" in self.packages:
+            # A folder of wheels holds the build that was chosen: nothing is left to light-the-torch.
+            words = [word for word in self.torch.words if not (self.wheels and word.startswith(_OPTIONS_OF_RESOLVER))]
+            torch = [f"--torch={word}" for word in words]
+            resolver = "" if self.wheels else self.torch.light_the_torch
+            source = [f"--light-the-torch={resolver}"] if resolver else []
         return ["install", *self.packages, *anew, *wheels, *torch, *source]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union
 
-from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig
+from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig, require_effect
 from coranet.errors import ConfigError, ModelError
 from coranet.job import Job, JobKind, ModelCard
 
@@ -31,7 +31,9 @@ def train_config(settings: TrainSettings) -> TrainConfig:
     if not isinstance(settings, Mapping):
         raise ConfigError(f"settings must be a preset's name or a dictionary, got {type(settings).__name__}.")
     overrides = dict(settings)
-    return TrainConfig.from_preset(overrides.pop("preset", DEFAULT_PRESET), overrides)
+    config = TrainConfig.from_preset(overrides.pop("preset", DEFAULT_PRESET), overrides)
+    require_effect(config, overrides)
+    return config
 
 
 def segment_config(model: AnyJob, settings: SegmentSettings = None) -> SegmentConfig:
@@ -41,6 +43,13 @@ def segment_config(model: AnyJob, settings: SegmentSettings = None) -> SegmentCo
         ConfigError: an unknown setting, or a value out of range.
         ModelError: there is no model there (yet).
     """
+    if not isinstance(settings, (SegmentConfig, Mapping, type(None))):
+        raise ConfigError(f"settings must be a dictionary, got {type(settings).__name__}.")
+    named = settings.model if isinstance(settings, SegmentConfig) else (settings or {}).get("model")
+    if named and Path(named).expanduser().absolute() != _model_folder(model):
+        raise ConfigError(
+            f"the settings name the model '{named}', the call '{_model_folder(model)}'; name one of them."
+        )
     if isinstance(settings, SegmentConfig):
         return replace(settings, model=str(_model_folder(model)))
     return SegmentConfig(model=str(_model_folder(model)), surfaces=True).with_overrides(settings or {})

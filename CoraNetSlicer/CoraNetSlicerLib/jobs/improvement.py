@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
-from coranet.config import DEFAULT_PRESET, TrainConfig
+from coranet.config import DEFAULT_PRESET, TrainConfig, require_effect
 from coranet.errors import ConfigError, DataError, JobError, ModelError, storage_error
 from coranet.job import (
     Case,
@@ -102,7 +102,9 @@ def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConf
             # In that order: a number of steps switches the time off, which is all for self-training now.
             config = config.with_overrides({_PRETRAINING_STEPS: 0}).with_overrides({"time": config.time})
         config = config.with_overrides(settings or {})
-    return config.with_overrides({_INITIAL_MODEL: str(card.folder)})
+    config = config.with_overrides({_INITIAL_MODEL: str(card.folder)})
+    require_effect(config, [name for name in settings if name != "preset"] if isinstance(settings, Mapping) else ())
+    return config
 
 
 def require_training(model: AnyJob) -> Job:

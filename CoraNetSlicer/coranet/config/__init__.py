@@ -1,5 +1,6 @@
 """The configuration of a job. Standard library only; forms and command lines are built from what stands here."""
 
+from .contradictions import require_effect
 from .presets import DEFAULT_PRESET, preset_names
 from .schema import (
     AugmentationConfig,
@@ -25,4 +26,5 @@ __all__ = [
     "TrainConfig",
     "TrainingConfig",
     "preset_names",
+    "require_effect",
 ]

@@ -148,7 +148,9 @@ class Preprocessing:
             # A step that this version does not know would be left out without a word.
             unknown = sorted(set(content) - {one.name for one in fields(Preprocessing)})
             if unknown:
-                raise ModelError(f"the model prepares scans by '{unknown[0]}', which this version cannot; use a newer one.")
+                raise ModelError(
+                    f"the model prepares scans by '{unknown[0]}', which this version cannot; use a newer one."
+                )
             window = tuple(content["window"]) if content["window"] else None
             spacing_mm, size_dhw = (tuple(content[key]) for key in ("spacing_mm", "size_dhw"))
             more = tuple(

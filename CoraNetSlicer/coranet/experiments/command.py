@@ -113,13 +113,20 @@ def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> Non
 
 def _question(options: argparse.Namespace) -> Question:
     from ..job import read_datalist
-    from .plan import Question, read_variants
+    from .plan import UPPER_BOUND, Question, read_variants
 
     if options.jobs < 1:
         raise ConfigError(f"--jobs expects a number of at least 1, got {options.jobs}.")
     variants = read_variants(options.methods)
     if not variants:
         raise ConfigError("--methods names no method; expected for example supervised,coranet.")
+    if options.truth and options.part == TEST and all(one.base != UPPER_BOUND for one in variants):
+        raise ConfigError(
+            f"--truth has no effect without {UPPER_BOUND} among --methods or --part development; leave it out."
+        )
+    chosen = overrides(options.set)
+    if options.time and "time" in chosen:
+        raise ConfigError("--time and --set time say the same thing; leave one of them out.")
     return Question(
         datalist=read_datalist(options.datalist),
         variants=variants,
@@ -130,7 +137,7 @@ def _question(options: argparse.Namespace) -> Question:
         ],
         folder=Path(options.output).absolute(),
         preset=options.preset,
-        overrides={**overrides(options.set), **({"time": options.time} if options.time else {})},
+        overrides={**chosen, **({"time": options.time} if options.time else {})},
         truth=options.truth,
         part=options.part,
         compare_uncertainties=options.compare_uncertainties,

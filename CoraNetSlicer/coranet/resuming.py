@@ -55,16 +55,15 @@ def require_same_datalist(job: Job, given: Datalist, source: str) -> None:
         source: what they come from, for the message.
 
     Raises:
-        DataError: they are not those of the job; the first differences are named.
+        DataError: they are not those of the job; the first difference is named.
     """
     kept = job.read_datalist()
     differences = [*_differences(kept, given)]
     if differences:
-        more = "" if len(differences) <= _MOST_NAMED else f" and {len(differences) - _MOST_NAMED} more differences"
+        more = "" if len(differences) == 1 else f" (and {len(differences) - 1} more)"
         raise DataError(
             f"'{source}' is not what the training in '{job.folder}' was begun with: "
-            f"{', '.join(differences[:_MOST_NAMED])}{more}; name the same cases, or start a new job "
-            "(training.initial_model goes on from a model)."
+            f"{differences[0]}{more}; name the same cases, or start a new job."
         )
 
 
@@ -165,10 +164,15 @@ def _differences(kept: Datalist, given: Datalist) -> Iterator[str]:
     for images, case in now.items():
         old = before.get(images)
         if old is None:
-            yield f"'{case.image}' is new"
+            yield f"'{_file(case)}' is new"
         elif _place(old, chooses) != _place(case, chooses):
-            yield f"'{case.image}' has another role, label or mask"
-    yield from (f"'{case.image}' is missing" for images, case in before.items() if images not in now)
+            yield f"'{_file(case)}' has another role, label or mask"
+    yield from (f"'{_file(case)}' is missing" for images, case in before.items() if images not in now)
+
+
+def _file(case: Case) -> str:
+    """What a case is called in a message: its image without the folders, which are long."""
+    return os.path.basename(case.image)
 
 
 def _place(case: Case, chooses: bool) -> tuple[Any, ...]:

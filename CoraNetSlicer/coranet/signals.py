@@ -26,7 +26,8 @@ def stop_on_signal() -> Iterator[threading.Event]:
 @contextmanager
 def interrupt_on_signal() -> Iterator[None]:
     """Inside, a polite kill and a terminal that closes are like Ctrl-C."""
-    with handled_by(signal.default_int_handler, *ending_signals()):
+    # Also where the shell that started this process in the background has Ctrl-C ignored.
+    with handled_by(signal.default_int_handler, signal.SIGINT, *ending_signals()):
         yield
 
 

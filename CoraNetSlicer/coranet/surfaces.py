@@ -20,6 +20,7 @@ from .job.files import atomic_path
 from .networks import HeadLogits
 from .prediction import Prediction
 from .volume import Grid
+from .volume.file_names import utf8_names
 
 # Stair steps of the voxels vanish, thin parts stay; the overlays are too thin for as much smoothing.
 SMOOTHING = {"segmentation": 0.5, "conservative": 0.3, "radical": 0.3, "uncertain": 0.3}
@@ -176,9 +177,9 @@ def _with_normals(surface: Any, grid: Grid, inset_voxels: float) -> Any:
 def _write(path: Any, surface: Any) -> None:
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, utf8_names([temporary]) as names:
         writer = vtkXMLPolyDataWriter()
-        writer.SetFileName(str(temporary))
+        writer.SetFileName(names[0])
         writer.SetInputData(surface)
         # Read while a person works: quickly, not from the smallest file.
         writer.SetCompressorTypeToLZ4()

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from patience import PATIENCE_S
 
 from coranet.cli import main
 from coranet.config import SegmentConfig, TrainConfig
@@ -99,7 +100,7 @@ def environment(**changes: str) -> dict[str, str]:
     return {**inherited, "PYTHONUTF8": "1", **changes}
 
 
-def run_engine(*words: object, seconds: float = 120, **changes: str) -> subprocess.CompletedProcess[str]:
+def run_engine(*words: object, seconds: float = PATIENCE_S, **changes: str) -> subprocess.CompletedProcess[str]:
     """The command line as a process of its own."""
     command = [sys.executable, str(ENGINE), *map(str, words)]
     return subprocess.run(
@@ -117,7 +118,7 @@ def started_engine(job: Job, *words: str) -> subprocess.Popen[bytes]:
         )  # fmt: skip
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not condition():

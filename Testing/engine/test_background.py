@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from patience import PATIENCE_S
 
 from coranet.background import Background
 from coranet.errors import DataError, JobCancelled
@@ -29,13 +30,13 @@ def test_work_goes_on_in_a_thread_while_it_is_asked_whether_to_stop():
         if len(asked) == 2:
             may_end.set()
 
-    assert Background(lambda: (may_end.wait(10), threading.current_thread())[1]).result(ask) not in asked
+    assert Background(lambda: (may_end.wait(PATIENCE_S), threading.current_thread())[1]).result(ask) not in asked
     assert set(asked) == {threading.current_thread()}
 
 
 def test_work_that_takes_long_is_abandoned_and_does_not_hold_the_process():
     may_end = threading.Event()
-    work = Background(lambda: may_end.wait(60))
+    work = Background(lambda: may_end.wait(PATIENCE_S))
 
     def stop() -> None:
         raise JobCancelled("stopped on request.")

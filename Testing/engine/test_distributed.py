@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+from patience import PATIENCE_S
 from small_jobs import ENGINE, environment, settings, started_engine, tiny_phantoms, training_job, wait_until
 
 from coranet import child_process, launch, worker
@@ -171,7 +172,7 @@ def test_all_processes_hold_the_same_networks_at_the_end(a_phantom_set, tmp_path
             "--nproc-per-node", "2", str(script), str(ENGINE.parents[1]), str(tmp_path / "seen"), str(job.folder),
         ],
         env=environment(OMP_NUM_THREADS="1", USE_LIBUV="0" if sys.platform == "win32" else "1"),
-        capture_output=True, text=True, encoding="utf-8", check=False, timeout=180,
+        capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     seen = [(tmp_path / f"seen{rank}").read_text(encoding="utf-8").split() for rank in range(2)]
@@ -189,7 +190,7 @@ def test_a_team_that_was_cancelled_goes_on_with_another_number_of_processes(a_ph
         wait_until(lambda: len(losses_of(job)) > 5, 90)
         assert job.read_process()["pid"] != process.pid
         job.request_cancel()
-        assert process.wait(60) == 130
+        assert process.wait(PATIENCE_S) == 130
     finally:
         process.kill()
         process.wait()
@@ -211,7 +212,7 @@ def test_ctrl_c_at_the_launcher_stops_a_team_at_a_safe_point(a_phantom_set, tmp_
     try:
         wait_until(lambda: len(losses_of(job)) > 2, 90)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(PATIENCE_S) == 130
     finally:
         process.kill()
         process.wait()
@@ -230,8 +231,8 @@ def test_nobody_is_left_of_a_team_that_was_killed(a_phantom_set, tmp_path, victi
         torchrun = parent_of(leader)
         everybody = [ProcessIdentity(pid, socket.gethostname(), start_time(pid)) for pid in (torchrun, leader)]
         os.kill(process.pid if victim == "launcher" else leader, signal.SIGKILL)
-        process.wait(60)
-        wait_until(lambda: not any(map(is_alive, everybody)), 60)
+        process.wait(PATIENCE_S)
+        wait_until(lambda: not any(map(is_alive, everybody)))
     finally:
         process.kill()
         process.wait()

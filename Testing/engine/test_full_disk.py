@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from small_jobs import ENGINE, call, environment, errors_in, the_only_error, training_job
 
 from coranet.job import files as job_files
@@ -54,7 +55,7 @@ def test_a_disk_without_room_is_told_by_a_real_process(a_phantom_set, tmp_path, 
     words = ["train", str(a_phantom_set), "--output", str(job.folder), "--resume"]
     answer = subprocess.run(
         [sys.executable, "-c", LIMITED, str(limit), str(ENGINE), *words],
-        env=environment(), capture_output=True, text=True, encoding="utf-8", check=False, timeout=120,
+        env=environment(), capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert answer.returncode == 7
     (error,) = errors_in(answer.stderr)

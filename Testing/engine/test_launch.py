@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from patience import PATIENCE_S
 from small_jobs import ENGINE, environment, training_job
 
 from coranet import devices, launch, team_member, worker
@@ -151,7 +152,7 @@ def test_a_process_of_a_team_ends_when_its_launcher_is_gone():
             assert bound.poll() is None
             launcher.kill()
             launcher.wait()
-            assert bound.wait(20) == 1
+            assert bound.wait(PATIENCE_S) == 1
         finally:
             bound.kill()
             bound.stdout.close()

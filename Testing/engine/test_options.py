@@ -153,13 +153,13 @@ def resumed(line: Callable[[Scene], list[Any]], *more: Any) -> Callable[[Scene],
 TABLE: dict[str, tuple[Callable[[Scene], list[Any]], Callable[[Scene], list[Any]]]] = {
     "train datalist": (train, instead(train, lambda s: s.phantoms, Scene.other_datalist)),
     "train --output": (train, instead(train, lambda s: s.top / "job", lambda s: s.top / "job 2")),
-    "train --time": (plain_train := lambda s: train(s)[:4], of(plain_train, "--time", "1h")),
+    "train --time": (plain_train := lambda s: train(s)[:4], of(plain_train, "--time", "2h")),
     "train --dry-run": (train, of(train, "--dry-run")),
     "train --preset": (plain_train, of(plain_train, "--preset", "quick")),
     "train --set": (train, of(train, "--set", "seed=5")),
     "train --resume": (resumed(train), resumed(train, "--resume")),
     "train --devices": (train, of(train, "--devices", "2")),
-    "segment inputs": (segment, of(segment, REPOSITORY / "absent.nrrd")),
+    "segment inputs": (segment, instead(segment, lambda s: s.image, lambda s: s.image.with_name("case002.nrrd"))),
     "segment --caution": (segment, of(segment, "--caution", "0.5")),
     "segment --model": (segment, instead(segment, lambda s: s.model, lambda s: s.top / "absent")),
     "segment --output": (segment, instead(segment, lambda s: s.top / "results", lambda s: s.top / "results 2")),
@@ -180,7 +180,7 @@ TABLE: dict[str, tuple[Callable[[Scene], list[Any]], Callable[[Scene], list[Any]
     "experiment --output": (experiment, instead(experiment, lambda s: s.top / "trials", lambda s: s.top / "more")),
     "experiment --jobs": (experiment, of(experiment, "--jobs", "2")),
     "experiment --preset": (lambda s: experiment(s)[:6], of(lambda s: experiment(s)[:6], "--preset", "quick")),
-    "experiment --time": (lambda s: experiment(s)[:6], of(lambda s: experiment(s)[:6], "--time", "1h")),
+    "experiment --time": (lambda s: experiment(s)[:6], of(lambda s: experiment(s)[:6], "--time", "2h")),
     "experiment --set": (experiment, of(experiment, "--set", "inference.overlap=0.3")),
     "experiment --labeled": (experiment, of(experiment, "--labeled", "1")),
     "experiment --truth": (experiment, of(experiment, "--truth", "labels")),
@@ -333,7 +333,7 @@ def unused_arguments(function: ast.FunctionDef) -> list[str]:
 
 
 # Methods of one interface, of which some need less than others.
-_INTERFACES = {("supervised.py", "losses"), ("case_nodes.py", "_forget"), ("overlays.py", "show_prediction")}
+_INTERFACES = {("supervised.py", "self_train"), ("overlays.py", "show_prediction")}
 
 
 def test_no_function_takes_what_it_does_not_use():
@@ -341,7 +341,7 @@ def test_no_function_takes_what_it_does_not_use():
         f"{path.name}:{node.lineno} {node.name}({name})"
         for path, tree in source_trees()
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and (path.name, node.name) not in _INTERFACES
+        if isinstance(node, ast.FunctionDef) and (path.name, node.name) not in _INTERFACES and node.name[:2] != "__"
         for name in unused_arguments(node)
         if name not in _HANDED_OVER
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from patience import PATIENCE_S
 from small_jobs import differing, run_engine, started_engine, training_job, wait_until, weights_of
 
 from coranet.events import Cancelled, CheckpointSaved, Event, Finished, Losses, Started, Validation, without_superseded
@@ -136,7 +137,7 @@ def test_a_training_that_was_killed_ends_as_if_it_never_was(a_running_job, the_u
 def test_a_training_that_was_cancelled_goes_on_where_it_stopped(a_running_job, the_uninterrupted_job):
     job, process = a_running_job
     job.request_cancel()
-    assert process.wait(30) == 130
+    assert process.wait(PATIENCE_S) == 130
     last = job.read_events()[-1]
     assert isinstance(last, Cancelled)
     assert job.status() is JobStatus.CANCELLED
@@ -154,7 +155,7 @@ def test_a_training_that_was_cancelled_goes_on_where_it_stopped(a_running_job, t
 def test_a_polite_signal_cancels(a_running_job, the_uninterrupted_job):
     job, process = a_running_job
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 130
+    assert process.wait(PATIENCE_S) == 130
     assert isinstance(job.read_events()[-1], Cancelled)
     assert job.status() is JobStatus.CANCELLED
     assert work_on(job, resume=True) == 0

@@ -65,7 +65,7 @@ ASKED = [
     (("--set", "training.learning_rate=0.5"), "training.learning_rate="),
     (("--set", "training.pretraining_steps=5"), "training.pretraining_steps=4, not 5"),
     (("--preset", "default"), "not "),
-    (("--preset", "quick"), "network.base_filters=2"),
+    (("--preset", "quick"), "time=''"),
     (("--time", "1h"), "time='', not '1 h'"),
     (("--set", "machine.threads=3"), "machine.threads=1, not 3"),
     (("--set", "training.initial_model="), ""),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from patience import PATIENCE_S
 from scans import scan_on
 
 from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
@@ -259,7 +260,7 @@ def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkey
 
     def takes_long(*_):
         is_under_way.set()
-        may_end.wait(60)
+        may_end.wait(PATIENCE_S)
         raise DataError("nobody waits for this.")
 
     monkeypatch.setattr(f"coranet.segmentation.{where}", takes_long)
@@ -275,7 +276,7 @@ def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_tw
     def slowly(case):
         if case.id == "a":
             a_job_of_two.prediction("a").request_skip()
-            may_end.wait(60)
+            may_end.wait(PATIENCE_S)
         return read_scan(case)
 
     monkeypatch.setattr("coranet.segmentation.read_scan", slowly)

@@ -90,7 +90,8 @@ def test_a_listener_is_told_every_event(a_job, monkeypatch):
             1,
             "the memory of this machine does not suffice; lower data.patch_voxels",
         ),
-        (RuntimeError("[gloo/pair.cc:534] Connection closed by peer"), 1, "another process of the job has ended"),
+        # A team of one has no other process: what a library says of sockets is about something else.
+        (RuntimeError("[gloo/pair.cc:534] Connection closed by peer"), UNEXPECTED, "RuntimeError: [gloo/pair.cc:534]"),
         (
             ZeroDivisionError("division by zero"),
             UNEXPECTED,
@@ -208,12 +209,13 @@ def test_a_job_that_another_process_has_taken_is_left_to_it(a_job, monkeypatch):
     assert "has taken over the job" in heard[-1].message
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder in which files are open")
 def test_a_job_whose_folder_was_removed_is_given_up_and_not_made_again(a_job, monkeypatch):
     monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.01)
     heard = []
 
     def work(reporter) -> None:
-        shutil.rmtree(a_job.folder)
+        a_job.folder.rename(a_job.folder.with_name("elsewhere"))
         while True:
             reporter.stop_if_asked()
             time.sleep(0.01)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -137,7 +138,7 @@ def application(qt_application: QApplication, context: SceneContext) -> Iterator
 def process_events(qt_application: QApplication) -> Callable[..., None]:
     """Let Qt work: `process_events()` what is waiting now; `process_events(until=f, timeout=10)` until f() is true."""
 
-    def process(until: Callable[[], object] | None = None, timeout: float = 20.0) -> None:
+    def process(until: Callable[[], object] | None = None, timeout: float = PATIENCE_S) -> None:
         end = time.monotonic() + timeout
         QApplication.processEvents()
         while until is not None and not until():

@@ -8,6 +8,7 @@ import time
 import pytest
 from clicks import cells, click, greyed
 from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
+from patience import PATIENCE_S
 
 from coranet.events import Cancelled, Finished, Started
 from coranet.job import Job, JobStatus, ProcessIdentity
@@ -119,7 +120,7 @@ def test_a_stopped_job_is_resumed(open_section, ui, logic, process_events):
     open_section()
     select(ui, "halted")
     click(ui.resumeJobButton)
-    process_events(until=lambda: cells(ui.jobsTable)[0][2] == "finished", timeout=30)
+    process_events(until=lambda: cells(ui.jobsTable)[0][2] == "finished", timeout=PATIENCE_S)
     assert ui.jobStatusLabel.text.startswith("Learned nothing")
     assert not ui.jobsErrorLabel.isVisible()
 
@@ -132,7 +133,7 @@ def test_a_running_job_is_stopped_and_the_list_follows_by_itself(open_section, u
     select(ui, "long")
     assert greyed(ui.deleteJobButton) == "This job is running; stop it first."
     click(ui.stopJobButton)
-    process_events(until=lambda: cells(ui.jobsTable)[0][2] == "stopped", timeout=30)
+    process_events(until=lambda: cells(ui.jobsTable)[0][2] == "stopped", timeout=PATIENCE_S)
     assert job.status() is JobStatus.CANCELLED
     assert names(ui)[ui.jobsTable.currentRow()] == "long"
     assert greyed(ui.resumeJobButton) == ""

@@ -8,6 +8,7 @@ from clicks import cells, click
 from form import child_widget_variables, load_ui
 from job_fixtures import LogicOfFakeEngine, a_training_job, fake_runner, until_its_jobs_end, wait_until
 from made_up_jobs import a_segmentation, a_training
+from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.job import Job, JobKind, JobStatus
@@ -145,7 +146,7 @@ class TestWiring:
     @pytest.mark.slow
     def test_jobs_run_with_the_python_that_was_examined(self, open_panel, logic, process_events):
         panel = open_panel()
-        process_events(until=lambda: panel.environment.interpreter is not None, timeout=120)
+        process_events(until=lambda: panel.environment.interpreter is not None, timeout=PATIENCE_S)
         process_events(until=lambda: getattr(logic, "interpreters", []))
         assert logic.interpreters[-1] == panel.environment.interpreter
 

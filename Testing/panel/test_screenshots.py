@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from PySide6.QtGui import QImage
 
 PROGRAM = Path(__file__).with_name("screenshots.py")
@@ -17,7 +18,7 @@ STATES += ["train-wrong-time", "data-ranked", "data-channels", "review-list", "r
 @pytest.mark.slow
 def test_pictures_are_taken_and_no_text_is_cut(tmp_path):
     command = [sys.executable, str(PROGRAM), str(tmp_path), *STATES]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE_S)
     assert (done.returncode, done.stderr) == (0, "")
     for name in STATES:
         picture = QImage(str(tmp_path / f"{name}.png"))

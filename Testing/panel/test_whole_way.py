@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from clicks import cells, choose, click, entries, greyed
 from form import child_widget_variables, load_ui
+from patience import PATIENCE_S
 
 from coranet.job import JobStatus
 from CoraNetSlicerLib.logic import CoraNetLogic
@@ -12,7 +13,7 @@ from CoraNetSlicerLib.panel.panel import Panel
 from CoraNetSlicerLib.panel.qt_ticker import QtTicker
 from CoraNetSlicerLib.self_test import SETTINGS
 
-LONG_S = 400.0
+LONG_S = PATIENCE_S
 
 
 class Window:
@@ -34,7 +35,7 @@ class Window:
         self.panel.cleanup()
         for job in self.logic.runningJobs():
             job.cancel()
-            job.wait(60)
+            job.wait(PATIENCE_S)
         self.logic.close()
         self.form.setMRMLScene(None)
         self.form.hide()
@@ -151,7 +152,7 @@ def look(window, context, application, process_events) -> None:
     ui, overlays = window.ui, window.panel.overlays
     loaded = overlays.current
     process_events(until=lambda: ui.overlaysTable.rowCount == 5)
-    process_events(until=lambda: ui.volumesTable.rowCount >= 2, timeout=60)
+    process_events(until=lambda: ui.volumesTable.rowCount >= 2, timeout=PATIENCE_S)
     for node in (loaded.segmentation, loaded.uncertainty):
         assert context.scene.IsNodePresent(node)
     click(ui.plainLookButton)
@@ -161,7 +162,7 @@ def look(window, context, application, process_events) -> None:
     process_events()
     assert [row.visible_2d for row in overlays.rows] != plain
     click(ui.view3DLookButton)
-    process_events(until=lambda: any(row.visible_3d for row in overlays.rows), timeout=60)
+    process_events(until=lambda: any(row.visible_3d for row in overlays.rows), timeout=PATIENCE_S)
     click(ui.copyVolumesButton)
     assert "\t" in application.clipboard
 

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from patience import PATIENCE_S
+
 from coranet.config import TrainConfig
 from coranet.job import Case, Datalist, Job, JobKind, Label, Role
 from CoraNetSlicerLib.environment.interpreter import Interpreter
@@ -40,11 +42,11 @@ def until_its_jobs_end(logic: CoraNetLogic) -> Iterator[CoraNetLogic]:
     yield logic
     for job in logic.runningJobs():
         job.cancel()
-        job.wait(20)
+        job.wait(PATIENCE_S)
     logic.close()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + seconds
     while not condition():

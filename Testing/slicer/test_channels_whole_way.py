@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from patience import PATIENCE_S
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
 from coranet.job import JobStatus
@@ -40,15 +41,15 @@ def test_two_images_a_case_all_the_way(context, awkward_path, two_images):
         for number, images in enumerate(cases[:2])
     ]
     training = logic.train(labeled, cases[2:], settings=SETTINGS)
-    assert training.wait(300) is JobStatus.FINISHED
+    assert training.wait(PATIENCE_S) is JobStatus.FINISHED
     segmentation = logic.segment([{"FLAIR": cases[2]["FLAIR"], "T1": cases[2]["T1"]}], model=training)
-    assert segmentation.wait(300) is JobStatus.FINISHED
+    assert segmentation.wait(PATIENCE_S) is JobStatus.FINISHED
     (loaded,) = logic.loadResults(segmentation, show=False)
     assert loaded.volume is cases[2]["T1"]
     assert logic.regions("P3 T1").regions.regions
     logic.resolveRegion("P3 T1", 1, "radical")
     better = logic.improve(training, ["P3 T1"], settings={"training.self_training_steps": 2})
-    assert better.wait(300) is JobStatus.FINISHED
+    assert better.wait(PATIENCE_S) is JobStatus.FINISHED
     datalist = better.job.read_datalist()
     assert datalist.channels == ("T1", "FLAIR")
     assert [(len(case.images), case.is_partial) for case in datalist.cases] == [(2, False), (2, False), (2, True)]

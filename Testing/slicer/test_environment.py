@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from environment_doubles import PlainApplication, an_extension, healthy
+from patience import PATIENCE_S
 
 from coranet.errors import ConfigError, JobError, StorageError
 from CoraNetSlicerLib.environment import windows_paths
@@ -36,7 +37,7 @@ def environment(application, tmp_path) -> Environment:
     return application.environment(tmp_path)
 
 
-def wait(poll, timeout: float = 60.0):
+def wait(poll, timeout: float = PATIENCE_S):
     until = time.monotonic() + timeout
     while (answer := poll()) is None:
         assert time.monotonic() < until, "waited in vain"

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from job_fixtures import a_training_job, fake_runner, wait_until
+from patience import PATIENCE_S
 
 from coranet.errors import JobError
 from coranet.events import Finished, Losses, Progress, Started
@@ -47,7 +48,7 @@ def start(job, behaviour: str = "", ticker=None, **settings: str) -> JobHandle:
 
 def test_waiting_gives_the_status_at_the_end(job):
     handle = start(job)
-    assert handle.wait(30) is JobStatus.FINISHED
+    assert handle.wait(PATIENCE_S) is JobStatus.FINISHED
     assert handle.progress == 1.0
     assert handle.secondsLeft is None
     assert handle.message == "learned nothing in 5 steps: größer als 0."
@@ -58,13 +59,13 @@ def test_waiting_gives_up_after_the_timeout(job):
     handle = start(job, FAKE_STEPS="10000")
     assert handle.wait(0.3) is JobStatus.RUNNING
     handle.cancel()
-    assert handle.wait(30) is JobStatus.CANCELLED
+    assert handle.wait(PATIENCE_S) is JobStatus.CANCELLED
     assert "can be resumed" in handle.message
 
 
 def test_waiting_keeps_the_application_alive(job):
     runner, calls = fake_runner(), []
-    JobHandle(job, runner, runner.start(job), processEvents=lambda: calls.append(1)).wait(30)
+    JobHandle(job, runner, runner.start(job), processEvents=lambda: calls.append(1)).wait(PATIENCE_S)
     assert calls
 
 
@@ -80,7 +81,7 @@ def test_progress_and_time_left_follow_the_events(job):
     assert 0 < handle.secondsLeft <= 50
     assert handle.phase == "pretraining"
     handle.cancel()
-    handle.wait(30)
+    handle.wait(PATIENCE_S)
 
 
 def test_time_left_runs_on_between_two_events(job):
@@ -117,7 +118,7 @@ def test_a_ticker_brings_news_and_is_stopped_at_the_end(job):
 
 def test_who_asks_late_is_told_at_once(job):
     handle = start(job)
-    handle.wait(30)
+    handle.wait(PATIENCE_S)
     told, ended = [], []
     handle.onEvents(told.extend)
     handle.onFinished(ended.append)
@@ -135,20 +136,20 @@ def test_a_callback_that_fails_does_not_silence_the_others(job, caplog):
     handle.onFinished(broken)
     handle.onFinished(ended.append)
     with caplog.at_level(logging.ERROR):
-        assert handle.wait(30) is JobStatus.FINISHED
+        assert handle.wait(PATIENCE_S) is JobStatus.FINISHED
     assert ended == [handle]
     assert "my own mistake" in caplog.text
 
 
 def test_an_error_of_the_job_is_its_message(job):
     handle = start(job, "fails")
-    assert handle.wait(30) is JobStatus.FAILED
+    assert handle.wait(PATIENCE_S) is JobStatus.FAILED
     assert handle.message == "the label 'x.nrrd' has no voxel; paint one."
 
 
 def test_a_process_that_dies_at_once_shows_the_end_of_its_log(job):
     handle = start(job, "dies at once")
-    assert handle.wait(30) is JobStatus.CRASHED
+    assert handle.wait(PATIENCE_S) is JobStatus.CRASHED
     assert "No module named 'torch' (ÄÖÜ)" in handle.message
     assert "No module named" in handle.logTail(1)
 
@@ -158,21 +159,21 @@ def test_a_stopped_job_is_resumed_where_it_was(job):
     handle = start(job, FAKE_STEPS="40", FAKE_SECONDS_A_STEP="0.05")
     wait_until(lambda: handle.poll() and len(handle.events) > 6)
     handle.cancel()
-    assert handle.wait(30) is JobStatus.CANCELLED
+    assert handle.wait(PATIENCE_S) is JobStatus.CANCELLED
     ended = []
     handle.onFinished(ended.append)
     handle.resume()
     assert handle.status is JobStatus.RUNNING
     with pytest.raises(JobError, match="is running"):
         handle.resume()
-    assert handle.wait(30) is JobStatus.FINISHED
+    assert handle.wait(PATIENCE_S) is JobStatus.FINISHED
     assert [event.step for event in handle.events if isinstance(event, Losses)] == list(range(1, 41))
     assert len(ended) == 2  # once for each end
 
 
 def test_a_finished_job_is_not_resumed(job):
     handle = start(job)
-    handle.wait(30)
+    handle.wait(PATIENCE_S)
     with pytest.raises(JobError, match="is finished"):
         handle.resume()
 
@@ -224,7 +225,7 @@ def test_looks_that_fail_for_a_while_do_not_end_the_watch(job, monkeypatch, erro
         assert handle.status is JobStatus.RUNNING and handle.progress == before
         assert (error.strerror or "") in handle.trouble if isinstance(error, OSError) else handle.trouble == str(error)
         with pytest.raises(JobError):
-            handle.wait(5)
+            handle.wait(PATIENCE_S)
     ticker.callback()
     assert handle.trouble == "" and ticker.callback is not None
     handle.cancel()

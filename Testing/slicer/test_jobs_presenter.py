@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
+from patience import PATIENCE_S
 from synthetic_predictions import write_segmented_job
 
 from coranet.errors import CoraNetError, JobError, StorageError
@@ -302,7 +303,7 @@ class TestTheChosenJob:
         presenter.opened.connect(opened.append)
         presenter.choose(job.folder)
         presenter.resume()
-        assert opened[0].wait(20) is JobStatus.FINISHED
+        assert opened[0].wait(PATIENCE_S) is JobStatus.FINISHED
         presenter.refresh()
         assert presenter.rows[0].state == "finished"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from job_fixtures import a_training_job, fake_runner, wait_until
+from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume
 from segmentation_parts import write_model
 from synthetic_predictions import CASE_ID, write_segmented_job
@@ -41,7 +42,7 @@ def test_training_starts_in_the_background_and_ends(logic, context, a_labeled_ca
     job = logic.train(labeled=[a_labeled_case], unlabeled=unlabeled_volumes(context), settings="quick")
     assert time.monotonic() - began < 5
     assert isinstance(job, JobHandle)
-    assert job.wait(30) is JobStatus.FINISHED
+    assert job.wait(PATIENCE_S) is JobStatus.FINISHED
     assert [case.role for case in job.job.read_datalist().cases] == [Role.TRAINING, Role.UNLABELED, Role.UNLABELED]
 
 
@@ -51,7 +52,7 @@ def test_new_jobs_get_folders_of_their_own(logic, a_labeled_case):
     assert first.folder.name == time.strftime("%Y-%m-%d-train-1")
     assert second.folder.name == time.strftime("%Y-%m-%d-train-2")
     assert logic.jobs() == [first.folder, second.folder]
-    first.wait(30), second.wait(30)
+    first.wait(PATIENCE_S), second.wait(PATIENCE_S)
 
 
 def test_without_jobs_there_is_an_empty_list(logic):
@@ -127,7 +128,7 @@ def test_one_volume_or_several_can_be_segmented(logic, context, a_model):
     assert [case.id for case in alone.job.read_datalist().cases] == ["U0"]
     assert [case.id for case in both.job.read_datalist().cases] == ["U0", "U1"]
     assert alone.kind is JobKind.SEGMENT
-    assert alone.wait(30) is both.wait(30) is JobStatus.FINISHED
+    assert alone.wait(PATIENCE_S) is both.wait(PATIENCE_S) is JobStatus.FINISHED
 
 
 def test_a_folder_of_images_is_segmented_without_the_scene(logic, context, a_model, awkward_path):
@@ -140,7 +141,7 @@ def test_a_folder_of_images_is_segmented_without_the_scene(logic, context, a_mod
     assert job.folder == awkward_path / "out"
     cases = job.job.read_datalist().cases
     assert [(case.id, Path(case.image).name) for case in cases] == [("a", "a.nrrd"), ("b", "b.nii.gz")]
-    assert job.wait(30) is JobStatus.FINISHED
+    assert job.wait(PATIENCE_S) is JobStatus.FINISHED
     assert context.scene.GetNumberOfNodes() == before
 
 
@@ -163,7 +164,7 @@ def test_a_training_has_no_results_to_load(logic, tmp_path):
 
 def test_a_segmentation_without_results_says_so(logic, context, a_model):
     job = logic.segment(unlabeled_volumes(context), a_model)
-    job.wait(30)
+    job.wait(PATIENCE_S)
     with pytest.raises(JobError, match="has no result yet"):
         logic.loadResults(job)
 
@@ -171,7 +172,7 @@ def test_a_segmentation_without_results_says_so(logic, context, a_model):
 def test_curves_follow_a_running_job(logic, a_labeled_case):
     job = logic.train([a_labeled_case], settings="quick")
     plot = logic.trainingPlot(job)
-    job.wait(30)
+    job.wait(PATIENCE_S)
     series = plot.losses_chart.GetNthPlotSeriesNode(0)
     steps = [event for event in job.events if isinstance(event, Losses)]
     assert series.GetTableNode().GetNumberOfRows() == len(steps) == 5
@@ -202,7 +203,7 @@ def test_closing_leaves_jobs_alone(context, awkward_path, a_labeled_case):
     logic.close()
     assert job.status is JobStatus.RUNNING
     job.cancel()
-    job.wait(30)
+    job.wait(PATIENCE_S)
 
 
 def test_volumes_know_of_which_training_they_are_cases(logic, context, a_labeled_case):
@@ -210,7 +211,7 @@ def test_volumes_know_of_which_training_they_are_cases(logic, context, a_labeled
     job = logic.train([a_labeled_case], [other], settings="quick")
     marks = [node.GetAttribute("CoraNetSlicer.Case") for node in (a_labeled_case[0], other)]
     assert marks == [f"{job.folder.name}/Patient_1", f"{job.folder.name}/U0"]
-    job.wait(30)
+    job.wait(PATIENCE_S)
 
 
 class TestChannels:
@@ -235,6 +236,6 @@ class TestChannels:
             job = logic.segment([images], a_model_of_two)
             case = job.job.read_datalist().cases[0]
             assert case.id == "U0" and len(case.images) == 2
-            job.wait(30)
+            job.wait(PATIENCE_S)
         with pytest.raises(DataError, match="case 'U2' has no FLAIR"):
             logic.segment([(t1, flair), other], a_model_of_two)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from job_fixtures import fake_runner, wait_until
+from patience import PATIENCE_S
 
 from coranet.job import Job, JobStatus, terminate_tree
 from coranet.job.process import start_time
@@ -53,12 +54,12 @@ def folder(awkward_path):
 def a_program_starts_a_training_and_exits(folder: Path, engine: str) -> None:
     module_folder = HERE.parents[1] / "CoraNetSlicer"
     command = [sys.executable, "-c", PARENT, str(module_folder), str(HERE), str(folder), engine]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     assert start_time(int(done.stdout)) is None
 
 
-def check_that_another_logic_takes_over(context, folder: Path, runner=None, seconds: float = 20.0) -> None:
+def check_that_another_logic_takes_over(context, folder: Path, runner=None, seconds: float = PATIENCE_S) -> None:
     job = CoraNetLogic(context, runner).attach(folder)
     assert job.status is JobStatus.RUNNING
     wait_until(lambda: job.poll() and job.progress > 0, seconds)
@@ -87,12 +88,12 @@ def test_the_real_engine_goes_on_without_its_parent_and_is_found_again(context, 
 def test_the_real_engine_resumes_after_a_stop(context, folder):
     a_program_starts_a_training_and_exits(folder, "real")
     job = CoraNetLogic(context).attach(folder)
-    wait_until(lambda: job.poll() and any(event.type == "checkpoint" for event in job.events), 120)
+    wait_until(lambda: job.poll() and any(event.type == "checkpoint" for event in job.events))
     job.cancel()
-    assert job.wait(60) is JobStatus.CANCELLED
+    assert job.wait(PATIENCE_S) is JobStatus.CANCELLED
     reached = job.events[-1].step
     job.resume()
-    wait_until(lambda: job.poll() and job.progress * 5000 > reached, 120)
+    wait_until(lambda: job.poll() and job.progress * 5000 > reached)
     assert [event.type for event in job.events].count("started") == 2
     job.cancel()
-    assert job.wait(60) is JobStatus.CANCELLED
+    assert job.wait(PATIENCE_S) is JobStatus.CANCELLED

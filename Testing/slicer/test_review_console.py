@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from job_fixtures import fake_runner
+from patience import PATIENCE_S
 from scene_builders import LIVER_MASK, TUMOR_MASK, labels_of
 from segmentation_parts import write_model
 from synthetic_predictions import CASE_ID, LABELS, synthetic_heads, write_image, write_regions, write_segmented_job
@@ -116,7 +117,7 @@ class TestTeachingBack:
     def test_improving_starts_a_training(self, logic, a_result, a_training):
         logic.resolveRegion(a_result, 1, "radical")
         handle = logic.improve(a_training, [a_result], {"training.self_training_steps": 5})
-        assert handle.wait(30) is JobStatus.FINISHED
+        assert handle.wait(PATIENCE_S) is JobStatus.FINISHED
         job = handle.job
         roles = [(case.id, case.role, case.is_partial) for case in job.read_datalist().cases]
         assert roles == [("a", Role.TRAINING, False), ("v", Role.VALIDATION, False), ("patient_7", Role.TRAINING, True)]
@@ -127,11 +128,11 @@ class TestTeachingBack:
     def test_a_further_round_knows_the_case_again(self, logic, context, a_result, a_training, tmp_path):
         logic.resolveRegion(a_result, 1, "radical")
         first = logic.improve(a_training, [a_result])
-        first.wait(30)
+        first.wait(PATIENCE_S)
         write_model(first.job.model_folder, LABELS, preset="quick")
         logic.resolveRegion(a_result, 2, "radical")
         second = logic.improve(first, [a_result])
-        assert second.wait(30) is JobStatus.FINISHED
+        assert second.wait(PATIENCE_S) is JobStatus.FINISHED
         assert [case.id for case in second.job.read_datalist().cases] == ["a", "v", "patient_7"]
         assert f"{second.folder.name}/patient_7" in a_result.volume.GetAttribute("CoraNetSlicer.Case")
 
@@ -154,7 +155,7 @@ class TestTeachingBack:
             logic.improve(model, [a_result])
         labeled = [make_labeled_case("Patient 1", {"Tumor": TUMOR_MASK, "Pancreas": LIVER_MASK})]
         handle = logic.improve(model, [a_result], labeled=labeled)
-        assert handle.wait(30) is JobStatus.FINISHED
+        assert handle.wait(PATIENCE_S) is JobStatus.FINISHED
         datalist = handle.job.read_datalist()
         assert [(case.id, case.is_partial) for case in datalist.cases] == [("Patient_1", False), ("patient_7", True)]
         assert [(label.value, label.name) for label in datalist.labels] == [(2, "Pancreas"), (5, "Tumor")]

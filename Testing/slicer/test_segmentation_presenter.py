@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume, rotated_ijk_to_ras
 from segmentation_parts import ReadyEnvironment, SettingsApplication, a_logic, a_training
 from synthetic_predictions import CASE_ID, write_image, write_segmented_job
@@ -41,7 +42,7 @@ def slow_logic(context, tmp_path):
     yield logic
     for job in logic.runningJobs():
         job.cancel(graceSeconds=0)
-        job.wait(20)
+        job.wait(PATIENCE_S)
     logic.close()
 
 
@@ -224,13 +225,13 @@ class TestOneVolume:
     def test_it_is_loaded_in_steps_of_which_none_blocks(self, presenter, context, application):
         presenter.source.set_volume(a_scan(context))
         start(presenter, application)
-        presenter.handle.wait(30)
+        presenter.handle.wait(PATIENCE_S)
         assert application.run() >= 15
 
     def test_a_damaged_result_is_told_in_its_row(self, presenter, context, application):
         presenter.source.set_volume(a_scan(context))
         start(presenter, application)
-        presenter.handle.wait(30)
+        presenter.handle.wait(PATIENCE_S)
         files = presenter.handle.job.prediction("Patient_1")
         files.radical.write_bytes(files.radical.read_bytes()[:-30])
         application.run()
@@ -241,7 +242,7 @@ class TestOneVolume:
         volume = a_scan(context)
         presenter.source.set_volume(volume)
         start(presenter, application)
-        presenter.handle.wait(30)
+        presenter.handle.wait(PATIENCE_S)
         application.run(milliseconds=-1)
         next(presenter._queue._work._steps)
         context.scene.RemoveNode(volume)

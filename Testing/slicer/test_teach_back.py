@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from patience import PATIENCE_S
 
 from coranet.job import JobStatus, ModelCard, Role
 from CoraNetSlicerLib.environment.interpreter import Interpreter
@@ -17,9 +18,9 @@ def test_reviewed_regions_improve_a_model(context, awkward_path):
     labeled, unlabeled = logic.loadPhantom(labeled=3, unlabeled=2)
     settings = {**SETTINGS, "training.pretraining_steps": 40, "training.self_training_steps": 5}
     training = logic.train(labeled[:2], unlabeled, settings, validation=labeled[2:])
-    assert training.wait(300) is JobStatus.FINISHED, training.message
+    assert training.wait(PATIENCE_S) is JobStatus.FINISHED, training.message
     segmentation = logic.segment(unlabeled[:1], training)
-    assert segmentation.wait(300) is JobStatus.FINISHED, segmentation.message
+    assert segmentation.wait(PATIENCE_S) is JobStatus.FINISHED, segmentation.message
 
     (case,) = logic.loadResults(segmentation, show=False)
     (ranked,) = logic.rankCases(segmentation)
@@ -28,7 +29,7 @@ def test_reviewed_regions_improve_a_model(context, awkward_path):
         logic.resolveRegion(case, min(number, ranked.regions), choice, author="Ada")
     reviewed = len(logic.regions(case).review.decisions)
     improved = logic.improve(training, [case], {"training.self_training_steps": 5, "training.pretraining_steps": 5})
-    assert improved.wait(300) is JobStatus.FINISHED, improved.message
+    assert improved.wait(PATIENCE_S) is JobStatus.FINISHED, improved.message
 
     cases = {one.role: one for one in improved.job.read_datalist().cases if one.role is not Role.TRAINING}
     partial = [one for one in improved.job.read_datalist().cases if one.is_partial]

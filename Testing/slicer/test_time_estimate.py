@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from job_fixtures import fake_runner, wait_until
+from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume, box, rotated_ijk_to_ras
 
 from coranet.config import TrainConfig
@@ -247,7 +248,7 @@ def test_the_engine_itself_is_measured(context, tmp_path, application, nodes):
     estimate.begin(nodes, config)
     application.do()
     handle = estimate._handle
-    handle.wait(120)
+    handle.wait(PATIENCE_S)
     assert estimate.text.startswith("About "), estimate.text
     assert "on CPU (1 threads)" in estimate.text and "GiB of main memory were used." in estimate.text
     assert "Patches of 8 x 12 x 12 voxels" in estimate.text

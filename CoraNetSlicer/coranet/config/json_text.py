@@ -109,7 +109,7 @@ def _cause(text: str, error: json.JSONDecodeError) -> str:
         return "comments are not part of JSON; remove them"
     if after[:1] in ("]", "}"):
         return "there is a comma after the last entry; remove it"
-    return _of_one_letter(rest, error.msg) or _of_the_place(rest, before, error.msg)
+    return _of_one_letter(rest, error.msg) or _of_the_place(rest, error.msg)
 
 
 def _of_one_letter(rest: str, message: str) -> str:
@@ -123,7 +123,7 @@ def _of_one_letter(rest: str, message: str) -> str:
     return f"JSON writes {_WORDS[word]} for {word}; replace it" if word else ""
 
 
-def _of_the_place(rest: str, before: str, message: str) -> str:
+def _of_the_place(rest: str, message: str) -> str:
     if not rest or message.startswith("Unterminated"):
         return "the file ends in the middle, or a quotation mark is not closed; complete it, or copy it again"
     if message.startswith("Extra data"):

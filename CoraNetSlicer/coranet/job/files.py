@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -39,7 +40,8 @@ def atomic_path(path: str | Path, rename: Callable[[str, str], None] = os.replac
         StorageError: the file could not be written or renamed; the old file, if any, is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}{_PARTIAL}{path.name}")
+    # Of this thread: the heartbeat and the work may write the same file.
+    temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}{_PARTIAL}{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -35,9 +35,9 @@ def read_part(path: Path, part: Part) -> Volume:
         voxels = _frames(part)
     else:
         reader = sitk.ImageSeriesReader()
-        reader.SetFileNames([str(one.path) for one in part.slices])
         reader.SetOutputPixelType(sitk.sitkFloat32)
-        with itk_reads(path):
+        with itk_reads(path, [one.path for one in part.slices]) as names:
+            reader.SetFileNames(names)
             voxels = sitk.GetArrayFromImage(reader.Execute())
     if voxels.shape != grid.size_ijk[::-1]:
         raise DataError(
@@ -50,7 +50,7 @@ def _frames(part: Part) -> Array:
     files: dict[Path, Array] = {}
     for one in part.slices:
         if one.path not in files:
-            with itk_reads(one.path):
-                decoded = sitk.GetArrayFromImage(sitk.ReadImage(str(one.path), sitk.sitkFloat32))
+            with itk_reads(one.path) as names:
+                decoded = sitk.GetArrayFromImage(sitk.ReadImage(names[0], sitk.sitkFloat32))
             files[one.path] = decoded.reshape(-1, *decoded.shape[-2:])
     return np.stack([files[one.path][one.frame or 0] for one in part.slices])

@@ -6,7 +6,7 @@ import errno
 import logging
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ..errors import DataError, storage_error
+from .file_names import utf8_names
 from .grid import Grid
 
 _log = logging.getLogger("coranet")
@@ -53,8 +54,15 @@ if hasattr(sitk, "LoggerBase"):
 
 
 @contextmanager
-def itk_reads(path: Path) -> Iterator[None]:
+def itk_reads(path: Path, files: Sequence[Path] = ()) -> Iterator[list[str]]:
     """While ITK reads a file: warnings to the log, errors as a sentence. Files may be read in several threads.
+
+    Args:
+        path: what was asked for, for messages.
+        files: what ITK opens; none: `path`.
+
+    Returns:
+        Names of the files that ITK can take.
 
     Raises:
         DataError: ITK cannot read the file.
@@ -62,7 +70,8 @@ def itk_reads(path: Path) -> Iterator[None]:
     _reading.path = path
     _count_readers(1)
     try:
-        yield
+        with utf8_names(files or (path,)) as names:
+            yield names
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise DataError(

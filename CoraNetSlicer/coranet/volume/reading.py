@@ -59,8 +59,8 @@ def read_grid(path: str | Path, channel: int | None = None) -> Grid:
     if header is not None:
         require_one_meaning(path, header)
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    with itk_reads(path):
+    with itk_reads(path) as names:
+        reader.SetFileName(names[0])
         reader.ReadImageInformation()
     size, components = reader.GetSize(), reader.GetNumberOfComponents()
     _require_3d(path, size if channel is None and not _is_one_volume(size) else size[:3], components, channel)
@@ -95,8 +95,8 @@ def _read(path: Path, channel: int | None = None) -> Volume:
     header = read_nifti_header(path) if is_nifti(path) else None
     if header is not None:
         require_one_meaning(path, header)
-    with itk_reads(path):
-        image = sitk.ReadImage(str(path))
+    with itk_reads(path) as names:
+        image = sitk.ReadImage(names[0])
     if channel is not None or _is_one_volume(image.GetSize()):
         image = _channel(path, image, channel or 0)
     _require_3d(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())

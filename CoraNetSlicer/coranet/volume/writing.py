@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from ..errors import DataError
 from ..job.files import atomic_path
+from .file_names import utf8_names
 from .grid import Grid, Volume
 from .itk import image_of, write_error
 
@@ -29,7 +30,8 @@ def write_volume(path: str | Path, voxels: npt.NDArray[Any], grid: Grid) -> None
     image = image_of(voxels, grid)
     with atomic_path(path) as temporary:
         try:
-            sitk.WriteImage(image, str(temporary), useCompression=True, compressionLevel=1)
+            with utf8_names([temporary]) as names:
+                sitk.WriteImage(image, names[0], useCompression=True, compressionLevel=1)
         except RuntimeError as error:
             raise write_error(temporary, error) from error
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .comparison import KnownErrors, compare_uncertainties
 from .config import SegmentConfig
+from .data.axes import on_axes_of
 from .data.box import Box
 from .data.orientation import Orientation
 from .data.scans import read_scan
@@ -143,8 +144,9 @@ def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
 
 
 def _truth(case: Case, files: PredictionFiles) -> Volume:
-    truth = read_label_map(str(case.label))
-    difference = truth.grid.difference(read_grid(files.segmentation))
+    grid = read_grid(files.segmentation)
+    truth = on_axes_of(read_label_map(str(case.label)), grid)
+    difference = truth.grid.difference(grid)
     if difference:
         raise DataError(
             f"'{case.label}' lies on another grid than its image ({difference}); resample it to the image's grid."

@@ -294,7 +294,7 @@ class TestErrors:
 
     def test_a_damaged_file_is_named(self, context, a_job, its_volume):
         a_job.prediction(CASE_ID).radical.write_bytes(b"not an image")
-        self.load_and_expect(context, a_job, its_volume, r"radical\.nrrd' must be an image")
+        self.load_and_expect(context, a_job, its_volume, r"radical\.nrrd' cannot be read as an image")
 
     def test_another_grid_is_refused_with_both_grids_in_words(self, context, a_job, its_volume):
         write_image(synthetic_heads()["conservative"], a_job.prediction(CASE_ID).conservative, spacing=(0.9, 0.7, 2.4))

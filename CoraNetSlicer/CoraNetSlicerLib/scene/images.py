@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import slicer
-from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.errors import DataError
-
-# Grids count as equal when no corner of one lies further than this from the other's, in voxels.
-_GRID_TOLERANCE_VOXELS = 0.01
+from coranet.job.axis_order import AxisOrder, axis_order
+from coranet.job.image_files import is_dicom_file, require_readable
+from coranet.job.placement import Placement
 
 
 def read_image(path: Path, node: Any) -> Any:
@@ -25,8 +26,9 @@ def read_image(path: Path, node: Any) -> Any:
     Raises:
         DataError: the path is missing, or is not an image that Slicer reads.
     """
-    if not path.exists():
-        raise DataError(f"'{path}' is missing; run the segmentation again or restore the file.")
+    if not path.exists() and not path.is_symlink():
+        raise DataError(f"'{path}' is missing; restore the file, or run again what has written it.")
+    require_readable(path)
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     files = _slices_in_order(path) if path.is_dir() else [path]
     storage.SetFileName(str(files[0]))
@@ -36,18 +38,43 @@ def read_image(path: Path, node: Any) -> Any:
     return _read(storage, path, node)
 
 
-def require_grid_of(volume_node: Any, image: Any, path: Path) -> None:
-    """Raise DataError, naming `path`, unless an image lies on the grid of a volume."""
+def order_on_grid_of(volume_node: Any, image: Any, path: Path) -> AxisOrder:
+    """How the voxels of an image are ordered to be those of a volume.
+
+    A scan that is left-handed in its file, as FSL writes it, has its slices reversed by Slicer's reader, and results
+    have them as the file.
+
+    Raises:
+        DataError: the image lies on another grid, or the volume has no voxels; the message names `path`.
+    """
     if volume_node.GetImageData() is None:
         raise DataError(f"the volume '{volume_node.GetName()}' has no voxels; load its image before the results.")
-    expected, got = _corners(volume_node), _corners(image)
-    same_size = volume_node.GetImageData().GetDimensions() == image.GetImageData().GetDimensions()
-    tolerance = _GRID_TOLERANCE_VOXELS * min(volume_node.GetSpacing())
-    if not same_size or np.abs(expected - got).max() > tolerance:
+    order = axis_order(placement_of(image), placement_of(volume_node))
+    if order is None:
         raise DataError(
             f"'{path}' lies on another grid than the volume '{volume_node.GetName()}': expected "
             f"{_grid_in_words(volume_node)}, got {_grid_in_words(image)}; load it for the volume that was segmented."
         )
+    return order
+
+
+def reordered(image: Any, order: AxisOrder, volume_node: Any) -> Any:
+    """A node with the voxels of an image in the order of a volume's; the image itself where the order is the same."""
+    if order.changes_nothing:
+        return image
+    voxels = voxel_values(image).reshape(tuple(reversed(image.GetImageData().GetDimensions())))
+    ordered = np.ascontiguousarray(order.applied(voxels))
+    made = vtkImageData()
+    made.SetDimensions(*reversed(ordered.shape))
+    scalars = image.GetImageData().GetScalarType()
+    made.GetPointData().SetScalars(numpy_to_vtk(ordered.ravel(), deep=True, array_type=scalars))
+    matrix = vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    node = image.CreateNodeInstance()
+    node.UnRegister(None)
+    node.SetAndObserveImageData(made)
+    node.SetIJKToRASMatrix(matrix)
+    return node
 
 
 def voxel_values(node: Any) -> np.ndarray:
@@ -122,18 +149,18 @@ class UnitRangeCheck:
 
 def _read(storage: Any, path: Path, node: Any) -> Any:
     if not storage.ReadData(node) or node.GetImageData() is None:
-        raise DataError(f"'{path}' must be an image that Slicer reads; run the segmentation again or restore the file.")
+        raise DataError(f"'{path}' cannot be read as an image; check that the file is whole, or copy it again.")
     return node
 
 
 def _slices_in_order(folder: Path) -> list[Path]:
-    """The files of a DICOM series, sorted by position along their normal.
+    """The files of a DICOM series, sorted by position along their normal; other files in its folder are no slices.
 
     Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning.
     """
     heights = []
     for file in folder.iterdir():
-        if not file.is_file() or file.name.startswith("."):
+        if not is_dicom_file(file):
             continue
         storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
         storage.SetFileName(str(file))
@@ -147,12 +174,12 @@ def _slices_in_order(folder: Path) -> list[Path]:
     return [file for _, file in sorted(heights)]
 
 
-def _corners(node: Any) -> np.ndarray:
+def placement_of(node: Any) -> Placement:
+    """Where the voxels of a volume node lie; transforms above it do not count."""
     matrix = vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
-    last = [size - 1 for size in node.GetImageData().GetDimensions()]
-    ends = [(i, j, k, 1) for i in (0, last[0]) for j in (0, last[1]) for k in (0, last[2])]
-    return np.array([matrix.MultiplyPoint(end)[:3] for end in ends])
+    rows = [[matrix.GetElement(row, column) for column in range(4)] for row in range(3)]
+    return Placement.of_matrix(node.GetImageData().GetDimensions(), rows)
 
 
 def _grid_in_words(node: Any) -> str:

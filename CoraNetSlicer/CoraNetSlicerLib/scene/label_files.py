@@ -12,8 +12,10 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.errors import DataError
 from coranet.job import Label
+from coranet.job.image_files import require_readable
+from coranet.job.label_values import require_label_volume, whole_label_values
 
-from .images import read_image
+from .images import placement_of, read_image
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,22 @@ class LabelFile:
 def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarray, object]:
     """A label map with the values of `labels` in place of its own; what they do not name becomes background.
 
+    It is read by the rules of the engine, so that both refuse the same files in the same words.
+
     Returns:
         uint8 (uint16 for values above 255) of shape (k, j, i), and the node that was read, for its grid.
 
     Raises:
-        DataError: the file cannot be read, or holds a value without a name.
+        DataError: the file cannot be read, is no label map, or holds a value without a name.
     """
-    node = read_image(Path(file.path), slicer.vtkMRMLScalarVolumeNode())
+    path = Path(file.path).expanduser().absolute()
+    require_readable(path)
+    require_label_volume(path)
+    node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
+    placement_of(node).require_upright(f"'{path}'")
     image = node.GetImageData()
-    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(tuple(reversed(image.GetDimensions())))
+    values = whole_label_values(vtk_to_numpy(image.GetPointData().GetScalars()), path)
+    voxels = values.reshape(tuple(reversed(image.GetDimensions())))
     found = {int(value) for value in np.unique(voxels)}
     unknown = sorted(found - {0, *file.names})
     if unknown:

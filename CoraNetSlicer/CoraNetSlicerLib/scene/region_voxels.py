@@ -17,7 +17,7 @@ from coranet.errors import DataError, JobError
 from coranet.job import Choice, Label, PredictionFiles, Region, RegionList
 
 from .class_volumes import ClassVolume, count_class_volume
-from .images import read_image, require_grid_of, voxel_values
+from .images import order_on_grid_of, read_image, reordered, voxel_values
 from .nrrd_pieces import NrrdPieces
 from .results import LoadedPrediction
 from .segment_layers import MaskedBox, SegmentLayers
@@ -131,10 +131,11 @@ def read_label_map(path: Path, volume_node: Any) -> np.ndarray:
 def _read_map(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]:
     pieces = NrrdPieces.open(path)
     node = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
-    require_grid_of(volume_node, node, path)
+    order = order_on_grid_of(volume_node, node, path)
     yield
     for _voxels in [] if pieces is None else pieces.read():
         yield
+    node = reordered(node, order, volume_node)
     return voxel_values(node).reshape(tuple(reversed(node.GetImageData().GetDimensions())))
 
 

@@ -17,7 +17,7 @@ from coranet.errors import DataError
 from coranet.job import Label
 
 from .context import SceneContext
-from .images import LabelCheck, UnitRangeCheck, read_image, require_grid_of, voxel_values
+from .images import LabelCheck, UnitRangeCheck, order_on_grid_of, read_image, reordered, voxel_values
 from .nrrd_pieces import NrrdPieces
 from .overlays import show_prediction
 from .result_nodes import ResultNodes
@@ -49,6 +49,7 @@ class ResultLoading:
         self._show = show
         self._images: dict[str, Any] = {}
         self._surfaces: dict[str, Any] = {}
+        self._indices_to_world = vtkMatrix4x4()
 
     def steps(self) -> Iterator[str]:
         """Do the work, each step a few milliseconds; nothing enters the scene before all files are read and checked.
@@ -93,19 +94,20 @@ class ResultLoading:
         path = getattr(self._prediction, name)
         pieces = NrrdPieces.open(path)
         node = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
-        require_grid_of(self._volume, node, path)
+        order = order_on_grid_of(self._volume, node, path)
+        if name == "segmentation":
+            # Surfaces are in the indices of the files.
+            node.GetIJKToRASMatrix(self._indices_to_world)
         yield f"header of {name}"
         for voxels in [voxel_values(node)] if pieces is None else pieces.read():
             check.add(voxels)
             yield f"voxels of {name}"
         check.require()
-        self._images[name] = node
+        self._images[name] = reordered(node, order, self._volume)
 
     def _read_surfaces(self, labels: tuple[Label, ...]) -> Iterator[str]:
         heads = [[segment_id(label) for label in labels]]
         heads += [[*(segment_id(label, head) for head in _LABEL_MAPS[1:] for label in labels), UNCERTAIN_SEGMENT]]
-        matrix = vtkMatrix4x4()
-        self._images["segmentation"].GetIJKToRASMatrix(matrix)
         for segments in heads:
             paths = {segment: self._prediction.surface(segment) for segment in segments}
             # Of a node all or none: Slicer would convert the segments that have none, here and now.
@@ -114,7 +116,7 @@ class ResultLoading:
             for segment, path in paths.items():
                 surface = _read_surface(path)
                 yield f"surface of {segment}"
-                self._surfaces[segment] = _in_world(surface, matrix)
+                self._surfaces[segment] = _in_world(surface, self._indices_to_world)
                 yield f"place of surface of {segment}"
 
 

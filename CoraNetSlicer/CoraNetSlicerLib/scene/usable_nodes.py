@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
-
 from coranet.errors import DataError
+
+from .images import placement_of
 
 
 def require_usable_volumes(volumes: Sequence[Any]) -> None:
@@ -38,10 +37,7 @@ def require_usable_volume(volume: Any) -> None:
             f"the volume '{name}' has {components} values a voxel (color, vector or 4D data), expected 1; "
             "extract one channel or time point."
         )
-    if not _is_orthogonal(volume):
-        raise DataError(
-            f"the volume '{name}' has a sheared grid, which image files cannot hold; resample it onto an upright grid."
-        )
+    placement_of(volume).require_upright(f"the volume '{name}'")
 
 
 def require_segmentation(node: Any, owner: str) -> None:
@@ -58,10 +54,3 @@ def require_segmentation(node: Any, owner: str) -> None:
             f"'{owner}' is paired with '{node.GetName()}' ({node.GetNodeTagName()}), expected a segmentation; "
             "convert a label map to a segmentation first."
         )
-
-
-def _is_orthogonal(volume: Any) -> bool:
-    matrix = vtkMatrix4x4()
-    volume.GetIJKToRASDirectionMatrix(matrix)
-    directions = np.array([[matrix.GetElement(row, column) for column in range(3)] for row in range(3)])
-    return bool(np.allclose(directions.T @ directions, np.eye(3), atol=1e-3))

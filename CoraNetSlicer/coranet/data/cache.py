@@ -17,6 +17,7 @@ from ..errors import DataError, StorageError, storage_error
 from ..job import Case, Role
 from ..job.files import atomic_path
 from ..volume import Grid, Volume, read_label_map
+from .axes import on_axes_of
 from .box import Box
 from .preprocessing import Preprocessing
 from .scans import read_scan
@@ -74,7 +75,8 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
     Raises:
         DataError: the grids differ, or the label map has other values than the datalist.
     """
-    image, labels = read_scan(case), read_label_map(str(case.label))
+    image = read_scan(case)
+    labels = on_axes_of(read_label_map(str(case.label)), image.grid)
     difference = image.grid.difference(labels.grid)
     if difference:
         raise DataError(
@@ -103,7 +105,7 @@ def read_known(case: Case, grid: Grid) -> Volume:
     Raises:
         DataError: the mask lies on another grid, has other values, or is empty.
     """
-    known = read_label_map(str(case.known))
+    known = on_axes_of(read_label_map(str(case.known)), grid)
     difference = grid.difference(known.grid)
     if difference:
         raise DataError(

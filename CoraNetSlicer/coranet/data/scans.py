@@ -9,6 +9,7 @@ import numpy as np
 from ..errors import DataError
 from ..job import Case
 from ..volume import Grid, Volume, on_grid, read_grid, read_image
+from .axes import is_reordered, on_axes_of
 
 # Lowest intensities of CT, in HU, and of anything else.
 _AIR, _NO_AIR = -800.0, -200.0
@@ -30,7 +31,9 @@ def read_scan(case: Case) -> Volume:
     channels = [first.voxels]
     for path, other in zip(case.more_images, others, strict=True):
         try:
-            channels.append((on_grid(other, first.grid) if first.grid.difference(other.grid) else other).voxels)
+            ordered = on_axes_of(other, first.grid)
+            is_other = bool(first.grid.difference(ordered.grid))
+            channels.append((on_grid(other, first.grid) if is_other else ordered).voxels)
         except DataError as error:
             raise DataError(f"'{path}' cannot be brought to the grid of '{case.image}': {error}") from None
     return Volume(np.stack(channels), first.grid)
@@ -47,7 +50,8 @@ def images_on_other_grids(case: Case) -> tuple[str, ...]:
     if not case.more_images:
         return ()
     grid, *others = (read_grid(path, channel) for path, channel in _places(case.images))
-    return tuple(path for path, other in zip(case.more_images, others, strict=True) if grid.difference(other))
+    pairs = zip(case.more_images, others, strict=True)
+    return tuple(path for path, other in pairs if grid.difference(other) and not is_reordered(other, grid))
 
 
 def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Sequence[str]) -> list[str]:

@@ -266,7 +266,7 @@ def _holds_dicom(folder: Path) -> bool:
 
 
 def _is_any_dicom(files: Iterable[Path]) -> bool:
-    return any(_is_dicom(path) for path in files if _may_be_dicom(path))
+    return any(is_dicom_file(path) for path in files if _may_be_dicom(path))
 
 
 def _may_be_dicom(path: Path) -> bool:
@@ -274,7 +274,10 @@ def _may_be_dicom(path: Path) -> bool:
     return path.is_file() and not name.startswith(".") and not ending_of(name) and not name.endswith(_SURELY_NO_DICOM)
 
 
-def _is_dicom(path: Path) -> bool:
+def is_dicom_file(path: Path) -> bool:
+    """Whether a file is a slice, or several, of DICOM, by its content; files that begin with a dot are none."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
     try:
         with open(path, "rb") as file:
             head = file.read(_DICOM_MAGIC_AT + 4)

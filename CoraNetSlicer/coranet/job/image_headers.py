@@ -99,4 +99,5 @@ def _nifti_axes(sizes: tuple[int, ...], spacings: tuple[float, ...]) -> ImageHea
 def _meta_image(fields: dict[str, str]) -> ImageHeader:
     sizes = tuple(int(word) for word in fields["dimsize"].split())
     spacing = fields.get("elementspacing") or fields.get("elementsize") or "1 " * len(sizes)
-    return ImageHeader(sizes, tuple(float(word) for word in spacing.split()))
+    values = int(fields.get("elementnumberofchannels") or 1)
+    return ImageHeader(sizes, tuple(float(word) for word in spacing.split()), values)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.axes import on_axes_of
 from ..errors import DataError
 from ..job import CaseUncertainty, Choice, PredictionFiles, Region, RegionList, Review, rank_cases
 from ..regions.components import Array
@@ -111,7 +112,7 @@ def _pictures(case: WrittenCase, regions: Sequence[Region], region_map: Array) -
 def _scan(case: WrittenCase) -> Array | None:
     """The scan's voxels; None where it has gone or lies on another grid now: the rest of a report does without it."""
     try:
-        image = read_image(case.result["image"], 0)
+        image = on_axes_of(read_image(case.result["image"], 0), case.grid)
     except (DataError, KeyError):
         return None
     return None if image.grid.difference(case.grid) else image.voxels

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.axes import on_axes_of
 from ..errors import DataError, JobError
 from ..job import Job, Label, PredictionFiles, RegionList, write_json_atomic
 from ..prediction import Prediction
@@ -77,7 +78,7 @@ def read_map(path: Path, grid: Grid, largest: int) -> Array:
     Raises:
         DataError: it is missing, damaged, or lies on another grid.
     """
-    labels = read_label_map(path)
+    labels = on_axes_of(read_label_map(path), grid)
     difference = labels.grid.difference(grid)
     if difference:
         raise DataError(f"'{path}' lies on another grid than the other files of its case ({difference}); segment anew.")

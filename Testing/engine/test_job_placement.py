@@ -16,7 +16,9 @@ def placement(*columns, origin=(0.0, 0.0, 0.0)) -> Placement:
 RIGHT, BACK, UP = (1.0, 0.0, 0.0), (0.0, 1.25, 0.0), (0.0, 0.0, 2.0)
 
 
-@pytest.mark.parametrize("columns", [(RIGHT, BACK, UP), (UP, RIGHT, BACK), ((-1, 0, 0), BACK, UP), ((0.8, 0.6, 0), (-0.6, 0.8, 0), UP)])
+@pytest.mark.parametrize(
+    "columns", [(RIGHT, BACK, UP), (UP, RIGHT, BACK), ((-1, 0, 0), BACK, UP), ((0.8, 0.6, 0), (-0.6, 0.8, 0), UP)]
+)
 def test_right_angles_are_upright(columns):
     placement(*columns).require_upright("'a.nrrd'")
 
@@ -32,9 +34,14 @@ def test_a_sheared_grid_is_refused_with_its_angle(k, degrees):
         placement(RIGHT, BACK, k).require_upright("'a.nrrd'")
 
 
-@pytest.mark.parametrize("k", [(0.0, 0.0, 0.0), (0.0, 0.0, np.nan), (0.0, np.inf, 1.0)])
+@pytest.mark.parametrize("k", [(0.0, 0.0, np.nan), (0.0, np.inf, 1.0)])
 def test_a_place_without_numbers_is_refused(k):
     with pytest.raises(DataError, match="does not say where its voxels lie"):
         placement(RIGHT, BACK, k).require_upright("'a.nrrd'")
     with pytest.raises(DataError, match="does not say where its voxels lie"):
         placement(RIGHT, BACK, UP, origin=(0.0, np.nan, 0.0)).require_upright("'a.nrrd'")
+
+
+def test_a_voxel_without_extent_is_refused():
+    with pytest.raises(DataError, match="has a spacing of 1 x 1.25 x 0 mm, expected more than 0"):
+        placement(RIGHT, BACK, (0.0, 0.0, 0.0)).require_upright("'a.nrrd'")

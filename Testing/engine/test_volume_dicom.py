@@ -13,7 +13,7 @@ from dicom_files import SPACING, positions, voxels, write_series, write_slice
 from pydicom.uid import generate_uid
 
 from coranet.errors import DataError
-from coranet.volume import files_of, holds_dicom, noted_by, parts_of, read_grid, read_image, read_label_map
+from coranet.volume import files_of, noted_by, parts_of, read_grid, read_image, read_label_map
 
 SCOUT = voxels(3, seed=9)
 
@@ -397,7 +397,6 @@ def test_a_file_stands_for_its_series_among_others(tmp_path):
 def test_all_files_of_a_folder_make_up_an_image(tmp_path):
     series(tmp_path / "s")
     (tmp_path / "s/readme.txt").write_text("x")
-    assert holds_dicom(tmp_path / "s") and not holds_dicom(tmp_path)
     assert len(files_of(tmp_path / "s")) == 7
     assert files_of(files_of(tmp_path / "s")[0]) == files_of(tmp_path / "s")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..job.axis_order import axis_order
-from ..job.placement import Placement
 from ..volume import Grid, Volume
 
 
@@ -23,7 +22,7 @@ def on_axes_of(volume: Volume, grid: Grid) -> Volume:
         Voxels in that order, on that grid; the volume as it is where both grids do not hold the same voxels, or are
         one.
     """
-    order = axis_order(_placement(volume.grid), _placement(grid))
+    order = axis_order(volume.grid.placement, grid.placement)
     if order is None or order.changes_nothing:
         return volume
     return Volume(np.ascontiguousarray(order.applied(volume.voxels)), grid)
@@ -31,9 +30,4 @@ def on_axes_of(volume: Volume, grid: Grid) -> Volume:
 
 def is_reordered(grid: Grid, other: Grid) -> bool:
     """Whether two grids hold the same voxels, in one order or another."""
-    return axis_order(_placement(grid), _placement(other)) is not None
-
-
-def _placement(grid: Grid) -> Placement:
-    steps = np.reshape(grid.direction, (3, 3)) * grid.spacing_mm
-    return Placement.of_matrix(grid.size_ijk, np.column_stack([steps, grid.origin_mm]).tolist())
+    return axis_order(grid.placement, other.placement) is not None

@@ -31,8 +31,9 @@ def require_label_volume(path: Union[str, Path]) -> None:
     values = header.volumes * math.prod(header.size_ijk[_AXES:])
     if values > 1:
         raise DataError(
-            f"'{path}' has {values} values in each voxel, expected a label map, which has one; segments that overlap are "
-            "saved in layers: export them as a label map (in Slicer: Segmentations, Export), each voxel in one segment."
+            f"'{path}' has {values} values in each voxel, expected a label map, which has one; segments that overlap "
+            "are saved in layers: export them as a label map (in Slicer: Segmentations, Export), each voxel in one "
+            "segment."
         )
     if len(header.size_ijk) < _AXES or min(header.size_ijk[:_AXES]) < 2:
         size = " x ".join(map(str, header.size_ijk[:_AXES]))
@@ -72,7 +73,10 @@ def whole_label_values(voxels: Any, path: Union[str, Path]) -> Any:
     )
 
 
-_REMEDY = "give the segmentation, not an image; where it is one, save it in whole numbers, resampled with the nearest neighbor"
+_REMEDY = (
+    "give the segmentation, not an image; where it is one, save it in whole numbers, resampled with the nearest "
+    "neighbor"
+)
 
 
 def _is_inside(lowest: Any, highest: Any) -> bool:

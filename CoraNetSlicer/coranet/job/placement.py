@@ -57,10 +57,16 @@ class Placement:
             what: the image, for the message, such as "'scan.nrrd'" or "the volume 'scan'".
         """
         lengths = [_length(step) for step in self.steps]
-        if not all(math.isfinite(part) for step in (*self.steps, self.origin) for part in step) or not min(lengths) > 0:
+        if not all(math.isfinite(part) for step in (*self.steps, self.origin) for part in step):
             raise DataError(
-                f"{what} does not say where its voxels lie: its spacing is 0, or a number is missing; save it anew with "
-                "the right header."
+                f"{what} does not say where its voxels lie: its spacing, direction or origin is no number; save it "
+                "anew with the right header."
+            )
+        if not min(lengths) > 0:
+            spacing = " x ".join(f"{length:g}" for length in lengths)
+            raise DataError(
+                f"{what} has a spacing of {spacing} mm, expected more than 0 along each axis; correct its header, or "
+                "export it anew."
             )
         cosine = max(
             abs(sum(one * other for one, other in zip(self.steps[first], self.steps[second])))
@@ -68,9 +74,10 @@ class Placement:
             for first, second in combinations(range(3), 2)
         )
         if cosine > SHEAR_TOLERANCE:
+            angle = math.degrees(math.acos(min(cosine, 1.0)))
             raise DataError(
-                f"{what} has a sheared grid: two of its axes are {math.degrees(math.acos(min(cosine, 1.0))):.3g} degrees "
-                "apart, expected 90; resample it onto an upright grid (in Slicer: Resample Scalar/Vector/DWI Volume)."
+                f"{what} has a sheared grid: two of its axes are {angle:.3g} degrees apart, expected 90; resample it "
+                "onto an upright grid (in Slicer: Resample Scalar/Vector/DWI Volume)."
             )
 
     @property

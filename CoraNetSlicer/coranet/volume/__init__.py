@@ -5,7 +5,7 @@ passed through: nothing here converts between LPS and RAS. What a file says wron
 guess is put right and told (`notes`); everything else is refused with a `DataError`.
 """
 
-from .dicom_folder import files_of, holds_dicom, parts_of
+from .dicom_folder import files_of, parts_of
 from .grid import Grid, Volume
 from .notes import noted_by
 from .reading import read_grid, read_image, read_label_map
@@ -15,7 +15,6 @@ __all__ = [
     "Grid",
     "Volume",
     "files_of",
-    "holds_dicom",
     "noted_by",
     "on_grid",
     "parts_of",

@@ -9,18 +9,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from ..job.image_files import is_dicom_file
 from .dicom_parts import Part, listed_parts, parts_of_series
-from .dicom_slices import Slice, is_dicom, read_slices
+from .dicom_slices import Slice, read_slices
 from .nifti_header import is_nifti
 from .notes import note
 from .text_headers import read_meta_header, read_nrrd_header
 
 _LISTED = 4
-
-
-def holds_dicom(folder: str | Path) -> bool:
-    """Whether a folder directly holds at least one file of DICOM."""
-    return any(is_dicom(path) for path in _files(Path(folder)))
 
 
 def files_of(path: str | Path) -> tuple[Path, ...]:
@@ -35,7 +31,7 @@ def files_of(path: str | Path) -> tuple[Path, ...]:
     """
     path = Path(path)
     if path.is_dir():
-        return tuple(one for one in _files(path) if is_dicom(one))
+        return tuple(one for one in _files(path) if is_dicom_file(one))
     name = path.name.lower()
     if not path.is_file() or is_nifti(path):
         return (path,)
@@ -45,7 +41,7 @@ def files_of(path: str | Path) -> tuple[Path, ...]:
     if name.endswith((".mha", ".mhd")):
         meta = read_meta_header(path)
         return (path, *(meta.data_files(path) if meta else ()))
-    return files_of(path.parent) if is_dicom(path) else (path,)
+    return files_of(path.parent) if is_dicom_file(path) else (path,)
 
 
 def parts_of(path: str | Path) -> list[Part]:
@@ -60,7 +56,7 @@ def parts_of(path: str | Path) -> list[Part]:
     """
     path = Path(path)
     folder = path if path.is_dir() else path.parent
-    slices = [one for file in _files(folder) if is_dicom(file) for one in _read(file, path)]
+    slices = [one for file in _files(folder) if is_dicom_file(file) for one in _read(file, path)]
     if path != folder:
         wanted = {one.series for one in slices if one.path == path}
         slices = [one for one in slices if one.series in wanted]

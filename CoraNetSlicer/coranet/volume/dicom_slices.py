@@ -21,7 +21,6 @@ from ..errors import DataError, PackageError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-_MAGIC, _MAGIC_AT = b"DICM", 128
 # Files without preamble begin with an element of group 2 or 8.
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 
@@ -64,16 +63,6 @@ class Slice:
     def normal(self) -> Array:
         """Unit vector across the slice."""
         return np.cross(self.axes[:3], self.axes[3:])
-
-
-def is_dicom(path: Path) -> bool:
-    """Whether a file begins like one of DICOM."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_MAGIC_AT + len(_MAGIC))
-    except OSError:
-        return False
-    return head[_MAGIC_AT:] == _MAGIC
 
 
 def read_slices(path: Path) -> list[Slice]:

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
+from ..job.placement import Placement
 from .notes import note
 
 # Headers store geometry as text or as float32; a hundredth of a voxel is neither visible nor a different grid.
 _GRID_TOLERANCE_VOXELS = 1e-2
 _DIRECTION_TOLERANCE = 1e-3
-# Cosine of the angle between two axes; Slicer's side has the same limit.
-_SHEAR_TOLERANCE = 1e-3
 # A spacing that a header names twice, by float32 and by text.
 SPACING_TOLERANCE = 1e-3
 
@@ -42,6 +41,12 @@ class Grid:
         """Volume of one voxel in millilitres: the determinant of its three edges."""
         edges = np.reshape(self.direction, (3, 3)) * self.spacing_mm
         return abs(float(np.linalg.det(edges))) / 1000.0
+
+    @property
+    def placement(self) -> Placement:
+        """The same as both sides of a job compare it."""
+        steps = np.reshape(self.direction, (3, 3)) * self.spacing_mm
+        return Placement.of_matrix(self.size_ijk, np.column_stack([steps, self.origin_mm]).tolist())
 
     def position_mm(self, ijk: tuple[int, int, int]) -> tuple[float, float, float]:
         """Where the centre of a voxel lies, in LPS."""
@@ -86,26 +91,15 @@ def upright_grid(path: Path, grid: Grid) -> Grid:
     Raises:
         DataError: a number is missing, the spacing is 0, or the axes are not at right angles.
     """
+    grid.placement.require_upright(f"'{path}'")
     edges = np.reshape(grid.direction, (3, 3)) * grid.spacing_mm
-    if not (np.isfinite(edges).all() and np.isfinite(grid.origin_mm).all()):
-        raise DataError(
-            f"'{path}' does not say where its voxels lie: its spacing, direction or origin is no number; save it anew "
-            "with the right header."
-        )
     lengths = np.linalg.norm(edges, axis=0)
-    if not np.all(lengths > 0) or min(grid.spacing_mm) <= 0:
+    if min(grid.spacing_mm) <= 0:
         raise DataError(
-            f"'{path}' has a spacing of {by(tuple(lengths))} mm, expected more than 0 along each axis; correct its "
+            f"'{path}' has a spacing of {by(grid.spacing_mm)} mm, expected more than 0 along each axis; correct its "
             "header, or export it anew."
         )
     axes = edges / lengths
-    cosines = axes.T @ axes - np.eye(3)
-    if np.abs(cosines).max() > _SHEAR_TOLERANCE:
-        degrees = np.degrees(np.arccos(np.abs(cosines).max()))
-        raise DataError(
-            f"'{path}' has a sheared grid: two of its axes are {degrees:.3g} degrees apart, expected 90; resample "
-            "it onto an upright grid (in Slicer: Resample Scalar/Vector/DWI Volume)."
-        )
     if np.allclose(lengths, grid.spacing_mm, rtol=SPACING_TOLERANCE):
         return grid
     note(

@@ -10,9 +10,10 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ..errors import DataError
+from ..job.image_files import is_dicom_file, require_readable
+from ..job.label_values import require_label_volume, whole_label_values
 from .dicom_folder import chosen_part
 from .dicom_parts import require_stack
-from .dicom_slices import is_dicom
 from .dicom_voxels import read_part
 from .grid import Grid, Volume, by, upright_grid
 from .integrity import require_whole
@@ -72,18 +73,11 @@ def read_label_map(path: str | Path) -> Volume:
     """Read a label map; voxels come as int32.
 
     Raises:
-        DataError: as for `read_image`, or a voxel is not a whole number of at least 0.
+        DataError: as for `read_image`, or a voxel is not a whole number from 0 to 65535.
     """
+    require_label_volume(_existing(path))
     volume = _read(Path(path))
-    voxels = volume.voxels
-    with np.errstate(invalid="ignore"):
-        whole = voxels.astype(np.int32)
-    if not np.array_equal(whole, voxels) or whole.min(initial=0) < 0:
-        raise DataError(
-            f"'{path}' is not a label map: its voxels must be whole numbers of at least 0, "
-            f"got values from {voxels.min()} to {voxels.max()}; give the segmentation, not the image."
-        )
-    return Volume(whole, volume.grid)
+    return Volume(whole_label_values(volume.voxels, path), volume.grid)
 
 
 def _read(path: Path, channel: int | None = None) -> Volume:
@@ -107,7 +101,7 @@ def _read(path: Path, channel: int | None = None) -> Volume:
 
 
 def _is_of_dicom(path: Path) -> bool:
-    return path.is_dir() or is_dicom(path)
+    return path.is_dir() or is_dicom_file(path)
 
 
 def _is_one_volume(size: tuple[int, ...]) -> bool:
@@ -116,13 +110,8 @@ def _is_one_volume(size: tuple[int, ...]) -> bool:
 
 
 def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"'{path}' does not exist; correct the path.")
-    # Asked for x.nii.gz, ITK reads x.nii where that exists, without a word.
-    if path.name.lower().endswith(".nii.gz") and path.with_name(path.name[:-3]).exists():
-        raise DataError(f"'{path}' has a file without '.gz' beside it, for which it would be taken; move one of them.")
-    return path
+    require_readable(path)
+    return Path(path)
 
 
 def _require_3d(path: str | Path, size: tuple[int, ...], components: int, channel: int | None = None) -> None:

@@ -104,6 +104,25 @@ def test_a_case_in_which_nothing_is_found_is_looked_at_whole(
     assert "finds the structures nowhere" in found.in_words(a_coarse_network.part, boxes)
 
 
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [(3.5, (with_margin("training"),)), (100.0, ())],
+    ids=["something found", "nothing found"],
+)
+def test_a_labeled_case_without_a_structure_teaches_where_something_is_taken_for_one(
+    cases, a_coarse_network, a_reporter, tmp_path, monkeypatch, answer
+):
+    threshold, expected = answer
+    monkeypatch.setattr(BrightIsFound, "threshold", threshold)
+    labels = read_label_map(cases["training"].label)
+    write_volume(cases["training"].label, 0 * labels.voxels, labels.grid)
+    prepared = [prepare_case(cases["training"], a_coarse_network.part.preprocessing, [1], tmp_path, merged=True)]
+    found = Found(a_coarse_network, prepared, a_reporter)
+    boxes = found.boxes(a_coarse_network.part, scans_of({"training": cases["training"]}))
+    assert boxes == {"training": expected}
+    assert found.missed(Role.TRAINING) == [] and a_reporter.events == []
+
+
 def test_what_was_missed_is_told_of_the_validation_cases(cases, found, a_coarse_network):
     part = a_coarse_network.part
     assert found.missed(Role.VALIDATION) == [(0.0, 0.0, 0.0)]

@@ -170,3 +170,18 @@ def test_the_decision_names_share_and_spacing():
     share = 100 * looked_at(CT.boxes(part.margin_mm), CT.grid.shape)
     assert f"around them fill {share:.0f} % of a scan, so a coarse network (" in decision(part, [CT])
     assert wished_part(TrainConfig(), [CT]) == part and wished_part(TrainConfig(), [CROP]) is None
+
+
+@pytest.mark.parametrize("count", [1, 3, 20])
+@pytest.mark.parametrize("scan", [CT, STACK, CROP, SMALL], ids=["CT", "stack", "crop", "small"])
+def test_scans_without_a_structure_change_no_decision(scan, count):
+    nothing = replace(scan, parts=(), statistics=replace(scan.statistics, channels=_without_foreground(scan)))
+    with_nothing, config = [scan] + [nothing] * count, TrainConfig()
+    assert pays(config, with_nothing) == pays(config, [scan])
+    assert plan_part(config, with_nothing) == plan_part(config, [scan])
+    margin = (10.0, 10.0, 10.0)
+    assert fine_patch_voxels(config.data, with_nothing, margin) == fine_patch_voxels(config.data, [scan], margin)
+
+
+def _without_foreground(scan: LabeledScan) -> tuple[ChannelStatistics, ...]:
+    return tuple(replace(channel, foreground=channel.foreground[:0]) for channel in scan.statistics.channels)

@@ -25,7 +25,7 @@ from coranet.planning.workplace import Workplace
 from coranet.training import coarse_stage
 from coranet.training.distributed import Team
 from coranet.training_set.survey import survey_cases
-from coranet.volume import read_grid, read_image, read_label_map
+from coranet.volume import read_grid, read_image, read_label_map, write_volume
 from coranet.worker import work_on
 
 ON = {"data__coarse_stage": "on", "data__coarse_margin_mm": "3"}
@@ -219,6 +219,20 @@ def test_a_network_that_has_not_learned_to_find_is_left_out(
     assert len(a_reporter.events) == told
     taken = TrainConfig.from_preset("quick", {"plan_of": str(job.folder)})
     assert coarse_stage.taken_part(taken, None) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["on", "off"])
+def test_a_case_without_a_structure_is_learned_from(tmp_path, stage):
+    data = small_organ_set(tmp_path / "data", labeled=3, unlabeled=2, validation=1)
+    job = training_job(tmp_path / "job", data, **{**ON, "data__coarse_stage": stage})
+    empty = job.read_datalist().with_role(Role.TRAINING)[1]
+    labels = read_label_map(empty.label)
+    write_volume(empty.label, 0 * labels.voxels, labels.grid)
+    assert work_on(job, resume=False) == 0
+    assert "no_structure" in [event.code for event in of_kind(job, Warned)]
+    card = ModelPackage.read(job.folder).card
+    assert card["cautions"] == ["1 labeled case holds no structure"] and card["trained_on"]["training"] == 3
 
 
 @pytest.mark.slow

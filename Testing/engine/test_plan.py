@@ -95,6 +95,23 @@ def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["label_absent"]
 
 
+@pytest.mark.parametrize("margin_mm", [None, (4.0, 4.0, 4.0)], ids=["whole scans", "around structures"])
+def test_a_case_without_a_structure_is_planned_with(a_phantom_set, a_cpu, a_reporter, margin_mm):
+    datalist = read_datalist(a_phantom_set)
+    survey = survey_cases(datalist, quiet)
+    first, *others = datalist.with_role(Role.TRAINING)
+    one = survey.cases[first.id]
+    scan = replace(one.scan, parts=())
+    nothing = replace(one, scan=scan, structures=replace(one.structures, crop=one.structures.crop[:0]))
+    nothing = replace(nothing, present=frozenset())
+    config = TrainConfig.from_preset("quick", {"time": ""})
+    for measured in (survey.cases[first.id], nothing):
+        given = Given(replace(survey, cases={**survey.cases, first.id: measured}), margin_mm=margin_mm)
+        made = plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
+        assert made.architecture.patch_size_kji and made.batch_sizes.labeled
+    assert "label_absent" not in [event.code for event in a_reporter.events]
+
+
 def test_a_plan_is_kept_as_it_is(plan, tmp_path):
     for made in (plan(), plan(network__backbone="unet", data__intensity="window")):
         write_json_atomic(tmp_path / "plan.json", made.to_dict())

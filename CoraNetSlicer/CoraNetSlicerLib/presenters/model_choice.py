@@ -148,7 +148,7 @@ def card_text(card: ModelCard) -> str:
         _before(card),
         _trained_on(card),
         _how(card),
-        *(_("Of its cases: {text}").format(text=caution) for caution in card.cautions),
+        _("Of its cases, {text}").format(text="; ".join(card.cautions)) if card.cautions else "",
     ]
     return "\n".join(line for line in lines if line)
 

@@ -71,7 +71,7 @@ class ModelCard:
         has_coarse_stage: whether it first finds the structures in the whole scan, and looks closely there alone.
         scans: by role hashes (`ScanIdentity.voxels`) of the scans of its training, and as "earlier" those of the models
             from which it went on; empty if unknown.
-        cautions: what should be known of the cases of its training, in sentences.
+        cautions: what should be known of the cases of its training, in words without their names.
         validation_caution: why its validation Dice is too good; "" if nothing speaks against it.
     """
 

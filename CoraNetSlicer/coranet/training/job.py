@@ -31,7 +31,8 @@ from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
-from ..training_set.checked import add_cautions, checked_cases, said_of_cases
+from ..training_set.checked import checked_cases
+from ..training_set.record import add_to_record, said_of_cases
 from ..training_set.survey import Survey
 from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
@@ -155,7 +156,7 @@ class _Training:
         small = list(few_voxels(labeled, datalist.labels, plan.preprocessing))
         for warning in small:
             self._reporter.emit(warning)
-        add_cautions(self._job, [warning.message for warning in small])
+        add_to_record(self._job, small)
         for sentence in plan.sentences:
             self._reporter.emit(Noted("plan", sentence))
         write_json_atomic(path, plan.to_dict())
@@ -257,7 +258,9 @@ def _summary(package: ModelPackage) -> str:
     scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
     caution = package.card["validation_caution"]
     told = f"; validation Dice: {scores}." if scores else "."
-    return f"the model is in '{package.folder}'{told}" + (f" Beware: {caution}" if caution and scores else "")
+    beware = f" Beware: {caution}." if caution and scores else ""
+    cautions = "; ".join(package.card["cautions"])
+    return f"the model is in '{package.folder}'{told}{beware}" + (f" Of its cases, {cautions}." if cautions else "")
 
 
 _NOT_IMPROVED = Warned(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,19 +12,15 @@ from ..data.datalist import with_validation_cases
 from ..errors import DataError
 from ..events import Noted, Warned
 from ..job import Case, Datalist, Job, Role
-from ..job.files import read_json, write_json_atomic
 from ..model_package import ModelPackage
 from ..reporting import Reporter
-from .same_scans import EARLIER, SPOILED, same_labels, same_scans, scans_by_role
+from .record import read_record, write_record
+from .same_scans import EARLIER, same_labels, same_scans, scans_by_role
 from .survey import Survey, survey_cases
-from .unlike import CODE as UNLIKE
 from .unlike import unlike_others
 
-SCHEMA_VERSION = 1
 # More reasons than this are told by the names of the cases alone.
 _MOST_REASONS = 12
-# What is still worth knowing when the model is there.
-_CAUTIONS = ("same_scan", "same_label", UNLIKE, "no_structure", "no_structure_in_validation")
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,8 @@ def checked_cases(
         DataError: a labeled case cannot be used; all of them are named. Or none holds a structure.
         JobCancelled: stopped on request.
     """
-    stored = _stored(job)
-    if stored is not None and job.last_checkpoint_path.exists() and job.plan_path.exists():
+    stored = read_record(job)
+    if stored and job.last_checkpoint_path.exists() and job.plan_path.exists():
         return TrainingSet(_without(datalist, stored["left_out"]), Survey())
     survey = survey_cases(datalist, reporter, is_timed=bool(config.time))
     _require_usable(datalist, survey, config, reporter)
@@ -74,32 +71,10 @@ def checked_cases(
     told = _told(complete, survey, config)
     for event in told:
         reporter.emit(event)
-    record = {
-        "schema_version": SCHEMA_VERSION,
-        "left_out": {case.id: survey.unusable[case.id] for case in datalist.cases if case.id in survey.unusable},
-        "scans": {**scans_by_role(survey, complete.cases), **_earlier(initial)},
-        "cautions": [event.message for event in told if event.code in _CAUTIONS],
-        "validation_caution": " ".join(event.message for event in told if event.code == SPOILED),
-    }
-    write_json_atomic(job.training_set_path, record)
+    left_out = {case.id: survey.unusable[case.id] for case in datalist.cases if case.id in survey.unusable}
+    scans = {**scans_by_role(survey, complete.cases), **_earlier(initial)}
+    write_record(job, left_out, scans, _counts(datalist, complete, survey, told))
     return TrainingSet(complete, survey)
-
-
-def said_of_cases(job: Job) -> dict[str, Any]:
-    """What the card of a model says of the cases of its training: `ModelCard.scans` and its cautions."""
-    stored = _stored(job) or {}
-    return {
-        "scans": stored.get("scans", {}),
-        "cautions": stored.get("cautions", []),
-        "validation_caution": stored.get("validation_caution", ""),
-    }
-
-
-def add_cautions(job: Job, cautions: Sequence[str]) -> None:
-    """Keep what was found once the training was planned, for the card of its model."""
-    stored = _stored(job)
-    if stored and cautions:
-        write_json_atomic(job.training_set_path, {**stored, "cautions": [*stored.get("cautions", []), *cautions]})
 
 
 def _earlier(initial: ModelPackage | None) -> dict[str, list[str]]:
@@ -108,10 +83,15 @@ def _earlier(initial: ModelPackage | None) -> dict[str, list[str]]:
     return {EARLIER: sorted({one for hashes in scans.values() for one in hashes})} if scans else {}
 
 
-def _stored(job: Job) -> dict[str, Any] | None:
-    """What was found when the training was begun; None: by a version that kept nothing."""
-    path = job.training_set_path
-    return dict(read_json(path)) if path.exists() else None
+def _counts(
+    datalist: Datalist, complete: Datalist, survey: Survey, told: Sequence[Noted | Warned]
+) -> dict[str, int]:  # fmt: skip
+    """How often each thing was found that the card of the model tells."""
+    counts = Counter(event.code for event in told if isinstance(event, Warned))
+    for role, code in ((Role.TRAINING, "no_structure"), (Role.VALIDATION, "no_structure_in_validation")):
+        counts[code] = sum(one.is_empty for one in survey.of(complete.with_role(role)))
+    counts["left_out"] = sum(case.id in survey.unusable for case in datalist.with_role(Role.UNLABELED))
+    return {code: count for code, count in counts.items() if count}
 
 
 def _without(datalist: Datalist, left_out: Any) -> Datalist:

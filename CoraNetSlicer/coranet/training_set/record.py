@@ -1,0 +1,72 @@
+"""What a training keeps of its cases: for a resume, and for the card of its model, which names no case and no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..events import Warned
+from ..job import Job
+from ..job.files import read_json, write_json_atomic
+
+SCHEMA_VERSION = 1
+# By code: how one of it is called, and several. Models are passed on, and file names may be those of patients.
+_ON_CARD = {
+    "left_out": ("unlabeled case was of no use and left out", "unlabeled cases were of no use and left out"),
+    "no_structure": ("labeled case holds no structure", "labeled cases hold no structure"),
+    "no_structure_in_validation": ("validation case holds no structure", "validation cases hold no structure"),
+    "same_scan": ("scan has several names", "scans have several names"),
+    "same_scan_in_validation": ("validation scan was learned from, too", "validation scans were learned from, too"),
+    "same_label": ("label map lies on several scans", "label maps lie on several scans"),
+    "unlike_others": ("case is unlike the others", "cases are unlike the others"),
+    "few_voxels": ("structure is a few voxels large in some case", "structures are a few voxels large in some case"),
+}  # fmt: skip
+_SPOILING = "same_scan_in_validation"
+
+
+def write_record(
+    job: Job, left_out: Mapping[str, str], scans: Mapping[str, Sequence[str]], counts: Mapping[str, int]
+) -> None:  # fmt: skip
+    """Keep what was found in the cases.
+
+    Args:
+        job: of the training.
+        left_out: by name of the case why it cannot be used.
+        scans: hashes by role (`ModelCard.scans`).
+        counts: by code of a warning how often that was found.
+    """
+    content = {"schema_version": SCHEMA_VERSION, "left_out": dict(left_out), "scans": dict(scans)}
+    write_json_atomic(job.training_set_path, {**content, "counts": dict(counts)})
+
+
+def add_to_record(job: Job, warnings: Sequence[Warned]) -> None:
+    """Keep what was found once the training was planned."""
+    stored = read_record(job)
+    if stored and warnings:
+        counts = dict(stored.get("counts") or {})
+        for warning in warnings:
+            counts[warning.code] = counts.get(warning.code, 0) + 1
+        write_json_atomic(job.training_set_path, {**stored, "counts": counts})
+
+
+def read_record(job: Job) -> dict[str, Any]:
+    """What was kept; {} where the training was begun by a version that kept nothing."""
+    path = job.training_set_path
+    return dict(read_json(path)) if path.exists() else {}
+
+
+def said_of_cases(job: Job) -> dict[str, Any]:
+    """What the card of a model says of the cases of its training: `ModelCard.scans` and its cautions."""
+    stored = read_record(job)
+    counts = stored.get("counts") or {}
+    spoiling = _counted(_SPOILING, counts)
+    return {
+        "scans": stored.get("scans") or {},
+        "cautions": [text for code in _ON_CARD if (text := _counted(code, counts))],
+        "validation_caution": f"the validation Dice is too good, for {spoiling}" if spoiling else "",
+    }
+
+
+def _counted(code: str, counts: Mapping[str, int]) -> str:
+    count = counts.get(code, 0)
+    return f"{count} {_ON_CARD[code][count > 1]}" if count else ""

@@ -13,7 +13,7 @@ from coranet.config import TrainConfig
 from coranet.errors import DataError
 from coranet.job import Datalist, Job, JobKind, Label, Role
 from coranet.training_set.checked import checked_cases
-from coranet.volume import write_volume
+from coranet.volume import read_image, write_volume
 
 LABELS = (Label(1, "inner"), Label(7, "outer"))
 NOTHING = np.zeros((9, 12, 15), np.uint8)
@@ -138,6 +138,32 @@ def test_an_empty_validation_case_says_how_it_counts(a_job, a_reporter):
 def test_what_is_thin_is_warned_of(a_job, a_reporter):
     check(a_job(2, 0), a_reporter)
     assert codes(a_reporter) == ["same_label", "no_validation", "no_unlabeled"]
+
+
+@pytest.mark.parametrize(
+    ("turned", "said"), [((), None), ((4,), "RPI ('c4')"), ((0, 4), "RPI ('c0' and others)"), (range(5), None)], ids=str
+)
+def test_cases_that_store_their_axes_otherwise_are_noted(a_job, a_reporter, turned, said):
+    job = a_job(3, 2)
+    for number, case in enumerate(job.read_datalist().cases):
+        grid = grid_of(direction=np.diag([-1.0, 1.0, -1.0]) if number in turned else np.eye(3))
+        for path in case.files:
+            write_volume(path, read_image(path).voxels.astype(np.uint16), grid)
+    check(job, a_reporter)
+    assert ("other_axes" in codes(a_reporter)) == (said is not None)
+    assert said is None or said in message(a_reporter, "other_axes")
+
+
+@pytest.mark.parametrize("has_record", [True, False], ids=["now", "by a version that kept none"])
+def test_a_training_that_was_begun_is_not_looked_at_again(a_job, a_reporter, has_record):
+    job = a_job()
+    first = check(job, a_reporter).datalist
+    if not has_record:
+        job.training_set_path.unlink()
+    remove(job, 0, 1, 2)
+    for path in (job.last_checkpoint_path, job.plan_path):
+        path.touch()
+    assert check(job, a_reporter).datalist == first
 
 
 def test_cases_of_several_grids_are_noted(a_job, a_reporter, tmp_path):

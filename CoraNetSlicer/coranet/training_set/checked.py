@@ -55,9 +55,9 @@ def checked_cases(
         DataError: a labeled case cannot be used; all of them are named. Or none holds a structure.
         JobCancelled: stopped on request.
     """
-    stored = read_record(job)
-    if stored and job.last_checkpoint_path.exists() and job.plan_path.exists():
-        return TrainingSet(_without(datalist, stored["left_out"]), Survey())
+    if job.last_checkpoint_path.exists() and job.plan_path.exists():
+        # What was decided on stays; versions before kept no record, and left nothing out.
+        return TrainingSet(_without(datalist, read_record(job).get("left_out") or ()), Survey())
     survey = survey_cases(datalist, reporter, is_timed=bool(config.time))
     _require_usable(datalist, survey, config, reporter)
     usable = _without(datalist, survey.unusable)
@@ -140,6 +140,7 @@ def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted
     """What a person should know of the cases."""
     return [
         *_other_grids([one.case.id for one in survey.cases.values() if one.has_other_grids]),
+        *_other_axes(survey),
         *_without_structure(datalist, survey),
         *same_scans(survey, datalist.cases),
         *same_labels(survey),
@@ -155,6 +156,20 @@ def _other_grids(cases: Sequence[str]) -> Iterator[Noted]:
             "other_grids",
             f"{count} images on different grids; each is resampled to the grid of its case's first image.",
         )
+
+
+def _other_axes(survey: Survey) -> Iterator[Noted]:
+    """Where left and right are exchanged in a header, it is often that of the few that store their axes otherwise."""
+    by_axes: dict[str, list[str]] = {}
+    for one in survey.cases.values():
+        if one.traits is not None:
+            by_axes.setdefault(one.traits.axes, []).append(one.case.id)
+    ordered = sorted(by_axes.items(), key=lambda item: -len(item[1]))
+    if len(ordered) > 1:
+        (first, most), *others = ordered
+        counts = ", ".join(f"{axes} ('{cases[0]}'{' and others' if len(cases) > 1 else ''})" for axes, cases in others)
+        message = f"{len(most)} cases store their axes in the order {first}, but {counts}; all are turned to one order"
+        yield Noted("other_axes", f"{message} by their headers, which must be right.")
 
 
 def _without_structure(datalist: Datalist, survey: Survey) -> Iterator[Warned]:

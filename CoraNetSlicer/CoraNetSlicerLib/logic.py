@@ -35,7 +35,6 @@ from .scene.export import (
     TrainingNodes,
     export_segment_job,
     export_training_job,
-    mark_training_volumes,
 )
 from .scene.overlays import show_prediction
 from .scene.result_loading import load_prediction
@@ -109,9 +108,7 @@ class CoraNetLogic(ReviewConsole):
         """
         config = trainConfig(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
-        job = export_training_job(self.context, self._folderFor("train", folder), nodes, config)
-        mark_training_volumes(nodes, job)
-        return self.start(job)
+        return self.start(export_training_job(self.context, self._folderFor("train", folder), nodes, config))
 
     def segment(
         self,

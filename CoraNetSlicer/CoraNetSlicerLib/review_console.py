@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -39,6 +40,21 @@ if TYPE_CHECKING:
 AnyCase = Union[LoadedPrediction, Any, str]
 
 
+@dataclass(frozen=True)
+class _Opening:
+    """A review that is being taken up.
+
+    Attributes:
+        key: id of the segmentation.
+        segmentation: of the result.
+        steps: give the review at their end.
+    """
+
+    key: str
+    segmentation: Any
+    steps: Generator[None, None, RegionReview]
+
+
 class ReviewConsole:
     """What `CoraNetLogic` can do with uncertain regions; a part of it, which uses its context and starts its jobs.
 
@@ -55,6 +71,8 @@ class ReviewConsole:
     def __init__(self) -> None:
         # By id of the segmentation: steps that can be taken back must not be forgotten from call to call.
         self._reviews: dict[str, RegionReview] = {}
+        # Reviews that are being taken up, in steps: panel and console go on with the same one.
+        self._openings: dict[str, _Opening] = {}
 
     def regions(self, case: AnyCase) -> RegionReview:
         """The review of a case: its regions, what was decided, and how far it is; the same one at each call.
@@ -77,14 +95,21 @@ class ReviewConsole:
     def openRegions(self, case: AnyCase) -> Generator[None, None, RegionReview]:
         """What `regions` does, in steps of milliseconds between which a window can answer; returns and raises as it."""
         loaded = self._result(case)
-        self._reviews = {one: kept for one, kept in self._reviews.items() if kept.is_current}
-        key = str(loaded.segmentation.GetID())
-        known = self._reviews.get(key)
-        if known is None or known.loaded.segmentation is not loaded.segmentation:
-            files = find_prediction_files(loaded.segmentation, self.jobsFolder)
-            known = yield from opening_steps(self.context, loaded, files)
-            self._reviews[key] = known
-        return known
+        while True:
+            known = self._review_of(loaded)
+            if known is not None:
+                return known
+            opening = self._opening_of(loaded)
+            try:
+                next(opening.steps)
+                yield
+            except StopIteration as end:
+                self._close(opening)
+                self._reviews[opening.key] = end.value
+            except BaseException:
+                # An error, or nobody waits for it any more.
+                self._close(opening)
+                raise
 
     def resolveRegion(
         self, case: AnyCase, number: int, choice: Union[None, str, Choice], author: str = ""
@@ -226,6 +251,27 @@ class ReviewConsole:
                 f"'{job.folder}' is a training, expected a segmentation; segment volumes with its model first."
             )
         return rank_cases(job.prediction(case.id) for case in job.read_datalist().cases)
+
+    def _review_of(self, loaded: LoadedPrediction) -> Optional[RegionReview]:
+        """The review of a result that was taken up before."""
+        self._reviews = {one: kept for one, kept in self._reviews.items() if kept.is_current}
+        known = self._reviews.get(str(loaded.segmentation.GetID()))
+        return known if known is not None and known.loaded.segmentation is loaded.segmentation else None
+
+    def _opening_of(self, loaded: LoadedPrediction) -> _Opening:
+        """The steps that take a review up, which somebody may have begun."""
+        key = str(loaded.segmentation.GetID())
+        begun = self._openings.get(key)
+        if begun is None or begun.segmentation is not loaded.segmentation:
+            files = find_prediction_files(loaded.segmentation, self.jobsFolder)
+            begun = _Opening(key, loaded.segmentation, opening_steps(self.context, loaded, files))
+            self._openings[key] = begun
+        return begun
+
+    def _close(self, opening: _Opening) -> None:
+        opening.steps.close()
+        if self._openings.get(opening.key) is opening:
+            del self._openings[opening.key]
 
     def _result(self, case: AnyCase) -> LoadedPrediction:
         if isinstance(case, LoadedPrediction):

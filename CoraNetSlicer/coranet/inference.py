@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
 
 from .config import InferenceConfig
 from .devices import Device, free_memory_bytes, is_out_of_memory
@@ -24,6 +26,8 @@ _WINDOW_VOXELS = {"cpu": 262_144, "mps": 884_736, "cuda": 4_194_304}
 _MEMORY_SHARE, _BYTES_PER_VOXEL_AND_FILTER = 0.25, 64
 # Logits that are being summed up, all classes and heads together.
 _SUM_BYTES = 2**30
+# Between the layers of a network; a layer over a large window takes about as long.
+_ASK_EVERY_S = 0.2
 # Overlap where none is set. Normalization over the window itself makes borders less alike.
 _OVERLAP = {"batch": 0.25, "instance": 0.5}
 
@@ -49,8 +53,8 @@ class SlidingWindow:
         device: where the network lives, and the sums.
         classes: number of classes with background.
         window_batch: windows computed at once; None: as many as have the voxels of a large one.
-        before_window: called before each batch of windows with the share of the scan that is done, 0 to 1; may raise
-            to stop.
+        before_window: called before each batch of windows, and again and again while one is computed, with the share
+            of the scan that is done, 0 to 1; may raise to stop.
     """
 
     rule: WindowRule
@@ -144,16 +148,18 @@ class SlidingWindow:
         sums = _RowSums(cover, self.device)
         batch = self.window_batch or max(self._fewest, self.rule.voxels // math.prod(cover.window))
         done = 0
-        for layer in range(len(cover.depth.starts)):
-            windows = cover.layer(layer)
-            while some := list(islice(windows, batch)):
-                self.before_window(done / cover.count)
-                heads = self._heads(network, torch.stack([_patch(image, padding, cover, window) for window in some]))
-                for number, window in enumerate(some):
-                    sums.add(window, [head[number] for head in heads])
-                done += len(some)
-            yield sums.final_rows(layer)
-            sums.move_on(layer)
+        with _Interruption(network, lambda: self.before_window(done / cover.count)):
+            for layer in range(len(cover.depth.starts)):
+                windows = cover.layer(layer)
+                while some := list(islice(windows, batch)):
+                    self.before_window(done / cover.count)
+                    patches = torch.stack([_patch(image, padding, cover, window) for window in some])
+                    heads = self._heads(network, patches)
+                    for number, window in enumerate(some):
+                        sums.add(window, [head[number] for head in heads])
+                    done += len(some)
+                yield sums.final_rows(layer)
+                sums.move_on(layer)
 
     def _heads(self, network: nn.Module, patches: Tensor) -> HeadLogits:
         """Logits of a batch of windows, of its halves where memory does not suffice for all at once."""
@@ -182,6 +188,30 @@ class SlidingWindow:
         two, which is six times as slow (torch 2.13): to compute it twice is three times as fast.
         """
         return 2 if self.device.torch_device.type == "cpu" and torch.get_num_threads() == 1 else 1
+
+
+class _Interruption:
+    """While it is open, `ask` is called between the layers of a network, not too often; it may raise to stop.
+
+    On a processor one batch of windows takes seconds, in which nobody would be heard.
+    """
+
+    def __init__(self, network: nn.Module, ask: Callable[[], object]) -> None:
+        self._network, self._ask = network, ask
+        self._asked = time.monotonic()
+        self._hooks: list[RemovableHandle] = []
+
+    def __enter__(self) -> None:
+        self._hooks = [one.register_forward_pre_hook(self._before_layer) for one in self._network.modules()]
+
+    def __exit__(self, *_error: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _before_layer(self, _layer: nn.Module, _inputs: object) -> None:
+        if time.monotonic() - self._asked >= _ASK_EVERY_S:
+            self._ask()
+            self._asked = time.monotonic()
 
 
 class _RowSums:

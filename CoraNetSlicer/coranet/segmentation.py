@@ -92,7 +92,7 @@ class Segmenter:
         if found and self.coarse is not None and not prediction.segmentation.any():
             # The coarse network may have found something else.
             prediction = self._decided(volume, [_whole(volume)], before)
-        keep_largest(prediction, self.single_component)
+        Background(partial(keep_largest, prediction, self.single_component)).result(partial(before, 1.0))
         return prediction
 
     def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Prediction:
@@ -173,6 +173,8 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
             lambda: {case.id for case in cases if resume and job.prediction(case.id).result.exists()}
         )
         segmenter = Segmenter(config, reporter, device)
+        if team.any(reporter.should_stop()):
+            reporter.stop()
         reporter.emit(Started(len(done), len(cases), segmenter.device_name, __version__))
         account = Account(reporter, len(cases), len(done), team.count)
         scans = _Scans(segmenter.package.channels)
@@ -282,7 +284,8 @@ class _CaseRun:
             self.watch.lap("surfaces")
         fingerprint = model_fingerprint(package.folder)
         made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution, fingerprint)
-        result = {**result_content(self.case, prediction, grid, made_by), "scan": identity.to_dict()}
+        content = Background(partial(result_content, self.case, prediction, grid, made_by))
+        result = {**content.result(partial(self.go_on, "surfaces", 1.0)), "scan": identity.to_dict()}
         if self.case.id in scans.stamps:
             result["source"] = scans.stamps.pop(self.case.id)
         # Last: where the result is, the case is complete.

@@ -1,19 +1,29 @@
 """Closed surfaces of a segmented case, made here in the background so that the viewer need not wait for them.
 
 Points are voxel indices (i, j, k): whoever shows them applies the volume's own matrix, so nothing is converted here.
-The steps and their parameters are those with which 3D Slicer makes a surface of a segment. vtk is no requirement of
-the engine: where it is absent, no surfaces are written.
+vtk is no requirement of the engine: where it is absent, no surfaces are written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
+from .background import Background
+from .closed_surface import (
+    OVERLAY_SMOOTHING,
+    RESULT_SMOOTHING,
+    UNCERTAIN_INSET_VOXELS,
+    SurfaceStyle,
+    closed_surface,
+    triangles_each,
+)
 from .errors import StorageError
 from .job import Label, PredictionFiles
 from .job.files import atomic_path
@@ -21,12 +31,6 @@ from .networks import HeadLogits
 from .prediction import Prediction
 from .volume import Grid
 from .volume.file_names import utf8_names
-
-# Stair steps of the voxels vanish, thin parts stay; the overlays are too thin for as much smoothing.
-SMOOTHING = {"segmentation": 0.5, "conservative": 0.3, "radical": 0.3, "uncertain": 0.3}
-# The uncertain region has its outside in common with the radical classes, and two translucent surfaces in one place
-# flicker from pixel to pixel; so it is drawn this far inside, in voxels.
-UNCERTAIN_INSET_VOXELS = 0.2
 
 Array = npt.NDArray[Any]
 
@@ -42,136 +46,66 @@ def write_surfaces(
 ) -> None:  # fmt: skip
     """Write the surface of each class of each head, and of the uncertain region; an empty one where there is no voxel.
 
+    All together have about `TRIANGLES_IN_ALL` triangles at most, whatever the scan.
+
     Args:
         files: say where.
         prediction: the case's results, (k, j, i).
         labels: its classes.
         grid: of the scan.
-        ask: called before each surface with the share of them that is done; may raise to stop.
+        ask: called again and again with the share of the surfaces that is done; may raise to stop.
 
     Raises:
         StorageError: a file could not be written.
     """
     count = len(HeadLogits._fields) * len(labels) + 1
-    for number, (segment, mask, smoothing) in enumerate(_segments(prediction, labels)):
-        ask(number / count)
+    for number, (segment, voxels, value) in enumerate(_segments(prediction, labels)):
         inset = UNCERTAIN_INSET_VOXELS if segment == "uncertain" else 0.0
-        _write(files.surface(segment), surface_of(mask, grid, smoothing, inset))
+        smoothing = RESULT_SMOOTHING if segment.startswith("segmentation") else OVERLAY_SMOOTHING
+        style = SurfaceStyle(smoothing, inset, triangles_each(count))
+        ask_so = partial(ask, number / count)
+        surface = Background(partial(_surface_of_value, voxels, value, grid, style)).result(ask_so)
+        Background(partial(_write, files.surface(segment), surface)).result(ask_so)
 
 
-def surface_of(mask: Array, grid: Grid, smoothing: float, inset_voxels: float = 0.0) -> Any:
+def surface_of(mask: Array, grid: Grid, style: SurfaceStyle) -> Any:
     """The closed surface of a mask.
 
     Args:
         mask: bool, (k, j, i).
         grid: on which the mask lies.
-        smoothing: 0 (none) to 1 (strong), as in 3D Slicer.
-        inset_voxels: how far the surface is moved inwards, in voxels of the finest spacing.
+        style: how it is made.
 
     Returns:
         vtkPolyData with normals; points are voxel indices (i, j, k), polygons turn outwards once they are in the world.
     """
-    from vtkmodules.vtkCommonCore import vtkPoints
-    from vtkmodules.vtkCommonDataModel import vtkPolyData
-
-    box = _bounding_box(mask)
-    if box is None:
-        empty = vtkPolyData()
-        empty.SetPoints(vtkPoints())  # some readers complain of a file that says nothing of points
-        return empty
-    surface = _smoothed(_edges(mask, box), smoothing)
-    return _with_normals(surface, grid, inset_voxels)
+    is_mirrored = bool(np.linalg.det(np.reshape(grid.direction, (3, 3))) < 0)
+    return closed_surface(mask, grid.spacing_mm, is_mirrored, style)
 
 
-def _segments(prediction: Prediction, labels: tuple[Label, ...]) -> Iterator[tuple[str, Array, float]]:
+def _segments(prediction: Prediction, labels: tuple[Label, ...]) -> Iterator[tuple[str, tuple[Array, Any], int]]:
+    """Name of each segment, the array that holds it with the box (k, j, i) around it there (None: none), its value."""
     for head in HeadLogits._fields:
+        voxels = getattr(prediction, head)
+        # Once for all classes: there may be hundreds.
+        boxes = dict(enumerate(ndimage.find_objects(voxels), start=1))
         for label in labels:
-            yield f"{head}-{label.value}", getattr(prediction, head) == label.value, SMOOTHING[head]
-    yield "uncertain", prediction.uncertain == 1, SMOOTHING["uncertain"]
+            yield f"{head}-{label.value}", (voxels, boxes.get(label.value)), label.value
+    (box,) = ndimage.find_objects(prediction.uncertain, max_label=1)
+    yield "uncertain", (prediction.uncertain, box), 1
 
 
-def _bounding_box(mask: Array) -> tuple[slice, slice, slice] | None:
-    """The smallest box (k, j, i) around a mask; None if it is empty."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        (found,) = np.nonzero(mask.any(axis=others))
-        if not len(found):
-            return None
-        sides.append(slice(int(found[0]), int(found[-1]) + 1))
-    return sides[0], sides[1], sides[2]
-
-
-def _edges(mask: Array, box: tuple[slice, slice, slice]) -> Any:
-    from vtkmodules.util.numpy_support import numpy_to_vtk
-    from vtkmodules.vtkCommonDataModel import vtkImageData
-    from vtkmodules.vtkFiltersGeneral import vtkDiscreteFlyingEdges3D
-
-    # A margin of background on all sides: without it the surface stays open where the mask touches the border.
-    voxels = np.pad(mask[box].astype(np.uint8), 1)
-    image = vtkImageData()
-    image.SetDimensions(*reversed(voxels.shape))
-    image.SetOrigin(*(side.start - 1 for side in reversed(box)))
-    image.GetPointData().SetScalars(numpy_to_vtk(voxels.ravel(), deep=True))
-    edges = vtkDiscreteFlyingEdges3D()
-    edges.SetInputData(image)
-    edges.ComputeGradientsOff()
-    edges.ComputeNormalsOff()
-    edges.ComputeScalarsOff()
-    edges.SetValue(0, 1)
-    edges.Update()
-    return edges.GetOutput()
-
-
-def _smoothed(surface: Any, smoothing: float) -> Any:
-    from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
-
-    if smoothing <= 0:
-        return surface
-    smoother = vtkWindowedSincPolyDataFilter()
-    smoother.SetInputData(surface)
-    smoother.SetNumberOfIterations(int(20 + smoothing * 40))
-    smoother.SetPassBand(10.0 ** (-4.0 * smoothing))
-    smoother.BoundarySmoothingOff()
-    smoother.FeatureEdgeSmoothingOff()
-    smoother.NonManifoldSmoothingOn()
-    smoother.NormalizeCoordinatesOn()
-    smoother.Update()
-    return smoother.GetOutput()
-
-
-def _with_normals(surface: Any, grid: Grid, inset_voxels: float) -> Any:
-    """The surface with outward normals, moved inwards along them; both right in mm, where no voxel is stretched."""
+def _surface_of_value(voxels: tuple[Array, Any], value: int, grid: Grid, style: SurfaceStyle) -> Any:
     from vtkmodules.util.numpy_support import vtk_to_numpy
-    from vtkmodules.vtkFiltersCore import vtkPolyDataNormals, vtkReverseSense
 
-    spacing = np.array(grid.spacing_mm)
-    points = vtk_to_numpy(surface.GetPoints().GetData())
-    points *= spacing
-    normals = vtkPolyDataNormals()
-    normals.SetInputData(surface)
-    normals.SplittingOff()
-    # As the polygons turn, which is outwards: found anew, the normals of a cavity would point out of the cavity.
-    normals.ConsistencyOff()
-    normals.AutoOrientNormalsOff()
-    normals.Update()
-    result = normals.GetOutput()
-    points = vtk_to_numpy(result.GetPoints().GetData())
-    directions = vtk_to_numpy(result.GetPointData().GetNormals())
-    points -= inset_voxels * float(spacing.min()) * directions
-    points /= spacing
-    # A normal is no distance: what is stretched by the spacing later is shrunk by it then.
-    directions *= spacing
-    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
-    if np.linalg.det(np.reshape(grid.direction, (3, 3))) > 0:
-        return result
-    # In a mirrored world all polygons turn round.
-    reverse = vtkReverseSense()
-    reverse.SetInputData(result)
-    reverse.ReverseCellsOn()
-    reverse.ReverseNormalsOff()
-    reverse.Update()
-    return reverse.GetOutput()
+    array, box = voxels
+    if box is None:
+        return surface_of(np.zeros((1, 1, 1), bool), grid, style)
+    surface = surface_of(array[box] == value, grid, style)
+    if surface.GetNumberOfPoints():
+        points = vtk_to_numpy(surface.GetPoints().GetData())
+        points += [side.start for side in reversed(box)]
+    return surface
 
 
 def _write(path: Any, surface: Any) -> None:

@@ -39,6 +39,11 @@ def test_the_contract_needs_the_standard_library_alone():
     assert not violations, f"rule 2, the contract is imported inside Slicer:\n{violations}"
 
 
+def test_what_makes_a_surface_needs_vtk_alone():
+    violations = as_lines(rules.surface_needs_more_than_vtk(present("coranet/closed_surface.py")))
+    assert not violations, f"rule 2, it is imported inside Slicer:\n{violations}"
+
+
 def test_only_the_widget_files_import_qt():
     violations = as_lines(rules.qt_outside_the_widget(present(*SLICER_SIDE)))
     assert not violations, f"rule 3, what imports qt cannot be tested without Slicer:\n{violations}"
@@ -88,6 +93,8 @@ BROKEN = [
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.volume import read_image"),
     (rules.contract_needs_more_than_python, "coranet.job.files", "import numpy"),
     (rules.contract_needs_more_than_python, "coranet.job.files", "from ..volume import read_image"),
+    (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import torch"),
+    (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "from .volume import Grid"),
     (rules.qt_outside_the_widget, "CoraNetSlicerLib.logic", "def f():\n    import qt"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.mrmlScene.GetNodes()"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "from slicer import util"),
@@ -112,7 +119,10 @@ def test_each_rule_notices_that_it_is_broken(rule, module, text):
 
 ALLOWED = [
     (rules.engine_reaches_into_slicer, "coranet.surfaces", "import vtkmodules.vtkFiltersCore"),
+    (rules.engine_reaches_into_slicer, "coranet.closed_surface", "import vtkmodules.vtkFiltersCore"),
+    (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import math, numpy\nfrom vtkmodules import a"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.job import Job\nimport numpy, vtk"),
+    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet import closed_surface"),
     (rules.contract_needs_more_than_python, "coranet.job.files", "from ..errors import A\nfrom .. import __version__"),
     (rules.qt_outside_the_widget, "CoraNetSlicerLib.widget", "import qt"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.vtkMRMLScene()"),

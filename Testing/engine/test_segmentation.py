@@ -241,7 +241,7 @@ def a_job_of_two(tmp_path, a_random_model, an_oblique_scan):
     for name in ("a", "b"):
         write_volume(tmp_path / f"{name}.nrrd", an_oblique_scan.voxels, an_oblique_scan.grid)
         cases.append(Case(name, Role.INPUT, str(tmp_path / f"{name}.nrrd")))
-    config = SegmentConfig(str(a_random_model().folder), machine=MACHINE)
+    config = SegmentConfig(str(a_random_model().folder), machine=MACHINE, surfaces=True)
     return Job.create(tmp_path / "job", JobKind.SEGMENT, config, Datalist(tuple(cases)))
 
 
@@ -254,7 +254,11 @@ def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
     assert shares == sorted(shares) and shares[-1] == 1
 
 
-@pytest.mark.parametrize("where", ["read_scan", "write_volume", "find_regions", "Segmenter.prepared"])
+@pytest.mark.parametrize("where", [
+    "segmentation.read_scan", "segmentation.Segmenter.boxes", "segmentation.Segmenter.prepared",
+    "segmentation.keep_largest", "segmentation.write_volume", "segmentation.find_regions", "segmentation.write_regions",
+    "surfaces.closed_surface", "surfaces._write", "segmentation.result_content",
+])  # fmt: skip
 def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkeypatch, where):
     may_end, is_under_way = threading.Event(), threading.Event()
 
@@ -263,7 +267,7 @@ def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkey
         may_end.wait(PATIENCE_S)
         raise DataError("nobody waits for this.")
 
-    monkeypatch.setattr(f"coranet.segmentation.{where}", takes_long)
+    monkeypatch.setattr(f"coranet.{where}", takes_long)
     with pytest.raises(JobCancelled):
         run_segmentation_job(a_job_of_two, False, Reporter(a_reporter.emit, is_under_way.is_set))
     may_end.set()

@@ -11,6 +11,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkFiltersCore import vtkFeatureEdges, vtkMassProperties, vtkTriangleFilter
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
+from coranet.closed_surface import TRIANGLES_IN_ALL, SurfaceStyle
 from coranet.config import MachineConfig, SegmentConfig
 from coranet.errors import StorageError
 from coranet.job import Case, Datalist, Job, JobKind, Label, PredictionFiles, Role
@@ -66,14 +67,14 @@ def a_prediction() -> Prediction:
 
 
 def test_a_surface_lies_in_voxel_indices_around_the_mask():
-    points = points_of(surface_of(ellipsoid(), UPRIGHT, smoothing=0.5))
+    points = points_of(surface_of(ellipsoid(), UPRIGHT, SurfaceStyle(0.5)))
     np.testing.assert_allclose(points.mean(axis=0), (11.0, 8.0, 6.0), atol=0.15)
     np.testing.assert_allclose(np.ptp(points, axis=0), (14.0, 11.0, 8.0), atol=1.6)
 
 
 def test_its_volume_is_that_of_the_voxels():
     triangles = vtkTriangleFilter()
-    triangles.SetInputData(surface_of(ellipsoid(), UPRIGHT, smoothing=0.3))
+    triangles.SetInputData(surface_of(ellipsoid(), UPRIGHT, SurfaceStyle(0.3)))
     mass = vtkMassProperties()
     mass.SetInputConnection(triangles.GetOutputPort())
     mass.Update()
@@ -83,22 +84,22 @@ def test_its_volume_is_that_of_the_voxels():
 def test_a_mask_that_touches_the_border_is_closed():
     mask = np.zeros(SHAPE, dtype=bool)
     mask[:4, :, 5:] = True
-    assert open_edges(surface_of(mask, UPRIGHT, smoothing=0.3)) == 0
+    assert open_edges(surface_of(mask, UPRIGHT, SurfaceStyle(0.3))) == 0
 
 
 def test_an_empty_mask_has_an_empty_surface():
-    assert surface_of(np.zeros(SHAPE, dtype=bool), UPRIGHT, smoothing=0.3).GetNumberOfPoints() == 0
+    assert surface_of(np.zeros(SHAPE, dtype=bool), UPRIGHT, SurfaceStyle(0.3)).GetNumberOfPoints() == 0
 
 
 @pytest.mark.parametrize(("grid", "outwards"), [(UPRIGHT, True), (MIRRORED, False)])
 def test_polygons_turn_outwards_in_the_world(grid, outwards):
-    surface = surface_of(ellipsoid(), grid, smoothing=0.3)
+    surface = surface_of(ellipsoid(), grid, SurfaceStyle(0.3))
     assert first_polygon_turns_outwards(surface, np.array((11.0, 8.0, 6.0))) is outwards
 
 
 @pytest.mark.parametrize("grid", [UPRIGHT, MIRRORED])
 def test_normals_point_outwards_and_are_right_in_mm(grid):
-    surface = surface_of(ellipsoid(), grid, smoothing=0.5)
+    surface = surface_of(ellipsoid(), grid, SurfaceStyle(0.5))
     normals = vtk_to_numpy(surface.GetPointData().GetNormals())
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=1e-5)
     from_middle = points_of(surface) - (11.0, 8.0, 6.0)
@@ -110,8 +111,8 @@ def test_normals_point_outwards_and_are_right_in_mm(grid):
 
 
 def test_an_inset_moves_the_surface_inwards_by_part_of_the_finest_spacing():
-    outside = points_of(surface_of(ellipsoid(), UPRIGHT, 0.3)) * UPRIGHT.spacing_mm
-    inside = points_of(surface_of(ellipsoid(), UPRIGHT, 0.3, inset_voxels=0.2)) * UPRIGHT.spacing_mm
+    outside = points_of(surface_of(ellipsoid(), UPRIGHT, SurfaceStyle(0.3))) * UPRIGHT.spacing_mm
+    inside = points_of(surface_of(ellipsoid(), UPRIGHT, SurfaceStyle(0.3, 0.2))) * UPRIGHT.spacing_mm
     np.testing.assert_allclose(np.linalg.norm(outside - inside, axis=1), 0.2 * 0.8, rtol=1e-3)
     middle = np.array((11.0, 8.0, 6.0)) * UPRIGHT.spacing_mm
     assert np.linalg.norm(inside - middle, axis=1).mean() < np.linalg.norm(outside - middle, axis=1).mean()
@@ -125,6 +126,31 @@ def test_every_segment_gets_its_file_an_empty_one_where_nothing_was_found(a_pred
         sizes[segment] = read(files.surface(segment)).GetNumberOfPoints()
     assert sizes.pop("segmentation-7") == 0
     assert min(sizes.values()) > 100
+
+
+def test_all_together_have_a_bounded_number_of_triangles(tmp_path):
+    k, j, i = np.mgrid[:120, :200, :200].astype(float)
+    ball = (k - 60) ** 2 + (j - 100) ** 2 + (i - 100) ** 2
+    large, small = (ball < 59**2) & ((i + j + k) % 9 > 1), ball < 40**2
+    heads = [2 * mask.astype(np.uint8) for mask in (large, small, large)]
+    uncertain = (large & ~small).astype(np.uint8)
+    files = PredictionFiles(tmp_path)
+    grid = Grid((200, 200, 120), (0.8, 0.8, 0.9), (5.0, -3.0, 7.0), UPRIGHT.direction)
+    write_surfaces(files, Prediction(*heads, uncertain, uncertain.astype(np.float32)), LABELS, grid)
+    names = [f"{head}-2" for head in ("segmentation", "conservative", "radical")]
+    counts = [read(files.surface(one)).GetNumberOfPolys() for one in (*names, "uncertain")]
+    assert min(counts) > 5_000 and sum(counts) <= TRIANGLES_IN_ALL
+
+
+def test_whoever_wants_to_stop_is_heard_while_a_surface_is_made(a_prediction, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def ask(share):
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        write_surfaces(PredictionFiles(tmp_path), a_prediction, LABELS, UPRIGHT, ask)
 
 
 def test_a_surface_that_cannot_be_written_is_an_error(a_prediction, tmp_path):

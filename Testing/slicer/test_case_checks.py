@@ -270,8 +270,67 @@ class TestSizes:
         assert volumes["Liver"] == pytest.approx(LIVER_MASK.sum() * voxel_ml, rel=0.1)
         assert volumes["Tumor"] == pytest.approx(TUMOR_MASK.sum() * voxel_ml, rel=0.1)
 
+    def test_a_segmentation_of_another_case(self, cases):
+        one, other = truth(cases, "L0"), truth(cases, "L1")
+        cases.set_segmentation("1", other)
+        cases.set_segmentation("2", one)
+        assert found(cases) == [("L0", "error", "of another case"), ("L1", "error", "of another case")]
+        assert cases.findings[0].text == "'L1 truth' was drawn on 'L1', which is another case; choose that of 'L0'."
+        assert cases.reason_not_trainable
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            np.diag([1.0, 1.0, 1.05, 1.0]),
+            [[1, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+            [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0.2], [0, 0, 0, 1]],
+            [[1, 0, 0, 0], [0, 1, 0, 7], [0, 0, 1, 0], [0, 0, 0, 1]],
+            [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+            [[0.999, -0.045, 0, 0], [0.045, 0.999, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+            [[-1, 0, 0, 25], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+        ],
+        ids=["spacing", "half a voxel", "part of a slice", "reaches beyond", "axes", "turned", "mirrored"],
+    )
+    def test_a_segmentation_on_voxels_of_nobody_knows_what(self, cases, context, change):
+        elsewhere = add_volume(context, "old", np.zeros(SHAPE_KJI, np.uint8), grid() @ np.array(change))
+        drawn = add_segmentation(context, "L0 of before", elsewhere, SEGMENTS)
+        context.scene.RemoveNode(elsewhere)
+        cases.set_segmentation("1", drawn)
+        (finding,) = found(cases)
+        assert finding[0] == "L0" and finding[2] in ("other grid", "lies elsewhere")
+
+    @pytest.mark.parametrize("shift", [0, 3])
+    def test_a_segmentation_of_a_part_of_the_voxels_is_none_of_it(self, cases, context, shift):
+        moved = np.eye(4)
+        moved[:3, 3] = shift
+        part = add_volume(context, "part", np.zeros((8, 12, 16), np.uint8), grid() @ moved)
+        mask = np.ones((8, 12, 16), bool)
+        drawn = add_segmentation(context, "L0 part", part, {"Liver": mask, "Tumor": mask})
+        context.scene.RemoveNode(part)
+        cases.set_segmentation("1", drawn)
+        assert found(cases) == []
+
 
 class TestVolumes:
+    @pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32])
+    def test_a_label_map_that_was_loaded_as_an_image(self, cases, kind):
+        labels = (LIVER_MASK * 1 + TUMOR_MASK * 2).astype(kind)
+        node(cases, "U1").SetAndObserveImageData(image_data(labels))
+        assert ("U1", "error", "label map") in found(cases)
+        assert "'U1' is a label map, not an image" in cases.findings[0].text
+
+    def test_a_label_map_among_the_files_of_a_folder(self, context, tmp_path):
+        import SimpleITK as sitk
+
+        sitk.WriteImage(sitk.GetImageFromArray(noise(1)), str(tmp_path / "p1.nii.gz"))
+        sitk.WriteImage(sitk.GetImageFromArray(LIVER_MASK.astype(np.uint8)), str(tmp_path / "p1_seg.nii.gz"))
+        presenter = CasesPresenter(context, Parameters(context.scene))
+        presenter.add_files(tmp_path)
+        presenter.look_at_files(60)
+        assert ("p1_seg", "error", "label map") in found(presenter)
+        assert not any(name == "p1" for name, _severity, _short in found(presenter))
+        presenter.close()
+
     def test_a_volume_that_lost_its_voxels(self, cases):
         node(cases, "U1").SetAndObserveImageData(None)
         assert found(cases) == [("U1", "error", "cannot be used")]

@@ -57,6 +57,63 @@ class TestLooking:
         assert logic.regions(a_result).outline.node is None
 
 
+class TestTakenUpAtOnce:
+    """The panel takes a review up in steps, the console at once: both have the same one, and no decision is lost."""
+
+    @pytest.fixture
+    def loaded(self, logic, a_segmented_job):
+        # Decisions of before are done again, so that there are steps.
+        (first,) = logic.loadResults(a_segmented_job, show=False)
+        logic.resolveRegion(first, 1, "radical", author="Ada")
+        logic.resolveRegion(first, 2, "conservative", author="Ada")
+        (again,) = logic.loadResults(a_segmented_job, show=False)
+        return again
+
+    def finish(self, steps):
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return end.value
+
+    @pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 8])
+    def test_panel_first_then_console(self, logic, loaded, steps):
+        opening = logic.openRegions(loaded)
+        for _step in range(steps):
+            next(opening, None)
+        of_console = logic.resolveRegion(loaded, 1, "conservative", author="Bo")
+        logic.resolveRegion(loaded, 3, "radical", author="Bo")
+        after = labels_of(loaded)
+        assert (self.finish(opening) or logic.regions(loaded)) is of_console
+        np.testing.assert_array_equal(labels_of(loaded), after)
+        assert [of_console.status(number) for number in (1, 2, 3)] == ["conservative", "conservative", "radical"]
+        assert logic.undoRegion(loaded) == 3 and logic.undoRegion(loaded) == 1
+        assert logic.regions(loaded).status(1) == "radical"
+
+    def test_two_panels_step_by_step(self, logic, loaded):
+        first, second = logic.openRegions(loaded), logic.openRegions(loaded)
+        for _step in range(2):
+            next(first, None)
+            next(second, None)
+        assert self.finish(first) is self.finish(second) is logic.regions(loaded)
+
+    def test_one_that_is_given_up_can_be_begun_anew(self, logic, loaded):
+        opening = logic.openRegions(loaded)
+        next(opening)
+        opening.close()
+        assert logic.regions(loaded).status(1) == "radical"
+
+    def test_one_that_fails_fails_again_and_is_not_kept(self, logic, loaded, a_segmented_job):
+        regions = a_segmented_job.prediction(CASE_ID).regions
+        kept = regions.read_bytes()
+        regions.write_bytes(b"{")
+        for _time in range(2):
+            with pytest.raises(JobError):
+                logic.regions(loaded)
+        regions.write_bytes(kept)
+        assert logic.regions(loaded).status(1) == "radical"
+
+
 class TestCases:
     def test_are_known_by_result_node_or_name(self, logic, a_result):
         review = logic.regions(a_result)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume, rotated_ijk_to_ras
-from segmentation_parts import ReadyEnvironment, SettingsApplication, a_logic, a_training
+from segmentation_parts import FAKE_ENGINE, ReadyEnvironment, SettingsApplication, a_logic, a_training
 from synthetic_predictions import CASE_ID, write_image, write_segmented_job
 
 from coranet.errors import CoraNetError, JobError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Started
 from coranet.job import JobStatus, ProcessIdentity
 from CoraNetSlicerLib.environment.interpreter import Interpreter
+from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.segmentation import SegmentationPresenter
 from CoraNetSlicerLib.presenters.segmentation_source import SourceKind
@@ -83,6 +84,10 @@ def finish(presenter, application, seconds: float = 30.0) -> None:
     """Until the job is over and its results are loaded."""
     assert presenter.handle.wait(seconds).is_over
     application.run()
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def states(presenter) -> list[CaseState]:
@@ -201,7 +206,7 @@ class TestOneVolume:
         presenter.ended.connect(told["ended"].append)
         presenter.source.set_volume(volume)
         start(presenter, application)
-        assert presenter.is_running and presenter.progress is None
+        assert presenter.is_running and 0 <= presenter.progress < 1
         assert "A segmentation is running" in presenter.reason_not_startable
         finish(presenter, application)
         (loaded,) = presenter.results
@@ -262,8 +267,8 @@ class TestWriting:
         start_of_it = len(told)
         while presenter._start.is_busy:
             application.run(0)
-        assert [text for text in told[start_of_it:] if "image" in text] == [
-            "Writing image 1 of 2", "Writing image 2 of 2",
+        assert [text for text in told[start_of_it:] if "image " in text] == [
+            "Writing image 1 of 2 ...", "Writing image 2 of 2 ...",
         ]  # fmt: skip
         finish(presenter, application)
 
@@ -274,6 +279,7 @@ class TestWriting:
         presenter.cancel()
         application.run()
         assert not presenter.is_running and presenter.handle is None
+        assert presenter.status.startswith("Stopped before the segmentation began") and presenter.error == ""
         assert [path.name for path in logic.jobsFolder.iterdir()] == ["training"]
 
     def test_what_goes_wrong_on_the_way_is_told(self, presenter, context, application, logic, monkeypatch):
@@ -282,6 +288,55 @@ class TestWriting:
         logic.useInterpreter(Interpreter("/no/such/python", {}))
         application.run()
         assert "/no/such/python" in presenter.error and not presenter.is_running
+
+    @pytest.mark.parametrize("error", [OSError(28, "No space"), MemoryError(), TypeError("None"), KeyError("a")])
+    def test_what_nobody_foresaw_is_told_and_one_can_try_again(
+        self, presenter, context, application, monkeypatch, error
+    ):
+        presenter.source.set_volume(a_scan(context))
+        presenter.start()
+        with monkeypatch.context() as broken:
+            broken.setattr("CoraNetSlicerLib.scene.export.CaseFiles.write_image", lambda *_: _raise(error))
+            application.run()
+        assert not presenter.is_running and "unexpected error" in presenter.error and presenter.status == ""
+        assert presenter.reason_not_startable == ""
+        start(presenter, application)
+        assert presenter.error == "" and presenter.is_running
+        finish(presenter, application)
+
+
+class TestResuming:
+    def test_without_a_segmentation_there_is_nothing_to_resume(self, presenter):
+        assert presenter.reason_not_resumable == "There is no segmentation yet."
+        with pytest.raises(JobError, match="There is no segmentation yet"):
+            presenter.resume()
+
+    def test_one_that_was_stopped_goes_on_with_the_cases_that_are_left(
+        self, make_presenter, context, application, tmp_path
+    ):
+        logic = a_logic(context, tmp_path / "jobs", FAKE_SECONDS_A_CASE="20")
+        a_training(logic.jobsFolder / "training")
+        presenter = make_presenter(logic)
+        presenter.source.set_kind("volumes")
+        for name in ("A", "B"):
+            presenter.source.set_ticked(a_scan(context, name), True)
+        start(presenter, application)
+        assert presenter.reason_not_resumable == "The segmentation is running."
+        presenter.cancel()
+        presenter.handle.wait(30)
+        assert "it can be resumed" in presenter.status and presenter.reason_not_resumable == ""
+        presenter._environment.reason_not_ready = "PyTorch is missing."
+        assert presenter.reason_not_resumable == "PyTorch is missing."
+        presenter._environment.reason_not_ready = ""
+        begun = []
+        presenter.started.connect(begun.append)
+        logic._runner = JobRunner(Interpreter.of_this_process(), engine=FAKE_ENGINE)
+        presenter.resume()
+        assert presenter.is_running and begun == [presenter.handle]
+        finish(presenter, application)
+        assert states(presenter) == [CaseState.DONE, CaseState.DONE] and len(presenter.results) == 2
+        assert presenter.reason_not_resumable == "The segmentation is finished."
+        logic.close()
 
 
 class TestSeveral:
@@ -318,7 +373,7 @@ class TestSeveral:
         self.tick(presenter, three)
         start(presenter, application)
         end = time.monotonic() + 20
-        while presenter.progress is None and time.monotonic() < end:
+        while not presenter.progress and time.monotonic() < end:
             presenter.handle.poll()
             time.sleep(0.05)
         assert 0 < presenter.progress < 1 / 3

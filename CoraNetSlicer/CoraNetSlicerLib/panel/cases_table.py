@@ -17,6 +17,7 @@ from ..presenters.cases import CasesPresenter
 from ..scene.segment_classes import source_name
 from ..translation import _
 from .image_cell import ImageCell
+from .text_colors import ERROR, WARNING, text_color
 
 # Further images of a case have columns of their own after these; they are moved beside the volume.
 _VOLUME, _ROLE, _SEGMENTATION, _CHECK, _UNCERTAIN = range(5)
@@ -25,8 +26,7 @@ _ROLES = list(CaseRole)
 _ROWS_AT_A_TIME = 20
 # In sight without scrolling, pixels and rows.
 _ROW_HEIGHT, _FEWEST_ROWS, _MOST_ROWS = 30, 4, 8
-# Readable on light and on dark ground.
-_COLORS = {Severity.ERROR: (204, 51, 51), Severity.WARNING: (191, 128, 0)}
+_TONES = {Severity.ERROR: ERROR, Severity.WARNING: WARNING}
 
 
 class CasesTable:
@@ -238,7 +238,7 @@ class _Row:
             worst = row.findings[0]
             more = f" (+{len(row.findings) - 1})" if len(row.findings) > 1 else ""
             self.check.setText(worst.short + more)
-            self.check.setForeground(qt.QBrush(qt.QColor(*_COLORS[worst.severity])))
+            self.check.setForeground(qt.QBrush(qt.QColor(*text_color(self.segmentation, _TONES[worst.severity]))))
         else:
             self.check.setText("" if row.role is CaseRole.IGNORED else _("OK"))
             self.check.setForeground(qt.QBrush())

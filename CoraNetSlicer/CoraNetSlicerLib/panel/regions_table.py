@@ -10,6 +10,7 @@ import qt
 from ..presenters.region_order import COLUMNS, RegionOrder
 from ..presenters.review_words import RegionRow, short_ml
 from .overlays_table import fit_height
+from .section import Painting
 
 # Each takes a part of a millisecond, in which the application does not answer.
 _ROWS_AT_ONCE = 60
@@ -38,7 +39,7 @@ class RegionsTable:
         self._painted: list[Any] = []
         self._items: list[list[Any]] = []
         self._number = 0
-        self._is_painting = self._is_waiting = False
+        self._painting, self._is_waiting = Painting(), False
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.verticalHeader().setVisible(False)
         table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
@@ -74,28 +75,26 @@ class RegionsTable:
     def on_selection(self) -> None:
         """A person has gone to another row, by a click or with the arrow keys."""
         numbers = {item.row() for item in self._table.selectedItems()}
-        if self._is_painting or len(numbers) != 1:
+        if self._painting or len(numbers) != 1:
             return
         row = self._rows[numbers.pop()]
         if row.number != self._number:
             self._on_choice(row.number)
 
     def _begin_anew(self, count: int) -> None:
-        self._is_painting = True
-        self._table.setRowCount(0)
-        self._table.setRowCount(count)
-        self._items, self._painted = [], [None] * count
-        fit_height(self._table, _TALLEST_PIXELS)
-        self._is_painting = False
+        with self._painting:
+            self._table.setRowCount(0)
+            self._table.setRowCount(count)
+            self._items, self._painted = [], [None] * count
+            fit_height(self._table, _TALLEST_PIXELS)
 
     def _paint(self) -> None:
         self._is_waiting = False
         changed = [index for index, row in enumerate(self._rows) if self._painted[index] != row]
-        self._is_painting = True
-        for index in changed[:_ROWS_AT_ONCE]:
-            self._paint_row(index, self._rows[index])
-            self._painted[index] = self._rows[index]
-        self._is_painting = False
+        with self._painting:
+            for index in changed[:_ROWS_AT_ONCE]:
+                self._paint_row(index, self._rows[index])
+                self._painted[index] = self._rows[index]
         if len(changed) > _ROWS_AT_ONCE:
             self._is_waiting = True
             self._application.later(self._paint)
@@ -120,10 +119,9 @@ class RegionsTable:
     def _select(self) -> None:
         index = next((at for at, row in enumerate(self._rows) if row.number == self._number), -1)
         selected = {item.row() for item in self._table.selectedItems()}
-        self._is_painting = True
-        if index < 0 and selected:
-            self._table.clearSelection()
-        elif 0 <= index < len(self._items) and selected != {index}:
-            self._table.selectRow(index)
-            self._table.scrollToItem(self._items[index][0])
-        self._is_painting = False
+        with self._painting:
+            if index < 0 and selected:
+                self._table.clearSelection()
+            elif 0 <= index < len(self._items) and selected != {index}:
+                self._table.selectRow(index)
+                self._table.scrollToItem(self._items[index][0])

@@ -13,7 +13,7 @@ from ..presenters.review import ReviewPresenter
 from ..translation import _
 from .regions_table import RegionsTable
 from .review_keys import ReviewKeys, Sight
-from .section import Section, say
+from .section import Section, let_go_of_focus, say
 
 
 class ReviewSection(Section):
@@ -30,6 +30,7 @@ class ReviewSection(Section):
         super().__init__(ui)
         self._presenter = presenter
         self._is_active = False
+        self._passing = ""
         self._table = RegionsTable(ui.regionsTable, application, self._on_choice)
         ui.reviewProgressBar.setRange(0, 100)
         actions = self._actions()
@@ -77,7 +78,11 @@ class ReviewSection(Section):
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_click(self, action: Callable[[], None], _checked: bool = False) -> None:
-        self.attempt(self._ui.reviewErrorLabel, action)
+        # What is refused for a reason that passes is said until it has passed.
+        reasons = self._presenter.reasons
+        is_done = self.attempt(self._ui.reviewErrorLabel, action)
+        said = str(self._ui.reviewErrorLabel.text)
+        self._passing = said if not is_done and said in reasons else ""
         self._show_note()
 
     def _on_choice(self, number: int) -> None:
@@ -97,6 +102,9 @@ class ReviewSection(Section):
         if str(ui.reviewTitleLabel.text) != presenter.title:
             # What was said of another result is over.
             say(ui.reviewErrorLabel, "")
+        if self._passing and self._passing not in presenter.reasons:
+            self._passing = ""
+            say(ui.reviewErrorLabel, "")
         ui.reviewTitleLabel.setText(presenter.title)
         ui.reviewProgressBar.setValue(int(100 * presenter.share_done))
         ui.reviewProgressBar.setVisible(bool(presenter.rows))
@@ -111,6 +119,8 @@ class ReviewSection(Section):
             self.permit(button, presenter.reason_not_movable)
         self.permit(ui.undoRegionButton, presenter.reason_not_undoable)
         self.permit(ui.redoRegionButton, presenter.reason_not_redoable)
+        if not presenter.edited:
+            let_go_of_focus(ui.doneEditingButton, ui.discardEditButton)
         ui.editingRow.setVisible(bool(presenter.edited))
         words = _("Region {number} is being edited in the Segment Editor; painting works inside it alone.")
         ui.editingLabel.setText(words.format(number=presenter.edited) if presenter.edited else "")

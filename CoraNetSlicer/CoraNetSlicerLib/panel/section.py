@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Optional
 
 from coranet.errors import CoraNetError
 
 from ..presenters.console_calls import CallLog
+from ..translation import _
+
+_LOG = logging.getLogger(__name__)
 
 
 class Section:
@@ -46,6 +50,8 @@ class Section:
         name = str(widget.objectName)
         if name not in self._tool_tips:
             self._tool_tips[name] = str(widget.toolTip)
+        if reason:
+            let_go_of_focus(widget)
         widget.setEnabled(not reason)
         widget.setToolTip(reason or self._tool_tips[name])
 
@@ -66,11 +72,44 @@ class Section:
         """
         try:
             action()
-        except CoraNetError as error:
-            say(label, str(error))
+        except Exception as error:  # noqa: BLE001 - somebody has clicked, and must not wait for nothing
+            say(label, problem_text(error))
             return False
         say(label, "")
         return True
+
+
+class Painting:
+    """True while something is painted (`with painting:`), so that what it changes is not taken for a person's doing."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        self._depth += 1
+
+    def __exit__(self, *_error: object) -> None:
+        self._depth -= 1
+
+    def __bool__(self) -> bool:
+        return self._depth > 0
+
+
+def problem_text(error: Exception) -> str:
+    """What went wrong, in words; what nobody foresaw goes into the log with its traceback."""
+    if isinstance(error, CoraNetError):
+        return str(error)
+    _LOG.error("a click could not be answered", exc_info=error)
+    return _("Unexpected error ({error}); the log has more.").format(error=error)
+
+
+def let_go_of_focus(*widgets: Any) -> None:
+    """To be called before widgets are disabled, hidden or removed.
+
+    Else Qt gives the focus to the next one and scrolls there, and the second click of a double click lands on that.
+    """
+    for widget in widgets:
+        widget.clearFocus()
 
 
 def say(label: Any, text: str) -> None:

@@ -10,6 +10,7 @@ import qt
 
 from ..presenters.segmented_cases import CaseRow
 from ..translation import _
+from .section import let_go_of_focus
 
 # More would be felt by whoever works in another part of the application meanwhile.
 _ROWS_AT_ONCE = 40
@@ -111,6 +112,7 @@ class SegmentCasesTable:
         button, act = self._buttons.pop(index, (None, None))
         if button is not None:
             button.clicked.disconnect(act)
+            let_go_of_focus(button)
             self._table.removeCellWidget(index, 2)
 
     def _act(self, action: str, case: str, _checked: bool = False) -> None:

@@ -49,6 +49,7 @@ class SegmentSection(Section):
         self.connect(ui.outputFolderEdit.currentPathChanged, self._on_output_folder)
         self.connect(ui.segmentButton.clicked, self._on_segment)
         self.connect(ui.cancelSegmentationButton.clicked, self._on_cancel)
+        self.connect(ui.resumeSegmentationButton.clicked, self._on_resume)
         self.connect(presenter.changed, self._show)
         self._show()
 
@@ -106,6 +107,10 @@ class SegmentSection(Section):
         if self.attempt(self._ui.segmentErrorLabel, self._presenter.cancel) and handle is not None:
             self.note(call("attach", handle.folder, then="cancel"))
 
+    def _on_resume(self, _checked: bool = False) -> None:
+        if self.attempt(self._ui.segmentErrorLabel, self._presenter.resume) and self._presenter.handle is not None:
+            self.note(call("attach", self._presenter.handle.folder, then="resume"))
+
     def _skip(self, case: str) -> None:
         self.attempt(self._ui.segmentErrorLabel, partial(self._presenter.skip, case))
 
@@ -129,6 +134,7 @@ class SegmentSection(Section):
             say(self._ui.segmentErrorLabel, self._presenter.error)
         self.permit(self._ui.segmentButton, self._presenter.reason_not_startable)
         self.permit(self._ui.cancelSegmentationButton, self._presenter.reason_not_cancellable)
+        self.permit(self._ui.resumeSegmentationButton, self._presenter.reason_not_resumable)
 
     def _show_models(self) -> None:
         models, combo = self._presenter.models, self._ui.modelCombo
@@ -191,9 +197,8 @@ class SegmentSection(Section):
 
     def _show_progress(self) -> None:
         ui, progress = self._ui, self._presenter.progress
-        # A range of nothing shows that something is going on, but not how far it is.
-        ui.segmentationProgressBar.setRange(0, 0 if progress is None else 100)
-        ui.segmentationProgressBar.setValue(0 if progress is None else round(100 * progress))
-        ui.segmentationProgressBar.setVisible(self._presenter.handle is not None or progress is None)
+        # Never a range of nothing: Qt would repaint the bar for ever, also where nobody sees it.
+        ui.segmentationProgressBar.setValue(round(100 * progress))
+        ui.segmentationProgressBar.setVisible(self._presenter.handle is not None or self._presenter.is_running)
         lines = [self._presenter.status, *self._presenter.warnings]
         say(ui.segmentationStatusLabel, "\n".join(line for line in lines if line))

@@ -10,7 +10,7 @@ import qt
 
 from ..presenters.training_settings import SettingField, TrainingSettings, setting_fields
 from ..translation import _
-from .section import say
+from .section import Painting, say
 
 _ROWS_AT_ONCE = 6
 
@@ -27,7 +27,7 @@ class SettingRow:
         """
         self.field = field
         self._settings = settings
-        self._is_painting = False
+        self._painting = Painting()
         self._painted: tuple[object, ...] = ()
         self.label = qt.QLabel()
         self.label.setTextFormat(qt.Qt.RichText)
@@ -59,7 +59,7 @@ class SettingRow:
 
     def on_edited(self, text: str) -> None:
         """Take what a person typed or chose."""
-        if not self._is_painting:
+        if not self._painting:
             self._painted = ()
             self._settings.set_text(self.field.name, text)
 
@@ -71,9 +71,8 @@ class SettingRow:
         if self._painted == (text, error, placeholder, is_changed):
             return
         self._painted = (text, error, placeholder, is_changed)
-        self._is_painting = True
-        self._show_text(text, placeholder)
-        self._is_painting = False
+        with self._painting:
+            self._show_text(text, placeholder)
         say(self._error, error[:1].upper() + error[1:])
         label = escape(_("{setting}:").format(setting=self.field.label))
         self.label.setText(f"<b>{label}</b>" if is_changed else label)

@@ -9,19 +9,17 @@ from typing import Any, Optional
 
 import qt
 
-from coranet.errors import CoraNetError
-
 from ..presenters.console_calls import CallLog, call
 from ..presenters.training import TrainingPresenter
 from ..presenters.training_settings import BASIC_SETTINGS
 from ..presenters.training_words import Message, sentence
 from ..translation import _
-from .section import Section, say
+from .section import Painting, Section, problem_text, say
 from .settings_form import SettingsForm
+from .text_colors import WARNING, Color, text_color
 
 _PARTS_OF_BAR = 1000
 _MOST_MESSAGES = 6
-_WARNING_COLOR = "#b35900"
 
 
 class TrainSection(Section):
@@ -42,8 +40,7 @@ class TrainSection(Section):
         self._application = application
         self._presenter = presenter
         self._problem = ""
-        self._is_painting = False
-        self._is_typing = False
+        self._painting, self._typing = Painting(), Painting()
         self._is_emptied = False
         self._basic = SettingsForm(ui.basicSettings.layout(), presenter.settings, self.connect)
         self._basic.add_rows(BASIC_SETTINGS)
@@ -86,7 +83,7 @@ class TrainSection(Section):
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_preset(self, index: int) -> None:
-        if not self._is_painting and index >= 0:
+        if not self._painting and index >= 0:
             self._do(lambda: self._presenter.settings.set_preset(self._presenter.settings.presets[index]))
 
     def _on_advanced(self, collapsed: bool) -> None:
@@ -116,12 +113,11 @@ class TrainSection(Section):
             self._nothing_found.setVisible(not found)
 
     def _on_name(self, text: str) -> None:
-        if self._is_painting:
+        if self._painting:
             return
-        self._is_typing = True  # the text stays as the person types it
-        self._is_emptied = not text
-        self._presenter.set_name(text)
-        self._is_typing = False
+        with self._typing:  # the text stays as the person types it
+            self._is_emptied = not text
+            self._presenter.set_name(text)
 
     def _on_name_finished(self) -> None:
         self._is_emptied = False
@@ -162,17 +158,16 @@ class TrainSection(Section):
         self._problem = ""
         try:
             action()
-        except CoraNetError as error:
-            self._problem = sentence(str(error))
+        except Exception as error:  # noqa: BLE001 - somebody has clicked, and must not wait for nothing
+            self._problem = sentence(problem_text(error))
         self._show()
 
     # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show_settings(self) -> None:
         settings, ui = self._presenter.settings, self._ui
-        self._is_painting = True
-        ui.presetCombo.setCurrentIndex(settings.presets.index(settings.preset))
-        self._is_painting = False
+        with self._painting:
+            ui.presetCombo.setCurrentIndex(settings.presets.index(settings.preset))
         ui.presetDescriptionLabel.setText(settings.description)
         self._basic.show()
         if self._advanced is not None:
@@ -191,14 +186,14 @@ class TrainSection(Section):
         ui.trainingProgressBar.setValue(round(_PARTS_OF_BAR * presenter.progress))
         ui.trainingStatusLabel.setText(presenter.status)
         say(ui.trainingPlanLabel, "\n".join(presenter.plan))
-        say(ui.trainingMessagesLabel, "".join(_paragraph(one) for one in presenter.messages[:_MOST_MESSAGES]))
+        color = text_color(ui.trainingMessagesLabel, WARNING)
+        say(ui.trainingMessagesLabel, "".join(_paragraph(one, color) for one in presenter.messages[:_MOST_MESSAGES]))
 
     def _show_name(self) -> None:
         edit, name = self._ui.trainingNameEdit, self._presenter.name
-        if str(edit.text) != name and not (self._is_typing or self._is_emptied):
-            self._is_painting = True
-            edit.setText(name)
-            self._is_painting = False
+        if str(edit.text) != name and not (self._typing or self._is_emptied):
+            with self._painting:
+                edit.setText(name)
         edit.setPlaceholderText(name)
         say(self._ui.trainingNameErrorLabel, self._presenter.name_error)
 
@@ -215,8 +210,9 @@ class TrainSection(Section):
         say(ui.estimateLabel, estimate.text)
 
 
-def _paragraph(message: Message) -> str:
+def _paragraph(message: Message, color: Color) -> str:
     text = escape(message.text)
     if message.is_warning:
-        text = f'<span style="color: {_WARNING_COLOR};"><b>{escape(_("Warning:"))}</b> {text}</span>'
+        hex_color = "#{:02x}{:02x}{:02x}".format(*color)
+        text = f'<span style="color: {hex_color};"><b>{escape(_("Warning:"))}</b> {text}</span>'
     return f'<p style="margin: 2px 0px;">{text}</p>'

@@ -9,7 +9,7 @@ from typing import Optional
 from coranet.errors import DataError
 from coranet.job import ImageHeader
 
-from ..scene.case_facts import NodeFacts, VolumeFacts, lie_apart
+from ..scene.case_facts import NodeFacts, VolumeFacts, drawn_on, is_off_grid, lie_apart
 from ..scene.label_files import LabelFile
 from ..scene.segment_classes import classes_of, segment_names_of, source_name
 from ..translation import _
@@ -39,6 +39,8 @@ class CaseChecks:
             channels: names of the channels; (): there is one.
         """
         self._channels = channels
+        # By id of a volume node: the case whose image it is.
+        self._cases: dict[str, CaseRow] = {}
         self._facts = facts
         self._files = files
 
@@ -50,6 +52,7 @@ class CaseChecks:
             learned: names of the segments to learn.
         """
         used = [row for row in rows if row.role is not CaseRole.IGNORED]
+        self._cases = {node.GetID(): row for row in rows for node in row.nodes if node is not row.segmentation}
         found = list(_numbers(used, learned)) if rows else []
         for row in used:
             found += self._of_volume(row)
@@ -66,12 +69,14 @@ class CaseChecks:
 
     def _of_volume(self, row: CaseRow) -> Iterator[Finding]:
         for path in dict.fromkeys(image for image in row.images if isinstance(image, str)):
-            yield from self._missing(row, path)
+            yield from self._of_image_file(row, path)
         if row.is_file:
             return
         facts = self._facts.of_volume(row.volume)
         if facts.problem:
             yield error(row, _("cannot be used"), facts.problem)
+        elif facts.is_label_map:
+            yield _label_map(row, row.name)
         elif facts.low == facts.high:
             yield warning(
                 row,
@@ -80,6 +85,12 @@ class CaseChecks:
                     name=row.name, value=facts.median
                 ),
             )
+
+    def _of_image_file(self, row: CaseRow, path: str) -> Iterator[Finding]:
+        yield from self._missing(row, path)
+        facts = self._files.of(path)
+        if facts is not None and facts.is_label_map:
+            yield _label_map(row, path)
 
     def _missing(self, row: CaseRow, path: str) -> Iterator[Finding]:
         facts = self._files.of(path)
@@ -133,7 +144,16 @@ class CaseChecks:
             )
         else:
             names = segment_names_of(source)
+            yield from self._of_other_case(row)
             yield from self._of_segmentation(row, [name for name in learned if name in names])
+
+    def _of_other_case(self, row: CaseRow) -> Iterator[Finding]:
+        origin = drawn_on(row.segmentation)
+        other = self._cases.get(origin.GetID()) if origin is not None else None
+        if other is not None and other.key != row.key:
+            text = _("'{segmentation}' was drawn on '{other}', which is another case; choose that of '{name}'.")
+            names = {"segmentation": source_name(row.segmentation), "other": other.name, "name": row.name}
+            yield error(row, _("of another case"), text.format(**names))
 
     def _of_segmentation(self, row: CaseRow, wanted: Sequence[str]) -> Iterator[Finding]:
         facts, volume = self._facts.of_segmentation(row.segmentation), self._facts.of_volume(row.volume)
@@ -171,6 +191,14 @@ class CaseChecks:
                 _(
                     "'{segmentation}' was drawn on voxels of {drawn} mm, '{name}' has {own} mm; look at its edges."
                 ).format(drawn=in_words(facts.spacing_mm), own=in_words(volume.spacing_mm), **names),
+            )
+        elif is_off_grid(row.segmentation, row.volume):
+            yield warning(
+                row,
+                _("other grid"),
+                _(
+                    "'{segmentation}' was not drawn on the voxels of '{name}'; check that it belongs to this case."
+                ).format(**names),
             )
 
     def _of_structures(self, rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
@@ -236,6 +264,11 @@ def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Findin
                 "Add volumes without a segmentation to learn from them, too."
             ),
         )
+
+
+def _label_map(row: CaseRow, name: str) -> Finding:
+    text = _("'{name}' is a label map, not an image: it has few values, whole numbers; remove it, or ignore the case.")
+    return error(row, _("label map"), text.format(name=name))
 
 
 def _contradictions(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:

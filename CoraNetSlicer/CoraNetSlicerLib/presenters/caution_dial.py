@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-from ..scene.appearance import UNCERTAIN
+from ..scene.appearance import UNCERTAIN, Appearance
 from ..scene.caution import FlaggedRegion, draw_uncertain_region, drawn_caution, flagged_region, model_caution
 from ..scene.results import LoadedPrediction
 from ..scene.segment_layers import MaskedBox
@@ -120,7 +120,9 @@ class CautionDial:
     def _draw_now(self) -> None:
         if self.reason:
             return
-        self._region = draw_uncertain_region(self._loaded, self._wanted, self._reviewed)
+        # Without a region that was decided it is nearly the same: drawn until its surface is made anew, if it is seen.
+        is_same = self._wanted == drawn_caution(self._loaded) and Appearance(self._loaded, UNCERTAIN).is_visible_3d
+        self._region = draw_uncertain_region(self._loaded, self._wanted, self._reviewed, keep_surface=is_same)
         self._on_change()
 
     def _measure_now(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
@@ -18,6 +19,7 @@ from ..notification import Signal
 from ..translation import _
 from .package_installation import PackageInstallation, StartInstallation
 
+_LOG = logging.getLogger(__name__)
 _POLL_MS = 300
 
 
@@ -212,6 +214,8 @@ class EnvironmentPresenter:
             self._interpreter = interpreter
         except CoraNetError as error:
             self._problem = str(error)[:1].upper() + str(error)[1:]
+        except OSError as error:
+            self._problem = _("The environment could not be examined: {error}").format(error=error)
         # What was well a while ago: work can begin at once.
         self._health = self._environment.remembered(self._interpreter) if self._interpreter else None
         self._poll_later()
@@ -283,6 +287,16 @@ class EnvironmentPresenter:
         self._is_polling = False
         if self._is_closed:
             return
+        try:
+            self._look_at_processes()
+        except Exception as error:  # noqa: BLE001 - an examination that ends so must not be waited for
+            _LOG.exception("the environment could not be examined")
+            self._forget_probe()
+            self._problem = _("The environment could not be examined: {error}").format(error=error)
+            self.changed.send()
+        self._poll_later()
+
+    def _look_at_processes(self) -> None:
         health = self._probe.poll() if self._probe is not None else None
         if health is not None:
             self._accept(health)
@@ -291,4 +305,3 @@ class EnvironmentPresenter:
                 self.changed.send()
             else:
                 self._on_installed()
-        self._poll_later()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
-from coranet.job import ImageHeader, read_image_header
+from coranet.job import ImageHeader, is_label_map, read_image_header
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,13 @@ class FileFacts:
         exists: whether it is there.
         header: size and spacing; None: it has none that is understood.
         length: bytes; 0 for what is not there, and for a folder.
+        is_label_map: whether it holds labels, not an image.
     """
 
     exists: bool
     header: Optional[ImageHeader] = None
     length: int = 0
+    is_label_map: bool = False
 
 
 class KnownFiles:
@@ -57,7 +59,8 @@ class KnownFiles:
             if time.monotonic() > end:
                 return False
             length = os.path.getsize(path) if os.path.isfile(path) else 0
-            self._known[path] = FileFacts(os.path.exists(path), read_image_header(path), length)
+            header = read_image_header(path)
+            self._known[path] = FileFacts(os.path.exists(path), header, length, is_label_map(path))
         return True
 
     def are_copies(self, first: str, second: str) -> bool:

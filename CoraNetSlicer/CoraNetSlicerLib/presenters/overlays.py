@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Optional
 
 from coranet.errors import DataError
@@ -60,12 +61,12 @@ class OverlaysPresenter:
         self._key = ""
         self._attached: tuple[object, ...] = ()
         self.reviewed: Optional[Review] = None
-        self._brackets: dict[str, ClassVolume] = {}
+        self._brackets: dict[int, ClassVolume] = {}
         self._must_recount = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
         self._rest = Deferred(application, self._make_lost_surfaces)
-        self._surfaces = SurfaceMaking(application, self._paint.request)
+        self._surfaces = SurfaceMaking(application, self._paint.request, self._on_surfaces)
         self._counting = VolumeCounting(application, self._paint.request)
         self.uncertainty_map = UncertaintyMap(context, application, self._paint.request)
         self.caution = CautionDial(application, self._paint.request)
@@ -206,12 +207,15 @@ class OverlaysPresenter:
         """Volume of each class with its bracket, and of the uncertain region; None where nothing is counted yet."""
         region = self.caution.region
         uncertain = [ClassVolume(_("Uncertain region"), region.ml, None, None)] if region is not None else []
-        return [*(narrowed(one, self._brackets) for one in self._counting.volumes), *uncertain]
+        # Named as the segments are now.
+        names = {label.value: label.name for label in self.current.labels} if self.current is not None else {}
+        counted = [replace(one, name=names.get(one.value, one.name)) for one in self._counting.volumes]
+        return [*(narrowed(one, self._brackets) for one in counted), *uncertain]
 
     def show_reviewed(self, review: RegionReview) -> None:
         """Draw and count decided regions of the result that is shown as what they are: not uncertain any more."""
         self.reviewed = review.review
-        self._brackets = {one.name: one for one in review.brackets()} if review.review.decisions else {}
+        self._brackets = {one.value: one for one in review.brackets()} if review.review.decisions else {}
         self.caution.set_reviewed(review.decided_boxes())
         self._paint.request()
 
@@ -242,6 +246,11 @@ class OverlaysPresenter:
         if self.current is not None:
             self._surfaces.make_lost(self.current)
 
+    def _on_surfaces(self) -> None:
+        # What is drawn reaches further than before, and would be cut off.
+        for camera in nodes_of_class(self._context.scene, "vtkMRMLCameraNode"):
+            camera.ResetClippingRange()
+
     def _bring_into_view(self) -> None:
         volume = self.current.volume
         shown = [view.GetBackgroundVolumeID() for view in self.uncertainty_map.views]
@@ -261,6 +270,8 @@ class OverlaysPresenter:
             self._attached = identity
             self.reviewed, self._brackets = None, {}
             self.caution.attach(self.current)
+            # What was outdated while another result was shown.
+            self._rest.request_at_rest(_REST_MS)
         if is_other or self._must_recount:
             self._must_recount = False
             self._counting.attach(self.current)
@@ -294,4 +305,4 @@ def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:
     if loaded is None:
         return (None,)
     nodes = (loaded.segmentation, loaded.overlays, loaded.uncertainty)
-    return (*nodes, *((label.value, label.name) for label in loaded.labels))
+    return (*nodes, *(label.value for label in loaded.labels))

@@ -137,6 +137,13 @@ class ReviewPresenter:
         can = self.review is not None and self.review.can_redo
         return self._reason_to_wait or ("" if can else _("Nothing was taken back that could be done again."))
 
+    @property
+    def reasons(self) -> set[str]:
+        """All that cannot be done now, and why."""
+        return {
+            self.reason_not_movable, self.reason_not_decidable, self.reason_not_undoable, self.reason_not_redoable,
+        } - {""}  # fmt: skip
+
     # -- what a person does ------------------------------------------------------------------------------------------
 
     def choose(self, number: int) -> None:

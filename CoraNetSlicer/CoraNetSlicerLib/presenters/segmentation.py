@@ -10,16 +10,18 @@ from coranet.errors import CoraNetError, JobError
 from coranet.events import CaseDone, CaseFailed, CaseSkipped, Event
 from coranet.job import Case, JobKind, JobStatus
 
+from ..jobs.arguments import segment_config
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
 from ..notification import Signal
 from ..parameters import Parameters
+from ..scene.export import SegmentExport
 from ..scene.results import LoadedPrediction, find_volume
 from ..translation import _
+from .job_start import JobStart
 from .model_choice import ModelChoice
 from .result_queue import ResultQueue, WaitingResult
 from .segmentation_source import SegmentationSource, SourceKind
-from .segmentation_start import SegmentationStart
 from .segmented_cases import CaseProgress, CaseRow, case_rows, sentence
 from .segmented_images import images_to_segment
 
@@ -62,7 +64,8 @@ class SegmentationPresenter:
         self.handle: Optional[JobHandle] = None
         self.warnings: tuple[str, ...] = ()
         self.error = ""
-        self._start = SegmentationStart(logic, application)
+        self._start = JobStart(logic, application, self._on_writing)
+        self._writing = ""
         self._logic = logic
         self._environment = environment
         self._parameters = parameters
@@ -103,18 +106,15 @@ class SegmentationPresenter:
         return case_rows([case.id for case in self._cases], self.handle.events, progress)
 
     @property
-    def progress(self) -> Optional[float]:
-        """Share of the cases that is done, 0 to 1; None while the first is at work and nobody knows."""
-        if self.handle is None or self._start.is_busy:
-            return None if self._start.is_busy else 0.0
-        share = self.handle.progress
-        return None if self._is_at_work and not share else share
+    def progress(self) -> float:
+        """Share of the cases that is done, 0 to 1, with what is done of the one under way."""
+        return 0.0 if self.handle is None or self._start.is_busy else self.handle.progress
 
     @property
     def status(self) -> str:
         """Where the segmentation stands, in a sentence."""
-        if self.handle is None or self._start.is_busy:
-            return self._start.text
+        if self.handle is None or self._writing:
+            return self._writing
         done = self._cases_with(CaseDone, CaseFailed, CaseSkipped)
         return sentence(self.handle, len(done), len(self._cases))
 
@@ -133,6 +133,17 @@ class SegmentationPresenter:
         if self.handle is None or not self._is_at_work:
             return _("No segmentation is running.")
         return _("It is stopping already.") if self.handle.job.cancel_requested() else ""
+
+    @property
+    def reason_not_resumable(self) -> str:
+        """Why there is nothing to go on with; "": there are cases that were not segmented."""
+        if self.is_running:
+            return _("The segmentation is running.")
+        if self.handle is None:
+            return _("There is no segmentation yet.")
+        if self.handle.status is JobStatus.FINISHED:
+            return _("The segmentation is finished.")
+        return self._environment.reason_not_ready
 
     @property
     def images(self) -> list[Any]:
@@ -167,15 +178,30 @@ class SegmentationPresenter:
         self.source.look_again()
         if self.reason_not_startable or self.models.chosen is None:
             raise JobError(self.reason_not_startable)
-        model = self.models.chosen.folder
-        self.error = ""
+        model = self.models.chosen
+        self.error, self._writing = "", ""
         if self.source.kind is SourceKind.FOLDER:
             output = self.source.output_folder or None
-            self._on_started(self._logic.segmentFolder(self.source.input_folder, output, model))
+            self._on_started(self._logic.segmentFolder(self.source.input_folder, output, model.folder))
         else:
-            told = self.changed.send
-            self._start.begin(self.images, self.models.chosen, told, self._on_started, self._on_not_started)
-            self.changed.send()
+            folder, config = self._logic.newFolder("segment"), segment_config(model.folder)
+            files = SegmentExport(folder, self.images, config, model.card.channels)
+            self._start.begin(files, self._on_started, self._on_not_started)
+            self._on_writing(_("Writing the images"))
+
+    def resume(self) -> None:
+        """Go on with the segmentation that is shown: cases that are not done are segmented.
+
+        Raises:
+            CoraNetError: it cannot be resumed; the text says why.
+        """
+        if self.reason_not_resumable or self.handle is None:
+            raise JobError(self.reason_not_resumable)
+        handle = self._logic.attach(self.handle.folder)
+        handle.resume()
+        self.error, self._writing = "", ""
+        self._watch(handle)
+        self.started.send(handle)
 
     def cancel(self) -> None:
         """Ask the segmentation to stop; finished cases stay.
@@ -185,6 +211,7 @@ class SegmentationPresenter:
         """
         if self._start.is_busy:
             self._start.cancel()
+            self._writing = _("Stopped before the segmentation began; what was written of it is removed.")
         elif self.handle is not None and not self.reason_not_cancellable:
             self.handle.cancel()
         self.changed.send()
@@ -224,6 +251,7 @@ class SegmentationPresenter:
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared; what runs stays in sight."""
         self._queue.clear()
+        self._writing = self._writing if self._start.is_busy else ""
         self.models.refresh()
         self.source.restore()
         self._attach_to_remembered()
@@ -240,13 +268,17 @@ class SegmentationPresenter:
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
+    def _on_writing(self, text: str) -> None:
+        self._writing = _("{text} ...").format(text=text)
+        self.changed.send()
+
     def _on_started(self, handle: JobHandle) -> None:
         self._remember(handle)
         self._watch(handle)
         self.started.send(handle)
 
     def _on_not_started(self, problem: str) -> None:
-        self.error = problem
+        self.error, self._writing = problem, ""
         self.changed.send()
 
     def _attach_to_remembered(self) -> None:
@@ -266,7 +298,7 @@ class SegmentationPresenter:
 
     def _watch(self, handle: JobHandle) -> None:
         cases = handle.job.read_datalist().cases
-        self.handle, self._cases = handle, cases
+        self.handle, self._cases, self._writing = handle, cases, ""
         self._problems, self.warnings = {}, ()
         is_over = handle.status.is_over
         self._skipping = set() if is_over else {c.id for c in cases if handle.job.prediction(c.id).skip_requested()}

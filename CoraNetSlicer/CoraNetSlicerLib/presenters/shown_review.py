@@ -110,6 +110,8 @@ class ShownReview:
     def _taking_up(self, shown: LoadedPrediction) -> Generator[None, None, None]:
         review = yield from self._logic.openRegions(shown)
         review.changed.connect(self._on_review)
+        # The presenter of the overlays makes them anew as soon as somebody rests.
+        review.keep_surfaces(True)
         self.review = review
         self.taken_up.send()
         self._update.request()
@@ -119,6 +121,7 @@ class ShownReview:
         self._reading.stop()
         if self.review is not None:
             self.review.changed.disconnect(self._on_review)
+            self.review.keep_surfaces(False)
             self.review.outline.clear()
         self.review, self._problem = None, ""
 

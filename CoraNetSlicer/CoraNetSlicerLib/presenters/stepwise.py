@@ -44,7 +44,7 @@ class StepwiseWork:
         return self._steps is not None
 
     def begin(self, steps: Steps) -> None:
-        """Do steps, in place of those before."""
+        """Do steps, in place of those before; `on_end` is called however they end, but for `stop`."""
         self.stop()
         self._steps = steps
         self._application.later(lambda: self._go_on(steps))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from ..scene.appearance import SEGMENT_OVERLAYS, Appearance
 from ..scene.results import LoadedPrediction
-from ..scene.segment_surfaces import has_surface, ids_to_make, make_surface
+from ..scene.segment_surfaces import ids_to_make, is_surface_made, make_surface
 from ..translation import _
 
+_LOG = logging.getLogger(__name__)
 # Long enough for the status to be painted before the first surface.
 _FIRST_MS = 30
 
@@ -23,13 +25,15 @@ class _Surface(NamedTuple):
 class SurfaceMaking:
     """Makes what is missing, and says how far it is."""
 
-    def __init__(self, application: Any, on_change: Callable[[], None]) -> None:
+    def __init__(self, application: Any, on_change: Callable[[], None], on_made: Callable[[], None]) -> None:
         """Have nothing to make.
 
         Args:
             application: as panel.application.Application.
             on_change: called after each surface, and before the first.
+            on_made: called after the last one.
         """
+        self._on_made = on_made
         self._application = application
         self._on_change = on_change
         self._waiting: list[_Surface] = []
@@ -75,11 +79,16 @@ class SurfaceMaking:
         if not self._waiting:
             return
         node, identifier, smoothing = self._waiting[0]
-        # Asked again: it may have been made or deleted in the meantime.
-        if not has_surface(node, identifier):
-            make_surface(node, identifier, smoothing)
+        try:
+            # Asked again: it may have been made or deleted in the meantime.
+            if not is_surface_made(node, identifier):
+                make_surface(node, identifier, smoothing)
+        except Exception:  # noqa: BLE001 - one that cannot be made must not be waited for by the others
+            _LOG.exception("the surface of '%s' could not be made", identifier)
         del self._waiting[0]
         self._made += 1
         self._on_change()
         if self._waiting:
             self._application.later(self._step, 0)
+        else:
+            self._on_made()

@@ -20,9 +20,9 @@ from coranet.job.files import remove_folder
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
 from ..notification import Signal
-from ..scene.export import TrainingNodes
+from ..scene.export import TrainingExport, TrainingNodes
 from ..translation import _
-from .training_start import TrainingStart
+from .job_start import JobStart
 from .training_words import is_planned, plan_of, progress_text, sentence
 
 _STEPS = 6  # of each stage; the first one is left out, because it is slower
@@ -142,7 +142,7 @@ class TimeEstimate:
         self.text = ""
         self._logic = logic
         self._clock = clock
-        self._start = TrainingStart(logic, application, self._say)
+        self._start = JobStart(logic, application, self._say)
         self._handle: Optional[JobHandle] = None
         self._launched = 0.0
         self._is_planning = False
@@ -177,7 +177,8 @@ class TimeEstimate:
             few = replace(few, labeled=nodes.labeled[:_MOST_LABELED], validation=())
         folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
         begun = config if self._is_planning else _short(config)
-        self._start.begin(folder, few, begun, lambda handle: self._watch(handle, amounts), self._fail_to_start)
+        files = TrainingExport(self._logic.context, folder, few, begun)
+        self._start.begin(files, lambda handle: self._watch(handle, amounts), self._fail_to_start)
         self._say(_("Planning") if self._is_planning else _("Measuring a few steps"))
 
     def cancel(self) -> None:

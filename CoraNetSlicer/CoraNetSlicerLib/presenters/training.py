@@ -13,12 +13,13 @@ from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
 from ..notification import Signal
 from ..parameters import Parameters
+from ..scene.export import TrainingExport
 from ..translation import _
 from .console_calls import train_call
+from .job_start import JobStart
 from .time_estimate import TimeEstimate
 from .training_name import default_name, name_error
 from .training_settings import TrainingSettings
-from .training_start import TrainingStart
 from .training_words import Message, sentence
 from .watched_training import WatchedTraining
 
@@ -64,8 +65,9 @@ class TrainingPresenter:
         self._parameters = parameters
         self.settings = TrainingSettings(parameters)
         self.estimate = TimeEstimate(logic, application)
-        self._start = TrainingStart(logic, application, self._on_writing)
+        self._start = JobStart(logic, application, self._on_writing)
         self._writing = ""
+        self._is_stopped = False
         self._watched = WatchedTraining(logic.context, application)
         self._watched.changed.connect(self.changed.send)
         self._watched.ended.connect(self.ended.send)
@@ -110,7 +112,7 @@ class TrainingPresenter:
     @property
     def status(self) -> str:
         """Where the training stands, in a sentence; of one that ended without a word also the end of its log."""
-        if self._start.is_busy:
+        if self._start.is_busy or self._is_stopped:
             return self._writing
         handle, standing = self.handle, self._watched.standing
         return f"{handle.folder.name}: {standing.text}" if handle and standing else _("No training yet.")
@@ -203,7 +205,8 @@ class TrainingPresenter:
         self.estimate.cancel()
         folder = self._logic.jobsFolder / self.name
         nodes, config = self._cases.training_nodes(), self.settings.config()
-        self._start.begin(folder, nodes, config, self._on_started, self._on_not_started)
+        files = TrainingExport(self._logic.context, folder, nodes, config)
+        self._start.begin(files, self._on_started, self._on_not_started)
         self._on_writing(_("Writing the files of '{name}'").format(name=folder.name))
 
     def stop(self) -> None:
@@ -214,6 +217,8 @@ class TrainingPresenter:
         """
         if self._start.is_busy:
             self._start.cancel()
+            self._writing = _("Stopped before the training began; what was written of it is removed.")
+            self._is_stopped = True
         elif self.handle is not None:
             self.handle.cancel()
         self._watched.look()
@@ -229,14 +234,14 @@ class TrainingPresenter:
             self.estimate.cancel()
             handle = self._logic.attach(self.handle.folder)
             handle.resume()
-            self.error = ""
+            self.error, self._is_stopped = "", False
             self._watched.watch(handle)
             self.started.send(handle)
 
     def attach(self, handle: JobHandle) -> None:
         """Watch an existing training: its progress, curves and messages; the scene remembers it."""
         self._parameters.set_text(_FOLDER, str(handle.folder))
-        self.error = ""
+        self.error, self._is_stopped = "", False
         self._watched.watch(handle)
 
     def show_curves(self) -> None:
@@ -285,6 +290,7 @@ class TrainingPresenter:
 
     def _on_writing(self, text: str) -> None:
         self._writing = _("{text} ...").format(text=text)
+        self._is_stopped = False
         self.error = ""
         self.changed.send()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Optional
 
 from ..scene.class_volumes import ClassVolume, count_class_volume
 from ..scene.results import LoadedPrediction
 from .deferred import Deferred
+
+_LOG = logging.getLogger(__name__)
 
 
 class VolumeCounting:
@@ -43,8 +46,8 @@ class VolumeCounting:
     def volumes(self) -> list[ClassVolume]:
         """All classes in order."""
         labels = self._loaded.labels if self._loaded is not None else ()
-        known = {one.name: one for one in [*self._before, *self._counted]}
-        return [known.get(label.name, ClassVolume(label.name, None, None, None)) for label in labels]
+        known = {one.value: one for one in [*self._before, *self._counted]}
+        return [known.get(label.value, ClassVolume(label.name, None, None, None, label.value)) for label in labels]
 
     def close(self) -> None:
         """Count no more."""
@@ -53,7 +56,12 @@ class VolumeCounting:
     def _count_next(self) -> None:
         if self._loaded is None or self.is_complete:
             return
-        self._counted.append(count_class_volume(self._loaded, self._loaded.labels[len(self._counted)]))
+        label = self._loaded.labels[len(self._counted)]
+        try:
+            self._counted.append(count_class_volume(self._loaded, label))
+        except Exception:  # noqa: BLE001 - one that cannot be counted must not be waited for
+            _LOG.exception("the volume of '%s' could not be counted", label.name)
+            self._counted.append(ClassVolume(label.name, None, None, None, label.value))
         if self.is_complete:
             self._on_change()
         else:

@@ -9,14 +9,14 @@ from ..scene.class_volumes import ClassVolume
 from ..translation import _
 
 
-def narrowed(volume: ClassVolume, brackets: Mapping[str, ClassVolume]) -> ClassVolume:
+def narrowed(volume: ClassVolume, brackets: Mapping[int, ClassVolume]) -> ClassVolume:
     """A volume as it was counted, with the bracket that a review has left of it.
 
     Args:
         volume: of a class.
-        brackets: by name of the class; a class that is not there has the bracket that was counted.
+        brackets: by label value of the class; a class that is not there has the bracket that was counted.
     """
-    bracket = brackets.get(volume.name)
+    bracket = brackets.get(volume.value)
     if bracket is None or volume.ml is None:
         return volume
     return replace(volume, conservative_ml=bracket.conservative_ml, radical_ml=bracket.radical_ml)

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.job import Label
 
 from .results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
-from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, has_surface, lost_surface
+from .segment_surfaces import has_surface, lost_surface
 
 Color = tuple[float, float, float]
 

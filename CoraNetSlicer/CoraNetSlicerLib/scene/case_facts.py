@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.errors import DataError
 
@@ -19,6 +21,12 @@ _SAMPLED_VOXELS = 4000
 # Enough to tell a volume by a tenth, as long as so many of them lie in it.
 _SAMPLED_FOR_VOLUME, _ENOUGH_HITS = 100_000, 100
 _BINARY_LABELMAP = "Binary labelmap"
+# Rounding of matrices in files; more is another grid.
+_OFF_VOXELS = 0.05
+# A segmentation may have a margin of background; in a region of the volume that was cropped later, more.
+_BEYOND_VOXELS = 2.0
+# As for files, in coranet.job: a scan has more grey values, and a label map is mostly background.
+_MOST_LABELS, _LEAST_BACKGROUND = 40, 0.2
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,7 @@ class VolumeFacts:
         lowest: of the sample.
         digest: equal for equal images; different images may rarely share one.
         file: path of the file it was loaded from or saved to; "" without one.
+        is_label_map: whether the sample has few values, whole numbers, of which most are 0.
     """
 
     problem: str = ""
@@ -46,6 +55,7 @@ class VolumeFacts:
     lowest: float = 0.0
     digest: str = ""
     file: str = ""
+    is_label_map: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,37 @@ def lie_apart(segmentation: Any, volume: Any) -> bool:
     return any(first[high] < second[low] or second[high] < first[low] for low, high in pairs)
 
 
+def drawn_on(segmentation: Any) -> Optional[Any]:
+    """The volume node on which a segmentation was drawn, as far as it remembers; None: it does not."""
+    return segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
+
+
+def is_off_grid(segmentation: Any, volume: Any) -> bool:
+    """Whether the voxels of a segmentation are not some of those of a volume; both lie under the same transform."""
+    labelmap = _first_labelmap(segmentation)
+    if labelmap is None or segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
+        return False
+    to_world, to_voxels, between = vtkMatrix4x4(), vtkMatrix4x4(), vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(to_world)
+    volume.GetRASToIJKMatrix(to_voxels)
+    vtkMatrix4x4.Multiply4x4(to_voxels, to_world, between)
+    matrix = np.array([[between.GetElement(row, column) for column in range(4)] for row in range(3)])
+    corners = np.array(list(itertools.product(*np.reshape(labelmap.GetExtent(), (3, 2)))), dtype=float)
+    places = corners @ matrix[:, :3].T + matrix[:, 3]
+    # On the volume's own voxels all corners are moved by the same whole number of voxels.
+    moved = places - corners
+    beyond = np.maximum(-places, places - (np.array(volume.GetImageData().GetDimensions()) - 1)).max()
+    return bool(np.abs(moved - np.rint(moved[0])).max() > _OFF_VOXELS or beyond > _BEYOND_VOXELS)
+
+
+def looks_like_labels(voxels: np.ndarray) -> bool:
+    """Whether a sample of the voxels of a volume has few values, whole numbers, and most are background."""
+    values, counts = np.unique(voxels, return_counts=True)
+    if not 1 < len(values) <= _MOST_LABELS or values[0] != 0 or not (values == np.rint(values)).all():
+        return False
+    return bool(counts[0] >= _LEAST_BACKGROUND * voxels.size)
+
+
 def bounds_mm(node: Any) -> tuple[float, ...]:
     """Lowest and highest coordinate of a node along each axis of the world; () if it has nothing."""
     bounds = [0.0] * 6
@@ -138,7 +179,8 @@ def _volume_facts(node: Any) -> VolumeFacts:
     finite = sample[np.isfinite(sample)]
     levels = np.percentile(finite, [2, 50, 98, 0]).tolist() if finite.size else (0.0, 0.0, 0.0, 0.0)
     content = hashlib.sha256(repr((size, str(voxels.dtype))).encode() + sample.tobytes())
-    return VolumeFacts("", size, tuple(node.GetSpacing()), *levels, content.hexdigest(), _file_of(node))
+    spacing, is_labels = tuple(node.GetSpacing()), looks_like_labels(sample)
+    return VolumeFacts("", size, spacing, *levels, content.hexdigest(), _file_of(node), is_labels)
 
 
 def _segmentation_facts(node: Any) -> SegmentationFacts:

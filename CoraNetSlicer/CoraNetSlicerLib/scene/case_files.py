@@ -23,6 +23,7 @@ class CaseFiles:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._written: list[Path] = []
+        self._made: list[Path] = []
 
     def __enter__(self) -> CaseFiles:
         return self
@@ -32,7 +33,7 @@ class CaseFiles:
             return
         for path in self._written:
             path.unlink(missing_ok=True)
-        for folder in {path.parent for path in self._written}:
+        for folder in self._made:
             # Other files in it are not ours.
             with suppress(OSError):
                 folder.rmdir()
@@ -49,6 +50,7 @@ class CaseFiles:
         return self._write(label_node(label, grid), self._job.labels_folder / f"{name}.nrrd", compressed=True)
 
     def _write(self, node: Any, path: Path, compressed: bool) -> str:
+        self._made = [*(one for one in (path.parent, self._job.folder) if not one.exists()), *self._made]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

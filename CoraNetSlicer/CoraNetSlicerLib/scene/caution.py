@@ -17,7 +17,7 @@ from coranet.errors import DataError
 from .images import voxel_values
 from .results import UNCERTAIN_SEGMENT, LoadedPrediction
 from .segment_layers import MaskedBox
-from .segment_surfaces import drop_surface
+from .segment_surfaces import drop_surface, outdate_surface
 
 # On the overlays node, so that they are saved with the scene; result.json stays where the job was.
 MODEL_CAUTION_ATTRIBUTE = "CoraNetSlicer.ModelCaution"
@@ -65,7 +65,7 @@ def drawn_caution(loaded: LoadedPrediction) -> float:
 
 
 def draw_uncertain_region(
-    loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox] = ()
+    loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox] = (), keep_surface: bool = False
 ) -> FlaggedRegion:
     """Draw the uncertain region for another caution; its surface, which is of the one before, goes.
 
@@ -73,6 +73,7 @@ def draw_uncertain_region(
         loaded: the result; it has its overlays and its uncertainty map.
         caution: natural logarithm of a cost ratio; more flags more.
         reviewed: voxels about which somebody has decided, so that they are uncertain no more.
+        keep_surface: draw the surface of before until another one is made, which the caller sees to.
 
     Returns:
         What is flagged now.
@@ -84,7 +85,7 @@ def draw_uncertain_region(
         raise DataError(f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}.")
     flagged = _flagged(loaded, caution, reviewed)
     segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
-    drop_surface(loaded.overlays, UNCERTAIN_SEGMENT)
+    (outdate_surface if keep_surface else drop_surface)(loaded.overlays, UNCERTAIN_SEGMENT)
     segment.SetLabelValue(1)
     # A new image, not new voxels in the old one: that would drop the surfaces of all segments of the node.
     segment.AddRepresentation(_BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))

@@ -26,12 +26,14 @@ class ClassVolume:
         name: of the class.
         ml: in the result.
         conservative_ml, radical_ml: in the overlays.
+        value: label value of the class, by which it is known whatever it is called; 0: it is none.
     """
 
     name: str
     ml: Optional[float]
     conservative_ml: Optional[float]
     radical_ml: Optional[float]
+    value: int = 0
 
 
 def count_class_volume(loaded: LoadedPrediction, label: Label) -> ClassVolume:
@@ -42,7 +44,7 @@ def count_class_volume(loaded: LoadedPrediction, label: Label) -> ClassVolume:
         identifier = appearance.id_of(label)
         there = identifier in appearance.segment_ids
         counted.append(_segment_ml(appearance.node.GetSegmentation().GetSegment(identifier)) if there else None)
-    return ClassVolume(label.name, *counted)
+    return ClassVolume(label.name, *counted, label.value)
 
 
 def _segment_ml(segment: Any) -> Optional[float]:

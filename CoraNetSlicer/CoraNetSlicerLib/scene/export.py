@@ -140,7 +140,9 @@ class TrainingExport:
                     else:
                         cases.append(case)
             datalist = Datalist(tuple(cases), self._labels, tuple(self._nodes.channels))
-            self.job = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
+            created = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
+        _mark_volumes(self._nodes, created)
+        self.job = created
 
     def _case_steps(
         self, files: CaseFiles, name: str, role: Role, images: CaseImages, label: Any
@@ -186,7 +188,7 @@ def export_training_job(context: SceneContext, folder: str | Path, nodes: Traini
     return Job.open(Path(folder).absolute())
 
 
-def mark_training_volumes(nodes: TrainingNodes, job: Job) -> None:
+def _mark_volumes(nodes: TrainingNodes, job: Job) -> None:
     """Note on each volume which case of a training it is.
 
     So snapshots are laid over it and not over a second copy, and once it is reviewed, the training knows it again.

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import slicer
 
+from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.job import Label
 
 from .appearance import (
@@ -25,7 +26,7 @@ from .appearance import (
 from .caution import note_caution
 from .context import SceneContext
 from .results import LoadedPrediction, label_color
-from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING, has_surface, make_surface
+from .segment_surfaces import is_surface_made, make_surface
 
 OUTLINE_THICKNESS_PIXELS = 2
 UNCERTAINTY_FOREGROUND_OPACITY = 0.6
@@ -121,7 +122,7 @@ def make_surfaces(segmentation: Any, overlays: Any) -> None:
     for node, smoothing in ((segmentation, RESULT_SMOOTHING), (overlays, OVERLAY_SMOOTHING)):
         found = node.GetSegmentation()
         for identifier in found.GetSegmentIDs():
-            if not has_surface(node, identifier):
+            if not is_surface_made(node, identifier):
                 make_surface(node, identifier, smoothing)
 
 

@@ -44,7 +44,7 @@ def _narrowed(
 
     return ClassVolume(
         label.name, after(volume.ml, "keep"), after(volume.conservative_ml, "conservative"),
-        after(volume.radical_ml, "radical"),
+        after(volume.radical_ml, "radical"), label.value,
     )  # fmt: skip
 
 

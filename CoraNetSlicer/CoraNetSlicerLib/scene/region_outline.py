@@ -6,11 +6,13 @@ from typing import Any
 
 import slicer
 
+from coranet.closed_surface import OVERLAY_SMOOTHING
+
 from ..translation import _
 from .context import SceneContext
 from .results import segment_id
 from .review_state import ReviewState
-from .segment_surfaces import OVERLAY_SMOOTHING, has_surface, make_surface
+from .segment_surfaces import has_surface, lost_surface, make_surface
 
 # No colour of a class or of the uncertain region; seen on dark and on bright tissue.
 OUTLINE_COLOR = (1.0, 0.0, 0.8)
@@ -79,8 +81,9 @@ class RegionOutline:
 
     @property
     def _is_result_in_3d(self) -> bool:
-        loaded = self._state.loaded
-        return any(has_surface(loaded.segmentation, segment_id(label)) for label in loaded.labels)
+        node, ids = self._state.loaded.segmentation, [segment_id(label) for label in self._state.loaded.labels]
+        # Also while a surface is being made anew after a decision.
+        return any(has_surface(node, one) or lost_surface(node, one) for one in ids)
 
     def _new_display(self) -> Any:
         display = slicer.vtkMRMLSegmentationDisplayNode()

@@ -22,7 +22,7 @@ from .region_outline import RegionOutline
 from .region_view import RegionPlace, region_place, show_in_cameras, show_in_slices
 from .region_worklist import progress_text, status_text, structure_text
 from .results import LoadedPrediction, segment_id
-from .review_history import ReviewHistory, ReviewStep
+from .review_history import ReviewStep
 from .review_state import ReviewState, choice_of
 
 
@@ -73,7 +73,7 @@ class RegionReview:
         self._editing = RegionEditing(context, loaded)
         for _step in self._state.take_up_steps():
             pass
-        self._history = ReviewHistory()
+        self._history = self._state.history
         self.outline = RegionOutline(context, self._state)
         self.loaded, self.files = loaded, self._state.files
         self.changed, self.warnings = self._state.changed, self._state.warnings
@@ -167,10 +167,14 @@ class RegionReview:
         """Take the last `undo` back; returns and raises as it does."""
         return self._step(back=False)
 
+    def keep_surfaces(self, keep: bool) -> None:
+        """Say whether surfaces of before are drawn until new ones are made, which the caller sees to; else they go."""
+        self._state.layers.keeps_surfaces = keep
+
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return self.edited is None and self._history.peek(back=True) is not None
+        return self.edited is None and (self._history.peek(back=True) is not None or bool(self.review.decisions))
 
     @property
     def can_redo(self) -> bool:
@@ -273,17 +277,30 @@ class RegionReview:
     def _note(self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray]) -> None:
         after = self._state.layers.read(self._state.voxels(number).box)
         self._history.add(ReviewStep.of(number, (self.decision(number), decision), before, after))
+        self._state.keep_history(self._history)
         self._state.set_decision(number, decision)
 
     def _step(self, back: bool) -> Optional[int]:
         self._require_no_edit()
+        if back and self._history.peek(back) is None and self.review.decisions:
+            self._history.add_first(self._latest_step())
         step = self._history.peek(back)
         if step is None:
             return None
         self._state.layers.write(self._state.voxels(step.number).box, step.members(back))
         self._history.move(back)
+        self._state.keep_history(self._history)
         self._state.set_decision(step.number, step.decision(back))
         return step.number
+
+    def _latest_step(self) -> ReviewStep:
+        """The latest decision of which only the files tell: before it, its region was as the result named it."""
+        number, decision = max(self.review.decisions.items(), key=lambda one: one[1].time)
+        voxels = self._state.voxels(number)
+        labels, ids = voxels.labels[Choice.KEEP.value], {segment_id(one): one.value for one in self.loaded.labels}
+        before = {one: labels == value for one, value in ids.items()}
+        after = {one: mask for one, mask in self._state.layers.read(voxels.box).items() if one in ids}
+        return ReviewStep.of(number, (None, decision), before, after)
 
     def _require_no_edit(self) -> None:
         if self.edited is not None:

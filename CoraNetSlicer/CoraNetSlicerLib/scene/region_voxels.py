@@ -142,7 +142,7 @@ def _read_map(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]
 def _class_volume(loaded: LoadedPrediction, label: Label, heads: Mapping[str, np.ndarray]) -> ClassVolume:
     voxel_ml = math.prod(loaded.volume.GetSpacing()) / 1000.0
     conservative, radical = (np.count_nonzero(heads[head] == label.value) * voxel_ml for head in _HEADS)
-    return ClassVolume(label.name, count_class_volume(loaded, label).ml, conservative, radical)
+    return ClassVolume(label.name, count_class_volume(loaded, label).ml, conservative, radical, label.value)
 
 
 def _box(region: Region, region_map: np.ndarray, path: Path) -> MaskedBox:

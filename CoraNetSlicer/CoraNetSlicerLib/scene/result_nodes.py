@@ -8,6 +8,7 @@ from typing import Any
 import slicer
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
+from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.job import Label
 
 from .context import SceneContext
@@ -24,7 +25,6 @@ from .results import (
     segment_id,
     uncertainty_color_node,
 )
-from .segment_surfaces import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 
 # Uncertainty below this share of its range is not drawn, so that the map does not veil the image.
 UNCERTAINTY_LOWER_THRESHOLD = 0.05

@@ -1,14 +1,21 @@
-"""The steps of a review, to be taken back and done again."""
+"""The steps of a review, to be taken back and done again; as a text, so that the scene can keep them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Optional
+import base64
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Optional
 
 import numpy as np
 
 from coranet.job import Decision
+
+# Characters of the text; the oldest steps are left out of it.
+_LONGEST_TEXT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,24 @@ class ReviewStep:
         packed = [{one: np.packbits(mask) for one, mask in members.items()} for members in (before, after)]
         return ReviewStep(number, *decisions, voxels, *packed)
 
+    @cached_property
+    def text(self) -> str:
+        """All of it as JSON."""
+        packed = [{one: _packed(bits) for one, bits in voxels.items()} for voxels in self._packed_sides]
+        decisions = [asdict(one) if one is not None else None for one in (self.before, self.after)]
+        return json.dumps({"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": packed})
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> ReviewStep:
+        """The step that a text tells of; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
+        before, after = (Decision(**one) if one is not None else None for one in content["decisions"])
+        packed = [{one: _unpacked(text) for one, text in voxels.items()} for voxels in content["packed"]]
+        return ReviewStep(int(content["number"]), before, after, int(content["voxels"]), *packed)
+
+    @property
+    def _packed_sides(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+        return self.packed_before, self.packed_after
+
     def decision(self, back: bool) -> Optional[Decision]:
         """What holds once the step is taken back, or done again."""
         return self.before if back else self.after
@@ -59,14 +84,36 @@ class ReviewStep:
 class ReviewHistory:
     """Steps that were done, and those that were taken back since."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "") -> None:
+        """Begin with none, or with those of a text; one that is damaged has none."""
         self._done: list[ReviewStep] = []
         self._undone: list[ReviewStep] = []
+        try:
+            content = json.loads(text or "{}")
+            self._done, self._undone = (_steps(content.get(name, ())) for name in ("done", "undone"))
+        except (AttributeError, KeyError, TypeError, ValueError, zlib.error):
+            self._done, self._undone = [], []
+
+    @property
+    def text(self) -> str:
+        """The steps, the latest ones if there are many."""
+        done, undone, left = [], [], _LONGEST_TEXT
+        for steps, texts in ((self._done, done), (self._undone, undone)):
+            for step in reversed(steps):
+                left -= len(step.text)
+                if left < 0:
+                    break
+                texts.insert(0, step.text)
+        return f'{{"done": [{", ".join(done)}], "undone": [{", ".join(undone)}]}}'
 
     def add(self, step: ReviewStep) -> None:
         """A step was done; what was taken back cannot be done again after it."""
         self._done.append(step)
         self._undone.clear()
+
+    def add_first(self, step: ReviewStep) -> None:
+        """A step was done before all others that are known; what was taken back can still be done again."""
+        self._done.insert(0, step)
 
     def peek(self, back: bool) -> Optional[ReviewStep]:
         """The step that would be taken back, or done again; None if there is none."""
@@ -77,3 +124,15 @@ class ReviewHistory:
         """That step was taken back, or done again."""
         source, target = (self._done, self._undone) if back else (self._undone, self._done)
         target.append(source.pop())
+
+
+def _steps(contents: Iterable[Mapping[str, Any]]) -> list[ReviewStep]:
+    return [ReviewStep.from_dict(one) for one in contents]
+
+
+def _packed(bits: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(bits.tobytes())).decode("ascii")
+
+
+def _unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)

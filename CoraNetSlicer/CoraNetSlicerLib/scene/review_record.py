@@ -26,6 +26,7 @@ from .results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIBUTE, L
 WORKLIST_REFERENCE = "CoraNetSlicer.Worklist"
 RECORD_REFERENCE = "CoraNetSlicer.Review"
 DECISIONS_ATTRIBUTE = "CoraNetSlicer.Decisions"
+STEPS_ATTRIBUTE = "CoraNetSlicer.Steps"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,15 @@ class ReviewRecord:
         self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(kept.review.to_dict()))
         table = self.worklist or self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet regions"))
         fill_worklist(table, kept.review, kept.regions, self._loaded.labels)
+
+    def read_steps(self) -> str:
+        """The steps that can be taken back or done again, as ReviewHistory gives them; "" if there are none."""
+        return str(self._node.GetAttribute(STEPS_ATTRIBUTE) or "") if self.is_current else ""
+
+    def write_steps(self, text: str) -> None:
+        """Keep the steps that can be taken back or done again; "": there are none."""
+        if self._node is not None:
+            self._node.SetAttribute(STEPS_ATTRIBUTE, text or None)
 
     @property
     def _node(self) -> Any:

@@ -16,6 +16,7 @@ from .class_volumes import ClassVolume
 from .context import SceneContext
 from .region_voxels import RegionVoxels, read_label_map, read_region_voxels
 from .results import LoadedPrediction, segment_id
+from .review_history import ReviewHistory
 from .review_opening import kept_in_scene, regions_of_files
 from .review_record import KeptReview, ReviewRecord
 from .reviewed_files import write_reviewed
@@ -136,6 +137,16 @@ class ReviewState:
             raise
         self._kept = replace(self._kept, review=replace(review, decisions=done))
         self._record.write(self._kept)
+        self._record.write_steps("")
+
+    @property
+    def history(self) -> ReviewHistory:
+        """The steps that the scene keeps."""
+        return ReviewHistory(self._record.read_steps())
+
+    def keep_history(self, history: ReviewHistory) -> None:
+        """Keep the steps in the scene."""
+        self._record.write_steps(history.text)
 
     def paint(self, number: int, labels: np.ndarray) -> None:
         """Give the voxels of a region label values.

@@ -19,7 +19,7 @@ from coranet.errors import DataError
 from coranet.job import Label
 
 from .results import segment_id
-from .segment_surfaces import drop_surface
+from .segment_surfaces import drop_surface, outdate_surface
 
 # No corner of the volume may lie further than this from a voxel of the segments.
 _GRID_TOLERANCE_VOXELS = 0.01
@@ -50,7 +50,13 @@ class MaskedBox:
 
 
 class SegmentLayers:
-    """The segments of a node on the grid of a volume. What belongs to a segment is a bool for each voxel of a mask."""
+    """The segments of a node on the grid of a volume. What belongs to a segment is a bool for each voxel of a mask.
+
+    Attributes:
+        node: vtkMRMLSegmentationNode.
+        volume: the volume that it was made for.
+        keeps_surfaces: whether surfaces of segments that change are drawn on, because somebody makes them anew.
+    """
 
     def __init__(self, node: Any, volume_node: Any) -> None:
         """Take the nodes.
@@ -61,6 +67,7 @@ class SegmentLayers:
         """
         self.node = node
         self.volume = volume_node
+        self.keeps_surfaces = False
 
     @property
     def ids(self) -> list[str]:
@@ -111,9 +118,9 @@ class SegmentLayers:
         return changed
 
     def tell(self, changed: Sequence[str]) -> None:
-        """Say that the voxels of segments have changed; their surfaces, which are of those before, go."""
+        """Say that the voxels of segments have changed; their surfaces, which are of those before, go, or will."""
         for identifier in changed:
-            drop_surface(self.node, identifier)
+            (outdate_surface if self.keeps_surfaces else drop_surface)(self.node, identifier)
         segmentation = self.node.GetSegmentation()
         # Slicer does so on its own when an image is changed in place, but then drops the surfaces of all segments.
         segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)

@@ -6,28 +6,26 @@ from collections.abc import Iterable
 from typing import Any
 
 import slicer
+from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkIntArray
-from vtkmodules.vtkCommonDataModel import vtkDataObject, vtkDataSetAttributes, vtkPolyData
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
-from vtkmodules.vtkFiltersCore import vtkPolyDataNormals
-from vtkmodules.vtkFiltersGeneral import vtkWarpVector
+from vtkmodules.vtkCommonTransforms import vtkTransform
+from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
+
+from coranet.closed_surface import UNCERTAIN_INSET_VOXELS, SurfaceStyle, closed_surface, triangles_each
 
 from .results import UNCERTAIN_SEGMENT
 
-# Stair steps of the voxels vanish, thin parts stay; the uncertain shell is too thin for as much smoothing.
-RESULT_SMOOTHING = 0.5
-OVERLAY_SMOOTHING = 0.3
-# The uncertain region has its outside in common with the radical segments, and two translucent surfaces in one place
-# flicker from pixel to pixel; so it is drawn this far inside, in voxels.
-_UNCERTAIN_INSET_VOXELS = 0.2
 _PLACE_HOLDER = "CoraNetSlicer.PlaceHolder"
+_OUTDATED = "CoraNetSlicer.Outdated"
 
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 def has_surface(node: Any, identifier: str) -> bool:
-    """Whether a segment can be drawn in 3D.
+    """Whether a segment is drawn in 3D, be it as it was before its voxels became others.
 
     Args:
         node: vtkMRMLSegmentationNode.
@@ -37,10 +35,15 @@ def has_surface(node: Any, identifier: str) -> bool:
     return surface is not None and not _holds_place(surface)
 
 
-def lost_surface(node: Any, identifier: str) -> bool:
-    """Whether a segment had a surface that became wrong, and nothing is drawn in its place."""
+def is_surface_made(node: Any, identifier: str) -> bool:
+    """Whether a segment has a surface, and it is that of its voxels."""
     surface = _surface(node, identifier)
-    return surface is not None and _holds_place(surface)
+    return has_surface(node, identifier) and not _has_mark(surface, _OUTDATED)
+
+
+def lost_surface(node: Any, identifier: str) -> bool:
+    """Whether a segment had a surface that became wrong: nothing, or the one of before, is drawn in its place."""
+    return _surface(node, identifier) is not None and not is_surface_made(node, identifier)
 
 
 def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
@@ -53,13 +56,15 @@ def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
         node: vtkMRMLSegmentationNode.
         identifiers: of the segments to draw.
     """
-    wanted = [one for one in identifiers if not has_surface(node, one)]
-    others = [one for one in _segment_ids(node) if one not in wanted and not has_surface(node, one)]
+    wanted = [one for one in identifiers if not is_surface_made(node, one)]
+    others = [one for one in _segment_ids(node) if one not in wanted and not is_surface_made(node, one)]
     return [*wanted, *others] if wanted else []
 
 
 def make_surface(node: Any, identifier: str, smoothing: float) -> None:
-    """Make a segment's surface from its voxels, and only this; takes up to a second for large volumes.
+    """Make a segment's surface from its voxels, and only this, of no more triangles than a view can show.
+
+    Slicer's own conversion would redo all segments of the node, each with millions of triangles in a large scan.
 
     Args:
         node: vtkMRMLSegmentationNode.
@@ -70,20 +75,9 @@ def make_surface(node: Any, identifier: str, smoothing: float) -> None:
     labelmap = segment.GetRepresentation(_BINARY_LABELMAP) if segment is not None else None
     if labelmap is None:
         return
-    # Slicer's own conversion would redo all segments of the node.
-    alone = slicer.vtkSegmentation()
-    alone.SetSourceRepresentationName(_BINARY_LABELMAP)
-    alone.SetConversionParameter("Smoothing factor", str(smoothing))
-    copy = slicer.vtkSegment()
-    copy.SetLabelValue(segment.GetLabelValue())
-    copy.AddRepresentation(_BINARY_LABELMAP, labelmap)
-    alone.AddSegment(copy, identifier)
-    alone.CreateRepresentation(_CLOSED_SURFACE)
-    surface = copy.GetRepresentation(_CLOSED_SURFACE) or vtkPolyData()
-    if identifier == UNCERTAIN_SEGMENT:
-        matrix = vtkMatrix4x4()
-        labelmap.GetImageToWorldMatrix(matrix)
-        inset_surface(surface, min(labelmap.GetSpacing()), is_mirrored=matrix.Determinant() < 0)
+    inset = UNCERTAIN_INSET_VOXELS if identifier == UNCERTAIN_SEGMENT else 0.0
+    most = triangles_each(node.GetSegmentation().GetNumberOfSegments())
+    surface = _surface_of(labelmap, segment.GetLabelValue(), SurfaceStyle(smoothing, inset, most))
     _hold_places(node)
     segment.AddRepresentation(_CLOSED_SURFACE, surface)
 
@@ -92,6 +86,15 @@ def drop_surface(node: Any, identifier: str) -> None:
     """Draw nothing in place of a segment's surface, because its voxels will be others."""
     if has_surface(node, identifier):
         node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, _place_holder())
+
+
+def outdate_surface(node: Any, identifier: str) -> None:
+    """Note that a surface is not that of the segment's voxels any more; it is drawn until `make_surface` makes another.
+
+    For a second that is better than nothing: cameras would be set to what is left, and what comes back be cut off.
+    """
+    if has_surface(node, identifier):
+        _mark(_surface(node, identifier), _OUTDATED)
 
 
 def add_without_surface(node: Any, segment: Any, identifier: str) -> None:
@@ -123,35 +126,40 @@ def _hold_places(node: Any) -> None:
 
 def _place_holder() -> Any:
     surface = vtkPolyData()
-    mark = vtkIntArray()
-    mark.SetName(_PLACE_HOLDER)
-    surface.GetFieldData().AddArray(mark)
+    _mark(surface, _PLACE_HOLDER)
     return surface
 
 
 def _holds_place(surface: Any) -> bool:
-    return bool(surface.GetFieldData().HasArray(_PLACE_HOLDER))
+    return _has_mark(surface, _PLACE_HOLDER)
 
 
-def inset_surface(surface: Any, voxel_mm: float, is_mirrored: bool) -> None:
-    """Move a surface inside by a part of a voxel.
+def _mark(surface: Any, name: str) -> None:
+    mark = vtkIntArray()
+    mark.SetName(name)
+    surface.GetFieldData().AddArray(mark)
 
-    Args:
-        surface: vtkPolyData; changed in place.
-        voxel_mm: shortest side of a voxel.
-        is_mirrored: whether the grid is left-handed, so that the polygons turn inwards.
-    """
+
+def _has_mark(surface: Any, name: str) -> bool:
+    return bool(surface.GetFieldData().HasArray(name))
+
+
+def _surface_of(labelmap: Any, value: int, style: SurfaceStyle) -> Any:
+    """The surface of the voxels of a vtkOrientedImageData that have a value, in the world."""
+    scalars = labelmap.GetPointData().GetScalars()
+    if scalars is None or not labelmap.GetNumberOfPoints():
+        return vtkPolyData()
+    voxels = vtk_to_numpy(scalars).reshape(tuple(reversed(labelmap.GetDimensions())))
+    to_world = vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(to_world)
+    surface = closed_surface(voxels == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)
     if not surface.GetNumberOfPoints():
-        return
-    normals = vtkPolyDataNormals()
-    normals.SetInputData(surface)
-    normals.SplittingOff()
-    # As the polygons turn: found anew, the normals of a cavity would point out of the cavity.
-    normals.AutoOrientNormalsOff()
-    warp = vtkWarpVector()
-    warp.SetInputConnection(normals.GetOutputPort())
-    warp.SetInputArrayToProcess(0, 0, 0, vtkDataObject.FIELD_ASSOCIATION_POINTS, vtkDataSetAttributes.NORMALS)
-    inwards = 1.0 if is_mirrored else -1.0
-    warp.SetScaleFactor(inwards * _UNCERTAIN_INSET_VOXELS * voxel_mm)
-    warp.Update()
-    surface.DeepCopy(warp.GetOutput())
+        return vtkPolyData()
+    transform = vtkTransform()
+    transform.SetMatrix(to_world)
+    transform.Translate(*labelmap.GetExtent()[::2])
+    moved = vtkTransformPolyDataFilter()
+    moved.SetInputData(surface)
+    moved.SetTransform(transform)
+    moved.Update()
+    return moved.GetOutput()

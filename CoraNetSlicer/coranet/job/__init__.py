@@ -12,6 +12,7 @@ from .files import read_json, write_json_atomic
 from .image_files import FolderScans, find_images, image_name, is_image_file, scans_in
 from .image_headers import ImageHeader, read_image_header
 from .input_list import input_list
+from .label_maps import is_label_map
 from .model_card import EarlierModel, ModelCard
 from .prediction_files import PredictionFiles
 from .process import ProcessIdentity, is_alive, terminate_tree
@@ -51,6 +52,7 @@ __all__ = [
     "input_list",
     "is_alive",
     "is_image_file",
+    "is_label_map",
     "read_datalist",
     "read_image_header",
     "read_input_cases",

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Union
+from typing import Any, Union
 
 # Unpacked in a tenth of a second; of a label map most is background, of which nothing more is looked at.
 _BYTES_READ, _BYTES_AT_ONCE = 64_000_000, 262_144
@@ -37,6 +37,8 @@ _NIFTI_TYPES = {2: "B", 256: "b", 4: "h", 512: "H", 8: "i", 768: "I"}
 _META_TYPES = {
     "met_uchar": "B", "met_char": "b", "met_short": "h", "met_ushort": "H", "met_int": "i", "met_uint": "I",
 }  # fmt: skip
+# gzip.open or open give it; mypy knows of no class of both.
+_File = Any
 _SEGMENT = re.compile(rb"^Segment\d+_ID:=", re.MULTILINE)
 
 
@@ -73,7 +75,7 @@ def is_label_map(path: Union[str, Path]) -> bool:
         return False
 
 
-def _is_nifti_of_labels(file: BinaryIO) -> bool:
+def _is_nifti_of_labels(file: _File) -> bool:
     head = file.read(352)
     for is_little in (True, False):
         order = "<" if is_little else ">"
@@ -90,7 +92,7 @@ def _is_nifti_of_labels(file: BinaryIO) -> bool:
     return False
 
 
-def _is_nrrd_of_labels(file: BinaryIO) -> bool:
+def _is_nrrd_of_labels(file: _File) -> bool:
     head, fields = _text_header(file, b":", b"")
     if _SEGMENT.search(head):
         return True
@@ -104,7 +106,7 @@ def _is_nrrd_of_labels(file: BinaryIO) -> bool:
     return encoding == "raw" and _are_labels(_Voxels(code, is_little, _pieces(file)))
 
 
-def _meta_voxels(file: BinaryIO) -> _Voxels:
+def _meta_voxels(file: _File) -> _Voxels:
     _head, fields = _text_header(file, b"=", b"elementdatafile")
     is_little = fields.get("elementbyteordermsb", fields.get("binarydatabyteordermsb", "false")) != "true"
     is_here = fields["elementdatafile"] == "local"
@@ -113,7 +115,7 @@ def _meta_voxels(file: BinaryIO) -> _Voxels:
     return _Voxels(code, is_little, _unpacked(file, zlib.MAX_WBITS) if is_packed else _pieces(file))
 
 
-def _text_header(file: BinaryIO, separator: bytes, last: bytes) -> tuple[bytes, dict[str, str]]:
+def _text_header(file: _File, separator: bytes, last: bytes) -> tuple[bytes, dict[str, str]]:
     """The lines before the voxels, and their fields in small letters; they end with an empty line or a field."""
     head, fields = b"", {}
     while len(head) < _LONGEST_HEADER:
@@ -126,12 +128,12 @@ def _text_header(file: BinaryIO, separator: bytes, last: bytes) -> tuple[bytes, 
     return head, fields
 
 
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
+def _pieces(file: _File) -> Iterator[bytes]:
     while piece := file.read(_BYTES_AT_ONCE):
         yield piece
 
 
-def _unpacked(file: BinaryIO, window_bits: int) -> Iterator[bytes]:
+def _unpacked(file: _File, window_bits: int) -> Iterator[bytes]:
     unpacking = zlib.decompressobj(window_bits)
     packed = b""
     while not unpacking.eof:

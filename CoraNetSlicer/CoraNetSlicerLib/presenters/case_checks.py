@@ -174,8 +174,13 @@ class CaseChecks:
                     segments=quoted(empty), **names
                 ),
             )
-        if volume.problem:
-            return
+        if not volume.problem:
+            yield from self._of_place(row)
+
+    def _of_place(self, row: CaseRow) -> Iterator[Finding]:
+        """Whether a segmentation lies on the voxels of its volume."""
+        facts, volume = self._facts.of_segmentation(row.segmentation), self._facts.of_volume(row.volume)
+        names = {"segmentation": source_name(row.segmentation), "name": row.name}
         if lie_apart(row.segmentation, row.volume):
             yield error(
                 row,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -29,6 +30,7 @@ from .jobs.listing import JobListing, JobSummary
 from .jobs.runner import JobRunner
 from .review_console import ReviewConsole
 from .sample_data import load_phantom
+from .scene.case_volume import CaseVolume
 from .scene.context import SceneContext
 from .scene.export import (
     LabeledNodes,
@@ -38,7 +40,7 @@ from .scene.export import (
 )
 from .scene.overlays import show_prediction
 from .scene.result_loading import load_prediction
-from .scene.results import LoadedPrediction, find_or_load_volume
+from .scene.results import LoadedPrediction
 from .scene.training_plot import TrainingPlot
 
 
@@ -224,7 +226,8 @@ class CoraNetLogic(ReviewConsole):
 
         Raises:
             JobError: the job is a training, or has no result yet.
-            DataError: a result file is damaged or does not fit its volume.
+            DataError: a result file is damaged or does not fit its volume, or the scan that it was computed on is
+                neither in the scene nor where it was.
         """
         job = job_of(job)
         if job.kind is not JobKind.SEGMENT:
@@ -243,7 +246,7 @@ class CoraNetLogic(ReviewConsole):
             JobError: the folder holds no job of this version.
         """
         handle = job if isinstance(job, JobHandle) else self._handle(job_of(job))
-        plot = TrainingPlot(self.context, handle.folder.name)
+        plot = TrainingPlot(self.context, handle.folder.name, handle.job.identifier)
         handle.onEvents(lambda new: plot.update(handle.events))
         return plot
 
@@ -270,8 +273,11 @@ class CoraNetLogic(ReviewConsole):
         self._watched.clear()
 
     def _load(self, job: Job, case: Case, show: bool) -> LoadedPrediction:
-        volume = find_or_load_volume(self.context, job, case)
-        loaded = load_prediction(self.context, job.prediction(case.id), volume)
+        volume = CaseVolume(self.context, job, case)
+        for _step in volume.steps():
+            pass
+        loaded = load_prediction(self.context, job.prediction(case.id), volume.node)
+        loaded = replace(loaded, warnings=(*volume.warnings, *loaded.warnings))
         if show:
             show_prediction(self.context, loaded)
         return loaded

@@ -29,6 +29,7 @@ from .scene.results import (
     PREDICTION_ATTRIBUTE,
     LoadedPrediction,
     find_prediction_files,
+    job_name,
     mark_as_cases_of,
     nodes_of_class,
 )
@@ -228,9 +229,9 @@ class ReviewConsole:
             known = known_keys(joined, promoted)
         else:
             training = require_training(model)
-            joined = with_promoted(training.read_datalist(), promoted, training.folder.name)
+            joined = with_promoted(training.read_datalist(), promoted, training.identifier)
             job = improving_job(target, training, promoted, config)
-            known = known_keys(joined, promoted, training.folder.name)
+            known = known_keys(joined, promoted, training.identifier)
         # So that snapshots are laid over the volumes, and a further round knows its cases.
         mark_as_cases_of(self.context.scene, job, known)
         return self.start(job)
@@ -289,5 +290,7 @@ class ReviewConsole:
 def _names(loaded: LoadedPrediction) -> set[str]:
     """What a result can be called: its segmentation, its volume, its job and case, or its case alone."""
     key = str(loaded.segmentation.GetAttribute(PREDICTION_ATTRIBUTE) or "")
+    case = key.partition("/")[2]
     volume = {str(loaded.volume.GetName())} if loaded.volume is not None else set()
-    return {str(loaded.segmentation.GetName()), key, key.partition("/")[2], result_text(loaded), *volume} - {""}
+    of_job = f"{job_name(loaded.segmentation)}/{case}"
+    return {str(loaded.segmentation.GetName()), key, case, of_job, result_text(loaded), *volume} - {"", "/"}

@@ -13,9 +13,9 @@ from CoraNetSlicerLib.panel.overlays_section import OverlaysSection
 from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.overlay_rows import KINDS
 from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
+from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.overlays import show_prediction
 from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import find_or_load_volume
 
 NO_RESULT = "Segment a volume first."
 NAME, IN_SLICES, IN_3D, OPACITY, COLOR = range(5)

@@ -20,8 +20,9 @@ from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.console_calls import CallLog
 from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
 from CoraNetSlicerLib.presenters.review import ReviewPresenter
+from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.result_loading import ResultLoading
-from CoraNetSlicerLib.scene.results import find_or_load_volume, nodes_of_class
+from CoraNetSlicerLib.scene.results import nodes_of_class
 
 HEADS = synthetic_heads()
 NUMBER, STRUCTURE, ML, EFFECT, STATUS = range(5)

@@ -16,7 +16,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from coranet.events import Cancelled, CaseDone, CaseFailed, CaseSkipped, Finished, Progress, Started
-from coranet.job import Case, Job
+from coranet.job import Case, Job, ScanIdentity
+from coranet.job.scan_identity import voxel_hash
 
 SECONDS_A_CASE = float(os.environ.get("FAKE_SECONDS_A_CASE", "0.05"))
 LABELS = [{"value": 1, "name": "Liver", "color": [0.8, 0.4, 0.2], "terminology": ""}]
@@ -35,7 +36,9 @@ def segment(job: Job, case: Case) -> None:
     for name, mask in heads.items():
         write(mask.astype(np.uint8), image, getattr(files, name))
     write(0.6 * heads["uncertain"].astype(np.float32), image, files.uncertainty)
+    identity = ScanIdentity(voxel_hash(voxels, image.GetDirection()), image.GetSize(), image.GetSpacing())
     content = {"schema_version": 1, "case": case.id, "labels": LABELS, "caution": 0.0}
+    content = {**content, "image": case.image, "scan": identity.to_dict()}
     files.result.write_text(json.dumps(content), encoding="utf-8")
 
 

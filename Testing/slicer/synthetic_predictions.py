@@ -9,7 +9,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from coranet.config import SegmentConfig
-from coranet.job import Case, Datalist, Job, JobKind, PredictionFiles, RegionList, Role
+from coranet.job import Case, Datalist, Job, JobKind, PredictionFiles, RegionList, Role, ScanIdentity
+from coranet.job.scan_identity import voxel_hash
 
 SIZE_IJK = (18, 24, 14)
 SPACING_MM = (0.9, 0.7, 2.5)
@@ -66,8 +67,16 @@ def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None
     for name, array in heads.items():
         write_image(array, getattr(prediction, name))
     content = {"schema_version": 1, "case": CASE_ID, "image": str(image), "labels": LABELS, "uncertain_ml": 1.0}
+    content["scan"] = identity_of_file(image).to_dict()
     prediction.result.write_text(json.dumps(content), encoding="utf-8")
     return job
+
+
+def identity_of_file(path: Path) -> ScanIdentity:
+    """Which scan a file holds, by SimpleITK: as the engine sees it."""
+    image = sitk.ReadImage(str(path))
+    voxels = voxel_hash(sitk.GetArrayFromImage(image), image.GetDirection())
+    return ScanIdentity(voxels, image.GetSize(), image.GetSpacing())
 
 
 def write_volumes(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> None:

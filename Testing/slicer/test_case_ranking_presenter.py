@@ -14,7 +14,7 @@ from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.presenters.case_ranking import CaseRanking
 from CoraNetSlicerLib.presenters.case_rows import CaseRole, CaseRow
 from CoraNetSlicerLib.presenters.case_sorting import CaseSorting, share_text
-from CoraNetSlicerLib.scene.results import mark_as_case
+from CoraNetSlicerLib.scene.results import case_key, mark_as_case
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_volume_that_was_not_segmented_is_unknown(ranking, a_volume_node):
 
 def test_the_reason_is_said_in_words(ranking, segment, a_volume_node):
     job = segment("one")
-    mark_as_case(a_volume_node, f"{job.folder.name}/{CASE_ID}")
+    mark_as_case(a_volume_node, case_key(job, CASE_ID))
     found = ranking.of(a_row(a_volume_node))
     assert "% of the predicted" in found.reason and 0 < found.share < 1
     assert share_text(found) == f"{100 * found.share:.0f} %"
@@ -84,7 +84,7 @@ def test_a_file_is_known_by_its_path(ranking, segment):
 def test_the_latest_segmentation_counts(ranking, application, segment, a_volume_node):
     first, second = segment("one"), segment("two", is_certain=True)
     for job in (first, second):
-        mark_as_case(a_volume_node, f"{job.folder.name}/{CASE_ID}")
+        mark_as_case(a_volume_node, case_key(job, CASE_ID))
     for job, age in ((first, 100), (second, 0)):
         moment = time.time() - age
         os.utime(job.folder, (moment, moment))

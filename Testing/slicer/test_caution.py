@@ -11,6 +11,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from coranet.errors import DataError
 from coranet.uncertainty import uncertainty_map
 from coranet.uncertainty import uncertainty_threshold as threshold_of_the_engine
+from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.caution import (
     draw_uncertain_region,
     drawn_caution,
@@ -20,7 +21,7 @@ from CoraNetSlicerLib.scene.caution import (
 )
 from CoraNetSlicerLib.scene.overlays import show_prediction
 from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume
+from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT
 from CoraNetSlicerLib.scene.segment_layers import MaskedBox
 from CoraNetSlicerLib.scene.segment_surfaces import has_surface
 

@@ -24,7 +24,7 @@ from CoraNetSlicerLib.jobs.improvement import (
     take_over_files,
     with_promoted,
 )
-from CoraNetSlicerLib.scene.results import mark_as_case
+from CoraNetSlicerLib.scene.results import case_key, mark_as_case
 
 HEADS = synthetic_heads()
 CLASSES = tuple(Label(**label) for label in LABELS)
@@ -67,6 +67,11 @@ def a_training(tmp_path):
     job = Job.create(folder, JobKind.TRAIN, config, Datalist(cases, CLASSES))
     write_model(job.model_folder, LABELS, preset="quick")
     return job
+
+
+def renamed(promoted, training, case_id):
+    """A reviewed case whose volume is marked as a case of a training; of an older result, without a hash."""
+    return replace(promoted, keys=(case_key(training, case_id),), scan="")
 
 
 class TestPromoting:
@@ -216,41 +221,59 @@ class TestCases:
         case = joined.cases[-1]
         assert (case.label, case.known) == (str(promoted.files.reviewed), str(promoted.files.known))
 
-    @pytest.mark.parametrize("known_by", ["mark", "path", "name"])
+    @pytest.mark.parametrize("known_by", ["mark", "path", "voxels", "voxels of an older result"])
     def test_who_was_unlabeled_is_so_no_more(self, a_training, promoted, known_by):
         datalist = a_training.read_datalist()
         if known_by == "mark":
-            promoted = replace(promoted, keys=("train 1/u", *promoted.keys))
+            promoted = replace(promoted, keys=(f"{a_training.identifier}/u", *promoted.keys), scan="")
         elif known_by == "path":
             promoted = replace(promoted, image=datalist.cases[3].image)
         else:
-            promoted = replace(promoted, name="u")
-        joined = with_promoted(datalist, [promoted], "train 1")
+            shutil.copy(promoted.image, datalist.cases[3].image)
+        joined = with_promoted(datalist, [promoted], a_training.identifier)
         assert self.roles(joined) == {
             "a": "training", "b": "training", "v": "validation", "u": "training?", "w": "unlabeled",
         }  # fmt: skip
         assert joined.cases[3].image == datalist.cases[3].image
 
-    def test_of_the_same_name_but_another_grid_is_another_case(self, a_training, promoted, tmp_path):
-        write_image(np.zeros((3, 4, 5), np.float32), tmp_path / "other.nrrd")
-        joined = with_promoted(
-            a_training.read_datalist(), [replace(promoted, name="u", image=str(tmp_path / "other.nrrd"))]
-        )
+    def test_of_the_same_name_but_another_scan_is_another_case(self, a_training, promoted):
+        joined = with_promoted(a_training.read_datalist(), [replace(promoted, name="u")], a_training.identifier)
         assert self.roles(joined)["u"] == "unlabeled" and self.roles(joined)["u_2"] == "training?"
 
     def test_the_volume_remembers_of_which_job_it_is_a_case(self, review, a_result, a_training):
-        mark_as_case(a_result.volume, "train 1/w")
+        mark_as_case(a_result.volume, case_key(a_training, "w"))
         review.decide(1, Choice.KEEP)
-        joined = with_promoted(a_training.read_datalist(), [review.promote()], "train 1")
+        promoted = review.promote()
+        shutil.copy(promoted.image, a_training.read_datalist().cases[4].image)
+        joined = with_promoted(a_training.read_datalist(), [promoted], a_training.identifier)
         assert self.roles(joined)["w"] == "training?" and len(joined.cases) == 5
+
+    def test_a_mark_on_a_volume_that_was_changed_since_says_nothing(self, a_training, promoted):
+        marked = replace(promoted, keys=(case_key(a_training, "u"),))
+        joined = with_promoted(a_training.read_datalist(), [marked], a_training.identifier)
+        assert self.roles(joined)["u"] == "unlabeled" and self.roles(joined)["patient_7"] == "training?"
+
+    @pytest.mark.parametrize("ending", [".nii.gz", ".mha", ".nrrd"])
+    def test_the_scan_saved_anew_under_another_name_is_the_same(self, a_training, promoted, tmp_path, ending):
+        anew = tmp_path / f"another name{ending}"
+        sitk.WriteImage(sitk.ReadImage(promoted.image), str(anew), useCompression=True)
+        datalist = a_training.read_datalist()
+        datalist = replace(datalist, cases=(*datalist.cases[:3], replace(datalist.cases[3], image=str(anew))))
+        joined = with_promoted(datalist, [promoted], a_training.identifier)
+        assert self.roles(joined)["u"] == "training?" and len(joined.cases) == 4
+
+    def test_one_that_measures_is_found_by_its_voxels(self, a_training, promoted):
+        shutil.copy(promoted.image, a_training.read_datalist().cases[2].image)
+        with pytest.raises(DataError, match="'v' measures how good the model is"):
+            with_promoted(a_training.read_datalist(), [promoted], a_training.identifier)
 
     def test_one_that_measures_must_not_teach(self, a_training, promoted):
         with pytest.raises(DataError, match="'v' measures how good the model is"):
-            with_promoted(a_training.read_datalist(), [replace(promoted, keys=("train 1/v",))], "train 1")
+            with_promoted(a_training.read_datalist(), [renamed(promoted, a_training, "v")], a_training.identifier)
 
     def test_one_that_is_labeled_is_refused(self, a_training, promoted):
         with pytest.raises(DataError, match="'a' has a label everywhere already"):
-            with_promoted(a_training.read_datalist(), [replace(promoted, keys=("train 1/a",))], "train 1")
+            with_promoted(a_training.read_datalist(), [renamed(promoted, a_training, "a")], a_training.identifier)
 
     def test_one_that_was_promoted_before_is_renewed(self, a_training, promoted, its_files):
         joined = with_promoted(a_training.read_datalist(), [promoted])

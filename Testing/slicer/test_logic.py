@@ -146,8 +146,9 @@ def test_a_folder_of_images_is_segmented_without_the_scene(logic, context, a_mod
 
 
 def test_results_come_back_to_their_job(logic, context, tmp_path):
-    (loaded,) = logic.loadResults(write_segmented_job(tmp_path / "segment 1").folder)
-    assert loaded.volume.GetAttribute("CoraNetSlicer.Case") == f"segment 1/{CASE_ID}"
+    job = write_segmented_job(tmp_path / "segment 1")
+    (loaded,) = logic.loadResults(job.folder)
+    assert loaded.volume.GetAttribute("CoraNetSlicer.Case") == f"{job.identifier}/{CASE_ID}"
     assert loaded.segmentation.GetSegmentation().GetNumberOfSegments() > 0
     assert loaded.segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
 
@@ -210,7 +211,7 @@ def test_volumes_know_of_which_training_they_are_cases(logic, context, a_labeled
     (other,) = unlabeled_volumes(context, 1)
     job = logic.train([a_labeled_case], [other], settings="quick")
     marks = [node.GetAttribute("CoraNetSlicer.Case") for node in (a_labeled_case[0], other)]
-    assert marks == [f"{job.folder.name}/Patient_1", f"{job.folder.name}/U0"]
+    assert marks == [f"{job.job.identifier}/Patient_1", f"{job.job.identifier}/U0"]
     job.wait(PATIENCE_S)
 
 

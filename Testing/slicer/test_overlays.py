@@ -12,10 +12,11 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from coranet.closed_surface import OVERLAY_SMOOTHING
 from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
+from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.caution import draw_uncertain_region
 from CoraNetSlicerLib.scene.overlays import show_prediction, show_uncertainty
 from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume
+from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT
 from CoraNetSlicerLib.scene.segment_surfaces import has_surface, ids_to_make, make_surface
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]

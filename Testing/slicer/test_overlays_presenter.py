@@ -16,10 +16,10 @@ from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.overlay_rows import KINDS
 from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
 from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
+from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.caution import draw_uncertain_region
 from CoraNetSlicerLib.scene.overlays import show_prediction
 from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import find_or_load_volume
 
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000
 RED, GREEN = (0.8, 0.2, 0.1), (0.1, 0.7, 0.3)

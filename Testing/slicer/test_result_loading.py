@@ -27,11 +27,12 @@ from coranet.prediction import Prediction
 from coranet.surfaces import write_surfaces
 from coranet.volume import read_grid
 from CoraNetSlicerLib.scene import nrrd_pieces
+from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.images import read_image
 from CoraNetSlicerLib.scene.nrrd_pieces import NrrdPieces
 from CoraNetSlicerLib.scene.overlays import make_surfaces, show_prediction
 from CoraNetSlicerLib.scene.result_loading import ResultLoading, load_prediction
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, find_or_load_volume, has_results
+from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, has_results
 
 SURFACE = "Closed surface"
 SEGMENTS = (f"segmentation-{PANCREAS}", f"segmentation-{TUMOR}")

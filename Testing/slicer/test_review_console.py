@@ -191,7 +191,7 @@ class TestTeachingBack:
         second = logic.improve(first, [a_result])
         assert second.wait(PATIENCE_S) is JobStatus.FINISHED
         assert [case.id for case in second.job.read_datalist().cases] == ["a", "v", "patient_7"]
-        assert f"{second.folder.name}/patient_7" in a_result.volume.GetAttribute("CoraNetSlicer.Case")
+        assert f"{second.job.identifier}/patient_7" in a_result.volume.GetAttribute("CoraNetSlicer.Case")
 
     def test_with_nothing_reviewed_there_is_nothing_to_do(self, logic, a_result, a_training):
         with pytest.raises(DataError, match="nothing to improve the model with"):

@@ -9,7 +9,7 @@ import pytest
 import slicer
 from scene_builders import labels_of
 from scene_bundles import saved_and_reloaded
-from synthetic_predictions import CASE_ID
+from synthetic_predictions import CASE_ID, write_segmented_job
 
 from coranet.errors import JobError
 from coranet.job import Choice
@@ -133,6 +133,16 @@ class TestSavedScenes:
         assert find_prediction_files(a_result.segmentation) is None
         found = find_prediction_files(a_result.segmentation, moved)
         assert found.folder == moved / "segment 1" / "predictions" / CASE_ID
+
+    def test_do_not_take_the_files_of_another_job_that_lies_in_their_place(
+        self, context, decided, a_segmented_job, a_result, tmp_path
+    ):
+        moved = tmp_path / "jobs" / "renamed"
+        moved.parent.mkdir()
+        a_segmented_job.folder.rename(moved)
+        write_segmented_job(a_segmented_job.folder)
+        assert find_prediction_files(a_result.segmentation) is None
+        assert find_prediction_files(a_result.segmentation, moved.parent).folder == moved / "predictions" / CASE_ID
 
     def test_an_edit_under_way_leaves_no_mask(self, context, review, a_result, tmp_path):
         review.begin_edit(1)

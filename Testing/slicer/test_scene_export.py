@@ -178,7 +178,7 @@ def test_an_empty_segment_says_that_a_case_has_none_of_it(export, a_labeled_case
 
 def test_a_volume_to_be_segmented_is_marked_for_its_result(a_volume_node, awkward_path):
     job = export_segment_job(awkward_path / "segment 1", [a_volume_node], SegmentConfig(model="m"))
-    assert a_volume_node.GetAttribute("CoraNetSlicer.Case") == "segment 1/Patient_1"
+    assert a_volume_node.GetAttribute("CoraNetSlicer.Case") == f"{job.identifier}/Patient_1"
     assert job.kind is JobKind.SEGMENT
     assert job.read_datalist().cases[0].role is Role.INPUT
 

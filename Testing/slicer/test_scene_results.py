@@ -23,10 +23,10 @@ from synthetic_predictions import (
 
 from coranet.errors import DataError, JobError
 from coranet.job import Case, Role
+from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.result_loading import load_prediction
 from CoraNetSlicerLib.scene.results import (
     UNCERTAIN_SEGMENT,
-    find_or_load_volume,
     mark_as_case,
     segment_id,
     uncertainty_color_node,
@@ -328,5 +328,5 @@ def test_a_volume_that_two_jobs_have_segmented_is_found_by_both(context, a_job, 
     mark_as_case(volume, f"another job/{case.id}")
     other = saved_and_reloaded(context, tmp_path)
     reloaded = other.scene.GetFirstNodeByName(volume.GetName())
-    assert reloaded.GetAttribute("CoraNetSlicer.Case") == f"{a_job.folder.name}/{case.id}|another job/{case.id}"
+    assert reloaded.GetAttribute("CoraNetSlicer.Case") == f"{a_job.identifier}/{case.id}|another job/{case.id}"
     assert find_or_load_volume(other, a_job, case) is reloaded

@@ -334,7 +334,9 @@ def test_the_volumes_know_which_case_they_are(stage, some_cases):
     stage.presenter.set_name("mine")
     stage.presenter.start()
     stage.application.do()
-    assert some_cases.GetAttribute("CoraNetSlicer.Case") == "mine/patient_9"
+    job = stage.presenter.handle.job
+    assert job.folder.name == "mine"
+    assert some_cases.GetAttribute("CoraNetSlicer.Case") == f"{job.identifier}/patient_9"
 
 
 def test_the_estimate_is_begun_and_gives_way_to_the_training(stage):
@@ -487,7 +489,7 @@ def a_job_with_snapshots(tmp_path, context, some_cases):
     cases = (Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"), Case("patient_9", Role.UNLABELED, "images/b"))
     datalist = Datalist(cases, (Label(1, "Liver"),))
     job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), datalist)
-    some_cases.SetAttribute("CoraNetSlicer.Case", "seen/patient_9")
+    some_cases.SetAttribute("CoraNetSlicer.Case", f"{job.identifier}/patient_9")
     writer = job.open_events()
     writer.write(Started(0, 30, "cpu", "0"))
     for step in (10, 20, 30):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
 from coranet.config import DEFAULT_PRESET, TrainConfig, require_effect
-from coranet.errors import ConfigError, DataError, JobError, ModelError, storage_error
+from coranet.errors import ConfigError, CoraNetError, DataError, JobError, ModelError, storage_error
 from coranet.job import (
     Case,
     Datalist,
+    ImageHeader,
     Job,
     JobKind,
     Label,
@@ -41,9 +42,11 @@ class PromotedCase:
         image: path of the scan.
         files: where the label map (`reviewed`) and the mask of what is truth in it (`known`) lie.
         labels: the classes.
-        keys: "<job folder>/<case id>" for each job in which its volume is a case.
+        keys: "<identifier of the job>/<case id>" for each job in which its volume is a case.
         regions: how many are decided.
         more_images: paths of the images of the second channel and those after it.
+        scan: hash of the scan's voxels; "": nobody knows.
+        scan_of: gives the hash of the voxels of an image file; None: it cannot be asked.
     """
 
     name: str
@@ -53,6 +56,8 @@ class PromotedCase:
     keys: tuple[str, ...]
     regions: int
     more_images: tuple[str, ...] = ()
+    scan: str = ""
+    scan_of: Optional[Callable[[str], str]] = field(default=None, compare=False)
 
 
 def find_training(model: AnyJob) -> Optional[Job]:
@@ -134,13 +139,13 @@ def require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> No
             )
 
 
-def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_name: str = "") -> Datalist:
+def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = "") -> Datalist:
     """The cases of a training and reviewed ones; who was unlabeled is a training case, known in part, from now on.
 
     Args:
         datalist: of the training, with absolute paths.
         cases: the reviewed ones.
-        job_name: name of the training's folder, by which volumes know that they are a case of it.
+        job_id: identifier of the training, by which volumes know that they are a case of it.
 
     Raises:
         DataError: labels differ; a case is given twice, or is one that measures, or is labeled everywhere already.
@@ -150,7 +155,7 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_name: s
     new: list[PromotedCase] = []
     taken: set[str] = set()
     for promoted in cases:
-        same = next((case for case in datalist.cases if _is_same(case, promoted, job_name)), None)
+        same = _same_case(datalist.cases, promoted, job_id)
         key = same.id if same is not None else str(Path(promoted.image).resolve())
         if key in taken:
             raise DataError(f"the case '{promoted.name}' is given twice; use it once.")
@@ -181,21 +186,21 @@ def improving_job(folder: Path, training: Job, cases: Sequence[PromotedCase], co
     """
     if Job.exists(folder):
         raise JobError(f"'{folder}' already holds a job; choose a new folder.")
-    datalist = with_promoted(training.read_datalist(), cases, training.folder.name)
+    datalist = with_promoted(training.read_datalist(), cases, training.identifier)
     own = take_over_files(folder, datalist, [training.folder, *job_folders(cases)])
     return Job.create(folder, JobKind.TRAIN, config, own)
 
 
-def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_name: str = "") -> dict[str, tuple[str, ...]]:
-    """By which keys ("<job folder>/<case id>") the volumes of a training's cases are known already, by id of the case.
+def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = "") -> dict[str, tuple[str, ...]]:
+    """By id of a training's case, the keys ("<identifier of the job>/<case id>") by which its volume is known already.
 
     Args:
         datalist: as `with_promoted` gives it.
         cases: the reviewed ones in it.
-        job_name: as of `with_promoted`.
+        job_id: as of `with_promoted`.
     """
     of_file = {str(one.files.known): one.keys for one in cases}
-    before = {case.id: (f"{job_name}/{case.id}",) if job_name else () for case in datalist.cases}
+    before = {case.id: (f"{job_id}/{case.id}",) if job_id else () for case in datalist.cases}
     return {case.id: (*before[case.id], *of_file.get(str(case.known), ())) for case in datalist.cases}
 
 
@@ -232,13 +237,37 @@ def _config_of_card(card: ModelCard) -> TrainConfig:
     return TrainConfig.from_preset(DEFAULT_PRESET)
 
 
-def _is_same(case: Case, promoted: PromotedCase, job_name: str) -> bool:
-    if f"{job_name}/{case.id}" in promoted.keys or _is_same_file(case.image, promoted.image):
-        return True
-    # A scan that was exported twice: known by its name, if its grid does not say otherwise.
-    header = read_image_header(case.image)
-    same_name = case.id == unique_case_names([promoted.name])[0]
-    return same_name and header is not None and header == read_image_header(promoted.image)
+def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str) -> Optional[Case]:
+    """Which case of a training a reviewed one is, by its file, its volume's mark or its voxels; None: a new one.
+
+    A name decides on nothing: two patients' scans can both be called T1, and one scan can have two names.
+    """
+    same_file = [case for case in cases if _is_same_file(case.image, promoted.image)]
+    # A volume keeps its mark where its voxels are changed.
+    marked = [case for case in cases if job_id and f"{job_id}/{case.id}" in promoted.keys]
+    likely = [case for case in marked if _scan_of(promoted, case.image) in ("", promoted.scan)]
+    found = next(iter((*same_file, *likely)), None)
+    if found is not None or not promoted.scan or promoted.scan_of is None:
+        return found
+    header = read_image_header(promoted.image)
+    # Where sizes differ, so do voxels; likely ones first, because each is read.
+    likely = [case for case in cases if _can_be_same(read_image_header(case.image), header)]
+    likely.sort(key=lambda case: case.id != unique_case_names([promoted.name])[0])
+    return next((case for case in likely if _scan_of(promoted, case.image) == promoted.scan), None)
+
+
+def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) -> bool:
+    """Whether two files can hold one scan; an axis may be stored in another place, and a folder has no header."""
+    if first is None or second is None:
+        return first is second
+    return sorted(first.size_ijk) == sorted(second.size_ijk)
+
+
+def _scan_of(promoted: PromotedCase, path: str) -> str:
+    # A file that cannot be read is no reason against another one; the training will tell.
+    with suppress(CoraNetError):
+        return promoted.scan_of(path) if promoted.scan_of is not None else ""
+    return ""
 
 
 def _is_same_file(first: str, second: str) -> bool:

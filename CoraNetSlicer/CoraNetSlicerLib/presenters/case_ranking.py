@@ -13,7 +13,7 @@ from coranet.job import CaseUncertainty, Job, JobKind, PredictionFiles, case_unc
 
 from ..logic import CoraNetLogic
 from ..notification import Signal
-from ..scene.results import case_keys
+from ..scene.results import case_key, case_keys
 from .case_rows import CaseRow
 from .deferred import Deferred
 from .stepwise import StepwiseWork
@@ -99,8 +99,10 @@ class CaseRanking:
         for case, image in self._cases[folder]:
             prediction = job.prediction(case)
             if prediction.result.is_file():
-                yield f"{folder.name}/{case}", prediction
-                yield _place(image), prediction
+                yield case_key(job, case), prediction
+                # A file that was written since may be another scan.
+                if _changed(Path(image)) <= _changed(prediction.result):
+                    yield _place(image), prediction
 
     def _uncertainty(self, prediction: PredictionFiles) -> Optional[CaseUncertainty]:
         """How uncertain a case is; what is unchanged is not read again."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from coranet.job import Case, Job
 
 from ..notification import Signal
+from ..scene.case_volume import CaseVolume
 from ..scene.context import SceneContext
 from ..scene.result_loading import ResultLoading
-from ..scene.results import find_or_load_volume, find_volume
 from .stepwise import StepwiseWork
 
 
@@ -53,6 +53,7 @@ class ResultQueue:
         self._waiting: deque[WaitingResult] = deque()
         self._current: Optional[WaitingResult] = None
         self._loading: Optional[ResultLoading] = None
+        self._warnings: tuple[str, ...] = ()
         self._work = StepwiseWork(application, self._on_end)
 
     @property
@@ -82,17 +83,20 @@ class ResultQueue:
             self._work.begin(self._all_steps(self._current))
 
     def _all_steps(self, current: WaitingResult) -> Generator[str, None, None]:
-        is_new = find_volume(self._context.scene, current.job, current.case) is None
-        volume = find_or_load_volume(self._context, current.job, current.case)
-        if is_new:
-            self._application.show_volume(volume)
+        volume = CaseVolume(self._context, current.job, current.case)
+        yield from volume.steps()
+        self._warnings = volume.warnings
+        if volume.is_new:
+            self._application.show_volume(volume.node)
             yield "volume"
         prediction = current.job.prediction(current.case.id)
-        self._loading = ResultLoading(self._context, prediction, volume, show=True)
+        self._loading = ResultLoading(self._context, prediction, volume.node, show=True)
         yield from self._loading.steps()
 
     def _on_end(self, problem: str) -> None:
         current, loaded = self._current, self._loading.loaded if self._loading is not None else None
+        if loaded is not None:
+            loaded = replace(loaded, warnings=(*self._warnings, *loaded.warnings))
         self._begin_next()
         if loaded is not None and not problem:
             self.loaded.send(loaded, current)

@@ -98,7 +98,8 @@ class TrainingViews:
 
     def _plot(self) -> TrainingPlot:
         # Found anew each time: the scene may have been closed, or a person has deleted its nodes.
-        return TrainingPlot(self._context, self._handle.folder.name if self._handle else "")
+        handle = self._handle
+        return TrainingPlot(self._context, *((handle.folder.name, handle.job.identifier) if handle else ("",)))
 
     def _load_more(self) -> bool:
         """Load what is missing, one snapshot at a time, so that the application answers. False: nothing is missing."""

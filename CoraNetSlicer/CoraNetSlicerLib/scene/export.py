@@ -27,7 +27,7 @@ from .case_images import (
 )
 from .context import SceneContext
 from .label_files import LabelFile, read_as_classes
-from .results import mark_as_case
+from .results import case_key, mark_as_case
 from .segment_classes import classes_of, paint_labels
 from .usable_nodes import require_segmentation
 
@@ -195,7 +195,7 @@ def _mark_volumes(nodes: TrainingNodes, job: Job) -> None:
     """
     for volume, case in zip(nodes.volumes, job.read_datalist().cases):
         if not is_path(volume):
-            mark_as_case(volume, f"{job.folder.name}/{case.id}")
+            mark_as_case(volume, case_key(job, case.id))
 
 
 def _written_images(files: CaseFiles, name: str, images: CaseImages) -> Iterator[str]:
@@ -248,7 +248,7 @@ class SegmentExport:
             created = Job.create(self._future_job.folder, JobKind.SEGMENT, self._config, datalist)
         for name, images in zip(names, self._volumes):
             if not is_path(first_image(images)):
-                mark_as_case(first_image(images), f"{created.folder.name}/{name}")
+                mark_as_case(first_image(images), case_key(created, name))
         self.job = created
 
 

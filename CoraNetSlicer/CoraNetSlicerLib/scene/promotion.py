@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
+
+import slicer
 
 from coranet.errors import DataError
-from coranet.job import Job, Label, PredictionFiles
+from coranet.job import Job, Label, PredictionFiles, ScanIdentity
 
 from ..jobs.improvement import PromotedCase
+from .images import read_image
 from .results import case_keys
 from .review_state import ReviewState
 from .reviewed_files import known_voxels, require_no_overlap, write_known, write_reviewed
+from .scan_of_volume import volume_hash
 
 
 def promote_case(state: ReviewState) -> PromotedCase:
@@ -30,7 +35,8 @@ def promote_case(state: ReviewState) -> PromotedCase:
     if not review.decisions and not review.trusts_certain:
         raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
     require_no_overlap(loaded)
-    image, *more = _images(files, name)
+    scan = ScanIdentity.from_dict(files.read_result().get("scan"), files.result)
+    image, *more = _images(files, name, scan)
     decided = [state.voxels(number) for number in review.decisions]
     known = known_voxels(loaded, decided, files, review.trusts_certain)
     write_reviewed(loaded, files.reviewed)
@@ -38,11 +44,18 @@ def promote_case(state: ReviewState) -> PromotedCase:
     # As the model has them: segments can be renamed or deleted.
     labels = tuple(Label.from_dict(row) for row in files.read_result()["labels"])
     keys = tuple(case_keys(loaded.volume))
-    decisions = len(review.decisions)
-    return PromotedCase(files.folder.name, image, files, labels, keys, decisions, more_images=tuple(more))
+    return PromotedCase(
+        files.folder.name, image, files, labels, keys, len(review.decisions), tuple(more),
+        scan=_hash_of_file(image) if scan is None else scan.voxels, scan_of=_hash_of_file,
+    )  # fmt: skip
 
 
-def _images(files: PredictionFiles, name: str) -> list[str]:
+def _hash_of_file(path: str) -> str:
+    """The hash of the voxels of an image file."""
+    return volume_hash(read_image(Path(path), slicer.vtkMRMLScalarVolumeNode()))
+
+
+def _images(files: PredictionFiles, name: str, scan: Optional[ScanIdentity]) -> list[str]:
     """Where the scan lies, an image a channel: as the job says, which may have been moved, else as the result says."""
     result = files.read_result()
     places: list[tuple[str, ...]] = [(str(result.get("image") or ""), *result.get("more_images", ()))]
@@ -50,7 +63,14 @@ def _images(files: PredictionFiles, name: str) -> list[str]:
     if Job.exists(folder):
         cases = Job.open(folder).read_datalist().cases
         places = [*(case.images for case in cases if case.id == files.folder.name), *places]
-    found = next((paths for paths in places if all(path and Path(path).exists() for path in paths)), None)
-    if found is None:
+    there = [paths for paths in dict.fromkeys(places) if all(path and Path(path).exists() for path in paths)]
+    if not there:
         raise DataError(f"the scan of '{name}' is not where it was ('{places[0][0]}'); segment the volume again.")
-    return [str(Path(path).absolute()) for path in found]
+    # A label on another scan would teach what is wrong.
+    same = [paths for paths in there if scan is None or _hash_of_file(paths[0]) == scan.voxels]
+    if not same:
+        raise DataError(
+            f"'{there[0][0]}' is another scan now than the one that '{name}' was computed on ({scan}); put that scan "
+            "back, or segment this one."
+        )
+    return [str(Path(path).absolute()) for path in same[0]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -14,14 +14,15 @@ from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from coranet.errors import DataError
-from coranet.job import Label
+from coranet.job import Label, ScanIdentity
 
 from .context import SceneContext
 from .images import LabelCheck, UnitRangeCheck, order_on_grid_of, read_image, reordered, voxel_values
 from .nrrd_pieces import NrrdPieces
 from .overlays import show_prediction
 from .result_nodes import ResultNodes
-from .results import FOLDER_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
+from .results import FOLDER_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, key_of_files, segment_id
+from .scan_of_volume import is_scan
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 
@@ -59,7 +60,7 @@ class ResultLoading:
 
         Raises:
             DataError: a file is missing or unreadable, lies on another grid than the volume, or holds unknown values;
-                or the volume has left the scene.
+                the volume is another scan than the one that the result was computed on, or has left the scene.
             JobError: result.json is missing or damaged.
         """
         for step in self._all_steps():
@@ -71,6 +72,7 @@ class ResultLoading:
         result = self._prediction.read_result()
         labels = _read_labels(result, self._prediction.result)
         yield "result"
+        has_identity = yield from self._require_scan(result)
         known = [0, *(label.value for label in labels)]
         checks: dict[str, Any] = {name: LabelCheck(known, getattr(self._prediction, name)) for name in _LABEL_MAPS}
         checks["uncertain"] = LabelCheck([0, 1], self._prediction.uncertain)
@@ -78,10 +80,12 @@ class ResultLoading:
         for name, check in checks.items():
             yield from self._read_image(name, check)
         yield from self._read_surfaces(labels)
-        nodes = ResultNodes(self._context, self._volume, _case_key(self._prediction.folder))
+        nodes = ResultNodes(self._context, self._volume, key_of_files(self._prediction))
         yield from nodes.fill(self._images, labels, self._surfaces)
         nodes.segmentation.SetAttribute(FOLDER_ATTRIBUTE, str(self._prediction.folder.absolute()))
         warnings = tuple(_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
+        if not has_identity:
+            warnings += (_grid_alone(self._volume.GetName()),)
         loaded = LoadedPrediction(
             self._volume, nodes.segmentation, nodes.overlays, nodes.uncertainty, labels, result, warnings
         )
@@ -89,6 +93,17 @@ class ResultLoading:
             show_prediction(self._context, loaded, surfaces=False)
         self.loaded = loaded
         yield "look"
+
+    def _require_scan(self, result: Mapping[str, Any]) -> Generator[str, None, bool]:
+        """Go on if the volume is the scan that the result was computed on; False: the result does not say which."""
+        identity = ScanIdentity.from_dict(result.get("scan"), self._prediction.result)
+        if identity is not None and not (yield from is_scan(self._volume, identity)):
+            raise DataError(
+                f"'{self._prediction.folder}' is the result of another scan than '{self._volume.GetName()}': it was "
+                f"computed on '{result.get('image', '')}' ({identity}); load it for that scan, or segment "
+                f"'{self._volume.GetName()}'."
+            )
+        return identity is not None
 
     def _read_image(self, name: str, check: Union[LabelCheck, UnitRangeCheck]) -> Iterator[str]:
         path = getattr(self._prediction, name)
@@ -159,10 +174,6 @@ def _in_world(surface: Any, indices_to_world: Any) -> Any:
     return to_world.GetOutput()
 
 
-def _case_key(prediction_folder: Path) -> str:
-    return f"{prediction_folder.parent.parent.name}/{prediction_folder.name}"
-
-
 def _read_labels(result: Mapping[str, Any], source: Path) -> tuple[Label, ...]:
     try:
         return tuple(Label.from_dict(row) for row in result["labels"])
@@ -177,3 +188,10 @@ def _warnings(found: set[float], labels: Iterable[Label], volume_name: str) -> I
     else:
         for name in missing:
             yield f"The model found no '{name}' in '{volume_name}'."
+
+
+def _grid_alone(volume_name: str) -> str:
+    return (
+        f"The result of '{volume_name}' is of an earlier version and does not say on which scan it was computed: only "
+        "its grid was compared."
+    )

@@ -42,7 +42,7 @@ class ResultNodes:
         Args:
             context: the scene.
             volume_node: the volume that was segmented.
-            case_key: "<job folder>/<case id>".
+            case_key: as `results.case_key` gives it.
         """
         self.segmentation: Any = None
         self.overlays: Any = None

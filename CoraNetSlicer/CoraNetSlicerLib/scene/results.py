@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any, Optional
 import slicer
 from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
 
-from coranet.job import Case, Job, Label, PredictionFiles
+from coranet.errors import CoraNetError
+from coranet.job import Case, Job, JobKind, Label, PredictionFiles
 
 from .context import SceneContext
-from .images import read_image
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
 PREDICTION_ATTRIBUTE = "CoraNetSlicer.Prediction"
@@ -69,14 +70,35 @@ def label_color(label: Label) -> tuple[float, float, float]:
 
 
 def case_key(job: Job, case_id: str) -> str:
-    """What marks the nodes of a case: "<job folder>/<case id>"."""
-    return f"{job.folder.name}/{case_id}"
+    """What marks the nodes of a case: "<identifier of the job>/<case id>"."""
+    return f"{job.identifier}/{case_id}"
+
+
+def key_of_files(files: PredictionFiles) -> str:
+    """The `case_key` of a result's files; where they lie without their job, what takes its place is the scan's hash.
+
+    Raises:
+        JobError: the job, or result.json, is damaged.
+    """
+    folder = files.folder.parent.parent
+    if Job.exists(folder):
+        return case_key(Job.open(folder), files.folder.name)
+    scan = files.read_result().get("scan") or {}
+    return f"{scan.get('voxels', folder.name)}/{files.folder.name}"
+
+
+def marked_volumes(scene: Any, job: Job, case_id: str) -> list[Any]:
+    """The volume nodes that are marked as a case of a job.
+
+    A scene of an earlier version has "<job folder>/<case id>", which counts for jobs of such a version alone.
+    """
+    keys = {case_key(job, case_id), *([f"{job.folder.name}/{case_id}"] if job.is_of_earlier_version else [])}
+    return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if keys & set(case_keys(node))]
 
 
 def find_volume(scene: Any, job: Job, case: Case) -> Any:
-    """The volume node in the scene that is a case of a job; None if there is none."""
-    key = case_key(job, case.id)
-    return next((node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if key in case_keys(node)), None)
+    """The volume node in the scene that is marked as a case of a job; None if there is none."""
+    return next(iter(marked_volumes(scene, job, case.id)), None)
 
 
 def has_results(scene: Any, job: Job, case_id: str) -> bool:
@@ -101,36 +123,43 @@ def find_prediction_files(segmentation_node: Any, jobs_folder: Optional[Path] = 
     Returns:
         None if they are not there, such as on another computer.
     """
-    folder = segmentation_node.GetAttribute(FOLDER_ATTRIBUTE)
-    if folder and PredictionFiles(Path(folder)).result.is_file():
-        return PredictionFiles(Path(folder))
-    job_name, _, case_id = str(segmentation_node.GetAttribute(PREDICTION_ATTRIBUTE) or "").partition("/")
-    if jobs_folder is None or not case_id or not Job.exists(jobs_folder / job_name):
-        return None
-    files = Job.open(jobs_folder / job_name).prediction(case_id)
-    return files if files.result.is_file() else None
+    key = str(segmentation_node.GetAttribute(PREDICTION_ATTRIBUTE) or "")
+    case_id = key.partition("/")[2]
+    remembered = segmentation_node.GetAttribute(FOLDER_ATTRIBUTE)
+    places = [Path(remembered)] if remembered else []
+    if jobs_folder is not None and case_id and jobs_folder.is_dir():
+        jobs = sorted(path for path in jobs_folder.iterdir() if Job.exists(path))
+        places += [Job(path, JobKind.SEGMENT).prediction_folder(case_id) for path in jobs]
+    return next((PredictionFiles(place) for place in places if _is_result_of(PredictionFiles(place), key)), None)
 
 
-def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
-    """The volume node of a case: the one in the scene that was exported for it, else its image file is loaded.
+def _is_result_of(files: PredictionFiles, key: str) -> bool:
+    """Whether files are those of a result: another job may lie where its job was."""
+    if not files.result.is_file():
+        return False
+    try:
+        return key in (key_of_files(files), _earlier_key(files))
+    except CoraNetError:
+        return False
 
-    Raises:
-        DataError: the file is missing or is not an image that Slicer can read.
-    """
-    node = find_volume(context.scene, job, case)
-    if node is not None:
-        return node
-    # Read before it enters the scene, so that a file that cannot be read leaves no empty node behind.
-    node = read_image(Path(case.image), slicer.vtkMRMLScalarVolumeNode())
-    node.SetName(context.scene.GenerateUniqueName(case.id))
-    mark_as_case(node, case_key(job, case.id))
-    context.scene.AddNode(node)
-    node.CreateDefaultDisplayNodes()
-    return node
+
+def _earlier_key(files: PredictionFiles) -> str:
+    """What a scene of an earlier version calls a result: the folder's name stood for the job. "" for a job of today."""
+    folder = files.folder.parent.parent
+    is_earlier = not Job.exists(folder) or Job.open(folder).is_of_earlier_version
+    return f"{folder.name}/{files.folder.name}" if is_earlier else ""
+
+
+def job_name(segmentation_node: Any) -> str:
+    """What people call the job of a result: its folder when the result was loaded; "" if nobody knows."""
+    folder = str(segmentation_node.GetAttribute(FOLDER_ATTRIBUTE) or "")
+    # The path may be of another system.
+    parts = [part for part in re.split(r"[/\\]", folder) if part]
+    return parts[-3] if len(parts) >= 3 else ""
 
 
 def mark_as_case(volume_node: Any, key: str) -> None:
-    """Note on a volume that it is the case `key`, "<job folder>/<case id>"; it may be a case of several jobs."""
+    """Note on a volume that it is the case `key`, see `case_key`; it may be a case of several jobs."""
     keys = case_keys(volume_node)
     if key not in keys:
         volume_node.SetAttribute(CASE_ATTRIBUTE, _BETWEEN_KEYS.join([*keys, key]))
@@ -152,7 +181,7 @@ def mark_as_cases_of(scene: Any, job: Job, others: Mapping[str, Iterable[str]]) 
 
 
 def case_keys(volume_node: Any) -> list[str]:
-    """Of which jobs a volume is which case: "<job folder>/<case id>" of each."""
+    """Of which jobs a volume is which case: the `case_key` of each."""
     attribute = volume_node.GetAttribute(CASE_ATTRIBUTE)
     return attribute.split(_BETWEEN_KEYS) if attribute else []
 

@@ -7,7 +7,14 @@ from typing import Any, Optional
 
 from coranet.job import Label
 
-from .results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, VOLUME_REFERENCE, LoadedPrediction, segment_id
+from .results import (
+    PART_ATTRIBUTE,
+    PREDICTION_ATTRIBUTE,
+    VOLUME_REFERENCE,
+    LoadedPrediction,
+    job_name,
+    segment_id,
+)
 
 _VALUES_END = 65536
 
@@ -30,7 +37,7 @@ def results_in_scene(scene: Any) -> list[LoadedPrediction]:
 
 def result_text(loaded: LoadedPrediction) -> str:
     """What a person calls a result: the volume, and the job that made it."""
-    job = str(loaded.segmentation.GetAttribute(PREDICTION_ATTRIBUTE) or "").partition("/")[0]
+    job = job_name(loaded.segmentation)
     name = loaded.volume.GetName() if loaded.volume is not None else loaded.segmentation.GetName()
     return f"{name} ({job})" if job else str(name)
 

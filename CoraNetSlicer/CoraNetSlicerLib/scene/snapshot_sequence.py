@@ -16,9 +16,10 @@ from coranet.errors import DataError
 from coranet.events import Event, SnapshotSaved
 from coranet.job import Job, Label
 
+from .case_volume import find_or_load_volume
 from .context import SceneContext
 from .images import read_image
-from .results import UNCERTAIN_COLOR, find_or_load_volume, label_color
+from .results import UNCERTAIN_COLOR, label_color
 from .training_plot import PART_ATTRIBUTE, TRAINING_ATTRIBUTE
 
 _PART = "uncertain region by step"
@@ -148,7 +149,7 @@ class SnapshotSequence:
     def _make(self, node_class: str, part: str) -> Any:
         name = self._context.scene.GenerateUniqueName(f"{self._name} {part}")
         node = self._context.scene.AddNewNodeByClass(node_class, name)
-        node.SetAttribute(TRAINING_ATTRIBUTE, self._name)
+        node.SetAttribute(TRAINING_ATTRIBUTE, self._job.identifier)
         node.SetAttribute(PART_ATTRIBUTE, _PART)
         return node
 
@@ -156,7 +157,7 @@ class SnapshotSequence:
         scene = self._context.scene
         for index in range(scene.GetNumberOfNodesByClass(node_class)):
             node = scene.GetNthNodeByClass(index, node_class)
-            is_mine = node.GetAttribute(TRAINING_ATTRIBUTE) == self._name
+            is_mine = node.GetAttribute(TRAINING_ATTRIBUTE) == self._job.identifier
             if is_mine and node.GetAttribute(PART_ATTRIBUTE) == _PART:
                 return node
         return None

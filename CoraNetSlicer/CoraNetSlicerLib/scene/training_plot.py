@@ -28,22 +28,24 @@ _COLORS = ((0.0, 0.45, 0.7), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.8, 0.47, 0
 
 
 class TrainingPlot:
-    """The plot nodes of one training; they are found again by name after the scene was saved and loaded.
+    """The plot nodes of one training; they are found again after the scene was saved and loaded.
 
     Attributes:
         losses_chart: vtkMRMLPlotChartNode of the losses, None before the first ones came.
         dice_chart: vtkMRMLPlotChartNode of the validation Dice from 0 to 1, None before the first validation.
     """
 
-    def __init__(self, context: SceneContext, name: str) -> None:
-        """Find the nodes of the training `name` in the scene, if there are any.
+    def __init__(self, context: SceneContext, name: str, identifier: str = "") -> None:
+        """Find the nodes of a training in the scene, if there are any.
 
         Args:
             context: the scene.
-            name: of the training, for people; one training has one name.
+            name: of the training, for people.
+            identifier: of the job, by which its nodes are known; "": the name.
         """
         self._scene = context.scene
         self._name = name
+        self._identifier = identifier or name
         self.losses_chart = self._find("vtkMRMLPlotChartNode", "losses")
         self.dice_chart = self._find("vtkMRMLPlotChartNode", "dice")
 
@@ -133,14 +135,14 @@ class TrainingPlot:
 
     def _make(self, node_class: str, part: str, name: str) -> Any:
         node = self._scene.AddNewNodeByClass(node_class, name)
-        node.SetAttribute(TRAINING_ATTRIBUTE, self._name)
+        node.SetAttribute(TRAINING_ATTRIBUTE, self._identifier)
         node.SetAttribute(PART_ATTRIBUTE, part)
         return node
 
     def _find(self, node_class: str, part: str) -> Any:
         for index in range(self._scene.GetNumberOfNodesByClass(node_class)):
             node = self._scene.GetNthNodeByClass(index, node_class)
-            if node.GetAttribute(TRAINING_ATTRIBUTE) == self._name and node.GetAttribute(PART_ATTRIBUTE) == part:
+            if node.GetAttribute(TRAINING_ATTRIBUTE) == self._identifier and node.GetAttribute(PART_ATTRIBUTE) == part:
                 return node
         return None
 

@@ -51,6 +51,11 @@ class Job:
         self.identifier = identifier
         self._record = ProcessRecord(folder, self.events_path)
 
+    @property
+    def is_of_earlier_version(self) -> bool:
+        """Whether the job was made by a version that gave jobs no identifier of their own."""
+        return bool(self.identifier) and uuid.UUID(self.identifier).version == 5
+
     # -- making and finding ------------------------------------------------------------------------------------------
 
     @staticmethod
@@ -104,7 +109,7 @@ class Job:
             )
         if content["kind"] not in {kind.value for kind in JobKind}:
             raise JobError(f"'{path}' has the unknown kind {content['kind']!r}; it was not written by this version.")
-        return Job(path.parent, JobKind(content["kind"]), _identifier(content))
+        return Job(path.parent, JobKind(content["kind"]), _identifier(content, path))
 
     # -- content -----------------------------------------------------------------------------------------------------
 
@@ -370,10 +375,12 @@ class Job:
         write_json_atomic(self._job_path, content)
 
 
-def _identifier(content: Mapping[str, Any]) -> str:
+def _identifier(content: Mapping[str, Any], source: Path) -> str:
     """The job's own, or of an earlier version's job one that depends on when it was made: it moves with its files."""
-    own = content.get("id")
-    if own is not None:
-        return str(own)
-    made = "/".join(str(content[key]) for key in ("kind", "engine_version", "created"))
-    return str(uuid.uuid5(_EARLIER_JOBS, made))
+    if content.get("id") is None:
+        made = "/".join(str(content[key]) for key in ("kind", "engine_version", "created"))
+        return str(uuid.uuid5(_EARLIER_JOBS, made))
+    try:
+        return str(uuid.UUID(content["id"]))
+    except (AttributeError, TypeError, ValueError):
+        raise JobError(f"'{source}' has the id {content['id']!r}, expected a UUID; restore the file.") from None

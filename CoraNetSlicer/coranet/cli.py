@@ -168,15 +168,19 @@ def _segment(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from .data.case_labels import with_classes_of
     from .job import ModelCard, Role, find_cases
     from .job.channels import require_same_channels
+    from .model_package import ModelPackage
 
     datalist = find_cases(options.datalist)
     cases = datalist.with_role(Role.TEST)
     if not cases:
         raise DataError(f"the datalist '{options.datalist}' has no 'test' case with a label; add some.")
     require_same_channels(datalist.channels, ModelCard.read(options.model).channels, f"'{options.datalist}'")
-    return _segment_cases(options, replace(datalist, cases=cases))
+    package = ModelPackage.read(options.model)
+    listed = with_classes_of(replace(datalist, cases=cases), package.labels, f"the model '{package.folder}'")
+    return _segment_cases(options, listed)
 
 
 def _segment_cases(options: argparse.Namespace, listed: Datalist) -> int:

@@ -17,11 +17,13 @@ from .comparison import KnownErrors, compare_uncertainties
 from .config import SegmentConfig
 from .data.axes import on_axes_of
 from .data.box import Box
+from .data.case_labels import read_case_labels
+from .data.identity import identity_of
 from .data.orientation import Orientation
 from .data.scans import read_scan
 from .errors import DataError, ModelError
 from .events import Progress
-from .job import Case, Job, ModelCard, PredictionFiles, Role, write_json_atomic
+from .job import Case, Job, ModelCard, PredictionFiles, Role, ScanIdentity, write_json_atomic
 from .job.files import write_text_atomic
 from .metrics import (
     expected_calibration_error,
@@ -135,7 +137,8 @@ def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
     }
     row = {"outside_share": outside_share(conservative, radical), **errors.of_coranet()}
     if segmenter:
-        volume, passes = _passes(segmenter, case)
+        scan = ScanIdentity.from_dict(files.read_result().get("scan"), files.result)
+        volume, passes = _passes(segmenter, case, scan)
         probabilities = channels_on_own_grid(passes.softmax(), volume.grid, passes.box)
         by_class["calibration_error"] = expected_calibration_error(probabilities, true)
         row["uncertainties"] = compare_uncertainties(errors, probabilities, passes, volume.grid)
@@ -145,7 +148,7 @@ def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
 
 def _truth(case: Case, files: PredictionFiles) -> Volume:
     grid = read_grid(files.segmentation)
-    truth = on_axes_of(read_label_map(str(case.label)), grid)
+    truth = on_axes_of(read_case_labels(case), grid)
     difference = truth.grid.difference(grid)
     if difference:
         raise DataError(
@@ -154,8 +157,13 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
     return truth
 
 
-def _passes(segmenter: Segmenter, case: Case) -> tuple[Volume, ScanPasses]:
+def _passes(segmenter: Segmenter, case: Case, scan: ScanIdentity | None) -> tuple[Volume, ScanPasses]:
     volume = read_scan(case)
+    if scan is not None and identity_of(volume).voxels != scan.voxels:
+        raise DataError(
+            f"'{case.image}' is another scan now than the one that the result of '{case.id}' was computed on ({scan}); "
+            "put that scan back, or evaluate into a new folder."
+        )
     boxes = segmenter.boxes(volume)
     # One box around all: passes that are turned and scaled need an image in one piece.
     box = reduce(Box.united, boxes) if boxes else None

@@ -116,8 +116,8 @@ def grow(job: Job, given: Datalist) -> list[str]:
             sentences.append(f"'{case.image}' is new: it is segmented as '{new.id}'.")
             continue
         old = cases[index]
-        if (old.role, _path(old.label or "")) != (case.role, _path(case.label or "")):
-            cases[index] = replace(old, role=case.role, label=case.label)
+        if _truth(old) != _truth(case):
+            cases[index] = replace(old, role=case.role, label=case.label, label_names=case.label_names)
         if _has_changed(job, kept.cases[index]):
             changed.append(old.id)
             sentences.append(f"'{case.image}' has changed: '{old.id}' is segmented again.")
@@ -178,6 +178,10 @@ def _file(case: Case) -> str:
 def _place(case: Case, chooses: bool) -> tuple[Any, ...]:
     role = Role.TRAINING if chooses and case.role is Role.VALIDATION else case.role
     return role, _path(case.label or ""), _path(case.known or "")
+
+
+def _truth(case: Case) -> tuple[Any, ...]:
+    return case.role, _path(case.label or ""), case.label_names
 
 
 def _labels(datalist: Datalist) -> dict[int, str]:

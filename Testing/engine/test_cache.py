@@ -2,16 +2,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scans import grid_of, labels_on, write_labeled_pair
 
 from coranet.data.box import Box
 from coranet.data.cache import prepare_case, read_labeled_pair
+from coranet.data.normalization import IntensityNormalization
 from coranet.data.preprocessing import Preprocessing
 from coranet.errors import DataError, StorageError
-from coranet.job import Case, Role
+from coranet.job import Case, Datalist, Label, Role
 from coranet.job import files as job_files
 from coranet.volume import read_image, write_volume
 
@@ -89,9 +92,118 @@ def test_what_has_changed_is_prepared_anew(a_case, a_recipe, tmp_path, change):
     elif change == "values":
         values = [7, 1]
     else:
-        os.utime(getattr(a_case, change), (1, 1))
+        path = Path(getattr(a_case, change))
+        volume, times = read_image(path), path.stat()
+        write_volume(path, np.where(volume.voxels == 7, 1, volume.voxels + (change == "image")), volume.grid)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     prepare_case(a_case, recipe, values, tmp_path)
     assert set(tmp_path.iterdir()) > before
+
+
+def test_a_file_that_was_only_touched_or_moved_is_not_prepared_anew(a_case, a_recipe, tmp_path):
+    prepare_case(a_case, a_recipe, VALUES, tmp_path)
+    before = set(tmp_path.iterdir())
+    os.utime(a_case.image, (1, 1))
+    moved = Path(a_case.image).with_name("moved.nrrd")
+    Path(a_case.image).rename(moved)
+    prepare_case(replace(a_case, image=str(moved)), a_recipe, VALUES, tmp_path)
+    assert set(tmp_path.iterdir()) == before
+
+
+# Name of the image, what holds its voxels, and how it is written.
+FORMATS = [
+    ("i.nrrd", "i.nrrd", {}), ("i.nrrd", "i.nrrd", {"useCompression": True}), ("i.nhdr", "i.raw", {}),
+    ("i.nhdr", "i.raw.gz", {"useCompression": True}), ("i.mha", "i.mha", {}), ("i.mhd", "i.raw", {}),
+    ("i.mhd", "i.zraw", {"useCompression": True}), ("i.nii", "i.nii", {}), ("i.nii.gz", "i.nii.gz", {}),
+    ("i.hdr", "i.img", {}), ("i.img", "i.img", {}), ("dicom", "dicom", {}), ("slices.mhd", "slice1.raw", {}),
+    ("list.mhd", "slice1.raw", {}), ("list.nhdr", "slice1.raw", {}), ("pattern.nhdr", "slice1.raw", {}),
+]  # fmt: skip
+_SLICED = {
+    "slices.mhd": "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementType = MET_SHORT\nElementSpacing = 1 1 2\n"
+    "BinaryData = True\nBinaryDataByteOrderMSB = False\nElementDataFile = slice%d.raw 0 3 1\n",
+    "list.mhd": "ObjectType = Image\nNDims = 3\nDimSize = 6 5 4\nElementType = MET_SHORT\nElementSpacing = 1 1 2\n"
+    "BinaryData = True\nBinaryDataByteOrderMSB = False\nElementDataFile = LIST\n"
+    "slice0.raw\nslice1.raw\nslice2.raw\nslice3.raw\n",
+    "list.nhdr": "NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nspacings: 1 1 2\nendian: little\nencoding: raw\n"
+    "data file: LIST\nslice0.raw\nslice1.raw\nslice2.raw\nslice3.raw\n",
+    "pattern.nhdr": "NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nspacings: 1 1 2\nendian: little\n"
+    "encoding: raw\ndata file: slice%d.raw 0 3 1\n",
+}  # fmt: skip
+
+
+def write_in_place(folder, name, voxels, **how):
+    """Write an image in some format; the times of files that are there already stay, as if nobody had written."""
+    times = {path: path.stat() for path in folder.rglob("*") if path.is_file()}
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((1.0, 1.0, 2.0))
+    if name in _SLICED:
+        (folder / name).write_text(_SLICED[name], encoding="ascii")
+        for number, plane in enumerate(voxels):
+            (folder / f"slice{number}.raw").write_bytes(plane.astype("<i2").tobytes())
+    elif name == "dicom":
+        (folder / name).mkdir(exist_ok=True)
+        for number in range(len(voxels)):
+            one = image[:, :, number : number + 1]
+            for tag, text in (("0020|000e", "1.2.826.0.1.3680043.2.1125.1"), ("0008|0060", "MR"),
+                              ("0020|0032", f"0\\0\\{2 * number}"), ("0020|0013", str(number + 1))):  # fmt: skip
+                one.SetMetaData(tag, text)
+            writer = sitk.ImageFileWriter()
+            writer.KeepOriginalImageUIDOn()
+            writer.SetFileName(str(folder / name / f"{number}.dcm"))
+            writer.Execute(one)
+    else:
+        sitk.WriteImage(image, str(folder / name), **how)
+    for path, state in times.items():
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize(("name", "holds", "how"), FORMATS, ids=[f"{one[0]}-{one[1]}" for one in FORMATS])
+def test_a_scan_that_was_changed_in_place_is_prepared_anew(tmp_path, name, holds, how):
+    voxels = np.random.default_rng(0).integers(0, 900, (4, 5, 6)).astype(np.int16)
+    folder, recipe = tmp_path / "scans", Preprocessing((1.0, 1.0, 2.0), "zscore")
+    folder.mkdir()
+    write_in_place(folder, name, voxels, **how)
+    assert (folder / holds).exists()
+    case = Case("u", Role.UNLABELED, str(folder / name))
+    before = np.array(prepare_case(case, recipe, [1], tmp_path / "cache").image)
+    write_in_place(folder, name, np.roll(voxels, 2, 1), **how)
+    after = np.array(prepare_case(case, recipe, [1], tmp_path / "cache").image)
+    assert not np.array_equal(before, after)
+    write_in_place(folder, name, voxels, **how)
+    np.testing.assert_array_equal(prepare_case(case, recipe, [1], tmp_path / "cache").image, before)
+
+
+@pytest.mark.parametrize("part", ["image", "second image", "label", "known"])
+def test_each_file_of_a_case_counts(tmp_path, part):
+    voxels = np.random.default_rng(0).integers(0, 3, (4, 5, 6)).astype(np.int16)
+    recipe = Preprocessing((1.0, 1.0, 2.0), "zscore", more_channels=(IntensityNormalization("zscore"),))
+    files = {"image": "a.mhd", "second image": "b.mhd", "label": "l.mhd", "known": "k.mhd"}
+    for name, file in files.items():
+        write_in_place(tmp_path, file, (voxels > 0).astype(np.int16) if name == "known" else voxels)
+    first, second, label, known = (str(tmp_path / file) for file in files.values())
+    case = Case("a", Role.TRAINING, first, label, known, (second,))
+    prepare_case(case, recipe, [1, 2], tmp_path / "cache")
+    before = set((tmp_path / "cache").iterdir())
+    other = np.roll(voxels, 1, 0)
+    write_in_place(tmp_path, files[part], (other > 0).astype(np.int16) if part == "known" else other)
+    prepare_case(case, recipe, [1, 2], tmp_path / "cache")
+    assert set((tmp_path / "cache").iterdir()) > before
+
+
+def test_names_in_a_label_map_count(tmp_path):
+    voxels = np.random.default_rng(0).integers(0, 3, (4, 5, 6)).astype(np.uint8)
+    recipe = Preprocessing((1.0, 1.0, 1.0), "zscore")
+    image = sitk.GetImageFromArray(voxels)
+    sitk.WriteImage(image, str(tmp_path / "i.nrrd"))
+    for index, name in enumerate(("lesion", "organ")):
+        image.SetMetaData(f"Segment{index}_Name", name)
+        image.SetMetaData(f"Segment{index}_LabelValue", str(index + 1))
+    sitk.WriteImage(image, str(tmp_path / "l.seg.nrrd"))
+    case = Case("a", Role.TRAINING, str(tmp_path / "i.nrrd"), str(tmp_path / "l.seg.nrrd"))
+    plain = prepare_case(case, recipe, [1, 2], tmp_path / "cache").labels
+    named = Datalist((case,), (Label(1, "organ"), Label(2, "lesion"))).cases[0]
+    turned = prepare_case(named, recipe, [1, 2], tmp_path / "cache").labels
+    np.testing.assert_array_equal(turned, np.choose(plain, [0, 2, 1]))
 
 
 def test_image_and_label_on_different_grids_name_both_files(a_case, an_oblique_grid):

@@ -78,7 +78,14 @@ def test_labels_and_colours_are_those_of_the_model(a_random_model):
     assert datalist == Datalist(cases, coloured.labels)
 
 
-@pytest.mark.parametrize("labels", [(), (Label(1, "organ"),), (Label(1, "organ"), Label(2, "lesion"))], ids=len)
+def test_labels_of_other_values_are_those_of_the_model_by_their_names(a_random_model):
+    cases = (Case("a", Role.TRAINING, "a.nrrd", "l.nrrd"),)
+    datalist = with_labels_of(a_random_model(), Datalist(cases, (Label(1, "Lesion"), Label(2, "organ "))))
+    assert [(label.value, label.name) for label in datalist.labels] == [(1, "organ"), (7, "lesion")]
+    assert datalist.cases[0].label_names == ((1, "Lesion"), (2, "organ "))
+
+
+@pytest.mark.parametrize("labels", [(), (Label(1, "organ"),), (Label(1, "organ"), Label(2, "spleen"))], ids=len)
 def test_other_labels_are_an_error_that_names_both(a_random_model, labels):
     with pytest.raises(DataError, match=r"has the labels 1 \(organ\), 7 \(lesion\), the datalist names"):
         with_labels_of(a_random_model(), Datalist((), labels))

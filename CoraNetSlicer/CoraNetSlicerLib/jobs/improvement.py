@@ -26,6 +26,7 @@ from coranet.job import (
     read_image_header,
     unique_case_names,
 )
+from coranet.job.segment_names import in_words, matched_labels
 
 from .arguments import AnyJob, TrainSettings, train_config
 from .handle import JobHandle
@@ -128,14 +129,12 @@ def require_training(model: AnyJob) -> Job:
 
 
 def require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> None:
-    """Raise DataError, naming the case, unless reviewed cases have certain labels."""
-    expected = {label.value: label.name for label in labels}
+    """Raise DataError, naming the case, unless reviewed cases have certain labels, by their names."""
     for promoted in cases:
-        got = {label.value: label.name for label in promoted.labels}
-        if got != expected:
+        if matched_labels(promoted.labels, labels) is None:
             raise DataError(
-                f"the case '{promoted.name}' was segmented with the labels {got}, the model has {expected}; segment "
-                "it with the model that is to be improved."
+                f"the case '{promoted.name}' was segmented with the labels {in_words(promoted.labels)}, the model has "
+                f"{in_words(labels)}; segment it with the model that is to be improved."
             )
 
 
@@ -164,9 +163,9 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str
             new.append(promoted)
         else:
             _require_open(same)
-            kept[same.id] = _as_training(same.id, same.images, promoted)
+            kept[same.id] = _as_training(same.id, same.images, promoted, datalist.labels)
     names = unique_case_names([*kept, *(one.name for one in new)])[len(kept) :]
-    added = [_as_training(name, (one.image, *one.more_images), one) for name, one in zip(names, new)]
+    added = [_as_training(name, (one.image, *one.more_images), one, datalist.labels) for name, one in zip(names, new)]
     return replace(datalist, cases=(*kept.values(), *added))
 
 
@@ -245,7 +244,7 @@ def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str) -> Op
     same_file = [case for case in cases if _is_same_file(case.image, promoted.image)]
     # A volume keeps its mark where its voxels are changed.
     marked = [case for case in cases if job_id and f"{job_id}/{case.id}" in promoted.keys]
-    likely = [case for case in marked if _scan_of(promoted, case.image) in ("", promoted.scan)]
+    likely = [case for case in marked if not promoted.scan or _scan_of(promoted, case.image) in ("", promoted.scan)]
     found = next(iter((*same_file, *likely)), None)
     if found is not None or not promoted.scan or promoted.scan_of is None:
         return found
@@ -288,9 +287,12 @@ def _require_open(case: Case) -> None:
         raise DataError(f"'{case.id}' has a label everywhere already; leave it out, or review another case.")
 
 
-def _as_training(name: str, images: Sequence[str], promoted: PromotedCase) -> Case:
+def _as_training(name: str, images: Sequence[str], promoted: PromotedCase, labels: Sequence[Label]) -> Case:
     label, known = str(promoted.files.reviewed), str(promoted.files.known)
-    return Case(name, Role.TRAINING, images[0], label, known, tuple(images[1:]))
+    # Its label map has the values of the model that segmented it; they may be others for the same names.
+    own = tuple((one.value, one.name) for one in promoted.labels)
+    is_same = {value: value for value, _ in own} == matched_labels(promoted.labels, labels)
+    return Case(name, Role.TRAINING, images[0], label, known, tuple(images[1:]), label_names=() if is_same else own)
 
 
 def _taken_over(case: Case, job: Job, owners: Sequence[Path]) -> Case:

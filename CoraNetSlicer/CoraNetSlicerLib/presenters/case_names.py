@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from coranet.job.segment_names import has_name
+
 from ..scene.segment_classes import segment_names_of, source_name
 from ..translation import _
 from .case_rows import CaseRow, Finding, error
@@ -20,11 +22,11 @@ def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterato
         learned: names of the segments to learn.
     """
     names = [(row, segment_names_of(row.segmentation)) for row in rows if row.segmentation is not None]
-    owners = {name: sum(name in own for _row, own in names) for name in learned}
+    owners = {name: sum(has_name(name, own) for _row, own in names) for name in learned}
     rare = {name for name, count in owners.items() if 2 * count < len(names)}
     for row, own in names:
-        missing = [name for name in learned if name not in own and name not in rare]
-        stray = [name for name in own if name in rare]
+        missing = [name for name in learned if not has_name(name, own) and name not in rare]
+        stray = [name for name in own if has_name(name, rare)]
         doubled = sorted({name for name in learned if own.count(name) > 1})
         if not own:
             text = _("'{segmentation}' has no segment; paint at least one, or make '{name}' unlabeled.")

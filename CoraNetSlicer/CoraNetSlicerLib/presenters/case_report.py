@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from coranet.job.segment_names import distinct_names, has_name
+
 from ..scene.segment_classes import segment_names_of
 from ..translation import _
 from .case_checks import CaseChecks
@@ -90,8 +92,6 @@ def _line(alike: Sequence[Finding]) -> str:
 
 def _segments(rows: Sequence[CaseRow], not_learned: Collection[str]) -> tuple[Segment, ...]:
     sources = [row.segmentation for row in rows if row.role.needs_label and row.segmentation is not None]
-    counts: dict[str, int] = {}
-    for source in sources:
-        for name in dict.fromkeys(segment_names_of(source)):
-            counts[name] = counts.get(name, 0) + 1
+    names = [segment_names_of(source) for source in sources]
+    counts = {name: sum(has_name(name, own) for own in names) for name in distinct_names(names)}
     return tuple(Segment(name, name not in not_learned, count, len(sources)) for name, count in counts.items())

@@ -11,9 +11,10 @@ import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.errors import DataError
-from coranet.job import Label
+from coranet.job import Case, Label, Role
 from coranet.job.image_files import require_readable
 from coranet.job.label_values import require_label_volume, whole_label_values
+from coranet.job.segment_names import match_name, meaning_of
 
 from .images import placement_of, read_image
 
@@ -39,6 +40,16 @@ class LabelFile:
         """Whether its values mean what `labels` say, so that the file can be used as it is."""
         return {label.value: label.name for label in labels} == dict(self.names)
 
+    def names_in_file(self) -> Mapping[int, str]:
+        """What its values mean by the names that the file itself has; `names` where it has none.
+
+        Raises:
+            DataError: the file names a value otherwise, by a name that `names` has not.
+        """
+        classes = tuple(Label(value, name) for value, name in self.names.items() if value > 0)
+        meaning = meaning_of(Case("", Role.TRAINING, self.path, self.path, classes=classes))
+        return self.names if meaning is None else {value: self.names[meant] for value, meant in meaning.items()}
+
 
 def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarray, object]:
     """A label map with the values of `labels` in place of its own; what they do not name becomes background.
@@ -60,16 +71,18 @@ def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarra
     values = whole_label_values(vtk_to_numpy(image.GetPointData().GetScalars()), path)
     voxels = values.reshape(tuple(reversed(image.GetDimensions())))
     found = {int(value) for value in np.unique(voxels)}
-    unknown = sorted(found - {0, *file.names})
+    names = file.names_in_file()
+    unknown = sorted(found - {0, *names})
     if unknown:
         raise DataError(
-            f"'{file.path}' has the label value {unknown[0]}, the datalist names {sorted(file.names)}; "
+            f"'{file.path}' has the label value {unknown[0]}, the datalist names {sorted(names)}; "
             "add its name to 'labels' or remove it from the label map."
         )
     value_of = {label.name: label.value for label in labels}
     result = np.zeros(voxels.shape, dtype=label_type(labels))
-    for value, name in file.names.items():
-        if name in value_of and value in found:
+    for value, own in names.items():
+        name = match_name(own, value_of)
+        if name is not None and value in found:
             result[voxels == value] = value_of[name]
     return result, node
 

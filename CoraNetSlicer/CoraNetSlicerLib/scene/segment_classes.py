@@ -11,6 +11,7 @@ from vtkmodules.vtkCommonCore import reference, vtkStringArray
 
 from coranet.errors import DataError
 from coranet.job import Label
+from coranet.job.segment_names import match_name
 
 from .case_facts import is_empty_segment
 from .context import SceneContext
@@ -22,6 +23,8 @@ _ANY_TISSUE = "SCT^85756007^Tissue"
 
 def classes_of(sources: Sequence[Any], segment_names: Optional[Sequence[str]] = None) -> tuple[Label, ...]:
     """The classes that a set of segmentations teaches. A segment is known by its name, whatever its ID or value.
+
+    Names are the same as `coranet.job.segment_names` says: "Liver" of one case is "liver " of another.
 
     Args:
         sources: vtkMRMLSegmentationNode or LabelFile of each labeled case.
@@ -121,8 +124,9 @@ def _name(segment: Any) -> str:
 def _values(names: Sequence[str], files: Sequence[LabelFile]) -> dict[str, int]:
     values: dict[str, int] = {}
     for file in files:
-        for value, name in sorted(file.names.items()):
-            if name in names and name not in values and value not in values.values():
+        for value, own in sorted(file.names.items()):
+            name = match_name(own, names)
+            if name is not None and name not in values and value not in values.values():
                 values[name] = value
     free = (value for value in range(1, len(names) + len(values) + 1) if value not in set(values.values()))
     return {name: values[name] if name in values else next(free) for name in names}
@@ -130,7 +134,7 @@ def _values(names: Sequence[str], files: Sequence[LabelFile]) -> dict[str, int]:
 
 def _require_unique_names(source: Any, names: Sequence[str]) -> None:
     present = segment_names_of(source)
-    doubled = sorted(name for name in set(names) if present.count(name) > 1)
+    doubled = sorted(own for name in set(names) if present.count(own := match_name(name, present) or name) > 1)
     if doubled:
         raise DataError(
             f"'{source_name(source)}' has more than one segment named '{doubled[0]}'; rename or merge them."
@@ -139,8 +143,8 @@ def _require_unique_names(source: Any, names: Sequence[str]) -> None:
 
 def _require_same_names(source: Any, names: Sequence[str], first: Any, chosen: bool) -> None:
     present = set(segment_names_of(source))
-    missing = [name for name in names if name not in present]
-    extra = [] if chosen else sorted(present - set(names))
+    missing = [name for name in names if match_name(name, present) is None]
+    extra = [] if chosen else sorted(name for name in present if match_name(name, names) is None)
     if missing:
         raise DataError(
             f"'{source_name(source)}' lacks the segment{'s' if len(missing) > 1 else ''} {_quoted(missing)}; add what "
@@ -154,7 +158,7 @@ def _require_same_names(source: Any, names: Sequence[str], first: Any, chosen: b
 
 
 def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
-    segments = [next(one for one in _segments(node) if _name(one) == name) for node in nodes]
+    segments = [_segments(node)[_index(node, name)] for node in nodes]
     if not segments:
         return Label(value, name)
     terminology, meaning, owner = "", "", ""
@@ -213,10 +217,13 @@ def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: An
 
 
 def _segment_id(segmentation_node: Any, name: str) -> str:
-    # GetSegmentIdBySegmentName takes "Lesion" and "lesion" for one.
-    segmentation = segmentation_node.GetSegmentation()
-    index = [_name(segment) for segment in _segments(segmentation_node)].index(name)
-    return str(segmentation.GetNthSegmentID(index))
+    return str(segmentation_node.GetSegmentation().GetNthSegmentID(_index(segmentation_node, name)))
+
+
+def _index(segmentation_node: Any, name: str) -> int:
+    # GetSegmentIdBySegmentName takes the first of "Lesion" and "lesion" where both are there.
+    names = [_name(segment) for segment in _segments(segmentation_node)]
+    return names.index(match_name(name, names) or name)
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -13,12 +13,16 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from .. import __version__
 from ..errors import DataError, StorageError, storage_error
 from ..job import Case, Role
 from ..job.files import atomic_path
+from ..job.segment_names import meaning_of
+from ..job.source_files import content_hash
 from ..volume import Grid, Volume, read_label_map
 from .axes import on_axes_of
 from .box import Box
+from .case_labels import read_case_labels
 from .preprocessing import Preprocessing
 from .scans import read_scan
 
@@ -76,7 +80,7 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
         DataError: the grids differ, or the label map has other values than the datalist.
     """
     image = read_scan(case)
-    labels = on_axes_of(read_label_map(str(case.label)), image.grid)
+    labels = on_axes_of(read_case_labels(case), image.grid)
     difference = image.grid.difference(labels.grid)
     if difference:
         raise DataError(
@@ -142,11 +146,16 @@ def prepare_case(
         DataError: the case cannot be used.
         StorageError: the cache cannot be written.
     """
-    stem = folder / f"{case.id}-{_fingerprint(case, preprocessing, values, (box, merged))}"
+    fingerprint = _fingerprint(case, preprocessing, values, (box, merged))
+    stem = folder / f"{case.id}-{fingerprint}"
     parts = ["image", *(["labels"] if case.role is not Role.UNLABELED else []), *(["known"] if case.known else [])]
     paths = {part: stem.with_name(f"{stem.name}.{part}.npy") for part in parts}
     if not all(path.exists() for path in paths.values()):
         _write(case, preprocessing, values, paths, (box, merged))
+        if _fingerprint(case, preprocessing, values, (box, merged)) != fingerprint:
+            for path in paths.values():
+                path.unlink(missing_ok=True)
+            raise DataError(f"'{case.image}' or its label was written while it was read; start again when it is done.")
     arrays = {part: np.load(path, mmap_mode="r") for part, path in paths.items()}
     image, labels, known = (arrays.get(part) for part in ("image", "labels", "known"))
     if known is not None and known.all():
@@ -215,15 +224,19 @@ def _some_voxels(mask: Array) -> Array:
 
 
 def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int], how: tuple[Box | None, bool]) -> str:
-    files = [_state(path) for path in (*case.images, case.label, case.known) if path]
+    files = {path: _content(path) for path in case.files}
+    parts = [files[path] if path else None for path in (*case.images, case.label, case.known)]
     recipe, (box, merged) = replace(preprocessing, lowest=()).to_dict(), how
-    content = json.dumps([files, recipe, list(values), box and box.to_lists(), merged])
+    meaning = sorted((meaning_of(case) or {}).items())
+    content = json.dumps([__version__, parts, meaning, recipe, list(values), box and box.to_lists(), merged])
     return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]
 
 
-def _state(path: str) -> list[Any]:
+def _content(path: str) -> str:
+    """A hash of all files of an image. Size and time are not enough: labels are corrected in place."""
     try:
-        state = Path(path).stat()
-    except OSError:
-        raise DataError(f"'{path}' does not exist; correct the path in the datalist.") from None
-    return [str(path), state.st_size, state.st_mtime_ns]
+        return content_hash([path])
+    except OSError as error:
+        if not Path(path).exists():
+            raise DataError(f"'{path}' does not exist; correct the path in the datalist.") from None
+        raise DataError(f"'{path}' cannot be read ({error.strerror or error}); make it readable again.") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
@@ -79,6 +79,8 @@ class Case:
             for training cases only. None: the label is truth everywhere.
         more_images: paths of the images of the second channel and those after it. A file of four dimensions is named
             once for each of its volumes.
+        label_names: (value, name) of what is in the label map, where that is not what the datalist's labels say; ().
+        classes: the labels of the datalist that the case is in, by whose names the label map is read; not written.
     """
 
     id: str
@@ -87,10 +89,13 @@ class Case:
     label: Optional[str] = None
     known: Optional[str] = None
     more_images: tuple[str, ...] = ()
+    label_names: tuple[tuple[int, str], ...] = ()
+    classes: tuple[Label, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "role", Role(self.role))
         object.__setattr__(self, "more_images", tuple(self.more_images))
+        object.__setattr__(self, "label_names", tuple((int(value), str(name)) for value, name in self.label_names))
         if self.role in ROLES_WITH_LABEL and not self.label:
             raise DataError(
                 f"case '{self.id}' has the role '{self.role.value}' but no label; add one or make it unlabeled."
@@ -113,9 +118,14 @@ class Case:
         return tuple(dict.fromkeys(path for path in parts if path))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; only cases of several images say so."""
-        content = {**asdict(self), "role": self.role.value, "more_images": list(self.more_images)}
-        return content if self.more_images else {key: value for key, value in content.items() if key != "more_images"}
+        """Plain JSON types; what few cases have is left out where there is none."""
+        content: dict[str, Any] = {"id": self.id, "role": self.role.value, "image": self.image}
+        content.update(label=self.label, known=self.known)
+        if self.more_images:
+            content["more_images"] = list(self.more_images)
+        if self.label_names:
+            content["label_names"] = [list(pair) for pair in self.label_names]
+        return content
 
     @property
     def is_partial(self) -> bool:
@@ -150,6 +160,8 @@ class Datalist:
         _require_unique("case names", (case.id for case in self.cases))
         _require_unique("label values", (label.value for label in self.labels))
         _require_unique("label names", (label.name for label in self.labels))
+        cases = (replace(case, classes=self.labels) if case.label else case for case in self.cases)
+        object.__setattr__(self, "cases", tuple(cases))
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -239,7 +251,10 @@ def _rows_by(rows: Any, key: str) -> dict[Any, Any]:
 
 def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
     try:
-        return kind(**known_only(kind, row))
+        content = known_only(kind, row)
+        # What the labels of the datalist say, and nothing that is written.
+        content.pop("classes", None)
+        return kind(**content)
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
             f"'{source}' has a {kind.__name__.lower()} that cannot be read ({error}); correct {row!r}."

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Optional
 
 _BLOCK = 1 << 20
-_HEADER_BYTES = 64 * 1024
+# A header may name thousands of files; where the voxels follow it, it is short.
+_HEADER_BYTES = {".mhd": 1 << 22, ".nhdr": 1 << 22}
+_HEADER_BYTES_BEFORE_VOXELS = 64 * 1024
 # Text headers whose voxels lie in files of their own (MetaImage, NRRD), and Analyze's pair.
 _TEXT_HEADERS = (".mhd", ".mha", ".nhdr", ".nrrd")
 _DETACHED = re.compile(r"^(?:ElementDataFile\s*=|data ?file:)[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
-_PAIRS = {".hdr": ".img", ".img": ".hdr"}
+_PAIRS = {".hdr": (".img", ".img.gz"), ".img": (".hdr",)}
 _NUMBERED = re.compile(r"%0?\d*d")
 
 
@@ -33,6 +35,15 @@ def source_stamp(images: Iterable[str]) -> dict[str, Any]:
     # Looked at before they are read: what is written meanwhile counts as changed.
     states = [_state(file) for file in files]
     return {"files": states, "hash": _hash(files)}
+
+
+def content_hash(images: Iterable[str]) -> str:
+    """A hash of the content of all files of some images; where they lie and what they are called does not count.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return _hash(source_files(images))
 
 
 def is_changed(images: Iterable[str], stamp: Optional[Mapping[str, Any]]) -> bool:
@@ -61,13 +72,14 @@ def _files_of(image: Path) -> Iterator[Path]:
     suffix = image.suffix.lower()
     if suffix in _TEXT_HEADERS:
         yield from (one for one in _detached(image) if one.is_file() and one != image)
-    elif suffix in _PAIRS and image.with_suffix(_PAIRS[suffix]).is_file():
-        yield image.with_suffix(_PAIRS[suffix])
+    for other in _PAIRS.get(suffix, ()):
+        # On a file system that tells them apart, the ending may be written in capitals.
+        yield from (one for one in map(image.with_suffix, (other, other.upper())) if one.is_file())
 
 
 def _detached(header: Path) -> Iterator[Path]:
     with open(header, "rb") as file:
-        text = os.fsdecode(file.read(_HEADER_BYTES))
+        text = os.fsdecode(file.read(_HEADER_BYTES.get(header.suffix.lower(), _HEADER_BYTES_BEFORE_VOXELS)))
     found = _DETACHED.search(text)
     if found is None:
         return

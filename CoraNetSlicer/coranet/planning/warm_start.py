@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import TrainConfig
+from ..data.case_labels import with_same_classes
 from ..errors import DataError
 from ..job import Datalist, Label, PredictionFiles, RegionList, Review
 from ..job.channels import require_all_channels, require_same_channels
@@ -30,24 +31,24 @@ def initial_model(config: TrainConfig) -> ModelPackage | None:
 def with_labels_of(initial: ModelPackage, datalist: Datalist) -> Datalist:
     """The cases with the labels of the model, with its colours, and its names of the channels.
 
+    Labels are the same by their names; where the datalist has other values for them, its label maps are read so.
+
     Raises:
-        DataError: values or names of labels are others, so that the network's classes would mean something else; or
-            there are other channels.
+        DataError: names of labels are others, so that the network's classes would mean something else; or there are
+            other channels.
     """
     for case in datalist.cases:
         require_all_channels(case.id, case.images, initial.channels)
     require_same_channels(datalist.channels, initial.channels, "the datalist")
-    theirs, ours = (
-        [(label.value, label.name) for label in labels] for labels in (initial.labels, datalist.labels)
-    )  # fmt: skip
-    if theirs != ours:
+    matched = with_same_classes(datalist, initial.labels)
+    if matched is None:
         raise DataError(
             f"the model '{initial.folder}' has the labels {_in_words(initial.labels)}, the datalist names "
             f"{_in_words(datalist.labels)}; give the datalist those of the model, or start without "
             "training.initial_model."
         )
     channels = initial.channels if len(initial.channels) > 1 else ()
-    return replace(datalist, labels=initial.labels, channels=channels)
+    return replace(matched, channels=channels)
 
 
 def history_after(initial: ModelPackage | None) -> tuple[dict[str, Any], ...]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data.axes import on_axes_of
+from ..data.identity import identity_of
 from ..errors import DataError
-from ..job import CaseUncertainty, Choice, PredictionFiles, Region, RegionList, Review, rank_cases
+from ..job import CaseUncertainty, Choice, PredictionFiles, Region, RegionList, Review, ScanIdentity, rank_cases
 from ..regions.components import Array
 from ..regions.decisions import reviewed_maps
 from ..regions.files import WrittenCase, read_map, read_regions
@@ -110,12 +111,14 @@ def _pictures(case: WrittenCase, regions: Sequence[Region], region_map: Array) -
 
 
 def _scan(case: WrittenCase) -> Array | None:
-    """The scan's voxels; None where it has gone or lies on another grid now: the rest of a report does without it."""
+    """The scan's voxels; None where it has gone or is another one now: the rest of a report does without it."""
     try:
         image = on_axes_of(read_image(case.result["image"], 0), case.grid)
     except (DataError, KeyError):
         return None
-    return None if image.grid.difference(case.grid) else image.voxels
+    scan = ScanIdentity.from_dict(case.result.get("scan"), case.files.result)
+    is_other = scan is not None and identity_of(image).voxels != scan.voxels
+    return None if is_other or image.grid.difference(case.grid) else image.voxels
 
 
 def _reviewed_volumes(

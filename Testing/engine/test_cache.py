@@ -332,13 +332,6 @@ def test_a_mask_too_small_for_the_network_is_known_nowhere(a_partial_case, an_ob
     assert prepare_case(a_partial_case, coarse, VALUES, tmp_path).is_known_nowhere
 
 
-def test_a_changed_mask_is_prepared_anew(a_partial_case, a_recipe, tmp_path):
-    for expected in (3, 6):
-        os.utime(a_partial_case.known, (expected, expected))
-        prepare_case(a_partial_case, a_recipe, VALUES, tmp_path / "cache")
-        assert len(list((tmp_path / "cache").iterdir())) == expected
-
-
 @pytest.mark.parametrize(
     ("mask", "spacing", "sentence"),
     [

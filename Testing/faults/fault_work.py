@@ -25,7 +25,7 @@ def review(folder: str) -> int:
     from CoraNetSlicerLib.scene.context import SceneContext
     from CoraNetSlicerLib.scene.region_review import RegionReview
     from CoraNetSlicerLib.scene.result_loading import load_prediction
-    from CoraNetSlicerLib.scene.results import find_or_load_volume
+    from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 
     job, context = Job.open(folder), SceneContext.standalone()
     files = job.prediction(CASE_ID)

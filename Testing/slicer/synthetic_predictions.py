@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None
     image = folder.parent / "scan of patient 7.nrrd"
     noise = np.random.default_rng(5).normal(0.0, 12.0, heads["segmentation"].shape)
     write_image((60.0 * (heads["segmentation"] > 0) + 80.0 + noise).astype(np.float32), image)
+    # Older than every result, also of the other jobs that write it.
+    os.utime(image, (1, 1))
     case = Case(id=CASE_ID, role=Role.INPUT, image=str(image))
     job = Job.create(folder, JobKind.SEGMENT, SegmentConfig(model="model"), Datalist(cases=(case,)))
     prediction = job.prediction(CASE_ID)

@@ -125,3 +125,29 @@ def _time_and_size(path: Path) -> tuple[float, float]:
     except OSError:
         return 0.0, 0.0
     return found.st_mtime, float(found.st_size)
+
+
+def find_again(folder: str, identifier: str, jobs_folder: Path) -> Optional[Path]:
+    """Where a job lies that a scene remembers: in the folder in which it was, else among the jobs of another folder.
+
+    Args:
+        folder: where it was.
+        identifier: of the job; "": a scene of an earlier version, for which the folder stands for the job.
+        jobs_folder: holds jobs, one of which may be it under another name.
+
+    Returns:
+        None if it is gone, or another job lies in its folder. A job there that cannot be read is taken for it.
+    """
+    remembered = Path(folder)
+    if folder and Job.exists(remembered) and (not identifier or _identifier(remembered) in ("", identifier)):
+        return remembered
+    others = sorted(jobs_folder.iterdir()) if identifier and jobs_folder.is_dir() else []
+    return next((one for one in others if Job.exists(one) and _identifier(one) == identifier), None)
+
+
+def _identifier(folder: Path) -> str:
+    """Of a job; "" if it cannot be read."""
+    try:
+        return Job.open(folder).identifier
+    except CoraNetError:
+        return ""

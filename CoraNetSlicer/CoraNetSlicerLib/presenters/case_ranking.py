@@ -84,7 +84,8 @@ class CaseRanking:
                 uncertainty = None if key in known else self._uncertainty(prediction)
                 if uncertainty is not None:
                     known[key] = uncertainty
-        if known != self._known:
+        # In their order, too: the latest segmentation of a case counts.
+        if list(known.items()) != list(self._known.items()):
             self._known = known
             self.changed.send()
 

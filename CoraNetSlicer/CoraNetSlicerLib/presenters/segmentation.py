@@ -12,6 +12,7 @@ from coranet.job import Case, JobKind, JobStatus
 
 from ..jobs.arguments import segment_config
 from ..jobs.handle import JobHandle
+from ..jobs.listing import find_again
 from ..logic import CoraNetLogic
 from ..notification import Signal
 from ..parameters import Parameters
@@ -28,7 +29,7 @@ from .segmented_images import images_to_segment
 if TYPE_CHECKING:
     from .environment import EnvironmentPresenter
 
-_JOB, _LOADED = "SegmentationFolder", "SegmentationLoaded"
+_FOLDER, _JOB, _LOADED = "SegmentationFolder", "SegmentationJob", "SegmentationLoaded"
 
 
 class SegmentationPresenter:
@@ -282,18 +283,20 @@ class SegmentationPresenter:
         self.changed.send()
 
     def _attach_to_remembered(self) -> None:
-        folder = self._parameters.text(_JOB)
+        folder = self._parameters.text(_FOLDER)
         if self._is_at_work and (self.handle is None or str(self.handle.folder) != folder):
             return
         self.handle, self._cases, self.warnings = None, (), ()
-        if folder:
+        found = find_again(folder, self._parameters.text(_JOB), self._logic.jobsFolder)
+        if found is not None:
             try:
-                self._watch(self._logic.attach(folder))
+                self._watch(self._logic.attach(found))
             except CoraNetError:
                 self.handle = None  # it was deleted or moved; the results that are in the scene remain
 
     def _remember(self, handle: JobHandle) -> None:
-        self._parameters.set_text(_JOB, str(handle.folder))
+        self._parameters.set_text(_FOLDER, str(handle.folder))
+        self._parameters.set_text(_JOB, handle.job.identifier)
         self._parameters.set_value(_LOADED, [])
 
     def _watch(self, handle: JobHandle) -> None:

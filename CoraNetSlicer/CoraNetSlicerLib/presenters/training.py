@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from coranet.errors import CoraNetError, JobError
-from coranet.job import Job, JobStatus
+from coranet.job import JobStatus
 
 from ..jobs.handle import JobHandle
+from ..jobs.listing import find_again
 from ..logic import CoraNetLogic
 from ..notification import Signal
 from ..parameters import Parameters
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .cases import CasesPresenter
     from .environment import EnvironmentPresenter
 
-_FOLDER, _NAME = "TrainingFolder", "TrainingName"
+_FOLDER, _JOB, _NAME = "TrainingFolder", "TrainingJob", "TrainingName"
 
 
 class TrainingPresenter:
@@ -241,6 +241,7 @@ class TrainingPresenter:
     def attach(self, handle: JobHandle) -> None:
         """Watch an existing training: its progress, curves and messages; the scene remembers it."""
         self._parameters.set_text(_FOLDER, str(handle.folder))
+        self._parameters.set_text(_JOB, handle.job.identifier)
         self.error, self._is_stopped = "", False
         self._watched.watch(handle)
 
@@ -279,12 +280,14 @@ class TrainingPresenter:
             return
         if self._watched.is_running:
             self._parameters.set_text(_FOLDER, watched)
+            self._parameters.set_text(_JOB, self.handle.job.identifier if self.handle else "")
             return
         self._watched.let_go()
-        if not folder or not Job.exists(Path(folder)):
+        found = find_again(folder, self._parameters.text(_JOB), self._logic.jobsFolder)
+        if found is None:
             return
         try:
-            self._watched.watch(self._logic.attach(folder))
+            self._watched.watch(self._logic.attach(found))
         except CoraNetError as error:
             self.error = sentence(str(error))
 

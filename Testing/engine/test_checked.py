@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scans import grid_of, write_case
 
 from coranet.config import TrainConfig
@@ -182,3 +183,17 @@ def test_test_cases_that_cannot_be_used_are_told(a_job, a_reporter, tmp_path):
     job.write_datalist(replace(job.read_datalist(), cases=(*job.read_datalist().cases, test)))
     check(job, a_reporter)
     assert "gone.nrrd' does not exist" in message(a_reporter, "test_unusable")
+
+
+def test_label_maps_that_are_read_by_their_names_are_told(a_job, a_reporter):
+    job = a_job(3, 1)
+    for number in (0, 2):
+        path = job.read_datalist().cases[number].label
+        image = sitk.ReadImage(path)
+        image = sitk.ChangeLabel(image, {1: 7, 7: 1})
+        for index, (value, name) in enumerate(((7, "inner"), (1, "Outer"))):
+            image.SetMetaData(f"Segment{index}_Name", name)
+            image.SetMetaData(f"Segment{index}_LabelValue", str(value))
+        sitk.WriteImage(image, path)
+    check(job, a_reporter)
+    assert message(a_reporter, "label_names").startswith("2 label maps, such as '")

@@ -22,10 +22,10 @@ def review(folder: str) -> int:
     from synthetic_predictions import CASE_ID
 
     from coranet.job import Choice, Job
+    from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
     from CoraNetSlicerLib.scene.context import SceneContext
     from CoraNetSlicerLib.scene.region_review import RegionReview
     from CoraNetSlicerLib.scene.result_loading import load_prediction
-    from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 
     job, context = Job.open(folder), SceneContext.standalone()
     files = job.prediction(CASE_ID)

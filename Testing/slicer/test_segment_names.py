@@ -78,9 +78,10 @@ def test_a_label_file_is_read_by_the_names_in_it(tmp_path, segments, expected):
     np.testing.assert_array_equal(read, np.choose(VOXELS, expected))
 
 
-@pytest.mark.parametrize(
-    "segments", [[(1, "aorta"), (2, "lesion")], [(2, "aorta")], [(1, "organ"), (2, "organ")]], ids=str
-)
+CONTRADICTIONS = ([(1, "aorta"), (2, "lesion")], [(2, "aorta")], [(1, "organ"), (2, "organ")])
+
+
+@pytest.mark.parametrize("segments", CONTRADICTIONS, ids=str)
 def test_a_label_file_whose_names_contradict_the_list_is_refused(tmp_path, segments):
     file = label_file(tmp_path / "l.seg.nrrd", VOXELS, segments, DECLARED)
     with pytest.raises(DataError, match=r"l\.seg\.nrrd'"):

@@ -12,6 +12,7 @@ from ..data.datalist import with_validation_cases
 from ..errors import DataError
 from ..events import Noted, Warned
 from ..job import Case, Datalist, Job, Role
+from ..job.segment_names import meaning_of
 from ..model_package import ModelPackage
 from ..reporting import Reporter
 from .record import read_record, write_record
@@ -139,6 +140,7 @@ def _require_structures(datalist: Datalist, survey: Survey) -> None:
 def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted | Warned]:
     """What a person should know of the cases."""
     return [
+        *_read_by_names(datalist.with_role(Role.TRAINING, Role.VALIDATION)),
         *_other_grids([one.case.id for one in survey.cases.values() if one.has_other_grids]),
         *_other_axes(survey),
         *_without_structure(datalist, survey),
@@ -147,6 +149,14 @@ def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted
         *unlike_others(survey.of(datalist.cases), datalist.labels),
         *_thin_data(datalist, config),
     ]
+
+
+def _read_by_names(cases: Sequence[Case]) -> Iterator[Noted]:
+    """What a person should know whose label maps have other values than the datalist for the same names."""
+    found = [case.label for case in cases if meaning_of(case) is not None]
+    if found:
+        maps = f"{len(found)} label maps, such as '{found[0]}', have" if len(found) > 1 else f"'{found[0]}' has"
+        yield Noted("label_names", f"{maps} the structures of the datalist under other values; the names count.")
 
 
 def _other_grids(cases: Sequence[str]) -> Iterator[Noted]:

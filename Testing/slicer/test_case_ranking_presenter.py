@@ -81,6 +81,16 @@ def test_a_file_is_known_by_its_path(ranking, segment):
     assert ranking.of(a_row("/elsewhere.nrrd")) is None
 
 
+def test_a_file_that_was_written_after_its_result_may_be_another_scan(ranking, application, segment):
+    job = segment("one")
+    image = job.read_datalist().cases[0].image
+    later = time.time() + 5
+    os.utime(image, (later, later))
+    ranking.look_again()
+    application.run()
+    assert ranking.of(a_row(image)) is None
+
+
 def test_the_latest_segmentation_counts(ranking, application, segment, a_volume_node):
     first, second = segment("one"), segment("two", is_certain=True)
     for job in (first, second):

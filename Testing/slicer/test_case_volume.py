@@ -252,6 +252,16 @@ class TestAnotherScanInItsPlace:
         node.Modified()
         assert load(logic, job).volume is not node
 
+    def test_a_volume_that_was_changed_and_whose_file_is_gone_is_named(self, context, logic, tmp_path):
+        job = patient(tmp_path, "P1", 1)
+        node = find_or_load_volume(context, job, job.read_datalist().cases[0])
+        vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())[7] += 1
+        (tmp_path / "P1" / "T1.nrrd").unlink()
+        with pytest.raises(
+            DataError, match=r"'T1' was changed after it was segmented, and the scan as it was \('.*T1\.nr"
+        ):
+            load(logic, job)
+
     def test_a_case_of_a_job_that_was_given_another_scan(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)
         write_image(scan(2), tmp_path / "P2.nrrd")

@@ -59,6 +59,11 @@ class CaseVolume:
         else:
             self.node = yield from self._of_scan(identity, marked)
         if self.node is None:
+            if marked and not Path(self._case.image).exists():
+                raise DataError(
+                    f"'{marked[0].GetName()}' was changed after it was segmented, and the scan as it was "
+                    f"('{self._case.image}', {identity}) is missing; restore that file, or segment the volume again."
+                )
             yield from self._load(identity)
             if marked:
                 self.warnings = (

@@ -258,7 +258,7 @@ class TestAnotherScanInItsPlace:
         vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())[7] += 1
         (tmp_path / "P1" / "T1.nrrd").unlink()
         with pytest.raises(
-            DataError, match=r"'T1' was changed after it was segmented, and the scan as it was \('.*T1\.nr"
+            DataError, match=r"'T1' was changed after it was segmented, and .* \('.*T1\.nrrd'"
         ):
             load(logic, job)
 

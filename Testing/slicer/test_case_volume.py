@@ -257,9 +257,7 @@ class TestAnotherScanInItsPlace:
         node = find_or_load_volume(context, job, job.read_datalist().cases[0])
         vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())[7] += 1
         (tmp_path / "P1" / "T1.nrrd").unlink()
-        with pytest.raises(
-            DataError, match=r"'T1' was changed after it was segmented, and .* \('.*T1\.nrrd'"
-        ):
+        with pytest.raises(DataError, match=r"'T1' was changed after it was segmented, and .* \('.*T1\.nrrd'"):
             load(logic, job)
 
     def test_a_case_of_a_job_that_was_given_another_scan(self, context, logic, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .data.class_indices import places_by_class
 from .regions.components import SparseVoxels, components
 
 Array = npt.NDArray[Any]
@@ -29,8 +30,10 @@ def single_component_classes(label_maps: Iterable[Array], classes: Sequence[int]
     seen: set[int] = set()
     divided: set[int] = set()
     for labels in label_maps:
+        depth, height, width = labels.shape
+        found = places_by_class(labels, max(classes, default=0))
         for value in classes:
-            voxels = _voxels(labels, value)
+            voxels = SparseVoxels(found[value - 1], (depth, height, width))
             if value not in divided and len(voxels.places):
                 seen.add(value)
                 if _largest(voxels).mean() < _WHOLE:

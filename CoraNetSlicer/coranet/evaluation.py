@@ -18,6 +18,7 @@ from .config import SegmentConfig
 from .data.axes import on_axes_of
 from .data.box import Box
 from .data.case_labels import read_case_labels
+from .data.class_indices import class_indices, value_counts
 from .data.identity import identity_of
 from .data.orientation import Orientation
 from .data.scans import read_scan
@@ -128,12 +129,12 @@ def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
     segmentation, conservative, radical, uncertain = (
         read_label_map(path).voxels for path in (files.segmentation, files.conservative, files.radical, files.uncertain)
     )
-    predicted, true = _classes(segmentation, values), _classes(truth.voxels, values)
+    predicted, true = class_indices(segmentation, values), class_indices(truth.voxels, values)
     errors = KnownErrors(predicted != true, uncertain > 0, read_image(files.uncertainty).voxels)
     by_class: dict[str, list[Any]] = {
         **overlap_per_class(predicted, true, len(values) + 1),
         **surface_distances_per_class(predicted, true, len(values) + 1, truth.grid.spacing_mm[::-1]),
-        "missing": [int((segmentation == value).any() != (truth.voxels == value).any()) for value in values],
+        "missing": _in_one_alone(predicted, true, len(values)),
     }
     row = {"outside_share": outside_share(conservative, radical), **errors.of_coranet()}
     if segmenter:
@@ -176,11 +177,10 @@ def _passes(segmenter: Segmenter, case: Case, scan: ScanIdentity | None) -> tupl
     return volume, ScanPasses(segmenter.network, segmenter.window, image, prepared_dhw.tolist(), seed, box)
 
 
-def _classes(voxels: Array, values: Sequence[int]) -> Array:
-    result = np.zeros(voxels.shape, dtype=np.uint8)
-    for index, value in enumerate(values, start=1):
-        result[voxels == value] = index
-    return result
+def _in_one_alone(predicted: Array, truth: Array, classes: int) -> list[int]:
+    """For each class, 1 if it is in one of both alone."""
+    found = [np.pad(value_counts(one), (0, classes))[1 : classes + 1] > 0 for one in (predicted, truth)]
+    return [int(differs) for differs in found[0] != found[1]]
 
 
 def _defined(content: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from . import __version__
+from .data.class_indices import value_counts
 from .job import Case, Label
 from .networks import HeadLogits
 from .prediction import Prediction
@@ -76,10 +77,12 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: Made
 def volumes_at(prediction: Prediction, labels: tuple[Label, ...], grid: Grid, caution: float) -> dict[str, Any]:
     """What a result says that depends on the dial: caution and threshold, volumes and their brackets."""
     voxel_ml = grid.voxel_ml
+    counts = {head: value_counts(getattr(prediction, head)) for head in HeadLogits._fields}
     return {
         "volumes_ml": {
             label.name: {
-                head: float((getattr(prediction, head) == label.value).sum() * voxel_ml) for head in HeadLogits._fields
+                head: float(found[label.value] * voxel_ml) if label.value < len(found) else 0.0
+                for head, found in counts.items()
             }
             for label in labels
         },

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    BasicTextSRStorage,
+    CTImageStorage,
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    generate_uid,
+)
 
 AXES = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SPACING = (1.0, 1.25, 2.0)
@@ -36,6 +43,14 @@ def write_slice(path: Path, pixels: np.ndarray, position: Sequence[float] | None
     data.RescaleSlope, data.RescaleIntercept = "1", "0"
     _pixels(data, pixels)
     _set(data, more)
+    data.save_as(str(path), enforce_file_format=True)
+
+
+def write_report(path: Path) -> None:
+    """A file of the same series that is no image."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = _file(path, BasicTextSRStorage)
+    data.Modality = "SR"
     data.save_as(str(path), enforce_file_format=True)
 
 

@@ -52,3 +52,29 @@ def test_the_scan_stays_as_it_is():
     before = scan.copy()
     IntensityMapping(0, 10, 5, 2).apply(scan)
     np.testing.assert_array_equal(scan, before)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-20, 1e-11, 1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e12, 1e20, 1e27])
+@pytest.mark.parametrize("offset", [0.0, -60.0])
+def test_the_scale_of_the_intensities_changes_nothing(factor, offset):
+    """Maps in SI units have values of 1e-11 or 1e20; squares of them are no float32 any more."""
+    scan = a_scan() + np.float32(offset)
+    expected = IntensityNormalization("zscore").fit(scan).apply(scan)
+    scaled = (scan.astype(np.float64) * factor).astype(np.float32)
+    np.testing.assert_allclose(IntensityNormalization("zscore").fit(scaled).apply(scaled), expected, atol=2e-5)
+    window = (float(offset), 300.0)
+    expected = IntensityNormalization("window", window).fit(scan).apply(scan)
+    mapping = IntensityNormalization("window", (window[0] * factor, window[1] * factor)).fit(scaled)
+    np.testing.assert_allclose(mapping.apply(scaled), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-30, -3e-11, 0.1, 1e5, 1e30])
+def test_one_intensity_of_any_scale_becomes_zero(value):
+    """Rounding is no contrast."""
+    scan = np.full((3, 4, 5), value, dtype=np.float32)
+    assert np.abs(IntensityNormalization("zscore").fit(scan).apply(scan)).max() <= 1
+
+
+def test_small_differences_on_a_large_intensity_are_seen():
+    scan = np.random.default_rng(0).normal(20000, 5, (8, 9, 10)).astype(np.float32)
+    assert IntensityNormalization("zscore").fit(scan).apply(scan).std() == pytest.approx(1, rel=0.05)

@@ -122,3 +122,15 @@ def test_the_mean_leaves_out_what_is_not_known():
     assert mean_or_none([float("nan")]) is None
     assert mean_or_none([]) is None
     assert mean_or_none([0.5, None]) == 0.5
+
+
+def test_many_classes_cost_no_table_of_pairs():
+    """A table of all pairs would need 34 GB."""
+    classes = 65536
+    truth = np.random.default_rng(0).integers(0, classes, (20, 50, 50)).astype(np.uint16)
+    predicted = np.where(np.random.default_rng(1).random(truth.shape) < 0.7, truth, 0)
+    dice = overlap_per_class(predicted, truth, classes)["dice"]
+    assert len(dice) == classes - 1
+    for index in (1, 255, 256, 65535):
+        if (truth == index).any():
+            assert dice[index - 1] == pytest.approx(dice_oracle(predicted, truth, index))

@@ -10,6 +10,7 @@ from region_cases import flooded, prediction_of, random_prediction, shell_predic
 from scans import grid_of
 
 from coranet.errors import ConfigError, DataError
+from coranet.prediction import Prediction
 from coranet.regions import finding
 from coranet.regions.finding import RegionRule, expected_effect_ml, find_regions
 
@@ -230,3 +231,21 @@ def test_more_than_anybody_could_review_is_an_error(monkeypatch):
     monkeypatch.setattr(finding, "MOST_VOXELS", 100)
     with pytest.raises(DataError, match=r"different labels in 100 % of 'a', too much to be reviewed in regions; lower"):
         find_regions("a", prediction_of(labels, labels * 0, labels), GRID, 0.0)
+
+
+@pytest.mark.parametrize("values", [(2, 300), (12141, 65535), (65534, 65535)])
+def test_large_label_values_tell_the_same_and_cost_the_same(values):
+    """A table of all pairs of values up to 65535 would need 34 GB."""
+    grid, small = grid_of(), random_prediction()
+    new = np.zeros(8, np.uint16)
+    new[[1, 7]] = values
+    maps = [new[one] for one in (small.segmentation, small.conservative, small.radical)]
+    large = Prediction(*maps, small.uncertain, small.uncertainty)
+    expected = find_regions("case", small, grid, 0.0).list.regions
+    found = find_regions("case", large, grid, 0.0).list.regions
+    assert len(found) == len(expected) > 3
+    for one, other in zip(found, expected, strict=True):
+        assert (one.conservative, one.radical) == (new[other.conservative], new[other.radical])
+        assert one.surface_share == pytest.approx(other.surface_share)
+        for head, changes in other.changes_ml.items():
+            assert one.changes_ml[head] == pytest.approx({int(new[value]): ml for value, ml in changes.items()})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_files import SPACING, positions, voxels, write_series, write_slice
+from dicom_files import SPACING, positions, voxels, write_report, write_series, write_slice
 from pydicom.uid import generate_uid
 
 from coranet.errors import DataError
@@ -46,7 +46,7 @@ def with_other_files(folder: Path) -> None:
 
 def with_a_report(folder: Path) -> None:
     series(folder)
-    write_slice(folder / "report", voxels()[0], None, Rows=None, Columns=None, PixelData=None, Modality="SR")
+    write_report(folder / "report")
 
 
 def numbers_against_places(folder: Path) -> None:
@@ -314,8 +314,7 @@ def a_file_cut_in_its_header(folder: Path) -> None:
 
 
 def only_a_report(folder: Path) -> None:
-    folder.mkdir()
-    write_slice(folder / "report", voxels()[0], None, Rows=None, Columns=None, PixelData=None, Modality="SR")
+    write_report(folder / "report")
 
 
 REFUSED = [

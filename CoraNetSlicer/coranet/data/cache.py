@@ -23,6 +23,7 @@ from ..volume import Grid, Volume, read_label_map
 from .axes import on_axes_of
 from .box import Box
 from .case_labels import read_case_labels
+from .class_indices import places_by_class
 from .preprocessing import Preprocessing
 from .scans import read_scan
 
@@ -38,7 +39,8 @@ class PreparedCase:
     Attributes:
         case: where it came from.
         image: (C, D, H, W), float16, mapped from disk.
-        labels: (D, H, W), uint8 class indices, mapped from disk; None for an unlabeled case.
+        labels: (D, H, W), class indices (uint8, or uint16 of more than 255 classes), mapped from disk; None for an
+            unlabeled case.
         foreground: for each foreground class up to 4000 of its voxels, (n, 3), in the order D, H, W.
         padding: for each channel the intensity outside of the scan: its lowest.
         known: (D, H, W), uint8, 1 where the labels are truth, mapped from disk; None: everywhere.
@@ -211,16 +213,19 @@ def _listed_voxels(case: PreparedCase, classes: int) -> dict[str, Any]:
     if case.labels is None:
         return {}
     if case.known is None:
-        return {"foreground": tuple(_some_voxels(case.labels == index) for index in range(1, classes + 1))}
+        return {"foreground": _foreground(case.labels, classes)}
     is_known = case.known > 0
-    foreground = tuple(_some_voxels((case.labels == index) & is_known) for index in range(1, classes + 1))
-    return {"foreground": foreground, "known_voxels": _some_voxels(is_known)}
+    known_voxels = _some_voxels(np.flatnonzero(is_known), is_known.shape)
+    return {"foreground": _foreground(case.labels * is_known, classes), "known_voxels": known_voxels}
 
 
-def _some_voxels(mask: Array) -> Array:
-    places = np.flatnonzero(mask)
+def _foreground(labels: Array, classes: int) -> tuple[Array, ...]:
+    return tuple(_some_voxels(places, labels.shape) for places in places_by_class(labels, classes))
+
+
+def _some_voxels(places: Array, shape: tuple[int, ...]) -> Array:
     step = max(1, -(-len(places) // _FOREGROUND_VOXELS))
-    return np.stack(np.unravel_index(places[::step], mask.shape), axis=1).astype(np.int32)
+    return np.stack(np.unravel_index(places[::step], shape), axis=1).astype(np.int32)
 
 
 def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int], how: tuple[Box | None, bool]) -> str:

@@ -14,6 +14,7 @@ Array = npt.NDArray[Any]
 
 # Percentiles of a larger scan are those of its voxels at a fixed stride: sorting them all takes seconds and gigabytes.
 _MOST_SORTED = 1 << 24
+_RESOLUTION = float(np.finfo(np.float32).eps)
 # Voxels that are looked at together.
 _PORTION = 1 << 21
 
@@ -79,7 +80,9 @@ class IntensityNormalization:
             squares += float(np.square(limited, out=limited).sum())
         mean = total / scan.size
         deviation = math.sqrt(max(squares / scan.size - mean**2, 0.0))
-        return IntensityMapping(lower, upper, mean, 1 / max(deviation, 1e-6))
+        # Below what float32 resolves at these intensities there is nothing but rounding: the scan is of one intensity.
+        least = _RESOLUTION * max(abs(lower), abs(upper))
+        return IntensityMapping(lower, upper, mean, 1 / (max(deviation, least) or 1.0))
 
 
 def portions(scan: Array) -> Iterator[Array]:

@@ -60,7 +60,7 @@ class Cuts:
 
     Attributes:
         images: (B, C, *source_size), float16, or float32 if the prepared scans are.
-        labels: uint8, (B, 1, *source_size), class indices, and where labels are known in part
+        labels: uint8 or int32, (B, 1, *source_size), class indices, and where labels are known in part
             (B, 2, *source_size), the second 1 where they are; None where nothing is known.
         changes: one for each patch.
     """
@@ -111,7 +111,7 @@ class PatchSampler:
         images = self._room(cases, len(numbers), pinned)
         with_structures = [case for case in cases if any(map(len, case.foreground))]
         maps = 2 if _is_partial(cases) else 1
-        labels = torch.empty((len(numbers), maps, *images.shape[2:]), dtype=torch.uint8, pin_memory=pinned)
+        labels = torch.empty((len(numbers), maps, *images.shape[2:]), dtype=_label_type(cases), pin_memory=pinned)
         changes = []
         for index, number in enumerate(numbers):
             random = self._stream(_LABELED, step, number)
@@ -129,7 +129,7 @@ class PatchSampler:
         reviewed = [case for case in cases if len(case.known_voxels)]
         labels = None
         if reviewed:
-            labels = torch.empty((len(numbers), 2, *images.shape[2:]), dtype=torch.uint8, pin_memory=pinned)
+            labels = torch.empty((len(numbers), 2, *images.shape[2:]), dtype=_label_type(cases), pin_memory=pinned)
         changes = []
         for index, number in enumerate(numbers):
             random = self._stream(_UNLABELED, step, number)
@@ -217,6 +217,12 @@ class PatchSampler:
         middle = np.clip(centre, patch // 2, shape - (patch - patch // 2))
         start: Array = middle - np.array(self.augmentation.source_size) // 2
         return start
+
+
+def _label_type(cases: Sequence[PreparedCase]) -> torch.dtype:
+    """The type of class indices; PyTorch computes little with numbers of 16 bits without sign."""
+    is_small = all(case.labels is None or case.labels.dtype == np.uint8 for case in cases)
+    return torch.uint8 if is_small else torch.int32
 
 
 def _is_partial(cases: Sequence[PreparedCase]) -> bool:

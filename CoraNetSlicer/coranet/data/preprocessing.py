@@ -20,6 +20,7 @@ from ..config import DataConfig
 from ..errors import DataError, ModelError
 from ..volume import Volume
 from .box import Box
+from .class_indices import class_indices, value_counts
 from .normalization import IntensityMapping, IntensityNormalization
 from .orientation import Orientation
 from .reduction import reduced
@@ -95,7 +96,7 @@ class Preprocessing:
     def prepare_labels(
         self, labels: Volume, values: Sequence[int], known: Volume | None = None, box: Box | None = None
     ) -> Array:
-        """A label map as the network sees it: uint8 class indices, (D, H, W); 0 is background.
+        """A label map as the network sees it: class indices (`index_type`), (D, H, W); 0 is background.
 
         Args:
             labels: the label map.
@@ -105,15 +106,18 @@ class Preprocessing:
             box: what of the scan; None: all.
         """
         voxels, size = self._in_box(labels, box)
+        indices = class_indices(voxels, values)
+        if size == indices.shape:
+            return indices
         # Each class is resampled by itself: interpolating label values would invent classes in between.
         best = np.zeros(size, dtype=np.float32)
         background = np.ones(size, dtype=np.float32)
         if known is not None:
             is_known = self._in_box(known, box)[0].astype(np.float32)
             background = resample(torch.from_numpy(is_known)[None], size)[0].numpy()
-        classes = np.zeros(size, dtype=np.uint8)
-        for index, value in enumerate(values, start=1):
-            share = resample(torch.from_numpy((voxels == value).astype(np.float32))[None], size)[0].numpy()
+        classes = np.zeros(size, dtype=indices.dtype)
+        for index in (int(value) for value in np.flatnonzero(value_counts(indices)) if value):
+            share = resample(torch.from_numpy((indices == index).astype(np.float32))[None], size)[0].numpy()
             background -= share
             wins = share > best
             classes[wins] = index

@@ -30,10 +30,13 @@ def overlap_per_class(predicted: Array, truth: Array, classes: int) -> dict[str,
         Jaccard of a class that is neither predicted nor true, precision of one that is not predicted, recall of one
         that is not true. Dice and Jaccard are 0 where only one of the two has the class.
     """
-    counts = _confusion(predicted, truth, classes)
-    hits = np.diag(counts)[1:]
-    false_positives, false_negatives = counts.sum(0)[1:] - hits, counts.sum(1)[1:] - hits
-    others = counts.sum() - hits - false_positives - false_negatives
+    hits, named, true = (
+        # Three counts a class: a table of all pairs would grow with the square of their number.
+        np.bincount(some.ravel(), minlength=classes)[1:classes]
+        for some in (truth[truth == predicted], predicted, truth)
+    )
+    false_positives, false_negatives = named - hits, true - hits
+    others = truth.size - hits - false_positives - false_negatives
     matrix = torch.from_numpy(np.stack([hits, false_positives, others, false_negatives], axis=1)).double()
     return {name: compute_confusion_matrix_metric(known_as, matrix).tolist() for name, known_as in OVERLAPS.items()}
 
@@ -53,9 +56,3 @@ def mean_or_none(values: Iterable[float | None]) -> float | None:
     """Mean of the values that are numbers; None if there are none."""
     known = [value for value in values if value is not None and not np.isnan(value)]
     return float(np.mean(known)) if known else None
-
-
-def _confusion(predicted: Array, truth: Array, classes: int) -> Array:
-    """Numbers of voxels, (K, K): true class, predicted class."""
-    pairs = truth.astype(np.intp).ravel() * classes + predicted.ravel()
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)

@@ -35,13 +35,15 @@ def surface_distances_per_class(
         voxels of both. Each classes - 1 values, of 1 to classes - 1 in order; NaN where the class is absent in one
         or in both, since there is no distance from or to nothing.
     """
-    rows = [_distances(predicted == index, truth == index, spacing_kji) for index in range(1, classes)]
+    in_both = set(np.unique(predicted).tolist()) & set(np.unique(truth).tolist())
+    rows = [
+        _distances(predicted == index, truth == index, spacing_kji) if index in in_both else (math.nan,) * 3
+        for index in range(1, classes)
+    ]
     return {name: [row[number] for row in rows] for number, name in enumerate(SURFACE_DISTANCES)}
 
 
 def _distances(predicted: Array, truth: Array, spacing_kji: Sequence[float]) -> tuple[float, float, float]:
-    if not (predicted.any() and truth.any()):
-        return math.nan, math.nan, math.nan
     # Not compute_hausdorff_distance and its like: they would look for the same surfaces three times.
     surface, true_surface = get_mask_edges(predicted, truth)
     there = get_surface_distance(surface, true_surface, spacing=spacing_kji)

@@ -22,7 +22,7 @@ def axis_across(spacing_spl: Sequence[float]) -> int:
 def gray_levels(scan: npt.NDArray[Any], part: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Part of a scan in grey, (rows, columns, 3) from 0 to 255, between the 1st and the 99th percentile of `scan`."""
     low, high = np.percentile(scan, (1, 99))
-    share = np.clip((part - low) / max(float(high - low), 1e-6), 0, 1)
+    share = np.clip((part - low) / (float(high - low) or 1.0), 0, 1)
     return np.repeat((255 * share)[..., None], 3, axis=2).astype(np.float32)
 
 

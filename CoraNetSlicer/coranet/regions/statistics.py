@@ -14,6 +14,10 @@ from .components import Array, SparseVoxels
 
 HEADS = ("conservative", "radical")
 
+# Label values are numbers of 16 bits.
+_VALUE_BITS = 16
+_LARGEST_VALUE = (1 << _VALUE_BITS) - 1
+
 
 @dataclass(frozen=True)
 class DividedCase:
@@ -53,8 +57,7 @@ def describe(case: DividedCase) -> list[Region]:
     counts = np.bincount(case.region, minlength=case.count)
     mean = np.bincount(case.region, weights=uncertainty, minlength=case.count) / counts
     classes = _Classes.of(case)
-    pairs = classes.most_frequent_pairs()
-    shares = _surface_shares(case, pairs)
+    shares = _surface_shares(case, classes.pairs)
     places = _Places.of(case)
     return [
         Region(
@@ -70,60 +73,51 @@ def describe(case: DividedCase) -> list[Region]:
             mean_uncertainty=min(1.0, float(mean[index])),
             peak_uncertainty=float(peak[index]),
             surface_share=float(shares[index]),
-            changes_ml=classes.changes_ml(index, pair, case.grid.voxel_ml),
+            changes_ml=classes.changes_ml(index, case.grid.voxel_ml),
             expected_effect_ml=0.0,
         )
-        for index, pair in enumerate(pairs)
+        for index, pair in enumerate(classes.pairs)
     ]
 
 
 @dataclass(frozen=True)
 class _Classes:
-    """How many voxels of each label each head names in each region.
+    """Which labels the heads name in each region; what grows with the pairs of region and label that occur, no more.
 
     Attributes:
-        values: (V,), label values that occur there, ascending.
-        counts: by "segmentation", "conservative", "radical": (regions, V).
-        pairs: (regions, V, V), voxels that conservative (first) and radical head name so.
+        pairs: of each region the labels of the conservative and the radical head in most of its voxels.
+        changes: by "conservative", "radical": (region and value in one number, ascending; voxels that the head names
+            so less those that the result names so).
     """
 
-    values: Array
-    counts: dict[str, Array]
-    pairs: Array
+    pairs: list[tuple[int, int]]
+    changes: dict[str, tuple[Array, Array]]
 
     @staticmethod
     def of(case: DividedCase) -> _Classes:
-        maps = {name: case.there(name) for name in ("segmentation", *HEADS)}
-        occurs = [np.bincount(one, minlength=1 << 16) > 0 for one in maps.values()]
-        values = np.flatnonzero(np.logical_or.reduce(occurs))
-        index_of = np.zeros(values[-1] + 1, np.int64)
-        index_of[values] = np.arange(len(values))
-        classes = {name: index_of[one] for name, one in maps.items()}
-        size = len(values)
-        counts = {
-            name: np.bincount(case.region * size + one, minlength=case.count * size).reshape(case.count, size)
-            for name, one in classes.items()
-        }
-        both = (case.region * size + classes["conservative"]) * size + classes["radical"]
-        pairs = np.bincount(both, minlength=case.count * size * size).reshape(case.count, size, size)
-        return _Classes(values, counts, pairs)
+        maps = {name: case.there(name).astype(np.int64) for name in ("segmentation", *HEADS)}
+        region = case.region.astype(np.int64) << _VALUE_BITS
+        before, voxels_before = np.unique(region | maps["segmentation"], return_counts=True)
+        changes = {}
+        for head in HEADS:
+            after, voxels_after = np.unique(region | maps[head], return_counts=True)
+            keys, place = np.unique(np.concatenate([after, before]), return_inverse=True)
+            changes[head] = keys, np.bincount(place, weights=np.concatenate([voxels_after, -voxels_before]))
+        both, voxels = np.unique((region | maps[HEADS[0]]) << _VALUE_BITS | maps[HEADS[1]], return_counts=True)
+        order = np.lexsort((both, -voxels, both >> 2 * _VALUE_BITS))
+        _, firsts = np.unique(both[order] >> 2 * _VALUE_BITS, return_index=True)
+        best = both[order][firsts]
+        pairs = zip((best >> _VALUE_BITS & _LARGEST_VALUE).tolist(), (best & _LARGEST_VALUE).tolist(), strict=True)
+        return _Classes(list(pairs), changes)
 
-    def most_frequent_pairs(self) -> list[tuple[int, int]]:
-        """The labels of the conservative and the radical head in most voxels of each region."""
-        size = len(self.values)
-        best = self.pairs.reshape(len(self.pairs), -1).argmax(axis=1)
-        return [(int(self.values[one // size]), int(self.values[one % size])) for one in best]
-
-    def changes_ml(self, region: int, pair: tuple[int, int], voxel_ml: float) -> dict[str, dict[int, float]]:
+    def changes_ml(self, region: int, voxel_ml: float) -> dict[str, dict[int, float]]:
         """How each head would change the volumes; of the labels in question, and of all others that would change."""
         result = {}
-        for head in HEADS:
-            change = (self.counts[head][region] - self.counts["segmentation"][region]) * voxel_ml
-            result[head] = {
-                int(value): float(ml)
-                for value, ml in zip(self.values, change, strict=True)
-                if value and (ml or value in pair)
-            }
+        for head, (keys, voxels) in self.changes.items():
+            first, last = np.searchsorted(keys, [region << _VALUE_BITS, (region + 1) << _VALUE_BITS])
+            found = dict(zip((keys[first:last] & _LARGEST_VALUE).tolist(), voxels[first:last].tolist(), strict=True))
+            told = {value for value, change in found.items() if change} | set(self.pairs[region])
+            result[head] = {value: float(found.get(value, 0.0) * voxel_ml) for value in sorted(told - {0})}
         return result
 
 
@@ -176,25 +170,41 @@ class _Places:
 def _surface_shares(case: DividedCase, pairs: list[tuple[int, int]]) -> Array:
     """(regions,), share of the surface of the labels in question that touches each region; 0 where they have none."""
     result, region_at = flat(case.prediction.segmentation), _region_at(case)
-    size = max(int(result.max()), *(label for pair in pairs for label in pair)) + 1
-    in_question = np.zeros((case.count, size), bool)
-    for row, pair in zip(in_question, pairs, strict=True):
-        row[list(set(pair) - {0})] = True
-    between, touched = np.zeros((size, size)), np.zeros(case.count)
+    # A region asks for the faces of two labels; of one alone where both are the same, or one of them background.
+    asked = np.array([_in_question(pair) for pair in pairs]).reshape(-1, 2)
+    between = np.unique(_face_key(asked[:, 0], asked[:, 1]))
+    of_label, of_pair = np.zeros(_LARGEST_VALUE + 1), np.zeros(len(between))
+    touched = np.zeros(case.count)
     for lower, upper, area_mm2 in _faces(case):
         labels = result[lower].astype(np.int64), result[upper].astype(np.int64)
-        between += area_mm2 * np.bincount(labels[0] * size + labels[1], minlength=size * size).reshape(size, size)
+        for one in labels:
+            of_label += area_mm2 * np.bincount(one, minlength=len(of_label))
+        keys = _face_key(*labels)
+        place = np.minimum(np.searchsorted(between, keys), len(between) - 1)
+        of_pair += area_mm2 * np.bincount(place[between[place] == keys], minlength=len(between))
         near, far = region_at[lower], region_at[upper]
         # A face inside of a region, or between two, counts once for each.
         for here, counts in ((near, near >= 0), (far, (far >= 0) & (far != near))):
-            region, one, other = here[counts], labels[0][counts], labels[1][counts]
-            matters = in_question[region, one] | in_question[region, other]
+            region, sides = here[counts], np.stack([one[counts] for one in labels])
+            matters = (sides[:, :, None] == asked[region]).any(axis=(0, 2))
             touched += area_mm2 * np.bincount(region[matters], minlength=case.count)
-    all_faces = between + between.T
-    # Those between two labels that are both in question are in both rows.
-    total = np.array([all_faces[row].sum() - all_faces[np.ix_(row, row)].sum() / 2 for row in in_question])
+    # Those between two labels that are both in question are faces of both.
+    total = np.where(asked > 0, of_label[np.maximum(asked, 0)], 0).sum(1)
+    total -= of_pair[np.searchsorted(between, _face_key(asked[:, 0], asked[:, 1]))]
     shares: Array = np.divide(touched, total, out=np.zeros(case.count), where=total > 0)
     return shares
+
+
+def _in_question(pair: tuple[int, int]) -> tuple[int, int]:
+    """The labels of a pair, without background; -1 stands where there is no second one."""
+    labels = sorted(set(pair) - {0})
+    return (labels[0], labels[1]) if len(labels) == 2 else (labels[0] if labels else -1, -1)
+
+
+def _face_key(one: Array, other: Array) -> Array:
+    """One number for the faces between two labels, whichever is first."""
+    key: Array = (np.minimum(one, other) << _VALUE_BITS) | np.maximum(one, other)
+    return key
 
 
 def _region_at(case: DividedCase) -> Array:

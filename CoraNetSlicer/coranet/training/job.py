@@ -15,7 +15,7 @@ from ..data.cache import PreparedCase
 from ..data.loading import Loader, Shard
 from ..devices import Device, used_memory
 from ..errors import JobError
-from ..events import Noted, Started, Warned
+from ..events import Noted, SnapshotSaved, Started, Warned
 from ..inference import SlidingWindow
 from ..job import Datalist, Job, Role
 from ..job.files import read_json, remove_folder, write_json_atomic
@@ -196,6 +196,9 @@ class _Training:
     def _snapshots(self, cases: TrainingCases, window: SlidingWindow) -> Snapshots | None:
         training = self._config.training
         if not training.snapshot_interval or not cases.unlabeled or not self._team.is_leader:
+            return None
+        if len(cases.class_names) >= SnapshotSaved.UNCERTAIN:
+            self._reporter.emit(Noted("no_snapshots", "no snapshots are kept: they are for at most 254 classes."))
             return None
         return Snapshots(self._job, cases.unlabeled, training.snapshot_case, window)
 

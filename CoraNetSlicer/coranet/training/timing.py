@@ -11,6 +11,7 @@ import numpy as np
 from ..config import TrainConfig
 from ..data.augmentation import Augmentation
 from ..data.cache import PreparedCase
+from ..data.class_indices import index_type, places_by_class
 from ..data.loading import Loader
 from ..data.patches import PatchSampler
 from ..devices import Device, is_out_of_memory
@@ -159,6 +160,7 @@ def _made_up_case(sampler: PatchSampler, architecture: Architecture, is_labeled:
     padding = (-3.0,) * channels
     if not is_labeled:
         return PreparedCase(Case("made-up", Role.UNLABELED, "made-up"), image, None, (), padding)
-    labels = random.integers(0, architecture.classes, size, dtype=np.uint8)
-    foreground = tuple(np.argwhere(labels == index)[:10] for index in range(1, architecture.classes))
+    labels = random.integers(0, architecture.classes, size, dtype=index_type(architecture.classes - 1))
+    places = places_by_class(labels, architecture.classes - 1)
+    foreground = tuple(np.stack(np.unravel_index(some[:10], size), axis=1) for some in places)
     return PreparedCase(Case("made-up", Role.TRAINING, "made-up", "made-up"), image, labels, foreground, padding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from ..data.cache import PreparedCase
+from ..data.class_indices import index_type
 from ..inference import SlidingWindow
 from ..metrics import dice_per_class
 from ..uncertainty import named_classes
@@ -42,16 +44,16 @@ def _dice(network: nn.Module, boxes: Sequence[PreparedCase], window: SlidingWind
     for one in boxes:
         predicted.append(_segmented(network, one, window).ravel())
         # Outside of all boxes there is background, whatever the truth.
-        missed = np.repeat(np.arange(1, len(one.missed) + 1, dtype=np.uint8), one.missed)
+        missed = np.repeat(np.arange(1, len(one.missed) + 1, dtype=index_type(len(one.missed))), one.missed)
         predicted.append(np.zeros_like(missed))
         truth += [np.asarray(one.labels).ravel(), missed]
     return dice_per_class(np.concatenate(predicted), np.concatenate(truth), classes)
 
 
-def _segmented(network: nn.Module, one: PreparedCase, window: SlidingWindow) -> npt.NDArray[np.uint8]:
+def _segmented(network: nn.Module, one: PreparedCase, window: SlidingWindow) -> npt.NDArray[Any]:
     image = torch.from_numpy(np.asarray(one.image, dtype=np.float32))
-    predicted = np.empty(image.shape[1:], dtype=np.uint8)
+    predicted = np.empty(image.shape[1:], dtype=index_type(window.classes - 1))
     for first, rows in window.stream(network, image, one.padding):
         named = named_classes(rows.segmentation[None])[0]
-        predicted[first : first + len(named)] = named.to(torch.uint8).cpu().numpy()
+        predicted[first : first + len(named)] = named.cpu().numpy()
     return predicted

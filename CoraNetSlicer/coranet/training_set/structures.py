@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..data.class_indices import class_indices
 from ..data.orientation import Orientation
 from ..data.resampling import resample, resampled_size
 from ..volume import Volume
@@ -29,7 +30,7 @@ class Structures:
     Attributes:
         spacing_dhw: of the scan, mm.
         extent_mm: (D, H, W) of the box around all labels; zeros where there is none.
-        crop: (D, H, W), uint8, class indices inside of that box.
+        crop: (D, H, W), class indices inside of that box.
     """
 
     spacing_dhw: Triple
@@ -44,9 +45,7 @@ class Structures:
         along_l, along_p, along_s = orientation.spacing_to_canonical(labels.grid.spacing_mm)
         spacing = (float(along_s), float(along_p), float(along_l))
         box = _box(voxels > 0)
-        crop = np.zeros(tuple(one.stop - one.start for one in box), dtype=np.uint8)
-        for index, value in enumerate(values, start=1):
-            crop[voxels[box] == value] = index
+        crop = class_indices(voxels[box], values)
         depth, height, width = (count * step for count, step in zip(crop.shape, spacing, strict=True))
         return Structures(spacing, (depth, height, width), _middle(crop))
 
@@ -94,8 +93,8 @@ def _round_trip(one: Structures, spacing_dhw: Triple, classes: int) -> list[floa
 def _resampled(labels: Array, size: Sequence[int], classes: int) -> Array:
     """Class indices on another grid: the class with the largest share, as a network's answer is decided."""
     depth, height, width = size
-    best = np.zeros(size, dtype=np.uint8)
-    present = [index for index in range(1, classes + 1) if (labels == index).any()]
+    best = np.zeros(size, dtype=labels.dtype)
+    present = [index for index in np.unique(labels).tolist() if 0 < index <= classes]
     most: Tensor | None = None
     background: Tensor | None = None
     for index in present:

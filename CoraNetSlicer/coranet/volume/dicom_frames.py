@@ -6,13 +6,14 @@ Source: DICOM PS3.3, C.7.6.16 (multi-frame functional groups) and C.8.8.3 (frame
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import DataError
-from .dicom_slices import Slice, axes_of, feature, number, position_of, spacing_of, title_of, values_of
+from .dicom_slices import Slice, axes_of, compression_of, feature, number, position_of, spacing_of, title_of, values_of
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -55,7 +56,9 @@ def read_frames(path: Path, header: Dataset) -> list[Slice]:
         )
     frames = [_Frame(header, group) for group in groups] or [_Frame(header, None) for _ in range(count)]
     offsets = [] if groups else values_of(header.get("GridFrameOffsetVector"))
-    return [_slice(path, number, frame, offsets) for number, frame in enumerate(frames)]
+    slices = [_slice(path, number, frame, offsets) for number, frame in enumerate(frames)]
+    is_one_scale = len({one.rescale for one in slices}) == 1
+    return slices if is_one_scale else [replace(one, has_own_scale=True) for one in slices]
 
 
 class _Frame:
@@ -110,4 +113,5 @@ def _slice(path: Path, index: int, frame: _Frame, offsets: list[str]) -> Slice:
         features=features,
         is_localizer="LOCALIZER" in str(features.get("kind of image", header.get("ImageType", ""))),
         rescale=(number(slope, 1.0), number(intercept, 0.0)),
+        compression=compression_of(header),
     )

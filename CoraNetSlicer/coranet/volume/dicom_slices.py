@@ -21,9 +21,6 @@ from ..errors import DataError, PackageError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# Files without preamble begin with an element of group 2 or 8.
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
-
 Array = npt.NDArray[Any]
 
 
@@ -44,6 +41,8 @@ class Slice:
         features: what tells phases, echoes, ... apart, in the order in which it is asked: {name: value}.
         is_localizer: whether it says that it is a scout.
         rescale: slope and intercept.
+        compression: how its voxels are compressed; "": they are not.
+        has_own_scale: whether frames of its file are scaled differently.
     """
 
     path: Path
@@ -58,6 +57,8 @@ class Slice:
     features: dict[str, Any] = field(default_factory=dict, compare=False, hash=False)
     is_localizer: bool = False
     rescale: tuple[float, float] = (1.0, 0.0)
+    compression: str = ""
+    has_own_scale: bool = False
 
     @property
     def normal(self) -> Array:
@@ -122,7 +123,13 @@ def _require_other_kind(path: Path, header: Dataset) -> None:
 def _require_voxels(path: Path, header: Dataset, begin: int) -> None:
     """Look whether the voxels of a file that is not compressed are all there."""
     syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
-    if syntax is None or syntax.is_compressed or not header.get("Rows") or not header.get("Columns"):
+    if (
+        syntax is None
+        or syntax.is_compressed
+        or syntax.is_deflated
+        or not header.get("Rows")
+        or not header.get("Columns")
+    ):
         return
     bits = int(header.Rows) * int(header.Columns) * int(header.get("BitsAllocated") or 0)
     bits *= int(header.get("SamplesPerPixel") or 1) * int(header.get("NumberOfFrames") or 1)
@@ -148,7 +155,14 @@ def _slice(path: Path, header: Dataset) -> Slice:
         features=dict(_features(header)),
         is_localizer="LOCALIZER" in values_of(header.get("ImageType")),
         rescale=(number(header.get("RescaleSlope"), 1.0), number(header.get("RescaleIntercept"), 0.0)),
+        compression=compression_of(header),
     )
+
+
+def compression_of(header: Dataset) -> str:
+    """The name of a file's compression; "" where there is none."""
+    syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
+    return str(syntax.name) if syntax is not None and syntax.is_compressed else ""
 
 
 def title_of(header: Dataset) -> str:

@@ -36,7 +36,7 @@ def read_part(path: Path, part: Part) -> Volume:
     else:
         reader = sitk.ImageSeriesReader()
         reader.SetOutputPixelType(sitk.sitkFloat32)
-        with itk_reads(path, [one.path for one in part.slices]) as names:
+        with itk_reads(path, [one.path for one in part.slices], _compression(part)) as names:
             reader.SetFileNames(names)
             voxels = sitk.GetArrayFromImage(reader.Execute())
     if voxels.shape != grid.size_ijk[::-1]:
@@ -46,11 +46,38 @@ def read_part(path: Path, part: Part) -> Volume:
     return Volume(voxels, grid)
 
 
+def _compression(part: Part) -> str:
+    """What to do where a part cannot be decoded."""
+    names = dict.fromkeys(one.compression for one in part.slices if one.compression)
+    if not names:
+        return ""
+    return f"its voxels are compressed ({', '.join(names)}); decompress the files (gdcmconv --raw, dcmdjpeg)."
+
+
 def _frames(part: Part) -> Array:
     files: dict[Path, Array] = {}
     for one in part.slices:
         if one.path not in files:
-            with itk_reads(one.path) as names:
-                decoded = sitk.GetArrayFromImage(sitk.ReadImage(names[0], sitk.sitkFloat32))
-            files[one.path] = decoded.reshape(-1, *decoded.shape[-2:])
-    return np.stack([files[one.path][one.frame or 0] for one in part.slices])
+            files[one.path] = _stored(one.path, part) if one.has_own_scale else _decoded(one.path, part)
+    frames = np.stack([files[one.path][one.frame or 0] for one in part.slices])
+    for one, frame in zip(part.slices, frames, strict=True):
+        if one.has_own_scale:
+            frame *= one.rescale[0]
+            frame += one.rescale[1]
+    return frames
+
+
+def _decoded(file: Path, part: Part) -> Array:
+    with itk_reads(file, (), _compression(part)) as names:
+        voxels = sitk.GetArrayFromImage(sitk.ReadImage(names[0], sitk.sitkFloat32))
+    return voxels.reshape(-1, *voxels.shape[-2:])
+
+
+def _stored(file: Path, part: Part) -> Array:
+    """All frames of a file as they are stored: ITK scales all of them as the first one."""
+    import pydicom
+
+    if any(one.compression for one in part.slices if one.path == file):
+        raise DataError(f"'{file}' scales each frame differently and is compressed; decompress it (gdcmconv --raw).")
+    voxels = pydicom.dcmread(file, force=True).pixel_array.astype(np.float32)
+    return voxels.reshape(-1, *voxels.shape[-2:])

@@ -47,10 +47,15 @@ def require_whole(path: Path) -> None:
 
 def _require_whole_nifti(path: Path) -> None:
     header = read_nifti_header(path)
-    if header is None:
-        return
     with open(path, "rb") as file:
         is_compressed = file.read(2) == _GZIP
+    if header is None:
+        if is_compressed:
+            _require_stream(path, 0, 1)
+        raise DataError(
+            f"'{path}' cannot be read as an image (it has no NIfTI header); check that the file is whole and open it "
+            "in Slicer."
+        )
     if is_compressed:
         _require_stream(path, 0, header.bytes_needed)
     else:

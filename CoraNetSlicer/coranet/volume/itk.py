@@ -54,12 +54,13 @@ if hasattr(sitk, "LoggerBase"):
 
 
 @contextmanager
-def itk_reads(path: Path, files: Sequence[Path] = ()) -> Iterator[list[str]]:
+def itk_reads(path: Path, files: Sequence[Path] = (), remedy: str = "") -> Iterator[list[str]]:
     """While ITK reads a file: warnings to the log, errors as a sentence. Files may be read in several threads.
 
     Args:
         path: what was asked for, for messages.
         files: what ITK opens; none: `path`.
+        remedy: what to do where that is not possible; "": see that the file is whole.
 
     Returns:
         Names of the files that ITK can take.
@@ -75,7 +76,8 @@ def itk_reads(path: Path, files: Sequence[Path] = ()) -> Iterator[list[str]]:
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise DataError(
-            f"'{path}' cannot be read as an image ({reason}); check that the file is whole and open it in Slicer."
+            f"'{path}' cannot be read as an image ({reason}); "
+            + (remedy or "check that the file is whole and open it in Slicer.")
         ) from error
     finally:
         _count_readers(-1)

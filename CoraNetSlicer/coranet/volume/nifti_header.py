@@ -2,7 +2,7 @@
 
 A header names the spacing twice (``pixdim`` and ``sform``) and the place twice (``qform`` and ``sform``). ITK takes the
 spacing from ``pixdim`` whatever ``sform`` says, and 1 mm where ``pixdim`` is 0 or no number, without a word.
-Source: nifti1.h and nifti2.h of the NIfTI Data Format Working Group.
+Source: nifti1.h of the NIfTI Data Format Working Group.
 """
 
 from __future__ import annotations
@@ -76,7 +76,11 @@ def is_nifti(path: Path) -> bool:
 
 
 def read_nifti_header(path: Path) -> NiftiHeader | None:
-    """The header of a file, compressed or not; None if it has none."""
+    """The header of a file, compressed or not; None if it has none.
+
+    Raises:
+        DataError: it is of the second version.
+    """
     try:
         with open(path, "rb") as raw:
             is_compressed = raw.read(2) == b"\x1f\x8b"
@@ -86,13 +90,15 @@ def read_nifti_header(path: Path) -> NiftiHeader | None:
         return None
     for order in "<>":
         if len(content) >= 348 and struct.unpack_from(f"{order}i", content)[0] == 348:
-            return _first_version(content, order)
+            return _fields(content, order)
         if len(content) >= 540 and struct.unpack_from(f"{order}i", content)[0] == 540:
-            return _second_version(content, order)
+            raise DataError(
+                f"'{path}' is of NIfTI's second version, which ITK and Slicer do not read; save it as NIfTI-1 or NRRD."
+            )
     return None
 
 
-def _first_version(content: bytes, order: str) -> NiftiHeader:
+def _fields(content: bytes, order: str) -> NiftiHeader:
     def field(form: str, at: int) -> tuple[Any, ...]:
         return struct.unpack_from(order + form, content, at)
 
@@ -110,27 +116,6 @@ def _first_version(content: bytes, order: str) -> NiftiHeader:
         quaternion=field("6f", 256),
         qfac=pixdim[0],
         sform=np.reshape(field("12f", 280), (3, 4)),
-    )
-
-
-def _second_version(content: bytes, order: str) -> NiftiHeader:
-    def field(form: str, at: int) -> tuple[Any, ...]:
-        return struct.unpack_from(order + form, content, at)
-
-    dim, pixdim = field("8q", 16), field("8d", 104)
-    return NiftiHeader(
-        sizes=dim[1 : 1 + min(7, max(0, dim[0]))],
-        pixdim=pixdim[1:4],
-        bits=field("h", 14)[0],
-        offset=field("q", 168)[0],
-        slope=field("d", 176)[0],
-        intercept=field("d", 184)[0],
-        unit=field("i", 500)[0] & 7,
-        qform_code=field("i", 344)[0],
-        sform_code=field("i", 348)[0],
-        quaternion=field("6d", 352),
-        qfac=pixdim[0],
-        sform=np.reshape(field("12d", 400), (3, 4)),
     )
 
 
@@ -155,8 +140,8 @@ def nifti_grid(path: Path, header: NiftiHeader, grid: Grid) -> Grid:
     lengths = np.linalg.norm(header.sform[:, :3], axis=0) * unit
     spacing = tuple(float(length) for length in lengths)
     note(f"'{path}' has a spacing of {by(header.pixdim)} in its header (pixdim); {by(spacing)} mm of its sform count.")
-    # ITK divides an axis by its pixdim, and so turns it round where that is negative.
-    signs = np.where(written < 0, -1.0, 1.0)
+    # A spacing below 0 turns an axis round in an image of ITK's, and not yet where a header alone was read.
+    signs = np.where((written < 0) & (np.array(grid.spacing_mm) > 0), -1.0, 1.0)
     direction = np.reshape(grid.direction, (3, 3)) * signs
     return Grid(grid.size_ijk, spacing, grid.origin_mm, tuple(direction.ravel().tolist()))  # type: ignore[arg-type]
 
@@ -168,6 +153,10 @@ def require_one_meaning(path: Path, header: NiftiHeader) -> None:
         DataError: the spacing is unknown or named twice differently, the place is no number or mirrored in one of its
             two forms, or intensities have an intercept without a slope.
     """
+    if _sform_is_used(header) and not _is_upright(header.sform):
+        raise DataError(
+            f"'{path}' has a sheared grid (sform), its axes are not at right angles; resample it onto an upright grid."
+        )
     _require_spacing(path, header)
     _require_place(path, header)
     unit = header.unit
@@ -179,10 +168,13 @@ def require_one_meaning(path: Path, header: NiftiHeader) -> None:
                 "correct the unit (xyzt_units) in its header."
             )
         note(f"'{path}' is in {_UNIT_NAMES[unit]}; its voxels are {by(spacing)} mm large.")
-    if header.slope == 0 and header.intercept not in (0, 1) and math.isfinite(header.intercept):
+    is_scaled = math.isfinite(header.slope) and header.slope != 0
+    if (not is_scaled and header.intercept and math.isfinite(header.intercept)) or (
+        is_scaled and not math.isfinite(header.intercept)
+    ):
         raise DataError(
-            f"'{path}' has an intercept of {header.intercept:g} for its intensities but a slope of 0 (scl_slope, "
-            "scl_inter), of which programs make different intensities; set the slope to 1, or the intercept to 0."
+            f"'{path}' scales its intensities by {header.slope:g} and adds {header.intercept:g} (scl_slope, scl_inter) "
+            "of which programs make different intensities; set the slope to 1 and the intercept to 0, or what is true."
         )
 
 
@@ -221,10 +213,6 @@ def _require_place(path: Path, header: NiftiHeader) -> None:
         note(
             f"'{path}' does not say how it lies in the patient (qform_code and sform_code are 0); it is taken to lie "
             "as Slicer shows it."
-        )
-    if _sform_is_used(header) and not _is_upright(header.sform):
-        raise DataError(
-            f"'{path}' has a sheared grid (sform), its axes are not at right angles; resample it onto an upright grid."
         )
     if header.qform_code > 0 and _sform_counts(header) and _qform_is_good(header):
         _compare(path, header)

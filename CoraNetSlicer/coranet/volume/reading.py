@@ -19,9 +19,10 @@ from .grid import Grid, Volume, by, upright_grid
 from .integrity import require_whole
 from .itk import grid_of, itk_reads
 from .nifti_header import is_nifti, nifti_grid, read_nifti_header, require_one_meaning
+from .text_geometry import in_millimetres
 
-# Largest number that a float32 holds; with room for sums.
-_LARGEST = 1e30
+# What float32 holds, with room for differences and scales on both sides.
+_LARGEST, _SMALLEST = 1e30, 1e-30
 
 
 def read_image(path: str | Path, channel: int | None = None) -> Volume:
@@ -43,10 +44,16 @@ def read_image(path: str | Path, channel: int | None = None) -> Volume:
     volume = _read(Path(path), channel)
     with np.errstate(over="ignore"):
         voxels = volume.voxels.astype(np.float32, copy=False)
-    wrong = int(voxels.size - np.isfinite(voxels).sum())
+    wrong = int(volume.voxels.size - np.isfinite(volume.voxels).sum())
     if wrong:
         raise DataError(
             f"'{path}' has {wrong} voxels that are not numbers (NaN or infinite); replace them by the background value."
+        )
+    largest = max(abs(float(volume.voxels.min())), abs(float(volume.voxels.max())))
+    if largest > _LARGEST or 0 < largest < _SMALLEST:
+        raise DataError(
+            f"'{path}' has intensities of up to {largest:.3g}, expected a scale between {_SMALLEST:g} and "
+            f"{_LARGEST:g}; multiply the image by a factor."
         )
     return Volume(voxels, volume.grid)
 
@@ -65,7 +72,7 @@ def read_grid(path: str | Path, channel: int | None = None) -> Grid:
         reader.ReadImageInformation()
     size, components = reader.GetSize(), reader.GetNumberOfComponents()
     _require_3d(path, size if channel is None and not _is_one_volume(size) else size[:3], components, channel)
-    grid = grid_of(reader)
+    grid = in_millimetres(path, grid_of(reader))
     return upright_grid(path, nifti_grid(path, header, grid) if header is not None else grid)
 
 
@@ -94,9 +101,11 @@ def _read(path: Path, channel: int | None = None) -> Volume:
     if channel is not None or _is_one_volume(image.GetSize()):
         image = _channel(path, image, channel or 0)
     _require_3d(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
-    grid = grid_of(image)
+    grid = in_millimetres(path, grid_of(image))
     grid = upright_grid(path, nifti_grid(path, header, grid) if header is not None else grid)
     voxels: npt.NDArray[Any] = sitk.GetArrayFromImage(image)
+    if np.iscomplexobj(voxels):
+        raise DataError(f"'{path}' has complex numbers as voxels; save their magnitude as an image of its own.")
     return Volume(voxels, grid)
 
 

@@ -90,7 +90,7 @@ def test_a_spacing_within_the_matrix_is_put_right_and_told(tmp_path, matrix, spa
         (lambda p: meta(p / "a.mha", "1 0 0 0 1 0 0 0 0"), "spacing|cannot be read|sheared"),
         (lambda p: meta(p / "a.mha", "1 0 0 0 1 0 0 0 1", "1 0 2"), "spacing|cannot be read"),
         (lambda p: meta(p / "a.mha", "1 0 0 0 1 0 0 0 1", "1 nan 2"), "spacing|cannot be read|where its voxels lie"),
-        (lambda p: meta(p / "a.mha", "nan 0 0 0 1 0 0 0 1"), "cannot be read|where its voxels lie"),
+        (lambda p: meta(p / "a.mha", "nan 0 0 0 1 0 0 0 1"), "a matrix or an offset that is no number"),
     ],
 )
 def test_a_grid_that_is_none_is_refused(tmp_path, make, words):
@@ -136,7 +136,7 @@ def test_voxels_stay_where_they_are(tmp_path, grid, ending, seed):
     """Written, read, turned to canonical axes and back: the same voxels at the same place."""
     voxels = np.random.default_rng(seed).integers(0, 1000, grid.size_ijk[::-1]).astype(np.int16)
     # Asked for v.nii.gz, ITK would read v.nii beside it.
-    path = tmp_path / f"{ending[1:]}{ending}"
+    path = tmp_path / f"v{len(ending)}{ending}"
     write_volume(path, voxels, grid)
     read = read_image(path)
     np.testing.assert_array_equal(read.voxels, voxels)

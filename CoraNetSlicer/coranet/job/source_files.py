@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Optional
 
+from .image_files import ending_of, is_dicom_file
+
 _BLOCK = 1 << 20
 # A header may name thousands of files; where the voxels follow it, it is short.
 _HEADER_BYTES = {".mhd": 1 << 22, ".nhdr": 1 << 22}
@@ -21,7 +23,10 @@ _NUMBERED = re.compile(r"%0?\d*d")
 
 
 def source_files(images: Iterable[str]) -> list[Path]:
-    """All files of some images: of a folder those in it, of a header those that it names, too; each once."""
+    """All files of some images, each once.
+
+    Those in a folder; beside a header those that it names; beside a file of a DICOM series the others of its folder.
+    """
     return list(dict.fromkeys(file for image in images for file in _files_of(Path(image))))
 
 
@@ -75,6 +80,9 @@ def _files_of(image: Path) -> Iterator[Path]:
     for other in _PAIRS.get(suffix, ()):
         # On a file system that tells them apart, the ending may be written in capitals.
         yield from (one for one in map(image.with_suffix, (other, other.upper())) if one.is_file())
+    if not ending_of(image.name) and is_dicom_file(image):
+        # A file of a DICOM series stands for the image that it belongs to.
+        yield from (one for one in _files_of(image.parent) if one != image)
 
 
 def _detached(header: Path) -> Iterator[Path]:

@@ -5,7 +5,7 @@ passed through: nothing here converts between LPS and RAS. What a file says wron
 guess is put right and told (`notes`); everything else is refused with a `DataError`.
 """
 
-from .dicom_folder import files_of, parts_of
+from .dicom_folder import parts_of
 from .grid import Grid, Volume
 from .notes import noted_by
 from .reading import read_grid, read_image, read_label_map
@@ -14,7 +14,6 @@ from .writing import on_grid, write_volume
 __all__ = [
     "Grid",
     "Volume",
-    "files_of",
     "noted_by",
     "on_grid",
     "parts_of",

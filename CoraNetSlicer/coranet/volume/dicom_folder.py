@@ -12,36 +12,9 @@ from ..errors import DataError
 from ..job.image_files import is_dicom_file
 from .dicom_parts import Part, listed_parts, parts_of_series
 from .dicom_slices import Slice, read_slices
-from .nifti_header import is_nifti
 from .notes import note
-from .text_headers import read_meta_header, read_nrrd_header
 
 _LISTED = 4
-
-
-def files_of(path: str | Path) -> tuple[Path, ...]:
-    """All files that an image consists of, so that one can tell whether it has changed.
-
-    Args:
-        path: an image file, or a folder of a DICOM series.
-
-    Returns:
-        The file itself and the files of voxels that it names, whether they exist or not; of a DICOM file or folder all
-        DICOM files of the folder.
-    """
-    path = Path(path)
-    if path.is_dir():
-        return tuple(one for one in _files(path) if is_dicom_file(one))
-    name = path.name.lower()
-    if not path.is_file() or is_nifti(path):
-        return (path,)
-    if name.endswith((".nrrd", ".nhdr")):
-        nrrd = read_nrrd_header(path)
-        return (path, *(nrrd.data_files(path) if nrrd else ()))
-    if name.endswith((".mha", ".mhd")):
-        meta = read_meta_header(path)
-        return (path, *(meta.data_files(path) if meta else ()))
-    return files_of(path.parent) if is_dicom_file(path) else (path,)
 
 
 def parts_of(path: str | Path) -> list[Part]:

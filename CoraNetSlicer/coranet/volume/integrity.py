@@ -28,10 +28,6 @@ def require_whole(path: Path) -> None:
     Raises:
         DataError: voxels are missing or damaged, or a file of voxels is.
     """
-    if not path.is_file():
-        return
-    if path.stat().st_size == 0:
-        raise DataError(f"'{path}' cannot be read: it is empty (0 bytes); copy or download the file again.")
     name = path.name.lower()
     if is_nifti(path):
         _require_whole_nifti(path)
@@ -76,6 +72,8 @@ def _require_whole_nrrd(path: Path, header: NrrdHeader) -> None:
             # A "byte skip" of -1 counts from the end: what lies before the voxels may be anything.
             skipped = max(0, header.byte_skip)
             _require_length(piece, piece.stat().st_size - start - skipped, part, told=header.byte_skip == 0)
+        elif header.encoding in ("ascii", "text", "txt"):
+            _require_numbers(piece, start, part)
         elif header.encoding == "gzip":
             _require_stream(piece, start, part + max(0, header.byte_skip))
         elif header.encoding == "bzip2":
@@ -92,8 +90,10 @@ def _require_whole_meta(path: Path, header: MetaHeader) -> None:
     start = header.length if not pieces else max(0, header.header_size)
     part = math.ceil(needed / max(1, len(pieces)))
     for piece in pieces or [path]:
-        if header.is_compressed:
-            _require_stream(piece, start, part)
+        if header.is_text:
+            _require_numbers(piece, start, part)
+        elif header.is_compressed:
+            _require_stream(piece, start, part, header.compressed_size if not pieces else 0)
         else:
             _require_length(piece, piece.stat().st_size - start, part, told=header.header_size == 0)
 
@@ -113,8 +113,15 @@ def _require_length(path: Path, found: int, needed: int, told: bool = True) -> N
         note(f"'{path}' has {found - needed} bytes more than its header tells of; they are left out.")
 
 
-def _require_stream(path: Path, start: int, needed: int) -> None:
-    """Decompress a gzip or zlib stream to its end, which compares its checksum; gzip members in a row count as one."""
+def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None:
+    """Decompress a gzip or zlib stream to its end, which compares its checksum; gzip members in a row count as one.
+
+    Args:
+        path: the file.
+        start: where the stream begins.
+        needed: bytes that must come out.
+        named: bytes that the header gives the stream, of which ITK reads no more; 0: it does not say.
+    """
     found = 0
     with open(path, "rb") as file:
         file.seek(start)
@@ -134,10 +141,28 @@ def _require_stream(path: Path, start: int, needed: int) -> None:
                 )
             rest += file.read(_CHUNK)
             is_member = rest.startswith(_GZIP)
+        length = file.tell() - len(rest) - start
         left = len(rest.rstrip(b"\0"))
+    if 0 < named < length:
+        raise DataError(
+            f"'{path}' cannot be read: its header gives its compressed data {named} bytes, they are {length}; copy or "
+            "download the file again."
+        )
     _require_length(path, found, needed)
     if left:
         note(f"'{path}' has bytes after its compressed data, which are left out.")
+
+
+def _require_numbers(path: Path, start: int, needed: int) -> None:
+    """Count the numbers of voxels that are written as text."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        found = len(file.read().replace(b",", b" ").split())
+    if found < needed:
+        raise DataError(
+            f"'{path}' cannot be read: voxels are missing at its end (it has {found}, expected {needed}); copy or "
+            "download the file again."
+        )
 
 
 def _decoded(decoder: zlib._Decompress, data: bytes, file: BinaryIO) -> tuple[int, bytes]:

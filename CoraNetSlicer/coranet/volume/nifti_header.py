@@ -29,6 +29,8 @@ _UNIT_NAMES = {_METRES: "metres", _MICRONS: "micrometres"}
 # Voxels of a scan larger than this are no voxels: the unit is wrong.
 _LARGEST_SPACING_MM = 100.0
 _SCANNER = 1
+# Where voxels begin at the earliest in a file of one piece.
+_FIRST_VOXEL = 352
 _ORTHOGONAL = 1e-3
 
 Array = npt.NDArray[Any]
@@ -67,7 +69,7 @@ class NiftiHeader:
     @property
     def bytes_needed(self) -> int:
         """Length of a file with these voxels, uncompressed."""
-        return self.offset + math.prod(max(size, 1) for size in self.sizes) * self.bits // 8
+        return max(self.offset, _FIRST_VOXEL) + math.prod(max(size, 1) for size in self.sizes) * self.bits // 8
 
 
 def is_nifti(path: Path) -> bool:
@@ -173,7 +175,7 @@ def require_one_meaning(path: Path, header: NiftiHeader) -> None:
         is_scaled and not math.isfinite(header.intercept)
     ):
         raise DataError(
-            f"'{path}' scales its intensities by {header.slope:g} and adds {header.intercept:g} (scl_slope, scl_inter) "
+            f"'{path}' scales intensities by {header.slope:g} and adds {header.intercept:g} (scl_slope, scl_inter), "
             "of which programs make different intensities; set the slope to 1 and the intercept to 0, or what is true."
         )
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ..errors import DataError
-from ..job.image_files import is_dicom_file, require_readable
+from ..job.image_files import IMAGE_ENDINGS, ending_of, is_dicom_file, require_readable
 from ..job.label_values import require_label_volume, whole_label_values
 from .dicom_folder import chosen_part
 from .dicom_parts import require_stack
@@ -119,8 +119,17 @@ def _is_one_volume(size: tuple[int, ...]) -> bool:
 
 
 def _existing(path: str | Path) -> Path:
+    path = Path(path)
     require_readable(path)
-    return Path(path)
+    if path.is_file() and path.stat().st_size == 0:
+        raise DataError(f"'{path}' cannot be read: it is empty (0 bytes); copy or download the file again.")
+    if not path.is_dir() and not ending_of(path.name) and not is_dicom_file(path):
+        # ITK reads more, and makes up a spacing for pictures that have none.
+        raise DataError(
+            f"'{path}' cannot be read as an image: it is no DICOM file, and its name ends with none of "
+            f"{', '.join(IMAGE_ENDINGS)}; save it as NRRD (in Slicer: Save)."
+        )
+    return path
 
 
 def _require_3d(path: str | Path, size: tuple[int, ...], components: int, channel: int | None = None) -> None:

@@ -55,9 +55,11 @@ class NrrdHeader:
 
     @property
     def bytes_needed(self) -> int | None:
-        """Bytes of all voxels, decompressed; None where the header does not say."""
+        """Bytes of all voxels, decompressed, or their number where they are text; None where nobody can tell."""
         kind = self.fields.get("type", "").lower()
         size = next((size for size, names in _NRRD_BYTES.items() if kind in names), None)
+        if size is not None and self.encoding in ("ascii", "text", "txt"):
+            size = 1
         sizes = [_integer(word) for word in self.fields.get("sizes", "").split()]
         has_lines = "line skip" in self.fields or "lineskip" in self.fields
         if size is None or not sizes or min(sizes) < 1 or has_lines:
@@ -94,19 +96,32 @@ class MetaHeader:
         return self.fields.get("compresseddata", "false").lower().startswith(("t", "1"))
 
     @property
+    def compressed_size(self) -> int:
+        """Bytes of the compressed voxels as the header says; 0: it does not."""
+        return max(0, _integer(self.fields.get("compresseddatasize", "0")))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the voxels are written as text."""
+        return self.fields.get("binarydata", "true").lower().startswith(("f", "0"))
+
+    @property
     def header_size(self) -> int:
         """Bytes before the voxels in their own file; -1: all but the voxels."""
         return _integer(self.fields.get("headersize", "0"))
 
     @property
     def bytes_needed(self) -> int | None:
-        """Bytes of all voxels, decompressed; None where the header does not say, or where they are text."""
+        """Bytes of all voxels, decompressed, or their number where they are text; None where nobody can tell."""
         size = _META_BYTES.get(self.fields.get("elementtype", "").upper().removesuffix("_ARRAY"))
         sizes = [_integer(word) for word in self.fields.get("dimsize", "").split()]
-        is_text = self.fields.get("binarydata", "true").lower().startswith(("f", "0"))
-        if size is None or not sizes or min(sizes) < 1 or is_text:
+        if size is None or not sizes or min(sizes) < 1:
             return None
-        return size * math.prod(sizes) * max(1, _integer(self.fields.get("elementnumberofchannels", "1")))
+        return (
+            (1 if self.is_text else size)
+            * math.prod(sizes)
+            * max(1, _integer(self.fields.get("elementnumberofchannels", "1")))
+        )
 
     def data_files(self, header: Path) -> list[Path]:
         """The files with the voxels; [] where they follow the header."""

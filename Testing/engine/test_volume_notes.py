@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from coranet.volume import noted_by
+from coranet.volume.itk import itk_reads
+from coranet.volume.notes import note
+
+
+def test_the_innermost_listener_hears_each_sentence_once():
+    outer: list[str] = []
+    inner: list[str] = []
+    with noted_by(outer.append):
+        note("a")
+        with noted_by(inner.append):
+            note("a")
+            note("b")
+            note("b")
+        note("a")
+        note("c")
+    assert outer == ["a", "c"] and inner == ["a", "b"]
+
+
+def test_files_are_read_in_any_thread():
+    heard: list[str] = []
+    with noted_by(heard.append):
+        threads = [threading.Thread(target=note, args=(f"file {number % 3}",)) for number in range(30)]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    assert sorted(heard) == ["file 0", "file 1", "file 2"]
+
+
+def test_where_nobody_listens_notes_are_in_the_log(caplog):
+    with caplog.at_level(logging.INFO, "coranet"):
+        note("said to nobody")
+    assert "said to nobody" in caplog.text
+
+
+def test_warnings_of_itk_are_in_the_log_while_a_file_is_read(caplog, capfd, tmp_path):
+    """A NIfTI file whose two spacings differ: ITK warns, and nobody at the terminal knows of which file."""
+    from nifti_files import write_nifti
+
+    path = write_nifti(tmp_path / "a.nii", pixdim=(1.0, 1.0, 1.0))
+    with caplog.at_level(logging.INFO, "coranet"), itk_reads(Path(path)):
+        sitk.ReadImage(str(path))
+    assert "ITK on" in caplog.text and str(path) in caplog.text and "unexpected scales in sform" in caplog.text
+    assert capfd.readouterr() == ("", "")
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "coranet"):
+        sitk.ReadImage(str(path))
+    assert not caplog.records

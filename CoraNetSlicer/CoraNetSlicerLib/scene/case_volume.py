@@ -12,7 +12,7 @@ from coranet.errors import DataError
 from coranet.job import Case, Job, ScanIdentity
 
 from .context import SceneContext
-from .images import read_image, require_grid_of
+from .images import order_on_grid_of, read_image
 from .nrrd_pieces import NrrdPieces
 from .results import case_key, is_result, mark_as_case, marked_volumes, nodes_of_class
 from .scan_of_volume import is_scan
@@ -96,7 +96,7 @@ class CaseVolume:
         pieces = NrrdPieces.open(path)
         try:
             image = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
-            require_grid_of(node, image, path)
+            order_on_grid_of(node, image, path)
         except DataError:
             return False
         return True

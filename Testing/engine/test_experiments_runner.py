@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from coranet.events import Cancelled, Started
 from coranet.experiments import runner
 from coranet.experiments.plan import plan_runs
 from coranet.experiments.runner import Task, run_tasks
-from coranet.job import Job, JobStatus
+from coranet.job import Job, JobStatus, ProcessIdentity
 
 
 @pytest.fixture
@@ -153,6 +154,21 @@ def test_a_second_ctrl_c_ends_them(tasks, monkeypatch):
     with pytest.raises(JobCancelled):
         run_tasks(tasks, 2, surroundings_of(Player(looks=1000), [], wait))
     assert ended == [EndedProcess.pid, EndedProcess.pid]
+
+
+def test_a_process_of_another_machine_is_not_ended_by_its_number(tasks, monkeypatch):
+    """Here the number is that of somebody else."""
+    ended = []
+    monkeypatch.setattr(runner, "terminate_tree", ended.append)
+    job = tasks[0].job
+    job.beat(ProcessIdentity(os.getpid(), "another machine", 1.0))
+    runner._kill(runner._Work("a", job, None, 1, 0.0))
+    job.beat(replace(ProcessIdentity.of_this_process(), ticks=1))
+    runner._kill(runner._Work("a", job, None, 1, 0.0))
+    assert ended == []
+    job.beat(ProcessIdentity.of_this_process())
+    runner._kill(runner._Work("a", job, None, 1, 0.0))
+    assert ended == [os.getpid()]
 
 
 def test_a_start_that_fails_leaves_no_process_behind(tasks):

@@ -164,3 +164,42 @@ def test_a_number_of_devices_that_is_none_is_answered_with_the_usage(word, capsy
         main(["run", "job", f"--devices={word}"])
     assert ended.value.code == 2
     assert f"expected a number of devices or 'all', got '{word}'" in capsys.readouterr().err
+
+
+class EndedTorchrun:
+    """A process that has ended by itself; its number may be another one's by now."""
+
+    def __init__(self, returncode: int | None = 0) -> None:
+        self.pid, self.returncode = 4711, returncode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+
+@pytest.mark.parametrize("answer", ["0", "3", None])
+def test_a_team_that_has_ended_is_not_ended_again(a_job, monkeypatch, answer):
+    ended = []
+
+    def start(job, resume, count, path) -> EndedTorchrun:
+        if answer is not None:
+            path.write_text(answer, encoding="utf-8")
+        return EndedTorchrun(7)
+
+    monkeypatch.setattr(launch, "_start_torchrun", start)
+    monkeypatch.setattr(launch, "terminate_tree", ended.append)
+    assert launch.work_on(a_job, False, devices=2) == int(answer or 7)
+    assert ended == []
+
+
+def test_a_team_that_is_left_in_the_midst_is_ended(a_job, monkeypatch):
+    ended = []
+
+    def interrupt(*arguments) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "_start_torchrun", lambda *arguments: EndedTorchrun(None))
+    monkeypatch.setattr(launch, "terminate_tree", ended.append)
+    monkeypatch.setattr(launch, "_pass_on", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        launch.work_on(a_job, False, devices=2)
+    assert ended == [4711]

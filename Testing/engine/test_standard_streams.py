@@ -10,10 +10,11 @@ import sys
 import threading
 
 import pytest
-from small_jobs import ENGINE, environment
+from small_jobs import ENGINE, environment, settings
 
 from coranet import cli
 from coranet.errors import DataError
+from coranet.job import Job, JobStatus
 from coranet.standard_streams import TolerantStream, tolerant_streams
 
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="a shell that closes descriptors is POSIX's")
@@ -197,3 +198,40 @@ def test_a_locale_without_utf8_is_left(monkeypatch, platform, utf8_mode, encodin
     monkeypatch.setattr(cli.sys, "orig_argv", ["python", "-m", "coranet", "doctor"])
     cli._require_utf8_names()
     assert begun == ([[sys.executable, "-X", "utf8", "-m", "coranet", "doctor"]] if again else [])
+
+
+# Makes the terminal its own, as a login shell does, and becomes the engine.
+IN_A_TERMINAL_OF_ITS_OWN = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+if sys.argv[1] == "nohup":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
+
+
+@ON_POSIX
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("how", "code", "status"), [("plain", 130, JobStatus.CANCELLED), ("nohup", 0, JobStatus.FINISHED)]
+)
+def test_a_terminal_that_goes_leaves_a_checkpoint_or_with_nohup_a_model(a_phantom_set, tmp_path, how, code, status):
+    """A lost ssh session: the kernel sends SIGHUP, and from then on each write to the terminal fails."""
+    ours, theirs = os.openpty()
+    steps = settings(training__pretraining_steps="300", training__self_training_steps="0")
+    words = [str(ENGINE), "train", str(a_phantom_set), "--output", str(tmp_path / "job"), *steps]
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL_OF_ITS_OWN, how, *words],
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment(), start_new_session=True,
+    )  # fmt: skip
+    try:
+        os.close(theirs)
+        said = b""
+        while b"pretraining" not in said:
+            said += os.read(ours, 65536)
+    finally:
+        os.close(ours)
+    assert process.wait() == code
+    job = Job.open(tmp_path / "job")
+    assert job.status() is status
+    assert job.last_checkpoint_path.is_file() and "Traceback" not in job.log_path.read_text(encoding="utf-8")

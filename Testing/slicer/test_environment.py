@@ -15,7 +15,7 @@ from environment_doubles import PlainApplication, an_extension, healthy
 from patience import PATIENCE_S
 
 from coranet.errors import ConfigError, JobError, StorageError
-from CoraNetSlicerLib.environment import windows_paths
+from CoraNetSlicerLib.environment import background, windows_paths
 from CoraNetSlicerLib.environment.background import BackgroundProcess
 from CoraNetSlicerLib.environment.causes import likely_cause
 from CoraNetSlicerLib.environment.environment import Environment, InterpreterKind
@@ -196,9 +196,29 @@ def test_a_process_is_ended_with_its_children(environment, tmp_path):
     process = BackgroundProcess(environment.interpreter(), [str(script)], tmp_path / "log.txt")
     child = int(wait(lambda: process.said().strip() or None))
     process.stop()
-    assert process.exit_code() is not None
+    wait(process.exit_code)
     wait(lambda: True if not _runs(child) else None)
     process.stop()
+
+
+def test_a_process_that_cannot_be_ended_does_not_hold_the_window(environment, tmp_path, monkeypatch):
+    """One that waits for a disk or a network that hangs outlives even a kill."""
+
+    class Unending:
+        pid, waited = 4711, []
+
+        def poll(self) -> None:
+            return None
+
+        def wait(self, timeout: float) -> None:
+            self.waited.append(timeout)
+            raise subprocess.TimeoutExpired("python", timeout)
+
+    ended = []
+    monkeypatch.setattr(background, "terminate_tree", ended.append)
+    process = BackgroundProcess(environment.interpreter(), ["-V"], tmp_path / "log", launch=lambda *_, **__: Unending())
+    process.stop()
+    assert ended == [4711] and Unending.waited and max(Unending.waited) < 10
 
 
 def _runs(pid: int) -> bool:

@@ -209,10 +209,12 @@ MOMENTARY = [
 
 @pytest.mark.parametrize("error", MOMENTARY, ids=lambda error: type(error).__name__)
 def test_looks_that_fail_for_a_while_do_not_end_the_watch(job, monkeypatch, error):
-    ticker = HandTicker()
+    ticker, told = HandTicker(), []
     handle = start(job, ticker=ticker, FAKE_STEPS="1000")
     wait_until(lambda: handle.poll() and handle.progress > 0)
     before = handle.progress
+    handle.onEvents(told.append)
+    told.clear()
 
     def fails() -> JobStatus:
         raise error
@@ -226,8 +228,9 @@ def test_looks_that_fail_for_a_while_do_not_end_the_watch(job, monkeypatch, erro
         assert (error.strerror or "") in handle.trouble if isinstance(error, OSError) else handle.trouble == str(error)
         with pytest.raises(JobError):
             handle.wait(PATIENCE_S)
+        assert told == [[]], "who watches is told once that there is trouble"
     ticker.callback()
-    assert handle.trouble == "" and ticker.callback is not None
+    assert handle.trouble == "" and ticker.callback is not None and len(told) == 2
     handle.cancel()
     ticker.tick_until_it_stops()
     assert handle.status is JobStatus.CANCELLED

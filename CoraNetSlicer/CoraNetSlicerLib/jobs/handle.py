@@ -72,7 +72,7 @@ class JobHandle:
         self._on_finished: list[Callable[[JobHandle], None]] = []
         self._ended: Optional[JobStatus] = None
         self._time_asked: Optional[str] = None
-        self._trouble = ""
+        self._trouble = self._told_trouble = ""
         self._failures = self._missed = 0
         self._last_status = JobStatus.CREATED
         # When something was heard last, by the clock that never jumps and by the one that events are stamped with.
@@ -170,7 +170,10 @@ class JobHandle:
         return "stopped on request; it can be resumed." if status is JobStatus.CANCELLED else ""
 
     def onEvents(self, callback: Callable[[list[Event]], None]) -> None:
-        """Have `callback(newEvents)` called when there is news; what was told already comes at once."""
+        """Have `callback(newEvents)` called when there is news; what was told already comes at once.
+
+        With no events, when `trouble` has come or gone.
+        """
         self._on_events.append(callback)
         if self._events:
             _call(callback, list(self._events))
@@ -196,12 +199,12 @@ class JobHandle:
             status, new = self._look()
         except (CoraNetError, OSError) as error:
             self._note_trouble(error)
+            self._tell([])
             if self._failures > _TOLERATED:
                 raise JobError(self._trouble) from error
             return self._last_status
         self._trouble, self._failures = "", 0
-        for callback in list(self._on_events) if new else []:
-            _call(callback, new)
+        self._tell(new)
         if status.is_over:
             self._end(status)
         return status
@@ -215,6 +218,13 @@ class JobHandle:
             raise JobError(f"the folder '{self.folder}' of the job cannot be reached.")
         self._last_status = self._process.poll()
         return self._last_status, self._read()  # after the status: a process that is over has said everything
+
+    def _tell(self, new: list[Event]) -> None:
+        if not new and self._told_trouble == self._trouble:
+            return
+        self._told_trouble = self._trouble
+        for callback in list(self._on_events):
+            _call(callback, new)
 
     def _note_trouble(self, error: Exception) -> None:
         text = str(error) if isinstance(error, CoraNetError) else f"a file of '{self.folder}' cannot be read ({error})."

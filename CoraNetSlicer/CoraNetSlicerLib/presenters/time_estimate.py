@@ -70,10 +70,10 @@ class Pace:
             return Pace()
         return Pace(
             startup=max(0.0, started.time - launched),
-            case=(prepared[-1].time - started.time) / prepared[-1].step if prepared else 0.0,
+            case=max(0.0, prepared[-1].time - started.time) / prepared[-1].step if prepared else 0.0,
             pretraining=_seconds_a_step(losses, "pretraining"),
             self_training=_seconds_a_step(losses, "self-training"),
-            whole_scan=snapshot.time - losses[-1].time if snapshot is not None and losses else 0.0,
+            whole_scan=max(0.0, snapshot.time - losses[-1].time) if snapshot is not None and losses else 0.0,
         )
 
 
@@ -278,7 +278,8 @@ def _steps_in_words(pace: Pace, amounts: Amounts) -> str:
 
 def _seconds_a_step(losses: Iterable[Losses], phase: str) -> float:
     times = [one.time for one in losses if one.phase == phase]
-    return median(after - before for before, after in zip(times, times[1:])) if len(times) > 1 else 0.0
+    # A clock that is set in between counts for nothing.
+    return max(0.0, median(after - before for before, after in zip(times, times[1:]))) if len(times) > 1 else 0.0
 
 
 def _times(steps: int, interval: int) -> int:

@@ -50,7 +50,8 @@ def standing_of(handle: JobHandle) -> TrainingStanding:
     progress = _latest_progress(events)
     share = 1.0 if status is JobStatus.FINISHED else _share_done(progress, events)
     text = _running(handle, progress) if status is JobStatus.RUNNING else _over(handle, status, events, progress)
-    return TrainingStanding(status, share, text, messages_of(events), plan_of(events))
+    trouble = (Message(sentence(handle.trouble), True),) if handle.trouble else ()
+    return TrainingStanding(status, share, text, (*trouble, *messages_of(events)), plan_of(events))
 
 
 def messages_of(events: Iterable[Event]) -> tuple[Message, ...]:

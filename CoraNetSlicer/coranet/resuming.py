@@ -193,7 +193,8 @@ def _images(case: Case) -> tuple[str, ...]:
 
 
 def _path(path: str) -> str:
-    return os.path.normcase(os.path.abspath(path)) if path else ""
+    # However it is spelled, and through whatever links.
+    return os.path.normcase(os.path.realpath(path)) if path else ""
 
 
 def _value(config: Config, name: str) -> Any:

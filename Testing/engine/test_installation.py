@@ -180,9 +180,13 @@ def test_without_words_it_installs_what_is_missing(wishes, monkeypatch):
 
 def test_its_words(wishes, monkeypatch):
     monkeypatch.setenv("CORANET_PACKAGES", "/own")
-    words = ["monai", "--anew=torch", "--wheels=/w", "--torch=torch==2.9", "--torch=--cpuonly", "--light-the-torch=l"]
+    words = ["monai", "--anew=torch", "--torch=torch==2.9", "--torch=--cpuonly", "--light-the-torch=l"]
     assert main(["install", *words]) == 0
-    assert wishes == [Wish(("torch", "monai"), ("torch",), "/own", "/w", ("torch==2.9", "--cpuonly"), "l")]
+    assert main(["install", "torch", "--wheels=/w", "--torch=torch==2.9"]) == 0
+    assert wishes == [
+        Wish(("torch", "monai"), ("torch",), "/own", "", ("torch==2.9", "--cpuonly"), "l"),
+        Wish(("torch",), (), "/own", "/w", ("torch==2.9",)),
+    ]
 
 
 def test_an_unknown_package_is_refused(wishes, capsys):

@@ -165,6 +165,25 @@ def test_whoever_has_lost_a_job_learns_it(a_job):
     assert a_job.is_taken_from(me)
 
 
+def test_of_two_that_make_a_job_in_one_folder_one_does(tmp_path):
+    with Job(tmp_path, JobKind.TRAIN)._record.reserved():
+        with pytest.raises(JobError, match="another process makes a job"):
+            Job.create(tmp_path, JobKind.TRAIN, TrainConfig(), DATALIST)
+        assert [path.name for path in tmp_path.iterdir()] == [".claim-1"]
+    job = Job.create(tmp_path, JobKind.TRAIN, TrainConfig(), DATALIST)
+    with pytest.raises(JobError, match="already holds a job"):
+        Job.create(tmp_path, JobKind.TRAIN, TrainConfig(), DATALIST)
+    assert not [name for name in files_in(job) if "claim" in name]
+
+
+def test_a_job_that_died_while_it_was_made_keeps_nobody_out(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f".claim-{number}").write_text(LEFT_BEHIND["a dead process"], encoding="utf-8")
+    job = Job.create(tmp_path, JobKind.TRAIN, TrainConfig(), DATALIST)
+    assert not [name for name in files_in(job) if "claim" in name]
+    job.claim()
+
+
 # -- clocks --
 
 

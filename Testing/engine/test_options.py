@@ -41,7 +41,7 @@ class Scene:
                 {name: str(self.phantoms.parent / path) for name, path in row.items()} for row in content[key]
             ]
         content["unlabeled"] = content["unlabeled"][1:]
-        content["test"] = [*content["test"], content["validation"][0]]
+        content["test"], content["validation"] = [*content["test"], *content["validation"]], []
         path = self.top / "other.json"
         path.write_text(json.dumps(content), encoding="utf-8")
         return path

@@ -329,7 +329,7 @@ def test_an_evaluation_keeps_its_settings_and_takes_new_cases(a_trained_job, sca
     assert call(*line, *SEGMENT) == 0
     assert call(*line, "--resume", "--compare-uncertainties") == 2
     assert "compare_uncertainties=False, not True" in the_only_error(capsys)
-    change(scans, test=[*rows(scans, "test"), *rows(scans, "validation")])
+    change(scans, test=[*rows(scans, "test"), *rows(scans, "validation")], validation=[])
     assert call(*line, "--resume") == 0
     said = worked_on[-1][3]()
     assert len(said) == 1 and "is new" in said[0]

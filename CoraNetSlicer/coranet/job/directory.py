@@ -73,16 +73,17 @@ class Job:
             StorageError: the folder cannot be written.
         """
         job = Job(Path(folder).absolute(), kind)
-        if Job.exists(job.folder):
-            raise JobError(f"'{job.folder}' already holds a job; choose a new folder, or resume the job that is there.")
+        job._require_new()
         try:
             job.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise storage_error(job.folder, error) from error
-        write_json_atomic(job._config_path, config.to_dict())
-        write_json_atomic(job._datalist_path, datalist.to_dict())
-        # Last: a folder without job.json is not a job, so a half-made one is never mistaken for a whole one.
-        job._write_description()
+        with job._record.reserved():
+            job._require_new()
+            write_json_atomic(job._config_path, config.to_dict())
+            write_json_atomic(job._datalist_path, datalist.to_dict())
+            # Last: a folder without job.json is not a job, so a half-made one is never mistaken for a whole one.
+            job._write_description()
         return job
 
     @staticmethod
@@ -362,6 +363,12 @@ class Job:
     @property
     def _cancel_path(self) -> Path:
         return self.folder / "cancel"
+
+    def _require_new(self) -> None:
+        if Job.exists(self.folder):
+            raise JobError(
+                f"'{self.folder}' already holds a job; choose a new folder, or resume the job that is there."
+            )
 
     def _write_description(self) -> None:
         self.identifier = str(uuid.uuid4())

@@ -6,8 +6,8 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional
@@ -119,6 +119,24 @@ class ProcessRecord:
             if self._wins(me, _number(current), time.monotonic() > until):
                 return me
             time.sleep(_LOOK_AGAIN_S)
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Inside, no other process can make a job in the folder.
+
+        Raises:
+            JobError: another one does so.
+            StorageError: the folder cannot be written.
+        """
+        own = self._reserve(ProcessIdentity.of_this_process(), 1, False)
+        if own is None:
+            raise JobError(f"another process makes a job in '{self._folder}' just now; choose another folder.")
+        try:
+            yield
+            self._clear(below=_number_of(own))
+        finally:
+            with suppress(OSError):
+                own.unlink()
 
     # -- who works ---------------------------------------------------------------------------------------------------
 

@@ -165,3 +165,14 @@ def test_scans_are_kept_by_role_without_those_of_tests(tmp_path):
     case = write_case(tmp_path, "c0", Role.TRAINING)
     datalist = listed(case, saved_anew(case, Role.TEST, "copied"))
     assert list(scans_by_role(survey_cases(datalist, quiet), datalist.cases)) == ["training"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_scan_with_two_names_is_never_set_aside(tmp_path, a_reporter, seed):
+    cases = [write_case(tmp_path, f"c{number}", Role.TRAINING, seed=number) for number in range(6)]
+    datalist = listed(*cases, saved_anew(cases[2], Role.UNLABELED, "NIfTI"), replace(cases[4], id="again"))
+    config = TrainConfig().with_overrides({"seed": seed, "data.validation_cases": 3})
+    job = Job.create(tmp_path / "job", JobKind.TRAIN, config, datalist)
+    chosen = checked_cases(job, job.read_datalist(), config, a_reporter).datalist.with_role(Role.VALIDATION)
+    assert len(chosen) == 3 and {case.id for case in chosen} <= {"c0", "c1", "c3", "c5"}
+    assert "same_scan_in_validation" not in [getattr(event, "code", "") for event in a_reporter.events]

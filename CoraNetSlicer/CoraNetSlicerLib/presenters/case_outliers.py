@@ -8,9 +8,9 @@ from statistics import median
 from coranet.job.outliers import (
     INTENSITY_RANGE,
     VOLUME_ML,
-    is_other_modality,
-    is_other_spacing,
-    is_times_apart,
+    other_modalities,
+    other_spacings,
+    times_apart,
 )
 
 from ..scene.case_facts import VolumeFacts
@@ -25,16 +25,15 @@ def outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Finding]:
         scans: rows with what is known of their volumes; those that cannot be used are not looked at.
     """
     usable = [(row, facts) for row, facts in scans if not facts.problem]
-    spacings = [facts.spacing_mm for _row, facts in usable]
-    for index, (row, facts) in enumerate(usable):
-        if is_other_spacing(spacings, index):
-            yield _spacing_outlier(row, facts, [other for owner, other in usable if owner is not row])
+    for index in other_spacings([facts.spacing_mm for _row, facts in usable]):
+        row, facts = usable[index]
+        yield _spacing_outlier(row, facts, [other for owner, other in usable if owner is not row])
     # Of files nobody has seen the voxels.
     seen = [(row, facts) for row, facts in usable if facts.high > facts.low]
-    for index, (row, facts) in enumerate(seen):
-        is_other = is_other_modality([one.lowest for _row, one in seen], index)
-        if is_other or is_times_apart([one.high - one.low for _row, one in seen], index, INTENSITY_RANGE):
-            yield _intensity_outlier(row, facts, [other for owner, other in seen if owner is not row])
+    ranges, lowest = ([facts.high - facts.low for _row, facts in seen], [facts.lowest for _row, facts in seen])
+    for index in sorted({*other_modalities(lowest), *times_apart(ranges, INTENSITY_RANGE)}):
+        row, facts = seen[index]
+        yield _intensity_outlier(row, facts, [other for owner, other in seen if owner is not row])
 
 
 def volume_outliers(cases: Sequence[tuple[CaseRow, Mapping[str, float]]], learned: Sequence[str]) -> Iterator[Finding]:
@@ -47,15 +46,14 @@ def volume_outliers(cases: Sequence[tuple[CaseRow, Mapping[str, float]]], learne
     for name in learned:
         having = [(row, volumes[name]) for row, volumes in cases if name in volumes]
         volumes = [volume for _row, volume in having]
-        for index, (row, volume) in enumerate(having):
-            if is_times_apart(volumes, index, VOLUME_ML):
-                others = [*volumes[:index], *volumes[index + 1 :]]
-                text = _(
-                    "'{segment}' of '{name}' has about {own:.2g} mL, in the others {least:.2g} to {most:.2g} mL; "
-                    "check the segmentation and the spacing."
-                )
-                words = {"segment": name, "name": row.name, "own": volume, "least": min(others), "most": max(others)}
-                yield warning(row, _("other size"), text.format(**words))
+        for index in times_apart(volumes, VOLUME_ML):
+            row, others = having[index][0], [*volumes[:index], *volumes[index + 1 :]]
+            text = _(
+                "'{segment}' of '{name}' has about {own:.2g} mL, in the others {least:.2g} to {most:.2g} mL; check the "
+                "segmentation and the spacing."
+            )
+            numbers = {"own": volumes[index], "least": min(others), "most": max(others)}
+            yield warning(row, _("other size"), text.format(segment=name, name=row.name, **numbers))
 
 
 def spacing_ratio(first: Sequence[float], second: Sequence[float]) -> float:

@@ -14,7 +14,7 @@ from ..job import Case, Datalist, Role, find_images, image_name
 
 
 def with_validation_cases(
-    datalist: Datalist, wanted: int | None, seed: int, empty: Collection[str] = ()
+    datalist: Datalist, wanted: int | None, seed: int, kept: Collection[str] = ()
 ) -> Datalist:  # fmt: skip
     """Set labeled cases aside for validation where the list names none.
 
@@ -23,14 +23,15 @@ def with_validation_cases(
         wanted: how many; None: a fifth of the labeled ones, none if there are fewer than 5. Labels that are known in
             part are not counted and never set aside: nothing can be measured on them.
         seed: chooses which.
-        empty: names of cases that hold no structure. They are not counted and not set aside either: there is no Dice
-            without a structure. Somebody who wants false alarms to count names them for validation.
+        kept: names of cases that are not counted and not set aside either: those that hold no structure, without which
+            there is no Dice, and those whose scan another case has, too. Who wants false alarms to count names cases
+            for validation.
 
     Raises:
         DataError: there are not as many, or no labeled case would be left to learn from.
     """
     known = [case for case in datalist.with_role(Role.TRAINING) if not case.is_partial]
-    labeled = [case for case in known if case.id not in empty]
+    labeled = [case for case in known if case.id not in kept]
     partial = len(datalist.with_role(Role.TRAINING)) - len(known)
     if datalist.with_role(Role.VALIDATION):
         return datalist

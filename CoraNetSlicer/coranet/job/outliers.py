@@ -7,6 +7,8 @@ how much they vary, so there is a least distance, too, and it is larger for thre
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -45,47 +47,65 @@ SPACING = Distance(math.log(4), math.log(2.5))
 # Units of MR are arbitrary: in one set of the Decathlon they differ by 50 times.
 INTENSITY_RANGE = Distance(math.log(200), math.log(100))
 # Shares of the extent of a scan.
-PLACE = Distance(0.4, 0.3)
+PLACE = Distance(0.45, 0.36)
 
 
-def is_far(values: Sequence[float], index: int, least: Distance) -> bool:
-    """Whether a value lies far from the others.
+def far_ones(values: Sequence[float], least: Distance) -> list[int]:
+    """Which values lie far from the others, by their numbers.
 
     Args:
         values: of all cases.
-        index: of the value.
         least: distance from the median of the others.
     """
-    others = [value for number, value in enumerate(values) if number != index]
-    if len(values) < FEWEST_CASES:
-        return False
-    middle = median(others)
-    distances = sorted(abs(value - middle) for value in others)
-    usual = distances[max(math.ceil(_KEPT * len(distances)), min(len(distances), _FEW_OTHERS)) - 1]
-    floor = least.of_three if len(values) == FEWEST_CASES else least.of_more
-    return abs(values[index] - middle) > max(floor, _TIMES * usual)
+    count = len(values)
+    if count < FEWEST_CASES:
+        return []
+    floor = least.of_three if count == FEWEST_CASES else least.of_more
+    ordered = sorted(values)
+    found = []
+    for index, value in enumerate(values):
+        middle = _median_without(ordered, value)
+        # Sets are large and odd ones are rare: how far the others lie is looked at for these alone.
+        if abs(value - middle) > floor:
+            distances = sorted(abs(other - middle) for number, other in enumerate(values) if number != index)
+            kept = max(math.ceil(_KEPT * len(distances)), min(len(distances), _FEW_OTHERS))
+            if abs(value - middle) > _TIMES * distances[kept - 1]:
+                found.append(index)
+    return found
 
 
-def is_times_apart(values: Sequence[float], index: int, least: Distance) -> bool:
-    """`is_far` for what is compared by how many times larger or smaller it is; values are above 0."""
-    return is_far([math.log(max(value, 1e-30)) for value in values], index, least)
+def times_apart(values: Sequence[float], least: Distance) -> list[int]:
+    """`far_ones` for what is compared by how many times larger or smaller it is; values are above 0."""
+    return far_ones([math.log(max(value, 1e-30)) for value in values], least)
 
 
-def is_other_spacing(spacings: Sequence[Sequence[float]], index: int) -> bool:
-    """Whether the voxels of a scan are far larger or smaller than the others', or look as if nobody knew their size.
+def other_spacings(spacings: Sequence[Sequence[float]]) -> list[int]:
+    """Scans whose voxels are far larger or smaller than the others', or look as if nobody knew their size.
 
     Args:
         spacings: of all scans along their axes in any order, mm.
-        index: of the scan.
     """
     ordered = [sorted(spacing) for spacing in spacings]
-    if any(is_times_apart([spacing[axis] for spacing in ordered], index, SPACING) for axis in range(3)):
-        return True
-    others = [spacing for number, spacing in enumerate(ordered) if number != index]
-    if len(ordered) < FEWEST_CASES or ordered[index] != [_UNKNOWN_MM] * 3 or ordered[index] in others:
-        return False
-    usual = [median(spacing[axis] for spacing in others) for axis in range(3)]
-    return max(max(value, 1 / value) for value in usual) > _UNLIKE_UNKNOWN
+    found = {index for axis in range(3) for index in times_apart([one[axis] for one in ordered], SPACING)}
+    unknown = [index for index, one in enumerate(ordered) if one == [_UNKNOWN_MM] * 3]
+    if len(unknown) == 1 and len(ordered) >= FEWEST_CASES:
+        usual = [median(one[axis] for index, one in enumerate(ordered) if index not in unknown) for axis in range(3)]
+        if max(max(value, 1 / value) for value in usual) > _UNLIKE_UNKNOWN:
+            found.update(unknown)
+    return sorted(found)
+
+
+def other_slice_axes(spacings: Sequence[Sequence[float]]) -> list[int]:
+    """The scan that has its slices along another axis of the patient than all the others, where they agree.
+
+    Args:
+        spacings: of all scans along L, P, S, mm.
+    """
+    axes = [slice_axis(spacing) for spacing in spacings]
+    counts = Counter(axes)
+    if len(axes) < FEWEST_CASES or len(counts) != 2 or None in counts or min(counts.values()) > 1:
+        return []
+    return [axes.index(min(counts, key=lambda axis: counts[axis]))]
 
 
 def slice_axis(spacing: Sequence[float]) -> Optional[int]:
@@ -94,28 +114,24 @@ def slice_axis(spacing: Sequence[float]) -> Optional[int]:
     return list(spacing).index(ordered[2]) if ordered[2] > _SLICES * ordered[1] else None
 
 
-def is_other_slice_axis(spacings: Sequence[Sequence[float]], index: int) -> bool:
-    """Whether a scan has its slices along another axis of the patient than all the others.
-
-    Args:
-        spacings: of all scans along L, P, S, mm.
-        index: of the scan.
-    """
-    axes = [slice_axis(spacing) for spacing in spacings]
-    others = {axis for number, axis in enumerate(axes) if number != index}
-    return len(axes) >= FEWEST_CASES and axes[index] is not None and len(others) == 1 and others.isdisjoint(
-        (None, axes[index])
-    )  # fmt: skip
-
-
-def is_other_modality(lowest: Sequence[float], index: int) -> bool:
-    """Whether a scan is CT among others that are not, or the other way round.
+def other_modalities(lowest: Sequence[float]) -> list[int]:
+    """Scans that are CT among others that are not, or the other way round; where it is half and half, all of them.
 
     Args:
         lowest: intensity of all scans.
-        index: of the scan.
     """
     kinds = [1 if value < CT_AIR else -1 if value > NO_AIR else 0 for value in lowest]
-    others = [kind for number, kind in enumerate(kinds) if number != index]
-    # The odd one is of the smaller number.
-    return len(kinds) >= FEWEST_CASES and kinds[index] != 0 and kinds[index] * sum(others) < 0
+    total = sum(kinds)
+    if len(kinds) < FEWEST_CASES:
+        return []
+    return [index for index, kind in enumerate(kinds) if kind and kind * (total - kind) < 0]
+
+
+def _median_without(ordered: Sequence[float], value: float) -> float:
+    """The median of sorted values without one of them."""
+    left_out, last = bisect_left(ordered, value), len(ordered) - 1
+
+    def kept(number: int) -> float:
+        return ordered[number if number < left_out else number + 1]
+
+    return (kept((last - 1) // 2) + kept(last // 2)) / 2

@@ -16,7 +16,7 @@ from ..job.segment_names import meaning_of
 from ..model_package import ModelPackage
 from ..reporting import Reporter
 from .record import read_record, write_record
-from .same_scans import EARLIER, same_labels, same_scans, scans_by_role
+from .same_scans import EARLIER, doubled, same_labels, same_scans, scans_by_role
 from .survey import Survey, survey_cases
 from .unlike import unlike_others
 
@@ -63,7 +63,8 @@ def checked_cases(
     _require_usable(datalist, survey, config, reporter)
     usable = _without(datalist, survey.unusable)
     _require_structures(usable, survey)
-    complete = with_validation_cases(usable, config.data.validation_cases, config.seed, survey.empty)
+    kept = survey.empty | doubled(survey)
+    complete = with_validation_cases(usable, config.data.validation_cases, config.seed, kept)
     if complete != usable:
         # With those that are left out: their files may be there again when somebody begins anew.
         chosen = {case.id for case in complete.with_role(Role.VALIDATION)}

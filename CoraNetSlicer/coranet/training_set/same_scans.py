@@ -39,6 +39,12 @@ def same_scans(survey: Survey, cases: Sequence[Case]) -> list[Warned]:
     return found
 
 
+def doubled(survey: Survey) -> frozenset[str]:
+    """Names of the cases whose scan another case has, too: what is measured on one, the other one has taught."""
+    used = [(one.case.role, one) for one in survey.cases.values() if one.case.role is not Role.TEST]
+    return frozenset(one.case.id for group in _alike(used) for _, one in group)
+
+
 def same_labels(survey: Survey) -> list[Warned]:
     """A warning for each label map that several scans have."""
     by_label: dict[str, list[MeasuredCase]] = {}

@@ -155,10 +155,10 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
         return MeasuredCase(case, has_other_grids=others, scan_hash=hashed, size=size, traits=traits), image
     image, labels = read_labeled_pair(case, values)
     structures = Structures.of(labels, values)
-    present = frozenset(value for value in values if (labels.voxels == value).any())
     scan_hash, label_hash = (identity_of(one).voxels for one in (image, labels))
     scan, size = LabeledScan.of(case.id, image, labels), _sorted_size(image.grid)
     traits = Traits.of(image, labels, values)
+    present = frozenset(traits.structures)
     return MeasuredCase(case, scan, structures, present, others, scan_hash, label_hash, size, traits), image
 
 

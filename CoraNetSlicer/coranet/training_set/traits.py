@@ -108,7 +108,7 @@ class Traits:
             maps = orientation.to_canonical(labels.voxels)
             boxes = ndimage.find_objects(maps, max_label=max(values, default=1))
             for value in (value for value in values if boxes[value - 1] is not None):
-                structures[value] = _structure(maps == value, boxes[value - 1], canonical, (spacing, channels[0]))
+                structures[value] = _structure((maps, value), boxes[value - 1], canonical, (spacing, channels[0]))
         return Traits(spacing, (along_l, along_p, along_s), axes_of(image.grid), channels, structures)
 
 
@@ -120,18 +120,19 @@ def axes_of(grid: Grid) -> str:
 
 
 def _structure(
-    mask: Array, box: tuple[slice, ...], scan: Array, told: tuple[Triple, Intensities]
+    label: tuple[Array, int], box: tuple[slice, ...], scan: Array, told: tuple[Triple, Intensities]
 ) -> StructureTraits:  # fmt: skip
-    spacing, intensities = told
-    count = int(np.count_nonzero(mask[box]))
-    # (S, P, L), as far as L, P, S are concerned from behind.
+    """Of the structure with a value in a label map; looked at in its box alone, for there may be many of them."""
+    (maps, value), (spacing, intensities) = label, told
+    mask = maps[box] == value
+    count = int(np.count_nonzero(mask))
     middle = [
-        at.start + float(np.average(np.arange(at.stop - at.start), weights=_profile(mask[box], axis))) + 0.5
+        at.start + float(np.average(np.arange(at.stop - at.start), weights=_profile(mask, axis))) + 0.5
         for axis, at in enumerate(box)
     ]
     centre_mm = [place * step for place, step in zip(middle[::-1], spacing, strict=True)]
-    centre = [place / size for place, size in zip(middle[::-1], mask.shape[::-1], strict=True)]
-    inside, around = _samples(mask, box, scan)
+    centre = [place / size for place, size in zip(middle[::-1], maps.shape[::-1], strict=True)]
+    inside, around = _samples(label, box, scan)
     low, median, high = (intensities.relative(float(value)) for value in np.percentile(inside, [2, 50, 98]))
     return StructureTraits(
         count, count * math.prod(spacing) / 1000.0, _triple(centre), _triple(centre_mm), median, (low, high),
@@ -144,18 +145,19 @@ def _profile(mask: Array, axis: int) -> Array:
     return counts
 
 
-def _samples(mask: Array, box: tuple[slice, ...], scan: Array) -> tuple[Array, Array]:
+def _samples(label: tuple[Array, int], box: tuple[slice, ...], scan: Array) -> tuple[Array, Array]:
     """Intensities of some voxels of a structure, and of some just outside of it."""
+    maps, value = label
     steps = [max(1, -(-(at.stop - at.start) // _LONGEST_BOX)) for at in box]
     grown = tuple(
         slice(max(0, at.start - _SHELL * step), at.stop + _SHELL * step, step)
         for at, step in zip(box, steps, strict=True)
     )
-    near, voxels = mask[grown], scan[grown]
+    near, voxels = maps[grown] == value, scan[grown]
     shell = ndimage.binary_dilation(near, iterations=_SHELL) & ~near
     inside, around = _some(voxels[near]), _some(voxels[shell])
     # A thin structure may fall into the gaps.
-    return (inside if inside.size else _some(scan[box][mask[box]])), around
+    return (inside if inside.size else _some(scan[box][maps[box] == value])), around
 
 
 def _some(voxels: Array) -> Array:

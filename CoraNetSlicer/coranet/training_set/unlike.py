@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import median
+from typing import TypeVar
+
+import numpy as np
 
 from ..events import Warned
 from ..job import Label
@@ -17,16 +20,17 @@ from ..job.outliers import (
     PLACE,
     VOLUME_ML,
     Distance,
-    is_far,
-    is_other_modality,
-    is_other_slice_axis,
-    is_other_spacing,
-    is_times_apart,
+    far_ones,
+    other_modalities,
+    other_slice_axes,
+    other_spacings,
+    times_apart,
 )
 from .survey import MeasuredCase
-from .traits import StructureTraits, Traits
+from .traits import Intensities, StructureTraits, Traits
 
 CODE = "unlike_others"
+ValueT = TypeVar("ValueT")
 _SIDES = ("left-right", "front-back", "up-down")
 # Under the labels of all other cases this structure is at least this much brighter, or darker, than what surrounds it,
 # and here it is hardly, or the other way round.
@@ -36,13 +40,15 @@ _FEWEST_FOR_CONTRAST = 4
 _INTENSITY = Distance(0.6, 0.4)
 # What a structure varies by at least, in `_likeness`: log volume, place along three axes, intensity, contrast.
 _USUAL = (0.3, 0.05, 0.05, 0.05, 0.15, 0.2)
+# As many others say how structures vary, and as many structures of a case are tried in each other's place.
+_MOST_COMPARED, _MOST_TRIED = 40, 12
 # Two labels are exchanged where the other way round is this much likelier, and the way they are is this unlikely.
 _MUCH_LIKELIER, _UNLIKELY = 3.0, 15.0
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """A structure of a case among those of the other cases that have it."""
+    """A structure of a case among those of all cases that have it."""
 
     name: str
     all: Sequence[StructureTraits]
@@ -52,10 +58,7 @@ class _Compared:
     def own(self) -> StructureTraits:
         return self.all[self.index]
 
-    def values(self, of: Callable[[StructureTraits], float]) -> list[float]:
-        return [of(one) for one in self.all]
-
-    def others(self, of: Callable[[StructureTraits], float]) -> list[float]:
+    def others(self, of: Callable[[StructureTraits], ValueT]) -> list[ValueT]:
         return [of(one) for number, one in enumerate(self.all) if number != self.index]
 
 
@@ -66,105 +69,137 @@ def unlike_others(cases: Sequence[MeasuredCase], labels: Sequence[Label]) -> lis
         cases: all that a training uses.
         labels: of the structures.
     """
-    known = [one for one in cases if one.traits is not None]
-    labeled = [one for one in known if one.scan is not None and not one.case.is_partial]
-    parts: dict[str, list[str]] = {one.case.id: [] for one in known}
-    traits = [one.traits for one in known if one.traits is not None]
-    for index, one in enumerate(known):
-        parts[one.case.id] += _scan_parts(traits, index)
-    for one in labeled:
-        parts[one.case.id] += _structure_parts(one, labeled, labels)
+    known = [(one, one.traits) for one in cases if one.traits is not None]
+    parts: dict[str, list[str]] = {one.case.id: [] for one, _ in known}
+    for index, part in _scan_parts([traits for _, traits in known]):
+        parts[known[index][0].case.id].append(part)
+    labeled = [(one.case.id, traits) for one, traits in known if one.scan is not None and not one.case.is_partial]
+    compared = {case: by_label for case, by_label in _compared(labeled, labels).items() if by_label}
+    exchanged = {case: _exchanged(list(by_label.values())) for case, by_label in compared.items()}
+    for case, pair in exchanged.items():
+        if pair:
+            first, second = (one.name for one in pair)
+            parts[case].append(
+                f"'{first}' lies and looks like '{second}' of the others, and the other way round; check whether they "
+                "are exchanged"
+            )
+    for label in labels:
+        having = {case: by_label[label.value] for case, by_label in compared.items() if label.value in by_label}
+        for case, part in _structure_parts(having):
+            if label.name not in [one.name for one in exchanged[case]]:
+                parts[case].append(part)
     return [
-        Warned(CODE, f"'{one.case.image}' is unlike the other cases: {'; '.join(found)}.")
-        for one in known
-        if (found := parts[one.case.id])
+        Warned(CODE, f"'{one.case.image}' is unlike the other cases: {'; '.join(parts[one.case.id])}.")
+        for one, _ in known
+        if parts[one.case.id]
     ]
 
 
-def _scan_parts(all_traits: Sequence[Traits], index: int) -> Iterator[str]:
-    own, spacings = all_traits[index], [one.spacing_mm for one in all_traits]
-    others = [one for number, one in enumerate(all_traits) if number != index]
-    if is_other_spacing(spacings, index):
-        usual = [median(sorted(one.spacing_mm)[axis] for one in others) for axis in range(3)]
-        yield f"its voxels are {_by(sorted(own.spacing_mm))} mm, the others' about {_by(usual)} mm; check its header"
-    elif is_other_slice_axis(spacings, index):
-        yield "its slices run along another axis; check the orientation in its header"
-    for channel in range(len(own.channels)):
-        alike = [one.channels[channel] for one in all_traits if channel < len(one.channels)]
-        if len(alike) != len(all_traits):
-            continue
-        mine = alike[index]
-        if is_other_modality([one.lowest for one in alike], index):
-            kinds = ("CT", "not CT") if mine.lowest < CT_AIR else ("not CT", "CT")
-            yield f"with intensities from {mine.lowest:g} on it is {kinds[0]}, most others are {kinds[1]}"
-        elif is_times_apart([one.high - one.low for one in alike], index, INTENSITY_RANGE):
-            low, high = (median(values) for values in zip(*((one.low, one.high) for one in alike), strict=True))
+def _compared(labeled: Sequence[tuple[str, Traits]], labels: Sequence[Label]) -> dict[str, dict[int, _Compared]]:
+    """By case and label value, the structures that enough cases have."""
+    found: dict[str, dict[int, _Compared]] = {case: {} for case, _ in labeled}
+    for label in labels:
+        having = [
+            (case, traits.structures[label.value]) for case, traits in labeled if label.value in traits.structures
+        ]
+        if len(having) >= FEWEST_CASES:
+            alike = [structure for _, structure in having]
+            for index, (case, _) in enumerate(having):
+                found[case][label.value] = _Compared(label.name, alike, index)
+    return found
+
+
+def _scan_parts(scans: Sequence[Traits]) -> Iterator[tuple[int, str]]:
+    """Number of a scan, and in what it is unlike the others."""
+    spacings = [one.spacing_mm for one in scans]
+    for index in other_spacings(spacings):
+        others = [spacing for number, spacing in enumerate(spacings) if number != index]
+        usual = [median(sorted(spacing)[axis] for spacing in others) for axis in range(3)]
+        own = _by(sorted(spacings[index]))
+        yield index, f"its voxels are {own} mm, the others' about {_by(usual)} mm; check its header"
+    for index in other_slice_axes(spacings):
+        yield index, "its slices run along another axis; check the orientation in its header"
+    for channel in zip(*(one.channels for one in scans), strict=False):
+        yield from _channel_parts(channel)
+
+
+def _channel_parts(channel: Sequence[Intensities]) -> Iterator[tuple[int, str]]:
+    of_other_modality = other_modalities([one.lowest for one in channel])
+    for index in of_other_modality:
+        lowest = channel[index].lowest
+        kinds = ("CT", "not CT") if lowest < CT_AIR else ("not CT", "CT")
+        yield index, f"with intensities from {lowest:g} on it is {kinds[0]}, most others are {kinds[1]}"
+    low, high = (median(values) for values in ([one.low for one in channel], [one.high for one in channel]))
+    for index in times_apart([one.high - one.low for one in channel], INTENSITY_RANGE):
+        if index not in of_other_modality:
+            own = channel[index]
             yield (
-                f"it has intensities from {mine.low:.4g} to {mine.high:.4g}, the others from about {low:.4g} to "
-                f"{high:.4g}; check that it is a scan of that kind"
+                index,
+                (
+                    f"it has intensities from {own.low:.4g} to {own.high:.4g}, the others from about {low:.4g} to "
+                    f"{high:.4g}; check that it is a scan of that kind"
+                ),
             )
 
 
-def _structure_parts(one: MeasuredCase, labeled: Sequence[MeasuredCase], labels: Sequence[Label]) -> Iterator[str]:
-    compared = {label.value: found for label in labels if (found := _compared(one, labeled, label)) is not None}
-    exchanged = next(
-        (pair for pair in combinations(compared.values(), 2) if _are_exchanged(*pair)), None
-    )  # fmt: skip
-    if exchanged:
-        first, second = exchanged
+def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str]]:
+    """Name of a case, and in what a structure of it is unlike that of the others."""
+    cases, alike = list(having), [one.own for one in having.values()]
+    for index in times_apart([one.ml for one in alike], VOLUME_ML):
+        compared = having[cases[index]]
         yield (
-            f"'{first.name}' lies and looks like '{second.name}' of the others, and the other way round; check whether "
-            "they are exchanged"
+            cases[index],
+            (
+                f"'{compared.name}' has {compared.own.ml:.3g} mL, in the others {_range(compared.others(_ml))} mL; "
+                "check its label and spacing"
+            ),
         )
-    for structure in compared.values():
-        if not exchanged or structure not in exchanged:
-            yield from _of_structure(structure)
+    far = [far_ones([one.centre[axis] for one in alike], PLACE) for axis in range(3)]
+    on_other_tissue = far_ones([one.intensity for one in alike], _INTENSITY)
+    for index, (case, compared) in enumerate(having.items()):
+        if sides := [side for side, odd in zip(_SIDES, far, strict=True) if index in odd]:
+            yield (
+                case,
+                (
+                    f"'{compared.name}' lies elsewhere in the scan ({', '.join(sides)}) than in the others; check the "
+                    "orientation, and that the label belongs to this scan"
+                ),
+            )
+        elif _has_no_edge(compared) or (index in on_other_tissue and _is_outside(compared)):
+            yield (
+                case,
+                (
+                    f"under '{compared.name}' there are other intensities than in the others, as where a label is "
+                    "moved, mirrored or of another scan; look at both together"
+                ),
+            )
 
 
-def _compared(one: MeasuredCase, labeled: Sequence[MeasuredCase], label: Label) -> _Compared | None:
-    having = [other for other in labeled if label.value in _structures(other)]
-    if one not in having or len(having) < FEWEST_CASES:
-        return None
-    return _Compared(label.name, [_structures(other)[label.value] for other in having], having.index(one))
-
-
-def _structures(one: MeasuredCase) -> Mapping[int, StructureTraits]:
-    return one.traits.structures if one.traits else {}
-
-
-def _of_structure(compared: _Compared) -> Iterator[str]:
-    name, own = compared.name, compared.own
-    if is_times_apart(compared.values(lambda one: one.ml), compared.index, VOLUME_ML):
-        yield (
-            f"'{name}' has {own.ml:.3g} mL, in the others {_range(compared.others(lambda one: one.ml))} mL; check its "
-            "label and spacing"
-        )
-    away = [
-        side for axis, side in enumerate(_SIDES)
-        if is_far(compared.values(lambda one, axis=axis: one.centre[axis]), compared.index, PLACE)  # type: ignore[misc]
-    ]  # fmt: skip
-    if away:
-        yield (
-            f"'{name}' lies elsewhere in the scan ({', '.join(away)}) than in the others; check the orientation, and "
-            "that the label belongs to this scan"
-        )
-    elif _is_on_other_tissue(compared):
-        yield (
-            f"under '{name}' there are other intensities than in the others, as where a label is moved, mirrored or of "
-            "another scan; look at both together"
-        )
-
-
-def _is_on_other_tissue(compared: _Compared) -> bool:
+def _has_no_edge(compared: _Compared) -> bool:
+    """Whether a structure that stands out from its surroundings in all other cases does not here."""
+    own = compared.own.contrast
+    if abs(own) > _CLEAR_CONTRAST and own * median(one.contrast for one in compared.all) > 0:
+        return False
     others = compared.others(lambda one: one.contrast)
     sign = math.copysign(1.0, median(others))
     is_clear = len(others) + 1 >= _FEWEST_FOR_CONTRAST and min(sign * value for value in others) >= _CLEAR_CONTRAST
-    if is_clear and sign * compared.own.contrast < _HARDLY:
-        return True
+    return is_clear and sign * own < _HARDLY
+
+
+def _is_outside(compared: _Compared) -> bool:
+    """Whether the median under the label occurs under no other."""
     lowest = min(compared.others(lambda one: one.intensity_range[0]))
     highest = max(compared.others(lambda one: one.intensity_range[1]))
-    is_outside = not lowest <= compared.own.intensity <= highest
-    return is_outside and is_far(compared.values(lambda one: one.intensity), compared.index, _INTENSITY)
+    return not lowest <= compared.own.intensity <= highest
+
+
+def _exchanged(structures: Sequence[_Compared]) -> Sequence[_Compared]:
+    """Two structures of a case that are far likelier the other way round; () where there are none."""
+    odd = sorted(((_unlikeness(one, one.own), number) for number, one in enumerate(structures)), reverse=True)
+    # Both lie where the other one should; of many structures the oddest are tried.
+    numbers = sorted(number for unlikeness, number in odd[:_MOST_TRIED] if unlikeness > _UNLIKELY / 3)
+    tried = [structures[number] for number in numbers]
+    return next((pair for pair in combinations(tried, 2) if _are_exchanged(*pair)), ())
 
 
 def _are_exchanged(first: _Compared, second: _Compared) -> bool:
@@ -176,18 +211,18 @@ def _are_exchanged(first: _Compared, second: _Compared) -> bool:
 
 def _unlikeness(compared: _Compared, one: StructureTraits) -> float:
     """How far a structure lies from those of the other cases, in units of how far these vary; the sum of all traits."""
-    rest = [other for number, other in enumerate(compared.all) if number != compared.index]
-    columns = list(zip(*map(_likeness, rest), strict=True))
-    total = 0.0
-    for value, others, least in zip(_likeness(one), columns, _USUAL, strict=True):
-        middle = median(others)
-        usual = max(least, sorted(abs(other - middle) for other in others)[-1])
-        total += abs(value - middle) / usual
-    return total
+    others = np.array(compared.others(_likeness)[:_MOST_COMPARED])
+    middle = np.median(others, axis=0)
+    usual = np.maximum(_USUAL, np.abs(others - middle).max(0))
+    return float((np.abs(_likeness(one) - middle) / usual).sum())
 
 
 def _likeness(one: StructureTraits) -> tuple[float, ...]:
     return (math.log(max(one.ml, 1e-30)), *one.centre, one.intensity, one.contrast)
+
+
+def _ml(one: StructureTraits) -> float:
+    return one.ml
 
 
 def _by(values: Sequence[float]) -> str:

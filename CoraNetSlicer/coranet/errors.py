@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 
 # Exit code of what nobody has expected.
 UNEXPECTED = 70
 
 
+# What is longer is cut in its middle: a message that quotes a damaged file must not be as long as the file.
+_LONGEST = 2000
+
+
 class CoraNetError(Exception):
     """Base of every expected error; its text is shown to the user as it is, without a traceback."""
 
     exit_code = 1
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(_one_line(str(message)))
 
 
 class ConfigError(CoraNetError):
@@ -88,3 +96,9 @@ def storage_error(path: str | Path, error: OSError) -> StorageError:
     return StorageError(
         f"'{path}' could not be written ({error.strerror or error}); choose a folder in which you may write."
     )
+
+
+def _one_line(text: str) -> str:
+    """A text on one line, as a terminal and an event show it; the middle of a very long one is left out."""
+    line = re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 600]} ... {line[-500:]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
+from .config.json_text import parse_json
 from .errors import JobError, storage_error
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -306,14 +308,42 @@ def from_dict(content: Mapping[str, Any]) -> Event:
     """The event of a JSON object; keys that this program does not know are passed over: a later version wrote them.
 
     Raises:
-        KeyError, TypeError: the type is unknown, or a key is missing.
+        KeyError, TypeError: the type is unknown, a key is missing, or a value is of another type.
     """
     values = dict(content)
-    kind, stamp = EVENT_TYPES[values.pop("type")], float(values.pop("time"))
-    known = {one.name for one in fields(kind) if one.init}
-    event = kind(**{key: value for key, value in values.items() if key in known})
-    object.__setattr__(event, "time", stamp)
+    kind, stamp = EVENT_TYPES[values.pop("type")], values.pop("time")
+    known = {one.name: str(one.type) for one in fields(kind) if one.init}
+    known_values = {key: value for key, value in values.items() if key in known}
+    wrong = [key for key, value in known_values.items() if not _CHECKS[known[key]](value)]
+    if wrong or not _is_number(stamp):
+        raise TypeError(f"'{(*wrong, 'time')[0]}' is of another type")
+    event = kind(**known_values)
+    object.__setattr__(event, "time", float(stamp))
     return event
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_whole(value: Any) -> bool:
+    # Larger ones cannot be divided by.
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
+
+
+def _is_dice(value: Any) -> bool:
+    return isinstance(value, dict) and all(one is None or _is_number(one) for one in value.values())
+
+
+# Types of the fields of events, as they are annotated.
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "int": _is_whole,
+    "float": _is_number,
+    "Optional[float]": lambda value: value is None or _is_number(value),
+    "str": lambda value: isinstance(value, str),
+    "bool": lambda value: isinstance(value, bool),
+    "dict[str, Optional[float]]": _is_dice,
+}
 
 
 def is_of_a_later_version(content: Any) -> bool:
@@ -346,7 +376,7 @@ def duration(seconds: float) -> str:
 def _parse(line: bytes, path: Path) -> Optional[Event]:
     """The event of a line; None: a later version tells something that is not known here."""
     try:
-        content = json.loads(line.decode("utf-8"))
+        content = parse_json(line.decode("utf-8"))
         return None if is_of_a_later_version(content) else from_dict(content)
     except (KeyError, TypeError, ValueError) as error:
         shown = line[:80].decode("utf-8", errors="replace").rstrip()

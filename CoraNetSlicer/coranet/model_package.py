@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from . import __version__
@@ -87,6 +88,7 @@ class ModelPackage:
         """
         card = ModelCard.read(model_or_job)
         try:
+            float(card.content["card"].get("caution") or 0.0)
             return ModelPackage(
                 card.folder,
                 Architecture.from_dict(card.content["architecture"]),
@@ -104,9 +106,7 @@ class ModelPackage:
         Raises:
             ModelError: the weights are missing, damaged, or of another network.
         """
-        network = CoraNet(self.architecture)
-        self.load_weights(network)
-        return place(network, device).eval()
+        return place(self._network(self.architecture, _WEIGHTS), device).eval()
 
     def load_coarse(
         self, device: Device, config: InferenceConfig, before_window: Callable[[float], None] = lambda share: None
@@ -123,8 +123,7 @@ class ModelPackage:
         """
         if self.coarse is None:
             return None
-        network = CoraNet(self.coarse.architecture)
-        self._load(network, _COARSE_WEIGHTS)
+        network = self._network(self.coarse.architecture, _COARSE_WEIGHTS)
         window = SlidingWindow.of(self.coarse.architecture, config, device, before_window)
         return CoarseNetwork(self.coarse, place(network, device).eval(), window)
 
@@ -136,10 +135,19 @@ class ModelPackage:
         """
         self._load(network, _WEIGHTS)
 
-    def _load(self, network: nn.Module, file: str) -> None:
+    def _network(self, architecture: Architecture, file: str) -> nn.Module:
+        # Without memory first: a card may ask for more of it than there is, the weights cannot.
+        with torch.device("meta"):
+            expected = CoraNet(architecture)
+        self._load(expected, file, assign=True)
+        network = CoraNet(architecture)
+        self._load(network, file)
+        return network
+
+    def _load(self, network: nn.Module, file: str, assign: bool = False) -> None:
         try:
-            network.load_state_dict(load_tensors(self.folder / file))
-        except (JobError, RuntimeError) as error:
+            network.load_state_dict(load_tensors(self.folder / file), assign=assign)
+        except (JobError, RuntimeError, AttributeError, TypeError) as error:
             reason = str(error).splitlines()[0].rstrip(":")  # torch goes on with each weight's name
             raise ModelError(
                 f"the weights in '{self.folder}' cannot be used ({reason}); copy the model folder anew."

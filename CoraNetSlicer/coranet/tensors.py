@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import pickle
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,10 @@ from .errors import JobError, storage_error
 from .job.files import atomic_path
 
 # What torch raises depends on the bytes it meets.
-_DAMAGED = (OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, pickle.UnpicklingError)
+_DAMAGED = (
+    OSError, RuntimeError, EOFError, LookupError, TypeError, ValueError, AttributeError, pickle.UnpicklingError,
+    ArithmeticError, AssertionError, ImportError, MemoryError, struct.error,
+)  # fmt: skip
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
@@ -39,7 +44,10 @@ def load_tensors(path: Path) -> dict[str, Any]:
         JobError: the file is absent or damaged.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # Of what is in the file; whether it can be used is told below.
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise JobError(f"'{path}' is missing; nothing was saved yet, start the job anew.") from None
     except _DAMAGED as error:

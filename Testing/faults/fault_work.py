@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+TRACEBACK = "Traceback (most recent call last)"
+
 
 def do_job(folder: str, resume: bool) -> int:
     """What `coranet run` does with a job, with its last error on the terminal."""
@@ -45,3 +49,34 @@ def import_only(modules: list[str]) -> int:
     for name in modules:
         importlib.import_module(name)
     return 0
+
+
+def do_job_while_the_clock_is_set(folder: str, seconds: float) -> int:
+    """`do_job` with a clock that somebody sets in the midst of it."""
+    import time
+
+    real, calls = time.time, [0]
+
+    def stepped() -> float:
+        calls[0] += 1
+        return real() + (seconds if calls[0] > 12 else 0.0)
+
+    time.time = stepped
+    return do_job(folder, True)
+
+
+def do_job_whose_folder_goes(folder: str, share: float) -> int:
+    """`do_job` whose folder somebody removes at an operation, as (roughly) that share of all."""
+    import os
+    import shutil
+
+    number, at = [0], int(300 * share)
+
+    def hear(event: str, args: tuple) -> None:
+        if event == "open" and isinstance(args[0], (str, os.PathLike)) and os.fspath(args[0]).startswith(folder):
+            number[0] += 1
+            if number[0] == at:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    sys.addaudithook(hear)
+    return do_job(folder, True)

@@ -51,7 +51,7 @@ class Work:
         args: its keyword arguments, as JSON can hold them.
         fault: what goes wrong.
         kill_after_s: SIGKILL from outside after so long; None: nobody does.
-        limits: names and values of `resource`, such as {"RLIMIT_NOFILE": 32}.
+        limits: names and values of `resource`, such as {"RLIMIT_NOFILE": 32}; RLIMIT_AS in bytes beyond the start.
     """
 
     function: str
@@ -152,10 +152,17 @@ def _do(work: dict[str, Any]) -> int:
         import resource
 
         for limit, value in work["limits"].items():
+            # Memory is counted beyond what the process has.
+            value += _memory_bytes() if limit == "RLIMIT_AS" else 0
             resource.setrlimit(getattr(resource, limit), (value, value))
     if work["fault"]:
         arm(Fault(**work["fault"]))
     return int(function(**work["args"]))
+
+
+def _memory_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _wait(pid: int, kill_after_s: float | None) -> int | None:

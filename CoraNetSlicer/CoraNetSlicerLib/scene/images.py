@@ -15,6 +15,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from coranet.errors import DataError
 from coranet.job.axis_order import AxisOrder, axis_order
 from coranet.job.image_files import is_dicom_file, require_readable
+from coranet.job.image_headers import is_implausible
 from coranet.job.placement import Placement
 
 
@@ -29,6 +30,11 @@ def read_image(path: Path, node: Any) -> Any:
     if not path.exists() and not path.is_symlink():
         raise DataError(f"'{path}' is missing; restore the file, or run again what has written it.")
     require_readable(path)
+    if is_implausible(path):
+        raise DataError(
+            f"'{path}' has a header without end, or one that tells of more voxels than the file can hold; restore the "
+            "file, or run again what has written it."
+        )
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     files = _slices_in_order(path) if path.is_dir() else [path]
     storage.SetFileName(str(files[0]))

@@ -52,10 +52,12 @@ class CoarsePart:
         """
         try:
             along_l, along_p, along_s = (float(margin) for margin in content["margin_mm"])
+            if min(along_l, along_p, along_s) < 0:
+                raise ValueError(f"margin {content['margin_mm']}")
             return CoarsePart(
                 Architecture.from_dict(content["architecture"]), Preprocessing.from_dict(content["preprocessing"]),
                 (along_l, along_p, along_s), float(content["least_mm3"]), float(content.get("caution", 0.0)),
                 float(content.get("least_total_mm3", 0.0)),
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's coarse network cannot be read ({error}); train the model anew.") from error

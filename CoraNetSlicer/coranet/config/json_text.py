@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Union
@@ -13,6 +15,8 @@ _COMMENT = re.compile(r"//|/\*|#")
 # Words of Python and JavaScript that JSON writes otherwise.
 _WORDS = {"True": "true", "False": "false", "None": "null", "undefined": "null", "NaN": "null", "Infinity": "null"}
 _TYPOGRAPHIC = "\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
+# No number of ours has as many; beyond 308, whole numbers cannot be made fractions of.
+_MOST_DIGITS = 40
 _BEGINS_32_BITS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _BEGINS_16_BITS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -75,7 +79,9 @@ def parse_json(text: str) -> Any:
         JsonError: it is not JSON, or names a key of an object twice, of which a reader would take the last.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite, parse_int=_whole
+        )
     except json.JSONDecodeError as error:
         line, column = text.count("\n", 0, error.pos) + 1, error.pos - text.rfind("\n", 0, error.pos)
         raise JsonError(f"line {line}, column {column}: {_cause(text, error)}") from None
@@ -90,14 +96,26 @@ def parse_json(text: str) -> Any:
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise JsonError(f"it has the key '{twice}' twice in one object; keep one of them")
     return content
 
 
 def _no_number(word: str) -> Any:
     raise JsonError(f"it has {word}, which is no number in JSON; write a number or null")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise JsonError(f"it has the number {digits[:20]}, which is too large; correct it")
+    return value
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise JsonError(f"it has a number of {len(digits)} digits, which is too large; correct it")
+    return int(digits)
 
 
 def _cause(text: str, error: json.JSONDecodeError) -> str:

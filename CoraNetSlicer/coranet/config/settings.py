@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -194,20 +193,25 @@ def _checked_scalar(one: dataclasses.Field[Any], kind: type, value: Any) -> Any:
     minimum, maximum = one.metadata["range"]
     choices = one.metadata["choices"]
     if kind is str:
-        if not isinstance(value, str) or (choices and value not in choices):
+        if not isinstance(value, str) or "\0" in value or (choices and value not in choices):
             raise _wrong(one, f"one of {', '.join(choices)}" if choices else "text", value)
         return value
     if kind is bool:
         if not isinstance(value, bool):
             raise _wrong(one, "true or false", value)
         return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not _is_number(value):
         raise _wrong(one, "a number", value)
     if kind is int and value != int(value):
         raise _wrong(one, "a whole number", value)
     if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
         raise _wrong(one, f"a value from {minimum} to {maximum}", value)
     return kind(value)
+
+
+def _is_number(value: Any) -> bool:
+    # A whole number may be larger than any fraction.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _require_object(what: str, content: Any) -> None:

@@ -7,6 +7,7 @@ are normalized as in the whole scan: a voxel is the same to the network whatever
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
@@ -29,6 +30,8 @@ from .resampling import mask_at_centres, resample, resampled_size
 # Air in CT is about -1000 HU; no other modality stores values like that in every scan.
 _HOUNSFIELD_AIR = -800.0
 _FOREGROUND_SAMPLE = 20_000
+# No scan has a spacing or a size like that.
+_MOST_MM, _MOST_VOXELS = 1e4, 1 << 16
 
 Array = npt.NDArray[Any]
 
@@ -162,11 +165,30 @@ class Preprocessing:
                 for one in content.get("more_channels", ())
             )
             lowest = tuple(content.get("lowest", ()))
-            return Preprocessing(
+            made = Preprocessing(
                 spacing_mm, content["intensity"], window, size_dhw, content["slice_axis"], more, lowest
             )
-        except (KeyError, TypeError) as error:
+            made._require_usable()
+            return made
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
+
+    def _require_usable(self) -> None:
+        """Raise ValueError or TypeError where a file says what no scan can be prepared with."""
+        if len(self.spacing_mm) != 3 or not all(0 < spacing < _MOST_MM for spacing in self.spacing_mm):
+            raise ValueError(f"spacing {self.spacing_mm}")
+        if len(self.size_dhw) != 3 or not all(type(size) is int and 0 <= size < _MOST_VOXELS for size in self.size_dhw):
+            raise ValueError(f"size {self.size_dhw}")
+        if self.slice_axis is not None and (type(self.slice_axis) is not int or self.slice_axis not in range(3)):
+            raise ValueError(f"slice axis {self.slice_axis!r}")
+        for one in self.normalizations:
+            if one.intensity not in ("zscore", "window") or (one.intensity == "window") != (one.window is not None):
+                raise ValueError(f"intensity {one.intensity!r}")
+            lower, upper = one.window or (0.0, 1.0)
+            if not -math.inf < lower < upper < math.inf:
+                raise ValueError(f"window {one.window}")
+        if not all(isinstance(value, (int, float)) for value in self.lowest):
+            raise TypeError(f"lowest intensities {self.lowest}")
 
     def prepared_size(self, box: Box, shape: Sequence[int], spacing_dhw: Sequence[float]) -> tuple[int, int, int]:
         """Voxels along D, H, W that a box of a scan is resampled to.

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 _LONGEST = 60
+_LONGEST_OF_SYSTEMS = 255
 # Windows refuses these as file names, whatever their ending.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 
@@ -19,6 +20,13 @@ def case_name(name: str) -> str:
     ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
     safe = re.sub(r"[^A-Za-z0-9._-]+", "_", ascii_only)[:_LONGEST].strip("._-")
     return f"case_{safe}" if not safe or safe.split(".")[0].lower() in _RESERVED else safe
+
+
+def is_folder_name(name: object) -> bool:
+    """Whether something names a folder directly in another one, on every system; old jobs have any such name."""
+    if not isinstance(name, str) or not name.strip(". ") or len(name) > _LONGEST_OF_SYSTEMS:
+        return False
+    return not any(letter in "/\\:" or ord(letter) < ord(" ") or 0xD800 <= ord(letter) < 0xDC80 for letter in name)
 
 
 def unique_case_names(names: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import DataError
+from .case_names import is_folder_name
 from .channels import names_of, require_all_channels
 from .known_keys import keeping_unknown, known_only
 
@@ -47,13 +48,15 @@ class Label:
     terminology: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.value, int) or not 1 <= self.value <= LARGEST_LABEL_VALUE:
+        if type(self.value) is not int or not 1 <= self.value <= LARGEST_LABEL_VALUE:
             raise DataError(
                 f"label values must be whole numbers from 1 to {LARGEST_LABEL_VALUE}, got {self.value!r} for "
                 f"'{self.name}'; change the value."
             )
+        if not isinstance(self.name, str) or not isinstance(self.terminology, str):
+            raise DataError(f"the label {self.value} must have a name and a terminology of letters; correct them.")
         if self.color is not None:
-            object.__setattr__(self, "color", tuple(float(part) for part in self.color))
+            object.__setattr__(self, "color", _color(self.color, self.name))
 
     @staticmethod
     def from_dict(row: Mapping[str, Any]) -> Label:
@@ -237,11 +240,16 @@ class Datalist:
                 f"'{source}' has schema version {content['schema_version']!r}, expected {SCHEMA_VERSION}; "
                 "it was written by another version of CoraNet."
             )
+        cases, labels, channels, left_out = (
+            _list_of(content, key, source) for key in ("cases", "labels", "channels", "left_out")
+        )
+        if not all(isinstance(name, str) for name in (*channels, *left_out)):
+            raise DataError(f"the channels and sentences in '{source}' must be texts; correct them.")
         return Datalist(
-            cases=tuple(_build(Case, row, source) for row in content["cases"]),
-            labels=tuple(_build(Label, row, source) for row in content["labels"]),
-            channels=tuple(content.get("channels") or ()),
-            left_out=tuple(map(str, content.get("left_out") or ())),
+            tuple(_require_usable(_build(Case, row, source), source) for row in cases),
+            tuple(_build(Label, row, source) for row in labels),
+            tuple(channels),
+            tuple(left_out),
         )
 
 
@@ -249,7 +257,41 @@ def _rows_by(rows: Any, key: str) -> dict[Any, Any]:
     return {row[key]: row for row in rows or () if isinstance(row, Mapping) and key in row}
 
 
+def _color(content: Any, name: str) -> tuple[float, float, float]:
+    try:
+        red, green, blue = (float(part) for part in content)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"the color of '{name}' must be three numbers from 0 to 1, got {content!r}; correct it."
+        ) from None
+    return red, green, blue
+
+
+def _list_of(content: Mapping[str, Any], key: str, source: str | Path) -> list[Any]:
+    found = content.get(key) or []
+    if not isinstance(found, list):
+        raise DataError(f"'{key}' in '{source}' must be a list, got {type(found).__name__}; correct it.")
+    return found
+
+
+def _require_usable(case: Case, source: str | Path) -> Case:
+    """Raise DataError unless paths are texts, and the name of a case is that of a folder among its results."""
+    texts = (*case.images, case.label or "", case.known or "")
+    if not all(isinstance(one, str) and "\0" not in one for one in texts):
+        raise DataError(f"a case in '{source}' has an image, label or mask that is no path; correct {case.to_dict()}.")
+    if not is_folder_name(case.id):
+        raise DataError(
+            f"'{source}' has a case with the name {case.id!r}, which must be a plain name without '/', '\\', ':' and "
+            "'..', since its results lie in a folder of that name; rename it."
+        )
+    return case
+
+
 def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
+    if not isinstance(row, Mapping):
+        raise DataError(
+            f"'{source}' has a {kind.__name__.lower()} that cannot be read (it is no object); correct {row!r}."
+        )
     try:
         content = known_only(kind, row)
         # What the labels of the datalist say, and nothing that is written.

@@ -57,9 +57,10 @@ def _exported(job: Job) -> list[Path]:
         cases = job.read_relative_datalist().cases
     except CoraNetError:
         return []
-    ours = (job.images_folder.name, job.labels_folder.name)
+    # A folder that is a link is somebody else's, and so is what a list that was tampered with names above it.
+    ours = [one.name for one in (job.images_folder, job.labels_folder) if not one.is_symlink()]
     named = [Path(path) for case in cases for path in case.files]
-    return [job.folder / path for path in named if str(path.parent) in ours]
+    return [job.folder / path for path in named if str(path.parent) in ours and path.name not in ("", "..")]
 
 
 def _files(path: Path) -> Iterator[Path]:

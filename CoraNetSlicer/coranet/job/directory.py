@@ -108,7 +108,7 @@ class Job:
                 f"'{path}' has schema version {content['schema_version']!r}, expected {SCHEMA_VERSION}; "
                 f"open it with CoraNet {content['engine_version']}."
             )
-        if content["kind"] not in {kind.value for kind in JobKind}:
+        if content["kind"] not in [kind.value for kind in JobKind]:
             raise JobError(f"'{path}' has the unknown kind {content['kind']!r}; it was not written by this version.")
         return Job(path.parent, JobKind(content["kind"]), _identifier(content, path))
 

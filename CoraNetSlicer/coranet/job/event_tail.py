@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Optional
 
+from ..config.json_text import parse_json
 from ..errors import JobError
 from ..events import Event, from_dict, is_of_a_later_version
 
@@ -77,7 +77,7 @@ def _last_lines(path: str | Path, size: int) -> list[bytes]:
 
 def _event(line: bytes, path: str | Path) -> Optional[Event]:
     try:
-        content = json.loads(line.decode("utf-8"))
+        content = parse_json(line.decode("utf-8"))
         return None if is_of_a_later_version(content) else from_dict(content)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         shown = line[:80].decode("utf-8", errors="replace")

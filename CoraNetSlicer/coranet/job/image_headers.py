@@ -14,6 +14,10 @@ from typing import Optional, Union
 
 # Headers are a few hundred bytes; some programs write all that they know of the patient into them.
 _LONGEST_HEADER = 65536
+# Deflate makes 1032 bytes of one at best; some voxels are single bits.
+MOST_HEADER_BYTES, _MOST_LINES = 1 << 20, 20_000
+_BEST_PACKED = 8 * 1032
+_MOST_VOXELS = 1 << 36
 _VECTOR = re.compile(r"\(([^)]*)\)|none")
 
 
@@ -46,8 +50,35 @@ def read_image_header(path: Union[str, Path]) -> Optional[ImageHeader]:
             if name.endswith((".nii", ".nii.gz")):
                 return _nifti(file.read(352))
             return _meta_image(dict(_fields(file.read(_LONGEST_HEADER), "=")))
-    except (OSError, EOFError, KeyError, ValueError, struct.error, zlib.error):
+    except (OSError, EOFError, KeyError, OverflowError, ValueError, struct.error, zlib.error):
         return None
+
+
+def is_implausible(path: Union[str, Path]) -> bool:
+    """Whether a header has no end, or tells of more voxels than the file can hold, however well they are packed.
+
+    A reader that believes such a header takes all time or memory, and takes the application along.
+    """
+    if not Path(path).is_file():
+        return False
+    if Path(path).suffix.lower() in (".nrrd", ".nhdr") and has_endless_header(path):
+        return True
+    header = read_image_header(path)
+    if header is None:
+        return False
+    voxels = math.prod(header.size_ijk) * header.volumes
+    # The voxels of a detached header are in other files.
+    is_detached = Path(path).suffix.lower() in (".nhdr", ".mhd")
+    return voxels > (_MOST_VOXELS if is_detached else _BEST_PACKED * Path(path).stat().st_size)
+
+
+def has_endless_header(path: Union[str, Path]) -> bool:
+    """Whether a NRRD file begins with more lines than a header has: its readers take minutes for a million comments."""
+    with open(path, "rb") as file:
+        head = file.read(MOST_HEADER_BYTES)
+    end = re.search(rb"\r?\n\r?\n", head)
+    lines = head.count(b"\n", 0, end.end() if end else len(head))
+    return (end is None and len(head) == MOST_HEADER_BYTES) or lines > _MOST_LINES
 
 
 def _fields(head: bytes, separator: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import Optional, Union
 
 from ..errors import DataError
 
+_LONGEST, _LONGEST_NAME = 4096, 255
 _OF_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
@@ -33,6 +34,8 @@ def listed_path(folder: Union[str, Path], text: str) -> Path:
             f"the path {text!r} is empty or holds a control character; write '/' in paths, since JSON reads a single "
             "backslash and the letter after it as something else."
         )
+    if not _can_be_a_path(text):
+        raise DataError(f"the path {text!r} is longer than any path, or holds half a letter; correct it.")
     written = [text, text.replace("\\", "/")]
     for one in dict.fromkeys([*written, *(one.strip() for one in written)]):
         found = _existing(_joined(folder, one))
@@ -49,6 +52,15 @@ def listed_path(folder: Union[str, Path], text: str) -> Path:
 def same_letters(name: str) -> str:
     """A name with each accented letter as one character, however it was written, to be compared with others."""
     return unicodedata.normalize("NFC", name)
+
+
+def _can_be_a_path(text: str) -> bool:
+    try:
+        # Bytes that are not UTF-8 are letters of their own here; half of a pair is nothing.
+        length = len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        return False
+    return length <= _LONGEST and max(map(len, re.split(r"[\\/]", text))) <= _LONGEST_NAME
 
 
 def _joined(folder: Path, text: str) -> Path:

@@ -16,6 +16,7 @@ from .files import read_json
 from .status import JobKind
 
 MODEL_SCHEMA_VERSION = 1
+_MOST_CHANNELS = 1000
 _CARD = "model.json"
 _KEYS = {"schema_version", "engine_version", "architecture", "preprocessing", "labels", "card"}
 
@@ -182,7 +183,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
     return ModelCard(
         folder=folder,
         labels=tuple(Label.from_dict(label) for label in content["labels"]),
-        spacing_mm=tuple(float(part) for part in content["preprocessing"]["spacing_mm"]),
+        spacing_mm=_spacing(content["preprocessing"]["spacing_mm"]),
         validation_dice=itself.validation_dice,
         trained_on=itself.trained_on,
         steps=itself.steps,
@@ -191,7 +192,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
         created=itself.created,
         content=content,
         history=tuple(_earlier(dict(one)) for one in card.get("history") or ()),
-        before=dict(card.get("before") or {}),
+        before=_dice(card.get("before")),
         reviewed_regions=itself.reviewed_regions,
         time=str(card.get("time") or ""),
         plan=tuple(str(one) for one in card.get("plan") or ()),
@@ -206,7 +207,11 @@ def _card(folder: Path, content: Any) -> ModelCard:
 
 def channels_of_model(content: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the channels of a model, from the content of its file; models of before there were channels have one."""
-    return names_of(tuple(content["card"].get("channels") or ()), int(content["architecture"].get("in_channels", 1)))
+    names = tuple(content["card"].get("channels") or ())
+    count = int(content["architecture"].get("in_channels", 1))
+    if not all(isinstance(name, str) for name in names) or not 1 <= count <= _MOST_CHANNELS:
+        raise ValueError("the names of its channels cannot be read")
+    return names_of(names, count)
 
 
 def _earlier(card: Mapping[str, Any]) -> EarlierModel:
@@ -215,9 +220,20 @@ def _earlier(card: Mapping[str, Any]) -> EarlierModel:
         created=float(card.get("created") or 0.0),
         steps=int(card.get("steps") or 0),
         trained_on={str(role): int(count) for role, count in dict(card.get("trained_on") or {}).items()},
-        validation_dice=dict(card.get("validation_dice") or {}),
+        validation_dice=_dice(card.get("validation_dice")),
         reviewed_regions=None if reviewed is None else int(reviewed),
     )
+
+
+def _dice(content: Any) -> dict[str, Optional[float]]:
+    return {str(name): None if value is None else float(value) for name, value in dict(content or {}).items()}
+
+
+def _spacing(content: Any) -> tuple[float, ...]:
+    left, posterior, superior = (float(part) for part in content)
+    if min(left, posterior, superior) <= 0:
+        raise ValueError(f"a spacing must be larger than 0, got {content}")
+    return left, posterior, superior
 
 
 def _mean(dice: Mapping[str, Optional[float]]) -> Optional[float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..errors import storage_error
+from ..errors import JobError, storage_error
 from .files import read_json, remove_folder
 
 
@@ -28,8 +28,17 @@ class PredictionFiles:
         self._skip = folder / "skip"
 
     def read_result(self) -> dict[str, Any]:
-        """The content of result.json, which is written last: where it is, the case is complete."""
-        return dict(read_json(self.result))
+        """The content of result.json, which is written last: where it is, the case is complete.
+
+        Raises:
+            JobError: it is missing or damaged.
+        """
+        content = read_json(self.result)
+        if not isinstance(content, dict):
+            raise JobError(
+                f"'{self.result}' must hold a JSON object, got {type(content).__name__}; segment the case anew."
+            )
+        return content
 
     def surface(self, segment: str) -> Path:
         """The closed surface of a segment: "uncertain", or a head and a label value such as "radical-2".

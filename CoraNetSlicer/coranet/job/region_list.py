@@ -12,6 +12,11 @@ from .files import read_json, write_json_atomic
 from .known_keys import known_only
 
 SCHEMA_VERSION = 1
+_NUMBERS = ("caution", "smallest_ml", "uncertain_ml", "left_out_ml", "created", "largest_ml")
+_WHOLE = ("number", "conservative", "radical", "voxels")
+_FRACTIONS = (
+    "volume_ml", "mean_uncertainty", "peak_uncertainty", "surface_share", "expected_effect_ml",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,8 @@ class RegionList:
             regions = tuple(_region(row) for row in content.pop("regions"))
             if [one.number for one in regions] != list(range(1, len(regions) + 1)):
                 raise ValueError("the numbers of its regions are not 1, 2, ...")
-            return RegionList(regions=regions, **known_only(RegionList, content))
+            numbers = {key: float(content[key]) for key in _NUMBERS if key in content}
+            return RegionList(case=str(content["case"]), regions=regions, **numbers)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
 
@@ -146,5 +152,9 @@ def _region(row: Mapping[str, Any]) -> Region:
         str(head): {int(value): float(ml) for value, ml in of_head.items()}
         for head, of_head in row["changes_ml"].items()
     }
-    triples = {key: tuple(row[key]) for key in ("extent_mm", "center_ijk", "center_lps_mm")}
-    return Region(**{**known_only(Region, row), **triples, "bounds_ijk": bounds, "changes_ml": changes})
+    values = {**{key: int(row[key]) for key in _WHOLE}, **{key: float(row[key]) for key in _FRACTIONS}}
+    triples = {key: tuple(map(float, row[key])) for key in ("extent_mm", "center_lps_mm")}
+    triples["center_ijk"] = tuple(map(int, row["center_ijk"]))
+    if len(bounds) != 3 or any(len(triple) != 3 for triple in triples.values()):
+        raise ValueError("a place has other than three numbers")
+    return Region(**{**known_only(Region, row), **values, **triples, "bounds_ijk": bounds, "changes_ml": changes})

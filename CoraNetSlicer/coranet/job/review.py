@@ -124,9 +124,16 @@ class Review:
             version = content.pop("schema_version")
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
-            rows = content.pop("decisions")
-            decisions = {int(number): Decision(**known_only(Decision, one)) for number, one in rows.items()}
-            review = Review(decisions=decisions, **known_only(Review, content))
+            decisions = {int(number): _decision(one) for number, one in content.pop("decisions").items()}
+            known = {**known_only(Review, content), "case": str(content["case"]), "decisions": decisions}
+            review = Review(**{**known, "regions_created": float(content["regions_created"])})
+            if not isinstance(review.trusts_certain, bool):
+                raise TypeError("'trusts_certain' must be true or false")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"'{source}' cannot be read ({error}); remove it to review the case anew.") from error
         return review if review.regions_created == regions.created else Review.of(regions)
+
+
+def _decision(content: Mapping[str, Any]) -> Decision:
+    made = Decision(**known_only(Decision, content))
+    return replace(made, author=str(made.author), time=float(made.time))

@@ -9,6 +9,12 @@ from ..errors import ModelError
 
 Size = tuple[int, int, int]
 
+_WORDS: dict[str, tuple[str, ...]] = {
+    "backbone": ("unet", "vnet", "resnet18"), "normalization": ("batch", "instance"),
+    "decoders": ("three", "branches", "classifiers"), "stem": ("full", "folded"),
+}  # fmt: skip
+_LIMITS = {"classes": (2, 1 << 16), "base_filters": (1, 1 << 10), "in_channels": (1, 1000)}
+_MOST_LEVELS, _MOST_VOXELS = 12, 1 << 12
 # What models are that were written before they could be anything else.
 _OF_OLDER_MODELS = {"in_channels": 1, "stem": "full"}
 
@@ -84,9 +90,38 @@ class Architecture:
             content = {**_OF_OLDER_MODELS, **content}
             values = {field.name: content[field.name] for field in fields(Architecture)} | content
             lists = {key: tuple(tuple(size) for size in content[key]) for key in ("strides", "kernels")}
-            return Architecture(**{**values, **lists, "patch_size_kji": tuple(content["patch_size_kji"])})
-        except (KeyError, TypeError) as error:
+            made = Architecture(**{**values, **lists, "patch_size_kji": tuple(content["patch_size_kji"])})
+            made._require_usable()
+            return made
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's architecture cannot be read ({error}); train the model anew.") from error
+
+    def _require_usable(self) -> None:
+        """Raise ValueError where a file says what no network is, or what no memory would hold."""
+        words = {name: getattr(self, name) for name in _WORDS}
+        limits = {name: getattr(self, name) for name in _LIMITS}
+        wrong = [f"{name} {value!r}" for name, value in words.items() if value not in _WORDS[name]]
+        wrong += [f"{name} {value!r}" for name, value in limits.items() if not _is_within(value, *_LIMITS[name])]
+        wrong += [f"step {stride}" for stride in self.strides if not _is_triple(stride, 1, 2)]
+        wrong += [f"kernel {kernel}" for kernel in self.kernels if not _is_triple(kernel, 1, 3)]
+        if len(self.kernels) != len(self.strides) + 1 or len(self.kernels) > _MOST_LEVELS:
+            wrong.append(f"{len(self.kernels)} levels with {len(self.strides)} steps between them")
+        if not _is_triple(self.patch_size_kji, 1, _MOST_VOXELS):
+            wrong.append(f"patch {self.patch_size_kji}")
+        if self.slice_axis is not None and not _is_within(self.slice_axis, 0, 2):
+            wrong.append(f"slice axis {self.slice_axis!r}")
+        if isinstance(self.dropout, bool) or not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
+            wrong.append(f"dropout {self.dropout!r}")
+        if wrong:
+            raise ValueError(", ".join(wrong))
+
+
+def _is_within(value: Any, least: int, most: int) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _is_triple(values: Any, least: int, most: int) -> bool:
+    return len(values) == 3 and all(_is_within(value, least, most) for value in values)
 
 
 def product(values: Any) -> int:

@@ -34,6 +34,7 @@ from .warm_start import history_after, reviewed_regions, with_labels_of
 from .workplace import Workplace
 
 SCHEMA_VERSION = 1
+_MOST_STEPS = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,17 @@ class Plan:
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"schema version {content['schema_version']}")
             depth, height, width = content["spacing_dhw"]
-            steps = content.get("steps")
+            steps, batch_sizes = content.get("steps"), BatchSizes(*content["batch_sizes"])
+            counts = (*batch_sizes, *(dict(steps).values() if steps else ()))
+            if not all(type(count) is int and 0 <= count < _MOST_STEPS for count in counts):
+                raise ValueError(f"batch sizes or steps {counts}")
             return Plan(
                 Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"]),
-                (depth, height, width), BatchSizes(*content["batch_sizes"]),
-                tuple(content.get("history", ())), content.get("reviewed_regions"),
-                StepPlan(**steps) if steps else None, tuple(content.get("sentences", ())),
+                (float(depth), float(height), float(width)), batch_sizes,
+                tuple(map(dict, content.get("history", ()))), content.get("reviewed_regions"),
+                StepPlan(**steps) if steps else None, tuple(map(str, content.get("sentences", ()))),
             )  # fmt: skip
-        except (KeyError, TypeError, ValueError, ModelError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, ModelError) as error:
             raise JobError(f"the plan of this training cannot be read ({error}); start a new job.") from error
 
 

@@ -64,12 +64,22 @@ class WrittenCase:
         result = files.read_result()
         if not {"case", "labels"} <= result.keys():
             raise JobError(f"'{files.result}' names no case or no labels; it was not written by this program.")
-        largest = max((int(label["value"]) for label in result["labels"]), default=1)
+        largest = _largest_value(result, files.result)
         arrays = {}
         volume = read_image(files.uncertainty)
         for name in _LABEL_MAPS:
             arrays[name] = read_map(getattr(files, name), volume.grid, largest)
         return WrittenCase(files, Prediction(**arrays, uncertainty=volume.voxels), volume.grid, result)
+
+
+def _largest_value(result: dict[str, Any], source: Path) -> int:
+    """The largest label value of a case; also makes sure that what else is used of result.json can be."""
+    try:
+        labels = [Label(one["value"], one["name"]) for one in result["labels"]]
+        float(result.get("caution") or 0.0)
+    except (KeyError, TypeError, ValueError) as error:
+        raise JobError(f"'{source}' does not describe its labels ({error!r}); segment the case anew.") from error
+    return max((label.value for label in labels), default=1)
 
 
 def read_map(path: Path, grid: Grid, largest: int) -> Array:

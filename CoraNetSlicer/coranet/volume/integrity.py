@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import DataError
+from ..job.image_headers import has_endless_header
 from .nifti_header import is_nifti, read_nifti_header
 from .notes import note
 from .text_headers import MetaHeader, NrrdHeader, read_meta_header, read_nrrd_header
@@ -32,9 +33,7 @@ def require_whole(path: Path) -> None:
     if is_nifti(path):
         _require_whole_nifti(path)
     elif name.endswith((".nrrd", ".nhdr")):
-        nrrd = read_nrrd_header(path)
-        if nrrd is not None:
-            _require_whole_nrrd(path, nrrd)
+        _require_whole_nrrd(path)
     elif name.endswith((".mha", ".mhd")):
         meta = read_meta_header(path)
         if meta is not None:
@@ -58,7 +57,18 @@ def _require_whole_nifti(path: Path) -> None:
         _require_length(path, path.stat().st_size, header.bytes_needed)
 
 
-def _require_whole_nrrd(path: Path, header: NrrdHeader) -> None:
+def _require_whole_nrrd(path: Path) -> None:
+    if has_endless_header(path):
+        raise DataError(
+            f"'{path}' cannot be read: its header has no end within the first megabyte or 20,000 lines; copy or "
+            "download the file again."
+        )
+    header = read_nrrd_header(path)
+    if header is not None:
+        _require_whole_pieces(path, header)
+
+
+def _require_whole_pieces(path: Path, header: NrrdHeader) -> None:
     needed = header.bytes_needed
     if needed is None:
         return
@@ -101,6 +111,8 @@ def _require_whole_meta(path: Path, header: MetaHeader) -> None:
 def _require_there(path: Path, piece: Path) -> None:
     if not piece.is_file():
         raise DataError(f"'{path}' has its voxels in '{piece}', which does not exist; put the file there.")
+    if piece.samefile(path):
+        raise DataError(f"'{path}' names itself as the file of its voxels; correct the name, or export the image anew.")
 
 
 def _require_length(path: Path, found: int, needed: int, told: bool = True) -> None:

@@ -65,7 +65,8 @@ def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) 
         ) from error
     said = [line for line in done.stderr.decode("utf-8", errors="replace").splitlines() if line.strip()]
     if done.returncode != 0:
-        raise DataError(f"the phantom could not be made: {said[-1] if said else f'code {done.returncode}'}")
+        reason = said[-1] if said else f"code {done.returncode}"
+        raise DataError(f"the phantom could not be made ({reason}); check the environment, or choose another Python.")
     found = sorted(folder.glob("*.json"))
     if not found:
         raise StorageError(f"the phantom was not written to '{folder}'; free some space and try again.")

@@ -47,4 +47,6 @@ def start_on_job(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=complete, **own_group
             )
         except OSError as error:
-            raise JobError(f"'{command[0]}' cannot be started ({error.strerror or error}).") from error
+            raise JobError(
+                f"'{command[0]}' cannot be started ({error.strerror or error}); check that it is there."
+            ) from error

@@ -105,7 +105,9 @@ def _expected(error: Exception) -> CoraNetError:
         what = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
         return StorageError(f"{what} ({error.strerror or error}); check that it is there and that you may use it.")
     if isinstance(error, MemoryError):
-        return CoraNetError("the memory of this machine does not suffice; close other programs, or use a larger one.")
+        return CoraNetError(
+            "the memory of this machine does not suffice; close other programs, or use a machine with more."
+        )
     reason = " ".join(str(error).split()) or "without a reason"
     return CoraNetError(
         f"an unexpected error ({type(error).__name__}: {reason}); set {TRACEBACK}=1 and run it again to see where, "

@@ -75,7 +75,26 @@ class JobCancelled(CoraNetError):
     exit_code = 130
 
 
-_NO_SPACE = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+def _codes(*names: str) -> frozenset[int]:
+    """The numbers of some errors of the operating system, as far as this one knows them."""
+    return frozenset(getattr(errno, name) for name in names if hasattr(errno, name))
+
+
+_NO_SPACE = _codes("ENOSPC", "EFBIG", "EDQUOT")
+# What the operating system says, and what to do about it.
+_REMEDIES = (
+    (_codes("EACCES", "EPERM", "EROFS"), "choose a folder in which you may write"),
+    (_codes("EMFILE", "ENFILE"), "too many files are open: close other programs, or raise the limit ('ulimit -n')"),
+    (_codes("ENAMETOOLONG"), "its name or path is too long: choose a folder with a shorter one"),
+    (_codes("EISDIR", "ENOTDIR", "EEXIST", "ENOTEMPTY"), "a file or folder of its name is in the way: choose another"),
+    (
+        _codes("EIO", "ESTALE", "ENODEV", "ENXIO", "EHOSTDOWN", "EHOSTUNREACH", "ETIMEDOUT", "ENOTCONN", "EREMOTEIO"),
+        "its disk or network folder does not answer: check it, and go on with --resume",
+    ),
+    (_codes("ENOENT"), "it or its folder is gone: put it back, and go on with --resume"),
+    (_codes("ETXTBSY", "EBUSY"), "another program has it open: close that one"),
+)
+_OTHER_REMEDY = "check its folder and the space there"
 
 
 def storage_error(path: str | Path, error: OSError) -> StorageError:
@@ -88,14 +107,22 @@ def storage_error(path: str | Path, error: OSError) -> StorageError:
     Returns:
         A StorageError that names the file and says what to do.
     """
+    return _file_error(path, error, "could not be written")
+
+
+def file_error(path: str | Path, error: OSError) -> StorageError:
+    """As `storage_error`, where nobody knows whether a file was being read or written."""
+    return _file_error(path, error, "could not be read or written")
+
+
+def _file_error(path: str | Path, error: OSError, what: str) -> StorageError:
     if error.errno in _NO_SPACE:
         return StorageError(
             f"'{path}' could not be written because the disk is full; free some space and run again with --resume "
             "(everything written before is intact)."
         )
-    return StorageError(
-        f"'{path}' could not be written ({error.strerror or error}); choose a folder in which you may write."
-    )
+    remedy = next((remedy for codes, remedy in _REMEDIES if error.errno in codes), _OTHER_REMEDY)
+    return StorageError(f"'{path}' {what} ({error.strerror or error}); {remedy}.")
 
 
 def _one_line(text: str) -> str:

@@ -44,9 +44,13 @@ class PhantomSet:
 
     def __post_init__(self) -> None:
         if self.labeled < 1 or min(self.unlabeled, self.validation, self.test) < 0:
-            raise DataError("a phantom data set needs at least 1 labeled case and no negative numbers of cases.")
+            raise DataError(
+                "a phantom data set needs at least 1 labeled case and no negative numbers of cases; give others."
+            )
         if min(self.size_ijk) < 16:
-            raise DataError(f"phantom scans must have at least 16 voxels along each axis, got {self.size_ijk}.")
+            raise DataError(
+                f"phantom scans must have at least 16 voxels along each axis, got {self.size_ijk}; make them larger."
+            )
 
 
 def write_phantom_set(folder: str | Path, phantoms: PhantomSet) -> Path:

@@ -164,7 +164,7 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
     """
     config = job.read_config()
     if not isinstance(config, SegmentConfig):
-        raise JobError(f"'{job.folder}' is not a segmentation job.")
+        raise JobError(f"'{job.folder}' is a training, expected a segmentation; choose another folder.")
     team = team or Team()
     device = team.device(config.machine)
     with team.assembled(device):
@@ -292,7 +292,10 @@ class _CaseRun:
         write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
         for name, volumes_ml in result["volumes_ml"].items():
             if not volumes_ml["segmentation"]:
-                self.reporter.emit(Warned("nothing_found", f"no '{name}' was found in '{self.case.id}'."))
+                sentence = f"no '{name}' was found in '{self.case.id}'; look whether it has one"
+                self.reporter.emit(
+                    Warned("nothing_found", f"{sentence}, and whether it is like the scans of the training.")
+                )
 
     def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Prediction, Grid, ScanIdentity]:
         """The result; the scan itself is not kept, so that there is room for what comes next."""

@@ -24,7 +24,7 @@ def overrides(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise ConfigError(f"--set expects key=value, got '{word}'.")
+            raise ConfigError(f"--set expects key=value, got '{word}'; write for example time=20min.")
         name, value = name.strip(), value.strip()
         if name in pairs:
             raise ConfigError(f"--set gives '{name}' twice; leave one of them out.")

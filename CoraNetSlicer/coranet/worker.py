@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 from .devices import is_out_of_memory
-from .errors import UNEXPECTED, CoraNetError, JobCancelled, JobTakenError, StorageError, storage_error
+from .errors import UNEXPECTED, CoraNetError, JobCancelled, JobTakenError, StorageError, file_error, storage_error
 from .evaluation import describe as describe_metrics
 from .evaluation import evaluate_job
 from .events import (
@@ -150,17 +150,24 @@ def _work(job: Job, resume: bool, with_whom: tuple[Reporter, Team], tell: _Telli
     except CoraNetError as error:
         return _fail(tell, error, error.exit_code)
     except OSError as error:
-        return _fail(tell, storage_error(error.filename or job.folder, error), StorageError.exit_code)
+        return _fail(tell, file_error(error.filename or job.folder, error), StorageError.exit_code)
     except Exception as error:  # the one place that may catch everything
         return _fail(tell, *_in_words(error, job, with_whom[1]))
 
 
+_MORE_MEMORY = {
+    JobKind.TRAIN: "lower data.patch_voxels, or close other programs",
+    JobKind.SEGMENT: "close other programs, or segment on a machine with more, or smaller scans",
+}
+
+
 def _in_words(error: Exception, job: Job, team: Team) -> tuple[CoraNetError, int]:
     if is_out_of_memory(error):
-        message = "the memory of this machine does not suffice; lower data.patch_voxels or close other programs."
-        return CoraNetError(f"{message} {error}".strip()), CoraNetError.exit_code
+        reason = f" ({' '.join(str(error).split())})" if str(error) else ""
+        message = f"the memory of this machine does not suffice; {_MORE_MEMORY[job.kind]}{reason}."
+        return CoraNetError(message), CoraNetError.exit_code
     if is_lost_member(error, team):
-        message = f"another process of the job has ended; '{job.log_path}' says why. Run again with --resume."
+        message = f"another process of the job has ended; '{job.log_path}' says why, go on with --resume."
         return CoraNetError(message), CoraNetError.exit_code
     message = f"an unexpected error ended the job ({type(error).__name__}: {error}); details are in '{job.log_path}'."
     return CoraNetError(message), UNEXPECTED

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from coranet import errors
-from coranet.errors import CoraNetError, StorageError, storage_error
+from coranet.errors import CoraNetError, StorageError, file_error, storage_error
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CoraNetError)]
 
@@ -26,6 +26,28 @@ def test_any_other_failed_write_says_why_and_what_to_do():
     assert str(error) == (
         "'job/last.pt' could not be written (Permission denied); choose a folder in which you may write."
     )
+
+
+REMEDIES = {
+    "EACCES": "choose a folder in which you may write",
+    "EROFS": "choose a folder in which you may write",
+    "EMFILE": "too many files are open: close other programs",
+    "ENAMETOOLONG": "its name or path is too long",
+    "EISDIR": "a file or folder of its name is in the way",
+    "EEXIST": "a file or folder of its name is in the way",
+    "EIO": "its disk or network folder does not answer",
+    "ENODEV": "its disk or network folder does not answer",
+    "ENOENT": "it or its folder is gone",
+    "EBUSY": "another program has it open",
+    "EINVAL": "check its folder and the space there",
+}
+
+
+@pytest.mark.parametrize("code", REMEDIES)
+def test_each_cause_has_its_own_remedy(code):
+    error = OSError(getattr(errno, code), "what the system says")
+    assert f"could not be written (what the system says); {REMEDIES[code]}" in str(storage_error("a", error))
+    assert f"could not be read or written (what the system says); {REMEDIES[code]}" in str(file_error("a", error))
 
 
 def test_an_error_without_a_number_keeps_its_words():

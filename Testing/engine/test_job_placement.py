@@ -42,6 +42,16 @@ def test_a_place_without_numbers_is_refused(k):
         placement(RIGHT, BACK, UP, origin=(0.0, np.nan, 0.0)).require_upright("'a.nrrd'")
 
 
+@pytest.mark.parametrize("scale", [101.0, 1e3, 1e6])
+def test_a_spacing_in_another_unit_is_told(scale):
+    columns = [tuple(scale * part for part in column) for column in (RIGHT, BACK, UP)]
+    with pytest.raises(
+        DataError, match="has voxels of .* mm, expected at most 100 mm .* another unit, such as micrometr"
+    ):
+        placement(*columns).require_upright("the volume 'CT'")
+    placement(*(tuple(part * 40 for part in column) for column in (RIGHT, BACK, UP))).require_upright("'a.nrrd'")
+
+
 def test_a_voxel_without_extent_is_refused():
     with pytest.raises(DataError, match="has a spacing of 1 x 1.25 x 0 mm, expected more than 0"):
         placement(RIGHT, BACK, (0.0, 0.0, 0.0)).require_upright("'a.nrrd'")

@@ -402,3 +402,27 @@ class TestChannels:
             export_segment_job(tmp_path / "other", [a_volume_node], config, ("T1", "FLAIR"))
         with pytest.raises(DataError, match="case 'Patient 1' has 2 images, expected 1"):
             export_segment_job(tmp_path / "other", [(a_volume_node, a_flair("G"))], config, ("channel 1",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("int8", -5),
+        ("int64", 70_000),
+        ("int64", -3),
+        ("uint64", 2**40),
+        ("int64", 2**40),
+        ("int32", 7),
+        ("float64", 0.5),
+    ],
+)
+def test_a_volume_of_any_type_is_written(context, tmp_path, kind, value):
+    array = np.zeros(SHAPE_KJI, kind)
+    array[1, 2, 3] = value
+    volume = add_volume(context, "any", array, rotated_ijk_to_ras())
+    job = export_segment_job(tmp_path / "job", [volume], SegmentConfig(model="m"))
+    (case,) = job.read_datalist().cases
+    written = sitk.ReadImage(case.image)
+    assert np.array_equal(sitk.GetArrayFromImage(written), array)
+    np.testing.assert_allclose(lps_matrix(written)[:2, :3], -rotated_ijk_to_ras()[:2, :3], atol=1e-6)
+    assert array_of(volume).dtype == array.dtype

@@ -29,7 +29,9 @@ def train_config(settings: TrainSettings) -> TrainConfig:
     if settings is None or isinstance(settings, str):
         return TrainConfig.from_preset(settings or DEFAULT_PRESET)
     if not isinstance(settings, Mapping):
-        raise ConfigError(f"settings must be a preset's name or a dictionary, got {type(settings).__name__}.")
+        raise ConfigError(
+            f"settings must be a preset's name or a dictionary, got {type(settings).__name__}; give one of them."
+        )
     overrides = dict(settings)
     config = TrainConfig.from_preset(overrides.pop("preset", DEFAULT_PRESET), overrides)
     require_effect(config, overrides)
@@ -44,7 +46,7 @@ def segment_config(model: AnyJob, settings: SegmentSettings = None) -> SegmentCo
         ModelError: there is no model there (yet).
     """
     if not isinstance(settings, (SegmentConfig, Mapping, type(None))):
-        raise ConfigError(f"settings must be a dictionary, got {type(settings).__name__}.")
+        raise ConfigError(f"settings must be a dictionary, got {type(settings).__name__}; give one.")
     named = settings.model if isinstance(settings, SegmentConfig) else (settings or {}).get("model")
     if named and Path(named).expanduser().absolute() != _model_folder(model):
         raise ConfigError(

@@ -215,7 +215,9 @@ class JobHandle:
         if self._missed >= _TOLERATED:
             return JobStatus.CRASHED, []
         if not is_there:
-            raise JobError(f"the folder '{self.folder}' of the job cannot be reached.")
+            raise JobError(
+                f"the folder '{self.folder}' of the job cannot be reached; connect its drive, or put it back."
+            )
         self._last_status = self._process.poll()
         return self._last_status, self._read()  # after the status: a process that is over has said everything
 

@@ -41,10 +41,12 @@ def names_in(text: str, count: int) -> Names:
     names = tuple(part.strip() for part in text.split(","))
     if len(names) != count or not all(names):
         raise DataError(
-            _("{count} names are needed, with commas between them, got '{text}'.").format(count=count, text=text)
+            _("{count} names are needed, with commas between them, got '{text}'; name each.").format(
+                count=count, text=text
+            )
         )
     if len({name.casefold() for name in names}) < count:
-        raise DataError(_("Each channel needs a name of its own, got '{text}'.").format(text=text))
+        raise DataError(_("Each channel needs a name of its own, got '{text}'; rename one.").format(text=text))
     return names
 
 

@@ -8,13 +8,28 @@ from typing import Any
 
 import numpy as np
 import slicer
-from vtkmodules.util.numpy_support import numpy_to_vtk
-from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR, VTK_UNSIGNED_SHORT
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonCore import (
+    VTK_BIT,
+    VTK_CHAR,
+    VTK_ID_TYPE,
+    VTK_LONG,
+    VTK_LONG_LONG,
+    VTK_SIGNED_CHAR,
+    VTK_UNSIGNED_CHAR,
+    VTK_UNSIGNED_LONG,
+    VTK_UNSIGNED_LONG_LONG,
+    VTK_UNSIGNED_SHORT,
+)
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.errors import StorageError, storage_error
 from coranet.job import Job
+
+_TYPES_NO_FILE_HAS = (
+    VTK_BIT, VTK_CHAR, VTK_SIGNED_CHAR, VTK_LONG, VTK_UNSIGNED_LONG, VTK_LONG_LONG, VTK_UNSIGNED_LONG_LONG, VTK_ID_TYPE,
+)  # fmt: skip
 
 
 class CaseFiles:
@@ -69,8 +84,32 @@ def write_volume(node: Any, path: Path, compressed: bool) -> None:
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(path))
     storage.SetUseCompression(compressed)
-    if not storage.WriteData(node) or not path.is_file():
+    if not storage.WriteData(_in_a_type_of_files(node)) or not path.is_file():
         raise StorageError(f"'{path}' could not be written; check free space and that you may write to the folder.")
+
+
+def _in_a_type_of_files(node: Any) -> Any:
+    """The node itself, or a copy with the smallest type that image files have and that holds its values.
+
+    `updateVolumeFromArray` makes volumes of any type of numpy's, of which Slicer's writers know some alone.
+    """
+    image = node.GetImageData()
+    if image.GetScalarType() not in _TYPES_NO_FILE_HAS:
+        return node
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    lowest, highest = int(voxels.min(initial=0)), int(voxels.max(initial=0))
+    fitting = (kind for kind in (np.int16, np.int32) if np.iinfo(kind).min <= lowest and highest <= np.iinfo(kind).max)
+    # Beyond, a float64 holds what matters of an intensity.
+    values = voxels.astype(next(fitting, np.float64))
+    written = vtkImageData()
+    written.SetDimensions(image.GetDimensions())
+    written.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    copy = slicer.vtkMRMLScalarVolumeNode()
+    copy.SetAndObserveImageData(written)
+    copy.SetIJKToRASMatrix(matrix)
+    return copy
 
 
 def label_node(array: np.ndarray, volume: Any) -> Any:

@@ -82,7 +82,9 @@ def draw_uncertain_region(
         DataError: the caution is out of range, or not a number.
     """
     if not abs(caution) <= LARGEST_CAUTION:
-        raise DataError(f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}.")
+        raise DataError(
+            f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}; choose another."
+        )
     flagged = _flagged(loaded, caution, reviewed)
     segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
     (outdate_surface if keep_surface else drop_surface)(loaded.overlays, UNCERTAIN_SEGMENT)

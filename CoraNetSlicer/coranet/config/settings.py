@@ -78,11 +78,16 @@ class Section:
         values = dict(content)
         version = values.pop("schema_version", SCHEMA_VERSION)
         if version != SCHEMA_VERSION:
-            raise ConfigError(f"'{source}' has schema version {version!r}, expected {SCHEMA_VERSION}.")
+            raise ConfigError(
+                f"'{source}' has schema version {version!r}, expected {SCHEMA_VERSION}; it was written by "
+                "another version of CoraNet: use that one."
+            )
         hints = typing.get_type_hints(cls)
         for key, value in values.items():
             if key not in hints:
-                raise ConfigError(f"'{source}' has the unknown setting '{key}'{suggestion(key, hints)}.")
+                raise ConfigError(
+                    f"'{source}' has the unknown setting '{key}'{suggestion(key, hints)}; correct its name."
+                )
             if _is_section(hints[key]):
                 _require_object(f"'{key}' in '{source}'", value)
                 values[key] = hints[key].from_dict(value, source)
@@ -131,7 +136,7 @@ class Section:
         result = self
         for name, value in overrides.items():
             if name not in known:
-                raise ConfigError(f"there is no setting '{name}'{suggestion(name, known)}.")
+                raise ConfigError(f"there is no setting '{name}'{suggestion(name, known)}; correct its name.")
             result = _replaced(result, name.split("."), value)
         return result
 
@@ -216,7 +221,7 @@ def _is_number(value: Any) -> bool:
 
 def _require_object(what: str, content: Any) -> None:
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{what} must be a JSON object of settings, got {content!r}.")
+        raise ConfigError(f"{what} must be a JSON object of settings, got {content!r}; correct it.")
 
 
 def _wrong(one: dataclasses.Field[Any], expected: str, value: Any) -> ConfigError:
@@ -224,7 +229,7 @@ def _wrong(one: dataclasses.Field[Any], expected: str, value: Any) -> ConfigErro
     if unit:
         # "1 to 9 mm", but "a whole number (steps)".
         unit = f" {unit}" if expected[-1].isdigit() else f" ({unit})"
-    return ConfigError(f"the setting '{one.name}' must be {expected}{unit}, got {value!r}.")
+    return ConfigError(f"the setting '{one.name}' must be {expected}{unit}, got {value!r}; correct it.")
 
 
 def _is_section(hint: Any) -> bool:

@@ -61,5 +61,5 @@ def _parts(text: str) -> list[tuple[float, str]]:
 def _wrong(value: Any) -> ConfigError:
     return ConfigError(
         f"the setting 'time' must be a time from 1 s to {_LONGEST_H} h such as '20 min', '1 h' or '90 s', "
-        f"got {value!r}."
+        f"got {value!r}; correct it."
     )

@@ -86,8 +86,8 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
     difference = image.grid.difference(labels.grid)
     if difference:
         raise DataError(
-            f"'{case.image}' and its label '{case.label}' lie on different grids ({difference}); "
-            "resample the label to the image's grid."
+            f"'{case.image}' and its label '{case.label}' lie on different grids ({difference}); give the label of "
+            "this scan, or resample it to the image's grid."
         )
     if case.known:
         labels = Volume(labels.voxels * read_known(case, labels.grid).voxels, labels.grid)

@@ -67,7 +67,8 @@ def with_labeled_cases(datalist: Datalist, count: int, seed: int) -> Datalist:
     labeled = datalist.with_role(Role.TRAINING)
     if not 1 <= count <= len(labeled):
         raise DataError(
-            f"the datalist has {len(labeled)} labeled cases, so 1 to {len(labeled)} can be kept, not {count}."
+            f"the datalist has {len(labeled)} labeled cases, so 1 to {len(labeled)} can be kept, not {count}; correct "
+            "it."
         )
     kept = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:count]}
     return replace(datalist, cases=tuple(c for c in datalist.cases if c.role is not Role.TRAINING or c.id in kept))

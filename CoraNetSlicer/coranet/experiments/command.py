@@ -116,7 +116,7 @@ def _question(options: argparse.Namespace) -> Question:
     from .plan import UPPER_BOUND, Question, read_variants
 
     if options.jobs < 1:
-        raise ConfigError(f"--jobs expects a number of at least 1, got {options.jobs}.")
+        raise ConfigError(f"--jobs expects a number of at least 1, got {options.jobs}; correct it.")
     variants = read_variants(options.methods)
     if not variants:
         raise ConfigError("--methods names no method; expected for example supervised,coranet.")
@@ -148,13 +148,13 @@ def _question(options: argparse.Namespace) -> Question:
 def _distinct(option: str, words: str) -> list[str]:
     parts = [word.strip() for word in words.split(",") if word.strip()]
     if not parts or len(set(parts)) < len(parts):
-        raise ConfigError(f"{option} expects different values with commas between them, got '{words}'.")
+        raise ConfigError(f"{option} expects different values with commas between them, got '{words}'; correct them.")
     return parts
 
 
 def _whole_number(option: str, word: str) -> int:
     if not word.isdecimal():
-        raise ConfigError(f"{option} expects whole numbers with commas between them, got '{word}'.")
+        raise ConfigError(f"{option} expects whole numbers with commas between them, got '{word}'; correct them.")
     return int(word)
 
 

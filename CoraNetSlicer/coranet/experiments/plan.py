@@ -271,7 +271,7 @@ def _read_variant(word: str) -> Variant:
     match = re.fullmatch(r"([\w-]+)(?:\[(.*)\])?", word)
     if match is None:
         raise ConfigError(
-            f"--methods expects names such as coranet or coranet[training.certain_weight=1], got '{word}'."
+            f"--methods expects names such as coranet or coranet[training.certain_weight=1], got '{word}'; correct it."
         )
     base, inside = match[1], match[2]
     if base not in VARIANTS:
@@ -282,7 +282,7 @@ def _read_variant(word: str) -> Variant:
         if equals and name not in _RESERVED:
             settings[name] = value
         elif pair.strip():
-            raise ConfigError(f"the method '{word}' expects setting=value in its brackets, got '{pair}'.")
+            raise ConfigError(f"the method '{word}' expects setting=value in its brackets, got '{pair}'; correct it.")
     return Variant(word, base, settings)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Union
 
-from ..errors import DataError, storage_error
+from ..errors import DataError
 from .listed_paths import same_letters
 
 # Longest first: a name ends with ".nii.gz" before it ends with ".gz".
@@ -72,7 +72,9 @@ def scans_in(folder: Union[str, Path], ending: str = "", of_labels: bool = False
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise storage_error(folder, error) from error
+        raise DataError(
+            f"the folder '{folder}' cannot be read ({error.strerror or error}); make it readable, or choose another."
+        ) from error
     sorting = _Sorting(folder)
     for entry in entries:
         sorting.take(entry, _reason_to_leave_out(entry, ending, of_labels))

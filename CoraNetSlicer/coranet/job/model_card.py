@@ -139,6 +139,8 @@ def model_folder(model_or_job: str | Path) -> Path:
     path = Path(model_or_job).absolute()
     if model_card_path(path).is_file():
         return path
+    if not path.exists():
+        raise ModelError(f"the model '{path}' does not exist; correct the path.")
     if not Job.exists(path):
         raise ModelError(f"'{path}' is neither a model nor a training job; choose a folder that holds {_CARD}.")
     try:
@@ -168,7 +170,7 @@ def model_fingerprint(folder: Path) -> str:
 
 def damaged_model(folder: Path, error: Exception) -> ModelError:
     """The sentence for a card that cannot be read."""
-    return ModelError(f"the model '{folder}' cannot be read: {error}")
+    return ModelError(f"the model '{folder}' cannot be read ({error}); copy its folder anew, or train again.")
 
 
 def _card(folder: Path, content: Any) -> ModelCard:

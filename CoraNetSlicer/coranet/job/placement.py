@@ -13,6 +13,8 @@ Point = tuple[float, float, float]
 
 # Cosine of the angle between two axes; more is sheared.
 SHEAR_TOLERANCE = 1e-3
+# No scanner has voxels as large: then the numbers are of another unit, and memory would not hold the scan.
+LARGEST_SPACING_MM = 100.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Placement:
         return x, y, z
 
     def require_upright(self, what: str) -> None:
-        """Raise DataError unless the axes are at right angles to each other.
+        """Raise DataError unless the axes are at right angles to each other, and the voxels of a size that a scan has.
 
         Args:
             what: the image, for the message, such as "'scan.nrrd'" or "the volume 'scan'".
@@ -67,6 +69,12 @@ class Placement:
             raise DataError(
                 f"{what} has a spacing of {spacing} mm, expected more than 0 along each axis; correct its header, or "
                 "export it anew."
+            )
+        if max(lengths) > LARGEST_SPACING_MM:
+            spacing = " x ".join(f"{length:g}" for length in lengths)
+            raise DataError(
+                f"{what} has voxels of {spacing} mm, expected at most {LARGEST_SPACING_MM:g} mm along each axis: its "
+                "spacing is in another unit, such as micrometres; correct it in the header, or export it anew."
             )
         cosine = max(
             abs(sum(one * other for one, other in zip(self.steps[first], self.steps[second])))

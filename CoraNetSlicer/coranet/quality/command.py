@@ -38,7 +38,7 @@ def report(options: argparse.Namespace) -> int:
 
     for name in ("regions", "cases"):
         if getattr(options, name) < 0:
-            raise ConfigError(f"--{name} expects a number of at least 0, got {getattr(options, name)}.")
+            raise ConfigError(f"--{name} expects a number of at least 0, got {getattr(options, name)}; correct it.")
     folder = Path(options.folder).absolute()
     cases = reported_cases(find_predictions(folder), Wanted(options.regions, options.cases))
     output = Path(options.output).absolute() if options.output else folder

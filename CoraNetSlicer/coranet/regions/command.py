@@ -40,7 +40,7 @@ def regions(options: argparse.Namespace) -> int:
     from .finding import RegionRule
 
     if options.caution is not None and not math.isfinite(options.caution):
-        raise ConfigError(f"--caution expects a number, got {options.caution}.")
+        raise ConfigError(f"--caution expects a number, got {options.caution}; correct it.")
     rule = RegionRule(smallest_ml=options.smallest_ml)
     for files in find_predictions(options.prediction):
         made = make_regions(files, options.caution, rule)

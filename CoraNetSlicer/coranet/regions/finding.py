@@ -43,10 +43,10 @@ class RegionRule:
         if not 0 <= self.smallest_share <= self.largest_share <= 1:
             raise ConfigError(
                 "the shares of the smallest and the largest region must lie from 0 to 1 and not be the wrong way "
-                f"round, got {self.smallest_share} and {self.largest_share}."
+                f"round, got {self.smallest_share} and {self.largest_share}; correct them."
             )
         if self.smallest_ml is not None and not self.smallest_ml >= 0:
-            raise ConfigError(f"the smallest region must have at least 0 mL, got {self.smallest_ml}.")
+            raise ConfigError(f"the smallest region must have at least 0 mL, got {self.smallest_ml}; correct it.")
 
     def limits(self, voxels: int, voxel_ml: float) -> Limits:
         """The limits in voxels, where so many are uncertain."""

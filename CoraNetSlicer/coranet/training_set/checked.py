@@ -208,4 +208,6 @@ def _thin_data(datalist: Datalist, config: TrainConfig) -> Iterator[Warned]:
             "label at least 5 cases to have the best one chosen.",
         )
     if not datalist.without_all_labels() and config.training.method != "supervised":
-        yield Warned("no_unlabeled", "there is no unlabeled case; training is supervised only.")
+        yield Warned(
+            "no_unlabeled", "there is no unlabeled case, so the training is supervised only; add scans to learn more."
+        )

@@ -70,7 +70,10 @@ def require_stack(path: Path, part: Part) -> Grid:
     slices = part.slices
     first = slices[0]
     if len(slices) < 2:
-        raise DataError(f"'{path}' is a single slice ({by((*first.size, 1))}), expected a volume of several slices.")
+        raise DataError(
+            f"'{path}' is a single slice ({by((*first.size, 1))}), expected a volume of several slices; give the "
+            "whole scan."
+        )
     places = np.array([one.position_mm for one in slices])
     along = (places - places[0]) @ first.normal
     gaps = np.diff(along)

@@ -21,6 +21,9 @@ from .grid import Grid
 
 _log = logging.getLogger("coranet")
 
+# Of ITK's sentence on a NIfTI file whose axes are rounded, or a little sheared.
+_NO_RIGHT_ANGLES = "orthonormal"
+
 _reading = threading.local()
 _readers = {"count": 0}
 _lock = threading.Lock()
@@ -75,9 +78,15 @@ def itk_reads(path: Path, files: Sequence[Path] = (), remedy: str = "") -> Itera
             yield names
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
+        if _NO_RIGHT_ANGLES in reason:
+            raise DataError(
+                f"'{path}' has axes that are not quite at right angles (its sform), which neither ITK nor Slicer "
+                "reads; put them right with nibabel (image.set_qform(image.affine), image.set_sform(image.get_qform())) "
+                "and save it anew."
+            ) from error
         raise DataError(
             f"'{path}' cannot be read as an image ({reason}); "
-            + (remedy or "check that the file is whole and open it in Slicer.")
+            + (remedy or "check that it is one and that it is whole, or export it anew.")
         ) from error
     finally:
         _count_readers(-1)
@@ -110,5 +119,5 @@ def write_error(path: Path, error: RuntimeError) -> Exception:
     """The sentence for a file that ITK could not write."""
     # ITK reports a full disk as a plain RuntimeError without errno; ask the disk itself.
     free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
-    code = errno.ENOSPC if free < 64 * 2**20 else errno.EIO
+    code = errno.ENOSPC if free < 64 * 2**20 else 0
     return storage_error(path, OSError(code, str(error).strip().splitlines()[-1].strip()))

@@ -139,7 +139,9 @@ def _require_3d(path: str | Path, size: tuple[int, ...], components: int, channe
             "save one of its frames as a volume of its own, or name its volumes in 'channels'."
         )
     if len(size) != 3 or min(size) < 2:
-        raise DataError(f"'{path}' is a single slice ({by(size)}), expected a volume of several slices.")
+        raise DataError(
+            f"'{path}' is a single slice ({by(size)}), expected a volume of several slices; give the whole scan."
+        )
     if components != 1 and channel is None:
         raise DataError(
             f"'{path}' has {components} values in each voxel, expected 1; convert it to a grey-value volume."

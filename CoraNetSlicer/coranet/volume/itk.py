@@ -81,8 +81,8 @@ def itk_reads(path: Path, files: Sequence[Path] = (), remedy: str = "") -> Itera
         if _NO_RIGHT_ANGLES in reason:
             raise DataError(
                 f"'{path}' has axes that are not quite at right angles (its sform), which neither ITK nor Slicer "
-                "reads; put them right with nibabel (image.set_qform(image.affine), image.set_sform(image.get_qform())) "
-                "and save it anew."
+                "reads; put them right with nibabel (image.set_qform(image.affine), "
+                "image.set_sform(image.get_qform())) and save it anew."
             ) from error
         raise DataError(
             f"'{path}' cannot be read as an image ({reason}); "

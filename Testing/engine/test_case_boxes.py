@@ -105,7 +105,7 @@ def test_a_case_in_which_nothing_is_found_is_looked_at_whole(
 
 
 @pytest.mark.parametrize(
-    ("threshold", "expected"),
+    "answer",
     [(3.5, (with_margin("training"),)), (100.0, ())],
     ids=["something found", "nothing found"],
 )

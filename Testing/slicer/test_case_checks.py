@@ -178,6 +178,8 @@ class TestSegmentations:
             "'L1' unlabeled."
         )
         assert cases.reason_not_trainable == ""
+        cases.set_role("2", CaseRole.VALIDATION)
+        assert text(cases).startswith("'L1 truth' is empty: whatever is found in 'L1' counts as a Dice of 0.")
 
     @pytest.mark.parametrize("how", ["emptied", "never painted"])
     def test_nothing_but_empty_labels(self, cases, how):

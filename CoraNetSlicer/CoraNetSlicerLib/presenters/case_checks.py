@@ -160,10 +160,15 @@ class CaseChecks:
         names = {"segmentation": source_name(row.segmentation), "name": row.name}
         empty = [name for name in wanted if name in facts.empty]
         if wanted and len(empty) == len(wanted):
-            text = _(
+            teaches = _(
                 "'{segmentation}' is empty: this teaches that there is nothing to find in '{name}'. If there is, "
                 "paint it, or make '{name}' unlabeled."
             )
+            measures = _(
+                "'{segmentation}' is empty: whatever is found in '{name}' counts as a Dice of 0. If there is "
+                "something, paint it, or ignore '{name}'."
+            )
+            text = measures if row.role is CaseRole.VALIDATION else teaches
             yield warning(row, _("empty"), text.format(**names))
             return
         if empty:

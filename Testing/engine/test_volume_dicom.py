@@ -314,6 +314,18 @@ def a_file_cut_in_its_header(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
 
 
+def a_number_that_is_none(folder: Path) -> None:
+    series(folder, EchoTime="12.34567")
+    path = sorted(folder.iterdir())[2]
+    path.write_bytes(path.read_bytes().replace(b"12.34567", b"12.three"))
+
+
+def a_position_that_is_none(folder: Path) -> None:
+    series(folder)
+    path = sorted(folder.iterdir())[2]
+    path.write_bytes(path.read_bytes().replace(b"-3.000000", b"nan      "))
+
+
 def only_a_report(folder: Path) -> None:
     write_report(folder / "report")
 
@@ -350,6 +362,8 @@ REFUSED = [
     (colour, "3 values in each voxel"),
     (a_file_cut_short, "voxels are missing at its end"),
     (a_file_cut_in_its_header, "cannot be read|voxels are missing"),
+    (a_number_that_is_none, "cannot be read as DICOM"),
+    (a_position_that_is_none, "a position that is no place|cannot be read as DICOM"),
     (only_a_report, "holds 0 DICOM series"),
 ]
 

@@ -202,16 +202,13 @@ def test_a_header_that_gives_its_stream_too_few_bytes_is_refused(tmp_path):
 
 @pytest.mark.parametrize("kept", [210, 209, 100, 0])
 def test_voxels_written_as_text_are_counted(tmp_path, kept):
-    words = " ".join(map(str, VOXELS.ravel()[:kept])).encode()
-    (tmp_path / "a.nrrd").write_bytes(f"{NRRD}encoding: ascii\n\n".encode() + words)
-    text = META.replace("BinaryData = True\nBinaryDataByteOrderMSB = False", "BinaryData = False")
-    (tmp_path / "a.mha").write_bytes(f"{text}ElementDataFile = LOCAL\n".encode() + words)
-    for name in ("a.nrrd", "a.mha"):
-        if kept == 210:
-            np.testing.assert_array_equal(read(tmp_path / name)[0], VOXELS)
-        else:
-            with pytest.raises(DataError, match="voxels are missing at its end"):
-                read_image(tmp_path / name)
+    path = tmp_path / "a.nrrd"
+    path.write_bytes(f"{NRRD}encoding: ascii\n\n".encode() + " ".join(map(str, VOXELS.ravel()[:kept])).encode())
+    if kept == VOXELS.size:
+        np.testing.assert_array_equal(read(path)[0], VOXELS)
+    else:
+        with pytest.raises(DataError, match="voxels are missing at its end"):
+            read_image(path)
 
 
 def test_pictures_are_no_scans(tmp_path):

@@ -55,3 +55,24 @@ def test_warnings_of_itk_are_in_the_log_while_a_file_is_read(caplog, capfd, tmp_
     with caplog.at_level(logging.INFO, "coranet"):
         sitk.ReadImage(str(path))
     assert not caplog.records
+
+
+def test_a_segmentation_tells_what_was_put_right(awkward_path, a_random_model, a_reporter):
+    """With the case that it concerns, and in every process of a team: the listener is that of the case."""
+    from dicom_files import positions, voxels, write_series, write_slice
+
+    from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
+    from coranet.events import Warned
+    from coranet.job import Case, Datalist, Job, JobKind, Role
+    from coranet.segmentation import run_segmentation_job
+
+    folder = write_series(awkward_path / "s", voxels(), positions())
+    write_slice(folder / "again", voxels()[3], positions()[3])
+    config = SegmentConfig(
+        str(a_random_model().folder), InferenceConfig(overlap=0.0), MachineConfig(device="cpu"), surfaces=False
+    )
+    cases = (Case("p1", Role.INPUT, str(folder)),)
+    job = Job.create(awkward_path / "job", JobKind.SEGMENT, config, Datalist(cases))
+    run_segmentation_job(job, False, a_reporter)
+    told = [one.message for one in a_reporter.events if isinstance(one, Warned) and one.code == "input"]
+    assert len(told) == 1 and str(folder) in told[0] and "taken once" in told[0]

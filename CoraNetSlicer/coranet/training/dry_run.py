@@ -22,6 +22,7 @@ from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Reporter
 from ..training_set.checked import checked_cases
+from ..volume import noted_by
 from .coarse_stage import expected_part
 from .timing import measure_network
 
@@ -40,7 +41,7 @@ def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
     reporter = Reporter(told.append, lambda: False)
     device = choose_device(config.machine)
     workplace = Workplace(device, 1, partial(measure_network, config, device))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, noted_by(lambda note: told.append(Warned("input", note))):
         # The checks of a job are those of the training.
         job = Job.create(Path(folder) / "job", JobKind.TRAIN, config, datalist)
         initial = initial_model(config)

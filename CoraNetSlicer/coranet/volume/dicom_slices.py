@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError, PackageError
+from ..errors import CoraNetError, DataError, PackageError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -73,6 +73,20 @@ def read_slices(path: Path) -> list[Slice]:
         DataError: it is damaged, is in colour, or does not say how large its voxels are.
         PackageError: pydicom is missing.
     """
+    try:
+        with warnings.catch_warnings():
+            # Of values that are not as the standard wants them; what is needed is looked at below.
+            warnings.simplefilter("ignore")
+            return _slices(path)
+    except CoraNetError:
+        raise
+    except Exception as error:  # pydicom raises whatever a damaged file makes it raise, at each element anew
+        raise DataError(
+            f"'{path}' cannot be read as DICOM ({error}); copy or export the file again, or take it out of the folder."
+        ) from error
+
+
+def _slices(path: Path) -> list[Slice]:
     header = _header(path)
     if not header.get("Rows") or not header.get("Columns"):
         _require_other_kind(path, header)
@@ -96,17 +110,9 @@ def _header(path: Path) -> Dataset:
         raise PackageError(
             "reading DICOM needs the package pydicom, which is missing; install it with 'pip install pydicom'."
         ) from error
-    try:
-        with warnings.catch_warnings(), open(path, "rb") as file:
-            warnings.simplefilter("ignore")
-            header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
-            _require_voxels(path, header, file.tell())
-    except DataError:
-        raise
-    except Exception as error:  # pydicom raises whatever a damaged file makes it raise
-        raise DataError(
-            f"'{path}' cannot be read as DICOM ({error}); copy or export the file again, or take it out of the folder."
-        ) from error
+    with open(path, "rb") as file:
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=True)
+        _require_voxels(path, header, file.tell())
     return header
 
 

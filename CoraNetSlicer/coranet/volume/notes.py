@@ -36,4 +36,4 @@ def noted_by(listener: Callable[[str], object]) -> Iterator[None]:
 
 
 def _to_the_log(sentence: str) -> None:
-    _log.info("%s", sentence)
+    _log.warning("%s", sentence)

@@ -276,7 +276,7 @@ class CoraNetLogic(ReviewConsole):
         volume = CaseVolume(self.context, job, case)
         for _step in volume.steps():
             pass
-        loaded = load_prediction(self.context, job.prediction(case.id), volume.node)
+        loaded = load_prediction(self.context, job.prediction(case.id), volume.node, is_its_scan=True)
         loaded = replace(loaded, warnings=(*volume.warnings, *loaded.warnings))
         if show:
             show_prediction(self.context, loaded)

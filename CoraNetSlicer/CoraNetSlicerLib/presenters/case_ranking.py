@@ -39,8 +39,6 @@ class CaseRanking:
         self.changed = Signal()
         self._logic = logic
         self._known: dict[str, CaseUncertainty] = {}
-        # By folder of the job: the cases of a segmentation do not change any more.
-        self._cases: dict[Path, list[tuple[str, str]]] = {}
         # By folder of the result: when its files changed last, and what they said.
         self._read: dict[Path, tuple[tuple[float, ...], Optional[CaseUncertainty]]] = {}
         self._reading = StepwiseWork(application, self._on_end)
@@ -93,17 +91,16 @@ class CaseRanking:
         """Keys of the volumes of a segmentation, with the results of those that are done."""
         try:
             job = Job.open(folder)
-            if folder not in self._cases:
-                self._cases[folder] = [(case.id, case.image) for case in job.read_datalist().cases]
+            cases = job.read_datalist().cases
         except CoraNetError:
             return
-        for case, image in self._cases[folder]:
-            prediction = job.prediction(case)
+        for one in cases:
+            prediction = job.prediction(one.id)
             if prediction.result.is_file():
-                yield case_key(job, case), prediction
+                yield case_key(job, one.id), prediction
                 # A file that was written since may be another scan.
-                if _changed(Path(image)) <= _changed(prediction.result):
-                    yield _place(image), prediction
+                if _changed(Path(one.image)) <= _changed(prediction.result):
+                    yield _place(one.image), prediction
 
     def _uncertainty(self, prediction: PredictionFiles) -> Optional[CaseUncertainty]:
         """How uncertain a case is; what is unchanged is not read again."""

@@ -90,7 +90,7 @@ class ResultQueue:
             self._application.show_volume(volume.node)
             yield "volume"
         prediction = current.job.prediction(current.case.id)
-        self._loading = ResultLoading(self._context, prediction, volume.node, show=True)
+        self._loading = ResultLoading(self._context, prediction, volume.node, show=True, is_its_scan=True)
         yield from self._loading.steps()
 
     def _on_end(self, problem: str) -> None:

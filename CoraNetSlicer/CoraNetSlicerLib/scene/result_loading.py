@@ -34,7 +34,9 @@ class ResultLoading:
         loaded: the nodes; None until the last step.
     """
 
-    def __init__(self, context: SceneContext, prediction: Any, volume_node: Any, show: bool = False) -> None:
+    def __init__(
+        self, context: SceneContext, prediction: Any, volume_node: Any, show: bool = False, is_its_scan: bool = False
+    ) -> None:
         """Say what to load.
 
         Args:
@@ -42,12 +44,14 @@ class ResultLoading:
             prediction: coranet.job PredictionFiles of the case.
             volume_node: the volume that was segmented.
             show: also give the nodes their look; in 3D too if the engine has written surfaces.
+            is_its_scan: the volume is known to be the scan that the result was computed on, as `CaseVolume` finds it.
         """
         self.loaded: Optional[LoadedPrediction] = None
         self._context = context
         self._prediction = prediction
         self._volume = volume_node
         self._show = show
+        self._is_its_scan = is_its_scan
         self._images: dict[str, Any] = {}
         self._surfaces: dict[str, Any] = {}
         self._indices_to_world = vtkMatrix4x4()
@@ -97,7 +101,7 @@ class ResultLoading:
     def _require_scan(self, result: Mapping[str, Any]) -> Generator[str, None, bool]:
         """Go on if the volume is the scan that the result was computed on; False: the result does not say which."""
         identity = ScanIdentity.from_dict(result.get("scan"), self._prediction.result)
-        if identity is not None and not (yield from is_scan(self._volume, identity)):
+        if identity is not None and not self._is_its_scan and not (yield from is_scan(self._volume, identity)):
             raise DataError(
                 f"'{self._prediction.folder}' is the result of another scan than '{self._volume.GetName()}': it was "
                 f"computed on '{result.get('image', '')}' ({identity}); load it for that scan, or segment "
@@ -135,18 +139,21 @@ class ResultLoading:
                 yield f"place of surface of {segment}"
 
 
-def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) -> LoadedPrediction:
+def load_prediction(
+    context: SceneContext, prediction: Any, volume_node: Any, is_its_scan: bool = False
+) -> LoadedPrediction:
     """Bring the results of one case into the scene; results of the same case that are there already are replaced.
 
     Args:
         context: the scene.
         prediction: coranet.job PredictionFiles of the case.
         volume_node: the volume that was segmented.
+        is_its_scan: as of `ResultLoading`.
 
     Raises:
         DataError, JobError: as `ResultLoading.steps`.
     """
-    loading = ResultLoading(context, prediction, volume_node)
+    loading = ResultLoading(context, prediction, volume_node, is_its_scan=is_its_scan)
     for _ in loading.steps():
         pass
     return loading.loaded

@@ -178,15 +178,17 @@ def _named(value: int, classes: Sequence[Label]) -> str:
 
 
 def _header(path: Path) -> list[str]:
+    lines: list[str] = []
     try:
         with open(path, "rb") as file:
-            head = file.read(_LONGEST_HEADER)
+            if file.read(4) != b"NRRD":
+                return []
+            # It ends with an empty line, after which voxels may follow.
+            while file.tell() < _LONGEST_HEADER and (line := file.readline(_LONGEST_HEADER).strip()):
+                lines.append(line.decode("utf-8", "replace"))
     except OSError:
         return []  # whoever reads the voxels will tell
-    if not head.startswith(b"NRRD"):
-        return []
-    end = re.search(rb"\r?\n\r?\n", head)
-    return head[: end.start() if end else len(head)].decode("utf-8", "replace").splitlines()
+    return lines
 
 
 def _segment(row: dict[str, str]) -> FileSegment:

@@ -103,7 +103,8 @@ class CaseChecks:
         if image is None or label is None:
             return
         names = {"label": source_name(row.segmentation), "name": row.name}
-        if image.size_ijk != label.size_ijk:
+        # Axes may have changed places: each voxel can lie where one of the image lies all the same.
+        if sorted(image.size_ijk) != sorted(label.size_ijk):
             text = _("'{label}' has {labels} voxels, '{name}' has {voxels}; resample the label map onto the image.")
             sizes = {"labels": in_words(label.size_ijk), "voxels": in_words(image.size_ijk)}
             yield error(row, _("other grid"), text.format(**sizes, **names))

@@ -26,7 +26,7 @@ from .case_images import (
     require_images,
 )
 from .context import SceneContext
-from .label_files import LabelFile, read_as_classes
+from .label_files import LabelFile
 from .results import case_key, mark_as_case
 from .segment_classes import classes_of, paint_labels
 from .usable_nodes import require_segmentation
@@ -122,7 +122,7 @@ class TrainingExport:
         Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
 
         Raises:
-            DataError: a segmentation cannot be used, or a label file cannot be read.
+            DataError: a segmentation cannot be used.
             StorageError: a file could not be written.
         """
         work = [(Role.TRAINING, *pair) for pair in self._nodes.labeled]
@@ -149,9 +149,11 @@ class TrainingExport:
     ) -> Generator[Optional[Case], None, None]:
         """Write one case; the case comes last, and None before it wherever it may be interrupted."""
         label_path, image = None, first_image(images)
+        names: tuple[tuple[int, str], ...] = ()
         if isinstance(label, LabelFile):
-            label_path = self._write_label_file(files, name, label)
-            yield None
+            # Read where it lies, by the engine alone, whatever its values are: one reader has one opinion of a file.
+            label_path = absolute(label.path)
+            names = () if label.fits(self._labels) else tuple(sorted(label.names.items()))
         elif label is not None:
             painted = yield from paint_labels(self._context, label, image, self._labels)
             label_path = files.write_label(name, painted, image)
@@ -160,12 +162,7 @@ class TrainingExport:
         for path in _written_images(files, name, images):
             paths.append(path)
             yield None
-        yield Case(name, role, paths[0], label_path, more_images=tuple(paths[1:]))
-
-    def _write_label_file(self, files: CaseFiles, name: str, label: LabelFile) -> str:
-        if label.fits(self._labels):
-            return absolute(label.path)
-        return files.write_label(name, *read_as_classes(label, self._labels))
+        yield Case(name, role, paths[0], label_path, more_images=tuple(paths[1:]), label_names=names)
 
 
 def export_training_job(context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> Job:

@@ -54,7 +54,8 @@ class LabelFile:
 def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarray, object]:
     """A label map with the values of `labels` in place of its own; what they do not name becomes background.
 
-    It is read by the rules of the engine, so that both refuse the same files in the same words.
+    For the console, to look at what a training will learn: the engine reads label files itself. The rules are the same,
+    so that both refuse the same files in the same words.
 
     Returns:
         uint8 (uint16 for values above 255) of shape (k, j, i), and the node that was read, for its grid.

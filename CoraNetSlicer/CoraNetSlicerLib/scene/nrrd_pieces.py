@@ -21,6 +21,8 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from coranet.errors import DataError
 from coranet.job.image_headers import is_implausible
 
+from .images import read_image
+
 # Takes ten to twenty milliseconds to unpack and to check.
 _PIECE_BYTES = 1 << 21
 _READ_BYTES = 1 << 18
@@ -100,6 +102,16 @@ class NrrdPieces:
                     packed = inflate.unconsumed_tail
                     piece += content
                 yield piece
+
+
+def image_header(path: Path) -> Any:
+    """A volume node outside of any scene that lies where an image does; its voxels may not be read.
+
+    Raises:
+        DataError: it is missing, or cannot be read.
+    """
+    pieces = NrrdPieces.open(path)
+    return read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
 
 
 def _header(path: Path) -> Optional[tuple[dict[str, str], int]]:

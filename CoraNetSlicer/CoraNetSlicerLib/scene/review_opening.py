@@ -7,6 +7,8 @@ from typing import Optional
 from coranet.errors import DataError
 from coranet.job import PredictionFiles, RegionList
 
+from .images import order_on_grid_of
+from .nrrd_pieces import image_header
 from .results import LoadedPrediction
 from .review_record import KeptReview, ReviewRecord
 
@@ -27,7 +29,7 @@ def regions_of_files(loaded: LoadedPrediction, files: Optional[PredictionFiles])
     """The regions that the files of a case tell of.
 
     Raises:
-        DataError: there are none.
+        DataError: there are none, or they lie on another grid than the volume.
         JobError: regions.json is damaged.
     """
     if files is None:
@@ -40,4 +42,8 @@ def regions_of_files(loaded: LoadedPrediction, files: Optional[PredictionFiles])
             f"'{files.folder}' has no list of uncertain regions; run 'coranet regions' on it, or segment the volume "
             "again."
         )
-    return RegionList.read(files.regions)
+    regions = RegionList.read(files.regions)
+    # In the indices of its file; Slicer shows a left-handed scan with its slices reversed.
+    image = image_header(files.region_map)
+    order = order_on_grid_of(loaded.volume, image, files.region_map)
+    return regions.in_order(order, image.GetImageData().GetDimensions())

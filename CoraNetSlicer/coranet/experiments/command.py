@@ -112,7 +112,7 @@ def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> Non
 
 
 def _question(options: argparse.Namespace) -> Question:
-    from ..job import read_datalist
+    from ..job import find_cases
     from .plan import UPPER_BOUND, Question, read_variants
 
     if options.jobs < 1:
@@ -128,7 +128,7 @@ def _question(options: argparse.Namespace) -> Question:
     if options.time and "time" in chosen:
         raise ConfigError("--time and --set time say the same thing; leave one of them out.")
     return Question(
-        datalist=read_datalist(options.datalist),
+        datalist=find_cases(options.datalist),
         variants=variants,
         seeds=[_whole_number("--seeds", word) for word in _distinct("--seeds", options.seeds)],
         labeled=[

@@ -47,6 +47,19 @@ class AxisOrder:
         steps = tuple(slice(None, None, -1 if is_reversed else 1) for is_reversed in self.reverses)
         return turned[steps].transpose(2, 1, 0)
 
+    def index_of(self, ijk: Sequence[int], size_ijk: Sequence[int]) -> tuple[int, int, int]:
+        """A voxel of the given grid in the indices of the wanted one.
+
+        Args:
+            ijk: in the given grid.
+            size_ijk: of the given grid.
+        """
+        i, j, k = (
+            size_ijk[axis] - 1 - ijk[axis] if is_reversed else ijk[axis]
+            for axis, is_reversed in zip(self.axes, self.reverses)
+        )
+        return i, j, k
+
 
 def axis_order(given: Placement, wanted: Placement) -> Optional[AxisOrder]:
     """How the voxels of a grid are to be ordered to be those of another.

@@ -250,6 +250,10 @@ def _read_json_object(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise DataError(f"the datalist '{path}' does not exist; correct the path.") from None
     except JsonError as error:
+        if path.suffix.lower() != ".json":
+            raise DataError(
+                f"'{path}' is neither an image nor a dataset.json ({error}); give a dataset.json, an image or a folder."
+            ) from None
         raise DataError(f"the datalist '{path}' cannot be read as JSON: {error}.") from None
     except OSError as error:
         raise DataError(

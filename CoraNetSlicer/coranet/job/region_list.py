@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError, JobError
+from .axis_order import AxisOrder
 from .files import read_json, write_json_atomic
 from .known_keys import known_only
 
@@ -99,6 +100,17 @@ class RegionList:
             )
         return self.regions[number - 1]
 
+    def in_order(self, order: AxisOrder, size_ijk: Sequence[int]) -> RegionList:
+        """The same regions in the indices of a grid that holds the voxels in another order.
+
+        Args:
+            order: how the voxels of the grid that the regions are in become those of the other.
+            size_ijk: of the grid that the regions are in.
+        """
+        if order.changes_nothing:
+            return self
+        return replace(self, regions=tuple(_in_order(region, order, size_ijk) for region in self.regions))
+
     def write(self, path: Path) -> None:
         """Write regions.json.
 
@@ -143,6 +155,16 @@ class RegionList:
             return RegionList(case=str(content["case"]), regions=regions, **numbers)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
+
+
+def _in_order(region: Region, order: AxisOrder, size_ijk: Sequence[int]) -> Region:
+    ends = [order.index_of([bounds[end] for bounds in region.bounds_ijk], size_ijk) for end in (0, 1)]
+    along_i, along_j, along_k = ((min(one, other), max(one, other)) for one, other in zip(*ends))
+    width, height, depth = (region.extent_mm[axis] for axis in order.axes)
+    center = order.index_of(region.center_ijk, size_ijk)
+    return replace(
+        region, bounds_ijk=(along_i, along_j, along_k), extent_mm=(width, height, depth), center_ijk=center
+    )  # fmt: skip
 
 
 def _region(row: Mapping[str, Any]) -> Region:

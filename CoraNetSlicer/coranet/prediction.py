@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,14 +16,20 @@ from .components import keep_largest_components
 from .data.box import Box
 from .data.orientation import Orientation
 from .data.resampling import resample, rows_ready
+from .errors import DataError
 from .inference import JoinedRows
 from .job import Label
+from .main_memory import available_bytes
 from .networks import HeadLogits
 from .uncertainty import moved_labels, named_classes, uncertainty_map, uncertainty_threshold
 from .volume import Grid, Volume
 
 # Logits at full resolution, all classes and heads together, that are there at once; more are no faster.
 _PORTION_NUMBERS = 8_000_000
+# Arrays of their size while a row is decided: the logits, and the probabilities of which doubt is made.
+_COPIES = 3
+# Not asked for below.
+_ALWAYS_THERE = 2**29
 
 Array = npt.NDArray[Any]
 
@@ -85,10 +92,14 @@ class OwnGridDecision:
             rows: of the prepared box along D.
             box: in canonical voxels of the scan; None: all of it.
             ask: called again and again; may raise to stop.
+
+        Raises:
+            DataError: of so many classes not even a row fits into memory.
         """
         box = box or Box.whole(self._canonical[0].shape)
         done = 0
         for first, logits in parts:
+            _require_room_for_a_row(sum(map(len, logits)), box.size[1:])
             ready = rows_ready(first + logits.segmentation.shape[1], rows, box.size[0])
             for some in _portions(done, ready, sum(len(head) for head in logits) * box.size[1] * box.size[2]):
                 ask()
@@ -169,6 +180,19 @@ def channels_on_own_grid(channels: Tensor, grid: Grid, box: Box | None = None) -
 def arrays_of(prediction: Prediction) -> dict[str, Array]:
     """The arrays by name, without copying them."""
     return {name: getattr(prediction, name) for name in Prediction.__dataclass_fields__}
+
+
+def _require_room_for_a_row(classes: int, size_hw: Sequence[int]) -> None:
+    """Look before all classes of a row are computed at once; `classes` are those of all heads together."""
+    needed = _COPIES * 4 * classes * math.prod(size_hw)
+    if needed <= _ALWAYS_THERE:
+        return
+    free = available_bytes()
+    if free is not None and needed > free:
+        raise DataError(
+            f"a row of {size_hw[0]} x {size_hw[1]} voxels takes {needed / 2**30:.1f} GiB for all classes of the model, "
+            f"{free / 2**30:.1f} GiB are free; crop or resample the scan, or use a model of fewer classes."
+        )
 
 
 def _portions(start: int, stop: int, numbers_a_row: int) -> Iterator[range]:

@@ -8,10 +8,18 @@ from scans import grid_of, labels_on, name_of_direction, scan_on, signed_permuta
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import Preprocessing
+from coranet.errors import DataError
 from coranet.inference import JoinedRows
 from coranet.job import Label
 from coranet.networks import HeadLogits
-from coranet.prediction import OwnGridDecision, arrays_of, channels_on_own_grid, keep_largest, on_own_grid
+from coranet.prediction import (
+    OwnGridDecision,
+    _require_room_for_a_row,
+    arrays_of,
+    channels_on_own_grid,
+    keep_largest,
+    on_own_grid,
+)
 from coranet.uncertainty import uncertainty_map, uncertainty_threshold
 from coranet.volume import Volume
 
@@ -220,3 +228,14 @@ def test_outside_of_a_box_all_is_background(an_oblique_scan):
     inside[box.slices] = True
     assert (turned[0][~inside] == 1).all() and not any(channel[~inside].any() for channel in turned[1:])
     np.testing.assert_allclose(np.sum(turned, axis=0), 1, atol=1e-5)
+
+
+def test_more_classes_than_memory_has_room_for_are_refused(monkeypatch):
+    """A limit that is stated and looked at: a row is decided at once for all classes."""
+    monkeypatch.setattr("coranet.prediction.available_bytes", lambda: 3 * 2**30)
+    monkeypatch.setattr("coranet.prediction._ALWAYS_THERE", 0)
+    _require_room_for_a_row(3 * 300, (512, 512))
+    with pytest.raises(DataError, match=r"512 x 512 voxels takes 8\.8 GiB for all classes .*3\.0 GiB are free"):
+        _require_room_for_a_row(3 * 1000, (512, 512))
+    monkeypatch.setattr("coranet.prediction.available_bytes", lambda: None)
+    _require_room_for_a_row(10**9, (512, 512))

@@ -209,10 +209,18 @@ class EventWriter:
             raise storage_error(self._path, error) from error
 
     def write(self, event: Event) -> Event:
-        """Append one event, stamped with the time. Returns the stamped event."""
+        """Append one event, stamped with the time. Returns the stamped event.
+
+        A number that JSON has not (NaN, infinity) is `null` where there may be none; else the event is not written:
+        what is told of the work must not end it.
+        """
         object.__setattr__(event, "time", self._clock())
+        told = to_dict(event)
+        content = _finite(told)
+        if content != told and not _is_readable(type(event), content):
+            return event
         try:
-            self._file.write(json_text(to_dict(event)) + "\n")
+            self._file.write(json_text(content) + "\n")
             self._file.flush()
         except OSError as error:
             raise storage_error(self._path, error) from error
@@ -350,6 +358,18 @@ def is_of_a_later_version(content: Any) -> bool:
     """Whether a JSON object is an event of a type that this program does not know."""
     kind = content.get("type") if isinstance(content, dict) else None
     return isinstance(kind, str) and "time" in content and kind not in EVENT_TYPES
+
+
+def _is_readable(kind: type[Event], content: Mapping[str, Any]) -> bool:
+    return all(_CHECKS[str(one.type)](content[one.name]) for one in fields(kind))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return value
 
 
 def json_text(content: Any, indent: Optional[int] = None) -> str:

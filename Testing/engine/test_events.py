@@ -193,6 +193,17 @@ def test_a_name_that_is_not_utf8_comes_back_as_it_was(events_path):
     assert read_events(events_path)[0].message == f"'{name}' cannot be read"
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_has_not_does_not_end_the_work(events_path, number):
+    writer = EventWriter(events_path)
+    writer.write(Validation(1, {"a": number, "b": 0.5}, 0.5, False))
+    writer.write(Losses(1, "pretraining", number, 0.5))
+    writer.write(Progress("pretraining", 1, 5, number))
+    writer.close()
+    validation, progress = read_events(events_path)
+    assert validation.dice == {"a": None, "b": 0.5} and progress.seconds_left is None
+
+
 def test_a_folder_that_is_not_there_cannot_take_events(tmp_path):
     with pytest.raises(StorageError, match=r"events\.jsonl"):
         EventWriter(tmp_path / "absent" / "events.jsonl")

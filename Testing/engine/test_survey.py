@@ -88,8 +88,8 @@ def cut_short(case: Case) -> None:
 
 BAD_SCANS = [
     (a_slice, "is a single slice"),
-    (no_image, "cannot be read as an image"),
-    (nothing_there, "cannot be read as an image"),
+    (no_image, "cannot be read"),
+    (nothing_there, "cannot be read"),
     (not_a_number, "not numbers"),
     (gone, "does not exist"),
     (cut_short, "cannot be read"),
@@ -127,6 +127,18 @@ def with_fractions(case: Case) -> None:
 def test_a_label_that_cannot_be_used_is_found(a_set, which, spoil, reason):
     spoil(a_set.cases[which])
     assert reason in survey_cases(a_set, quiet).unusable[f"c{which}"]
+
+
+@pytest.mark.parametrize("which", [0, 3], ids=["labeled", "unlabeled"])
+def test_files_that_may_not_be_opened_are_found(a_set, which, monkeypatch):
+    from coranet.training_set import survey
+
+    def refuse(case, *more):
+        raise PermissionError(13, "Permission denied", case.image)
+
+    monkeypatch.setattr(survey, "read_labeled_pair" if which == 0 else "read_scan", refuse)
+    found = survey_cases(a_set, quiet)
+    assert "Permission denied" in found.unusable[f"c{which}"]
 
 
 def test_images_on_other_grids_are_seen(a_set, tmp_path):

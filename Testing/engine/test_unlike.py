@@ -112,6 +112,19 @@ def test_what_is_odd_is_named_with_its_reason(count, change, how, said):
     assert said in told[0].message and told[0].code == "unlike_others"
 
 
+@pytest.mark.parametrize("change", [mirrored, shifted, upside_down], ids=lambda change: change.__name__)
+def test_of_three_cases_the_one_with_a_wrong_label_is_named(change):
+    told = unlike_others([*usual(2), a_case("odd", *change(*anatomy(77)))], LABELS)
+    assert [event.message.split("'")[1] for event in told] == ["odd"]
+
+
+@pytest.mark.parametrize("count", [4, 6, 10])
+def test_two_cases_with_wrong_labels_do_not_hide_each_other(count):
+    odd = [a_case(f"odd{number}", *shifted(*anatomy(70 + number))) for number in range(2)]
+    told = unlike_others([*usual(count), *odd], LABELS)
+    assert [event.message.split("'")[1] for event in told] == ["odd0", "odd1"]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 12])
 def test_a_usual_set_raises_no_alarm(count):
     assert unlike_others(usual(count), LABELS) == []

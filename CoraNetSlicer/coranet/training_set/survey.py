@@ -111,8 +111,8 @@ def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False)
         begun = time.monotonic()
         try:
             measured[case.id], image = _measured(case, values)
-        except DataError as error:
-            unusable[case.id] = str(error)
+        except (DataError, OSError) as error:
+            unusable[case.id] = _reason(case, error)
         else:
             if is_timed and not seconds and case.role is not Role.UNLABELED:
                 seconds = time.monotonic() - begun + _preparing_s(image)
@@ -131,8 +131,15 @@ def _add_test_cases(
             _require_files(case)
             if _sorted_size(scan_grid(case)) in sizes:
                 measured[case.id] = MeasuredCase(case, scan_hash=identity_of(read_scan(case)).voxels)
-        except DataError as error:
-            unusable[case.id] = str(error)
+        except (DataError, OSError) as error:
+            unusable[case.id] = _reason(case, error)
+
+
+def _reason(case: Case, error: Exception) -> str:
+    """Why a case cannot be used; a folder that may not be opened is told by the system alone."""
+    if isinstance(error, DataError):
+        return str(error)
+    return f"'{case.image}' or its label cannot be read ({error}); check that the files may be opened."
 
 
 def _sorted_size(grid: Grid) -> tuple[int, ...]:

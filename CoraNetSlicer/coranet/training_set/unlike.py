@@ -32,10 +32,11 @@ from .traits import Intensities, StructureTraits, Traits
 CODE = "unlike_others"
 ValueT = TypeVar("ValueT")
 _SIDES = ("left-right", "front-back", "up-down")
-# Under the labels of all other cases this structure is at least this much brighter, or darker, than what surrounds it,
-# and here it is hardly, or the other way round.
-_CLEAR_CONTRAST, _HARDLY = 0.4, 0.1
-_FEWEST_FOR_CONTRAST = 4
+# How much brighter, or darker, a structure is than what surrounds it: clear in all others, and here hardly, or the
+# other way round. Where two have each other's labels, most others are clear; of three cases one must be told by more.
+_CLEAR, _HARDLY = 0.4, 0.1
+_MOST, _CLEAR_IN_MOST, _CLEAR_IN_HALF = 0.7, 0.45, 0.55
+_CLEAR_IN_TWO = 0.6
 # Share of the scan's range of intensities by which medians under a label differ at least.
 _INTENSITY = Distance(0.6, 0.4)
 # What a structure varies by at least, in `_likeness`: log volume, place along three axes, intensity, contrast.
@@ -176,14 +177,20 @@ def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str
 
 
 def _has_no_edge(compared: _Compared) -> bool:
-    """Whether a structure that stands out from its surroundings in all other cases does not here."""
+    """Whether a structure that stands out from its surroundings in the other cases does not here."""
     own = compared.own.contrast
-    if abs(own) > _CLEAR_CONTRAST and own * median(one.contrast for one in compared.all) > 0:
+    if abs(own) >= _HARDLY and own * median(one.contrast for one in compared.all) > 0:
         return False
     others = compared.others(lambda one: one.contrast)
     sign = math.copysign(1.0, median(others))
-    is_clear = len(others) + 1 >= _FEWEST_FOR_CONTRAST and min(sign * value for value in others) >= _CLEAR_CONTRAST
-    return is_clear and sign * own < _HARDLY
+    ordered, own = sorted(sign * value for value in others), sign * own
+    if len(ordered) == FEWEST_CASES - 1:
+        return own < 0 and ordered[0] >= _CLEAR_IN_TWO
+    is_clear = ordered[0] >= _CLEAR
+    if len(ordered) > FEWEST_CASES:
+        in_most = ordered[len(ordered) - math.ceil(_MOST * len(ordered))]
+        is_clear = is_clear or (in_most >= _CLEAR_IN_MOST and median(ordered) >= _CLEAR_IN_HALF)
+    return own < _HARDLY and is_clear
 
 
 def _is_outside(compared: _Compared) -> bool:

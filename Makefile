@@ -49,7 +49,7 @@ quick: $(INSTALLED)
 
 # `make test` runs a sample of the same tests.
 faults: $(INSTALLED)
-	FAULTS=full FUZZ_SECONDS='$(FUZZ_SECONDS)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest Testing/faults
+	FAULTS=full FUZZ_SECONDS='$(FUZZ_SECONDS)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile Testing/faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(PROGRAM)

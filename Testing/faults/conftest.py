@@ -24,6 +24,18 @@ def pytest_terminal_summary(terminalreporter) -> None:
             terminalreporter.write_line(f"{count:6d}  {what}")
 
 
+def pytest_sessionfinish(session) -> None:
+    """A worker of xdist hands its counts to whoever shows them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["faults"] = dict(counts)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error) -> None:
+    """The counts of a worker of xdist."""
+    counts.update(getattr(node, "workeroutput", {}).get("faults", {}))
+
+
 @pytest.fixture(scope="session")
 def ram_folder() -> Iterator[Path]:
     """A folder in memory, where there is one: the disk is flushed some ten thousand times."""

@@ -113,7 +113,8 @@ class _Watch:
             elif self._fault.reads:
                 self.meet("read", path)
         elif event in _AUDITED or (event in _LISTED and self._fault.reads):
-            self.meet(event, args[0])
+            # Of a rename, where the file comes to lie.
+            self.meet(event, args[event == "os.rename"])
 
     def _opened(self, file: Any, mode: str = "r", *args: Any, **options: Any) -> Any:
         opened = self._open(file, mode, *args, **options)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from amounts import amount, counts
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from scene_builders import add_volume, array_of, numpy_matrix
 
 from coranet.volume import read_image, read_label_map, write_volume
 from CoraNetSlicerLib.scene.case_files import write_volume as export
 from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.images import order_on_grid_of
+from CoraNetSlicerLib.scene.images import order_on_grid_of, reordered
 from CoraNetSlicerLib.scene.images import read_image as import_by_slicer
 from CoraNetSlicerLib.scene.nrrd_pieces import NrrdPieces
 
@@ -49,6 +49,7 @@ def _corners(size_kji: tuple[int, int, int]) -> np.ndarray:
 
 @settings(
     max_examples=amount(400, 12), deadline=None, database=None, derandomize=True,
+    phases=(Phase.explicit, Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(grid=grids(), seed=st.integers(0, 1 << 30))
@@ -67,14 +68,13 @@ def test_voxels_stay_where_they_are(tmp_path: Path, grid, seed):
     labels = random.integers(0, 3, size).astype(np.uint8)
     write_volume(tmp_path / "labels.nrrd", labels, volume.grid)
     assert np.array_equal(read_label_map(tmp_path / "labels.nrrd").voxels, labels)
-    back = import_by_slicer(tmp_path / "labels.nrrd", type(node)())
-    assert order_on_grid_of(node, back, tmp_path / "labels.nrrd").changes_nothing
-    assert np.array_equal(array_of(back), labels)
-    assert np.abs(numpy_matrix(back) - numpy_matrix(node)).max() < 1e-3
     pieces = NrrdPieces.open(tmp_path / "labels.nrrd")
     assert pieces is not None
     for _ in pieces.read():
         pass
-    assert order_on_grid_of(node, pieces.node, tmp_path / "labels.nrrd").changes_nothing
-    assert np.array_equal(array_of(pieces.node), labels)
+    for back in (import_by_slicer(tmp_path / "labels.nrrd", type(node)()), pieces.node):
+        # Slicer's reader reverses the slices of what is left-handed.
+        here = reordered(back, order_on_grid_of(node, back, tmp_path / "labels.nrrd"), node)
+        assert np.array_equal(array_of(here), labels)
+        assert np.abs(numpy_matrix(here) - numpy_matrix(node)).max() < 1e-3
     counts["grids that voxels stayed on"] += 1

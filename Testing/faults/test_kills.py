@@ -23,6 +23,8 @@ pytestmark = pytest.mark.slow
 
 # A job is killed so often before it is left alone to its end.
 _KILLS_OF_A_JOB = 13
+# So many jobs are killed side by side.
+_LANES = amount(4, 1)
 # Longer than any piece of work on a quiet machine, shorter than most on a busy one.
 _LATEST_S = 2.5
 
@@ -55,19 +57,32 @@ class Killer:
             same: raises unless a folder is at its end as without a kill.
         """
         while self.kills < kills:
-            folder = Path(shutil.copytree(self._template, self._template.with_name(f"{self._template.name} killed")))
+            folders = [self._copy(f"killed {lane}") for lane in range(_LANES)]
+            going_on = folders
             for _ in range(_KILLS_OF_A_JOB):
-                outcome = self._server.run(self._next(folder))
-                if not outcome.was_killed:
-                    assert outcome.code == 0, outcome.output
+                outcomes = self._server.run_together([self._next(folder) for folder in going_on])
+                ends = zip(going_on, outcomes, strict=True)
+                going_on = [folder for folder, outcome in ends if self._was_killed(folder, outcome, valid)]
+                if not going_on or self.kills >= kills:
                     break
-                self.kills += 1
+            outcomes = self._server.run_together([self._work(folder) for folder in folders])
+            for folder, outcome in zip(folders, outcomes, strict=True):
+                assert outcome.code == 0, f"what was killed does not go on: {outcome} {log_of(folder)}"
                 valid(folder)
-            outcome = self._server.run(self._work(folder))
-            assert outcome.code == 0, f"what was killed does not go on: {outcome} {log_of(folder)}"
-            valid(folder)
-            same(folder)
-            shutil.rmtree(folder)
+                same(folder)
+                shutil.rmtree(folder)
+
+    def _was_killed(self, folder: Path, outcome: Outcome, valid: Callable[[Path], object]) -> bool:
+        """Look at a folder after a kill; False: the work was done before that."""
+        if not outcome.was_killed:
+            assert outcome.code == 0, f"{outcome} {log_of(folder)}"
+            return False
+        self.kills += 1
+        valid(folder)
+        return True
+
+    def _copy(self, name: str) -> Path:
+        return Path(shutil.copytree(self._template, self._template.with_name(f"{self._template.name} {name}")))
 
     def _next(self, folder: Path) -> Work:
         """The work with its end: at a kind of write that had none yet, at any write, or at any time."""
@@ -80,7 +95,7 @@ class Killer:
         return Work(work.function, work.args, kill_after_s=self._random.uniform(0.01, _LATEST_S))
 
     def _all_kinds(self) -> list[str]:
-        folder = Path(shutil.copytree(self._template, self._template.with_name(f"{self._template.name} traced")))
+        folder = self._copy("traced")
         trace = folder.with_name("trace.txt")
         outcome = self._server.run(_with(self._work(folder), Fault(str(folder), trace=str(trace))))
         assert outcome.code == 0, outcome.output

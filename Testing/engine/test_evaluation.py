@@ -10,6 +10,7 @@ from scans import grid_of, labels_on, write_labeled_pair
 
 from coranet import evaluation
 from coranet.config import MachineConfig, SegmentConfig
+from coranet.data.case_labels import with_classes_of
 from coranet.errors import DataError, JobCancelled, ModelError
 from coranet.evaluation import describe, evaluate_job
 from coranet.events import Progress
@@ -67,6 +68,32 @@ def test_metrics_of_a_case_are_those_of_its_files(a_segmented_job):
     assert metrics["mean"]["mean_dice"] == pytest.approx(
         np.mean([metrics["mean"]["dice"][name] for name in ("organ", "lesion")])
     )
+
+
+# What a test set calls its values, by the value that the structure has for the model (1 organ, 7 lesion, 9 cyst).
+DESCRIBED = {
+    "other order": {1: 7, 7: 1},
+    "other values": {1: 300, 7: 4},
+    "a structure more": {1: 2, 7: 7, 0: 0},
+}
+
+
+@pytest.mark.parametrize("values", DESCRIBED.values(), ids=DESCRIBED)
+def test_classes_are_measured_by_their_names_whatever_values_a_test_set_gives_them(a_segmented_job, values):
+    expected = evaluate_job(a_segmented_job)
+    truth = labels_on(GRID).voxels
+    turned = np.select([truth == 1, truth == 7], [values[1], values[7]], 0).astype(np.uint16)
+    names = [Label(values[1], "Organ"), Label(values[7], "lesion "), Label(55, "cyst")]
+    if 0 in values:
+        names.append(Label(99, "spleen"))
+        turned[0, 0, 0] = 99
+    cases = a_segmented_job.read_datalist().cases
+    for case in cases:
+        write_volume(case.label, turned, GRID)
+    labels = tuple(Label(**one) for one in LABELS)
+    listed = with_classes_of(Datalist(cases, tuple(names)), labels, "the model 'm'")
+    a_segmented_job.write_datalist(listed)
+    assert evaluate_job(a_segmented_job) == expected
 
 
 def test_metrics_of_a_case_are_those_of_the_metrics_package(a_segmented_job):

@@ -388,3 +388,26 @@ def test_each_difference_is_told_alone(scans, a_training):
     job = Job.open(a_training)
     require_kept_settings(job, {})
     require_same_datalist(job, read_datalist(scans), "dataset.json")
+
+
+NAMES = {
+    "other order": {"2": "organ", "1": "lesion"},
+    "other writing": {"1": " ORGAN", "2": "Lesion"},
+    "a structure more": {"1": "organ", "2": "lesion", "3": "spleen"},
+    "names the model has not": {"1": "aorta", "2": "vein"},
+    "one that is missing": {"1": "organ"},
+}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_an_evaluation_takes_classes_by_their_names(a_trained_job, scans, tmp_path, worked_on, capsys, names):
+    change(scans, labels=names)
+    keys = {name.strip().casefold() for name in names.values()}
+    code = call("evaluate", scans, "--model", a_trained_job.folder, "--output", tmp_path / "scores", *SEGMENT)
+    if {"organ", "lesion"} <= keys:
+        assert code == 0
+        (case, *_) = worked_on[0][0].read_datalist().cases
+        assert case.label_names == tuple((int(value), name.strip()) for value, name in sorted(names.items()))
+    else:
+        error = the_only_error(capsys)
+        assert code == 3 and "has the labels 1 'organ', 2 'lesion', the datalist names" in error and not worked_on

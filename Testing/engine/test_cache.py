@@ -115,7 +115,7 @@ FORMATS = [
     ("i.nrrd", "i.nrrd", {}), ("i.nrrd", "i.nrrd", {"useCompression": True}), ("i.nhdr", "i.raw", {}),
     ("i.nhdr", "i.raw.gz", {"useCompression": True}), ("i.mha", "i.mha", {}), ("i.mhd", "i.raw", {}),
     ("i.mhd", "i.zraw", {"useCompression": True}), ("i.nii", "i.nii", {}), ("i.nii.gz", "i.nii.gz", {}),
-    ("i.hdr", "i.img", {}), ("i.img", "i.img", {}), ("dicom", "dicom", {}), ("slices.mhd", "slice1.raw", {}),
+    ("dicom", "dicom", {}), ("slices.mhd", "slice1.raw", {}),
     ("list.mhd", "slice1.raw", {}), ("list.nhdr", "slice1.raw", {}), ("pattern.nhdr", "slice1.raw", {}),
 ]  # fmt: skip
 _SLICED = {

@@ -152,6 +152,13 @@ def test_a_list_of_another_order_is_read_by_its_names(tmp_path, described, segme
     assert meaning_of(labeled(path, described=tuple(described))) == expected
 
 
+@pytest.mark.parametrize("segments", [[(1, "aorta"), (2, "organ")], [(2, "Organ 2")], [(1, "leison"), (2, "organ")]])
+def test_a_list_of_another_order_that_the_file_contradicts_is_refused_with_both(tmp_path, segments):
+    path = seg_nrrd(tmp_path / "a.seg.nrrd", segments)
+    with pytest.raises(DataError, match=r"calls its value \d '.*', the datalist calls it '(organ|lesion)'"):
+        meaning_of(labeled(path, described=((1, "lesion"), (2, "organ"))))
+
+
 @pytest.mark.parametrize("name", ["a.nii.gz", "a.mha", "absent.nrrd", "folder"])
 def test_files_that_cannot_name_anything_do_not(tmp_path, name):
     (tmp_path / "folder").mkdir()

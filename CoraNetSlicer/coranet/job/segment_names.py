@@ -163,12 +163,13 @@ def _value_of(segment: FileSegment, case: Case, described: dict[int, str]) -> Op
     name = match_name(own, classes)
     if name is not None:
         return classes[name]
-    if described:
-        return 0 if match_name(own, described.values()) is not None else None
-    if segment.value in classes.values():
+    if described and match_name(own, described.values()) is not None:
+        return 0
+    listed = described or {value: one for one, value in classes.items()}
+    if segment.value in listed:
         raise DataError(
             f"'{case.label}' calls its value {segment.value} '{own}', the datalist calls it "
-            f"{_named(segment.value, case.classes)}; give both the same name, or correct the value."
+            f"'{listed[segment.value]}'; give both the same name, or correct the value."
         )
     return None
 

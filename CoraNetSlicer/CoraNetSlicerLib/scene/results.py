@@ -14,6 +14,7 @@ from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
 from coranet.errors import CoraNetError
 from coranet.job import Case, Job, JobKind, Label, PredictionFiles
 
+from ..jobs.listing import job_folders_in
 from .context import SceneContext
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
@@ -127,8 +128,8 @@ def find_prediction_files(segmentation_node: Any, jobs_folder: Optional[Path] = 
     case_id = key.partition("/")[2]
     remembered = segmentation_node.GetAttribute(FOLDER_ATTRIBUTE)
     places = [Path(remembered)] if remembered else []
-    if jobs_folder is not None and case_id and jobs_folder.is_dir():
-        jobs = sorted(path for path in jobs_folder.iterdir() if Job.exists(path))
+    if jobs_folder is not None and case_id:
+        jobs = job_folders_in(jobs_folder)
         places += [Job(path, JobKind.SEGMENT).prediction_folder(case_id) for path in jobs]
     return next((PredictionFiles(place) for place in places if _is_result_of(PredictionFiles(place), key)), None)
 

@@ -29,7 +29,7 @@ from coranet.data.preprocessing import (
     median_prepared_size,
 )
 from coranet.errors import ConfigError, DataError, ModelError
-from coranet.volume import Grid, Volume
+from coranet.volume import Grid, Volume, read_image, write_volume
 
 ZSCORE = IntensityNormalization("zscore")
 DIRECTIONS = signed_permutations()
@@ -402,3 +402,18 @@ def test_channels_of_ct_get_a_window_and_the_others_a_zscore():
     fixed = DataConfig(intensity_window=(-125.0, 275.0))
     assert fit_preprocessing(fixed, scans).normalizations == (IntensityNormalization("window", (-125, 275)), ZSCORE)
     assert fit_preprocessing(DataConfig(intensity="zscore"), scans).normalizations == (ZSCORE, ZSCORE)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e-11, 1e-6, 1e6, 1e20, 1e26])
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz"])
+def test_maps_in_any_unit_look_the_same_to_the_network(tmp_path, an_oblique_grid, factor, suffix):
+    """Diffusion in m2/s has values of 1e-9: from the file to the prepared scan nothing may be lost."""
+    voxels = np.random.default_rng(0).gamma(2, 50, an_oblique_grid.size_ijk[::-1])
+    recipe = Preprocessing((1.5, 1.5, 1.5), "zscore")
+    prepared = []
+    for name, scale in (("plain", 1.0), ("scaled", factor)):
+        path = tmp_path / f"{name}{suffix}"
+        write_volume(path, (voxels * scale).astype(np.float64), an_oblique_grid)
+        prepared.append(recipe.prepare_image(read_image(path)))
+    np.testing.assert_allclose(prepared[1], prepared[0], atol=2e-5)
+    assert prepared[0].std() > 0.5

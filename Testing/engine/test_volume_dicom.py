@@ -62,12 +62,19 @@ def jittered_places(folder: Path) -> None:
     write_series(folder, voxels(), [(x, y, z + 0.05 * (-1) ** k) for k, (x, y, z) in enumerate(positions())])
 
 
+def a_number_that_is_none(folder: Path) -> None:
+    series(folder, EchoTime="12.34567")
+    path = sorted(folder.iterdir())[2]
+    path.write_bytes(path.read_bytes().replace(b"12.34567", b"12.three"))
+
+
 def one_acquisition_after_another(folder: Path) -> None:
     series(folder, AcquisitionNumber=[1, 1, 1, 1, 2, 2, 2], AcquisitionTime=[f"10000{k}" for k in range(7)])
 
 
 GOOD = [plain, with_other_files, with_a_report, numbers_against_places, rounded_places, jittered_places,
-        one_acquisition_after_another]  # fmt: skip
+        one_acquisition_after_another, a_number_that_is_none,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("make", GOOD, ids=lambda make: make.__name__)
@@ -314,10 +321,8 @@ def a_file_cut_in_its_header(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:500])
 
 
-def a_number_that_is_none(folder: Path) -> None:
-    series(folder, EchoTime="12.34567")
-    path = sorted(folder.iterdir())[2]
-    path.write_bytes(path.read_bytes().replace(b"12.34567", b"12.three"))
+def a_slope_of_zero(folder: Path) -> None:
+    series(folder, RescaleSlope=[1, 1, 1, 0, 1, 1, 1])
 
 
 def a_position_that_is_none(folder: Path) -> None:
@@ -362,7 +367,7 @@ REFUSED = [
     (colour, "3 values in each voxel"),
     (a_file_cut_short, "voxels are missing at its end"),
     (a_file_cut_in_its_header, "cannot be read|voxels are missing"),
-    (a_number_that_is_none, "cannot be read as DICOM"),
+    (a_slope_of_zero, "scales its intensities by 0"),
     (a_position_that_is_none, "a position that is no place|cannot be read as DICOM"),
     (only_a_report, "holds 0 DICOM series"),
 ]

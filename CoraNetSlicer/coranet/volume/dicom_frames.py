@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
-from .dicom_slices import Slice, axes_of, compression_of, feature, number, position_of, spacing_of, title_of, values_of
+from .dicom_slices import (
+    Slice,
+    axes_of,
+    compression_of,
+    feature,
+    position_of,
+    scale_of,
+    spacing_of,
+    title_of,
+    values_of,
+)
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -112,6 +122,6 @@ def _slice(path: Path, index: int, frame: _Frame, offsets: list[str]) -> Slice:
         axes=axes,
         features=features,
         is_localizer="LOCALIZER" in str(features.get("kind of image", header.get("ImageType", ""))),
-        rescale=(number(slope, 1.0), number(intercept, 0.0)),
+        rescale=scale_of(path, slope, intercept),
         compression=compression_of(header),
     )

@@ -160,7 +160,7 @@ def _slice(path: Path, header: Dataset) -> Slice:
         axes=axes_of(path, header.get("ImageOrientationPatient")),
         features=dict(_features(header)),
         is_localizer="LOCALIZER" in values_of(header.get("ImageType")),
-        rescale=(number(header.get("RescaleSlope"), 1.0), number(header.get("RescaleIntercept"), 0.0)),
+        rescale=scale_of(path, header.get("RescaleSlope"), header.get("RescaleIntercept")),
         compression=compression_of(header),
     )
 
@@ -219,10 +219,20 @@ def axes_of(path: Path, values: Any) -> tuple[float, ...]:
     return tuple(float(part) for part in (pair / lengths[:, None]).ravel())
 
 
-def number(value: Any, default: float) -> float:
-    """A number of a header, or what stands for it where there is none."""
-    numbers = _numbers(value, None)
-    return numbers[0] if numbers else default
+def scale_of(path: Path, slope: Any, intercept: Any) -> tuple[float, float]:
+    """Slope and intercept of the intensities; 1 and 0 where there are none.
+
+    Raises:
+        DataError: they are no numbers, or the slope is 0.
+    """
+    factor = _numbers(slope, 1) if values_of(slope) else [1.0]
+    added = _numbers(intercept, 1) if values_of(intercept) else [0.0]
+    if not factor or not added or factor[0] == 0:
+        raise DataError(
+            f"'{path}' scales its intensities by {_shown(slope)} and adds {_shown(intercept)} (RescaleSlope, "
+            "RescaleIntercept), expected numbers and no 0 as slope; export the series anew."
+        )
+    return factor[0], added[0]
 
 
 # What tells the parts of a series apart, in the order in which it is asked; those after the first four may also differ

@@ -10,10 +10,11 @@ import slicer
 
 from coranet.errors import DataError
 from coranet.job import Case, Job, ScanIdentity
+from coranet.job.axis_order import AxisOrder
 
 from .context import SceneContext
-from .images import order_on_grid_of, read_image
-from .nrrd_pieces import NrrdPieces
+from .images import moved_to, order_on_grid_of, read_image
+from .nrrd_pieces import image_header
 from .results import case_key, is_result, mark_as_case, marked_volumes, nodes_of_class
 from .scan_of_volume import is_scan
 
@@ -93,10 +94,8 @@ class CaseVolume:
         path = self._job.prediction(self._case.id).segmentation
         if not path.is_file():
             return True
-        pieces = NrrdPieces.open(path)
         try:
-            image = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
-            order_on_grid_of(node, image, path)
+            order_on_grid_of(node, image_header(path), path)
         except DataError:
             return False
         return True
@@ -106,6 +105,8 @@ class CaseVolume:
         node = read_image(Path(self._case.image), slicer.vtkMRMLScalarVolumeNode())
         node.SetName(self._case.id)
         yield "image"
+        if identity is not None and not self._lies_on_the_grid(node):
+            node = yield from self._as_the_engine_reads(node, identity)
         if identity is not None and not (yield from is_scan(node, identity)):
             raise DataError(
                 f"'{self._case.image}' is another scan now than the one that the result of '{self._case.id}' was "
@@ -115,6 +116,24 @@ class CaseVolume:
         self.node = self._context.scene.AddNode(node)
         self.node.CreateDefaultDisplayNodes()
         self.is_new = True
+
+    def _as_the_engine_reads(self, node: Any, identity: ScanIdentity) -> Generator[str, None, Any]:
+        """A scan where its result lies, if its voxels are those of the result; else the node as it is.
+
+        Of a header that contradicts itself (a spacing of 0 beside an sform, units of micrometres), Slicer's reader and
+        the engine's make different places; what was segmented is what the engine made of it.
+        """
+        result = image_header(self._job.prediction(self._case.id).segmentation)
+        # In the order of the file, or with its slices reversed, as Slicer does with what it takes for left-handed.
+        for is_reversed in (False, True):
+            moved = moved_to(node, AxisOrder(reverses=(False, False, is_reversed)), result)
+            if moved is not None and (yield from is_scan(moved, identity)):
+                self.warnings = (
+                    f"Slicer reads another place or spacing from the header of '{self._case.image}' than the engine; "
+                    "it is shown as it was segmented, so correct its header or export it anew.",
+                )
+                return moved
+        return node
 
 
 def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:

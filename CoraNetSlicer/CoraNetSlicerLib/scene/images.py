@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import slicer
@@ -17,6 +17,9 @@ from coranet.job.axis_order import AxisOrder, axis_order
 from coranet.job.image_files import is_dicom_file, require_readable
 from coranet.job.image_headers import is_implausible
 from coranet.job.placement import Placement
+
+# Two slices that are nearer to each other than this are at one place.
+_ONE_PLACE_MM = 1e-3
 
 
 def read_image(path: Path, node: Any) -> Any:
@@ -81,6 +84,22 @@ def reordered(image: Any, order: AxisOrder, volume_node: Any) -> Any:
     node.SetAndObserveImageData(made)
     node.SetIJKToRASMatrix(matrix)
     return node
+
+
+def moved_to(image: Any, order: AxisOrder, place: Any) -> Optional[Any]:
+    """A node with the voxels of an image, in an order, on the grid of another node; None if its size is another."""
+    made = reordered(image, order, place)
+    if made.GetImageData().GetDimensions() != place.GetImageData().GetDimensions():
+        return None
+    if made is image:
+        made = image.CreateNodeInstance()
+        made.UnRegister(None)
+        made.SetAndObserveImageData(image.GetImageData())
+    matrix = vtkMatrix4x4()
+    place.GetIJKToRASMatrix(matrix)
+    made.SetIJKToRASMatrix(matrix)
+    made.SetName(image.GetName())
+    return made
 
 
 def voxel_values(node: Any) -> np.ndarray:
@@ -162,10 +181,11 @@ def _read(storage: Any, path: Path, node: Any) -> Any:
 def _slices_in_order(folder: Path) -> list[Path]:
     """The files of a DICOM series, sorted by position along their normal; other files in its folder are no slices.
 
-    Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning.
+    Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning. Of
+    two slices at one place one is enough: the engine has looked that they are the same.
     """
-    heights = []
-    for file in folder.iterdir():
+    heights: list[tuple[float, Path]] = []
+    for file in sorted(folder.iterdir()):
         if not is_dicom_file(file):
             continue
         storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
@@ -177,7 +197,9 @@ def _slices_in_order(folder: Path) -> list[Path]:
         heights.append((float(np.dot(node.GetOrigin(), normal)), file))
     if not heights:
         raise DataError(f"'{folder}' must hold a DICOM series, got no file; restore its files.")
-    return [file for _, file in sorted(heights)]
+    heights.sort()
+    nearest = [np.inf, *(upper - lower for (lower, _), (upper, _) in zip(heights, heights[1:]))]
+    return [file for (_, file), distance in zip(heights, nearest) if distance > _ONE_PLACE_MM]
 
 
 def placement_of(node: Any) -> Placement:

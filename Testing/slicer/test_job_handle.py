@@ -210,7 +210,7 @@ MOMENTARY = [
 @pytest.mark.parametrize("error", MOMENTARY, ids=lambda error: type(error).__name__)
 def test_looks_that_fail_for_a_while_do_not_end_the_watch(job, monkeypatch, error):
     ticker, told = HandTicker(), []
-    handle = start(job, ticker=ticker, FAKE_STEPS="1000")
+    handle = start(job, ticker=ticker, FAKE_STEPS="100000")
     wait_until(lambda: handle.poll() and handle.progress > 0)
     before = handle.progress
     handle.onEvents(told.append)

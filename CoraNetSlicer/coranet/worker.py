@@ -249,9 +249,10 @@ class _Holding:
     def beat(self) -> bool:
         """Show that this process lives; whether it still holds the job."""
         try:
-            self._look()
-            if not self._reason:
-                self._job.beat(self._me)
+            self._require_folder()
+            self._job.renew(self._me)
+        except JobTakenError as error:
+            self._reason = str(error)
         except (CoraNetError, OSError) as error:
             # A missed beat does no harm on this machine; a full disk will be told by the work itself.
             _log.debug("heartbeat: %s", error)
@@ -262,14 +263,12 @@ class _Holding:
         if self._reason:
             raise JobTakenError(self._reason)
 
-    def _look(self) -> None:
+    def _require_folder(self) -> None:
         folder = self._job.folder
         is_gone = not folder.is_dir() and folder.parent.is_dir()
         self._beats_without_folder = self._beats_without_folder + 1 if is_gone else 0
         if self._beats_without_folder >= _BEATS_UNTIL_GONE:
-            self._reason = f"the folder '{folder}' of the job is gone; the work is given up."
-        elif self._job.is_taken_from(self._me):
-            self._reason = f"another process has taken over the job in '{folder}'; this one ends."
+            raise JobTakenError(f"the folder '{folder}' of the job is gone; the work is given up.")
 
 
 @contextmanager

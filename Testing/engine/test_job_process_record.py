@@ -13,7 +13,7 @@ import pytest
 from small_jobs import ENGINE, wait_until
 
 from coranet.config import TrainConfig
-from coranet.errors import JobError, StorageError
+from coranet.errors import JobError, JobTakenError, StorageError
 from coranet.events import CheckpointSaved, Failed, Finished, Started
 from coranet.job import (
     Case,
@@ -158,11 +158,13 @@ def test_a_folder_that_is_gone_is_not_made_again(a_job, tmp_path):
 
 def test_whoever_has_lost_a_job_learns_it(a_job):
     me = a_job.claim()
-    assert not a_job.is_taken_from(me)
+    a_job.renew(me)
     a_job.beat(me)
-    assert not a_job.is_taken_from(me)
-    elsewhere(a_job)
-    assert a_job.is_taken_from(me)
+    a_job.renew(me)
+    before = elsewhere(a_job)
+    with pytest.raises(JobTakenError, match="another process has taken over"):
+        a_job.renew(me)
+    assert a_job.read_process() == before
 
 
 def test_of_two_that_make_a_job_in_one_folder_one_does(tmp_path):

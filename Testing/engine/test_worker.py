@@ -181,7 +181,7 @@ def test_a_missed_beat_does_no_harm(a_job, monkeypatch):
         raise StorageError("the disk is full.")
 
     def work(reporter) -> None:
-        monkeypatch.setattr(Job, "beat", miss)
+        monkeypatch.setattr(Job, "renew", miss)
         assert missed.wait()
 
     which_does(monkeypatch, work)
@@ -195,10 +195,10 @@ def test_a_job_that_another_process_has_taken_is_left_to_it(a_job, monkeypatch):
 
     def work(reporter) -> None:
         other = {**(a_job.read_process() or {}), "host": "another machine", "heartbeat": 1.0}
-        write_json_atomic(a_job.folder / "process.json", other)
         a_job.request_cancel()
         before.extend(a_job.read_events())
         while True:
+            write_json_atomic(a_job.folder / "process.json", other)
             reporter.should_stop()
             time.sleep(0.01)
 

@@ -209,13 +209,15 @@ class Job:
         """
         self._record.beat(me)
 
-    def is_taken_from(self, me: ProcessIdentity) -> bool:
-        """Whether another process has claimed the job since `me` did.
+    def renew(self, me: ProcessIdentity) -> None:
+        """Show that the process lives, unless the job is another one's by now.
 
         Raises:
+            JobTakenError: it is.
             JobError: that cannot be read now.
+            StorageError: it cannot be written, or the folder is gone.
         """
-        return self._record.is_taken_from(me)
+        self._record.renew(me)
 
     def read_process(self) -> Optional[dict[str, Any]]:
         """pid, host, started, heartbeat and more of the last process that claimed the job; None before the first."""

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional
 
-from ..errors import JobError, StorageError, storage_error
+from ..errors import JobError, JobTakenError, StorageError, storage_error
 from .event_tail import read_last_event, whole_length
 from .files import read_json, write_json_atomic
 from .heartbeat import OTHERS, SIGN_OF_LIFE_S, SILENCE_S, HeartbeatWatch
@@ -73,14 +73,18 @@ class ProcessRecord:
         is_mine = current is not None and ProcessIdentity.from_dict(current) == me
         self._write(me, current if is_mine and current is not None else self._new_claim(_number(current) + 1))
 
-    def is_taken_from(self, me: ProcessIdentity) -> bool:
-        """Whether another process has claimed the job since `me` did, as one may that has long seen no sign of it.
+    def renew(self, me: ProcessIdentity) -> None:
+        """As `beat`, but never takes the job from another process.
 
         Raises:
-            JobError: it cannot be read now.
+            JobTakenError: one has claimed it since `me` did, as one may that has long seen no sign of it.
+            JobError: that cannot be read now.
+            StorageError: it cannot be written.
         """
         current = self.read()
-        return current is not None and ProcessIdentity.from_dict(current) != me
+        if current is not None and ProcessIdentity.from_dict(current) != me:
+            raise JobTakenError(f"another process has taken over the job in '{self._folder}'; this one ends.")
+        self.beat(me)
 
     def is_working(self, process: Mapping[str, Any]) -> bool:
         """Whether the process of a record works on the job now."""

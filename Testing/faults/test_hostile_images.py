@@ -24,7 +24,10 @@ MAY_BE_READ = {
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_rows(tmp_path, row: Row):
     path = tmp_path / row.file
-    row.write(path)
+    try:
+        row.write(path)
+    except OSError:
+        pytest.skip("this system makes no such file")
     answer = answer_of(READERS[row.reader], path)
     counts["hostile images"] += 1
     if answer.refusal:

@@ -115,7 +115,10 @@ def model(files, tmp_path) -> Path:
 def test_weights(files, model, tmp_path, row, file):
     spoil, may_be_read = WEIGHTS[row]
     path = model.with_name("weights.pt")
-    spoil(path, tmp_path / "ran")
+    try:
+        spoil(path, tmp_path / "ran")
+    except OSError:
+        pytest.skip("this system makes no such file")
     counts["hostile weights"] += 1
     answer = answer_of(READERS["tensors"], path) if file == "tensors" else answer_of(READERS["model"], model)
     assert answer.refusal or may_be_read or file == "tensors"
@@ -215,7 +218,10 @@ def test_what_a_list_names_above_a_job_is_not_deleted_with_it(a_job, tmp_path, i
 @pytest.mark.parametrize("folder", ["images", "labels", "cache", "model", "checkpoints", "snapshots"])
 def test_what_lies_behind_a_link_is_not_deleted_with_a_job(a_job, tmp_path, folder):
     job = a_job("images/mine.nrrd")
-    (job.folder / folder).symlink_to(tmp_path / "else", target_is_directory=True)
+    try:
+        (job.folder / folder).symlink_to(tmp_path / "else", target_is_directory=True)
+    except OSError:
+        pytest.skip("this user may make no links")
     delete_job(job)
     counts["climbing names"] += 1
     assert (tmp_path / "else" / "mine.nrrd").read_text(encoding="utf-8") == "mine"

@@ -31,7 +31,10 @@ def voxels_of(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.file == "a.nrrd"], ids=lambda row: row.name)
 def test_rows(tmp_path, row: Row):
-    row.write(tmp_path / row.file)
+    try:
+        row.write(tmp_path / row.file)
+    except OSError:
+        pytest.skip("this system makes no such file")
     answer = answer_of(voxels_of, tmp_path / row.file)
     counts["hostile images on Slicer's side"] += 1
     if row.right is not None and not answer.refusal:

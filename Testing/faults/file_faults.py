@@ -121,7 +121,11 @@ class _Watch:
         return _Written(opened, self, file) if set(mode) & set("wax") else opened
 
     def _flushed(self, descriptor: int) -> None:
-        self.meet("fsync", f"/proc/self/fd/{descriptor}")
+        try:
+            path = os.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:  # a system without /proc
+            path = ""
+        self.meet("fsync", path)
         self._fsync(descriptor)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -62,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     if arguments is None:
         _require_utf8_names()
+        _keep_caches_out_of_home()
     with tolerant_streams():
         options = _parser().parse_args(arguments)
         try:
@@ -79,6 +81,12 @@ def _require_utf8_names() -> None:
         return
     with suppress(OSError):
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def _keep_caches_out_of_home() -> None:
+    """MONAI loads matplotlib where that is installed, which makes folders in the user's home unless it is told."""
+    owner = "user" if sys.platform == "win32" else os.getuid()
+    os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / f"coranet-matplotlib-{owner}"))
 
 
 def _tell(line: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from coranet.errors import DataError
-from coranet.job import Role, input_list
+from coranet.job import Datalist, Role, find_cases, input_list
 
 
 @pytest.fixture
@@ -76,3 +76,29 @@ def test_an_input_of_four_dimensions_has_all_channels(tmp_path):
     sitk.WriteImage(image, str(tmp_path / "both.nii.gz"))
     (case,) = input_list([tmp_path], T1_FLAIR).cases
     assert case.images == (str(tmp_path / "both.nii.gz"),) * 2
+
+
+def test_what_lies_beside_the_scans_goes_with_the_list(tmp_path):
+    for name in ("a.nrrd", "b.seg.nrrd", "sub/c.nrrd"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    datalist = input_list([tmp_path])
+    assert [case.id for case in datalist.cases] == ["a"]
+    segmentation, folder = datalist.left_out
+    assert "'b.seg.nrrd' is left out: it is a segmentation" in segmentation and "'sub' is left out" in folder
+    assert Datalist.from_dict(datalist.to_dict()) == datalist
+    assert "left_out" not in input_list([tmp_path / "a.nrrd"]).to_dict()
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / "a.nrrd").write_bytes(b"x")
+    assert [case.image for case in input_list(["~", "~/a.nrrd"]).cases] == [str(tmp_path / "a.nrrd")] * 2
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.txt", "scan.dat"])
+def test_a_list_of_another_kind_is_told(tmp_path, name):
+    (tmp_path / name).write_text("image,label\na.nrrd,b.nrrd\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"{name}' is neither an image nor a dataset.json .*; give a dataset.json"):
+        find_cases(tmp_path / name)

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from small_jobs import errors_in, segmentation_job, training_job, wait_until
@@ -64,6 +65,17 @@ def test_a_job_that_ends_well_says_so(a_job, monkeypatch):
     (last,) = a_job.read_events()
     assert isinstance(last, Finished) and last.message == "done." and last.seconds >= 0
     assert "done." in log_of(a_job)
+
+
+def test_what_was_left_out_of_the_input_is_told_first_and_once(a_job, monkeypatch):
+    which_does(monkeypatch, lambda reporter: None)
+    a_job.write_datalist(replace(a_job.read_datalist(), left_out=("'notes.txt' is left out: it is no image.",)))
+    assert a_job.read_datalist().left_out and work_on(a_job, resume=False) == 0
+    first, last = a_job.read_events()
+    assert isinstance(first, Warned) and (first.code, first.message[:11]) == ("left_out", "'notes.txt'")
+    assert isinstance(last, Finished)
+    work_on(a_job, resume=True)
+    assert kinds_of(a_job) == [Warned, Finished, Finished]
 
 
 def test_a_listener_is_told_every_event(a_job, monkeypatch):

@@ -22,6 +22,8 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 # What the allocators of processors, CUDA, its libraries and MPS say.
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|can't allocate memory|not enough memory|STATUS_ALLOC_FAILED|bad_alloc|bad allocation"
+    # oneDNN without memory for its plan of a convolution; Python without memory for a thread's stack.
+    r"|could not create a (primitive|memory object)|can't start new thread"
 )
 
 # Share of the time in float32 below which bfloat16 is taken on a processor.

@@ -120,9 +120,7 @@ def test_a_file_that_is_not_there_is_named(awkward_path, read):
 @pytest.mark.parametrize("name", ["garbage.nrrd", "garbage.nii.gz", "garbage.mha", "garbage.xyz", "garbage.tif"])
 def test_a_file_that_is_no_image_is_named(awkward_path, read, name):
     (awkward_path / name).write_bytes(b"this is no image" * 40)
-    with pytest.raises(
-        DataError, match=f"{name}' cannot be read as an image.*(check that the file is whole|save it as NRRD)"
-    ) as caught:
+    with pytest.raises(DataError, match=f"{name}' cannot be read as an image.*(check that|save it as NRRD)") as caught:
         read(awkward_path / name)
     assert "\n" not in str(caught.value)
 

@@ -121,7 +121,7 @@ REFUSED = [
     ("intercept without slope", {"slope": 0.0, "inter": 5.0}, "by 0 and adds 5"),
     ("intercept with slope NaN", {"slope": NAN, "inter": 5.0}, "by nan and adds 5"),
     ("intercept NaN", {"slope": 2.0, "inter": NAN}, "by 2 and adds nan"),
-    ("several volumes", {"dim": (4, 5, 6, 7, 2)}, "4 dimensions|2 values in each voxel"),
+    ("several volumes", {"dim": (4, 5, 6, 7, 2)}, "4 dimensions|2 values in each voxel|voxels are missing"),
     ("no dimensions", {"dim": (0, 5, 6, 7)}, "cannot be read|single slice"),
     ("eight dimensions", {"dim": (9, 5, 6, 7)}, "cannot be read|single slice|missing"),
     ("a single slice", {"dim": (3, 5, 6, 1)}, "single slice"),

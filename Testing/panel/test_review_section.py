@@ -241,6 +241,41 @@ class TestDecidingWithKeys:
         window.press("n")
         assert not ui.reviewErrorLabel.isVisible()
 
+    def test_a_reason_that_has_passed_is_not_said_any_more(self, load, presenter, ui, window, process_events):
+        load(wait=False)
+        process_events(until=lambda: presenter.review is not None)
+        window.press("1")
+        assert ui.reviewErrorLabel.text == "The regions are being read."
+        process_events(until=lambda: not presenter.reason_not_decidable)
+        process_events()
+        assert not ui.reviewErrorLabel.isVisible()
+
+    def test_a_volume_that_is_deleted_ends_the_review_and_says_why(
+        self, context, loaded, presenter, ui, window, process_events
+    ):
+        window.press("1")
+        context.scene.RemoveNode(loaded.volume)
+        process_events(until=lambda: presenter.review is None and "not in the scene any more" in presenter.reason)
+        assert "the volume of" in ui.reviewTitleLabel.text and "load the result anew" in ui.reviewTitleLabel.text
+        assert greyed(ui.radicalRegionButton) == presenter.reason
+
+    def test_closing_the_scene_complains_of_nothing(self, context, loaded, presenter, ui, window, process_events):
+        from vtkmodules.vtkCommonCore import vtkOutputWindow
+
+        complaints = []
+        window.press("12")
+        output = vtkOutputWindow.GetInstance()
+        tags = [
+            output.AddObserver(event, lambda _w, kind: complaints.append(kind))
+            for event in ("ErrorEvent", "WarningEvent")
+        ]
+        context.scene.Clear(0)
+        process_events(until=lambda: presenter.review is None)
+        process_events()
+        for tag in tags:
+            output.RemoveObserver(tag)
+        assert complaints == [] and presenter.reason == "Segment a volume first."
+
     def test_a_key_that_is_held_down_decides_once(self, loaded, ui, window, process_events):
         from PySide6.QtCore import QEvent, Qt
         from PySide6.QtGui import QKeyEvent

@@ -200,3 +200,24 @@ def test_what_is_let_go_of_hears_nothing_more(ui, context, application, logic, a
     presenter.close()
     ui.segmentSourceCombo.setCurrentIndex(2)
     assert presenter.source.kind.value == "volume" and visible(ui) == {"segmentVolumeSelector"}
+
+
+class TestResuming:
+    def test_without_a_segmentation_the_button_says_why(self, presenter, ui):
+        assert greyed(ui.resumeSegmentationButton) == "There is no segmentation yet."
+
+    def test_one_that_was_stopped_can_be_resumed(self, presenter, logic, ui):
+        job = a_segmentation(logic.jobsFolder / "stopped", "stopped", ("A", "B"))
+        presenter.attach(logic.attach(job.folder))
+        assert greyed(ui.resumeSegmentationButton) == "" and "can be resumed" in ui.segmentationStatusLabel.text
+
+
+def test_the_bar_never_waits_for_nothing(presenter, context, ui, process_events):
+    """A range of nothing makes Qt repaint a bar for ever, whoever sees it."""
+    bar = ui.segmentationProgressBar
+    ranges = []
+    ui.segmentVolumeSelector.setCurrentNode(a_scan(context))
+    click(ui.segmentButton)
+    process_events(until=lambda: ranges.append((bar.minimum, bar.maximum)) or not presenter.is_running)
+    assert set(ranges) == {(0, 100)}
+    process_events(until=lambda: bar.value == 100)

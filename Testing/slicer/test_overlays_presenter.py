@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from queued_application import QueuedApplication
+from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
 
@@ -18,6 +19,7 @@ from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
 from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
 from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
 from CoraNetSlicerLib.scene.caution import draw_uncertain_region
+from CoraNetSlicerLib.scene.class_volumes import ClassVolume
 from CoraNetSlicerLib.scene.overlays import show_prediction
 from CoraNetSlicerLib.scene.result_loading import load_prediction
 
@@ -313,6 +315,92 @@ class TestCaution:
         presenter.caution.set(1.0)
         application.run()
         assert not row("uncertain").visible_3d and presenter.status == ""
+
+
+class TestSegmentationsOfOthers:
+    """What was drawn on another volume does not lie over a result."""
+
+    @pytest.fixture
+    def truth(self, context):
+        volume = add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.float32), rotated_ijk_to_ras())
+        return add_segmentation(context, "Patient 1 truth", volume, {"Pancreas": LIVER_MASK})
+
+    def test_they_are_hidden_when_a_result_is_chosen_and_it_is_said(self, context, tmp_path, presenter, truth):
+        presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
+        assert not truth.GetDisplayNode().GetVisibility()
+        assert presenter.status == "Hidden, because drawn on other volumes: 'Patient 1 truth'."
+
+    def test_who_shows_them_again_sees_them(self, context, tmp_path, presenter, application, truth):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        presenter.show(loaded)
+        truth.GetDisplayNode().SetVisibility(True)
+        application.run()
+        presenter.apply_look("plain")
+        application.run()
+        assert truth.GetDisplayNode().GetVisibility()
+        presenter.choose(str(loaded.segmentation.GetID()))
+        assert not truth.GetDisplayNode().GetVisibility()
+
+    def test_those_of_the_same_volume_and_of_nobody_knows_what_stay(self, context, tmp_path, presenter, truth):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        truth.SetReferenceImageGeometryParameterFromVolumeNode(loaded.volume)
+        drawn = context.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "free")
+        drawn.CreateDefaultDisplayNodes()
+        presenter.show(loaded)
+        assert truth.GetDisplayNode().GetVisibility() and drawn.GetDisplayNode().GetVisibility()
+        assert presenter.status == ""
+
+
+class TestRenamedSegments:
+    @pytest.mark.parametrize("name", ["Gland", "Tumor", "", "Pancreas (old)"])
+    def test_a_bracket_stays_with_its_class(self, context, loaded, presenter, application, name):
+        presenter._brackets = {PANCREAS: ClassVolume("Pancreas", 2.0, 1.5, 2.5, PANCREAS)}
+        before = presenter.volumes
+        loaded.segmentation.GetSegmentation().GetSegment(f"segmentation-{PANCREAS}").SetName(name)
+        application.run()
+        after = presenter.volumes
+        assert [one.name for one in after][:2] == [name, "Tumor"]
+        assert [(one.ml, one.conservative_ml, one.radical_ml) for one in after] == [
+            (one.ml, one.conservative_ml, one.radical_ml) for one in before
+        ]
+        assert (after[0].conservative_ml, after[0].radical_ml) == (1.5, 2.5)
+
+    def test_one_whose_segment_is_removed_and_made_anew_is_counted_anew(self, loaded, presenter, application):
+        presenter._brackets = {PANCREAS: ClassVolume("Pancreas", 2.0, 1.5, 2.5, PANCREAS)}
+        loaded.segmentation.GetSegmentation().RemoveSegment(f"segmentation-{PANCREAS}")
+        application.run()
+        assert [one.name for one in presenter.volumes][0] == "Tumor"
+
+
+class TestSurfacesThatAreMadeAnew:
+    def test_cameras_see_what_comes_back(self, context, tmp_path, presenter, application):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+        reset = []
+        camera.AddObserver("AnyEvent", lambda *_: reset.append(1))
+        presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
+        presenter.set_visible_3d("result", True)
+        application.run()
+        assert presenter.status == "" and reset
+
+    def test_one_that_cannot_be_made_is_not_waited_for(self, loaded, presenter, application, monkeypatch, caplog):
+        def fails(*_):
+            raise RuntimeError("a filter failed")
+
+        monkeypatch.setattr("CoraNetSlicerLib.presenters.surface_making.make_surface", fails)
+        presenter.set_visible_3d("result", True)
+        application.run()
+        assert presenter.status == "" and "could not be made" in caplog.text
+
+    def test_a_class_that_cannot_be_counted_is_not_waited_for(
+        self, context, tmp_path, presenter, application, monkeypatch, caplog
+    ):
+        def fails(*_):
+            raise ValueError("no voxels")
+
+        monkeypatch.setattr("CoraNetSlicerLib.presenters.volume_counting.count_class_volume", fails)
+        presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
+        application.run()
+        assert presenter.reason_not_copyable == "" and "could not be counted" in caplog.text
 
 
 class TestVolumes:

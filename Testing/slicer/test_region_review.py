@@ -151,6 +151,38 @@ def shrink(node):
 
 
 class TestUndo:
+    def test_slices_draw_in_the_order_of_before(self, review, a_result):
+        # Of another labelmap, slice views would make another actor, over those that lay over it.
+        segmentation = a_result.segmentation.GetSegmentation()
+        ids = [f"segmentation-{one.value}" for one in a_result.labels]
+        before = [segmentation.GetSegment(one).GetRepresentation("Binary labelmap") for one in ids]
+        times = [one.GetPointData().GetScalars().GetMTime() for one in before]
+        for region in review.regions.regions:
+            review.decide(region.number, "radical")
+        after = [segmentation.GetSegment(one).GetRepresentation("Binary labelmap") for one in ids]
+        assert all(one is other for one, other in zip(before, after, strict=True))
+        assert all(one.GetPointData().GetScalars().GetMTime() > time for one, time in zip(after, times, strict=True))
+
+    def test_surfaces_of_before_are_drawn_until_they_are_made_anew_where_somebody_does_so(self, review, a_result):
+        from CoraNetSlicerLib.scene.overlays import make_surfaces
+        from CoraNetSlicerLib.scene.segment_surfaces import is_surface_made
+
+        make_surfaces(a_result.segmentation, a_result.overlays)
+        before = np.zeros(6)
+        a_result.segmentation.GetRASBounds(before)
+        review.keep_surfaces(True)
+        review.show(1)
+        for region in review.regions.regions:
+            review.decide(region.number, "radical")
+            review.show(region.number)
+            assert has_surface(review.outline.node, "region"), "the next region has its surface in 3D"
+        ids = [f"segmentation-{one.value}" for one in a_result.labels]
+        assert all(has_surface(a_result.segmentation, one) for one in ids)
+        assert any(lost_surface(a_result.segmentation, one) for one in ids)
+        make_surfaces(a_result.segmentation, a_result.overlays)
+        assert all(is_surface_made(a_result.segmentation, one) for one in ids)
+        review.outline.clear()
+
     def test_random_decisions_and_undos_touch_nothing_outside_and_come_all_the_way_back(
         self, review, a_result, region_map
     ):

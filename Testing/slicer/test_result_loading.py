@@ -32,7 +32,7 @@ from CoraNetSlicerLib.scene.images import read_image
 from CoraNetSlicerLib.scene.nrrd_pieces import NrrdPieces
 from CoraNetSlicerLib.scene.overlays import make_surfaces, show_prediction
 from CoraNetSlicerLib.scene.result_loading import ResultLoading, load_prediction
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, has_results
+from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, has_results, is_filled, nodes_of_class
 
 SURFACE = "Closed surface"
 SEGMENTS = (f"segmentation-{PANCREAS}", f"segmentation-{TUMOR}")
@@ -114,6 +114,27 @@ class TestSteps:
         context.scene.RemoveNode(its_volume)
         with pytest.raises(DataError, match="no longer in the scene"):
             next(steps)
+
+    @pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
+    def test_nothing_half_made_is_drawn(self, context, files, its_volume, again):
+        if again:
+            show_prediction(context, load_prediction(context, files, its_volume))
+        loading, seen = ResultLoading(context, files, its_volume, show=True), []
+        for step in loading.steps():
+            nodes = [one for one in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if not is_filled(one)]
+            seen += [(step, one.GetName()) for one in nodes if one.GetDisplayNode().GetVisibility()]
+        assert seen == []
+        for node in (loading.loaded.segmentation, loading.loaded.overlays):
+            assert node.GetDisplayNode().GetVisibility()
+
+    @pytest.mark.parametrize("was_shown", [True, False])
+    def test_what_was_hidden_stays_hidden_where_no_look_is_asked_for(self, context, files, its_volume, was_shown):
+        first = load_prediction(context, files, its_volume)
+        assert first.segmentation.GetDisplayNode().GetVisibility()
+        first.segmentation.GetDisplayNode().SetVisibility(was_shown)
+        again = load_prediction(context, files, its_volume)
+        assert bool(again.segmentation.GetDisplayNode().GetVisibility()) is was_shown
+        assert again.overlays.GetDisplayNode().GetVisibility()
 
     def test_results_are_known_to_be_there(self, context, a_job, files, its_volume):
         assert not has_results(context.scene, a_job, CASE_ID)

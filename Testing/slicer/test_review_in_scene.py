@@ -11,14 +11,16 @@ from scene_builders import labels_of
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import CASE_ID, write_segmented_job
 
-from coranet.errors import JobError
-from coranet.job import Choice
+from coranet.errors import DataError, JobError
+from coranet.job import Choice, Decision
 from CoraNetSlicerLib.scene.context import SceneContext
 from CoraNetSlicerLib.scene.region_editing import MASK_SEGMENT
 from CoraNetSlicerLib.scene.region_review import RegionReview
 from CoraNetSlicerLib.scene.region_worklist import COLUMNS
+from CoraNetSlicerLib.scene.result_loading import load_prediction
 from CoraNetSlicerLib.scene.results import find_prediction_files
 from CoraNetSlicerLib.scene.results_in_scene import results_in_scene
+from CoraNetSlicerLib.scene.review_history import ReviewHistory, ReviewStep
 from CoraNetSlicerLib.scene.review_record import DECISIONS_ATTRIBUTE, RECORD_REFERENCE, WORKLIST_REFERENCE
 
 
@@ -83,6 +85,63 @@ def saved_as_mrml(context, folder):
     again.scene.SetURL(str(folder / "scene.mrml"))
     assert again.scene.Import()
     return again
+
+
+class TestUndoAfterARestart:
+    def test_goes_back_step_by_step_as_if_nothing_had_happened(self, context, review, a_result, tmp_path):
+        states = [labels_of(a_result)]
+        for number, choice in ((1, "radical"), (2, "conservative"), (1, "conservative"), (3, "keep"), (4, "radical")):
+            review.decide(number, choice, "Ada")
+            states.append(labels_of(a_result))
+        review.undo()
+        again = saved_and_reloaded(context, tmp_path)
+        (loaded,) = results_in_scene(again.scene)
+        reviewed = RegionReview(again, loaded, None)
+        assert reviewed.can_undo and reviewed.can_redo
+        assert reviewed.redo() == 4
+        np.testing.assert_array_equal(labels_of(loaded), states.pop())
+        for number in (4, 3, 1, 2, 1):
+            assert reviewed.undo() == number
+            np.testing.assert_array_equal(labels_of(loaded), states.pop())
+        assert reviewed.undo() is None and not reviewed.can_undo
+
+    def test_decisions_of_which_only_the_files_tell_go_the_latest_first(self, context, review, a_result, its_files):
+        before = labels_of(a_result)
+        for number, choice in ((2, "radical"), (1, "conservative"), (3, "radical")):
+            review.decide(number, choice, "Ada")
+        after = labels_of(a_result)
+        again = RegionReview(context, load_prediction(context, its_files, a_result.volume), its_files)
+        np.testing.assert_array_equal(labels_of(again.loaded), after)
+        assert again.can_undo and [again.undo() for _ in range(3)] == [3, 1, 2]
+        np.testing.assert_array_equal(labels_of(again.loaded), before)
+        assert not again.can_undo and [again.redo() for _ in range(3)] == [2, 1, 3]
+        np.testing.assert_array_equal(labels_of(again.loaded), after)
+
+    @pytest.mark.parametrize("text", ["{", "[]", "null", '{"done": [{}]}', '{"done": [1]}', '{"done": 3}', "x" * 20])
+    def test_steps_that_are_damaged_are_none(self, text):
+        history = ReviewHistory(text)
+        assert history.peek(back=True) is None and history.peek(back=False) is None
+
+    def test_of_many_steps_the_latest_are_kept(self, monkeypatch):
+        monkeypatch.setattr("CoraNetSlicerLib.scene.review_history._LONGEST_TEXT", 3000)
+        history, mask = ReviewHistory(), {"segmentation-1": np.ones(20, bool)}
+        for number in range(1, 60):
+            history.add(ReviewStep.of(number, (None, Decision("radical", "Jürgen", 1.0)), mask, mask))
+        again = ReviewHistory(history.text)
+        assert len(history.text) < 3200 and again.peek(back=True).number == 59
+        np.testing.assert_array_equal(
+            again.peek(back=True).members(back=True)["segmentation-1"], mask["segmentation-1"]
+        )
+
+
+class TestAVolumeThatWasDeleted:
+    def test_ends_its_review_and_says_why(self, context, review, a_result):
+        review.decide(1, "radical")
+        context.scene.RemoveNode(a_result.volume)
+        assert not review.is_current
+        (loaded,) = results_in_scene(context.scene)
+        with pytest.raises(DataError, match="the volume of 'patient 7 CoraNet' is not in the scene any more"):
+            RegionReview(context, loaded, None)
 
 
 class TestSavedScenes:

@@ -20,7 +20,11 @@ _SAME = 0.005
 
 
 class CautionDial:
-    """Draws once for many moves of the slider, and says what the region means."""
+    """Draws once for many moves of the slider, and says what the region means.
+
+    Attributes:
+        is_drawing: whether voxels are being changed by it, which are those of no class.
+    """
 
     def __init__(self, application: Any, on_change: Callable[[], None]) -> None:
         """Have no result yet.
@@ -29,6 +33,7 @@ class CautionDial:
             application: as panel.application.Application.
             on_change: called after each change of what is shown.
         """
+        self.is_drawing = False
         self._on_change = on_change
         self._loaded: Optional[LoadedPrediction] = None
         self._wanted = 0.0
@@ -122,7 +127,11 @@ class CautionDial:
             return
         # Without a region that was decided it is nearly the same: drawn until its surface is made anew, if it is seen.
         is_same = self._wanted == drawn_caution(self._loaded) and Appearance(self._loaded, UNCERTAIN).is_visible_3d
-        self._region = draw_uncertain_region(self._loaded, self._wanted, self._reviewed, keep_surface=is_same)
+        self.is_drawing = True
+        try:
+            self._region = draw_uncertain_region(self._loaded, self._wanted, self._reviewed, keep_surface=is_same)
+        finally:
+            self.is_drawing = False
         self._on_change()
 
     def _measure_now(self) -> None:

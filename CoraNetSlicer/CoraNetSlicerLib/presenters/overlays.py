@@ -16,7 +16,13 @@ from ..scene.caution import note_caution
 from ..scene.class_volumes import ClassVolume
 from ..scene.context import SceneContext
 from ..scene.observation import Observation
-from ..scene.overlays import LOOKS, apply_look, set_class_color, set_result_visible
+from ..scene.overlays import (
+    LOOKS,
+    apply_look,
+    hide_segmentations_of_others,
+    set_class_color,
+    set_result_visible,
+)
 from ..scene.region_review import RegionReview
 from ..scene.region_view import show_result_in_cameras
 from ..scene.results import LoadedPrediction, nodes_of_class, segment_id
@@ -40,6 +46,7 @@ class OverlaysPresenter:
 
     Attributes:
         changed: sent after changes of what is shown, whoever made them.
+        note: what was hidden when the result was chosen.
         caution: the dial that draws the uncertain region wider or narrower.
         reviewed: the decisions that are drawn; None: none were taken into account.
         uncertainty_map: the map over the volume, and its legend.
@@ -57,6 +64,7 @@ class OverlaysPresenter:
         self._context = context
         self._parameters = parameters
         self._application = application
+        self.note = ""
         self._results: dict[str, LoadedPrediction] = {}
         self._key = ""
         self._attached: tuple[object, ...] = ()
@@ -119,6 +127,7 @@ class OverlaysPresenter:
         self._parameters.set_nodes(_SHOWN_ROLE, [self.current.segmentation])
         for other, loaded in self._results.items():
             set_result_visible(loaded, other == key)
+        self.note = _hidden_text(hide_segmentations_of_others(self._context, self.current))
         self._bring_into_view()
         self._look()
         self.uncertainty_map.take_over(before)
@@ -126,7 +135,7 @@ class OverlaysPresenter:
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared."""
         shown = self._parameters.nodes(_SHOWN_ROLE)
-        self._key = str(shown[0].GetID()) if shown else ""
+        self._key, self.note = str(shown[0].GetID()) if shown else "", ""
         self._attached = ()
         self._look()
 
@@ -146,8 +155,8 @@ class OverlaysPresenter:
 
     @property
     def status(self) -> str:
-        """What is being made; "" if nothing is."""
-        return self._surfaces.status
+        """What is being made, or what was hidden when the result was chosen; "" if neither."""
+        return self._surfaces.status or self.note
 
     def set_visible_2d(self, kind: str, visible: bool) -> None:
         """Draw an overlay in slices, or do not."""
@@ -158,7 +167,7 @@ class OverlaysPresenter:
 
     def set_visible_3d(self, kind: str, visible: bool) -> None:
         """Draw an overlay in 3D, or do not; a surface that is missing is made."""
-        if visible and not self.status:
+        if visible and not self._surfaces.status:
             # Those that are to be drawn but have no surface would appear with it.
             for other in (row.kind for row in self.rows if row.visible_3d is False):
                 self._change(other, lambda appearance: appearance.set_visible_3d(False))
@@ -296,8 +305,18 @@ class OverlaysPresenter:
         self._rest.request_at_rest(_REST_MS)
 
     def _on_voxels(self) -> None:
+        if self.caution.is_drawing:
+            self._on_segments()
+            return
         self._must_recount = True
         self._look_again.request()
+
+
+def _hidden_text(names: list[str]) -> str:
+    if not names:
+        return ""
+    text = _("Hidden, because drawn on other volumes: {names}.")
+    return text.format(names=", ".join(f"'{name}'" for name in names[:3]) + (", ..." if len(names) > 3 else ""))
 
 
 def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:

@@ -144,6 +144,8 @@ class SegmentationPresenter:
             return _("There is no segmentation yet.")
         if self.handle.status is JobStatus.FINISHED:
             return _("The segmentation is finished.")
+        if not self.handle.folder.is_dir():
+            return _("The folder of the segmentation is gone.")
         return self._environment.reason_not_ready
 
     @property

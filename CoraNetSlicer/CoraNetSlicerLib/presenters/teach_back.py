@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -15,6 +15,7 @@ from ..logic import CoraNetLogic
 from ..notification import Signal
 from ..scene.results import REVIEWED_ATTRIBUTE, LoadedPrediction
 from ..scene.results_in_scene import result_text, results_in_scene
+from ..scene.review_record import ReviewRecord
 from ..translation import _
 from .console_calls import CallLog, call
 from .deferred import Deferred
@@ -55,6 +56,7 @@ class TeachBackPresenter:
         changed: sent after each change of what is shown.
         started: sent with the JobHandle of a training that was started here.
         cases: the reviewed cases of the scene.
+        lost: which reviewed cases cannot be learned from, and why; "" if all can.
         trusts_certain: whether the certain region of these cases counts as truth, too.
         error: what went wrong while a training was being started; "" if nothing.
     """
@@ -75,6 +77,7 @@ class TeachBackPresenter:
         """
         self.changed, self.started = Signal(), Signal()
         self.cases: tuple[ReviewedCase, ...] = ()
+        self.lost = ""
         self.trusts_certain = False
         self.error = ""
         self._logic = logic
@@ -108,10 +111,12 @@ class TeachBackPresenter:
     def summary(self) -> str:
         """How much there is to learn from, and what is improved with it."""
         if not self.cases:
-            return _("No reviewed case yet: decide regions of a result above.")
+            return self.lost or _("No reviewed case yet: decide regions of a result above.")
         text = _("{cases}, {regions}.").format(
             cases=_count_cases(len(self._used)), regions=_count_regions(self._regions)
         )
+        if self.lost:
+            text += " " + self.lost
         chosen = self._models.chosen
         if chosen is None:
             return text
@@ -135,9 +140,22 @@ class TeachBackPresenter:
         if self._writing.is_busy:
             return self._writing.latest or _("Writing the reviewed cases ...")
         handle, mine = self._training.handle, self._improved
+        if mine is not None and mine.status.is_over:
+            return self._outcome(mine)
         if handle is None or mine is None or handle.folder != mine.folder or not self._training.is_active:
             return ""
         return _("The model is being improved; more is said under Train. {status}").format(status=self._training.status)
+
+    def _outcome(self, improved: JobHandle) -> str:
+        """How the training that was started here ended."""
+        name = improved.folder.name
+        if improved.status is not JobStatus.FINISHED:
+            return _("'{name}' did not finish; Train says why.").format(name=name)
+        text = _("The model is improved: choose '{name}' under Segment.").format(name=name)
+        if self._card_of_improved is None:
+            unknown = _("Whether it became better is not known: there is no validation case to measure it on.")
+            text = f"{text} {unknown}"
+        return text
 
     @property
     def reason_not_startable(self) -> str:
@@ -193,10 +211,27 @@ class TeachBackPresenter:
         return sum(one.regions for one in self._used)
 
     def _look_now(self) -> None:
-        cases = tuple(case for case in map(self._case, results_in_scene(self._logic.context.scene)) if case)
-        if cases != self.cases:
-            self.cases = cases
+        results = results_in_scene(self._logic.context.scene)
+        cases, lost = tuple(case for case in map(self._case, results) if case), self._lost(results)
+        if (cases, lost) != (self.cases, self.lost):
+            self.cases, self.lost = cases, lost
             self.changed.send()
+
+    def _lost(self, results: Iterable[LoadedPrediction]) -> str:
+        """Reviewed results whose volume was deleted: their decisions are in the scene, and of no use without it."""
+        lost = [(one, self._decided(one)) for one in results if one.volume is None]
+        text = _("{regions} of '{name}' cannot be learned from: its volume was deleted; load its result anew.")
+        said = [
+            text.format(regions=_count_regions(count), name=one.segmentation.GetName()) for one, count in lost if count
+        ]
+        return " ".join(said)
+
+    def _decided(self, loaded: LoadedPrediction) -> int:
+        try:
+            kept = ReviewRecord(self._logic.context, loaded).read()
+        except CoraNetError:
+            return 0
+        return len(kept.review.decisions) if kept is not None else 0
 
     def _case(self, loaded: LoadedPrediction) -> Optional[ReviewedCase]:
         if not loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE) or loaded.volume is None:

@@ -161,6 +161,8 @@ class TrainingPresenter:
             return _("There is no training yet.")
         if standing.status is JobStatus.FINISHED:
             return _("The training is finished.")
+        if self.handle is not None and not self.handle.folder.is_dir():
+            return _("The folder of the training is gone.")
         return self._environment.reason_not_ready
 
     @property

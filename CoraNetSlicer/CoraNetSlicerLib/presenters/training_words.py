@@ -144,6 +144,8 @@ def _over(handle: JobHandle, status: JobStatus, events: Iterable[Event], progres
         return f"{text}." if not left else f"{text}, {time_left(left, handle.timeAsked)}."
     if status is JobStatus.FAILED:
         return _("Failed: {message}").format(message=sentence(handle.message))
+    if status is JobStatus.CRASHED and not handle.folder.is_dir():
+        return sentence(handle.message)
     if status is JobStatus.CRASHED:
         text = _("The process ended without a word; Resume goes on from the last checkpoint. Its log ends with:")
         return "\n".join([text, handle.logTail(_LOG_LINES)])

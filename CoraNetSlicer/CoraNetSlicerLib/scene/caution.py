@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import slicer
-from vtkmodules.util.numpy_support import numpy_to_vtk
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.errors import DataError
@@ -88,9 +88,9 @@ def draw_uncertain_region(
     flagged = _flagged(loaded, caution, reviewed)
     segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
     (outdate_surface if keep_surface else drop_surface)(loaded.overlays, UNCERTAIN_SEGMENT)
-    segment.SetLabelValue(1)
-    # A new image, not new voxels in the old one: that would drop the surfaces of all segments of the node.
-    segment.AddRepresentation(_BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))
+    if not _write_over(loaded, flagged):
+        segment.SetLabelValue(1)
+        segment.AddRepresentation(_BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))
     loaded.overlays.SetAttribute(DRAWN_CAUTION_ATTRIBUTE, repr(float(caution)))
     return _flagged_region(flagged, loaded.uncertainty)
 
@@ -113,6 +113,39 @@ def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:
     count = int(np.count_nonzero(flagged))
     voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
     return FlaggedRegion(share=count / flagged.size, ml=count * voxel_ml)
+
+
+def _write_over(loaded: LoadedPrediction, flagged: np.ndarray) -> bool:
+    """Write the region into the voxels of its segment, where they are those of the map and of no other segment.
+
+    Another image would be drawn in slices over what lay over it. Were the image said to be modified, Slicer would drop
+    the surfaces of all segments; so its voxels are, and who looks at the node is told.
+    """
+    segmentation = loaded.overlays.GetSegmentation()
+    segment = segmentation.GetSegment(UNCERTAIN_SEGMENT)
+    labelmap, wanted = segment.GetRepresentation(_BINARY_LABELMAP), slicer.vtkOrientedImageData()
+    if labelmap is None or segment.GetLabelValue() != 1 or labelmap.GetPointData().GetScalars() is None:
+        return False
+    wanted.SetExtent(loaded.uncertainty.GetImageData().GetExtent())
+    matrix = vtkMatrix4x4()
+    loaded.uncertainty.GetIJKToRASMatrix(matrix)
+    wanted.SetImageToWorldMatrix(matrix)
+    others = (segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments()))
+    is_shared = any(one.GetRepresentation(_BINARY_LABELMAP) is labelmap for one in others if one is not segment)
+    fits = labelmap.GetExtent() == wanted.GetExtent() and np.allclose(_elements(labelmap), _elements(wanted), atol=1e-6)
+    if is_shared or not fits:
+        return False
+    scalars = labelmap.GetPointData().GetScalars()
+    vtk_to_numpy(scalars)[:] = flagged
+    scalars.Modified()
+    segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+    return True
+
+
+def _elements(labelmap: Any) -> list[float]:
+    matrix = vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(matrix)
+    return [matrix.GetElement(row, column) for row in range(4) for column in range(4)]
 
 
 def _labelmap(volume_node: Any, mask: np.ndarray) -> Any:

@@ -23,9 +23,10 @@ from .appearance import (
     one_modification,
     radical_color,
 )
+from .case_facts import drawn_on
 from .caution import note_caution
 from .context import SceneContext
-from .results import LoadedPrediction, label_color
+from .results import LoadedPrediction, is_result, label_color, nodes_of_class
 from .segment_surfaces import is_surface_made, make_surface
 
 OUTLINE_THICKNESS_PIXELS = 2
@@ -95,6 +96,26 @@ def set_result_visible(loaded: LoadedPrediction, visible: bool) -> None:
     for node in (loaded.segmentation, loaded.overlays):
         if node is not None and node.GetDisplayNode() is not None:
             node.GetDisplayNode().SetVisibility(visible)
+
+
+def hide_segmentations_of_others(context: SceneContext, loaded: LoadedPrediction) -> list[str]:
+    """Hide segmentations that were drawn on other volumes: they would lie over a result, often in the same colour.
+
+    Args:
+        context: the scene.
+        loaded: the result that is to be seen.
+
+    Returns:
+        Names of those that were seen.
+    """
+    hidden = []
+    for node in nodes_of_class(context.scene, "vtkMRMLSegmentationNode"):
+        origin, display = drawn_on(node), node.GetDisplayNode()
+        is_other = origin is not None and origin is not loaded.volume and not is_result(node)
+        if is_other and display is not None and display.GetVisibility() and not node.GetHideFromEditors():
+            display.SetVisibility(False)
+            hidden.append(str(node.GetName()))
+    return hidden
 
 
 def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:

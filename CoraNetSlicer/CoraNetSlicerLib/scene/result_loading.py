@@ -93,6 +93,7 @@ class ResultLoading:
         loaded = LoadedPrediction(
             self._volume, nodes.segmentation, nodes.overlays, nodes.uncertainty, labels, result, warnings
         )
+        nodes.reveal()
         if self._show:
             show_prediction(self._context, loaded, surfaces=False)
         self.loaded = loaded

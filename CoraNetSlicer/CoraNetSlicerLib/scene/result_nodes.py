@@ -44,6 +44,8 @@ class ResultNodes:
             volume_node: the volume that was segmented.
             case_key: as `results.case_key` gives it.
         """
+        # By part: whether it is to be drawn once it is whole.
+        self._shown: dict[str, bool] = {}
         self.segmentation: Any = None
         self.overlays: Any = None
         self.uncertainty: Any = None
@@ -128,13 +130,29 @@ class ResultNodes:
             node.SetAttribute(PREDICTION_ATTRIBUTE, self._case_key)
             node.SetNodeReferenceID(VOLUME_REFERENCE, self._volume.GetID())
             node.CreateDefaultDisplayNodes()
+            self._shown[part] = True
         if node_class == "vtkMRMLSegmentationNode":
+            self._hide(node, part)
             node.GetSegmentation().RemoveAllSegments()
             node.RemoveAttribute(REVIEWED_ATTRIBUTE)
             node.SetReferenceImageGeometryParameterFromVolumeNode(self._volume)
         node.SetAndObserveTransformNodeID(self._volume.GetTransformNodeID())
         self._place_under_volume(node)
         return node
+
+    def _hide(self, node: Any, part: str) -> None:
+        """Draw nothing of a node before it is whole: it would lie in Slicer's own look over whatever is shown."""
+        display = node.GetDisplayNode()
+        if display is not None:
+            self._shown.setdefault(part, bool(display.GetVisibility()))
+            display.SetVisibility(False)
+
+    def reveal(self) -> None:
+        """Draw the nodes, which are whole now, unless they were hidden before."""
+        for part, shown in self._shown.items():
+            node = self.segmentation if part == "result" else self.overlays if part == "overlays" else None
+            if node is not None and node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(shown)
 
     def _is_mine(self, node: Any, part: str) -> bool:
         return (

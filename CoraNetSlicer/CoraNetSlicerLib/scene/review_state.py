@@ -44,7 +44,8 @@ class ReviewState:
         """
         if loaded.volume is None:
             raise DataError(
-                f"the volume of '{loaded.segmentation.GetName()}' is not in the scene; load the result anew."
+                f"the volume of '{loaded.segmentation.GetName()}' is not in the scene any more, so that nothing can be "
+                "reviewed on it; load the result anew from its job, which goes on with the decisions made."
             )
         self.changed = Signal()
         self.loaded = loaded
@@ -84,7 +85,8 @@ class ReviewState:
     @property
     def is_current(self) -> bool:
         """Whether the nodes are still those of the review."""
-        return self.loaded.segmentation.GetScene() is not None and self._record.is_current
+        there = (node.GetScene() is not None for node in (self.loaded.segmentation, self.loaded.volume))
+        return all(there) and self._record.is_current
 
     def voxels(self, number: int) -> RegionVoxels:
         """The voxels of a region; those of all are read when one is asked for.

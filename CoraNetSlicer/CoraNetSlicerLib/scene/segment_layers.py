@@ -202,10 +202,12 @@ class SegmentLayers:
             for first, shift, size in zip(box.first_kji, offset, box.mask.shape)
         )
         _voxels(image)[at][box.mask] = after
+        # The voxels alone: were the image said to be modified, Slicer would drop the surfaces of all segments; and were
+        # it another image, slice views would draw its segments anew, over those that lay over them.
         image.GetPointData().GetScalars().Modified()
-        for identifier in ids:
-            # A new image that has the old one's voxels: see `tell`.
-            self._segment(identifier).AddRepresentation(_BINARY_LABELMAP, image)
+        if image is not labelmap:
+            for identifier in ids:
+                self._segment(identifier).AddRepresentation(_BINARY_LABELMAP, image)
         return changed
 
     def _read_values(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
@@ -220,9 +222,7 @@ class SegmentLayers:
         if _has_voxels(labelmap):
             mine, _theirs = self._common(box.first_kji, box.mask.shape, labelmap)
             if all(part.stop - part.start == size for part, size in zip(mine, box.mask.shape)):
-                image = slicer.vtkOrientedImageData()
-                image.ShallowCopy(labelmap)
-                return image
+                return labelmap
         image = self._empty_image(labelmap.GetScalarType() if _has_voxels(labelmap) else self._kind_for_all())
         if _has_voxels(labelmap):
             mine, theirs = self._common((0, 0, 0), self._size_kji, labelmap)

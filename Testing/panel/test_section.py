@@ -1,0 +1,111 @@
+"""What all sections have in common: reasons beside greyed-out widgets, a focus that stays, errors that are said."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from pythonqt import proxy_of, slot_errors
+
+from coranet.errors import DataError
+from CoraNetSlicerLib.panel.section import Painting, Section, let_go_of_focus, problem_text
+
+
+class Column:
+    """A long column of buttons in a window that scrolls, as the panel in Slicer's module panel."""
+
+    def __init__(self) -> None:
+        self.area, inner = QScrollArea(), QWidget()
+        layout = QVBoxLayout(inner)
+        self.buttons = [QPushButton(f"button {number}") for number in range(40)]
+        for number, button in enumerate(self.buttons):
+            button.setObjectName(f"button{number}")
+            layout.addWidget(button)
+        self.area.setWidget(inner)
+        self.area.resize(220, 200)
+        self.area.show()
+        self.area.activateWindow()
+        assert QTest.qWaitForWindowActive(self.area)
+        for button in self.buttons[1:35]:
+            button.setEnabled(False)
+
+    @property
+    def scrolled_by(self) -> int:
+        QApplication.processEvents()
+        return self.area.verticalScrollBar().value()
+
+
+@pytest.fixture
+def column(qt_application):
+    made = Column()
+    yield made
+    made.area.close()
+
+
+def test_the_panel_does_not_scroll_away_from_a_button_that_is_greyed_out(column):
+    section, first = Section(None), column.buttons[0]
+    first.clicked.connect(lambda: section.permit(proxy_of(first), "A training is running."))
+    QTest.mouseClick(first, Qt.MouseButton.LeftButton)
+    assert not first.isEnabled() and column.scrolled_by == 0
+    assert QApplication.focusWidget() not in column.buttons
+
+
+@pytest.mark.parametrize("how", ["hidden", "removed"])
+def test_nor_from_one_that_is_hidden_or_removed(column, how):
+    first = column.buttons[0]
+    first.setFocus()
+    let_go_of_focus(proxy_of(first))
+    first.hide() if how == "hidden" else first.setParent(None)
+    assert column.scrolled_by == 0
+
+
+def test_what_can_be_used_keeps_its_focus(column):
+    section, first = Section(None), column.buttons[0]
+    first.setFocus()
+    section.permit(proxy_of(first), "")
+    assert QApplication.focusWidget() is first
+
+
+class TestErrors:
+    @pytest.fixture
+    def label(self, qt_application):
+        return proxy_of(QLabel())
+
+    def attempt(self, label, error):
+        def fails():
+            raise error
+
+        return Section(None).attempt(label, fails)
+
+    def test_what_was_foreseen_is_said_as_it_is(self, label):
+        assert not self.attempt(label, DataError("there is no scan; choose one."))
+        assert label.text == "there is no scan; choose one."
+
+    @pytest.mark.parametrize("error", [OSError(28, "No space left"), KeyError("a"), TypeError("None"), MemoryError()])
+    def test_what_was_not_is_said_too_and_logged(self, label, error, caplog):
+        with caplog.at_level(logging.ERROR):
+            assert not self.attempt(label, error)
+        assert label.text.startswith("Unexpected error (") and "the log has more" in label.text
+        assert any(record.exc_info for record in caplog.records)
+        # It is here on purpose.
+        slot_errors.clear()
+
+    def test_all_is_well_again(self, label):
+        self.attempt(label, DataError("no."))
+        assert Section(None).attempt(label, lambda: None) and label.text == "" and not label.isVisible()
+
+    def test_in_words(self):
+        assert problem_text(DataError("no.")) == "no."
+
+
+def test_painting_ends_with_an_error_and_may_be_nested():
+    painting = Painting()
+    with pytest.raises(RuntimeError), painting:
+        with painting:
+            assert painting
+        assert painting
+        raise RuntimeError
+    assert not painting

@@ -180,3 +180,30 @@ def test_one_training_at_a_time(panel, load, ui, process_events, monkeypatch):
     monkeypatch.setattr("CoraNetSlicerLib.presenters.training.TrainingPresenter.is_active", True)
     panel.teach_back.changed.send()
     assert greyed(ui.improveButton) == "A training is running; stop it first, or wait until it is finished."
+
+
+def test_how_it_ended_is_said_also_without_a_validation_case(panel, load, logic, ui, process_events):
+    load("segment 1")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: ticks(ui))
+    click(ui.improveButton)
+    process_events(until=lambda: panel.training.handle is not None)
+    name = panel.training.handle.folder.name
+    process_events(until=lambda: panel.training.handle.status.is_over and not panel.training.is_active)
+    process_events(until=lambda: name in ui.teachBackStatusLabel.text and "improved:" in ui.teachBackStatusLabel.text)
+    assert ui.teachBackStatusLabel.text == (
+        f"The model is improved: choose '{name}' under Segment. Whether it became better is not known: there is no "
+        "validation case to measure it on."
+    )
+    assert not ui.improvementTable.isVisible()
+
+
+def test_reviews_whose_volume_was_deleted_are_named(panel, load, context, ui, process_events):
+    loaded = load("segment 1")
+    click(ui.radicalRegionButton)
+    click(ui.keepRegionButton)
+    process_events(until=lambda: ticks(ui))
+    context.scene.RemoveNode(loaded.volume)
+    process_events(until=lambda: not ticks(ui))
+    assert ui.teachBackSummaryLabel.text.startswith("2 reviewed regions of 'patient 7 CoraNet' cannot be learned from")
+    assert "load its result anew" in ui.teachBackSummaryLabel.text

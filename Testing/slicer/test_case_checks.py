@@ -21,6 +21,7 @@ from CoraNetSlicerLib.parameters import Parameters
 from CoraNetSlicerLib.presenters.case_rows import CaseRole, CaseRow, Severity
 from CoraNetSlicerLib.presenters.cases import CasesPresenter
 from CoraNetSlicerLib.presenters.channel_checks import channel_findings
+from CoraNetSlicerLib.presenters.file_facts import KnownFiles
 from CoraNetSlicerLib.scene.case_facts import NodeFacts
 from CoraNetSlicerLib.scene.label_files import LabelFile
 
@@ -325,6 +326,17 @@ class TestVolumes:
         node(cases, "U1").SetAndObserveImageData(image_data(labels))
         assert ("U1", "error", "label map") in found(cases)
         assert "'U1' is a label map, not an image" in cases.findings[0].text
+
+    def test_one_file_that_nobody_understands_does_not_hide_the_others(self, tmp_path, monkeypatch):
+        def fails(path):
+            if path.endswith("b.nrrd"):
+                raise MemoryError
+            return None
+
+        monkeypatch.setattr("CoraNetSlicerLib.presenters.file_facts.read_image_header", fails)
+        files = KnownFiles()
+        assert files.look_at([f"{tmp_path}/{name}.nrrd" for name in "abc"], 60)
+        assert files.of(f"{tmp_path}/b.nrrd").exists and not files.of(f"{tmp_path}/c.nrrd").exists
 
     def test_a_label_map_among_the_files_of_a_folder(self, context, tmp_path):
         import SimpleITK as sitk

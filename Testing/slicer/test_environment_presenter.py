@@ -409,3 +409,39 @@ def test_from_missing_to_ready_with_real_processes(application, tmp_path):
     assert presenter.summary == "Ready: Python 3.12, PyTorch 2.9 on CPU."
     assert presenter.install_log_path.read_text(encoding="utf-8").startswith("Collecting torch")
     presenter.close()
+
+
+class _BrokenProbe:
+    """An examination that ends in an error of its own."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error, self.is_closed = error, False
+
+    def __call__(self, _interpreter):
+        return self
+
+    def poll(self):
+        raise self.error
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), RuntimeError("no thread"), TypeError("None")])
+def test_an_examination_that_ends_in_an_error_is_not_waited_for(application, tmp_path, installation, error):
+    probe = _BrokenProbe(error)
+    presenter = EnvironmentPresenter(application.environment(tmp_path), application, probe, installation)
+    presenter.examine()
+    application.work()
+    assert not presenter.is_examining and probe.is_closed and presenter.has_error
+    assert presenter.summary.startswith("The environment could not be examined: ")
+    assert presenter.reason_not_ready == presenter.summary
+
+
+def test_one_that_cannot_be_begun_is_said(application, tmp_path, installation):
+    def no_room(_interpreter):
+        raise OSError(28, "No space left on device")
+
+    presenter = EnvironmentPresenter(application.environment(tmp_path), application, no_room, installation)
+    presenter.examine()
+    assert "No space left" in presenter.summary and not presenter.is_examining

@@ -164,6 +164,7 @@ class DataSection(Section):
 
     def _look_at_files(self) -> None:
         # A few at a time: the folder may be at the other end of a slow network.
+        self._is_looking = False
         self._is_looking = not self._is_closed and not self._presenter.look_at_files()
         if self._is_looking:
             self._application.later(self._look_at_files)

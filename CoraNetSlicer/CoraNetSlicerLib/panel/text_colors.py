@@ -9,7 +9,7 @@ import qt
 Color = tuple[int, int, int]
 
 # On light and on dark ground. Each has a contrast of 4.5 : 1 or more there (WCAG 2.1, 1.4.3).
-ERROR = ((179, 29, 29), (255, 138, 128))
+ERROR = ((179, 29, 29), (255, 160, 150))
 WARNING = ((138, 75, 0), (255, 183, 77))
 
 

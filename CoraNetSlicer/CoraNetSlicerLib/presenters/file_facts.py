@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import logging
 import os
 import time
 from collections.abc import Iterable
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from coranet.job import ImageHeader, is_label_map, read_image_header
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class FileFacts:
     header: Optional[ImageHeader] = None
     length: int = 0
     is_label_map: bool = False
+
+
+def _facts_of(path: str) -> FileFacts:
+    length = os.path.getsize(path) if os.path.isfile(path) else 0
+    return FileFacts(os.path.exists(path), read_image_header(path), length, is_label_map(path))
 
 
 class KnownFiles:
@@ -58,9 +66,11 @@ class KnownFiles:
         for path in self.unseen(paths):
             if time.monotonic() > end:
                 return False
-            length = os.path.getsize(path) if os.path.isfile(path) else 0
-            header = read_image_header(path)
-            self._known[path] = FileFacts(os.path.exists(path), header, length, is_label_map(path))
+            try:
+                self._known[path] = _facts_of(path)
+            except Exception:  # noqa: BLE001 - one file that nobody understands must not hide the others
+                _LOG.exception("'%s' could not be looked at", path)
+                self._known[path] = FileFacts(exists=True)
         return True
 
     def are_copies(self, first: str, second: str) -> bool:

@@ -244,8 +244,13 @@ class JobsPresenter:
 
     def _look_again(self) -> None:
         self._is_waiting = False
-        if self._is_watched:
+        if not self._is_watched:
+            return
+        try:
             self.refresh()
+        finally:
+            # Also where the folder could not be listed this time.
+            self._look_again_later()
 
 
 def _reason_not_usable(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any, Optional
 
@@ -13,6 +14,8 @@ from ..scene.context import SceneContext
 from ..scene.snapshot_sequence import SnapshotSequence
 from ..scene.training_plot import TrainingPlot
 from ..translation import _
+
+_LOG = logging.getLogger(__name__)
 
 
 class TrainingViews:
@@ -121,9 +124,12 @@ class TrainingViews:
             for snapshot in snapshots.missing(self._handle.events)[:1]:
                 snapshots.add(snapshot)
             self._lay_over_volume()
-        except CoraNetError as error:
+        except Exception as error:  # noqa: BLE001 - whoever asked for them must hear of it
             self._follows_snapshots = False
-            self._failed(str(error))
+            is_foreseen = isinstance(error, CoraNetError)
+            if not is_foreseen:
+                _LOG.exception("a snapshot could not be shown")
+            self._failed(str(error) if is_foreseen else _("unexpected error ({error})").format(error=error))
             return
         self._load_more()
 

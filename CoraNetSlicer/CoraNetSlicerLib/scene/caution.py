@@ -139,6 +139,7 @@ def _write_over(loaded: LoadedPrediction, flagged: np.ndarray) -> bool:
     vtk_to_numpy(scalars)[:] = flagged
     scalars.Modified()
     segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+    loaded.overlays.StorableModified()
     return True
 
 

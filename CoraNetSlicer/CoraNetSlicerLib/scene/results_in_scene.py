@@ -52,8 +52,10 @@ def _nodes_with_part(scene: Any) -> Iterator[Any]:
 
 def _loaded(parts: dict[str, Any]) -> LoadedPrediction:
     segmentation = parts["result"]
+    volume = segmentation.GetNodeReference(VOLUME_REFERENCE)
     return LoadedPrediction(
-        volume=segmentation.GetNodeReference(VOLUME_REFERENCE),
+        # A node that was deleted is still referred to.
+        volume=volume if volume is not None and volume.GetScene() is not None else None,
         segmentation=segmentation,
         overlays=parts.get("overlays"),
         uncertainty=parts.get("uncertainty"),

@@ -42,7 +42,7 @@ class ReviewState:
             DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
             JobError: what the scene or a file says of the review is damaged.
         """
-        if loaded.volume is None:
+        if loaded.volume is None or loaded.volume.GetScene() is None:
             raise DataError(
                 f"the volume of '{loaded.segmentation.GetName()}' is not in the scene any more, so that nothing can be "
                 "reviewed on it; load the result anew from its job, which goes on with the decisions made."

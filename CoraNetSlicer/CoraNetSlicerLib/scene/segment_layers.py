@@ -124,6 +124,8 @@ class SegmentLayers:
         segmentation = self.node.GetSegmentation()
         # Slicer does so on its own when an image is changed in place, but then drops the surfaces of all segments.
         segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+        # Whoever closes the scene is asked to save it.
+        self.node.StorableModified()
 
     def layers(self) -> Iterator[tuple[Any, list[str]]]:
         """Each labelmap with the ids of the segments in it; (None, [id]) for a segment that has none."""

@@ -9,6 +9,7 @@ import builtins
 import errno
 import io
 import os
+import pathlib
 import re
 import signal
 import sys
@@ -72,6 +73,10 @@ class _Watch:
         sys.addaudithook(self._hear)
         io.open = builtins.open = self._opened  # type: ignore[assignment]
         os.fsync = self._flushed  # type: ignore[assignment]
+        # Python 3.10 keeps the function with which paths are opened.
+        accessor = getattr(pathlib, "_NormalAccessor", None)
+        if accessor is not None:
+            accessor.open = staticmethod(self._opened)
 
     def meet(self, operation: str, path: Any, half: Any = None) -> None:
         """An operation is about to be done; `half` does the first half of it."""

@@ -20,11 +20,12 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
         inputs: image files, folders of one DICOM series, folders of images, or dataset.json files, whose unlabeled and
             test cases are taken.
         channels: names of the model's channels. Of several, files are grouped as nnU-Net numbers them (p01_0000,
-            p01_0001), or have four dimensions.
+            p01_0001), or have four dimensions. (): nobody knows, and a case has one image.
 
     Raises:
         DataError: an input does not exist or holds no image, or a case lacks a channel; it is named.
     """
+    channels = tuple(channels) or ("channel 1",)
     found: list[tuple[str, Path]] = []
     listed_cases: list[Case] = []
     left_out: list[str] = []

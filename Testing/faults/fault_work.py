@@ -66,11 +66,11 @@ def do_job_while_the_clock_is_set(folder: str, seconds: float) -> int:
 
 
 def do_job_whose_folder_goes(folder: str, share: float) -> int:
-    """`do_job` whose folder somebody removes at an operation, as (roughly) that share of all."""
+    """`do_job` whose folder somebody removes at an operation, as (roughly) that share of those of a segmentation."""
     import os
     import shutil
 
-    number, at = [0], int(300 * share)
+    number, at = [0], 1 + int(50 * share)
 
     def hear(event: str, args: tuple) -> None:
         if event == "open" and isinstance(args[0], (str, os.PathLike)) and os.fspath(args[0]).startswith(folder):

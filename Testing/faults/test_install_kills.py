@@ -25,7 +25,7 @@ if os.environ.get("FAULT_AT"):
     arm(Fault(os.environ["FAULT_BELOW"], os.environ["FAULT_ACTION"], int(os.environ["FAULT_AT"])))
 """
 # pip moves each package into the folder as a whole: a few operations each.
-_REACH = 8
+_REACH = 6
 
 
 @pytest.fixture(scope="module")

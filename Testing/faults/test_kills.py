@@ -136,7 +136,7 @@ def test_over_a_training(server, a_training, whole_training):
         counts["trainings that were killed again and again with the same weights, bit for bit"] += 1
 
     killer = Killer(server, resumed, a_training, seed=1)
-    killed(killer, "training", amount(330, 4), require_valid, require_same)
+    killed(killer, "training", amount(335, 4), require_valid, require_same)
 
 
 def test_over_a_segmentation(server, a_segmentation):
@@ -187,6 +187,6 @@ def test_over_a_review(a_segmented_case):
             assert [files.reviewed.read_bytes(), files.known.read_bytes()] == reference
 
         assert set(choices.values()) == set(Choice) - {Choice.EDITED}
-        killed(Killer(server, work, a_segmented_case, seed=3), "review", amount(70, 2), require_prefix, require_same)
+        killed(Killer(server, work, a_segmented_case, seed=3), "review", amount(75, 2), require_prefix, require_same)
     finally:
         server.close()

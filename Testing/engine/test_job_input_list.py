@@ -90,6 +90,11 @@ def test_what_lies_beside_the_scans_goes_with_the_list(tmp_path):
     assert "left_out" not in input_list([tmp_path / "a.nrrd"]).to_dict()
 
 
+def test_of_a_model_that_cannot_be_read_nobody_knows_the_channels(tmp_path):
+    (tmp_path / "a.nrrd").write_bytes(b"x")
+    assert [case.id for case in input_list([tmp_path], ()).cases] == ["a"]
+
+
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))

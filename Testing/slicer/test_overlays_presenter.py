@@ -455,7 +455,7 @@ class TestWhichResult:
 
     def test_the_newest_is_shown_alone_with_its_volume(self, loaded, other, presenter, application, views):
         assert presenter.current.segmentation is other.segmentation
-        assert list(presenter.results.values()) == [f"{CASE_ID} (segment 1)", f"{CASE_ID}_1 (segment 2)"]
+        assert list(presenter.results.values()) == [f"{CASE_ID} (segment 1)", f"{CASE_ID} (segment 2)"]
         assert not loaded.segmentation.GetDisplayNode().GetVisibility()
         assert not loaded.overlays.GetDisplayNode().GetVisibility()
         assert application.shown[-1] is other.volume

@@ -67,7 +67,8 @@ def test_a_training_leaves_the_files_of_the_document(an_odd_training):
     files = {str(path.relative_to(folder).as_posix()) for path in folder.rglob("*") if path.is_file()}
     assert files == {
         "job.json", "config.json", "datalist.json", "events.jsonl", "process.json", "log.txt", "checkpoints/last.pt",
-        "checkpoints/best.pt", "checkpoints/plan.json", "model/model.json", "model/weights.pt",
+        "checkpoints/best.pt", "checkpoints/plan.json", "checkpoints/training_set.json", "model/model.json",
+        "model/weights.pt",
     }  # fmt: skip
     assert Job.open(folder).status() is JobStatus.FINISHED
 

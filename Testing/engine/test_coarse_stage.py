@@ -195,8 +195,8 @@ def test_in_a_time_the_steps_are_timed_and_then_stay(a_small_organ_set, tmp_path
     at_hand = coarse_stage.TrainingJob(job, config, Workplace(a_cpu), Team(), a_reporter, job.cache_folder, survey)
     regions = coarse_stage.find_regions(at_hand, datalist, None)
     assert regions.part is not None
-    # 8 % of a minute: 4 steps of a second.
-    assert torch.load(job.coarse_checkpoint_path, weights_only=True)["step"] == 4
+    # A tenth of a minute: 6 steps of a second.
+    assert torch.load(job.coarse_checkpoint_path, weights_only=True)["step"] == 6
     monkeypatch.setattr(coarse_stage, "measure_steps", None)
     again = coarse_stage.find_regions(at_hand, datalist, None)
     assert again.boxes == regions.boxes and again.part == regions.part

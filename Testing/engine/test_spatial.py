@@ -124,6 +124,13 @@ def test_slices_are_turned_by_an_amount_of_their_own_and_volumes_are_not():
     assert largest((9, 9, 9), rotation_degrees=20, slice_rotation_degrees=60) <= 30
 
 
+def test_slices_that_belong_to_a_volume_stay_in_their_plane():
+    config = AugmentationConfig(rotation_degrees=20, slice_rotation_degrees=60, scaling=0)
+    drawn = maps(SpatialAugmentation(config, (9, 9, 9), (1.5, 1, 1), slice_axis=0), 100)
+    np.testing.assert_allclose(drawn[:, 0], np.tile([1.0, 0.0, 0.0], (100, 1)))
+    assert 50 < np.degrees(np.arctan2(np.abs(drawn[:, 2, 1]), drawn[:, 1, 1])).max() <= 60
+
+
 def test_turning_keeps_lengths_in_millimetres():
     spacing = np.array([2.0, 1.25, 1.0])
     drawn = maps(spatial(PATCH, tuple(spacing), rotation_degrees=40), 10)

@@ -185,6 +185,12 @@ def coarse_spacing_mm(scans: Sequence[ScanStatistics]) -> Millimetres:
         step *= 1.02
 
 
+def fine_slice_axis(config: TrainConfig, scans: Sequence[ScanStatistics]) -> int | None:
+    """The axis, of (D, H, W), along which the fine network looks at the scans slice by slice; None: as volumes."""
+    fine = fit_preprocessing(config.data, scans)
+    return slice_axis_of(config.network, median_prepared_size(fine, scans), fine.spacing_mm[::-1])
+
+
 def least_margin_mm(config: TrainConfig, scans: Sequence[ScanStatistics]) -> Millimetres:
     """The margin along L, P, S that was asked for, or what the fine network needs and two coarse voxels.
 
@@ -197,8 +203,7 @@ def least_margin_mm(config: TrainConfig, scans: Sequence[ScanStatistics]) -> Mil
     """
     if config.data.coarse_margin_mm is not None:
         return (config.data.coarse_margin_mm,) * 3
-    fine = fit_preprocessing(config.data, scans)
-    across = slice_axis_of(config.network, median_prepared_size(fine, scans), fine.spacing_mm[::-1])
+    across = fine_slice_axis(config, scans)
     needed = [_LEAST_MARGIN_MM if across in (None, axis) else SURROUNDINGS_IN_SLICES_MM for axis in (2, 1, 0)]
     along_l, along_p, along_s = (
         max(least, _MARGIN_VOXELS * float(step)) for least, step in zip(needed, coarse_spacing_mm(scans), strict=True)

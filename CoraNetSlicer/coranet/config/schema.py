@@ -117,7 +117,7 @@ class AugmentationConfig(Section):
         20.0, "Largest rotation about each axis.", unit="degrees", paper="used, amount not given", range=(0, 180)
     )
     slice_rotation_degrees: Optional[float] = setting(
-        None, "Largest rotation within the slices of a 2D network; null: as rotation_degrees.",
+        None, "Largest rotation within slices that are looked at one by one; null: as rotation_degrees.",
         unit="degrees", range=(0, 180),
     )  # fmt: skip
     scaling: float = setting(0.25, "Largest relative change of size.", paper="used, amount not given", range=(0, 0.9))

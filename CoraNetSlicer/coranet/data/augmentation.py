@@ -32,7 +32,12 @@ class Augmentation:
     """Geometric changes for image and labels together; changes of intensity for the image alone."""
 
     def __init__(
-        self, config: AugmentationConfig, patch_size: Size, spacing_dhw: tuple[float, ...], channels: int = 1
+        self,
+        config: AugmentationConfig,
+        patch_size: Size,
+        spacing_dhw: tuple[float, ...],
+        channels: int = 1,
+        slice_axis: int | None = None,
     ) -> None:
         """Plan the changes.
 
@@ -41,10 +46,11 @@ class Augmentation:
             patch_size: (D, H, W) of the result.
             spacing_dhw: mm; thick slices are neither turned into each other nor smoothed across.
             channels: of the images; all are turned alike, and the intensities of each are changed by themselves.
+            slice_axis: across slices that are turned within themselves alone, see `SpatialAugmentation`.
         """
         self.patch_size = patch_size
         self.channels = channels
-        self.spatial = SpatialAugmentation(config, patch_size, spacing_dhw)
+        self.spatial = SpatialAugmentation(config, patch_size, spacing_dhw, slice_axis)
         self.intensity = IntensityAugmentation(config, patch_size, spacing_dhw)
 
     @property

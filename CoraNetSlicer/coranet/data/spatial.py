@@ -26,20 +26,31 @@ Size = tuple[int, int, int]
 class SpatialAugmentation:
     """Draws a linear map for each patch, and resamples images and labels of a batch by these maps."""
 
-    def __init__(self, config: AugmentationConfig, patch_size: Size, spacing_dhw: tuple[float, ...]) -> None:
+    def __init__(
+        self,
+        config: AugmentationConfig,
+        patch_size: Size,
+        spacing_dhw: tuple[float, ...],
+        slice_axis: int | None = None,
+    ) -> None:
         """Plan the changes.
 
         Args:
             config: how much of what.
             patch_size: (D, H, W) of the result; an axis of size 1 is neither turned, scaled nor given a margin.
             spacing_dhw: mm; a patch is turned about an axis if the spacings of the other two are within 2 x.
+            slice_axis: 0, 1 or 2 of (D, H, W), across slices that are turned within themselves alone; None: the axis of
+                size 1, if there is one.
         """
         self.patch_size = patch_size
         self._spacing = np.array(spacing_dhw, dtype=np.float64)
-        degrees = config.rotation_degrees
-        if 1 in patch_size and config.slice_rotation_degrees is not None:
-            degrees = config.slice_rotation_degrees
-        self._angles = [math.radians(degrees) if self._may_mix(_others(axis)) else 0.0 for axis in range(3)]
+        if slice_axis is None and 1 in patch_size:
+            slice_axis = patch_size.index(1)
+        degrees = [config.rotation_degrees] * 3
+        if slice_axis is not None:
+            within = config.rotation_degrees if config.slice_rotation_degrees is None else config.slice_rotation_degrees
+            degrees = [within if axis == slice_axis else 0.0 for axis in range(3)]
+        self._angles = [math.radians(degrees[axis]) if self._may_mix(_others(axis)) else 0.0 for axis in range(3)]
         self._scaling = [config.scaling if size > 1 else 0.0 for size in patch_size]
         self._flips = [_ARRAY_AXIS[axis] for axis in config.flip_axes]
 

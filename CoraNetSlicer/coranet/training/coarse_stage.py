@@ -15,6 +15,7 @@ from ..coarse.plan import (
     coarse_config,
     decision,
     fine_patch_voxels,
+    fine_slice_axis,
     measured_margin_mm,
     steps_for_cost,
     steps_in_share,
@@ -205,10 +206,13 @@ class _CoarseStage:
             return None
         steps = steps_for_cost(config, part, fine_patch_voxels(config.data, scans, part.margin_mm))
         self._reporter.emit(Noted("coarse_stage", decision(part, scans)))
-        return self._kept(part, None if config.time else steps)
+        across = fine_slice_axis(config, [scan.statistics for scan in scans])
+        return self._kept(part, None if config.time else steps, across)
 
-    def _kept(self, part: CoarsePart, steps: int | None) -> dict[str, Any]:
-        content = {"schema_version": SCHEMA_VERSION, "part": part.to_dict(), "steps": steps}
+    def _kept(self, part: CoarsePart, steps: int | None, slice_axis: int | None) -> dict[str, Any]:
+        content = {
+            "schema_version": SCHEMA_VERSION, "part": part.to_dict(), "steps": steps, "slice_axis": slice_axis,
+        }  # fmt: skip
         write_json_atomic(self._job.coarse_plan_path, content)
         return content
 
@@ -237,9 +241,11 @@ class _CoarseStage:
         uses_unlabeled = METHODS[config.training.method].uses_unlabeled
         cases = replace(training_cases(prepared, ["structures"], uses_unlabeled, quiet), validation=())
         window = SlidingWindow.of(part.architecture, config.inference, self._device)
-        with self._loader(config, part, (cases.labeled, cases.unlabeled)) as loader:
+        # What an earlier version has begun goes on as it did.
+        slice_axis = plan.get("slice_axis")
+        with self._loader(config, part, slice_axis, (cases.labeled, cases.unlabeled)) as loader:
             if plan["steps"] is None:
-                steps = self._timed_steps(config, part, loader)
+                steps = self._timed_steps(config, (part, slice_axis), loader)
                 config = coarse_config(self._config, steps, self._has_unlabeled)
             state = TrainingState(config, part.architecture, self._device)
             if path.exists():
@@ -248,14 +254,15 @@ class _CoarseStage:
             Trainer(state, cases, loader, around).run(path, path)
         return state.teacher
 
-    def _timed_steps(self, config: TrainConfig, part: CoarsePart, loader: Loader) -> int:
+    def _timed_steps(self, config: TrainConfig, kept: tuple[CoarsePart, int | None], loader: Loader) -> int:
         """The steps that fit into the stage's share of the time, from some that are thrown away; kept in the job."""
         self._reporter.stop_if_asked()
+        part, slice_axis = kept
         state = TrainingState(config, part.architecture, self._device)
         step = measure_steps(state, self._device, self._team, loader, _TIMED_STEPS)
         steps = self._team.from_leader(lambda: steps_in_share(seconds_of(self._config.time) or 0.0, *step))
         if self._team.is_leader:
-            self._kept(part, steps)
+            self._kept(part, steps, slice_axis)
         return steps
 
     @property
@@ -270,10 +277,14 @@ class _CoarseStage:
         return network
 
     def _loader(
-        self, config: TrainConfig, part: CoarsePart, cases: tuple[Sequence[PreparedCase], Sequence[PreparedCase]]
+        self,
+        config: TrainConfig,
+        part: CoarsePart,
+        slice_axis: int | None,
+        cases: tuple[Sequence[PreparedCase], Sequence[PreparedCase]],
     ) -> Loader:
         training, spacing_mm = config.training, part.preprocessing.spacing_mm
-        sampler = patch_sampler(config, part.architecture, spacing_mm[::-1])
+        sampler = patch_sampler(config, part.architecture, spacing_mm[::-1], slice_axis)
         sizes = (int(training.labeled_batch_size or 1), int(training.unlabeled_batch_size or 1) if cases[1] else 0)
         return Loader(sampler, *cases, sizes, self._device, Shard(self._team.rank, self._team.count))
 

@@ -34,11 +34,13 @@ _SHARE_OF_TIME, _LONGEST_S = 0.01, 20.0
 _MOST_OF_TRAINING, _OF_TEAM = 200, 4
 
 
-def patch_sampler(config: TrainConfig, architecture: Architecture, spacing_dhw: tuple[float, ...]) -> PatchSampler:
-    """What cuts and changes the patches of a training."""
-    training = config.training
+def patch_sampler(
+    config: TrainConfig, architecture: Architecture, spacing_dhw: tuple[float, ...], slice_axis: int | None = None
+) -> PatchSampler:
+    """What cuts and changes the patches of a training; `slice_axis`: across slices that stay in their plane."""
+    training, channels = config.training, architecture.in_channels
     return PatchSampler(
-        Augmentation(config.augmentation, architecture.patch_size_kji, spacing_dhw, architecture.in_channels),
+        Augmentation(config.augmentation, architecture.patch_size_kji, spacing_dhw, channels, slice_axis),
         config.seed, config.data.foreground_patches, training.teacher_noise, (training.mixing, training.mixing_share),
         config.data.reviewed_patches,
     )  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,22 @@ def single_component_classes(label_maps: Iterable[Array], classes: Sequence[int]
     return tuple(value for value in classes if value in seen - divided)
 
 
-def keep_largest_components(segmentation: Array, conservative: Array, radical: Array, classes: Sequence[int]) -> None:
+def hang_together(label_maps: Iterable[Array]) -> bool:
+    """Whether all classes together are one connected component (95 % of their voxels) in each map where there are any.
+
+    Args:
+        label_maps: (k, j, i), integers.
+
+    Returns:
+        False also where no map has a structure.
+    """
+    found = [voxels for voxels in map(_all_voxels, label_maps) if len(voxels.places)]
+    return bool(found) and all(_largest(voxels).mean() >= _WHOLE for voxels in found)
+
+
+def keep_largest_components(
+    segmentation: Array, conservative: Array, radical: Array, classes: Sequence[int], together: bool = False
+) -> None:
     """Keep of each class its largest component; everything else of it becomes background, in place.
 
     Of the other two heads those components stay that touch or share voxels with the one that is kept. So
@@ -54,16 +70,30 @@ def keep_largest_components(segmentation: Array, conservative: Array, radical: A
         conservative: of that head, on the same grid, writable.
         radical: of that head, on the same grid, writable.
         classes: label values to which this is done.
+        together: do it before that to all structures as one. Where they hang together, an island far from them must
+            not be taken for the largest component of its class.
     """
+    heads = conservative, radical
+    if together:
+        _keep_largest(segmentation, heads, _all_voxels)
     for value in classes:
-        voxels = _voxels(segmentation, value)
-        if not len(voxels.places):
-            continue
-        is_kept = _largest(voxels)
-        kept = voxels.places[is_kept]
-        segmentation.reshape(-1)[voxels.places[~is_kept]] = 0
-        for head in (conservative, radical):
-            head.reshape(-1)[_apart_from(kept, _voxels(head, value))] = 0
+        _keep_largest(segmentation, heads, partial(_voxels, value=value))
+
+
+def _keep_largest(segmentation: Array, heads: Sequence[Array], of: Callable[[Array], SparseVoxels]) -> None:
+    voxels = of(segmentation)
+    if not len(voxels.places):
+        return
+    is_kept = _largest(voxels)
+    kept = voxels.places[is_kept]
+    segmentation.reshape(-1)[voxels.places[~is_kept]] = 0
+    for head in heads:
+        head.reshape(-1)[_apart_from(kept, of(head))] = 0
+
+
+def _all_voxels(labels: Array) -> SparseVoxels:
+    depth, height, width = labels.shape
+    return SparseVoxels(np.flatnonzero(labels), (depth, height, width))
 
 
 def _voxels(labels: Array, value: int) -> SparseVoxels:

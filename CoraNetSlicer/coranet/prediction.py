@@ -137,17 +137,18 @@ def on_own_grid(logits: HeadLogits, volume: Volume, labels: tuple[Label, ...], c
     return decision.prediction
 
 
-def keep_largest(prediction: Prediction, classes: Sequence[int]) -> None:
+def keep_largest(prediction: Prediction, classes: Sequence[int], together: bool = False) -> None:
     """Keep of each class its largest component, in place; where the other heads now agree there is no doubt.
 
     Args:
         prediction: the result, whole.
         classes: label values to which this is done.
+        together: do it before that to all of them as one.
     """
-    if not classes:
+    if not (classes or together):
         return
     differed = prediction.conservative != prediction.radical
-    keep_largest_components(prediction.segmentation, prediction.conservative, prediction.radical, classes)
+    keep_largest_components(prediction.segmentation, prediction.conservative, prediction.radical, classes, together)
     settled = differed & (prediction.conservative == prediction.radical)
     prediction.uncertain[settled] = 0
     prediction.uncertainty[settled] = 0

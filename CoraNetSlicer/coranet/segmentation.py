@@ -66,7 +66,7 @@ class Segmenter:
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
         self.caution = _caution(config, self.package)
-        self.single_component = _single_component(config, self.package)
+        self.single_component, self.hangs_together = _components(config, self.package)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
@@ -92,7 +92,9 @@ class Segmenter:
         if found and self.coarse is not None and not prediction.segmentation.any():
             # The coarse network may have found something else.
             prediction = self._decided(volume, [_whole(volume)], before)
-        Background(partial(keep_largest, prediction, self.single_component)).result(partial(before, 1.0))
+        Background(partial(keep_largest, prediction, self.single_component, self.hangs_together)).result(
+            partial(before, 1.0)
+        )
         return prediction
 
     def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Prediction:
@@ -380,11 +382,12 @@ def _caution(config: SegmentConfig, package: ModelPackage) -> float:
         ) from error
 
 
-def _single_component(config: SegmentConfig, package: ModelPackage) -> tuple[int, ...]:
-    """Label values of the classes of which only the largest component is kept."""
-    asked = config.inference.largest_component
-    known = ModelCard.read(package.folder).single_component
-    return tuple(label.value for label in package.labels if asked == "on" or (asked == "auto" and label.name in known))
+def _components(config: SegmentConfig, package: ModelPackage) -> tuple[tuple[int, ...], bool]:
+    """Label values of the classes of which only the largest component is kept, and whether it is of all together."""
+    asked, card = config.inference.largest_component, ModelCard.read(package.folder)
+    if asked != "auto":
+        return tuple(label.value for label in package.labels if asked == "on"), False
+    return tuple(label.value for label in package.labels if label.name in card.single_component), card.hangs_together
 
 
 def _summary(job: Job, count: int, account: Account) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from coranet.components import keep_largest_components, single_component_classes
+from coranet.components import hang_together, keep_largest_components, single_component_classes
 
 SHAPE = (7, 9, 11)
 
@@ -70,3 +70,26 @@ def test_a_class_is_one_component_if_it_is_so_in_each_case():
     assert single_component_classes([one, speck], (1,)) == (1,)
     assert single_component_classes([one, two, one], (1,)) == ()
     assert single_component_classes([one, boxes(SMALL, value=2), boxes()], (1, 2, 3)) == (1, 2)
+
+
+def test_classes_hang_together_that_are_in_pieces_each():
+    ring = boxes(((0, 0, 0), (2, 8, 12)))
+    ring[:, :, 4:8] = 2
+    assert single_component_classes([ring], (1, 2)) == (2,)
+    assert hang_together([ring, boxes()])
+    assert not hang_together([ring, boxes(LARGE, SMALL)]) and not hang_together([boxes()])
+
+
+def test_an_island_is_not_taken_for_the_largest_component_of_a_class_that_hangs_on_others():
+    # A small class beside a large one, and far away an island that is larger than the small class.
+    segmentation = np.zeros((4, 12, 20), np.uint8)
+    segmentation[:, 2:8, 2:8], segmentation[1:3, 3:5, 8], segmentation[:, 8:12, 14:18] = 1, 2, 2
+    truth = segmentation.copy()
+    truth[:, :, 14:] = 0
+    alone = [segmentation.copy() for _ in range(3)]
+    keep_largest_components(*alone, (1, 2))
+    assert not (alone[0][:, :, 8] == 2).any()
+    heads = [segmentation.copy() for _ in range(3)]
+    keep_largest_components(*heads, (1, 2), together=True)
+    for labels in heads:
+        np.testing.assert_array_equal(labels, truth)

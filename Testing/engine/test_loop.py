@@ -196,8 +196,10 @@ def test_a_snapshot_of_a_case_that_there_is_not_is_an_error_before_the_first_ste
 
 def test_the_card_says_which_classes_are_one_component(train, monkeypatch):
     monkeypatch.setattr(training_job_module, "single_component_classes", lambda maps, classes: tuple(classes)[1:])
+    monkeypatch.setattr(training_job_module, "hang_together", lambda maps: len(maps) > 0)
     job, _ = train(training__pretraining_steps="1", training__self_training_steps="0")
-    assert ModelCard.read(job.folder).single_component == (ModelCard.read(job.folder).labels[1].name,)
+    card = ModelCard.read(job.folder)
+    assert card.single_component == (card.labels[1].name,) and card.hangs_together
 
 
 def test_what_was_decided_is_noted(train):

@@ -316,16 +316,20 @@ def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
 
 
 @pytest.mark.parametrize(
-    ("asked", "in_card", "expected"),
-    [("auto", ["lesion"], (7,)), ("auto", [], ()), ("on", [], (1, 7)), ("off", ["lesion", "organ"], ())],
-)
+    ("asked", "card", "expected"),
+    [
+        ("auto", {"single_component": ["lesion"]}, ((7,), False)), ("auto", {"hangs_together": True}, ((), True)),
+        ("on", {"hangs_together": True}, ((1, 7), False)), ("off", {"single_component": ["organ"]}, ((), False)),
+    ],
+)  # fmt: skip
 def test_the_largest_component_is_kept_of_the_classes_that_were_one_in_training(
-    a_random_model, a_cpu, a_reporter, asked, in_card, expected
+    a_random_model, a_cpu, a_reporter, asked, card, expected
 ):
     package = a_random_model()
-    replace(package, card={"single_component": in_card}).write(package.load_network(a_cpu))
+    replace(package, card=card).write(package.load_network(a_cpu))
     config = SegmentConfig(str(package.folder), inference=InferenceConfig(largest_component=asked), machine=MACHINE)
-    assert Segmenter(config, a_reporter).single_component == expected
+    segmenter = Segmenter(config, a_reporter)
+    assert (segmenter.single_component, segmenter.hangs_together) == expected
 
 
 class BrightIsFound(torch.nn.Module):

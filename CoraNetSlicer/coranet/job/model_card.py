@@ -69,6 +69,8 @@ class ModelCard:
         channels: names of the images of a scan that it sees together, in their order; made up where nobody named them.
         single_component: names of the classes that are one connected component in every case with a whole label that
             it was trained on; () if unknown.
+        hangs_together: whether all structures together are one component in each of these cases; not where there is
+            but one, or if it is unknown.
         has_coarse_stage: whether it first finds the structures in the whole scan, and looks closely there alone.
         scans: by role hashes (`ScanIdentity.voxels`) of the scans of its training, and as "earlier" those of the models
             from which it went on; empty if unknown.
@@ -93,6 +95,7 @@ class ModelCard:
     plan: tuple[str, ...] = ()
     channels: tuple[str, ...] = ("channel 1",)
     single_component: tuple[str, ...] = ()
+    hangs_together: bool = False
     has_coarse_stage: bool = False
     scans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()
@@ -200,6 +203,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
         plan=tuple(str(one) for one in card.get("plan") or ()),
         channels=channels_of_model(content),
         single_component=tuple(str(name) for name in card.get("single_component") or ()),
+        hangs_together=bool(card.get("hangs_together")),
         has_coarse_stage=bool(content.get("coarse")),
         scans={str(role): tuple(map(str, hashes)) for role, hashes in dict(card.get("scans") or {}).items()},
         cautions=tuple(str(one) for one in card.get("cautions") or ()),

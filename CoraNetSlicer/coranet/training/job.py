@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..components import single_component_classes
+from ..components import hang_together, single_component_classes
 from ..config import TrainConfig
 from ..data.cache import PreparedCase
 from ..data.loading import Loader, Shard
@@ -228,7 +228,7 @@ class _Training:
             "time": self._config.time,
             "plan": list(plan.sentences),
             **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
-            "single_component": _single_component(cases),
+            **_components(cases),
             **said_of_cases(job),
         }
         if state.before is not None and best["step"] == 0:
@@ -241,11 +241,19 @@ class _Training:
         return _summary(package)
 
 
-def _single_component(cases: TrainingCases) -> list[str]:
-    """Names of the classes that are one connected component in each case that is labeled as a whole."""
-    whole = (one.labels for one in (*cases.labeled, *cases.validation) if one.labels is not None and one.known is None)
-    classes = single_component_classes(whole, range(1, len(cases.class_names) + 1))
-    return [cases.class_names[value - 1] for value in classes]
+def _components(cases: TrainingCases) -> dict[str, Any]:
+    """Which classes are one connected component in each case that is labeled as a whole, and whether all together are.
+
+    After a coarse stage each box counts as a case, so structures in boxes of their own do not hang together.
+    """
+    whole = [one for one in (*cases.labeled, *cases.validation) if one.labels is not None and one.known is None]
+    maps = [one.labels for one in whole if one.labels is not None]
+    classes = single_component_classes(maps, range(1, len(cases.class_names) + 1))
+    is_one_box = len({one.case.id for one in whole}) == len(whole)
+    return {
+        "single_component": [cases.class_names[value - 1] for value in classes],
+        "hangs_together": len(cases.class_names) > 1 and is_one_box and hang_together(maps),
+    }
 
 
 def _trained_on(datalist: Datalist) -> dict[str, int]:

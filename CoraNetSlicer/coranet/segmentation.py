@@ -18,6 +18,7 @@ from torch import Tensor
 from . import __version__
 from .background import Background
 from .coarse.finding import not_found
+from .coarse.turning import TurnedScan, find_turned, found_turned
 from .config import SegmentConfig
 from .data.box import Box
 from .data.cache import lowest
@@ -121,6 +122,11 @@ class Segmenter:
             What the model's coarse network finds, [] where that is nothing; the whole scan where it has none.
         """
         return [_whole(volume)] if self.coarse is None else self.coarse.boxes(volume, before_window)
+
+    def turned(self, volume: Volume) -> TurnedScan | None:
+        """A scan in which nothing was found, with its slices turned so that something is; None: there is no such turn."""
+        across = self.package.architecture.slice_axis
+        return find_turned(self.coarse, volume, across) if self.coarse is not None and across is not None else None
 
     def prepared(self, volume: Volume, box: Box | None = None) -> Tensor:
         """A box of a scan as the network sees it, (C, D, H, W), float32; None: the whole scan."""
@@ -308,18 +314,23 @@ class _CaseRun:
         self.watch.lap("read")
         if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:
             scans.begin(following)
-        boxes = self._boxes(volume)
-        prediction = self.segmenter.predict(volume, partial(self.go_on, "predict"), boxes)
+        seen, boxes = self._found(volume)
+        prediction = self.segmenter.predict(seen, partial(self.go_on, "predict"), boxes)
         self.watch.lap("predict")
         return prediction, volume.grid, identity
 
-    def _boxes(self, volume: Volume) -> list[Box]:
-        """Where to look."""
-        boxes = Background(partial(self.segmenter.boxes, volume)).result(partial(self.go_on, "find"))
+    def _found(self, volume: Volume) -> tuple[Volume, list[Box]]:
+        """How to look at the scan, and where."""
+        finding = partial(self.go_on, "find")
+        boxes = Background(partial(self.segmenter.boxes, volume)).result(finding)
+        turned = None if boxes else Background(partial(self.segmenter.turned, volume)).result(finding)
         self.watch.lap("find")
+        if turned is not None:
+            self.reporter.emit(found_turned(self.case.id, turned.degrees))
+            return turned.volume, list(turned.boxes)
         if not boxes:
             self.reporter.emit(not_found(self.case.id))
-        return boxes
+        return volume, boxes
 
     def _write(self, prediction: Prediction, grid: Grid) -> None:
         """Write all arrays; the uncertainty map, which takes longest, beside the others."""

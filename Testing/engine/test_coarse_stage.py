@@ -14,6 +14,7 @@ from small_organs import small_organ_set
 
 from coranet.coarse.finding import CoarseNetwork
 from coranet.coarse.plan import plan_part
+from coranet.coarse.turning import TurnedScan, quarter_turns
 from coranet.config import InferenceConfig, SegmentConfig, TrainConfig
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
@@ -22,10 +23,11 @@ from coranet.job import Datalist, Job, JobKind, Role, read_datalist
 from coranet.model_package import ModelPackage
 from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
+from coranet.segmentation import Segmenter
 from coranet.training import coarse_stage
 from coranet.training.distributed import Team
 from coranet.training_set.survey import survey_cases
-from coranet.volume import read_grid, read_image, read_label_map, write_volume
+from coranet.volume import Volume, read_grid, read_image, read_label_map, write_volume
 from coranet.worker import work_on
 
 ON = {"data__coarse_stage": "on", "data__coarse_margin_mm": "3"}
@@ -146,6 +148,30 @@ def test_where_nothing_is_found_all_is_looked_at_and_it_is_said(
         e.message for e in of_kind(job, Warned) if e.code == "not_found"
     )
     assert (read_image(job.prediction("image1").uncertainty).voxels > 0).mean() > 0.9
+
+
+def test_what_is_found_with_the_slices_turned_lies_where_it_is_in_the_scan(
+    a_two_stage_job, a_small_organ_set, tmp_path, monkeypatch
+):
+    box = Box((2, 3, 4), (8, 12, 14))
+
+    def turned(_: Segmenter, volume: Volume) -> TurnedScan:
+        return TurnedScan(list(quarter_turns(volume, 0))[1], 180, (box,))
+
+    monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [])
+    monkeypatch.setattr(Segmenter, "turned", turned)
+    monkeypatch.setattr("coranet.segmentation.keep_largest", lambda *_: None)
+    image = a_small_organ_set.parent / "image1.nrrd"
+    job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
+    assert work_on(job, resume=False) == 0
+    assert [e.code for e in of_kind(job, Warned) if e.code in ("found_turned", "not_found")] == ["found_turned"]
+    files = job.prediction("image1")
+    assert not read_label_map(files.segmentation).grid.difference(read_grid(image))
+    uncertainty = Orientation.of(read_grid(image).direction).to_canonical(read_image(files.uncertainty).voxels)
+    inside = np.zeros((20, 30, 36), dtype=bool)
+    inside[box.slices] = True
+    inside = np.rot90(inside, 2, (1, 2))
+    assert not uncertainty[~inside].any() and (uncertainty[inside] > 0).mean() > 0.9
 
 
 def test_going_on_from_a_model_takes_its_coarse_network_as_it_is(a_two_stage_job, a_small_organ_set, tmp_path):

@@ -124,7 +124,7 @@ class Segmenter:
         return [_whole(volume)] if self.coarse is None else self.coarse.boxes(volume, before_window)
 
     def turned(self, volume: Volume) -> TurnedScan | None:
-        """A scan in which nothing was found, with its slices turned so that something is; None: there is no such turn."""
+        """A scan in which nothing was found, its slices turned so that something is; None: there is no such turn."""
         across = self.package.architecture.slice_axis
         return find_turned(self.coarse, volume, across) if self.coarse is not None and across is not None else None
 

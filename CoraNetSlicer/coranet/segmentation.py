@@ -26,7 +26,7 @@ from .data.identity import identity_of
 from .data.orientation import Orientation
 from .data.scans import read_scan, unlike_training
 from .devices import Device, choose_device
-from .errors import CoraNetError, DataError, JobError, ModelError
+from .errors import CoraNetError, DataError, JobError
 from .events import Event as TellingEvent
 from .events import Started, Warned
 from .inference import SlidingWindow
@@ -384,13 +384,7 @@ def _caution(config: SegmentConfig, package: ModelPackage) -> float:
     """Where the dial stands: as the configuration says, else as the model says, else as the heads were trained."""
     if config.inference.caution is not None:
         return config.inference.caution
-    stored = package.card.get("caution")
-    try:
-        return float(stored or 0.0)
-    except (TypeError, ValueError) as error:
-        raise ModelError(
-            f"the model '{package.folder}' should name a number as its caution, got {stored!r}; set inference.caution."
-        ) from error
+    return float(package.card.get("caution") or 0.0)
 
 
 def _components(config: SegmentConfig, package: ModelPackage) -> tuple[tuple[int, ...], bool]:

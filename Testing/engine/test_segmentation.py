@@ -171,7 +171,7 @@ def test_the_dial_stands_where_it_was_set_else_where_the_model_says(
 
 
 def test_a_model_whose_caution_is_no_number_is_an_error(a_model_with_caution, a_reporter):
-    with pytest.raises(ModelError, match="should name a number as its caution, got 'much'"):
+    with pytest.raises(ModelError, match="cannot be read .*'much'.*copy its folder anew"):
         Segmenter(SegmentConfig(a_model_with_caution("much"), machine=MACHINE), a_reporter)
 
 

@@ -13,10 +13,14 @@ from coranet.events import Noted, Warned
 from coranet.job import read_datalist
 from coranet.job.files import read_json, write_json_atomic
 from coranet.networks.architecture import product
-from coranet.planning.plan import Plan, plan_training
+from coranet.planning.plan import Given, Plan, plan_training
 from coranet.planning.steps import Durations, StepPlan, StepSeconds
 from coranet.planning.workplace import Workplace
+from coranet.reporting import Reporter
 from coranet.training import dry_run
+from coranet.training_set.survey import survey_cases
+
+quiet = Reporter(lambda event: None, lambda: False)
 
 
 def a_machine(microseconds: float = 2.0):
@@ -35,7 +39,8 @@ def a_plan(a_phantom_set, a_cpu, a_reporter):
         chosen = {"time": time, **{name.replace("__", "."): value for name, value in settings.items()}}
         config = TrainConfig.from_preset("default", chosen)
         workplace = Workplace(a_cpu, 1, a_machine(microseconds))
-        return plan_training(config, read_datalist(a_phantom_set), workplace, a_reporter)
+        datalist = read_datalist(a_phantom_set)
+        return plan_training(config, datalist, workplace, a_reporter, Given(survey_cases(datalist, quiet)))
 
     return make
 
@@ -99,8 +104,10 @@ def test_a_time_in_which_nothing_can_be_learned_is_answered_with_one_that_suffic
 
 
 def test_a_plan_needs_a_machine_to_measure(a_phantom_set, a_cpu, a_reporter):
+    config, datalist = TrainConfig.from_preset("quick"), read_datalist(a_phantom_set)
+    given = Given(survey_cases(datalist, quiet))
     with pytest.raises(ConfigError, match="needs to measure steps"):
-        plan_training(TrainConfig.from_preset("quick"), read_datalist(a_phantom_set), Workplace(a_cpu), a_reporter)
+        plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
 
 
 def test_what_is_set_stays(a_plan):

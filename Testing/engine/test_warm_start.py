@@ -44,7 +44,9 @@ from coranet.planning import plan as planning
 from coranet.planning import workplace
 from coranet.planning.warm_start import history_after, initial_model, reviewed_regions, with_labels_of
 from coranet.planning.workplace import Workplace
+from coranet.reporting import Reporter
 from coranet.training import loop
+from coranet.training_set.survey import survey_cases
 from coranet.worker import work_on
 
 EXACT = {"machine__precision": "float32"}
@@ -113,7 +115,8 @@ def a_plan(a_phantom_set, a_cpu, a_reporter, a_random_model, monkeypatch):
         config = TrainConfig.from_preset("quick", chosen)
         model, datalist = a_random_model(), read_datalist(a_phantom_set)
         datalist = replace(datalist, labels=(*datalist.labels, *(labels or ())))
-        return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, planning.Given(model))
+        given = planning.Given(survey_cases(datalist, Reporter(lambda event: None, lambda: False)), model)
+        return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
 
     return make
 

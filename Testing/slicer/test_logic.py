@@ -96,10 +96,14 @@ class TestSettings:
 
     def test_segmentation_settings_join_the_model(self, a_model):
         assert segmentConfig(a_model, {"inference.overlap": 0.25}).inference.overlap == 0.25
-        given = SegmentConfig(model="other").with_overrides({"machine.device": "cpu"})
+        given = SegmentConfig(model=str(a_model)).with_overrides({"machine.device": "cpu"})
         assert segmentConfig(a_model, given) == SegmentConfig(model=str(a_model)).with_overrides(
             {"machine.device": "cpu"}
         )
+
+    def test_settings_that_name_another_model_are_an_error(self, a_model):
+        with pytest.raises(ConfigError, match="name the model 'other'.*name one of them"):
+            segmentConfig(a_model, SegmentConfig(model="other"))
 
 
 class TestModels:

@@ -141,7 +141,7 @@ def test_ranges_of_intensity(ranges, odd):
     ("places", "odd"),
     [
         ([0.3, 0.32, 0.28, 0.7], [3]),
-        ([0.3, 0.32, 0.7], []),
+        ([0.3, 0.32, 0.65], []),
         ([0.25, 0.3, 0.75], [2]),
         ([0.53, 0.5, 0.55, 0.22], []),  # off the centre of its field of view, as a patient of ACDC is
         ([0.2, 0.5, 0.8, 0.4], []),

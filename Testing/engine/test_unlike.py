@@ -125,6 +125,28 @@ def test_two_cases_with_wrong_labels_do_not_hide_each_other(count):
     assert [event.message.split("'")[1] for event in told] == ["odd0", "odd1"]
 
 
+@pytest.mark.parametrize(
+    ("contrasts", "named"),
+    [
+        ([0.5, 0.45, 0.6, 0.55, 0.04], ["c4"]),
+        ([0.5, 0.45, 0.6, 0.55, 0.07], []),  # faint, and not reversed
+        ([0.5, 0.35, 0.6, 0.55, 0.04], []),
+        ([0.6, 0.46, 0.6, 0.57, 0.56, 0.0, 0.0], ["c5", "c6"]),
+        ([0.5, 0.41, -0.1], ["c2"]),
+        ([0.5, 0.41, 0.02], []),  # of three, it must be the other way round
+        ([0.5, 0.35, -0.1], []),
+        ([-0.5, -0.45, -0.6, -0.55, 0.2], ["c4"]),
+    ],
+    ids=str,
+)
+def test_a_structure_that_does_not_stand_out_where_it_does_in_the_others(contrasts, named):
+    cases = usual(len(contrasts))
+    for one, contrast in zip(cases, contrasts, strict=True):
+        liver = replace(one.traits.structures[1], contrast=contrast)
+        one.traits = replace(one.traits, structures={**one.traits.structures, 1: liver})
+    assert [event.message.split("'")[1] for event in unlike_others(cases, LABELS)] == named
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 12])
 def test_a_usual_set_raises_no_alarm(count):
     assert unlike_others(usual(count), LABELS) == []

@@ -1,7 +1,7 @@
 """A case that is unlike the others: rules of both sides, made so that sets as hospitals have them raise no alarm.
 
 A value is compared with the median of the others, in units of how far the others lie from it. Few cases say little of
-how much they vary, so there is a least distance, too, and it is larger for three cases than for more.
+how much they vary, so there is a least distance, too, and for three cases it is no smaller than for more.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SPACING = Distance(math.log(4), math.log(2.5))
 # Units of MR are arbitrary: in one set of the Decathlon they differ by 50 times.
 INTENSITY_RANGE = Distance(math.log(200), math.log(100))
 # Shares of the extent of a scan.
-PLACE = Distance(0.45, 0.36)
+PLACE = Distance(0.36, 0.36)
 
 
 def far_ones(values: Sequence[float], least: Distance) -> list[int]:

@@ -33,10 +33,11 @@ CODE = "unlike_others"
 ValueT = TypeVar("ValueT")
 _SIDES = ("left-right", "front-back", "up-down")
 # How much brighter, or darker, a structure is than what surrounds it: clear in all others, and here hardly, or the
-# other way round. Where two have each other's labels, most others are clear; of three cases one must be told by more.
-_CLEAR, _HARDLY = 0.4, 0.1
+# other way round. Where two have each other's labels, most others are clear; of three cases it is the other way round.
+# How these and the other thresholds were chosen, and by which cases: docs/adr/0013.
+_CLEAR, _HARDLY = 0.4, 0.05
 _MOST, _CLEAR_IN_MOST, _CLEAR_IN_HALF = 0.7, 0.45, 0.55
-_CLEAR_IN_TWO = 0.6
+_CLEAR_IN_TWO = 0.4
 # Share of the scan's range of intensities by which medians under a label differ at least.
 _INTENSITY = Distance(0.6, 0.4)
 # What a structure varies by at least, in `_likeness`: log volume, place along three axes, intensity, contrast.

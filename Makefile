@@ -42,7 +42,7 @@ demo: $(INSTALLED)
 	$(BIN)/python Testing/demo/run.py --output '$(OUTPUT)' $(if $(DATA),--data '$(DATA)')
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 quick: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile

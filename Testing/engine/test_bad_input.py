@@ -52,7 +52,7 @@ SPOILED = [
     (remove_a_label, "does not exist; correct the path"),
     (remove_an_unlabeled_image, "does not exist; correct the path"),
     (fill_an_image_with_garbage, "cannot be read as an image"),
-    (cut_an_image_short, "cannot be read as an image"),
+    (cut_an_image_short, "voxels are missing at its end"),
     (shift_a_label, "or resample it to the image's grid"),
     (cut_a_label_smaller, "or resample it to the image's grid"),
     (use_an_unknown_label_value, "label value 9, the datalist names [1, 2]; add its name to 'labels'"),

@@ -86,7 +86,8 @@ def test_the_processes_of_a_machine_share_its_threads():
     ],
 )
 def test_an_error_that_tells_of_a_lost_process_is_known(error, expected):
-    assert is_lost_member(error) is expected
+    assert is_lost_member(error, Team(0, 2)) is expected
+    assert not is_lost_member(error, Team()), "a team of one has nobody to lose"
 
 
 # Normalization that does not mix patches, pseudo-labels everywhere, and one number format wherever the test runs.

@@ -144,7 +144,7 @@ class TestSegmenting:
         presenter.ended.connect(ended.append)
         click(ui.segmentButton)
         assert "A segmentation is running" in greyed(ui.segmentButton) and greyed(ui.cancelSegmentationButton) == ""
-        assert ui.segmentationProgressBar.maximum == 0 and ui.segmentationProgressBar.isVisible()
+        assert ui.segmentationProgressBar.maximum == 100 and ui.segmentationProgressBar.isVisible()
         process_events(until=lambda: results and ended)
         assert cells(ui.segmentCasesTable)[0][0] == "Patient_1"
         assert cells(ui.segmentCasesTable)[0][2] == "Load"

@@ -221,11 +221,11 @@ def test_labels_and_tool_tips_come_from_the_settings(stage, ui):
 @pytest.mark.parametrize(
     ("name", "text", "error"),
     [
-        (STEPS, "many", "Must be a number (steps), got 'many'."),
-        ("data.validation_cases", "-1", "Must be a value from 0 to 1000 cases, got -1."),
-        ("data.spacing_mm", "1, 1", "Must be 3 values (mm), got [1, 1]."),
-        ("augmentation.flip_axes", "X", "Must be one of L, P, S, got 'X'."),
-        ("training.learning_rate", "2", "Must be a value from 1e-08 to 1, got 2."),
+        (STEPS, "many", "Must be a number (steps), got 'many'; correct it."),
+        ("data.validation_cases", "-1", "Must be a value from 0 to 1000 cases, got -1; correct it."),
+        ("data.spacing_mm", "1, 1", "Must be 3 values (mm), got [1, 1]; correct it."),
+        ("augmentation.flip_axes", "X", "Must be one of L, P, S, got 'X'; correct it."),
+        ("training.learning_rate", "2", "Must be a value from 1e-08 to 1, got 2; correct it."),
     ],
 )
 def test_a_wrong_setting_is_said_beside_its_field(advanced, ui, name, text, error):
@@ -239,7 +239,7 @@ def test_a_wrong_setting_is_in_the_way_of_training(stage, ui, some_cases):
     stage.cases.add_scene_volumes()
     assert greyed(ui.trainButton) == ""
     field_of(ui, "data.validation_cases").setText("many")
-    assert greyed(ui.trainButton) == "Validation cases must be a number (cases), got 'many'."
+    assert greyed(ui.trainButton) == "Validation cases must be a number (cases), got 'many'; correct it."
     field_of(ui, "data.validation_cases").setText("")
     assert greyed(ui.trainButton) == ""
 
@@ -276,7 +276,7 @@ def test_a_scene_brings_its_settings(advanced, ui):
     advanced.parameters.set_value("TrainingSettings", {"preset": "quick", "typed": {STEPS: "77", "seed": "x"}})
     advanced.presenter.restore()
     assert ui.presetCombo.currentText == "quick" and field_of(ui, STEPS).text == "77"
-    assert error_of(ui, "seed") == "Must be a number, got 'x'."
+    assert error_of(ui, "seed") == "Must be a number, got 'x'; correct it."
 
 
 def test_the_name_is_checked_beside_its_field(stage, ui, some_cases):

@@ -177,7 +177,7 @@ def test_environment_cases_settings_and_name_can_each_be_in_the_way(stage):
     presenter.set_name("a/b")
     assert presenter.reason_not_startable == presenter.name_error == "A name cannot have /; leave them out."
     presenter.settings.set_text("training.learning_rate", "fast")
-    assert presenter.reason_not_startable == "Learning rate must be a number, got 'fast'."
+    assert presenter.reason_not_startable == "Learning rate must be a number, got 'fast'; correct it."
     stage.environment.reason_not_ready = "PyTorch is missing."
     assert presenter.reason_not_startable == presenter.reason_not_estimable == "PyTorch is missing."
 

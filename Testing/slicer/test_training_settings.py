@@ -161,14 +161,14 @@ def test_texts_become_values(settings, name, text, value):
 @pytest.mark.parametrize(
     ("name", "text", "error"),
     [
-        (RATE, "abc", "must be a number, got 'abc'."),
-        (STEPS, "-1", "must be a value from 0 to 10000000 steps, got -1."),
-        (STEPS, "1.5", "must be a whole number (steps), got 1.5."),
-        (STEPS, "1, 2", "must be a number (steps), got [1, 2]."),
-        ("data.spacing_mm", "1", "must be a list (mm), got 1."),
-        ("data.spacing_mm", "1, 2,", "must be 3 values (mm), got [1, 2]."),
-        ("augmentation.flip_axes", "L, Q", "must be one of L, P, S, got 'Q'."),
-        ("seed", "NaN", "must be a number, got nan."),
+        (RATE, "abc", "must be a number, got 'abc'; correct it."),
+        (STEPS, "-1", "must be a value from 0 to 10000000 steps, got -1; correct it."),
+        (STEPS, "1.5", "must be a whole number (steps), got 1.5; correct it."),
+        (STEPS, "1, 2", "must be a number (steps), got [1, 2]; correct it."),
+        ("data.spacing_mm", "1", "must be a list (mm), got 1; correct it."),
+        ("data.spacing_mm", "1, 2,", "must be 3 values (mm), got [1, 2]; correct it."),
+        ("augmentation.flip_axes", "L, Q", "must be one of L, P, S, got 'Q'; correct it."),
+        ("seed", "NaN", "must be a number, got nan; correct it."),
     ],
 )
 def test_a_wrong_text_is_kept_and_said_in_the_words_of_the_configuration(settings, name, text, error):
@@ -210,7 +210,7 @@ def test_another_preset_keeps_what_a_person_changed_and_nothing_else(settings):
     assert settings.text(RATE) == "0.005"
     assert settings.text(STEPS) == "123"
     assert settings.text("training.pretraining_steps") == "300"
-    assert settings.error("machine.threads") == "must be a number, got 'many'."
+    assert settings.error("machine.threads") == "must be a number, got 'many'; correct it."
     settings.reset("machine.threads")
     assert settings.config().preset == "quick"
 

@@ -50,3 +50,11 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real example volumes are absent: ../shared/data does not exist")
     return folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Iterator[None]:
+    """Output that was captured may hold names of files that are not UTF-8, which pytest-xdist cannot send."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "replace").decode("utf-8")) for name, text in report.sections]
+    return report

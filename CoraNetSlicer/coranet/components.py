@@ -63,6 +63,7 @@ def keep_largest_components(
     Of the other two heads those components stay that touch or share voxels with the one that is kept. So
     conservative foreground that lies inside of the radical one still does, and islands far from a structure are
     neither found nor uncertain. A class that the segmentation has not found is left as it is in the other two.
+    Largest is the component with most voxels in which the conservative head agrees: nobody is sure of an island.
     Voxels touch by a face, an edge or a corner; of components of one size the first is kept.
 
     Args:
@@ -70,21 +71,23 @@ def keep_largest_components(
         conservative: of that head, on the same grid, writable.
         radical: of that head, on the same grid, writable.
         classes: label values to which this is done.
-        together: do it before that to all structures as one. Where they hang together, an island far from them must
-            not be taken for the largest component of its class.
+        together: before that, keep of all structures the component that is most like all of them. Where they hang
+            together, an island far from them must not be taken for the largest component of its class.
     """
     heads = conservative, radical
     if together:
-        _keep_largest(segmentation, heads, _all_voxels)
+        found = _all_voxels(segmentation)
+        _keep(segmentation, heads, _most_complete(found, segmentation, conservative), _all_voxels)
     for value in classes:
-        _keep_largest(segmentation, heads, partial(_voxels, value=value))
+        found = _voxels(segmentation, value)
+        is_sure = conservative.reshape(-1)[found.places] == value
+        _keep(segmentation, heads, _largest(found, is_sure), partial(_voxels, value=value))
 
 
-def _keep_largest(segmentation: Array, heads: Sequence[Array], of: Callable[[Array], SparseVoxels]) -> None:
+def _keep(segmentation: Array, heads: Sequence[Array], is_kept: Array, of: Callable[[Array], SparseVoxels]) -> None:
     voxels = of(segmentation)
     if not len(voxels.places):
         return
-    is_kept = _largest(voxels)
     kept = voxels.places[is_kept]
     segmentation.reshape(-1)[voxels.places[~is_kept]] = 0
     for head in heads:
@@ -101,10 +104,32 @@ def _voxels(labels: Array, value: int) -> SparseVoxels:
     return SparseVoxels(np.flatnonzero(labels == value), (depth, height, width))
 
 
-def _largest(voxels: SparseVoxels) -> Array:
-    """Which of the voxels are in the component with the most of them, (N,), bool."""
+def _most_complete(voxels: SparseVoxels, segmentation: Array, conservative: Array) -> Array:
+    """Which of the voxels are in the component that holds most of that class of which it holds least, (N,), bool.
+
+    Voxels count where the conservative head names the same class. An island may be larger than the structures, but it
+    does not have all of them, or nobody is sure of it. Where no component has something of each class, it is the one
+    with most of such voxels, then the largest.
+    """
+    parts, values = _parts(voxels), segmentation.reshape(-1)[voxels.places]
+    is_sure = conservative.reshape(-1)[voxels.places] == values
+    found, classes = np.unique(values, return_inverse=True)
+    counts = np.zeros((int(parts.max(initial=0)) + 1, len(found)))
+    np.add.at(counts, (parts[is_sure], classes[is_sure]), 1)
+    least = (counts / np.maximum(counts.sum(0), 1)).min(1, initial=1.0)
+    is_most_complete: Array = parts == np.lexsort((np.bincount(parts, minlength=len(counts)), counts.sum(1), least))[-1]
+    return is_most_complete
+
+
+def _largest(voxels: SparseVoxels, is_sure: Array | None = None) -> Array:
+    """Which of the voxels are in the component with most of those that are sure, (N,), bool; None: all are."""
     parts = _parts(voxels)
-    is_largest: Array = parts == np.bincount(parts).argmax()
+    if not len(parts):
+        return np.zeros(0, dtype=bool)
+    sizes = np.bincount(parts)
+    sure = sizes if is_sure is None else np.bincount(parts, is_sure)
+    # Of components that are alike the first is kept.
+    is_largest: Array = parts == np.lexsort((-np.arange(len(sizes)), sizes, sure))[-1]
     return is_largest
 
 

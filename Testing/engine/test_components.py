@@ -93,3 +93,35 @@ def test_an_island_is_not_taken_for_the_largest_component_of_a_class_that_hangs_
     keep_largest_components(*heads, (1, 2), together=True)
     for labels in heads:
         np.testing.assert_array_equal(labels, truth)
+
+
+def test_the_component_that_has_all_structures_is_kept_though_an_island_is_larger():
+    segmentation = np.zeros((4, 12, 30), np.uint8)
+    segmentation[:, 2:6, 2:5], segmentation[:, 2:6, 5:8] = 1, 2
+    truth = segmentation.copy()
+    segmentation[:, 0:12, 14:26] = 1
+    heads = [segmentation.copy() for _ in range(3)]
+    keep_largest_components(*heads, (1, 2), together=True)
+    for labels in heads:
+        np.testing.assert_array_equal(labels, truth)
+
+
+def test_where_no_component_has_all_structures_the_largest_is_kept_and_nothing_stays_nothing():
+    segmentation = np.zeros((4, 12, 30), np.uint8)
+    segmentation[:, 2:6, 2:5], segmentation[:, 0:12, 14:26] = 1, 2
+    heads = [segmentation.copy() for _ in range(3)]
+    keep_largest_components(*heads, (), together=True)
+    assert not heads[0][:, :, :10].any() and (heads[0][:, :, 14:26] == 2).all()
+    heads = [np.zeros_like(segmentation) for _ in range(3)]
+    keep_largest_components(*heads, (1, 2), together=True)
+    assert not any(labels.any() for labels in heads)
+
+
+def test_an_island_of_which_the_conservative_head_is_not_sure_goes_though_it_is_larger():
+    segmentation = np.zeros((4, 12, 30), np.uint8)
+    segmentation[:, 2:6, 2:6], segmentation[:, 0:10, 14:26] = 1, 1
+    conservative, radical = segmentation.copy(), segmentation.copy()
+    conservative[:, :, 15:] = 0
+    keep_largest_components(segmentation, conservative, radical, (1,))
+    for labels in (segmentation, conservative, radical):
+        assert (labels[:, 2:6, 2:6] == 1).all() and not labels[:, :, 14:].any()

@@ -77,7 +77,6 @@ def test_decisions_on_other_regions_do_not_count(regions, tmp_path):
     ("change", "said"),
     [
         ({"schema_version": 9}, "schema version 9, expected 1"),
-        ({"party": 1}, "party"),
         ({"decisions": {"1": {"choice": "perhaps"}}}, "perhaps"),
         ({"decisions": {"one": {"choice": "keep"}}}, "one"),
         ({"decisions": []}, "items"),

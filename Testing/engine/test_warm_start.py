@@ -13,7 +13,6 @@ from small_jobs import (
     differing,
     mask_labels,
     one_half,
-    settings,
     the_only_error,
     tiny_phantoms,
     training_job,
@@ -301,7 +300,17 @@ def test_a_model_that_is_not_there_is_named(tmp_path):
 @pytest.mark.slow
 def test_from_the_command_line(a_first_job, a_phantom_set, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(a_first_job.folder.parent)
-    chosen = settings(**EXACT, training__initial_model=a_first_job.folder.name, network__base_filters="8")
+    model = f"training.initial_model={a_first_job.folder.name}"
+    kept = [name for name in TINY if not name.startswith(("network.", "data."))]
+    chosen = [
+        "--preset",
+        "quick",
+        *(word for name in kept for word in ("--set", f"{name}={TINY[name]}")),
+        "--set",
+        model,
+    ]
+    assert call("train", a_phantom_set, "--output", tmp_path / "no", *chosen, "--set", "network.base_filters=8") == 2
+    assert "brings the network" in the_only_error(capsys) and not (tmp_path / "no").exists()
     assert call("train", a_phantom_set, "--output", tmp_path / "job", *chosen) == 0
     assert len(ModelCard.read(tmp_path / "job").history) == 1
     assert ModelPackage.read(tmp_path / "job").architecture.base_filters == int(TINY["network.base_filters"])
@@ -310,6 +319,6 @@ def test_from_the_command_line(a_first_job, a_phantom_set, tmp_path, monkeypatch
     broken.mkdir()
     (broken / "model.json").write_bytes((a_first_job.model_folder / "model.json").read_bytes())
     torch.save({}, broken / "weights.pt")
-    chosen = settings(training__initial_model=str(broken))
+    chosen[-1] = f"training.initial_model={broken}"
     assert call("train", a_phantom_set, "--output", tmp_path / "other", *chosen) == 4
     assert "cannot be used" in the_only_error(capsys)

@@ -152,7 +152,7 @@ class TrainingConfig(Section):
     )  # fmt: skip
     initial_model: str = setting(
         "", "Folder of a model, or of the training job that made it, from which to go on: its network, patch size, "
-        "preprocessing, labels and weights are taken, whatever the settings say of them; empty: from the start.",
+        "preprocessing, labels and weights are taken, and settings of these are refused; empty: from the start.",
     )  # fmt: skip
     labeled_batch_size: Optional[int] = setting(
         None, "Labeled patches a step; null: 2 volumes or 8 slices, fewer where the memory does not suffice.",

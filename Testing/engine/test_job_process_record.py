@@ -307,3 +307,14 @@ def test_each_look_makes_a_job_anew_and_what_was_seen_of_its_heart_stays(a_job, 
     assert status() is JobStatus.RUNNING
     clock[0] += SILENCE_S + 1
     assert status() is JobStatus.CRASHED
+
+
+@pytest.mark.parametrize("value", ["../../../etc/passwd", {}, [1], "many"], ids=str)
+def test_a_record_of_other_values_is_told(a_job, value):
+    a_job.claim()
+    path = a_job.folder / "process.json"
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "events_before": value}), encoding="utf-8"
+    )
+    with pytest.raises(JobError, match=r"process\.json' must have the keys"):
+        Job.open(a_job.folder).status()

@@ -70,7 +70,7 @@ def do_job_whose_folder_goes(folder: str, share: float) -> int:
     import os
     import shutil
 
-    number, at = [0], 1 + int(50 * share)
+    number, at = [0], 1 + int(30 * share)
 
     def hear(event: str, args: tuple) -> None:
         if event == "open" and isinstance(args[0], (str, os.PathLike)) and os.fspath(args[0]).startswith(folder):

@@ -236,6 +236,6 @@ def test_the_folder_is_removed_while_the_job_runs(server, begin):
         args = {"folder": str(folder), "share": share}
         outcome = server.run(Work("fault_work:do_job_whose_folder_goes", args))
         assert outcome.code in EXPECTED_CODES and TRACEBACK not in outcome.output, outcome
-        assert not os.path.exists(folder / "job.json")
+        assert not os.path.exists(folder / "job.json"), (share, outcome)
         shutil.rmtree(folder, ignore_errors=True)
         counts["folders that were removed"] += 1

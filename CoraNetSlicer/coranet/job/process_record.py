@@ -54,6 +54,8 @@ class ProcessRecord:
         try:
             ProcessIdentity.from_dict(content)
             float(content["heartbeat"])
+            if content.get("events_before") is not None:
+                int(content["events_before"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(
                 f"'{self.path}' must have the keys pid, host, started and heartbeat ({type(error).__name__}: {error}); "

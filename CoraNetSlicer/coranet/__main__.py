@@ -22,9 +22,10 @@ if __name__ == "__main__":
 
         sys.exit(main_of_an_old_python(sys.argv[1:], os.environ.get("CORANET_PACKAGES", "")))
     try:
+        from coranet.background import end_process
         from coranet.cli import main
 
-        sys.exit(main())
+        end_process(main())
     except KeyboardInterrupt:
         # Ctrl-C before the command line listens, or while it ends.
         sys.exit(130)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import weakref
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from contextlib import suppress
+from typing import Generic, NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
 # How often somebody who wants to stop is heard.
 _ASK_EVERY_S = 0.1
+_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 class Background(Generic[Result]):
@@ -26,6 +31,7 @@ class Background(Generic[Result]):
         self._error: BaseException | None = None
         # A daemon: a process that is to end does not wait for it.
         self._thread = threading.Thread(target=self._run, daemon=True)
+        _threads.add(self._thread)
         self._thread.start()
 
     def result(self, ask: Callable[[], object] = lambda: None) -> Result:
@@ -49,3 +55,17 @@ class Background(Generic[Result]):
             self._results.append(self._work())
         except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
             self._error = error
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process with an exit code, at once where work was abandoned.
+
+    A thread that computes in a library (ITK, VTK, PyTorch) while the interpreter is taken down aborts the process, and
+    whoever cancelled would be told of a crash.
+    """
+    if any(thread.is_alive() for thread in _threads):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)

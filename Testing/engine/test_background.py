@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from patience import PATIENCE_S
@@ -46,3 +49,19 @@ def test_work_that_takes_long_is_abandoned_and_does_not_hold_the_process():
     assert work._thread.daemon and work._thread.is_alive()
     may_end.set()
     assert work.result() is True
+
+
+@pytest.mark.parametrize("is_abandoned", [True, False])
+def test_a_process_ends_with_its_code_whatever_was_abandoned(is_abandoned):
+    program = (
+        "import sys, time; sys.path.insert(0, sys.argv[1])\n"
+        "from coranet.background import Background, end_process\n"
+        "work = Background(lambda: time.sleep(600 if sys.argv[2] == 'True' else 0))\n"
+        "if sys.argv[2] != 'True': work.result()\n"
+        "import atexit; atexit.register(lambda: print('taken down'))\n"
+        "print('told'); end_process(5)\n"
+    )
+    words = [sys.executable, "-c", program, str(Path(__file__).parents[2] / "CoraNetSlicer"), str(is_abandoned)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 5 and done.stdout.split("\n")[0] == "told"
+    assert ("taken down" in done.stdout) is not is_abandoned

@@ -27,6 +27,7 @@ from .errors import (
     JobError,
     PackageError,
     StorageError,
+    tells_of_memory,
 )
 from .experiments.command import add_experiment_command
 from .installation import add_install_command
@@ -100,13 +101,8 @@ def _told(error: Exception) -> int:
         traceback.print_exception(error)
     told = _expected(error)
     _tell(str(told) if isinstance(told, JobCancelled) else f"error: {told}")
-    is_foreseen = told is error or type(told) is not CoraNetError or _is_out_of_memory(error)
+    is_foreseen = told is error or type(told) is not CoraNetError or tells_of_memory(error)
     return told.exit_code if is_foreseen else UNEXPECTED
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out before there was a job that could have told it; Python has none for a thread's stack."""
-    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
 
 
 def _expected(error: Exception) -> CoraNetError:
@@ -118,7 +114,7 @@ def _expected(error: Exception) -> CoraNetError:
     if isinstance(error, OSError):
         what = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
         return StorageError(f"{what} ({error.strerror or error}); check that it is there and that you may use it.")
-    if _is_out_of_memory(error):
+    if tells_of_memory(error):
         return CoraNetError(
             "the memory of this machine does not suffice; close other programs, or use a machine with more."
         )

@@ -15,16 +15,10 @@ from typing import Any
 import torch
 
 from .config import MachineConfig
-from .errors import DeviceError
+from .errors import DeviceError, tells_of_memory
 from .main_memory import available_bytes, peak_bytes
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-# What the allocators of processors, CUDA, its libraries and MPS say.
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|can't allocate memory|not enough memory|STATUS_ALLOC_FAILED|bad_alloc|bad allocation"
-    # oneDNN without memory for its plan of a convolution; Python without memory for a thread's stack.
-    r"|could not create a (primitive|memory object)|can't start new thread"
-)
 
 # Share of the time in float32 below which bfloat16 is taken on a processor.
 _CLEARLY_FASTER = 0.8
@@ -207,9 +201,7 @@ def used_memory(device: Device) -> str:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, on whatever device."""
-    return isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or (
-        isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
-    )
+    return isinstance(error, torch.cuda.OutOfMemoryError) or tells_of_memory(error)
 
 
 def processor_computes_bfloat16() -> bool:

@@ -9,9 +9,22 @@ from pathlib import Path
 # Exit code of what nobody has expected.
 UNEXPECTED = 70
 
+# What the allocators of processors, CUDA, its libraries and MPS say.
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|can't allocate memory|not enough memory|STATUS_ALLOC_FAILED|bad_alloc|bad allocation"
+    # oneDNN without memory for its plan of a convolution; Python without memory for a thread's stack.
+    r"|could not create a (primitive|memory object)|can't start new thread"
+)
 
 # What is longer is cut in its middle: a message that quotes a damaged file must not be as long as the file.
 _LONGEST = 2000
+
+
+def tells_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, by its kind or its words, which need no PyTorch to be known."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
+    )
 
 
 class CoraNetError(Exception):

@@ -22,10 +22,11 @@ from vtkmodules.vtkCommonCore import (
     VTK_UNSIGNED_SHORT,
 )
 from vtkmodules.vtkCommonDataModel import vtkImageData
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.errors import StorageError, storage_error
 from coranet.job import Job
+
+from .images import lie_as
 
 _TYPES_NO_FILE_HAS = (
     VTK_BIT, VTK_CHAR, VTK_SIGNED_CHAR, VTK_LONG, VTK_UNSIGNED_LONG, VTK_LONG_LONG, VTK_UNSIGNED_LONG_LONG, VTK_ID_TYPE,
@@ -104,11 +105,9 @@ def _in_a_type_of_files(node: Any) -> Any:
     written = vtkImageData()
     written.SetDimensions(image.GetDimensions())
     written.GetPointData().SetScalars(numpy_to_vtk(values, deep=True))
-    matrix = vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
     copy = slicer.vtkMRMLScalarVolumeNode()
     copy.SetAndObserveImageData(written)
-    copy.SetIJKToRASMatrix(matrix)
+    lie_as(copy, node)
     return copy
 
 
@@ -118,9 +117,7 @@ def label_node(array: np.ndarray, volume: Any) -> Any:
     image.SetDimensions(*reversed(array.shape))
     kind = VTK_UNSIGNED_CHAR if array.dtype == np.uint8 else VTK_UNSIGNED_SHORT
     image.GetPointData().SetScalars(numpy_to_vtk(array.ravel(), deep=True, array_type=kind))
-    matrix = vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(matrix)
     node = slicer.vtkMRMLLabelMapVolumeNode()
     node.SetAndObserveImageData(image)
-    node.SetIJKToRASMatrix(matrix)
+    lie_as(node, volume)
     return node

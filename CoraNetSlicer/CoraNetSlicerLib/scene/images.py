@@ -77,12 +77,10 @@ def reordered(image: Any, order: AxisOrder, volume_node: Any) -> Any:
     made.SetDimensions(*reversed(ordered.shape))
     scalars = image.GetImageData().GetScalarType()
     made.GetPointData().SetScalars(numpy_to_vtk(ordered.ravel(), deep=True, array_type=scalars))
-    matrix = vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(matrix)
     node = image.CreateNodeInstance()
     node.UnRegister(None)
     node.SetAndObserveImageData(made)
-    node.SetIJKToRASMatrix(matrix)
+    lie_as(node, volume_node)
     return node
 
 
@@ -95,11 +93,16 @@ def moved_to(image: Any, order: AxisOrder, place: Any) -> Optional[Any]:
         made = image.CreateNodeInstance()
         made.UnRegister(None)
         made.SetAndObserveImageData(image.GetImageData())
-    matrix = vtkMatrix4x4()
-    place.GetIJKToRASMatrix(matrix)
-    made.SetIJKToRASMatrix(matrix)
+    lie_as(made, place)
     made.SetName(image.GetName())
     return made
+
+
+def lie_as(node: Any, place: Any) -> None:
+    """Give a volume node origin, spacing and directions of another one."""
+    matrix = vtkMatrix4x4()
+    place.GetIJKToRASMatrix(matrix)
+    node.SetIJKToRASMatrix(matrix)
 
 
 def voxel_values(node: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.job import Label
 
 from .context import SceneContext
+from .images import lie_as
 from .results import (
     FILLING_ATTRIBUTE,
     PART_ATTRIBUTE,
@@ -115,9 +116,7 @@ class ResultNodes:
         display.SetThreshold(UNCERTAINTY_LOWER_THRESHOLD, 1.0)
         display.ApplyThresholdOn()
         display.SetAndObserveColorNodeID(uncertainty_color_node(self._context).GetID())
-        matrix = vtkMatrix4x4()
-        image.GetIJKToRASMatrix(matrix)
-        node.SetIJKToRASMatrix(matrix)
+        lie_as(node, image)
         node.SetAndObserveImageData(image.GetImageData())
 
     def _node(self, node_class: str, part: str, suffix: str) -> Any:

@@ -150,7 +150,7 @@ class Stage:
         masks = _masks()
         add_segmentation(self.context, f"{good.GetName()} truth", good, masks)
         add_segmentation(self.context, f"{empty.GetName()} truth", empty, {n: m & False for n, m in masks.items()})
-        add_segmentation(self.context, f"{other.GetName()} truth", other, {"pancreas": masks["Pancreas"]})
+        add_segmentation(self.context, f"{other.GetName()} truth", other, {"Pancreas head": masks["Pancreas"]})
         coarse.SetSpacing(4.0, 4.0, 9.0)
         dark.GetImageData().GetPointData().GetScalars().FillComponent(0, -5000.0)
         twin.GetImageData().DeepCopy(good.GetImageData())

@@ -268,8 +268,9 @@ class InferenceConfig(Section):
         "flags more as uncertain. null: what was set on validation cases and is stored in the model.", range=(-20, 20),
     )  # fmt: skip
     largest_component: str = setting(
-        "auto", "Whether a result keeps only the largest connected component of each class: 'on', 'off', or 'auto': of "
-        "the classes that are one component in every labeled case that the model was trained on.",
+        "auto", "Whether a result keeps only one connected component of each class, the one in which the conservative "
+        "head agrees most: 'on', 'off', or 'auto': of the classes that are one component in every labeled case that "
+        "the model was trained on.",
         choices=("auto", "on", "off"),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ _BLOCK = 1 << 20
 # A header may name thousands of files; where the voxels follow it, it is short.
 _HEADER_BYTES = {".mhd": 1 << 22, ".nhdr": 1 << 22}
 _HEADER_BYTES_BEFORE_VOXELS = 64 * 1024
-# Text headers whose voxels lie in files of their own (MetaImage, NRRD), and Analyze's pair.
+# Text headers whose voxels lie in files of their own (MetaImage, NRRD), and pairs of header and voxels.
 _TEXT_HEADERS = (".mhd", ".mha", ".nhdr", ".nrrd")
 _DETACHED = re.compile(r"^(?:ElementDataFile\s*=|data ?file:)[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
 _PAIRS = {".hdr": (".img", ".img.gz"), ".img": (".hdr",)}

@@ -230,7 +230,7 @@ class ReviewConsole:
         else:
             training = require_training(model)
             joined = with_promoted(training.read_datalist(), promoted, training.identifier)
-            job = improving_job(target, training, promoted, config)
+            job = improving_job(target, config, joined, [training.folder, *job_folders(promoted)])
             known = known_keys(joined, promoted, training.identifier)
         # So that snapshots are laid over the volumes, and a further round knows its cases.
         mark_as_cases_of(self.context.scene, job, known)

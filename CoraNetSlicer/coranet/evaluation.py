@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .coarse.grid import CanonicalGrid
 from .comparison import KnownErrors, compare_uncertainties
 from .config import SegmentConfig
 from .data.axes import on_axes_of
@@ -20,7 +21,6 @@ from .data.box import Box
 from .data.case_labels import read_case_labels
 from .data.class_indices import class_indices, value_counts
 from .data.identity import identity_of
-from .data.orientation import Orientation
 from .data.scans import read_scan
 from .errors import DataError, ModelError
 from .events import Progress
@@ -123,7 +123,8 @@ def _seen_in_training(job: Job, cases: Sequence[str]) -> dict[str, str]:
 
 def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
     files = job.prediction(case.id)
-    labels = files.read_result()["labels"]
+    result = files.read_result()
+    labels = result["labels"]
     truth = _truth(case, files)
     values, names = [label["value"] for label in labels], [label["name"] for label in labels]
     segmentation, conservative, radical, uncertain = (
@@ -138,7 +139,7 @@ def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
     }
     row = {"outside_share": outside_share(conservative, radical), **errors.of_coranet()}
     if segmenter:
-        scan = ScanIdentity.from_dict(files.read_result().get("scan"), files.result)
+        scan = ScanIdentity.from_dict(result.get("scan"), files.result)
         volume, passes = _passes(segmenter, case, scan)
         probabilities = channels_on_own_grid(passes.softmax(), volume.grid, passes.box)
         by_class["calibration_error"] = expected_calibration_error(probabilities, true)
@@ -170,10 +171,8 @@ def _passes(segmenter: Segmenter, case: Case, scan: ScanIdentity | None) -> tupl
     # One box around all: passes that are turned and scaled need an image in one piece.
     box = reduce(Box.united, boxes) if boxes else None
     image = segmenter.prepared(volume, box)
-    orientation = Orientation.of(volume.grid.direction)
-    size_dhw = box.size if box else orientation.to_canonical(volume.channels[0]).shape
-    spacing_dhw = orientation.spacing_to_canonical(volume.grid.spacing_mm)[::-1]
-    prepared_dhw = np.multiply(spacing_dhw, size_dhw) / image.shape[1:]
+    grid = CanonicalGrid.of(volume.grid)
+    prepared_dhw = np.multiply(grid.spacing_dhw, box.size if box else grid.shape) / image.shape[1:]
     seed = zlib.crc32(case.id.encode("utf-8"))
     return volume, ScanPasses(segmenter.network, segmenter.window, image, prepared_dhw.tolist(), seed, box)
 

@@ -11,7 +11,8 @@ from typing import Any
 from .config import SegmentConfig, TrainConfig
 from .config.time_budget import seconds_of
 from .errors import ConfigError, DataError, JobError, ModelError
-from .job import Case, Datalist, Job, Role, case_name
+from .job import Case, Datalist, Job, Role
+from .job.case_names import free_case_name
 from .job.directory import Config
 from .job.model_card import model_fingerprint, model_folder
 from .job.source_files import is_changed
@@ -111,7 +112,7 @@ def grow(job: Job, given: Datalist) -> list[str]:
     for case in given.cases:
         index = place.get(_images(case))
         if index is None:
-            new = replace(case, id=_free_name(case.id, names))
+            new = replace(case, id=free_case_name(case.id, names))
             cases.append(new)
             sentences.append(f"'{case.image}' is new: it is segmented as '{new.id}'.")
             continue
@@ -202,15 +203,6 @@ def _value(config: Config, name: str) -> Any:
     for part in name.split("."):
         value = getattr(value, part)
     return value
-
-
-def _free_name(wanted: str, taken: set[str]) -> str:
-    """A name that no case has yet; it is taken then."""
-    name, number = case_name(wanted), 2
-    while name.lower() in taken:
-        name, number = f"{case_name(wanted)}_{number}", number + 1
-    taken.add(name.lower())
-    return name
 
 
 def _some(names: Sequence[str]) -> str:

@@ -18,12 +18,12 @@ from torch import Tensor
 from . import __version__
 from .background import Background
 from .coarse.finding import not_found
+from .coarse.grid import CanonicalGrid
 from .coarse.turning import TurnedScan, find_turned, found_turned
 from .config import SegmentConfig
 from .data.box import Box
 from .data.cache import lowest
 from .data.identity import identity_of
-from .data.orientation import Orientation
 from .data.scans import read_scan, unlike_training
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError
@@ -134,7 +134,7 @@ class Segmenter:
 
 
 def _whole(volume: Volume) -> Box:
-    return Box.whole(Orientation.of(volume.grid.direction).to_canonical(volume.channels[0]).shape)
+    return Box.whole(CanonicalGrid.of(volume.grid).shape)
 
 
 class _Telling:

@@ -169,25 +169,22 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str
     return replace(datalist, cases=(*kept.values(), *added))
 
 
-def improving_job(folder: Path, training: Job, cases: Sequence[PromotedCase], config: TrainConfig) -> Job:
+def improving_job(folder: Path, config: TrainConfig, datalist: Datalist, owners: Iterable[Path]) -> Job:
     """Make the job of a training that goes on from another one, of whose files it keeps what it needs.
 
     Args:
         folder: of the new job.
-        training: the one before.
-        cases: the reviewed ones.
         config: as `improving_config` gives it.
+        datalist: as `with_promoted` gives it.
+        owners: folders of the jobs whose files are brought into the new one, see `take_over_files`.
 
     Raises:
-        DataError: as of `with_promoted`.
         JobError: the folder holds a job already.
         StorageError: a file could not be written.
     """
     if Job.exists(folder):
         raise JobError(f"'{folder}' already holds a job; choose a new folder.")
-    datalist = with_promoted(training.read_datalist(), cases, training.identifier)
-    own = take_over_files(folder, datalist, [training.folder, *job_folders(cases)])
-    return Job.create(folder, JobKind.TRAIN, config, own)
+    return Job.create(folder, JobKind.TRAIN, config, take_over_files(folder, datalist, owners))
 
 
 def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = "") -> dict[str, tuple[str, ...]]:

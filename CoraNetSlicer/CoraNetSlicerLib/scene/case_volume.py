@@ -105,20 +105,22 @@ class CaseVolume:
         node = read_image(Path(self._case.image), slicer.vtkMRMLScalarVolumeNode())
         node.SetName(self._case.id)
         yield "image"
+        moved = None
         if identity is not None and not self._lies_on_the_grid(node):
-            node = yield from self._as_the_engine_reads(node, identity)
-        if identity is not None and not (yield from is_scan(node, identity)):
+            moved = yield from self._as_the_engine_reads(node, identity)
+        if identity is not None and moved is None and not (yield from is_scan(node, identity)):
             raise DataError(
                 f"'{self._case.image}' is another scan now than the one that the result of '{self._case.id}' was "
                 f"computed on ({identity}); put that scan back, or segment this one."
             )
+        node = node if moved is None else moved
         node.SetName(self._context.scene.GenerateUniqueName(self._case.id))
         self.node = self._context.scene.AddNode(node)
         self.node.CreateDefaultDisplayNodes()
         self.is_new = True
 
     def _as_the_engine_reads(self, node: Any, identity: ScanIdentity) -> Generator[str, None, Any]:
-        """A scan where its result lies, if its voxels are those of the result; else the node as it is.
+        """A scan where its result lies, if its voxels are those of the result; else None.
 
         Of a header that contradicts itself (a spacing of 0 beside an sform, units of micrometres), Slicer's reader and
         the engine's make different places; what was segmented is what the engine made of it.
@@ -133,7 +135,7 @@ class CaseVolume:
                     "it is shown as it was segmented, so correct its header or export it anew.",
                 )
                 return moved
-        return node
+        return None
 
 
 def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:

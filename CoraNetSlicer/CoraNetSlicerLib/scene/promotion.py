@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import slicer
 
@@ -35,14 +35,15 @@ def promote_case(state: ReviewState) -> PromotedCase:
     if not review.decisions and not review.trusts_certain:
         raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
     require_no_overlap(loaded)
-    scan = ScanIdentity.from_dict(files.read_result().get("scan"), files.result)
-    image, *more = _images(files, name, scan)
+    result = files.read_result()
+    scan = ScanIdentity.from_dict(result.get("scan"), files.result)
+    image, *more = _images(files, result, name, scan)
     decided = [state.voxels(number) for number in review.decisions]
     known = known_voxels(loaded, decided, files, review.trusts_certain)
     write_reviewed(loaded, files.reviewed)
     write_known(loaded, known, files.known)
     # As the model has them: segments can be renamed or deleted.
-    labels = tuple(Label.from_dict(row) for row in files.read_result()["labels"])
+    labels = tuple(Label.from_dict(row) for row in result["labels"])
     keys = tuple(case_keys(loaded.volume))
     return PromotedCase(
         files.folder.name, image, files, labels, keys, len(review.decisions), tuple(more),
@@ -55,9 +56,8 @@ def _hash_of_file(path: str) -> str:
     return volume_hash(read_image(Path(path), slicer.vtkMRMLScalarVolumeNode()))
 
 
-def _images(files: PredictionFiles, name: str, scan: Optional[ScanIdentity]) -> list[str]:
+def _images(files: PredictionFiles, result: dict[str, Any], name: str, scan: Optional[ScanIdentity]) -> list[str]:
     """Where the scan lies, an image a channel: as the job says, which may have been moved, else as the result says."""
-    result = files.read_result()
     places: list[tuple[str, ...]] = [(str(result.get("image") or ""), *result.get("more_images", ()))]
     folder = files.folder.parent.parent
     if Job.exists(folder):

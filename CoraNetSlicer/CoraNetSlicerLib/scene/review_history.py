@@ -56,7 +56,9 @@ class ReviewStep:
     @cached_property
     def text(self) -> str:
         """All of it as JSON."""
-        packed = [{one: _packed(bits) for one, bits in voxels.items()} for voxels in self._packed_sides]
+        packed = [
+            {one: _packed(bits) for one, bits in voxels.items()} for voxels in (self.packed_before, self.packed_after)
+        ]
         decisions = [asdict(one) if one is not None else None for one in (self.before, self.after)]
         return json.dumps({"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": packed})
 
@@ -66,10 +68,6 @@ class ReviewStep:
         before, after = (Decision(**one) if one is not None else None for one in content["decisions"])
         packed = [{one: _unpacked(text) for one, text in voxels.items()} for voxels in content["packed"]]
         return ReviewStep(int(content["number"]), before, after, int(content["voxels"]), *packed)
-
-    @property
-    def _packed_sides(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
-        return self.packed_before, self.packed_after
 
     def decision(self, back: bool) -> Optional[Decision]:
         """What holds once the step is taken back, or done again."""

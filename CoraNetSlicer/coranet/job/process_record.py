@@ -69,9 +69,11 @@ class ProcessRecord:
         Raises:
             StorageError: it cannot be written.
         """
+        self._beat(me, self.read())
+
+    def _beat(self, me: ProcessIdentity, current: Optional[Mapping[str, Any]]) -> None:
         if not self._folder.is_dir():
             raise StorageError(f"the folder '{self._folder}' is gone; put it back, or start a new job.")
-        current = self.read()
         is_mine = current is not None and ProcessIdentity.from_dict(current) == me
         self._write(me, current if is_mine and current is not None else self._new_claim(_number(current) + 1))
 
@@ -86,7 +88,7 @@ class ProcessRecord:
         current = self.read()
         if current is not None and ProcessIdentity.from_dict(current) != me:
             raise JobTakenError(f"another process has taken over the job in '{self._folder}'; this one ends.")
-        self.beat(me)
+        self._beat(me, current)
 
     def is_working(self, process: Mapping[str, Any]) -> bool:
         """Whether the process of a record works on the job now."""

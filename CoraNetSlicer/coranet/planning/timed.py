@@ -13,6 +13,7 @@ from ..events import duration
 from ..job import Datalist, Role
 from ..methods import METHODS
 from ..training_set.structures import Structures
+from ..training_set.survey import USED_ROLES
 from .memory import activation_bytes_per_voxel, most_voxels
 from .search import Candidate, Search, voxels_a_step
 from .sentences import patch_sentence, spacing_sentence, steps_sentence
@@ -109,7 +110,7 @@ def speed_of(config: TrainConfig, datalist: Datalist, workplace: Workplace) -> S
 
 def seconds_for_steps(config: TrainConfig, datalist: Datalist, seconds_a_case: float, workplace: Workplace) -> float:
     """What of the time is left for steps and validations, if all cases are still to be prepared."""
-    count = len(datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION))
+    count = len(datalist.with_role(*USED_ROLES))
     return _FOR_STEPS * (workplace.left_s(config.time) - count * seconds_a_case - _FINISH_S)
 
 

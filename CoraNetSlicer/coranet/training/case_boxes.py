@@ -37,6 +37,7 @@ class Found:
         self._reporter = reporter
         self._grids = {one.case.id: CanonicalGrid.of(scan_grid(one.case)) for one in prepared}
         self._margins: dict[str, Array] = {}
+        self._known_missed: dict[str, Millimetres | None] = {}
         for one in prepared:
             reporter.stop_if_asked()
             self._margins[one.case.id] = coarse.margins(torch.from_numpy(np.asarray(one.image, dtype=np.float32)))
@@ -84,12 +85,19 @@ class Found:
         return without_overlap([*found, *known])
 
     def _missed(self, one: PreparedCase) -> Millimetres | None:
+        if one.case.id not in self._known_missed:
+            self._known_missed[one.case.id] = self._searched_missed(one)
+        return self._known_missed[one.case.id]
+
+    def _searched_missed(self, one: PreparedCase) -> Millimetres | None:
+        if one.labels is None:
+            return None
         margins = self._margins[one.case.id]
         grid = self._grids[one.case.id].with_size(margins.shape)
         parts = found_parts(self._part, margins, grid.spacing_dhw)
         boxes = boxes_around(parts, 0.0, (0, 0, 0), grid.shape)
-        mask = None if one.labels is None else np.asarray(one.labels) > 0
-        if mask is None or not boxes or not mask.any():
+        mask = np.asarray(one.labels) > 0
+        if not boxes or not mask.any():
             return None
         return missed_mm(mask, boxes, grid.spacing_dhw)
 

@@ -39,7 +39,7 @@ from ..networks import CoraNet, place
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors, save_tensors
-from ..training_set.survey import Survey
+from ..training_set.survey import USED_ROLES, Survey
 from .case_boxes import Boxes, Found
 from .cases import training_cases
 from .distributed import Team
@@ -146,7 +146,7 @@ class _CoarseStage:
         self._job, self._team, self._reporter = training.job, training.team, training.reporter
         self._initial = initial
         self._datalist = datalist
-        self._cases = datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
+        self._cases = datalist.with_role(*USED_ROLES)
         self._values = [label.value for label in datalist.labels]
 
     def run(self) -> Regions:
@@ -160,7 +160,7 @@ class _CoarseStage:
         if plan is None:
             return Regions()
         part = CoarsePart.from_dict(plan["part"])
-        prepared = self._prepared(part)
+        prepared = self._team.leader_first(lambda: self._prepared(part))
         network = self._trained(part, plan, prepared)
         regions = self._team.from_leader(lambda: self._regions(part, network, prepared, scans))
         return replace(regions, network=network) if regions.part else regions
@@ -217,9 +217,7 @@ class _CoarseStage:
         return content
 
     def _prepared(self, part: CoarsePart) -> list[PreparedCase]:
-        """All cases as the coarse network sees them; the leader prepares, the others find what it has made."""
-        if not self._team.is_leader:
-            self._team.wait()
+        """All cases as the coarse network sees them."""
         done: list[PreparedCase] = []
         pace = Pace(self._reporter, {PREPARING: len(self._cases)})
         for number, case in enumerate(self._cases, start=1):
@@ -227,8 +225,6 @@ class _CoarseStage:
             folder = self._cache_folder
             done.append(prepare_case(case, part.preprocessing, self._values, folder, merged=True))
             pace.step(PREPARING, number)
-        if self._team.is_leader:
-            self._team.wait()
         return done
 
     def _trained(self, part: CoarsePart, plan: dict[str, Any], prepared: Sequence[PreparedCase]) -> nn.Module:

@@ -95,6 +95,15 @@ class Team:
             distributed.all_gather_object(items, here)
         return [item for item in items if item is not None]
 
+    def leader_first(self, work: Callable[[], ItemT]) -> ItemT:
+        """What each process gets by this work; the others begin when the leader is through, and find what it made."""
+        if not self.is_leader:
+            self.wait()
+        done = work()
+        if self.is_leader:
+            self.wait()
+        return done
+
     def from_leader(self, make: Callable[[], ItemT]) -> ItemT:
         """What the leader makes, for all processes; the others do not make it."""
         items: list[Any] = [make() if self.is_leader else None]

@@ -33,7 +33,7 @@ from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
 from ..training_set.checked import checked_cases
 from ..training_set.record import add_to_record, said_of_cases
-from ..training_set.survey import Survey
+from ..training_set.survey import USED_ROLES, Survey
 from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
 from .coarse_stage import PREPARING, Regions, TrainingJob, find_regions
@@ -95,7 +95,7 @@ class _Training:
         regions = find_regions(at_hand, datalist, initial)
         plan = self._team.from_leader(lambda: self._plan(datalist, Given(self._survey, initial, regions.margin_mm)))
         state = self._started(plan, initial)
-        cases = self._prepare(datalist, plan, regions)
+        cases = self._team.leader_first(lambda: self._prepared_cases(datalist, plan, regions))
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
             if self._config.time and not self._config.plan_of and not is_begun:
@@ -162,18 +162,9 @@ class _Training:
         write_json_atomic(path, plan.to_dict())
         return plan
 
-    def _prepare(self, datalist: Datalist, plan: Plan, regions: Regions) -> TrainingCases:
-        """Prepared cases; the leader prepares, the others find what it has made."""
-        if not self._team.is_leader:
-            self._team.wait()
-        cases = self._prepared_cases(datalist, plan, regions)
-        if self._team.is_leader:
-            self._team.wait()
-        return cases
-
     def _prepared_cases(self, datalist: Datalist, plan: Plan, regions: Regions) -> TrainingCases:
         values = [label.value for label in datalist.labels]
-        wanted = datalist.with_role(Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
+        wanted = datalist.with_role(*USED_ROLES)
         done: list[PreparedCase] = []
         pace = Pace(self._reporter, {PREPARING: len(wanted)})
         for number, case in enumerate(wanted, start=1):

@@ -8,6 +8,7 @@ from typing import Any
 from ..events import Warned
 from ..job import Job
 from ..job.files import read_json, write_json_atomic
+from .same_scans import SPOILED
 
 SCHEMA_VERSION = 1
 # By code: how one of it is called, and several. Models are passed on, and file names may be those of patients.
@@ -21,7 +22,6 @@ _ON_CARD = {
     "unlike_others": ("case is unlike the others", "cases are unlike the others"),
     "few_voxels": ("structure is a few voxels large in some case", "structures are a few voxels large in some case"),
 }  # fmt: skip
-_SPOILING = "same_scan_in_validation"
 
 
 def write_record(
@@ -59,7 +59,7 @@ def said_of_cases(job: Job) -> dict[str, Any]:
     """What the card of a model says of the cases of its training: `ModelCard.scans` and its cautions."""
     stored = read_record(job)
     counts = stored.get("counts") or {}
-    spoiling = _counted(_SPOILING, counts)
+    spoiling = _counted(SPOILED, counts)
     return {
         "scans": stored.get("scans") or {},
         "cautions": [text for code in _ON_CARD if (text := _counted(code, counts))],

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..data.box import Box
 from ..data.class_indices import class_indices
 from ..data.orientation import Orientation
 from ..data.resampling import resample, resampled_size
@@ -44,8 +45,8 @@ class Structures:
         voxels = orientation.to_canonical(labels.voxels)
         along_l, along_p, along_s = orientation.spacing_to_canonical(labels.grid.spacing_mm)
         spacing = (float(along_s), float(along_p), float(along_l))
-        box = _box(voxels > 0)
-        crop = class_indices(voxels[box], values)
+        box = Box.around(voxels > 0)
+        crop = class_indices(voxels[box.slices] if box else voxels[:0, :0, :0], values)
         depth, height, width = (count * step for count, step in zip(crop.shape, spacing, strict=True))
         return Structures(spacing, (depth, height, width), _middle(crop))
 
@@ -112,12 +113,6 @@ def _resampled(labels: Array, size: Sequence[int], classes: int) -> Array:
 def _dice(one: Array, other: Array) -> float:
     total = int(one.sum()) + int(other.sum())
     return 2 * int((one & other).sum()) / total if one.any() else math.nan
-
-
-def _box(mask: Array) -> tuple[slice, slice, slice]:
-    axes = [np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
-    depth, height, width = (slice(int(at[0]), int(at[-1]) + 1) if len(at) else slice(0, 0) for at in axes)
-    return depth, height, width
 
 
 def _middle(crop: Array) -> Array:

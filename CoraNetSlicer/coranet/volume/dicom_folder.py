@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +124,12 @@ def _each_once(path: Path, slices: Sequence[Slice]) -> list[Slice]:
     """Slices without those that are there twice, with the same place, the same features and the same voxels."""
     kept: list[Slice] = []
     alike: dict[Any, list[Slice]] = {}
+    content = cache(_content)
     doubles: list[str] = []
     for one in slices:
         place = np.round(one.position_mm, 3).tolist() if one.position_mm else [one.path, one.frame]
         key = (*place, *np.round(one.axes, 3).tolist(), one.size, tuple(sorted(map(str, one.features.items()))))
-        if any(_voxels(one) == _voxels(other) for other in alike.get(key, ())):
+        if any(content(one) == content(other) for other in alike.get(key, ())):
             doubles.append(one.path.name)
             continue
         alike.setdefault(key, []).append(one)
@@ -136,8 +139,8 @@ def _each_once(path: Path, slices: Sequence[Slice]) -> list[Slice]:
     return kept
 
 
-def _voxels(one: Slice) -> bytes:
-    """The voxels of a slice as they are stored, and how they are scaled."""
+def _content(one: Slice) -> bytes:
+    """A hash of the voxels of a slice as they are stored, and of how they are scaled."""
     import pydicom
 
     stored = pydicom.dcmread(one.path, force=True)
@@ -145,4 +148,4 @@ def _voxels(one: Slice) -> bytes:
     if one.frame is not None:
         length = len(content) // int(stored.get("NumberOfFrames") or 1)
         content = content[one.frame * length : (one.frame + 1) * length]
-    return content + repr(one.rescale).encode()
+    return hashlib.blake2b(content + repr(one.rescale).encode()).digest()

@@ -113,7 +113,6 @@ def _slice(path: Path, index: int, frame: _Frame, offsets: list[str]) -> Slice:
     return Slice(
         path=path,
         frame=index,
-        instance=str(header.get("SOPInstanceUID", path.name)),
         series=str(header.get("SeriesInstanceUID", "")),
         title=title_of(header),
         size=(int(header.Columns), int(header.Rows)),

@@ -31,7 +31,6 @@ class Slice:
     Attributes:
         path: its file.
         frame: its number in the file, from 0; None: the file holds it alone.
-        instance: SOP instance UID of the file.
         series: series instance UID.
         title: what the series is called.
         size: columns and rows.
@@ -47,7 +46,6 @@ class Slice:
 
     path: Path
     frame: int | None
-    instance: str
     series: str
     title: str
     size: tuple[int, int]
@@ -151,7 +149,6 @@ def _slice(path: Path, header: Dataset) -> Slice:
     return Slice(
         path=path,
         frame=None,
-        instance=str(header.get("SOPInstanceUID", path.name)),
         series=str(header.get("SeriesInstanceUID", "")),
         title=title_of(header),
         size=(int(header.Columns), int(header.Rows)),

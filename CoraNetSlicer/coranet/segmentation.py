@@ -17,7 +17,7 @@ from torch import Tensor
 
 from . import __version__
 from .background import Background
-from .coarse.finding import not_found
+from .coarse.finding import not_found, nothing_in_boxes
 from .coarse.grid import CanonicalGrid
 from .coarse.turning import TurnedScan, find_turned, found_turned
 from .config import SegmentConfig
@@ -77,8 +77,9 @@ class Segmenter:
         self.coarse = self.package.load_coarse(device, config.inference, lambda share: reporter.stop_if_asked())
 
     def predict(
-        self, volume: Volume, before_window: Callable[[float], None] | None = None, boxes: Sequence[Box] | None = None
-    ) -> Prediction:
+        self, volume: Volume, before_window: Callable[[float], None] | None = None, boxes: Sequence[Box] | None = None,
+        on_empty_boxes: Callable[[], object] = lambda: None,
+    ) -> Prediction:  # fmt: skip
         """Segment one scan; outside of the boxes in which the network looks there is background, which is certain.
 
         Args:
@@ -86,12 +87,14 @@ class Segmenter:
             before_window: called before each batch of windows with the share of the scan that is done, may raise to
                 stop; None: what the reporter says.
             boxes: where to look, as `boxes` says; empty: everywhere; None: find them first.
+            on_empty_boxes: called where the network finds nothing in the boxes, before it looks at the whole scan.
         """
         before = before_window or self.window.before_window
         found = self.boxes(volume, before_window) if boxes is None else boxes
         prediction = self._decided(volume, found or [_whole(volume)], before)
         if found and self.coarse is not None and not prediction.segmentation.any():
             # The coarse network may have found something else.
+            on_empty_boxes()
             prediction = self._decided(volume, [_whole(volume)], before)
         Background(partial(keep_largest, prediction, self.single_component, self.hangs_together)).result(
             partial(before, 1.0)
@@ -195,8 +198,8 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
             if case is not None:
                 told: list[TellingEvent] = []
                 telling = Reporter(told.append, reporter.should_stop)
-                run = _CaseRun(segmenter, case, job.prediction(case.id), telling, account.under_way)
-                outcome = _attempt(run, told, scans, following)
+                run = _CaseRun(segmenter, case, job.prediction(case.id), told, telling, account.under_way)
+                outcome = _attempt(run, scans, following)
             account.enter(team.gather(outcome))
     return _summary(job, len(cases), account)
 
@@ -249,7 +252,8 @@ class _CaseRun:
         segmenter: the model.
         case: the scan.
         files: takes the results.
-        reporter: is told what is to be told of the case, once it is over; says when to stop.
+        told: what is to be told of the case, once it is over.
+        reporter: adds to `told`; says when to stop.
         under_way: is told the stage and its share.
         watch: measures the stages.
     """
@@ -257,6 +261,7 @@ class _CaseRun:
     segmenter: Segmenter
     case: Case
     files: PredictionFiles
+    told: list[TellingEvent]
     reporter: Reporter
     under_way: Callable[[str, float], None]
     watch: StopWatch = field(default_factory=StopWatch)
@@ -296,6 +301,8 @@ class _CaseRun:
         result = {**content.result(partial(self.go_on, "surfaces", 1.0)), "scan": identity.to_dict()}
         if self.case.id in scans.stamps:
             result["source"] = scans.stamps.pop(self.case.id)
+        if warnings := [event.message for event in self.told if isinstance(event, Warned)]:
+            result["warnings"] = warnings
         # Last: where the result is, the case is complete.
         write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
         for name, volumes_ml in result["volumes_ml"].items():
@@ -315,7 +322,8 @@ class _CaseRun:
         if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:
             scans.begin(following)
         seen, boxes = self._found(volume)
-        prediction = self.segmenter.predict(seen, partial(self.go_on, "predict"), boxes)
+        on_empty_boxes = partial(self.reporter.emit, nothing_in_boxes(self.case.id))
+        prediction = self.segmenter.predict(seen, partial(self.go_on, "predict"), boxes, on_empty_boxes)
         self.watch.lap("predict")
         return prediction, volume.grid, identity
 
@@ -363,12 +371,12 @@ class _CaseRun:
         return len(found.list.regions)
 
 
-def _attempt(run: _CaseRun, told: list[TellingEvent], scans: _Scans, following: Case | None) -> Outcome:
+def _attempt(run: _CaseRun, scans: _Scans, following: Case | None) -> Outcome:
     started = time.monotonic()
     failure, skipped, error = "", False, None
     try:
         # What is put right while the case is read belongs to what is told of it, whichever process reads it.
-        with noted_by(lambda sentence: told.append(Warned("input", sentence))):
+        with noted_by(lambda sentence: run.told.append(Warned("input", sentence))):
             run.run(scans, following)
     except _SkippedOnRequest:
         skipped = True
@@ -377,7 +385,7 @@ def _attempt(run: _CaseRun, told: list[TellingEvent], scans: _Scans, following: 
     except CoraNetError as ending:
         error = ending
     seconds = time.monotonic() - started
-    return Outcome(run.case.id, seconds, tuple(told), failure, skipped, error, run.watch.seconds)
+    return Outcome(run.case.id, seconds, tuple(run.told), failure, skipped, error, run.watch.seconds)
 
 
 def _caution(config: SegmentConfig, package: ModelPackage) -> float:

@@ -101,18 +101,19 @@ def test_a_case_in_which_nothing_is_found_is_looked_at_whole(
     boxes = found.boxes(a_coarse_network.part, scans_of(cases))
     assert boxes["unlabeled"] == boxes["validation"] == ()
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["not_found"] * 3
+    assert found.warnings == [event for event in a_reporter.events if isinstance(event, Warned)]
     assert "finds the structures nowhere" in found.in_words(a_coarse_network.part, boxes)
 
 
 @pytest.mark.parametrize(
     "answer",
-    [(3.5, (with_margin("training"),)), (100.0, ())],
+    [(3.5, (with_margin("training"),), []), (100.0, (), ["looked_at_whole"])],
     ids=["something found", "nothing found"],
 )
 def test_a_labeled_case_without_a_structure_teaches_where_something_is_taken_for_one(
     cases, a_coarse_network, a_reporter, tmp_path, monkeypatch, answer
 ):
-    threshold, expected = answer
+    threshold, expected, told = answer
     monkeypatch.setattr(BrightIsFound, "threshold", threshold)
     labels = read_label_map(cases["training"].label)
     write_volume(cases["training"].label, 0 * labels.voxels, labels.grid)
@@ -120,7 +121,8 @@ def test_a_labeled_case_without_a_structure_teaches_where_something_is_taken_for
     found = Found(a_coarse_network, prepared, a_reporter)
     boxes = found.boxes(a_coarse_network.part, scans_of({"training": cases["training"]}))
     assert boxes == {"training": expected}
-    assert found.missed(Role.TRAINING) == [] and a_reporter.events == []
+    assert found.missed(Role.TRAINING) == [] and found.warnings == []
+    assert [event.code for event in a_reporter.events] == told
 
 
 def test_what_was_missed_is_told_of_the_validation_cases(cases, found, a_coarse_network):

@@ -23,6 +23,7 @@ from coranet.job import Datalist, Job, JobKind, Role, read_datalist
 from coranet.model_package import ModelPackage
 from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
+from coranet.prediction import OwnGridDecision, Prediction
 from coranet.segmentation import Segmenter
 from coranet.training import coarse_stage
 from coranet.training.distributed import Team
@@ -147,7 +148,30 @@ def test_where_nothing_is_found_all_is_looked_at_and_it_is_said(
     assert "finds nothing large enough in 'image1'" in next(
         e.message for e in of_kind(job, Warned) if e.code == "not_found"
     )
+    assert "finds nothing large enough in 'image1'" in job.prediction("image1").read_result()["warnings"][0]
     assert (read_image(job.prediction("image1").uncertainty).voxels > 0).mean() > 0.9
+
+
+def test_where_the_fine_network_finds_nothing_in_the_boxes_all_is_looked_at_and_it_is_said(
+    a_two_stage_job, a_small_organ_set, tmp_path, monkeypatch
+):
+    looked_at = []
+
+    def decided(segmenter: Segmenter, volume: Volume, boxes, _before) -> Prediction:
+        looked_at.append(list(boxes))
+        return OwnGridDecision(volume.grid, segmenter.package.labels).prediction
+
+    monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [Box((2, 3, 4), (8, 12, 14))])
+    monkeypatch.setattr(Segmenter, "_decided", decided)
+    image = a_small_organ_set.parent / "image1.nrrd"
+    job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
+    assert work_on(job, resume=False) == 0
+    assert looked_at == [[Box((2, 3, 4), (8, 12, 14))], [Box.whole((20, 30, 36))]]
+    told = [event for event in of_kind(job, Warned) if event.code == "nothing_in_boxes"]
+    assert "finds nothing where the coarse one has found something in 'image1'" in told[0].message
+    result = job.prediction("image1").read_result()
+    assert result["warnings"] == [event.message for event in told]
+    assert "nothing_found" in [event.code for event in of_kind(job, Warned)]
 
 
 def test_what_is_found_with_the_slices_turned_lies_where_it_is_in_the_scan(

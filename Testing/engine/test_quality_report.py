@@ -16,7 +16,7 @@ from coranet.data.orientation import Orientation
 from coranet.job import Case, Choice, Label, PredictionFiles, RegionList, Review, Role, write_json_atomic
 from coranet.pages.slices import UNCERTAIN_COLOR
 from coranet.prediction import arrays_of
-from coranet.quality.report import region_text
+from coranet.quality.report import region_text, write_page
 from coranet.quality.reported_case import Wanted, reported_cases
 from coranet.quality.thumbnails import OUTLINE_COLORS, region_picture
 from coranet.regions.files import find_predictions, make_regions, read_regions
@@ -68,6 +68,15 @@ def rows_of(path) -> list[dict[str, str]]:
 
 
 class TestCases:
+    def test_what_was_told_of_a_case_is_in_it_and_on_the_page(self, a_case, tmp_path):
+        files = a_case()
+        told = ["the coarse network finds nothing <large> enough in 'a'; all of it is looked at."]
+        write_json_atomic(files.result, {**files.read_result(), "warnings": told})
+        (case,) = reported_cases([files], Wanted(regions=0))
+        assert case.warnings == tuple(told)
+        write_page(tmp_path / "page.html", [case], "a")
+        assert "nothing &lt;large&gt; enough" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
     def test_the_most_uncertain_case_comes_first(self, a_case, tmp_path):
         a_case("sure", certain(shell_prediction(grid_of())))
         a_case("unsure")

@@ -30,6 +30,7 @@ def test_a_job_of_before_has_nothing_to_say(a_job):
             "3 unlabeled cases were of no use and left out", "2 labeled cases hold no structure",
         ]),
         ({"no_validation": 1, "unlike_others": 2}, ["2 cases are unlike the others"]),
+        ({"not_found": 2}, ["2 cases were not found by the coarse network"]),
         ({"same_scan": 1, "same_label": 1}, ["1 scan has several names", "1 label map lies on several scans"]),
     ],
     ids=str,

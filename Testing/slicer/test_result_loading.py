@@ -54,6 +54,19 @@ def its_volume(context, a_job):
     return find_or_load_volume(context, a_job, a_job.read_datalist().cases[0])
 
 
+def test_what_was_told_of_the_case_is_told_with_its_result(context, files, its_volume):
+    sentences = ["the coarse network finds nothing large enough in 'patient 7'; all of it is looked at."]
+    result = files.read_result()
+    files.result.write_text(json.dumps({**result, "warnings": sentences}), encoding="utf-8")
+    assert load_prediction(context, files, its_volume).warnings == tuple(sentences)
+
+
+def test_what_was_told_must_be_sentences(context, files, its_volume):
+    files.result.write_text(json.dumps({**files.read_result(), "warnings": [{"a": 1}]}), encoding="utf-8")
+    with pytest.raises(JobError, match="'warnings' in .* must be a list of sentences"):
+        load_prediction(context, files, its_volume)
+
+
 @pytest.fixture
 def its_surfaces(files):
     """Those that the engine writes."""

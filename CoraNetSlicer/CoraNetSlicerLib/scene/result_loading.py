@@ -75,6 +75,7 @@ class ResultLoading:
     def _all_steps(self) -> Iterator[str]:
         result = self._prediction.read_result()
         labels = _read_labels(result, self._prediction.result)
+        told = self._prediction.warnings(result)
         yield "result"
         has_identity = yield from self._require_scan(result)
         known = [0, *(label.value for label in labels)]
@@ -87,7 +88,7 @@ class ResultLoading:
         nodes = ResultNodes(self._context, self._volume, key_of_files(self._prediction))
         yield from nodes.fill(self._images, labels, self._surfaces)
         nodes.segmentation.SetAttribute(FOLDER_ATTRIBUTE, str(self._prediction.folder.absolute()))
-        warnings = tuple(_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
+        warnings = (*told, *_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
         if not has_identity:
             warnings += (_grid_alone(self._volume.GetName()),)
         loaded = LoadedPrediction(

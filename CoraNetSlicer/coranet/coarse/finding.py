@@ -68,6 +68,15 @@ def not_found(case_id: str) -> Warned:
     return Warned("not_found", f"the coarse network finds nothing large enough in '{case_id}'; all of it is looked at.")
 
 
+def nothing_in_boxes(case_id: str) -> Warned:
+    """What is told of a case in whose boxes the fine network finds nothing."""
+    return Warned(
+        "nothing_in_boxes",
+        f"the fine network finds nothing where the coarse one has found something in '{case_id}'; all of it is looked "
+        "at, so look at the result with care.",
+    )
+
+
 def found_boxes(part: CoarsePart, margins: Array, grid: CanonicalGrid) -> list[Box]:
     """Boxes of a scan around what was found in it.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import JobError, storage_error
 from .files import read_json, remove_folder
+
+_MOST_WARNINGS = 100
 
 
 class PredictionFiles:
@@ -39,6 +42,20 @@ class PredictionFiles:
                 f"'{self.result}' must hold a JSON object, got {type(content).__name__}; segment the case anew."
             )
         return content
+
+    def warnings(self, result: Mapping[str, Any]) -> tuple[str, ...]:
+        """What was told of the case while it was segmented, in sentences; () of results of earlier versions.
+
+        Args:
+            result: of `read_result`.
+
+        Raises:
+            JobError: the sentences are something else.
+        """
+        content = result.get("warnings", [])
+        if not isinstance(content, list) or not all(isinstance(one, str) for one in content):
+            raise JobError(f"'warnings' in '{self.result}' must be a list of sentences; segment the case anew.")
+        return tuple(content[:_MOST_WARNINGS])
 
     def surface(self, segment: str) -> Path:
         """The closed surface of a segment: "uncertain", or a head and a label value such as "radical-2".

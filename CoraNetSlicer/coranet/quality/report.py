@@ -61,7 +61,7 @@ def _ranking(cases: Sequence[ReportedCase]) -> str:
             f"{case.uncertainty.uncertain_ml:.3g}",
             "-" if case.uncertainty.regions is None else str(case.uncertainty.regions),
             _progress(case),
-            escape(case.uncertainty.reason),
+            "<br>".join(map(escape, (case.uncertainty.reason, *case.warnings))),
         ]
         for case in cases
     ]

@@ -44,6 +44,7 @@ class ReportedCase:
         pictures: of the undecided regions of largest expected effect.
         has_scan: whether the scan was there to be drawn.
         names: of the labels, by their values.
+        warnings: what was told of the case while it was segmented, in sentences.
     """
 
     uncertainty: CaseUncertainty
@@ -54,6 +55,7 @@ class ReportedCase:
     pictures: tuple[Picture, ...]
     has_scan: bool
     names: dict[int, str]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: in
     in_ml = result["volumes_ml"]
     volumes = tuple(ClassVolume(name, **{head: in_ml[name][head] for head in HEADS}) for name in names.values())
     if not files.regions.is_file():
-        return ReportedCase(ranked, volumes, (), None, None, (), True, names)
+        return ReportedCase(ranked, volumes, (), None, None, (), True, names, files.warnings(result))
     regions = RegionList.read(files.regions)
     review = Review.read(files.review, regions)
     shown = [one for one in regions.regions if one.number not in review.decisions][:picture_count]
@@ -99,7 +101,7 @@ def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: in
         region_map = read_regions(files).region_map
         reviewed = _reviewed_volumes(case, regions, region_map, review) if review.decisions else ()
         pictures, has_scan = _pictures(case, shown, region_map)
-    return ReportedCase(ranked, volumes, reviewed, regions, review, pictures, has_scan, names)
+    return ReportedCase(ranked, volumes, reviewed, regions, review, pictures, has_scan, names, files.warnings(result))
 
 
 def _pictures(case: WrittenCase, regions: Sequence[Region], region_map: Array) -> tuple[tuple[Picture, ...], bool]:

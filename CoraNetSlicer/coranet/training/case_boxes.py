@@ -21,6 +21,7 @@ from ..data.box import Box, without_overlap
 from ..data.cache import PreparedCase, prepare_case, read_labeled_pair
 from ..data.preprocessing import Preprocessing
 from ..data.scans import scan_grid
+from ..events import Noted, Warned
 from ..job import Case, Role
 from ..reporting import Reporter
 
@@ -29,7 +30,12 @@ Boxes = tuple[Box, ...]
 
 
 class Found:
-    """What the coarse network finds in the prepared cases."""
+    """What the coarse network finds in the prepared cases.
+
+    Attributes:
+        warnings: of the cases that are looked at whole because nothing was found where something may be; told by
+            `boxes`.
+    """
 
     def __init__(self, coarse: CoarseNetwork, prepared: Sequence[PreparedCase], reporter: Reporter) -> None:
         self._part = coarse.part
@@ -38,6 +44,7 @@ class Found:
         self._grids = {one.case.id: CanonicalGrid.of(scan_grid(one.case)) for one in prepared}
         self._margins: dict[str, Array] = {}
         self._known_missed: dict[str, Millimetres | None] = {}
+        self.warnings: list[Warned] = []
         for one in prepared:
             reporter.stop_if_asked()
             self._margins[one.case.id] = coarse.margins(torch.from_numpy(np.asarray(one.image, dtype=np.float32)))
@@ -78,9 +85,11 @@ class Found:
         # A labeled case without any structure teaches best where the coarse network takes something for one.
         found = found_boxes(part, self._margins[one.case.id], self._grids[one.case.id])
         if not found and is_whole:
+            self._reporter.emit(_nothing_to_find(one.case.id))
             return []
         if not found:
-            self._reporter.emit(not_found(one.case.id))
+            self.warnings.append(not_found(one.case.id))
+            self._reporter.emit(self.warnings[-1])
             return []
         return without_overlap([*found, *known])
 
@@ -100,6 +109,14 @@ class Found:
         if not boxes or not mask.any():
             return None
         return missed_mm(mask, boxes, grid.spacing_dhw)
+
+
+def _nothing_to_find(case_id: str) -> Noted:
+    """What is told of a labeled case without any structure, in which the coarse network rightly finds none."""
+    return Noted(
+        "looked_at_whole",
+        f"nothing is labeled in '{case_id}', and the coarse network finds nothing there; all of it is learned from.",
+    )
 
 
 def prepare_boxes(

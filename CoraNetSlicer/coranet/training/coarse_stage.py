@@ -39,6 +39,7 @@ from ..networks import CoraNet, place
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors, save_tensors
+from ..training_set.record import add_to_record
 from ..training_set.survey import USED_ROLES, Survey
 from .case_boxes import Boxes, Found
 from .cases import training_cases
@@ -313,6 +314,7 @@ class _CoarseStage:
             "boxes": {case: [box.to_lists() for box in some] for case, some in boxes.items()},
         }  # fmt: skip
         write_json_atomic(self._job.coarse_plan_path, content)
+        add_to_record(self._job, found.warnings)
         return Regions(part, boxes)
 
 

@@ -20,6 +20,7 @@ _ON_CARD = {
     "same_scan_in_validation": ("validation scan was learned from, too", "validation scans were learned from, too"),
     "same_label": ("label map lies on several scans", "label maps lie on several scans"),
     "unlike_others": ("case is unlike the others", "cases are unlike the others"),
+    "not_found": ("case was not found by the coarse network", "cases were not found by the coarse network"),
     "few_voxels": ("structure is a few voxels large in some case", "structures are a few voxels large in some case"),
 }  # fmt: skip
 

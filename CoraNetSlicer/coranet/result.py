@@ -65,6 +65,7 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: Made
         "case": case.id,
         "image": case.image,
         **({"more_images": list(case.more_images)} if case.more_images else {}),
+        **({"part": case.part} if case.part else {}),
         "model": made_by.model,
         **({"model_hash": made_by.fingerprint} if made_by.fingerprint else {}),
         "created": time.time(),

@@ -106,31 +106,49 @@ def grow(job: Job, given: Datalist) -> list[str]:
         JobError: a result cannot be read.
     """
     listed, kept = job.read_relative_datalist(), job.read_datalist()
-    place = {_images(case): index for index, case in enumerate(kept.cases)}
-    cases, names = list(listed.cases), {case.id.lower() for case in kept.cases}
-    sentences, changed = [], []
+    places = _places(kept.cases, given.cases)
+    cases: list[Case | None] = [*listed.cases]
+    names = {case.id.lower() for case in kept.cases}
+    sentences: list[str] = []
+    again: list[str] = []
     for case in given.cases:
-        index = place.get(_images(case))
-        if index is None:
+        found = [kept.cases[index] for index in places[_images(case)]]
+        changed = [one.id for one in found if _has_changed(job, one)]
+        again += changed
+        if changed and found[0].part:
+            # A series may hold other images now: they are looked for when the job begins.
+            names -= {one.id.lower() for one in found}
+            for index in places[_images(case)]:
+                cases[index] = None
+            cases.append(replace(case, id=free_case_name(case.id, names)))
+            sentences.append(f"'{case.image}' has changed: all its images are segmented again.")
+        elif found:
+            sentences += [f"'{case.image}' has changed: '{name}' is segmented again." for name in changed]
+            for index in places[_images(case)]:
+                cases[index] = _with_truth_of(case, listed.cases[index])
+        else:
             new = replace(case, id=free_case_name(case.id, names))
             cases.append(new)
             sentences.append(f"'{case.image}' is new: it is segmented as '{new.id}'.")
-            continue
-        old = cases[index]
-        if _truth(old) != _truth(case):
-            cases[index] = replace(old, role=case.role, label=case.label, label_names=case.label_names)
-        if _has_changed(job, kept.cases[index]):
-            changed.append(old.id)
-            sentences.append(f"'{case.image}' has changed: '{old.id}' is segmented again.")
-    named = {_images(case) for case in given.cases}
-    gone = [case.id for case in kept.cases if _images(case) not in named]
+    named = {index for indices in places.values() for index in indices}
+    gone = [case.id for index, case in enumerate(kept.cases) if index not in named]
     if gone:
         sentences.append(f"{len(gone)} earlier cases are not named any more; their results stay: {_some(gone)}.")
     sentences += given.left_out
-    job.write_datalist(replace(listed, cases=tuple(cases), left_out=given.left_out))
-    for name in changed:
+    job.write_datalist(replace(listed, cases=tuple(case for case in cases if case), left_out=given.left_out))
+    for name in again:
         job.prediction(name).result.unlink(missing_ok=True)
     return sentences
+
+
+def _places(kept: Sequence[Case], given: Sequence[Case]) -> dict[tuple[str, ...], list[int]]:
+    """Which of the cases that are kept each given one is, by its images; several where it is a series of several."""
+    places: dict[tuple[str, ...], list[int]] = {_images(case): [] for case in given}
+    for index, case in enumerate(kept):
+        key = next((one for one in _names_of(case) if one in places), None)
+        if key is not None:
+            places[key].append(index)
+    return places
 
 
 def _has_changed(job: Job, case: Case) -> bool:
@@ -160,8 +178,9 @@ def _differences(kept: Datalist, given: Datalist) -> Iterator[str]:
         yield f"its labels are {_labels(given)}, not {_labels(kept)}"
     # Where nobody has named any, the training sets some labeled cases aside itself.
     chooses = not given.with_role(Role.VALIDATION)
-    before = {_images(case): case for case in kept.cases if case.role is not Role.TEST}
     now = {_images(case): case for case in given.cases if case.role is not Role.TEST}
+    used = [case for case in kept.cases if case.role is not Role.TEST]
+    before = {next((one for one in _names_of(case) if one in now), _images(case)): case for case in used}
     for images, case in now.items():
         old = before.get(images)
         if old is None:
@@ -181,6 +200,12 @@ def _place(case: Case, chooses: bool) -> tuple[Any, ...]:
     return role, _path(case.label or ""), _path(case.known or "")
 
 
+def _with_truth_of(given: Case, kept: Case) -> Case:
+    if _truth(kept) == _truth(given):
+        return kept
+    return replace(kept, role=given.role, label=given.label, label_names=given.label_names)
+
+
 def _truth(case: Case) -> tuple[Any, ...]:
     return case.role, _path(case.label or ""), case.label_names
 
@@ -191,6 +216,11 @@ def _labels(datalist: Datalist) -> dict[int, str]:
 
 def _images(case: Case) -> tuple[str, ...]:
     return tuple(map(_path, case.images))
+
+
+def _names_of(case: Case) -> list[tuple[str, ...]]:
+    """The images of a case; of a part of a DICOM series the file that stands for it, or the folder of the series."""
+    return [_images(case), *([(_path(os.path.dirname(case.image)),)] if case.part else [])]
 
 
 def _path(path: str) -> str:

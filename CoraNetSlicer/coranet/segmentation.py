@@ -25,6 +25,7 @@ from .data.box import Box
 from .data.cache import lowest
 from .data.identity import identity_of
 from .data.scans import read_scan, unlike_training
+from .data.series import divide_series
 from .devices import Device, choose_device
 from .errors import CoraNetError, DataError, JobError
 from .events import Event as TellingEvent
@@ -179,10 +180,7 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
     team = team or Team()
     device = team.device(config.machine)
     with team.assembled(device):
-        cases = job.read_datalist().cases
-        done = team.from_leader(
-            lambda: {case.id for case in cases if resume and job.prediction(case.id).result.exists()}
-        )
+        cases, done = team.from_leader(partial(_cases_of, job, resume, reporter))
         segmenter = Segmenter(config, reporter, device)
         if team.any(reporter.should_stop()):
             reporter.stop()
@@ -202,6 +200,13 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
                 outcome = _attempt(run, scans, following)
             account.enter(team.gather(outcome))
     return _summary(job, len(cases), account)
+
+
+def _cases_of(job: Job, resume: bool, reporter: Reporter) -> tuple[tuple[Case, ...], set[str]]:
+    """All cases of a job, and the names of those that are complete; series of several images are divided first."""
+    datalist = job.read_datalist()
+    done = {case.id for case in datalist.cases if resume and job.prediction(case.id).result.exists()}
+    return divide_series(job, datalist, reporter, done).cases, done
 
 
 class _SkippedOnRequest(Exception):

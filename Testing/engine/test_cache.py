@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import dicom_files
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -188,6 +189,15 @@ def test_each_file_of_a_case_counts(tmp_path, part):
     write_in_place(tmp_path, files[part], (other > 0).astype(np.int16) if part == "known" else other)
     prepare_case(case, recipe, [1, 2], tmp_path / "cache")
     assert set((tmp_path / "cache").iterdir()) > before
+
+
+def test_two_images_of_one_dicom_file_are_two_cases(tmp_path, a_recipe):
+    array = np.concatenate([dicom_files.voxels(seed=number) for number in (1, 2)])
+    groups = [{"MREchoSequence": {"EffectiveEchoTime": float(number)}} for number in (1, 2) for _ in range(7)]
+    path = str(dicom_files.write_frames(tmp_path / "s/x.dcm", array, dicom_files.positions() * 2, groups))
+    cases = [Case("a", Role.UNLABELED, path, part=f"echo time {number}") for number in (1, 2)]
+    first, second = (prepare_case(case, a_recipe, (1,), tmp_path).image for case in cases)
+    assert not np.array_equal(first, second)
 
 
 def test_names_in_a_label_map_count(tmp_path):

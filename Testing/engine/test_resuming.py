@@ -9,12 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from dicom_files import positions, voxels, write_series
 from small_jobs import call, errors_in, settings, the_only_error
 
 from coranet import cli
-from coranet.job import Job, Role, read_datalist
+from coranet.config import SegmentConfig, TrainConfig
+from coranet.data.series import divide_series
+from coranet.errors import DataError
+from coranet.job import Case, Datalist, Job, JobKind, Role, read_datalist, write_json_atomic
 from coranet.job.model_card import model_fingerprint
 from coranet.job.source_files import is_changed, source_files, source_stamp
+from coranet.reporting import Reporter
 from coranet.resuming import grow, require_kept_settings, require_same_datalist
 
 SEGMENT = ("--set", "machine.threads=1", "--set", "machine.device=cpu")
@@ -249,6 +254,43 @@ def test_a_folder_that_grows_is_gone_on_with(a_trained_job, a_phantom_set, inbox
     said = capsys.readouterr().err
     assert sorted(results(output)) == ["22", "23", "23_2", "24"]
     assert "1 earlier cases are not named any more; their results stay: 22." in said
+
+
+def test_a_dicom_series_that_grows_is_divided_anew(tmp_path):
+    """A folder of two echoes of which both are complete: nothing to do; then there is a third one."""
+    folder = tmp_path / "MR"
+    for time in (1.0, 2.0):
+        write_series(folder, voxels(seed=int(time)), positions(), name=f"e{time:g}-", EchoTime=time)
+    given = Datalist((Case("MR", Role.INPUT, str(folder)),))
+    job = Job.create(tmp_path / "job", JobKind.SEGMENT, SegmentConfig(model="model"), given)
+    reporter = Reporter(lambda event: None, lambda: False)
+    cases = divide_series(job, given, reporter).cases
+    for case in cases:
+        job.prediction(case.id).folder.mkdir(parents=True)
+        write_json_atomic(job.prediction(case.id).result, {"source": source_stamp(case.images), "created": 1.0})
+    assert grow(job, given) == [] and job.read_datalist().cases == cases
+    assert len([*job.complete_predictions()]) == 2
+
+    write_series(folder, voxels(seed=3), positions(), name="e3-", EchoTime=3.0)
+    assert grow(job, given) == [f"'{folder}' has changed: all its images are segmented again."]
+    assert job.read_datalist().cases == given.cases and not [*job.complete_predictions()]
+    names = [case.id for case in divide_series(job, job.read_datalist(), reporter).cases]
+    assert names == [f"MR_echo_time_{number}" for number in (1, 2, 3)]
+
+    assert grow(job, Datalist(())) == [
+        f"3 earlier cases are not named any more; their results stay: {', '.join(names)}."
+    ]
+
+
+def test_a_training_with_a_divided_series_is_that_of_its_folder(tmp_path):
+    for time in (1.0, 2.0):
+        write_series(tmp_path / "MR", voxels(seed=int(time)), positions(), name=f"e{time:g}-", EchoTime=time)
+    given = Datalist((Case("MR", Role.UNLABELED, str(tmp_path / "MR")),))
+    job = Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), given)
+    divide_series(job, given, Reporter(lambda event: None, lambda: False))
+    require_same_datalist(job, given, "dataset.json")
+    with pytest.raises(DataError, match="'other' is new"):
+        require_same_datalist(job, Datalist((*given.cases, Case("o", Role.UNLABELED, str(tmp_path / "other")))), "x")
 
 
 def test_a_result_of_before_files_were_stamped_is_made_again_where_its_scan_is_newer(

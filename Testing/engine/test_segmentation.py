@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import dicom_files
 import numpy as np
 import pytest
 import torch
@@ -112,6 +113,26 @@ def test_a_case_that_fails_does_not_stop_the_others(segment, an_oblique_scan, a_
     failed = [event.case for event in a_reporter.events if isinstance(event, CaseFailed)]
     done = [event.case for event in a_reporter.events if isinstance(event, CaseDone)]
     assert (failed, done) == (["broken"], ["a", "c"])
+
+
+def test_each_image_of_a_dicom_series_is_segmented_under_its_name(tmp_path, a_random_model, a_reporter):
+    folder, places = tmp_path / "MR", dicom_files.positions()
+    for number, time in enumerate((4.6, 9.2)):
+        dicom_files.write_series(folder, dicom_files.voxels(seed=number), places, name=f"e{number}-", EchoTime=time)
+    config = SegmentConfig(str(a_random_model().folder), machine=MACHINE)
+    cases = Datalist((Case("MR", Role.INPUT, str(folder)),))
+    job = Job.create(tmp_path / "job", JobKind.SEGMENT, config, cases)
+    assert "2 cases are segmented" in run_segmentation_job(job, False, a_reporter)
+    results = [files.read_result() for files in job.complete_predictions()]
+    assert [one["part"] for one in results] == ["echo time 4.6", "echo time 9.2"]
+    assert [one["case"] for one in results] == ["MR_echo_time_4.6", "MR_echo_time_9.2"]
+    for one, case in zip(results, job.read_datalist().cases, strict=True):
+        assert one["scan"] == identity_of(read_scan(case)).to_dict()
+    assert "series" in [event.code for event in a_reporter.events if isinstance(event, Warned)]
+    # A job that goes on leaves them alone, and segments the one that is not there.
+    job.prediction("MR_echo_time_9.2").result.unlink()
+    run_segmentation_job(job, True, a_reporter)
+    assert [files.folder.name for files in job.complete_predictions()] == ["MR_echo_time_4.6", "MR_echo_time_9.2"]
 
 
 def test_a_single_case_that_fails_is_the_error(segment):

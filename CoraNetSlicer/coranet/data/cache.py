@@ -233,8 +233,10 @@ def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int]
     parts = [files[path] if path else None for path in (*case.images, case.label, case.known)]
     recipe, (box, merged) = replace(preprocessing, lowest=()).to_dict(), how
     meaning = sorted((meaning_of(case) or {}).items())
-    content = json.dumps([__version__, parts, meaning, recipe, list(values), box and box.to_lists(), merged])
-    return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]
+    content = [__version__, parts, meaning, recipe, list(values), box and box.to_lists(), merged]
+    # Several images may lie in one file.
+    content += [case.part] if case.part else []
+    return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()[:12]
 
 
 def _content(path: str) -> str:

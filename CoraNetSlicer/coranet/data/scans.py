@@ -26,7 +26,7 @@ def read_scan(case: Case) -> Volume:
         DataError: an image cannot be read, or lies beside the first one.
     """
     if not case.more_images:
-        return read_image(case.image)
+        return read_image(case.image, part=case.part)
     first, *others = (read_image(path, channel) for path, channel in _places(case.images))
     channels = [first.voxels]
     for path, other in zip(case.more_images, others, strict=True):
@@ -42,7 +42,7 @@ def read_scan(case: Case) -> Volume:
 def scan_grid(case: Case) -> Grid:
     """The grid of a case's scan; reads a header only, where the format allows it."""
     path, channel = _places(case.images)[0]
-    return read_grid(path, channel)
+    return read_grid(path, channel, case.part)
 
 
 def images_on_other_grids(case: Case) -> tuple[str, ...]:

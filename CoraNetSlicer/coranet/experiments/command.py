@@ -112,7 +112,9 @@ def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> Non
 
 
 def _question(options: argparse.Namespace) -> Question:
+    from ..data.series import divided_series
     from ..job import find_cases
+    from ..reporting import Reporter
     from .plan import UPPER_BOUND, Question, read_variants
 
     if options.jobs < 1:
@@ -127,8 +129,11 @@ def _question(options: argparse.Namespace) -> Question:
     chosen = overrides(options.set)
     if options.time and "time" in chosen:
         raise ConfigError("--time and --set time say the same thing; leave one of them out.")
+    divided = divided_series(find_cases(options.datalist), Reporter(lambda event: None, lambda: False))
+    for sentence in divided.told:
+        sys.stderr.write(f"{sentence}\n")
     return Question(
-        datalist=find_cases(options.datalist),
+        datalist=divided.datalist,
         variants=variants,
         seeds=[_whole_number("--seeds", word) for word in _distinct("--seeds", options.seeds)],
         labeled=[

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..data.orientation import Orientation
 from ..errors import DataError
 from ..events import SnapshotSaved
-from ..job import Job
+from ..job import Case, Job
 from ..pages.slices import CLASS_COLORS, UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
 from ..volume import read_image, read_label_map
 from .results import RunResult
@@ -56,7 +56,7 @@ def region_pictures(result: RunResult) -> list[RegionPicture]:
     files = [(one, job.folder / one.file) for one in _evenly(chosen)]
     files = [(one, path) for one, path in files if path.exists()]
     try:
-        drawn = _draw(Path(cases[chosen[-1].case].image), [path for _, path in files]) if files else []
+        drawn = _draw(cases[chosen[-1].case], [path for _, path in files]) if files else []
     except DataError:
         # The scan has gone since: the figures of the report do not need it.
         return []
@@ -69,8 +69,8 @@ def _evenly(snapshots: Sequence[Any]) -> list[Any]:
     return [snapshots[round(index)] for index in np.linspace(0, len(snapshots) - 1, _MOST_PICTURES)]
 
 
-def _draw(image_path: Path, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
-    image = read_image(image_path, 0)
+def _draw(case: Case, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[np.uint8]]:
+    image = read_image(case.image, 0, case.part)
     orientation = Orientation.of(image.grid.direction)
     spacing = orientation.spacing_to_canonical(image.grid.spacing_mm)[::-1]
     scan = orientation.to_canonical(image.voxels)
@@ -79,7 +79,7 @@ def _draw(image_path: Path, snapshot_paths: Sequence[Path]) -> list[npt.NDArray[
         snapshot = read_label_map(path)
         difference = snapshot.grid.difference(image.grid)
         if difference:
-            raise DataError(f"'{path}' lies on another grid than '{image_path}' ({difference}); train anew.")
+            raise DataError(f"'{path}' lies on another grid than '{case.image}' ({difference}); train anew.")
         regions.append(orientation.to_canonical(snapshot.voxels))
     axis = axis_across(spacing)
     index = _fullest_slice(np.maximum.reduce(regions), axis)

@@ -83,6 +83,8 @@ class Case:
         more_images: paths of the images of the second channel and those after it. A file of four dimensions is named
             once for each of its volumes.
         label_names: (value, name) of what is in the label map, where that is not what the datalist's labels say; ().
+        part: which image of a DICOM series it is, by what tells it from the others, such as "echo time 4.6"; "": the
+            series holds one, or nobody has looked yet. `image` is then a file of it.
         classes: the labels of the datalist that the case is in, by whose names the label map is read; not written.
     """
 
@@ -93,6 +95,7 @@ class Case:
     known: Optional[str] = None
     more_images: tuple[str, ...] = ()
     label_names: tuple[tuple[int, str], ...] = ()
+    part: str = ""
     classes: tuple[Label, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -115,6 +118,11 @@ class Case:
         return (self.image, *self.more_images)
 
     @property
+    def described_image(self) -> str:
+        """Path of the first image, and which image of its series it is, for a message."""
+        return f"{self.image} [{self.part}]" if self.part else self.image
+
+    @property
     def files(self) -> tuple[str, ...]:
         """Paths of all its files: images, label map and mask."""
         parts = (*self.images, self.label, self.known)
@@ -126,6 +134,8 @@ class Case:
         content.update(label=self.label, known=self.known)
         if self.more_images:
             content["more_images"] = list(self.more_images)
+        if self.part:
+            content["part"] = self.part
         if self.label_names:
             content["label_names"] = [list(pair) for pair in self.label_names]
         return content
@@ -276,7 +286,7 @@ def _list_of(content: Mapping[str, Any], key: str, source: str | Path) -> list[A
 
 def _require_usable(case: Case, source: str | Path) -> Case:
     """Raise DataError unless paths are texts, and the name of a case is that of a folder among its results."""
-    texts = (*case.images, case.label or "", case.known or "")
+    texts = (*case.images, case.label or "", case.known or "", case.part)
     if not all(isinstance(one, str) and "\0" not in one for one in texts):
         raise DataError(f"a case in '{source}' has an image, label or mask that is no path; correct {case.to_dict()}.")
     if not is_folder_name(case.id):

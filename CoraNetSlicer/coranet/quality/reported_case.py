@@ -115,7 +115,8 @@ def _pictures(case: WrittenCase, regions: Sequence[Region], region_map: Array) -
 def _scan(case: WrittenCase) -> Array | None:
     """The scan's voxels; None where it has gone or is another one now: the rest of a report does without it."""
     try:
-        image = on_axes_of(read_image(case.result["image"], 0), case.grid)
+        part = str(case.result.get("part") or "")
+        image = on_axes_of(read_image(case.result["image"], 0, part), case.grid)
     except (DataError, KeyError):
         return None
     scan = ScanIdentity.from_dict(case.result.get("scan"), case.files.result)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config import TrainConfig
 from ..data.datalist import with_validation_cases
+from ..data.series import divide_series
 from ..errors import DataError
 from ..events import Noted, Warned
 from ..job import Case, Datalist, Job, Role
@@ -59,6 +60,7 @@ def checked_cases(
     if job.last_checkpoint_path.exists() and job.plan_path.exists():
         # What was decided on stays; versions before kept no record, and left nothing out.
         return TrainingSet(_without(datalist, read_record(job).get("left_out") or ()), Survey())
+    datalist = divide_series(job, datalist, reporter)
     survey = survey_cases(datalist, reporter, is_timed=bool(config.time))
     _require_usable(datalist, survey, config, reporter)
     usable = _without(datalist, survey.unusable)
@@ -122,7 +124,7 @@ def _named(cases: Sequence[Case], kind: str, survey: Survey) -> str:
     if len(cases) == 1:
         return reasons[0]
     listed = " ".join(f"({number}) {reason}" for number, reason in enumerate(reasons[:_MOST_REASONS], start=1))
-    more = ", ".join(f"'{case.image}'" for case in cases[_MOST_REASONS:])
+    more = ", ".join(f"'{case.described_image}'" for case in cases[_MOST_REASONS:])
     kinds = f"{kind} cases" if kind else "cases"
     return f"{len(cases)} {kinds} cannot be used: {listed}" + (f" And {more}." if more else "")
 

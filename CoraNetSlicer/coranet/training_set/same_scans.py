@@ -33,7 +33,7 @@ def same_scans(survey: Survey, cases: Sequence[Case]) -> list[Warned]:
     roles = {case.id: case.role for case in cases}
     found = []
     for group in _alike((roles[one.case.id], one) for one in survey.cases.values() if one.case.id in roles):
-        names = " and ".join(f"'{one.case.image}' ({_TEXT_OF_ROLE[role]})" for role, one in group)
+        names = " and ".join(f"'{one.case.described_image}' ({_TEXT_OF_ROLE[role]})" for role, one in group)
         code = SPOILED if _spoils_validation(group) else "same_scan"
         found.append(Warned(code, f"{names} are the same scan, voxel for voxel: {_consequence(group)}."))
     return found

@@ -139,7 +139,7 @@ def _reason(case: Case, error: Exception) -> str:
     """Why a case cannot be used; a folder that may not be opened is told by the system alone."""
     if isinstance(error, DataError):
         return str(error)
-    return f"'{case.image}' or its label cannot be read ({error}); check that the files may be opened."
+    return f"'{case.described_image}' or its label cannot be read ({error}); check that the files may be opened."
 
 
 def _sorted_size(grid: Grid) -> tuple[int, ...]:

@@ -91,7 +91,7 @@ def unlike_others(cases: Sequence[MeasuredCase], labels: Sequence[Label]) -> lis
             if label.name not in [one.name for one in exchanged[case]]:
                 parts[case].append(part)
     return [
-        Warned(CODE, f"'{one.case.image}' is unlike the other cases: {'; '.join(parts[one.case.id])}.")
+        Warned(CODE, f"'{one.case.described_image}' is unlike the other cases: {'; '.join(parts[one.case.id])}.")
         for one, _ in known
         if parts[one.case.id]
     ]

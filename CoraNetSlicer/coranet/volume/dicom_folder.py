@@ -42,14 +42,23 @@ def parts_of(path: str | Path) -> list[Part]:
     return _without_single_slices(path, parts)
 
 
-def chosen_part(path: Path, channel: int | None) -> Part:
+def chosen_part(path: Path, channel: int | None, name: str = "") -> Part:
     """The one image that is meant.
 
     Args:
         path: folder, or a file in it.
         channel: the number of the part; None: there must be one.
+        name: of the part; "": any. A file that is in one part alone stands for it, whatever that is called now.
     """
     parts = parts_of(path)
+    if name and (len(parts) > 1 or path.is_dir()):
+        named = [part for part in parts if part.name == name]
+        if not named:
+            raise DataError(
+                f"'{path}' has no image '{name}' any more, but {listed_parts(parts)}; put its files back, or "
+                "begin anew."
+            )
+        return named[0]
     if channel is not None and channel < len(parts):
         return parts[channel]
     if channel is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Part:
 
     Attributes:
         slices: in the order in which they lie, along `Slice.normal`.
-        name: what tells it from the other parts, such as "echo time 4.6"; "" where there is one part.
+        name: what tells it from the other parts of its series, such as "echo time 4.6"; "" where there is one part.
     """
 
     slices: tuple[Slice, ...]
@@ -58,7 +59,7 @@ def parts_of_series(path: Path, slices: Sequence[Slice]) -> list[Part]:
     parts = [part for stack in stacks for part in _divided(path, stack)]
     if len(stacks) > 1:
         parts = [Part(part.slices, ", ".join(filter(None, (_shape(part), part.name)))) for part in parts]
-    return parts
+    return _with_own_names(parts)
 
 
 def require_stack(path: Path, part: Part) -> Grid:
@@ -100,6 +101,17 @@ def listed_parts(parts: Sequence[Part]) -> str:
     """Parts in a sentence, each with the number of its slices."""
     shown = [f"{part.name or 'a stack'} ({len(part.slices)} slices)" for part in parts[:6]]
     return ", ".join(shown) + (f" and {len(parts) - 6} more" if len(parts) > 6 else "")
+
+
+def _with_own_names(parts: Sequence[Part]) -> list[Part]:
+    """The parts, with a number where two have one name, as oblique stacks may: by its name a case finds its part."""
+    counts = Counter(part.name for part in parts)
+    numbers: Counter[str] = Counter()
+    named = []
+    for part in parts:
+        numbers[part.name] += 1
+        named.append(replace(part, name=f"{part.name} ({numbers[part.name]})") if counts[part.name] > 1 else part)
+    return named
 
 
 def _require_even(path: Path, slices: Sequence[Slice], along: Array, gaps: Array) -> None:

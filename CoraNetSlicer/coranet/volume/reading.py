@@ -25,13 +25,14 @@ from .text_geometry import in_millimetres
 _LARGEST, _SMALLEST = 1e30, 1e-30
 
 
-def read_image(path: str | Path, channel: int | None = None) -> Volume:
+def read_image(path: str | Path, channel: int | None = None, part: str = "") -> Volume:
     """Read one scan.
 
     Args:
         path: a file in any format SimpleITK reads; a folder that holds exactly one DICOM series, or a file of it.
         channel: which volume of a file of four dimensions, of several values a voxel, or of a DICOM series of several
             phases or echoes; None: there is one.
+        part: which image of a DICOM series, by its name (`parts_of`); "": there is one.
 
     Returns:
         The scan, float32.
@@ -41,7 +42,7 @@ def read_image(path: str | Path, channel: int | None = None) -> Volume:
             of unclear geometry, or with NaN or infinite voxels.
         PackageError: pydicom is needed and missing.
     """
-    volume = _read(Path(path), channel)
+    volume = _read(Path(path), channel, part)
     with np.errstate(over="ignore"):
         voxels = volume.voxels.astype(np.float32, copy=False)
     wrong = int(volume.voxels.size - np.isfinite(volume.voxels).sum())
@@ -58,11 +59,11 @@ def read_image(path: str | Path, channel: int | None = None) -> Volume:
     return Volume(voxels, volume.grid)
 
 
-def read_grid(path: str | Path, channel: int | None = None) -> Grid:
+def read_grid(path: str | Path, channel: int | None = None, part: str = "") -> Grid:
     """The grid of a scan or label map; reads headers only. Arguments and errors as `read_image`."""
     path = _existing(path)
     if _is_of_dicom(path):
-        return require_stack(path, chosen_part(path, channel))
+        return require_stack(path, chosen_part(path, channel, part))
     header = read_nifti_header(path) if is_nifti(path) else None
     if header is not None:
         require_one_meaning(path, header)
@@ -87,11 +88,11 @@ def read_label_map(path: str | Path) -> Volume:
     return Volume(whole_label_values(volume.voxels, path), volume.grid)
 
 
-def _read(path: Path, channel: int | None = None) -> Volume:
+def _read(path: Path, channel: int | None = None, part: str = "") -> Volume:
     """Voxels in the type of their file, and their grid."""
     path = _existing(path)
     if _is_of_dicom(path):
-        return read_part(path, chosen_part(path, channel))
+        return read_part(path, chosen_part(path, channel, part))
     require_whole(path)
     header = read_nifti_header(path) if is_nifti(path) else None
     if header is not None:

@@ -1,0 +1,138 @@
+"""DICOM series of several images: each phase, echo or orientation becomes a case of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import CoraNetError
+from ..events import Warned
+from ..job import Case, Datalist, Job
+from ..job.case_names import free_case_name
+from ..job.image_files import is_dicom_file
+from ..reporting import Reporter
+from ..volume import Grid, noted_by, parts_of, read_grid
+from ..volume.dicom_parts import Part, listed_parts, require_stack
+from .axes import is_reordered
+
+# Code of the warnings.
+SERIES = "series"
+_MOST_NAMED = 6
+
+
+@dataclass(frozen=True)
+class DividedSeries:
+    """Cases after series of several images were divided.
+
+    Attributes:
+        datalist: with a case for each image.
+        told: what was done, a sentence each.
+    """
+
+    datalist: Datalist
+    told: tuple[str, ...] = ()
+
+
+def divide_series(job: Job, datalist: Datalist, reporter: Reporter, done: Collection[str] = ()) -> Datalist:
+    """The cases of a job as `divided_series` makes them, which are kept in the job.
+
+    Args:
+        job: that the calling process works on.
+        datalist: its cases, with absolute paths.
+        reporter: is told of each series of several images; may stop it.
+        done: names of cases that are complete, and stay as they are.
+
+    Raises:
+        JobCancelled: stopped on request.
+        StorageError: the datalist cannot be written.
+    """
+    divided = divided_series(datalist, reporter, done)
+    if divided.datalist != datalist:
+        # Paths that are relative to the job stay so.
+        listed, before = job.read_relative_datalist(), set(datalist.cases)
+        as_listed = {case.id: case for case in listed.cases}
+        cases = [as_listed[case.id] if case in before else case for case in divided.datalist.cases]
+        job.write_datalist(replace(listed, cases=tuple(cases)))
+    for sentence in divided.told:
+        reporter.emit(Warned(SERIES, sentence))
+    return divided.datalist
+
+
+def divided_series(datalist: Datalist, reporter: Reporter, done: Collection[str] = ()) -> DividedSeries:
+    """The cases of a datalist with one for each image of a series; reads the headers of DICOM files alone.
+
+    Of a labeled case the image is taken on whose grid the label lies, if that is one. A case of several channels, and
+    what cannot be read, stays as it is: whoever reads it says what is wrong.
+
+    Args:
+        datalist: with absolute paths.
+        reporter: may stop it.
+        done: names of cases that stay as they are.
+
+    Raises:
+        JobCancelled: stopped on request.
+    """
+    taken = {case.id.lower() for case in datalist.cases}
+    cases: list[Case] = []
+    told: list[str] = []
+    for case in datalist.cases:
+        reporter.stop_if_asked()
+        parts = () if case.id in done else _parts(case)
+        if len(parts) < 2:
+            cases.append(case)
+        elif case.label:
+            cases.append(_with_the_image_of_its_label(case, parts, told))
+        else:
+            taken.discard(case.id.lower())
+            made = [_of_part(case, part, free_case_name(f"{case.id}_{part.name}", taken)) for part in parts]
+            cases += made
+            told.append(_each_is_a_case(case, made, parts))
+    return DividedSeries(replace(datalist, cases=tuple(cases)), tuple(told))
+
+
+def _parts(case: Case) -> Sequence[Part]:
+    path = Path(case.image)
+    if case.more_images or case.part or not (path.is_dir() or is_dicom_file(path)):
+        return ()
+    try:
+        # What is put right is told when the images are read.
+        with noted_by(lambda sentence: None):
+            return parts_of(path)
+    except (CoraNetError, OSError):
+        return ()
+
+
+def _of_part(case: Case, part: Part, name: str) -> Case:
+    # A file stands for the image that it belongs to; several images may lie in one file.
+    return replace(case, id=name, image=str(part.slices[0].path), part=part.name)
+
+
+def _each_is_a_case(case: Case, made: Sequence[Case], parts: Sequence[Part]) -> str:
+    pairs = list(zip(made, parts, strict=True))
+    named = [f"'{one.id}' ({part.name}, {len(part.slices)} slices)" for one, part in pairs[:_MOST_NAMED]]
+    more = f" and {len(pairs) - _MOST_NAMED} more" if len(pairs) > _MOST_NAMED else ""
+    images = f"'{case.image}' is one DICOM series of {len(parts)} images"
+    return f"{images}, each of which is a case of its own: {', '.join(named)}{more}."
+
+
+def _with_the_image_of_its_label(case: Case, parts: Sequence[Part], told: list[str]) -> Case:
+    images = f"'{case.image}' is one DICOM series of {len(parts)} images ({listed_parts(parts)})"
+    try:
+        label = read_grid(str(case.label))
+    except (CoraNetError, OSError):
+        return case
+    fitting = [part for part in parts if _lies_on(label, Path(case.image), part)]
+    if len(fitting) == 1:
+        told.append(f"{images}; the label '{case.label}' lies on the grid of {fitting[0].name}, which is taken.")
+        return _of_part(case, fitting[0], case.id)
+    told.append(f"{images}; the label '{case.label}' lies on the grid of {len(fitting) or 'none'} of them.")
+    return case
+
+
+def _lies_on(label: Grid, path: Path, part: Part) -> bool:
+    try:
+        grid = require_stack(path, part)
+    except CoraNetError:
+        return False
+    return not grid.difference(label) or is_reordered(label, grid)

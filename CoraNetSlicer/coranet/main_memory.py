@@ -6,7 +6,9 @@ import ctypes
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 # macOS hands out these pages without writing anything to the disk.
 _MACOS_FREE_PAGES = ("Pages free", "Pages inactive", "Pages speculative", "Pages purgeable")
@@ -49,23 +51,100 @@ def of_vm_stat(text: str) -> int | None:
 
 
 def _on_linux(root: Path) -> int | None:
-    """The machine's available memory, or what is left to the container where that is less."""
+    """The machine's available memory, or what a limit leaves of it: of a control group, or of the address space."""
     text = (root / "proc/meminfo").read_text(encoding="ascii", errors="replace")
     found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
     machine = 1024 * int(found.group(1)) if found else None
-    known = [size for size in (machine, _left_to_container(root / "sys/fs/cgroup")) if size is not None]
+    groups = [_left_to_group(folder, files) for folder, files in _control_groups(root)]
+    known = [size for size in (machine, *groups, _left_of_address_space(root)) if size is not None]
     return min(known, default=None)
 
 
-def _left_to_container(folder: Path) -> int | None:
-    """What a control group of version 2 may still take. Its file cache can be dropped and counts as free."""
-    try:
-        limit = int((folder / "memory.max").read_text(encoding="ascii"))
-        used = int((folder / "memory.current").read_text(encoding="ascii"))
-        cached = re.search(r"^inactive_file (\d+)", (folder / "memory.stat").read_text(encoding="ascii"), re.MULTILINE)
-    except (OSError, ValueError):
+class _GroupFiles(NamedTuple):
+    """Names of a control group's files, in its two versions.
+
+    Attributes:
+        limits: hold a number of bytes, or "max".
+        used: holds a number of bytes.
+        cached: how `memory.stat` calls the bytes of files that can be dropped at once.
+    """
+
+    limits: tuple[str, ...]
+    used: str
+    cached: str
+
+
+_VERSION_1 = _GroupFiles(("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_inactive_file")
+# Above the lower one a process is not ended, but hardly goes on.
+_VERSION_2 = _GroupFiles(("memory.max", "memory.high"), "memory.current", "inactive_file")
+
+
+def _control_groups(root: Path) -> Iterator[tuple[Path, _GroupFiles]]:
+    """The folders of the control groups in which this process is; the limits of all of them hold.
+
+    Source: cgroups(7) and proc_pid_mountinfo(5).
+    """
+    paths = _paths_of_groups(root)
+    for line in _lines(root / "proc/self/mountinfo"):
+        before, _, after = line.partition(" - ")
+        kind, _, options = (after.split() + ["", "", ""])[:3]
+        is_first = kind == "cgroup" and "memory" in options.split(",")
+        if not is_first and kind != "cgroup2":
+            continue
+        shown, mount = (part.replace("\\040", " ") for part in before.split()[3:5])
+        top = root / mount.lstrip("/")
+        inside = _below(paths.get("memory" if is_first else "", "/"), shown)
+        for folder in (top / inside, *(top / inside).parents):
+            yield folder, _VERSION_1 if is_first else _VERSION_2
+            if folder == top:
+                break
+
+
+def _paths_of_groups(root: Path) -> dict[str, str]:
+    """Where this process is in the tree of each controller; of version 2 the controller is called ""."""
+    rows = [line.split(":", 2) for line in _lines(root / "proc/self/cgroup")]
+    return {name: path for _, names, path in (row for row in rows if len(row) == 3) for name in names.split(",")}
+
+
+def _below(path: str, shown: str) -> str:
+    """A group's path within what is mounted; "" where it lies outside, as seen from within a container."""
+    if ".." in path or not (path + "/").startswith(shown.rstrip("/") + "/"):
+        return ""
+    return path[len(shown.rstrip("/")) :].strip("/")
+
+
+def _left_to_group(folder: Path, files: _GroupFiles) -> int | None:
+    """What a control group may still take. Its file cache can be dropped and counts as free."""
+    limits = [size for name in files.limits if (size := _number(folder / name)) is not None]
+    used = _number(folder / files.used)
+    if not limits or used is None:
         return None
-    return max(limit - used + (int(cached.group(1)) if cached else 0), 0)
+    cached = next((line.split()[1] for line in _lines(folder / "memory.stat") if line.startswith(files.cached)), "0")
+    return max(min(limits) - used + int(cached), 0)
+
+
+def _left_of_address_space(root: Path) -> int | None:
+    """What `ulimit -v` leaves to this process."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    pages = next(iter(_lines(root / "proc/self/statm")), "").split()
+    if limit == resource.RLIM_INFINITY or not pages:
+        return None
+    return max(limit - int(pages[0]) * resource.getpagesize(), 0)
+
+
+def _number(path: Path) -> int | None:
+    """The number in a file; None where it holds none, such as "max"."""
+    text = next(iter(_lines(path)), "").strip()
+    return int(text) if text.isdecimal() else None
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 class _MemoryStatus(ctypes.Structure):

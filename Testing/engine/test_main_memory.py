@@ -18,13 +18,19 @@ Pages purgeable:                           1.
 """
 
 
-def a_linux(root, meminfo="MemTotal: 9 kB\nMemAvailable:    1000 kB\n", **group: str):
-    (root / "proc").mkdir()
-    (root / "proc/meminfo").write_text(meminfo, encoding="ascii")
-    folder = root / "sys/fs/cgroup"
-    folder.mkdir(parents=True)
-    for name, text in group.items():
-        (folder / name.replace("__", ".")).write_text(text, encoding="ascii")
+MEMINFO = "MemTotal: 9 kB\nMemAvailable:    1000 kB\n"
+VERSION_2 = "31 24 0:27 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw,nsdelegate"
+VERSION_1 = "34 25 0:30 / /sys/fs/cgroup/memory rw shared:15 - cgroup cgroup rw,memory"
+
+
+def a_linux(root, meminfo=MEMINFO, mounts=VERSION_2, group="0::/", **files: str):
+    """A made-up /proc and /sys; names of files have __ for a dot and ___ for a slash."""
+    written = {"proc/meminfo": meminfo, "proc/self/mountinfo": f"{mounts}\n", "proc/self/cgroup": f"{group}\n"}
+    for name, text in files.items():
+        written["sys/fs/cgroup/" + name.replace("___", "/").replace("__", ".")] = text
+    for name, text in written.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="ascii")
     return root
 
 
@@ -48,6 +54,73 @@ def test_a_container_has_what_its_limit_leaves(tmp_path, limit, expected):
     if limit == "50000":
         group["memory__stat"] = "anon 1\n"
     assert main_memory._on_linux(a_linux(tmp_path, **group)) == expected
+
+
+FULL = {"memory__current": "60000", "memory__stat": "anon 1\ninactive_file 5000\n"}
+IN_A_GROUP = {f"user__slice___job___{name}": text for name, text in FULL.items()}
+FIRST = {"memory___memory__usage_in_bytes": "60000", "memory___memory__stat": "cache 1\ntotal_inactive_file 5000\n"}
+IN_DOCKER = {name.replace("memory___", "memory___docker___ab___"): text for name, text in FIRST.items()}
+NONE = str(2**63 - 4096)
+LIMITS = [
+    # Of version 2: "max" is none; above "high" a process hardly goes on.
+    ({}, {**FULL, "memory__max": "100000"}, 45000),
+    ({}, {**FULL, "memory__max": "max", "memory__high": "90000"}, 35000),
+    ({}, {**FULL, "memory__max": "100000", "memory__high": "max"}, 45000),
+    # The limit of the group itself, or of one above it, whichever leaves less.
+    ({"group": "0::/user.slice/job"}, {**IN_A_GROUP, "user__slice___job___memory__max": "100000"}, 45000),
+    (
+        {"group": "0::/user.slice/job"},
+        {
+            **IN_A_GROUP, "user__slice___job___memory__max": "100000", "user__slice___memory__max": "70000",
+            "user__slice___memory__current": "65000", "memory__max": "max",
+        },
+        5000,
+    ),
+    # A container that is shown its own group as the top; one that is shown all of them, and sits in one.
+    ({"group": "0::/../../init.scope"}, {**FULL, "memory__max": "100000"}, 45000),
+    ({"mounts": VERSION_2.replace(" / ", " /docker/ab "), "group": "0::/docker/ab"}, {**FULL, "memory__max": "100000"},
+     45000),
+    # Of version 1.
+    ({"mounts": VERSION_1, "group": "4:memory:/\n0::/"}, {**FIRST, "memory___memory__limit_in_bytes": "100000"}, 45000),
+    ({"mounts": VERSION_1, "group": "4:memory:/"}, {**FIRST, "memory___memory__limit_in_bytes": NONE}, 1000 * 1024),
+    (
+        {"mounts": VERSION_1, "group": "9:cpu,memory:/docker/ab"},
+        {**IN_DOCKER, "memory___docker___ab___memory__limit_in_bytes": "100000"},
+        45000,
+    ),
+    (
+        {"mounts": VERSION_1.replace(" / ", " /docker/ab "), "group": "4:memory:/docker/ab"},
+        {**FIRST, "memory___memory__limit_in_bytes": "100000"},
+        45000,
+    ),
+    # Both at once, as systemd has them: version 2 has no memory there.
+    (
+        {"mounts": VERSION_2.replace("cgroup rw", "cgroup/unified rw") + "\n" + VERSION_1, "group": "4:memory:/\n0::/"},
+        {**FIRST, "memory___memory__limit_in_bytes": "100000"},
+        45000,
+    ),
+    # Nothing that can be understood.
+    ({"mounts": "odd", "group": "odd"}, {**FULL, "memory__max": "100000"}, 1000 * 1024),
+    ({}, {**FULL, "memory__max": "none"}, 1000 * 1024),
+    ({}, {"memory__max": "100000"}, 1000 * 1024),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("machine", "files", "expected"), LIMITS)
+def test_a_control_group_has_what_its_limit_leaves(tmp_path, machine, files, expected):
+    assert main_memory._on_linux(a_linux(tmp_path, **machine, **files)) == expected
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_limited_address_space_has_what_the_process_leaves(tmp_path, monkeypatch):
+    import resource
+
+    root = a_linux(tmp_path)
+    (root / "proc/self/statm").write_text("100 50 1 1 0 1 0\n", encoding="ascii")
+    pages = 100 * resource.getpagesize()
+    for limit, expected in ((resource.RLIM_INFINITY, 1000 * 1024), (pages + 5000, 5000), (pages - 1, 0)):
+        monkeypatch.setattr(resource, "getrlimit", lambda what, limit=limit: (limit, limit))
+        assert main_memory._on_linux(root) == expected
 
 
 def test_an_old_linux_kernel_says_nothing(tmp_path):

@@ -13,6 +13,8 @@ from scene_builders import add_volume, array_of, labels_of, numpy_matrix
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import identity_of_file, synthetic_heads, write_image
 from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import VTK_FLOAT
+from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from coranet.config import SegmentConfig
 from coranet.errors import DataError
@@ -182,6 +184,21 @@ class TestFoldersAndNames:
         ]
         decoys[1].SetAttribute("CoraNetSlicer.PredictionPart", "uncertainty")
         assert load(logic, job).volume not in decoys
+
+    @pytest.mark.parametrize(
+        ("kind", "components"),
+        [("VectorVolume", 3), ("ScalarVolume", 3), ("ScalarVolume", 0), ("DiffusionWeightedVolume", 2)],
+    )
+    def test_volumes_of_other_kinds_of_the_same_size_are_no_scan(self, context, logic, tmp_path, kind, components):
+        node = context.scene.AddNewNodeByClass(f"vtkMRML{kind}Node", "colours")
+        image = vtkImageData()
+        image.SetDimensions(*reversed(SHAPE))
+        if components:
+            image.AllocateScalars(VTK_FLOAT, components)
+        node.SetAndObserveImageData(image)
+        loaded = load(logic, patient(tmp_path, "P1", 1))
+        assert loaded.volume is not node
+        np.testing.assert_array_equal(array_of(loaded.volume), scan(1))
 
     def test_what_people_read_is_the_folder_and_not_the_identifier(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)

@@ -18,8 +18,12 @@ _ASCENDS = (False, False, True)
 def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[str, None, bool]:
     """Whether a volume node holds a scan, in steps of a plane each; returns it at the end."""
     image = volume_node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    # Colours, vectors and tensors of the same size are volumes, too.
+    if scalars is None or scalars.GetNumberOfComponents() != 1:
+        return False
     # An axis may be stored in another place.
-    if image is None or sorted(image.GetDimensions()) != sorted(identity.size_ijk):
+    if sorted(image.GetDimensions()) != sorted(identity.size_ijk):
         return False
     return (yield from volume_hash_steps(volume_node)) == identity.voxels
 

@@ -1,4 +1,4 @@
-# make demo | test | quick | faults | venv | lint | format | file-list | clean. README.md says what each is for.
+# make demo | test | quick | faults | docs | venv | lint | format | file-list | clean. README.md says what each is for.
 # GNU make and a POSIX shell; all paths are relative, so the clone may lie in a folder with any name.
 
 PYTHON ?=
@@ -13,16 +13,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 EMPTY := $(VENV)/empty.stamp
 INSTALLED := $(VENV)/installed.stamp
-PROGRAM := CoraNetSlicer Testing $(wildcard benchmarks)
+PROGRAM := CoraNetSlicer Testing docs $(wildcard benchmarks)
+DOCS_VENV := .venv-docs
+DOCS_INSTALLED := $(DOCS_VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test quick faults lint format file-list clean
+.PHONY: help venv demo test quick faults docs lint format file-list clean
 
 help:
 	@echo "make demo    train, segment and picture a synthetic data set (DATA=dataset.json for your own, OUTPUT=folder)"
 	@echo "make test    lint, type check and the whole test suite"
 	@echo "make quick   the tests that neither train nor draw, about two minutes on two cores"
 	@echo "make faults  kills, full disks, hostile files, fuzzing: at most 20 minutes (FUZZ_SECONDS=600)"
+	@echo "make docs    the documentation as a site, in site/ (its own small .venv-docs)"
 	@echo "make venv    only set up .venv (PYTHON=python3.12 PIP_ARGS='...' to choose)"
 	@echo "make lint, make format, make file-list, make clean"
 
@@ -51,6 +54,17 @@ quick: $(INSTALLED)
 faults: $(INSTALLED)
 	FAULTS=full FUZZ_SECONDS='$(FUZZ_SECONDS)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile Testing/faults
 
+# An environment of its own, without PyTorch: reference pages are made from the engine's parser, schema and docstrings.
+$(DOCS_INSTALLED): constraints.txt docs/requirements.txt .ci/find-python .ci/pip-install
+	@rm -rf '$(DOCS_VENV)'
+	@python=$$(PYTHON='$(PYTHON)' sh .ci/find-python) && "$$python" -m venv '$(DOCS_VENV)'
+	@sh .ci/pip-install '$(DOCS_VENV)' -r docs/requirements.txt
+	@touch '$@'
+
+docs: $(DOCS_INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/python -m mkdocs build --quiet --strict
+	@echo "make docs: open site/index.html"
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check $(PROGRAM)
 	$(BIN)/ruff format --check $(PROGRAM)
@@ -65,5 +79,5 @@ file-list: $(INSTALLED)
 	$(BIN)/python Testing/contracts/module_files.py
 
 clean:
-	rm -rf $(VENV) demo-output build dist .pytest_cache .mypy_cache .ruff_cache CoraNetSlicer/*.egg-info
+	rm -rf $(VENV) $(DOCS_VENV) site demo-output build dist .pytest_cache .mypy_cache .ruff_cache CoraNetSlicer/*.egg-info
 	find CoraNetSlicer Testing -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import module_files
 import pytest
 
@@ -43,25 +40,6 @@ def test_only_the_module_lies_directly_in_the_module_folder(repository):
     assert found <= {"CoraNetSlicer.py"}
 
 
-def test_project_module_and_catalog_entry_have_one_name(repository):
-    top = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
-    assert re.search(r"project\((\w+)", top).group(1) == "CoraNetSlicer"
-    assert "set(MODULE_NAME CoraNetSlicer)" in CMAKE_TEXT
-    assert (repository / "CoraNetSlicer.s4ext").is_file()
-
-
-def test_catalog_entry_and_cmake_say_the_same(repository):
-    entry = dict(
-        line.partition(" ")[::2]
-        for line in (repository / "CoraNetSlicer.s4ext").read_text(encoding="utf-8").splitlines()
-        if line and not line.startswith("#")
-    )
-    top = (repository / "CMakeLists.txt").read_text(encoding="utf-8")
-    names = {"homepage": "HOMEPAGE", "depends": "DEPENDS", "description": "DESCRIPTION", "iconurl": "ICONURL"}
-    in_cmake = {key: re.search(rf'set\(EXTENSION_{name} "([^"]*)"\)', top).group(1) for key, name in names.items()}
-    assert {key: entry[key] for key in names} == in_cmake
-
-
 def test_slicer_installs_what_the_engine_is_tested_with(repository):
     project = (repository / "pyproject.toml").read_text(encoding="utf-8")
     lines = (repository / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
@@ -69,9 +47,3 @@ def test_slicer_installs_what_the_engine_is_tested_with(repository):
     assert requirements
     for requirement in requirements:
         assert f'"{requirement}"' in project, f"{requirement} is not what pyproject.toml asks for"
-
-
-def test_the_icon_is_the_size_that_slicer_asks_for(repository):
-    header = Path(repository / "Resources" / "Icons" / "CoraNetSlicer.png").read_bytes()[:24]
-    width, height = int.from_bytes(header[16:20], "big"), int.from_bytes(header[20:24], "big")
-    assert (width, height) == (128, 128)

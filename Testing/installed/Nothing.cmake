@@ -1,0 +1,1 @@
+# Slicer describes and packs an extension here; a test only installs it.

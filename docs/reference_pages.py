@@ -1,0 +1,156 @@
+"""Reference pages that are made from the program itself, so that they cannot differ from it.
+
+`PAGES` names them. A document asks for one with a line `<!-- generated: NAME -->`; site_pages.py puts it there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(__file__).resolve().parents[1] / "CoraNetSlicer"
+# Classes of the console API, in the order of the page.
+CONSOLE_CLASSES = ("CoraNetLogic", "JobHandle", "RegionReview")
+
+
+def command_line() -> str:
+    """Each command with its usage, arguments and options."""
+    from coranet.cli import _parser
+
+    [commands] = [one for one in _parser()._actions if isinstance(one, argparse._SubParsersAction)]
+    meanings = {one.dest: one.help or "" for one in commands._choices_actions}
+    lines: list[str] = []
+    for name, parser in commands.choices.items():
+        usage = parser.format_usage().removeprefix("usage: ")
+        usage = re.sub(r"\s+", " ", usage).strip()
+        lines += [f"## coranet {name}", "", _sentence(meanings[name]), "", "```text", usage, "```", ""]
+        lines += _table(("argument", "meaning"), (_argument(action) for action in parser._actions)) + [""]
+    return "\n".join(lines)
+
+
+def settings() -> str:
+    """Each setting with its default, its unit and range or its choices, and what it means."""
+    from coranet.config import SegmentConfig, TrainConfig
+
+    lines: list[str] = []
+    for title, config in (("Training", TrainConfig), ("Segmentation", SegmentConfig)):
+        lines += [f"## {title}", ""]
+        rows = [
+            (f"`{one.name}`", f"`{json.dumps(one.default)}`", _allowed(one), _with_paper(one))
+            for one in config.settings()
+        ]
+        lines += _table(("setting", "default", "allowed", "meaning"), rows) + [""]
+    return "\n".join(lines)
+
+
+def presets() -> str:
+    """Each preset with the sentence that says what it is for."""
+    from coranet.config import preset_names
+    from coranet.config.presets import preset_path
+
+    read = {name: json.loads(preset_path(name).read_text(encoding="utf-8")) for name in preset_names()}
+    return "\n".join(_table(("preset", "for"), ((f"`{name}`", read[name]["description"]) for name in read)))
+
+
+def console_api() -> str:
+    """Public members of the classes that scripts in Slicer meet, from their docstrings. Nothing is imported."""
+    import griffe
+
+    package = griffe.load("CoraNetSlicerLib", search_paths=[str(PROGRAM)], docstring_parser="google")
+    lines: list[str] = []
+    for name in CONSOLE_CLASSES:
+        [found] = [one for module in _modules(package) for one in _own_classes(module) if one.name == name]
+        lines += [f"## {name}", "", *_documented(found)]
+        for member in sorted(_public_members(found), key=lambda one: one.name.lower()):
+            lines += [f"### {member.name}", "", f"`{_signature(member)}`", "", *_documented(member)]
+    return "\n".join(lines)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "command line": command_line,
+    "console API": console_api,
+    "presets": presets,
+    "settings": settings,
+}
+
+
+def _table(head: tuple[str, ...], rows: Any) -> list[str]:
+    cells = [head, ("---",) * len(head), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells]
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    first = text.partition(" ")[0]
+    text = text if "." in first or "_" in first else f"{text[:1].upper()}{text[1:]}"
+    return text if text.endswith(".") or not text else f"{text}."
+
+
+def _argument(action: argparse.Action) -> tuple[str, str]:
+    value = action.metavar or action.dest.upper()
+    takes_value = action.nargs != 0
+    names = [f"{name} {value}" if takes_value else name for name in action.option_strings]
+    shown = ", ".join(f"`{name}`" for name in names) or f"`{action.metavar or action.dest}`"
+    meaning = (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%")
+    return shown, _sentence(meaning.replace("<", "&lt;"))
+
+
+def _allowed(setting: Any) -> str:
+    if setting.choices:
+        return ", ".join(setting.choices)
+    if setting.minimum is None and setting.maximum is None:
+        return setting.unit
+    if setting.maximum is None:
+        return f"at least {setting.minimum:g} {setting.unit}".strip()
+    return f"{setting.minimum:g} to {setting.maximum:g} {setting.unit}".strip()
+
+
+def _with_paper(setting: Any) -> str:
+    return f"{setting.meaning} The paper: {setting.paper}." if setting.paper else setting.meaning
+
+
+def _modules(module: Any) -> Iterator[Any]:
+    yield module
+    for inner in module.modules.values():
+        if not inner.is_alias:
+            yield from _modules(inner)
+
+
+def _own_classes(module: Any) -> list[Any]:
+    return [one for one in module.classes.values() if not one.is_alias]
+
+
+def _public_members(found: Any) -> list[Any]:
+    members = [one for name, one in found.all_members.items() if not name.startswith("_")]
+    return [one for one in members if one.docstring is not None]
+
+
+def _signature(member: Any) -> str:
+    if not member.is_function:
+        return member.name
+    parameters = [one for one in member.parameters if one.name != "self"]
+    shown = [one.name if one.default is None else f"{one.name}={one.default}" for one in parameters]
+    return f"{member.name}({', '.join(shown)})"
+
+
+def _documented(member: Any) -> list[str]:
+    lines: list[str] = []
+    for section in member.docstring.parsed if member.docstring else []:
+        kind = section.kind.value
+        if kind == "text":
+            lines += [section.value, ""]
+        elif kind == "examples":
+            lines += ["```python", *(text for _, text in section.value), "```", ""]
+        elif kind in ("parameters", "attributes", "raises", "returns", "yields"):
+            lines += [f"**{kind.capitalize()}**", "", *(_item(one) for one in section.value), ""]
+    return lines
+
+
+def _item(part: Any) -> str:
+    name = getattr(part, "name", "") or (str(part.annotation) if getattr(part, "annotation", None) else "")
+    meaning = " ".join(part.description.split())
+    return f"- `{name}`: {meaning}" if name else f"- {meaning}"

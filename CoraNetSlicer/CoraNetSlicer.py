@@ -20,12 +20,12 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from coranet.errors import CoraNetError
+from coranet.contract.errors import CoraNetError
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.resources import resource_path
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.resources import resource_path
-from CoraNetSlicerLib.scene.context import SceneContext
 from CoraNetSlicerLib.self_test import run_self_test
 
 try:
@@ -76,10 +76,10 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def setup(self):
         """Load the form and bind it to the logic."""
         ScriptedLoadableModuleWidget.setup(self)
-        from CoraNetSlicerLib.panel.application import Application
-        from CoraNetSlicerLib.panel.closing import Closing
-        from CoraNetSlicerLib.panel.form_height import FormHeight
-        from CoraNetSlicerLib.panel.panel import Panel
+        from CoraNetSlicerLib.core.application import Application
+        from CoraNetSlicerLib.core.closing import Closing
+        from CoraNetSlicerLib.core.form_height import FormHeight
+        from CoraNetSlicerLib.panel import Panel
 
         self._form = slicer.util.loadUI(str(resource_path("UI/CoraNetSlicer.ui")))
         self._form.setMRMLScene(slicer.mrmlScene)
@@ -137,9 +137,9 @@ class CoraNetSlicerLogic(CoraNetLogic, ScriptedLoadableModuleLogic):
     def __init__(self, python: Optional[str] = None):
         """With `python`, jobs run in that interpreter instead of in the one that was chosen in the panel."""
         ScriptedLoadableModuleLogic.__init__(self)
-        from CoraNetSlicerLib.panel.application import Application
-        from CoraNetSlicerLib.panel.qt_ticker import QtTicker
-        from CoraNetSlicerLib.presenters.jobs import FOLDER_SETTING
+        from CoraNetSlicerLib.core.application import Application
+        from CoraNetSlicerLib.core.qt_ticker import QtTicker
+        from CoraNetSlicerLib.jobs.presenter import FOLDER_SETTING
 
         application = Application()
         environment = application.startup_environment()
@@ -192,7 +192,7 @@ def _registerSampleData():
         from SampleData import SampleDataLogic
     except ImportError:  # an application made of Slicer may be without it
         return
-    from CoraNetSlicerLib.panel.sample_data_source import register_phantom
+    from CoraNetSlicerLib.data.sample_data_source import register_phantom
 
     register_phantom(SampleDataLogic, _loadPhantom)
 

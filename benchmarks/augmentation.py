@@ -27,7 +27,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
-from coranet.config import AugmentationConfig
+from coranet.contract.config import AugmentationConfig
 from coranet.data.augmentation import Augmentation
 
 SPACING_DHW = (1.0, 1.0, 1.0)

@@ -26,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 from measured_child import PROGRAM
 from program_table import gib, shown, with_spread
 
-from coranet.config.time_budget import seconds_of
-from coranet.events import Noted
+from coranet.contract import Job, read_json
+from coranet.contract.config.time_budget import seconds_of
+from coranet.contract.events import Noted
+from coranet.contract.files import write_json_atomic
 from coranet.experiments.parts import DEVELOPMENT, PARTS
 from coranet.experiments.statistics import distance_closed, mean
-from coranet.job import Job, read_json
-from coranet.job.files import write_json_atomic
 
 METHODS = "supervised,mean_teacher,coranet,fully_supervised"
 TRUTH = "unlabeled-truth"

@@ -25,13 +25,13 @@ from large_scan_phantom import LargeSet, write_large_set
 from measured_child import PROGRAM, Cost, measured, measured_coranet
 from program_table import gib, shown
 
-from coranet.events import Noted
-from coranet.job import Case, Job, Role, read_datalist
-from coranet.job.files import write_json_atomic
+from coranet.contract import Case, Job, Role, read_datalist
+from coranet.contract.events import Noted
+from coranet.contract.files import write_json_atomic
 from coranet.metrics import dice_per_class
 from coranet.volume import read_label_map
 
-IMPORTS = "import monai, SimpleITK, torch; import coranet.segmentation, coranet.training.job"
+IMPORTS = "import monai, SimpleITK, torch; import coranet.inference.segmentation, coranet.training.job"
 
 
 @dataclass(frozen=True)

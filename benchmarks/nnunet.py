@@ -32,10 +32,10 @@ from measured_child import Cost, measured, measured_coranet
 from nnunet_format import ENDING, class_indices, write_raw
 from program_table import Row, markdown, summary
 
-from coranet.config.time_budget import seconds_of
+from coranet.contract import Case, Datalist, Job, Role, read_datalist, read_json
+from coranet.contract.config.time_budget import seconds_of
+from coranet.contract.files import write_json_atomic
 from coranet.experiments.parts import PARTS, cases_of_part
-from coranet.job import Case, Datalist, Job, Role, read_datalist, read_json
-from coranet.job.files import write_json_atomic
 from coranet.metrics import overlap_per_class, surface_distances_per_class
 from coranet.volume import read_label_map
 

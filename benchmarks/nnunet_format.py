@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from coranet.contract import Case, Label
 from coranet.data.scans import read_scan
-from coranet.job import Case, Label
 from coranet.volume import read_label_map, write_volume
 
 ENDING = ".nrrd"

@@ -41,17 +41,17 @@ from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 from stage import Stage
 
-from coranet.config import SegmentConfig
-from coranet.events import CaseDone, Finished, Started
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role, write_json_atomic
-from coranet.prediction import Prediction, arrays_of
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role, write_json_atomic
+from coranet.contract.config import SegmentConfig
+from coranet.contract.events import CaseDone, Finished, Started
+from coranet.inference.prediction import Prediction, arrays_of
 from coranet.regions.finding import find_regions
 from coranet.surfaces import write_surfaces
 from coranet.volume import Grid, write_volume
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
-from CoraNetSlicerLib.presenters.deferred import Deferred
-from CoraNetSlicerLib.scene.result_loading import ResultLoading
-from CoraNetSlicerLib.scene.results import find_or_load_volume
+from CoraNetSlicerLib.core.deferred import Deferred
+from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.results import find_or_load_volume
+from CoraNetSlicerLib.review.result_loading import ResultLoading
 
 CASE = "Patient 1"
 LABELS = (Label(1, "Organ", (0.9, 0.45, 0.3)), Label(2, "Lesion", (0.35, 0.72, 0.62)))

@@ -26,8 +26,8 @@ from scipy.ndimage import gaussian_filter, zoom
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
-from coranet.job import PredictionFiles
-from coranet.prediction import Prediction
+from coranet.contract import PredictionFiles
+from coranet.inference.prediction import Prediction
 from coranet.regions.files import write_regions
 from coranet.regions.finding import find_regions
 from coranet.volume import Grid

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from review_rivals import Doubt
 
-from coranet.config import SegmentConfig
+from coranet.contract import Case, Job, Role, read_datalist
+from coranet.contract.config import SegmentConfig
 from coranet.data.datalist import with_true_labels
 from coranet.data.orientation import Orientation
-from coranet.job import Case, Job, Role, read_datalist
-from coranet.prediction import channels_on_own_grid
+from coranet.inference.prediction import channels_on_own_grid
+from coranet.inference.segmentation import Segmenter
 from coranet.regions.files import WrittenCase, read_map
 from coranet.reporting import Reporter
-from coranet.segmentation import Segmenter
 from coranet.uncertainty_sources import ScanPasses
 from coranet.volume import read_image
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from review_oracle import Course
 
-from coranet.pages.svg import COLORS, Axis, Series, line_chart
+from coranet.html.svg import COLORS, Axis, Series, line_chart
 
 _WIDTH, _HEIGHT = 720, 300
 

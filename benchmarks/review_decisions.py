@@ -27,10 +27,10 @@ from synthetic_predictions import CASE_ID, write_segmented_job
 from coranet.regions.files import write_regions
 from coranet.regions.finding import find_regions
 from coranet.volume import read_grid
-from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.region_review import RegionReview
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import find_or_load_volume
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.results import find_or_load_volume
+from CoraNetSlicerLib.review.region_review import RegionReview
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 DECISIONS = 20
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from coranet.prediction import Prediction
+from coranet.inference.prediction import Prediction
 from coranet.regions.decisions import voxels_of
 from coranet.regions.finding import FoundRegions
 

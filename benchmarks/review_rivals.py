@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from review_oracle import Question
 
-from coranet.prediction import Prediction
+from coranet.inference.prediction import Prediction
 from coranet.regions.finding import FoundRegions, find_regions
 from coranet.volume import Grid
 

@@ -35,8 +35,8 @@ from review_curves import Reached, Size, early_gain, half_repaired, most_decisio
 from review_oracle import Course, questions_of, review
 from review_rivals import Doubt, asked_like_coranet, by_chance, of_highest_entropy
 
+from coranet.contract import Case, Region
 from coranet.experiments.statistics import paired_difference
-from coranet.job import Case, Region
 from coranet.regions.caution import at_caution
 from coranet.regions.finding import RegionRule, find_regions
 

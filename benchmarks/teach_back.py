@@ -35,8 +35,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 from review_cases import KnownCase, coranet, known_cases
 from review_oracle import nearest, questions_of
 
+from coranet.contract import Choice, Datalist, Job, PredictionFiles, Review, Role, rank_cases, read_json
 from coranet.experiments.statistics import mean, paired_difference
-from coranet.job import Choice, Datalist, Job, PredictionFiles, Review, Role, rank_cases, read_json
 from coranet.regions.decisions import reviewed_maps
 from coranet.regions.files import read_regions
 from coranet.volume import write_volume

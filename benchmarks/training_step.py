@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
-from coranet.config import MachineConfig, TrainConfig
+from coranet.contract.config import MachineConfig, TrainConfig
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
 from coranet.devices import Device, choose_device
 from coranet.networks import Architecture, CoraNet

@@ -34,7 +34,7 @@ def command_line() -> str:
 
 def settings() -> str:
     """Each setting with its default, its unit and range or its choices, and what it means."""
-    from coranet.config import SegmentConfig, TrainConfig
+    from coranet.contract.config import SegmentConfig, TrainConfig
 
     lines: list[str] = []
     for title, config in (("Training", TrainConfig), ("Segmentation", SegmentConfig)):
@@ -49,8 +49,8 @@ def settings() -> str:
 
 def presets() -> str:
     """Each preset with the sentence that says what it is for."""
-    from coranet.config import preset_names
-    from coranet.config.presets import preset_path
+    from coranet.contract.config import preset_names
+    from coranet.contract.config.presets import preset_path
 
     read = {name: json.loads(preset_path(name).read_text(encoding="utf-8")) for name in preset_names()}
     return "\n".join(_table(("preset", "for"), ((f"`{name}`", read[name]["description"]) for name in read)))

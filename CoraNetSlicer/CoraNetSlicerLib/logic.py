@@ -11,16 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from coranet.errors import JobError
-from coranet.job import (
-    Case,
-    Job,
-    JobKind,
-    JobStatus,
-    delete_job,
-    input_list,
-)
+from coranet.contract import Case, Job, JobKind, JobStatus, delete_job, input_list
+from coranet.contract.errors import JobError
 
+from .core.case_volume import CaseVolume
+from .core.context import SceneContext
+from .core.export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
+from .core.results import LoadedPrediction
+from .data.sample_data import load_phantom
 from .environment.interpreter import Interpreter
 from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, channels_of_model, job_of
 from .jobs.arguments import segment_config as segmentConfig
@@ -28,20 +26,10 @@ from .jobs.arguments import train_config as trainConfig
 from .jobs.handle import JobHandle, Ticker
 from .jobs.listing import JobListing, JobSummary
 from .jobs.runner import JobRunner
-from .review_console import ReviewConsole
-from .sample_data import load_phantom
-from .scene.case_volume import CaseVolume
-from .scene.context import SceneContext
-from .scene.export import (
-    LabeledNodes,
-    TrainingNodes,
-    export_segment_job,
-    export_training_job,
-)
-from .scene.overlays import show_prediction
-from .scene.result_loading import load_prediction
-from .scene.results import LoadedPrediction
-from .scene.training_plot import TrainingPlot
+from .review.overlays import show_prediction
+from .review.result_loading import load_prediction
+from .review.review_console import ReviewConsole
+from .train.training_plot import TrainingPlot
 
 
 class CoraNetLogic(ReviewConsole):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from coranet.errors import CoraNetError
-from coranet.events import CheckpointSaved
-from coranet.job import JobStatus
+from coranet.contract import JobStatus
+from coranet.contract.errors import CoraNetError
+from coranet.contract.events import CheckpointSaved
 
+from .core.results import LoadedPrediction
 from .jobs.handle import JobHandle
 from .logic import CoraNetLogic
-from .scene.results import LoadedPrediction
 
 # Small enough for any machine, long enough to be stopped on the way. Nothing is learned.
 SETTINGS = {

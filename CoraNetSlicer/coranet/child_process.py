@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import JobError, storage_error
-from .job import Job
+from .contract import Job
+from .contract.errors import JobError, storage_error
 
 # Called by its path: a launcher may replace PYTHONPATH.
 ENGINE = Path(__file__).resolve().with_name("__main__.py")

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import __version__
-from .config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names, require_effect
-from .errors import (
+from .cli_overrides import overrides
+from .contract.config import DEFAULT_PRESET, SegmentConfig, TrainConfig, preset_names, require_effect
+from .contract.errors import (
     UNEXPECTED,
     ConfigError,
     CoraNetError,
@@ -31,13 +32,12 @@ from .errors import (
 )
 from .experiments.command import add_experiment_command
 from .installation import add_install_command
-from .quality.command import add_report_command
 from .regions.command import add_regions_command
-from .setting_words import overrides
+from .reports.command import add_report_command
 from .standard_streams import tolerant_streams
 
 if TYPE_CHECKING:
-    from .job import Case, Datalist, Job, JobKind
+    from .contract import Case, Datalist, Job, JobKind
 
 # Set by somebody who looks for the cause of an unexpected error.
 TRACEBACK = "CORANET_TRACEBACK"
@@ -126,8 +126,8 @@ def _expected(error: Exception) -> CoraNetError:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from .contract import Job, JobKind, Role, find_cases
     from .data.datalist import with_validation_cases
-    from .job import Job, JobKind, Role, find_cases
     from .resuming import require_kept_settings, require_same_datalist
 
     chosen = _settings(options)
@@ -156,7 +156,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
     """Show what would be trained; nothing is left behind."""
-    from .job import Job, find_cases
+    from .contract import Job, find_cases
     from .training.dry_run import planned
 
     if options.resume:
@@ -173,16 +173,16 @@ def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
 
 
 def _segment(options: argparse.Namespace) -> int:
-    from .job import ModelCard, input_list
+    from .contract import ModelCard, input_list
 
     # What is wrong with the model is told with the settings, below.
     return _segment_cases(options, input_list(options.inputs, ModelCard.read(options.model).channels))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from .contract import ModelCard, Role, find_cases
+    from .contract.channels import require_same_channels
     from .data.case_labels import with_classes_of
-    from .job import ModelCard, Role, find_cases
-    from .job.channels import require_same_channels
     from .model_package import ModelPackage
 
     datalist = find_cases(options.datalist)
@@ -196,7 +196,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _segment_cases(options: argparse.Namespace, listed: Datalist) -> int:
-    from .job import Job, JobKind
+    from .contract import Job, JobKind
     from .model_package import ModelPackage
     from .resuming import grow, require_kept_settings, require_same_model
 
@@ -238,7 +238,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def _new_job(folder: str, kind: JobKind, config: TrainConfig | SegmentConfig, datalist: Datalist) -> Job:
     """A new job; may replace one that ended before it made anything, because its data were wrong."""
-    from .job import Job
+    from .contract import Job
 
     if not Job.exists(folder):
         return Job.create(folder, kind, config, datalist)
@@ -248,7 +248,7 @@ def _new_job(folder: str, kind: JobKind, config: TrainConfig | SegmentConfig, da
 
 
 def _existing_job(folder: str, kind: JobKind) -> Job:
-    from .job import Job
+    from .contract import Job
 
     job = Job.open(folder)
     if job.kind is not kind:
@@ -259,7 +259,7 @@ def _existing_job(folder: str, kind: JobKind) -> Job:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from .job import Job
+    from .contract import Job
     from .launch import work_on
     from .team_member import claim
 
@@ -286,7 +286,7 @@ def _work_in_terminal(
         devices: as `work_on` takes them.
         prepare: called once the job is this process's; gives sentences that are told.
     """
-    from .events import Failed, Noted
+    from .contract.events import Failed, Noted
     from .launch import work_on
     from .team_member import claim
     from .terminal import TerminalProgress
@@ -347,7 +347,7 @@ def _devices(text: str) -> int:
 
 
 def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
-    from .job import Role
+    from .contract import Role
 
     if not any(case.role is Role.TRAINING for case in cases):
         raise DataError(

@@ -104,7 +104,7 @@ def _about_triangles(mask: Array) -> int:
         along = np.moveaxis(mask, axis, 0)
         faces += int(np.count_nonzero(along[0])) + int(np.count_nonzero(along[-1]))
         # Row by row: the difference of the whole would be as large as the mask.
-        faces += sum(int(np.count_nonzero(a != b)) for a, b in zip(along, along[1:]))  # noqa: B905 - Python 3.9 too
+        faces += sum(int(np.count_nonzero(a != b)) for a, b in zip(along, along[1:], strict=False))
     return 2 * faces
 
 

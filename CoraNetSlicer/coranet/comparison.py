@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .inference.prediction import channels_on_own_grid
 from .metrics import FLAGGED_SHARES, coverage_curve, detection, detection_at
-from .prediction import channels_on_own_grid
 from .uncertainty_sources import ScanPasses, least_confidence, predictive_entropy
 from .volume import Grid
 

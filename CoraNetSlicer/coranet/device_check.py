@@ -65,7 +65,7 @@ def examine_device(health: Health) -> None:
 
 
 def _note_device(health: Health) -> str:
-    from .config import MachineConfig
+    from .contract.config import MachineConfig
     from .devices import available_devices, choose_device, device_memory_gib, free_memory_bytes, torch_build
 
     kind = available_devices()[0]

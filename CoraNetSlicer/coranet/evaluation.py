@@ -15,17 +15,19 @@ import numpy.typing as npt
 
 from .coarse.grid import CanonicalGrid
 from .comparison import KnownErrors, compare_uncertainties
-from .config import SegmentConfig
+from .contract import Case, Job, ModelCard, PredictionFiles, Role, ScanIdentity, write_json_atomic
+from .contract.config import SegmentConfig
+from .contract.errors import DataError, ModelError
+from .contract.events import Progress
+from .contract.files import write_text_atomic
 from .data.axes import on_axes_of
 from .data.box import Box
 from .data.case_labels import read_case_labels
 from .data.class_indices import class_indices, value_counts
 from .data.identity import identity_of
 from .data.scans import read_scan
-from .errors import DataError, ModelError
-from .events import Progress
-from .job import Case, Job, ModelCard, PredictionFiles, Role, ScanIdentity, write_json_atomic
-from .job.files import write_text_atomic
+from .inference.prediction import channels_on_own_grid
+from .inference.segmentation import Segmenter
 from .metrics import (
     expected_calibration_error,
     mean_or_none,
@@ -33,9 +35,7 @@ from .metrics import (
     overlap_per_class,
     surface_distances_per_class,
 )
-from .prediction import channels_on_own_grid
 from .reporting import Reporter
-from .segmentation import Segmenter
 from .training_set.same_scans import seen_in_training, spoiled_sentence
 from .uncertainty_sources import ScanPasses
 from .volume import Volume, read_grid, read_image, read_label_map

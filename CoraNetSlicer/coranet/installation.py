@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ConfigError, PackageError
+from .contract.errors import ConfigError, PackageError
 from .package_check import REQUIRED, installed_version, requirement
 from .package_remains import remove_package
 from .pip_process import Pip

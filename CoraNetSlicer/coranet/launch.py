@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .child_process import start_on_job
-from .config import MachineConfig
-from .errors import DeviceError
-from .events import Event, EventReader, Failed
-from .job import Job, terminate_tree
+from .contract import Job, terminate_tree
+from .contract.config import MachineConfig
+from .contract.errors import DeviceError
+from .contract.events import Event, EventReader, Failed
 from .signals import stop_on_signal
 from .team_member import EXIT_CODE, LAUNCHER
 

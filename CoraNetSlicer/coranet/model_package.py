@@ -13,13 +13,13 @@ from torch import nn
 from . import __version__
 from .coarse.finding import CoarseNetwork
 from .coarse.part import CoarsePart
-from .config import InferenceConfig
+from .contract import Label, ModelCard, names_of, write_json_atomic
+from .contract.config import InferenceConfig
+from .contract.errors import DataError, JobError, ModelError
+from .contract.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
 from .data.preprocessing import Preprocessing
 from .devices import Device
-from .errors import DataError, JobError, ModelError
-from .inference import SlidingWindow
-from .job import Label, ModelCard, names_of, write_json_atomic
-from .job.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
+from .inference.network_pass import SlidingWindow
 from .networks import Architecture, CoraNet, place
 from .tensors import load_tensors, save_tensors
 

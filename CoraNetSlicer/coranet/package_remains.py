@@ -8,7 +8,7 @@ import shutil
 import sysconfig
 from pathlib import Path
 
-from .errors import PackageError
+from .contract.errors import PackageError
 from .pip_process import Pip
 
 # Folders that come with a package beside the one of its name.

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from .errors import DataError
-from .job.files import write_json_atomic
+from .contract.errors import DataError
+from .contract.files import write_json_atomic
 from .volume import Grid, write_volume
 
 LABELS = {1: "organ", 2: "lesion"}

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .errors import PackageError
+from .contract.errors import PackageError
 from .package_check import release_numbers
 
 # Folders come first on the path whatever the launcher does to PYTHONPATH; the current folder is not on it.

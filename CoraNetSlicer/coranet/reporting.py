@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from .errors import JobCancelled
-from .events import Event, Progress
+from .contract.errors import JobCancelled
+from .contract.events import Event, Progress
 
 # A bar should move smoothly at first; a training of days must not fill the events with nothing but progress.
 _QUIET_S = 0.5

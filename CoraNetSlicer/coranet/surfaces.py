@@ -24,11 +24,11 @@ from .closed_surface import (
     closed_surface,
     triangles_each,
 )
-from .errors import StorageError
-from .job import Label, PredictionFiles
-from .job.files import atomic_path
+from .contract import Label, PredictionFiles
+from .contract.errors import StorageError
+from .contract.files import atomic_path
+from .inference.prediction import Prediction
 from .networks import HeadLogits
-from .prediction import Prediction
 from .volume import Grid
 from .volume.file_names import utf8_names
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from .errors import JobError, storage_error
-from .job.files import atomic_path
+from .contract.errors import JobError, storage_error
+from .contract.files import atomic_path
 
 # What torch raises depends on the bytes it meets.
 _DAMAGED = (

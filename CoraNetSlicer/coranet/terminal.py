@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from .events import Cancelled, CheckpointSaved, Event, Failed, Finished, Losses, Progress, Validation, duration
-from .narration import describe
+from .contract.events import Cancelled, CheckpointSaved, Event, Failed, Finished, Losses, Progress, Validation, duration
+from .event_messages import describe
 
 _BAR_WIDTH = 30
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from .data.box import Box
 from .data.cache import lowest
-from .inference import SlidingWindow
+from .inference.network_pass import SlidingWindow
 from .methods.extra_passes import dropout_switched_on
 from .networks import FeatureDropout
 

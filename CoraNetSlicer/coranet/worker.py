@@ -11,11 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
-from .devices import is_out_of_memory
-from .errors import UNEXPECTED, CoraNetError, JobCancelled, JobTakenError, StorageError, file_error, storage_error
-from .evaluation import describe as describe_metrics
-from .evaluation import evaluate_job
-from .events import (
+from .contract import Job, JobKind, ProcessIdentity, Role
+from .contract.directory import HEARTBEAT_INTERVAL_S
+from .contract.errors import (
+    UNEXPECTED,
+    CoraNetError,
+    JobCancelled,
+    JobTakenError,
+    StorageError,
+    file_error,
+    storage_error,
+)
+from .contract.events import (
     Cancelled,
     CaseDone,
     CheckpointSaved,
@@ -28,12 +35,13 @@ from .events import (
     Started,
     Warned,
 )
-from .job import Job, JobKind, ProcessIdentity, Role
-from .job.directory import HEARTBEAT_INTERVAL_S
-from .job.files import remove_partial_files
-from .narration import describe
+from .contract.files import remove_partial_files
+from .devices import is_out_of_memory
+from .evaluation import describe as describe_metrics
+from .evaluation import evaluate_job
+from .event_messages import describe
+from .inference.segmentation import run_segmentation_job
 from .reporting import Reporter
-from .segmentation import run_segmentation_job
 from .signals import stop_on_signal
 from .team_member import bound_to_launcher, claim, leave_exit_code
 from .training.distributed import Team, is_lost_member

@@ -8,7 +8,7 @@ from large_scan import Goals, met, scans_of, table
 from large_scan_phantom import ORGAN, Anatomy, LargeSet, write_large_set
 from measured_child import Cost
 
-from coranet.job import Role, read_datalist
+from coranet.contract import Role, read_datalist
 from coranet.volume import read_image, read_label_map
 
 SMALL = LargeSet(labeled=1, unlabeled=1, test=1, size_ijk=(40, 36, 30), spacing_mm=(10.0, 11.0, 16.0))

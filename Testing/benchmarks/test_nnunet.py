@@ -12,7 +12,7 @@ from experiment_jobs import scans_in
 from measured_child import Cost, measured
 from nnunet_side import chosen_configuration, until_time_is_up
 
-from coranet.job import Case, Datalist, Label, Role, read_datalist, write_json_atomic
+from coranet.contract import Case, Datalist, Label, Role, read_datalist, write_json_atomic
 from coranet.volume import Grid, write_volume
 
 LABELS = (Label(3, "organ"), Label(7, "lesion"))

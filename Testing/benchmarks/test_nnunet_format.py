@@ -10,7 +10,7 @@ import pytest
 from experiment_jobs import scans_in
 from nnunet_format import class_indices, raw_description, write_raw
 
-from coranet.job import Label, Role, read_datalist
+from coranet.contract import Label, Role, read_datalist
 from coranet.volume import read_image, read_label_map
 
 LABELS = (Label(1, "organ"), Label(7, "Läsion"))

@@ -10,9 +10,9 @@ import pytest
 from rules import JOB_FILE_NAMES
 from source_tree import REPOSITORY
 
-from coranet.errors import CoraNetError
-from coranet.events import EVENT_TYPES
-from coranet.job.directory import JobStatus
+from coranet.contract.directory import JobStatus
+from coranet.contract.errors import CoraNetError
+from coranet.contract.events import EVENT_TYPES
 
 ENGINE_SOURCE = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted((REPOSITORY / "CoraNetSlicer" / "coranet").rglob("*.py"))

@@ -8,7 +8,7 @@ from source_tree import SourceFile, as_lines, files_in
 
 ENGINE = ("coranet",)
 SLICER_SIDE = ("CoraNetSlicer.py", "CoraNetSlicerLib")
-CONTRACT_FILES = ("coranet/config", "coranet/job", "coranet/events.py", "coranet/errors.py", "coranet/__init__.py")
+CONTRACT_FILES = ("coranet/contract", "coranet/__init__.py")
 PURE_FILES = (
     "coranet/networks",
     "coranet/losses",
@@ -59,9 +59,9 @@ def test_presenters_need_no_application():
     assert not violations, f"rule 3, a presenter works in plain Python:\n{violations}"
 
 
-def test_only_the_job_package_names_the_files_of_a_job():
+def test_only_the_contract_names_the_files_of_a_job():
     violations = as_lines(rules.job_files_named_elsewhere(present(*ENGINE, *SLICER_SIDE)))
-    assert not violations, f"rule 4, ask coranet.job for the path:\n{violations}"
+    assert not violations, f"rule 4, ask coranet.contract for the path:\n{violations}"
 
 
 def test_only_one_file_reads_and_writes_images():
@@ -91,21 +91,21 @@ BROKEN = [
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "import torch"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet import inference"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.volume import read_image"),
-    (rules.contract_needs_more_than_python, "coranet.job.files", "import numpy"),
-    (rules.contract_needs_more_than_python, "coranet.job.files", "from ..volume import read_image"),
+    (rules.contract_needs_more_than_python, "coranet.contract.files", "import numpy"),
+    (rules.contract_needs_more_than_python, "coranet.contract.files", "from ..volume import read_image"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import torch"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "from .volume import Grid"),
     (rules.qt_outside_the_widget, "CoraNetSlicerLib.logic", "def f():\n    import qt"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.mrmlScene.GetNodes()"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "from slicer import util"),
     (rules.job_files_named_elsewhere, "coranet.cli", "path = folder / 'events.jsonl'"),
-    (rules.presenters_need_the_application, "CoraNetSlicerLib.presenters.cases", "import slicer"),
+    (rules.presenters_need_the_application, "CoraNetSlicerLib.data.presenter", "import slicer"),
     (rules.job_files_named_elsewhere, "CoraNetSlicerLib.logic", "path = f'{folder}/predictions'"),
     (rules.images_read_elsewhere, "coranet.data.cases", "import SimpleITK as sitk"),
     (rules.devices_asked_elsewhere, "coranet.doctor", "import torch\nprint(torch.cuda.is_available())"),
     (rules.devices_asked_elsewhere, "coranet.doctor", "from torch.backends import mps"),
     (rules.input_and_output_in_pure_files, "coranet.losses", "def f(path):\n    return open(path)"),
-    (rules.input_and_output_in_pure_files, "coranet.networks.vnet", "from ..job import Job"),
+    (rules.input_and_output_in_pure_files, "coranet.networks.vnet", "from ..contract import Job"),
     (rules.world_axes_flipped_by_hand, "coranet.regions", "matrix = diag([-1, -1, 1, 1])"),
     (rules.world_axes_flipped_by_hand, "coranet.regions", "def ras_to_lps(point): ..."),
     (rules.world_axes_flipped_by_hand, "coranet.regions", "space = 'LPS'"),
@@ -121,12 +121,12 @@ ALLOWED = [
     (rules.engine_reaches_into_slicer, "coranet.surfaces", "import vtkmodules.vtkFiltersCore"),
     (rules.engine_reaches_into_slicer, "coranet.closed_surface", "import vtkmodules.vtkFiltersCore"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import math, numpy\nfrom vtkmodules import a"),
-    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.job import Job\nimport numpy, vtk"),
+    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.contract import Job\nimport vtk"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet import closed_surface"),
-    (rules.contract_needs_more_than_python, "coranet.job.files", "from ..errors import A\nfrom .. import __version__"),
-    (rules.qt_outside_the_widget, "CoraNetSlicerLib.widget", "import qt"),
+    (rules.contract_needs_more_than_python, "coranet.contract.files", "from .errors import A"),
+    (rules.qt_outside_the_widget, "CoraNetSlicerLib.train.section", "import qt"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.vtkMRMLScene()"),
-    (rules.job_files_named_elsewhere, "coranet.job.directory", "path = folder / 'events.jsonl'"),
+    (rules.job_files_named_elsewhere, "coranet.contract.directory", "path = folder / 'events.jsonl'"),
     (rules.job_files_named_elsewhere, "coranet.cli", '"""Writes events.jsonl"""\ntext = "see log.txt for more"'),
     (rules.world_axes_flipped_by_hand, "CoraNetSlicerLib.logic", "volume.GetIJKToRASMatrix(matrix)\nindex = array[-1]"),
 ]  # fmt: skip

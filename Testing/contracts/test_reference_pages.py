@@ -10,7 +10,7 @@ import reference_pages
 from source_tree import REPOSITORY
 
 from coranet.cli import _parser
-from coranet.config import SegmentConfig, TrainConfig, preset_names
+from coranet.contract.config import SegmentConfig, TrainConfig, preset_names
 
 DOCUMENTS = sorted((REPOSITORY / "docs").rglob("*.md"))
 

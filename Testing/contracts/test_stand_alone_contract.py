@@ -24,7 +24,9 @@ def modules_loaded_by(module: str, source_root) -> list[str]:
     return answer.stdout.split()
 
 
-@pytest.mark.parametrize("module", ["coranet.config", "coranet.job", "coranet.events", "coranet.errors"])
+@pytest.mark.parametrize(
+    "module", ["coranet.contract.config", "coranet.contract", "coranet.contract.events", "coranet.contract.errors"]
+)
 def test_the_contract_loads_nothing_but_the_standard_library(module, repository):
     assert modules_loaded_by(module, repository / "CoraNetSlicer") == []
 

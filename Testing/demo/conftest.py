@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from synthetic_predictions import CASE_ID, write_segmented_job
 
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.overlays import show_prediction
-from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.review.overlays import show_prediction
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 
 @pytest.fixture

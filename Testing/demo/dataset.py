@@ -10,11 +10,11 @@ from typing import Any
 
 import slicer
 
-from coranet.errors import DataError
-from coranet.job import Label
-from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.images import read_image
-from CoraNetSlicerLib.scene.results import label_color
+from coranet.contract import Label
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.images import read_image
+from CoraNetSlicerLib.core.results import label_color
 
 Pair = tuple[Any, Any]
 

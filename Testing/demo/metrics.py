@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from voxels import segment_mask
 
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
+from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, LoadedPrediction, segment_id
 
 
 @dataclass(frozen=True)

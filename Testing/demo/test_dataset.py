@@ -10,7 +10,7 @@ from dataset import load_dataset
 from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads, write_image
 from voxels import segment_mask
 
-from coranet.errors import DataError
+from coranet.contract.errors import DataError
 
 LABELS = {"0": "background", str(PANCREAS): "pancreas", str(TUMOR): "tumor"}
 

@@ -27,8 +27,8 @@ from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: E402
 from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData  # noqa: E402
 from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter  # noqa: E402
 
-from CoraNetSlicerLib.scene.overlays import make_surfaces  # noqa: E402
-from CoraNetSlicerLib.scene.results import PART_ATTRIBUTE, UNCERTAIN_SEGMENT, VOLUME_REFERENCE  # noqa: E402
+from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, UNCERTAIN_SEGMENT, VOLUME_REFERENCE  # noqa: E402
+from CoraNetSlicerLib.review.overlays import make_surfaces  # noqa: E402
 
 PANEL_PIXELS = 760
 VIEW_3D_PIXELS = (1400, 1100)

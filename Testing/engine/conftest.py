@@ -39,7 +39,7 @@ def its_labels(an_oblique_grid) -> Volume:
 @pytest.fixture
 def a_cpu():
     """The processor, as a device of the engine."""
-    from coranet.config import MachineConfig
+    from coranet.contract.config import MachineConfig
     from coranet.devices import choose_device
 
     return choose_device(MachineConfig(device="cpu", threads=1))
@@ -72,8 +72,8 @@ def a_random_model(tmp_path, a_tiny_architecture, a_cpu):
     """Writes the folder of an untrained model: `a_random_model(spacing_mm=..., patch_size=...)`."""
     import torch
 
+    from coranet.contract import Label
     from coranet.data.preprocessing import Preprocessing
-    from coranet.job import Label
     from coranet.model_package import ModelPackage
     from coranet.networks import CoraNet
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from scans import grid_of, labels_on, scan_on
 
-from coranet.config import TrainConfig
-from coranet.events import Failed, Finished, Losses, SnapshotSaved, Started, Validation, Warned
+from coranet.contract import Job, JobKind, ProcessIdentity, Role, read_datalist, write_json_atomic
+from coranet.contract.config import TrainConfig
+from coranet.contract.events import Failed, Finished, Losses, SnapshotSaved, Started, Validation, Warned
 from coranet.experiments.plan import Question, read_variants
 from coranet.experiments.runner import Surroundings
-from coranet.job import Job, JobKind, ProcessIdentity, Role, read_datalist, write_json_atomic
 from coranet.volume import write_volume
 
 GAIN = {"supervised": 0.0, "coranet": 0.06, "mean_teacher": 0.03, "fully_supervised": 0.1}

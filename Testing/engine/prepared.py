@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scans import nested_ellipsoids
 
+from coranet.contract import Case, Role
 from coranet.data.cache import PreparedCase
-from coranet.job import Case, Role
 
 PADDING = -9.0
 

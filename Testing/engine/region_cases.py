@@ -8,7 +8,7 @@ import numpy as np
 from scans import grid_of, nested_ellipsoids
 from scipy.ndimage import gaussian_filter
 
-from coranet.prediction import Prediction
+from coranet.inference.prediction import Prediction
 from coranet.volume import Grid
 
 VALUES = (0, 1, 7)

@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from coranet.job import Case, Role
+from coranet.contract import Case, Role
 from coranet.volume import Grid, Volume, write_volume
 
 SIZE_IJK = (15, 12, 9)

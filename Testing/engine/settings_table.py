@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from coranet.config import TrainConfig
+from coranet.contract.config import TrainConfig
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "method.md"
 PRESETS = ("default", "quick", "paper-pancreas-3d", "paper-pancreas-2d", "paper-endocardium", "paper-acdc")

@@ -17,9 +17,9 @@ import torch
 from patience import PATIENCE_S
 
 from coranet.cli import main
-from coranet.config import SegmentConfig, TrainConfig
+from coranet.contract import Job, JobKind, input_list, read_datalist
+from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.data.datalist import with_validation_cases
-from coranet.job import Job, JobKind, input_list, read_datalist
 from coranet.model_package import ModelPackage
 from coranet.phantoms import PhantomSet, write_phantom_set
 from coranet.volume import read_label_map, write_volume

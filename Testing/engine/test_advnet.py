@@ -7,7 +7,7 @@ import torch
 from stub_networks import SHAPE, TINY, FixedHeads, batches_of
 from torch import nn
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.methods import Networks
 from coranet.methods.advnet import ADVERSARIAL_WEIGHT_LABELED, ADVERSARIAL_WEIGHT_UNLABELED, TRUSTED, AdversarialMethod
 from coranet.methods.pseudo_label import pseudo_label_loss

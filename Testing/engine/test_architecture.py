@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from coranet.errors import ModelError
+from coranet.contract.errors import ModelError
 from coranet.networks import Architecture
 from coranet.networks.architecture import product
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from coranet.config import AugmentationConfig
+from coranet.contract.config import AugmentationConfig
 from coranet.data.augmentation import Augmentation
 
 PATCH = (8, 10, 12)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from coranet.contract import Case, Role
+from coranet.contract.errors import DataError
 from coranet.data.axes import is_reordered, on_axes_of
 from coranet.data.cache import read_labeled_pair
-from coranet.errors import DataError
-from coranet.job import Case, Role
 from coranet.volume import read_label_map
 
 AXES = ("LPS", "RAS", "LAS", "LPI", "RPS", "SAL", "PIR", "ASR", "IPL")

@@ -9,7 +9,7 @@ import pytest
 from patience import PATIENCE_S
 
 from coranet.background import Background
-from coranet.errors import DataError, JobCancelled
+from coranet.contract.errors import DataError, JobCancelled
 
 
 def test_the_result_is_that_of_the_work():

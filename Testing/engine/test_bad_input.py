@@ -34,8 +34,8 @@ from spoiled_scans import (
     write_datalist,
 )
 
-from coranet.events import Failed
-from coranet.job import Job, JobStatus, ProcessIdentity
+from coranet.contract import Job, JobStatus, ProcessIdentity
+from coranet.contract.events import Failed
 from coranet.tensors import load_tensors
 from coranet.volume import Grid, write_volume
 
@@ -159,7 +159,7 @@ def another_process():
 
 
 def test_a_job_that_another_process_works_on_is_left_alone(a_phantom_set, tmp_path, another_process, capsys):
-    from coranet.job.process import start_time
+    from coranet.contract.process import start_time
 
     job = training_job(tmp_path / "job", a_phantom_set)
     me = ProcessIdentity.of_this_process()

@@ -10,12 +10,12 @@ import sys
 import pytest
 from small_jobs import call, settings, tiny_phantoms
 
-from coranet.config import TrainConfig
-from coranet.errors import JobError
-from coranet.events import Failed, Finished, Started
-from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
-from coranet.job.files import atomic_path, remove_partial_files
-from coranet.job.process import start_time
+from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import JobError
+from coranet.contract.events import Failed, Finished, Started
+from coranet.contract.files import atomic_path, remove_partial_files
+from coranet.contract.process import start_time
 
 DATALIST = Datalist((Case("a", Role.TRAINING, "a.nrrd", "b.nrrd"),), (Label(1, "liver"),))
 OTHER = Datalist((Case("c", Role.TRAINING, "c.nrrd", "d.nrrd"),), (Label(2, "spleen"),))

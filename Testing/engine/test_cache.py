@@ -10,13 +10,13 @@ import pytest
 import SimpleITK as sitk
 from scans import grid_of, labels_on, write_labeled_pair
 
+from coranet.contract import Case, Datalist, Label, Role
+from coranet.contract import files as job_files
+from coranet.contract.errors import DataError, StorageError
 from coranet.data.box import Box
 from coranet.data.cache import prepare_case, read_labeled_pair
 from coranet.data.normalization import IntensityNormalization
 from coranet.data.preprocessing import Preprocessing
-from coranet.errors import DataError, StorageError
-from coranet.job import Case, Datalist, Label, Role
-from coranet.job import files as job_files
 from coranet.volume import read_image, write_volume
 
 VALUES = [1, 7]

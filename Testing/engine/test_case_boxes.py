@@ -11,13 +11,13 @@ from torch import nn
 from coranet.coarse.finding import CoarseNetwork
 from coranet.coarse.part import CoarsePart
 from coranet.coarse.scans import LabeledScan
-from coranet.config import InferenceConfig
+from coranet.contract import Case, Role
+from coranet.contract.config import InferenceConfig
+from coranet.contract.events import Warned
 from coranet.data.box import Box
 from coranet.data.cache import prepare_case
 from coranet.data.preprocessing import Preprocessing
-from coranet.events import Warned
-from coranet.inference import SlidingWindow
-from coranet.job import Case, Role
+from coranet.inference.network_pass import SlidingWindow
 from coranet.networks import HeadLogits
 from coranet.training.case_boxes import Found, prepare_boxes
 from coranet.volume import read_image, read_label_map, write_volume

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from coranet.contract import Case, Datalist, Label, Role
+from coranet.contract.errors import DataError
 from coranet.data.case_labels import read_case_labels, with_classes_of, with_same_classes
-from coranet.errors import DataError
-from coranet.job import Case, Datalist, Label, Role
 
 ORGAN_LESION = (Label(1, "organ"), Label(2, "lesion"))
 VOXELS = np.random.default_rng(1).integers(0, 3, (3, 4, 5)).astype(np.uint16)

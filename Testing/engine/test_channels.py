@@ -13,9 +13,9 @@ import torch
 from scans import grid_of, nested_ellipsoids
 from small_jobs import call, differing, the_only_error, training_job, weights_of
 
-from coranet.errors import DataError, JobCancelled
-from coranet.events import CheckpointSaved, Noted, Warned
-from coranet.job import Job, ModelCard, PredictionFiles, read_datalist
+from coranet.contract import Job, ModelCard, PredictionFiles, read_datalist
+from coranet.contract.errors import DataError, JobCancelled
+from coranet.contract.events import CheckpointSaved, Noted, Warned
 from coranet.metrics import dice_per_class
 from coranet.model_package import ModelPackage
 from coranet.planning.warm_start import with_labels_of

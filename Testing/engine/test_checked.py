@@ -10,9 +10,9 @@ import pytest
 import SimpleITK as sitk
 from scans import grid_of, write_case
 
-from coranet.config import TrainConfig
-from coranet.errors import DataError
-from coranet.job import Datalist, Job, JobKind, Label, Role
+from coranet.contract import Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError
 from coranet.training_set.checked import checked_cases
 from coranet.volume import read_image, write_volume
 

@@ -16,7 +16,7 @@ import pytest
 from small_jobs import ENGINE, call, environment, run_engine, settings, tiny_phantoms, training_job
 
 from coranet import __version__
-from coranet.job import Job, JobStatus, RegionList
+from coranet.contract import Job, JobStatus, RegionList
 from coranet.volume import read_grid, read_image, read_label_map, write_volume
 
 HEADS = ("segmentation", "conservative", "radical")

@@ -11,11 +11,11 @@ from torch import nn
 from coranet.coarse.finding import CoarseNetwork, found_boxes
 from coranet.coarse.grid import CanonicalGrid
 from coranet.coarse.part import CoarsePart
-from coranet.config import InferenceConfig
+from coranet.contract.config import InferenceConfig
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import Preprocessing
-from coranet.inference import SlidingWindow
+from coranet.inference.network_pass import SlidingWindow
 from coranet.networks import HeadLogits
 from coranet.volume import Volume
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from coranet.coarse.part import CoarsePart
+from coranet.contract.errors import ModelError
 from coranet.data.preprocessing import Preprocessing
-from coranet.errors import ModelError
 
 
 @pytest.fixture

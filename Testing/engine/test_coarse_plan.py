@@ -23,10 +23,10 @@ from coranet.coarse.plan import (
     wished_part,
 )
 from coranet.coarse.scans import LabeledScan
-from coranet.config import DataConfig, NetworkConfig, TrainConfig
+from coranet.contract.config import DataConfig, NetworkConfig, TrainConfig
+from coranet.contract.errors import ConfigError
 from coranet.data.box import Box
 from coranet.data.preprocessing import ChannelStatistics, ScanStatistics
-from coranet.errors import ConfigError
 
 
 def a_scan(size_dhw, spacing_dhw, box: Box, minimum: float = 0.0, channels: int = 1) -> LabeledScan:

@@ -15,16 +15,16 @@ from small_organs import small_organ_set
 from coranet.coarse.finding import CoarseNetwork
 from coranet.coarse.plan import plan_part
 from coranet.coarse.turning import TurnedScan, quarter_turns
-from coranet.config import InferenceConfig, SegmentConfig, TrainConfig
+from coranet.contract import Datalist, Job, JobKind, Role, read_datalist
+from coranet.contract.config import InferenceConfig, SegmentConfig, TrainConfig
+from coranet.contract.events import Cancelled, Event, Losses, Noted, Progress, Started, Validation, Warned
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
-from coranet.events import Cancelled, Event, Losses, Noted, Progress, Started, Validation, Warned
-from coranet.job import Datalist, Job, JobKind, Role, read_datalist
+from coranet.inference.prediction import OwnGridDecision, Prediction
+from coranet.inference.segmentation import Segmenter
 from coranet.model_package import ModelPackage
 from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
-from coranet.prediction import OwnGridDecision, Prediction
-from coranet.segmentation import Segmenter
 from coranet.training import coarse_stage
 from coranet.training.distributed import Team
 from coranet.training_set.survey import survey_cases
@@ -121,7 +121,7 @@ def test_a_training_stopped_in_either_stage_ends_as_if_it_had_not(a_two_stage_jo
 def test_outside_of_the_boxes_is_background_that_is_certain(a_two_stage_job, a_small_organ_set, tmp_path, monkeypatch):
     boxes = [Box((2, 3, 4), (8, 12, 14)), Box((12, 18, 20), (18, 28, 34))]
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: boxes)
-    monkeypatch.setattr("coranet.segmentation.keep_largest", lambda *_: None)
+    monkeypatch.setattr("coranet.inference.segmentation.keep_largest", lambda *_: None)
     image = a_small_organ_set.parent / "image1.nrrd"
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0
@@ -141,7 +141,7 @@ def test_where_nothing_is_found_all_is_looked_at_and_it_is_said(
     a_two_stage_job, a_small_organ_set, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [])
-    monkeypatch.setattr("coranet.segmentation.keep_largest", lambda *_: None)
+    monkeypatch.setattr("coranet.inference.segmentation.keep_largest", lambda *_: None)
     image = a_small_organ_set.parent / "image1.nrrd"
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0
@@ -184,7 +184,7 @@ def test_what_is_found_with_the_slices_turned_lies_where_it_is_in_the_scan(
 
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [])
     monkeypatch.setattr(Segmenter, "turned", turned)
-    monkeypatch.setattr("coranet.segmentation.keep_largest", lambda *_: None)
+    monkeypatch.setattr("coranet.inference.segmentation.keep_largest", lambda *_: None)
     image = a_small_organ_set.parent / "image1.nrrd"
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0

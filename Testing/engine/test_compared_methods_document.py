@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.methods import METHODS, advnet, mean_teacher, ua_mt, vat
 
 ENGINE_TESTS = Path(__file__).resolve().parent

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from coranet.components import hang_together, keep_largest_components, single_component_classes
+from coranet.inference.components import hang_together, keep_largest_components, single_component_classes
 
 SHAPE = (7, 9, 11)
 

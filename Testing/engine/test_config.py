@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.errors import ConfigError
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.errors import ConfigError
 
 SETTINGS = [*TrainConfig.settings(), *(one for one in SegmentConfig.settings() if one.name == "model")]
 NUMBERS = [one for one in SETTINGS if one.minimum is not None]

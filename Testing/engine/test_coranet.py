@@ -7,8 +7,8 @@ import pytest
 import torch
 from scans import nested_ellipsoids
 
+from coranet.contract.errors import ModelError
 from coranet.data.patches import LabeledBatch
-from coranet.errors import ModelError
 from coranet.methods.method import heads_loss
 from coranet.metrics import outside_share
 from coranet.networks import Architecture, CoraNet, FeatureDropout, HeadLogits

@@ -6,7 +6,7 @@ import pytest
 import torch
 from stub_networks import SHAPE, TINY, FixedHeads, batches_of
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.losses import conservative_costs, radical_costs
 from coranet.methods import Networks
 from coranet.methods.coranet import CoraNetMethod, teacher_loss

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from coranet.contract import Case, Datalist, Label, Role
+from coranet.contract.errors import DataError
 from coranet.data.datalist import (
     with_labeled_cases,
     with_true_labels,
     with_validation_cases,
 )
-from coranet.errors import DataError
-from coranet.job import Case, Datalist, Label, Role
 
 
 def a_list(labeled: int, **others: int) -> Datalist:

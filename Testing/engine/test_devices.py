@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from coranet import devices
-from coranet.config import MachineConfig
+from coranet.contract.config import MachineConfig
+from coranet.contract.errors import DeviceError
 from coranet.devices import (
     Device,
     available_devices,
@@ -15,7 +16,6 @@ from coranet.devices import (
     processor_computes_bfloat16,
     used_memory,
 )
-from coranet.errors import DeviceError
 
 CPU = torch.device("cpu")
 

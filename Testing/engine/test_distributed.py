@@ -15,8 +15,9 @@ from small_jobs import ENGINE, environment, settings, started_engine, tiny_phant
 
 from coranet import child_process, launch, worker
 from coranet.cli import main
-from coranet.config import MachineConfig
-from coranet.events import (
+from coranet.contract import Job, JobStatus, ProcessIdentity, is_alive
+from coranet.contract.config import MachineConfig
+from coranet.contract.events import (
     CaseDone,
     CheckpointSaved,
     Failed,
@@ -27,9 +28,8 @@ from coranet.events import (
     Validation,
     without_superseded,
 )
-from coranet.job import Job, JobStatus, ProcessIdentity, is_alive
-from coranet.job.files import read_json
-from coranet.job.process import start_time
+from coranet.contract.files import read_json
+from coranet.contract.process import start_time
 from coranet.model_package import ModelPackage
 from coranet.training.distributed import Team, is_lost_member
 
@@ -144,7 +144,7 @@ import hashlib, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from coranet import worker
-from coranet.job import Job
+from coranet.contract import Job
 from coranet.training import loop
 
 def weights(network):
@@ -251,7 +251,7 @@ def parent_of(pid: int) -> int:
 
 FAILING_HELPER = """
 import os
-from coranet.errors import DataError
+from coranet.contract.errors import DataError
 from coranet.training import job
 if os.environ["RANK"] == "1":
     def fail(*_):

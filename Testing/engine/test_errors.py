@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from coranet import errors
-from coranet.errors import CoraNetError, StorageError, file_error, storage_error
+from coranet.contract import errors
+from coranet.contract.errors import CoraNetError, StorageError, file_error, storage_error
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CoraNetError)]
 

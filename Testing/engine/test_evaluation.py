@@ -9,14 +9,14 @@ import pytest
 from scans import grid_of, labels_on, write_labeled_pair
 
 from coranet import evaluation
-from coranet.config import MachineConfig, SegmentConfig
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role, write_json_atomic
+from coranet.contract.config import MachineConfig, SegmentConfig
+from coranet.contract.errors import DataError, JobCancelled, ModelError
+from coranet.contract.events import Progress
 from coranet.data.case_labels import with_classes_of
-from coranet.errors import DataError, JobCancelled, ModelError
 from coranet.evaluation import describe, evaluate_job
-from coranet.events import Progress
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role, write_json_atomic
+from coranet.inference.segmentation import run_segmentation_job
 from coranet.metrics import FLAGGED_SHARES, coverage_curve, overlap_per_class, surface_distances_per_class
-from coranet.segmentation import run_segmentation_job
 from coranet.volume import read_image, write_volume
 
 GRID = grid_of()

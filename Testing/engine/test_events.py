@@ -8,8 +8,8 @@ import os
 
 import pytest
 
-from coranet.errors import JobError, StorageError
-from coranet.events import (
+from coranet.contract.errors import JobError, StorageError
+from coranet.contract.events import (
     EVENT_TYPES,
     Cancelled,
     CaseDone,

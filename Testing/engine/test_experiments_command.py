@@ -10,9 +10,9 @@ from experiment_jobs import fail, finish, scans_in
 from small_jobs import call, run_engine, settings, the_only_error, tiny_phantoms
 
 from coranet import child_process
-from coranet.errors import JobCancelled
+from coranet.contract import Job, JobKind, JobStatus
+from coranet.contract.errors import JobCancelled
 from coranet.experiments import runner
-from coranet.job import Job, JobKind, JobStatus
 
 
 @pytest.fixture(scope="module")

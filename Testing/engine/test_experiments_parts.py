@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from experiment_jobs import question_of, scans_in
 
-from coranet.errors import ConfigError, DataError
+from coranet.contract import Case, Datalist, Label, Role, read_datalist
+from coranet.contract.errors import ConfigError, DataError
 from coranet.experiments.parts import DEVELOPMENT, TEST, cases_of_part, is_even_numbered
 from coranet.experiments.plan import plan_runs
-from coranet.job import Case, Datalist, Label, Role, read_datalist
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from scans import grid_of, signed_permutations, tilted
 from coranet.experiments.pictures import region_pictures
 from coranet.experiments.plan import plan_runs
 from coranet.experiments.results import read_results
-from coranet.pages.png import data_uri, png_bytes
-from coranet.pages.slices import UNCERTAIN_COLOR
+from coranet.html.png import data_uri, png_bytes
+from coranet.html.slices import UNCERTAIN_COLOR
 from coranet.volume import write_volume
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from experiment_jobs import question_of, scans_in
 
-from coranet.errors import ConfigError, DataError
+from coranet.contract import JobKind, Role
+from coranet.contract.errors import ConfigError, DataError
 from coranet.experiments.plan import VARIANTS, plan_runs, read_variants
-from coranet.job import JobKind, Role
 
 
 @pytest.fixture(scope="module")

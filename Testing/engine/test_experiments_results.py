@@ -8,12 +8,12 @@ import json
 import pytest
 from experiment_jobs import fail, finish, question_of, scans_in, surroundings_of
 
-from coranet.events import Cancelled, CheckpointSaved, Finished, Losses, Started, Warned
+from coranet.contract import write_json_atomic
+from coranet.contract.events import Cancelled, CheckpointSaved, Finished, Losses, Started, Warned
 from coranet.experiments.plan import plan_runs
 from coranet.experiments.results import by_method, read_results
 from coranet.experiments.runner import Task, run_tasks
 from coranet.experiments.tables import write_results, write_summary
-from coranet.job import write_json_atomic
 
 
 def worked_through(runs) -> None:

@@ -13,12 +13,12 @@ import pytest
 from experiment_jobs import EndedProcess, fail, finish, question_of, scans_in, surroundings_of
 
 from coranet.child_process import start_on_job
-from coranet.errors import JobCancelled, JobError
-from coranet.events import Cancelled, Started
+from coranet.contract import Job, JobStatus, ProcessIdentity
+from coranet.contract.errors import JobCancelled, JobError
+from coranet.contract.events import Cancelled, Started
 from coranet.experiments import runner
 from coranet.experiments.plan import plan_runs
 from coranet.experiments.runner import Task, run_tasks
-from coranet.job import Job, JobStatus, ProcessIdentity
 
 
 @pytest.fixture

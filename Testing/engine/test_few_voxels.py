@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scans import grid_of, write_case
 
+from coranet.contract import Datalist, Label, Role
 from coranet.data.preprocessing import Preprocessing
-from coranet.job import Datalist, Label, Role
 from coranet.planning.few_voxels import few_voxels
 from coranet.reporting import Reporter
 from coranet.training_set.survey import survey_cases

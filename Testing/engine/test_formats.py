@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
-from coranet.errors import DataError
-from coranet.job import Datalist, Job, JobKind, input_list
-from coranet.segmentation import run_segmentation_job
+from coranet.contract import Datalist, Job, JobKind, input_list
+from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
+from coranet.contract.errors import DataError
+from coranet.inference.segmentation import run_segmentation_job
 from coranet.volume import read_grid, read_image
 
 IMAGES = (

@@ -10,7 +10,7 @@ import pytest
 from patience import PATIENCE_S
 from small_jobs import ENGINE, call, environment, errors_in, the_only_error, training_job
 
-from coranet.job import files as job_files
+from coranet.contract import files as job_files
 from coranet.tensors import load_tensors
 
 

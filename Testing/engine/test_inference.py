@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from coranet.config import InferenceConfig, MachineConfig
+from coranet.contract.config import InferenceConfig, MachineConfig
+from coranet.contract.errors import JobCancelled
 from coranet.devices import Device, choose_device
-from coranet.errors import JobCancelled
-from coranet.inference import SlidingWindow
+from coranet.inference.network_pass import SlidingWindow
+from coranet.inference.windows import WindowRule
 from coranet.networks import Architecture, CoraNet, HeadLogits
-from coranet.windows import WindowRule
 
 SIZES = [(9, 20, 17), (6, 8, 10), (3, 30, 5), (2, 2, 2), (13, 8, 10)]
 PADDING = -7.0
@@ -131,7 +131,7 @@ def test_a_stop_between_windows_stops(a_cpu):
 def test_a_stop_between_the_layers_of_a_network_stops_and_leaves_the_network_as_it_was(
     a_cpu, a_tiny_architecture, monkeypatch, layer
 ):
-    monkeypatch.setattr("coranet.inference._ASK_EVERY_S", 0.0)
+    monkeypatch.setattr("coranet.inference.network_pass._ASK_EVERY_S", 0.0)
     network, shares, image = CoraNet(a_tiny_architecture).eval(), [], a_scan((8, 12, 16))
 
     def stop(share: float) -> None:
@@ -219,7 +219,7 @@ def test_memory_for_sums_bounds_the_rows_of_a_window(a_cpu, a_tiny_architecture,
     architecture, network = networks_that_grow(a_tiny_architecture)
     image = a_scan((60, 14, 20))
     sliding = SlidingWindow.of(architecture, InferenceConfig(), a_cpu)
-    monkeypatch.setattr("coranet.inference._SUM_BYTES", 1)
+    monkeypatch.setattr("coranet.inference.network_pass._SUM_BYTES", 1)
     assert sliding.cover(image.shape[1:]).window[0] == 8
     assert sliding.logits(network, image, [0.0]).segmentation.shape == (3, 60, 14, 20)
 

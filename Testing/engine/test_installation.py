@@ -14,7 +14,7 @@ from source_tree import REPOSITORY
 
 from coranet import installation, package_remains
 from coranet.cli import main
-from coranet.errors import PackageError
+from coranet.contract.errors import PackageError
 from coranet.installation import Wish, install
 from coranet.package_check import requirement
 from coranet.package_remains import remains, remove_package

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from coranet.config import AugmentationConfig
+from coranet.contract.config import AugmentationConfig
 from coranet.data.intensity import IntensityAugmentation, IntensityChange, add_noise
 
 PATCH = (8, 10, 12)

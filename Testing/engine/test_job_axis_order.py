@@ -7,8 +7,8 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from coranet.job.axis_order import AxisOrder, axis_order
-from coranet.job.placement import Placement
+from coranet.contract.axis_order import AxisOrder, axis_order
+from coranet.contract.placement import Placement
 
 SIZE_IJK = (5, 4, 3)
 SPACING = (0.9, 1.3, 2.4)

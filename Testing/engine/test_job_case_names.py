@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coranet.job.case_names import case_name, unique_case_names
+from coranet.contract.case_names import case_name, unique_case_names
 
 
 @pytest.mark.parametrize(

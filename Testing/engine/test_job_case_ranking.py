@@ -7,8 +7,16 @@ from dataclasses import replace
 import pytest
 from test_job_region_list import a_region
 
-from coranet.errors import JobError
-from coranet.job import Choice, PredictionFiles, RegionList, Review, case_uncertainty, rank_cases, write_json_atomic
+from coranet.contract import (
+    Choice,
+    PredictionFiles,
+    RegionList,
+    Review,
+    case_uncertainty,
+    rank_cases,
+    write_json_atomic,
+)
+from coranet.contract.errors import JobError
 
 LABELS = [{"value": 1, "name": "pancreas"}, {"value": 7, "name": "tumour"}]
 

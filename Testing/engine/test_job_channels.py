@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from coranet.errors import DataError
-from coranet.job.channels import (
+from coranet.contract.channels import (
     by_channel,
     channel_names,
     grouped,
@@ -15,6 +14,7 @@ from coranet.job.channels import (
     require_no_swapped_channels,
     require_same_channels,
 )
+from coranet.contract.errors import DataError
 
 T1_FLAIR = ("T1", "FLAIR")
 

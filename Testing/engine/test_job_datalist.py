@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from coranet.errors import DataError
-from coranet.job import Case, Datalist, Label, Role
+from coranet.contract import Case, Datalist, Label, Role
+from coranet.contract.errors import DataError
 
 LABELS = (Label(7, "Leber", (0.5, 0.25, 1.0), "Segmentation~liver"), Label(300, "Tumor"))
 CASES = (

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from coranet.errors import DataError
-from coranet.job import Label, Role, find_cases, read_datalist, read_input_cases
+from coranet.contract import Label, Role, find_cases, read_datalist, read_input_cases
+from coranet.contract.errors import DataError
 
 LABELS = {"0": "background", "7": "lesion", "2": "organ"}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from coranet.errors import DataError
-from coranet.job import Role, find_cases, read_datalist, read_input_cases
+from coranet.contract import Role, find_cases, read_datalist, read_input_cases
+from coranet.contract.errors import DataError
 
 V1 = {"labels": {"0": "background", "1": "organ"}, "modality": {"0": "MR"}}
 V2 = {"labels": {"background": 0, "organ": 1}, "channel_names": {"0": "MR"}, "file_ending": ".nii.gz"}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.errors import JobError, StorageError
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role, delete_job, job_size
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role, delete_job, job_size
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.errors import JobError, StorageError
 
 ELSEWHERE = "/data/b.nrrd"
 
@@ -76,7 +76,7 @@ def test_a_job_that_could_only_be_deleted_in_part_is_no_job_any_more(a_training,
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("coranet.job.deletion.shutil.rmtree", refuse)
+    monkeypatch.setattr("coranet.contract.deletion.shutil.rmtree", refuse)
     with pytest.raises(StorageError, match="checkpoints"):
         delete_job(a_training)
     assert not Job.exists(a_training.folder)

@@ -12,12 +12,12 @@ import uuid
 
 import pytest
 
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.errors import ConfigError, CoraNetError, DataError, JobError, StorageError
-from coranet.events import Cancelled, CheckpointSaved, Failed, Finished, Started
-from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
-from coranet.job.directory import SILENCE_S
-from coranet.job.process import start_time
+from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.directory import SILENCE_S
+from coranet.contract.errors import ConfigError, CoraNetError, DataError, JobError, StorageError
+from coranet.contract.events import Cancelled, CheckpointSaved, Failed, Finished, Started
+from coranet.contract.process import start_time
 
 DATALIST = Datalist((Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"),), (Label(5, "Leber"),))
 

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from coranet.errors import JobError
-from coranet.events import EventWriter, Finished, Losses, Progress, Warned
-from coranet.job import read_last_events
-from coranet.job.event_tail import read_last_event
+from coranet.contract import read_last_events
+from coranet.contract.errors import JobError
+from coranet.contract.event_tail import read_last_event
+from coranet.contract.events import EventWriter, Finished, Losses, Progress, Warned
 
 
 @pytest.fixture

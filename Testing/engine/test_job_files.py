@@ -10,9 +10,9 @@ import sys
 import pytest
 from small_jobs import environment
 
-from coranet.errors import JobError, StorageError
-from coranet.job import files
-from coranet.job.files import atomic_path, read_json, remove_folder, write_json_atomic
+from coranet.contract import files
+from coranet.contract.errors import JobError, StorageError
+from coranet.contract.files import atomic_path, read_json, remove_folder, write_json_atomic
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def test_a_full_disk_leaves_the_old_file_alone(a_file, monkeypatch):
 def test_a_file_beyond_the_limit_of_the_system_leaves_the_old_file_alone(a_file, repository):
     program = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "from coranet.errors import StorageError\n"
-        "from coranet.job import write_json_atomic\n"
+        "from coranet.contract.errors import StorageError\n"
+        "from coranet.contract import write_json_atomic\n"
         "try: write_json_atomic(sys.argv[1], 'x' * 5000)\n"
         "except StorageError as error: sys.stdout.write(str(error))\n"
     )

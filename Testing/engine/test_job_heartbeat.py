@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from coranet.job.heartbeat import SILENCE_S, HeartbeatWatch
+from coranet.contract.heartbeat import SILENCE_S, HeartbeatWatch
 
 FILE = Path("process.json")
 NOW = 1_700_000_000.0

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from coranet.errors import DataError
-from coranet.job.image_files import find_images, image_name, is_image_file, require_readable, scans_in
+from coranet.contract.errors import DataError
+from coranet.contract.image_files import find_images, image_name, is_image_file, require_readable, scans_in
 
 
 def put(path, content=b"x"):

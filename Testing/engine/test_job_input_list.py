@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from coranet.errors import DataError
-from coranet.job import Datalist, Role, find_cases, input_list
+from coranet.contract import Datalist, Role, find_cases, input_list
+from coranet.contract.errors import DataError
 
 
 @pytest.fixture

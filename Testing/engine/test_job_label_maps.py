@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from coranet.job import is_label_map
+from coranet.contract import is_label_map
 
 SHAPE = (24, 40, 40)
 FORMATS = ("a.nrrd", "a.nii", "a.nii.gz", "a.mha")

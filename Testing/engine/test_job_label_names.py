@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coranet.errors import DataError
-from coranet.job import Label
-from coranet.job.label_names import labels_of, notes_on
+from coranet.contract import Label
+from coranet.contract.errors import DataError
+from coranet.contract.label_names import labels_of, notes_on
 
 BOTH = (Label(1, "organ"), Label(2, "lesion"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coranet.errors import DataError
-from coranet.job.label_values import require_label_volume, whole_label_values
+from coranet.contract.errors import DataError
+from coranet.contract.label_values import require_label_volume, whole_label_values
 
 
 @pytest.mark.parametrize("kind", ["bool", "u1", "i1", "u2", ">u2", "i2", "i4", "u4", "i8", "u8", "f4", ">f4", "f8"])

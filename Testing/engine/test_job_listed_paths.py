@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coranet.errors import DataError
-from coranet.job.listed_paths import listed_path, same_letters
+from coranet.contract.errors import DataError
+from coranet.contract.listed_paths import listed_path, same_letters
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "Läsion é") for form in ("NFC", "NFD"))
 

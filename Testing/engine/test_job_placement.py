@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coranet.errors import DataError
-from coranet.job.placement import Placement
+from coranet.contract.errors import DataError
+from coranet.contract.placement import Placement
 
 
 def placement(*columns, origin=(0.0, 0.0, 0.0)) -> Placement:

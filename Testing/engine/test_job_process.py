@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 import pytest
 from small_jobs import wait_until
 
-from coranet.job import ProcessIdentity, is_alive, process, terminate_tree
-from coranet.job.process import start_time
-from coranet.job.process_start import process_start
+from coranet.contract import ProcessIdentity, is_alive, process, terminate_tree
+from coranet.contract.process import start_time
+from coranet.contract.process_start import process_start
 
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX; Windows goes by taskkill")
 SLEEP = "import time; time.sleep(3600)"

@@ -12,10 +12,7 @@ from dataclasses import asdict, replace
 import pytest
 from small_jobs import ENGINE, wait_until
 
-from coranet.config import TrainConfig
-from coranet.errors import JobError, JobTakenError, StorageError
-from coranet.events import CheckpointSaved, Failed, Finished, Started
-from coranet.job import (
+from coranet.contract import (
     Case,
     Datalist,
     Job,
@@ -26,14 +23,17 @@ from coranet.job import (
     process_record,
     write_json_atomic,
 )
-from coranet.job.heartbeat import SILENCE_S, HeartbeatWatch
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import JobError, JobTakenError, StorageError
+from coranet.contract.events import CheckpointSaved, Failed, Finished, Started
+from coranet.contract.heartbeat import SILENCE_S, HeartbeatWatch
 
 DATALIST = Datalist((Case("a", Role.UNLABELED, "a.nrrd"),))
 STARTER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from coranet.job import Job
-from coranet.errors import JobError
+from coranet.contract import Job
+from coranet.contract.errors import JobError
 job = Job.open(sys.argv[2])
 sys.stdout.write("ready\\n"); sys.stdout.flush(); sys.stdin.readline()
 try:

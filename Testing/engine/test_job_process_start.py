@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from coranet.job import process_start as starts
-from coranet.job.process_start import ProcessStart, boot_identity, process_start, start_in_words, start_of_kinfo
+from coranet.contract import process_start as starts
+from coranet.contract.process_start import ProcessStart, boot_identity, process_start, start_in_words, start_of_kinfo
 
 
 def kinfo(pid: int = 77, seconds: int = 1_700_000_000, microseconds: int = 250_000, state: int = 2) -> bytes:

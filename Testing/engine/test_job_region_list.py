@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from coranet.errors import DataError, JobError
-from coranet.job import Region, RegionList
+from coranet.contract import Region, RegionList
+from coranet.contract.errors import DataError, JobError
 
 
 def a_region(number: int = 1, conservative: int = 0, radical: int = 7) -> Region:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from test_job_region_list import a_region
 
-from coranet.errors import JobError
-from coranet.job import Choice, Decision, RegionList, Review
+from coranet.contract import Choice, Decision, RegionList, Review
+from coranet.contract.errors import JobError
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from coranet.contract import ScanIdentity
+from coranet.contract.errors import JobError
+from coranet.contract.scan_identity import hash_steps, in_world_order, voxel_hash
 from coranet.data.identity import identity_of
-from coranet.errors import JobError
-from coranet.job import ScanIdentity
-from coranet.job.scan_identity import hash_steps, in_world_order, voxel_hash
 from coranet.volume import Grid, Volume, read_image
 
 IDENTITY = (1.0, 0, 0, 0, 1, 0, 0, 0, 1)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from coranet.errors import DataError
-from coranet.job import Case, Datalist, Label, Role
-from coranet.job.segment_names import (
+from coranet.contract import Case, Datalist, Label, Role
+from coranet.contract.errors import DataError
+from coranet.contract.segment_names import (
     distinct_names,
     has_name,
     match_name,

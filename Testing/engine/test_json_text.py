@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from coranet.config.json_text import JsonError, parse_json, read_json_file
+from coranet.contract.config.json_text import JsonError, parse_json, read_json_file
 
 CONTENT = {"labels": {"1": "Läsion"}, "training": []}
 TEXT = json.dumps(CONTENT, ensure_ascii=False, indent=1)

@@ -13,11 +13,11 @@ from small_jobs import ENGINE, environment, training_job
 
 from coranet import devices, launch, team_member, worker
 from coranet.cli import main
-from coranet.config import MachineConfig
-from coranet.errors import DeviceError, JobError
-from coranet.events import Failed
-from coranet.job import Job, ProcessIdentity
-from coranet.job.process import start_time
+from coranet.contract import Job, ProcessIdentity
+from coranet.contract.config import MachineConfig
+from coranet.contract.errors import DeviceError, JobError
+from coranet.contract.events import Failed
+from coranet.contract.process import start_time
 
 EMPTY_ENVIRONMENT = (
     "RANK",

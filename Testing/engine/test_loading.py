@@ -9,11 +9,11 @@ import torch
 from prepared import a_prepared_case
 from scans import nested_ellipsoids
 
-from coranet.config import AugmentationConfig
+from coranet.contract.config import AugmentationConfig
+from coranet.contract.errors import DataError
 from coranet.data.augmentation import Augmentation
 from coranet.data.loading import Loader, Shard
 from coranet.data.patches import PatchSampler
-from coranet.errors import DataError
 
 SPACING_DHW = (2.0, 1.25, 1.0)
 PATCH = (6, 8, 10)

@@ -10,9 +10,9 @@ import pytest
 import torch
 from small_jobs import tiny_phantoms, training_job, weights_of
 
+from coranet.contract import JobStatus, ModelCard
+from coranet.contract.events import CheckpointSaved, Failed, Finished, Losses, Noted, SnapshotSaved, Validation, Warned
 from coranet.data.loading import Loader
-from coranet.events import CheckpointSaved, Failed, Finished, Losses, Noted, SnapshotSaved, Validation, Warned
-from coranet.job import JobStatus, ModelCard
 from coranet.model_package import ModelPackage
 from coranet.training import early_warnings, loop
 from coranet.training import job as training_job_module

@@ -4,7 +4,7 @@ import pytest
 import torch
 from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of, one_view
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.methods import Networks
 from coranet.methods.mean_teacher import CONSISTENCY_SCALE, MeanTeacherMethod
 

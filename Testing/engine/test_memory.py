@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from coranet.config import DataConfig, TrainingConfig
+from coranet.contract.config import DataConfig, TrainingConfig
+from coranet.contract.errors import DeviceError
 from coranet.devices import Device
-from coranet.errors import DeviceError
 from coranet.networks import Architecture
 from coranet.planning.memory import (
     BatchSizes,

@@ -7,7 +7,7 @@ import torch
 from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of
 from torch.nn import functional
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.data.mixing import Mixing
 from coranet.losses import conservative_costs, cost_weighted_cross_entropy, dice_loss, radical_costs
 from coranet.methods import METHODS, Networks

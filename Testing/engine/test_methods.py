@@ -11,8 +11,8 @@ import torch
 from stub_networks import TINY, VoxelHeads, batches_of
 from torch import distributed, nn
 
-from coranet.config import TrainingConfig
-from coranet.config.schema import METHODS as NAMES
+from coranet.contract.config import TrainingConfig
+from coranet.contract.config.schema import METHODS as NAMES
 from coranet.data.mixing import Mixing
 from coranet.methods import METHODS, Method, Networks, StepLosses
 from coranet.networks import Architecture, CoraNet

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.errors import ModelError
-from coranet.job import Case, Datalist, Job, JobKind, Label, ModelCard, Role
+from coranet.contract import Case, Datalist, Job, JobKind, Label, ModelCard, Role
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.errors import ModelError
 
 CARD = {
     "validation_dice": {"organ": 0.875, "lesion": 0.625, "cyst": None},
@@ -110,7 +110,7 @@ def test_a_damaged_card_is_named(tmp_path, changes):
 def test_it_needs_no_torch(tmp_path, repository):
     write_model(tmp_path)
     program = (
-        "import sys; from coranet.job import ModelCard; print(ModelCard.read(sys.argv[1]).steps, "
+        "import sys; from coranet.contract import ModelCard; print(ModelCard.read(sys.argv[1]).steps, "
         "{'torch', 'numpy'} & set(sys.modules))"
     )
     result = subprocess.run(

@@ -8,9 +8,9 @@ import shutil
 import pytest
 import torch
 
-from coranet.config import TrainConfig
-from coranet.errors import ModelError
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import ModelError
 from coranet.model_package import ModelPackage
 
 

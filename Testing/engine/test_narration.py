@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coranet.events import (
+from coranet.contract.events import (
     EVENT_TYPES,
     Cancelled,
     CaseDone,
@@ -22,7 +22,7 @@ from coranet.events import (
     Warned,
     duration,
 )
-from coranet.narration import describe
+from coranet.event_messages import describe
 
 WORDS = [
     (Started(3, 10, "CPU", "0.1.0"), "CoraNet 0.1.0 on CPU, step 3 of 10"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from coranet.config import DataConfig, NetworkConfig
+from coranet.contract.config import DataConfig, NetworkConfig
 from coranet.networks import Architecture, CoraNet, backbone_reason, plan_architecture
 
 MM = (1.0, 1.0, 1.0)

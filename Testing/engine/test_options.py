@@ -15,10 +15,10 @@ import pytest
 from small_jobs import call, settings, the_only_error
 
 from coranet import cli, doctor, installation, launch
-from coranet.config import SegmentConfig, TrainConfig, require_effect
-from coranet.errors import ConfigError
+from coranet.contract import Job
+from coranet.contract.config import SegmentConfig, TrainConfig, require_effect
+from coranet.contract.errors import ConfigError
 from coranet.experiments import command as experiments
-from coranet.job import Job
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -75,10 +75,10 @@ def scene(tmp_path, a_phantom_set, a_trained_job, monkeypatch) -> Scene:
     monkeypatch.setattr("coranet.regions.files.find_predictions", lambda folder: [Path(folder)])
     monkeypatch.setattr("coranet.regions.files.make_regions", lambda files, *more: note((files, *more)) or stop())
     monkeypatch.setattr(
-        "coranet.quality.reported_case.reported_cases", lambda found, wanted: note((found, wanted)) or []
+        "coranet.reports.reported_case.reported_cases", lambda found, wanted: note((found, wanted)) or []
     )
-    monkeypatch.setattr("coranet.quality.table.write_table", lambda path, cases: note(path))
-    monkeypatch.setattr("coranet.quality.report.write_page", lambda path, cases, folder: note((path, folder)))
+    monkeypatch.setattr("coranet.reports.table.write_table", lambda path, cases: note(path))
+    monkeypatch.setattr("coranet.reports.report.write_page", lambda path, cases, folder: note((path, folder)))
     return made
 
 

@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from coranet.job.outliers import (
+from coranet.contract.outliers import (
     INTENSITY_RANGE,
     PLACE,
     VOLUME_ML,

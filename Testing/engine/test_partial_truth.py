@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from small_jobs import call, differing, mask_labels, one_half, settings, tiny_phantoms, training_job, weights_of
 
-from coranet.events import CheckpointSaved, Losses, Validation, Warned
-from coranet.events import to_dict as event_to_dict
-from coranet.job import Job
+from coranet.contract import Job
+from coranet.contract.events import CheckpointSaved, Losses, Validation, Warned
+from coranet.contract.events import to_dict as event_to_dict
 from coranet.model_package import ModelPackage
 from coranet.volume import read_label_map, write_volume
 from coranet.worker import work_on

@@ -7,11 +7,11 @@ import pytest
 import torch
 from prepared import PADDING, a_prepared_case
 
-from coranet.config import AugmentationConfig
+from coranet.contract import Case, Role
+from coranet.contract.config import AugmentationConfig
 from coranet.data.augmentation import Augmentation
 from coranet.data.cache import PreparedCase
 from coranet.data.patches import Cuts, PatchSampler
-from coranet.job import Case, Role
 
 SPACING_DHW = (2.0, 1.25, 1.0)
 STILL = AugmentationConfig(rotation_degrees=0, scaling=0)

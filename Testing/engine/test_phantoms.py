@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from coranet.errors import DataError
-from coranet.job import Role, read_datalist
+from coranet.contract import Role, read_datalist
+from coranet.contract.errors import DataError
 from coranet.phantoms import LABELS, PhantomSet, make_phantom, write_phantom_set
 from coranet.volume import read_image, read_label_map
 

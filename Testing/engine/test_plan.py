@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from small_jobs import training_job
 
-from coranet.config import TrainConfig
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role, read_datalist
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError, JobError
+from coranet.contract.events import CheckpointSaved, Noted, Warned
+from coranet.contract.files import read_json, write_json_atomic
 from coranet.devices import Device
-from coranet.errors import DataError, JobError
-from coranet.events import CheckpointSaved, Noted, Warned
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role, read_datalist
-from coranet.job.files import read_json, write_json_atomic
 from coranet.planning import plan as planning
 from coranet.planning import workplace
 from coranet.planning.memory import BatchSizes

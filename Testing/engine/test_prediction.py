@@ -5,14 +5,13 @@ import pytest
 import torch
 from scans import grid_of, labels_on, name_of_direction, scan_on, signed_permutations, tilted
 
+from coranet.contract import Label
+from coranet.contract.errors import DataError
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import Preprocessing
-from coranet.errors import DataError
-from coranet.inference import JoinedRows
-from coranet.job import Label
-from coranet.networks import HeadLogits
-from coranet.prediction import (
+from coranet.inference.network_pass import JoinedRows
+from coranet.inference.prediction import (
     OwnGridDecision,
     _require_room_for_a_row,
     arrays_of,
@@ -20,6 +19,7 @@ from coranet.prediction import (
     keep_largest,
     on_own_grid,
 )
+from coranet.networks import HeadLogits
 from coranet.uncertainty import uncertainty_map, uncertainty_threshold
 from coranet.volume import Volume
 
@@ -98,7 +98,7 @@ def test_uncertain_is_where_the_labels_differ_and_uncertainty_at_least_one_half(
 
 def test_slabs_give_what_the_whole_gives(an_oblique_scan, monkeypatch):
     whole = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
-    monkeypatch.setattr("coranet.prediction._PORTION_NUMBERS", 1)
+    monkeypatch.setattr("coranet.inference.prediction._PORTION_NUMBERS", 1)
     by_slice = on_own_grid(random_heads(), an_oblique_scan, labels_named(4, 9))
     for name, voxels in arrays_of(whole).items():
         np.testing.assert_allclose(arrays_of(by_slice)[name], voxels, atol=1e-6 if name == "uncertainty" else 0)
@@ -232,10 +232,10 @@ def test_outside_of_a_box_all_is_background(an_oblique_scan):
 
 def test_more_classes_than_memory_has_room_for_are_refused(monkeypatch):
     """A limit that is stated and looked at: a row is decided at once for all classes."""
-    monkeypatch.setattr("coranet.prediction.available_bytes", lambda: 3 * 2**30)
-    monkeypatch.setattr("coranet.prediction._ALWAYS_THERE", 0)
+    monkeypatch.setattr("coranet.inference.prediction.available_bytes", lambda: 3 * 2**30)
+    monkeypatch.setattr("coranet.inference.prediction._ALWAYS_THERE", 0)
     _require_room_for_a_row(3 * 300, (512, 512))
     with pytest.raises(DataError, match=r"512 x 512 voxels takes 8\.8 GiB for all classes .*3\.0 GiB are free"):
         _require_room_for_a_row(3 * 1000, (512, 512))
-    monkeypatch.setattr("coranet.prediction.available_bytes", lambda: None)
+    monkeypatch.setattr("coranet.inference.prediction.available_bytes", lambda: None)
     _require_room_for_a_row(10**9, (512, 512))

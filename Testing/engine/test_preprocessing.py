@@ -17,7 +17,8 @@ from scans import (
     tilted,
 )
 
-from coranet.config import DataConfig
+from coranet.contract.config import DataConfig
+from coranet.contract.errors import ConfigError, DataError, ModelError
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import (
@@ -28,7 +29,6 @@ from coranet.data.preprocessing import (
     fit_preprocessing,
     median_prepared_size,
 )
-from coranet.errors import ConfigError, DataError, ModelError
 from coranet.volume import Grid, Volume, read_image, write_volume
 
 ZSCORE = IntensityNormalization("zscore")

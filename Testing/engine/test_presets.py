@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from coranet.config import DEFAULT_PRESET, TrainConfig, preset_names
-from coranet.config.presets import preset_path, read_preset
-from coranet.errors import ConfigError
+from coranet.contract.config import DEFAULT_PRESET, TrainConfig, preset_names
+from coranet.contract.config.presets import preset_path, read_preset
+from coranet.contract.errors import ConfigError
 from coranet.networks import plan_architecture
 
 # Backbone, filters, patch (up-down, front-back, left-right), window, and a scan that the preset is for: size, spacing.

@@ -6,7 +6,7 @@ import pytest
 import torch
 from stub_networks import SHAPE, TINY, FixedHeads, batches_of
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.losses import cost_weighted_cross_entropy, dice_loss
 from coranet.methods import Networks
 from coranet.methods.pseudo_label import PseudoLabelMethod, pseudo_label_loss

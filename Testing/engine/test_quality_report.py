@@ -12,16 +12,16 @@ from region_cases import prediction_of, shell_prediction
 from scans import grid_of, scan_on, signed_permutations, tilted
 from small_jobs import call, the_only_error
 
+from coranet.contract import Case, Choice, Label, PredictionFiles, RegionList, Review, Role, write_json_atomic
 from coranet.data.orientation import Orientation
-from coranet.job import Case, Choice, Label, PredictionFiles, RegionList, Review, Role, write_json_atomic
-from coranet.pages.slices import UNCERTAIN_COLOR
-from coranet.prediction import arrays_of
-from coranet.quality.report import region_text, write_page
-from coranet.quality.reported_case import Wanted, reported_cases
-from coranet.quality.thumbnails import OUTLINE_COLORS, region_picture
+from coranet.html.slices import UNCERTAIN_COLOR
+from coranet.inference.prediction import arrays_of
+from coranet.inference.result import MadeBy, result_content
 from coranet.regions.files import find_predictions, make_regions, read_regions
 from coranet.regions.finding import RegionRule, find_regions
-from coranet.result import MadeBy, result_content
+from coranet.reports.report import region_text, write_page
+from coranet.reports.reported_case import Wanted, reported_cases
+from coranet.reports.thumbnails import OUTLINE_COLORS, region_picture
 from coranet.volume import read_label_map, write_volume
 
 LABELS = (Label(1, "organ"), Label(7, "lesion <b>"))

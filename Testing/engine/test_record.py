@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coranet.config import TrainConfig
-from coranet.events import Warned
-from coranet.job import Datalist, Job, JobKind
+from coranet.contract import Datalist, Job, JobKind
+from coranet.contract.config import TrainConfig
+from coranet.contract.events import Warned
 from coranet.training_set.record import add_to_record, read_record, said_of_cases, write_record
 
 

@@ -9,8 +9,8 @@ import pytest
 from region_cases import random_prediction
 from scans import grid_of
 
-from coranet.errors import DataError
-from coranet.job import Choice, Review
+from coranet.contract import Choice, Review
+from coranet.contract.errors import DataError
 from coranet.regions.decisions import apply_decision, reviewed_maps, voxels_of
 from coranet.regions.finding import find_regions
 

@@ -12,15 +12,15 @@ from region_cases import prediction_of, random_prediction, shell_prediction
 from scans import grid_of, scan_on
 from small_jobs import call, the_only_error
 
-from coranet.config import SegmentConfig
-from coranet.errors import DataError, JobError
-from coranet.job import Case, Datalist, Job, JobKind, Label, PredictionFiles, RegionList, Role, write_json_atomic
+from coranet.contract import Case, Datalist, Job, JobKind, Label, PredictionFiles, RegionList, Role, write_json_atomic
+from coranet.contract.config import SegmentConfig
+from coranet.contract.errors import DataError, JobError
+from coranet.inference.prediction import arrays_of, on_own_grid
+from coranet.inference.result import MadeBy, result_content
 from coranet.networks import HeadLogits
-from coranet.prediction import arrays_of, on_own_grid
 from coranet.regions.caution import at_caution
 from coranet.regions.files import WrittenCase, find_predictions, make_regions, read_regions, write_regions
 from coranet.regions.finding import find_regions
-from coranet.result import MadeBy, result_content
 from coranet.volume import read_image, read_label_map, write_volume
 
 LABELS = (Label(1, "organ"), Label(7, "lesion"))

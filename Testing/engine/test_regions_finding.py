@@ -9,8 +9,8 @@ import pytest
 from region_cases import flooded, prediction_of, random_prediction, shell_prediction
 from scans import grid_of
 
-from coranet.errors import ConfigError, DataError
-from coranet.prediction import Prediction
+from coranet.contract.errors import ConfigError, DataError
+from coranet.inference.prediction import Prediction
 from coranet.regions import finding
 from coranet.regions.finding import RegionRule, expected_effect_ml, find_regions
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from coranet import reporting
-from coranet.errors import JobCancelled
-from coranet.events import Progress
+from coranet.contract.errors import JobCancelled
+from coranet.contract.events import Progress
 from coranet.reporting import Pace, Reporter
 
 

@@ -14,9 +14,18 @@ import torch
 from patience import PATIENCE_S
 from small_jobs import differing, run_engine, started_engine, training_job, wait_until, weights_of
 
-from coranet.events import Cancelled, CheckpointSaved, Event, Finished, Losses, Started, Validation, without_superseded
-from coranet.events import to_dict as event_to_dict
-from coranet.job import Job, JobStatus
+from coranet.contract import Job, JobStatus
+from coranet.contract.events import (
+    Cancelled,
+    CheckpointSaved,
+    Event,
+    Finished,
+    Losses,
+    Started,
+    Validation,
+    without_superseded,
+)
+from coranet.contract.events import to_dict as event_to_dict
 from coranet.worker import work_on
 
 pytestmark = pytest.mark.slow

@@ -13,12 +13,12 @@ from dicom_files import positions, voxels, write_series
 from small_jobs import call, errors_in, settings, the_only_error
 
 from coranet import cli
-from coranet.config import SegmentConfig, TrainConfig
+from coranet.contract import Case, Datalist, Job, JobKind, Role, read_datalist, write_json_atomic
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.errors import DataError
+from coranet.contract.model_card import model_fingerprint
+from coranet.contract.source_files import is_changed, source_files, source_stamp
 from coranet.data.series import divide_series
-from coranet.errors import DataError
-from coranet.job import Case, Datalist, Job, JobKind, Role, read_datalist, write_json_atomic
-from coranet.job.model_card import model_fingerprint
-from coranet.job.source_files import is_changed, source_files, source_stamp
 from coranet.reporting import Reporter
 from coranet.resuming import grow, require_kept_settings, require_same_datalist
 

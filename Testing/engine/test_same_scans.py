@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 from scans import grid_of, write_case
 
-from coranet.config import TrainConfig
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
 from coranet.reporting import Reporter
 from coranet.training_set.checked import checked_cases
 from coranet.training_set.record import said_of_cases

@@ -7,9 +7,9 @@ import pytest
 import SimpleITK as sitk
 from scans import grid_of, scan_on, signed_permutations, tilted
 
+from coranet.contract import Case, Role
+from coranet.contract.errors import DataError
 from coranet.data.scans import images_on_other_grids, read_scan, scan_grid, unlike_training
-from coranet.errors import DataError
-from coranet.job import Case, Role
 from coranet.volume import Grid, Volume, write_volume
 
 

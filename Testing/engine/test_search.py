@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coranet.config import TrainConfig
+from coranet.contract.config import TrainConfig
 from coranet.data.preprocessing import ChannelStatistics, ScanStatistics
 from coranet.networks.architecture import product
 from coranet.networks.planning import SURROUNDINGS_IN_SLICES_MM, SURROUNDINGS_MM

@@ -10,18 +10,18 @@ import torch
 from patience import PATIENCE_S
 from scans import scan_on
 
-from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
+from coranet.contract import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
+from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
+from coranet.contract.errors import CoraNetError, DataError, JobCancelled, ModelError
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.data.box import Box
 from coranet.data.identity import identity_of
 from coranet.data.scans import read_scan
-from coranet.errors import CoraNetError, DataError, JobCancelled, ModelError
-from coranet.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
-from coranet.job import Case, Datalist, Job, JobKind, RegionList, Role, write_json_atomic
+from coranet.inference.prediction import arrays_of
+from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import HeadLogits
-from coranet.prediction import arrays_of
 from coranet.regions import finding
 from coranet.reporting import Reporter
-from coranet.segmentation import Segmenter, run_segmentation_job
 from coranet.volume import Grid, Volume, read_grid, read_image, read_label_map, write_volume
 
 MACHINE = MachineConfig(device="cpu", threads=1)
@@ -153,7 +153,7 @@ def test_resuming_leaves_complete_cases_alone(segment, an_oblique_scan, a_report
 
 
 def test_a_class_that_is_not_found_is_told(segment, an_oblique_grid, a_reporter, monkeypatch):
-    monkeypatch.setattr("coranet.segmentation.OwnGridDecision.fill", lambda *_: None)
+    monkeypatch.setattr("coranet.inference.segmentation.OwnGridDecision.fill", lambda *_: None)
     segment({"a": scan_on(an_oblique_grid)})
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["nothing_found"] * 2
 
@@ -241,9 +241,11 @@ class TestSkipping:
             a_job.prediction("a").request_skip()
             return network(patches)
 
-        monkeypatch.setattr("coranet.inference.SlidingWindow._heads", ask_at_the_second_window)
-        monkeypatch.setattr("coranet.segmentation.Segmenter.prepared", lambda *_: torch.zeros(1, 20, 24, 40))
-        monkeypatch.setattr("coranet.segmentation.write_volume", lambda *_: pytest.fail("it was computed to its end"))
+        monkeypatch.setattr("coranet.inference.network_pass.SlidingWindow._heads", ask_at_the_second_window)
+        monkeypatch.setattr("coranet.inference.segmentation.Segmenter.prepared", lambda *_: torch.zeros(1, 20, 24, 40))
+        monkeypatch.setattr(
+            "coranet.inference.segmentation.write_volume", lambda *_: pytest.fail("it was computed to its end")
+        )
         a_job.prediction("b").request_skip()
         run_segmentation_job(a_job, False, a_reporter)
         assert self.outcomes(a_reporter) == [(CaseSkipped, "a"), (CaseSkipped, "b")]
@@ -267,7 +269,7 @@ def a_job_of_two(tmp_path, a_random_model, an_oblique_scan):
 
 
 def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
-    monkeypatch.setattr("coranet.segmentation_account._QUIET_S", 0.0)
+    monkeypatch.setattr("coranet.inference.account._QUIET_S", 0.0)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     parts = [event.part for event in a_reporter.events if isinstance(event, Progress) and event.step == 0]
     assert parts == sorted(parts) and parts[0] == 0 and parts[-1] > 0.8
@@ -276,9 +278,11 @@ def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
 
 
 @pytest.mark.parametrize("where", [
-    "segmentation.read_scan", "segmentation.Segmenter.boxes", "segmentation.Segmenter.prepared",
-    "segmentation.keep_largest", "segmentation.write_volume", "segmentation.find_regions", "segmentation.write_regions",
-    "surfaces.closed_surface", "surfaces._write", "segmentation.result_content",
+    "inference.segmentation.read_scan", "inference.segmentation.Segmenter.boxes",
+    "inference.segmentation.Segmenter.prepared",
+    "inference.segmentation.keep_largest", "inference.segmentation.write_volume",
+    "inference.segmentation.find_regions", "inference.segmentation.write_regions",
+    "surfaces.closed_surface", "surfaces._write", "inference.segmentation.result_content",
 ])  # fmt: skip
 def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkeypatch, where):
     may_end, is_under_way = threading.Event(), threading.Event()
@@ -304,7 +308,7 @@ def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_tw
             may_end.wait(PATIENCE_S)
         return read_scan(case)
 
-    monkeypatch.setattr("coranet.segmentation.read_scan", slowly)
+    monkeypatch.setattr("coranet.inference.segmentation.read_scan", slowly)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     may_end.set()
     kinds = [(type(event), event.case) for event in a_reporter.events if isinstance(event, (CaseDone, CaseSkipped))]
@@ -315,7 +319,7 @@ def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_tw
 def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
     a_job_of_two, a_reporter, monkeypatch, room
 ):
-    monkeypatch.setattr("coranet.segmentation._MOST_BYTES_AHEAD", room)
+    monkeypatch.setattr("coranet.inference.segmentation._MOST_BYTES_AHEAD", room)
     read, known = [], []
 
     def reading(case):
@@ -329,7 +333,7 @@ def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
         known.append(list(read))
         return result
 
-    monkeypatch.setattr("coranet.segmentation.read_scan", reading)
+    monkeypatch.setattr("coranet.inference.segmentation.read_scan", reading)
     monkeypatch.setattr(Segmenter, "predict", predicting)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     assert read == ["a", "b"]

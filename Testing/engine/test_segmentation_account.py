@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from coranet.errors import JobCancelled
-from coranet.events import CaseDone, CaseFailed, CaseSkipped, Noted, Progress
-from coranet.segmentation_account import Account, Outcome, part_done
+from coranet.contract.errors import JobCancelled
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Noted, Progress
+from coranet.inference.account import Account, Outcome, part_done
 
 STAGES = {"read": 1.0, "predict": 6.0, "write": 2.0, "regions": 1.0}
 
@@ -16,7 +16,7 @@ def a_clock(monkeypatch):
     class Clock:
         now = 100.0
 
-    monkeypatch.setattr("coranet.segmentation_account.time.monotonic", lambda: Clock.now)
+    monkeypatch.setattr("coranet.inference.account.time.monotonic", lambda: Clock.now)
     return Clock
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from coranet.config import TrainConfig
+from coranet.contract.config import TrainConfig
 from coranet.data.preprocessing import ChannelStatistics, ScanStatistics
 from coranet.devices import Device
 from coranet.networks import Architecture

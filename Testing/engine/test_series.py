@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from dicom_files import positions, voxels, write_frames, write_series
 
-from coranet.config import TrainConfig
+from coranet.contract import Case, Datalist, Job, JobKind, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError, JobCancelled
+from coranet.contract.events import Warned
 from coranet.data.scans import read_scan, scan_grid
 from coranet.data.series import divide_series, divided_series
-from coranet.errors import DataError, JobCancelled
-from coranet.events import Warned
-from coranet.job import Case, Datalist, Job, JobKind, Role
 from coranet.reporting import Reporter
 from coranet.volume import Grid, parts_of, read_grid, write_volume
 

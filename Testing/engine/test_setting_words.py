@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from coranet.errors import ConfigError
-from coranet.setting_words import overrides
+from coranet.cli_overrides import overrides
+from coranet.contract.errors import ConfigError
 
 
 def test_words_become_settings():

@@ -9,14 +9,14 @@ import torch
 from scans import grid_of, scan_on, signed_permutations, tilted
 from small_jobs import training_job
 
-from coranet.config import InferenceConfig
+from coranet.contract import Case, Role
+from coranet.contract.config import InferenceConfig
+from coranet.contract.errors import ConfigError
+from coranet.contract.events import SnapshotSaved
 from coranet.data.box import Box
 from coranet.data.cache import PreparedCase
 from coranet.data.orientation import Orientation
-from coranet.errors import ConfigError
-from coranet.events import SnapshotSaved
-from coranet.inference import JoinedRows, SlidingWindow
-from coranet.job import Case, Role
+from coranet.inference.network_pass import JoinedRows, SlidingWindow
 from coranet.networks import HeadLogits
 from coranet.training.snapshots import Snapshots
 from coranet.volume import read_grid, read_label_map, write_volume

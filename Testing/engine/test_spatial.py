@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from coranet.config import AugmentationConfig
+from coranet.contract.config import AugmentationConfig
 from coranet.data.spatial import SpatialAugmentation
 
 PATCH = (8, 10, 12)

@@ -13,8 +13,8 @@ import pytest
 from small_jobs import ENGINE, environment, settings
 
 from coranet import cli
-from coranet.errors import DataError
-from coranet.job import Job, JobStatus
+from coranet.contract import Job, JobStatus
+from coranet.contract.errors import DataError
 from coranet.standard_streams import TolerantStream, tolerant_streams
 
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="a shell that closes descriptors is POSIX's")

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from coranet.config import TrainConfig, TrainingConfig
+from coranet.contract.config import TrainConfig, TrainingConfig
+from coranet.contract.errors import JobError, StorageError
 from coranet.data.patches import LabeledBatch
-from coranet.errors import JobError, StorageError
 from coranet.training.state import TrainingState
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from coranet.config import TrainConfig, TrainingConfig
+from coranet.contract.config import TrainConfig, TrainingConfig
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
 from coranet.devices import Device
 from coranet.methods import StepLosses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coranet.config import TrainConfig
+from coranet.contract.config import TrainConfig
 from coranet.planning.steps import Durations, StepPlan, StepSeconds, pretraining_share
 
 TRAINING = TrainConfig.from_dict({"training": {"pretraining_steps": 100, "self_training_steps": 300}}).training

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scans import grid_of, labels_on, scan_on, write_case
 
-from coranet.events import Progress
-from coranet.job import Case, Datalist, Label, Role
+from coranet.contract import Case, Datalist, Label, Role
+from coranet.contract.events import Progress
 from coranet.reporting import Reporter
 from coranet.training_set.survey import survey_cases
 from coranet.volume import write_volume

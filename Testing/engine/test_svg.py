@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from coranet.pages.svg import Axis, DotRow, Series, breakable, dot_plot, legend, line_chart, ticks
+from coranet.html.svg import Axis, DotRow, Series, breakable, dot_plot, legend, line_chart, ticks
 
 X, Y = Axis("step", low=0), Axis("Dice")
 

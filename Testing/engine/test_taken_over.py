@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from small_jobs import tiny_phantoms, training_job
 
-from coranet.errors import ConfigError, DataError
-from coranet.job import Label, read_json, write_json_atomic
+from coranet.contract import Label, read_json, write_json_atomic
+from coranet.contract.errors import ConfigError, DataError
 from coranet.planning.plan import Plan
 from coranet.planning.steps import StepPlan
 from coranet.planning.taken_over import plan_taken_over

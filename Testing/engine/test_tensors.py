@@ -9,7 +9,7 @@ import pickle
 import pytest
 import torch
 
-from coranet.errors import JobError, StorageError
+from coranet.contract.errors import JobError, StorageError
 from coranet.tensors import load_tensors, save_tensors
 
 

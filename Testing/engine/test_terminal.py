@@ -6,7 +6,17 @@ import io
 
 import pytest
 
-from coranet.events import Cancelled, CheckpointSaved, Failed, Finished, Losses, Progress, Started, Validation, Warned
+from coranet.contract.events import (
+    Cancelled,
+    CheckpointSaved,
+    Failed,
+    Finished,
+    Losses,
+    Progress,
+    Started,
+    Validation,
+    Warned,
+)
 from coranet.terminal import TerminalProgress
 
 

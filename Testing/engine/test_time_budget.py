@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coranet.config import TrainConfig
-from coranet.config.time_budget import checked_time, seconds_of
-from coranet.errors import ConfigError
+from coranet.contract.config import TrainConfig
+from coranet.contract.config.time_budget import checked_time, seconds_of
+from coranet.contract.errors import ConfigError
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from small_jobs import call, the_only_error
 
-from coranet.config import TrainConfig
-from coranet.errors import ConfigError
-from coranet.events import Noted, Warned
-from coranet.job import read_datalist
-from coranet.job.files import read_json, write_json_atomic
+from coranet.contract import read_datalist
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import ConfigError
+from coranet.contract.events import Noted, Warned
+from coranet.contract.files import read_json, write_json_atomic
 from coranet.networks.architecture import product
 from coranet.planning.plan import Given, Plan, plan_training
 from coranet.planning.steps import Durations, StepPlan, StepSeconds

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from small_jobs import TINY, differing, weights_of
 
-from coranet.config import TrainConfig
+from coranet.contract import Job, JobKind, ModelCard, read_datalist
+from coranet.contract.config import TrainConfig
+from coranet.contract.events import CheckpointSaved, Noted, Started
+from coranet.contract.files import read_json
 from coranet.data.datalist import with_validation_cases
-from coranet.events import CheckpointSaved, Noted, Started
-from coranet.job import Job, JobKind, ModelCard, read_datalist
-from coranet.job.files import read_json
 from coranet.planning.plan import Plan
 from coranet.planning.steps import Durations, StepSeconds
 from coranet.planning.workplace import Workplace

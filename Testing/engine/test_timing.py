@@ -9,9 +9,9 @@ import pytest
 import torch
 from prepared import a_prepared_case
 
-from coranet.config import TrainConfig
+from coranet.contract.config import TrainConfig
 from coranet.data.loading import Loader
-from coranet.inference import SlidingWindow
+from coranet.inference.network_pass import SlidingWindow
 from coranet.planning.memory import BatchSizes
 from coranet.training.cases import TrainingCases
 from coranet.training.distributed import Team

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from prepared import a_prepared_case
 
-from coranet.errors import DataError
-from coranet.job import Role
+from coranet.contract import Role
+from coranet.contract.errors import DataError
 from coranet.training.cases import training_cases
 
 NAMES = ["inner", "outer"]

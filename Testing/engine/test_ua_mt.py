@@ -7,7 +7,7 @@ import torch
 from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of, one_view
 from torch import nn
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.methods import Networks
 from coranet.methods.mean_teacher import CONSISTENCY_SCALE, MeanTeacherMethod
 from coranet.methods.ua_mt import PASSES, UncertaintyAwareMeanTeacherMethod, entropy_threshold, mean_probability

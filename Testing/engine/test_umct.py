@@ -7,7 +7,7 @@ import pytest
 import torch
 from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.methods import Networks
 from coranet.methods.method import heads_loss
 from coranet.methods.pseudo_label import pseudo_label_loss

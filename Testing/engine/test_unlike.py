@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scans import grid_of
 
-from coranet.job import Label, read_datalist
+from coranet.contract import Label, read_datalist
 from coranet.reporting import Reporter
 from coranet.training_set.survey import survey_cases
 from coranet.training_set.traits import Traits

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from coranet.contract import Case, Role
 from coranet.data.cache import PreparedCase
-from coranet.inference import SlidingWindow
-from coranet.job import Case, Role
+from coranet.inference.network_pass import SlidingWindow
+from coranet.inference.windows import WindowRule
 from coranet.networks import HeadLogits
 from coranet.training.validation import validate
-from coranet.windows import WindowRule
 
 
 class NamesWhatItSees(nn.Module):

@@ -7,7 +7,7 @@ import torch
 from stub_networks import TINY, VoxelHeads, batches_of
 from torch import nn
 
-from coranet.config import TrainingConfig
+from coranet.contract.config import TrainingConfig
 from coranet.data.patches import UnlabeledBatch
 from coranet.methods import Networks
 from coranet.methods.vat import (

@@ -11,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from coranet.config import TrainConfig
-from coranet.errors import ConfigError, CoraNetError, ModelError
-from coranet.events import Finished, Noted, Started
-from coranet.job import (
+from coranet.contract import (
     Case,
     Datalist,
     Job,
@@ -27,7 +24,10 @@ from coranet.job import (
     Review,
     Role,
 )
-from coranet.job.known_keys import keeping_unknown
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import ConfigError, CoraNetError, ModelError
+from coranet.contract.events import Finished, Noted, Started
+from coranet.contract.known_keys import keeping_unknown
 from coranet.model_package import ModelPackage
 
 # A training, its model and a segmentation of each form that has been written, as the program of that day made them.

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 from scans import grid_of, name_of_direction, scan_on, signed_permutations, tilted
 
-from coranet.errors import DataError, StorageError
+from coranet.contract.errors import DataError, StorageError
 from coranet.volume import (
     Grid,
     read_grid,

@@ -12,8 +12,8 @@ import pytest
 from dicom_files import SPACING, positions, voxels, write_report, write_series, write_slice
 from pydicom.uid import generate_uid
 
-from coranet.errors import DataError
-from coranet.job.source_files import source_files
+from coranet.contract.errors import DataError
+from coranet.contract.source_files import source_files
 from coranet.volume import noted_by, parts_of, read_grid, read_image, read_label_map
 
 SCOUT = voxels(3, seed=9)

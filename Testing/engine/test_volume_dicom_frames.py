@@ -7,7 +7,7 @@ import pytest
 from dicom_files import SPACING, item, positions, voxels, write_frames
 from pydicom.sequence import Sequence as Items
 
-from coranet.errors import DataError
+from coranet.contract.errors import DataError
 from coranet.volume import noted_by, parts_of, read_grid, read_image
 
 ORDERS = {

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from small_jobs import call, segmentation_job, the_only_error
 
-from coranet.errors import DataError
-from coranet.events import CaseFailed
-from coranet.job import Job, read_json, write_json_atomic
-from coranet.job.files import write_text_atomic
+from coranet.contract import Job, read_json, write_json_atomic
+from coranet.contract.errors import DataError
+from coranet.contract.events import CaseFailed
+from coranet.contract.files import write_text_atomic
 from coranet.volume import file_names, read_grid, read_image, read_label_map, write_volume
 from coranet.volume.file_names import utf8_names
 

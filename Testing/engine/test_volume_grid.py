@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scans import name_of_direction, signed_permutations
 
+from coranet.contract.errors import DataError
 from coranet.data.orientation import Orientation
-from coranet.errors import DataError
 from coranet.volume import Grid, noted_by, read_grid, read_image, read_label_map, write_volume
 
 VOXELS = np.arange(4 * 5 * 6).reshape(4, 5, 6).astype("<i2")

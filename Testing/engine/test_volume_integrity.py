@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from nifti_files import write_nifti
 
-from coranet.errors import DataError
+from coranet.contract.errors import DataError
 from coranet.volume import noted_by, read_image, read_label_map
 
 VOXELS = np.random.default_rng(0).integers(0, 50, (7, 6, 5)).astype("<i2")

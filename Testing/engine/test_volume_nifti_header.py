@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from nifti_files import AFFINE, SPACING, voxels, write_nifti
 
-from coranet.errors import DataError
+from coranet.contract.errors import DataError
 from coranet.volume import Volume, noted_by, read_grid, read_image, read_label_map
 
 NAN, INF = float("nan"), float("inf")

@@ -61,10 +61,10 @@ def test_a_segmentation_tells_what_was_put_right(awkward_path, a_random_model, a
     """With the case that it concerns, and in every process of a team: the listener is that of the case."""
     from dicom_files import positions, voxels, write_series, write_slice
 
-    from coranet.config import InferenceConfig, MachineConfig, SegmentConfig
-    from coranet.events import Warned
-    from coranet.job import Case, Datalist, Job, JobKind, Role
-    from coranet.segmentation import run_segmentation_job
+    from coranet.contract import Case, Datalist, Job, JobKind, Role
+    from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
+    from coranet.contract.events import Warned
+    from coranet.inference.segmentation import run_segmentation_job
 
     folder = write_series(awkward_path / "s", voxels(), positions())
     write_slice(folder / "again", voxels()[3], positions()[3])

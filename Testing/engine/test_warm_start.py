@@ -20,11 +20,7 @@ from small_jobs import (
 )
 
 from coranet import launch
-from coranet.config import TrainConfig
-from coranet.errors import DataError, ModelError
-from coranet.events import CheckpointSaved, Finished, Losses, Noted, Validation, Warned
-from coranet.events import to_dict as event_to_dict
-from coranet.job import (
+from coranet.contract import (
     Case,
     Datalist,
     Job,
@@ -37,7 +33,11 @@ from coranet.job import (
     Role,
     read_datalist,
 )
-from coranet.job.review import Choice
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError, ModelError
+from coranet.contract.events import CheckpointSaved, Finished, Losses, Noted, Validation, Warned
+from coranet.contract.events import to_dict as event_to_dict
+from coranet.contract.review import Choice
 from coranet.model_package import ModelPackage
 from coranet.planning import plan as planning
 from coranet.planning import workplace

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 import torch
 
-from coranet.windows import AxisCover, WindowRule
+from coranet.inference.windows import AxisCover, WindowRule
 
 MANY_ROWS = 10_000
 # The patch of a network that is halved once along D and twice within its slices.

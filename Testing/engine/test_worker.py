@@ -15,10 +15,21 @@ from dataclasses import replace
 import pytest
 from small_jobs import errors_in, segmentation_job, training_job, wait_until
 
-from coranet import segmentation, worker
-from coranet.errors import DataError, JobCancelled, JobTakenError, StorageError
-from coranet.events import Cancelled, CaseDone, CaseFailed, CheckpointSaved, Failed, Finished, Progress, Started, Warned
-from coranet.job import Job, JobStatus, write_json_atomic
+from coranet import worker
+from coranet.contract import Job, JobStatus, write_json_atomic
+from coranet.contract.errors import DataError, JobCancelled, JobTakenError, StorageError
+from coranet.contract.events import (
+    Cancelled,
+    CaseDone,
+    CaseFailed,
+    CheckpointSaved,
+    Failed,
+    Finished,
+    Progress,
+    Started,
+    Warned,
+)
+from coranet.inference import segmentation
 from coranet.worker import UNEXPECTED, work_on
 
 

@@ -25,11 +25,11 @@ def review(folder: str) -> int:
     """Decide on each region of a segmented case, one after the other, and promote it."""
     from synthetic_predictions import CASE_ID
 
-    from coranet.job import Choice, Job
-    from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-    from CoraNetSlicerLib.scene.context import SceneContext
-    from CoraNetSlicerLib.scene.region_review import RegionReview
-    from CoraNetSlicerLib.scene.result_loading import load_prediction
+    from coranet.contract import Choice, Job
+    from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+    from CoraNetSlicerLib.core.context import SceneContext
+    from CoraNetSlicerLib.review.region_review import RegionReview
+    from CoraNetSlicerLib.review.result_loading import load_prediction
 
     job, context = Job.open(folder), SceneContext.standalone()
     files = job.prediction(CASE_ID)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from coranet.errors import JobError, ModelError
-from coranet.events import read_events
-from coranet.job import Job, JobKind, JobStatus, RegionList, Review
+from coranet.contract import Job, JobKind, JobStatus, RegionList, Review
+from coranet.contract.errors import JobError, ModelError
+from coranet.contract.events import read_events
 from coranet.model_package import ModelPackage
 from coranet.networks import CoraNet
 from coranet.regions.files import WrittenCase, read_regions

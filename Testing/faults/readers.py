@@ -9,11 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coranet.config import MachineConfig, SegmentConfig, TrainConfig
-from coranet.devices import choose_device
-from coranet.errors import CoraNetError
-from coranet.events import EVENT_TYPES, read_events, to_dict, without_superseded
-from coranet.job import (
+from coranet.contract import (
     Datalist,
     Job,
     JobStatus,
@@ -25,10 +21,14 @@ from coranet.job import (
     rank_cases,
     read_datalist,
 )
-from coranet.job.event_tail import read_last_event
-from coranet.job.files import read_json
-from coranet.job.image_headers import read_image_header
-from coranet.job.input_list import input_list
+from coranet.contract.config import MachineConfig, SegmentConfig, TrainConfig
+from coranet.contract.errors import CoraNetError
+from coranet.contract.event_tail import read_last_event
+from coranet.contract.events import EVENT_TYPES, read_events, to_dict, without_superseded
+from coranet.contract.files import read_json
+from coranet.contract.image_headers import read_image_header
+from coranet.contract.input_list import input_list
+from coranet.devices import choose_device
 from coranet.model_package import ModelPackage
 from coranet.planning.plan import Plan
 from coranet.regions.files import WrittenCase

@@ -15,7 +15,7 @@ from test_hostile_documents import TEXTS
 from test_hostile_pieces import voxels_of
 from valid_files import write_all
 
-from coranet.job.image_headers import read_image_header
+from coranet.contract.image_headers import read_image_header
 from coranet.volume.integrity import require_whole
 
 _IMAGES = ("pieces of NRRD", "header of NRRD", "header of NIfTI", "header of MetaImage")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scene_builders import add_volume, array_of, numpy_matrix
 
 from coranet.volume import read_image, read_label_map, write_volume
-from CoraNetSlicerLib.scene.case_files import write_volume as export
-from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.images import order_on_grid_of, reordered
-from CoraNetSlicerLib.scene.images import read_image as import_by_slicer
-from CoraNetSlicerLib.scene.nrrd_pieces import NrrdPieces
+from CoraNetSlicerLib.core.case_files import write_volume as export
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.images import order_on_grid_of, reordered
+from CoraNetSlicerLib.core.images import read_image as import_by_slicer
+from CoraNetSlicerLib.core.nrrd_pieces import NrrdPieces
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 

@@ -17,9 +17,9 @@ from amounts import counts
 from readers import READERS, answer_of
 from valid_files import write_all
 
-from coranet.config import TrainConfig
-from coranet.job import Case, Datalist, Job, JobKind, Role, delete_job
-from coranet.job.case_names import is_folder_name
+from coranet.contract import Case, Datalist, Job, JobKind, Role, delete_job
+from coranet.contract.case_names import is_folder_name
+from coranet.contract.config import TrainConfig
 
 
 class _Runs:

@@ -11,8 +11,8 @@ from amounts import counts
 from hostile_images import ROWS, Row
 from readers import answer_of
 
-from CoraNetSlicerLib.scene.images import read_image, voxel_values
-from CoraNetSlicerLib.scene.nrrd_pieces import NrrdPieces
+from CoraNetSlicerLib.core.images import read_image, voxel_values
+from CoraNetSlicerLib.core.nrrd_pieces import NrrdPieces
 
 # Slicer reads more than the engine writes; what it makes of it must lie on the grid of the scan to be taken.
 _MAY_BE_READ = ("NRRD, no space", "NRRD, NaN", "NRRD, infinite", "NRRD, parallel", "NRRD, an axis", "NRRD, a header",

@@ -15,7 +15,7 @@ from fork_server import ForkServer, Outcome, Work
 from job_checks import require_valid, require_valid_review
 from synthetic_predictions import CASE_ID, write_regions, write_segmented_job
 
-from coranet.job import Choice, Job, JobStatus
+from coranet.contract import Choice, Job, JobStatus
 from coranet.regions.files import WrittenCase
 from coranet.tensors import load_tensors
 
@@ -166,7 +166,7 @@ def test_over_a_review(a_segmented_case):
     def work(folder: Path) -> Work:
         return Work("fault_work:review", {"folder": str(folder)})
 
-    modules = ["synthetic_predictions", "coranet.job", "CoraNetSlicerLib.scene.region_review"]
+    modules = ["synthetic_predictions", "coranet.contract", "CoraNetSlicerLib.review.region_review"]
     server = ForkServer(Work("fault_work:import_only", {"modules": modules}))
     try:
         whole = Path(shutil.copytree(a_segmented_case, a_segmented_case.with_name("whole")))

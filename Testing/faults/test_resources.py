@@ -18,9 +18,9 @@ from file_faults import Fault
 from fork_server import Outcome, Work
 from job_checks import require_valid
 
-from coranet.errors import CoraNetError, JobError, StorageError
-from coranet.events import Failed, Finished
-from coranet.job import Job, JobStatus
+from coranet.contract import Job, JobStatus
+from coranet.contract.errors import CoraNetError, JobError, StorageError
+from coranet.contract.events import Failed, Finished
 
 pytestmark = pytest.mark.slow
 
@@ -217,7 +217,7 @@ def test_a_clock_that_is_set_does_not_change_who_works(begin, monkeypatch, hours
 
 def test_a_reboot_ends_whoever_worked(begin, monkeypatch):
     """The same number, and even the same start, in another run of the machine is another process."""
-    from coranet.job import process
+    from coranet.contract import process
 
     job = Job.open(begin())
     me = job.claim()

@@ -10,9 +10,20 @@ import numpy as np
 import torch
 
 from coranet.coarse.part import CoarsePart
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.data.preprocessing import Preprocessing
-from coranet.events import (
+from coranet.contract import (
+    Case,
+    Choice,
+    Datalist,
+    Job,
+    JobKind,
+    Label,
+    PredictionFiles,
+    Review,
+    Role,
+    write_json_atomic,
+)
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.events import (
     Cancelled,
     CaseDone,
     CaseFailed,
@@ -29,13 +40,13 @@ from coranet.events import (
     Validation,
     Warned,
 )
-from coranet.job import Case, Choice, Datalist, Job, JobKind, Label, PredictionFiles, Review, Role, write_json_atomic
+from coranet.data.preprocessing import Preprocessing
+from coranet.inference.prediction import Prediction
 from coranet.model_package import ModelPackage
 from coranet.networks import Architecture, CoraNet
 from coranet.planning.memory import BatchSizes
 from coranet.planning.plan import Plan
 from coranet.planning.steps import StepPlan
-from coranet.prediction import Prediction
 from coranet.regions.files import write_regions
 from coranet.regions.finding import RegionRule, find_regions
 from coranet.tensors import save_tensors

@@ -27,7 +27,7 @@ from fake_application import FakeApplication  # noqa: E402
 from form import child_widget_variables, load_ui  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 
-from CoraNetSlicerLib.scene.context import SceneContext  # noqa: E402
+from CoraNetSlicerLib.core.context import SceneContext  # noqa: E402
 
 
 class _CaughtErrors(logging.Handler):

@@ -12,7 +12,7 @@ import qt
 
 
 class FakeApplication:
-    """Has the public methods of CoraNetSlicerLib.panel.application.Application.
+    """Has the public methods of CoraNetSlicerLib.core.application.Application.
 
     Attributes:
         answers: name of a method that asks -> what it answers, one after the other; the last one is kept.

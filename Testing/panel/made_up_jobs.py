@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from synthetic_predictions import write_image
 
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.events import (
+from coranet.contract import Case, Datalist, Job, JobKind, Label, ProcessIdentity, Role
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.events import (
     Cancelled,
     CaseDone,
     CaseFailed,
@@ -28,7 +29,6 @@ from coranet.events import (
     Validation,
     Warned,
 )
-from coranet.job import Case, Datalist, Job, JobKind, Label, ProcessIdentity, Role
 
 PRETRAINING, TOTAL = 400, 1000
 STEP_S = 3.4

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from pythonqt import proxy_of, unwrap
 from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
 
-from coranet.job import Job
+from coranet.contract import Job
 
 
 class View(QWidget):

@@ -28,11 +28,11 @@ from scene_builders import add_segmentation, add_volume
 from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.environment.causes import likely_cause
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.panel.panel import Panel
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
-from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.panel import Panel
 
 SECTIONS = ("environment", "data", "train", "segment", "overlays", "review", "jobs")
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from CoraNetSlicerLib.panel import application as module
-from CoraNetSlicerLib.panel.application import Application
+from CoraNetSlicerLib.core import application as module
+from CoraNetSlicerLib.core.application import Application
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from job_fixtures import LogicOfFakeEngine, fake_runner, until_its_jobs_end
 from made_up_jobs import a_segmentation, a_training
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
-from CoraNetSlicerLib.panel.panel import Panel
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.panel import Panel
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def logic(context, awkward_path):
 
 @pytest.fixture
 def panel(ui, logic, application, monkeypatch):
-    presenter = "CoraNetSlicerLib.presenters.environment.EnvironmentPresenter"
+    presenter = "CoraNetSlicerLib.environment.presenter.EnvironmentPresenter"
     monkeypatch.setattr(f"{presenter}.examine", lambda _: None)
     monkeypatch.setattr(f"{presenter}.reason_not_ready", "")
     panel = Panel(ui, logic, application)

@@ -6,10 +6,10 @@ import pytest
 import qt
 from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
 
-from coranet.errors import StorageError
-from coranet.job import Job, JobStatus
+from coranet.contract import Job, JobStatus
+from coranet.contract.errors import StorageError
+from CoraNetSlicerLib.core.closing import Closing
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.panel.closing import Closing
 
 
 @pytest.fixture

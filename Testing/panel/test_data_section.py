@@ -12,11 +12,11 @@ from clicks import cell, cells, choose, click, drop_files, entries, greyed, tool
 from pythonqt import unwrap
 from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK, add_segmentation, add_volume, rotated_ijk_to_ras
 
-from CoraNetSlicerLib.notification import Signal
-from CoraNetSlicerLib.panel.data_section import DataSection
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.case_rows import CaseRole
-from CoraNetSlicerLib.presenters.cases import CasesPresenter
+from CoraNetSlicerLib.core.notification import Signal
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.data.case_rows import CaseRole
+from CoraNetSlicerLib.data.presenter import CasesPresenter
+from CoraNetSlicerLib.data.section import DataSection
 
 
 @pytest.fixture

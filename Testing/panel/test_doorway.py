@@ -13,7 +13,7 @@ import qt
 import slicer
 from slicer_stand_ins import DOORWAY, import_doorway, install_application
 
-from coranet.errors import JobError
+from coranet.contract.errors import JobError
 
 MODULE_FOLDER = DOORWAY.parent
 PACKAGES = ("CoraNetSlicerLib", "coranet")
@@ -30,7 +30,7 @@ def app(context, window, monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: sys.executable if name == "PythonSlicer" else None)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setattr("CoraNetSlicerLib.presenters.environment.EnvironmentPresenter.examine", lambda _: None)
+    monkeypatch.setattr("CoraNetSlicerLib.environment.presenter.EnvironmentPresenter.examine", lambda _: None)
     return install_application(monkeypatch, context, window, dict(os.environ))
 
 
@@ -174,7 +174,7 @@ class TestTheLogic:
 
     def test_its_jobs_lie_where_the_panel_was_told(self, doorway, tmp_path):
         assert doorway.CoraNetSlicerLogic().jobsFolder == tmp_path / "CoraNetSlicer" / "jobs"
-        from CoraNetSlicerLib.panel.application import Application
+        from CoraNetSlicerLib.core.application import Application
 
         Application().set_setting("JobsFolder", str(tmp_path / "elsewhere"))
         assert doorway.CoraNetSlicerLogic().jobsFolder == tmp_path / "elsewhere"
@@ -210,7 +210,7 @@ sys.dont_write_bytecode, sys.pycache_prefix = False, {cache!r}
 began = time.process_time()
 import CoraNetSlicer
 seconds_of_doorway = time.process_time() - began
-panel_of_doorway = [name for name in sys.modules if name.startswith("CoraNetSlicerLib.panel.")]
+panel_of_doorway = [name for name in sys.modules if name == "CoraNetSlicerLib.panel" or name.endswith("section")]
 import CoraNetSlicerLib
 for one in pkgutil.walk_packages(CoraNetSlicerLib.__path__, "CoraNetSlicerLib."):
     importlib.import_module(one.name)

@@ -9,9 +9,9 @@ from clicks import choose, click, entries, greyed, tool_tip
 from environment_doubles import ScriptedInstallation, ScriptedProbe, an_extension, finding, healthy, lacking
 
 from CoraNetSlicerLib.environment.environment import Environment, InterpreterKind
+from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
 from CoraNetSlicerLib.environment.probe import Health
-from CoraNetSlicerLib.panel.environment_section import EnvironmentSection
-from CoraNetSlicerLib.presenters.environment import EnvironmentPresenter
+from CoraNetSlicerLib.environment.section import EnvironmentSection
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from fake_application import FakeApplication
 from form import FORM
 from scene_builders import add_volume
 
-from CoraNetSlicerLib.panel.application import Application
+from CoraNetSlicerLib.core.application import Application
 
 
 def test_every_name_of_the_form_is_used_once():

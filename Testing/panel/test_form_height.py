@@ -6,7 +6,7 @@ import pytest
 import qt
 from pythonqt import unwrap
 
-from CoraNetSlicerLib.panel.form_height import FormHeight
+from CoraNetSlicerLib.core.form_height import FormHeight
 
 
 @pytest.fixture

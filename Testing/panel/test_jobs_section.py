@@ -10,11 +10,11 @@ from clicks import cells, click, greyed
 from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
 from patience import PATIENCE_S
 
-from coranet.events import Cancelled, Finished, Started
-from coranet.job import Job, JobStatus, ProcessIdentity
+from coranet.contract import Job, JobStatus, ProcessIdentity
+from coranet.contract.events import Cancelled, Finished, Started
+from CoraNetSlicerLib.jobs.presenter import JobsPresenter
+from CoraNetSlicerLib.jobs.section import JobsSection
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.panel.jobs_section import JobsSection
-from CoraNetSlicerLib.presenters.jobs import JobsPresenter
 
 
 @pytest.fixture

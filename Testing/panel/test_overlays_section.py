@@ -9,13 +9,13 @@ import qt
 from clicks import cells, choose, click, entries, greyed
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 
-from CoraNetSlicerLib.panel.overlays_section import OverlaysSection
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.overlay_rows import KINDS
-from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.overlays import show_prediction
-from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.review.overlay_rows import KINDS
+from CoraNetSlicerLib.review.overlays import show_prediction
+from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
+from CoraNetSlicerLib.review.overlays_section import OverlaysSection
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 NO_RESULT = "Segment a volume first."
 NAME, IN_SLICES, IN_3D, OPACITY, COLOR = range(5)

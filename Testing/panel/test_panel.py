@@ -11,9 +11,9 @@ from made_up_jobs import a_segmentation, a_training
 from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume
 
-from coranet.job import Job, JobKind, JobStatus
-from CoraNetSlicerLib.panel.panel import Panel
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+from coranet.contract import Job, JobKind, JobStatus
+from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.panel import Panel
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def an_empty_home(monkeypatch, tmp_path):
 def no_examination(request, monkeypatch):
     """The engine's Python is examined in one test alone: it takes seconds."""
     if "examined" not in request.node.name:
-        monkeypatch.setattr("CoraNetSlicerLib.presenters.environment.EnvironmentPresenter.examine", lambda _: None)
+        monkeypatch.setattr("CoraNetSlicerLib.environment.presenter.EnvironmentPresenter.examine", lambda _: None)
 
 
 @pytest.fixture

@@ -13,16 +13,16 @@ from reviewable import Window, a_reviewable_job
 from scene_builders import labels_of
 from synthetic_predictions import CASE_ID, synthetic_heads
 
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.console_calls import CallLog
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.core.results import nodes_of_class
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.panel.overlays_section import OverlaysSection
-from CoraNetSlicerLib.panel.review_section import ReviewSection
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.console_calls import CallLog
-from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
-from CoraNetSlicerLib.presenters.review import ReviewPresenter
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.result_loading import ResultLoading
-from CoraNetSlicerLib.scene.results import nodes_of_class
+from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
+from CoraNetSlicerLib.review.overlays_section import OverlaysSection
+from CoraNetSlicerLib.review.presenter import ReviewPresenter
+from CoraNetSlicerLib.review.result_loading import ResultLoading
+from CoraNetSlicerLib.review.section import ReviewSection
 
 HEADS = synthetic_heads()
 NUMBER, STRUCTURE, ML, EFFECT, STATUS = range(5)

@@ -10,8 +10,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 from pythonqt import proxy_of, slot_errors
 
-from coranet.errors import DataError
-from CoraNetSlicerLib.panel.section import Painting, Section, let_go_of_focus, problem_text
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.section import Painting, Section, let_go_of_focus, problem_text
 
 
 class Column:

@@ -15,17 +15,17 @@ from reviewable import a_reviewable_job
 from segmentation_parts import write_model
 from synthetic_predictions import LABELS, synthetic_heads, write_image
 
-from coranet.config import TrainConfig
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
-from CoraNetSlicerLib.panel.panel import Panel
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
+from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.panel import Panel
 
 HEADS = synthetic_heads()
 
 
 @pytest.fixture(autouse=True)
 def a_ready_environment(monkeypatch):
-    presenter = "CoraNetSlicerLib.presenters.environment.EnvironmentPresenter"
+    presenter = "CoraNetSlicerLib.environment.presenter.EnvironmentPresenter"
     monkeypatch.setattr(f"{presenter}.examine", lambda _: None)
     monkeypatch.setattr(f"{presenter}.reason_not_ready", "")
 
@@ -177,7 +177,7 @@ def test_one_training_at_a_time(panel, load, ui, process_events, monkeypatch):
     load("segment 1")
     click(ui.radicalRegionButton)
     process_events(until=lambda: ticks(ui))
-    monkeypatch.setattr("CoraNetSlicerLib.presenters.training.TrainingPresenter.is_active", True)
+    monkeypatch.setattr("CoraNetSlicerLib.train.presenter.TrainingPresenter.is_active", True)
     panel.teach_back.changed.send()
     assert greyed(ui.improveButton) == "A training is running; stop it first, or wait until it is finished."
 

@@ -11,16 +11,16 @@ from PySide6.QtTest import QTest
 from pythonqt import unwrap
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
-from coranet.config import TrainConfig
-from coranet.events import Losses, Started, Warned
+from coranet.contract.config import TrainConfig
+from coranet.contract.events import Losses, Started, Warned
+from CoraNetSlicerLib.core.notification import Signal
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.notification import Signal
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
-from CoraNetSlicerLib.panel.train_section import TrainSection
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.cases import CasesPresenter
-from CoraNetSlicerLib.presenters.training import TrainingPresenter
-from CoraNetSlicerLib.presenters.training_settings import setting_fields
+from CoraNetSlicerLib.train.presenter import TrainingPresenter
+from CoraNetSlicerLib.train.section import TrainSection
+from CoraNetSlicerLib.train.training_settings import setting_fields
 
 STEPS = "training.self_training_steps"
 TIME = "time"

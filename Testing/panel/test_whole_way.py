@@ -7,10 +7,10 @@ from clicks import cells, choose, click, entries, greyed
 from form import child_widget_variables, load_ui
 from patience import PATIENCE_S
 
-from coranet.job import JobStatus
+from coranet.contract import JobStatus
+from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.panel.panel import Panel
-from CoraNetSlicerLib.panel.qt_ticker import QtTicker
+from CoraNetSlicerLib.panel import Panel
 from CoraNetSlicerLib.self_test import SETTINGS
 
 LONG_S = PATIENCE_S

@@ -19,10 +19,10 @@ from scene_builders import (
 )
 from synthetic_predictions import CASE_ID, write_regions, write_segmented_job
 
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.region_review import RegionReview
-from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.review.region_review import RegionReview
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 
 @pytest.fixture

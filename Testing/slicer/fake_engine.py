@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "CoraNetSlicer"))
-from coranet.events import Cancelled, CheckpointSaved, Failed, Finished, Losses, Noted, Progress, Started
-from coranet.job import Job
+from coranet.contract import Job
+from coranet.contract.events import Cancelled, CheckpointSaved, Failed, Finished, Losses, Noted, Progress, Started
 
 STEPS = int(os.environ.get("FAKE_STEPS", "5"))
 SECONDS_A_STEP = float(os.environ.get("FAKE_SECONDS_A_STEP", "0.02"))

@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "CoraNetSlicer"))
 import numpy as np
 import SimpleITK as sitk
 
-from coranet.events import Cancelled, CaseDone, CaseFailed, CaseSkipped, Finished, Progress, Started
-from coranet.job import Case, Job, ScanIdentity
-from coranet.job.scan_identity import voxel_hash
+from coranet.contract import Case, Job, ScanIdentity
+from coranet.contract.events import Cancelled, CaseDone, CaseFailed, CaseSkipped, Finished, Progress, Started
+from coranet.contract.scan_identity import voxel_hash
 
 SECONDS_A_CASE = float(os.environ.get("FAKE_SECONDS_A_CASE", "0.05"))
 LABELS = [{"value": 1, "name": "Liver", "color": [0.8, 0.4, 0.2], "terminology": ""}]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from patience import PATIENCE_S
 
-from coranet.config import TrainConfig
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic

@@ -10,9 +10,9 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.results import segment_id
-from CoraNetSlicerLib.scene.segment_layers import SegmentLayers
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.results import segment_id
+from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 
 MODULE_FOLDER = Path(__file__).resolve().parents[2] / "CoraNetSlicer"
 SHAPE_KJI = (14, 20, 26)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from zipfile import ZipFile
 
-from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.core.context import SceneContext
 
 
 def saved_and_reloaded(context: SceneContext, folder: Path) -> SceneContext:

@@ -8,12 +8,12 @@ from typing import Any
 
 from queued_application import QueuedApplication
 
-from coranet.config import TrainConfig
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
+from CoraNetSlicerLib.core.notification import Signal
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.notification import Signal
 
 FAKE_ENGINE = Path(__file__).with_name("fake_segmenting_engine.py")
 CARD = {

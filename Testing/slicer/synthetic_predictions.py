@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from coranet.config import SegmentConfig
-from coranet.job import Case, Datalist, Job, JobKind, PredictionFiles, RegionList, Role, ScanIdentity
-from coranet.job.scan_identity import voxel_hash
+from coranet.contract import Case, Datalist, Job, JobKind, PredictionFiles, RegionList, Role, ScanIdentity
+from coranet.contract.config import SegmentConfig
+from coranet.contract.scan_identity import voxel_hash
 
 SIZE_IJK = (18, 24, 14)
 SPACING_MM = (0.9, 0.7, 2.5)
@@ -98,7 +98,7 @@ def write_volumes(files: PredictionFiles, heads: dict[str, np.ndarray] | None = 
 def write_regions(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> RegionList:
     """The uncertain regions of a case as the engine writes them; of the synthetic heads about a dozen."""
     # Here, because they need torch, which few tests of the Slicer side do.
-    from coranet.prediction import Prediction
+    from coranet.inference.prediction import Prediction
     from coranet.regions.finding import RegionRule, find_regions
     from coranet.volume import read_grid
 

@@ -17,13 +17,13 @@ from scene_builders import (
 )
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.case_rows import CaseRole, CaseRow, Severity
-from CoraNetSlicerLib.presenters.cases import CasesPresenter
-from CoraNetSlicerLib.presenters.channel_checks import channel_findings
-from CoraNetSlicerLib.presenters.file_facts import KnownFiles
-from CoraNetSlicerLib.scene.case_facts import NodeFacts
-from CoraNetSlicerLib.scene.label_files import LabelFile
+from CoraNetSlicerLib.core.label_files import LabelFile
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.data.case_facts import NodeFacts
+from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, Severity
+from CoraNetSlicerLib.data.channel_checks import channel_findings
+from CoraNetSlicerLib.data.file_facts import KnownFiles
+from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 SEGMENTS = {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK}
 
@@ -333,7 +333,7 @@ class TestVolumes:
                 raise MemoryError
             return None
 
-        monkeypatch.setattr("CoraNetSlicerLib.presenters.file_facts.read_image_header", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.data.file_facts.read_image_header", fails)
         files = KnownFiles()
         assert files.look_at([f"{tmp_path}/{name}.nrrd" for name in "abc"], 60)
         assert files.of(f"{tmp_path}/b.nrrd").exists and not files.of(f"{tmp_path}/c.nrrd").exists

@@ -10,11 +10,11 @@ import pytest
 from queued_application import QueuedApplication
 from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
 
+from CoraNetSlicerLib.core.results import case_key, mark_as_case
+from CoraNetSlicerLib.data.case_ranking import CaseRanking
+from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow
+from CoraNetSlicerLib.data.case_sorting import CaseSorting, share_text
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.presenters.case_ranking import CaseRanking
-from CoraNetSlicerLib.presenters.case_rows import CaseRole, CaseRow
-from CoraNetSlicerLib.presenters.case_sorting import CaseSorting, share_text
-from CoraNetSlicerLib.scene.results import case_key, mark_as_case
 
 
 @pytest.fixture

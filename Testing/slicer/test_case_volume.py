@@ -16,15 +16,15 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import VTK_FLOAT
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
-from coranet.config import SegmentConfig
-from coranet.errors import DataError
-from coranet.job import Case, Datalist, Job, JobKind, Role
+from coranet.contract import Case, Datalist, Job, JobKind, Role
+from coranet.contract.config import SegmentConfig
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.case_volume import CaseVolume, find_or_load_volume
+from CoraNetSlicerLib.core.export import export_segment_job
+from CoraNetSlicerLib.core.results import case_key, find_prediction_files, mark_as_case, nodes_of_class
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.scene.case_volume import CaseVolume, find_or_load_volume
-from CoraNetSlicerLib.scene.export import export_segment_job
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import case_key, find_prediction_files, mark_as_case, nodes_of_class
-from CoraNetSlicerLib.scene.results_in_scene import result_text, results_in_scene
+from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.results_in_scene import result_text, results_in_scene
 
 SHAPE = synthetic_heads()["segmentation"].shape
 LABELS = [{"value": 2, "name": "Pancreas", "color": None, "terminology": ""}]

@@ -12,12 +12,12 @@ import pytest
 import SimpleITK as sitk
 from scene_builders import labels_of, numpy_matrix
 
-from coranet.config import SegmentConfig
-from coranet.job import Case, Datalist, Job, JobKind, Role, ScanIdentity
-from coranet.job.scan_identity import voxel_hash
+from coranet.contract import Case, Datalist, Job, JobKind, Role, ScanIdentity
+from coranet.contract.config import SegmentConfig
+from coranet.contract.scan_identity import voxel_hash
 from coranet.volume import read_image, write_volume
-from CoraNetSlicerLib.scene.case_volume import CaseVolume
-from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.core.case_volume import CaseVolume
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 VOXELS = np.random.default_rng(0).integers(0, 500, (4, 5, 6)).astype(np.int16)
 LABELS = (VOXELS > 250).astype(np.uint8)
@@ -93,7 +93,7 @@ def test_of_two_slices_at_one_place_one_is_shown(context, tmp_path, shared_data)
     shutil.copy(files[1], files[1].with_name(f"{files[1].name}-again"))
     from slicer import vtkMRMLScalarVolumeNode
 
-    from CoraNetSlicerLib.scene.images import read_image as read_in_slicer
+    from CoraNetSlicerLib.core.images import read_image as read_in_slicer
 
     folder = files[1].parent
     assert read_in_slicer(folder, vtkMRMLScalarVolumeNode()).GetImageData().GetDimensions() == (64, 64, 93)

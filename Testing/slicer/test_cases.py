@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK, add_segmentation, add_volume, rotated_ijk_to_ras
 
-from coranet.errors import DataError
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.case_rows import CaseRole
-from CoraNetSlicerLib.presenters.cases import CasesPresenter
-from CoraNetSlicerLib.scene.label_files import LabelFile
-from CoraNetSlicerLib.scene.results import mark_as_case
-from CoraNetSlicerLib.scene.segment_classes import source_name
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.label_files import LabelFile
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.core.results import mark_as_case
+from CoraNetSlicerLib.core.segment_classes import source_name
+from CoraNetSlicerLib.data.case_rows import CaseRole
+from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 
 @pytest.fixture

@@ -8,22 +8,22 @@ import torch
 from synthetic_predictions import CASE_ID, synthetic_heads, write_segmented_job
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from coranet.errors import DataError
+from coranet.contract.errors import DataError
 from coranet.uncertainty import uncertainty_map
 from coranet.uncertainty import uncertainty_threshold as threshold_of_the_engine
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.caution import (
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
+from CoraNetSlicerLib.review.caution import (
     draw_uncertain_region,
     drawn_caution,
     flagged_region,
     model_caution,
     uncertainty_threshold,
 )
-from CoraNetSlicerLib.scene.overlays import show_prediction
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT
-from CoraNetSlicerLib.scene.segment_layers import MaskedBox
-from CoraNetSlicerLib.scene.segment_surfaces import has_surface
+from CoraNetSlicerLib.review.overlays import show_prediction
+from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.segment_layers import MaskedBox
+from CoraNetSlicerLib.review.segment_surfaces import has_surface
 
 SHAPE = synthetic_heads()["uncertainty"].shape
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000

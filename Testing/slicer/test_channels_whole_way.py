@@ -7,7 +7,7 @@ import pytest
 from patience import PATIENCE_S
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
-from coranet.job import JobStatus
+from coranet.contract import JobStatus
 from CoraNetSlicerLib.logic import CoraNetLogic
 
 SETTINGS = {

@@ -10,11 +10,11 @@ import pytest
 import slicer
 from scene_builders import SHAPE_KJI, add_volume
 
-from coranet.config import TrainConfig
+from coranet.contract.config import TrainConfig
+from CoraNetSlicerLib.core.console_calls import CallLog, call, train_call
+from CoraNetSlicerLib.core.export import TrainingNodes
+from CoraNetSlicerLib.core.label_files import LabelFile
 from CoraNetSlicerLib.jobs.arguments import train_config
-from CoraNetSlicerLib.presenters.console_calls import CallLog, call, train_call
-from CoraNetSlicerLib.scene.export import TrainingNodes
-from CoraNetSlicerLib.scene.label_files import LabelFile
 
 
 class Recorder:
@@ -122,7 +122,7 @@ def test_the_log_keeps_them_with_what_they_need(caplog):
         'logic.undoRegion("a")',
     ]
     log.add(call("train", [("a", LabelFile("b", {1: "c"}))]))
-    assert log.text.startswith("from CoraNetSlicerLib.scene.label_files import LabelFile\n")
+    assert log.text.startswith("from CoraNetSlicerLib.core.label_files import LabelFile\n")
 
 
 def test_the_log_forgets_the_oldest():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from queued_application import QueuedApplication
 
-from CoraNetSlicerLib.presenters.deferred import Deferred
+from CoraNetSlicerLib.core.deferred import Deferred
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from environment_doubles import PlainApplication, an_extension, healthy
 from patience import PATIENCE_S
 
-from coranet.errors import ConfigError, JobError, StorageError
+from coranet.contract.errors import ConfigError, JobError, StorageError
 from CoraNetSlicerLib.environment import background, windows_paths
 from CoraNetSlicerLib.environment.background import BackgroundProcess
 from CoraNetSlicerLib.environment.causes import likely_cause
@@ -391,19 +391,3 @@ def test_the_switch_helps_only_programs_that_heed_it(environment, monkeypatch, k
     assert (found is not None) is is_obstacle
     assert not is_obstacle or (found.code == "folder.path_too_long" and "25 characters too long" in found.message)
     assert obstacle(environment, facts, ["monai"], platform="win32") is None
-
-
-def test_old_pythons_can_read_these_files(repository_of_tests):
-    old = sorted(Path(sys.base_prefix).parent.glob("3.9.*/bin/python"))
-    if not old:
-        pytest.skip("no Python 3.9 lies beside this one")
-    code = "import CoraNetSlicerLib.presenters.environment as one; print(one.EnvironmentPresenter.__name__)"
-    answer = subprocess.run(
-        [old[0], "-c", code], capture_output=True, text=True, encoding="utf-8", env={"PYTHONPATH": repository_of_tests}
-    )
-    assert answer.stdout == "EnvironmentPresenter\n", answer.stderr
-
-
-@pytest.fixture
-def repository_of_tests() -> str:
-    return str(Path(__file__).resolve().parents[2] / "CoraNetSlicer")

@@ -16,11 +16,11 @@ from environment_doubles import (
     lacking,
 )
 
-from coranet.errors import ConfigError
+from coranet.contract.errors import ConfigError
 from CoraNetSlicerLib.environment.environment import InterpreterKind
 from CoraNetSlicerLib.environment.install import Installation
+from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
 from CoraNetSlicerLib.environment.probe import Health, Probe
-from CoraNetSlicerLib.presenters.environment import EnvironmentPresenter
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 import SimpleITK as sitk
 from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK
 
-from coranet.config import TrainConfig
+from coranet.contract import Label, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError
 from coranet.data.cache import read_labeled_pair
-from coranet.errors import DataError
-from coranet.job import Label, Role
-from CoraNetSlicerLib.scene.export import TrainingExport, TrainingNodes, export_training_job
-from CoraNetSlicerLib.scene.label_files import LabelFile
+from CoraNetSlicerLib.core.export import TrainingExport, TrainingNodes, export_training_job
+from CoraNetSlicerLib.core.label_files import LabelFile
 
 LABELS = LIVER_MASK * 2 + TUMOR_MASK * 5
 NAMES = {2: "Liver", 5: "Tumor"}

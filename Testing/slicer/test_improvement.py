@@ -14,17 +14,17 @@ from scene_builders import labels_of
 from segmentation_parts import write_model
 from synthetic_predictions import CASE_ID, LABELS, PANCREAS, synthetic_heads, write_image
 
-from coranet.config import TrainConfig
-from coranet.errors import ConfigError, DataError, ModelError
-from coranet.job import Case, Choice, Datalist, Job, JobKind, Label, PredictionFiles, Role
-from CoraNetSlicerLib.jobs.improvement import (
+from coranet.contract import Case, Choice, Datalist, Job, JobKind, Label, PredictionFiles, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import ConfigError, DataError, ModelError
+from CoraNetSlicerLib.core.results import case_key, mark_as_case
+from CoraNetSlicerLib.review.improvement import (
     find_training,
     improving_config,
     require_training,
     take_over_files,
     with_promoted,
 )
-from CoraNetSlicerLib.scene.results import case_key, mark_as_case
 
 HEADS = synthetic_heads()
 CLASSES = tuple(Label(**label) for label in LABELS)
@@ -87,7 +87,7 @@ class TestPromoting:
         assert promoted.regions == 2 and promoted.name == CASE_ID and promoted.labels == a_result.labels
 
     def test_are_those_that_the_engine_makes(self, context, review, its_files, region_map):
-        from coranet.prediction import Prediction
+        from coranet.inference.prediction import Prediction
         from coranet.regions.decisions import reviewed_maps
 
         for region in review.regions.regions[::2]:
@@ -134,7 +134,7 @@ class TestPromoting:
             review.promote()
 
     def test_without_files_it_is_said(self, context, review, a_result):
-        from CoraNetSlicerLib.scene.region_review import RegionReview
+        from CoraNetSlicerLib.review.region_review import RegionReview
 
         review.decide(1, Choice.KEEP)
         with pytest.raises(DataError, match="the files of .* are not where they were"):
@@ -322,7 +322,7 @@ class TestFiles:
         assert files.review.is_file() and files.regions.is_file() and read(Path(case.known)).any()
 
     def test_go_with_the_job(self, improved):
-        from coranet.job import delete_job
+        from coranet.contract import delete_job
 
         assert delete_job(improved) and not improved.folder.exists()
 

@@ -9,9 +9,9 @@ import pytest
 from job_fixtures import a_training_job, fake_runner, wait_until
 from patience import PATIENCE_S
 
-from coranet.errors import JobError
-from coranet.events import Finished, Losses, Progress, Started
-from coranet.job import JobStatus
+from coranet.contract import JobStatus
+from coranet.contract.errors import JobError
+from coranet.contract.events import Finished, Losses, Progress, Started
 from CoraNetSlicerLib.jobs.handle import JobHandle
 
 

@@ -9,9 +9,9 @@ import sys
 import pytest
 from job_fixtures import FAKE_ENGINE, a_training_job, fake_runner, wait_until
 
-from coranet.errors import JobError, StorageError
-from coranet.job import JobStatus
-from coranet.job.process import start_time
+from coranet.contract import JobStatus
+from coranet.contract.errors import JobError, StorageError
+from coranet.contract.process import start_time
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 

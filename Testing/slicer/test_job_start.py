@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from queued_application import QueuedApplication
 
-from coranet.config import TrainConfig
-from coranet.errors import DataError, JobError, StorageError
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
-from CoraNetSlicerLib.presenters.job_start import JobStart
-from CoraNetSlicerLib.scene.case_files import CaseFiles
-from CoraNetSlicerLib.scene.export import SegmentExport
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError, JobError, StorageError
+from CoraNetSlicerLib.core.case_files import CaseFiles
+from CoraNetSlicerLib.core.export import SegmentExport
+from CoraNetSlicerLib.jobs.job_start import JobStart
 
 ERRORS = {
     "data": DataError("a wrong image; check it."),

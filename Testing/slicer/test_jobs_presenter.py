@@ -11,12 +11,12 @@ from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_u
 from patience import PATIENCE_S
 from synthetic_predictions import write_segmented_job
 
-from coranet.errors import CoraNetError, JobError, StorageError
-from coranet.events import Cancelled, Failed, Finished, Progress, Started
-from coranet.job import Job, JobKind, JobStatus
+from coranet.contract import Job, JobKind, JobStatus
+from coranet.contract.errors import CoraNetError, JobError, StorageError
+from coranet.contract.events import Cancelled, Failed, Finished, Progress, Started
+from CoraNetSlicerLib.jobs.job_words import size_in_words
+from CoraNetSlicerLib.jobs.presenter import JobsPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.presenters.job_words import size_in_words
-from CoraNetSlicerLib.presenters.jobs import JobsPresenter
 
 
 class ScriptedApplication:
@@ -70,7 +70,7 @@ def make(logic, application):
 
 def tell(job: Job, *events, pid: int = 999_999) -> None:
     """A process that is gone has worked on the job and told this."""
-    from coranet.job import ProcessIdentity
+    from coranet.contract import ProcessIdentity
 
     job.beat(ProcessIdentity(pid, ProcessIdentity.of_this_process().host, time.time() - 60))
     job.log_path.write_text("first line\nKilled\n", encoding="utf-8")
@@ -431,7 +431,7 @@ class TestTheFolder:
         assert presenter.folder == before == logic.jobsFolder
 
     def test_one_that_may_not_be_written_to_is_refused(self, make, tmp_path, monkeypatch):
-        monkeypatch.setattr("CoraNetSlicerLib.presenters.jobs.os.access", lambda *_: False)
+        monkeypatch.setattr("CoraNetSlicerLib.jobs.presenter.os.access", lambda *_: False)
         with pytest.raises(StorageError, match="may not write"):
             make().set_folder(str(tmp_path))
 

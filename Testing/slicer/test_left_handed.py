@@ -11,12 +11,12 @@ import SimpleITK as sitk
 from scene_builders import labels_of, numpy_matrix
 from synthetic_predictions import CASE_ID, synthetic_heads, write_segmented_job
 
+from coranet.contract import Case, RegionList, Role
 from coranet.data.cache import read_labeled_pair
-from coranet.job import Case, RegionList, Role
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.region_review import RegionReview
-from CoraNetSlicerLib.scene.region_view import region_place
-from CoraNetSlicerLib.scene.result_loading import load_prediction
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.review.region_review import RegionReview
+from CoraNetSlicerLib.review.region_view import region_place
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 LEFT_HANDED = ("LAS", "RPS", "LPI", "SAL")
 RIGHT_HANDED = ("RAS", "LPS", "PIR")
@@ -30,7 +30,7 @@ def turned(path, axes: str) -> None:
 @pytest.fixture
 def a_turned_job(tmp_path):
     """Makes a finished segmentation whose scan and results have other axes, with its uncertain regions."""
-    from coranet.prediction import Prediction
+    from coranet.inference.prediction import Prediction
     from coranet.regions.finding import RegionRule, find_regions
     from coranet.volume import read_grid, write_volume
 

@@ -13,10 +13,10 @@ from scene_builders import SHAPE_KJI, add_volume
 from segmentation_parts import write_model
 from synthetic_predictions import CASE_ID, write_segmented_job
 
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.errors import ConfigError, DataError, JobError, ModelError
-from coranet.events import Losses
-from coranet.job import JobKind, JobStatus, Role
+from coranet.contract import JobKind, JobStatus, Role
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.errors import ConfigError, DataError, JobError, ModelError
+from coranet.contract.events import Losses
 from CoraNetSlicerLib.jobs.handle import JobHandle
 from CoraNetSlicerLib.logic import CoraNetLogic, segmentConfig, trainConfig
 

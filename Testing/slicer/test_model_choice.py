@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from segmentation_parts import SettingsApplication, a_logic, a_training, write_model
 
-from coranet.errors import ModelError
-from coranet.job import ModelCard
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.model_choice import ModelChoice, card_text
+from coranet.contract import ModelCard
+from coranet.contract.errors import ModelError
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.segment.model_choice import ModelChoice, card_text
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from CoraNetSlicerLib.notification import Signal
+from CoraNetSlicerLib.core.notification import Signal
 
 
 @pytest.fixture

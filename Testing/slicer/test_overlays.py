@@ -11,13 +11,13 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, wri
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
 from coranet.closed_surface import OVERLAY_SMOOTHING
-from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.caution import draw_uncertain_region
-from CoraNetSlicerLib.scene.overlays import show_prediction, show_uncertainty
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT
-from CoraNetSlicerLib.scene.segment_surfaces import has_surface, ids_to_make, make_surface
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
+from CoraNetSlicerLib.review.appearance import conservative_color, radical_color
+from CoraNetSlicerLib.review.caution import draw_uncertain_region
+from CoraNetSlicerLib.review.overlays import show_prediction, show_uncertainty
+from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.segment_surfaces import has_surface, ids_to_make, make_surface
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
 RADICAL = [f"radical-{value}" for value in (PANCREAS, TUMOR)]

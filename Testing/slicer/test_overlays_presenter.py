@@ -11,17 +11,17 @@ from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, 
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
 
-from coranet.errors import DataError
-from coranet.job import Job
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.overlay_rows import KINDS
-from CoraNetSlicerLib.presenters.overlays import OverlaysPresenter
-from CoraNetSlicerLib.scene.appearance import conservative_color, radical_color
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.caution import draw_uncertain_region
-from CoraNetSlicerLib.scene.class_volumes import ClassVolume
-from CoraNetSlicerLib.scene.overlays import show_prediction
-from CoraNetSlicerLib.scene.result_loading import load_prediction
+from coranet.contract import Job
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.review.appearance import conservative_color, radical_color
+from CoraNetSlicerLib.review.caution import draw_uncertain_region
+from CoraNetSlicerLib.review.class_volumes import ClassVolume
+from CoraNetSlicerLib.review.overlay_rows import KINDS
+from CoraNetSlicerLib.review.overlays import show_prediction
+from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000
 RED, GREEN = (0.8, 0.2, 0.1), (0.1, 0.7, 0.3)
@@ -386,7 +386,7 @@ class TestSurfacesThatAreMadeAnew:
         def fails(*_):
             raise RuntimeError("a filter failed")
 
-        monkeypatch.setattr("CoraNetSlicerLib.presenters.surface_making.make_surface", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.review.surface_making.make_surface", fails)
         presenter.set_visible_3d("result", True)
         application.run()
         assert presenter.status == "" and "could not be made" in caplog.text
@@ -397,7 +397,7 @@ class TestSurfacesThatAreMadeAnew:
         def fails(*_):
             raise ValueError("no voxels")
 
-        monkeypatch.setattr("CoraNetSlicerLib.presenters.volume_counting.count_class_volume", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.review.volume_counting.count_class_volume", fails)
         presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
         application.run()
         assert presenter.reason_not_copyable == "" and "could not be counted" in caplog.text

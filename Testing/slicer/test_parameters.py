@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import slicer
 
-from CoraNetSlicerLib.parameters import Parameters
+from CoraNetSlicerLib.core.parameters import Parameters
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from job_fixtures import fake_runner, wait_until
 from patience import PATIENCE_S
 
-from coranet.job import Job, JobStatus, terminate_tree
-from coranet.job.process import start_time
+from coranet.contract import Job, JobStatus, terminate_tree
+from coranet.contract.process import start_time
 from CoraNetSlicerLib.logic import CoraNetLogic
 
 HERE = Path(__file__).resolve().parent
@@ -21,7 +21,7 @@ import os, sys
 sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import numpy as np
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.scene.context import SceneContext
+from CoraNetSlicerLib.core.context import SceneContext
 from job_fixtures import fake_runner
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 

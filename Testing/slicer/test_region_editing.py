@@ -11,13 +11,13 @@ from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
-from coranet.errors import DataError
-from coranet.job import Choice
-from CoraNetSlicerLib.scene.overlays import make_surfaces
-from CoraNetSlicerLib.scene.region_editing import MASK_SEGMENT
-from CoraNetSlicerLib.scene.region_review import RegionReview
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.segment_surfaces import has_surface
+from coranet.contract import Choice
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.review.overlays import make_surfaces
+from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT
+from CoraNetSlicerLib.review.region_review import RegionReview
+from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.segment_surfaces import has_surface
 
 RESULT = synthetic_heads()["segmentation"]
 PANCREAS_ID, TUMOR_ID = f"segmentation-{PANCREAS}", f"segmentation-{TUMOR}"

@@ -7,12 +7,12 @@ import pytest
 import SimpleITK as sitk
 from scene_builders import labels_of
 
-from coranet.errors import DataError
-from CoraNetSlicerLib.scene.case_nodes import segmentations
-from CoraNetSlicerLib.scene.overlays import make_surfaces
-from CoraNetSlicerLib.scene.results_in_scene import results_in_scene
-from CoraNetSlicerLib.scene.segment_layers import SegmentLayers
-from CoraNetSlicerLib.scene.segment_surfaces import has_surface
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.case_nodes import segmentations
+from CoraNetSlicerLib.review.overlays import make_surfaces
+from CoraNetSlicerLib.review.results_in_scene import results_in_scene
+from CoraNetSlicerLib.review.segment_layers import SegmentLayers
+from CoraNetSlicerLib.review.segment_surfaces import has_surface
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ import slicer
 from scene_builders import labels_of
 from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 
-from coranet.errors import DataError, StorageError
-from coranet.job import Choice, Decision
-from CoraNetSlicerLib.scene.overlays import make_surfaces
-from CoraNetSlicerLib.scene.region_review import RegionReview, opening_steps
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.segment_layers import SegmentLayers
-from CoraNetSlicerLib.scene.segment_surfaces import has_surface, lost_surface
+from coranet.contract import Choice, Decision
+from coranet.contract.errors import DataError, StorageError
+from CoraNetSlicerLib.review.overlays import make_surfaces
+from CoraNetSlicerLib.review.region_review import RegionReview, opening_steps
+from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.segment_layers import SegmentLayers
+from CoraNetSlicerLib.review.segment_surfaces import has_surface, lost_surface
 
 HEADS = synthetic_heads()
 CLASSES = (f"segmentation-{PANCREAS}", f"segmentation-{TUMOR}")
@@ -164,8 +164,8 @@ class TestUndo:
         assert all(one.GetPointData().GetScalars().GetMTime() > time for one, time in zip(after, times, strict=True))
 
     def test_surfaces_of_before_are_drawn_until_they_are_made_anew_where_somebody_does_so(self, review, a_result):
-        from CoraNetSlicerLib.scene.overlays import make_surfaces
-        from CoraNetSlicerLib.scene.segment_surfaces import is_surface_made
+        from CoraNetSlicerLib.review.overlays import make_surfaces
+        from CoraNetSlicerLib.review.segment_surfaces import is_surface_made
 
         make_surfaces(a_result.segmentation, a_result.overlays)
         before = np.zeros(6)

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 import slicer
 from scene_builders import vtk_matrix
 
-from CoraNetSlicerLib.scene.region_view import (
+from CoraNetSlicerLib.review.region_view import (
     SMALLEST_DISTANCE_MM,
     SMALLEST_FIELD_MM,
     region_place,
@@ -119,7 +119,7 @@ class TestCameras:
         assert np.linalg.norm(away) == pytest.approx(SMALLEST_DISTANCE_MM)
 
     def test_may_keep_their_distance(self, context, review):
-        from CoraNetSlicerLib.scene.region_view import show_in_cameras
+        from CoraNetSlicerLib.review.region_view import show_in_cameras
 
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
         camera.SetFocalPoint(0, 0, 0)

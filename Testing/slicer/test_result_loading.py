@@ -21,18 +21,18 @@ from synthetic_predictions import (
 )
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from coranet.errors import DataError, JobError
-from coranet.job import Label
-from coranet.prediction import Prediction
+from coranet.contract import Label
+from coranet.contract.errors import DataError, JobError
+from coranet.inference.prediction import Prediction
 from coranet.surfaces import write_surfaces
 from coranet.volume import read_grid
-from CoraNetSlicerLib.scene import nrrd_pieces
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.images import read_image
-from CoraNetSlicerLib.scene.nrrd_pieces import NrrdPieces
-from CoraNetSlicerLib.scene.overlays import make_surfaces, show_prediction
-from CoraNetSlicerLib.scene.result_loading import ResultLoading, load_prediction
-from CoraNetSlicerLib.scene.results import UNCERTAIN_SEGMENT, has_results, is_filled, nodes_of_class
+from CoraNetSlicerLib.core import nrrd_pieces
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.images import read_image
+from CoraNetSlicerLib.core.nrrd_pieces import NrrdPieces
+from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, has_results, is_filled, nodes_of_class
+from CoraNetSlicerLib.review.overlays import make_surfaces, show_prediction
+from CoraNetSlicerLib.review.result_loading import ResultLoading, load_prediction
 
 SURFACE = "Closed surface"
 SEGMENTS = (f"segmentation-{PANCREAS}", f"segmentation-{TUMOR}")

@@ -13,9 +13,9 @@ from scene_builders import LIVER_MASK, TUMOR_MASK, labels_of
 from segmentation_parts import write_model
 from synthetic_predictions import CASE_ID, LABELS, synthetic_heads, write_image, write_regions, write_segmented_job
 
-from coranet.config import TrainConfig
-from coranet.errors import DataError, JobError, ModelError
-from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Label, Role
+from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError, JobError, ModelError
 from CoraNetSlicerLib.logic import CoraNetLogic
 
 HEADS = synthetic_heads()

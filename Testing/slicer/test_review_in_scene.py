@@ -11,17 +11,17 @@ from scene_builders import labels_of
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import CASE_ID, write_segmented_job
 
-from coranet.errors import DataError, JobError
-from coranet.job import Choice, Decision
-from CoraNetSlicerLib.scene.context import SceneContext
-from CoraNetSlicerLib.scene.region_editing import MASK_SEGMENT
-from CoraNetSlicerLib.scene.region_review import RegionReview
-from CoraNetSlicerLib.scene.region_worklist import COLUMNS
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import find_prediction_files
-from CoraNetSlicerLib.scene.results_in_scene import results_in_scene
-from CoraNetSlicerLib.scene.review_history import ReviewHistory, ReviewStep
-from CoraNetSlicerLib.scene.review_record import DECISIONS_ATTRIBUTE, RECORD_REFERENCE, WORKLIST_REFERENCE
+from coranet.contract import Choice, Decision
+from coranet.contract.errors import DataError, JobError
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.results import find_prediction_files
+from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT
+from CoraNetSlicerLib.review.region_review import RegionReview
+from CoraNetSlicerLib.review.region_worklist import COLUMNS
+from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.results_in_scene import results_in_scene
+from CoraNetSlicerLib.review.review_history import ReviewHistory, ReviewStep
+from CoraNetSlicerLib.review.review_record import DECISIONS_ATTRIBUTE, RECORD_REFERENCE, WORKLIST_REFERENCE
 
 
 def column(table, name):
@@ -123,7 +123,7 @@ class TestUndoAfterARestart:
         assert history.peek(back=True) is None and history.peek(back=False) is None
 
     def test_of_many_steps_the_latest_are_kept(self, monkeypatch):
-        monkeypatch.setattr("CoraNetSlicerLib.scene.review_history._LONGEST_TEXT", 3000)
+        monkeypatch.setattr("CoraNetSlicerLib.review.review_history._LONGEST_TEXT", 3000)
         history, mask = ReviewHistory(), {"segmentation-1": np.ones(20, bool)}
         for number in range(1, 60):
             history.add(ReviewStep.of(number, (None, Decision("radical", "Jürgen", 1.0)), mask, mask))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from coranet.job import Choice, Label, Region
-from CoraNetSlicerLib.presenters.region_order import RegionOrder
-from CoraNetSlicerLib.presenters.review_words import changes_text, question_text, region_rows, short_ml
+from coranet.contract import Choice, Label, Region
+from CoraNetSlicerLib.review.region_order import RegionOrder
+from CoraNetSlicerLib.review.review_words import changes_text, question_text, region_rows, short_ml
 
 LABELS = (Label(2, "Pancreas"), Label(5, "Tumor"))
 

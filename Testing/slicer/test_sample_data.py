@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scene_builders import array_of, numpy_matrix
 
-from coranet.errors import DataError
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.data.sample_data import load_phantom
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.sample_data import load_phantom
-from CoraNetSlicerLib.scene.context import SceneContext
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_segments_have_names_and_colours_and_lie_on_their_volume(loaded):
 
 def test_the_organ_is_brighter_than_what_surrounds_it(loaded):
     context, (labeled, _) = loaded
-    from CoraNetSlicerLib.scene.segment_classes import classes_of, label_array
+    from CoraNetSlicerLib.core.segment_classes import classes_of, label_array
 
     for volume, truth in labeled:
         labels = label_array(context, truth, volume, classes_of([truth]))

@@ -23,10 +23,10 @@ from scene_builders import (
 )
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from coranet.config import SegmentConfig, TrainConfig
-from coranet.errors import DataError, JobError, StorageError
-from coranet.job import Job, JobKind, JobStatus, Role
-from CoraNetSlicerLib.scene.export import TrainingNodes, export_segment_job, export_training_job
+from coranet.contract import Job, JobKind, JobStatus, Role
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.errors import DataError, JobError, StorageError
+from CoraNetSlicerLib.core.export import TrainingNodes, export_segment_job, export_training_job
 
 
 @pytest.fixture

@@ -21,16 +21,11 @@ from synthetic_predictions import (
     write_segmented_job,
 )
 
-from coranet.errors import DataError, JobError
-from coranet.job import Case, Role
-from CoraNetSlicerLib.scene.case_volume import find_or_load_volume
-from CoraNetSlicerLib.scene.result_loading import load_prediction
-from CoraNetSlicerLib.scene.results import (
-    UNCERTAIN_SEGMENT,
-    mark_as_case,
-    segment_id,
-    uncertainty_color_node,
-)
+from coranet.contract import Case, Role
+from coranet.contract.errors import DataError, JobError
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
+from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, mark_as_case, segment_id, uncertainty_color_node
+from CoraNetSlicerLib.review.result_loading import load_prediction
 
 
 @pytest.fixture

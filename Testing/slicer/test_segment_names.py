@@ -7,12 +7,12 @@ import pytest
 import SimpleITK as sitk
 from scene_builders import LIVER_MASK, TUMOR_MASK
 
-from coranet.errors import DataError
-from coranet.job import Label
-from CoraNetSlicerLib.presenters.case_names import name_differences
-from CoraNetSlicerLib.presenters.case_rows import CaseRole, CaseRow
-from CoraNetSlicerLib.scene.label_files import LabelFile, read_as_classes
-from CoraNetSlicerLib.scene.segment_classes import classes_of, label_array
+from coranet.contract import Label
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.label_files import LabelFile, read_as_classes
+from CoraNetSlicerLib.core.segment_classes import classes_of, label_array
+from CoraNetSlicerLib.data.case_names import name_differences
+from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow
 
 SAME = [
     ("Liver", "Tumor"), ("liver", "TUMOR"), (" Liver ", "Tumor"), ("Liver", "tumor\t"), ("LIVER", "Tumor "),

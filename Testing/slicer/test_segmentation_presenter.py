@@ -11,16 +11,16 @@ from scene_builders import SHAPE_KJI, add_volume, rotated_ijk_to_ras
 from segmentation_parts import FAKE_ENGINE, ReadyEnvironment, SettingsApplication, a_logic, a_training
 from synthetic_predictions import CASE_ID, write_image, write_segmented_job
 
-from coranet.errors import CoraNetError, JobError
-from coranet.events import CaseDone, CaseFailed, CaseSkipped, Started
-from coranet.job import JobStatus, ProcessIdentity
+from coranet.contract import JobStatus, ProcessIdentity
+from coranet.contract.errors import CoraNetError, JobError
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Started
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, nodes_of_class
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.segmentation import SegmentationPresenter
-from CoraNetSlicerLib.presenters.segmentation_source import SourceKind
-from CoraNetSlicerLib.presenters.segmented_cases import CaseProgress, CaseState, case_rows
-from CoraNetSlicerLib.scene.results import PART_ATTRIBUTE, nodes_of_class
+from CoraNetSlicerLib.segment.presenter import SegmentationPresenter
+from CoraNetSlicerLib.segment.segmentation_source import SourceKind
+from CoraNetSlicerLib.segment.segmented_cases import CaseProgress, CaseState, case_rows
 
 
 @pytest.fixture
@@ -296,7 +296,7 @@ class TestWriting:
         presenter.source.set_volume(a_scan(context))
         presenter.start()
         with monkeypatch.context() as broken:
-            broken.setattr("CoraNetSlicerLib.scene.export.CaseFiles.write_image", lambda *_: _raise(error))
+            broken.setattr("CoraNetSlicerLib.core.export.CaseFiles.write_image", lambda *_: _raise(error))
             application.run()
         assert not presenter.is_running and "unexpected error" in presenter.error and presenter.status == ""
         assert presenter.reason_not_startable == ""

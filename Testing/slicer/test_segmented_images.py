@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scene_builders import SHAPE_KJI, add_volume
 
-from coranet.errors import DataError
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.cases import CasesPresenter
-from CoraNetSlicerLib.presenters.segmented_images import images_to_segment
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.data.presenter import CasesPresenter
+from CoraNetSlicerLib.segment.segmented_images import images_to_segment
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 import slicer
 from scene_builders import SHAPE_KJI, add_volume, array_of, box, numpy_matrix, rotated_ijk_to_ras
 
-from coranet.config import TrainConfig
-from coranet.errors import DataError
-from coranet.events import SnapshotSaved
-from coranet.job import Case, Datalist, Job, JobKind, Label, Role
-from CoraNetSlicerLib.scene.results import UNCERTAIN_COLOR
-from CoraNetSlicerLib.scene.snapshot_sequence import SnapshotSequence
+from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError
+from coranet.contract.events import SnapshotSaved
+from CoraNetSlicerLib.core.results import UNCERTAIN_COLOR
+from CoraNetSlicerLib.train.snapshot_sequence import SnapshotSequence
 
 LIVER_COLOR = (0.875, 0.5, 0.25)
 LABELS = (Label(2, "Liver", LIVER_COLOR), Label(7, "Tumor"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from queued_application import QueuedApplication
 
-from coranet.errors import DataError
-from CoraNetSlicerLib.presenters.stepwise import StepwiseWork
+from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.stepwise import StepwiseWork
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from patience import PATIENCE_S
 
-from coranet.job import JobStatus, ModelCard, Role
+from coranet.contract import JobStatus, ModelCard, Role
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic

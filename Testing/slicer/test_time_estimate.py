@@ -8,12 +8,12 @@ from job_fixtures import fake_runner, wait_until
 from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume, box, rotated_ijk_to_ras
 
-from coranet.config import TrainConfig
-from coranet.events import Losses, Noted, Progress, SnapshotSaved, Started, Warned
-from coranet.job import Job, JobKind
+from coranet.contract import Job, JobKind
+from coranet.contract.config import TrainConfig
+from coranet.contract.events import Losses, Noted, Progress, SnapshotSaved, Started, Warned
+from CoraNetSlicerLib.core.export import TrainingNodes
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.presenters.time_estimate import Amounts, Pace, TimeEstimate, in_words, seconds_of
-from CoraNetSlicerLib.scene.export import TrainingNodes
+from CoraNetSlicerLib.train.time_estimate import Amounts, Pace, TimeEstimate, in_words, seconds_of
 
 MASK = box(SHAPE_KJI, slice(3, 10), slice(4, 14), slice(5, 16))
 

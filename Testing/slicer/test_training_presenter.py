@@ -8,9 +8,10 @@ import slicer
 from job_fixtures import a_training_job, fake_runner, wait_until
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_volume, rotated_ijk_to_ras
 
-from coranet.config import TrainConfig
-from coranet.errors import DataError, JobError
-from coranet.events import (
+from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import DataError, JobError
+from coranet.contract.events import (
     Cancelled,
     Failed,
     Finished,
@@ -22,22 +23,14 @@ from coranet.events import (
     Validation,
     Warned,
 )
-from coranet.job import Case, Datalist, Job, JobKind, JobStatus, Label, Role
+from CoraNetSlicerLib.core.notification import Signal
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.notification import Signal
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.cases import CasesPresenter
-from CoraNetSlicerLib.presenters.training import TrainingPresenter
-from CoraNetSlicerLib.presenters.training_name import default_name, name_error
-from CoraNetSlicerLib.presenters.training_words import (
-    Message,
-    is_planned,
-    messages_of,
-    plan_of,
-    progress_text,
-    time_left,
-)
-from CoraNetSlicerLib.scene.snapshot_sequence import SnapshotSequence
+from CoraNetSlicerLib.train.presenter import TrainingPresenter
+from CoraNetSlicerLib.train.snapshot_sequence import SnapshotSequence
+from CoraNetSlicerLib.train.training_name import default_name, name_error
+from CoraNetSlicerLib.train.training_words import Message, is_planned, messages_of, plan_of, progress_text, time_left
 
 
 class Environment:

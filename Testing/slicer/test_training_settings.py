@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import slicer
 
-from coranet.config import DEFAULT_PRESET, TrainConfig
-from coranet.errors import ConfigError
-from CoraNetSlicerLib.parameters import Parameters
-from CoraNetSlicerLib.presenters.training_settings import BASIC_SETTINGS, TIME, TrainingSettings, setting_fields
+from coranet.contract.config import DEFAULT_PRESET, TrainConfig
+from coranet.contract.errors import ConfigError
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.train.training_settings import BASIC_SETTINGS, TIME, TrainingSettings, setting_fields
 
 PRETRAINING_STEPS = "training.pretraining_steps"
 STEPS = "training.self_training_steps"

@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
-from coranet.errors import JobError, storage_error
-from coranet.job import terminate_tree
+from coranet.contract import terminate_tree
+from coranet.contract.errors import JobError, storage_error
 
+from ..core.translation import _
 from ..jobs.runner import DetachedProcess
-from ..translation import _
 from .interpreter import Interpreter
 
 _NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000

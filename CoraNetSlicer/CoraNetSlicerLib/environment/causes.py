@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..translation import _
+from ..core.translation import _
 
 
 def likely_cause(log: str, exit_code: int) -> str:

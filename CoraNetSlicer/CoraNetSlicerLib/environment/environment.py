@@ -8,9 +8,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
 
-from coranet.errors import ConfigError, JobError
+from coranet.contract.errors import ConfigError, JobError
 
-from ..translation import _
+from ..core.translation import _
 from .interpreter import Interpreter
 from .probe import Health
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from ..core.translation import _
 from ..jobs.runner import ENGINE, DetachedProcess
-from ..translation import _
 from .background import BackgroundProcess
 from .causes import likely_cause
 from .interpreter import Interpreter

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Optional
 
-from coranet.errors import JobError
+from coranet.contract.errors import JobError
 
 _ENCODING = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
 # These name the libraries of the application's own Python; another Python would load them and fail.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from ..translation import _
+from ..core.translation import _
 from .environment import InterpreterKind
 from .probe import Finding, Health
 

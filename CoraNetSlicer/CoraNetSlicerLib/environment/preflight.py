@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from ..translation import _
+from ..core.translation import _
 from .environment import Environment, InterpreterKind
 from .windows_paths import characters_too_many, windows_allows_long_paths
 

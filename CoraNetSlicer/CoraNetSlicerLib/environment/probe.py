@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Optional
 
-from coranet.errors import CoraNetError
+from coranet.contract.errors import CoraNetError
 
+from ..core.translation import _
 from ..jobs.runner import ENGINE, DetachedProcess
-from ..translation import _
 from .background import BackgroundProcess, read_end
 from .interpreter import Interpreter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..translation import _
+from ..core.translation import _
 from .mends import title, titles
 from .probe import Health
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union
 
-from coranet.config import DEFAULT_PRESET, SegmentConfig, TrainConfig, require_effect
-from coranet.errors import ConfigError, ModelError
-from coranet.job import Job, JobKind, ModelCard
+from coranet.contract import Job, JobKind, ModelCard
+from coranet.contract.config import DEFAULT_PRESET, SegmentConfig, TrainConfig, require_effect
+from coranet.contract.errors import ConfigError, ModelError
 
 from .handle import JobHandle
 

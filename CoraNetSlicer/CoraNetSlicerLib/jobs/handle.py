@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
-from coranet.config import TrainConfig
-from coranet.errors import CoraNetError, JobError
-from coranet.events import Event, EventReader, Failed, Finished, Progress, Started, without_superseded
-from coranet.job import Job, JobKind, JobStatus
+from coranet.contract import Job, JobKind, JobStatus
+from coranet.contract.config import TrainConfig
+from coranet.contract.errors import CoraNetError, JobError
+from coranet.contract.events import Event, EventReader, Failed, Finished, Progress, Started, without_superseded
 
 from .log_tail import log_tail
 from .runner import GRACE_S, JobProcess, JobRunner

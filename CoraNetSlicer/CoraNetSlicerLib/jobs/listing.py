@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
-from coranet.errors import CoraNetError
-from coranet.events import Event, Failed, Finished, Progress
-from coranet.job import Job, JobKind, JobStatus, read_last_event, read_last_events
+from coranet.contract import Job, JobKind, JobStatus, read_last_event, read_last_events
+from coranet.contract.errors import CoraNetError
+from coranet.contract.events import Event, Failed, Finished, Progress
 
 from .handle import BEFORE_STEPS, time_asked
 from .runner import JobProcess

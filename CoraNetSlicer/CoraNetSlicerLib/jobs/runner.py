@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 
-from coranet.errors import JobError, storage_error
-from coranet.job import Job, JobStatus, is_alive, terminate_tree
+from coranet.contract import Job, JobStatus, is_alive, terminate_tree
+from coranet.contract.errors import JobError, storage_error
 
 from ..environment.interpreter import Interpreter
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ..contract.events import Warned
 from ..data.box import Box, Triple
 from ..data.cache import lowest
-from ..events import Warned
-from ..inference import SlidingWindow
+from ..inference.network_pass import SlidingWindow
 from ..volume import Volume
 from .boxes import Part, boxes_around, margin_voxels, parts_of
 from .grid import CanonicalGrid

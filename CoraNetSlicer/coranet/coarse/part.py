@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..contract.errors import ModelError
 from ..data.preprocessing import Preprocessing
-from ..errors import ModelError
 from ..networks import Architecture
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..config import DataConfig, NetworkConfig, TrainConfig
+from ..contract.config import DataConfig, NetworkConfig, TrainConfig
+from ..contract.errors import ConfigError
 from ..data.preprocessing import ScanStatistics, fit_preprocessing, median_prepared_size
-from ..errors import ConfigError
 from ..methods import METHODS
 from ..networks import plan_architecture
 from ..networks.planning import MOST_PATCH_VOXELS, SURROUNDINGS_IN_SLICES_MM, slice_axis_of

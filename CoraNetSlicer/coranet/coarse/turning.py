@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..contract.events import Warned
 from ..data.box import Box
 from ..data.orientation import Orientation
-from ..events import Warned
 from ..volume import Volume
 from .finding import CoarseNetwork
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..config import AugmentationConfig
+from ..contract.config import AugmentationConfig
 from .intensity import IntensityAugmentation, IntensityChange, draw_seed
 from .spatial import Size, SpatialAugmentation
 

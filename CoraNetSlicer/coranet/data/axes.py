@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..job.axis_order import axis_order
+from ..contract.axis_order import axis_order
 from ..volume import Grid, Volume
 
 

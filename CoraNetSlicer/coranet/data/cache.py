@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import __version__
-from ..errors import DataError, StorageError, storage_error
-from ..job import Case, Role
-from ..job.files import atomic_path
-from ..job.segment_names import meaning_of
-from ..job.source_files import content_hash
+from ..contract import Case, Role
+from ..contract.errors import DataError, StorageError, storage_error
+from ..contract.files import atomic_path
+from ..contract.segment_names import meaning_of
+from ..contract.source_files import content_hash
 from ..volume import Grid, Volume, read_label_map
 from .axes import on_axes_of
 from .box import Box

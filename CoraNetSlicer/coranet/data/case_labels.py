@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import DataError
-from ..job import Case, Datalist, Label
-from ..job.segment_names import in_words, match_name, matched_labels, meaning_of
+from ..contract import Case, Datalist, Label
+from ..contract.errors import DataError
+from ..contract.segment_names import in_words, match_name, matched_labels, meaning_of
 from ..volume import Volume, read_label_map
 
 

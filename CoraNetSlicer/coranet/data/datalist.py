@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from ..job import Case, Datalist, Role, find_images, image_name
+from ..contract import Case, Datalist, Role, find_images, image_name
+from ..contract.errors import DataError
 
 
 def with_validation_cases(

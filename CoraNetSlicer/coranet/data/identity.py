@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..job import ScanIdentity
-from ..job.scan_identity import voxel_hash
+from ..contract import ScanIdentity
+from ..contract.scan_identity import voxel_hash
 from ..volume import Volume
 
 

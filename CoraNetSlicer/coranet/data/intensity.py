@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..config import AugmentationConfig
+from ..contract.config import AugmentationConfig
 
 # Slices thicker than this many times the finest spacing are not smoothed across.
 _MOST_ANISOTROPY = 2.0

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..config import DataConfig
-from ..errors import DataError, ModelError
+from ..contract.config import DataConfig
+from ..contract.errors import DataError, ModelError
 from ..volume import Volume
 from .box import Box
 from .class_indices import class_indices, value_counts

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import DataError
-from ..job import Case
+from ..contract import Case
+from ..contract.errors import DataError
 from ..volume import Grid, Volume, on_grid, read_grid, read_image
 from .axes import is_reordered, on_axes_of
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import CoraNetError
-from ..events import Warned
-from ..job import Case, Datalist, Job
-from ..job.case_names import free_case_name
-from ..job.image_files import is_dicom_file
+from ..contract import Case, Datalist, Job
+from ..contract.case_names import free_case_name
+from ..contract.errors import CoraNetError
+from ..contract.events import Warned
+from ..contract.image_files import is_dicom_file
 from ..reporting import Reporter
 from ..volume import Grid, noted_by, parts_of, read_grid
 from ..volume.dicom_parts import Part, listed_parts, require_stack

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..config import AugmentationConfig
+from ..contract.config import AugmentationConfig
 
 # Array axis of each canonical axis; prepared arrays are (S, P, L).
 _ARRAY_AXIS = {"S": 0, "P": 1, "L": 2}

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import DEFAULT_PRESET, preset_names
-from ..errors import ConfigError
-from ..setting_words import overrides
+from ..cli_overrides import overrides
+from ..contract.config import DEFAULT_PRESET, preset_names
+from ..contract.errors import ConfigError
 from .parts import PARTS, TEST
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def experiment(options: argparse.Namespace, surroundings: Surroundings | None = 
 
 
 def _work(runs: Sequence[Run], at_once: int, surroundings: Surroundings) -> list[Failure]:
-    from ..job import JobStatus
+    from ..contract import JobStatus
     from .runner import Task, run_tasks
 
     # All are made before one is begun: what cannot be used is said at once, not after hours.
@@ -112,8 +112,8 @@ def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> Non
 
 
 def _question(options: argparse.Namespace) -> Question:
+    from ..contract import find_cases
     from ..data.series import divided_series
-    from ..job import find_cases
     from ..reporting import Reporter
     from .plan import UPPER_BOUND, Question, read_variants
 

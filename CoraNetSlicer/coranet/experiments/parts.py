@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import ConfigError, DataError
-from ..job import Case, Datalist, Role, image_name
+from ..contract import Case, Datalist, Role, image_name
+from ..contract.errors import ConfigError, DataError
 
 TEST, DEVELOPMENT = "test", "development"
 PARTS = (TEST, DEVELOPMENT)

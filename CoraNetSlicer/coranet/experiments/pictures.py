@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..contract import Case, Job
+from ..contract.errors import DataError
+from ..contract.events import SnapshotSaved
 from ..data.orientation import Orientation
-from ..errors import DataError
-from ..events import SnapshotSaved
-from ..job import Case, Job
-from ..pages.slices import CLASS_COLORS, UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
+from ..html.slices import CLASS_COLORS, UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
 from ..volume import read_image, read_label_map
 from .results import RunResult
 

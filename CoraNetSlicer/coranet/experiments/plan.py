@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..config import SegmentConfig, TrainConfig
-from ..config.schema import METHODS
-from ..config.settings import suggestion
+from ..contract import Case, Datalist, Job, JobKind, Role
+from ..contract.config import SegmentConfig, TrainConfig
+from ..contract.config.schema import METHODS
+from ..contract.config.settings import suggestion
+from ..contract.errors import ConfigError, DataError
 from ..data.datalist import with_labeled_cases, with_true_labels, with_validation_cases
-from ..errors import ConfigError, DataError
-from ..job import Case, Datalist, Job, JobKind, Role
 from .parts import DEVELOPMENT, TEST, cases_of_part, is_even_numbered
 
 BASELINE, UPPER_BOUND = "supervised", "fully_supervised"

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from ..config import TrainConfig
-from ..events import duration
-from ..job import Role
-from ..job.files import write_text_atomic
-from ..pages.page import figure, opening, page, section, table
-from ..pages.png import data_uri
-from ..pages.slices import CLASS_COLORS, UNCERTAIN_COLOR
-from ..pages.svg import breakable
+from ..contract import Role
+from ..contract.config import TrainConfig
+from ..contract.events import duration
+from ..contract.files import write_text_atomic
+from ..html.page import figure, opening, page, section, table
+from ..html.png import data_uri
+from ..html.slices import CLASS_COLORS, UNCERTAIN_COLOR
+from ..html.svg import breakable
 from . import figures
 from .pictures import region_pictures
 from .results import MethodResult, RunResult

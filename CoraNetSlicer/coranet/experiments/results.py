@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import JobError
-from ..events import Event, Losses, SnapshotSaved, Started, Validation, Warned, without_superseded
-from ..job import Job, JobStatus, read_json
+from ..contract import Job, JobStatus, read_json
+from ..contract.errors import JobError
+from ..contract.events import Event, Losses, SnapshotSaved, Started, Validation, Warned, without_superseded
 from .plan import BASELINE, UPPER_BOUND, Run
 from .statistics import Interval, distance_closed, mean, paired_difference, spread
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..errors import JobCancelled
-from ..events import Failed, Finished, duration
-from ..job import Job, JobStatus, is_alive, terminate_tree
+from ..contract import Job, JobStatus, is_alive, terminate_tree
+from ..contract.errors import JobCancelled
+from ..contract.events import Failed, Finished, duration
 from ..signals import interrupt_on_signal
 
 POLL_INTERVAL_S = 0.5

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..job.files import write_json_atomic, write_text_atomic
+from ..contract.files import write_json_atomic, write_text_atomic
 from .results import MethodResult, RunResult
 
 SCHEMA_VERSION = 1

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
-from ..config import TrainingConfig
+from ..contract.config import TrainingConfig
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, HeadLogits
 from ..uncertainty import named_classes

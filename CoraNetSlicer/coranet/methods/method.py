@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..config import TrainingConfig
+from ..contract.config import TrainingConfig
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..losses import conservative_costs, cost_weighted_cross_entropy, dice_loss, radical_costs
 from ..networks import Architecture, HeadLogits

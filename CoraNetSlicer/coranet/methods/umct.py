@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..config import TrainingConfig
+from ..contract.config import TrainingConfig
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..networks import Architecture, CoraNet, HeadLogits
 from ..uncertainty import named_classes

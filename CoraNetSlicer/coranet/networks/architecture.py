@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ..errors import ModelError
+from ..contract.errors import ModelError
 
 Size = tuple[int, int, int]
 

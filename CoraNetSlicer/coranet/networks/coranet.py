@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError
+from ..contract.errors import ModelError
 from .architecture import Architecture
 from .blocks import FeatureDropout, Projection, convolution_block, extent
 from .folding import fold, unfold

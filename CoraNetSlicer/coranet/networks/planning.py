@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..config import DataConfig, NetworkConfig
+from ..contract.config import DataConfig, NetworkConfig
 from .architecture import Architecture, Size, product
 
 # An axis whose spacing is this many times the finest one carries too little to be convolved or halved with the others.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from ..contract import Label
+from ..contract.events import Warned
 from ..data.box import Box
 from ..data.preprocessing import Preprocessing
-from ..events import Warned
-from ..job import Label
 from ..training_set.survey import MeasuredCase
 
 # A cube of three voxels a side: of less, a network sees little but the border.

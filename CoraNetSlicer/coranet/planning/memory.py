@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..config import DataConfig, TrainingConfig
+from ..contract.config import DataConfig, TrainingConfig
+from ..contract.errors import DeviceError
+from ..contract.events import Warned
 from ..devices import Device
-from ..errors import DeviceError
-from ..events import Warned
 from ..methods.method import heads_loss
 from ..networks import Architecture, CoraNet, place
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..config import TrainConfig
+from ..contract import Datalist, Job, Role
+from ..contract.config import TrainConfig
+from ..contract.errors import DataError, JobError, ModelError
+from ..contract.events import Noted, Warned
 from ..data.preprocessing import Preprocessing, ScanStatistics, fit_preprocessing, median_prepared_size
 from ..devices import Device
-from ..errors import DataError, JobError, ModelError
-from ..events import Noted, Warned
-from ..job import Datalist, Job, Role
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import Architecture, backbone_reason, plan_architecture

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..config import TrainConfig
+from ..contract.config import TrainConfig
 from ..data.preprocessing import ScanStatistics, fit_preprocessing, median_prepared_size
 from ..networks import Architecture, plan_architecture
 from ..networks.architecture import product

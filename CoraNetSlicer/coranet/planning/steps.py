@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
-from ..config import TrainConfig
-from ..config.schema import TrainingConfig
+from ..contract.config import TrainConfig
+from ..contract.config.schema import TrainingConfig
 
 _EVERY = 100
 _SNAPSHOTS = 20

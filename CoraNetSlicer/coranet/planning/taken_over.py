@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..config import TrainConfig
-from ..errors import ConfigError, DataError
-from ..job import Datalist, Job
-from ..job.files import read_json
+from ..contract import Datalist, Job
+from ..contract.config import TrainConfig
+from ..contract.errors import ConfigError, DataError
+from ..contract.files import read_json
 from .plan import Plan
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..config import TrainConfig
-from ..config.time_budget import seconds_of
+from ..contract import Datalist, Role
+from ..contract.config import TrainConfig
+from ..contract.config.time_budget import seconds_of
+from ..contract.errors import ConfigError
+from ..contract.events import duration
 from ..data.preprocessing import ScanStatistics
-from ..errors import ConfigError
-from ..events import duration
-from ..job import Datalist, Role
 from ..methods import METHODS
 from ..training_set.structures import Structures
 from ..training_set.survey import USED_ROLES

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..config import TrainConfig
+from ..contract import Datalist, Label, PredictionFiles, RegionList, Review
+from ..contract.channels import require_all_channels, require_same_channels
+from ..contract.config import TrainConfig
+from ..contract.errors import DataError
 from ..data.case_labels import with_same_classes
-from ..errors import DataError
-from ..job import Datalist, Label, PredictionFiles, RegionList, Review
-from ..job.channels import require_all_channels, require_same_channels
 from ..model_package import ModelPackage
 
 # Of a model's card, what later models tell of it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from ..config.time_budget import seconds_of
+from ..contract.config.time_budget import seconds_of
 from ..devices import Device, free_memory_bytes
 from .speed import Measure
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
 
-from ..prediction import Prediction
+from ..inference.prediction import Prediction
 from ..uncertainty import uncertainty_threshold
 from ..volume import Grid
 from .components import Array

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError
+from ..contract.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..job import RegionList
+    from ..contract import RegionList
 
 # As many regions of a case are told on the terminal; all are in the file.
 _TOLD = 5

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..job import Choice, Region, RegionList, Review
-from ..prediction import Prediction
+from ..contract import Choice, Region, RegionList, Review
+from ..inference.prediction import Prediction
 from .components import Array
 
 Box = tuple[slice, slice, slice]

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..contract import Job, Label, PredictionFiles, RegionList, write_json_atomic
+from ..contract.errors import DataError, JobError
 from ..data.axes import on_axes_of
-from ..errors import DataError, JobError
-from ..job import Job, Label, PredictionFiles, RegionList, write_json_atomic
-from ..prediction import Prediction
-from ..result import volumes_at
+from ..inference.prediction import Prediction
+from ..inference.result import volumes_at
 from ..volume import Grid, read_image, read_label_map, write_volume
 from .caution import at_caution
 from .components import Array

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import ConfigError, DataError
-from ..job import Region, RegionList
-from ..prediction import Prediction
+from ..contract import Region, RegionList
+from ..contract.errors import ConfigError, DataError
+from ..inference.prediction import Prediction
 from ..volume import Grid
 from .components import Array, SparseVoxels
 from .division import Limits, divide

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..job import Region
-from ..prediction import Prediction
+from ..contract import Region
+from ..inference.prediction import Prediction
 from ..volume import Grid
 from .components import Array, SparseVoxels
 

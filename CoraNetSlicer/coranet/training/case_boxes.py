@@ -17,12 +17,12 @@ from ..coarse.grid import CanonicalGrid
 from ..coarse.part import CoarsePart
 from ..coarse.plan import in_millimetres
 from ..coarse.scans import LabeledScan, Millimetres, missed_voxels
+from ..contract import Case, Role
+from ..contract.events import Noted, Warned
 from ..data.box import Box, without_overlap
 from ..data.cache import PreparedCase, prepare_case, read_labeled_pair
 from ..data.preprocessing import Preprocessing
 from ..data.scans import scan_grid
-from ..events import Noted, Warned
-from ..job import Case, Role
 from ..reporting import Reporter
 
 Array = npt.NDArray[Any]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..contract import Role
+from ..contract.errors import DataError
+from ..contract.events import Warned
 from ..data.cache import PreparedCase
-from ..errors import DataError
-from ..events import Warned
-from ..job import Role
 from ..reporting import Reporter
 
 

@@ -22,17 +22,17 @@ from ..coarse.plan import (
     wished_part,
 )
 from ..coarse.scans import LabeledScan, Millimetres
-from ..config import TrainConfig
-from ..config.time_budget import seconds_of
+from ..contract import Case, Datalist, Job, Role
+from ..contract.config import TrainConfig
+from ..contract.config.time_budget import seconds_of
+from ..contract.errors import JobError
+from ..contract.events import Event, Noted, Progress, Warned
+from ..contract.files import read_json, write_json_atomic
 from ..data.box import Box
 from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
 from ..devices import Device
-from ..errors import JobError
-from ..events import Event, Noted, Progress, Warned
-from ..inference import SlidingWindow
-from ..job import Case, Datalist, Job, Role
-from ..job.files import read_json, write_json_atomic
+from ..inference.network_pass import SlidingWindow
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import CoraNet, place

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..data.cache import PreparedCase
-from ..inference import SlidingWindow
+from ..inference.network_pass import SlidingWindow
 from ..uncertainty import caution_at, named_classes, uncertainty_map
 
 # Beyond this, the heads of a network that learns as they do say nothing more about its errors.

@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from ..coarse.plan import COARSE_SHARE
-from ..config import TrainConfig
-from ..config.time_budget import seconds_of
+from ..contract import Datalist, Job, JobKind, Role
+from ..contract.config import TrainConfig
+from ..contract.config.time_budget import seconds_of
+from ..contract.events import Event, Noted, Warned
 from ..devices import choose_device
-from ..events import Event, Noted, Warned
-from ..job import Datalist, Job, JobKind, Role
-from ..narration import describe
+from ..event_messages import describe
 from ..planning.few_voxels import few_voxels
 from ..planning.plan import Given, checked_datalist, plan_training
 from ..planning.steps import StepPlan

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..contract.events import Warned
 from ..data.cache import PreparedCase
-from ..events import Warned
 from ..methods.method import StepLosses
 
 # Each reading makes the processor wait for the graphics card.

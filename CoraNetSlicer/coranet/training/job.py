@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..components import hang_together, single_component_classes
-from ..config import TrainConfig
+from ..contract import Datalist, Job, Role
+from ..contract.config import TrainConfig
+from ..contract.errors import JobError
+from ..contract.events import Noted, SnapshotSaved, Started, Warned
+from ..contract.files import read_json, remove_folder, write_json_atomic
 from ..data.cache import PreparedCase
 from ..data.loading import Loader, Shard
 from ..devices import Device, used_memory
-from ..errors import JobError
-from ..events import Noted, SnapshotSaved, Started, Warned
-from ..inference import SlidingWindow
-from ..job import Datalist, Job, Role
-from ..job.files import read_json, remove_folder, write_json_atomic
+from ..inference.components import hang_together, single_component_classes
+from ..inference.network_pass import SlidingWindow
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import Architecture

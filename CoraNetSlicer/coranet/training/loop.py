@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import TrainingConfig
+from ..contract.config import TrainingConfig
+from ..contract.errors import CoraNetError
+from ..contract.events import CheckpointSaved, Losses, Validation, Warned
 from ..data.loading import Loader
 from ..devices import Device, is_out_of_memory
-from ..errors import CoraNetError
-from ..events import CheckpointSaved, Losses, Validation, Warned
-from ..inference import SlidingWindow
+from ..inference.network_pass import SlidingWindow
 from ..methods import StepLosses
 from ..planning.memory import BatchSizes, smaller_batches
 from ..planning.steps import StepPlan

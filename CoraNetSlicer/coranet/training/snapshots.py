@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..contract import Job, Label
+from ..contract.errors import ConfigError
+from ..contract.events import SnapshotSaved
 from ..data.cache import PreparedCase
 from ..data.scans import scan_grid
-from ..errors import ConfigError
-from ..events import SnapshotSaved
-from ..inference import SlidingWindow
-from ..job import Job, Label
-from ..prediction import OwnGridDecision
+from ..inference.network_pass import SlidingWindow
+from ..inference.prediction import OwnGridDecision
 from ..volume import Volume, write_volume
 
 

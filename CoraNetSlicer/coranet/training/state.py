@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ..config import TrainConfig
+from ..contract.config import TrainConfig
+from ..contract.errors import JobError
 from ..devices import Device
-from ..errors import JobError
 from ..methods import METHODS, Method, Networks
 from ..model_package import ModelPackage
 from ..networks import Architecture, CoraNet, place

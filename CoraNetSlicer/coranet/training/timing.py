@@ -8,15 +8,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..config import TrainConfig
+from ..contract import Case, Role
+from ..contract.config import TrainConfig
 from ..data.augmentation import Augmentation
 from ..data.cache import PreparedCase
 from ..data.class_indices import index_type, places_by_class
 from ..data.loading import Loader
 from ..data.patches import PatchSampler
 from ..devices import Device, is_out_of_memory
-from ..inference import SlidingWindow
-from ..job import Case, Role
+from ..inference.network_pass import SlidingWindow
 from ..networks import Architecture
 from ..planning.memory import BatchSizes, smaller_batches
 from ..planning.steps import Durations, StepSeconds

@@ -13,7 +13,7 @@ from torch import nn
 
 from ..data.cache import PreparedCase
 from ..data.class_indices import index_type
-from ..inference import SlidingWindow
+from ..inference.network_pass import SlidingWindow
 from ..metrics import dice_per_class
 from ..uncertainty import named_classes
 

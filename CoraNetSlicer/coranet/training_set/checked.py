@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..config import TrainConfig
+from ..contract import Case, Datalist, Job, Role
+from ..contract.config import TrainConfig
+from ..contract.errors import DataError
+from ..contract.events import Noted, Warned
+from ..contract.segment_names import meaning_of
 from ..data.datalist import with_validation_cases
 from ..data.series import divide_series
-from ..errors import DataError
-from ..events import Noted, Warned
-from ..job import Case, Datalist, Job, Role
-from ..job.segment_names import meaning_of
 from ..model_package import ModelPackage
 from ..reporting import Reporter
 from .record import read_record, write_record

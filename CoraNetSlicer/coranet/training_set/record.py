@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..events import Warned
-from ..job import Job
-from ..job.files import read_json, write_json_atomic
+from ..contract import Job
+from ..contract.events import Warned
+from ..contract.files import read_json, write_json_atomic
 from .same_scans import SPOILED
 
 SCHEMA_VERSION = 1

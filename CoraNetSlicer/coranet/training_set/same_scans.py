@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from ..events import Warned
-from ..job import Case, Role
+from ..contract import Case, Role
+from ..contract.events import Warned
 from .survey import MeasuredCase, Survey
 
 _TEXT_OF_ROLE = {

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..coarse.scans import LabeledScan
+from ..contract import Case, Datalist, Role
+from ..contract.errors import DataError
 from ..data.cache import read_labeled_pair
 from ..data.identity import identity_of
 from ..data.normalization import IntensityNormalization
 from ..data.preprocessing import Preprocessing
 from ..data.scans import images_on_other_grids, read_scan, scan_grid
-from ..errors import DataError
-from ..job import Case, Datalist, Role
 from ..reporting import Pace, Reporter
 from ..volume import Grid, Volume
 from .structures import Structures

@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from ..events import Warned
-from ..job import Label
-from ..job.outliers import (
+from ..contract import Label
+from ..contract.events import Warned
+from ..contract.outliers import (
     CT_AIR,
     FEWEST_CASES,
     INTENSITY_RANGE,

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError
-from ..job.image_files import is_dicom_file
+from ..contract.errors import DataError
+from ..contract.image_files import is_dicom_file
 from .dicom_parts import Part, listed_parts, parts_of_series
 from .dicom_slices import Slice, read_slices
 from .notes import note

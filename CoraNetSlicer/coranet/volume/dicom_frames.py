@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DataError
+from ..contract.errors import DataError
 from .dicom_slices import (
     Slice,
     axes_of,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
+from ..contract.errors import DataError
 from .dicom_slices import TELLING, Slice
 from .grid import Grid, by
 

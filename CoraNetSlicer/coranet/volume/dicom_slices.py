@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CoraNetError, DataError, PackageError
+from ..contract.errors import CoraNetError, DataError, PackageError
 
 if TYPE_CHECKING:
     from pydicom import Dataset

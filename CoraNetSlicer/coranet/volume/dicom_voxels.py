@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from ..errors import DataError
+from ..contract.errors import DataError
 from .dicom_parts import Part, require_stack
 from .grid import Volume
 from .itk import itk_reads

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import DataError
+from ..contract.errors import DataError
 
 
 @contextmanager

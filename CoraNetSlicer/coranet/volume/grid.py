@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
-from ..job.placement import Placement
+from ..contract.errors import DataError
+from ..contract.placement import Placement
 from .notes import note
 
 # Headers store geometry as text or as float32; a hundredth of a voxel is neither visible nor a different grid.

@@ -11,8 +11,8 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import DataError
-from ..job.image_headers import has_endless_header
+from ..contract.errors import DataError
+from ..contract.image_headers import has_endless_header
 from .nifti_header import is_nifti, read_nifti_header
 from .notes import note
 from .text_headers import MetaHeader, NrrdHeader, read_meta_header, read_nrrd_header

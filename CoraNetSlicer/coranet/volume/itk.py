@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from ..errors import DataError, storage_error
+from ..contract.errors import DataError, storage_error
 from .file_names import utf8_names
 from .grid import Grid
 

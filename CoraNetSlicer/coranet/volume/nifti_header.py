@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError
+from ..contract.errors import DataError
 from .grid import SPACING_TOLERANCE, Grid, by
 from .notes import note
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from ..errors import DataError
-from ..job.image_files import IMAGE_ENDINGS, ending_of, is_dicom_file, require_readable
-from ..job.label_values import require_label_volume, whole_label_values
+from ..contract.errors import DataError
+from ..contract.image_files import IMAGE_ENDINGS, ending_of, is_dicom_file, require_readable
+from ..contract.label_values import require_label_volume, whole_label_values
 from .dicom_folder import chosen_part
 from .dicom_parts import require_stack
 from .dicom_voxels import read_part

@@ -9,7 +9,7 @@ import math
 import re
 from pathlib import Path
 
-from ..errors import DataError
+from ..contract.errors import DataError
 from .grid import Grid, by
 from .notes import note
 from .text_headers import read_meta_header, read_nrrd_header

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError
+from ..contract.errors import DataError
 
 # Some programs write all that they know of the patient into a header.
 _LONGEST_HEADER = 1 << 20

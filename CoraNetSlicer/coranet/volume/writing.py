@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from ..errors import DataError
-from ..job.files import atomic_path
+from ..contract.errors import DataError
+from ..contract.files import atomic_path
 from .file_names import utf8_names
 from .grid import Grid, Volume
 from .itk import image_of, write_error

@@ -1,0 +1,179 @@
+"""What the panel asks of the running application; tests have one of their own."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+import qt
+import slicer
+
+from .translation import _
+
+_GROUP = "CoraNetSlicer/"
+
+
+class Application:
+    """The running application, as far as the panel needs it."""
+
+    @property
+    def scene(self) -> Any:
+        """The scene of the application."""
+        return slicer.mrmlScene
+
+    def main_window(self) -> Any:
+        """The main window, whose keys work wherever the focus is; None if there is none."""
+        return slicer.util.mainWindow()
+
+    # -- asking a person ---------------------------------------------------------------------------------------------
+
+    def confirm(self, question: str) -> bool:
+        """Whether the answer to a question is yes."""
+        return bool(slicer.util.confirmYesNoDisplay(question))
+
+    def choose(self, question: str, answers: Mapping[str, str]) -> str:
+        """Let a person choose one of several answers.
+
+        Args:
+            question: what is asked.
+            answers: key of each answer -> text of its button, in order; the first one is proposed, closing the
+                window is the last one.
+
+        Returns:
+            The key of the answer.
+        """
+        box = qt.QMessageBox(slicer.util.mainWindow())
+        box.setWindowTitle("CoraNet")
+        box.setText(question)
+        first, last = list(answers)[0], list(answers)[-1]
+        roles = {key: qt.QMessageBox.RejectRole if key == last else qt.QMessageBox.AcceptRole for key in answers}
+        buttons = {key: box.addButton(text, roles[key]) for key, text in answers.items()}
+        box.setDefaultButton(buttons[first])
+        execute = getattr(box, "exec_", None) or box.exec
+        execute()
+        clicked = box.clickedButton()
+        texts = {str(button.text): key for key, button in buttons.items()}
+        return texts.get(str(clicked.text) if clicked is not None else "", last)
+
+    def choose_folder(self, title: str, start: str = "") -> str:
+        """A folder that a person chose; "" if none was chosen."""
+        return str(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, start) or "")
+
+    def choose_file(self, title: str, file_types: str, start: str = "") -> str:
+        """A file that a person chose, of types such as "Datalist (*.json)"; "" if none was chosen."""
+        return str(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, start, file_types) or "")
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+
+    def show_chart(self, chart: Any) -> None:
+        """Bring a vtkMRMLPlotChartNode into view."""
+        slicer.modules.plots.logic().ShowChartInLayout(chart)
+
+    def show_volume(self, volume: Any) -> None:
+        """Bring a volume into all slice views, fitted to them."""
+        slicer.util.setSliceViewerLayers(background=volume, fit=True)
+
+    def show_sequence(self, browser: Any) -> None:
+        """Show the tool bar that scrolls through a vtkMRMLSequenceBrowserNode."""
+        if hasattr(slicer.modules, "sequences"):
+            slicer.modules.sequences.setToolBarActiveBrowserNode(browser)
+            slicer.modules.sequences.setToolBarVisible(True)
+
+    def show_segment_editor(self, hint: str) -> None:
+        """Open the module in which segments are painted; it takes the scene's editor node as it was prepared.
+
+        Args:
+            hint: how it goes on after that, for the status bar: the panel is out of sight then.
+        """
+        slicer.util.selectModule("SegmentEditor")
+        slicer.util.showStatusMessage(hint)
+
+    def clear_hint(self) -> None:
+        """Take the hint off the status bar, where what it says is done."""
+        slicer.util.showStatusMessage("")
+
+    def slice_composite_nodes(self) -> list[Any]:
+        """The vtkMRMLSliceCompositeNode of each slice view."""
+        return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
+
+    def open_folder(self, folder: Path) -> None:
+        """Show a folder in the file manager of the system."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))
+
+    def open_file(self, path: Path) -> None:
+        """Show a text file in the program that the system has for it."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
+
+    def copy_text(self, text: str) -> None:
+        """Put a text onto the clipboard."""
+        qt.QApplication.clipboard().setText(text)
+
+    # -- remembering, and doing later --------------------------------------------------------------------------------
+
+    def setting(self, name: str, default: str = "") -> str:
+        """A setting of this machine that outlives the scene."""
+        value = qt.QSettings().value(_GROUP + name, default)
+        return default if value is None else str(value)
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Remember a setting of this machine."""
+        qt.QSettings().setValue(_GROUP + name, value)
+
+    def user_name(self) -> str:
+        """Who decides: the name in the application's settings, else that of the account; "" if unknown."""
+        logic = slicer.app.applicationLogic()
+        user = logic.GetUserInformation() if hasattr(logic, "GetUserInformation") else None
+        name = str(user.GetName() or "") if user is not None else ""
+        try:
+            return name or getpass.getuser()
+        except (ImportError, KeyError, OSError):  # an account without a name
+            return ""
+
+    def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
+        """Do something when the application has dealt with what is waiting."""
+        qt.QTimer.singleShot(milliseconds, action)
+
+    # -- processes and packages --------------------------------------------------------------------------------------
+
+    def python_slicer(self) -> Optional[str]:
+        """Path of PythonSlicer, the application's own Python; None if it is not there."""
+        return shutil.which("PythonSlicer")
+
+    def startup_environment(self) -> dict[str, str]:
+        """The environment as it was before the application changed it."""
+        return dict(slicer.util.startupEnvironment())
+
+    def pytorch_utils(self) -> Any:
+        """The module of Slicer's PyTorch extension; None: it is not installed, or not active yet."""
+        try:
+            import PyTorchUtils
+        except Exception:  # noqa: BLE001 - a broken extension is as good as none
+            return None
+        return PyTorchUtils
+
+    def install_extension(self, name: str) -> str:
+        """Install an extension of Slicer; it is active after a restart.
+
+        Returns:
+            Why it could not be installed; "": it was.
+        """
+        failed = _("The extension '{name}' could not be installed; install it in the Extensions Manager.")
+        model = slicer.app.extensionsManagerModel() if hasattr(slicer.app, "extensionsManagerModel") else None
+        if not hasattr(model, "installExtensionFromServer"):
+            return failed.format(name=name)
+        if hasattr(model, "isExtensionInstalled") and model.isExtensionInstalled(name):
+            return ""
+        try:
+            # The second argument: do not restart yet.
+            is_installed = model.installExtensionFromServer(name, False)
+        except (TypeError, ValueError):
+            # Other versions of Slicer have other arguments, and restart as they like.
+            is_installed = model.installExtensionFromServer(name)
+        return "" if is_installed else failed.format(name=name)
+
+    def restart(self) -> None:
+        """Start the application anew; unsaved work is asked for by the application itself."""
+        slicer.util.restart()

@@ -1,0 +1,101 @@
+"""The images of a case: a volume node or a path, or several of them, one a channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union
+
+from coranet.contract import image_name, listed, names_of
+from coranet.contract.channels import require_all_channels
+from coranet.contract.errors import DataError
+
+from .usable_nodes import require_usable_volumes
+
+# A volume node or the path of an image; of several channels a tuple of them, or {name of the channel: node or path}.
+CaseImages = Any
+
+
+def images_of(images: CaseImages) -> tuple[Any, ...]:
+    """Volume nodes and paths of a case, one a channel."""
+    return tuple(images) if isinstance(images, (tuple, list)) else (images,)
+
+
+def channels_of(cases: Sequence[CaseImages]) -> tuple[str, ...]:
+    """The names of the channels, as the first case that names them has them; () if none does."""
+    return next((tuple(map(str, images)) for images in cases if isinstance(images, Mapping)), ())
+
+
+def in_order(images: CaseImages, channels: Sequence[str]) -> CaseImages:
+    """The images of a case in the order of the channels; those that have no names are in it already.
+
+    Raises:
+        DataError: a channel is missing, or there is one of another name.
+    """
+    if not isinstance(images, Mapping):
+        return images
+    name = next((name_of_image(image) for image in images.values()), "a case")
+    missing = [channel for channel in channels if channel not in images]
+    if missing:
+        raise DataError(f"case '{name}' has no {missing[0]}; give the images {listed(tuple(channels))}.")
+    unknown = [channel for channel in images if channel not in channels]
+    if unknown:
+        raise DataError(f"case '{name}' has an image '{unknown[0]}', expected {listed(tuple(channels))}; leave it out.")
+    return tuple(images[channel] for channel in channels)
+
+
+def first_image(images: CaseImages) -> Any:
+    """The volume node or path that a case is called after, on whose grid its results lie."""
+    return next(iter(images_of(images)), None)
+
+
+def is_path(image: Any) -> bool:
+    """Whether an image lies on disk."""
+    return isinstance(image, (str, Path))
+
+
+def absolute(path: Union[str, Path]) -> str:
+    """A path as a datalist has it."""
+    return str(Path(path).expanduser().absolute())
+
+
+def name_of_image(image: Any) -> str:
+    """The name of a volume node, or of a file without its ending."""
+    return image_name(image) if is_path(image) else image.GetName() or ""
+
+
+def require_images(cases: Sequence[CaseImages], channels: Sequence[str] = ()) -> None:
+    """Raise DataError, naming the case, unless all images can be used, and each case has all channels.
+
+    Args:
+        cases: images of each case.
+        channels: their names; (): as many as the case with the most images has.
+    """
+    count = max((len(images_of(images)) for images in cases), default=1)
+    for images in cases:
+        parts = images_of(images)
+        name = name_of_image(parts[0]) if parts and parts[0] is not None else "a case"
+        require_all_channels(name, [str(part) for part in parts], names_of(channels, count))
+        _require_same_transform([part for part in parts if not is_path(part) and part is not None])
+    every = [image for images in cases for image in dict.fromkeys(images_of(images))]
+    require_usable_volumes([image for image in every if not is_path(image)])
+    require_files([image for image in every if is_path(image)])
+
+
+def require_files(paths: Sequence[Union[str, Path]]) -> None:
+    """Raise DataError unless files exist, each given once."""
+    seen = set()
+    for path in paths:
+        if not Path(path).expanduser().exists():
+            raise DataError(f"'{path}' does not exist; correct the path, or take the case off the list.")
+        place = Path(path).expanduser().resolve()
+        if place in seen:
+            raise DataError(f"the image '{path}' is given twice; use it once.")
+        seen.add(place)
+
+
+def _require_same_transform(volumes: Sequence[Any]) -> None:
+    """A file holds a volume as it lies without its transform: two of one case must not move against each other."""
+    if len({volume.GetTransformNodeID() for volume in volumes}) > 1:
+        names = " and ".join(f"'{volume.GetName()}'" for volume in volumes)
+        raise DataError(f"{names} are under different transforms; harden the transforms, or put both under the same.")

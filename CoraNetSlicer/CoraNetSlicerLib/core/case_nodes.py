@@ -1,0 +1,173 @@
+"""Which nodes of the scene can be cases, which segmentation belongs to which volume, and when that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Optional
+
+import slicer
+from vtkmodules.util.misc import calldata_type
+from vtkmodules.util.vtkConstants import VTK_OBJECT
+from vtkmodules.vtkCommonCore import vtkIdList
+
+from coranet.contract.errors import DataError
+
+from .context import SceneContext
+from .results import CASE_ATTRIBUTE
+from .usable_nodes import require_usable_volume
+
+_OURS = "CoraNetSlicer."
+
+
+def image_volumes(scene: Any) -> list[Any]:
+    """The volumes that can be cases: no label maps, no results of ours, nothing hidden, nothing without voxels."""
+    return [node for node in _nodes(scene, "vtkMRMLScalarVolumeNode") if _is_offered(node) and _is_usable(node)]
+
+
+def segmentations(scene: Any) -> list[Any]:
+    """The segmentations that can be labels: no results of ours, nothing hidden."""
+    return [node for node in _nodes(scene, "vtkMRMLSegmentationNode") if _is_offered(node)]
+
+
+def pair_with_segmentations(volumes: Iterable[Any], candidates: Iterable[Any]) -> dict[str, Any]:
+    """Find the segmentation of each volume.
+
+    A segmentation belongs to the volume that it was drawn on; if there is none, to the one with whose name its own
+    begins. Segmentations without a segment belong to nobody.
+
+    Returns:
+        Volume's ID -> segmentation node, for those that have one; no segmentation occurs twice.
+    """
+    by_id = {volume.GetID(): volume for volume in volumes}
+    pairs: dict[str, Any] = {}
+    filled = [node for node in candidates if node.GetSegmentation().GetNumberOfSegments() > 0]
+    for owner_of in (_reference_volume, _volume_by_name):
+        for segmentation in filled:
+            owner = owner_of(segmentation, by_id)
+            if owner is not None and owner not in pairs and segmentation not in pairs.values():
+                pairs[owner] = segmentation
+    return pairs
+
+
+def nodes_of_items(context: SceneContext, items: Iterable[int]) -> list[Any]:
+    """The nodes of items of the subject hierarchy, and of all items below them."""
+    hierarchy = context.subject_hierarchy
+    found = []
+    for item in items:
+        below = vtkIdList()
+        hierarchy.GetItemChildren(item, below, True)
+        family = [item, *(below.GetId(index) for index in range(below.GetNumberOfIds()))]
+        found += [hierarchy.GetItemDataNode(one) for one in family]
+    return [node for node in found if node is not None]
+
+
+def is_in_scene(scene: Any, node: Any) -> bool:
+    """Whether a node is still in the scene."""
+    return node.GetID() is not None and scene.GetNodeByID(node.GetID()) is node
+
+
+class NodeWatch:
+    """Tells when the scene or the nodes that are followed change, until `close`."""
+
+    def __init__(self, scene: Any, on_nodes: Callable[[], None], on_scene: Callable[[], None]) -> None:
+        """Begin to listen.
+
+        Args:
+            scene: vtkMRMLScene.
+            on_nodes: a node that is followed changed, or a volume or segmentation came or went.
+            on_scene: another scene was loaded, or it was closed.
+        """
+        self._scene = scene
+        self._on_nodes, self._on_scene = on_nodes, on_scene
+        self._followed: dict[str, tuple[Any, list[int]]] = {}
+        events = {
+            scene.NodeAddedEvent: self._node_came_or_went,
+            scene.NodeRemovedEvent: self._node_came_or_went,
+            scene.EndImportEvent: self._scene_changed,
+            scene.EndCloseEvent: self._scene_changed,
+            scene.EndRestoreEvent: self._scene_changed,
+        }
+        self._tags = [scene.AddObserver(event, receiver) for event, receiver in events.items()]
+
+    def follow(self, nodes: Iterable[Any]) -> None:
+        """Listen to these nodes, and no longer to others."""
+        wanted = {node.GetID(): node for node in nodes}
+        for identifier in [one for one in self._followed if self._followed[one][0] is not wanted.get(one)]:
+            node, tags = self._followed.pop(identifier)
+            for tag in tags:
+                node.RemoveObserver(tag)
+        for identifier, node in wanted.items():
+            if identifier not in self._followed:
+                self._followed[identifier] = (node, [node.AddObserver(e, self._changed) for e in _events_of(node)])
+
+    def close(self) -> None:
+        """Listen no longer; closing twice is no error."""
+        self.follow([])
+        for tag in self._tags:
+            self._scene.RemoveObserver(tag)
+        self._tags.clear()
+
+    @calldata_type(VTK_OBJECT)
+    def _node_came_or_went(self, scene: Any, event: str, node: Any) -> None:
+        # While a scene is loaded or closed there would be hundreds; the end of that is told by another event.
+        if scene.IsClosing() or scene.IsImporting():
+            return
+        if node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
+            self._on_nodes()
+
+    def _scene_changed(self, scene: Any, event: str) -> None:
+        self._on_scene()
+
+    def _changed(self, node: Any, event: str) -> None:
+        self._on_nodes()
+
+
+def _events_of(node: Any) -> list[Any]:
+    events = ["ModifiedEvent", slicer.vtkMRMLTransformableNode.TransformModifiedEvent]
+    if node.IsA("vtkMRMLSegmentationNode"):
+        kind = slicer.vtkSegmentation
+        return [
+            *events,
+            kind.SegmentAdded,
+            kind.SegmentRemoved,
+            kind.SegmentModified,
+            kind.SourceRepresentationModified,
+        ]
+    return [*events, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent]
+
+
+def _nodes(scene: Any, node_class: str) -> list[Any]:
+    return [scene.GetNthNodeByClass(index, node_class) for index in range(scene.GetNumberOfNodesByClass(node_class))]
+
+
+def _is_offered(node: Any) -> bool:
+    # A volume that was segmented carries the mark of its case, and is still a scan like any other.
+    marks = [name for name in node.GetAttributeNames() if name.startswith(_OURS) and name != CASE_ATTRIBUTE]
+    return not marks and not node.GetHideFromEditors()
+
+
+def _is_usable(volume: Any) -> bool:
+    try:
+        require_usable_volume(volume)
+    except DataError:
+        return False
+    return True
+
+
+def _reference_volume(segmentation: Any, volumes: dict[str, Any]) -> Optional[str]:
+    reference = segmentation.GetNodeReferenceID(segmentation.GetReferenceImageGeometryReferenceRole())
+    return reference if reference in volumes else None
+
+
+def _volume_by_name(segmentation: Any, volumes: dict[str, Any]) -> Optional[str]:
+    if _reference_volume(segmentation, volumes) is not None:
+        return None
+    name = segmentation.GetName() or ""
+    fitting = [one for one, volume in volumes.items() if _begins_with(name, volume.GetName() or "")]
+    # "Patient 1 left truth" belongs to "Patient 1 left" rather than to "Patient 1".
+    return max(fitting, key=lambda one: len(volumes[one].GetName()), default=None)
+
+
+def _begins_with(name: str, start: str) -> bool:
+    # "Patient 10 truth" does not belong to "Patient 1".
+    return bool(start) and name.startswith(start) and not name[len(start) : len(start) + 1].isalnum()

@@ -1,0 +1,146 @@
+"""The volume node of a case: known by the mark of its job and by its voxels, whatever it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, Optional
+
+import slicer
+
+from coranet.contract import Case, Job, ScanIdentity
+from coranet.contract.axis_order import AxisOrder
+from coranet.contract.errors import DataError
+
+from .context import SceneContext
+from .images import moved_to, order_on_grid_of, read_image
+from .nrrd_pieces import image_header
+from .results import case_key, is_result, mark_as_case, marked_volumes, nodes_of_class
+from .scan_of_volume import is_scan
+
+
+class CaseVolume:
+    """Finds the volume node of a case, or loads the case's image file.
+
+    Attributes:
+        node: vtkMRMLScalarVolumeNode; None before the last step.
+        is_new: whether it was loaded.
+        warnings: what the user should know, in sentences.
+    """
+
+    def __init__(self, context: SceneContext, job: Job, case: Case) -> None:
+        """Take the case; nothing is looked at yet.
+
+        Args:
+            context: the scene.
+            job: the job.
+            case: of its datalist, with absolute paths.
+        """
+        self.node: Any = None
+        self.is_new = False
+        self.warnings: tuple[str, ...] = ()
+        self._context = context
+        self._job = job
+        self._case = case
+
+    def steps(self) -> Iterator[str]:
+        """Do the work, each step a few milliseconds.
+
+        A result says which scan it was computed on; then the volume is one that is this scan: first of those that are
+        marked as the case, then any other on its grid, then the file. Without that, a mark is enough.
+
+        Raises:
+            DataError: the file is missing, is not an image that Slicer can read, or is another scan now.
+            JobError: result.json is damaged.
+        """
+        marked = marked_volumes(self._context.scene, self._job, self._case.id)
+        identity = self._identity()
+        if identity is None:
+            self.node = next(iter(marked), None)
+        else:
+            self.node = yield from self._of_scan(identity, marked)
+        if self.node is None:
+            if marked and not Path(self._case.image).exists():
+                raise DataError(
+                    f"'{marked[0].GetName()}' was changed after it was segmented, and the scan as it was "
+                    f"('{self._case.image}', {identity}) is missing; restore that file, or segment the volume again."
+                )
+            yield from self._load(identity)
+            if marked:
+                self.warnings = (
+                    f"'{marked[0].GetName()}' was changed after it was segmented; its result lies on the scan as it "
+                    f"was, '{self.node.GetName()}'.",
+                )
+        mark_as_case(self.node, case_key(self._job, self._case.id))
+
+    def _identity(self) -> Optional[ScanIdentity]:
+        files = self._job.prediction(self._case.id)
+        if not files.result.is_file():
+            return None
+        return ScanIdentity.from_dict(files.read_result().get("scan"), files.result)
+
+    def _of_scan(self, identity: ScanIdentity, marked: list[Any]) -> Generator[str, None, Any]:
+        for node in marked:
+            if (yield from is_scan(node, identity)):
+                return node
+        for node in nodes_of_class(self._context.scene, "vtkMRMLScalarVolumeNode"):
+            is_candidate = node not in marked and not is_result(node) and not node.IsA("vtkMRMLLabelMapVolumeNode")
+            if is_candidate and (yield from is_scan(node, identity)) and self._lies_on_the_grid(node):
+                return node
+        return None
+
+    def _lies_on_the_grid(self, node: Any) -> bool:
+        """Whether a volume lies where the result does; True where there is no result to be compared with."""
+        path = self._job.prediction(self._case.id).segmentation
+        if not path.is_file():
+            return True
+        try:
+            order_on_grid_of(node, image_header(path), path)
+        except DataError:
+            return False
+        return True
+
+    def _load(self, identity: Optional[ScanIdentity]) -> Iterator[str]:
+        # Read before it enters the scene, so that a file that cannot be used leaves no node behind.
+        node = read_image(Path(self._case.image), slicer.vtkMRMLScalarVolumeNode())
+        node.SetName(self._case.id)
+        yield "image"
+        moved = None
+        if identity is not None and not self._lies_on_the_grid(node):
+            moved = yield from self._as_the_engine_reads(node, identity)
+        if identity is not None and moved is None and not (yield from is_scan(node, identity)):
+            raise DataError(
+                f"'{self._case.image}' is another scan now than the one that the result of '{self._case.id}' was "
+                f"computed on ({identity}); put that scan back, or segment this one."
+            )
+        node = node if moved is None else moved
+        node.SetName(self._context.scene.GenerateUniqueName(self._case.id))
+        self.node = self._context.scene.AddNode(node)
+        self.node.CreateDefaultDisplayNodes()
+        self.is_new = True
+
+    def _as_the_engine_reads(self, node: Any, identity: ScanIdentity) -> Generator[str, None, Any]:
+        """A scan where its result lies, if its voxels are those of the result; else None.
+
+        Of a header that contradicts itself (a spacing of 0 beside an sform, units of micrometres), Slicer's reader and
+        the engine's make different places; what was segmented is what the engine made of it.
+        """
+        result = image_header(self._job.prediction(self._case.id).segmentation)
+        # In the order of the file, or with its slices reversed, as Slicer does with what it takes for left-handed.
+        for is_reversed in (False, True):
+            moved = moved_to(node, AxisOrder(reverses=(False, False, is_reversed)), result)
+            if moved is not None and (yield from is_scan(moved, identity)):
+                self.warnings = (
+                    f"Slicer reads another place or spacing from the header of '{self._case.image}' than the engine; "
+                    "it is shown as it was segmented, so correct its header or export it anew.",
+                )
+                return moved
+        return None
+
+
+def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
+    """The volume node of a case, all at once: as `CaseVolume.steps`, which says what is raised."""
+    found = CaseVolume(context, job, case)
+    for _ in found.steps():
+        pass
+    return found.node

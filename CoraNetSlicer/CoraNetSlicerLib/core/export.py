@@ -1,0 +1,295 @@
+"""From nodes to the files of a job: each image and label map as NRRD on the volume's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.contract import Case, Datalist, Job, JobKind, Role, unique_case_names
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.errors import DataError, JobError
+
+from .case_files import CaseFiles
+from .case_images import (
+    CaseImages,
+    absolute,
+    channels_of,
+    first_image,
+    images_of,
+    in_order,
+    is_path,
+    name_of_image,
+    require_files,
+    require_images,
+)
+from .context import SceneContext
+from .label_files import LabelFile
+from .results import case_key, mark_as_case
+from .segment_classes import classes_of, paint_labels
+from .translation import _
+from .usable_nodes import require_segmentation
+
+# (volume node, segmentation node), or paths instead: (path of an image, LabelFile). Of several channels, the first is
+# itself a tuple: ((T1 node, FLAIR node), segmentation node).
+LabeledNodes = tuple[CaseImages, Any]
+
+
+@dataclass(frozen=True)
+class TrainingNodes:
+    """What a training learns from: nodes, and files that are used where they lie.
+
+    Attributes:
+        labeled: (volume node, segmentation node) of each labeled case; at least one. A path may stand for the volume
+            node, and then a LabelFile for the segmentation node.
+        unlabeled: volume nodes, or paths of images, without segmentation.
+        validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
+        segment_names: the segments to learn; None: all, which then must be the same in all cases.
+        values: label value of each segment's name, where a model has fixed them; None: they are chosen.
+        channels: names of the images of each case, where there are several; (): as the cases name them, or not at all.
+    """
+
+    labeled: Sequence[LabeledNodes]
+    unlabeled: Sequence[Any] = ()
+    validation: Sequence[LabeledNodes] = ()
+    segment_names: Optional[Sequence[str]] = None
+    values: Optional[Mapping[str, int]] = None
+    channels: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        channels = tuple(self.channels) or channels_of(self.cases)
+        object.__setattr__(self, "channels", channels)
+        for name in ("labeled", "validation"):
+            pairs = [(in_order(images, channels), label) for images, label in getattr(self, name)]
+            object.__setattr__(self, name, pairs)
+        object.__setattr__(self, "unlabeled", [in_order(images, channels) for images in self.unlabeled])
+
+    @property
+    def cases(self) -> list[CaseImages]:
+        """The images of all cases, in the order in which cases are numbered."""
+        return [pair[0] for pair in (*self.labeled, *self.validation)] + list(self.unlabeled)
+
+    @property
+    def volumes(self) -> list[Any]:
+        """The first volume node or path of each case, on which labels and results lie."""
+        return [first_image(images) for images in self.cases]
+
+
+class TrainingExport:
+    """Writes the job directory of a training in steps, so that the application can answer in between.
+
+    Example:
+        >>> export = TrainingExport(context, folder, nodes, config)
+        >>> for text in export.steps():
+        ...     show(text)
+        >>> export.job
+
+    Attributes:
+        job: the job, once all steps are done.
+    """
+
+    def __init__(self, context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> None:
+        """Check what is to be written; nothing is written yet.
+
+        Args:
+            context: the scene.
+            folder: the new job's folder; must not hold a job yet.
+            nodes: what to learn from.
+            config: the resolved configuration.
+
+        Raises:
+            DataError: a node cannot be used; the message names it and says what to do.
+            JobError: the folder holds a job already.
+        """
+        if not nodes.labeled:
+            raise DataError(
+                "a training needs at least one labeled volume, got none; pair a volume with its segmentation."
+            )
+        pairs = (*nodes.labeled, *nodes.validation)
+        for images, label in pairs:
+            _require_label(label, first_image(images))
+        require_images(nodes.cases, nodes.channels)
+        self.job: Optional[Job] = None
+        labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
+        self._labels = tuple(replace(one, value=(nodes.values or {}).get(one.name, one.value)) for one in labels)
+        self._future_job = _future_job(folder, JobKind.TRAIN)
+        self._context, self._nodes, self._config = context, nodes, config
+
+    def steps(self) -> Iterator[str]:
+        """Do the work, a part whenever the next text is asked for; each text says what is done next.
+
+        Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
+
+        Raises:
+            DataError: a segmentation cannot be used.
+            StorageError: a file could not be written.
+        """
+        work = [(Role.TRAINING, *pair) for pair in self._nodes.labeled]
+        work += [(Role.VALIDATION, *pair) for pair in self._nodes.validation]
+        work += [(Role.UNLABELED, images, None) for images in self._nodes.unlabeled]
+        names = unique_case_names(name_of_image(first_image(images)) for _role, images, _label in work)
+        cases = []
+        with CaseFiles(self._future_job) as files:
+            for number, (name, parts) in enumerate(zip(names, work, strict=False), start=1):
+                text = _("Writing case {number} of {count}").format(number=number, count=len(work))
+                yield text
+                for case in self._case_steps(files, name, *parts):
+                    if case is None:
+                        yield text
+                    else:
+                        cases.append(case)
+            datalist = Datalist(tuple(cases), self._labels, tuple(self._nodes.channels))
+            created = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
+        _mark_volumes(self._nodes, created)
+        self.job = created
+
+    def _case_steps(
+        self, files: CaseFiles, name: str, role: Role, images: CaseImages, label: Any
+    ) -> Generator[Optional[Case], None, None]:
+        """Write one case; the case comes last, and None before it wherever it may be interrupted."""
+        label_path, image = None, first_image(images)
+        names: tuple[tuple[int, str], ...] = ()
+        if isinstance(label, LabelFile):
+            # Read where it lies, by the engine alone, whatever its values are: one reader has one opinion of a file.
+            label_path = absolute(label.path)
+            names = () if label.fits(self._labels) else tuple(sorted(label.names.items()))
+        elif label is not None:
+            painted = yield from paint_labels(self._context, label, image, self._labels)
+            label_path = files.write_label(name, painted, image)
+            yield None
+        paths = []
+        for path in _written_images(files, name, images):
+            paths.append(path)
+            yield None
+        yield Case(name, role, paths[0], label_path, more_images=tuple(paths[1:]), label_names=names)
+
+
+def export_training_job(context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> Job:
+    """Write images, label maps and the job directory of a training, all at once.
+
+    Args:
+        context: the scene.
+        folder: the new job's folder; must not hold a job yet.
+        nodes: what to learn from.
+        config: the resolved configuration.
+
+    Raises:
+        DataError: a node cannot be used; the message names it and says what to do. Nothing is left in the folder.
+        JobError: the folder holds a job already.
+        StorageError: a file could not be written.
+    """
+    export = TrainingExport(context, folder, nodes, config)
+    for _text in export.steps():
+        pass
+    return Job.open(Path(folder).absolute())
+
+
+def _mark_volumes(nodes: TrainingNodes, job: Job) -> None:
+    """Note on each volume which case of a training it is.
+
+    So snapshots are laid over it and not over a second copy, and once it is reviewed, the training knows it again.
+    """
+    for volume, case in zip(nodes.volumes, job.read_datalist().cases, strict=False):
+        if not is_path(volume):
+            mark_as_case(volume, case_key(job, case.id))
+
+
+def _written_images(files: CaseFiles, name: str, images: CaseImages) -> Iterator[str]:
+    """The paths of a case's images, one after the other; those that are not on disk are written."""
+    for number, image in enumerate(images_of(images), start=1):
+        yield absolute(image) if is_path(image) else files.write_image(name, image, number)
+
+
+class SegmentExport:
+    """Writes the job directory of a segmentation in steps, so that the application can answer in between.
+
+    Attributes:
+        job: the job, once all steps are done.
+    """
+
+    def __init__(
+        self, folder: str | Path, volumes: Sequence[CaseImages], config: SegmentConfig, channels: Sequence[str] = ()
+    ) -> None:
+        """Check what is to be written; nothing is written yet. Arguments and errors as of `export_segment_job`."""
+        if not volumes:
+            raise DataError("there is nothing to segment; give at least one volume.")
+        channels = tuple(channels) or channels_of(volumes)
+        volumes = [in_order(images, channels) for images in volumes]
+        require_images(volumes, channels)
+        self.job: Optional[Job] = None
+        self._future_job = _future_job(folder, JobKind.SEGMENT)
+        self._volumes, self._config, self._channels = volumes, config, channels
+
+    def steps(self) -> Iterator[str]:
+        """Do the work, an image whenever the next text is asked for; each text says what is done next.
+
+        Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
+
+        Raises:
+            StorageError: a file could not be written.
+        """
+        names = unique_case_names(name_of_image(first_image(images)) for images in self._volumes)
+        cases = []
+        with CaseFiles(self._future_job) as files:
+            for number, (name, images) in enumerate(zip(names, self._volumes, strict=False), start=1):
+                text = _("Writing image {number} of {count}").format(number=number, count=len(names))
+                paths = []
+                yield text
+                for path in _written_images(files, name, images):
+                    paths.append(path)
+                    if len(paths) < len(images_of(images)):
+                        yield text
+                cases.append(Case(name, Role.INPUT, paths[0], more_images=tuple(paths[1:])))
+            datalist = Datalist(tuple(cases), channels=self._channels if len(self._channels) > 1 else ())
+            created = Job.create(self._future_job.folder, JobKind.SEGMENT, self._config, datalist)
+        for name, images in zip(names, self._volumes, strict=False):
+            if not is_path(first_image(images)):
+                mark_as_case(first_image(images), case_key(created, name))
+        self.job = created
+
+
+def export_segment_job(
+    folder: str | Path, volumes: Sequence[CaseImages], config: SegmentConfig, channels: Sequence[str] = ()
+) -> Job:
+    """Write images and job directory of a segmentation, and mark each volume so that its result finds it; all at once.
+
+    Args:
+        folder: the new job's folder; must not hold a job yet.
+        volumes: volume nodes to be segmented, at least one; of several channels, a tuple of nodes for each case.
+        config: the resolved configuration with the model.
+        channels: names of the model's channels; (): as many as the case with the most images has.
+
+    Raises:
+        DataError: a volume cannot be used, or a channel is missing; the message names it and says what to do.
+        JobError: the folder holds a job already.
+        StorageError: a file could not be written.
+    """
+    export = SegmentExport(folder, volumes, config, channels)
+    for _text in export.steps():
+        pass
+    return Job.open(Path(folder).absolute())
+
+
+def _future_job(folder: str | Path, kind: JobKind) -> Job:
+    job = Job(Path(folder).absolute(), kind)
+    if Job.exists(job.folder):
+        raise JobError(f"'{job.folder}' already holds a job; choose a new folder, or resume the job that is there.")
+    return job
+
+
+def _require_label(label: Any, image: Any) -> None:
+    owner = "a labeled case" if image is None else name_of_image(image)
+    if is_path(label):
+        raise DataError(
+            f"the label map '{label}' does not say what its values mean; give LabelFile(path, {{1: 'a name'}}) instead."
+        )
+    if isinstance(label, LabelFile):
+        require_files([label.path])
+        return
+    require_segmentation(label, owner)
+    if is_path(image):
+        raise DataError(
+            f"the image '{image}' is on disk and its segmentation '{label.GetName()}' in the scene; load the image, "
+            "or give the label map as a file, too."
+        )

@@ -1,0 +1,220 @@
+"""Result images of a job, read by Slicer's own readers and checked before anything enters the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkImageData
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+from coranet.contract.axis_order import AxisOrder, axis_order
+from coranet.contract.errors import DataError
+from coranet.contract.image_files import is_dicom_file, require_readable
+from coranet.contract.image_headers import is_implausible
+from coranet.contract.placement import Placement
+
+# Two slices that are nearer to each other than this are at one place.
+_ONE_PLACE_MM = 1e-3
+
+
+def read_image(path: Path, node: Any) -> Any:
+    """Fill a volume node from a file, or from a folder with the slices of one DICOM series.
+
+    Slicer's own reader brings it from the file's axes into RAS.
+
+    Raises:
+        DataError: the path is missing, or is not an image that Slicer reads.
+    """
+    if not path.exists() and not path.is_symlink():
+        raise DataError(f"'{path}' is missing; restore the file, or run again what has written it.")
+    require_readable(path)
+    if is_implausible(path):
+        raise DataError(
+            f"'{path}' has a header without end, or one that tells of more voxels than the file can hold; restore the "
+            "file, or run again what has written it."
+        )
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    files = _slices_in_order(path) if path.is_dir() else [path]
+    storage.SetFileName(str(files[0]))
+    if len(files) > 1:
+        for file in files:
+            storage.AddFileName(str(file))
+    return _read(storage, path, node)
+
+
+def order_on_grid_of(volume_node: Any, image: Any, path: Path) -> AxisOrder:
+    """How the voxels of an image are ordered to be those of a volume.
+
+    A scan that is left-handed in its file, as FSL writes it, has its slices reversed by Slicer's reader, and results
+    have them as the file.
+
+    Raises:
+        DataError: the image lies on another grid, or the volume has no voxels; the message names `path`.
+    """
+    if volume_node.GetImageData() is None:
+        raise DataError(f"the volume '{volume_node.GetName()}' has no voxels; load its image before the results.")
+    order = axis_order(placement_of(image), placement_of(volume_node))
+    if order is None:
+        raise DataError(
+            f"'{path}' lies on another grid than the volume '{volume_node.GetName()}': expected "
+            f"{_grid_in_words(volume_node)}, got {_grid_in_words(image)}; load it for the volume that was segmented."
+        )
+    return order
+
+
+def reordered(image: Any, order: AxisOrder, volume_node: Any) -> Any:
+    """A node with the voxels of an image in the order of a volume's; the image itself where the order is the same."""
+    if order.changes_nothing:
+        return image
+    voxels = voxel_values(image).reshape(tuple(reversed(image.GetImageData().GetDimensions())))
+    ordered = np.ascontiguousarray(order.applied(voxels))
+    made = vtkImageData()
+    made.SetDimensions(*reversed(ordered.shape))
+    scalars = image.GetImageData().GetScalarType()
+    made.GetPointData().SetScalars(numpy_to_vtk(ordered.ravel(), deep=True, array_type=scalars))
+    node = image.CreateNodeInstance()
+    node.UnRegister(None)
+    node.SetAndObserveImageData(made)
+    lie_as(node, volume_node)
+    return node
+
+
+def moved_to(image: Any, order: AxisOrder, place: Any) -> Optional[Any]:
+    """A node with the voxels of an image, in an order, on the grid of another node; None if its size is another."""
+    made = reordered(image, order, place)
+    if made.GetImageData().GetDimensions() != place.GetImageData().GetDimensions():
+        return None
+    if made is image:
+        made = image.CreateNodeInstance()
+        made.UnRegister(None)
+        made.SetAndObserveImageData(image.GetImageData())
+    lie_as(made, place)
+    made.SetName(image.GetName())
+    return made
+
+
+def lie_as(node: Any, place: Any) -> None:
+    """Give a volume node origin, spacing and directions of another one."""
+    matrix = vtkMatrix4x4()
+    place.GetIJKToRASMatrix(matrix)
+    node.SetIJKToRASMatrix(matrix)
+
+
+def voxel_values(node: Any) -> np.ndarray:
+    """All voxels of a volume node, flat; a view."""
+    return vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
+
+
+class LabelCheck:
+    """Looks at the voxels of a label map, a piece at a time."""
+
+    def __init__(self, known: Iterable[int], path: Path) -> None:
+        """Know what is expected.
+
+        Args:
+            known: the values that may occur.
+            path: of the file, for the error.
+        """
+        self._known = set(known)
+        self._path = path
+        self._occurs = np.zeros(1 << 16, dtype=bool)
+        self._others: set[float] = set()
+
+    def add(self, voxels: np.ndarray) -> None:
+        """Look at some voxels."""
+        if voxels.dtype in (np.uint8, np.uint16):
+            self._occurs[voxels] = True
+        else:
+            self._others |= {value.item() for value in np.unique(voxels)}
+
+    @property
+    def found(self) -> set[float]:
+        """The values that occur."""
+        return {*np.flatnonzero(self._occurs).tolist(), *self._others}
+
+    def require(self) -> None:
+        """Raise DataError, naming the file, unless nothing but known values occurs."""
+        unknown = sorted(self.found - self._known)
+        if unknown:
+            expected = sorted(self._known)
+            raise DataError(
+                f"'{self._path}' must hold only the values {expected}, got {unknown}; segment the volume again."
+            )
+
+
+class UnitRangeCheck:
+    """Looks at the voxels of an uncertainty map, a piece at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Know the file.
+
+        Args:
+            path: of the file, for the error.
+        """
+        self._path = path
+        self._lowest, self._highest = 0.0, 0.0
+
+    def add(self, voxels: np.ndarray) -> None:
+        """Look at some voxels."""
+        # NaN wins in both, and stays.
+        self._lowest = float(np.minimum(self._lowest, voxels.min()))
+        self._highest = float(np.maximum(self._highest, voxels.max()))
+
+    def require(self) -> None:
+        """Raise DataError, naming the file, unless all voxels lie from 0 to 1."""
+        # Written this way round so that NaN fails as well.
+        if not (self._lowest >= 0.0 and self._highest <= 1.0):
+            raise DataError(
+                f"'{self._path}' must hold values from 0 to 1, got {self._lowest:.4g} to {self._highest:.4g}; "
+                "segment it again."
+            )
+
+
+def _read(storage: Any, path: Path, node: Any) -> Any:
+    if not storage.ReadData(node) or node.GetImageData() is None:
+        raise DataError(f"'{path}' cannot be read as an image; check that the file is whole, or copy it again.")
+    return node
+
+
+def _slices_in_order(folder: Path) -> list[Path]:
+    """The files of a DICOM series, sorted by position along their normal; other files in its folder are no slices.
+
+    Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning. Of
+    two slices at one place one is enough: the engine has looked that they are the same.
+    """
+    heights: list[tuple[float, Path]] = []
+    for file in sorted(folder.iterdir()):
+        if not is_dicom_file(file):
+            continue
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(str(file))
+        storage.SetSingleFile(True)
+        node = _read(storage, file, slicer.vtkMRMLScalarVolumeNode())
+        normal = [0.0, 0.0, 0.0]
+        node.GetKToRASDirection(normal)
+        heights.append((float(np.dot(node.GetOrigin(), normal)), file))
+    if not heights:
+        raise DataError(f"'{folder}' must hold a DICOM series, got no file; restore its files.")
+    heights.sort()
+    nearest = [np.inf, *(upper - lower for (lower, _), (upper, _) in zip(heights, heights[1:], strict=False))]
+    return [file for (_, file), distance in zip(heights, nearest, strict=False) if distance > _ONE_PLACE_MM]
+
+
+def placement_of(node: Any) -> Placement:
+    """Where the voxels of a volume node lie; transforms above it do not count."""
+    matrix = vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    rows = [[matrix.GetElement(row, column) for column in range(4)] for row in range(3)]
+    return Placement.of_matrix(node.GetImageData().GetDimensions(), rows)
+
+
+def _grid_in_words(node: Any) -> str:
+    size = " x ".join(str(part) for part in node.GetImageData().GetDimensions())
+    spacing = " x ".join(f"{part:.4g}" for part in node.GetSpacing())
+    origin = ", ".join(f"{part:.4g}" for part in node.GetOrigin())
+    return f"{size} voxels of {spacing} mm from ({origin})"

@@ -1,0 +1,223 @@
+"""What the results of a case are in the scene, by which marks they are known, and which volume they belong to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import slicer
+from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
+
+from coranet.contract import Case, Job, JobKind, Label, PredictionFiles
+from coranet.contract.errors import CoraNetError
+
+from ..jobs.listing import job_folders_in
+from .context import SceneContext
+
+CASE_ATTRIBUTE = "CoraNetSlicer.Case"
+PREDICTION_ATTRIBUTE = "CoraNetSlicer.Prediction"
+PART_ATTRIBUTE = "CoraNetSlicer.PredictionPart"
+# Where the files of a result lie; the other marks hold names, this a path of the machine that loaded it.
+FOLDER_ATTRIBUTE = "CoraNetSlicer.PredictionFolder"
+# On a result whose voxels are those of the review that the scene keeps; goes when the result is loaded anew.
+REVIEWED_ATTRIBUTE = "CoraNetSlicer.Reviewed"
+# On a result while its segments are being filled in.
+FILLING_ATTRIBUTE = "CoraNetSlicer.Filling"
+VOLUME_REFERENCE = "CoraNetSlicer.Volume"
+UNCERTAINTY_COLORS = "CoraNet uncertainty colors"
+UNCERTAIN_SEGMENT = "uncertain"
+UNCERTAIN_COLOR = (1.0, 0.85, 0.1)
+# For classes without a colour: distinguishable with every kind of colour vision, and none like the uncertain yellow.
+_FALLBACK_COLORS = ((0.3, 0.65, 0.9), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.8, 0.47, 0.65), (0.0, 0.4, 0.65))
+
+
+@dataclass(frozen=True)
+class LoadedPrediction:
+    """The nodes of one segmented case.
+
+    The overlays are a node of their own: the result stays what a person corrects and exports, its statistics hold
+    each voxel once, and the overlays go on and off together with a line width of their own.
+
+    Attributes:
+        volume: the input volume node.
+        segmentation: vtkMRMLSegmentationNode with one segment for each class, ids `segment_id(label)`.
+        overlays: vtkMRMLSegmentationNode of conservative, radical and uncertain segments; three layers.
+        uncertainty: vtkMRMLScalarVolumeNode, float32 in [0, 1].
+        labels: the classes.
+        result: content of result.json.
+        warnings: what the user should know, in sentences; empty if all is well.
+    """
+
+    volume: Any
+    segmentation: Any
+    overlays: Any
+    uncertainty: Any
+    labels: tuple[Label, ...]
+    result: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+def segment_id(label: Label, head: str = "segmentation") -> str:
+    """Id of a class's segment: of the result, or of the "conservative" or "radical" overlay."""
+    return f"{head}-{label.value}"
+
+
+def label_color(label: Label) -> tuple[float, float, float]:
+    """The class's own colour, or a fixed one by its value."""
+    return label.color or _FALLBACK_COLORS[(label.value - 1) % len(_FALLBACK_COLORS)]
+
+
+def case_key(job: Job, case_id: str) -> str:
+    """What marks the nodes of a case: "<identifier of the job>/<case id>"."""
+    return f"{job.identifier}/{case_id}"
+
+
+def key_of_files(files: PredictionFiles) -> str:
+    """The `case_key` of a result's files; where they lie without their job, what takes its place is the scan's hash.
+
+    Raises:
+        JobError: the job, or result.json, is damaged.
+    """
+    folder = files.folder.parent.parent
+    if Job.exists(folder):
+        return case_key(Job.open(folder), files.folder.name)
+    scan = files.read_result().get("scan") or {}
+    return f"{scan.get('voxels', folder.name)}/{files.folder.name}"
+
+
+def marked_volumes(scene: Any, job: Job, case_id: str) -> list[Any]:
+    """The volume nodes that are marked as a case of a job.
+
+    A scene of an earlier version has "<job folder>/<case id>", which counts for jobs of such a version alone.
+    """
+    keys = {case_key(job, case_id), *([f"{job.folder.name}/{case_id}"] if job.is_of_earlier_version else [])}
+    return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if keys & set(case_keys(node))]
+
+
+def find_volume(scene: Any, job: Job, case: Case) -> Any:
+    """The volume node in the scene that is marked as a case of a job; None if there is none."""
+    return next(iter(marked_volumes(scene, job, case.id)), None)
+
+
+def has_results(scene: Any, job: Job, case_id: str) -> bool:
+    """Whether the result of a case is in the scene."""
+    key = case_key(job, case_id)
+    segmentations = nodes_of_class(scene, "vtkMRMLSegmentationNode")
+    return any(node.GetAttribute(PREDICTION_ATTRIBUTE) == key for node in segmentations)
+
+
+def is_filled(segmentation_node: Any) -> bool:
+    """Whether a result is whole: not so while it is being loaded, or where that was broken off."""
+    return not segmentation_node.GetAttribute(FILLING_ATTRIBUTE)
+
+
+def find_prediction_files(segmentation_node: Any, jobs_folder: Optional[Path] = None) -> Optional[PredictionFiles]:
+    """The files of a result in the scene: where they were when it was loaded, else among the jobs of a folder.
+
+    Args:
+        segmentation_node: of the result.
+        jobs_folder: holds jobs; None: look nowhere else.
+
+    Returns:
+        None if they are not there, such as on another computer.
+    """
+    key = str(segmentation_node.GetAttribute(PREDICTION_ATTRIBUTE) or "")
+    case_id = key.partition("/")[2]
+    remembered = segmentation_node.GetAttribute(FOLDER_ATTRIBUTE)
+    places = [Path(remembered)] if remembered else []
+    if jobs_folder is not None and case_id:
+        jobs = job_folders_in(jobs_folder)
+        places += [Job(path, JobKind.SEGMENT).prediction_folder(case_id) for path in jobs]
+    return next((PredictionFiles(place) for place in places if _is_result_of(PredictionFiles(place), key)), None)
+
+
+def _is_result_of(files: PredictionFiles, key: str) -> bool:
+    """Whether files are those of a result: another job may lie where its job was."""
+    if not files.result.is_file():
+        return False
+    try:
+        return key in (key_of_files(files), _earlier_key(files))
+    except CoraNetError:
+        return False
+
+
+def _earlier_key(files: PredictionFiles) -> str:
+    """What a scene of an earlier version calls a result: the folder's name stood for the job. "" for a job of today."""
+    folder = files.folder.parent.parent
+    is_earlier = not Job.exists(folder) or Job.open(folder).is_of_earlier_version
+    return f"{folder.name}/{files.folder.name}" if is_earlier else ""
+
+
+def job_name(segmentation_node: Any) -> str:
+    """What people call the job of a result: its folder when the result was loaded; "" if nobody knows."""
+    folder = str(segmentation_node.GetAttribute(FOLDER_ATTRIBUTE) or "")
+    # The path may be of another system.
+    parts = [part for part in re.split(r"[/\\]", folder) if part]
+    return parts[-3] if len(parts) >= 3 else ""
+
+
+def mark_as_case(volume_node: Any, key: str) -> None:
+    """Note on a volume that it is the case `key`, see `case_key`; it may be a case of several jobs."""
+    keys = case_keys(volume_node)
+    if key not in keys:
+        volume_node.SetAttribute(CASE_ATTRIBUTE, _BETWEEN_KEYS.join([*keys, key]))
+
+
+def mark_as_cases_of(scene: Any, job: Job, others: Mapping[str, Iterable[str]]) -> None:
+    """Note on the volumes in a scene that they are cases of a job.
+
+    Args:
+        scene: vtkMRMLScene.
+        job: the job.
+        others: by id of the case in that job, keys by which its volume is known already.
+    """
+    for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
+        mine = set(case_keys(node))
+        for case_id, keys in others.items():
+            if mine & set(keys):
+                mark_as_case(node, case_key(job, case_id))
+
+
+def case_keys(volume_node: Any) -> list[str]:
+    """Of which jobs a volume is which case: the `case_key` of each."""
+    attribute = volume_node.GetAttribute(CASE_ATTRIBUTE)
+    return attribute.split(_BETWEEN_KEYS) if attribute else []
+
+
+# No white space: XML readers change it. No file system but POSIX allows it in a name.
+_BETWEEN_KEYS = "|"
+
+
+def uncertainty_color_node(context: SceneContext) -> Any:
+    """Slicer's Inferno; where the application's colour files are absent, a table of evenly rising lightness."""
+    for identifier in ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLColorTableNodeFileViridis.txt"):
+        if context.scene.GetNodeByID(identifier):
+            return context.scene.GetNodeByID(identifier)
+    made = context.scene.GetFirstNodeByName(UNCERTAINTY_COLORS)
+    if made is not None:
+        return made
+    ramp = vtkColorTransferFunction()
+    ramp.SetColorSpaceToLab()
+    anchors = ((0.0, 0.0, 0.02), (0.34, 0.06, 0.43), (0.74, 0.22, 0.33), (0.98, 0.56, 0.04), (0.99, 1.0, 0.65))
+    for index, color in enumerate(anchors):
+        ramp.AddRGBPoint(index / (len(anchors) - 1), *color)
+    node = slicer.vtkMRMLColorTableNode()
+    node.SetName(UNCERTAINTY_COLORS)
+    node.SetTypeToUser()
+    node.SetNumberOfColors(256)
+    for index in range(256):
+        node.SetColor(index, f"{index / 255:.2f}", *ramp.GetColor(index / 255), 1.0)
+    return context.scene.AddNode(node)
+
+
+def nodes_of_class(scene: Any, node_class: str) -> list[Any]:
+    """All nodes of a class, and of those derived from it."""
+    return [scene.GetNthNodeByClass(index, node_class) for index in range(scene.GetNumberOfNodesByClass(node_class))]
+
+
+def is_result(node: Any) -> bool:
+    """Whether a node was made from a result of ours."""
+    return bool(node.GetAttribute(PART_ATTRIBUTE))

@@ -1,0 +1,230 @@
+"""From segments to classes: which segment of which case is which label value, and the label map that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, Optional
+
+import numpy as np
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import reference, vtkStringArray
+
+from coranet.contract import Label
+from coranet.contract.errors import DataError
+from coranet.contract.segment_names import match_name
+
+from ..data.case_facts import is_empty_segment
+from .context import SceneContext
+from .label_files import LabelFile, label_type
+
+# Slicer gives this type to every new segment; it says nothing about what the segment is.
+_ANY_TISSUE = "SCT^85756007^Tissue"
+
+
+def classes_of(sources: Sequence[Any], segment_names: Optional[Sequence[str]] = None) -> tuple[Label, ...]:
+    """The classes that a set of segmentations teaches. A segment is known by its name, whatever its ID or value.
+
+    Names are the same as `coranet.contract.segment_names` says: "Liver" of one case is "liver " of another.
+
+    Args:
+        sources: vtkMRMLSegmentationNode or LabelFile of each labeled case.
+        segment_names: the segments to learn; None: all, and then each case must have the same ones. An empty
+            segment is allowed and says that the case has none of it.
+
+    Returns:
+        Labels with the values that they have in the first label file; those in no file have the lowest free values in
+        order of first appearance (or of `segment_names`). Colours and terminology are as in the first case that has
+        them.
+
+    Raises:
+        DataError: a case lacks a segment, has two of one name, or contradicts another case's terminology.
+    """
+    first = sources[0]
+    names = list(segment_names) if segment_names is not None else segment_names_of(first)
+    if not names:
+        raise DataError(f"'{source_name(first)}' has no segment; paint at least one, or use its volume as unlabeled.")
+    for source in sources:
+        _require_unique_names(source, names)
+        _require_same_names(source, names, first, chosen=segment_names is not None)
+    nodes = [source for source in sources if not isinstance(source, LabelFile)]
+    values = _values(names, [source for source in sources if isinstance(source, LabelFile)])
+    return tuple(_label(values[name], name, nodes) for name in names)
+
+
+def source_name(source: Any) -> str:
+    """The name of a segmentation node or of a label file, for messages."""
+    return str(source.name if isinstance(source, LabelFile) else source.GetName())
+
+
+def segment_names_of(source: Any) -> list[str]:
+    """Names of the segments of a segmentation node or of a label file, in order."""
+    if isinstance(source, LabelFile):
+        return [source.names[value] for value in sorted(source.names)]
+    return [_name(segment) for segment in _segments(source)]
+
+
+def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]) -> np.ndarray:
+    """The segments as label values on the volume's own grid; transforms above the two nodes are taken into account.
+
+    Returns:
+        uint8 (uint16 for values above 255) of shape (k, j, i); 0 where no segment is. All of it is 0 where all segments
+        are empty: that teaches that there is none.
+
+    Raises:
+        DataError: two segments overlap, or they have voxels and none inside the volume.
+    """
+    painting = paint_labels(context, segmentation_node, volume_node, labels)
+    while True:
+        try:
+            next(painting)
+        except StopIteration as end:
+            return end.value
+
+
+def paint_labels(
+    context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]
+) -> Generator[None, None, np.ndarray]:
+    """What `label_array` does, in steps: stops after each class, and returns the array at the end."""
+    shape = tuple(reversed(volume_node.GetImageData().GetDimensions()))
+    result = np.zeros(shape, dtype=label_type(labels))
+    for label in labels:
+        mask = _segment_mask(context, segmentation_node, volume_node, label.name)
+        taken = result[mask]
+        overlapping = taken[taken > 0]
+        if overlapping.size:
+            other = next(one.name for one in labels if one.value == overlapping[0])
+            raise DataError(
+                f"the segments '{other}' and '{label.name}' of '{segmentation_node.GetName()}' overlap in "
+                f"{np.count_nonzero(overlapping == overlapping[0])} voxels; give each voxel to one of them."
+            )
+        result[mask] = label.value
+        yield
+    if not result.any() and not _is_meant_empty(segmentation_node, [label.name for label in labels]):
+        raise DataError(
+            f"no segment of '{segmentation_node.GetName()}' has a voxel inside '{volume_node.GetName()}'; paint at "
+            "least one, or use the volume as unlabeled."
+        )
+    return result
+
+
+def _is_meant_empty(node: Any, names: Sequence[str]) -> bool:
+    """Whether nothing was painted anywhere, as where there is no structure; outside of the volume it is a mistake."""
+    return all(is_empty_segment(segment) for segment in _segments(node) if _name(segment) in names)
+
+
+def _segments(node: Any) -> list[Any]:
+    segmentation = node.GetSegmentation()
+    return [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
+
+
+def _name(segment: Any) -> str:
+    return str(segment.GetName())
+
+
+def _values(names: Sequence[str], files: Sequence[LabelFile]) -> dict[str, int]:
+    values: dict[str, int] = {}
+    for file in files:
+        for value, own in sorted(file.names.items()):
+            name = match_name(own, names)
+            if name is not None and name not in values and value not in values.values():
+                values[name] = value
+    free = (value for value in range(1, len(names) + len(values) + 1) if value not in set(values.values()))
+    return {name: values[name] if name in values else next(free) for name in names}
+
+
+def _require_unique_names(source: Any, names: Sequence[str]) -> None:
+    present = segment_names_of(source)
+    doubled = sorted(own for name in set(names) if present.count(own := match_name(name, present) or name) > 1)
+    if doubled:
+        raise DataError(
+            f"'{source_name(source)}' has more than one segment named '{doubled[0]}'; rename or merge them."
+        )
+
+
+def _require_same_names(source: Any, names: Sequence[str], first: Any, chosen: bool) -> None:
+    present = set(segment_names_of(source))
+    missing = [name for name in names if match_name(name, present) is None]
+    extra = [] if chosen else sorted(name for name in present if match_name(name, names) is None)
+    if missing:
+        raise DataError(
+            f"'{source_name(source)}' lacks the segment{'s' if len(missing) > 1 else ''} {_quoted(missing)}; add what "
+            "is missing (an empty segment if the case has none of it), rename, or choose other segment names."
+        )
+    if extra:
+        raise DataError(
+            f"'{source_name(source)}' has the segment{'s' if len(extra) > 1 else ''} {_quoted(extra)}, which "
+            f"'{source_name(first)}' lacks; make the names the same in all cases, or choose segment names."
+        )
+
+
+def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
+    segments = [_segments(node)[_index(node, name)] for node in nodes]
+    if not segments:
+        return Label(value, name)
+    terminology, meaning, owner = "", "", ""
+    for node, segment in zip(nodes, segments, strict=False):
+        found = _terminology(segment)
+        found_meaning = _meaning(found)
+        if found_meaning and meaning and found_meaning != meaning:
+            raise DataError(
+                f"the segment '{name}' has another terminology in '{node.GetName()}' than in '{owner}'; "
+                "correct one of them, or give different things different names."
+            )
+        if found_meaning and not meaning:
+            terminology, meaning, owner = found, found_meaning, node.GetName()
+    return Label(value, name, tuple(segments[0].GetColor()), terminology or _terminology(segments[0]))
+
+
+def _terminology(segment: Any) -> str:
+    # Slicer before 5.10 has no GetTerminology.
+    found = reference("")
+    return str(found) if segment.GetTag(segment.GetTerminologyEntryTagName(), found) else ""
+
+
+def _meaning(terminology: str) -> str:
+    # context ~ category ~ type ~ type modifier ~ region context ~ region ~ region modifier
+    parts = terminology.split("~")
+    if len(parts) < 4 or parts[2] == _ANY_TISSUE:
+        return ""
+    # The codes count; the words beside them depend on the language.
+    return "~".join("^".join(part.split("^")[:2]) for part in parts[1:4])
+
+
+def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: Any, name: str) -> np.ndarray:
+    identifiers = vtkStringArray()
+    identifiers.InsertNextValue(_segment_id(segmentation_node, name))
+    scene = context.scene
+    before = {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
+    labelmap = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CoraNetSlicer export")
+    try:
+        done = context.segmentations_logic.ExportSegmentsToLabelmapNode(
+            segmentation_node, identifiers, labelmap, volume_node
+        )
+        image = labelmap.GetImageData()
+        scalars = image.GetPointData().GetScalars() if done and image is not None else None
+        if scalars is None:
+            raise DataError(
+                f"the segment '{name}' of '{segmentation_node.GetName()}' cannot be brought onto the grid of "
+                f"'{volume_node.GetName()}'; check that it has a binary label map."
+            )
+        return vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions()))) > 0
+    finally:
+        # The export leaves a display node and a colour table behind, too.
+        for index in reversed(range(scene.GetNumberOfNodes())):
+            node = scene.GetNthNode(index)
+            if node is not None and node.GetID() not in before:
+                scene.RemoveNode(node)
+
+
+def _segment_id(segmentation_node: Any, name: str) -> str:
+    return str(segmentation_node.GetSegmentation().GetNthSegmentID(_index(segmentation_node, name)))
+
+
+def _index(segmentation_node: Any, name: str) -> int:
+    # GetSegmentIdBySegmentName takes the first of "Lesion" and "lesion" where both are there.
+    names = [_name(segment) for segment in _segments(segmentation_node)]
+    return names.index(match_name(name, names) or name)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)

@@ -1,0 +1,1 @@
+"""Data: which volumes and segmentations are the cases, and what is wrong with them."""

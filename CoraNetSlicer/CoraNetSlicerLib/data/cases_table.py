@@ -1,0 +1,245 @@
+"""The table of cases: a row each, with a choice of role and segmentation in its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Optional
+
+import qt
+
+from coranet.contract import CaseUncertainty
+
+from ..core.segment_classes import source_name
+from ..core.text_colors import ERROR, WARNING, text_color
+from ..core.translation import _
+from .case_ranking import CaseRanking
+from .case_rows import CaseRole, CaseRow, Severity
+from .case_sorting import CaseSorting, share_text
+from .image_cell import ImageCell
+from .presenter import CasesPresenter
+
+# Further images of a case have columns of their own after these; they are moved beside the volume.
+_VOLUME, _ROLE, _SEGMENTATION, _CHECK, _UNCERTAIN = range(5)
+_ROLES = list(CaseRole)
+# Each takes a few milliseconds, in which the application does not answer.
+_ROWS_AT_A_TIME = 20
+# In sight without scrolling, pixels and rows.
+_ROW_HEIGHT, _FEWEST_ROWS, _MOST_ROWS = 30, 4, 8
+_TONES = {Severity.ERROR: ERROR, Severity.WARNING: WARNING}
+
+
+class CasesTable:
+    """Paints the presenter's rows, and tells it what a person chooses in them."""
+
+    def __init__(self, table: Any, presenter: CasesPresenter, ranking: Optional[CaseRanking] = None) -> None:
+        """Prepare the table.
+
+        Args:
+            table: QTableWidget of five columns.
+            presenter: holds the rows.
+            ranking: how uncertain the cases are; None: nobody knows.
+        """
+        self._ranking = ranking
+        self._sorting = CaseSorting()
+        self._table = table
+        self._presenter = presenter
+        self._rows: list[_Row] = []
+        self._is_painting = False
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(_VOLUME, qt.QHeaderView.Stretch)
+        header.setSectionsClickable(True)
+        table.horizontalHeaderItem(_UNCERTAIN).setToolTip(
+            _("How much of what was found in the latest segmentation of the volume is uncertain. A click sorts.")
+        )
+
+    @property
+    def selected_keys(self) -> list[str]:
+        """Keys of the rows that are selected."""
+        numbers = sorted({item.row() for item in self._table.selectedItems()})
+        return [self._rows[number].key for number in numbers if number < len(self._rows)]
+
+    def key_at(self, number: int) -> str:
+        """Key of the row of a number."""
+        return self._rows[number].key
+
+    def show(self) -> bool:
+        """Paint the rows; those that stay keep their widgets, and of many new ones only some are made at a time.
+
+        Returns:
+            Whether all are painted; if not, call it again.
+        """
+        known = {row.key: self._ranking.of(row) for row in self._presenter.rows} if self._ranking else {}
+        rows = self._sorting.sorted(self._presenter.rows, known)
+        self._is_painting = True
+        try:
+            self._show_channels()
+            self._remove_all_but([row.key for row in rows])
+            for row in rows[len(self._rows) :][:_ROWS_AT_A_TIME]:
+                self._append(row)
+            for widgets, row in zip(self._rows, rows, strict=False):
+                widgets.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
+                widgets.show_uncertainty(known.get(row.key))
+        finally:
+            self._is_painting = False
+        self._table.setMinimumHeight(_ROW_HEIGHT * (1 + min(max(len(rows), _FEWEST_ROWS), _MOST_ROWS)))
+        return len(self._rows) == len(rows)
+
+    def sort(self, column: int) -> bool:
+        """Sort by a column whose head was clicked, the other way round, or not at all.
+
+        Returns:
+            Whether there is another order to be painted.
+        """
+        if column != _UNCERTAIN:
+            return False
+        self._sorting.click()
+        header = self._table.horizontalHeader()
+        header.setSortIndicatorShown(self._sorting.is_sorted)
+        descending = qt.Qt.DescendingOrder if self._sorting.is_descending else qt.Qt.AscendingOrder
+        header.setSortIndicator(_UNCERTAIN, descending)
+        return True
+
+    def _volumes(self, row: CaseRow) -> list[Any]:
+        return self._presenter.image_choices(row.key) if row.more else []
+
+    def _show_channels(self) -> None:
+        """Make a column for each further image of a case, beside the volume."""
+        names, table = self._presenter.channels, self._table
+        columns = _UNCERTAIN + max(1, len(names))
+        if table.columnCount != columns:
+            self._remove_all_but([])
+            table.setColumnCount(columns)
+            header = table.horizontalHeader()
+            for number, column in enumerate(range(_UNCERTAIN + 1, columns), start=1):
+                table.setHorizontalHeaderItem(column, qt.QTableWidgetItem())
+                header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+                header.moveSection(header.visualIndex(column), number)
+        table.horizontalHeaderItem(_VOLUME).setText(names[0] if names else _("Volume"))
+        for column, name in enumerate(names[1:], start=_UNCERTAIN + 1):
+            table.horizontalHeaderItem(column).setText(name)
+
+    def clear(self) -> None:
+        """Take all rows off."""
+        self._remove_all_but([])
+
+    def _remove_all_but(self, keys: Sequence[str]) -> None:
+        for number in reversed(range(len(self._rows))):
+            if self._rows[number].key not in keys:
+                self._table.removeRow(number)
+                del self._rows[number]
+        if [row.key for row in self._rows] != list(keys[: len(self._rows)]):
+            self._table.setRowCount(0)
+            self._rows.clear()
+
+    def _append(self, row: CaseRow) -> None:
+        made, number = _Row(row.key, len(row.more)), len(self._rows)
+        # Before the table sees the widgets: it makes its columns as wide as they are now.
+        made.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
+        made.role.currentIndexChanged.connect(partial(self._on_role, made))
+        made.segmentation.currentIndexChanged.connect(partial(self._on_segmentation, made))
+        self._table.setRowCount(number + 1)
+        self._table.setItem(number, _VOLUME, made.volume)
+        self._table.setItem(number, _CHECK, made.check)
+        self._table.setItem(number, _UNCERTAIN, made.uncertain)
+        self._table.setCellWidget(number, _ROLE, made.role)
+        self._table.setCellWidget(number, _SEGMENTATION, made.segmentation)
+        for channel, cell in enumerate(made.images, start=1):
+            cell.combo.currentIndexChanged.connect(partial(self._on_image, made, channel))
+            self._table.setCellWidget(number, _UNCERTAIN + channel, cell.combo)
+        self._rows.append(made)
+
+    def _on_role(self, row: _Row, *_sent: Any) -> None:
+        if not self._is_painting:
+            self._presenter.set_role(row.key, _ROLES[row.role.currentIndex])
+
+    def _on_image(self, row: _Row, channel: int, *_sent: Any) -> None:
+        if not self._is_painting:
+            self._presenter.set_image(row.key, channel, row.images[channel - 1].chosen)
+
+    def _on_segmentation(self, row: _Row, *_sent: Any) -> None:
+        if not self._is_painting:
+            self._presenter.set_segmentation(row.key, row.choices[row.segmentation.currentIndex])
+
+
+class _Row:
+    """The cells of one case."""
+
+    def __init__(self, key: str, more_images: int = 0) -> None:
+        self.key = key
+        self.images = [ImageCell(key, channel) for channel in range(1, more_images + 1)]
+        self.volume = qt.QTableWidgetItem()
+        self.check = qt.QTableWidgetItem()
+        self.uncertain = qt.QTableWidgetItem()
+        self.uncertain.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+        self.role = qt.QComboBox()
+        self.role.setObjectName(f"roleCombo{key}")
+        for index, role in enumerate(_ROLES):
+            self.role.addItem(role.text)
+            self.role.setItemData(index, role.explanation, qt.Qt.ToolTipRole)
+        self.segmentation = qt.QComboBox()
+        self.segmentation.setObjectName(f"segmentationCombo{key}")
+        # Long names would push the other columns out of a narrow panel.
+        self.segmentation.setMinimumContentsLength(10)
+        self.segmentation.setMaximumWidth(160)
+        self.choices: list[Optional[Any]] = []
+        self._shown: Any = None
+
+    def show(self, row: CaseRow, nodes: Sequence[Any], volumes: Sequence[Any] = ()) -> None:
+        """Paint a row.
+
+        Args:
+            row: what to paint.
+            nodes: the segmentation nodes that can be chosen.
+            volumes: the volume nodes that can be chosen as further images.
+        """
+        texts = [source_name(node) for node in nodes]
+        shown = (row, row.name, texts, [volume.GetName() for volume in volumes])
+        if shown == self._shown:
+            return
+        self._shown = shown
+        self.volume.setText(row.name)
+        self.volume.setToolTip(row.volume if row.is_file else _("Double-click to see it."))
+        self.role.setCurrentIndex(_ROLES.index(row.role))
+        self.role.setToolTip(row.role.explanation)
+        self._show_segmentation(row, nodes, texts)
+        for cell, image in zip(self.images, row.more, strict=False):
+            cell.show(image, volumes)
+        self._show_findings(row)
+
+    def show_uncertainty(self, uncertainty: Optional[CaseUncertainty]) -> None:
+        """Paint how uncertain the latest segmentation is; None: there is none."""
+        self.uncertain.setText(share_text(uncertainty))
+        self.uncertain.setToolTip(uncertainty.reason if uncertainty is not None else "")
+
+    def _show_segmentation(self, row: CaseRow, nodes: Sequence[Any], texts: Sequence[str]) -> None:
+        combo = self.segmentation
+        combo.setEnabled(not row.is_file)
+        if row.is_file:
+            self.choices = [row.segmentation]
+            names = [_("none") if row.segmentation is None else source_name(row.segmentation)]
+            combo.setToolTip(_("The image is on disk: its label map is what the datalist says."))
+        else:
+            self.choices = [None, *nodes]
+            names = [_("none"), *texts]
+            explanation = _("The segmentation of this volume; those of other cases are not offered.")
+            chosen = "" if row.segmentation is None else source_name(row.segmentation)
+            combo.setToolTip(f"{chosen}\n{explanation}".strip())
+        if names != [combo.itemText(index) for index in range(combo.count)]:
+            combo.clear()
+            combo.addItems(names)
+        combo.setCurrentIndex(self.choices.index(row.segmentation) if row.segmentation in self.choices else 0)
+
+    def _show_findings(self, row: CaseRow) -> None:
+        if row.findings:
+            worst = row.findings[0]
+            more = f" (+{len(row.findings) - 1})" if len(row.findings) > 1 else ""
+            self.check.setText(worst.short + more)
+            self.check.setForeground(qt.QBrush(qt.QColor(*text_color(self.segmentation, _TONES[worst.severity]))))
+        else:
+            self.check.setText("" if row.role is CaseRole.IGNORED else _("OK"))
+            self.check.setForeground(qt.QBrush())
+        self.check.setToolTip("\n".join(finding.text for finding in row.findings))

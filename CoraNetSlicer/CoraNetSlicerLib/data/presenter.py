@@ -1,0 +1,349 @@
+"""The cases that a training learns from: the table of the Data section, its checks and its place in the scene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from coranet.contract import find_cases
+from coranet.contract.errors import DataError
+
+from ..core.case_nodes import (
+    NodeWatch,
+    image_volumes,
+    is_in_scene,
+    nodes_of_items,
+    pair_with_segmentations,
+    segmentations,
+)
+from ..core.context import SceneContext
+from ..core.export import TrainingNodes
+from ..core.notification import Signal
+from ..core.parameters import Parameters
+from ..core.translation import _
+from .case_channels import fitted, given, joined, names_in, offered, with_another, without_last
+from .case_checks import CaseChecks
+from .case_facts import NodeFacts
+from .case_report import CaseReport
+from .case_rows import ROLE_OF_FILE, CaseRole, CaseRow, Finding, Segment, row_of_file
+from .case_storage import CaseStorage
+from .file_facts import KnownFiles
+
+
+class CasesPresenter:
+    """State and actions of the Data section.
+
+    Attributes:
+        changed: sent after each change of what is shown.
+    """
+
+    def __init__(self, context: SceneContext, parameters: Parameters) -> None:
+        """Show what the scene remembers.
+
+        Args:
+            context: the scene.
+            parameters: the panel's state in the scene.
+        """
+        self.changed = Signal()
+        self._context = context
+        self._storage = CaseStorage(parameters)
+        self._facts = NodeFacts()
+        self._files = KnownFiles()
+        self._rows: list[CaseRow] = []
+        self._channels: tuple[str, ...] = ()
+        # Of the files and folders that were added in this session.
+        self._left_out: list[str] = []
+        # These are made when somebody asks, and again after a change.
+        self._report: Optional[CaseReport] = None
+        self._offered: Optional[list[Any]] = None
+        self._owners: dict[str, str] = {}
+        self._watch = NodeWatch(context.scene, on_nodes=self._on_nodes, on_scene=self.restore)
+        self.restore()
+
+    def restore(self) -> None:
+        """Show what the scene remembers, after it was loaded or cleared."""
+        self._facts.forget()
+        self._files.forget()
+        self._left_out = []
+        self._channels = self._storage.channels()
+        self._rows = fitted(self._storage.rows(), self._channels)
+        self._refresh()
+
+    @property
+    def has_unseen_files(self) -> bool:
+        """Whether there are files that nobody has looked at yet; until then nothing is said about them."""
+        return bool(self._files.unseen(path for row in self._rows for path in row.files))
+
+    def look_at_files(self, seconds: float = 0.03) -> bool:
+        """Look for a short time at files that nobody has looked at yet.
+
+        Returns:
+            Whether none is left.
+        """
+        is_done = self._files.look_at([path for row in self._rows for path in row.files], seconds)
+        if is_done:
+            self._refresh()
+        return is_done
+
+    def close(self) -> None:
+        """Listen to the scene no longer; closing twice is no error."""
+        self._watch.close()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> tuple[CaseRow, ...]:
+        """The table, with what was found about each row."""
+        return self._current().rows
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the images of each case; () where each has one."""
+        return self._channels
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments of the labeled and validation cases, in order of first appearance."""
+        return self._current().segments
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything found, errors first."""
+        return self._current().findings
+
+    @property
+    def findings_text(self) -> str:
+        """The worst findings, a line each; "" if all is well."""
+        return self._current().findings_text
+
+    @property
+    def summary(self) -> str:
+        """How many cases there are of each role."""
+        return self._current().summary
+
+    @property
+    def reason_not_trainable(self) -> str:
+        """Why these cases cannot be trained on; "": they can."""
+        return self._current().reason_not_trainable
+
+    @property
+    def reason_not_addable(self) -> str:
+        """Why no volume of the scene can be added; "": there are some."""
+        if self._new_volumes(image_volumes(self._context.scene)):
+            return ""
+        if any(not row.is_file for row in self._rows):
+            return _("All volumes of the scene are in the table.")
+        return _("There is no volume in the scene; load one first.")
+
+    def segmentation_choices(self, key: str) -> list[Any]:
+        """The segmentation nodes that a row can have: those that no other row has, its own included."""
+        row = self._row(key)
+        if row.is_file:
+            return []
+        if self._offered is None:
+            self._offered = segmentations(self._context.scene)
+            self._owners = {node.GetID(): row.key for row in self._rows for node in row.nodes}
+        return [node for node in self._offered if self._owners.get(node.GetID(), key) == key]
+
+    def image_choices(self, key: str) -> list[Any]:
+        """The volume nodes that a row can have as its further images: those that no other case needs."""
+        return [] if self._row(key).is_file else offered(self._rows, key, image_volumes(self._context.scene))
+
+    def training_nodes(self) -> TrainingNodes:
+        """What logic.train and TrainingExport learn from.
+
+        Raises:
+            DataError: the cases cannot be trained on; the text is `reason_not_trainable`.
+        """
+        if self.reason_not_trainable:
+            raise DataError(self.reason_not_trainable)
+        pairs = {
+            role: [(self._images(row), row.segmentation) for row in self._rows if row.role is role]
+            for role in (CaseRole.LABELED, CaseRole.VALIDATION)
+        }
+        return TrainingNodes(
+            labeled=pairs[CaseRole.LABELED],
+            unlabeled=[self._images(row) for row in self._rows if row.role is CaseRole.UNLABELED],
+            validation=pairs[CaseRole.VALIDATION],
+            segment_names=[segment.name for segment in self.segments if segment.learned],
+            channels=self._channels,
+        )
+
+    # -- what a person does ------------------------------------------------------------------------------------------
+
+    def add_scene_volumes(self) -> int:
+        """Add every volume of the scene that is not in the table; labeled if a segmentation belongs to it.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.reason_not_addable:
+            raise DataError(self.reason_not_addable)
+        return self.add_volumes(image_volumes(self._context.scene))
+
+    def add_volumes(self, nodes: Iterable[Any]) -> int:
+        """Add those of the nodes that are volumes which can be cases, and are not in the table yet.
+
+        Returns:
+            How many were added.
+        """
+        candidates = image_volumes(self._context.scene)
+        wanted = list(nodes)
+        added = self._new_volumes([volume for volume in candidates if volume in wanted])
+        taken = [row.segmentation for row in self._rows]
+        free = [node for node in segmentations(self._context.scene) if node not in taken]
+        pairs = pair_with_segmentations(candidates, free)
+        for volume in added:
+            segmentation = pairs.get(volume.GetID())
+            role = CaseRole.UNLABELED if segmentation is None else CaseRole.LABELED
+            self._rows.append(CaseRow(self._new_key(), role, volume, segmentation))
+        return self._kept(len(added))
+
+    def add_items(self, items: Iterable[int]) -> int:
+        """Add the volumes of items of the subject hierarchy, and of folders and studies among them.
+
+        Returns:
+            How many were added.
+        """
+        return self.add_volumes(nodes_of_items(self._context, items))
+
+    def add_files(self, path: Union[str, Path]) -> int:
+        """Add the cases of a folder, a datalist or an image file; the images stay on disk.
+
+        Args:
+            path: see coranet.contract.find_cases. Images that are in the table already are left out, test cases, too.
+
+        Returns:
+            How many were added.
+
+        Raises:
+            DataError: there is no case that could be added.
+        """
+        datalist = find_cases(path)
+        names = {label.value: label.name for label in datalist.labels}
+        known = {_place(row.volume) for row in self._rows if row.is_file}
+        cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and _place(case.image) not in known]
+        if not cases:
+            raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
+        self._channels = joined(self._channels, datalist, not self._rows)
+        self._left_out += [one for one in datalist.left_out if one not in self._left_out]
+        for case in cases:
+            self._rows.append(row_of_file(self._new_key(), case, names))
+        return self._kept(len(cases))
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Take rows off the table; nothing is deleted."""
+        gone = set(keys)
+        self._rows = [row for row in self._rows if row.key not in gone]
+        self._kept()
+
+    def set_role(self, key: str, role: CaseRole) -> None:
+        """Use a case for something else."""
+        self._replace(replace(self._row(key), role=role))
+
+    def set_segmentation(self, key: str, node: Optional[Any]) -> None:
+        """Give a case another segmentation node, or none; an unlabeled case becomes labeled by it, and back."""
+        row = replace(self._row(key), segmentation=node)
+        if node is not None and row.role is CaseRole.UNLABELED:
+            row = replace(row, role=CaseRole.LABELED)
+        elif node is None and row.role.needs_label:
+            row = replace(row, role=CaseRole.UNLABELED)
+        self._replace(row)
+
+    def add_channel(self) -> None:
+        """Give each case one image more, to be chosen."""
+        self._channels = with_another(self._channels)
+        self._kept()
+
+    def remove_channel(self) -> None:
+        """Take the last channel away; the volumes stay in the scene."""
+        self._channels = without_last(self._channels)
+        self._kept()
+
+    def name_channels(self, text: str) -> None:
+        """Name all channels, with commas between the names.
+
+        Raises:
+            DataError: there are not as many, or one is there twice.
+        """
+        self._channels = names_in(text, len(self._channels))
+        self._kept()
+
+    def set_image(self, key: str, channel: int, node: Optional[Any]) -> None:
+        """Choose an image of a case; if it was a case of its own, it is not any more.
+
+        Args:
+            key: of the row.
+            channel: 1 for the second channel, and so on.
+            node: the volume node; None: none.
+        """
+        self._rows = given(self._rows, key, channel, node)
+        self._kept()
+
+    def set_learned(self, name: str, learned: bool) -> None:
+        """Learn a segment, or leave it out."""
+        names = self._storage.not_learned()
+        self._storage.save_not_learned(names - {name} if learned else names | {name})
+        self._refresh()
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _images(self, row: CaseRow) -> Any:
+        return row.images if self._channels else row.volume
+
+    def _row(self, key: str) -> CaseRow:
+        return next(row for row in self._rows if row.key == key)
+
+    def _replace(self, new: CaseRow) -> None:
+        self._rows = [new if row.key == new.key else row for row in self._rows]
+        self._kept()
+
+    def _new_key(self) -> str:
+        return str(1 + max((int(row.key) for row in self._rows if row.key.isdecimal()), default=0))
+
+    def _new_volumes(self, nodes: Sequence[Any]) -> list[Any]:
+        known = [image for row in self._rows for image in row.images]
+        return [node for node in nodes if node not in known]
+
+    def _kept(self, count: int = 0) -> int:
+        self._rows = fitted(self._rows, self._channels)
+        self._storage.save_channels(self._channels)
+        self._storage.save(self._rows)
+        self._refresh()
+        return count
+
+    def _refresh(self) -> None:
+        self._report = self._offered = None
+        self._watch.follow(node for row in self._rows for node in row.nodes)
+        self.changed.send()
+
+    def _on_nodes(self) -> None:
+        rows = [row for row in self._rows if row.is_file or is_in_scene(self._context.scene, row.volume)]
+        rows = [self._without_lost_nodes(row) for row in rows]
+        if rows != self._rows:
+            self._rows = rows
+            self._storage.save(rows)
+        self._refresh()
+
+    def _without_lost_nodes(self, row: CaseRow) -> CaseRow:
+        lost = [node for node in row.nodes if not is_in_scene(self._context.scene, node)]
+        segmentation, *more = (None if part in lost else part for part in (row.segmentation, *row.more))
+        return replace(row, segmentation=segmentation, more=tuple(more))
+
+    def _current(self) -> CaseReport:
+        if self._report is None:
+            checks = CaseChecks(self._facts, self._files, self._channels)
+            self._report = CaseReport.of(
+                self._rows, self._storage.not_learned(), checks, self._left_out if self._rows else ()
+            )
+        return self._report
+
+
+def _place(path: str) -> str:
+    return os.path.normcase(os.path.abspath(path))

@@ -1,0 +1,97 @@
+"""The sample data: synthetic volumes of an organ with a lesion, made by the engine on this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from coranet.contract import Case, Label, read_datalist
+from coranet.contract.errors import DataError, StorageError
+
+from ..core.context import SceneContext
+from ..core.images import read_image
+from ..core.translation import _
+from ..environment.interpreter import Interpreter
+from ..jobs.runner import ENGINE
+
+_LONGEST_S = 300
+_COLORS = {"organ": (0.86, 0.52, 0.40), "lesion": (0.35, 0.72, 0.62)}
+_NO_WINDOW = 0x08000000
+
+
+def load_phantom(
+    context: SceneContext, interpreter: Interpreter, labeled: int, unlabeled: int
+) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """Make synthetic volumes and load them.
+
+    Args:
+        context: where they go.
+        interpreter: a Python with numpy, scipy and SimpleITK; PyTorch is not needed.
+        labeled: how many get a segmentation.
+        unlabeled: how many do not.
+
+    Returns:
+        Pairs of volume node and segmentation node, and the volume nodes without one.
+
+    Raises:
+        CoraNetError: they could not be made or read.
+    """
+    with tempfile.TemporaryDirectory(prefix="CoraNet phantom ") as folder:
+        datalist = read_datalist(_make(Path(folder), interpreter, labeled, unlabeled))
+        pairs = [
+            _load_case(context, _("Phantom {number:02d}").format(number=number), case, datalist.labels)
+            for number, case in enumerate(datalist.cases, start=1)
+        ]
+    return [pair for pair in pairs if pair[1] is not None], [volume for volume, truth in pairs if truth is None]
+
+
+def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) -> Path:
+    numbers = {"--labeled": labeled, "--unlabeled": unlabeled, "--validation": 0, "--test": 0}
+    words = [str(word) for pair in numbers.items() for word in pair]
+    command = [interpreter.executable, str(ENGINE), "phantom", str(folder), *words]
+    flags = {"creationflags": _NO_WINDOW} if sys.platform == "win32" else {}
+    try:
+        done = subprocess.run(
+            command, env=dict(interpreter.environment), capture_output=True, check=False, timeout=_LONGEST_S, **flags
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DataError(
+            f"the phantom could not be made with '{command[0]}' ({error}); choose another Python."
+        ) from error
+    said = [line for line in done.stderr.decode("utf-8", errors="replace").splitlines() if line.strip()]
+    if done.returncode != 0:
+        reason = said[-1] if said else f"code {done.returncode}"
+        raise DataError(f"the phantom could not be made ({reason}); check the environment, or choose another Python.")
+    found = sorted(folder.glob("*.json"))
+    if not found:
+        raise StorageError(f"the phantom was not written to '{folder}'; free some space and try again.")
+    return found[0]
+
+
+def _load_case(context: SceneContext, name: str, case: Case, labels: tuple[Label, ...]) -> tuple[Any, Any]:
+    volume = read_image(Path(case.image), slicer.vtkMRMLScalarVolumeNode())
+    volume.SetName(name)
+    context.scene.AddNode(volume)
+    volume.CreateDefaultDisplayNodes()
+    return volume, _load_segmentation(context, volume, Path(case.label), labels) if case.label else None
+
+
+def _load_segmentation(context: SceneContext, volume: Any, path: Path, labels: tuple[Label, ...]) -> Any:
+    labelmap = read_image(path, slicer.vtkMRMLLabelMapVolumeNode())
+    node = context.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", _("{name} truth").format(name=volume.GetName()))
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
+    node.CreateDefaultDisplayNodes()
+    context.segmentations_logic.ImportLabelmapToSegmentationNode(labelmap, node)
+    segmentation = node.GetSegmentation()
+    names = {label.value: label.name for label in labels}
+    for index in range(segmentation.GetNumberOfSegments()):
+        segment = segmentation.GetNthSegment(index)
+        name = names[segment.GetLabelValue()]
+        segment.SetName(name)
+        segment.SetColor(*_COLORS.get(name, (0.5, 0.5, 0.5)))
+    return node

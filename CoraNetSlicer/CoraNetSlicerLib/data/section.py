@@ -1,0 +1,205 @@
+"""The section Data: its widgets, bound to the presenter."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import qt
+
+from coranet.contract.errors import CoraNetError
+
+from ..core.section import Section, say
+from ..core.translation import _
+from .case_drop import CaseDrop
+from .case_ranking import CaseRanking
+from .cases_table import CasesTable
+from .presenter import CasesPresenter
+
+# Pixels.
+_SEGMENT_HEIGHT, _TALLEST_LIST = 20, 120
+
+
+class DataSection(Section):
+    """The table of cases, the segments to learn, and what is wrong with them."""
+
+    def __init__(
+        self, ui: Any, presenter: CasesPresenter, application: Any, ranking: Optional[CaseRanking] = None
+    ) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            presenter: holds what is shown.
+            application: as panel.application.Application.
+            ranking: how uncertain the cases are; None: nobody knows.
+        """
+        super().__init__(ui)
+        self._presenter = presenter
+        self._application = application
+        self._table = CasesTable(ui.casesTable, presenter, ranking)
+        self._segment_items: list[Any] = []
+        self._is_painting = False
+        self._is_closed = False
+        self._will_paint = False
+        self._is_looking = False
+        self._painted_names = ""
+        # Qt does not keep it alive.
+        self._drop = CaseDrop(self._on_paths, self._on_items)
+        self._viewport = ui.casesTable.viewport()
+        ui.casesTable.setAcceptDrops(True)
+        self._viewport.setAcceptDrops(True)
+        self._viewport.installEventFilter(self._drop)
+        self.connect(ui.addVolumesButton.clicked, self._on_add_volumes)
+        self.connect(ui.addFilesButton.clicked, self._on_add_files)
+        self.connect(ui.removeCasesButton.clicked, self._on_remove)
+        self.connect(ui.addChannelButton.clicked, self._on_add_channel)
+        self.connect(ui.removeChannelButton.clicked, self._on_remove_channel)
+        self.connect(ui.channelNamesEdit.editingFinished, self._on_channel_names)
+        self.connect(ui.casesTable.itemSelectionChanged, self._show_removable)
+        self.connect(ui.casesTable.cellDoubleClicked, self._on_double_click)
+        self.connect(ui.casesTable.horizontalHeader().sectionClicked, self._on_head)
+        self.connect(ui.segmentsList.itemChanged, self._on_segment)
+        if ranking is not None:
+            self.connect(ranking.changed, self._on_changed)
+        self.connect(presenter.changed, self._on_changed)
+        self._show()
+
+    def cleanup(self) -> None:
+        """Let go of everything."""
+        super().cleanup()
+        self._is_closed = True
+        self._viewport.removeEventFilter(self._drop)
+        self._table.clear()
+
+    # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_add_volumes(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.dataErrorLabel, self._presenter.add_scene_volumes)
+
+    def _on_add_files(self, _checked: bool = False) -> None:
+        answers = {"folder": _("Folder"), "datalist": _("Datalist"), "": _("Cancel")}
+        kind = self._application.choose(
+            _("Add a folder of images, or a datalist (dataset.json)? The images stay on disk."), answers
+        )
+        start = self._application.setting("CasesFolder")
+        path = ""
+        if kind == "folder":
+            path = self._application.choose_folder(_("Folder of images"), start)
+        elif kind == "datalist":
+            path = self._application.choose_file(_("Datalist"), _("Datalist") + " (*.json)", start)
+        if path and self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.add_files(path)):
+            self._application.set_setting("CasesFolder", path)
+
+    def _on_remove(self, _checked: bool = False) -> None:
+        say(self._ui.dataErrorLabel, "")
+        self._presenter.remove(self._table.selected_keys)
+
+    def _on_add_channel(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.dataErrorLabel, self._presenter.add_channel)
+
+    def _on_remove_channel(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.dataErrorLabel, self._presenter.remove_channel)
+
+    def _on_channel_names(self) -> None:
+        text = self._ui.channelNamesEdit.text
+        if self._presenter.channels and text != self._shown_names:
+            self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.name_channels(text))
+
+    def _on_double_click(self, number: int, _column: int) -> None:
+        key = self._table.key_at(number)
+        row = next((row for row in self._presenter.rows if row.key == key), None)
+        if row is not None and not row.is_file:
+            self._application.show_volume(row.volume)
+
+    def _on_head(self, column: int) -> None:
+        if self._table.sort(column):
+            self._on_changed()
+
+    def _on_segment(self, _item: Any) -> None:
+        if self._is_painting:
+            return
+        for item, segment in zip(self._segment_items, self._presenter.segments, strict=False):
+            is_checked = item.checkState() == qt.Qt.Checked
+            if is_checked != segment.learned:
+                self._presenter.set_learned(segment.name, is_checked)
+                return
+
+    def _on_paths(self, paths: list[str]) -> None:
+        refusals = []
+        for path in paths:
+            try:
+                self._presenter.add_files(path)
+            except CoraNetError as error:
+                refusals.append(str(error))
+        say(self._ui.dataErrorLabel, "\n".join(refusals))
+
+    def _on_items(self, items: list[int]) -> None:
+        count = self._presenter.add_items(items)
+        say(self._ui.dataErrorLabel, "" if count else _("Nothing new among what was dropped; drop image volumes."))
+
+    # -- to the person -----------------------------------------------------------------------------------------------
+
+    def _on_changed(self) -> None:
+        # Later: many changes at once are painted once, and a combo box is never replaced while it sends its signal.
+        if not self._will_paint:
+            self._will_paint = True
+            self._application.later(self._show)
+
+    def _show(self) -> None:
+        self._will_paint = False
+        if self._is_closed:
+            return
+        ui, presenter = self._ui, self._presenter
+        if not self._table.show():
+            self._on_changed()
+        self._show_channels()
+        self._show_segments()
+        self._show_removable()
+        self.permit(ui.addVolumesButton, presenter.reason_not_addable)
+        ui.dataSummaryLabel.setText(presenter.summary)
+        say(ui.dataFindingsLabel, presenter.findings_text)
+        if presenter.has_unseen_files and not self._is_looking:
+            self._is_looking = True
+            self._application.later(self._look_at_files)
+
+    def _look_at_files(self) -> None:
+        # A few at a time: the folder may be at the other end of a slow network.
+        self._is_looking = False
+        self._is_looking = not self._is_closed and not self._presenter.look_at_files()
+        if self._is_looking:
+            self._application.later(self._look_at_files)
+
+    def _show_removable(self) -> None:
+        self.permit(self._ui.removeCasesButton, "" if self._table.selected_keys else _("Select rows first."))
+
+    @property
+    def _shown_names(self) -> str:
+        return ", ".join(self._presenter.channels)
+
+    def _show_channels(self) -> None:
+        has_several = bool(self._presenter.channels)
+        self._ui.channelsLabel.setVisible(has_several)
+        self._ui.channelsWidget.setVisible(has_several)
+        # What a person is typing stays until it is taken or another channel comes.
+        if self._painted_names != self._shown_names:
+            self._painted_names = self._shown_names
+            self._ui.channelNamesEdit.setText(self._shown_names)
+
+    def _show_segments(self) -> None:
+        segments = self._presenter.segments
+        self._is_painting = True
+        try:
+            self._ui.segmentsLabel.setVisible(bool(segments))
+            self._ui.segmentsList.setVisible(bool(segments))
+            if len(self._segment_items) != len(segments):
+                self._ui.segmentsList.clear()
+                self._segment_items = [qt.QListWidgetItem() for _segment in segments]
+                for item in self._segment_items:
+                    self._ui.segmentsList.addItem(item)
+                self._ui.segmentsList.setMaximumHeight(min(_TALLEST_LIST, _SEGMENT_HEIGHT * (len(segments) + 1)))
+            for item, segment in zip(self._segment_items, segments, strict=False):
+                where = _("in {cases} of {all} cases").format(cases=segment.cases, all=segment.of)
+                item.setText(segment.name if segment.cases == segment.of else f"{segment.name} ({where})")
+                item.setCheckState(qt.Qt.Checked if segment.learned else qt.Qt.Unchecked)
+        finally:
+            self._is_painting = False

@@ -1,0 +1,198 @@
+"""The section Environment of the form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import qt
+
+from ..core.section import Section, say
+from .environment import InterpreterKind
+from .mends import FindingRow
+from .presenter import EnvironmentPresenter
+
+_TYPING_MS = 500
+
+
+class EnvironmentSection(Section):
+    """Shows whether the chosen Python works; folded away while it does, opened once when it does not."""
+
+    def __init__(self, ui: Any, presenter: EnvironmentPresenter, application: Any) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            presenter: state and actions.
+            application: as panel.application.Application.
+        """
+        Section.__init__(self, ui)
+        self._presenter = presenter
+        self._application = application
+        self._rows: list[FindingRow] = []
+        self._row_widgets: list[Any] = []
+        self._buttons: list[tuple[Any, FindingRow]] = []
+        self._shown_log = ""
+        self._is_painting = self._is_closed = self._was_error = False
+        self._edits = 0
+        for key, text in presenter.kinds:
+            ui.interpreterCombo.addItem(text, key)
+        self._show_paths()
+        self._connect()
+        self._show()
+
+    def _connect(self) -> None:
+        ui = self._ui
+        self.connect(self._presenter.changed, self._show)
+        self.connect(ui.interpreterCombo.currentIndexChanged, self._on_kind)
+        self.connect(ui.pythonPathEdit.currentPathChanged, self._on_python)
+        self.connect(ui.privateFolderEdit.currentPathChanged, self._on_private_folder)
+        self.connect(ui.wheelsFolderEdit.currentPathChanged, self._on_wheels_folder)
+        self.connect(ui.examineButton.clicked, self._on_examine)
+        self.connect(ui.stopInstallButton.clicked, self._on_stop)
+        self.connect(ui.openInstallLogButton.clicked, self._on_open_log)
+
+    def cleanup(self) -> None:
+        """Let go of everything."""
+        self._is_closed = True
+        self._clear_rows()
+        Section.cleanup(self)
+
+    # -- what a person does ------------------------------------------------------------------------------------------
+
+    def _on_kind(self, _changed: object = None) -> None:
+        # Qt 5 sends the index or the text, depending on the overload that was found.
+        if not self._is_painting and self._ui.interpreterCombo.currentIndex >= 0:
+            say(self._ui.environmentErrorLabel, "")
+            self._presenter.choose(str(self._ui.interpreterCombo.currentData))
+
+    def _on_python(self, _path: str) -> None:
+        self._set_path_soon(self._ui.pythonPathEdit, self._presenter.set_python)
+
+    def _on_private_folder(self, _path: str) -> None:
+        self._set_path_soon(self._ui.privateFolderEdit, self._presenter.set_private_folder)
+
+    def _on_wheels_folder(self, _path: str) -> None:
+        self._set_path_soon(self._ui.wheelsFolderEdit, self._presenter.set_wheels_folder)
+
+    def _set_path_soon(self, field: Any, action: Callable[[str], None]) -> None:
+        """When a person has stopped typing: half a path is wrong, or another one."""
+        self._edits += 1
+        self._application.later(partial(self._set_path, field, action, self._edits), _TYPING_MS)
+
+    def _set_path(self, field: Any, action: Callable[[str], None], edit: int) -> None:
+        if edit == self._edits and not self._is_closed:
+            self.attempt(self._ui.environmentErrorLabel, lambda: action(str(field.currentPath)))
+
+    def _on_examine(self, _checked: bool = False) -> None:
+        self._presenter.examine()
+
+    def _on_stop(self, _checked: bool = False) -> None:
+        self._presenter.stop_install()
+
+    def _on_open_log(self, _checked: bool = False) -> None:
+        self._application.open_file(self._presenter.install_log_path)
+
+    def _on_mend(self, code: str, _checked: bool = False) -> None:
+        # After the click is over: the button may be among what changes.
+        self._application.later(partial(self._mend, code))
+
+    def _mend(self, code: str) -> None:
+        if not self._is_closed:
+            self.attempt(self._ui.environmentErrorLabel, lambda: self._presenter.mend(code))
+
+    # -- painting ----------------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        ui, presenter = self._ui, self._presenter
+        self._is_painting = True
+        try:
+            ui.environmentSummaryLabel.setText(presenter.summary)
+            ui.interpreterCombo.setCurrentIndex(ui.interpreterCombo.findData(presenter.kind.value))
+            self._show_fields(presenter.kind)
+            if presenter.findings != self._rows:
+                self._show_findings(presenter.findings)
+            self._show_log()
+            self._show_permissions()
+        finally:
+            self._is_painting = False
+        self._open_on_error()
+
+    def _show_paths(self) -> None:
+        """Once: later, what stands in a field is what a person has typed, right or wrong."""
+        ui, presenter = self._ui, self._presenter
+        ui.pythonPathEdit.setCurrentPath(presenter.python)
+        ui.privateFolderEdit.setCurrentPath(presenter.private_folder)
+        ui.wheelsFolderEdit.setCurrentPath(presenter.wheels_folder)
+
+    def _show_fields(self, kind: InterpreterKind) -> None:
+        ui = self._ui
+        for widget in (ui.pythonPathLabel, ui.pythonPathEdit):
+            widget.setVisible(kind is InterpreterKind.OTHER)
+        for widget in (ui.privateFolderLabel, ui.privateFolderEdit):
+            widget.setVisible(kind is InterpreterKind.PRIVATE)
+        for widget in (ui.wheelsFolderLabel, ui.wheelsFolderEdit):
+            widget.setVisible(self._presenter.can_install or bool(ui.wheelsFolderEdit.currentPath))
+
+    def _show_log(self) -> None:
+        ui, presenter = self._ui, self._presenter
+        log = presenter.install_log
+        ui.installLogText.setVisible(presenter.is_installing or bool(log))
+        ui.openInstallLogButton.setVisible(bool(log))
+        ui.stopInstallButton.setVisible(presenter.is_installing)
+        if log != self._shown_log:
+            self._shown_log = log
+            ui.installLogText.setPlainText(log)
+            bar = ui.installLogText.verticalScrollBar()
+            bar.setValue(bar.maximum)
+
+    def _show_permissions(self) -> None:
+        ui, reason = self._ui, self._presenter.reason_not_changeable
+        for widget in (ui.interpreterCombo, ui.pythonPathEdit, ui.privateFolderEdit, ui.wheelsFolderEdit):
+            self.permit(widget, reason)
+        self.permit(ui.examineButton, reason)
+        for button, row in self._buttons:
+            button.setEnabled(not reason)
+            button.setToolTip(reason or (row.mend.tool_tip if row.mend else ""))
+
+    def _open_on_error(self) -> None:
+        """Open it when something goes wrong; whoever folds it away then is left in peace."""
+        has_error = self._presenter.has_error
+        if has_error and not self._was_error:
+            self._ui.environmentSection.collapsed = False
+        # While it is examined nothing is known anew.
+        if has_error or not self._presenter.is_examining:
+            self._was_error = has_error
+
+    def _show_findings(self, rows: list[FindingRow]) -> None:
+        self._clear_rows()
+        self._rows = rows
+        for number, row in enumerate(rows):
+            self._add_row(number, row)
+
+    def _add_row(self, number: int, row: FindingRow) -> None:
+        widget = qt.QWidget()
+        layout = qt.QHBoxLayout(widget)
+        layout.setContentsMargins(0, 0, 0, 0)
+        label = qt.QLabel(("\u26a0 " if row.level == "warning" else "\u2716 ") + row.text)
+        label.setObjectName(f"findingLabel{number}")
+        label.setWordWrap(True)
+        layout.addWidget(label, 1)
+        self._row_widgets.append(widget)
+        if row.mend is not None:
+            button = qt.QPushButton(row.mend.label)
+            button.setObjectName(f"mendButton{number}")
+            button.clicked.connect(partial(self._on_mend, row.mend.code))
+            layout.addWidget(button)
+            self._buttons.append((button, row))
+        self._ui.environmentFindings.layout().addWidget(widget)
+
+    def _clear_rows(self) -> None:
+        layout = self._ui.environmentFindings.layout()
+        for widget in self._row_widgets:  # what is in them goes with them
+            widget.setVisible(False)
+            layout.removeWidget(widget)
+            widget.setParent(None)
+            widget.deleteLater()
+        self._row_widgets, self._buttons, self._rows = [], [], []

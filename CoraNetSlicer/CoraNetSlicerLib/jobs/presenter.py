@@ -1,0 +1,267 @@
+"""The section Jobs without its widgets: all jobs of a folder, and what can be done with the chosen one."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.contract import Job, JobStatus, job_size
+from coranet.contract.errors import CoraNetError, StorageError
+
+from ..core.notification import Signal
+from ..core.translation import _
+from ..logic import CoraNetLogic
+from .job_words import JobRow, last_word, row_of, size_in_words
+from .listing import JobSummary
+from .log_tail import log_tail
+
+FOLDER_SETTING = "JobsFolder"
+_LOOK_AGAIN_MS = 2000
+_LOG_LINES = 30
+
+
+class JobsPresenter:
+    """Lists the jobs of a folder and looks again while one of them runs and somebody watches."""
+
+    def __init__(self, logic: CoraNetLogic, application: Any, clock: Callable[[], float] = time.time) -> None:
+        """List the jobs of the folder that was used last.
+
+        Args:
+            logic: does the work; its `jobsFolder` follows the folder of the list.
+            application: as panel.application.Application.
+            clock: seconds since 1970.
+        """
+        self.changed = Signal()
+        self.opened = Signal()  # with the JobHandle of a job to be shown
+        self.folder_changed = Signal()  # also when a job of the folder was deleted
+        self.rows: tuple[JobRow, ...] = ()
+        self.note = ""
+        self._logic = logic
+        self._application = application
+        self._clock = clock
+        self._summaries: dict[Path, JobSummary] = {}
+        self._chosen: Optional[Path] = None
+        self._is_watched = False
+        self._is_waiting = False
+        remembered = application.setting(FOLDER_SETTING)
+        if remembered and not _reason_not_usable(Path(remembered)):
+            logic.jobsFolder = Path(remembered)
+        self.refresh()
+
+    # -- the folder --------------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where new jobs are put, and whose jobs are listed."""
+        return self._logic.jobsFolder
+
+    def set_folder(self, path: str) -> None:
+        """List the jobs of another folder, and put new ones there; it is made with the first job.
+
+        Raises:
+            StorageError: it can neither be used nor made.
+        """
+        folder = Path(path.strip()).expanduser()
+        reason = _reason_not_usable(folder) if path.strip() else _("Choose a folder for the jobs.")
+        if reason:
+            raise StorageError(reason)
+        if folder == self.folder:
+            return
+        self._logic.jobsFolder = folder
+        self._application.set_setting(FOLDER_SETTING, str(folder))
+        self._chosen = None
+        self.refresh()
+        self.folder_changed.send()
+
+    def refresh(self) -> None:
+        """Look at the folder again."""
+        found = self._logic.jobSummaries()
+        self._summaries = {one.folder: one for one in found}
+        if self._chosen not in self._summaries:
+            self._chosen = None
+        self.rows = tuple(row_of(one, self._clock()) for one in found)
+        self.changed.send()
+        self._look_again_later()
+
+    def set_watched(self, watched: bool) -> None:
+        """Say whether anybody sees the list; only then is it kept up to date."""
+        begins = watched and not self._is_watched
+        self._is_watched = watched
+        if begins:
+            self.refresh()
+
+    def close(self) -> None:
+        """Do not look again."""
+        self._is_watched = False
+
+    # -- the chosen job ----------------------------------------------------------------------------------------------
+
+    @property
+    def chosen(self) -> Optional[Path]:
+        """The folder of the chosen job."""
+        return self._chosen
+
+    def choose(self, folder: Optional[Path]) -> None:
+        """Choose a job of the list, or none."""
+        chosen = folder if folder in self._summaries else None
+        if chosen != self._chosen:
+            self._chosen, self.note = chosen, ""
+            self.changed.send()
+
+    @property
+    def status(self) -> str:
+        """What is to be said of the chosen job."""
+        if self.note:
+            return self.note
+        summary = self._summary
+        if summary is not None:
+            return last_word(summary, self.log)
+        return "" if self.rows else _("There is no job in this folder yet.")
+
+    @property
+    def log(self) -> str:
+        """The last lines of the chosen job's log."""
+        summary = self._summary
+        if summary is None or summary.kind is None:
+            return ""
+        return log_tail(Job(summary.folder, summary.kind).log_path, _LOG_LINES)
+
+    @property
+    def reason_nothing_chosen(self) -> str:
+        """Why the folder of a job cannot be opened."""
+        return "" if self._summary is not None else _("Choose a job first.")
+
+    @property
+    def reason_not_showable(self) -> str:
+        """Why the chosen job cannot be shown."""
+        summary = self._summary
+        if summary is None:
+            return self.reason_nothing_chosen
+        return _("This job cannot be read.") if summary.problem else ""
+
+    @property
+    def reason_not_resumable(self) -> str:
+        """Why the chosen job cannot be resumed."""
+        if self.reason_not_showable:
+            return self.reason_not_showable
+        reasons = {JobStatus.RUNNING: _("This job is running."), JobStatus.FINISHED: _("This job is finished.")}
+        return reasons.get(self._status, "")
+
+    @property
+    def reason_not_stoppable(self) -> str:
+        """Why the chosen job cannot be stopped."""
+        if self.reason_not_showable:
+            return self.reason_not_showable
+        if self._status is not JobStatus.RUNNING:
+            return _("This job is not running.")
+        return _("It is stopping already.") if self._summary and self._summary.is_stopping else ""
+
+    @property
+    def reason_not_deletable(self) -> str:
+        """Why the chosen job cannot be deleted."""
+        if self.reason_nothing_chosen:
+            return self.reason_nothing_chosen
+        if self.reason_not_showable:
+            return _("This job cannot be read; open its folder and delete it there.")
+        return _("This job is running; stop it first.") if self._status is JobStatus.RUNNING else ""
+
+    # -- what can be done with it ------------------------------------------------------------------------------------
+
+    def show(self) -> None:
+        """Have the chosen job shown where it belongs.
+
+        Raises:
+            JobError: it cannot be read.
+        """
+        self.opened.send(self._logic.attach(self._chosen_folder()))
+
+    def resume(self) -> None:
+        """Go on with the chosen job, and show it.
+
+        Raises:
+            CoraNetError: it cannot be resumed.
+        """
+        handle = self._logic.attach(self._chosen_folder())
+        handle.resume()
+        self.opened.send(handle)
+        self.refresh()
+        self._look_again_later(expected=True)
+
+    def stop(self) -> None:
+        """Ask the chosen job to stop at its next safe point.
+
+        Raises:
+            CoraNetError: it cannot be asked.
+        """
+        self._logic.attach(self._chosen_folder()).cancel()
+        self.refresh()
+
+    def open_folder(self) -> None:
+        """Show the files of the chosen job."""
+        self._application.open_folder(self._chosen_folder())
+
+    def delete(self) -> None:
+        """Delete the chosen job, if a person says yes.
+
+        Raises:
+            CoraNetError: it runs, or something could not be deleted.
+        """
+        folder = self._chosen_folder()
+        size = size_in_words(job_size(Job.open(folder)))
+        question = _("Delete the job '{name}' with its model and results ({size})? This cannot be undone.")
+        if not self._application.confirm(question.format(name=folder.name, size=size)):
+            return
+        try:
+            is_gone = self._logic.deleteJob(folder)
+        finally:
+            self.refresh()
+            self.folder_changed.send()
+        if not is_gone:
+            self.note = _("The job is deleted; other files in '{folder}' were left there.").format(folder=folder)
+            self.changed.send()
+
+    def _chosen_folder(self) -> Path:
+        if self._chosen is None:
+            raise CoraNetError(self.reason_nothing_chosen)
+        return self._chosen
+
+    @property
+    def _summary(self) -> Optional[JobSummary]:
+        return self._summaries.get(self._chosen) if self._chosen is not None else None
+
+    @property
+    def _status(self) -> Optional[JobStatus]:
+        return self._summary.status if self._summary is not None else None
+
+    def _look_again_later(self, expected: bool = False) -> None:
+        runs = expected or any(one.status is JobStatus.RUNNING for one in self._summaries.values())
+        if runs and self._is_watched and not self._is_waiting:
+            self._is_waiting = True
+            self._application.later(self._look_again, _LOOK_AGAIN_MS)
+
+    def _look_again(self) -> None:
+        self._is_waiting = False
+        if not self._is_watched:
+            return
+        try:
+            self.refresh()
+        finally:
+            # Also where the folder could not be listed this time.
+            self._look_again_later()
+
+
+def _reason_not_usable(folder: Path) -> str:
+    """Why jobs cannot be put into a folder that may not be there yet; "" if they can."""
+    if not folder.is_absolute():
+        return _("'{folder}' is not a whole path; choose a folder.").format(folder=folder)
+    existing = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    if existing is None:
+        return _("'{folder}' is on a drive that is not there; choose another folder.").format(folder=folder)
+    if not existing.is_dir():
+        return _("'{path}' is a file, not a folder; choose a folder.").format(path=existing)
+    if not os.access(existing, os.W_OK):
+        return _("You may not write to '{folder}'; choose another folder.").format(folder=existing)
+    return ""

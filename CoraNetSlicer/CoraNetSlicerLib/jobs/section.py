@@ -1,0 +1,183 @@
+"""The section Jobs: its widgets, bound to the presenter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional
+
+import qt
+
+from ..core.console_calls import CallLog, call
+from ..core.section import Section, say
+from .job_words import JobRow
+from .presenter import JobsPresenter
+
+
+class JobsSection(Section):
+    """All jobs of a folder, and buttons for the chosen one."""
+
+    def __init__(self, ui: Any, presenter: JobsPresenter, _application: Any, calls: Optional[CallLog] = None) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            presenter: holds what is shown.
+            calls: gets the console calls of the buttons; None: nobody wants them.
+        """
+        super().__init__(ui, calls)
+        self._presenter = presenter
+        self._is_painting = False
+        self._is_typing = False
+        self._rows: tuple[JobRow, ...] = ()
+        self._items: list[list[Any]] = []
+        self._folder: Optional[Path] = None
+        self._prepare_table(ui.jobsTable)
+        self.connect(ui.jobsSection.contentsCollapsed, self._on_collapsed)
+        self.connect(ui.jobsFolderEdit.currentPathChanged, self._on_folder)
+        self.connect(ui.jobsTable.itemSelectionChanged, self._on_choice)
+        self.connect(ui.jobsTable.cellDoubleClicked, self._on_double_click)
+        self.connect(ui.showJobButton.clicked, self._on_show)
+        self.connect(ui.resumeJobButton.clicked, self._on_resume)
+        self.connect(ui.stopJobButton.clicked, self._on_stop)
+        self.connect(ui.openJobFolderButton.clicked, self._on_open_folder)
+        self.connect(ui.deleteJobButton.clicked, self._on_delete)
+        self.connect(ui.refreshJobsButton.clicked, self._on_refresh)
+        self.connect(presenter.changed, self._show)
+        self.set_active(True)
+        self._show()
+
+    def set_active(self, active: bool) -> None:
+        """Say whether the panel is in sight; out of sight, and folded, the list is not kept up to date."""
+        self._presenter.set_watched(active and not self._ui.jobsSection.collapsed)
+
+    def _prepare_table(self, table: Any) -> None:
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
+        table.setTextElideMode(qt.Qt.ElideMiddle)  # names begin with the day and differ at their end
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+
+    # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_collapsed(self, collapsed: bool) -> None:
+        self._presenter.set_watched(not collapsed)
+
+    def _on_folder(self, path: str) -> None:
+        if self._is_painting:
+            return
+        self._is_typing = True  # the text stays as the person types it
+        try:
+            self.attempt(self._ui.jobsFolderErrorLabel, lambda: self._presenter.set_folder(path))
+        finally:
+            self._is_typing = False
+
+    def _on_choice(self) -> None:
+        if self._is_painting:
+            return
+        rows = [item.row() for item in self._ui.jobsTable.selectedItems()]
+        say(self._ui.jobsErrorLabel, "")
+        self._presenter.choose(self._rows[rows[0]].folder if rows else None)
+
+    def _on_double_click(self, _row: int, _column: int) -> None:
+        if not self._presenter.reason_not_showable:
+            self._on_show()
+
+    def _on_show(self, _checked: bool = False) -> None:
+        self._act(self._presenter.show, "attach")
+
+    def _on_resume(self, _checked: bool = False) -> None:
+        self._act(self._presenter.resume, "attach", "resume")
+
+    def _on_stop(self, _checked: bool = False) -> None:
+        self._act(self._presenter.stop, "attach", "cancel")
+
+    def _on_open_folder(self, _checked: bool = False) -> None:
+        self._do(self._presenter.open_folder)
+
+    def _on_delete(self, _checked: bool = False) -> None:
+        self._act(self._presenter.delete, "deleteJob")
+
+    def _on_refresh(self, _checked: bool = False) -> None:
+        self._do(self._presenter.refresh)
+
+    def _do(self, action: Callable[[], object]) -> bool:
+        return self.attempt(self._ui.jobsErrorLabel, action)
+
+    def _act(self, action: Callable[[], object], method: str, then: str = "") -> None:
+        """Do something with the chosen job, and say which console call does it."""
+        folder = self._presenter.chosen
+        # Who says no to deleting it has done nothing.
+        if self._do(action) and folder is not None and (method != "deleteJob" or self._presenter.chosen is None):
+            self.note(call(method, folder, then=then))
+
+    # -- to the person -----------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        self._is_painting = True
+        try:
+            self._show_folder()
+            self._show_rows()
+            self._show_choice()
+        finally:
+            self._is_painting = False
+        presenter, ui = self._presenter, self._ui
+        self.permit(ui.showJobButton, presenter.reason_not_showable)
+        self.permit(ui.resumeJobButton, presenter.reason_not_resumable)
+        self.permit(ui.stopJobButton, presenter.reason_not_stoppable)
+        self.permit(ui.openJobFolderButton, presenter.reason_nothing_chosen)
+        self.permit(ui.deleteJobButton, presenter.reason_not_deletable)
+        say(ui.jobStatusLabel, presenter.status)
+        self._show_log(presenter.log)
+
+    def _show_folder(self) -> None:
+        if self._folder != self._presenter.folder:
+            self._folder = self._presenter.folder
+            if not self._is_typing:
+                self._ui.jobsFolderEdit.setCurrentPath(str(self._folder))
+                say(self._ui.jobsFolderErrorLabel, "")
+
+    def _show_rows(self) -> None:
+        rows, table = self._presenter.rows, self._ui.jobsTable
+        if rows == self._rows:
+            return
+        before, self._rows = self._rows, rows
+        if len(rows) != len(self._items):
+            table.setRowCount(len(rows))
+            del self._items[len(rows) :]
+            while len(self._items) < len(rows):
+                self._add_items(table)
+        for index, row in enumerate(rows):
+            if index >= len(before) or row != before[index]:
+                self._fill(self._items[index], row)
+
+    def _fill(self, items: list[Any], row: JobRow) -> None:
+        for item, text in zip(items, (row.name, row.kind, row.state, row.when), strict=False):
+            item.setText(text)
+        items[0].setToolTip(str(row.folder))
+
+    def _add_items(self, table: Any) -> None:
+        items = [qt.QTableWidgetItem() for _ in range(4)]
+        for column, item in enumerate(items):
+            table.setItem(len(self._items), column, item)
+        self._items.append(items)
+
+    def _show_choice(self) -> None:
+        folders = [row.folder for row in self._rows]
+        chosen = self._presenter.chosen
+        index = folders.index(chosen) if chosen in folders else -1
+        table = self._ui.jobsTable
+        selected = {item.row() for item in table.selectedItems()}
+        if index < 0 and selected:
+            table.clearSelection()
+        elif index >= 0 and selected != {index}:
+            table.selectRow(index)
+
+    def _show_log(self, log: str) -> None:
+        text = self._ui.jobLogText
+        text.setVisible(bool(log))
+        if text.toPlainText() != log:
+            text.setPlainText(log)
+            bar = text.verticalScrollBar()
+            bar.setValue(bar.maximum)

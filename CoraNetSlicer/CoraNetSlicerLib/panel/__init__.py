@@ -1,1 +1,0 @@
-"""The widgets. Only these files import qt."""

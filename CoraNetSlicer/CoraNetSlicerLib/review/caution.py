@@ -1,0 +1,167 @@
+"""The dial: the uncertain region is drawn anew from the uncertainty map, for another caution, without a new run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+from coranet.contract.errors import DataError
+
+from ..core.images import voxel_values
+from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction
+from .segment_layers import MaskedBox
+from .segment_surfaces import drop_surface, outdate_surface
+
+# On the overlays node, so that they are saved with the scene; result.json stays where the job was.
+MODEL_CAUTION_ATTRIBUTE = "CoraNetSlicer.ModelCaution"
+DRAWN_CAUTION_ATTRIBUTE = "CoraNetSlicer.DrawnCaution"
+# A factor of the costs of 10^43; the map holds 0 or 1 long before.
+LARGEST_CAUTION = 100
+
+_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+
+
+@dataclass(frozen=True)
+class FlaggedRegion:
+    """How much a caution flags.
+
+    Attributes:
+        share: of all voxels, in [0, 1].
+        ml: volume in mL.
+    """
+
+    share: float
+    ml: float
+
+
+def uncertainty_threshold(caution: float) -> float:
+    """The uncertainty from which on a voxel is uncertain at a caution: 1 / (1 + exp(caution)), a float32."""
+    # Rounded as the map is, so that the region is voxel for voxel the one that the engine writes.
+    return float(np.float32(1 / (1 + math.exp(caution))))
+
+
+def note_caution(loaded: LoadedPrediction) -> None:
+    """Keep in the scene at which caution a result that was just loaded was computed, and so is drawn."""
+    caution = repr(float(loaded.result.get("caution") or 0.0))
+    loaded.overlays.SetAttribute(MODEL_CAUTION_ATTRIBUTE, caution)
+    loaded.overlays.SetAttribute(DRAWN_CAUTION_ATTRIBUTE, caution)
+
+
+def model_caution(loaded: LoadedPrediction) -> float:
+    """The caution at which a result was computed; 0, as the heads were trained, if nobody knows."""
+    return _noted(loaded, MODEL_CAUTION_ATTRIBUTE, 0.0)
+
+
+def drawn_caution(loaded: LoadedPrediction) -> float:
+    """The caution at which the uncertain region is drawn now."""
+    return _noted(loaded, DRAWN_CAUTION_ATTRIBUTE, model_caution(loaded))
+
+
+def draw_uncertain_region(
+    loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox] = (), keep_surface: bool = False
+) -> FlaggedRegion:
+    """Draw the uncertain region for another caution; its surface, which is of the one before, goes.
+
+    Args:
+        loaded: the result; it has its overlays and its uncertainty map.
+        caution: natural logarithm of a cost ratio; more flags more.
+        reviewed: voxels about which somebody has decided, so that they are uncertain no more.
+        keep_surface: draw the surface of before until another one is made, which the caller sees to.
+
+    Returns:
+        What is flagged now.
+
+    Raises:
+        DataError: the caution is out of range, or not a number.
+    """
+    if not abs(caution) <= LARGEST_CAUTION:
+        raise DataError(
+            f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}; choose another."
+        )
+    flagged = _flagged(loaded, caution, reviewed)
+    segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
+    (outdate_surface if keep_surface else drop_surface)(loaded.overlays, UNCERTAIN_SEGMENT)
+    if not _write_over(loaded, flagged):
+        segment.SetLabelValue(1)
+        segment.AddRepresentation(_BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))
+    loaded.overlays.SetAttribute(DRAWN_CAUTION_ATTRIBUTE, repr(float(caution)))
+    return _flagged_region(flagged, loaded.uncertainty)
+
+
+def flagged_region(loaded: LoadedPrediction, reviewed: Iterable[MaskedBox] = ()) -> FlaggedRegion:
+    """What is flagged at the caution that is drawn, without voxels about which somebody has decided."""
+    return _flagged_region(_flagged(loaded, drawn_caution(loaded), reviewed), loaded.uncertainty)
+
+
+def _flagged(loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox]) -> np.ndarray:
+    """Flat, bool."""
+    flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
+    voxels = flagged.reshape(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())))
+    for box in reviewed:
+        voxels[box.slices][box.mask] = False
+    return flagged
+
+
+def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:
+    count = int(np.count_nonzero(flagged))
+    voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
+    return FlaggedRegion(share=count / flagged.size, ml=count * voxel_ml)
+
+
+def _write_over(loaded: LoadedPrediction, flagged: np.ndarray) -> bool:
+    """Write the region into the voxels of its segment, where they are those of the map and of no other segment.
+
+    Another image would be drawn in slices over what lay over it. Were the image said to be modified, Slicer would drop
+    the surfaces of all segments; so its voxels are, and who looks at the node is told.
+    """
+    segmentation = loaded.overlays.GetSegmentation()
+    segment = segmentation.GetSegment(UNCERTAIN_SEGMENT)
+    labelmap, wanted = segment.GetRepresentation(_BINARY_LABELMAP), slicer.vtkOrientedImageData()
+    if labelmap is None or segment.GetLabelValue() != 1 or labelmap.GetPointData().GetScalars() is None:
+        return False
+    wanted.SetExtent(loaded.uncertainty.GetImageData().GetExtent())
+    matrix = vtkMatrix4x4()
+    loaded.uncertainty.GetIJKToRASMatrix(matrix)
+    wanted.SetImageToWorldMatrix(matrix)
+    others = (segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments()))
+    is_shared = any(one.GetRepresentation(_BINARY_LABELMAP) is labelmap for one in others if one is not segment)
+    fits = labelmap.GetExtent() == wanted.GetExtent() and np.allclose(_elements(labelmap), _elements(wanted), atol=1e-6)
+    if is_shared or not fits:
+        return False
+    scalars = labelmap.GetPointData().GetScalars()
+    vtk_to_numpy(scalars)[:] = flagged
+    scalars.Modified()
+    segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+    loaded.overlays.StorableModified()
+    return True
+
+
+def _elements(labelmap: Any) -> list[float]:
+    matrix = vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(matrix)
+    return [matrix.GetElement(row, column) for row in range(4) for column in range(4)]
+
+
+def _labelmap(volume_node: Any, mask: np.ndarray) -> Any:
+    labelmap = slicer.vtkOrientedImageData()
+    labelmap.SetExtent(volume_node.GetImageData().GetExtent())
+    matrix = vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    labelmap.SetImageToWorldMatrix(matrix)
+    labelmap.GetPointData().SetScalars(numpy_to_vtk(mask.view(np.uint8), deep=True))
+    return labelmap
+
+
+def _noted(loaded: LoadedPrediction, attribute: str, default: float) -> float:
+    text = loaded.overlays.GetAttribute(attribute) if loaded.overlays is not None else None
+    try:
+        return float(text) if text else default
+    except ValueError:
+        return default

@@ -1,0 +1,344 @@
+"""A new training that goes on from a model: the cases of the one before, and those that were reviewed since."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Optional
+
+from coranet.contract import (
+    Case,
+    Datalist,
+    ImageHeader,
+    Job,
+    JobKind,
+    Label,
+    ModelCard,
+    PredictionFiles,
+    Role,
+    image_name,
+    read_image_header,
+    unique_case_names,
+)
+from coranet.contract.config import DEFAULT_PRESET, TrainConfig, require_effect
+from coranet.contract.errors import ConfigError, CoraNetError, DataError, JobError, ModelError, storage_error
+from coranet.contract.segment_names import in_words, matched_labels
+
+from ..jobs.arguments import AnyJob, TrainSettings, train_config
+from ..jobs.handle import JobHandle
+
+_INITIAL_MODEL, _PRETRAINING_STEPS = "training.initial_model", "training.pretraining_steps"
+
+
+@dataclass(frozen=True)
+class PromotedCase:
+    """A reviewed case, as a training takes it.
+
+    Attributes:
+        name: of the case.
+        image: path of the scan.
+        files: where the label map (`reviewed`) and the mask of what is truth in it (`known`) lie.
+        labels: the classes.
+        keys: "<identifier of the job>/<case id>" for each job in which its volume is a case.
+        regions: how many are decided.
+        more_images: paths of the images of the second channel and those after it.
+        scan: hash of the scan's voxels; "": nobody knows.
+        scan_of: gives the hash of the voxels of an image file; None: it cannot be asked.
+    """
+
+    name: str
+    image: str
+    files: PredictionFiles
+    labels: tuple[Label, ...]
+    keys: tuple[str, ...]
+    regions: int
+    more_images: tuple[str, ...] = ()
+    scan: str = ""
+    scan_of: Optional[Callable[[str], str]] = field(default=None, compare=False)
+
+
+def find_training(model: AnyJob) -> Optional[Job]:
+    """The training that made a model; None if it is not there any more, such as where the model was copied.
+
+    Args:
+        model: the training (its handle or folder), or a model's folder.
+
+    Raises:
+        ModelError: it is a segmentation.
+        JobError: the job is damaged.
+    """
+    if isinstance(model, (JobHandle, Job)):
+        job: Optional[Job] = model.job if isinstance(model, JobHandle) else model
+    else:
+        folder = Path(model).expanduser().absolute()
+        found = next((one for one in (folder, folder.parent) if Job.exists(one)), None)
+        job = Job.open(found) if found is not None else None
+    if job is not None and job.kind is not JobKind.TRAIN:
+        raise ModelError(f"'{job.folder}' is a segmentation, expected a training; choose the one that made its model.")
+    return job
+
+
+def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConfig:
+    """The configuration of a training that goes on from a model: as the one before, unless `settings` say otherwise.
+
+    It begins with self-training: decided regions teach there, and on labeled cases alone the model would forget what
+    the unlabeled ones have taught it.
+
+    Args:
+        model: as of `find_training`.
+        settings: as of `train`; a dictionary without "preset" changes single settings of the training before.
+
+    Raises:
+        ModelError: there is no finished model.
+        ConfigError: an unknown preset or setting, or a value out of range.
+    """
+    training = find_training(model)
+    folder = training.folder if training is not None else Path(str(model)).expanduser().absolute()
+    card = ModelCard.read(folder)
+    is_change = settings is None or (isinstance(settings, Mapping) and "preset" not in settings)
+    if not is_change:
+        config = train_config(settings)
+    else:
+        config = training.read_config() if training is not None else _config_of_card(card)
+        if config.training.self_training_steps:
+            # In that order: a number of steps switches the time off, which is all for self-training now.
+            config = config.with_overrides({_PRETRAINING_STEPS: 0}).with_overrides({"time": config.time})
+        config = config.with_overrides(settings or {})
+    config = config.with_overrides({_INITIAL_MODEL: str(card.folder)})
+    require_effect(config, [name for name in settings if name != "preset"] if isinstance(settings, Mapping) else ())
+    return config
+
+
+def require_training(model: AnyJob) -> Job:
+    """The training that made a model.
+
+    Raises:
+        ModelError: it is not there any more, so that nobody knows its cases; or it is a segmentation.
+    """
+    training = find_training(model)
+    if training is None:
+        raise ModelError(
+            f"the training that made the model '{model}' is not there any more, and with it its labeled cases; give "
+            "them: improve(model, cases, labeled=[(volume, segmentation), ...])."
+        )
+    return training
+
+
+def require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> None:
+    """Raise DataError, naming the case, unless reviewed cases have certain labels, by their names."""
+    for promoted in cases:
+        if matched_labels(promoted.labels, labels) is None:
+            raise DataError(
+                f"the case '{promoted.name}' was segmented with the labels {in_words(promoted.labels)}, the model has "
+                f"{in_words(labels)}; segment it with the model that is to be improved."
+            )
+
+
+def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = "") -> Datalist:
+    """The cases of a training and reviewed ones; who was unlabeled is a training case, known in part, from now on.
+
+    Args:
+        datalist: of the training, with absolute paths.
+        cases: the reviewed ones.
+        job_id: identifier of the training, by which volumes know that they are a case of it.
+
+    Raises:
+        DataError: labels differ; a case is given twice, or is one that measures, or is labeled everywhere already.
+    """
+    require_labels(datalist.labels, cases)
+    kept = {case.id: case for case in datalist.cases}
+    new: list[PromotedCase] = []
+    taken: set[str] = set()
+    for promoted in cases:
+        same = _same_case(datalist.cases, promoted, job_id)
+        key = same.id if same is not None else str(Path(promoted.image).resolve())
+        if key in taken:
+            raise DataError(f"the case '{promoted.name}' is given twice; use it once.")
+        taken.add(key)
+        if same is None:
+            new.append(promoted)
+        else:
+            _require_open(same)
+            kept[same.id] = _as_training(same.id, same.images, promoted, datalist.labels)
+    names = unique_case_names([*kept, *(one.name for one in new)])[len(kept) :]
+    added = [
+        _as_training(name, (one.image, *one.more_images), one, datalist.labels)
+        for name, one in zip(names, new, strict=False)
+    ]
+    return replace(datalist, cases=(*kept.values(), *added))
+
+
+def improving_job(folder: Path, config: TrainConfig, datalist: Datalist, owners: Iterable[Path]) -> Job:
+    """Make the job of a training that goes on from another one, of whose files it keeps what it needs.
+
+    Args:
+        folder: of the new job.
+        config: as `improving_config` gives it.
+        datalist: as `with_promoted` gives it.
+        owners: folders of the jobs whose files are brought into the new one, see `take_over_files`.
+
+    Raises:
+        JobError: the folder holds a job already.
+        StorageError: a file could not be written.
+    """
+    if Job.exists(folder):
+        raise JobError(f"'{folder}' already holds a job; choose a new folder.")
+    return Job.create(folder, JobKind.TRAIN, config, take_over_files(folder, datalist, owners))
+
+
+def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = "") -> dict[str, tuple[str, ...]]:
+    """By id of a training's case, the keys ("<identifier of the job>/<case id>") by which its volume is known already.
+
+    Args:
+        datalist: as `with_promoted` gives it.
+        cases: the reviewed ones in it.
+        job_id: as of `with_promoted`.
+    """
+    of_file = {str(one.files.known): one.keys for one in cases}
+    before = {case.id: (f"{job_id}/{case.id}",) if job_id else () for case in datalist.cases}
+    return {case.id: (*before[case.id], *of_file.get(str(case.known), ())) for case in datalist.cases}
+
+
+def job_folders(cases: Iterable[PromotedCase]) -> list[Path]:
+    """The folders of the jobs that segmented the cases."""
+    return [case.files.folder.parent.parent for case in cases]
+
+
+def take_over_files(job_folder: Path, datalist: Datalist, folders: Iterable[Path]) -> Datalist:
+    """Bring what lies in other jobs into a new one, so that these can be deleted: scans are linked, reviews copied.
+
+    Args:
+        job_folder: of the new job.
+        datalist: its cases, with absolute paths.
+        folders: of the other jobs; what lies elsewhere stays there.
+
+    Returns:
+        The cases with their paths from now on.
+
+    Raises:
+        StorageError: a review could not be copied.
+    """
+    job = Job(Path(job_folder).absolute(), JobKind.TRAIN)
+    owners = [Path(folder).absolute() for folder in folders]
+    return replace(datalist, cases=tuple(_taken_over(case, job, owners) for case in datalist.cases))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _config_of_card(card: ModelCard) -> TrainConfig:
+    with suppress(ConfigError):
+        return TrainConfig.from_preset(card.preset or DEFAULT_PRESET)
+    return TrainConfig.from_preset(DEFAULT_PRESET)
+
+
+def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str) -> Optional[Case]:
+    """Which case of a training a reviewed one is, by its file, its volume's mark or its voxels; None: a new one.
+
+    A name decides on nothing: two patients' scans can both be called T1, and one scan can have two names.
+    """
+    same_file = [case for case in cases if _is_same_file(case.image, promoted.image)]
+    # A volume keeps its mark where its voxels are changed.
+    marked = [case for case in cases if job_id and f"{job_id}/{case.id}" in promoted.keys]
+    likely = [case for case in marked if not promoted.scan or _scan_of(promoted, case.image) in ("", promoted.scan)]
+    found = next(iter((*same_file, *likely)), None)
+    if found is not None or not promoted.scan or promoted.scan_of is None:
+        return found
+    header = read_image_header(promoted.image)
+    # Where sizes differ, so do voxels; likely ones first, because each is read.
+    likely = [case for case in cases if _can_be_same(read_image_header(case.image), header)]
+    likely.sort(key=lambda case: case.id != unique_case_names([promoted.name])[0])
+    return next((case for case in likely if _scan_of(promoted, case.image) == promoted.scan), None)
+
+
+def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) -> bool:
+    """Whether two files can hold one scan; an axis may be stored in another place, and a folder has no header."""
+    if first is None or second is None:
+        return first is second
+    return sorted(first.size_ijk) == sorted(second.size_ijk)
+
+
+def _scan_of(promoted: PromotedCase, path: str) -> str:
+    # A file that cannot be read is no reason against another one; the training will tell.
+    with suppress(CoraNetError):
+        return promoted.scan_of(path) if promoted.scan_of is not None else ""
+    return ""
+
+
+def _is_same_file(first: str, second: str) -> bool:
+    try:
+        # Also where one is a second name that `take_over_files` gave to the other.
+        return os.path.samefile(first, second)
+    except OSError:
+        return False
+
+
+def _require_open(case: Case) -> None:
+    if case.role in (Role.VALIDATION, Role.TEST):
+        raise DataError(
+            f"'{case.id}' measures how good the model is, so that it must not learn from it; leave it out, or review "
+            "another case."
+        )
+    if case.role is Role.TRAINING and not case.is_partial:
+        raise DataError(f"'{case.id}' has a label everywhere already; leave it out, or review another case.")
+
+
+def _as_training(name: str, images: Sequence[str], promoted: PromotedCase, labels: Sequence[Label]) -> Case:
+    label, known = str(promoted.files.reviewed), str(promoted.files.known)
+    # Its label map has the values of the model that segmented it; they may be others for the same names.
+    own = tuple((one.value, one.name) for one in promoted.labels)
+    is_same = {value: value for value, _ in own} == matched_labels(promoted.labels, labels)
+    return Case(name, Role.TRAINING, images[0], label, known, tuple(images[1:]), label_names=() if is_same else own)
+
+
+def _taken_over(case: Case, job: Job, owners: Sequence[Path]) -> Case:
+    case = _with_linked_images(case, job, owners)
+    if not case.known:
+        label = _linked(case.label, job.labels_folder, case.id, owners) if case.label else None
+        return replace(case, label=label)
+    source, target = PredictionFiles(Path(case.known).parent), job.reviewed(case.id)
+    pairs = [(Path(str(case.label)), target.reviewed), (Path(case.known), target.known)]
+    # By these the engine knows how many decisions stand behind the label.
+    pairs += [(source.regions, target.regions), (source.review, target.review)]
+    for path, copy in pairs:
+        _copy(path, copy)
+    label, known = (path.relative_to(job.folder).as_posix() for path in (target.reviewed, target.known))
+    return replace(case, label=label, known=known)
+
+
+def _with_linked_images(case: Case, job: Job, owners: Sequence[Path]) -> Case:
+    # A file of four dimensions is named once for each of its volumes.
+    linked: dict[str, str] = {}
+    for number, path in enumerate(case.images, start=1):
+        name = case.id if number == 1 else f"{case.id}+{number}"
+        linked[path] = linked.get(path) or _linked(path, job.images_folder, name, owners)
+    first, *more = (linked[path] for path in case.images)
+    return replace(case, image=first, more_images=tuple(more))
+
+
+def _linked(path: str, folder: Path, name: str, owners: Sequence[Path]) -> str:
+    """A second name for a file of another job, which costs no space; where that does not work, it stays where it is."""
+    source = Path(path)
+    if not source.is_file() or not any(owner in source.parents for owner in owners):
+        return path
+    target = folder / (name + source.name[len(image_name(source)) :])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.link(source, target)
+    except OSError:
+        return path
+    return target.relative_to(folder.parent).as_posix()
+
+
+def _copy(source: Path, target: Path) -> None:
+    if not source.is_file():
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise storage_error(target, error) from error

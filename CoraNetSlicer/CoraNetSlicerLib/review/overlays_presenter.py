@@ -1,0 +1,321 @@
+"""What the Overlays section shows: one result of the scene, how it is drawn, and how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Optional
+
+from coranet.contract import Review
+from coranet.contract.errors import DataError
+
+from ..core.context import SceneContext
+from ..core.deferred import Deferred
+from ..core.notification import Signal
+from ..core.observation import Observation
+from ..core.parameters import Parameters
+from ..core.results import LoadedPrediction, nodes_of_class, segment_id
+from ..core.translation import _
+from .appearance import RESULT, SEGMENT_OVERLAYS, Appearance, Color
+from .caution import note_caution
+from .caution_dial import CautionDial
+from .class_volumes import ClassVolume
+from .overlay_rows import UNCERTAINTY, OverlayRow, reason_no_result, segment_row
+from .overlays import LOOKS, apply_look, hide_segmentations_of_others, set_class_color, set_result_visible
+from .region_review import RegionReview
+from .region_view import show_result_in_cameras
+from .results_in_scene import result_text, results_in_scene
+from .surface_making import SurfaceMaking
+from .uncertainty_map import UncertaintyMap
+from .volume_counting import VolumeCounting
+from .volume_rows import narrowed, volumes_table
+
+_SHOWN_ROLE = "shownResult"
+# Longer than between two moves of a hand at a slider.
+_REST_MS = 500
+
+
+class OverlaysPresenter:
+    """The result that is looked at. How it looks lies in the display nodes, so that the scene keeps it.
+
+    Attributes:
+        changed: sent after changes of what is shown, whoever made them.
+        note: what was hidden when the result was chosen.
+        caution: the dial that draws the uncertain region wider or narrower.
+        reviewed: the decisions that are drawn; None: none were taken into account.
+        uncertainty_map: the map over the volume, and its legend.
+    """
+
+    def __init__(self, context: SceneContext, parameters: Parameters, application: Any) -> None:
+        """Look at what the scene holds.
+
+        Args:
+            context: the scene.
+            parameters: keep which result is shown.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self._context = context
+        self._parameters = parameters
+        self._application = application
+        self.note = ""
+        self._results: dict[str, LoadedPrediction] = {}
+        self._key = ""
+        self._attached: tuple[object, ...] = ()
+        self.reviewed: Optional[Review] = None
+        self._brackets: dict[int, ClassVolume] = {}
+        self._must_recount = False
+        self._paint = Deferred(application, self.changed.send)
+        self._look_again = Deferred(application, self._look)
+        self._rest = Deferred(application, self._make_lost_surfaces)
+        self._surfaces = SurfaceMaking(application, self._paint.request, self._on_surfaces)
+        self._counting = VolumeCounting(application, self._paint.request)
+        self.uncertainty_map = UncertaintyMap(context, application, self._paint.request)
+        self.caution = CautionDial(application, self._paint.request)
+        self._nodes = Observation()
+        self._scene = Observation()
+        self._scene.of_nodes(context.scene, self._look_again.request)
+        self.restore()
+
+    # -- which result ------------------------------------------------------------------------------------------------
+
+    @property
+    def results(self) -> dict[str, str]:
+        """All results of the scene: key -> what a person calls it."""
+        return {key: result_text(loaded) for key, loaded in self._results.items()}
+
+    @property
+    def key(self) -> str:
+        """Of the result that is shown; "" if there is none."""
+        return self._key
+
+    @property
+    def current(self) -> Optional[LoadedPrediction]:
+        """The result that is shown."""
+        return self._results.get(self._key)
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be done; "" if there is a result."""
+        return "" if self.current is not None else reason_no_result()
+
+    def show(self, loaded: LoadedPrediction) -> None:
+        """Show a result that was just loaded."""
+        note_caution(loaded)
+        # What was counted and measured belongs to the result that it takes the place of.
+        self._attached = ()
+        self._look()
+        self.choose(str(loaded.segmentation.GetID()))
+
+    def choose(self, key: str) -> None:
+        """Show another result, in place of the one that is shown.
+
+        Raises:
+            DataError: it is not in the scene.
+        """
+        before = self.current
+        self._look()
+        if key not in self._results:
+            raise DataError(_("This result is not in the scene any more; choose another."))
+        self._key = key
+        self._parameters.set_nodes(_SHOWN_ROLE, [self.current.segmentation])
+        for other, loaded in self._results.items():
+            set_result_visible(loaded, other == key)
+        self.note = _hidden_text(hide_segmentations_of_others(self._context, self.current))
+        self._bring_into_view()
+        self._look()
+        self.uncertainty_map.take_over(before)
+
+    def restore(self) -> None:
+        """Show what the scene remembers, after it was loaded or cleared."""
+        shown = self._parameters.nodes(_SHOWN_ROLE)
+        self._key, self.note = str(shown[0].GetID()) if shown else "", ""
+        self._attached = ()
+        self._look()
+
+    def close(self) -> None:
+        """Let go of the scene."""
+        self._nodes.end()
+        self._scene.end()
+        for part in (self._paint, self._look_again, self._rest, self._surfaces, self._counting, self.caution):
+            part.close()
+
+    # -- how it is drawn ---------------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> list[OverlayRow]:
+        """How each overlay is drawn now, in the order of KINDS."""
+        return [*(segment_row(self.current, kind) for kind in SEGMENT_OVERLAYS), self.uncertainty_map.row]
+
+    @property
+    def status(self) -> str:
+        """What is being made, or what was hidden when the result was chosen; "" if neither."""
+        return self._surfaces.status or self.note
+
+    def set_visible_2d(self, kind: str, visible: bool) -> None:
+        """Draw an overlay in slices, or do not."""
+        if kind == UNCERTAINTY:
+            self.uncertainty_map.set_visible(visible)
+        else:
+            self._change(kind, lambda appearance: appearance.set_visible_2d(visible))
+
+    def set_visible_3d(self, kind: str, visible: bool) -> None:
+        """Draw an overlay in 3D, or do not; a surface that is missing is made."""
+        if visible and not self._surfaces.status:
+            # Those that are to be drawn but have no surface would appear with it.
+            for other in (row.kind for row in self.rows if row.visible_3d is False):
+                self._change(other, lambda appearance: appearance.set_visible_3d(False))
+        self._change(kind, lambda appearance: appearance.set_visible_3d(visible))
+        if visible and self.current is not None:
+            self._surfaces.make(self.current, [kind])
+
+    def set_opacity(self, kind: str, opacity: float) -> None:
+        """Draw an overlay lighter or heavier; opacity in [0, 1]."""
+        if kind == UNCERTAINTY:
+            self.uncertainty_map.set_opacity(opacity)
+        else:
+            self._change(kind, lambda appearance: appearance.set_opacity(opacity))
+
+    def set_color(self, kind: str, key: str, color: Color) -> None:
+        """Give a segment a colour; that of a class in the result gives its bracket the fitting tones.
+
+        Args:
+            kind: one of appearance.SEGMENT_OVERLAYS.
+            key: of an OverlayColor.
+            color: red, green, blue in [0, 1].
+        """
+        labels = self.current.labels if self.current is not None and kind == RESULT else ()
+        label = next((one for one in labels if segment_id(one) == key), None)
+        if label is not None:
+            set_class_color(self.current, label, color)
+        else:
+            self._change(kind, lambda appearance: appearance.set_color(key, color))
+        self._paint.request()
+
+    def apply_look(self, name: str) -> None:
+        """Draw what a look says: "review", "3D" or "plain"."""
+        if self.current is None:
+            return
+        self.uncertainty_map.set_visible(False)
+        apply_look(self.current, LOOKS[name])
+        if name == "3D":
+            self._surfaces.make(self.current, LOOKS[name].in_3d)
+            show_result_in_cameras(self.current, nodes_of_class(self._context.scene, "vtkMRMLCameraNode"))
+        self._paint.request()
+
+    # -- how large it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def volumes(self) -> list[ClassVolume]:
+        """Volume of each class with its bracket, and of the uncertain region; None where nothing is counted yet."""
+        region = self.caution.region
+        uncertain = [ClassVolume(_("Uncertain region"), region.ml, None, None)] if region is not None else []
+        # Named as the segments are now.
+        names = {label.value: label.name for label in self.current.labels} if self.current is not None else {}
+        counted = [replace(one, name=names.get(one.value, one.name)) for one in self._counting.volumes]
+        return [*(narrowed(one, self._brackets) for one in counted), *uncertain]
+
+    def show_reviewed(self, review: RegionReview) -> None:
+        """Draw and count decided regions of the result that is shown as what they are: not uncertain any more."""
+        self.reviewed = review.review
+        self._brackets = {one.value: one for one in review.brackets()} if review.review.decisions else {}
+        self.caution.set_reviewed(review.decided_boxes())
+        self._paint.request()
+
+    @property
+    def reason_not_copyable(self) -> str:
+        """Why the volumes cannot be copied; "" if they can."""
+        return self.reason or ("" if self._counting.is_complete else _("The volumes are being counted."))
+
+    def volumes_text(self) -> str:
+        """The volumes as a table with a header, for a spreadsheet: columns between tabs, mL with three decimals."""
+        return volumes_table(self.volumes)
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _change(self, kind: str, change: Callable[[Appearance], None]) -> None:
+        """Change how an overlay is drawn; what is not there stays as it is."""
+        if self.current is not None:
+            appearance = Appearance(self.current, kind)
+            if appearance.segment_ids:
+                change(appearance)
+        self._paint.request()
+
+    def _on_look(self) -> None:
+        self._paint.request()
+        self._rest.request_at_rest(_REST_MS)
+
+    def _make_lost_surfaces(self) -> None:
+        if self.current is not None:
+            self._surfaces.make_lost(self.current)
+
+    def _on_surfaces(self) -> None:
+        # What is drawn reaches further than before, and would be cut off.
+        for camera in nodes_of_class(self._context.scene, "vtkMRMLCameraNode"):
+            camera.ResetClippingRange()
+
+    def _bring_into_view(self) -> None:
+        volume = self.current.volume
+        shown = [view.GetBackgroundVolumeID() for view in self.uncertainty_map.views]
+        if volume is not None and volume.GetID() not in shown:
+            self._application.show_volume(volume)
+
+    def _look(self) -> None:
+        """Look what the scene holds, and attach to the current result."""
+        self._results = {str(one.segmentation.GetID()): one for one in results_in_scene(self._context.scene)}
+        if self._key not in self._results:
+            self._key = next(iter(self._results), "")
+        self.uncertainty_map.attach(self.current)
+        self._observe()
+        identity = _identity(self.current)
+        is_other = identity != self._attached
+        if is_other:
+            self._attached = identity
+            self.reviewed, self._brackets = None, {}
+            self.caution.attach(self.current)
+            # What was outdated while another result was shown.
+            self._rest.request_at_rest(_REST_MS)
+        if is_other or self._must_recount:
+            self._must_recount = False
+            self._counting.attach(self.current)
+        self._paint.request()
+
+    def _observe(self) -> None:
+        self._nodes.end()
+        if self.current is None:
+            return
+        for view in self.uncertainty_map.views:
+            self._nodes.of_node(view, self._paint.request)
+        for node in (self.current.segmentation, self.current.overlays):
+            if node is None:
+                continue
+            self._nodes.of_voxels(node, self._on_voxels)
+            self._nodes.of_segments(node, self._on_segments)
+            if node.GetDisplayNode() is not None:
+                self._nodes.of_node(node.GetDisplayNode(), self._on_look)
+
+    def _on_segments(self) -> None:
+        self._look_again.request()
+        self._rest.request_at_rest(_REST_MS)
+
+    def _on_voxels(self) -> None:
+        if self.caution.is_drawing:
+            self._on_segments()
+            return
+        self._must_recount = True
+        self._look_again.request()
+
+
+def _hidden_text(names: list[str]) -> str:
+    if not names:
+        return ""
+    text = _("Hidden, because drawn on other volumes: {names}.")
+    return text.format(names=", ".join(f"'{name}'" for name in names[:3]) + (", ..." if len(names) > 3 else ""))
+
+
+def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:
+    """What must be the same for what was counted and measured to hold."""
+    if loaded is None:
+        return (None,)
+    nodes = (loaded.segmentation, loaded.overlays, loaded.uncertainty)
+    return (*nodes, *(label.value for label in loaded.labels))

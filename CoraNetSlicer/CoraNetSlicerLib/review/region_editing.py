@@ -1,0 +1,191 @@
+"""Painting inside one region with the Segment Editor; whatever it changes elsewhere is put back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+import slicer
+
+from ..core.context import SceneContext
+from ..core.results import UNCERTAIN_COLOR, LoadedPrediction
+from ..core.translation import _
+from .segment_layers import MaskedBox, SegmentLayers
+from .segment_surfaces import add_without_surface
+
+MASK_SEGMENT = "coranet-region"
+_EDITOR_TAG = "SegmentEditor"
+
+_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+_CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+
+
+@dataclass(frozen=True)
+class EditedRegion:
+    """What an edit has left.
+
+    Attributes:
+        members: which voxels of the region each segment had got, by id, flat.
+        outside_voxels: how many voxels outside of the region had changed and were put back.
+    """
+
+    members: Mapping[str, np.ndarray]
+    outside_voxels: int
+
+
+@dataclass(frozen=True)
+class _KeptSegment:
+    segment: Any
+    label_value: int
+    voxels: Any
+    surface: Any
+
+
+class RegionEditing:
+    """Prepares the Segment Editor for one region, and takes back what it has done.
+
+    Attributes:
+        number: of the region that is being edited; None if none is.
+    """
+
+    def __init__(self, context: SceneContext, loaded: LoadedPrediction) -> None:
+        """Take the result; a mask that an edit has left in a saved scene is removed."""
+        self.number: Optional[int] = None
+        self._context = context
+        self._loaded = loaded
+        self._layers = SegmentLayers(loaded.segmentation, loaded.volume)
+        self._box: Any = None
+        self._before: dict[str, _KeptSegment] = {}
+        self._editor: Any = None
+        self._settings: dict[str, Any] = {}
+        self._hidden: list[str] = []
+        self._remove_mask()
+
+    def begin(self, number: int, box: MaskedBox, selected: str) -> Any:
+        """Let only the voxels of a region be painted.
+
+        Args:
+            number: of the region.
+            box: its voxels.
+            selected: id of the segment to paint with first.
+
+        Returns:
+            The scene's vtkMRMLSegmentEditorNode, which the Segment Editor module uses, too.
+        """
+        # Read before anything is changed: segments on another grid raise an error.
+        self._layers.read(box)
+        self._before = self._kept()
+        self._box = box
+        mask = self._layers.segment_of(box, _("Region {number}").format(number=number), UNCERTAIN_COLOR)
+        add_without_surface(self._loaded.segmentation, mask, MASK_SEGMENT)
+        self._show_classes()
+        self._editor = self._editor_node()
+        self._prepare_editor(selected)
+        self.number = number
+        return self._editor
+
+    def end(self) -> EditedRegion:
+        """Bring everything back to what it was when the edit began; what was painted in the region is returned."""
+        self._restore_editor()
+        self._remove_mask()
+        painted = {one: voxels for one, voxels in self._layers.read(self._box).items() if one in self._before}
+        outside = self._put_back()
+        self._restore_visibility()
+        self._before, self._box, self._editor, self.number = {}, None, None, None
+        return EditedRegion(painted, outside)
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _kept(self) -> dict[str, _KeptSegment]:
+        segmentation = self._loaded.segmentation.GetSegmentation()
+        kept = {}
+        for labelmap, ids in self._layers.layers():
+            copy = slicer.vtkOrientedImageData()
+            if labelmap is not None:
+                copy.DeepCopy(labelmap)
+            for identifier in ids:
+                segment = segmentation.GetSegment(identifier)
+                surface = segment.GetRepresentation(_CLOSED_SURFACE)
+                voxels = copy if labelmap is not None else None
+                kept[identifier] = _KeptSegment(segment, segment.GetLabelValue(), voxels, surface)
+        return kept
+
+    def _put_back(self) -> int:
+        """Give all segments what they had before; returns how many voxels outside of the region were others."""
+        outside, is_other = 0, False
+        for identifier, kept in self._before.items():
+            was = self._layers.mask_of(kept.voxels, kept.label_value)
+            differs = self._layers.paint({identifier: 1}, np.uint8).view(bool) != was
+            changed = int(np.count_nonzero(differs))
+            outside += changed - int(np.count_nonzero(self._box.of(differs))) if changed else 0
+            is_other = is_other or bool(changed)
+        if is_other:
+            segmentation = self._loaded.segmentation.GetSegmentation()
+            # The first segment last: as soon as it has a surface, Slicer thinks that the node has all of them.
+            for identifier, kept in reversed(list(self._before.items())):
+                _restore(segmentation, identifier, kept)
+            self._layers.tell([])
+        return outside
+
+    def _remove_mask(self) -> None:
+        segmentation = self._loaded.segmentation.GetSegmentation()
+        if segmentation.GetSegment(MASK_SEGMENT) is not None:
+            segmentation.RemoveSegment(MASK_SEGMENT)
+
+    def _show_classes(self) -> None:
+        """Segments that are hidden would not give way to what is painted; the mask must not."""
+        display = self._loaded.segmentation.GetDisplayNode()
+        if display is None:
+            return
+        self._hidden = [one for one in self._before if not display.GetSegmentVisibility(one)]
+        for identifier in self._hidden:
+            display.SetSegmentVisibility(identifier, True)
+        display.SetSegmentVisibility(MASK_SEGMENT, False)
+
+    def _restore_visibility(self) -> None:
+        display = self._loaded.segmentation.GetDisplayNode()
+        for identifier in self._hidden if display is not None else []:
+            display.SetSegmentVisibility(identifier, False)
+        self._hidden = []
+
+    def _editor_node(self) -> Any:
+        scene = self._context.scene
+        node = scene.GetSingletonNode(_EDITOR_TAG, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = slicer.vtkMRMLSegmentEditorNode()
+            node.SetSingletonTag(_EDITOR_TAG)
+            node = scene.AddNode(node)
+        return node
+
+    def _prepare_editor(self, selected: str) -> None:
+        editor = self._editor
+        self._settings = {
+            "SetMaskMode": editor.GetMaskMode(),
+            "SetMaskSegmentID": editor.GetMaskSegmentID(),
+            "SetOverwriteMode": editor.GetOverwriteMode(),
+        }
+        editor.SetAndObserveSegmentationNode(self._loaded.segmentation)
+        editor.SetAndObserveSourceVolumeNode(self._loaded.volume)
+        editor.SetSelectedSegmentID(selected)
+        editor.SetMaskSegmentID(MASK_SEGMENT)
+        editor.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
+        editor.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteVisibleSegments)
+
+    def _restore_editor(self) -> None:
+        for name, value in self._settings.items():
+            getattr(self._editor, name)(value)
+
+
+def _restore(segmentation: Any, identifier: str, kept: _KeptSegment) -> None:
+    segment = kept.segment
+    segment.SetLabelValue(kept.label_value)
+    if kept.voxels is None:
+        segment.RemoveRepresentation(_BINARY_LABELMAP)
+    else:
+        segment.AddRepresentation(_BINARY_LABELMAP, kept.voxels)
+    if kept.surface is not None:
+        segment.AddRepresentation(_CLOSED_SURFACE, kept.surface)
+    if segmentation.GetSegment(identifier) is None:
+        segmentation.AddSegment(segment, identifier)

@@ -1,0 +1,164 @@
+"""The voxels of the regions, and what result and heads name there; small enough to be kept in the scene."""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+
+from coranet.contract import Choice, Label, PredictionFiles, Region, RegionList
+from coranet.contract.errors import DataError, JobError
+
+from ..core.images import order_on_grid_of, read_image, reordered, voxel_values
+from ..core.nrrd_pieces import NrrdPieces
+from ..core.results import LoadedPrediction
+from .class_volumes import ClassVolume, count_class_volume
+from .segment_layers import MaskedBox, SegmentLayers
+
+_HEADS = ("conservative", "radical")
+
+
+@dataclass(frozen=True)
+class RegionVoxels:
+    """The voxels of a region.
+
+    Attributes:
+        box: where they are.
+        labels: by choice ("conservative", "radical", "keep"), the label values that it gives them: uint16, flat.
+            "keep" has those of the result when its review began.
+    """
+
+    box: MaskedBox
+    labels: Mapping[str, np.ndarray]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types; a few hundred characters for a thousand voxels."""
+        labels = {choice: _packed(values.astype("<u2").tobytes()) for choice, values in self.labels.items()}
+        mask = {"shape": list(self.box.mask.shape), "mask": _packed(np.packbits(self.box.mask).tobytes())}
+        return {"first_kji": list(self.box.first_kji), **mask, "labels": labels}
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> RegionVoxels:
+        """The inverse of `to_dict`.
+
+        Raises:
+            JobError: it is damaged.
+        """
+        try:
+            shape = tuple(int(size) for size in content["shape"])
+            bits = np.frombuffer(_unpacked(content["mask"]), np.uint8)
+            mask = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
+            first = tuple(int(one) for one in content["first_kji"])
+            labels = {
+                choice: np.frombuffer(_unpacked(text), "<u2").astype(np.uint16)
+                for choice, text in content["labels"].items()
+            }
+            if {len(values) for values in labels.values()} != {int(np.count_nonzero(mask))}:
+                raise ValueError("the numbers of its voxels do not agree")
+        except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
+            raise JobError(f"the regions in the scene cannot be read ({error}); load the result anew.") from error
+        return RegionVoxels(MaskedBox(first, mask), labels)
+
+
+@dataclass(frozen=True)
+class ReadRegions:
+    """What was read of the regions of a case.
+
+    Attributes:
+        voxels: by number of the region.
+        volumes: of the classes, by label value.
+    """
+
+    voxels: Mapping[int, RegionVoxels]
+    volumes: Mapping[int, ClassVolume]
+
+
+def read_region_voxels(
+    loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList
+) -> Generator[None, None, ReadRegions]:
+    """Read where the regions are and what may become of them; stops after some milliseconds each, to be gone on with.
+
+    The heads are read from the files: the overlays in the scene can be those of another caution.
+
+    Args:
+        loaded: the result; "keep" gets what it names now.
+        files: of the case.
+        regions: what is known of the regions.
+
+    Raises:
+        DataError: a file is missing, or does not fit the volume or the list of the regions.
+    """
+    region_map = yield from _read_map(files.region_map, loaded.volume)
+    heads = {}
+    for head in _HEADS:
+        heads[head] = yield from _read_map(getattr(files, head), loaded.volume)
+    result = SegmentLayers(loaded.segmentation, loaded.volume)
+    found = {}
+    for region in regions.regions:
+        box = _box(region, region_map, files.region_map)
+        labels = {head: box.of(voxels).astype(np.uint16) for head, voxels in heads.items()}
+        labels[Choice.KEEP.value] = result.read_labels(box, loaded.labels)
+        found[region.number] = RegionVoxels(box, labels)
+        yield
+    volumes = {}
+    for label in loaded.labels:
+        volumes[label.value] = _class_volume(loaded, label, heads)
+        yield
+    return ReadRegions(found, volumes)
+
+
+def read_label_map(path: Path, volume_node: Any) -> np.ndarray:
+    """The voxels (k, j, i) of an image on a volume's grid, all at once.
+
+    Raises:
+        DataError: it is missing or lies on another grid.
+    """
+    steps = _read_map(path, volume_node)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def _read_map(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]:
+    pieces = NrrdPieces.open(path)
+    node = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
+    order = order_on_grid_of(volume_node, node, path)
+    yield
+    for _voxels in [] if pieces is None else pieces.read():
+        yield
+    node = reordered(node, order, volume_node)
+    return voxel_values(node).reshape(tuple(reversed(node.GetImageData().GetDimensions())))
+
+
+def _class_volume(loaded: LoadedPrediction, label: Label, heads: Mapping[str, np.ndarray]) -> ClassVolume:
+    voxel_ml = math.prod(loaded.volume.GetSpacing()) / 1000.0
+    conservative, radical = (np.count_nonzero(heads[head] == label.value) * voxel_ml for head in _HEADS)
+    return ClassVolume(label.name, count_class_volume(loaded, label).ml, conservative, radical, label.value)
+
+
+def _box(region: Region, region_map: np.ndarray, path: Path) -> MaskedBox:
+    bounds = region.bounds_ijk[::-1]
+    inside = region_map[tuple(slice(first, last + 1) for first, last in bounds)] == region.number
+    if np.count_nonzero(inside) != region.voxels:
+        raise DataError(
+            f"'{path}' has {np.count_nonzero(inside)} voxels of region {region.number}, the list of the regions says "
+            f"{region.voxels}; run 'coranet regions' on its folder anew."
+        )
+    return MaskedBox(tuple(first for first, _last in bounds), inside)
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
+
+
+def _unpacked(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))

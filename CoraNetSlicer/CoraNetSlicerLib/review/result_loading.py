@@ -1,0 +1,206 @@
+"""Results come into the scene in small steps, between which the application goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import slicer
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+from vtkmodules.vtkCommonTransforms import vtkTransform
+from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
+from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+from coranet.contract import Label, ScanIdentity
+from coranet.contract.errors import DataError
+
+from ..core.context import SceneContext
+from ..core.images import LabelCheck, UnitRangeCheck, order_on_grid_of, read_image, reordered, voxel_values
+from ..core.nrrd_pieces import NrrdPieces
+from ..core.results import FOLDER_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, key_of_files, segment_id
+from ..core.scan_of_volume import is_scan
+from .overlays import show_prediction
+from .result_nodes import ResultNodes
+
+_LABEL_MAPS = ("segmentation", "conservative", "radical")
+
+
+class ResultLoading:
+    """Brings the results of one case into the scene.
+
+    Attributes:
+        loaded: the nodes; None until the last step.
+    """
+
+    def __init__(
+        self, context: SceneContext, prediction: Any, volume_node: Any, show: bool = False, is_its_scan: bool = False
+    ) -> None:
+        """Say what to load.
+
+        Args:
+            context: the scene.
+            prediction: coranet.contract PredictionFiles of the case.
+            volume_node: the volume that was segmented.
+            show: also give the nodes their look; in 3D too if the engine has written surfaces.
+            is_its_scan: the volume is known to be the scan that the result was computed on, as `CaseVolume` finds it.
+        """
+        self.loaded: Optional[LoadedPrediction] = None
+        self._context = context
+        self._prediction = prediction
+        self._volume = volume_node
+        self._show = show
+        self._is_its_scan = is_its_scan
+        self._images: dict[str, Any] = {}
+        self._surfaces: dict[str, Any] = {}
+        self._indices_to_world = vtkMatrix4x4()
+
+    def steps(self) -> Iterator[str]:
+        """Do the work, each step a few milliseconds; nothing enters the scene before all files are read and checked.
+
+        Yields:
+            What was done, in a word or two.
+
+        Raises:
+            DataError: a file is missing or unreadable, lies on another grid than the volume, or holds unknown values;
+                the volume is another scan than the one that the result was computed on, or has left the scene.
+            JobError: result.json is missing or damaged.
+        """
+        for step in self._all_steps():
+            yield step
+            if self._volume.GetScene() is not self._context.scene:
+                raise DataError("the volume is no longer in the scene; load it again before its result.")
+
+    def _all_steps(self) -> Iterator[str]:
+        result = self._prediction.read_result()
+        labels = _read_labels(result, self._prediction.result)
+        told = self._prediction.warnings(result)
+        yield "result"
+        has_identity = yield from self._require_scan(result)
+        known = [0, *(label.value for label in labels)]
+        checks: dict[str, Any] = {name: LabelCheck(known, getattr(self._prediction, name)) for name in _LABEL_MAPS}
+        checks["uncertain"] = LabelCheck([0, 1], self._prediction.uncertain)
+        checks["uncertainty"] = UnitRangeCheck(self._prediction.uncertainty)
+        for name, check in checks.items():
+            yield from self._read_image(name, check)
+        yield from self._read_surfaces(labels)
+        nodes = ResultNodes(self._context, self._volume, key_of_files(self._prediction))
+        yield from nodes.fill(self._images, labels, self._surfaces)
+        nodes.segmentation.SetAttribute(FOLDER_ATTRIBUTE, str(self._prediction.folder.absolute()))
+        warnings = (*told, *_warnings(checks["segmentation"].found, labels, self._volume.GetName()))
+        if not has_identity:
+            warnings += (_grid_alone(self._volume.GetName()),)
+        loaded = LoadedPrediction(
+            self._volume, nodes.segmentation, nodes.overlays, nodes.uncertainty, labels, result, warnings
+        )
+        nodes.reveal()
+        if self._show:
+            show_prediction(self._context, loaded, surfaces=False)
+        self.loaded = loaded
+        yield "look"
+
+    def _require_scan(self, result: Mapping[str, Any]) -> Generator[str, None, bool]:
+        """Go on if the volume is the scan that the result was computed on; False: the result does not say which."""
+        identity = ScanIdentity.from_dict(result.get("scan"), self._prediction.result)
+        if identity is not None and not self._is_its_scan and not (yield from is_scan(self._volume, identity)):
+            raise DataError(
+                f"'{self._prediction.folder}' is the result of another scan than '{self._volume.GetName()}': it was "
+                f"computed on '{result.get('image', '')}' ({identity}); load it for that scan, or segment "
+                f"'{self._volume.GetName()}'."
+            )
+        return identity is not None
+
+    def _read_image(self, name: str, check: Union[LabelCheck, UnitRangeCheck]) -> Iterator[str]:
+        path = getattr(self._prediction, name)
+        pieces = NrrdPieces.open(path)
+        node = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
+        order = order_on_grid_of(self._volume, node, path)
+        if name == "segmentation":
+            # Surfaces are in the indices of the files.
+            node.GetIJKToRASMatrix(self._indices_to_world)
+        yield f"header of {name}"
+        for voxels in [voxel_values(node)] if pieces is None else pieces.read():
+            check.add(voxels)
+            yield f"voxels of {name}"
+        check.require()
+        self._images[name] = reordered(node, order, self._volume)
+
+    def _read_surfaces(self, labels: tuple[Label, ...]) -> Iterator[str]:
+        heads = [[segment_id(label) for label in labels]]
+        heads += [[*(segment_id(label, head) for head in _LABEL_MAPS[1:] for label in labels), UNCERTAIN_SEGMENT]]
+        for segments in heads:
+            paths = {segment: self._prediction.surface(segment) for segment in segments}
+            # Of a node all or none: Slicer would convert the segments that have none, here and now.
+            if not all(path.is_file() for path in paths.values()):
+                continue
+            for segment, path in paths.items():
+                surface = _read_surface(path)
+                yield f"surface of {segment}"
+                self._surfaces[segment] = _in_world(surface, self._indices_to_world)
+                yield f"place of surface of {segment}"
+
+
+def load_prediction(
+    context: SceneContext, prediction: Any, volume_node: Any, is_its_scan: bool = False
+) -> LoadedPrediction:
+    """Bring the results of one case into the scene; results of the same case that are there already are replaced.
+
+    Args:
+        context: the scene.
+        prediction: coranet.contract PredictionFiles of the case.
+        volume_node: the volume that was segmented.
+        is_its_scan: as of `ResultLoading`.
+
+    Raises:
+        DataError, JobError: as `ResultLoading.steps`.
+    """
+    loading = ResultLoading(context, prediction, volume_node, is_its_scan=is_its_scan)
+    for _ in loading.steps():
+        pass
+    return loading.loaded
+
+
+def _read_surface(path: Path) -> Any:
+    reader = vtkXMLPolyDataReader()
+    reader.SetFileName(str(path))
+    reader.Update()
+    # A file without points still says how many it has not; one that is cut off or is none has no piece at all.
+    if reader.GetErrorCode() or not reader.GetNumberOfPieces():
+        raise DataError(f"'{path}' cannot be read; remove the folder '{path.parent}', or segment the volume again.")
+    return reader.GetOutput()
+
+
+def _in_world(surface: Any, indices_to_world: Any) -> Any:
+    if not surface.GetNumberOfPoints():
+        return vtkPolyData()
+    transform = vtkTransform()
+    transform.SetMatrix(indices_to_world)
+    to_world = vtkTransformPolyDataFilter()
+    to_world.SetInputData(surface)
+    to_world.SetTransform(transform)
+    to_world.Update()
+    return to_world.GetOutput()
+
+
+def _read_labels(result: Mapping[str, Any], source: Path) -> tuple[Label, ...]:
+    try:
+        return tuple(Label.from_dict(row) for row in result["labels"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"'{source}' does not describe its labels ({error}); segment the volume again.") from error
+
+
+def _warnings(found: set[float], labels: Iterable[Label], volume_name: str) -> Iterator[str]:
+    missing = [label.name for label in labels if label.value not in found]
+    if found <= {0}:
+        yield f"The model found nothing in '{volume_name}'; check that the volume is like those it was trained on."
+    else:
+        for name in missing:
+            yield f"The model found no '{name}' in '{volume_name}'."
+
+
+def _grid_alone(volume_name: str) -> str:
+    return (
+        f"The result of '{volume_name}' is of an earlier version and does not say on which scan it was computed: only "
+        "its grid was compared."
+    )

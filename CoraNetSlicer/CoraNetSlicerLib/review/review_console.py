@@ -1,0 +1,296 @@
+"""The part of the console API that is about uncertain regions: review them, teach them back, see what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+from coranet.contract import CaseUncertainty, Choice, JobKind, ModelCard, rank_cases
+from coranet.contract.errors import DataError, JobError
+
+from ..core.export import LabeledNodes, TrainingNodes, export_training_job
+from ..core.results import (
+    PREDICTION_ATTRIBUTE,
+    LoadedPrediction,
+    find_prediction_files,
+    job_name,
+    mark_as_cases_of,
+    nodes_of_class,
+)
+from ..jobs.arguments import AnyJob, TrainSettings, job_of
+from .improvement import (
+    PromotedCase,
+    improving_config,
+    improving_job,
+    job_folders,
+    known_keys,
+    require_labels,
+    require_training,
+    take_over_files,
+    with_promoted,
+)
+from .region_review import RegionReview, opening_steps
+from .region_view import RegionPlace, show_volume_somewhere
+from .results_in_scene import result_text, results_in_scene
+
+if TYPE_CHECKING:
+    from ..jobs.handle import JobHandle
+
+AnyCase = Union[LoadedPrediction, Any, str]
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """A review that is being taken up.
+
+    Attributes:
+        key: id of the segmentation.
+        segmentation: of the result.
+        steps: give the review at their end.
+    """
+
+    key: str
+    segmentation: Any
+    steps: Generator[None, None, RegionReview]
+
+
+class ReviewConsole:
+    """What `CoraNetLogic` can do with uncertain regions; a part of it, which uses its context and starts its jobs.
+
+    A case is what `loadResults` gives, its segmentation node, or the name of that, of its volume, or of the case.
+
+    Example:
+        >>> case = logic.loadResults(job)[0]
+        >>> logic.resolveRegion(case, 1, "radical", author="Ada")
+        >>> logic.regions(case).progress
+        '1 of 23 reviewed, 14 % of the uncertain volume cleared'
+        >>> logic.improve(model, [case])
+    """
+
+    def __init__(self) -> None:
+        # By id of the segmentation: steps that can be taken back must not be forgotten from call to call.
+        self._reviews: dict[str, RegionReview] = {}
+        # Reviews that are being taken up, in steps: panel and console go on with the same one.
+        self._openings: dict[str, _Opening] = {}
+
+    def regions(self, case: AnyCase) -> RegionReview:
+        """The review of a case: its regions, what was decided, and how far it is; the same one at each call.
+
+        Example:
+            >>> for region in logic.regions("Patient 7 CoraNet").regions.regions:
+            ...     print(region.number, region.volume_ml)
+
+        Raises:
+            DataError: there is no such result, or it has no list of regions.
+            JobError: what is kept of a review is damaged.
+        """
+        opening = self.openRegions(case)
+        while True:
+            try:
+                next(opening)
+            except StopIteration as end:
+                return end.value
+
+    def openRegions(self, case: AnyCase) -> Generator[None, None, RegionReview]:
+        """What `regions` does, in steps of milliseconds between which a window can answer; returns and raises as it."""
+        loaded = self._result(case)
+        while True:
+            known = self._review_of(loaded)
+            if known is not None:
+                return known
+            opening = self._opening_of(loaded)
+            try:
+                next(opening.steps)
+                yield
+            except StopIteration as end:
+                self._close(opening)
+                self._reviews[opening.key] = end.value
+            except BaseException:
+                # An error, or nobody waits for it any more.
+                self._close(opening)
+                raise
+
+    def resolveRegion(
+        self, case: AnyCase, number: int, choice: Union[None, str, Choice], author: str = ""
+    ) -> RegionReview:
+        """Decide on a region.
+
+        Args:
+            case: see the class.
+            number: of the region.
+            choice: "conservative", "radical", or "keep" (the result as it was); None takes the decision back.
+            author: who decides.
+
+        Returns:
+            The review.
+
+        Raises:
+            DataError: there is no such case, region or choice.
+            StorageError: review.json could not be written; the decision stays, in the scene.
+        """
+        review = self.regions(case)
+        review.decide(number, choice, author)
+        return review
+
+    def undoRegion(self, case: AnyCase) -> Optional[int]:
+        """Take the last step of a review back; returns the number of its region, None if there is none."""
+        return self.regions(case).undo()
+
+    def redoRegion(self, case: AnyCase) -> Optional[int]:
+        """Take the last `undoRegion` back; returns as it does."""
+        return self.regions(case).redo()
+
+    def editRegion(self, case: AnyCase, number: int) -> Any:
+        """Prepare the Segment Editor to paint in a region and nowhere else; `finishEdit` ends it.
+
+        Returns:
+            The scene's vtkMRMLSegmentEditorNode; the Segment Editor module uses it.
+        """
+        return self.regions(case).begin_edit(number)
+
+    def finishEdit(self, case: AnyCase, accept: bool = True, author: str = "") -> int:
+        """Keep what was painted in a region, or (accept=False) take it back.
+
+        Returns:
+            How many voxels outside of the region had been changed nevertheless, and were put back.
+        """
+        return self.regions(case).end_edit(accept, author)
+
+    def showRegion(self, case: AnyCase, number: int) -> RegionPlace:
+        """Bring a region into the middle of all slice and 3D views, with a line around it; returns where it is.
+
+        A volume that is shown in no slice view takes the place of what is shown there.
+        """
+        scene, review = self.context.scene, self.regions(case)
+        show_volume_somewhere(review.loaded.volume, nodes_of_class(scene, "vtkMRMLSliceCompositeNode"))
+        slices, cameras = (nodes_of_class(scene, one) for one in ("vtkMRMLSliceNode", "vtkMRMLCameraNode"))
+        return review.show(number, slices, cameras)
+
+    def hideRegion(self, case: AnyCase) -> None:
+        """Draw no line around a region of a case any more."""
+        self.regions(case).outline.clear()
+
+    def promote(self, case: AnyCase, trustCertain: Optional[bool] = None) -> PromotedCase:
+        """Make a reviewed case one that a training learns from: what is decided is truth, the rest is unlabeled.
+
+        Args:
+            case: see the class.
+            trustCertain: whether what is certain counts as truth, too; None: as it was said before, else not.
+
+        Returns:
+            What `improve` takes.
+
+        Raises:
+            DataError: nothing is decided, or the files of the case are not there.
+            StorageError: a file could not be written.
+        """
+        return self.regions(case).promote(trustCertain)
+
+    def improve(
+        self,
+        model: AnyJob,
+        cases: Sequence[Union[PromotedCase, AnyCase]],
+        settings: TrainSettings = None,
+        folder: Union[None, str, Path] = None,
+        labeled: Sequence[LabeledNodes] = (),
+    ) -> JobHandle:
+        """Train on from a model with reviewed cases, in the background; on the same validation cases as before.
+
+        Example:
+            >>> logic.improve(model, [case, other], {"training.self_training_steps": 500}).wait()
+
+        Args:
+            model: the training that made it (its handle or folder), or the model's folder.
+            cases: what `promote` gives, or cases to be promoted now.
+            settings: None: those of the training before, without its pretraining; a dictionary changes single ones of
+                them; else as of `train`.
+            folder: of the new job; None: a new one in `jobsFolder`.
+            labeled: (volume node, segmentation node) of labeled cases, in place of those of the training before; needed
+                only where that is not there any more.
+
+        Raises:
+            CoraNetError: a case, the model, a setting or the folder cannot be used; the text says why.
+        """
+        promoted = [case if isinstance(case, PromotedCase) else self.promote(case) for case in cases]
+        if not promoted:
+            raise DataError("there is nothing to improve the model with; review some regions of at least one case.")
+        config = improving_config(model, settings)
+        labels = ModelCard.read(config.training.initial_model).labels
+        require_labels(labels, promoted)
+        target = self._folderFor("train", folder)
+        if labeled:
+            values = {label.name: label.value for label in labels}
+            nodes = TrainingNodes(labeled, segment_names=list(values), values=values)
+            job = export_training_job(self.context, target, nodes, config)
+            joined = with_promoted(job.read_relative_datalist(), promoted)
+            job.write_datalist(take_over_files(job.folder, joined, job_folders(promoted)))
+            known = known_keys(joined, promoted)
+        else:
+            training = require_training(model)
+            joined = with_promoted(training.read_datalist(), promoted, training.identifier)
+            job = improving_job(target, config, joined, [training.folder, *job_folders(promoted)])
+            known = known_keys(joined, promoted, training.identifier)
+        # So that snapshots are laid over the volumes, and a further round knows its cases.
+        mark_as_cases_of(self.context.scene, job, known)
+        return self.start(job)
+
+    def rankCases(self, job: AnyJob) -> list[CaseUncertainty]:
+        """The segmented cases of a job, those first at which a look is worth most, each with the reason in words.
+
+        Example:
+            >>> print(logic.rankCases(job)[0].reason)
+            14 % of the predicted pancreas is uncertain; 3 regions over 1 mL
+
+        Raises:
+            JobError: it is no segmentation, or a file is damaged.
+        """
+        job = job_of(job)
+        if job.kind is not JobKind.SEGMENT:
+            raise JobError(
+                f"'{job.folder}' is a training, expected a segmentation; segment volumes with its model first."
+            )
+        return rank_cases(job.prediction(case.id) for case in job.read_datalist().cases)
+
+    def _review_of(self, loaded: LoadedPrediction) -> Optional[RegionReview]:
+        """The review of a result that was taken up before."""
+        self._reviews = {one: kept for one, kept in self._reviews.items() if kept.is_current}
+        known = self._reviews.get(str(loaded.segmentation.GetID()))
+        return known if known is not None and known.loaded.segmentation is loaded.segmentation else None
+
+    def _opening_of(self, loaded: LoadedPrediction) -> _Opening:
+        """The steps that take a review up, which somebody may have begun."""
+        key = str(loaded.segmentation.GetID())
+        begun = self._openings.get(key)
+        if begun is None or begun.segmentation is not loaded.segmentation:
+            files = find_prediction_files(loaded.segmentation, self.jobsFolder)
+            begun = _Opening(key, loaded.segmentation, opening_steps(self.context, loaded, files))
+            self._openings[key] = begun
+        return begun
+
+    def _close(self, opening: _Opening) -> None:
+        opening.steps.close()
+        if self._openings.get(opening.key) is opening:
+            del self._openings[opening.key]
+
+    def _result(self, case: AnyCase) -> LoadedPrediction:
+        if isinstance(case, LoadedPrediction):
+            return case
+        results = results_in_scene(self.context.scene)
+        found = [one for one in results if (case in _names(one) if isinstance(case, str) else one.segmentation is case)]
+        if len(found) == 1:
+            return found[0]
+        name = case if isinstance(case, str) else getattr(case, "GetName", lambda: case)()
+        known = ", ".join(f"'{one.segmentation.GetName()}'" for one in results) or "none"
+        what = f"are {len(found)} results" if found else "is no result"
+        raise DataError(f"there {what} '{name}' in the scene; choose one of its results: {known}.")
+
+
+def _names(loaded: LoadedPrediction) -> set[str]:
+    """What a result can be called: its segmentation, its volume, its job and case, or its case alone."""
+    key = str(loaded.segmentation.GetAttribute(PREDICTION_ATTRIBUTE) or "")
+    case = key.partition("/")[2]
+    volume = {str(loaded.volume.GetName())} if loaded.volume is not None else set()
+    of_job = f"{job_name(loaded.segmentation)}/{case}"
+    return {str(loaded.segmentation.GetName()), key, case, of_job, result_text(loaded), *volume} - {"", "/"}

@@ -1,0 +1,248 @@
+"""Where the review of a result stands, in memory, in the scene and beside the case's files."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Review
+from coranet.contract.errors import DataError, StorageError
+
+from ..core.context import SceneContext
+from ..core.notification import Signal
+from ..core.results import LoadedPrediction, segment_id
+from .class_volumes import ClassVolume
+from .region_voxels import RegionVoxels, read_label_map, read_region_voxels
+from .review_history import ReviewHistory
+from .review_opening import kept_in_scene, regions_of_files
+from .review_record import KeptReview, ReviewRecord
+from .reviewed_files import write_reviewed
+from .segment_layers import SegmentLayers
+
+
+class ReviewState:
+    """Regions, decisions and voxels of one result; what changes is kept at once.
+
+    Attributes:
+        changed: sent after each change.
+        loaded: the result.
+        files: of the case; None where they are not.
+        layers: the segments of the result.
+        warnings: what the user should know, in sentences.
+        is_being_read: whether the voxels of the regions are being read in steps.
+    """
+
+    def __init__(self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles]) -> None:
+        """Take up the review that the scene keeps, else that of the files, else begin one; see `take_up_steps`.
+
+        Raises:
+            DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
+            JobError: what the scene or a file says of the review is damaged.
+        """
+        if loaded.volume is None or loaded.volume.GetScene() is None:
+            raise DataError(
+                f"the volume of '{loaded.segmentation.GetName()}' is not in the scene any more, so that nothing can be "
+                "reviewed on it; load the result anew from its job, which goes on with the decisions made."
+            )
+        self.changed = Signal()
+        self.loaded = loaded
+        self.files = files if files is not None and files.folder.is_dir() else None
+        self.layers = SegmentLayers(loaded.segmentation, loaded.volume)
+        self.warnings: tuple[str, ...] = ()
+        self.is_being_read = False
+        self._record = ReviewRecord(context, loaded)
+        self._to_do: Optional[Review] = None
+        kept = kept_in_scene(self._record, self.files)
+        if kept is None:
+            kept = KeptReview.of(regions_of_files(loaded, self.files))
+            self._to_do = Review.read(self.files.review, kept.regions)
+        self._kept = kept
+
+    @property
+    def regions(self) -> RegionList:
+        """What is known of the regions."""
+        return self._kept.regions
+
+    @property
+    def review(self) -> Review:
+        """The decisions."""
+        return self._kept.review
+
+    @property
+    def volumes(self) -> Mapping[int, ClassVolume]:
+        """Volumes of the classes, by label value, before the first decision."""
+        self._read()
+        return self._kept.volumes
+
+    @property
+    def worklist(self) -> Any:
+        """VtkMRMLTableNode with a row for each region."""
+        return self._record.worklist
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the nodes are still those of the review."""
+        there = (node.GetScene() is not None for node in (self.loaded.segmentation, self.loaded.volume))
+        return all(there) and self._record.is_current
+
+    def voxels(self, number: int) -> RegionVoxels:
+        """The voxels of a region; those of all are read when one is asked for.
+
+        Raises:
+            DataError: there is no such region, or a file is missing or does not fit.
+        """
+        number = self.regions.region(number).number
+        self._read()
+        return self._kept.voxels[number]
+
+    def read_steps(self) -> Generator[None, None, None]:
+        """Read the voxels of the regions, if they are not there yet, in steps of milliseconds.
+
+        Raises:
+            DataError: a file is missing, or does not fit.
+        """
+        if len(self._kept.voxels) == len(self.regions.regions) and self._kept.volumes:
+            return
+        if self.files is None:
+            raise DataError(
+                f"the voxels of the regions of '{self.loaded.segmentation.GetName()}' are not in the scene, and its "
+                "files are not where they were; load the result anew from its job."
+            )
+        self.is_being_read = True
+        try:
+            read = yield from read_region_voxels(self.loaded, self.files, self.regions)
+        finally:
+            self.is_being_read = False
+        self._kept = replace(self._kept, voxels=read.voxels, volumes=read.volumes)
+        if self._record.is_current:
+            self._record.write(self._kept)
+
+    def take_up_steps(self) -> Iterator[None]:
+        """Begin a new review, in steps: what the files say of an earlier one is done once more on the result's voxels.
+
+        Raises:
+            DataError: a file is missing, or does not fit.
+        """
+        review, self._to_do = self._to_do, None
+        if review is None:
+            return
+        done: dict[int, Decision] = {}
+        try:
+            yield from self._do_once_more(review, done)
+        except GeneratorExit:
+            # Who begins again must find the result as it was loaded.
+            for number in done:
+                self.paint(number, self.voxels(number).labels[Choice.KEEP.value])
+            raise
+        self._kept = replace(self._kept, review=replace(review, decisions=done))
+        self._record.write(self._kept)
+        self._record.write_steps("")
+
+    @property
+    def history(self) -> ReviewHistory:
+        """The steps that the scene keeps."""
+        return ReviewHistory(self._record.read_steps())
+
+    def keep_history(self, history: ReviewHistory) -> None:
+        """Keep the steps in the scene."""
+        self._record.write_steps(history.text)
+
+    def paint(self, number: int, labels: np.ndarray) -> None:
+        """Give the voxels of a region label values.
+
+        Args:
+            number: of the region.
+            labels: uint16, flat, in the order of the region's voxels.
+
+        Raises:
+            DataError: a class that is needed has no segment any more, or lies on another grid.
+        """
+        segmentation = self.loaded.segmentation.GetSegmentation()
+        members = {segment_id(label): labels == label.value for label in self.loaded.labels}
+        gone = [one for one, mask in members.items() if mask.any() and segmentation.GetSegment(one) is None]
+        if gone:
+            raise DataError(
+                f"the segment '{gone[0]}' of '{self.loaded.segmentation.GetName()}' was deleted, but the region needs "
+                "it; load the result anew."
+            )
+        self.layers.write(self.voxels(number).box, members)
+
+    def set_decision(self, number: int, decision: Optional[Decision]) -> None:
+        """Note what was decided; the voxels have been painted before.
+
+        Raises:
+            StorageError: a file could not be written; the decision stays, in the scene.
+        """
+        decisions = {one: kept for one, kept in self.review.decisions.items() if one != number}
+        if decision is not None:
+            decisions[number] = decision
+        self.set_review(replace(self.review, decisions=decisions))
+        if self.files is not None and decision is not None and decision.choice is Choice.EDITED:
+            # Nowhere else outside of the scene is what was painted.
+            write_reviewed(self.loaded, self.files.reviewed)
+
+    def set_review(self, review: Review) -> None:
+        """Keep another review of the same regions; raises as `set_decision`."""
+        self._kept = replace(self._kept, review=review)
+        self._record.write_review(self._kept)
+        self.changed.send()
+        if self.files is None:
+            return
+        if not self.files.folder.is_dir():
+            raise StorageError(
+                f"'{self.files.folder}' is no longer there; the decision is in the scene alone, so save the scene."
+            )
+        review.write(self.files.review)
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _read(self) -> Mapping[int, RegionVoxels]:
+        for _step in self.read_steps():
+            pass
+        return self._kept.voxels
+
+    def _do_once_more(self, review: Review, done: dict[int, Decision]) -> Iterator[None]:
+        """Give regions what was decided before the result was loaded; notes in `done` what could be done."""
+        if review.decisions:
+            yield from self.read_steps()
+        painted = self._painted(review)
+        for number, decision in review.decisions.items():
+            voxels = self.voxels(number)
+            if decision.choice is not Choice.EDITED:
+                labels = voxels.labels[decision.choice.value]
+            elif painted is not None:
+                labels = voxels.box.of(painted)
+            else:
+                continue
+            done[number] = decision
+            self.paint(number, labels)
+            yield
+
+    def _painted(self, review: Review) -> Optional[np.ndarray]:
+        """What was painted in edited regions: the label values of the whole case; None where there is none."""
+        edited = [one for one in review.decisions.values() if one.choice is Choice.EDITED]
+        if not edited or self.files is None:
+            return None
+        if self.files.reviewed.is_file():
+            return read_label_map(self.files.reviewed, self.loaded.volume)
+        self.warnings += (
+            f"What was painted in {len(edited)} edited regions of '{self.loaded.volume.GetName()}' is in no file; "
+            "review them again.",
+        )
+        return None
+
+
+def choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:
+    """What a person may decide, by name or not.
+
+    Raises:
+        DataError: it is something else.
+    """
+    allowed = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
+    if choice is None or choice in allowed:
+        return None if choice is None else Choice(choice)
+    names = ", ".join(f"'{one.value}'" for one in allowed)
+    raise DataError(f"a region can be given {names}, got {str(choice)!r}; to paint in it, begin an edit.")

@@ -1,0 +1,308 @@
+"""The voxels of segments inside a mask, read and written in whatever layers they lie; none outside is touched.
+
+Work is on the box around the mask only: a decision about a few thousand voxels does not wait for the whole volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR, VTK_UNSIGNED_SHORT
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+
+from coranet.contract import Label
+from coranet.contract.errors import DataError
+
+from ..core.results import segment_id
+from .segment_surfaces import drop_surface, outdate_surface
+
+# No corner of the volume may lie further than this from a voxel of the segments.
+_GRID_TOLERANCE_VOXELS = 0.01
+
+_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+
+
+@dataclass(frozen=True)
+class MaskedBox:
+    """Some voxels of a volume.
+
+    Attributes:
+        first_kji: first voxel of the box around them.
+        mask: (k, j, i), bool: which voxels of the box.
+    """
+
+    first_kji: tuple[int, int, int]
+    mask: np.ndarray
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """The box in an array (k, j, i) of the whole volume."""
+        return tuple(slice(first, first + size) for first, size in zip(self.first_kji, self.mask.shape, strict=False))
+
+    def of(self, voxels: np.ndarray) -> np.ndarray:
+        """Their values in an array (k, j, i) of the whole volume; a copy, flat."""
+        return np.asarray(voxels[self.slices][self.mask])
+
+
+class SegmentLayers:
+    """The segments of a node on the grid of a volume. What belongs to a segment is a bool for each voxel of a mask.
+
+    Attributes:
+        node: vtkMRMLSegmentationNode.
+        volume: the volume that it was made for.
+        keeps_surfaces: whether surfaces of segments that change are drawn on, because somebody makes them anew.
+    """
+
+    def __init__(self, node: Any, volume_node: Any) -> None:
+        """Take the nodes.
+
+        Args:
+            node: vtkMRMLSegmentationNode.
+            volume_node: the volume that it was made for; both lie under the same transform.
+        """
+        self.node = node
+        self.volume = volume_node
+        self.keeps_surfaces = False
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of all segments."""
+        segmentation = self.node.GetSegmentation()
+        return [str(segmentation.GetNthSegmentID(index)) for index in range(segmentation.GetNumberOfSegments())]
+
+    def read(self, box: MaskedBox) -> dict[str, np.ndarray]:
+        """Which voxels each segment has, by id, flat.
+
+        Raises:
+            DataError: the segments lie on another grid than the volume.
+        """
+        found = {}
+        for labelmap, ids in self.layers():
+            values = self._read_values(labelmap, box)
+            found.update({one: values == self._segment(one).GetLabelValue() for one in ids})
+        return {one: found[one] for one in self.ids}
+
+    def read_labels(self, box: MaskedBox, labels: Sequence[Label], head: str = "segmentation") -> np.ndarray:
+        """Label values by the segments of a head, uint16, flat; 0 where none of them is."""
+        members = self.read(box)
+        values = np.zeros(int(np.count_nonzero(box.mask)), np.uint16)
+        for label in labels:
+            if segment_id(label, head) in members:
+                values[members[segment_id(label, head)]] = label.value
+        return values
+
+    def write(self, box: MaskedBox, members: Mapping[str, np.ndarray]) -> list[str]:
+        """Give segments the voxels of a mask; who looks at the node is told.
+
+        Args:
+            box: the voxels.
+            members: which of them each segment gets, by id, flat; a segment that is not there is not asked, but loses
+                what another one of its layer gets.
+
+        Returns:
+            Ids of the segments that have changed.
+
+        Raises:
+            DataError: the segments lie on another grid than the volume.
+        """
+        changed: list[str] = []
+        for labelmap, ids in self.layers():
+            changed += self._write_layer(labelmap, ids, box, members)
+        if changed:
+            self.tell(changed)
+        return changed
+
+    def tell(self, changed: Sequence[str]) -> None:
+        """Say that the voxels of segments have changed; their surfaces, which are of those before, go, or will."""
+        for identifier in changed:
+            (outdate_surface if self.keeps_surfaces else drop_surface)(self.node, identifier)
+        segmentation = self.node.GetSegmentation()
+        # Slicer does so on its own when an image is changed in place, but then drops the surfaces of all segments.
+        segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
+        # Whoever closes the scene is asked to save it.
+        self.node.StorableModified()
+
+    def layers(self) -> Iterator[tuple[Any, list[str]]]:
+        """Each labelmap with the ids of the segments in it; (None, [id]) for a segment that has none."""
+        found: list[tuple[Any, list[str]]] = []
+        for identifier in self.ids:
+            labelmap = self._segment(identifier).GetRepresentation(_BINARY_LABELMAP)
+            ids = next((ids for other, ids in found if labelmap is not None and other is labelmap), None)
+            if ids is None:
+                found.append((labelmap, [identifier]))
+            else:
+                ids.append(identifier)
+        return iter(found)
+
+    def paint(self, values: Mapping[str, int], dtype: Any) -> np.ndarray:
+        """All voxels of the volume, (k, j, i), with a value where a segment is, else 0; a later segment wins.
+
+        Args:
+            values: by id of the segment; one that is not there is left out.
+            dtype: of the array.
+
+        Raises:
+            DataError: the segments lie on another grid than the volume.
+        """
+        painted = np.zeros(self._size_kji, dtype)
+        for labelmap, ids in self.layers():
+            if not _has_voxels(labelmap):
+                continue
+            mine, theirs = self._common((0, 0, 0), self._size_kji, labelmap)
+            voxels, target = _voxels(labelmap)[theirs], painted[mine]
+            for identifier in ids:
+                if identifier in values:
+                    target[voxels == self._segment(identifier).GetLabelValue()] = values[identifier]
+        return painted
+
+    def mask_of(self, labelmap: Any, value: int) -> np.ndarray:
+        """Where a labelmap has a value: bool, (k, j, i), all voxels of the volume."""
+        mask = np.zeros(self._size_kji, bool)
+        if _has_voxels(labelmap):
+            mine, theirs = self._common((0, 0, 0), self._size_kji, labelmap)
+            mask[mine] = _voxels(labelmap)[theirs] == value
+        return mask
+
+    def segment_of(self, box: MaskedBox, name: str, color: Sequence[float]) -> Any:
+        """The voxels of a mask as a vtkSegment of its own; its labelmap is their box, 1 inside and 0 outside."""
+        first_ijk, size_ijk = box.first_kji[::-1], box.mask.shape[::-1]
+        image = slicer.vtkOrientedImageData()
+        image.SetExtent(
+            *(end for first, size in zip(first_ijk, size_ijk, strict=False) for end in (first, first + size - 1))
+        )
+        image.SetImageToWorldMatrix(_matrix(self.volume))
+        image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(box.mask).view(np.uint8).ravel(), deep=True))
+        segment = slicer.vtkSegment()
+        segment.SetName(name)
+        segment.SetColor(*color)
+        segment.SetLabelValue(1)
+        segment.AddRepresentation(_BINARY_LABELMAP, image)
+        return segment
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _write_layer(
+        self, labelmap: Any, ids: Sequence[str], box: MaskedBox, members: Mapping[str, np.ndarray]
+    ) -> list[str]:
+        mine = [one for one in ids if one in members]
+        before = self._read_values(labelmap, box)
+        after = before.copy()
+        for identifier in mine:
+            after[before == self._segment(identifier).GetLabelValue()] = 0
+        for identifier in mine:
+            after[members[identifier]] = self._segment(identifier).GetLabelValue()
+        if np.array_equal(before, after):
+            return []
+        changed = [one for one in ids if _differ(before, after, self._segment(one).GetLabelValue())]
+        image = self._covering(labelmap, box)
+        offset = self._offset(image)
+        at = tuple(
+            slice(first + shift, first + shift + size)
+            for first, shift, size in zip(box.first_kji, offset, box.mask.shape, strict=False)
+        )
+        _voxels(image)[at][box.mask] = after
+        # The voxels alone: were the image said to be modified, Slicer would drop the surfaces of all segments; and were
+        # it another image, slice views would draw its segments anew, over those that lay over them.
+        image.GetPointData().GetScalars().Modified()
+        if image is not labelmap:
+            for identifier in ids:
+                self._segment(identifier).AddRepresentation(_BINARY_LABELMAP, image)
+        return changed
+
+    def _read_values(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
+        found = np.zeros(box.mask.shape, _voxels(labelmap).dtype if _has_voxels(labelmap) else np.uint16)
+        if _has_voxels(labelmap):
+            mine, theirs = self._common(box.first_kji, box.mask.shape, labelmap)
+            found[mine] = _voxels(labelmap)[theirs]
+        return found[box.mask]
+
+    def _covering(self, labelmap: Any, box: MaskedBox) -> Any:
+        """An image with the voxels of a labelmap that covers a box; its own ones where it does so already."""
+        if _has_voxels(labelmap):
+            mine, _theirs = self._common(box.first_kji, box.mask.shape, labelmap)
+            if all(part.stop - part.start == size for part, size in zip(mine, box.mask.shape, strict=False)):
+                return labelmap
+        image = self._empty_image(labelmap.GetScalarType() if _has_voxels(labelmap) else self._kind_for_all())
+        if _has_voxels(labelmap):
+            mine, theirs = self._common((0, 0, 0), self._size_kji, labelmap)
+            _voxels(image)[mine] = _voxels(labelmap)[theirs]
+        return image
+
+    def _kind_for_all(self) -> int:
+        largest = max(self._segment(one).GetLabelValue() for one in self.ids)
+        return VTK_UNSIGNED_CHAR if largest < 256 else VTK_UNSIGNED_SHORT
+
+    def _empty_image(self, kind: int) -> Any:
+        image = slicer.vtkOrientedImageData()
+        image.SetExtent(*(bound for size in reversed(self._size_kji) for bound in (0, size - 1)))
+        image.SetImageToWorldMatrix(_matrix(self.volume))
+        image.AllocateScalars(kind, 1)
+        _voxels(image)[:] = 0
+        return image
+
+    def _common(
+        self, first_kji: Sequence[int], size_kji: Sequence[int], labelmap: Any
+    ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+        """What a box and a labelmap have in common, in the box and in the labelmap's array."""
+        mine, theirs = [], []
+        for first, size, shift, length in zip(
+            first_kji, size_kji, self._offset(labelmap), _voxels(labelmap).shape, strict=False
+        ):
+            begin = max(0, -(first + shift))
+            end = max(begin, min(size, length - (first + shift)))
+            mine.append(slice(begin, end))
+            theirs.append(slice(begin + first + shift, end + first + shift))
+        return tuple(mine), tuple(theirs)
+
+    def _offset(self, labelmap: Any) -> tuple[int, int, int]:
+        """What to add to a voxel (k, j, i) of the volume to have its place in the labelmap's array."""
+        of_labelmap = vtkMatrix4x4()
+        labelmap.GetImageToWorldMatrix(of_labelmap)
+        of_labelmap.Invert()
+        between = vtkMatrix4x4()
+        vtkMatrix4x4.Multiply4x4(of_labelmap, _matrix(self.volume), between)
+        matrix = np.array([[between.GetElement(row, column) for column in range(4)] for row in range(3)])
+        shift = np.rint(matrix[:, 3])
+        size_ijk = np.array(self._size_kji[::-1], float)
+        off = np.abs(matrix[:, :3] - np.eye(3)) @ size_ijk + np.abs(matrix[:, 3] - shift)
+        if off.max() > _GRID_TOLERANCE_VOXELS:
+            raise DataError(
+                f"the segments of '{self.node.GetName()}' lie on another grid than '{self.volume.GetName()}'; load the "
+                "result anew, regions can be reviewed on the volume's own grid only."
+            )
+        extent = labelmap.GetExtent()
+        return tuple(int(shift[axis]) - extent[2 * axis] for axis in (2, 1, 0))
+
+    @property
+    def _size_kji(self) -> tuple[int, int, int]:
+        return tuple(reversed(self.volume.GetImageData().GetDimensions()))
+
+    def _segment(self, identifier: str) -> Any:
+        return self.node.GetSegmentation().GetSegment(identifier)
+
+
+def _matrix(volume_node: Any) -> Any:
+    matrix = vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    return matrix
+
+
+def _has_voxels(labelmap: Any) -> bool:
+    # A segment without any voxel may have lost its image when it was saved.
+    return (
+        labelmap is not None and labelmap.GetNumberOfPoints() > 0 and labelmap.GetPointData().GetScalars() is not None
+    )
+
+
+def _voxels(labelmap: Any) -> np.ndarray:
+    """All voxels of a labelmap, (k, j, i); a view."""
+    return vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(tuple(reversed(labelmap.GetDimensions())))
+
+
+def _differ(before: np.ndarray, after: np.ndarray, value: int) -> bool:
+    return bool(np.any((before == value) != (after == value)))

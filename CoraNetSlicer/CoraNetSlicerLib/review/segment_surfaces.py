@@ -1,0 +1,165 @@
+"""The closed surface of one segment, made or dropped without touching those of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import slicer
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkIntArray
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+from vtkmodules.vtkCommonTransforms import vtkTransform
+from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
+
+from coranet.closed_surface import UNCERTAIN_INSET_VOXELS, SurfaceStyle, closed_surface, triangles_each
+
+from ..core.results import UNCERTAIN_SEGMENT
+
+_PLACE_HOLDER = "CoraNetSlicer.PlaceHolder"
+_OUTDATED = "CoraNetSlicer.Outdated"
+
+_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+_CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+
+
+def has_surface(node: Any, identifier: str) -> bool:
+    """Whether a segment is drawn in 3D, be it as it was before its voxels became others.
+
+    Args:
+        node: vtkMRMLSegmentationNode.
+        identifier: of the segment.
+    """
+    surface = _surface(node, identifier)
+    return surface is not None and not _holds_place(surface)
+
+
+def is_surface_made(node: Any, identifier: str) -> bool:
+    """Whether a segment has a surface, and it is that of its voxels."""
+    surface = _surface(node, identifier)
+    return has_surface(node, identifier) and not _has_mark(surface, _OUTDATED)
+
+
+def lost_surface(node: Any, identifier: str) -> bool:
+    """Whether a segment had a surface that became wrong: nothing, or the one of before, is drawn in its place."""
+    return _surface(node, identifier) is not None and not is_surface_made(node, identifier)
+
+
+def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
+    """Ids of the segments whose surfaces must be made so that some segments can be drawn in 3D, those first.
+
+    Slicer draws no surface of a node whose first segment has none, and converts all that is missing, at once, as soon
+    as it has one: so a node has all or none.
+
+    Args:
+        node: vtkMRMLSegmentationNode.
+        identifiers: of the segments to draw.
+    """
+    wanted = [one for one in identifiers if not is_surface_made(node, one)]
+    others = [one for one in _segment_ids(node) if one not in wanted and not is_surface_made(node, one)]
+    return [*wanted, *others] if wanted else []
+
+
+def make_surface(node: Any, identifier: str, smoothing: float) -> None:
+    """Make a segment's surface from its voxels, and only this, of no more triangles than a view can show.
+
+    Slicer's own conversion would redo all segments of the node, each with millions of triangles in a large scan.
+
+    Args:
+        node: vtkMRMLSegmentationNode.
+        identifier: of the segment; nothing is done if it is gone.
+        smoothing: Slicer's smoothing factor, in [0, 1].
+    """
+    segment = node.GetSegmentation().GetSegment(identifier)
+    labelmap = segment.GetRepresentation(_BINARY_LABELMAP) if segment is not None else None
+    if labelmap is None:
+        return
+    inset = UNCERTAIN_INSET_VOXELS if identifier == UNCERTAIN_SEGMENT else 0.0
+    most = triangles_each(node.GetSegmentation().GetNumberOfSegments())
+    surface = _surface_of(labelmap, segment.GetLabelValue(), SurfaceStyle(smoothing, inset, most))
+    _hold_places(node)
+    segment.AddRepresentation(_CLOSED_SURFACE, surface)
+
+
+def drop_surface(node: Any, identifier: str) -> None:
+    """Draw nothing in place of a segment's surface, because its voxels will be others."""
+    if has_surface(node, identifier):
+        node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, _place_holder())
+
+
+def outdate_surface(node: Any, identifier: str) -> None:
+    """Note that a surface is not that of the segment's voxels any more; it is drawn until `make_surface` makes another.
+
+    For a second that is better than nothing: cameras would be set to what is left, and what comes back be cut off.
+    """
+    if has_surface(node, identifier):
+        _mark(_surface(node, identifier), _OUTDATED)
+
+
+def add_without_surface(node: Any, segment: Any, identifier: str) -> None:
+    """Add a segment that is not drawn in 3D; Slicer would make a surface of it, here and now, if others have one."""
+    if node.GetSegmentation().ContainsRepresentation(_CLOSED_SURFACE):
+        segment.AddRepresentation(_CLOSED_SURFACE, _place_holder())
+    node.GetSegmentation().AddSegment(segment, identifier)
+
+
+def _surface(node: Any, identifier: str) -> Any:
+    segment = node.GetSegmentation().GetSegment(identifier)
+    return segment.GetRepresentation(_CLOSED_SURFACE) if segment is not None else None
+
+
+def _segment_ids(node: Any) -> list[str]:
+    segmentation = node.GetSegmentation()
+    return [segmentation.GetNthSegmentID(index) for index in range(segmentation.GetNumberOfSegments())]
+
+
+def _hold_places(node: Any) -> None:
+    """Give each segment without a surface an empty one, so that Slicer does not convert all of them here and now."""
+    was_modifying = node.StartModify()
+    # The first segment last: as soon as it has a surface, Slicer thinks that the node has all of them.
+    for identifier in reversed(_segment_ids(node)):
+        if _surface(node, identifier) is None:
+            node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, _place_holder())
+    node.EndModify(was_modifying)
+
+
+def _place_holder() -> Any:
+    surface = vtkPolyData()
+    _mark(surface, _PLACE_HOLDER)
+    return surface
+
+
+def _holds_place(surface: Any) -> bool:
+    return _has_mark(surface, _PLACE_HOLDER)
+
+
+def _mark(surface: Any, name: str) -> None:
+    mark = vtkIntArray()
+    mark.SetName(name)
+    surface.GetFieldData().AddArray(mark)
+
+
+def _has_mark(surface: Any, name: str) -> bool:
+    return bool(surface.GetFieldData().HasArray(name))
+
+
+def _surface_of(labelmap: Any, value: int, style: SurfaceStyle) -> Any:
+    """The surface of the voxels of a vtkOrientedImageData that have a value, in the world."""
+    scalars = labelmap.GetPointData().GetScalars()
+    if scalars is None or not labelmap.GetNumberOfPoints():
+        return vtkPolyData()
+    voxels = vtk_to_numpy(scalars).reshape(tuple(reversed(labelmap.GetDimensions())))
+    to_world = vtkMatrix4x4()
+    labelmap.GetImageToWorldMatrix(to_world)
+    surface = closed_surface(voxels == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)
+    if not surface.GetNumberOfPoints():
+        return vtkPolyData()
+    transform = vtkTransform()
+    transform.SetMatrix(to_world)
+    transform.Translate(*labelmap.GetExtent()[::2])
+    moved = vtkTransformPolyDataFilter()
+    moved.SetInputData(surface)
+    moved.SetTransform(transform)
+    moved.Update()
+    return moved.GetOutput()

@@ -1,0 +1,288 @@
+"""Teach back without widgets: the reviewed cases of the scene, and a training that goes on from a model with them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Optional
+
+from coranet.contract import JobStatus, ModelCard
+from coranet.contract.errors import CoraNetError, JobError
+
+from ..core.console_calls import CallLog, call
+from ..core.deferred import Deferred
+from ..core.notification import Signal
+from ..core.results import REVIEWED_ATTRIBUTE, LoadedPrediction
+from ..core.stepwise import StepwiseWork
+from ..core.translation import _
+from ..jobs.handle import JobHandle
+from ..logic import CoraNetLogic
+from ..segment.model_choice import ModelChoice
+from ..train.presenter import TrainingPresenter
+from .improvement import PromotedCase
+from .results_in_scene import result_text, results_in_scene
+from .review_record import ReviewRecord
+
+if TYPE_CHECKING:
+    from ..environment.presenter import EnvironmentPresenter
+
+
+@dataclass(frozen=True)
+class ReviewedCase:
+    """A case of the scene of which regions are decided.
+
+    Attributes:
+        loaded: the result.
+        text: what a person calls it, with how far its review is.
+        regions: how many are decided.
+        is_used: whether it is to be learned from.
+    """
+
+    loaded: LoadedPrediction
+    text: str
+    regions: int
+    is_used: bool
+
+    @property
+    def key(self) -> str:
+        """Names the case while the scene is open."""
+        return str(self.loaded.segmentation.GetID())
+
+
+class TeachBackPresenter:
+    """State and actions of teaching back.
+
+    Attributes:
+        changed: sent after each change of what is shown.
+        started: sent with the JobHandle of a training that was started here.
+        cases: the reviewed cases of the scene.
+        lost: which reviewed cases cannot be learned from, and why; "" if all can.
+        trusts_certain: whether the certain region of these cases counts as truth, too.
+        error: what went wrong while a training was being started; "" if nothing.
+    """
+
+    def __init__(
+        self, logic: CoraNetLogic, models: ModelChoice, training: TrainingPresenter,
+        environment: EnvironmentPresenter, calls: CallLog, application: Any,
+    ) -> None:  # fmt: skip
+        """Look for reviewed cases.
+
+        Args:
+            logic: reviews, promotes and trains.
+            models: the chosen one is improved.
+            training: one at a time.
+            environment: whether the engine can run.
+            calls: gets the console calls.
+            application: as panel.application.Application.
+        """
+        self.changed, self.started = Signal(), Signal()
+        self.cases: tuple[ReviewedCase, ...] = ()
+        self.lost = ""
+        self.trusts_certain = False
+        self.error = ""
+        self._logic = logic
+        self._models = models
+        self._training = training
+        self._environment = environment
+        self._calls = calls
+        self._unused: set[str] = set()
+        self._writing = StepwiseWork(application, self._on_end, self.changed.send)
+        self._improved: Optional[JobHandle] = None
+        self._look = Deferred(application, self._look_now)
+        self._sources = (models.changed, training.changed, environment.changed)
+        for source in self._sources:
+            source.connect(self.changed.send)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Look again what is reviewed, soon."""
+        self._look.request()
+
+    def close(self) -> None:
+        """Let go of everything; a training goes on."""
+        for source in self._sources:
+            source.disconnect(self.changed.send)
+        self._look.close()
+        self._writing.stop()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def summary(self) -> str:
+        """How much there is to learn from, and what is improved with it."""
+        if not self.cases:
+            return self.lost or _("No reviewed case yet: decide regions of a result above.")
+        text = _("{cases}, {regions}.").format(
+            cases=_count_cases(len(self._used)), regions=_count_regions(self._regions)
+        )
+        if self.lost:
+            text += " " + self.lost
+        chosen = self._models.chosen
+        if chosen is None:
+            return text
+        text += " " + _("Improves the model chosen under Segment: {name}.").format(name=chosen.name)
+        if chosen.card.time:
+            text += " " + _("It may take {time}, as its training.").format(time=chosen.card.time)
+        return text
+
+    @property
+    def button_text(self) -> str:
+        """What the button does."""
+        if not self._regions:
+            return _("Improve the model")
+        return _("Improve the model with {regions} of {cases}").format(
+            regions=_count_regions(self._regions), cases=_count_cases(len(self._used))
+        )
+
+    @property
+    def status(self) -> str:
+        """What is being written, or how the training that was started here stands; "" if there is neither."""
+        if self._writing.is_busy:
+            return self._writing.latest or _("Writing the reviewed cases ...")
+        handle, mine = self._training.handle, self._improved
+        if mine is not None and mine.status.is_over:
+            return self._outcome(mine)
+        if handle is None or mine is None or handle.folder != mine.folder or not self._training.is_active:
+            return ""
+        return _("The model is being improved; more is said under Train. {status}").format(status=self._training.status)
+
+    def _outcome(self, improved: JobHandle) -> str:
+        """How the training that was started here ended."""
+        name = improved.folder.name
+        if improved.status is not JobStatus.FINISHED:
+            return _("'{name}' did not finish; Train says why.").format(name=name)
+        text = _("The model is improved: choose '{name}' under Segment.").format(name=name)
+        if self._card_of_improved is None:
+            unknown = _("Whether it became better is not known: there is no validation case to measure it on.")
+            text = f"{text} {unknown}"
+        return text
+
+    @property
+    def reason_not_startable(self) -> str:
+        """Why the model cannot be improved now; "" if it can."""
+        if self._writing.is_busy:
+            return _("The reviewed cases are being written.")
+        if self._training.is_active:
+            return _("A training is running; stop it first, or wait until it is finished.")
+        if not self._regions:
+            return _("Review regions of at least one case first.") if not self.cases else _("Tick at least one case.")
+        return self._environment.reason_not_ready or self._models.reason_missing
+
+    @property
+    def comparison(self) -> Optional[ModelCard]:
+        """The card of a model that was improved, with its validation before and after; None: there is none.
+
+        That of the training that was started here, once it is finished, else that of the chosen model.
+        """
+        return self._card_of_improved or self._card_of_chosen
+
+    # -- what a person does ------------------------------------------------------------------------------------------
+
+    def set_used(self, key: str, used: bool) -> None:
+        """Learn from a case, or leave it out."""
+        self._unused = self._unused - {key} if used else self._unused | {key}
+        self._look_now()
+
+    def set_trusts_certain(self, trusts: bool) -> None:
+        """Let what is certain count as truth, too, or not."""
+        self.trusts_certain = trusts
+        self.changed.send()
+
+    def start(self) -> None:
+        """Begin to write the reviewed cases and to train on from the model; returns at once.
+
+        Raises:
+            CoraNetError: it cannot be started; the text says why.
+        """
+        if self.reason_not_startable or self._models.chosen is None:
+            raise JobError(self.reason_not_startable)
+        self.error = ""
+        self._writing.begin(self._start_steps([one.loaded for one in self._used], self._models.chosen.folder))
+        self.changed.send()
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _used(self) -> list[ReviewedCase]:
+        return [one for one in self.cases if one.is_used]
+
+    @property
+    def _regions(self) -> int:
+        return sum(one.regions for one in self._used)
+
+    def _look_now(self) -> None:
+        results = results_in_scene(self._logic.context.scene)
+        cases, lost = tuple(case for case in map(self._case, results) if case), self._lost(results)
+        if (cases, lost) != (self.cases, self.lost):
+            self.cases, self.lost = cases, lost
+            self.changed.send()
+
+    def _lost(self, results: Iterable[LoadedPrediction]) -> str:
+        """Reviewed results whose volume was deleted: their decisions are in the scene, and of no use without it."""
+        lost = [(one, self._decided(one)) for one in results if one.volume is None]
+        text = _("{regions} of '{name}' cannot be learned from: its volume was deleted; load its result anew.")
+        said = [
+            text.format(regions=_count_regions(count), name=one.segmentation.GetName()) for one, count in lost if count
+        ]
+        return " ".join(said)
+
+    def _decided(self, loaded: LoadedPrediction) -> int:
+        try:
+            kept = ReviewRecord(self._logic.context, loaded).read()
+        except CoraNetError:
+            return 0
+        return len(kept.review.decisions) if kept is not None else 0
+
+    def _case(self, loaded: LoadedPrediction) -> Optional[ReviewedCase]:
+        if not loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE) or loaded.volume is None:
+            return None
+        try:
+            review = self._logic.regions(loaded)
+        except CoraNetError:
+            return None  # said where it is reviewed
+        regions, total = len(review.review.decisions), len(review.regions.regions)
+        text = _("{name}: {decided} of {total} regions").format(name=result_text(loaded), decided=regions, total=total)
+        is_used = str(loaded.segmentation.GetID()) not in self._unused
+        return ReviewedCase(loaded, text, regions, is_used) if regions else None
+
+    def _start_steps(self, cases: list[LoadedPrediction], model: Any) -> Generator[str, None, None]:
+        promoted: list[PromotedCase] = []
+        for number, loaded in enumerate(cases, start=1):
+            yield _("Writing reviewed case {number} of {total} ...").format(number=number, total=len(cases))
+            promoted.append(self._logic.promote(loaded, self.trusts_certain))
+        yield _("Preparing the training ...")
+        handle = self._logic.improve(model, promoted)
+        names = [str(one.segmentation.GetName()) for one in cases]
+        for name in names:
+            self._calls.add(call("promote", name, trustCertain=self.trusts_certain))
+        self._calls.add(call("improve", model, names, folder=handle.folder))
+        self._improved = handle
+        self.started.send(handle)
+
+    def _on_end(self, problem: str) -> None:
+        self.error = problem
+        self.changed.send()
+
+    @property
+    def _card_of_improved(self) -> Optional[ModelCard]:
+        handle = self._improved
+        if handle is None or handle.status is not JobStatus.FINISHED:
+            return None
+        try:
+            card = ModelCard.read(handle.folder)
+        except CoraNetError:
+            return None
+        return card if card.before else None
+
+    @property
+    def _card_of_chosen(self) -> Optional[ModelCard]:
+        chosen = self._models.chosen
+        return chosen.card if chosen is not None and chosen.card.before else None
+
+
+def _count_cases(count: int) -> str:
+    return _("1 case") if count == 1 else _("{count} cases").format(count=count)
+
+
+def _count_regions(count: int) -> str:
+    return _("1 reviewed region") if count == 1 else _("{count} reviewed regions").format(count=count)

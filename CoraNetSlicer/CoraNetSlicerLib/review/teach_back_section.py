@@ -1,0 +1,108 @@
+"""Teach back: the reviewed cases, a button that improves the model with them, and whether it became better."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+from ..core.section import Section, say
+from ..segment.model_choice import comparison_rows
+from .overlays_table import fit_height
+from .teach_back import TeachBackPresenter
+
+_LINE_PIXELS, _MOST_LINES = 20, 6
+_ROW_PIXELS = 24
+
+
+class TeachBackSection(Section):
+    """Which cases are taught back, and the start of the training."""
+
+    def __init__(self, ui: Any, presenter: TeachBackPresenter, _application: Any) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            presenter: holds what is shown.
+        """
+        super().__init__(ui)
+        self._presenter = presenter
+        self._is_painting = False
+        self._keys: list[str] = []
+        self._items: list[Any] = []
+        self._compared: list[Any] = []
+        table = ui.improvementTable
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        self.connect(ui.reviewedCasesList.itemChanged, self._on_tick)
+        self.connect(ui.trustCertainCheckBox.toggled, self._on_trust)
+        self.connect(ui.improveButton.clicked, self._on_improve)
+        self.connect(presenter.changed, self._show)
+        self._show()
+
+    # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_tick(self, item: Any) -> None:
+        row = self._ui.reviewedCasesList.row(item)
+        if not self._is_painting and 0 <= row < len(self._keys):
+            self._presenter.set_used(self._keys[row], item.checkState() == qt.Qt.Checked)
+
+    def _on_trust(self, checked: bool) -> None:
+        if not self._is_painting:
+            self._presenter.set_trusts_certain(checked)
+
+    def _on_improve(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.teachBackErrorLabel, self._presenter.start)
+
+    # -- to the person -----------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        ui, presenter = self._ui, self._presenter
+        self._is_painting = True
+        try:
+            self._show_cases()
+            ui.trustCertainCheckBox.setChecked(presenter.trusts_certain)
+        finally:
+            self._is_painting = False
+        say(ui.teachBackSummaryLabel, presenter.summary)
+        ui.improveButton.setText(presenter.button_text)
+        self.permit(ui.improveButton, presenter.reason_not_startable)
+        say(ui.teachBackStatusLabel, presenter.status)
+        if presenter.error:
+            say(ui.teachBackErrorLabel, presenter.error)
+        self._show_comparison()
+
+    def _show_cases(self) -> None:
+        cases, widget = self._presenter.cases, self._ui.reviewedCasesList
+        keys = [case.key for case in cases]
+        widget.setVisible(bool(cases))
+        if keys != self._keys:
+            self._keys = keys
+            widget.clear()
+            self._items = [qt.QListWidgetItem() for _case in cases]
+            for item in self._items:
+                item.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
+                widget.addItem(item)
+            widget.setFixedHeight(_LINE_PIXELS * (1 + min(len(cases), _MOST_LINES)))
+        for item, case in zip(self._items, cases, strict=False):
+            item.setText(case.text)
+            item.setCheckState(qt.Qt.Checked if case.is_used else qt.Qt.Unchecked)
+
+    def _show_comparison(self) -> None:
+        card, table = self._presenter.comparison, self._ui.improvementTable
+        rows = comparison_rows(card) if card is not None else []
+        table.setVisible(bool(rows))
+        if rows == self._compared:
+            return
+        self._compared = rows
+        table.setRowCount(len(rows))
+        for number, (name, before, after) in enumerate(rows):
+            for column, text in enumerate((name, _score(before), _score(after))):
+                table.setItem(number, column, qt.QTableWidgetItem(text))
+        fit_height(table)
+
+
+def _score(dice: Any) -> str:
+    return "" if dice is None else f"{dice:.3f}"

@@ -1,1 +1,0 @@
-"""The scene: what goes out of it into a job, and what comes in."""

@@ -1,0 +1,1 @@
+"""Segment: which model segments which scans, and the results as they come."""

@@ -1,0 +1,105 @@
+"""Results on their way into the scene: one after the other, a few milliseconds at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, Optional
+
+from coranet.contract import Case, Job
+
+from ..core.case_volume import CaseVolume
+from ..core.context import SceneContext
+from ..core.notification import Signal
+from ..core.stepwise import StepwiseWork
+from ..review.result_loading import ResultLoading
+
+
+@dataclass(frozen=True)
+class WaitingResult:
+    """A result that is to be loaded.
+
+    Attributes:
+        job: that made it.
+        case: whose it is.
+    """
+
+    job: Job
+    case: Case
+
+
+class ResultQueue:
+    """Loads results while the application goes on.
+
+    Attributes:
+        changed: sent when a result begins or ends to load.
+        loaded: sent with the LoadedPrediction and the WaitingResult.
+        failed: sent with the WaitingResult and a sentence.
+    """
+
+    def __init__(self, context: SceneContext, application: Any) -> None:
+        """Load nothing yet.
+
+        Args:
+            context: the scene.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self.loaded = Signal()
+        self.failed = Signal()
+        self._context = context
+        self._application = application
+        self._waiting: deque[WaitingResult] = deque()
+        self._current: Optional[WaitingResult] = None
+        self._loading: Optional[ResultLoading] = None
+        self._warnings: tuple[str, ...] = ()
+        self._work = StepwiseWork(application, self._on_end)
+
+    @property
+    def cases(self) -> list[WaitingResult]:
+        """What is being loaded and what waits, in order."""
+        return [*([self._current] if self._current else []), *self._waiting]
+
+    def add(self, job: Job, case: Case) -> None:
+        """Load a result when those before are loaded; its volume too, if it is not in the scene."""
+        one = WaitingResult(job, case)
+        if any(other.job.folder == job.folder and other.case.id == case.id for other in self.cases):
+            return
+        self._waiting.append(one)
+        if self._current is None:
+            self._begin_next()
+        self.changed.send()
+
+    def clear(self) -> None:
+        """Load nothing of it any more."""
+        self._waiting.clear()
+        self._work.stop()
+        self._current, self._loading = None, None
+
+    def _begin_next(self) -> None:
+        self._current, self._loading = (self._waiting.popleft() if self._waiting else None), None
+        if self._current is not None:
+            self._work.begin(self._all_steps(self._current))
+
+    def _all_steps(self, current: WaitingResult) -> Generator[str, None, None]:
+        volume = CaseVolume(self._context, current.job, current.case)
+        yield from volume.steps()
+        self._warnings = volume.warnings
+        if volume.is_new:
+            self._application.show_volume(volume.node)
+            yield "volume"
+        prediction = current.job.prediction(current.case.id)
+        self._loading = ResultLoading(self._context, prediction, volume.node, show=True, is_its_scan=True)
+        yield from self._loading.steps()
+
+    def _on_end(self, problem: str) -> None:
+        current, loaded = self._current, self._loading.loaded if self._loading is not None else None
+        if loaded is not None:
+            loaded = replace(loaded, warnings=(*self._warnings, *loaded.warnings))
+        self._begin_next()
+        if loaded is not None and not problem:
+            self.loaded.send(loaded, current)
+        else:
+            self.failed.send(current, problem)
+        self.changed.send()

@@ -1,0 +1,204 @@
+"""The section Segment: its widgets, bound to the presenter."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Optional
+
+import qt
+
+from ..core.console_calls import CallLog, call
+from ..core.section import Section, say
+from ..core.translation import _
+from .presenter import SegmentationPresenter
+from .segment_cases_table import SegmentCasesTable
+from .segmentation_source import SourceKind
+
+
+class SegmentSection(Section):
+    """Choice of a model and of what is segmented, a button, and what becomes of each case."""
+
+    def __init__(
+        self, ui: Any, presenter: SegmentationPresenter, application: Any, calls: Optional[CallLog] = None
+    ) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            presenter: holds what is shown.
+            application: as panel.application.Application.
+            calls: gets the console calls of the buttons; None: nobody wants them.
+        """
+        super().__init__(ui, calls)
+        self._presenter = presenter
+        self._application = application
+        self._is_painting = False
+        self._folders: list[str] = []
+        self._ticks: list[tuple[Any, str]] = []
+        self._items: list[Any] = []
+        self._table = SegmentCasesTable(ui.segmentCasesTable, application, {"skip": self._skip, "load": self._load})
+        for key, text in presenter.source.kinds:
+            ui.segmentSourceCombo.addItem(text, key)
+        ui.segmentationProgressBar.setRange(0, 100)
+        self.connect(ui.modelCombo.currentIndexChanged, self._on_model)
+        self.connect(ui.browseModelButton.clicked, self._on_browse)
+        self.connect(ui.segmentSourceCombo.currentIndexChanged, self._on_source)
+        self.connect(ui.segmentVolumeSelector.currentNodeChanged, self._on_volume)
+        self.connect(ui.segmentVolumesList.itemChanged, self._on_tick)
+        self.connect(ui.inputFolderEdit.currentPathChanged, self._on_input_folder)
+        self.connect(ui.outputFolderEdit.currentPathChanged, self._on_output_folder)
+        self.connect(ui.segmentButton.clicked, self._on_segment)
+        self.connect(ui.cancelSegmentationButton.clicked, self._on_cancel)
+        self.connect(ui.resumeSegmentationButton.clicked, self._on_resume)
+        self.connect(presenter.changed, self._show)
+        self._show()
+
+    def cleanup(self) -> None:
+        """Let go of everything."""
+        super().cleanup()
+        self._table.cleanup()
+
+    # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_model(self, index: int) -> None:
+        if not self._is_painting and 0 <= index < len(self._folders):
+            folder = self._folders[index]
+            self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.choose_model(folder))
+
+    def _on_browse(self, _checked: bool = False) -> None:
+        folder = self._application.choose_folder(_("Choose the folder of a model or of a training"))
+        if folder:
+            self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.choose_model(folder))
+
+    def _on_source(self, index: int) -> None:
+        if not self._is_painting and index >= 0:
+            self._presenter.source.set_kind(str(self._ui.segmentSourceCombo.itemData(index)))
+
+    def _on_volume(self, node: Any) -> None:
+        if not self._is_painting:
+            self._presenter.source.set_volume(node)
+
+    def _on_tick(self, item: Any) -> None:
+        if self._is_painting:
+            return
+        row = self._ui.segmentVolumesList.row(item)
+        if 0 <= row < len(self._ticks):
+            self._presenter.source.set_ticked(self._ticks[row][0], item.checkState() == qt.Qt.Checked)
+
+    def _on_input_folder(self, path: str) -> None:
+        if not self._is_painting:
+            self._presenter.source.set_input_folder(path)
+
+    def _on_output_folder(self, path: str) -> None:
+        if not self._is_painting:
+            self._presenter.source.set_output_folder(path)
+
+    def _on_segment(self, _checked: bool = False) -> None:
+        source, chosen = self._presenter.source, self._presenter.models.chosen
+        if not self.attempt(self._ui.segmentErrorLabel, self._presenter.start) or chosen is None:
+            return
+        if source.kind is SourceKind.FOLDER:
+            self.note(call("segmentFolder", source.input_folder, source.output_folder or None, chosen.folder))
+        else:
+            self.note(call("segment", self._presenter.images, chosen.folder))
+
+    def _on_cancel(self, _checked: bool = False) -> None:
+        handle = self._presenter.handle
+        if self.attempt(self._ui.segmentErrorLabel, self._presenter.cancel) and handle is not None:
+            self.note(call("attach", handle.folder, then="cancel"))
+
+    def _on_resume(self, _checked: bool = False) -> None:
+        if self.attempt(self._ui.segmentErrorLabel, self._presenter.resume) and self._presenter.handle is not None:
+            self.note(call("attach", self._presenter.handle.folder, then="resume"))
+
+    def _skip(self, case: str) -> None:
+        self.attempt(self._ui.segmentErrorLabel, partial(self._presenter.skip, case))
+
+    def _load(self, case: str) -> None:
+        self.attempt(self._ui.segmentErrorLabel, partial(self._presenter.load, case))
+        if self._presenter.handle is not None:
+            self.note(call("loadResults", self._presenter.handle.folder))
+
+    # -- to the person -----------------------------------------------------------------------------------------------
+
+    def _show(self) -> None:
+        self._is_painting = True
+        try:
+            self._show_models()
+            self._show_source()
+            self._show_progress()
+        finally:
+            self._is_painting = False
+        self._table.show(self._presenter.rows)
+        if self._presenter.error:
+            say(self._ui.segmentErrorLabel, self._presenter.error)
+        self.permit(self._ui.segmentButton, self._presenter.reason_not_startable)
+        self.permit(self._ui.cancelSegmentationButton, self._presenter.reason_not_cancellable)
+        self.permit(self._ui.resumeSegmentationButton, self._presenter.reason_not_resumable)
+
+    def _show_models(self) -> None:
+        models, combo = self._presenter.models, self._ui.modelCombo
+        folders = [str(entry.folder) for entry in models.entries]
+        if folders != self._folders:
+            self._folders = folders
+            combo.clear()
+            for entry in models.entries:
+                combo.addItem(entry.name, str(entry.folder))
+            for index, entry in enumerate(models.entries):
+                combo.setItemData(index, "\n".join([folders[index], *entry.card.plan]), qt.Qt.ToolTipRole)
+        chosen = str(models.chosen.folder) if models.chosen is not None else ""
+        index = folders.index(chosen) if chosen in folders else -1
+        if combo.currentIndex != index:
+            combo.setCurrentIndex(index)
+            say(self._ui.modelErrorLabel, "")
+        if models.error:
+            say(self._ui.modelErrorLabel, models.error)
+        self.permit(combo, "" if folders else models.reason_missing)
+        self._ui.modelCardLabel.setToolTip(models.plan)
+        say(self._ui.modelCardLabel, models.text or ("" if models.error else models.reason_missing))
+
+    def _show_source(self) -> None:
+        ui, source = self._ui, self._presenter.source
+        keys = [key for key, _text in source.kinds]
+        ui.segmentSourceCombo.setCurrentIndex(keys.index(source.kind.value))
+        ui.segmentVolumeSelector.setVisible(source.kind is SourceKind.VOLUME)
+        ui.segmentVolumesList.setVisible(source.kind is SourceKind.VOLUMES)
+        for widget in (ui.inputFolderLabel, ui.inputFolderEdit, ui.outputFolderLabel, ui.outputFolderEdit):
+            widget.setVisible(source.kind is SourceKind.FOLDER)
+        if ui.segmentVolumeSelector.currentNode() is not source.volume:
+            ui.segmentVolumeSelector.setCurrentNode(source.volume)
+        self._show_ticks()
+        for edit, folder in ((ui.inputFolderEdit, source.input_folder), (ui.outputFolderEdit, source.output_folder)):
+            if str(edit.currentPath).strip() != folder:
+                edit.setCurrentPath(folder)
+        is_folder = source.kind is SourceKind.FOLDER
+        say(ui.segmentVolumeErrorLabel, source.volume_error)
+        say(ui.inputFolderErrorLabel, (source.input_error or source.count_text) if is_folder else "")
+        say(ui.outputFolderErrorLabel, source.output_error if is_folder else "")
+
+    def _show_ticks(self) -> None:
+        ticks = self._presenter.source.ticks
+        widget = self._ui.segmentVolumesList
+        named = [(tick.node, tick.name) for tick in ticks]
+        if named != self._ticks:
+            self._ticks = named
+            widget.clear()
+            self._items = []
+            for tick in ticks:
+                item = qt.QListWidgetItem(tick.name)
+                item.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
+                item.setCheckState(qt.Qt.Unchecked)
+                widget.addItem(item)
+                self._items.append(item)
+        for item, tick in zip(self._items, ticks, strict=False):
+            state = qt.Qt.Checked if tick.is_ticked else qt.Qt.Unchecked
+            if item.checkState() != state:
+                item.setCheckState(state)
+
+    def _show_progress(self) -> None:
+        ui, progress = self._ui, self._presenter.progress
+        # Never a range of nothing: Qt would repaint the bar for ever, also where nobody sees it.
+        ui.segmentationProgressBar.setValue(round(100 * progress))
+        ui.segmentationProgressBar.setVisible(self._presenter.handle is not None or self._presenter.is_running)
+        lines = [self._presenter.status, *self._presenter.warnings]
+        say(ui.segmentationStatusLabel, "\n".join(line for line in lines if line))

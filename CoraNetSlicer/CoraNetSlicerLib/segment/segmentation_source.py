@@ -1,0 +1,228 @@
+"""What is to be segmented: one volume, several, or a folder of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from coranet.contract import Job, scans_in
+from coranet.contract.errors import CoraNetError
+
+from ..core.case_nodes import NodeWatch, image_volumes
+from ..core.deferred import Deferred
+from ..core.notification import Signal
+from ..core.parameters import Parameters
+from ..core.results import is_result, nodes_of_class
+from ..core.translation import _
+from ..core.usable_nodes import require_usable_volume
+from ..data.case_rows import sentence
+
+_KIND, _INPUT, _OUTPUT = "SegmentSource", "SegmentInputFolder", "SegmentOutputFolder"
+_VOLUME, _VOLUMES = "SegmentVolume", "SegmentVolumes"
+
+
+class SourceKind(str, Enum):
+    """Where the images come from."""
+
+    VOLUME = "volume"
+    VOLUMES = "volumes"
+    FOLDER = "folder"
+
+
+@dataclass(frozen=True)
+class VolumeTick:
+    """A volume of the scene in the list of several.
+
+    Attributes:
+        node: vtkMRMLScalarVolumeNode.
+        name: its name.
+        is_ticked: whether it is to be segmented.
+    """
+
+    node: Any
+    name: str
+    is_ticked: bool
+
+
+class SegmentationSource:
+    """The choice of what is segmented, kept in the scene.
+
+    Attributes:
+        changed: sent after each change of what is shown.
+        input_error, output_error: what is wrong with the folders; "" if nothing, or while none is named.
+        image_count: images in the input folder.
+        left_out: what else is in it and why it is left out, a sentence each.
+    """
+
+    def __init__(self, scene: Any, parameters: Parameters, application: Any) -> None:
+        """Show what the scene remembers.
+
+        Args:
+            scene: vtkMRMLScene.
+            parameters: the panel's state in it.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self.input_error = self.output_error = ""
+        self.image_count = 0
+        self.left_out: tuple[str, ...] = ()
+        self._scene = scene
+        self._parameters = parameters
+        self._news = Deferred(application, self._on_nodes)
+        self._watch = NodeWatch(scene, self._news.request, lambda: None)
+        self.restore()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """Key and text of each kind."""
+        return [
+            (SourceKind.VOLUME.value, _("Volume")),
+            (SourceKind.VOLUMES.value, _("Several volumes")),
+            (SourceKind.FOLDER.value, _("Folder")),
+        ]
+
+    @property
+    def kind(self) -> SourceKind:
+        """Where the images come from."""
+        text = self._parameters.text(_KIND)
+        return SourceKind(text) if text in {kind.value for kind in SourceKind} else SourceKind.VOLUME
+
+    @property
+    def volume(self) -> Any:
+        """The one volume; None if none is chosen."""
+        return next(iter(self._parameters.nodes(_VOLUME)), None)
+
+    @property
+    def ticks(self) -> list[VolumeTick]:
+        """The volumes of the scene that can be segmented."""
+        ticked = self._parameters.nodes(_VOLUMES)
+        return [VolumeTick(node, node.GetName() or "", node in ticked) for node in image_volumes(self._scene)]
+
+    @property
+    def input_folder(self) -> str:
+        """The folder of images; "" if none is named."""
+        return self._parameters.text(_INPUT)
+
+    @property
+    def output_folder(self) -> str:
+        """The folder of the results; "": a new one in the folder of all jobs."""
+        return self._parameters.text(_OUTPUT)
+
+    @property
+    def count_text(self) -> str:
+        """How many images the folder holds, and what is left out; "" while none is named."""
+        if not self.image_count:
+            return ""
+        text = _("{count} images found.").format(count=self.image_count)
+        return "\n".join([_("1 image found.") if self.image_count == 1 else text, *map(sentence, self.left_out)])
+
+    @property
+    def volume_error(self) -> str:
+        """What is wrong with the one volume; "" if nothing, or while none is chosen."""
+        volume = self.volume
+        if volume is None or self.kind is not SourceKind.VOLUME:
+            return ""
+        if is_result(volume):
+            return _("'{name}' is a result of CoraNet; choose the image itself.").format(name=volume.GetName())
+        try:
+            require_usable_volume(volume)
+        except CoraNetError as error:
+            return str(error)
+        return ""
+
+    @property
+    def volumes(self) -> list[Any]:
+        """The volume nodes to be segmented; none where a folder is."""
+        if self.kind is SourceKind.VOLUME:
+            return [] if self.volume is None or self.volume_error else [self.volume]
+        return [tick.node for tick in self.ticks if tick.is_ticked] if self.kind is SourceKind.VOLUMES else []
+
+    @property
+    def reason_missing(self) -> str:
+        """Why there is nothing to be segmented; "" if there is."""
+        if self.kind is SourceKind.FOLDER:
+            if not self.input_folder:
+                return _("Choose the folder with the images.")
+            return self.input_error or self.output_error
+        if self.volume_error or self.volumes:
+            return self.volume_error
+        return _("Choose a volume.") if self.kind is SourceKind.VOLUME else _("Tick the volumes to segment.")
+
+    # -- what a person does ------------------------------------------------------------------------------------------
+
+    def set_kind(self, kind: str) -> None:
+        """Choose where the images come from, by its key."""
+        if SourceKind(kind) is not self.kind:
+            self._parameters.set_text(_KIND, kind)
+            self.changed.send()
+
+    def set_volume(self, node: Any) -> None:
+        """Choose the one volume; None for none."""
+        if node is not self.volume:
+            self._parameters.set_nodes(_VOLUME, [] if node is None else [node])
+            self.changed.send()
+
+    def set_ticked(self, node: Any, is_ticked: bool) -> None:
+        """Tick a volume, or take the tick away."""
+        others = [one for one in self._parameters.nodes(_VOLUMES) if one is not node]
+        self._parameters.set_nodes(_VOLUMES, [*others, node] if is_ticked else others)
+        self.changed.send()
+
+    def set_input_folder(self, folder: str) -> None:
+        """Name the folder of images; what is wrong with it is in `input_error`."""
+        if folder.strip() != self.input_folder:
+            self._parameters.set_text(_INPUT, folder.strip())
+            self._look_at_input()
+            self.changed.send()
+
+    def set_output_folder(self, folder: str) -> None:
+        """Name the folder of results; what is wrong with it is in `output_error`."""
+        if folder.strip() != self.output_folder:
+            self._parameters.set_text(_OUTPUT, folder.strip())
+            self._look_at_output()
+            self.changed.send()
+
+    def look_again(self) -> None:
+        """Look at the folders again, after files came or went."""
+        self._look_at_input()
+        self._look_at_output()
+        self._on_nodes()
+
+    def restore(self) -> None:
+        """Show what the scene remembers, after it was loaded or cleared."""
+        self.look_again()
+
+    def close(self) -> None:
+        """Let go of the scene."""
+        self._watch.close()
+        self._news.close()
+
+    def _on_nodes(self) -> None:
+        # A volume is offered once it has voxels, and under the name that it has then.
+        self._watch.follow(nodes_of_class(self._scene, "vtkMRMLScalarVolumeNode"))
+        self.changed.send()
+
+    def _look_at_input(self) -> None:
+        self.input_error, self.image_count, self.left_out = "", 0, ()
+        if self.input_folder:
+            try:
+                found = scans_in(Path(self.input_folder).expanduser())
+                self.image_count, self.left_out = len(found.scans), found.left_out
+            except CoraNetError as error:
+                self.input_error = str(error)
+
+    def _look_at_output(self) -> None:
+        path = Path(self.output_folder).expanduser()
+        self.output_error = ""
+        if not self.output_folder:
+            return
+        if path.is_file():
+            self.output_error = _("'{path}' is a file, expected a folder; choose another name.").format(path=path)
+        elif Job.exists(path):
+            self.output_error = _("'{path}' holds a job already; choose a new folder.").format(path=path)
+        elif not path.is_absolute():
+            self.output_error = _("'{path}' is no whole path; begin with the drive or root.").format(path=path)

@@ -1,0 +1,1 @@
+"""Train: settings, start, watching, curves and snapshots of a training."""

@@ -1,0 +1,317 @@
+"""The section Train without its widgets: settings, the estimate, and one training that is watched."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Optional
+
+from coranet.contract import JobStatus
+from coranet.contract.errors import CoraNetError, JobError
+
+from ..core.console_calls import train_call
+from ..core.export import TrainingExport
+from ..core.notification import Signal
+from ..core.parameters import Parameters
+from ..core.translation import _
+from ..jobs.handle import JobHandle
+from ..jobs.job_start import JobStart
+from ..jobs.listing import find_again
+from ..logic import CoraNetLogic
+from .time_estimate import TimeEstimate
+from .training_name import default_name, name_error
+from .training_settings import TrainingSettings
+from .training_words import Message, sentence
+from .watched_training import WatchedTraining
+
+if TYPE_CHECKING:
+    from ..data.presenter import CasesPresenter
+    from ..environment.presenter import EnvironmentPresenter
+
+_FOLDER, _JOB, _NAME = "TrainingFolder", "TrainingJob", "TrainingName"
+
+
+class TrainingPresenter:
+    """State and actions of the section Train.
+
+    Attributes:
+        changed: sent after each change of what is shown.
+        started: sent with the JobHandle of a training that was started or resumed here.
+        ended: sent with the JobHandle of a training that ended while it was watched, however it did.
+        settings: the settings of the next training; has a signal of its own.
+        estimate: how long the next training will take; has a signal of its own.
+        error: what went wrong while a training was being started or looked at; "" if nothing.
+    """
+
+    def __init__(
+        self, logic: CoraNetLogic, cases: CasesPresenter, environment: EnvironmentPresenter, parameters: Parameters,
+        application: Any,
+    ) -> None:  # fmt: skip
+        """Begin with what the scene remembers, a training that runs included.
+
+        Args:
+            logic: starts and attaches to jobs.
+            cases: what to learn from.
+            environment: whether the engine can run.
+            parameters: the panel's state in the scene.
+            application: as panel.application.Application.
+        """
+        self.changed = Signal()
+        self.started = Signal()
+        self.ended = Signal()
+        self.error = ""
+        self._logic = logic
+        self._cases = cases
+        self._environment = environment
+        self._parameters = parameters
+        self.settings = TrainingSettings(parameters)
+        self.estimate = TimeEstimate(logic, application)
+        self._start = JobStart(logic, application, self._on_writing)
+        self._writing = ""
+        self._is_stopped = False
+        self._watched = WatchedTraining(logic.context, application)
+        self._watched.changed.connect(self.changed.send)
+        self._watched.ended.connect(self.ended.send)
+        self._watched.failed.connect(self._on_trouble)
+        self._sources = (cases.changed, environment.changed, self.settings.changed, self.estimate.changed)
+        for source in self._sources:
+            source.connect(self.changed.send)
+        self.settings.changed.connect(self.estimate.forget)
+        self._attach_to_remembered()
+
+    # -- what is shown -----------------------------------------------------------------------------------------------
+
+    @property
+    def handle(self) -> Optional[JobHandle]:
+        """The training that is watched."""
+        return self._watched.handle
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a training is at work, or its files are being written."""
+        return self._start.is_busy or self._watched.is_running
+
+    @property
+    def name(self) -> str:
+        """Name of the next training: what a person typed, or a proposal that is free."""
+        learned = next((segment.name for segment in self._cases.segments if segment.learned), "")
+        proposal = default_name(self._logic.jobsFolder, learned, time.strftime("%Y-%m-%d"))
+        return self._parameters.text(_NAME) or proposal
+
+    @property
+    def name_error(self) -> str:
+        """What is wrong with the name."""
+        # While its files are being written, the folder of that name is there.
+        return "" if self._start.is_busy else name_error(self._logic.jobsFolder, self.name)
+
+    @property
+    def progress(self) -> float:
+        """Share of the training steps that is done, 0 to 1."""
+        standing = self._watched.standing
+        return standing.share_done if standing is not None and not self._start.is_busy else 0.0
+
+    @property
+    def status(self) -> str:
+        """Where the training stands, in a sentence; of one that ended without a word also the end of its log."""
+        if self._start.is_busy or self._is_stopped:
+            return self._writing
+        handle, standing = self.handle, self._watched.standing
+        return f"{handle.folder.name}: {standing.text}" if handle and standing else _("No training yet.")
+
+    @property
+    def plan(self) -> tuple[str, ...]:
+        """What is trained in the time there is, and why, in sentences; () where the steps were set."""
+        standing = self._watched.standing
+        return standing.plan if standing is not None and not self._start.is_busy else ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What the engine warned of and noted, the newest first."""
+        standing = self._watched.standing
+        return standing.messages if standing is not None and not self._start.is_busy else ()
+
+    @property
+    def reason_not_startable(self) -> str:
+        """Why no training can be started now."""
+        if self.is_active:
+            return _("A training is running; stop it first, or wait until it is finished.")
+        return self.reason_not_estimable or self.name_error
+
+    @property
+    def reason_not_estimable(self) -> str:
+        """Why time and memory cannot be measured, or a plan be made, now."""
+        if self.is_active:
+            return _("A training is running and takes time and memory.")
+        return self._environment.reason_not_ready or self._cases.reason_not_trainable or self.settings.reason_wrong
+
+    @property
+    def reason_not_stoppable(self) -> str:
+        """Why there is nothing to stop."""
+        if not self.is_active:
+            return _("No training is running.")
+        is_asked = self.handle is not None and not self._start.is_busy and self.handle.job.cancel_requested()
+        return _("It is stopping already.") if is_asked else ""
+
+    @property
+    def reason_not_resumable(self) -> str:
+        """Why there is nothing to resume."""
+        if self.is_active:
+            return _("The training is running.")
+        standing = self._watched.standing
+        if standing is None:
+            return _("There is no training yet.")
+        if standing.status is JobStatus.FINISHED:
+            return _("The training is finished.")
+        if self.handle is not None and not self.handle.folder.is_dir():
+            return _("The folder of the training is gone.")
+        return self._environment.reason_not_ready
+
+    @property
+    def reason_no_curves(self) -> str:
+        """Why there are no curves to be shown."""
+        return self._watched.reason_no_curves
+
+    @property
+    def reason_no_snapshots(self) -> str:
+        """Why there are no snapshots to be shown."""
+        return self._watched.reason_no_snapshots
+
+    # -- what a person does ------------------------------------------------------------------------------------------
+
+    def set_name(self, name: str) -> None:
+        """Take a name for the next training; "" for a proposal."""
+        if name != self.name:
+            self._parameters.set_text(_NAME, name)
+            self.changed.send()
+
+    def measure(self) -> None:
+        """Begin to measure time and memory; where the training has a time, what is done in it.
+
+        Raises:
+            CoraNetError: it cannot be done now; the text says why.
+        """
+        _require(self.reason_not_estimable)
+        self.estimate.begin(self._cases.training_nodes(), self.settings.config())
+
+    def call_of_start(self) -> str:
+        """The console call that does what `start` does; raises as it does."""
+        _require(self.reason_not_startable)
+        return train_call(self._cases.training_nodes(), self.settings.config(), self._logic.jobsFolder / self.name)
+
+    def start(self) -> None:
+        """Begin to write the files of a new training and to train; returns at once.
+
+        Raises:
+            CoraNetError: it cannot be started; the text says why.
+        """
+        _require(self.reason_not_startable)
+        self.estimate.cancel()
+        folder = self._logic.jobsFolder / self.name
+        nodes, config = self._cases.training_nodes(), self.settings.config()
+        files = TrainingExport(self._logic.context, folder, nodes, config)
+        self._start.begin(files, self._on_started, self._on_not_started)
+        self._on_writing(_("Writing the files of '{name}'").format(name=folder.name))
+
+    def stop(self) -> None:
+        """Ask the training to stop at its next safe point, or do not go on to write its files.
+
+        Raises:
+            CoraNetError: it cannot be asked.
+        """
+        if self._start.is_busy:
+            self._start.cancel()
+            self._writing = _("Stopped before the training began; what was written of it is removed.")
+            self._is_stopped = True
+        elif self.handle is not None:
+            self.handle.cancel()
+        self._watched.look()
+
+    def resume(self) -> None:
+        """Go on with the training that is shown, where it was left, with the Python that is chosen now.
+
+        Raises:
+            CoraNetError: it cannot be resumed; the text says why.
+        """
+        _require(self.reason_not_resumable)
+        if self.handle is not None:
+            self.estimate.cancel()
+            handle = self._logic.attach(self.handle.folder)
+            handle.resume()
+            self.error, self._is_stopped = "", False
+            self._watched.watch(handle)
+            self.started.send(handle)
+
+    def attach(self, handle: JobHandle) -> None:
+        """Watch an existing training: its progress, curves and messages; the scene remembers it."""
+        self._parameters.set_text(_FOLDER, str(handle.folder))
+        self._parameters.set_text(_JOB, handle.job.identifier)
+        self.error, self._is_stopped = "", False
+        self._watched.watch(handle)
+
+    def show_curves(self) -> None:
+        """Show the losses; asked again, the validation Dice, if there is any."""
+        self._watched.show_curves()
+
+    def show_snapshots(self) -> None:
+        """Show how the uncertain region moved; those to come are added.
+
+        Raises:
+            DataError: the volume cannot be read.
+        """
+        self._watched.show_snapshots()
+
+    def restore(self) -> None:
+        """Show what the scene remembers, after it was loaded or cleared; a training that runs stays in sight."""
+        self.settings.restore()
+        self._attach_to_remembered()
+        self.changed.send()
+
+    def close(self) -> None:
+        """Let go of everything; a training goes on."""
+        for source in self._sources:
+            source.disconnect(self.changed.send)
+        self._start.cancel()
+        self.estimate.close()
+        self._watched.let_go()
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def _attach_to_remembered(self) -> None:
+        folder = self._parameters.text(_FOLDER)
+        watched = "" if self.handle is None else str(self.handle.folder)
+        if folder and folder == watched:
+            return
+        if self._watched.is_running:
+            self._parameters.set_text(_FOLDER, watched)
+            self._parameters.set_text(_JOB, self.handle.job.identifier if self.handle else "")
+            return
+        self._watched.let_go()
+        found = find_again(folder, self._parameters.text(_JOB), self._logic.jobsFolder)
+        if found is None:
+            return
+        try:
+            self._watched.watch(self._logic.attach(found))
+        except CoraNetError as error:
+            self.error = sentence(str(error))
+
+    def _on_writing(self, text: str) -> None:
+        self._writing = _("{text} ...").format(text=text)
+        self._is_stopped = False
+        self.error = ""
+        self.changed.send()
+
+    def _on_started(self, handle: JobHandle) -> None:
+        self._parameters.set_text(_NAME, "")
+        self.attach(handle)
+        self.started.send(handle)
+
+    def _on_not_started(self, message: str) -> None:
+        self._on_trouble(_("The training was not started: {message}").format(message=message))
+
+    def _on_trouble(self, message: str) -> None:
+        self.error = sentence(message)
+        self.changed.send()
+
+
+def _require(reason: str) -> None:
+    if reason:
+        raise JobError(reason)

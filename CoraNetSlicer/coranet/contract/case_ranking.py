@@ -1,0 +1,174 @@
+"""What to look at next: segmented cases by how uncertain they are, with the reason in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from .errors import JobError
+from .prediction_files import PredictionFiles
+from .region_list import Region, RegionList
+from .review import Review
+
+
+@dataclass(frozen=True)
+class CaseUncertainty:
+    """How uncertain a segmented case is; what a person has decided already does not count.
+
+    Attributes:
+        case: its name.
+        folder: where its results lie.
+        share: mean of `shares` over the classes that have one, in [0, 1]: what cases are ranked by.
+        shares: by name of the class, the uncertain share of the predicted structure: the volume of the undecided
+            regions in which it is in question (without regions: the width of its volume bracket) by the volume that the
+            radical head gives it, in [0, 1]; None where no head finds any of it.
+        uncertain_ml: volume of all undecided regions; without regions, of the uncertain region.
+        regions, reviewed: how many regions there are, and how many of them are decided; None where none were made.
+        large_ml, large_regions: how many undecided regions have more than `large_ml`, about half of the largest.
+        reason: the same in words, for example "14 % of the predicted pancreas is uncertain; 3 regions over 1 mL".
+    """
+
+    case: str
+    folder: Path
+    share: float
+    shares: Mapping[str, Optional[float]]
+    uncertain_ml: float
+    regions: Optional[int]
+    reviewed: int
+    large_ml: float
+    large_regions: int
+    reason: str
+
+
+def rank_cases(cases: Iterable[PredictionFiles]) -> list[CaseUncertainty]:
+    """Order cases, the most uncertain first; those that are not complete are left out.
+
+    Args:
+        cases: the files of their results. All are measured by the same size of a large region.
+
+    Raises:
+        JobError: a file is damaged.
+    """
+    read = [_Case.read(files) for files in cases if files.result.is_file()]
+    largest = max((region.volume_ml for one in read for region in one.undecided), default=0.0)
+    return sorted((one.described(_large_ml(largest)) for one in read), key=lambda one: (-one.share, one.case))
+
+
+def case_uncertainty(files: PredictionFiles) -> CaseUncertainty:
+    """How uncertain one case is.
+
+    Raises:
+        JobError: it is not complete, or a file is damaged.
+    """
+    case = _Case.read(files)
+    return case.described(_large_ml(max((region.volume_ml for region in case.undecided), default=0.0)))
+
+
+def _large_ml(largest_ml: float) -> float:
+    """Half of the largest region, rounded down to 1, 2 or 5 times a power of ten: some are large, but not all."""
+    if largest_ml <= 0:
+        return 1.0
+    power = math.floor(math.log10(largest_ml / 2))
+    digit = max((step for step in (1, 2, 5) if step <= largest_ml / 2 / 10.0**power), default=1)
+    return float(f"{digit}e{power}")
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What the files of a case say.
+
+    Attributes:
+        files: say where.
+        name: of the case.
+        values: label value of each class by name.
+        volumes_ml: by name of the class, by head.
+        uncertain_ml: of the uncertain region.
+        regions: None where none were made.
+        undecided: regions on which nobody has decided.
+    """
+
+    files: PredictionFiles
+    name: str
+    values: Mapping[str, int]
+    volumes_ml: Mapping[str, Mapping[str, float]]
+    uncertain_ml: float
+    regions: Optional[RegionList]
+    undecided: tuple[Region, ...]
+
+    @staticmethod
+    def read(files: PredictionFiles) -> _Case:
+        result = files.read_result()
+        regions: Optional[RegionList] = None
+        undecided: tuple[Region, ...] = ()
+        if files.regions.is_file():
+            regions = RegionList.read(files.regions)
+            decided = Review.read(files.review, regions).decisions
+            undecided = tuple(region for region in regions.regions if region.number not in decided)
+        try:
+            values = {str(label["name"]): int(label["value"]) for label in result["labels"]}
+            volumes = {name: _volumes(result["volumes_ml"][name]) for name in values}
+            uncertain_ml = float(result["uncertain_ml"])
+            return _Case(files, str(result["case"]), values, volumes, uncertain_ml, regions, undecided)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise JobError(
+                f"'{files.result}' has other content than expected ({error!r}); segment the case anew."
+            ) from error
+
+    def described(self, large_ml: float) -> CaseUncertainty:
+        shares = {name: self._share(name) for name in self.values}
+        known = [share for share in shares.values() if share is not None]
+        large = sum(region.volume_ml > large_ml for region in self.undecided)
+        undecided_ml = sum(region.volume_ml for region in self.undecided)
+        total = None if self.regions is None else len(self.regions.regions)
+        return CaseUncertainty(
+            case=self.name,
+            folder=self.files.folder,
+            share=sum(known) / len(known) if known else 0.0,
+            shares=shares,
+            uncertain_ml=self.uncertain_ml if total is None else undecided_ml,
+            regions=total,
+            reviewed=0 if total is None else total - len(self.undecided),
+            large_ml=large_ml,
+            large_regions=large,
+            reason=self._reason(shares, large, large_ml),
+        )
+
+    def _share(self, name: str) -> Optional[float]:
+        volumes = self.volumes_ml[name]
+        whole = max(volumes["radical"], volumes["segmentation"], volumes["conservative"])
+        if not whole:
+            return None
+        if self.regions is None:
+            uncertain = volumes["radical"] - volumes["conservative"]
+        else:
+            value = self.values[name]
+            uncertain = sum(region.volume_ml for region in self.undecided if value in region.label_values)
+        return min(1.0, max(0.0, uncertain / whole))
+
+    def _reason(self, shares: Mapping[str, Optional[float]], large: int, large_ml: float) -> str:
+        found = {name: share for name, share in shares.items() if share is not None}
+        parts = []
+        if found:
+            name = max(found, key=lambda one: found[one])
+            parts.append(f"{_percent(found[name])} of the predicted {name} is uncertain")
+        missing = [name for name in shares if not self.volumes_ml[name]["segmentation"]]
+        if missing:
+            parts.append(f"no {' and no '.join(missing)} was found")
+        if self.regions is not None:
+            count = f"{large} {'region' if large == 1 else 'regions'}" if large else "no region"
+            parts.append(f"{count} over {large_ml:g} mL")
+            total, reviewed = len(self.regions.regions), len(self.regions.regions) - len(self.undecided)
+            if reviewed:
+                parts.append(f"{reviewed} of {total} reviewed")
+        return "; ".join(parts)
+
+
+def _volumes(of_class: Mapping[str, Any]) -> dict[str, float]:
+    return {head: float(of_class[head]) for head in ("segmentation", "conservative", "radical")}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 or not share else f"{100 * share:.1f} %"

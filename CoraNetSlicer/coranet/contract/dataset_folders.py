@@ -1,0 +1,214 @@
+"""Folders of cases: with a dataset.json, with imagesTr and labelsTr as nnU-Net has them, or with images alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Optional, Union
+
+from .case_names import unique_case_names
+from .channels import ImagesOfCase, by_channel
+from .datalist import Case, Datalist, Role
+from .datalist_file import DatalistFile
+from .errors import DataError
+from .image_files import FolderScans, image_name, is_image_file, names_in_words, require_readable, scans_in
+
+_DATASET = "dataset.json"
+_TRAINING, _TRAINING_LABELS = "imagesTr", "labelsTr"
+_TEST, _TEST_LABELS = "imagesTs", "labelsTs"
+_SEGMENTATION = ".seg"
+
+
+def read_datalist(path: Union[str, Path]) -> Datalist:
+    """Read a dataset.json.
+
+    Args:
+        path: JSON file with ``training`` [{image, label}, and ``known`` where the label is decided in part], optional
+            ``unlabeled`` [{image} or path], ``validation`` and ``test`` [{image, label}], and ``labels`` {value: name}
+            or {name: value}. Paths are relative to the file. Where ``channels`` (or ``channel_names``, ``modality``)
+            names several, an image is a list of as many paths, {channel: path}, or one file of four dimensions. A file
+            that lists no case, as nnU-Net's, has the folders ``imagesTr`` and ``labelsTr`` beside it.
+
+    Raises:
+        DataError: the file or one of its rows cannot be used; the message names both.
+    """
+    file = DatalistFile(path)
+    folder = file.path.absolute().parent
+    if not file.lists_cases and (folder / _TRAINING).is_dir():
+        return _training_folders(folder, file)
+    return file.datalist()
+
+
+def read_input_cases(path: Union[str, Path]) -> Datalist:
+    """The unlabeled and test cases of a dataset.json, to be segmented; their labels are not looked at.
+
+    Raises:
+        DataError: the file or one of its rows cannot be used, or it names no such case.
+    """
+    file = DatalistFile(path)
+    listed = file.inputs()
+    if listed.cases:
+        return listed
+    folder = file.path.absolute().parent / _TEST
+    if file.lists_anything or not folder.is_dir():
+        raise DataError(
+            f"the datalist '{path}' has no 'unlabeled' and no 'test' case; add some, or name images or folders."
+        )
+    scans = scans_in(folder, file.ending)
+    cases = _cases_of(_images_of_cases(scans, {}, file, folder), Role.INPUT)
+    return file.made(cases, left_out=scans.left_out)
+
+
+def find_cases(path: Union[str, Path]) -> Datalist:
+    """The cases of a datalist, of an image file or of a folder.
+
+    Args:
+        path: a dataset.json; an image; or a folder: with such a dataset.json, with ``imagesTr`` and ``labelsTr`` as
+            nnU-Net has them (an image without label is unlabeled), or with images, which then are all unlabeled. Names
+            that end with _0000, _0001, ... are the channels of one case.
+
+    Raises:
+        DataError: there is nothing that can be used; the message says what was looked for.
+    """
+    path = Path(path).expanduser().absolute()
+    if is_image_file(path):
+        require_readable(path)
+        return Datalist((Case(unique_case_names([image_name(path)])[0], Role.UNLABELED, str(path)),))
+    if not path.is_dir():
+        return read_datalist(path)
+    file = DatalistFile(path / _DATASET) if (path / _DATASET).is_file() else None
+    if file and file.lists_cases:
+        return file.datalist()
+    if (path / _TRAINING).is_dir():
+        return _training_folders(path, file)
+    if file and file.lists_anything:
+        return file.datalist()
+    scans = scans_in(path)
+    groups = _several_channels(scans.scans) or [(name, (image,)) for name, image in scans.scans]
+    names = unique_case_names(name for name, _ in groups)
+    cases = tuple(_of_images(name, Role.UNLABELED, paths) for name, (_, paths) in zip(names, groups, strict=False))
+    return Datalist(cases, left_out=_without(scans.left_out, _DATASET))
+
+
+def _without(sentences: Sequence[str], name: str) -> tuple[str, ...]:
+    return tuple(sentence for sentence in sentences if f"'{name}' is left out" not in sentence)
+
+
+def _several_channels(found: Sequence[tuple[str, Path]]) -> Optional[list[ImagesOfCase]]:
+    """Images grouped by case, if there are several of each of several cases; None: they are cases of their own."""
+    try:
+        groups = by_channel(found) or []
+    except DataError:
+        return None  # numbers of cases, not of channels
+    return groups if len(groups) > 1 and all(len(paths) > 1 for _, paths in groups) else None
+
+
+def _training_folders(folder: Path, file: Optional[DatalistFile]) -> Datalist:
+    """Cases by the names of their files: training and unlabeled ones, and test cases whose label is there."""
+    ending = file.ending if file else ""
+    label_maps, left_out = _label_maps(folder / _TRAINING_LABELS, ending)
+    if label_maps and file is None:
+        raise DataError(
+            f"'{folder}' has label maps but no {_DATASET} that says what their values mean; add it, with "
+            '"labels": {"1": "pancreas"} or the like.'
+        )
+    scans = scans_in(folder / _TRAINING, ending)
+    images = _images_of_cases(scans, label_maps, file, folder)
+    cases = _cases_of(images, Role.UNLABELED, label_maps, Role.TRAINING)
+    left_out += [*scans.left_out, *_unused("label map", [name for name in label_maps if name not in images], folder)]
+    if file:
+        left_out += file.notes(sum(name in label_maps for name in images))
+    if (folder / _TEST).is_dir() and any((folder / _TEST).iterdir()):
+        tests, more = _test_cases(folder, file, cases)
+        cases, left_out = [*cases, *tests], [*left_out, *more]
+    labels = file.labels() if file and label_maps else ()
+    if file:
+        return file.made(cases, labels, left_out)
+    return Datalist(tuple(cases), left_out=tuple(left_out))
+
+
+def _test_cases(folder: Path, file: Optional[DatalistFile], others: Sequence[Case]) -> tuple[list[Case], list[str]]:
+    """The test cases that have a label, and what is left out."""
+    ending = file.ending if file else ""
+    label_maps, left_out = _label_maps(folder / _TEST_LABELS, ending)
+    scans = scans_in(folder / _TEST, ending)
+    images = _images_of_cases(scans, label_maps, file, folder)
+    measured = {name: paths for name, paths in images.items() if name in label_maps}
+    left_out += [*scans.left_out, *_unused("image", [name for name in images if name not in measured], folder / _TEST)]
+    cases = _cases_of(measured, Role.TEST, label_maps, Role.TEST)
+    names = unique_case_names([*(case.id for case in others), *(case.id for case in cases)])[len(others) :]
+    return [replace(case, id=name) for name, case in zip(names, cases, strict=False)], left_out
+
+
+def _unused(what: str, names: Sequence[str], folder: Path) -> list[str]:
+    """A sentence on files that have no counterpart; [] if there are none."""
+    if not names:
+        return []
+    lacks = "image" if what == "label map" else "label map"
+    if len(names) == 1:
+        return [f"in '{folder}' the {what} {names_in_words(names)} is left out: it has no {lacks} of its name."]
+    return [
+        f"in '{folder}' {len(names)} {what}s are left out, {names_in_words(names)}: they have no {lacks} of their name."
+    ]
+
+
+def _label_maps(folder: Path, ending: str) -> tuple[dict[str, Path], list[str]]:
+    """Label maps of a folder by the name of their case, and what else is there.
+
+    Raises:
+        DataError: two have one name.
+    """
+    if not folder.is_dir() or not any(not entry.name.startswith(".") for entry in folder.iterdir()):
+        return {}, []
+    scans = scans_in(folder, ending, of_labels=True)
+    named = [(_without_segmentation(name), path) for name, path in scans.scans]
+    return _by_name(named, folder), list(scans.left_out)
+
+
+def _without_segmentation(name: str) -> str:
+    return name[: -len(_SEGMENTATION)] if name.lower().endswith(_SEGMENTATION) else name
+
+
+def _by_name(named: Sequence[tuple[str, Path]], folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for name, path in named:
+        if name in found:
+            raise DataError(
+                f"'{folder}' has '{found[name].name}' and '{path.name}' of one name; keep one of them, or rename it."
+            )
+        found[name] = path
+    return found
+
+
+def _images_of_cases(
+    scans: FolderScans, label_maps: Mapping[str, Path], file: Optional[DatalistFile], folder: Path
+) -> dict[str, tuple[Path, ...]]:
+    """Images by the name that their label maps have: nnU-Net appends _0000, _0001, ... for the channels of one case."""
+    images = _by_name(scans.scans, folder)
+    if not any(name in label_maps for name in images):
+        grouped = by_channel(scans.scans, file.channels if file else ())
+        if grouped is not None:
+            return dict(grouped)
+    if file is None:
+        return {name: (path,) for name, path in images.items()}
+    return {name: tuple(map(Path, file.images_of(str(path))[1])) for name, path in images.items()}
+
+
+def _cases_of(
+    images: Mapping[str, Sequence[Path]],
+    role: Role,
+    label_maps: Optional[Mapping[str, Path]] = None,
+    labeled: Role = Role.INPUT,
+) -> list[Case]:
+    """A case of each name: of one role, or of another where it has a label map."""
+    found = label_maps or {}
+    return [
+        _of_images(identifier, labeled if name in found else role, paths, str(found[name]) if name in found else None)
+        for identifier, (name, paths) in zip(unique_case_names(images), images.items(), strict=False)
+    ]
+
+
+def _of_images(name: str, role: Role, images: Sequence[Path], label: Optional[str] = None) -> Case:
+    first, *more = map(str, images)
+    return Case(name, role, first, label, more_images=tuple(more))

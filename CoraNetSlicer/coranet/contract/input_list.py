@@ -1,0 +1,54 @@
+"""What is to be segmented, from the files and folders that somebody names: one rule for command line and Slicer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Union
+
+from .case_names import unique_case_names
+from .channels import grouped, require_all_channels, require_same_channels
+from .datalist import Case, Datalist, Role
+from .dataset_folders import read_input_cases
+from .image_files import image_name, require_readable, scans_in
+
+
+def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("channel 1",)) -> Datalist:
+    """Cases to be segmented, without labels, and what is left out.
+
+    Args:
+        inputs: image files, folders of one DICOM series, folders of images, or dataset.json files, whose unlabeled and
+            test cases are taken.
+        channels: names of the model's channels. Of several, files are grouped as nnU-Net numbers them (p01_0000,
+            p01_0001), or have four dimensions. (): nobody knows, and a case has one image.
+
+    Raises:
+        DataError: an input does not exist or holds no image, or a case lacks a channel; it is named.
+    """
+    channels = tuple(channels) or ("channel 1",)
+    found: list[tuple[str, Path]] = []
+    listed_cases: list[Case] = []
+    left_out: list[str] = []
+    for entry in (Path(one).expanduser() for one in inputs):
+        require_readable(entry)
+        if entry.suffix.lower() == ".json":
+            datalist = read_input_cases(entry)
+            require_same_channels(datalist.channels, channels, f"'{entry}'")
+            listed_cases += datalist.cases
+            left_out += datalist.left_out
+        elif entry.is_dir():
+            scans = scans_in(entry)
+            found += scans.scans
+            left_out += scans.left_out
+        else:
+            found.append((image_name(entry), entry))
+    groups = [(case.id, case.images) for case in listed_cases]
+    groups += [(name, tuple(str(path.absolute()) for path in paths)) for name, paths in grouped(found, channels)]
+    for name, images in groups:
+        require_all_channels(name, images, channels)
+    names = unique_case_names(name for name, _ in groups)
+    cases = tuple(
+        Case(name, Role.INPUT, images[0], more_images=images[1:])
+        for name, (_, images) in zip(names, groups, strict=False)
+    )
+    return Datalist(cases, channels=tuple(channels) if len(channels) > 1 else (), left_out=tuple(left_out))

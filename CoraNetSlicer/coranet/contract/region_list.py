@@ -1,0 +1,182 @@
+"""The uncertain regions of a segmented case, as regions.json holds them: what is known of them without their voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .axis_order import AxisOrder
+from .errors import DataError, JobError
+from .files import read_json, write_json_atomic
+from .known_keys import known_only
+
+SCHEMA_VERSION = 1
+_NUMBERS = ("caution", "smallest_ml", "uncertain_ml", "left_out_ml", "created", "largest_ml")
+_WHOLE = ("number", "conservative", "radical", "voxels")
+_FRACTIONS = (
+    "volume_ml", "mean_uncertainty", "peak_uncertainty", "surface_share", "expected_effect_ml",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Region:
+    """One connected region in which the conservative and the radical head name a certain pair of labels.
+
+    Attributes:
+        number: from 1, in the order of the expected effect; the voxel value in regions.nrrd.
+        conservative, radical: label values that the two heads name there; 0 is background. Of a region that smaller
+            ones were joined to, those of most of its voxels.
+        voxels: how many.
+        volume_ml: their volume.
+        bounds_ijk: first and last voxel along i, j and k, both inside.
+        extent_mm: length of the box around it along i, j and k.
+        center_ijk: the voxel of the region that is nearest to its centre of mass, so never outside of it.
+        center_lps_mm: where that voxel lies: left, posterior, superior, in mm (DICOM's axes, those of NRRD and NIfTI
+            readers of ITK; RAS of Slicer has the first two with the other sign).
+        mean_uncertainty, peak_uncertainty: of the uncertainty map, in [0, 1].
+        surface_share: share of the result's surface of `label_values` (faces, by their area in mm², between two voxels
+            of different labels, one of which is in question) that touches a voxel of the region, in [0, 1].
+        changes_ml: by head ("conservative", "radical"), by label value: how the volume of that class would change if
+            the whole region got what the head names, against the result. Background is left out.
+        expected_effect_ml: the expected size of the change in mL; what regions are ranked by.
+    """
+
+    number: int
+    conservative: int
+    radical: int
+    voxels: int
+    volume_ml: float
+    bounds_ijk: tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+    extent_mm: tuple[float, float, float]
+    center_ijk: tuple[int, int, int]
+    center_lps_mm: tuple[float, float, float]
+    mean_uncertainty: float
+    peak_uncertainty: float
+    surface_share: float
+    changes_ml: Mapping[str, Mapping[int, float]]
+    expected_effect_ml: float
+
+    @property
+    def label_values(self) -> tuple[int, ...]:
+        """The foreground labels that are in question, the smaller value first."""
+        return tuple(sorted({self.conservative, self.radical} - {0}))
+
+
+@dataclass(frozen=True)
+class RegionList:
+    """All regions of a case, and how they were made.
+
+    Attributes:
+        case: its name.
+        caution: where the dial stood.
+        smallest_ml: regions of less were joined to a neighbour, or left out where they had none.
+        uncertain_ml: volume of all voxels where the two heads name different labels.
+        left_out_ml: volume of those that are in no region, because they are too few in one place.
+        created: seconds since 1970; a review belongs to the regions of that moment.
+        regions: in the order of their numbers 1, 2, ...
+        largest_ml: what was more was cut into pieces, so that no decision concerns more; 0: nothing was cut.
+    """
+
+    case: str
+    caution: float
+    smallest_ml: float
+    uncertain_ml: float
+    left_out_ml: float
+    created: float
+    regions: tuple[Region, ...] = field(default_factory=tuple)
+    largest_ml: float = 0.0
+
+    def region(self, number: int) -> Region:
+        """The region with a number.
+
+        Raises:
+            DataError: there is none.
+        """
+        if not 1 <= number <= len(self.regions):
+            raise DataError(
+                f"'{self.case}' has the regions 1 to {len(self.regions)}, not {number}; choose one of them."
+            )
+        return self.regions[number - 1]
+
+    def in_order(self, order: AxisOrder, size_ijk: Sequence[int]) -> RegionList:
+        """The same regions in the indices of a grid that holds the voxels in another order.
+
+        Args:
+            order: how the voxels of the grid that the regions are in become those of the other.
+            size_ijk: of the grid that the regions are in.
+        """
+        if order.changes_nothing:
+            return self
+        return replace(self, regions=tuple(_in_order(region, order, size_ijk) for region in self.regions))
+
+    def write(self, path: Path) -> None:
+        """Write regions.json.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        write_json_atomic(path, self.to_dict())
+
+    @staticmethod
+    def read(path: Path) -> RegionList:
+        """Read regions.json.
+
+        Raises:
+            JobError: it is missing, damaged, or of another version.
+        """
+        return RegionList.from_dict(read_json(path), path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; the inverse of `from_dict`."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    @staticmethod
+    def from_dict(content: Any, source: str | Path) -> RegionList:
+        """Build from what JSON holds.
+
+        Args:
+            content: what `to_dict` gives.
+            source: where it is from, for error messages.
+
+        Raises:
+            JobError: it is damaged, or of another version.
+        """
+        try:
+            content = dict(content)
+            version = content.pop("schema_version")
+            if version != SCHEMA_VERSION:
+                raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
+            regions = tuple(_region(row) for row in content.pop("regions"))
+            if [one.number for one in regions] != list(range(1, len(regions) + 1)):
+                raise ValueError("the numbers of its regions are not 1, 2, ...")
+            numbers = {key: float(content[key]) for key in _NUMBERS if key in content}
+            return RegionList(case=str(content["case"]), regions=regions, **numbers)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise JobError(f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
+
+
+def _in_order(region: Region, order: AxisOrder, size_ijk: Sequence[int]) -> Region:
+    ends = [order.index_of([bounds[end] for bounds in region.bounds_ijk], size_ijk) for end in (0, 1)]
+    along_i, along_j, along_k = ((min(one, other), max(one, other)) for one, other in zip(*ends, strict=False))
+    width, height, depth = (region.extent_mm[axis] for axis in order.axes)
+    center = order.index_of(region.center_ijk, size_ijk)
+    return replace(
+        region, bounds_ijk=(along_i, along_j, along_k), extent_mm=(width, height, depth), center_ijk=center
+    )  # fmt: skip
+
+
+def _region(row: Mapping[str, Any]) -> Region:
+    # JSON has lists for tuples and text for the keys of a mapping.
+    bounds = tuple((int(first), int(last)) for first, last in row["bounds_ijk"])
+    changes = {
+        str(head): {int(value): float(ml) for value, ml in of_head.items()}
+        for head, of_head in row["changes_ml"].items()
+    }
+    values = {**{key: int(row[key]) for key in _WHOLE}, **{key: float(row[key]) for key in _FRACTIONS}}
+    triples = {key: tuple(map(float, row[key])) for key in ("extent_mm", "center_lps_mm")}
+    triples["center_ijk"] = tuple(map(int, row["center_ijk"]))
+    if len(bounds) != 3 or any(len(triple) != 3 for triple in triples.values()):
+        raise ValueError("a place has other than three numbers")
+    return Region(**{**known_only(Region, row), **values, **triples, "bounds_ijk": bounds, "changes_ml": changes})

@@ -1,0 +1,139 @@
+"""What a person has decided about the uncertain regions of a case: review.json, beside its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import Enum
+from pathlib import Path
+from typing import Any, Optional
+
+from .errors import JobError
+from .files import read_json, write_json_atomic
+from .known_keys import keeping_unknown, known_only
+from .region_list import RegionList
+
+SCHEMA_VERSION = 1
+
+
+class Choice(str, Enum):
+    """What becomes of a region."""
+
+    CONSERVATIVE = "conservative"  # what the conservative head names
+    RADICAL = "radical"  # what the radical head names
+    KEEP = "keep"  # the result as it is
+    EDITED = "edited"  # what a person has painted
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision.
+
+    Attributes:
+        choice: what becomes of the region.
+        author: who decided; "" if unknown.
+        time: seconds since 1970.
+    """
+
+    choice: Choice
+    author: str = ""
+    time: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "choice", Choice(self.choice))
+
+
+@dataclass(frozen=True)
+class Review:
+    """The decisions on the regions of one case; a new one for each change.
+
+    Attributes:
+        case: its name.
+        regions_created: `RegionList.created` of the regions that the numbers belong to.
+        decisions: by number of the region; a region that is not there is not decided.
+        trusts_certain: whether the person has said that the certain region counts as truth, too.
+    """
+
+    case: str
+    regions_created: float
+    decisions: Mapping[int, Decision] = field(default_factory=dict)
+    trusts_certain: bool = False
+
+    @staticmethod
+    def of(regions: RegionList) -> Review:
+        """A review in which nothing is decided yet."""
+        return Review(regions.case, regions.created)
+
+    def with_decision(
+        self, number: int, choice: Optional[Choice], author: str = "", at: Optional[float] = None
+    ) -> Review:
+        """The same with one decision more, another one, or (None) one less."""
+        decisions = dict(self.decisions)
+        decisions.pop(number, None)
+        if choice is not None:
+            decisions[number] = Decision(choice, author, time.time() if at is None else at)
+        return replace(self, decisions=decisions)
+
+    def progress(self, regions: RegionList) -> tuple[int, float]:
+        """How many regions are decided, and the share in [0, 1] of the regions' volume that these hold."""
+        total = sum(one.volume_ml for one in regions.regions)
+        cleared = sum(one.volume_ml for one in regions.regions if one.number in self.decisions)
+        return len(self.decisions), cleared / total if total else 1.0
+
+    def write(self, path: Path) -> None:
+        """Write review.json; what a later version has added to it stays.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        before = None
+        with suppress(JobError):
+            before = read_json(path) if path.is_file() else None
+        known = {field.name for field in fields(Review)}
+        write_json_atomic(path, keeping_unknown(self.to_dict(), before, known))
+
+    @staticmethod
+    def read(path: Path, regions: RegionList) -> Review:
+        """Read review.json; where there is none, or one of other regions, nothing is decided yet.
+
+        Raises:
+            JobError: it is damaged or of another version.
+        """
+        return Review.from_dict(read_json(path), regions, path) if path.is_file() else Review.of(regions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold; the inverse of `from_dict`."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    @staticmethod
+    def from_dict(content: Any, regions: RegionList, source: str | Path) -> Review:
+        """Build from what JSON holds; a review of other regions has decided nothing of these.
+
+        Args:
+            content: what `to_dict` gives.
+            regions: the regions of the case.
+            source: where it is from, for error messages.
+
+        Raises:
+            JobError: it is damaged or of another version.
+        """
+        try:
+            content = dict(content)
+            version = content.pop("schema_version")
+            if version != SCHEMA_VERSION:
+                raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
+            decisions = {int(number): _decision(one) for number, one in content.pop("decisions").items()}
+            known = {**known_only(Review, content), "case": str(content["case"]), "decisions": decisions}
+            review = Review(**{**known, "regions_created": float(content["regions_created"])})
+            if not isinstance(review.trusts_certain, bool):
+                raise TypeError("'trusts_certain' must be true or false")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise JobError(f"'{source}' cannot be read ({error}); remove it to review the case anew.") from error
+        return review if review.regions_created == regions.created else Review.of(regions)
+
+
+def _decision(content: Mapping[str, Any]) -> Decision:
+    made = Decision(**known_only(Decision, content))
+    return replace(made, author=str(made.author), time=float(made.time))

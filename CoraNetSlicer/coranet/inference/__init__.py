@@ -1,0 +1,1 @@
+"""A trained network applied to scans: windows, network, scan's own grid, result."""

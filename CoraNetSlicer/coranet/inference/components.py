@@ -1,0 +1,145 @@
+"""The largest connected component of each structure: where labeled cases show one, and what a result keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..data.class_indices import places_by_class
+from ..regions.components import SparseVoxels, components
+
+Array = npt.NDArray[Any]
+
+# Where slices are thick, the tip of a structure may hang on by less than a corner; it is no second structure.
+_WHOLE = 0.95
+
+
+def single_component_classes(label_maps: Iterable[Array], classes: Sequence[int]) -> tuple[int, ...]:
+    """The classes that are one connected component (95 % of their voxels) in each label map where they occur.
+
+    Args:
+        label_maps: (k, j, i), integers.
+        classes: which to look at.
+
+    Returns:
+        Those of `classes` that occur at least once and are never in several pieces.
+    """
+    seen: set[int] = set()
+    divided: set[int] = set()
+    for labels in label_maps:
+        depth, height, width = labels.shape
+        found = places_by_class(labels, max(classes, default=0))
+        for value in classes:
+            voxels = SparseVoxels(found[value - 1], (depth, height, width))
+            if value not in divided and len(voxels.places):
+                seen.add(value)
+                if _largest(voxels).mean() < _WHOLE:
+                    divided.add(value)
+    return tuple(value for value in classes if value in seen - divided)
+
+
+def hang_together(label_maps: Iterable[Array]) -> bool:
+    """Whether all classes together are one connected component (95 % of their voxels) in each map where there are any.
+
+    Args:
+        label_maps: (k, j, i), integers.
+
+    Returns:
+        False also where no map has a structure.
+    """
+    found = [voxels for voxels in map(_all_voxels, label_maps) if len(voxels.places)]
+    return bool(found) and all(_largest(voxels).mean() >= _WHOLE for voxels in found)
+
+
+def keep_largest_components(
+    segmentation: Array, conservative: Array, radical: Array, classes: Sequence[int], together: bool = False
+) -> None:
+    """Keep of each class its largest component; everything else of it becomes background, in place.
+
+    Of the other two heads those components stay that touch or share voxels with the one that is kept. So
+    conservative foreground that lies inside of the radical one still does, and islands far from a structure are
+    neither found nor uncertain. A class that the segmentation has not found is left as it is in the other two.
+    Largest is the component with most voxels in which the conservative head agrees: nobody is sure of an island.
+    Voxels touch by a face, an edge or a corner; of components of one size the first is kept.
+
+    Args:
+        segmentation: (k, j, i), uint8 label map, writable.
+        conservative: of that head, on the same grid, writable.
+        radical: of that head, on the same grid, writable.
+        classes: label values to which this is done.
+        together: before that, keep of all structures the component that is most like all of them. Where they hang
+            together, an island far from them must not be taken for the largest component of its class.
+    """
+    heads = conservative, radical
+    if together:
+        found = _all_voxels(segmentation)
+        _keep(segmentation, heads, _most_complete(found, segmentation, conservative), _all_voxels)
+    for value in classes:
+        found = _voxels(segmentation, value)
+        is_sure = conservative.reshape(-1)[found.places] == value
+        _keep(segmentation, heads, _largest(found, is_sure), partial(_voxels, value=value))
+
+
+def _keep(segmentation: Array, heads: Sequence[Array], is_kept: Array, of: Callable[[Array], SparseVoxels]) -> None:
+    voxels = of(segmentation)
+    if not len(voxels.places):
+        return
+    kept = voxels.places[is_kept]
+    segmentation.reshape(-1)[voxels.places[~is_kept]] = 0
+    for head in heads:
+        head.reshape(-1)[_apart_from(kept, of(head))] = 0
+
+
+def _all_voxels(labels: Array) -> SparseVoxels:
+    depth, height, width = labels.shape
+    return SparseVoxels(np.flatnonzero(labels), (depth, height, width))
+
+
+def _voxels(labels: Array, value: int) -> SparseVoxels:
+    depth, height, width = labels.shape
+    return SparseVoxels(np.flatnonzero(labels == value), (depth, height, width))
+
+
+def _most_complete(voxels: SparseVoxels, segmentation: Array, conservative: Array) -> Array:
+    """Which of the voxels are in the component that holds most of that class of which it holds least, (N,), bool.
+
+    Voxels count where the conservative head names the same class. An island may be larger than the structures, but it
+    does not have all of them, or nobody is sure of it. Where no component has something of each class, it is the one
+    with most of such voxels, then the largest.
+    """
+    parts, values = _parts(voxels), segmentation.reshape(-1)[voxels.places]
+    is_sure = conservative.reshape(-1)[voxels.places] == values
+    found, classes = np.unique(values, return_inverse=True)
+    counts = np.zeros((int(parts.max(initial=0)) + 1, len(found)))
+    np.add.at(counts, (parts[is_sure], classes[is_sure]), 1)
+    least = (counts / np.maximum(counts.sum(0), 1)).min(1, initial=1.0)
+    is_most_complete: Array = parts == np.lexsort((np.bincount(parts, minlength=len(counts)), counts.sum(1), least))[-1]
+    return is_most_complete
+
+
+def _largest(voxels: SparseVoxels, is_sure: Array | None = None) -> Array:
+    """Which of the voxels are in the component with most of those that are sure, (N,), bool; None: all are."""
+    parts = _parts(voxels)
+    if not len(parts):
+        return np.zeros(0, dtype=bool)
+    sizes = np.bincount(parts)
+    sure = sizes if is_sure is None else np.bincount(parts, is_sure)
+    # Of components that are alike the first is kept.
+    is_largest: Array = parts == np.lexsort((-np.arange(len(sizes)), sizes, sure))[-1]
+    return is_largest
+
+
+def _apart_from(kept: Array, voxels: SparseVoxels) -> Array:
+    """Places of those voxels that are in no component with a kept one, once both are taken together."""
+    together = SparseVoxels(np.union1d(kept, voxels.places), voxels.shape)
+    parts = _parts(together)
+    is_beside = np.isin(parts, parts[np.searchsorted(together.places, kept)])
+    return np.setdiff1d(voxels.places, together.places[is_beside], assume_unique=True)
+
+
+def _parts(voxels: SparseVoxels) -> Array:
+    return components(voxels, np.zeros(len(voxels.places), np.int8))

@@ -1,0 +1,93 @@
+"""What result.json says of a segmented case."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..contract import Case, Label
+from ..data.class_indices import value_counts
+from ..networks import HeadLogits
+from ..uncertainty import uncertainty_threshold
+from ..volume import Grid
+from .prediction import Prediction
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """What made a result.
+
+    Attributes:
+        model: folder of the model.
+        labels: its classes.
+        caution: where the dial stood.
+        fingerprint: of the model, wherever its folder is copied to; "" if unknown.
+    """
+
+    model: str
+    labels: tuple[Label, ...]
+    caution: float
+    fingerprint: str = ""
+
+
+class StopWatch:
+    """What took how long: `seconds` by name, in the order in which it was done."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        """Something has been done since the last time."""
+        now = time.monotonic()
+        self.seconds[name] = round(now - self._since, 3)
+        self._since = now
+
+
+def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: MadeBy) -> dict[str, Any]:
+    """The content of result.json, but for what is known of how the work went.
+
+    Args:
+        case: the scan.
+        prediction: what was found in it.
+        grid: of the scan.
+        made_by: the model and its dial.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "case": case.id,
+        "image": case.image,
+        **({"more_images": list(case.more_images)} if case.more_images else {}),
+        **({"part": case.part} if case.part else {}),
+        "model": made_by.model,
+        **({"model_hash": made_by.fingerprint} if made_by.fingerprint else {}),
+        "created": time.time(),
+        "labels": [asdict(label) for label in made_by.labels],
+        **volumes_at(prediction, made_by.labels, grid, made_by.caution),
+        "versions": {"coranet": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+
+
+def volumes_at(prediction: Prediction, labels: tuple[Label, ...], grid: Grid, caution: float) -> dict[str, Any]:
+    """What a result says that depends on the dial: caution and threshold, volumes and their brackets."""
+    voxel_ml = grid.voxel_ml
+    counts = {head: value_counts(getattr(prediction, head)) for head in HeadLogits._fields}
+    return {
+        "volumes_ml": {
+            label.name: {
+                head: float(found[label.value] * voxel_ml) if label.value < len(found) else 0.0
+                for head, found in counts.items()
+            }
+            for label in labels
+        },
+        "caution": caution,
+        "uncertainty_threshold": uncertainty_threshold(caution),
+        "uncertain_ml": float(prediction.uncertain.sum() * voxel_ml),
+    }

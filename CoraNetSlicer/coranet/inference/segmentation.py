@@ -1,0 +1,424 @@
+"""A segmentation job: each scan through the network and back onto its own grid, voxel for voxel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import zip_longest
+from threading import Event
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import __version__
+from ..background import Background
+from ..coarse.finding import not_found, nothing_in_boxes
+from ..coarse.grid import CanonicalGrid
+from ..coarse.turning import TurnedScan, find_turned, found_turned
+from ..contract import Case, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
+from ..contract.channels import require_all_channels
+from ..contract.config import SegmentConfig
+from ..contract.errors import CoraNetError, DataError, JobError
+from ..contract.events import Event as TellingEvent
+from ..contract.events import Started, Warned
+from ..contract.model_card import model_fingerprint
+from ..contract.source_files import source_stamp
+from ..data.box import Box
+from ..data.cache import lowest
+from ..data.identity import identity_of
+from ..data.scans import read_scan, unlike_training
+from ..data.series import divide_series
+from ..devices import Device, choose_device
+from ..model_package import ModelPackage
+from ..regions.files import remove_regions, write_regions
+from ..regions.finding import find_regions
+from ..reporting import Reporter
+from ..surfaces import can_make_surfaces, write_surfaces
+from ..training.distributed import Team
+from ..volume import Grid, Volume, noted_by, write_volume
+from .account import Account, Outcome
+from .network_pass import SlidingWindow
+from .prediction import OwnGridDecision, Prediction, arrays_of, keep_largest
+from .result import MadeBy, StopWatch, result_content
+
+# A scan that is not larger than this makes room for the next one beside it.
+_MOST_BYTES_AHEAD = 2**28
+
+
+class Segmenter:
+    """A model that is loaded once and applied to many scans."""
+
+    def __init__(self, config: SegmentConfig, reporter: Reporter, device: Device | None = None) -> None:
+        """Load the model.
+
+        Args:
+            config: the model, how it is applied, and where.
+            reporter: says when to stop.
+            device: where; None: as the configuration says.
+
+        Raises:
+            ModelError, DeviceError: the model or the device cannot be used.
+        """
+        device = device or choose_device(config.machine)
+        self.package = ModelPackage.read(config.model)
+        self.device_name = device.name
+        self.caution = _caution(config, self.package)
+        self.single_component, self.hangs_together = _components(config, self.package)
+        self.makes_surfaces = config.surfaces and can_make_surfaces()
+        self.makes_regions = config.regions
+        self.network = self.package.load_network(device)
+        self.window = SlidingWindow.of(
+            self.package.architecture, config.inference, device, lambda share: reporter.stop_if_asked()
+        )
+        self.coarse = self.package.load_coarse(device, config.inference, lambda share: reporter.stop_if_asked())
+
+    def predict(
+        self, volume: Volume, before_window: Callable[[float], None] | None = None, boxes: Sequence[Box] | None = None,
+        on_empty_boxes: Callable[[], object] = lambda: None,
+    ) -> Prediction:  # fmt: skip
+        """Segment one scan; outside of the boxes in which the network looks there is background, which is certain.
+
+        Args:
+            volume: the scan.
+            before_window: called before each batch of windows with the share of the scan that is done, may raise to
+                stop; None: what the reporter says.
+            boxes: where to look, as `boxes` says; empty: everywhere; None: find them first.
+            on_empty_boxes: called where the network finds nothing in the boxes, before it looks at the whole scan.
+        """
+        before = before_window or self.window.before_window
+        found = self.boxes(volume, before_window) if boxes is None else boxes
+        prediction = self._decided(volume, found or [_whole(volume)], before)
+        if found and self.coarse is not None and not prediction.segmentation.any():
+            # The coarse network may have found something else.
+            on_empty_boxes()
+            prediction = self._decided(volume, [_whole(volume)], before)
+        Background(partial(keep_largest, prediction, self.single_component, self.hangs_together)).result(
+            partial(before, 1.0)
+        )
+        return prediction
+
+    def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Prediction:
+        """What the network says in some boxes of a scan, and background elsewhere."""
+        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution)
+        whole, done = sum(box.voxels for box in boxes), 0
+        for box in boxes:
+            telling = _Telling(before_window, done / whole, box.voxels / whole)
+            image = Background(partial(self.prepared, volume, box)).result(telling.again)
+            window = replace(self.window, before_window=telling)
+            logits = window.stream(self.network, image, lowest(image.numpy()))
+            decision.fill(logits, image.shape[1], box, telling.again)
+            done += box.voxels
+        return decision.prediction
+
+    def boxes(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> list[Box]:
+        """Where the network looks, in canonical voxels of the scan.
+
+        Args:
+            volume: the scan.
+            before_window: as for `predict`.
+
+        Returns:
+            What the model's coarse network finds, [] where that is nothing; the whole scan where it has none.
+        """
+        return [_whole(volume)] if self.coarse is None else self.coarse.boxes(volume, before_window)
+
+    def turned(self, volume: Volume) -> TurnedScan | None:
+        """A scan in which nothing was found, its slices turned so that something is; None: there is no such turn."""
+        across = self.package.architecture.slice_axis
+        return find_turned(self.coarse, volume, across) if self.coarse is not None and across is not None else None
+
+    def prepared(self, volume: Volume, box: Box | None = None) -> Tensor:
+        """A box of a scan as the network sees it, (C, D, H, W), float32; None: the whole scan."""
+        return torch.from_numpy(np.ascontiguousarray(self.package.preprocessing.prepare_image(volume, box)))
+
+
+def _whole(volume: Volume) -> Box:
+    return Box.whole(CanonicalGrid.of(volume.grid).shape)
+
+
+class _Telling:
+    """Tells the share of a whole scan while a box of it is computed, which begins at `first` and is `part` of it."""
+
+    def __init__(self, tell: Callable[[float], None], first: float, part: float) -> None:
+        self._tell, self._first, self._part = tell, first, part
+        self._share = 0.0
+
+    def __call__(self, share: float) -> None:
+        """So much of the box is done."""
+        self._share = share
+        self.again()
+
+    def again(self) -> None:
+        """As much as before: whoever wants to stop is heard."""
+        self._tell(self._first + self._share * self._part)
+
+
+def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
+    """Do a segmentation job; a case that cannot be segmented, or is to be skipped, does not stop the others.
+
+    Args:
+        job: its directory.
+        resume: leave out cases that are complete.
+        reporter: takes events, says when to stop.
+        team: the processes that share the cases; None: this one alone.
+
+    Returns:
+        A sentence about what came out.
+
+    Raises:
+        CoraNetError: the model cannot be used, or at least one case failed.
+        JobCancelled: stopped on request; complete cases stay.
+    """
+    config = job.read_config()
+    if not isinstance(config, SegmentConfig):
+        raise JobError(f"'{job.folder}' is a training, expected a segmentation; choose another folder.")
+    team = team or Team()
+    device = team.device(config.machine)
+    with team.assembled(device):
+        cases, done = team.from_leader(partial(_cases_of, job, resume, reporter))
+        segmenter = Segmenter(config, reporter, device)
+        if team.any(reporter.should_stop()):
+            reporter.stop()
+        reporter.emit(Started(len(done), len(cases), segmenter.device_name, __version__))
+        account = Account(reporter, len(cases), len(done), team.count)
+        scans = _Scans(segmenter.package.channels)
+        mine = list(team.rounds([case for case in cases if case.id not in done]))
+        for case, following in zip_longest(mine, mine[1:]):
+            if team.any(reporter.should_stop()):
+                reporter.stop()
+            account.begin_case()
+            outcome = None
+            if case is not None:
+                told: list[TellingEvent] = []
+                telling = Reporter(told.append, reporter.should_stop)
+                run = _CaseRun(segmenter, case, job.prediction(case.id), told, telling, account.under_way)
+                outcome = _attempt(run, scans, following)
+            account.enter(team.gather(outcome))
+    return _summary(job, len(cases), account)
+
+
+def _cases_of(job: Job, resume: bool, reporter: Reporter) -> tuple[tuple[Case, ...], set[str]]:
+    """All cases of a job, and the names of those that are complete; series of several images are divided first."""
+    datalist = job.read_datalist()
+    done = {case.id for case in datalist.cases if resume and job.prediction(case.id).result.exists()}
+    return divide_series(job, datalist, reporter, done).cases, done
+
+
+class _SkippedOnRequest(Exception):
+    """Somebody asked to leave this case out."""
+
+
+class _Scans:
+    """The scans of some cases, of which the next one is read while this one is computed.
+
+    Attributes:
+        stamps: by case, what tells later whether its files have changed.
+    """
+
+    def __init__(self, channels: Sequence[str]) -> None:
+        self._channels = channels
+        self._ahead: tuple[str, Background[tuple[Volume, ScanIdentity]]] | None = None
+        self.stamps: dict[str, dict[str, Any]] = {}
+
+    def begin(self, case: Case) -> None:
+        """Begin to read a case."""
+        self._ahead = case.id, Background(partial(self._read, case))
+
+    def take(self, case: Case, ask: Callable[[], object]) -> tuple[Volume, ScanIdentity]:
+        """The images of a case, if they are those of the model's channels, and which scan they are.
+
+        Raises:
+            DataError: they are not, or cannot be read.
+        """
+        if self._ahead is None or self._ahead[0] != case.id:
+            self.begin(case)
+        ahead, self._ahead = self._ahead, None
+        return ahead[1].result(ask)  # type: ignore[index]
+
+    def _read(self, case: Case) -> tuple[Volume, ScanIdentity]:
+        require_all_channels(case.id, case.images, self._channels)
+        # What cannot be looked at is told by whoever reads it.
+        with suppress(OSError):
+            self.stamps[case.id] = source_stamp(case.images)
+        scan = read_scan(case)
+        return scan, identity_of(scan)
+
+
+@dataclass(frozen=True)
+class _CaseRun:
+    """One case from its images to its result.
+
+    Attributes:
+        segmenter: the model.
+        case: the scan.
+        files: takes the results.
+        told: what is to be told of the case, once it is over.
+        reporter: adds to `told`; says when to stop.
+        under_way: is told the stage and its share.
+        watch: measures the stages.
+    """
+
+    segmenter: Segmenter
+    case: Case
+    files: PredictionFiles
+    told: list[TellingEvent]
+    reporter: Reporter
+    under_way: Callable[[str, float], None]
+    watch: StopWatch = field(default_factory=StopWatch)
+
+    def go_on(self, stage: str, share: float = 0.0) -> None:
+        """Tell how far the case is.
+
+        Raises:
+            JobCancelled: the job is to stop.
+            _SkippedOnRequest: the case is to be left out.
+        """
+        self.reporter.stop_if_asked()
+        if self.files.skip_requested():
+            raise _SkippedOnRequest
+        self.under_way(stage, share)
+
+    def run(self, scans: _Scans, following: Case | None) -> None:
+        """Do it; where the result is, the case is complete.
+
+        Args:
+            scans: gives the case's scan.
+            following: the case after this one, whose scan may be read meanwhile.
+        """
+        self.go_on("read")
+        self.files.result.unlink(missing_ok=True)
+        remove_regions(self.files)
+        prediction, grid, identity = self._predicted(scans, following)
+        self._write(prediction, grid)
+        regions = self._write_regions(prediction, grid) if self.segmenter.makes_regions else None
+        package = self.segmenter.package
+        if self.segmenter.makes_surfaces:
+            write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
+            self.watch.lap("surfaces")
+        fingerprint = model_fingerprint(package.folder)
+        made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution, fingerprint)
+        content = Background(partial(result_content, self.case, prediction, grid, made_by))
+        result = {**content.result(partial(self.go_on, "surfaces", 1.0)), "scan": identity.to_dict()}
+        if self.case.id in scans.stamps:
+            result["source"] = scans.stamps.pop(self.case.id)
+        if warnings := [event.message for event in self.told if isinstance(event, Warned)]:
+            result["warnings"] = warnings
+        # Last: where the result is, the case is complete.
+        write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
+        for name, volumes_ml in result["volumes_ml"].items():
+            if not volumes_ml["segmentation"]:
+                sentence = f"no '{name}' was found in '{self.case.id}'; look whether it has one"
+                self.reporter.emit(
+                    Warned("nothing_found", f"{sentence}, and whether it is like the scans of the training.")
+                )
+
+    def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Prediction, Grid, ScanIdentity]:
+        """The result; the scan itself is not kept, so that there is room for what comes next."""
+        package = self.segmenter.package
+        volume, identity = scans.take(self.case, partial(self.go_on, "read"))
+        for sentence in unlike_training(self.case, volume, package.preprocessing.lowest, package.channels):
+            self.reporter.emit(Warned("unlike_training", sentence))
+        self.watch.lap("read")
+        if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:
+            scans.begin(following)
+        seen, boxes = self._found(volume)
+        on_empty_boxes = partial(self.reporter.emit, nothing_in_boxes(self.case.id))
+        prediction = self.segmenter.predict(seen, partial(self.go_on, "predict"), boxes, on_empty_boxes)
+        self.watch.lap("predict")
+        return prediction, volume.grid, identity
+
+    def _found(self, volume: Volume) -> tuple[Volume, list[Box]]:
+        """How to look at the scan, and where."""
+        finding = partial(self.go_on, "find")
+        boxes = Background(partial(self.segmenter.boxes, volume)).result(finding)
+        turned = None if boxes else Background(partial(self.segmenter.turned, volume)).result(finding)
+        self.watch.lap("find")
+        if turned is not None:
+            self.reporter.emit(found_turned(self.case.id, turned.degrees))
+            return turned.volume, list(turned.boxes)
+        if not boxes:
+            self.reporter.emit(not_found(self.case.id))
+        return volume, boxes
+
+    def _write(self, prediction: Prediction, grid: Grid) -> None:
+        """Write all arrays; the uncertainty map, which takes longest, beside the others."""
+        arrays = arrays_of(prediction)
+        names = [["uncertainty"], [name for name in arrays if name != "uncertainty"]]
+        is_abandoned = Event()
+
+        def write(some: list[str]) -> None:
+            for name in some:
+                if not is_abandoned.is_set():
+                    write_volume(getattr(self.files, name), arrays[name], grid)
+
+        try:
+            for writing in [Background(partial(write, some)) for some in names]:
+                writing.result(partial(self.go_on, "write"))
+        finally:
+            is_abandoned.set()
+        self.watch.lap("write")
+
+    def _write_regions(self, prediction: Prediction, grid: Grid) -> int | None:
+        """Write the regions of a case; returns how many, None if there are too many to be looked at."""
+        finding = Background(partial(find_regions, self.case.id, prediction, grid, self.segmenter.caution))
+        try:
+            found = finding.result(partial(self.go_on, "regions"))
+        except DataError as error:
+            self.reporter.emit(Warned("no_regions", str(error)))
+            return None
+        Background(partial(write_regions, self.files, found, grid)).result(partial(self.go_on, "regions", 0.5))
+        self.watch.lap("regions")
+        return len(found.list.regions)
+
+
+def _attempt(run: _CaseRun, scans: _Scans, following: Case | None) -> Outcome:
+    started = time.monotonic()
+    failure, skipped, error = "", False, None
+    try:
+        # What is put right while the case is read belongs to what is told of it, whichever process reads it.
+        with noted_by(lambda sentence: run.told.append(Warned("input", sentence))):
+            run.run(scans, following)
+    except _SkippedOnRequest:
+        skipped = True
+    except DataError as wrong:
+        failure = str(wrong)
+    except CoraNetError as ending:
+        error = ending
+    seconds = time.monotonic() - started
+    return Outcome(run.case.id, seconds, tuple(run.told), failure, skipped, error, run.watch.seconds)
+
+
+def _caution(config: SegmentConfig, package: ModelPackage) -> float:
+    """Where the dial stands: as the configuration says, else as the model says, else as the heads were trained."""
+    if config.inference.caution is not None:
+        return config.inference.caution
+    return float(package.card.get("caution") or 0.0)
+
+
+def _components(config: SegmentConfig, package: ModelPackage) -> tuple[tuple[int, ...], bool]:
+    """Label values of the classes of which only the largest component is kept, and whether it is of all together."""
+    asked, card = config.inference.largest_component, ModelCard.read(package.folder)
+    if asked != "auto":
+        return tuple(label.value for label in package.labels if asked == "on"), False
+    return tuple(label.value for label in package.labels if label.name in card.single_component), card.hangs_together
+
+
+def _summary(job: Job, count: int, account: Account) -> str:
+    failures, skipped = account.failures, account.skipped
+    if count == 1 and failures:
+        raise DataError(failures[0])
+    if failures:
+        raise CoraNetError(
+            f"{len(failures)} of {count} cases could not be segmented, the others are done; the first: {failures[0]}"
+        )
+    done = count - skipped
+    left_out = f"; {skipped} skipped on request" if skipped else ""
+    # Whoever looks at the last line alone is to know that there is more to read.
+    others = "; something in its input was left out, see the warnings" if job.read_datalist().left_out else ""
+    folder = job.prediction_folder("").resolve()
+    return f"{done} {'case is' if done == 1 else 'cases are'} segmented, in '{folder}'{left_out}{others}."

@@ -1,0 +1,146 @@
+"""What a report says of one segmented case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..contract import CaseUncertainty, Choice, PredictionFiles, Region, RegionList, Review, ScanIdentity, rank_cases
+from ..contract.errors import DataError
+from ..data.axes import on_axes_of
+from ..data.identity import identity_of
+from ..regions.components import Array
+from ..regions.decisions import reviewed_maps
+from ..regions.files import WrittenCase, read_map, read_regions
+from ..volume import read_image
+from .thumbnails import HEADS, Picture, region_picture
+
+# A decision that was painted is known from the file of the review alone.
+_FROM_MAPS = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
+
+
+@dataclass(frozen=True)
+class ClassVolume:
+    """Volume of a class in mL: of the result, and the bracket around it."""
+
+    name: str
+    segmentation: float
+    conservative: float
+    radical: float
+
+
+@dataclass(frozen=True)
+class ReportedCase:
+    """One case of a report.
+
+    Attributes:
+        uncertainty: how uncertain it is, and why.
+        volumes: of each class, as they were found.
+        reviewed_volumes: the same after the decisions of a review, which narrow the brackets; empty without decisions.
+        regions: None where none were made.
+        review: None where there are no regions.
+        pictures: of the undecided regions of largest expected effect.
+        has_scan: whether the scan was there to be drawn.
+        names: of the labels, by their values.
+        warnings: what was told of the case while it was segmented, in sentences.
+    """
+
+    uncertainty: CaseUncertainty
+    volumes: tuple[ClassVolume, ...]
+    reviewed_volumes: tuple[ClassVolume, ...]
+    regions: RegionList | None
+    review: Review | None
+    pictures: tuple[Picture, ...]
+    has_scan: bool
+    names: dict[int, str]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many pictures there are: so many regions of each of so many cases, the most uncertain ones."""
+
+    regions: int = 3
+    cases: int = 25
+
+
+def reported_cases(predictions: Sequence[PredictionFiles], wanted: Wanted) -> list[ReportedCase]:
+    """What is to be told, the most uncertain case first.
+
+    Args:
+        predictions: files of complete cases.
+        wanted: how many pictures.
+
+    Raises:
+        JobError, DataError: a file is damaged.
+    """
+    files = {one.folder: one for one in predictions}
+    return [
+        _reported(files[ranked.folder], ranked, wanted.regions if number < wanted.cases else 0)
+        for number, ranked in enumerate(rank_cases(predictions))
+    ]
+
+
+def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: int) -> ReportedCase:
+    result = files.read_result()
+    names = {int(label["value"]): str(label["name"]) for label in result["labels"]}
+    in_ml = result["volumes_ml"]
+    volumes = tuple(ClassVolume(name, **{head: in_ml[name][head] for head in HEADS}) for name in names.values())
+    if not files.regions.is_file():
+        return ReportedCase(ranked, volumes, (), None, None, (), True, names, files.warnings(result))
+    regions = RegionList.read(files.regions)
+    review = Review.read(files.review, regions)
+    shown = [one for one in regions.regions if one.number not in review.decisions][:picture_count]
+    reviewed: tuple[ClassVolume, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    has_scan = True
+    if shown or review.decisions:
+        case = WrittenCase.read(files)
+        region_map = read_regions(files).region_map
+        reviewed = _reviewed_volumes(case, regions, region_map, review) if review.decisions else ()
+        pictures, has_scan = _pictures(case, shown, region_map)
+    return ReportedCase(ranked, volumes, reviewed, regions, review, pictures, has_scan, names, files.warnings(result))
+
+
+def _pictures(case: WrittenCase, regions: Sequence[Region], region_map: Array) -> tuple[tuple[Picture, ...], bool]:
+    image = _scan(case) if regions else None
+    voxels = np.zeros(region_map.shape, np.float32) if image is None else image
+    return tuple(
+        region_picture(case.prediction, case.grid, voxels, region_map, region) for region in regions
+    ), image is not None
+
+
+def _scan(case: WrittenCase) -> Array | None:
+    """The scan's voxels; None where it has gone or is another one now: the rest of a report does without it."""
+    try:
+        part = str(case.result.get("part") or "")
+        image = on_axes_of(read_image(case.result["image"], 0, part), case.grid)
+    except (DataError, KeyError):
+        return None
+    scan = ScanIdentity.from_dict(case.result.get("scan"), case.files.result)
+    is_other = scan is not None and identity_of(image).voxels != scan.voxels
+    return None if is_other or image.grid.difference(case.grid) else image.voxels
+
+
+def _reviewed_volumes(
+    case: WrittenCase, regions: RegionList, region_map: Array, review: Review
+) -> tuple[ClassVolume, ...]:
+    labels, _ = reviewed_maps(case.prediction, regions, region_map, review, _painted(case, review))
+    decided = np.isin(region_map, list(review.decisions))
+    maps = {"segmentation": labels}
+    for head in ("conservative", "radical"):
+        maps[head] = np.where(decided, labels, getattr(case.prediction, head))
+
+    def in_ml(value: int) -> dict[str, float]:
+        return {head: float(np.count_nonzero(maps[head] == value) * case.grid.voxel_ml) for head in HEADS}
+
+    return tuple(ClassVolume(label.name, **in_ml(label.value)) for label in case.labels)
+
+
+def _painted(case: WrittenCase, review: Review) -> Array | None:
+    is_painted = any(decision.choice not in _FROM_MAPS for decision in review.decisions.values())
+    if not is_painted or not case.files.reviewed.is_file():
+        return None
+    return read_map(case.files.reviewed, case.grid, max((label.value for label in case.labels), default=1))

@@ -1,0 +1,234 @@
+"""The whole way in the running application: volumes, training, segmentation, review, a model taught back.
+
+Run by `Testing/real-slicer/slicer_run.py`. The environment tells it: CORANET_TEST_OUTPUT, a folder for the record and
+the pictures; CORANET_TEST_PYTHON, a Python with PyTorch and MONAI; CORANET_TEST_DATA, a folder with a dataset.json in
+place of the phantoms.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import qt
+import slicer
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "real-slicer")]
+from pointer import Pointer, main_window_picture  # noqa: E402
+from stepping import Journal, Run, StallMeter, Until  # noqa: E402
+
+LABELED, UNLABELED = 4, 8
+SMALL = {
+    "training.pretraining_steps": "120",
+    "training.self_training_steps": "60",
+    "training.checkpoint_interval": "10",
+    "training.log_interval": "5",
+    "training.snapshot_interval": "30",
+    "data.patch_size_kji": "16, 16, 16",
+    "network.base_filters": "4",
+    "network.levels": "2",
+    "machine.device": "cpu",
+}
+
+
+class WholeWay:
+    """A person at work, step by step."""
+
+    def __init__(self, output: Path, journal: Journal) -> None:
+        self.output = output
+        self.journal = journal
+        self.pointer = Pointer(journal)
+        self.pictures = 0
+
+    @property
+    def widget(self):
+        return slicer.modules.coranetslicer.widgetRepresentation().self()
+
+    @property
+    def ui(self):
+        return self.widget.ui
+
+    @property
+    def panel(self):
+        return self.widget.panel
+
+    def steps(self):
+        """All of it."""
+        yield from self.open_the_module()
+        yield from self.add_cases()
+        yield from self.train()
+        yield from self.segment()
+        yield from self.review()
+        yield from self.edit_a_region()
+        yield from self.teach_back()
+        yield from self.close_the_scene()
+
+    def picture(self, name: str) -> None:
+        """Save what the main window shows."""
+        self.pictures += 1
+        file = f"{self.pictures:02d}-{name}.png"
+        main_window_picture(self.output / file)
+        self.journal.step.pictures.append(file)
+
+    def open_the_module(self):
+        self.journal.begin("Open the module")
+        slicer.util.mainWindow().showMaximized()
+        slicer.util.mainWindow().setGeometry(0, 0, 1600, 1000)
+        slicer.util.mainWindow().activateWindow()
+        yield 0.5
+        slicer.util.selectModule("CoraNetSlicer")
+        yield 1.0
+        self.picture("empty")
+        self.journal.begin("Choose the Python of the engine, volumes into the scene")
+        python = os.environ.get("CORANET_TEST_PYTHON")
+        if python:
+            self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
+            self.ui.pythonPathEdit.setCurrentPath(python)
+        yield Until(lambda: not self.panel.environment.is_examining, "the check of the environment", 300)
+        load_volumes(self.widget.logic, os.environ.get("CORANET_TEST_DATA"))
+        yield 1.0
+        self.picture("volumes")
+
+    def add_cases(self):
+        self.journal.begin("Add the scene's volumes as cases")
+        yield from self.pointer.click(self.ui.addVolumesButton)
+        yield Until(lambda: self.ui.casesTable.rowCount == LABELED + UNLABELED, "all cases in the table", 60)
+        yield 1.0
+        self.picture("cases")
+
+    def train(self):
+        self.journal.begin("Settings that end within a minute")
+        for name, text in SMALL.items():
+            self.panel.training.settings.set_text(name, text)
+        yield 0.5
+        self.journal.begin("Start the training")
+        yield from self.pointer.click(self.ui.trainButton)
+        yield Until(lambda: self.panel.training.handle is not None, "the training to start", 120)
+        self.journal.begin("Train")
+        yield Until(lambda: self.panel.training.progress > 0.3, "a third of the training")
+        self.picture("training")
+        yield Until(lambda: self.panel.training.handle.status.is_over, "the end of the training")
+        self.require(self.panel.training.handle)
+        self.journal.begin("Show the curves")
+        yield from self.pointer.click(self.ui.showCurvesButton)
+        yield 1.0
+        self.picture("curves")
+
+    def segment(self):
+        self.journal.begin("Segment")
+        self.ui.segmentVolumeSelector.setCurrentNode(unlabeled_volumes()[0])
+        yield from self.pointer.click(self.ui.segmentButton)
+        yield Until(lambda: self.ui.resultCombo.count >= 1, "the first result in view")
+        self.picture("first-result")
+        yield Until(lambda: not self.panel.segmentation.is_running, "the end of the segmentation")
+        yield 2.0
+        self.picture("segmented")
+
+    def review(self):
+        self.journal.begin("Open the review")
+        self.ui.reviewSection.collapsed = False
+        yield Until(lambda: self.panel.review.rows and not self.panel.review.reason_not_decidable, "regions", 120)
+        yield 1.0
+        self.picture("review")
+        for key, word in (("1", "conservative"), ("2", "radical"), ("3", "kept")):
+            self.journal.begin(f"Press {key}: {word}")
+            decided = self.decided()
+            self.pointer.keys(key)
+            yield Until(lambda before=decided: self.decided() > before, f"a decision by key {key}", 60)
+            yield 2.5
+            self.picture(f"decided-{word}")
+        self.journal.begin("Undo")
+        decided = self.decided()
+        yield from self.pointer.click(self.ui.undoRegionButton)
+        yield Until(lambda: self.decided() < decided, "the decision to be undone", 60)
+        yield 1.0
+
+    def decided(self) -> int:
+        return sum(row.status != "open" for row in self.panel.review.rows)
+
+    def edit_a_region(self):
+        self.journal.begin("Edit a region")
+        yield from self.pointer.click(self.ui.editRegionButton)
+        yield 2.0
+        self.picture("editing")
+        view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
+        center = qt.QPoint(view.width // 2, view.height // 2)
+        yield from self.pointer.drag(view, [center, center + qt.QPoint(12, 0), center + qt.QPoint(12, 12)])
+        yield 1.0
+        self.picture("painted")
+        self.journal.begin("Done editing")
+        slicer.util.selectModule("CoraNetSlicer")
+        yield from self.pointer.click(self.ui.doneEditingButton)
+        yield Until(lambda: any(row.status == "edited" for row in self.panel.review.rows), "an edited region", 60)
+        yield 2.0
+        self.picture("edited")
+
+    def teach_back(self):
+        self.journal.begin("Teach back")
+        yield from self.pointer.click(self.ui.improveButton)
+        yield Until(lambda: self.panel.training.is_running, "the improvement to start", 120)
+        self.picture("teaching-back")
+        yield Until(lambda: self.panel.training.handle.status.is_over, "the end of the improvement")
+        self.require(self.panel.training.handle)
+        yield 1.0
+        self.picture("taught-back")
+
+    def close_the_scene(self):
+        self.journal.begin("Close the scene")
+        slicer.mrmlScene.Clear(0)
+        yield 1.0
+        self.picture("closed")
+
+    def require(self, handle) -> None:
+        """A job must have finished."""
+        if handle.status.value != "finished":
+            raise AssertionError(f"'{handle.folder}' is {handle.status.value}: {handle.logTail()}")
+
+
+def load_volumes(logic, data: str | None) -> None:
+    """Bring four labeled and eight unlabeled volumes into the scene."""
+    if not data:
+        logic.loadPhantom(labeled=LABELED, unlabeled=UNLABELED)
+        return
+    folder = Path(data)
+    listed = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    for case in listed["training"][:LABELED]:
+        slicer.util.loadVolume(str(folder / case["image"]))
+        slicer.util.loadSegmentation(str(folder / case["label"]))
+    for image in listed["unlabeled"][:UNLABELED]:
+        slicer.util.loadVolume(str(folder / image))
+
+
+def unlabeled_volumes() -> list:
+    """The volumes that no segmentation refers to."""
+    segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
+    labeled = {node.GetNodeReferenceID(role) for node in segmentations}
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [volume for volume in volumes if volume.GetID() not in labeled]
+
+
+def every(milliseconds: int, action) -> qt.QTimer:
+    """Do something again and again."""
+    timer = qt.QTimer()
+    timer.setInterval(milliseconds)
+    timer.timeout.connect(action)
+    timer.start()
+    return timer
+
+
+def main() -> None:
+    """Begin when the application is ready, and end it when all is done."""
+    output = Path(os.environ["CORANET_TEST_OUTPUT"])
+    meter = StallMeter()
+    journal = Journal(output / "steps.json", meter)
+    way = WholeWay(output, journal)
+    run = Run(way.steps(), journal, meter, lambda error: slicer.util.exit(1 if error else 0))
+    # Kept alive by the application, as is all that they call.
+    slicer.app.setProperty("coranetWholeWay", "running")
+    main.timers = [every(5, meter.beat), every(30, run.tick)]
+
+
+main()

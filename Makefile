@@ -1,4 +1,4 @@
-# make demo | test | quick | faults | docs | venv | lint | format | file-list | clean. README.md says what each is for.
+# make demo | test | quick | faults | slicer-test | docs | venv | lint | format | file-list | clean. README.md says what each is for.
 # GNU make and a POSIX shell; all paths are relative, so the clone may lie in a folder with any name.
 
 PYTHON ?=
@@ -7,6 +7,8 @@ DATA ?=
 OUTPUT ?= demo-output
 SYSTEM_LIBRARIES ?= yes
 FUZZ_SECONDS ?= 600
+SLICER ?= Slicer
+ENGINE_PYTHON ?=
 
 TORCH := torch==2.13.0
 VENV := .venv
@@ -18,13 +20,14 @@ DOCS_VENV := .venv-docs
 DOCS_INSTALLED := $(DOCS_VENV)/installed.stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test quick faults docs lint format file-list clean
+.PHONY: help venv demo test quick faults slicer-test docs lint format file-list clean
 
 help:
 	@echo "make demo    train, segment and picture a synthetic data set (DATA=dataset.json for your own, OUTPUT=folder)"
 	@echo "make test    lint, type check and the whole test suite"
 	@echo "make quick   the tests that neither train nor draw, about two minutes on two cores"
 	@echo "make faults  kills, full disks, hostile files, fuzzing: at most 20 minutes (FUZZ_SECONDS=600)"
+	@echo "make slicer-test SLICER=<executable>  the whole way in a running 3D Slicer, with pictures (ENGINE_PYTHON=python with PyTorch)"
 	@echo "make docs    the documentation as a site, in site/ (its own small .venv-docs)"
 	@echo "make venv    only set up .venv (PYTHON=python3.12 PIP_ARGS='...' to choose)"
 	@echo "make lint, make format, make file-list, make clean"
@@ -53,6 +56,11 @@ quick: $(INSTALLED)
 # `make test` runs a sample of the same tests.
 faults: $(INSTALLED)
 	FAULTS=full FUZZ_SECONDS='$(FUZZ_SECONDS)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile Testing/faults
+
+# Needs no environment but the engine's; docs/maintaining.md says how. Under xvfb-run where there is no display.
+slicer-test:
+	@python=$$(PYTHON='$(PYTHON)' sh .ci/find-python) && "$$python" Testing/real-slicer/slicer_run.py '$(SLICER)' \
+		--output slicer-test-output $(if $(ENGINE_PYTHON),--python '$(ENGINE_PYTHON)') $(if $(DATA),--data '$(DATA)')
 
 # An environment of its own, without PyTorch: reference pages are made from the engine's parser, schema and docstrings.
 $(DOCS_INSTALLED): constraints.txt docs/requirements.txt .ci/find-python .ci/pip-install

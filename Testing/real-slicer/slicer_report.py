@@ -15,7 +15,8 @@ body { font: 14px/1.4 system-ui, sans-serif; margin: 24px; color: #222; backgrou
 table { border-collapse: collapse; } th, td { padding: 3px 12px; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; } .slow { color: #b00020; font-weight: 600; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(560px, 1fr)); gap: 16px; }
-figure { margin: 0; } figure img { width: 100%; border: 1px solid #ccc; } pre { background: #f6f6f6; padding: 8px; overflow: auto; }
+figure { margin: 0; } figure img { width: 100%; border: 1px solid #ccc; }
+pre { background: #f6f6f6; padding: 8px; overflow: auto; }
 """
 # A person notices a stall that is longer.
 NOTICED_S = 0.2
@@ -57,7 +58,9 @@ def write_report(output: Path, record: Record, faults: Sequence[str]) -> Path:
 
 
 def _table(steps: Sequence[Step]) -> str:
-    head = "".join(f"<th>{name}" for name in ("Step", "Seconds", "Longest stall, ms", "Clicks", "Keys", "Scrolls", "Notes"))
+    head = "".join(
+        f"<th>{name}" for name in ("Step", "Seconds", "Longest stall, ms", "Clicks", "Keys", "Scrolls", "Notes")
+    )
     return f"<table><tr>{head}</tr>{''.join(map(_row, steps))}</table>"
 
 
@@ -71,4 +74,5 @@ def _row(step: Step) -> str:
 
 
 def _figure(name: str, step: str) -> str:
-    return f'<figure><a href="{escape(name)}"><img src="{escape(name)}" loading=lazy></a><figcaption>{escape(step)}: {escape(name)}</figcaption></figure>'
+    link = f'<a href="{escape(name)}"><img src="{escape(name)}" loading=lazy></a>'
+    return f"<figure>{link}<figcaption>{escape(step)}: {escape(name)}</figcaption></figure>"

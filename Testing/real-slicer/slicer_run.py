@@ -1,4 +1,4 @@
-"""The whole way in a running 3D Slicer: `python Testing/real-slicer/slicer_run.py SLICER [--python PYTHON] [--output FOLDER]`.
+"""The whole way in a running 3D Slicer: `slicer_run.py SLICER [--python PYTHON] [--output FOLDER]`.
 
 Starts the application with a home of its own, so that no setting of the user's takes part, under xvfb-run where
 there is no display. Mouse and keys come from xdotool. The report is FOLDER/report.html.
@@ -23,8 +23,12 @@ REPOSITORY = HERE.parents[1]
 SCRIPT = REPOSITORY / "Testing" / "Python" / "whole_way.py"
 SCREEN = "1600x1000x24"
 # What Slicer says of its own on every start, here or there.
-_HARMLESS = re.compile(r"QStandardPaths|XDG_RUNTIME_DIR|propagateSizeHints|libGL|dconf|pulse|Qt WebEngine", re.IGNORECASE)
-_FAULT = re.compile(r"Traceback \(most recent call last\)|^\[?(CRITICAL|ERROR)\b|Switch to module|^error: ", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"QStandardPaths|XDG_RUNTIME_DIR|propagateSizeHints|libGL|dconf|pulse|Qt WebEngine", re.IGNORECASE
+)
+_FAULT = re.compile(
+    r"Traceback \(most recent call last\)|^\[?(CRITICAL|ERROR)\b|Switch to module|^error: ", re.IGNORECASE
+)
 
 
 def main(arguments: Sequence[str]) -> int:

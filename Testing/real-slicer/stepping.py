@@ -107,7 +107,12 @@ class Run:
     """A script that goes on whenever what it waits for has come true."""
 
     def __init__(
-        self, script: Script, journal: Journal, meter: StallMeter, done: Callable[[str], None], now: Clock = time.monotonic
+        self,
+        script: Script,
+        journal: Journal,
+        meter: StallMeter,
+        done: Callable[[str], None],
+        now: Clock = time.monotonic,
     ) -> None:
         """Take a script.
 

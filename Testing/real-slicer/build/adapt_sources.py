@@ -35,6 +35,13 @@ static int columnIndexOf(vtkTable* table, const char* name)
 _VTK_ITK = "Slicer/Libs/vtkITK/CMakeLists.txt"
 _FACTORIES = "Slicer/Libs/ITKFactoryRegistration/CMakeLists.txt"
 
+_NOT_WITH_THIS_ITK = (
+    "GrowCut|ITKDeprecated|vtkITKGrowCut.cxx|vtkITKLabelShapeStatistics.cxx|vtkITKMorphologicalContourInterpolator.cxx"
+)
+_NO_PREFIX = r"(    # Make sure that no prefix is set on the library\n)"
+_NOT_YET = r"(?!    set_target_properties\(\$\{MY_KIT_NAME\}Python PROPERTIES UNITY)"
+_UNITY = "    set_target_properties(${MY_KIT_NAME}Python PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)\n"
+
 CHANGES = (
     # Debian's VTK has no Qt SQL support, and no wrapping information of its Qt libraries.
     Change("Slicer/CMakeLists.txt", r"^  (GUISupportQtSQL|RenderingQt|ViewsQt)\n", ""),
@@ -46,23 +53,23 @@ CHANGES = (
     ),
     # Remote modules that Debian's ITK is without: two file formats, three filters.
     Change(_FACTORIES, r"^  (MGHIO|IOScanco)\n", ""),
-    Change(_VTK_ITK, r"^  (GrowCut|ITKDeprecated|vtkITKGrowCut\.cxx|vtkITKLabelShapeStatistics\.cxx|vtkITKMorphologicalContourInterpolator\.cxx)\n", ""),
+    Change(_VTK_ITK, rf"^  ({_NOT_WITH_THIS_ITK})\n", ""),
     # Interfaces that came after VTK 9.1.
-    Change("Slicer/Libs/vtkSegmentationCore/vtkSegmentationConverter.cxx", r"numberToString\.Convert\(", "numberToString("),
+    Change(
+        "Slicer/Libs/vtkSegmentationCore/vtkSegmentationConverter.cxx", r"numberToString\.Convert\(", "numberToString("
+    ),
     Change("Slicer/Libs/MRML/Core/vtkCacheManager.cxx", _NEW_STATUS, "#if 1"),
     Change("Slicer/Libs/MRML/Core/vtkArchive.cxx", _NEW_STATUS, "#if 1"),
     Change("Slicer/Libs/MRML/Core/vtkMRMLVolumeArchetypeStorageNode.cxx", _NEW_STATUS, "#if 1"),
     Change(_RULE, r"#include <vtkSurfaceNets3D\.h>\n", ""),
-    Change(_RULE, _SURFACE_NETS, 'vtkErrorMacro("Surface nets need VTK 9.3"); (void)surfaceNetsSmoothing; return false;'),
+    Change(
+        _RULE, _SURFACE_NETS, 'vtkErrorMacro("Surface nets need VTK 9.3"); (void)surfaceNetsSmoothing; return false;'
+    ),
     Change(_TABLES, r"rawTable->GetColumnIndex\(", "columnIndexOf(rawTable, "),
     Change(_TABLES, r"(#include <vtkTable\.h>\n)(?!#include <vtkDataSetAttributes)", r"\1" + _COLUMN_INDEX),
     Change("Slicer/Libs/MRML/Logic/vtkMRMLSliceLogic.cxx", r"^\s+\w+->BlendAlpha(On|Off)\(\);", "  ;"),
     # Several wrappers in one translation unit: a third of the time.
-    Change(
-        "vtkAddon/CMake/vtkMacroKitPythonWrap.cmake",
-        r"(add_library\(\$\{MY_KIT_NAME\}Python MODULE\s+\$\{MY_KIT_NAME\}PythonInit\.cxx\s+\$\{KitPython_SRCS\}.*?\n       \)\n)(?!    set_target_properties\(\$\{MY_KIT_NAME\}Python PROPERTIES UNITY)",
-        r"\1    set_target_properties(${MY_KIT_NAME}Python PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 10)\n",
-    ),
+    Change("vtkAddon/CMake/vtkMacroKitPythonWrap.cmake", _NO_PREFIX + _NOT_YET, r"\1" + _UNITY),
 )
 # Headers that came after ITK 5.2; CMake/ is in Slicer's include path.
 HEADERS = {"Slicer/CMake/itkNamespace.h": "#pragma once\nnamespace itk\n{\n}\n"}
@@ -79,7 +86,10 @@ def adapt(sources: Path) -> list[str]:
             path.write_text(after, encoding="utf-8")
             changed.append(change.path)
     for name, text in HEADERS.items():
-        (sources / name).write_text(text, encoding="utf-8")
+        path = sources / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            changed.append(name)
     return changed
 
 

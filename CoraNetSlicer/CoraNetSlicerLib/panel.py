@@ -9,6 +9,7 @@ from coranet.contract import JobKind
 from .core.calls_section import CallsSection
 from .core.console_calls import CallLog
 from .core.parameters import Parameters
+from .core.protocols import Host
 from .data.case_ranking import CaseRanking
 from .data.presenter import CasesPresenter
 from .data.section import DataSection
@@ -34,13 +35,13 @@ from .train.section import TrainSection
 class Panel:
     """Everything between the form and the logic."""
 
-    def __init__(self, ui: Any, logic: CoraNetLogic, application: Any) -> None:
+    def __init__(self, ui: Any, logic: CoraNetLogic, application: Host) -> None:
         """Build presenters and sections, bind them to each other, and show what the scene remembers.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             logic: does the work.
-            application: as panel.application.Application.
+            application: is asked for what only an application has.
         """
         self.parameters = Parameters(logic.context.scene)
         self.environment = EnvironmentPresenter(Environment.of(application), application)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .console_calls import CallLog
+from .protocols import Desktop
 from .section import Section
 from .translation import _
 
@@ -12,13 +13,13 @@ from .translation import _
 class CallsSection(Section):
     """A few lines that a person can paste."""
 
-    def __init__(self, ui: Any, calls: CallLog, application: Any) -> None:
+    def __init__(self, ui: Any, calls: CallLog, application: Desktop) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             calls: the log.
-            application: as panel.application.Application.
+            application: has the clipboard.
         """
         super().__init__(ui)
         self._log = calls

@@ -10,6 +10,7 @@ import qt
 from coranet.contract.errors import CoraNetError
 
 from ..jobs.handle import JobHandle
+from .protocols import Dialogs
 from .translation import _
 
 
@@ -36,13 +37,13 @@ class CloseFilter(qt.QObject):
 class Closing:
     """Asks before the main window closes, as long as it is not removed."""
 
-    def __init__(self, window: Any, running_jobs: Callable[[], Sequence[JobHandle]], application: Any) -> None:
+    def __init__(self, window: Any, running_jobs: Callable[[], Sequence[JobHandle]], application: Dialogs) -> None:
         """Watch the main window.
 
         Args:
             window: the main window; None: there is none, and nobody is asked.
             running_jobs: the jobs that run now.
-            application: as panel.application.Application.
+            application: asks.
         """
         self._window = window
         self._running_jobs = running_jobs

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+
+from .protocols import Scheduler
 
 
 class Deferred:
     """An action that is done when the application has dealt with what is waiting."""
 
-    def __init__(self, application: Any, action: Callable[[], object]) -> None:
+    def __init__(self, scheduler: Scheduler, action: Callable[[], object]) -> None:
         """Do nothing yet.
 
         Args:
-            application: as panel.application.Application.
+            scheduler: does it later.
             action: what to do.
         """
-        self._application = application
+        self._scheduler = scheduler
         self._action = action
         self._requests = 0
         self._is_waiting = False
@@ -26,7 +27,7 @@ class Deferred:
         """Do it soon; if it is to be done anyway, that is all."""
         if not self._is_waiting and not self._is_closed:
             self._is_waiting = True
-            self._application.later(self._run, 0)
+            self._scheduler.later(self._run, 0)
 
     def request_at_rest(self, milliseconds: int) -> None:
         """Do it when this was not asked for again for a while, which is one to two times so long."""
@@ -34,7 +35,7 @@ class Deferred:
             return
         self._requests += 1
         if self._requests == 1:
-            self._application.later(lambda: self._run_at_rest(1, milliseconds), milliseconds)
+            self._scheduler.later(lambda: self._run_at_rest(1, milliseconds), milliseconds)
 
     def close(self) -> None:
         """Do it no more, whatever was asked for."""
@@ -48,7 +49,7 @@ class Deferred:
             self._requests = 0
             self._action()
         else:
-            self._application.later(lambda: self._run_at_rest(requests, milliseconds), milliseconds)
+            self._scheduler.later(lambda: self._run_at_rest(requests, milliseconds), milliseconds)
 
     def _run(self) -> None:
         self._is_waiting = False

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from coranet.contract.errors import CoraNetError
 
+from .protocols import Scheduler
 from .translation import _
 
 _LOG = logging.getLogger(__name__)
@@ -23,17 +24,17 @@ class StepwiseWork:
     """
 
     def __init__(
-        self, application: Any, on_end: Callable[[str], None], on_step: Callable[[], None] = lambda: None
+        self, scheduler: Scheduler, on_end: Callable[[str], None], on_step: Callable[[], None] = lambda: None
     ) -> None:
         """Do nothing yet.
 
         Args:
-            application: as panel.application.Application.
+            scheduler: does each step.
             on_end: called when all is done with "", or with a sentence that says why it cannot be.
             on_step: called after each step but the last.
         """
         self.latest: Any = None
-        self._application = application
+        self._scheduler = scheduler
         self._on_end = on_end
         self._on_step = on_step
         self._steps: Optional[Steps] = None
@@ -47,7 +48,7 @@ class StepwiseWork:
         """Do steps, in place of those before; `on_end` is called however they end, but for `stop`."""
         self.stop()
         self._steps = steps
-        self._application.later(lambda: self._go_on(steps))
+        self._scheduler.later(lambda: self._go_on(steps))
 
     def stop(self) -> None:
         """Do not go on; what was done by halves is taken back."""
@@ -69,7 +70,7 @@ class StepwiseWork:
             self._end(steps, _("unexpected error ({error})").format(error=error))
         else:
             if self._steps is steps:
-                self._application.later(lambda: self._go_on(steps))
+                self._scheduler.later(lambda: self._go_on(steps))
                 self._on_step()
 
     def _end(self, steps: Steps, problem: str) -> None:

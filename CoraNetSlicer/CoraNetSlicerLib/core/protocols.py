@@ -1,0 +1,112 @@
+"""What the presenters ask of the running application, as types: each takes the smallest that it needs.
+
+`core.application.Application` is all of them in Slicer; tests have one of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Optional, Protocol
+
+
+class Scheduler(Protocol):
+    """Does something later, in the thread of the widgets."""
+
+    def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
+        """Do something after what is waiting now, and not before some time has passed."""
+
+
+class Dialogs(Protocol):
+    """Asks a person."""
+
+    def confirm(self, question: str) -> bool:
+        """Whether the answer to a question is yes."""
+
+    def choose(self, question: str, answers: Mapping[str, str]) -> str:
+        """The key of the answer that a person chose; the last one if the window was closed.
+
+        Args:
+            question: what is asked.
+            answers: key of each answer -> text of its button; the first one is proposed.
+        """
+
+    def choose_folder(self, title: str, start: str = "") -> str:
+        """A folder; "" if none was chosen."""
+
+    def choose_file(self, title: str, file_types: str, start: str = "") -> str:
+        """A file of types such as "Datalist (*.json)"; "" if none was chosen."""
+
+
+class Views(Protocol):
+    """Brings nodes into view."""
+
+    def main_window(self) -> Any:
+        """The main window; None if there is none."""
+
+    def show_chart(self, chart: Any) -> None:
+        """Bring a vtkMRMLPlotChartNode into view."""
+
+    def show_volume(self, volume: Any) -> None:
+        """Bring a volume into all slice views, fitted to them."""
+
+    def show_sequence(self, browser: Any) -> None:
+        """Show the tool bar of a vtkMRMLSequenceBrowserNode."""
+
+    def show_segment_editor(self, hint: str) -> None:
+        """Open the module Segment Editor, with a hint in the status bar."""
+
+    def clear_hint(self) -> None:
+        """Take the hint off the status bar."""
+
+    def slice_composite_nodes(self) -> list[Any]:
+        """The vtkMRMLSliceCompositeNode of each slice view."""
+
+
+class Settings(Protocol):
+    """Remembers texts on this machine, whatever scene is open."""
+
+    def setting(self, name: str, default: str = "") -> str:
+        """A text."""
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Remember a text."""
+
+    def user_name(self) -> str:
+        """The name of the person; "" if unknown."""
+
+
+class Desktop(Protocol):
+    """Hands something to other programs."""
+
+    def open_folder(self, folder: Path) -> None:
+        """Show a folder in the file manager."""
+
+    def open_file(self, path: Path) -> None:
+        """Show a text file in the program that the system has for it."""
+
+    def copy_text(self, text: str) -> None:
+        """Put a text onto the clipboard."""
+
+
+class Packages(Protocol):
+    """The application's own Python and its extensions."""
+
+    def python_slicer(self) -> Optional[str]:
+        """Path of PythonSlicer; None if it is not there."""
+
+    def startup_environment(self) -> dict[str, str]:
+        """The environment variables as they were before the application changed them."""
+
+    def pytorch_utils(self) -> Any:
+        """The module of the extension PyTorch; None if it is not there."""
+
+    def install_extension(self, name: str) -> str:
+        """Install an extension; returns why it could not be installed, "" if it was."""
+
+    def restart(self) -> None:
+        """Start the application anew."""
+
+
+class Host(Scheduler, Dialogs, Views, Settings, Desktop, Packages, Protocol):
+    """The whole application, for who puts presenters together."""

@@ -1,0 +1,32 @@
+"""The application of Slicer and the one of the tests have what the protocols ask for, and nothing else."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from fake_application import FakeApplication
+
+from CoraNetSlicerLib.core import protocols
+from CoraNetSlicerLib.core.application import Application
+
+_OWN = {"scene", "close"}  # who makes it uses these, no presenter does
+
+
+def _methods(of: type) -> dict[str, list[str]]:
+    found = inspect.getmembers(of, inspect.isfunction)
+    return {name: list(inspect.signature(one).parameters) for name, one in found if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("application", [Application, FakeApplication])
+def test_an_application_is_a_host(application):
+    wanted = _methods(protocols.Host)
+    found = {name: one for name, one in _methods(application).items() if name not in _OWN}
+    assert found == wanted
+
+
+def test_the_protocols_are_apart():
+    parts = [protocols.Scheduler, protocols.Dialogs, protocols.Views, protocols.Settings]
+    parts += [protocols.Desktop, protocols.Packages]
+    names = [name for part in parts for name in _methods(part)]
+    assert sorted(names) == sorted(_methods(protocols.Host)) and len(names) == len(set(names))

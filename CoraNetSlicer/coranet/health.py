@@ -16,7 +16,7 @@ class Finding:
         topic: what it is about: a package's name, "python", "device", "disk".
         message: what is wrong.
         mend: how to mend it.
-        code: what is wrong, for programs; docs/doctor.md lists them.
+        code: what is wrong, for programs; docs/reference/doctor.md lists them.
     """
 
     level: str

@@ -1,4 +1,4 @@
-"""The import rules of docs/architecture.md, each as a function from files to violations."""
+"""The import rules of docs/explanation/architecture.md, each as a function from files to violations."""
 
 from __future__ import annotations
 

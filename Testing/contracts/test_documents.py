@@ -25,14 +25,16 @@ ENGINE_MODULES = sorted(
     for path in (REPOSITORY / "CoraNetSlicer" / "coranet").iterdir()
     if path.name[0] not in "._" and path.suffix in ("", ".py")
 )
-ARCHITECTURE = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
-JOB_DOCUMENT = (REPOSITORY / "docs" / "job-directory.md").read_text(encoding="utf-8")
+ARCHITECTURE = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+# As comments and messages name them: a document, or a decision by its number.
+NAMED_DOCUMENT = r"docs/[\w/-]+(?:\.md|adr/\d{4})"
+JOB_DOCUMENT = (REPOSITORY / "docs" / "reference" / "job-directory.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("event", EVENT_TYPES.values(), ids=EVENT_TYPES)
 def test_each_event_is_described_with_all_its_keys(event):
     row = re.search(rf"^\| `{event.type}` \| (?P<keys>[^|]*) \|", JOB_DOCUMENT, re.MULTILINE)
-    assert row, f"docs/job-directory.md has no row for the event '{event.type}'"
+    assert row, f"docs/reference/job-directory.md has no row for the event '{event.type}'"
     keys = [one.name for one in fields(event) if one.name != "time"]
     assert re.findall(r"`(\w+)`", row.group("keys")) == keys
 
@@ -84,3 +86,10 @@ def test_commands_that_documents_name_exist(document):
 )
 def test_presets_say_what_they_are_for(preset):
     assert json.loads(preset.read_text(encoding="utf-8"))["description"].endswith(".")
+
+
+def test_documents_that_the_program_names_are_there():
+    sources = [*(REPOSITORY / "CoraNetSlicer").rglob("*.py"), *(REPOSITORY / "Testing").rglob("*.py")]
+    named = {(name, path.name) for path in sources for name in re.findall(NAMED_DOCUMENT, path.read_text("utf-8"))}
+    missing = sorted((name, where) for name, where in named if not any(REPOSITORY.glob(f"{name}*")))
+    assert not missing, f"documents that are not there: {missing}"

@@ -1,4 +1,4 @@
-"""The table of settings in docs/method.md; run it (PYTHONPATH=CoraNetSlicer) to write the table anew.
+"""The table of settings in docs/explanation/method.md; run it (PYTHONPATH=CoraNetSlicer) to write the table anew.
 
 python Testing/engine/settings_table.py
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from coranet.contract.config import TrainConfig
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "method.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "method.md"
 PRESETS = ("default", "quick", "paper-pancreas-3d", "paper-pancreas-2d", "paper-endocardium", "paper-acdc")
 
 

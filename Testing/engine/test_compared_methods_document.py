@@ -1,4 +1,4 @@
-"""docs/compared-methods.md leads from methods to functions to tests, and states their constants: all must be true."""
+"""docs/explanation/compared-methods.md leads from methods to functions to tests, with constants: all must be true."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from coranet.contract.config import TrainingConfig
 from coranet.methods import METHODS, advnet, mean_teacher, ua_mt, vat
 
 ENGINE_TESTS = Path(__file__).resolve().parent
-DOCUMENT = (ENGINE_TESTS.parents[1] / "docs" / "compared-methods.md").read_text(encoding="utf-8")
+DOCUMENT = (ENGINE_TESTS.parents[1] / "docs" / "explanation" / "compared-methods.md").read_text(encoding="utf-8")
 TESTS = sorted(set(re.findall(r"`(test_\w+\.py)::(\w+)`", DOCUMENT)))
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_each_method_has_a_row_that_names_its_class_and_a_test(name):
     row = re.search(rf"^\| `{name}` \|.*\| `([a-z_.]+)\.(\w+)` \| `test_\w+\.py::.*$", DOCUMENT, re.MULTILINE)
-    assert row, f"docs/compared-methods.md has no row for '{name}'"
+    assert row, f"docs/explanation/compared-methods.md has no row for '{name}'"
     assert getattr(importlib.import_module(f"coranet.{row[1]}"), row[2]) is METHODS[name]
 
 

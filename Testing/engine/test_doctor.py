@@ -306,7 +306,7 @@ def test_what_an_old_python_is_told(monkeypatch, capsys):
 
 
 def test_each_code_and_fact_is_described():
-    document = (REPOSITORY / "docs" / "doctor.md").read_text(encoding="utf-8")
+    document = (REPOSITORY / "docs" / "reference" / "doctor.md").read_text(encoding="utf-8")
     source = "\n".join(
         (REPOSITORY / "CoraNetSlicer" / "coranet" / f"{name}.py").read_text(encoding="utf-8")
         for name in ("doctor", "package_check", "device_check")
@@ -314,4 +314,4 @@ def test_each_code_and_fact_is_described():
     codes = set(re.findall(r"\"((?:package|python|device|disk)\.\w+)\"", source))
     assert len(codes) > 10
     missing = [code for code in [*sorted(codes), *examine().facts] if f"`{code}`" not in document]
-    assert not missing, f"docs/doctor.md does not tell of {missing}"
+    assert not missing, f"docs/reference/doctor.md does not tell of {missing}"

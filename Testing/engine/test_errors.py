@@ -62,6 +62,6 @@ def test_each_kind_of_error_has_an_exit_code_of_its_own():
 
 
 def test_the_exit_codes_are_those_of_the_document(repository):
-    text = (repository / "docs" / "job-directory.md").read_text(encoding="utf-8")
+    text = (repository / "docs" / "reference" / "job-directory.md").read_text(encoding="utf-8")
     promised = {int(code) for code in re.findall(r"\b(\d+) [a-z]", text.partition("## Exit codes")[2])}
     assert promised == {0, 70, *(kind.exit_code for kind in KINDS)}

@@ -310,7 +310,7 @@ def test_a_request_to_stop_a_job_that_is_gone_is_a_storage_error(tmp_path):
 
 
 def test_the_files_lie_where_the_document_says(a_job, repository):
-    text = (repository / "docs" / "job-directory.md").read_text(encoding="utf-8")
+    text = (repository / "docs" / "reference" / "job-directory.md").read_text(encoding="utf-8")
     tree = text.partition("```")[2].partition("```")[0]
     files = a_job.prediction("a b")
     paths = [

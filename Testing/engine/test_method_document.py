@@ -1,4 +1,4 @@
-"""docs/method.md leads from equations to functions to tests: all three must be there."""
+"""docs/explanation/method.md leads from equations to functions to tests: all three must be there."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from coranet.experiments.plan import VARIANTS
 from coranet.training import dial
 
 ENGINE_TESTS = Path(__file__).resolve().parent
-DOCUMENT = (ENGINE_TESTS.parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
-COMPARED = (ENGINE_TESTS.parents[1] / "docs" / "compared-methods.md").read_text(encoding="utf-8")
+DOCUMENT = (ENGINE_TESTS.parents[1] / "docs" / "explanation" / "method.md").read_text(encoding="utf-8")
+COMPARED = (ENGINE_TESTS.parents[1] / "docs" / "explanation" / "compared-methods.md").read_text(encoding="utf-8")
 TESTS = sorted(set(re.findall(r"`(test_\w+\.py)::(\w+)`", DOCUMENT)))
 EQUATIONS = DOCUMENT.partition("## Equations")[2].partition("\n## ")[0]
 FUNCTIONS = sorted(set(re.findall(r"`([a-z_.]+)\.(\w+)`", re.sub(r"`test_[^`]*`", "", EQUATIONS))))
@@ -37,7 +37,9 @@ def test_the_document_names_functions_and_tests():
 
 @pytest.mark.parametrize("row", settings_table.rows(), ids=lambda row: row.split("|")[1].strip(" `"))
 def test_the_document_compares_each_setting_with_the_paper(row):
-    assert row in DOCUMENT.splitlines(), f"run Testing/engine/settings_table.py; docs/method.md needs the row: {row}"
+    assert row in DOCUMENT.splitlines(), (
+        f"run Testing/engine/settings_table.py; docs/explanation/method.md needs the row: {row}"
+    )
 
 
 def test_the_table_has_no_row_of_its_own():

@@ -56,7 +56,9 @@ def test_the_card_says_how_the_model_came_about(a_trained_job):
 
 
 def test_the_keys_are_those_of_the_document(a_trained_job, repository):
-    text = (repository / "docs" / "job-directory.md").read_text(encoding="utf-8").partition("## A model")[2]
+    text = (
+        (repository / "docs" / "reference" / "job-directory.md").read_text(encoding="utf-8").partition("## A model")[2]
+    )
     content = json.loads((a_trained_job.model_folder / "model.json").read_text(encoding="utf-8"))
     assert [key for key in (*content, *content["card"]) if f"`{key}`" not in text] == []
 

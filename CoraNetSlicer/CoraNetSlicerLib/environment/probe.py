@@ -24,7 +24,7 @@ _TIMEOUT_S = 300.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong; code, level and topic as in docs/doctor.md."""
+    """One thing that is wrong; code, level and topic as in docs/reference/doctor.md."""
 
     level: str
     topic: str

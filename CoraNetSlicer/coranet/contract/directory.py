@@ -1,6 +1,6 @@
 """The job directory. Only this file knows the names of a job's files.
 
-See docs/job-directory.md for the contract; the reader and the writer may be different processes on different days.
+docs/reference/job-directory.md is the contract. Reader and writer may be different processes on different days.
 """
 
 from __future__ import annotations

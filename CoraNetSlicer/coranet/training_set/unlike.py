@@ -34,7 +34,7 @@ ValueT = TypeVar("ValueT")
 _SIDES = ("left-right", "front-back", "up-down")
 # How much brighter, or darker, a structure is than what surrounds it: clear in all others, and here hardly, or the
 # other way round. Where two have each other's labels, most others are clear; of three cases it is the other way round.
-# How these and the other thresholds were chosen, and by which cases: docs/adr/0013.
+# How these and the other thresholds were chosen, and by which cases: docs/explanation/adr/0013.
 _CLEAR, _HARDLY = 0.4, 0.05
 _MOST, _CLEAR_IN_MOST, _CLEAR_IN_HALF = 0.7, 0.45, 0.55
 _CLEAR_IN_TWO = 0.4

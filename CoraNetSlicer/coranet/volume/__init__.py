@@ -1,4 +1,4 @@
-"""Images in and out: the only package that reads and writes them, and it looks for itself (docs/inputs.md).
+"""Images in and out: the only package that reads and writes them, and it looks for itself (docs/reference/inputs.md).
 
 Arrays are indexed (k, j, i), the order of Slicer's ``arrayFromVolume``. Geometry is SimpleITK's (LPS, mm) and is
 passed through: nothing here converts between LPS and RAS. What a file says wrongly and what can be put right without a

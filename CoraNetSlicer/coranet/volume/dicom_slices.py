@@ -1,7 +1,7 @@
 """What DICOM files say of their slices: read with pydicom, headers alone.
 
-pydicom comes with Slicer (docs/adr/0003-dependencies.md); ITK, which decodes the voxels, does not hand out what is
-needed to see that slices are missing, double or of several kinds.
+pydicom comes with Slicer (docs/explanation/adr/0003-dependencies.md). ITK, which decodes the voxels, does not hand out
+what is needed to see that slices are missing, double or of several kinds.
 """
 
 from __future__ import annotations

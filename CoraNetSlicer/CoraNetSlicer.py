@@ -192,7 +192,7 @@ def _registerSampleData():
         from SampleData import SampleDataLogic
     except ImportError:  # an application made of Slicer may be without it
         return
-    from CoraNetSlicerLib.data.sample_data_source import register_phantom
+    from CoraNetSlicerLib.data.sample_data import register_phantom
 
     register_phantom(SampleDataLogic, _loadPhantom)
 

@@ -14,7 +14,7 @@ SURFACE = "coranet.closed_surface"
 # Files that may import qt, by the last part of their names; `panel.py` puts the sections together.
 WIDGET_FILES = (
     "application", "section", "panel", "calls_section", "closing", "form_height", "qt_ticker", "text_colors",
-    "case_drop", "cases_table", "image_cell", "sample_data_source", "settings_form", "segment_cases_table",
+    "cases_table", "settings_form", "segment_cases_table",
     "overlays_section", "overlays_table", "regions_table", "review_keys", "teach_back_section",
 )  # fmt: skip
 DOORWAY = "CoraNetSlicer"

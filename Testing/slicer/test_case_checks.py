@@ -19,9 +19,9 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from CoraNetSlicerLib.core.label_files import LabelFile
 from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.data.case_checks import CaseChecks
 from CoraNetSlicerLib.data.case_facts import NodeFacts
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, Severity
-from CoraNetSlicerLib.data.channel_checks import channel_findings
 from CoraNetSlicerLib.data.file_facts import KnownFiles
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 
@@ -520,7 +520,10 @@ def test_facts_are_found_once_until_the_node_changes(context):
 class TestChannels:
     def of(self, context, images, names=("T1", "FLAIR")):
         row = CaseRow("1", CaseRole.UNLABELED, images[0], more=tuple(images[1:]))
-        return [(one.severity, one.short, one.text) for one in channel_findings(row, names, NodeFacts())]
+        return [
+            (one.severity, one.short, one.text)
+            for one in CaseChecks(NodeFacts(), KnownFiles(), names).findings(row, (), {})
+        ]
 
     @pytest.fixture
     def a_scan(self, context):

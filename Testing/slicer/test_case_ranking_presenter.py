@@ -11,9 +11,8 @@ from queued_application import QueuedApplication
 from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
 
 from CoraNetSlicerLib.core.results import case_key, mark_as_case
-from CoraNetSlicerLib.data.case_ranking import CaseRanking
+from CoraNetSlicerLib.data.case_ranking import CaseRanking, CaseSorting, share_text
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow
-from CoraNetSlicerLib.data.case_sorting import CaseSorting, share_text
 from CoraNetSlicerLib.logic import CoraNetLogic
 
 

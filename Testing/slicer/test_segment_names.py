@@ -11,7 +11,7 @@ from coranet.contract import Label
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.label_files import LabelFile, read_as_classes
 from CoraNetSlicerLib.core.segment_classes import classes_of, label_array
-from CoraNetSlicerLib.data.case_names import name_differences
+from CoraNetSlicerLib.data.case_report import name_differences
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow
 
 SAME = [

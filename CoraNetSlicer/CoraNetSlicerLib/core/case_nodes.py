@@ -1,9 +1,9 @@
-"""Which nodes of the scene can be cases, which segmentation belongs to which volume, and when that changes."""
+"""Which nodes of the scene can be cases, and when that changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Optional
+from typing import Any
 
 import slicer
 from vtkmodules.util.misc import calldata_type
@@ -27,26 +27,6 @@ def image_volumes(scene: Any) -> list[Any]:
 def segmentations(scene: Any) -> list[Any]:
     """The segmentations that can be labels: no results of ours, nothing hidden."""
     return [node for node in _nodes(scene, "vtkMRMLSegmentationNode") if _is_offered(node)]
-
-
-def pair_with_segmentations(volumes: Iterable[Any], candidates: Iterable[Any]) -> dict[str, Any]:
-    """Find the segmentation of each volume.
-
-    A segmentation belongs to the volume that it was drawn on; if there is none, to the one with whose name its own
-    begins. Segmentations without a segment belong to nobody.
-
-    Returns:
-        Volume's ID -> segmentation node, for those that have one; no segmentation occurs twice.
-    """
-    by_id = {volume.GetID(): volume for volume in volumes}
-    pairs: dict[str, Any] = {}
-    filled = [node for node in candidates if node.GetSegmentation().GetNumberOfSegments() > 0]
-    for owner_of in (_reference_volume, _volume_by_name):
-        for segmentation in filled:
-            owner = owner_of(segmentation, by_id)
-            if owner is not None and owner not in pairs and segmentation not in pairs.values():
-                pairs[owner] = segmentation
-    return pairs
 
 
 def nodes_of_items(context: SceneContext, items: Iterable[int]) -> list[Any]:
@@ -152,22 +132,3 @@ def _is_usable(volume: Any) -> bool:
     except DataError:
         return False
     return True
-
-
-def _reference_volume(segmentation: Any, volumes: dict[str, Any]) -> Optional[str]:
-    reference = segmentation.GetNodeReferenceID(segmentation.GetReferenceImageGeometryReferenceRole())
-    return reference if reference in volumes else None
-
-
-def _volume_by_name(segmentation: Any, volumes: dict[str, Any]) -> Optional[str]:
-    if _reference_volume(segmentation, volumes) is not None:
-        return None
-    name = segmentation.GetName() or ""
-    fitting = [one for one, volume in volumes.items() if _begins_with(name, volume.GetName() or "")]
-    # "Patient 1 left truth" belongs to "Patient 1 left" rather than to "Patient 1".
-    return max(fitting, key=lambda one: len(volumes[one].GetName()), default=None)
-
-
-def _begins_with(name: str, start: str) -> bool:
-    # "Patient 10 truth" does not belong to "Patient 1".
-    return bool(start) and name.startswith(start) and not name[len(start) : len(start) + 1].isalnum()

@@ -13,10 +13,12 @@ from coranet.contract import Label
 from coranet.contract.errors import DataError
 from coranet.contract.segment_names import match_name
 
-from ..data.case_facts import is_empty_segment
 from .context import SceneContext
 from .label_files import LabelFile, label_type
 
+BINARY_LABELMAP = "Binary labelmap"
+# Of a large layer, odd steps so that no column is followed.
+_SAMPLED_VOXELS = 4000
 # Slicer gives this type to every new segment; it says nothing about what the segment is.
 _ANY_TISSUE = "SCT^85756007^Tissue"
 
@@ -60,7 +62,33 @@ def segment_names_of(source: Any) -> list[str]:
     """Names of the segments of a segmentation node or of a label file, in order."""
     if isinstance(source, LabelFile):
         return [source.names[value] for value in sorted(source.names)]
-    return [_name(segment) for segment in _segments(source)]
+    return [_name(segment) for segment in segments_of(source)]
+
+
+def segments_of(node: Any) -> list[Any]:
+    """The segments of a segmentation node, in order."""
+    segmentation = node.GetSegmentation()
+    return [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
+
+
+def first_labelmap(node: Any) -> Optional[Any]:
+    """The first label map with voxels of a segmentation; None: it has none."""
+    found = (segment.GetRepresentation(BINARY_LABELMAP) for segment in segments_of(node))
+    return next((labelmap for labelmap in found if labelmap is not None and labelmap.GetNumberOfPoints()), None)
+
+
+def is_empty_segment(segment: Any) -> bool:
+    """Whether a segment has neither voxels nor a surface."""
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
+    if labelmap is None:
+        surface = segment.GetRepresentation("Closed surface")
+        return surface is None or surface.GetNumberOfPoints() == 0
+    scalars = labelmap.GetPointData().GetScalars() if labelmap.GetNumberOfPoints() else None
+    if scalars is None or scalars.GetNumberOfTuples() == 0:
+        return True
+    voxels, value = vtk_to_numpy(scalars), segment.GetLabelValue()
+    # Most segments are found in the sample; only small ones need a look at everything.
+    return not ((voxels[:: (voxels.size // _SAMPLED_VOXELS) | 1] == value).any() or (voxels == value).any())
 
 
 def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]) -> np.ndarray:
@@ -109,12 +137,7 @@ def paint_labels(
 
 def _is_meant_empty(node: Any, names: Sequence[str]) -> bool:
     """Whether nothing was painted anywhere, as where there is no structure; outside of the volume it is a mistake."""
-    return all(is_empty_segment(segment) for segment in _segments(node) if _name(segment) in names)
-
-
-def _segments(node: Any) -> list[Any]:
-    segmentation = node.GetSegmentation()
-    return [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
+    return all(is_empty_segment(segment) for segment in segments_of(node) if _name(segment) in names)
 
 
 def _name(segment: Any) -> str:
@@ -158,7 +181,7 @@ def _require_same_names(source: Any, names: Sequence[str], first: Any, chosen: b
 
 
 def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
-    segments = [_segments(node)[_index(node, name)] for node in nodes]
+    segments = [segments_of(node)[_index(node, name)] for node in nodes]
     if not segments:
         return Label(value, name)
     terminology, meaning, owner = "", "", ""
@@ -222,7 +245,7 @@ def _segment_id(segmentation_node: Any, name: str) -> str:
 
 def _index(segmentation_node: Any, name: str) -> int:
     # GetSegmentIdBySegmentName takes the first of "Lesion" and "lesion" where both are there.
-    names = [_name(segment) for segment in _segments(segmentation_node)]
+    names = [_name(segment) for segment in segments_of(segmentation_node)]
     return names.index(match_name(name, names) or name)
 
 

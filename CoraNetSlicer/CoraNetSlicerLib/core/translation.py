@@ -10,4 +10,9 @@ except ImportError:  # outside the application, and in Slicer before 5.6
         return text
 
 
-__all__ = ["_"]
+def sentence(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
+__all__ = ["_", "sentence"]

@@ -1,25 +1,23 @@
-"""What is wrong with the cases, in words, before a minute of training is spent on them."""
+"""What is wrong with a case, in words, before a minute of training is spent on it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from typing import Optional
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Optional
 
 from coranet.contract import ImageHeader
+from coranet.contract.channels import require_no_swapped_channels
 from coranet.contract.errors import DataError
 
+from ..core.case_images import is_path, name_of_image
 from ..core.label_files import LabelFile
-from ..core.segment_classes import classes_of, segment_names_of, source_name
-from ..core.translation import _
-from .case_facts import NodeFacts, VolumeFacts, drawn_on, is_off_grid, lie_apart
-from .case_names import name_differences, quoted
-from .case_outliers import in_words, outliers, spacing_ratio, volume_outliers
-from .case_rows import CaseRole, CaseRow, Finding, Severity, error, sentence, warning
-from .channel_checks import channel_findings
+from ..core.pairing import drawn_on, is_off_grid, lie_apart
+from ..core.segment_classes import segment_names_of, source_name
+from ..core.translation import _, sentence
+from .case_facts import NodeFacts, VolumeFacts
+from .case_rows import CaseRole, CaseRow, Finding, Severity
 from .file_facts import KnownFiles
 
-_FEW_LABELED = 3
 # A segmentation may be drawn on slightly other voxels; only what blurs its edges is worth a word.
 _DRAWN_RATIO = 1.25
 # A label map on disk must lie on the image's own voxels; only rounding may differ.
@@ -28,7 +26,7 @@ _DIMENSIONS = 3
 
 
 class CaseChecks:
-    """Looks at all cases of the table."""
+    """Looks at one case after the other."""
 
     def __init__(self, facts: NodeFacts, files: KnownFiles, channels: Sequence[str] = ()) -> None:
         """Take what knows of nodes and of files.
@@ -38,41 +36,37 @@ class CaseChecks:
             files: of those that nobody has looked at yet, nothing is said.
             channels: names of the channels; (): there is one.
         """
+        self.facts, self.files = facts, files
         self._channels = channels
-        # By id of a volume node: the case whose image it is.
-        self._cases: dict[str, CaseRow] = {}
-        self._facts = facts
-        self._files = files
 
-    def findings(self, rows: Sequence[CaseRow], learned: Sequence[str]) -> list[Finding]:
-        """Everything found, errors first, in the order of the rows.
+    def findings(self, row: CaseRow, learned: Sequence[str], owners: Mapping[str, CaseRow]) -> Iterator[Finding]:
+        """Everything found about a case by itself.
 
         Args:
-            rows: the table; ignored cases are not looked at.
+            row: the case.
             learned: names of the segments to learn.
+            owners: by ID of a volume node, the case whose image it is.
         """
-        used = [row for row in rows if row.role is not CaseRole.IGNORED]
-        self._cases = {node.GetID(): row for row in rows for node in row.nodes if node is not row.segmentation}
-        found = list(_numbers(used, learned)) if rows else []
-        for row in used:
-            found += self._of_volume(row)
-            found += channel_findings(row, self._channels, self._facts)
-            if row.role.needs_label:
-                found += self._of_label(row, learned)
-        found += name_differences([row for row in used if row.role.needs_label], learned)
-        found += self._same_images(used)
-        found += outliers([(row, self._scan(row)) for row in used])
-        found += self._of_structures(used, learned)
-        if learned and not any(one.severity is Severity.ERROR for one in found):
-            found += _contradictions(used, learned)
-        return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
+        yield from self._of_volume(row)
+        yield from self._of_channels(row)
+        if row.role.needs_label:
+            yield from self._of_label(row, learned, owners)
+
+    def scan(self, row: CaseRow) -> VolumeFacts:
+        """What is known of the first image of a case."""
+        if not row.is_file:
+            return self.facts.of_volume(row.volume)
+        header = self._header(row.volume)
+        if header is None or len(header.spacing_mm) != _DIMENSIONS:
+            return VolumeFacts(problem="unknown")
+        return VolumeFacts(size_ijk=header.size_ijk, spacing_mm=header.spacing_mm)
 
     def _of_volume(self, row: CaseRow) -> Iterator[Finding]:
         for path in dict.fromkeys(image for image in row.images if isinstance(image, str)):
             yield from self._of_image_file(row, path)
         if row.is_file:
             return
-        facts = self._facts.of_volume(row.volume)
+        facts = self.facts.of_volume(row.volume)
         if facts.problem:
             yield error(row, _("cannot be used"), facts.problem)
         elif facts.is_label_map:
@@ -88,12 +82,12 @@ class CaseChecks:
 
     def _of_image_file(self, row: CaseRow, path: str) -> Iterator[Finding]:
         yield from self._missing(row, path)
-        facts = self._files.of(path)
+        facts = self.files.of(path)
         if facts is not None and facts.is_label_map:
             yield _label_map(row, path)
 
     def _missing(self, row: CaseRow, path: str) -> Iterator[Finding]:
-        facts = self._files.of(path)
+        facts = self.files.of(path)
         if facts is not None and not facts.exists:
             text = _("'{path}' does not exist; restore it, or remove the case.").format(path=path)
             yield error(row, _("file missing"), text)
@@ -114,18 +108,47 @@ class CaseChecks:
             yield error(row, _("other grid"), text.format(**spacings, **names))
 
     def _header(self, path: str) -> Optional[ImageHeader]:
-        facts = self._files.of(path) if isinstance(path, str) else None
+        facts = self.files.of(path) if isinstance(path, str) else None
         return facts.header if facts is not None else None
 
-    def _scan(self, row: CaseRow) -> VolumeFacts:
-        if not row.is_file:
-            return self._facts.of_volume(row.volume)
-        header = self._header(row.volume)
-        if header is None or len(header.spacing_mm) != _DIMENSIONS:
-            return VolumeFacts(problem="unknown")
-        return VolumeFacts(size_ijk=header.size_ijk, spacing_mm=header.spacing_mm)
+    def _of_channels(self, row: CaseRow) -> Iterator[Finding]:
+        """About the images of a case beside its first one."""
+        names = self._channels
+        for name, image in zip(names[1:], row.more, strict=False):
+            if image is None:
+                text = _("'{case}' has no {channel}; choose its volume, or remove the channel.")
+                yield error(row, _("no {channel}").format(channel=name), text.format(case=row.name, channel=name))
+            elif not is_path(image):
+                yield from self._of_channel(row, image)
+        images = [name_of_image(image) for image in row.images if image is not None]
+        if len(images) == len(names) > 1:
+            try:
+                require_no_swapped_channels(row.name, images, names)
+            except DataError as swapped:
+                yield warning(row, _("swapped?"), str(swapped))
 
-    def _of_label(self, row: CaseRow, learned: Sequence[str]) -> Iterator[Finding]:
+    def _of_channel(self, row: CaseRow, volume: Any) -> Iterator[Finding]:
+        found, words = self.facts.of_volume(volume), {"image": name_of_image(volume), "case": row.name}
+        if found.problem:
+            yield error(row, _("cannot be used"), found.problem)
+            return
+        if row.is_file:
+            return
+        first = self.facts.of_volume(row.volume)
+        if first.problem:
+            return
+        if volume.GetTransformNodeID() != row.volume.GetTransformNodeID():
+            text = _("'{image}' and '{case}' are under different transforms; harden them, or put both under the same.")
+            yield error(row, _("transforms"), text.format(**words))
+        elif lie_apart(volume, row.volume):
+            text = _("'{image}' does not overlap '{case}'; choose the image of the same patient, or register both.")
+            yield error(row, _("lies elsewhere"), text.format(**words))
+        elif found.size_ijk != first.size_ijk or spacing_ratio(found.spacing_mm, first.spacing_mm) > _SAME_RATIO:
+            text = _("'{image}' has {voxels} voxels, '{case}' has {own}; it is resampled to the grid of '{case}'.")
+            sizes = {"voxels": in_words(found.size_ijk), "own": in_words(first.size_ijk)}
+            yield warning(row, _("resampled"), text.format(**sizes, **words))
+
+    def _of_label(self, row: CaseRow, learned: Sequence[str], owners: Mapping[str, CaseRow]) -> Iterator[Finding]:
         source = row.segmentation
         if source is None:
             yield error(
@@ -145,19 +168,11 @@ class CaseChecks:
             )
         else:
             names = segment_names_of(source)
-            yield from self._of_other_case(row)
+            yield from _of_other_case(row, owners)
             yield from self._of_segmentation(row, [name for name in learned if name in names])
 
-    def _of_other_case(self, row: CaseRow) -> Iterator[Finding]:
-        origin = drawn_on(row.segmentation)
-        other = self._cases.get(origin.GetID()) if origin is not None else None
-        if other is not None and other.key != row.key:
-            text = _("'{segmentation}' was drawn on '{other}', which is another case; choose that of '{name}'.")
-            names = {"segmentation": source_name(row.segmentation), "other": other.name, "name": row.name}
-            yield error(row, _("of another case"), text.format(**names))
-
     def _of_segmentation(self, row: CaseRow, wanted: Sequence[str]) -> Iterator[Finding]:
-        facts, volume = self._facts.of_segmentation(row.segmentation), self._facts.of_volume(row.volume)
+        facts, volume = self.facts.of_segmentation(row.segmentation), self.facts.of_volume(row.volume)
         names = {"segmentation": source_name(row.segmentation), "name": row.name}
         empty = [name for name in wanted if name in facts.empty]
         if wanted and len(empty) == len(wanted):
@@ -185,7 +200,7 @@ class CaseChecks:
 
     def _of_place(self, row: CaseRow) -> Iterator[Finding]:
         """Whether a segmentation lies on the voxels of its volume."""
-        facts, volume = self._facts.of_segmentation(row.segmentation), self._facts.of_volume(row.volume)
+        facts, volume = self.facts.of_segmentation(row.segmentation), self.facts.of_volume(row.volume)
         names = {"segmentation": source_name(row.segmentation), "name": row.name}
         if lie_apart(row.segmentation, row.volume):
             yield error(
@@ -212,79 +227,45 @@ class CaseChecks:
                 ).format(**names),
             )
 
-    def _of_structures(self, rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
-        """What is to be said of all segmentations of the scene together."""
-        drawn = [row for row in rows if row.role.needs_label and row.segmentation is not None and not row.is_file]
-        facts = [(row, self._facts.of_segmentation(row.segmentation)) for row in drawn]
-        labeled = [row for row in rows if row.role is CaseRole.LABELED]
-        empty = [row for row, one in facts if row in labeled and learned and set(learned) <= set(one.empty)]
-        if labeled and len(empty) == len(labeled):
-            text = _("The segmentations of all labeled cases are empty; paint what is to be learned in at least one.")
-            yield Finding(Severity.ERROR, _("all empty"), text)
-        yield from volume_outliers([(row, one.volumes_ml) for row, one in facts], learned)
 
-    def _same_images(self, rows: Sequence[CaseRow]) -> Iterator[Finding]:
-        by_file: dict[str, CaseRow] = {}
-        copies: list[CaseRow] = []
-        by_digest: dict[str, list[CaseRow]] = {}
-        for row in rows:
-            facts = VolumeFacts(file=row.volume) if row.is_file else self._facts.of_volume(row.volume)
-            file = os.path.normcase(os.path.abspath(facts.file)) if facts.file else ""
-            same = by_file.setdefault(file, row) if file else row
-            if same is row and row.is_file:
-                same = next((one for one in copies if self._files.are_copies(one.volume, row.volume)), row)
-                copies.append(row)
-            if same is row and facts.digest:
-                alike = by_digest.setdefault(facts.digest, [])
-                same = next((one for one in alike if self._facts.are_same_image(one.volume, row.volume)), row)
-                alike.append(row)
-            if same is not row:
-                yield error(
-                    row,
-                    _("twice"),
-                    _(
-                        "'{name}' is the same image as '{other}'; keep one of them, and remove or ignore the other."
-                    ).format(name=row.name, other=same.name),
-                )
+def error(row: CaseRow, short: str, text: str) -> Finding:
+    """A finding about a row that keeps from training."""
+    return Finding(Severity.ERROR, short, sentence(text), row.key)
 
 
-def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
-    labeled = sum(row.role is CaseRole.LABELED for row in rows)
-    if not labeled:
-        yield Finding(
-            Severity.ERROR,
-            _("none labeled"),
-            _("No case is labeled; give at least one volume a segmentation. Three to ten are a good start."),
-        )
-    elif labeled < _FEW_LABELED:
-        yield Finding(
-            Severity.WARNING,
-            _("few labeled"),
-            _("Only {count} labeled: more make the result more reliable. Three to ten are a good start.").format(
-                count=labeled
-            ),
-        )
-    if labeled and not learned:
-        yield Finding(Severity.ERROR, _("nothing to learn"), _("No segment is checked; check at least one to learn."))
-    if not any(row.role is CaseRole.UNLABELED for row in rows):
-        yield Finding(
-            Severity.WARNING,
-            _("none unlabeled"),
-            _(
-                "No case is unlabeled: the training will use the labeled ones alone. "
-                "Add volumes without a segmentation to learn from them, too."
-            ),
-        )
+def warning(row: CaseRow, short: str, text: str) -> Finding:
+    """A finding about a row that does not keep from training."""
+    return Finding(Severity.WARNING, short, sentence(text), row.key)
+
+
+def spacing_ratio(first: Sequence[float], second: Sequence[float]) -> float:
+    """How many times larger one spacing is than the other, along the axis where they differ most.
+
+    The spacings are compared sorted: the same scan may have its slices along another axis.
+    """
+    pairs = zip(sorted(first), sorted(second), strict=False)
+    return max(max(one, other) / max(min(one, other), 1e-6) for one, other in pairs)
+
+
+def in_words(spacing_mm: Sequence[float]) -> str:
+    """A spacing as "0.9 x 1.3 x 2.4"."""
+    return " x ".join(f"{value:.3g}" for value in spacing_mm)
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Names as "'a', 'b'"."""
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _of_other_case(row: CaseRow, owners: Mapping[str, CaseRow]) -> Iterator[Finding]:
+    origin = drawn_on(row.segmentation)
+    other = owners.get(origin.GetID()) if origin is not None else None
+    if other is not None and other.key != row.key:
+        text = _("'{segmentation}' was drawn on '{other}', which is another case; choose that of '{name}'.")
+        names = {"segmentation": source_name(row.segmentation), "other": other.name, "name": row.name}
+        yield error(row, _("of another case"), text.format(**names))
 
 
 def _label_map(row: CaseRow, name: str) -> Finding:
     text = _("'{name}' is a label map, not an image: it has few values, whole numbers; remove it, or ignore the case.")
     return error(row, _("label map"), text.format(name=name))
-
-
-def _contradictions(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
-    sources = [row.segmentation for row in rows if row.role.needs_label]
-    try:
-        classes_of(sources, learned)
-    except DataError as error:
-        yield Finding(Severity.ERROR, _("segments differ"), sentence(str(error)))

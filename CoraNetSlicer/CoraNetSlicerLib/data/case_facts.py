@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract.errors import DataError
 
+from ..core.segment_classes import BINARY_LABELMAP, first_labelmap, is_empty_segment, segments_of
 from ..core.usable_nodes import require_usable_volume
 
 # Enough for percentiles, little enough for an event loop: under a millisecond where the voxels are in memory.
 _SAMPLED_VOXELS = 4000
 # Enough to tell a volume by a tenth, as long as so many of them lie in it.
 _SAMPLED_FOR_VOLUME, _ENOUGH_HITS = 100_000, 100
-_BINARY_LABELMAP = "Binary labelmap"
-# Rounding of matrices in files; more is another grid.
-_OFF_VOXELS = 0.05
-# A segmentation may have a margin of background; in a region of the volume that was cropped later, more.
-_BEYOND_VOXELS = 2.0
 # As for files, in coranet.contract: a scan has more grey values, and a label map is mostly background.
 _MOST_LABELS, _LEAST_BACKGROUND = 40, 0.2
 
@@ -88,8 +82,8 @@ class NodeFacts:
 
     def of_segmentation(self, node: Any) -> SegmentationFacts:
         """Facts of a segmentation node."""
-        segments = _segments(node)
-        labelmaps = [segment.GetRepresentation(_BINARY_LABELMAP) for segment in segments]
+        segments = segments_of(node)
+        labelmaps = [segment.GetRepresentation(BINARY_LABELMAP) for segment in segments]
         stamp = (
             node.GetSegmentation().GetMTime(),
             tuple(segment.GetMTime() for segment in segments),
@@ -121,51 +115,12 @@ class NodeFacts:
         return known[1]
 
 
-def lie_apart(segmentation: Any, volume: Any) -> bool:
-    """Whether a segmentation with voxels has none near the volume, in the world."""
-    first, second = bounds_mm(segmentation), bounds_mm(volume)
-    if not first or not second:
-        return False
-    pairs = [(2 * axis, 2 * axis + 1) for axis in range(3)]
-    return any(first[high] < second[low] or second[high] < first[low] for low, high in pairs)
-
-
-def drawn_on(segmentation: Any) -> Optional[Any]:
-    """The volume node on which a segmentation was drawn, as far as it remembers; None: it does not."""
-    return segmentation.GetNodeReference(segmentation.GetReferenceImageGeometryReferenceRole())
-
-
-def is_off_grid(segmentation: Any, volume: Any) -> bool:
-    """Whether the voxels of a segmentation are not some of those of a volume; both lie under the same transform."""
-    labelmap = _first_labelmap(segmentation)
-    if labelmap is None or segmentation.GetTransformNodeID() != volume.GetTransformNodeID():
-        return False
-    to_world, to_voxels, between = vtkMatrix4x4(), vtkMatrix4x4(), vtkMatrix4x4()
-    labelmap.GetImageToWorldMatrix(to_world)
-    volume.GetRASToIJKMatrix(to_voxels)
-    vtkMatrix4x4.Multiply4x4(to_voxels, to_world, between)
-    matrix = np.array([[between.GetElement(row, column) for column in range(4)] for row in range(3)])
-    corners = np.array(list(itertools.product(*np.reshape(labelmap.GetExtent(), (3, 2)))), dtype=float)
-    places = corners @ matrix[:, :3].T + matrix[:, 3]
-    # On the volume's own voxels all corners are moved by the same whole number of voxels.
-    moved = places - corners
-    beyond = np.maximum(-places, places - (np.array(volume.GetImageData().GetDimensions()) - 1)).max()
-    return bool(np.abs(moved - np.rint(moved[0])).max() > _OFF_VOXELS or beyond > _BEYOND_VOXELS)
-
-
 def looks_like_labels(voxels: np.ndarray) -> bool:
     """Whether a sample of the voxels of a volume has few values, whole numbers, and most are background."""
     values, counts = np.unique(voxels, return_counts=True)
     if not 1 < len(values) <= _MOST_LABELS or values[0] != 0 or not (values == np.rint(values)).all():
         return False
     return bool(counts[0] >= _LEAST_BACKGROUND * voxels.size)
-
-
-def bounds_mm(node: Any) -> tuple[float, ...]:
-    """Lowest and highest coordinate of a node along each axis of the world; () if it has nothing."""
-    bounds = [0.0] * 6
-    node.GetRASBounds(bounds)
-    return tuple(bounds) if bounds[0] <= bounds[1] else ()
 
 
 def _volume_facts(node: Any) -> VolumeFacts:
@@ -184,16 +139,16 @@ def _volume_facts(node: Any) -> VolumeFacts:
 
 
 def _segmentation_facts(node: Any) -> SegmentationFacts:
-    empty = tuple(str(segment.GetName()) for segment in _segments(node) if is_empty_segment(segment))
-    labelmap = _first_labelmap(node)
+    empty = tuple(str(segment.GetName()) for segment in segments_of(node) if is_empty_segment(segment))
+    labelmap = first_labelmap(node)
     spacing = tuple(labelmap.GetSpacing()) if labelmap is not None else ()
-    volumes = {str(segment.GetName()): _about_ml(segment) for segment in _segments(node)}
+    volumes = {str(segment.GetName()): _about_ml(segment) for segment in segments_of(node)}
     return SegmentationFacts(empty, spacing, {name: ml for name, ml in volumes.items() if ml})
 
 
 def _about_ml(segment: Any) -> float:
     """The volume of a segment, of large ones from a sample; 0 where it has no voxels."""
-    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
     scalars = labelmap.GetPointData().GetScalars() if labelmap is not None and labelmap.GetNumberOfPoints() else None
     if scalars is None:
         return 0.0
@@ -203,30 +158,6 @@ def _about_ml(segment: Any) -> float:
     if count < _ENOUGH_HITS * step and step > 1:
         count = int(np.count_nonzero(voxels == value))
     return count * float(np.prod(labelmap.GetSpacing())) / 1000.0
-
-
-def _first_labelmap(node: Any) -> Optional[Any]:
-    found = (segment.GetRepresentation(_BINARY_LABELMAP) for segment in _segments(node))
-    return next((labelmap for labelmap in found if labelmap is not None and labelmap.GetNumberOfPoints()), None)
-
-
-def is_empty_segment(segment: Any) -> bool:
-    """Whether a segment has neither voxels nor a surface."""
-    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
-    if labelmap is None:
-        surface = segment.GetRepresentation("Closed surface")
-        return surface is None or surface.GetNumberOfPoints() == 0
-    scalars = labelmap.GetPointData().GetScalars() if labelmap.GetNumberOfPoints() else None
-    if scalars is None or scalars.GetNumberOfTuples() == 0:
-        return True
-    voxels, value = vtk_to_numpy(scalars), segment.GetLabelValue()
-    # Most segments are found in the sample; only small ones need a look at everything.
-    return not ((voxels[:: _step(voxels.size)] == value).any() or (voxels == value).any())
-
-
-def _segments(node: Any) -> list[Any]:
-    segmentation = node.GetSegmentation()
-    return [segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments())]
 
 
 def _voxels(node: Any) -> np.ndarray:

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
+from coranet.contract.errors import DataError
+from coranet.contract.outliers import INTENSITY_RANGE, VOLUME_ML, other_modalities, other_spacings, times_apart
 from coranet.contract.segment_names import distinct_names, has_name
 
-from ..core.segment_classes import segment_names_of
-from ..core.translation import _
-from .case_checks import CaseChecks
-from .case_rows import CaseRole, CaseRow, Finding, Segment, Severity, sentence
+from ..core.segment_classes import classes_of, segment_names_of, source_name
+from ..core.translation import _, sentence
+from .case_checks import CaseChecks, error, in_words, quoted, warning
+from .case_facts import VolumeFacts
+from .case_rows import CaseRole, CaseRow, Finding, Severity
 
+_FEW_LABELED = 3
 _LINES_OF_FINDINGS = 4
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment that can be learned.
+
+    Attributes:
+        name: by which it is known in all cases.
+        learned: whether it is to be learned.
+        cases: in how many cases with a segmentation it occurs.
+        of: how many cases with a segmentation there are.
+    """
+
+    name: str
+    learned: bool
+    cases: int
+    of: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +65,7 @@ class CaseReport:
             left_out: what lay beside the cases and is not used, a sentence each.
         """
         segments = _segments(rows, not_learned)
-        findings = checks.findings(rows, [segment.name for segment in segments if segment.learned])
+        findings = _findings(rows, [segment.name for segment in segments if segment.learned], checks)
         findings += [Finding(Severity.WARNING, _("left out"), sentence(one)) for one in left_out]
         own: dict[str, list[Finding]] = {}
         for finding in findings:
@@ -82,6 +105,22 @@ class CaseReport:
         return next((finding.text for finding in self.findings if finding.severity is Severity.ERROR), "")
 
 
+def _findings(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChecks) -> list[Finding]:
+    """Everything found, errors first, in the order of the rows; ignored cases are not looked at."""
+    used = [row for row in rows if row.role is not CaseRole.IGNORED]
+    owners = {node.GetID(): row for row in rows for node in row.nodes if node is not row.segmentation}
+    found = list(_numbers(used, learned)) if rows else []
+    for row in used:
+        found += checks.findings(row, learned, owners)
+    found += name_differences([row for row in used if row.role.needs_label], learned)
+    found += _same_images(used, checks)
+    found += _scan_outliers([(row, checks.scan(row)) for row in used])
+    found += _structures(used, learned, checks)
+    if learned and not any(one.severity is Severity.ERROR for one in found):
+        found += _contradictions(used, learned)
+    return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
+
+
 def _line(alike: Sequence[Finding]) -> str:
     if len(alike) == 1:
         return alike[0].text
@@ -95,3 +134,176 @@ def _segments(rows: Sequence[CaseRow], not_learned: Collection[str]) -> tuple[Se
     names = [segment_names_of(source) for source in sources]
     counts = {name: sum(has_name(name, own) for own in names) for name in distinct_names(names)}
     return tuple(Segment(name, name not in not_learned, count, len(sources)) for name, count in counts.items())
+
+
+def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
+    labeled = sum(row.role is CaseRole.LABELED for row in rows)
+    if not labeled:
+        yield Finding(
+            Severity.ERROR,
+            _("none labeled"),
+            _("No case is labeled; give at least one volume a segmentation. Three to ten are a good start."),
+        )
+    elif labeled < _FEW_LABELED:
+        yield Finding(
+            Severity.WARNING,
+            _("few labeled"),
+            _("Only {count} labeled: more make the result more reliable. Three to ten are a good start.").format(
+                count=labeled
+            ),
+        )
+    if labeled and not learned:
+        yield Finding(Severity.ERROR, _("nothing to learn"), _("No segment is checked; check at least one to learn."))
+    if not any(row.role is CaseRole.UNLABELED for row in rows):
+        yield Finding(
+            Severity.WARNING,
+            _("none unlabeled"),
+            _(
+                "No case is unlabeled: the training will use the labeled ones alone. "
+                "Add volumes without a segmentation to learn from them, too."
+            ),
+        )
+
+
+def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
+    """Errors about segments that are missing, that hardly any other case has, or that there are twice.
+
+    A name that fewer than half of the cases have is told where it is, any other where it is missing: of ten cases, the
+    one with the misspelt name is named, not the nine others.
+
+    Args:
+        rows: the cases that need a segmentation.
+        learned: names of the segments to learn.
+    """
+    names = [(row, segment_names_of(row.segmentation)) for row in rows if row.segmentation is not None]
+    owners = {name: sum(has_name(name, own) for _row, own in names) for name in learned}
+    rare = {name for name, count in owners.items() if 2 * count < len(names)}
+    for row, own in names:
+        missing = [name for name in learned if not has_name(name, own) and name not in rare]
+        stray = [name for name in own if has_name(name, rare)]
+        doubled = sorted({name for name in learned if own.count(name) > 1})
+        if not own:
+            text = _("'{segmentation}' has no segment; paint at least one, or make '{name}' unlabeled.")
+            yield error(row, _("no segment"), text.format(segmentation=source_name(row.segmentation), name=row.name))
+        elif missing:
+            yield error(row, _("other names"), _missing_text(row, missing, own))
+        elif stray:
+            yield error(row, _("other names"), _stray_text(row, stray, len(names)))
+        if doubled:
+            text = _("'{segmentation}' has more than one segment {doubled}; rename or merge them.")
+            segmentation = source_name(row.segmentation)
+            yield error(row, _("name twice"), text.format(segmentation=segmentation, doubled=quoted(doubled)))
+
+
+def _missing_text(row: CaseRow, missing: Sequence[str], own: Sequence[str]) -> str:
+    return _(
+        "'{segmentation}' has no segment {missing}, it has {present}: rename, uncheck it under Learn, "
+        "or add an empty one if the case has none of it."
+    ).format(segmentation=source_name(row.segmentation), missing=quoted(missing), present=quoted(own))
+
+
+def _stray_text(row: CaseRow, stray: Sequence[str], cases: int) -> str:
+    return _(
+        "'{segmentation}' has the segment {stray}, which most of the {cases} cases lack: rename it, "
+        "or uncheck it under Learn."
+    ).format(segmentation=source_name(row.segmentation), stray=quoted(stray), cases=cases)
+
+
+def _same_images(rows: Sequence[CaseRow], checks: CaseChecks) -> Iterator[Finding]:
+    by_file: dict[str, CaseRow] = {}
+    copies: list[CaseRow] = []
+    by_digest: dict[str, list[CaseRow]] = {}
+    for row in rows:
+        facts = VolumeFacts(file=row.volume) if row.is_file else checks.facts.of_volume(row.volume)
+        file = os.path.normcase(os.path.abspath(facts.file)) if facts.file else ""
+        same = by_file.setdefault(file, row) if file else row
+        if same is row and row.is_file:
+            same = next((one for one in copies if checks.files.are_copies(one.volume, row.volume)), row)
+            copies.append(row)
+        if same is row and facts.digest:
+            alike = by_digest.setdefault(facts.digest, [])
+            same = next((one for one in alike if checks.facts.are_same_image(one.volume, row.volume)), row)
+            alike.append(row)
+        if same is not row:
+            yield error(
+                row,
+                _("twice"),
+                _("'{name}' is the same image as '{other}'; keep one of them, and remove or ignore the other.").format(
+                    name=row.name, other=same.name
+                ),
+            )
+
+
+def _scan_outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Finding]:
+    """Warnings about scans whose spacing or intensities are unlike the others', by the rules that the engine has, too.
+
+    Args:
+        scans: rows with what is known of their volumes; those that cannot be used are not looked at.
+    """
+    usable = [(row, facts) for row, facts in scans if not facts.problem]
+    for index in other_spacings([facts.spacing_mm for _row, facts in usable]):
+        row, facts = usable[index]
+        yield _spacing_outlier(row, facts, [other for owner, other in usable if owner is not row])
+    # Of files nobody has seen the voxels.
+    seen = [(row, facts) for row, facts in usable if facts.high > facts.low]
+    ranges, lowest = ([facts.high - facts.low for _row, facts in seen], [facts.lowest for _row, facts in seen])
+    for index in sorted({*other_modalities(lowest), *times_apart(ranges, INTENSITY_RANGE)}):
+        row, facts = seen[index]
+        yield _intensity_outlier(row, facts, [other for owner, other in seen if owner is not row])
+
+
+def _spacing_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
+    usual = [median(sorted(other.spacing_mm)[axis] for other in others) for axis in range(3)]
+    text = _("'{name}' has voxels of {own} mm, the others of about {usual} mm; check that it is a scan of that kind.")
+    words = {"name": row.name, "own": in_words(sorted(facts.spacing_mm)), "usual": in_words(usual)}
+    return warning(row, _("other spacing"), text.format(**words))
+
+
+def _intensity_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
+    low, high = median(other.low for other in others), median(other.high for other in others)
+    text = _(
+        "'{name}' has grey values from {own_low:.4g} to {own_high:.4g}, the others from about {low:.4g} to {high:.4g}; "
+        "check that it is a scan of that kind."
+    )
+    words = {"name": row.name, "own_low": facts.low, "own_high": facts.high, "low": low, "high": high}
+    return warning(row, _("other grey values"), text.format(**words))
+
+
+def _structures(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChecks) -> Iterator[Finding]:
+    """What is to be said of all segmentations of the scene together."""
+    drawn = [row for row in rows if row.role.needs_label and row.segmentation is not None and not row.is_file]
+    facts = [(row, checks.facts.of_segmentation(row.segmentation)) for row in drawn]
+    labeled = [row for row in rows if row.role is CaseRole.LABELED]
+    empty = [row for row, one in facts if row in labeled and learned and set(learned) <= set(one.empty)]
+    if labeled and len(empty) == len(labeled):
+        text = _("The segmentations of all labeled cases are empty; paint what is to be learned in at least one.")
+        yield Finding(Severity.ERROR, _("all empty"), text)
+    yield from _volume_outliers([(row, one.volumes_ml) for row, one in facts], learned)
+
+
+def _volume_outliers(cases: Sequence[tuple[CaseRow, Mapping[str, float]]], learned: Sequence[str]) -> Iterator[Finding]:
+    """Warnings about segments that are many times larger or smaller than in the other cases.
+
+    Args:
+        cases: rows with the volumes in mL of their segments, by name.
+        learned: names of the segments to learn.
+    """
+    for name in learned:
+        having = [(row, volumes[name]) for row, volumes in cases if name in volumes]
+        volumes = [volume for _row, volume in having]
+        for index in times_apart(volumes, VOLUME_ML):
+            row, others = having[index][0], [*volumes[:index], *volumes[index + 1 :]]
+            text = _(
+                "'{segment}' of '{name}' has about {own:.2g} mL, in the others {least:.2g} to {most:.2g} mL; check the "
+                "segmentation and the spacing."
+            )
+            numbers = {"own": volumes[index], "least": min(others), "most": max(others)}
+            yield warning(row, _("other size"), text.format(segment=name, name=row.name, **numbers))
+
+
+def _contradictions(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
+    sources = [row.segmentation for row in rows if row.role.needs_label]
+    try:
+        classes_of(sources, learned)
+    except DataError as problem:
+        yield Finding(Severity.ERROR, _("segments differ"), sentence(str(problem)))

@@ -1,16 +1,29 @@
-"""The rows of the table of cases, and what is found about them."""
+"""The rows of the table of cases, their channels, and how the scene keeps them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, Optional
 
-from coranet.contract import Case, Role, image_name
+from coranet.contract import Case, Datalist, Role, image_name
+from coranet.contract.errors import DataError
 
 from ..core.label_files import LabelFile
+from ..core.parameters import Parameters
 from ..core.translation import _
+
+# Names of the images of each case; () where each has one.
+Channels = tuple[str, ...]
+
+_CASES = "data.cases"
+_NOT_LEARNED = "data.notLearned"
+_VOLUME = "data.volume."
+_SEGMENTATION = "data.segmentation."
+# Of each further channel, by its number from 2.
+_IMAGE = "data.image{number}."
+_CHANNELS = "data.channels"
 
 
 class CaseRole(Enum):
@@ -119,23 +132,6 @@ class CaseRow:
         return [*dict.fromkeys(image for image in self.images if isinstance(image, str)), *label]
 
 
-@dataclass(frozen=True)
-class Segment:
-    """A segment that can be learned.
-
-    Attributes:
-        name: by which it is known in all cases.
-        learned: whether it is to be learned.
-        cases: in how many cases with a segmentation it occurs.
-        of: how many cases with a segmentation there are.
-    """
-
-    name: str
-    learned: bool
-    cases: int
-    of: int
-
-
 # Cases of other roles have no place in the table.
 ROLE_OF_FILE = {
     Role.TRAINING: CaseRole.LABELED,
@@ -156,16 +152,206 @@ def row_of_file(key: str, case: Case, names: Mapping[int, str]) -> CaseRow:
     return CaseRow(key, ROLE_OF_FILE[case.role], case.image, label, more=case.more_images)
 
 
-def error(row: CaseRow, short: str, text: str) -> Finding:
-    """A finding about a row that keeps from training."""
-    return Finding(Severity.ERROR, short, sentence(text), row.key)
+def fitted(rows: Iterable[CaseRow], names: Channels) -> list[CaseRow]:
+    """The rows with a place for an image of each channel; places that are new are empty."""
+    more = max(0, len(names) - 1)
+    return [replace(row, more=(*row.more, *[None] * more)[:more]) for row in rows]
 
 
-def warning(row: CaseRow, short: str, text: str) -> Finding:
-    """A finding about a row that does not keep from training."""
-    return Finding(Severity.WARNING, short, sentence(text), row.key)
+def with_another(names: Channels) -> Channels:
+    """The names with one channel more; () stands for one channel, which needs no name."""
+    known = names or (_default_name(1),)
+    return (*known, next(name for name in map(_default_name, range(2, 99)) if name not in known))
 
 
-def sentence(text: str) -> str:
-    """A text that begins with a capital letter."""
-    return text[:1].upper() + text[1:]
+def without_last(names: Channels) -> Channels:
+    """The names with one channel less."""
+    return names[:-1] if len(names) > 2 else ()
+
+
+def names_in(text: str, count: int) -> Channels:
+    """The names that a person has typed, with commas between them.
+
+    Raises:
+        DataError: there are not as many, or one is there twice.
+    """
+    names = tuple(part.strip() for part in text.split(","))
+    if len(names) != count or not all(names):
+        raise DataError(
+            _("{count} names are needed, with commas between them, got '{text}'; name each.").format(
+                count=count, text=text
+            )
+        )
+    if len({name.casefold() for name in names}) < count:
+        raise DataError(_("Each channel needs a name of its own, got '{text}'; rename one.").format(text=text))
+    return names
+
+
+def joined(names: Channels, datalist: Datalist, is_empty: bool) -> Channels:
+    """The channels of a table to which the cases of a datalist are added.
+
+    Args:
+        names: of the table.
+        datalist: what is added.
+        is_empty: whether the table has no row yet.
+
+    Raises:
+        DataError: the datalist names other channels.
+    """
+    theirs = datalist.channel_names if len(datalist.channel_names) > 1 else ()
+    if is_empty or not names:
+        return theirs
+    if not datalist.channels or [*map(str.casefold, names)] == [*map(str.casefold, theirs)]:
+        return names
+    if names == tuple(_default_name(number) for number in range(1, len(theirs) + 1)):
+        return theirs
+    raise DataError(
+        _("The datalist has the channels {theirs}, the table has {ours}; name those of the table alike.").format(
+            theirs=", ".join(theirs), ours=", ".join(names)
+        )
+    )
+
+
+def offered(rows: Sequence[CaseRow], key: str, volumes: Sequence[Any]) -> list[Any]:
+    """Which volumes a row can have as its further images: those that no other case needs.
+
+    Args:
+        rows: the table.
+        key: of the row.
+        volumes: of the scene.
+    """
+    taken = []
+    for row in rows:
+        if row.key == key:
+            taken.append(row.volume)
+        elif row.segmentation is not None or any(one is not None for one in row.more):
+            taken += row.images
+    return [volume for volume in volumes if volume not in taken]
+
+
+def given(rows: Sequence[CaseRow], key: str, channel: int, volume: Optional[Any]) -> list[CaseRow]:
+    """The rows after one was given an image; a case that was this image alone is no case of its own any more.
+
+    Args:
+        rows: the table.
+        key: of the row.
+        channel: 1 for the second channel, and so on.
+        volume: the image; None: none.
+    """
+    result = []
+    for row in rows:
+        if row.key == key:
+            # No volume is two channels of one case.
+            others = [None if one is volume else one for one in row.more]
+            others[channel - 1] = volume
+            row = replace(row, more=tuple(others))
+        elif volume is not None and row.volume is volume:
+            continue
+        result.append(row)
+    return result
+
+
+def _default_name(number: int) -> str:
+    return _("Channel {number}").format(number=number)
+
+
+class CaseStorage:
+    """Writes rows to the panel's parameters and reads them back."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._referenced: set[str] = set()
+
+    def rows(self) -> list[CaseRow]:
+        """The rows that the scene remembers; those whose volume is gone, and what was spoiled by hand, are left out."""
+        saved = self._parameters.value(_CASES, [])
+        entries = [entry for entry in saved if isinstance(entry, dict)] if isinstance(saved, list) else []
+        self._referenced = {str(entry.get("key")) for entry in entries}
+        rows = (self._row(entry) for entry in entries)
+        return [row for row in rows if row is not None]
+
+    def save(self, rows: Sequence[CaseRow]) -> None:
+        """Write all rows, instead of those before."""
+        self._parameters.set_value(_CASES, [_entry(row) for row in rows])
+        for key in self._referenced - {row.key for row in rows}:
+            self._reference(_VOLUME + key, [])
+            self._reference(_SEGMENTATION + key, [])
+            self._reference_images(key, ())
+        for row in rows:
+            self._reference_images(row.key, row.more)
+            self._reference(_VOLUME + row.key, [node for node in row.nodes if node is row.volume])
+            self._reference(_SEGMENTATION + row.key, [node for node in row.nodes if node is row.segmentation])
+        self._referenced = {row.key for row in rows}
+
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels; () if there is one."""
+        names = self._parameters.value(_CHANNELS, [])
+        return tuple(map(str, names)) if isinstance(names, list) and len(names) > 1 else ()
+
+    def save_channels(self, names: Sequence[str]) -> None:
+        """Write the names of the channels."""
+        if tuple(names) != self.channels():
+            self._parameters.set_value(_CHANNELS, list(names))
+
+    def not_learned(self) -> set[str]:
+        """Names of the segments that are not to be learned."""
+        names = self._parameters.value(_NOT_LEARNED, [])
+        return {str(name) for name in names} if isinstance(names, list) else set()
+
+    def save_not_learned(self, names: Iterable[str]) -> None:
+        """Write the names of the segments that are not to be learned."""
+        self._parameters.set_value(_NOT_LEARNED, sorted(names))
+
+    def _row(self, entry: dict[str, Any]) -> Optional[CaseRow]:
+        key = str(entry.get("key"))
+        nodes = self._parameters.nodes(_VOLUME + key)
+        volume = nodes[0] if nodes else entry.get("image")
+        if not volume:
+            return None
+        segmentations = self._parameters.nodes(_SEGMENTATION + key)
+        try:
+            label = segmentations[0] if segmentations else _label_file(entry)
+            return CaseRow(key, CaseRole(entry.get("role")), volume, label, more=self._images(entry))
+        except (TypeError, ValueError, AttributeError):
+            return None
+
+    def _images(self, entry: dict[str, Any]) -> tuple[Any, ...]:
+        """Further images: paths as they are written, nodes as they are referenced."""
+        images: list[Any] = list(entry.get("more") or ())
+        for index in range(len(images)):
+            nodes = self._parameters.nodes(_image_role(index, str(entry.get("key"))))
+            images[index] = nodes[0] if nodes else images[index] or None
+        return tuple(images)
+
+    def _reference_images(self, key: str, images: Sequence[Any]) -> None:
+        index = 0
+        while index < len(images) or self._parameters.nodes(_image_role(index, key)):
+            image = images[index] if index < len(images) else None
+            self._reference(_image_role(index, key), [] if image is None or isinstance(image, str) else [image])
+            index += 1
+
+    def _reference(self, role: str, nodes: list[Any]) -> None:
+        if self._parameters.nodes(role) != nodes:
+            self._parameters.set_nodes(role, nodes)
+
+
+def _image_role(index: int, key: str) -> str:
+    return _IMAGE.format(number=index + 2) + key
+
+
+def _entry(row: CaseRow) -> dict[str, Any]:
+    entry: dict[str, Any] = {"key": row.key, "role": row.role.value}
+    if row.is_file:
+        entry["image"] = row.volume
+    if row.more:
+        entry["more"] = [image if isinstance(image, str) else "" for image in row.more]
+    if isinstance(row.segmentation, LabelFile):
+        entry["label"] = row.segmentation.path
+        entry["names"] = {str(value): name for value, name in row.segmentation.names.items()}
+    return entry
+
+
+def _label_file(entry: dict[str, Any]) -> Optional[LabelFile]:
+    if not entry.get("label"):
+        return None
+    return LabelFile(str(entry["label"]), {int(value): str(name) for value, name in entry.get("names", {}).items()})

@@ -8,15 +8,13 @@ from typing import Any, Optional
 
 import qt
 
-from coranet.contract import CaseUncertainty
+from coranet.contract import CaseUncertainty, image_name
 
 from ..core.segment_classes import source_name
 from ..core.text_colors import ERROR, WARNING, text_color
 from ..core.translation import _
-from .case_ranking import CaseRanking
+from .case_ranking import CaseRanking, CaseSorting, share_text
 from .case_rows import CaseRole, CaseRow, Severity
-from .case_sorting import CaseSorting, share_text
-from .image_cell import ImageCell
 from .presenter import CasesPresenter
 
 # Further images of a case have columns of their own after these; they are moved beside the volume.
@@ -243,3 +241,49 @@ class _Row:
             self.check.setText("" if row.role is CaseRole.IGNORED else _("OK"))
             self.check.setForeground(qt.QBrush())
         self.check.setToolTip("\n".join(finding.text for finding in row.findings))
+
+
+class ImageCell:
+    """A combo box of volumes; a file that stays on disk is shown and cannot be changed.
+
+    Attributes:
+        combo: the widget.
+    """
+
+    def __init__(self, key: str, channel: int) -> None:
+        """Make the widget.
+
+        Args:
+            key: of the row.
+            channel: 1 for the second channel, and so on.
+        """
+        self.combo = qt.QComboBox()
+        self.combo.setObjectName(f"imageCombo{channel}_{key}")
+        # Long names would push the other columns out of a narrow panel.
+        self.combo.setMinimumContentsLength(8)
+        self.combo.setMaximumWidth(140)
+        self._choices: list[Optional[Any]] = [None]
+
+    @property
+    def chosen(self) -> Optional[Any]:
+        """The volume node that is chosen; None: none."""
+        return self._choices[self.combo.currentIndex]
+
+    def show(self, image: Optional[Any], volumes: Sequence[Any]) -> None:
+        """Paint what is chosen.
+
+        Args:
+            image: volume node or path; None: none.
+            volumes: the volume nodes that can be chosen.
+        """
+        is_file = isinstance(image, str)
+        self._choices = [image] if is_file else [None, *volumes]
+        names = [image_name(str(image))] if is_file else [_("none"), *(str(node.GetName()) for node in volumes)]
+        self.combo.setEnabled(not is_file)
+        self.combo.setToolTip(
+            str(image) if is_file else _("The image of this channel; those of other cases are not offered.")
+        )
+        if names != [self.combo.itemText(index) for index in range(self.combo.count)]:
+            self.combo.clear()
+            self.combo.addItems(names)
+        self.combo.setCurrentIndex(self._choices.index(image) if image in self._choices else 0)

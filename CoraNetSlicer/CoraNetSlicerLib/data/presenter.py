@@ -11,25 +11,31 @@ from typing import Any, Optional, Union
 from coranet.contract import find_cases
 from coranet.contract.errors import DataError
 
-from ..core.case_nodes import (
-    NodeWatch,
-    image_volumes,
-    is_in_scene,
-    nodes_of_items,
-    pair_with_segmentations,
-    segmentations,
-)
+from ..core.case_nodes import NodeWatch, image_volumes, is_in_scene, nodes_of_items, segmentations
 from ..core.context import SceneContext
 from ..core.export import TrainingNodes
 from ..core.notification import Signal
+from ..core.pairing import pair_with_segmentations
 from ..core.parameters import Parameters
 from ..core.translation import _
-from .case_channels import fitted, given, joined, names_in, offered, with_another, without_last
 from .case_checks import CaseChecks
 from .case_facts import NodeFacts
-from .case_report import CaseReport
-from .case_rows import ROLE_OF_FILE, CaseRole, CaseRow, Finding, Segment, row_of_file
-from .case_storage import CaseStorage
+from .case_report import CaseReport, Segment
+from .case_rows import (
+    ROLE_OF_FILE,
+    CaseRole,
+    CaseRow,
+    CaseStorage,
+    Finding,
+    fitted,
+    given,
+    joined,
+    names_in,
+    offered,
+    row_of_file,
+    with_another,
+    without_last,
+)
 from .file_facts import KnownFiles
 
 

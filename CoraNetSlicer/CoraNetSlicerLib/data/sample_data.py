@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
 from ..core.images import read_image
+from ..core.resources import resource_path
 from ..core.translation import _
 from ..environment.interpreter import Interpreter
 from ..jobs.runner import ENGINE
 
+CATEGORY = "CoraNet"
+NAME = "CoraNet phantom"
 _LONGEST_S = 300
 _COLORS = {"organ": (0.86, 0.52, 0.40), "lesion": (0.35, 0.72, 0.62)}
 _NO_WINDOW = 0x08000000
@@ -48,6 +52,26 @@ def load_phantom(
             for number, case in enumerate(datalist.cases, start=1)
         ]
     return [pair for pair in pairs if pair[1] is not None], [volume for volume, truth in pairs if truth is None]
+
+
+def register_phantom(sample_data_logic: Any, load: Callable[[], object]) -> None:
+    """Offer the phantom in the module Sample Data.
+
+    Args:
+        sample_data_logic: the class SampleData.SampleDataLogic.
+        load: makes and loads it; nothing is downloaded.
+    """
+    if hasattr(sample_data_logic, "registerCustomSampleDataCategory"):  # Slicer 5.12
+        sample_data_logic.registerCustomSampleDataCategory(CATEGORY, title=_("CoraNet"))
+    sample_data_logic.registerCustomSampleDataSource(
+        category=CATEGORY,
+        sampleName=NAME,
+        uris="",
+        fileNames="",
+        nodeNames="",
+        thumbnailFileName=str(resource_path("Icons/CoraNetPhantom.png")),
+        customDownloader=lambda _source: load(),
+    )
 
 
 def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) -> Path:

@@ -12,8 +12,8 @@ from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.contract import Label
 
 from ..core.context import SceneContext
+from ..core.pairing import drawn_on
 from ..core.results import LoadedPrediction, is_result, label_color, nodes_of_class
-from ..data.case_facts import drawn_on
 from .appearance import (
     CONSERVATIVE,
     RADICAL,

@@ -15,9 +15,8 @@ from ..core.deferred import Deferred
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.results import is_result, nodes_of_class
-from ..core.translation import _
+from ..core.translation import _, sentence
 from ..core.usable_nodes import require_usable_volume
-from ..data.case_rows import sentence
 
 _KIND, _INPUT, _OUTPUT = "SegmentSource", "SegmentInputFolder", "SegmentOutputFolder"
 _VOLUME, _VOLUMES = "SegmentVolume", "SegmentVolumes"

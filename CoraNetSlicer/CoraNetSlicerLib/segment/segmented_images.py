@@ -10,7 +10,7 @@ from coranet.contract.errors import DataError
 
 from ..core.parameters import Parameters
 from ..core.translation import _
-from ..data.case_storage import CaseStorage
+from ..data.case_rows import CaseStorage
 
 
 def images_to_segment(volumes: Sequence[Any], channels: Sequence[str], parameters: Parameters) -> list[Any]:

@@ -14,7 +14,7 @@ from coranet.contract import JobStatus, ModelCard
 from coranet.contract.events import CheckpointSaved, Failed, Finished, Losses, Noted, SnapshotSaved, Validation, Warned
 from coranet.data.loading import Loader
 from coranet.model_package import ModelPackage
-from coranet.training import early_warnings, loop
+from coranet.training import early_warnings, loop, validation
 from coranet.training import job as training_job_module
 from coranet.training.loop import PRETRAINING, SELF_TRAINING
 from coranet.training.step import Stepper
@@ -36,7 +36,7 @@ def train(tmp_path):
 
 def test_a_model_from_before_self_training_is_never_the_best(train, monkeypatch):
     scores = iter([0.9, 0.8, 0.3, 0.5, 0.4])
-    monkeypatch.setattr(loop, "validate", lambda *_: [next(scores)] * 2)
+    monkeypatch.setattr(validation, "validate", lambda *_: [next(scores)] * 2)
     job, events = train(
         training__pretraining_steps="2", training__self_training_steps="3", training__validation_interval="1"
     )
@@ -46,7 +46,7 @@ def test_a_model_from_before_self_training_is_never_the_best(train, monkeypatch)
 
 def test_without_a_second_stage_every_model_is_a_candidate(train, monkeypatch):
     scores = iter([0.9, 0.8])
-    monkeypatch.setattr(loop, "validate", lambda *_: [next(scores)] * 2)
+    monkeypatch.setattr(validation, "validate", lambda *_: [next(scores)] * 2)
     job, events = train(
         training__pretraining_steps="2", training__self_training_steps="0", training__validation_interval="1"
     )

@@ -56,6 +56,12 @@ def test_it_says_what_the_file_says(tmp_path):
     assert (card.steps, card.method, card.preset, card.created) == (1000, "coranet", "default", 1.7e9)
 
 
+@pytest.mark.parametrize(("axes", "read"), [(["L", "S"], ("L", "S")), ([], ()), (None, ()), (["X", "P"], ("P",))])
+def test_it_says_along_which_axes_patches_were_mirrored(tmp_path, axes, read):
+    card = ModelCard.read(write_model(tmp_path / "model", card={**CARD, "mirrored_axes": axes}))
+    assert card.mirrored_axes == read
+
+
 def test_a_model_of_a_training_is_found_through_its_job(a_training):
     write_model(a_training.model_folder)
     assert ModelCard.read(a_training.folder) == ModelCard.read(a_training.model_folder)

@@ -43,7 +43,11 @@ LONGER = {
 
 KINDS = {
     "teacher": {"training__pseudo_label_source": "teacher"},
-    "refreshed": {"training__pseudo_label_source": "refreshed", "training__mixing_share": "0.5"},
+    "refreshed": {
+        "training__pseudo_label_source": "refreshed",
+        "training__mixing_share": "0.5",
+        "training__averaged_share": "0.8",
+    },
     "co-training with dropout": {"training__method": "umct", "network__dropout": "0.3"},
 }
 

@@ -19,7 +19,7 @@ from coranet.data.identity import identity_of
 from coranet.data.scans import read_scan
 from coranet.inference.prediction import arrays_of
 from coranet.inference.segmentation import Segmenter, run_segmentation_job
-from coranet.networks import HeadLogits
+from coranet.networks import CoraNet, HeadLogits, MirrorMean
 from coranet.regions import finding
 from coranet.reporting import Reporter
 from coranet.volume import Grid, Volume, read_grid, read_image, read_label_map, write_volume
@@ -355,6 +355,42 @@ def test_the_largest_component_is_kept_of_the_classes_that_were_one_in_training(
     config = SegmentConfig(str(package.folder), inference=InferenceConfig(largest_component=asked), machine=MACHINE)
     segmenter = Segmenter(config, a_reporter)
     assert (segmenter.single_component, segmenter.hangs_together) == expected
+
+
+@pytest.fixture
+def a_mirroring_segmenter(a_random_model, a_reporter, a_cpu):
+    """A segmenter of an untrained model; `make(axes of its training, architecture=...)`."""
+
+    def make(axes, mirroring="on", **architecture) -> Segmenter:
+        package = a_random_model()
+        network = package.load_network(a_cpu)
+        shape = replace(package.architecture, **architecture)
+        replace(package, architecture=shape, card={"mirrored_axes": axes}).write(
+            CoraNet(shape) if architecture else network
+        )
+        return Segmenter(SegmentConfig(str(package.folder), InferenceConfig(mirroring=mirroring), MACHINE), a_reporter)
+
+    return make
+
+
+def test_mirrored_it_is_decided_on_the_mean_of_all_views(a_mirroring_segmenter, an_oblique_scan):
+    segmenter, plain = a_mirroring_segmenter(["L", "S"]), a_mirroring_segmenter(["L", "S"], "off")
+    assert (segmenter.mirrored_axes, plain.mirrored_axes) == ((2, 0), ())
+    found, without = segmenter.predict(an_oblique_scan), plain.predict(an_oblique_scan)
+    plain.network = MirrorMean(plain.network, (0, 2))
+    expected = plain.predict(an_oblique_scan)
+    np.testing.assert_allclose(found.uncertainty, expected.uncertainty, atol=1e-5)
+    assert not np.allclose(found.uncertainty, without.uncertainty, atol=1e-3)
+
+
+def test_across_slices_that_are_looked_at_one_by_one_nothing_is_mirrored(a_mirroring_segmenter):
+    slices = {"backbone": "unet", "slice_axis": 0, "patch_size_kji": (1, 12, 16), "strides": ((1, 2, 2),)}
+    assert a_mirroring_segmenter(["L", "S"], kernels=((1, 3, 3), (1, 3, 3)), **slices).mirrored_axes == (2,)
+
+
+def test_a_model_that_knows_no_mirrored_scans_is_not_asked_about_them(a_mirroring_segmenter):
+    with pytest.raises(ModelError, match="trained without mirrored patches"):
+        a_mirroring_segmenter([])
 
 
 class BrightIsFound(torch.nn.Module):

@@ -83,6 +83,28 @@ def test_a_late_teacher_averages_over_more_students_where_that_is_set(make_state
         torch.testing.assert_close(value, wanted, atol=1e-6, rtol=1e-5)
 
 
+def test_the_average_is_that_of_the_teacher_over_the_last_steps(make_state, tmp_path):
+    state, teachers = make_state(averaged_share=0.3), []
+    for step in range(10):
+        if step == 8:
+            state.save(tmp_path / "last.pt")
+            state = make_state(seed=7, averaged_share=0.3)
+            state.load(tmp_path / "last.pt")
+        learn(state)
+        teachers.append(weights_of(state.teacher))
+    assert state.average is not None and state.average.count == 3
+    for value, *values in zip(weights_of(state.average.network), *teachers[-3:], strict=True):
+        torch.testing.assert_close(value, torch.stack(values).mean(0), atol=1e-6, rtol=1e-5)
+    with pytest.raises(JobError, match="belongs to another configuration"):
+        make_state(averaged_share=0.3).load(saved_without_average(make_state, tmp_path))
+
+
+def saved_without_average(make_state, folder):
+    assert make_state().average is None
+    make_state().save(folder / "other.pt")
+    return folder / "other.pt"
+
+
 def test_counters_of_batch_normalization_are_copied(make_state, a_tiny_architecture, a_cpu):
     config = TrainConfig(training=TrainingConfig(pretraining_steps=4, self_training_steps=0))
     state = TrainingState(config, replace(a_tiny_architecture, normalization="batch"), a_cpu)

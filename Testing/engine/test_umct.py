@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from stub_networks import SHAPE, TINY, FixedHeads, VoxelHeads, batches_of
+from stub_networks import SHAPE, TINY, FixedHeads, batches_of
 
 from coranet.contract.config import TrainingConfig
 from coranet.methods import Networks
 from coranet.methods.method import heads_loss
 from coranet.methods.pseudo_label import pseudo_label_loss
-from coranet.methods.umct import CoTrainingMethod, MirroredView, labels_and_confidence
+from coranet.methods.umct import CoTrainingMethod, labels_and_confidence
 from coranet.networks import HeadLogits
 
 CONFIG = TrainingConfig(certain_weight=0.7)
@@ -76,19 +76,6 @@ def test_a_partner_that_knows_nothing_teaches_nothing():
     losses.total.backward()
     assert losses.certain.item() == pytest.approx(0, abs=1e-3)
     assert losses.uncertain_share.item() == pytest.approx(1)
-
-
-def test_the_partner_sees_the_mirrored_patch_and_answers_in_its_place():
-    class Watching(VoxelHeads):
-        def forward(self, images: torch.Tensor) -> HeadLogits:
-            self.seen = images
-            return super().forward(images)
-
-    network, images = Watching(3, seed=0), batches_of()[0].images
-    answers = MirroredView(network)(images)
-    assert torch.equal(network.seen, images.flip((2, 3, 4))) and not torch.equal(network.seen, images)
-    for mirrored, plain in zip(answers, network(images), strict=True):
-        torch.testing.assert_close(mirrored, plain)
 
 
 def test_pretraining_teaches_both():

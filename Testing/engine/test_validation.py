@@ -13,7 +13,8 @@ from coranet.data.cache import PreparedCase
 from coranet.inference.network_pass import SlidingWindow
 from coranet.inference.windows import WindowRule
 from coranet.networks import HeadLogits
-from coranet.training.validation import validate
+from coranet.training.cases import TrainingCases
+from coranet.training.validation import Score, score, validate
 
 
 class NamesWhatItSees(nn.Module):
@@ -42,6 +43,13 @@ def test_dice_is_the_mean_over_cases_of_the_segmentation_head(a_cpu):
     assert scores[0] == pytest.approx((1 + 2 * found / (found + there)) / 2)
     assert scores[1] == 1
     assert math.isnan(scores[2])
+
+
+def test_the_score_names_classes_and_its_mean_is_of_those_that_have_one(a_cpu):
+    labels = np.random.default_rng(0).integers(0, 2, (7, 9, 11))
+    cases = TrainingCases((), (), (a_case(labels, labels),), ("organ", "cyst", "lesion"))
+    found = score(NamesWhatItSees(), cases, SlidingWindow(WindowRule((6, 8, 10), 0.5), a_cpu, 4))
+    assert found == Score({"organ": 1.0, "cyst": None, "lesion": None}, 1.0)
 
 
 def test_boxes_of_a_case_count_together_with_what_lies_in_none_of_them(a_cpu):

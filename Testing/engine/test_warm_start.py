@@ -44,7 +44,7 @@ from coranet.planning import workplace
 from coranet.planning.warm_start import history_after, initial_model, reviewed_regions, with_labels_of
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
-from coranet.training import loop
+from coranet.training import validation
 from coranet.training_set.survey import survey_cases
 from coranet.worker import work_on
 
@@ -216,7 +216,7 @@ def test_the_model_is_measured_before_the_first_step_and_told_in_the_card(a_firs
 @pytest.mark.slow
 def test_its_weights_stay_until_validation_is_better(a_first_job, a_second_job, monkeypatch):
     scores = iter([0.5, 0.5, 0.4, 0.5, 0.4, 0.6])
-    monkeypatch.setattr(loop, "validate", lambda *_: [next(scores)] * 2)
+    monkeypatch.setattr(validation, "validate", lambda *_: [next(scores)] * 2)
     worse, better = a_second_job("worse"), a_second_job("better")
     assert work_on(worse, resume=False) == 0
     assert [event.is_best for event in events_of(worse, Validation)] == [True, False, False]

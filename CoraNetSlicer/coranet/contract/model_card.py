@@ -71,6 +71,7 @@ class ModelCard:
             it was trained on; () if unknown.
         hangs_together: whether all structures together are one component in each of these cases; not where there is
             but one, or if it is unknown.
+        mirrored_axes: of "L", "P", "S" those along which patches of its training were mirrored; () if none or unknown.
         has_coarse_stage: whether it first finds the structures in the whole scan, and looks closely there alone.
         scans: by role hashes (`ScanIdentity.voxels`) of the scans of its training, and as "earlier" those of the models
             from which it went on; empty if unknown.
@@ -96,6 +97,7 @@ class ModelCard:
     channels: tuple[str, ...] = ("channel 1",)
     single_component: tuple[str, ...] = ()
     hangs_together: bool = False
+    mirrored_axes: tuple[str, ...] = ()
     has_coarse_stage: bool = False
     scans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()
@@ -204,6 +206,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
         channels=channels_of_model(content),
         single_component=tuple(str(name) for name in card.get("single_component") or ()),
         hangs_together=bool(card.get("hangs_together")),
+        mirrored_axes=tuple(str(axis) for axis in card.get("mirrored_axes") or () if axis in ("L", "P", "S")),
         has_coarse_stage=bool(content.get("coarse")),
         scans={str(role): tuple(map(str, hashes)) for role, hashes in dict(card.get("scans") or {}).items()},
         cautions=tuple(str(one) for one in card.get("cautions") or ()),

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..contract.config import AugmentationConfig
 
 # Array axis of each canonical axis; prepared arrays are (S, P, L).
-_ARRAY_AXIS = {"S": 0, "P": 1, "L": 2}
+ARRAY_AXIS = {"S": 0, "P": 1, "L": 2}
 # Voxels of more different thickness are not mixed.
 _MOST_ANISOTROPY = 2.0
 _MARGIN = 1.35
@@ -52,7 +52,7 @@ class SpatialAugmentation:
             degrees = [within if axis == slice_axis else 0.0 for axis in range(3)]
         self._angles = [math.radians(degrees[axis]) if self._may_mix(_others(axis)) else 0.0 for axis in range(3)]
         self._scaling = [config.scaling if size > 1 else 0.0 for size in patch_size]
-        self._flips = [_ARRAY_AXIS[axis] for axis in config.flip_axes]
+        self._flips = [ARRAY_AXIS[axis] for axis in config.flip_axes]
 
     @property
     def source_size(self) -> Size:

@@ -23,7 +23,7 @@ from ..coarse.turning import TurnedScan, find_turned, found_turned
 from ..contract import Case, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
 from ..contract.channels import require_all_channels
 from ..contract.config import SegmentConfig
-from ..contract.errors import CoraNetError, DataError, JobError
+from ..contract.errors import CoraNetError, DataError, JobError, ModelError
 from ..contract.events import Event as TellingEvent
 from ..contract.events import Started, Warned
 from ..contract.model_card import model_fingerprint
@@ -33,8 +33,10 @@ from ..data.cache import lowest
 from ..data.identity import identity_of
 from ..data.scans import read_scan, unlike_training
 from ..data.series import divide_series
+from ..data.spatial import ARRAY_AXIS
 from ..devices import Device, choose_device
 from ..model_package import ModelPackage
+from ..networks import MirrorMean
 from ..regions.files import remove_regions, write_regions
 from ..regions.finding import find_regions
 from ..reporting import Reporter
@@ -62,13 +64,15 @@ class Segmenter:
             device: where; None: as the configuration says.
 
         Raises:
-            ModelError, DeviceError: the model or the device cannot be used.
+            ModelError, DeviceError: the model or the device cannot be used, or the model not as it is asked for.
         """
         device = device or choose_device(config.machine)
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
         self.caution = _caution(config, self.package)
-        self.single_component, self.hangs_together = _components(config, self.package)
+        card = ModelCard.read(self.package.folder)
+        self.single_component, self.hangs_together = _components(config, self.package, card)
+        self.mirrored_axes = _mirrored_axes(config, self.package, card)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
@@ -106,11 +110,12 @@ class Segmenter:
         """What the network says in some boxes of a scan, and background elsewhere."""
         decision = OwnGridDecision(volume.grid, self.package.labels, self.caution)
         whole, done = sum(box.voxels for box in boxes), 0
+        network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
         for box in boxes:
             telling = _Telling(before_window, done / whole, box.voxels / whole)
             image = Background(partial(self.prepared, volume, box)).result(telling.again)
             window = replace(self.window, before_window=telling)
-            logits = window.stream(self.network, image, lowest(image.numpy()))
+            logits = window.stream(network, image, lowest(image.numpy()))
             decision.fill(logits, image.shape[1], box, telling.again)
             done += box.voxels
         return decision.prediction
@@ -400,9 +405,27 @@ def _caution(config: SegmentConfig, package: ModelPackage) -> float:
     return float(package.card.get("caution") or 0.0)
 
 
-def _components(config: SegmentConfig, package: ModelPackage) -> tuple[tuple[int, ...], bool]:
+def _mirrored_axes(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[int, ...]:
+    """The axes, of (D, H, W), along which scans are also looked at mirrored; () if they are not.
+
+    Raises:
+        ModelError: the model does not know mirrored scans.
+    """
+    if config.inference.mirroring == "off":
+        return ()
+    if not card.mirrored_axes:
+        raise ModelError(
+            f"the model '{package.folder}' was trained without mirrored patches, so inference.mirroring is nothing for "
+            "it; leave it off, or train with augmentation.flip_axes."
+        )
+    # Across slices that are looked at one by one there is nothing to mirror.
+    axes = (ARRAY_AXIS[axis] for axis in card.mirrored_axes)
+    return tuple(axis for axis in axes if axis != package.architecture.slice_axis)
+
+
+def _components(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[tuple[int, ...], bool]:
     """Label values of the classes of which only the largest component is kept, and whether it is of all together."""
-    asked, card = config.inference.largest_component, ModelCard.read(package.folder)
+    asked = config.inference.largest_component
     if asked != "auto":
         return tuple(label.value for label in package.labels if asked == "on"), False
     return tuple(label.value for label in package.labels if label.name in card.single_component), card.hangs_together

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..contract.config import TrainingConfig
 from ..data.patches import LabeledBatch, UnlabeledBatch
-from ..networks import Architecture, CoraNet, HeadLogits
+from ..networks import Architecture, CoraNet, HeadLogits, MirroredView
 from ..uncertainty import named_classes
 from .extra_passes import entropy
 from .known_labels import among_unknown, corrected_labels, with_known_voxels
 from .method import Method, Networks, StepLosses, flagged_share, student_logits, supervised_loss
 from .pseudo_label import pseudo_label_loss
-
-_IMAGE_AXES = (-3, -2, -1)
 
 
 class CoTrainingMethod(Method):
@@ -68,19 +66,6 @@ class CoTrainingMethod(Method):
             labels=named_classes(our_labeled.segmentation.detach()),
             pseudo_labels=among_unknown(theirs, known),
         )
-
-
-class MirroredView(nn.Module):
-    """A network that sees patches mirrored along all axes; its answers are mirrored back."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> HeadLogits:
-        """(B, C, D, H, W) -> logits of the three heads, in the place of the images."""
-        logits: HeadLogits = self.network(images.flip(_IMAGE_AXES))
-        return HeadLogits(*(head.flip(_IMAGE_AXES) for head in logits))
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from .architecture import Architecture
 from .blocks import FeatureDropout
 from .coranet import CoraNet, HeadLogits
+from .mirroring import MirroredView, MirrorMean
 from .placement import place
 from .planning import backbone_reason, plan_architecture
 
@@ -11,6 +12,8 @@ __all__ = [
     "CoraNet",
     "FeatureDropout",
     "HeadLogits",
+    "MirrorMean",
+    "MirroredView",
     "backbone_reason",
     "place",
     "plan_architecture",

@@ -43,6 +43,7 @@ from .loop import Surroundings, Trainer
 from .snapshots import Snapshots
 from .state import TrainingState
 from .timing import measure_network, measure_training, patch_sampler
+from .validation import Score, score
 
 
 def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
@@ -198,15 +199,13 @@ class _Training:
         window: SlidingWindow,
     ) -> str:  # fmt: skip
         job, (datalist, regions) = self._job, looked_at
-        best: dict[str, Any] = {"dice": {}, "step": state.step}
-        if job.best_checkpoint_path.exists():
-            best = load_tensors(job.best_checkpoint_path)
-            state.teacher.load_state_dict(best["teacher"])
+        best = self._take_best_weights(state, cases, window)
         caution = calibrate_caution(state.teacher, cases.validation, window, len(cases.class_names) + 1)
         card = {
             "validation_dice": best["dice"],
             "best_step": best["step"],
             "steps": state.step,
+            **({"averaged_steps": best["averaged"]} if best.get("averaged") else {}),
             "caution": caution or 0.0,
             "trained_on": _trained_on(datalist),
             "method": self._config.training.method,
@@ -220,6 +219,7 @@ class _Training:
             "plan": list(plan.sentences),
             **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
             **_components(cases),
+            **({"mirrored_axes": list(flips)} if (flips := self._config.augmentation.flip_axes) else {}),
             **said_of_cases(job),
         }
         if state.before is not None and best["step"] == 0:
@@ -230,6 +230,28 @@ class _Training:
         package.write(state.teacher, regions.network)
         remove_folder(job.cache_folder)
         return _summary(package)
+
+    def _take_best_weights(self, state: TrainingState, cases: TrainingCases, window: SlidingWindow) -> dict[str, Any]:
+        """Give the teacher the weights of the model; returns their "dice" and "step", and how many were "averaged"."""
+        best: dict[str, Any] = {"dice": {}, "step": state.step}
+        if self._job.best_checkpoint_path.exists():
+            best = load_tensors(self._job.best_checkpoint_path)
+            state.teacher.load_state_dict(best["teacher"])
+        if state.average is None or not state.average.count:
+            return best
+        found = score(state.average.network, cases, window) if cases.validation else Score({}, 0.0)
+        is_taken = state.best_dice is None or found.mean >= state.best_dice
+        self._reporter.emit(Noted("average", _of_average(state.average.count, is_taken, found.mean, state.best_dice)))
+        if not is_taken:
+            return best
+        state.teacher.load_state_dict(state.average.network.state_dict())
+        return {"dice": found.dice, "step": state.step, "averaged": state.average.count}
+
+
+def _of_average(count: int, is_taken: bool, mean: float, best: float | None) -> str:
+    """What became of the mean of the weights over the last steps."""
+    compared = "" if best is None else f", which has {mean:.3f} on the validation cases (the best step {best:.3f})"
+    return f"the model is {'' if is_taken else 'not '}the mean of the weights over the last {count:,} steps{compared}."
 
 
 def _components(cases: TrainingCases) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from .early_warnings import EarlyWarnings, absent_in_validation
 from .snapshots import Snapshots
 from .state import TrainingState
 from .step import Stepper
-from .validation import validate
+from .validation import score
 
 PRETRAINING, SELF_TRAINING = "pretraining", "self-training"
 # Student on twice the patches and the teacher's forward pass, against the student alone; only for the first guess.
@@ -196,19 +196,15 @@ class Trainer:
             self._state.before = self._validate(best_path, is_candidate=True)
 
     def _validate(self, best_path: Path, is_candidate: bool) -> dict[str, float | None]:
-        names = self._cases.class_names
-        scores = validate(self._state.teacher, self._cases.validation, self._around.window, len(names) + 1)
-        known = [score for score in scores if not math.isnan(score)]
-        mean = sum(known) / len(known) if known else 0.0
-        is_best = is_candidate and (self._state.best_dice is None or mean > self._state.best_dice)
-        dice = {name: None if math.isnan(score) else score for name, score in zip(names, scores, strict=True)}
+        found = score(self._state.teacher, self._cases, self._around.window)
+        is_best = is_candidate and (self._state.best_dice is None or found.mean > self._state.best_dice)
         if is_best:
-            self._state.best_dice = mean
+            self._state.best_dice = found.mean
             save_tensors(
-                best_path, {"teacher": self._state.teacher.state_dict(), "step": self._state.step, "dice": dice}
+                best_path, {"teacher": self._state.teacher.state_dict(), "step": self._state.step, "dice": found.dice}
             )
-        self._reporter.emit(Validation(self._state.step, dice, mean, is_best))
-        return dice
+        self._reporter.emit(Validation(self._state.step, found.dice, found.mean, is_best))
+        return found.dice
 
     def _save(self, path: Path) -> None:
         if self._around.team.is_leader:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..contract.config import TrainConfig
 from ..contract.errors import JobError
@@ -18,6 +17,7 @@ from ..model_package import ModelPackage
 from ..networks import Architecture, CoraNet, place
 from ..schedules import learning_rate_factor, rising_decay, teacher_decay
 from ..tensors import load_tensors, save_tensors
+from .averaging import WeightAverage, move_towards
 
 SCHEMA_VERSION = 2
 
@@ -28,6 +28,7 @@ class TrainingState:
     Attributes:
         step: number of steps done.
         best_dice: mean validation Dice of the best model so far.
+        average: mean of the teacher's weights over the last steps; None: it was not asked for.
         before: validation Dice by class name of the model from which the training goes on; None: there is none.
     """
 
@@ -51,6 +52,7 @@ class TrainingState:
             **device.optimizer_options(),
         )
         self.scaler = device.grad_scaler()
+        self.average = WeightAverage(teacher) if config.training.averaged_share else None
 
     @property
     def teacher(self) -> nn.Module:
@@ -82,16 +84,16 @@ class TrainingState:
         for network in (self.networks.teacher, self.networks.labeller):
             network.load_state_dict(self.networks.student.state_dict())
 
-    @torch.no_grad()
+    @property
+    def _first_averaged(self) -> int:
+        return self.total_steps - max(1, round(self.config.training.averaged_share * self.total_steps))
+
     def update_teacher(self) -> None:
         """Move the teacher towards the student; refresh the pseudo-labeller where that is due."""
         student, teacher, labeller = self.networks
-        old, new = list(teacher.state_dict().values()), list(student.state_dict().values())
-        decay = self._teacher_decay()
-        get_ema_multi_avg_fn(decay)(*([one for one in many if one.is_floating_point()] for many in (old, new)), 0)
-        for of_teacher, of_student in zip(old, new, strict=True):
-            if not of_teacher.is_floating_point():
-                of_teacher.copy_(of_student)
+        move_towards(teacher, student, self._teacher_decay())
+        if self.average is not None and self.step >= self._first_averaged:
+            self.average.add(teacher)
         if labeller is not teacher and self._labeller_is_due():
             labeller.load_state_dict(teacher.state_dict())
 
@@ -140,6 +142,8 @@ class TrainingState:
             "optimizer": self.optimizer,
             "scaler": self.scaler,
         }
+        if self.average is not None:
+            parts["average"] = self.average
         if self.networks.labeller is self.networks.teacher:
             del parts["labeller"]
         return parts

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +18,29 @@ from ..data.class_indices import index_type
 from ..inference.network_pass import SlidingWindow
 from ..metrics import dice_per_class
 from ..uncertainty import named_classes
+from .cases import TrainingCases
+
+
+@dataclass(frozen=True)
+class Score:
+    """Dice on the validation cases.
+
+    Attributes:
+        dice: by name of the class, mean over the cases; None where no case has the class and none is predicted.
+        mean: over the classes that have one; 0 if none has.
+    """
+
+    dice: dict[str, float | None]
+    mean: float
+
+
+def score(network: nn.Module, cases: TrainingCases, window: SlidingWindow) -> Score:
+    """The Dice of a network on the validation cases of a training; see `validate`."""
+    names = cases.class_names
+    values = validate(network, cases.validation, window, len(names) + 1)
+    known = [value for value in values if not math.isnan(value)]
+    dice = {name: None if math.isnan(value) else value for name, value in zip(names, values, strict=True)}
+    return Score(dice, sum(known) / len(known) if known else 0.0)
 
 
 def validate(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingWindow, classes: int) -> list[float]:

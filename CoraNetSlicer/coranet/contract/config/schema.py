@@ -214,6 +214,11 @@ class TrainingConfig(Section):
         None, "The same at the last step, so that a late teacher averages over more students; what is missing to 1 "
         "falls by the same factor each step. null: teacher_decay throughout.", range=(0, 0.99999),
     )  # fmt: skip
+    averaged_share: float = setting(
+        0.0, "Share of all steps, the last ones, over which the teacher's weights are averaged once more, for the "
+        "model; where there are validation cases, only if the mean is at least as good on them as the best step. 0: "
+        "none.", range=(0, 1),
+    )  # fmt: skip
     teacher_noise: float = setting(
         0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1)
     )
@@ -266,6 +271,11 @@ class InferenceConfig(Section):
     caution: Optional[float] = setting(
         None, "The dial: natural logarithm of the factor by which the heads' misclassification costs are raised; more "
         "flags more as uncertain. null: what was set on validation cases and is stored in the model.", range=(-20, 20),
+    )  # fmt: skip
+    mirroring: str = setting(
+        "off", "Whether a scan is also looked at mirrored, along each axis along which the training mirrored patches "
+        "(augmentation.flip_axes) and along all of their combinations, and the mean is decided: 2, 4 or 8 times the "
+        "time.", choices=("off", "on"),
     )  # fmt: skip
     largest_component: str = setting(
         "auto", "Whether a result keeps only one connected component of each class, the one in which the conservative "

@@ -24,8 +24,8 @@ from .data.axes import on_axes_of
 from .data.box import Box
 from .data.case_labels import read_case_labels
 from .data.class_indices import class_indices, value_counts
-from .data.identity import identity_of
-from .data.scans import read_scan
+from .data.identity import identity_of_channels
+from .data.scans import on_one_grid, read_channels
 from .inference.prediction import channels_on_own_grid
 from .inference.segmentation import Segmenter
 from .metrics import (
@@ -116,8 +116,8 @@ def _seen_in_training(job: Job, cases: Sequence[str]) -> dict[str, str]:
         scans = ModelCard.read(config.model).scans if isinstance(config, SegmentConfig) else {}
     except ModelError:
         return {}  # it is gone, and the predictions are there all the same
-    hashes = {case: (job.prediction(case).read_result().get("scan") or {}).get("voxels", "") for case in cases}
-    known = {case: seen_in_training(scan, scans) for case, scan in hashes.items() if scan}
+    identities = {case: ScanIdentity.from_dict(job.prediction(case).read_result().get("scan"), case) for case in cases}
+    known = {case: seen_in_training(scan.images, scans) for case, scan in identities.items() if scan is not None}
     return {case: key for case, key in known.items() if key}
 
 
@@ -161,12 +161,13 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
 
 
 def _passes(segmenter: Segmenter, case: Case, scan: ScanIdentity | None) -> tuple[Volume, ScanPasses]:
-    volume = read_scan(case)
-    if scan is not None and identity_of(volume).voxels != scan.voxels:
+    channels = read_channels(case)
+    if scan is not None and not identity_of_channels(channels).is_same(scan):
         raise DataError(
             f"'{case.image}' is another scan now than the one that the result of '{case.id}' was computed on ({scan}); "
             "put that scan back, or evaluate into a new folder."
         )
+    volume = on_one_grid(case, channels)
     boxes = segmenter.boxes(volume)
     # One box around all: passes that are turned and scaled need an image in one piece.
     box = reduce(Box.united, boxes) if boxes else None

@@ -169,3 +169,12 @@ def test_it_is_kept_as_json():
 def test_what_cannot_be_read_names_its_file(content):
     with pytest.raises(JobError, match=r"'result\.json' does not describe the scan"):
         ScanIdentity.from_dict(content, "result.json")
+
+
+def test_a_scan_of_several_images_is_the_same_where_all_that_both_know_are():
+    one = ScanIdentity("a", (2, 3, 4), (1.0, 1.0, 2.0), ("b", "c"))
+    assert ScanIdentity.from_dict(one.to_dict()) == one and one.images == ("a", "b", "c")
+    assert "more_voxels" not in ScanIdentity("a", (2, 3, 4), (1.0, 1.0, 2.0)).to_dict()
+    for voxels, more, same in (("a", ("b", "c"), True), ("a", (), True), ("a", ("b", "x"), False), ("x", (), False)):
+        other = ScanIdentity(voxels, (2, 3, 4), (1.0, 1.0, 2.0), more)
+        assert one.is_same(other) is same and other.is_same(one) is same

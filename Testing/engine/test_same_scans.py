@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from scans import grid_of, write_case
+from scans import grid_of, scan_on, write_case
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
 from coranet.contract.config import TrainConfig
@@ -15,6 +15,7 @@ from coranet.reporting import Reporter
 from coranet.training_set.checked import checked_cases
 from coranet.training_set.record import said_of_cases
 from coranet.training_set.same_scans import (
+    doubled,
     same_labels,
     same_scans,
     scans_by_role,
@@ -115,6 +116,34 @@ def test_another_scan_on_the_same_grid_is_another_one(tmp_path, how):
     assert same_scans(survey_cases(datalist, quiet), datalist.cases) == []
 
 
+def with_flair(case: Case, image: str) -> Case:
+    return replace(case, more_images=(image,))
+
+
+def flair(case: Case, seed: int) -> str:
+    path = case.image.replace(".nrrd", "-flair.nrrd")
+    write_volume(path, scan_on(grid_of(), seed).voxels, grid_of())
+    return path
+
+
+def test_the_images_of_all_channels_are_compared(tmp_path):
+    """One patient's FLAIR beside another one's T1, one image as two channels, and channels in each other's place."""
+    first, second, third, fourth = (write_case(tmp_path, f"c{n}", Role.TRAINING, seed=n) for n in range(4))
+    flairs = [flair(case, seed) for case, seed in ((first, 10), (second, 10), (third, 12))]
+    cases = [with_flair(case, path) for case, path in zip((first, second, third), flairs, strict=True)]
+    cases.append(with_flair(fourth, fourth.image))
+    cases.append(Case("swapped", Role.UNLABELED, flairs[2], more_images=(third.image,)))
+    datalist = Datalist(tuple(cases), LABELS, ("T1", "FLAIR"))
+    found = survey_cases(datalist, quiet)
+    told = same_scans(found, datalist.cases, datalist.channel_names)
+    assert [one.code for one in told] == ["same_scan", "same_scan", "same_channel"]
+    assert f"'{flairs[0]}' (FLAIR, labeled) and '{flairs[1]}' (FLAIR, labeled) are the same scan" in told[0].message
+    assert f"'{third.image}' (T1, labeled) and '{third.image}' (FLAIR, unlabeled)" in told[1].message
+    assert "(FLAIR, labeled) are the same image, voxel for voxel: case 'c3' learns nothing" in told[2].message
+    assert doubled(found) == {"c0", "c1", "c2", "swapped"}
+    assert len(scans_by_role(found, datalist.cases)["training"]) == 6
+
+
 def test_one_scan_with_two_labels_is_said(tmp_path):
     case = write_case(tmp_path, "c0", Role.TRAINING)
     labels = read_label_map(case.label)
@@ -157,7 +186,7 @@ def test_the_record_of_a_training_holds_the_scans_and_what_was_said(tmp_path, a_
 )
 def test_a_model_knows_the_scans_of_its_training(scan, known):
     scans = {"earlier": ["d", "a"], "training": ["a"], "unlabeled": ["b", "a"], "validation": ["c"]}
-    assert seen_in_training(scan, scans) == known
+    assert seen_in_training([scan], scans) == known
     assert (SPOILED in spoiled_sentence({"x": known} if known else {})) == bool(known)
 
 

@@ -27,11 +27,24 @@ class ScanIdentity:
         voxels: `voxel_hash`.
         size_ijk: number of voxels along i, j, k of the file that was read.
         spacing_mm: distance of voxel centres along i, j, k.
+        more_voxels: `voxel_hash` of the images of the second channel and those after it, as their files have them; ()
+            where there are none, and where an earlier version has not looked.
     """
 
     voxels: str
     size_ijk: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
+    more_voxels: tuple[str, ...] = ()
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The hashes of all images."""
+        return (self.voxels, *self.more_voxels)
+
+    def is_same(self, other: ScanIdentity) -> bool:
+        """Whether all images that both know of are the same."""
+        more = zip(self.more_voxels, other.more_voxels)
+        return self.voxels == other.voxels and all(one == theirs for one, theirs in more)
 
     def __str__(self) -> str:
         size = " x ".join(str(count) for count in self.size_ijk)
@@ -39,8 +52,10 @@ class ScanIdentity:
         return f"{size} voxels of {spacing} mm"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {**asdict(self), "size_ijk": list(self.size_ijk), "spacing_mm": list(self.spacing_mm)}
+        """Plain JSON types; what few scans have is left out where there is none."""
+        content = {**asdict(self), "size_ijk": list(self.size_ijk), "spacing_mm": list(self.spacing_mm)}
+        more = content.pop("more_voxels")
+        return {**content, "more_voxels": list(more)} if more else content
 
     @staticmethod
     def from_dict(content: Optional[Mapping[str, Any]], source: Any = "a result") -> Optional[ScanIdentity]:
@@ -57,6 +72,7 @@ class ScanIdentity:
                 str(content["voxels"]),
                 (int(width), int(height), int(depth)),
                 (float(along_i), float(along_j), float(along_k)),
+                tuple(map(str, content.get("more_voxels") or ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise JobError(

@@ -67,12 +67,13 @@ class PreparedCase:
         return self.known is not None and not len(self.known_voxels)
 
 
-def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume]:
+def read_labeled_pair(case: Case, values: Sequence[int], image: Volume | None = None) -> tuple[Volume, Volume]:
     """Image and label map of a case, checked against each other.
 
     Args:
         case: has an image and a label.
         values: label values of the datalist.
+        image: the scan, where somebody has read it already; None: it is read.
 
     Returns:
         Both volumes; where the label is not known, the label map is 0. It may be 0 everywhere: that there is no
@@ -81,7 +82,7 @@ def read_labeled_pair(case: Case, values: Sequence[int]) -> tuple[Volume, Volume
     Raises:
         DataError: the grids differ, or the label map has other values than the datalist.
     """
-    image = read_scan(case)
+    image = read_scan(case) if image is None else image
     labels = on_axes_of(read_case_labels(case), image.grid)
     difference = image.grid.difference(labels.grid)
     if difference:

@@ -16,18 +16,38 @@ _AIR, _NO_AIR = -800.0, -200.0
 
 
 def read_scan(case: Case) -> Volume:
-    """Read the images of a case.
+    """Read the images of a case: `read_channels`, then `on_one_grid`, which say what is raised."""
+    return on_one_grid(case, read_channels(case))
+
+
+def read_channels(case: Case) -> list[Volume]:
+    """Read the images of a case, each as it lies in its file, float32.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    if not case.more_images:
+        return [read_image(case.image, part=case.part)]
+    return [read_image(path, channel) for path, channel in _places(case.images)]
+
+
+def on_one_grid(case: Case, images: Sequence[Volume]) -> Volume:
+    """The images of a case as one volume.
+
+    Args:
+        case: whose images they are, for messages.
+        images: one a channel.
 
     Returns:
         (k, j, i) of one image, (C, k, j, i) of several, float32. Those on another grid than the first one's are
         resampled to it.
 
     Raises:
-        DataError: an image cannot be read, or lies beside the first one.
+        DataError: an image lies beside the first one.
     """
-    if not case.more_images:
-        return read_image(case.image, part=case.part)
-    first, *others = (read_image(path, channel) for path, channel in _places(case.images))
+    first, *others = images
+    if not others:
+        return first
     channels = [first.voxels]
     for path, other in zip(case.more_images, others, strict=True):
         try:

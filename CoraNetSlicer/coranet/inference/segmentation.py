@@ -30,8 +30,8 @@ from ..contract.model_card import model_fingerprint
 from ..contract.source_files import source_stamp
 from ..data.box import Box
 from ..data.cache import lowest
-from ..data.identity import identity_of
-from ..data.scans import read_scan, unlike_training
+from ..data.identity import identity_of_channels
+from ..data.scans import on_one_grid, read_channels, unlike_training
 from ..data.series import divide_series
 from ..data.spatial import ARRAY_AXIS
 from ..devices import Device, choose_device
@@ -250,8 +250,8 @@ class _Scans:
         # What cannot be looked at is told by whoever reads it.
         with suppress(OSError):
             self.stamps[case.id] = source_stamp(case.images)
-        scan = read_scan(case)
-        return scan, identity_of(scan)
+        channels = read_channels(case)
+        return on_one_grid(case, channels), identity_of_channels(channels)
 
 
 @dataclass(frozen=True)

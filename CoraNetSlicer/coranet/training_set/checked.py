@@ -147,7 +147,7 @@ def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted
         *_other_grids([one.case.id for one in survey.cases.values() if one.has_other_grids]),
         *_other_axes(survey),
         *_without_structure(datalist, survey),
-        *same_scans(survey, datalist.cases),
+        *same_scans(survey, datalist.cases, datalist.channel_names),
         *same_labels(survey),
         *unlike_others(survey.of(datalist.cases), datalist.labels),
         *_thin_data(datalist, config),

@@ -18,6 +18,7 @@ _ON_CARD = {
     "no_structure_in_validation": ("validation case holds no structure", "validation cases hold no structure"),
     "same_scan": ("scan has several names", "scans have several names"),
     "same_scan_in_validation": ("validation scan was learned from, too", "validation scans were learned from, too"),
+    "same_channel": ("case has one image as two channels", "cases have one image as two channels"),
     "same_label": ("label map lies on several scans", "label maps lie on several scans"),
     "unlike_others": ("case is unlike the others", "cases are unlike the others"),
     "not_found": ("case was not found by the coarse network", "cases were not found by the coarse network"),

@@ -23,17 +23,27 @@ _TEXT_OF_KEY = {
 }
 
 
-def same_scans(survey: Survey, cases: Sequence[Case]) -> list[Warned]:
-    """A warning for each scan that several cases have, whatever the files are called.
+def same_scans(survey: Survey, cases: Sequence[Case], channels: Sequence[str] = ()) -> list[Warned]:
+    """A warning for each image that several cases have, or a case several times, whatever the files are called.
 
     Args:
         survey: what was found in the cases.
         cases: with the roles that they have in the training, test cases included.
+        channels: names of the channels; (): there is one.
     """
     roles = {case.id: case.role for case in cases}
-    found = []
-    for group in _alike((roles[one.case.id], one) for one in survey.cases.values() if one.case.id in roles):
-        names = " and ".join(f"'{one.case.described_image}' ({_TEXT_OF_ROLE[role]})" for role, one in group)
+    found, told = [], set()
+    for images in _alike((roles[one.case.id], one) for one in survey.cases.values() if one.case.id in roles):
+        group = [(role, one) for role, one, _ in images]
+        owners = tuple(one.case.id for _, one in group)
+        if owners in told:
+            continue  # another channel of the same cases
+        told.add(owners)
+        names = " and ".join(_described(*image, channels) for image in images)
+        if len(set(owners)) == 1:
+            consequence = f"case '{owners[0]}' learns nothing from the second one; give it its own image"
+            found.append(Warned("same_channel", f"{names} are the same image, voxel for voxel: {consequence}."))
+            continue
         code = SPOILED if _spoils_validation(group) else "same_scan"
         found.append(Warned(code, f"{names} are the same scan, voxel for voxel: {_consequence(group)}."))
     return found
@@ -42,7 +52,8 @@ def same_scans(survey: Survey, cases: Sequence[Case]) -> list[Warned]:
 def doubled(survey: Survey) -> frozenset[str]:
     """Names of the cases whose scan another case has, too: what is measured on one, the other one has taught."""
     used = [(one.case.role, one) for one in survey.cases.values() if one.case.role is not Role.TEST]
-    return frozenset(one.case.id for group in _alike(used) for _, one in group)
+    groups = [{one.case.id for _, one, _ in images} for images in _alike(used)]
+    return frozenset(name for names in groups if len(names) > 1 for name in names)
 
 
 def same_labels(survey: Survey) -> list[Warned]:
@@ -67,18 +78,19 @@ def scans_by_role(survey: Survey, cases: Sequence[Case]) -> dict[str, list[str]]
     found: dict[str, list[str]] = {}
     for case in cases:
         if case.id in survey.cases and case.role is not Role.TEST:
-            found.setdefault(case.role.value, []).append(survey.cases[case.id].scan_hash)
+            one = survey.cases[case.id]
+            found.setdefault(case.role.value, []).extend((one.scan_hash, *one.more_hashes))
     return {role: sorted(set(hashes)) for role, hashes in found.items()}
 
 
-def seen_in_training(scan_hash: str, scans: Mapping[str, Collection[str]]) -> str:
+def seen_in_training(images: Collection[str], scans: Mapping[str, Collection[str]]) -> str:
     """How a model knows a scan: "training", "unlabeled", "validation" or "earlier"; "" where it does not.
 
     Args:
-        scan_hash: of `ScanIdentity.voxels`.
+        images: hashes of its images (`ScanIdentity.images`).
         scans: of the model's card; {} where it is of a version that told nothing.
     """
-    return next((key for key in _TEXT_OF_KEY if scan_hash in (scans.get(key) or ())), "")
+    return next((key for key in _TEXT_OF_KEY if not set(images).isdisjoint(scans.get(key) or ())), "")
 
 
 def spoiled_sentence(seen: Mapping[str, str]) -> str:
@@ -91,12 +103,20 @@ def spoiled_sentence(seen: Mapping[str, str]) -> str:
     return f"these figures are too good, for they hold scans that the model knows ({'; '.join(told)})" if told else ""
 
 
-def _alike(cases: Iterable[tuple[Role, MeasuredCase]]) -> list[list[tuple[Role, MeasuredCase]]]:
-    by_scan: dict[str, list[tuple[Role, MeasuredCase]]] = {}
+def _alike(cases: Iterable[tuple[Role, MeasuredCase]]) -> list[list[tuple[Role, MeasuredCase, int]]]:
+    """Images that are there several times, each with its number among the channels of its case."""
+    by_hash: dict[str, list[tuple[Role, MeasuredCase, int]]] = {}
     for role, one in cases:
-        if one.scan_hash:
-            by_scan.setdefault(one.scan_hash, []).append((role, one))
-    return [group for group in by_scan.values() if len(group) > 1]
+        for channel, hashed in enumerate((one.scan_hash, *one.more_hashes)):
+            if hashed:
+                by_hash.setdefault(hashed, []).append((role, one, channel))
+    return [images for images in by_hash.values() if len(images) > 1]
+
+
+def _described(role: Role, one: MeasuredCase, channel: int, channels: Sequence[str]) -> str:
+    image = one.case.images[channel] if channel else one.case.described_image
+    name = f"{channels[channel]}, " if len(channels) > 1 else ""
+    return f"'{image}' ({name}{_TEXT_OF_ROLE[role]})"
 
 
 def _spoils_validation(group: Sequence[tuple[Role, MeasuredCase]]) -> bool:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..coarse.scans import LabeledScan
 from ..contract import Case, Datalist, Role
 from ..contract.errors import DataError
 from ..data.cache import read_labeled_pair
-from ..data.identity import identity_of
+from ..data.identity import identity_of, identity_of_channels
 from ..data.normalization import IntensityNormalization
 from ..data.preprocessing import Preprocessing
-from ..data.scans import images_on_other_grids, read_scan, scan_grid
+from ..data.scans import images_on_other_grids, on_one_grid, read_channels, scan_grid
 from ..reporting import Pace, Reporter
 from ..volume import Grid, Volume
 from .structures import Structures
@@ -38,6 +38,7 @@ class MeasuredCase:
         present: label values that occur in it.
         has_other_grids: whether one of its images is resampled to the grid of the first one.
         scan_hash: by which its scan is known, whatever the file is called (`ScanIdentity.voxels`).
+        more_hashes: the same of its images of further channels.
         label_hash: the same of its label map; "" for an unlabeled case.
         size: voxels along the axes of its scan, the fewest first.
         traits: by which it is compared with the others; None for a test case.
@@ -52,6 +53,7 @@ class MeasuredCase:
     label_hash: str = ""
     size: tuple[int, ...] = ()
     traits: Traits | None = None
+    more_hashes: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -130,7 +132,8 @@ def _add_test_cases(
         try:
             _require_files(case)
             if _sorted_size(scan_grid(case)) in sizes:
-                measured[case.id] = MeasuredCase(case, scan_hash=identity_of(read_scan(case)).voxels)
+                first, *more = identity_of_channels(read_channels(case)).images
+                measured[case.id] = MeasuredCase(case, scan_hash=first, more_hashes=tuple(more))
         except (DataError, OSError) as error:
             unusable[case.id] = _reason(case, error)
 
@@ -156,17 +159,23 @@ def _require_files(case: Case) -> None:
 def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
     _require_files(case)
     others = bool(images_on_other_grids(case))
+    channels = read_channels(case)
+    image, (scan_hash, *more) = on_one_grid(case, channels), identity_of_channels(channels).images
+    size = _sorted_size(image.grid)
+    found = MeasuredCase(case, has_other_grids=others, scan_hash=scan_hash, size=size, more_hashes=tuple(more))
     if case.role is Role.UNLABELED:
-        image = read_scan(case)
-        hashed, size, traits = identity_of(image).voxels, _sorted_size(image.grid), Traits.of(image)
-        return MeasuredCase(case, has_other_grids=others, scan_hash=hashed, size=size, traits=traits), image
-    image, labels = read_labeled_pair(case, values)
-    structures = Structures.of(labels, values)
-    scan_hash, label_hash = (identity_of(one).voxels for one in (image, labels))
-    scan, size = LabeledScan.of(case.id, image, labels), _sorted_size(image.grid)
+        return replace(found, traits=Traits.of(image)), image
+    image, labels = read_labeled_pair(case, values, image)
     traits = Traits.of(image, labels, values)
-    present = frozenset(traits.structures)
-    return MeasuredCase(case, scan, structures, present, others, scan_hash, label_hash, size, traits), image
+    labeled = replace(
+        found,
+        scan=LabeledScan.of(case.id, image, labels),
+        structures=Structures.of(labels, values),
+        present=frozenset(traits.structures),
+        label_hash=identity_of(labels).voxels,
+        traits=traits,
+    )
+    return labeled, image
 
 
 def _preparing_s(image: Volume) -> float:

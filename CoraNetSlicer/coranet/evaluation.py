@@ -116,8 +116,9 @@ def _seen_in_training(job: Job, cases: Sequence[str]) -> dict[str, str]:
         scans = ModelCard.read(config.model).scans if isinstance(config, SegmentConfig) else {}
     except ModelError:
         return {}  # it is gone, and the predictions are there all the same
-    identities = {case: ScanIdentity.from_dict(job.prediction(case).read_result().get("scan"), case) for case in cases}
-    known = {case: seen_in_training(scan.images, scans) for case, scan in identities.items() if scan is not None}
+    found = {case: job.prediction(case).read_result().get("scan") or {} for case in cases}
+    images = {case: [scan.get("voxels", ""), *(scan.get("more_voxels") or ())] for case, scan in found.items()}
+    known = {case: seen_in_training(hashes, scans) for case, hashes in images.items()}
     return {case: key for case, key in known.items() if key}
 
 

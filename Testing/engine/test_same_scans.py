@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_the_images_of_all_channels_are_compared(tmp_path):
     first, second, third, fourth = (write_case(tmp_path, f"c{n}", Role.TRAINING, seed=n) for n in range(4))
     flairs = [flair(case, seed) for case, seed in ((first, 10), (second, 10), (third, 12))]
     cases = [with_flair(case, path) for case, path in zip((first, second, third), flairs, strict=True)]
-    cases.append(with_flair(fourth, fourth.image))
+    cases.append(with_flair(fourth, shutil.copy(fourth.image, tmp_path / "copy.nrrd").as_posix()))
     cases.append(Case("swapped", Role.UNLABELED, flairs[2], more_images=(third.image,)))
     datalist = Datalist(tuple(cases), LABELS, ("T1", "FLAIR"))
     found = survey_cases(datalist, quiet)

@@ -136,7 +136,7 @@ def test_files_that_may_not_be_opened_are_found(a_set, which, monkeypatch):
     def refuse(case, *more):
         raise PermissionError(13, "Permission denied", case.image)
 
-    monkeypatch.setattr(survey, "read_labeled_pair" if which == 0 else "read_scan", refuse)
+    monkeypatch.setattr(survey, "read_labeled_pair" if which == 0 else "read_channels", refuse)
     found = survey_cases(a_set, quiet)
     assert "Permission denied" in found.unusable[f"c{which}"]
 

@@ -70,9 +70,17 @@ def console_api() -> str:
     return "\n".join(lines)
 
 
+def decisions() -> str:
+    """A link to each decision on the design, beside the page that asks for it."""
+    folder = Path(__file__).resolve().parent / "explanation" / "adr"
+    titles = {path.name: path.read_text(encoding="utf-8").splitlines()[0] for path in sorted(folder.glob("0*.md"))}
+    return "\n".join(f"- [{title.removeprefix('# ')}]({name})" for name, title in titles.items())
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "command line": command_line,
     "console API": console_api,
+    "decisions": decisions,
     "presets": presets,
     "settings": settings,
 }

@@ -286,6 +286,15 @@ class TestSizes:
         assert cases.findings[0].text == "'L1 truth' was drawn on 'L1', which is another case; choose that of 'L0'."
         assert cases.reason_not_trainable
 
+    def test_a_segmentation_on_the_grid_of_another_case(self, cases, context):
+        moved = grid() @ np.array([[1, 0, 0, 0.5], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        node(cases, "U0").SetIJKToRASMatrix(vtk_matrix(moved))
+        drawn = add_segmentation(context, "drawn", node(cases, "U0"), SEGMENTS)
+        drawn.SetNodeReferenceID(drawn.GetReferenceImageGeometryReferenceRole(), None)
+        cases.set_segmentation("1", drawn)
+        assert ("L0", "error", "of another case") in found(cases)
+        assert "'drawn' lies on the voxels of 'U0', another case; choose that of 'L0'." in cases.findings_text
+
     @pytest.mark.parametrize(
         "change",
         [

@@ -11,7 +11,7 @@ from coranet.contract.errors import DataError
 
 from ..core.case_images import is_path, name_of_image
 from ..core.label_files import LabelFile
-from ..core.pairing import drawn_on, is_off_grid, lie_apart
+from ..core.pairing import drawn_on, is_off_grid, lie_apart, shares_grid
 from ..core.segment_classes import segment_names_of, source_name
 from ..core.translation import _, sentence
 from .case_facts import NodeFacts, VolumeFacts
@@ -258,12 +258,19 @@ def quoted(names: Sequence[str]) -> str:
 
 
 def _of_other_case(row: CaseRow, owners: Mapping[str, CaseRow]) -> Iterator[Finding]:
+    names = {"segmentation": source_name(row.segmentation), "name": row.name}
     origin = drawn_on(row.segmentation)
     other = owners.get(origin.GetID()) if origin is not None else None
     if other is not None and other.key != row.key:
         text = _("'{segmentation}' was drawn on '{other}', which is another case; choose that of '{name}'.")
-        names = {"segmentation": source_name(row.segmentation), "other": other.name, "name": row.name}
-        yield error(row, _("of another case"), text.format(**names))
+        yield error(row, _("of another case"), text.format(other=other.name, **names))
+    elif other is None and is_off_grid(row.segmentation, row.volume):
+        grids = [one for one in owners.values() if one.key != row.key and shares_grid(row.segmentation, one.volume)]
+        if grids:
+            text = _(
+                "'{segmentation}' lies on the voxels of '{other}', which is another case; choose that of '{name}'."
+            )
+            yield error(row, _("of another case"), text.format(other=grids[0].name, **names))
 
 
 def _label_map(row: CaseRow, name: str) -> Finding:

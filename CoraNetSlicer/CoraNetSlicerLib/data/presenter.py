@@ -204,7 +204,8 @@ class CasesPresenter:
         added = self._new_volumes([volume for volume in candidates if volume in wanted])
         taken = [row.segmentation for row in self._rows]
         free = [node for node in segmentations(self._context.scene) if node not in taken]
-        pairs = pair_with_segmentations(candidates, free)
+        done = [row.volume for row in self._rows if row.segmentation is not None]
+        pairs = pair_with_segmentations(candidates, free, done)
         for volume in added:
             segmentation = pairs.get(volume.GetID())
             role = CaseRole.UNLABELED if segmentation is None else CaseRole.LABELED

@@ -1,0 +1,133 @@
+"""Which label belongs to which image, by their names: one rule for the nodes of a scene and for files in a folder."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+
+from .listed_paths import same_letters
+
+_LABEL_WORDS = frozenset((
+    "label", "labels", "labelmap", "lbl", "lab", "seg", "segs", "segm", "segmentation", "segmentations", "segmented",
+    "mask", "masks", "msk", "truth", "groundtruth", "gt", "ground", "annotation", "annotations", "annotated", "contour",
+    "contours", "manual",
+))  # fmt: skip
+_IMAGE_WORDS = frozenset(["image", "images", "img", "imgs", "volume", "volumes", "vol", "scan", "scans", "data"])
+_SAY_NOTHING = _LABEL_WORDS | _IMAGE_WORDS | {"of", "for", "the"}
+_LETTERS_OR_DIGITS = re.compile(r"[^\W\d_]+|\d+")
+_PARTS = re.compile(r"[\W_]+")
+# nnU-Net's number of the first channel of a case.
+_FIRST_CHANNEL = "0000"
+
+Words = tuple[str, ...]
+
+
+def is_label_name(name: str) -> bool:
+    """Whether a name says that it is a label, as "label001" and "case_01_seg" do."""
+    return not _LABEL_WORDS.isdisjoint(_words(name))
+
+
+def pair_names(images: Sequence[str], labels: Sequence[str]) -> dict[int, int]:
+    """Find the image of each label.
+
+    Four rules, one after the other, for those that are left: the names are equal but for words such as "image" and
+    "label"; the label's name begins with the image's (the longest counts), or the other way round; the names are equal
+    without the words that all images, and all labels, have at their beginning and end. Upper and lower case do not
+    count, and no rule guesses between two images.
+
+    Args:
+        images: their names; of files, without the ending.
+        labels: their names.
+
+    Returns:
+        Index of the label -> index of the image; no image occurs twice.
+    """
+    wanted = {index: name for index, name in enumerate(labels) if _says_something(name, labels)}
+    pairs: dict[int, int] = {}
+    for rule in (_equal, _begins_with_image, _begins_with_label, _equal_between):
+        left = {index: name for index, name in enumerate(images) if index not in pairs.values()}
+        open_labels = {index: name for index, name in wanted.items() if index not in pairs}
+        for label, image in rule(left, open_labels):
+            if label not in pairs and image not in pairs.values():
+                pairs[label] = image
+    return pairs
+
+
+def _equal(images: dict[int, str], labels: dict[int, str]) -> Iterable[tuple[int, int]]:
+    return _same_keys({index: _key(name) for index, name in images.items()}, {i: _key(n) for i, n in labels.items()})
+
+
+def _begins_with_image(images: dict[int, str], labels: dict[int, str]) -> Iterable[tuple[int, int]]:
+    starts = {index: _parts(name) for index, name in images.items()}
+    for label, name in labels.items():
+        parts = _parts(name)
+        # "Patient 1 left truth" belongs to "Patient 1 left" rather than to "Patient 1".
+        lengths = {index: len(start) for index, start in starts.items() if start and parts[: len(start)] == start}
+        longest = [index for index, length in lengths.items() if length == max(lengths.values())]
+        if len(longest) == 1:
+            yield label, longest[0]
+
+
+def _begins_with_label(images: dict[int, str], labels: dict[int, str]) -> Iterable[tuple[int, int]]:
+    parts = {index: _parts(name) for index, name in images.items()}
+    for label, name in labels.items():
+        start = tuple(part for part in _parts(name) if part not in _LABEL_WORDS)
+        fitting = [index for index, words in parts.items() if start and words[: len(start)] == start]
+        if len(fitting) == 1:
+            yield label, fitting[0]
+
+
+def _equal_between(images: dict[int, str], labels: dict[int, str]) -> Iterable[tuple[int, int]]:
+    # Of a single name, everything would be common to all.
+    if len(images) > 1 and len(labels) > 1:
+        return _same_keys(_without_common(images), _without_common(labels))
+    return ()
+
+
+def _same_keys(images: dict[int, Words], labels: dict[int, Words]) -> Iterable[tuple[int, int]]:
+    counts = Counter(images.values())
+    owners = {key: index for index, key in images.items() if key and counts[key] == 1}
+    return [(label, owners[key]) for label, key in labels.items() if key in owners]
+
+
+def _says_something(name: str, names: Sequence[str]) -> bool:
+    """Whether a label's name can tell its image: the number of "Segmentation_1" beside "Segmentation" does not."""
+    key = _key(name)
+    counts_labels = any(not _key(other) for other in names)
+    return bool(key) and not (counts_labels and all(word.isdecimal() for word in key))
+
+
+def _key(name: str) -> Words:
+    return tuple(word for word in _words(name) if word not in _SAY_NOTHING)
+
+
+def _without_common(names: dict[int, str]) -> dict[int, Words]:
+    words = {index: _words(name) for index, name in names.items()}
+    first = _common(words.values())
+    last = _common(tuple(reversed(one[first:])) for one in words.values())
+    return {index: one[first : len(one) - last] for index, one in words.items()}
+
+
+def _common(names: Iterable[Words]) -> int:
+    """How many words all names have in common at their beginning."""
+    return len(list(takewhile(lambda words: len(set(words)) == 1, zip(*names, strict=False))))
+
+
+def _words(name: str) -> Words:
+    return _without_channel(_LETTERS_OR_DIGITS.findall(_folded(name)))
+
+
+def _parts(name: str) -> Words:
+    return _without_channel([part for part in _PARTS.split(_folded(name)) if part])
+
+
+def _without_channel(words: Sequence[str]) -> Words:
+    """The words without the number of the first channel, which is that of a case where no other word tells it."""
+    is_channel = words[-1:] == [_FIRST_CHANNEL] and not _SAY_NOTHING.issuperset(words[:-1])
+    return tuple(words[:-1] if is_channel else words)
+
+
+def _folded(name: str) -> str:
+    return same_letters(name).casefold()

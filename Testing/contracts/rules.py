@@ -150,7 +150,7 @@ def devices_asked_elsewhere(files: Iterable[SourceFile]) -> Iterator[Finding]:
 def input_and_output_in_pure_files(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 5: networks, losses, uncertainty and schedules do no I/O."""
     for file in files:
-        harmless = ("coranet.contract.config", "coranet.contract.errors")
+        harmless = ("coranet.contract.codec", "coranet.contract.config", "coranet.contract.errors")
         imports = (one for one in file.imports() if not is_below(one.what, harmless))
         yield from (one for one in imports if is_below(one.what, _IO_MODULES))
         yield from (one for one in file.calls() if one.what in _IO_CALLS)

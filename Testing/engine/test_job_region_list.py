@@ -52,8 +52,8 @@ def test_a_number_that_is_not_there_is_an_error(a_list, number):
     ("change", "said"),
     [
         ({"schema_version": 2}, "schema version 2, expected 1"),
-        ({"regions": [{"number": 1}]}, "bounds_ijk"),
-        ({"regions": 3}, "not iterable"),
+        ({"regions": [{"number": 1}]}, "conservative.* is missing"),
+        ({"regions": 3}, "a list, got 3"),
     ],
 )
 def test_a_file_of_another_kind_is_an_error_that_names_it(a_list, tmp_path, change, said):

@@ -79,7 +79,7 @@ def test_decisions_on_other_regions_do_not_count(regions, tmp_path):
         ({"schema_version": 9}, "schema version 9, expected 1"),
         ({"decisions": {"1": {"choice": "perhaps"}}}, "perhaps"),
         ({"decisions": {"one": {"choice": "keep"}}}, "one"),
-        ({"decisions": []}, "items"),
+        ({"decisions": []}, "an object"),
     ],
 )
 def test_a_damaged_file_is_an_error_that_names_it(regions, tmp_path, change, said):

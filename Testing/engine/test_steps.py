@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from coranet.contract.codec import from_json, to_json
 from coranet.contract.config import TrainConfig
 from coranet.planning.steps import Durations, StepPlan, StepSeconds, pretraining_share
 
@@ -62,6 +63,6 @@ def test_too_little_time_has_no_plan():
 
 def test_a_plan_goes_into_the_settings_and_into_a_file():
     made = StepPlan(10, 20, 5, 6, 7)
-    assert StepPlan(**made.to_dict()) == made
+    assert from_json(StepPlan, to_json(made)) == made
     config = made.applied_to(TrainConfig.from_preset("quick"))
     assert StepPlan.as_set(config.training) == made and config.time == "20 min"

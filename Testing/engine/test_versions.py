@@ -24,10 +24,10 @@ from coranet.contract import (
     Review,
     Role,
 )
+from coranet.contract.codec import keeping_unknown
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import ConfigError, CoraNetError, ModelError
 from coranet.contract.events import Finished, Noted, Started
-from coranet.contract.known_keys import keeping_unknown
 from coranet.model_package import ModelPackage
 
 # A training, its model and a segmentation of each form that has been written, as the program of that day made them.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..contract.codec import from_json, to_json
 from ..contract.errors import ModelError
 from ..data.preprocessing import Preprocessing
 from ..networks import Architecture
@@ -34,14 +35,7 @@ class CoarsePart:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "architecture": self.architecture.to_dict(),
-            "preprocessing": self.preprocessing.to_dict(),
-            "margin_mm": list(self.margin_mm),
-            "least_mm3": self.least_mm3,
-            "caution": self.caution,
-            "least_total_mm3": self.least_total_mm3,
-        }
+        return dict(to_json(self))
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> CoarsePart:
@@ -51,13 +45,12 @@ class CoarsePart:
             ModelError: a key is missing or of another kind.
         """
         try:
-            along_l, along_p, along_s = (float(margin) for margin in content["margin_mm"])
-            if min(along_l, along_p, along_s) < 0:
-                raise ValueError(f"margin {content['margin_mm']}")
-            return CoarsePart(
-                Architecture.from_dict(content["architecture"]), Preprocessing.from_dict(content["preprocessing"]),
-                (along_l, along_p, along_s), float(content["least_mm3"]), float(content.get("caution", 0.0)),
-                float(content.get("least_total_mm3", 0.0)),
-            )  # fmt: skip
+            parts = Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"])
+            made = replace(
+                from_json(CoarsePart, content, needed=["least_mm3"]), preprocessing=parts[0], architecture=parts[1]
+            )
+            if min(made.margin_mm) < 0:
+                raise ValueError(f"margin {made.margin_mm}")
+            return made
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's coarse network cannot be read ({error}); train the model anew.") from error

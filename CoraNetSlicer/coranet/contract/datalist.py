@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
 
 from .case_names import is_folder_name
 from .channels import names_of, require_all_channels
+from .codec import from_json, keeping_unknown, to_json
 from .errors import DataError
-from .known_keys import keeping_unknown, known_only
 
 SCHEMA_VERSION = 1
 # Results are written as uint16 at most.
@@ -63,10 +63,10 @@ class Label:
         """From a JSON object; keys that a later version has added are passed over.
 
         Raises:
-            TypeError: a key is missing.
+            ValueError: a key is missing, or of another type.
             DataError: a value cannot be used.
         """
-        return Label(**known_only(Label, row))
+        return from_json(Label, row, "label")
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class Datalist:
         """Plain JSON types; the inverse of `from_dict`."""
         return {
             "schema_version": SCHEMA_VERSION,
-            "labels": [asdict(label) for label in self.labels],
+            "labels": to_json(self.labels),
             "cases": [case.to_dict() for case in self.cases],
             **({"channels": list(self.channels)} if self.channels else {}),
             **({"left_out": list(self.left_out)} if self.left_out else {}),
@@ -303,10 +303,8 @@ def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
             f"'{source}' has a {kind.__name__.lower()} that cannot be read (it is no object); correct {row!r}."
         )
     try:
-        content = known_only(kind, row)
-        # What the labels of the datalist say, and nothing that is written.
-        content.pop("classes", None)
-        return kind(**content)
+        # Its classes are what the labels of the datalist say, and nothing that is written.
+        return from_json(kind, {key: value for key, value in row.items() if key != "classes"})
     except (AttributeError, TypeError, ValueError) as error:
         raise DataError(
             f"'{source}' has a {kind.__name__.lower()} that cannot be read ({error}); correct {row!r}."

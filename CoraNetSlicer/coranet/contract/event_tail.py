@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 from typing import Optional
 
-from .config.json_text import parse_json
 from .errors import JobError
-from .events import Event, from_dict, is_of_a_later_version
+from .events import Event, event_of_line
 
 _TAIL_BYTES = 8 * 1024
 
@@ -19,7 +18,7 @@ def read_last_events(path: str | Path, size: int = _TAIL_BYTES) -> list[Event]:
     Raises:
         JobError: one of them is not an event this program knows, or the file cannot be read.
     """
-    events = [_event(line, path) for line in _last_lines(path, size)]
+    events = [event_of_line(line, path) for line in _last_lines(path, size)]
     return [event for event in events if event is not None]
 
 
@@ -30,7 +29,7 @@ def read_last_event(path: str | Path) -> Optional[Event]:
         JobError: as `read_last_events`.
     """
     for line in reversed(_last_lines(path, _TAIL_BYTES)):
-        event = _event(line, path)
+        event = event_of_line(line, path)
         if event is not None:
             return event
     return None
@@ -73,14 +72,3 @@ def _last_lines(path: str | Path, size: int) -> list[bytes]:
     lines = content[: content.rfind(b"\n") + 1].splitlines()
     whole = [line for line in (lines[1:] if begin else lines) if line.strip()]  # the first one may have been cut
     return _last_lines(path, length) if begin and not whole else whole
-
-
-def _event(line: bytes, path: str | Path) -> Optional[Event]:
-    try:
-        content = parse_json(line.decode("utf-8"))
-        return None if is_of_a_later_version(content) else from_dict(content)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        shown = line[:80].decode("utf-8", errors="replace")
-        raise JobError(
-            f"'{path}' ends with a line that is not an event of this version ({type(error).__name__}): {shown}"
-        ) from error

@@ -8,10 +8,11 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Optional
 
+from .codec import CodecError, from_json, to_json
 from .config.json_text import parse_json
 from .errors import JobError, storage_error
 
@@ -215,9 +216,10 @@ class EventWriter:
         what is told of the work must not end it.
         """
         object.__setattr__(event, "time", self._clock())
-        told = to_dict(event)
-        content = _finite(told)
-        if content != told and not _is_readable(type(event), content):
+        content = _finite(to_dict(event))
+        try:
+            from_json(type(event), content)
+        except CodecError:
             return event
         try:
             self._file.write(json_text(content) + "\n")
@@ -268,7 +270,7 @@ class EventReader:
         events: list[Event] = []
         for line in content[: content.rfind(b"\n") + 1].splitlines(keepends=True):
             try:
-                event = _parse(line, self._path) if line.strip() else None
+                event = event_of_line(line, self._path) if line.strip() else None
             except JobError:
                 if events:
                     return events
@@ -308,60 +310,24 @@ def without_superseded(events: Iterable[Event]) -> list[Event]:
 
 def to_dict(event: Event) -> dict[str, Any]:
     """The JSON object of an event: type and time first."""
-    content = {one.name: getattr(event, one.name) for one in fields(event) if one.name != "time"}
-    return {"type": event.type, "time": event.time, **content}
+    return {"type": event.type, "time": event.time, **to_json(event)}
 
 
 def from_dict(content: Mapping[str, Any]) -> Event:
     """The event of a JSON object; keys that this program does not know are passed over: a later version wrote them.
 
     Raises:
-        KeyError, TypeError: the type is unknown, a key is missing, or a value is of another type.
+        KeyError, ValueError: the type is unknown, a key is missing, or a value is of another type.
     """
-    values = dict(content)
-    kind, stamp = EVENT_TYPES[values.pop("type")], values.pop("time")
-    known = {one.name: str(one.type) for one in fields(kind) if one.init}
-    known_values = {key: value for key, value in values.items() if key in known}
-    wrong = [key for key, value in known_values.items() if not _CHECKS[known[key]](value)]
-    if wrong or not _is_number(stamp):
-        raise TypeError(f"'{(*wrong, 'time')[0]}' is of another type")
-    event = kind(**known_values)
-    object.__setattr__(event, "time", float(stamp))
+    event = from_json(EVENT_TYPES[content["type"]], content)
+    object.__setattr__(event, "time", from_json(float, content["time"], "time"))
     return event
-
-
-def _is_number(value: Any) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _is_whole(value: Any) -> bool:
-    # Larger ones cannot be divided by.
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 63
-
-
-def _is_dice(value: Any) -> bool:
-    return isinstance(value, dict) and all(one is None or _is_number(one) for one in value.values())
-
-
-# Types of the fields of events, as they are annotated.
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "int": _is_whole,
-    "float": _is_number,
-    "Optional[float]": lambda value: value is None or _is_number(value),
-    "str": lambda value: isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-    "dict[str, Optional[float]]": _is_dice,
-}
 
 
 def is_of_a_later_version(content: Any) -> bool:
     """Whether a JSON object is an event of a type that this program does not know."""
     kind = content.get("type") if isinstance(content, dict) else None
     return isinstance(kind, str) and "time" in content and kind not in EVENT_TYPES
-
-
-def _is_readable(kind: type[Event], content: Mapping[str, Any]) -> bool:
-    return all(_CHECKS[str(one.type)](content[one.name]) for one in fields(kind))
 
 
 def _finite(value: Any) -> Any:
@@ -393,12 +359,16 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _parse(line: bytes, path: Path) -> Optional[Event]:
-    """The event of a line; None: a later version tells something that is not known here."""
+def event_of_line(line: bytes, path: str | Path) -> Optional[Event]:
+    """The event of a line of a file; None: a later version tells something that is not known here.
+
+    Raises:
+        JobError: it is no event of this version.
+    """
     try:
         content = parse_json(line.decode("utf-8"))
         return None if is_of_a_later_version(content) else from_dict(content)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         shown = line[:80].decode("utf-8", errors="replace").rstrip()
         raise JobError(
             f"'{path}' has a line that is not an event of this version ({type(error).__name__}: {error}): {shown}"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
 
 from .channels import names_of
+from .codec import from_json
 from .datalist import Label
 from .directory import Job
 from .errors import DataError, JobError, ModelError
@@ -33,10 +34,10 @@ class EarlierModel:
         reviewed_regions: how many decisions on regions it has learned from; None if unknown.
     """
 
-    created: float
-    steps: int
-    trained_on: Mapping[str, int]
-    validation_dice: Mapping[str, Optional[float]]
+    created: float = 0.0
+    steps: int = 0
+    trained_on: Mapping[str, int] = field(default_factory=dict)
+    validation_dice: Mapping[str, Optional[float]] = field(default_factory=dict)
     reviewed_regions: Optional[int] = None
 
     @property
@@ -81,14 +82,14 @@ class ModelCard:
 
     folder: Path
     labels: tuple[Label, ...]
-    spacing_mm: tuple[float, ...]
-    validation_dice: Mapping[str, Optional[float]]
-    trained_on: Mapping[str, int]
-    steps: int
-    method: str
-    preset: str
-    created: float
-    content: Mapping[str, Any]
+    spacing_mm: tuple[float, float, float]
+    validation_dice: Mapping[str, Optional[float]] = field(default_factory=dict)
+    trained_on: Mapping[str, int] = field(default_factory=dict)
+    steps: int = 0
+    method: str = ""
+    preset: str = ""
+    created: float = 0.0
+    content: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[EarlierModel, ...] = ()
     before: Mapping[str, Optional[float]] = field(default_factory=dict)
     reviewed_regions: Optional[int] = None
@@ -185,33 +186,21 @@ def _card(folder: Path, content: Any) -> ModelCard:
             f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {MODEL_SCHEMA_VERSION}); "
             "use that version or train anew."
         )
-    card = dict(content["card"])
-    itself = _earlier(card)
-    return ModelCard(
-        folder=folder,
-        labels=tuple(Label.from_dict(label) for label in content["labels"]),
-        spacing_mm=_spacing(content["preprocessing"]["spacing_mm"]),
-        validation_dice=itself.validation_dice,
-        trained_on=itself.trained_on,
-        steps=itself.steps,
-        method=str(card.get("method") or ""),
-        preset=str(card.get("preset") or ""),
-        created=itself.created,
-        content=content,
-        history=tuple(_earlier(dict(one)) for one in card.get("history") or ()),
-        before=_dice(card.get("before")),
-        reviewed_regions=itself.reviewed_regions,
-        time=str(card.get("time") or ""),
-        plan=tuple(str(one) for one in card.get("plan") or ()),
-        channels=channels_of_model(content),
-        single_component=tuple(str(name) for name in card.get("single_component") or ()),
-        hangs_together=bool(card.get("hangs_together")),
-        mirrored_axes=tuple(str(axis) for axis in card.get("mirrored_axes") or () if axis in ("L", "P", "S")),
-        has_coarse_stage=bool(content.get("coarse")),
-        scans={str(role): tuple(map(str, hashes)) for role, hashes in dict(card.get("scans") or {}).items()},
-        cautions=tuple(str(one) for one in card.get("cautions") or ()),
-        validation_caution=str(card.get("validation_caution") or ""),
+    card = from_json(
+        ModelCard,
+        {
+            **content["card"],
+            "folder": str(folder),
+            "labels": content["labels"],
+            "spacing_mm": content["preprocessing"]["spacing_mm"],
+            "channels": channels_of_model(content),
+            "has_coarse_stage": bool(content.get("coarse")),
+            "content": content,
+        },
     )
+    if min(card.spacing_mm) <= 0:
+        raise ValueError(f"a spacing must be larger than 0, got {card.spacing_mm}")
+    return replace(card, mirrored_axes=tuple(axis for axis in card.mirrored_axes if axis in ("L", "P", "S")))
 
 
 def channels_of_model(content: Mapping[str, Any]) -> tuple[str, ...]:
@@ -221,28 +210,6 @@ def channels_of_model(content: Mapping[str, Any]) -> tuple[str, ...]:
     if not all(isinstance(name, str) for name in names) or not 1 <= count <= _MOST_CHANNELS:
         raise ValueError("the names of its channels cannot be read")
     return names_of(names, count)
-
-
-def _earlier(card: Mapping[str, Any]) -> EarlierModel:
-    reviewed = card.get("reviewed_regions")
-    return EarlierModel(
-        created=float(card.get("created") or 0.0),
-        steps=int(card.get("steps") or 0),
-        trained_on={str(role): int(count) for role, count in dict(card.get("trained_on") or {}).items()},
-        validation_dice=_dice(card.get("validation_dice")),
-        reviewed_regions=None if reviewed is None else int(reviewed),
-    )
-
-
-def _dice(content: Any) -> dict[str, Optional[float]]:
-    return {str(name): None if value is None else float(value) for name, value in dict(content or {}).items()}
-
-
-def _spacing(content: Any) -> tuple[float, ...]:
-    left, posterior, superior = (float(part) for part in content)
-    if min(left, posterior, superior) <= 0:
-        raise ValueError(f"a spacing must be larger than 0, got {content}")
-    return left, posterior, superior
 
 
 def _mean(dice: Mapping[str, Optional[float]]) -> Optional[float]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
+from .codec import from_json
 from .process_start import boot_identity, process_start
 
 # Start times are rounded to a second by some systems.
@@ -50,13 +51,9 @@ class ProcessIdentity:
         """From the keys of process.json; those that an earlier version did not write are not known.
 
         Raises:
-            KeyError, TypeError, ValueError: a key is missing or of another type.
+            ValueError: a key is missing or of another type.
         """
-        ticks = content.get("ticks")
-        return ProcessIdentity(
-            int(content["pid"]), str(content["host"]), float(content["started"]), str(content.get("boot") or ""),
-            None if ticks is None else int(ticks),
-        )  # fmt: skip
+        return from_json(ProcessIdentity, content)
 
     @property
     def is_local(self) -> bool:

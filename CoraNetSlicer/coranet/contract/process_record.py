@@ -8,10 +8,10 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Optional
 
+from .codec import to_json
 from .errors import JobError, JobTakenError, StorageError, storage_error
 from .event_tail import read_last_event, whole_length
 from .files import read_json, write_json_atomic
@@ -239,7 +239,7 @@ class ProcessRecord:
     def _sign(self, descriptor: int, path: Path, me: ProcessIdentity) -> None:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(asdict(me), file)
+                json.dump(to_json(me), file)
         except OSError as error:
             with suppress(OSError):
                 path.unlink()
@@ -256,7 +256,7 @@ class ProcessRecord:
 
     def _write(self, me: ProcessIdentity, claim: Mapping[str, Any]) -> None:
         kept = {key: claim[key] for key in ("claim", "events_before") if key in claim}
-        write_json_atomic(self.path, {**asdict(me), **kept, "heartbeat": time.time()})
+        write_json_atomic(self.path, {**to_json(me), **kept, "heartbeat": time.time()})
 
 
 def claim_files(folder: Path) -> list[Path]:

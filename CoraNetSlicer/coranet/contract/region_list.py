@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .axis_order import AxisOrder
+from .codec import from_json, to_json
 from .errors import DataError, JobError
 from .files import read_json, write_json_atomic
-from .known_keys import known_only
 
 SCHEMA_VERSION = 1
-_NUMBERS = ("caution", "smallest_ml", "uncertain_ml", "left_out_ml", "created", "largest_ml")
-_WHOLE = ("number", "conservative", "radical", "voxels")
-_FRACTIONS = (
-    "volume_ml", "mean_uncertainty", "peak_uncertainty", "surface_share", "expected_effect_ml",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ class RegionList:
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; the inverse of `from_dict`."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"schema_version": SCHEMA_VERSION, **to_json(self)}
 
     @staticmethod
     def from_dict(content: Any, source: str | Path) -> RegionList:
@@ -148,11 +143,10 @@ class RegionList:
             version = content.pop("schema_version")
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
-            regions = tuple(_region(row) for row in content.pop("regions"))
-            if [one.number for one in regions] != list(range(1, len(regions) + 1)):
+            regions = from_json(RegionList, content)
+            if [region.number for region in regions.regions] != list(range(1, len(regions.regions) + 1)):
                 raise ValueError("the numbers of its regions are not 1, 2, ...")
-            numbers = {key: float(content[key]) for key in _NUMBERS if key in content}
-            return RegionList(case=str(content["case"]), regions=regions, **numbers)
+            return regions
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"'{source}' cannot be read ({error}); run 'coranet regions' on its folder anew.") from error
 
@@ -165,18 +159,3 @@ def _in_order(region: Region, order: AxisOrder, size_ijk: Sequence[int]) -> Regi
     return replace(
         region, bounds_ijk=(along_i, along_j, along_k), extent_mm=(width, height, depth), center_ijk=center
     )  # fmt: skip
-
-
-def _region(row: Mapping[str, Any]) -> Region:
-    # JSON has lists for tuples and text for the keys of a mapping.
-    bounds = tuple((int(first), int(last)) for first, last in row["bounds_ijk"])
-    changes = {
-        str(head): {int(value): float(ml) for value, ml in of_head.items()}
-        for head, of_head in row["changes_ml"].items()
-    }
-    values = {**{key: int(row[key]) for key in _WHOLE}, **{key: float(row[key]) for key in _FRACTIONS}}
-    triples = {key: tuple(map(float, row[key])) for key in ("extent_mm", "center_lps_mm")}
-    triples["center_ijk"] = tuple(map(int, row["center_ijk"]))
-    if len(bounds) != 3 or any(len(triple) != 3 for triple in triples.values()):
-        raise ValueError("a place has other than three numbers")
-    return Region(**{**known_only(Region, row), **values, **triples, "bounds_ijk": bounds, "changes_ml": changes})

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Optional
 
+from .codec import from_json, keeping_unknown, to_json
 from .errors import JobError
 from .files import read_json, write_json_atomic
-from .known_keys import keeping_unknown, known_only
 from .region_list import RegionList
 
 SCHEMA_VERSION = 1
@@ -105,7 +105,7 @@ class Review:
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON can hold; the inverse of `from_dict`."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return {"schema_version": SCHEMA_VERSION, **to_json(self)}
 
     @staticmethod
     def from_dict(content: Any, regions: RegionList, source: str | Path) -> Review:
@@ -124,16 +124,7 @@ class Review:
             version = content.pop("schema_version")
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, expected {SCHEMA_VERSION}")
-            decisions = {int(number): _decision(one) for number, one in content.pop("decisions").items()}
-            known = {**known_only(Review, content), "case": str(content["case"]), "decisions": decisions}
-            review = Review(**{**known, "regions_created": float(content["regions_created"])})
-            if not isinstance(review.trusts_certain, bool):
-                raise TypeError("'trusts_certain' must be true or false")
+            review = from_json(Review, content)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"'{source}' cannot be read ({error}); remove it to review the case anew.") from error
         return review if review.regions_created == regions.created else Review.of(regions)
-
-
-def _decision(content: Mapping[str, Any]) -> Decision:
-    made = Decision(**known_only(Decision, content))
-    return replace(made, author=str(made.author), time=float(made.time))

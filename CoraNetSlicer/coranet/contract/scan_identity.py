@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Optional
 
+from .codec import from_json, to_json
 from .errors import JobError
 
 # Directions come from text, or from numbers of half the digits: what is nearer to each other than this is a tie.
@@ -53,9 +54,7 @@ class ScanIdentity:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; what few scans have is left out where there is none."""
-        content = {**asdict(self), "size_ijk": list(self.size_ijk), "spacing_mm": list(self.spacing_mm)}
-        more = content.pop("more_voxels")
-        return {**content, "more_voxels": list(more)} if more else content
+        return {key: value for key, value in to_json(self).items() if value or key != "more_voxels"}
 
     @staticmethod
     def from_dict(content: Optional[Mapping[str, Any]], source: Any = "a result") -> Optional[ScanIdentity]:
@@ -67,14 +66,8 @@ class ScanIdentity:
         if content is None:
             return None
         try:
-            (width, height, depth), (along_i, along_j, along_k) = content["size_ijk"], content["spacing_mm"]
-            return ScanIdentity(
-                str(content["voxels"]),
-                (int(width), int(height), int(depth)),
-                (float(along_i), float(along_j), float(along_k)),
-                tuple(map(str, content.get("more_voxels") or ())),
-            )
-        except (KeyError, TypeError, ValueError) as error:
+            return from_json(ScanIdentity, content)
+        except ValueError as error:
             raise JobError(
                 f"'{source}' does not describe the scan that it belongs to ({error!r}); segment the scan again."
             ) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..contract.codec import from_json, to_json
 from ..contract.config import DataConfig
 from ..contract.errors import DataError, ModelError
 from ..volume import Volume
@@ -142,7 +143,7 @@ class Preprocessing:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return asdict(self)
+        return dict(to_json(self))
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> Preprocessing:
@@ -158,16 +159,7 @@ class Preprocessing:
                 raise ModelError(
                     f"the model prepares scans by '{unknown[0]}', which this version cannot; use a newer one."
                 )
-            window = tuple(content["window"]) if content["window"] else None
-            spacing_mm, size_dhw = (tuple(content[key]) for key in ("spacing_mm", "size_dhw"))
-            more = tuple(
-                IntensityNormalization(one["intensity"], tuple(one["window"]) if one["window"] else None)
-                for one in content.get("more_channels", ())
-            )
-            lowest = tuple(content.get("lowest", ()))
-            made = Preprocessing(
-                spacing_mm, content["intensity"], window, size_dhw, content["slice_axis"], more, lowest
-            )
+            made = from_json(Preprocessing, content, needed=("window", "size_dhw", "slice_axis"))
             made._require_usable()
             return made
         except (KeyError, TypeError, ValueError) as error:

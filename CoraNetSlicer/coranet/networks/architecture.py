@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ..contract.codec import from_json, to_json
 from ..contract.errors import ModelError
 
 Size = tuple[int, int, int]
@@ -76,7 +77,7 @@ class Architecture:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return asdict(self)
+        return dict(to_json(self))
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> Architecture:
@@ -88,9 +89,11 @@ class Architecture:
         try:
             # No defaults but these: an older model would be read as something that it is not.
             content = {**_OF_OLDER_MODELS, **content}
-            values = {field.name: content[field.name] for field in fields(Architecture)} | content
-            lists = {key: tuple(tuple(size) for size in content[key]) for key in ("strides", "kernels")}
-            made = Architecture(**{**values, **lists, "patch_size_kji": tuple(content["patch_size_kji"])})
+            names = [field.name for field in fields(Architecture)]
+            unknown = sorted(set(content) - set(names))
+            if unknown:
+                raise ValueError(f"'{unknown[0]}' is not known")
+            made = from_json(Architecture, content, needed=names)
             made._require_usable()
             return made
         except (KeyError, TypeError, ValueError) as error:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from ..contract import Datalist, Job, Role
+from ..contract.codec import from_json, to_json
 from ..contract.config import TrainConfig
 from ..contract.errors import DataError, JobError, ModelError
 from ..contract.events import Noted, Warned
@@ -96,17 +97,7 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "preprocessing": self.preprocessing.to_dict(),
-            "architecture": self.architecture.to_dict(),
-            "spacing_dhw": list(self.spacing_dhw),
-            "batch_sizes": list(self.batch_sizes),
-            "history": list(self.history),
-            "reviewed_regions": self.reviewed_regions,
-            "steps": self.steps.to_dict() if self.steps else None,
-            "sentences": list(self.sentences),
-        }
+        return {"schema_version": SCHEMA_VERSION, **to_json(self)}
 
     @staticmethod
     def from_dict(content: dict[str, Any]) -> Plan:
@@ -118,17 +109,12 @@ class Plan:
         try:
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"schema version {content['schema_version']}")
-            depth, height, width = content["spacing_dhw"]
-            steps, batch_sizes = content.get("steps"), BatchSizes(*content["batch_sizes"])
-            counts = (*batch_sizes, *(dict(steps).values() if steps else ()))
-            if not all(type(count) is int and 0 <= count < _MOST_STEPS for count in counts):
+            parts = Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"])
+            made = replace(from_json(Plan, content), preprocessing=parts[0], architecture=parts[1])
+            counts = (*made.batch_sizes, *(astuple(made.steps) if made.steps else ()))
+            if not all(0 <= count < _MOST_STEPS for count in counts):
                 raise ValueError(f"batch sizes or steps {counts}")
-            return Plan(
-                Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"]),
-                (float(depth), float(height), float(width)), batch_sizes,
-                tuple(map(dict, content.get("history", ()))), content.get("reviewed_regions"),
-                StepPlan(**steps) if steps else None, tuple(map(str, content.get("sentences", ()))),
-            )  # fmt: skip
+            return made
         except (AttributeError, KeyError, TypeError, ValueError, ModelError) as error:
             raise JobError(f"the plan of this training cannot be read ({error}); start a new job.") from error
 

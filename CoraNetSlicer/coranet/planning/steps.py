@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ..contract.config import TrainConfig
 from ..contract.config.schema import TrainingConfig
@@ -121,10 +121,6 @@ class StepPlan:
             snapshot_interval=self.snapshot_interval,
         )
         return replace(config, training=training)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types; `StepPlan(**content)` is the inverse."""
-        return asdict(self)
 
 
 def _times(interval: int | None, share: float, seconds: tuple[float, float, float]) -> int:

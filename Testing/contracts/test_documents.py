@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from rules import JOB_FILE_NAMES
@@ -70,6 +71,21 @@ def test_links_lead_somewhere(document):
     text = document.read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?://|mailto:|#)([^)#\s]+)[^)]*\)", text)
     broken = [link for link in links if not (document.parent / link).exists()]
+    assert not broken, f"{document.name} links to {broken}"
+
+
+def slugs(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub and MkDocs make them."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", one).strip().lower()) for one in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_links_lead_to_headings_that_there_are(document):
+    links = re.findall(r"\]\((?!https?://|mailto:)([^)#\s]*)#([^)\s]+)\)", document.read_text(encoding="utf-8"))
+    places = [(document.parent / path if path else document, fragment) for path, fragment in links]
+    broken = [f"{path.name}#{fragment}" for path, fragment in places if fragment not in slugs(path)]
     assert not broken, f"{document.name} links to {broken}"
 
 

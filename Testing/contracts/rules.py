@@ -15,7 +15,7 @@ SURFACE = "coranet.closed_surface"
 WIDGET_FILES = (
     "application", "section", "panel", "calls_section", "closing", "form_height", "qt_ticker", "text_colors",
     "cases_table", "settings_form", "segment_cases_table",
-    "overlays_section", "overlays_table", "regions_table", "review_keys", "teach_back_section",
+    "overlays_section", "teach_back_section",
 )  # fmt: skip
 DOORWAY = "CoraNetSlicer"
 PURE = ("coranet.networks", "coranet.losses", "coranet.uncertainty", "coranet.schedules")

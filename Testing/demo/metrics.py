@@ -1,4 +1,4 @@
-"""What the results are worth: Dice, the volume's bracket, and whether the uncertain region holds the errors."""
+"""What the results are worth: Dice, the bounds of the volume, and whether the uncertain region holds the errors."""
 
 from __future__ import annotations
 

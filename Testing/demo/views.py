@@ -125,7 +125,7 @@ def draw_slice(app: SlicerApp, case: ShownCase, path: Path) -> None:
         composite.SetForegroundOpacity(0.75)
         panels.append(render(view))
     picture = join_panels(
-        panels, ["image", "result, bracket and uncertain region", "uncertainty from 0 (dark) to 1 (bright)"]
+        panels, ["image", "result, bounds and uncertain region", "uncertainty from 0 (dark) to 1 (bright)"]
     )
     caption = f"{case.volume.GetName()}: {orientation.lower()} slice {index + 1} of {interesting.shape[0]}"
     with_caption(picture, caption, case.legend()).save(path)

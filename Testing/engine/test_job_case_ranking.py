@@ -50,7 +50,7 @@ def test_the_share_of_a_structure_is_that_of_the_regions_in_which_it_is_in_quest
     assert told.reason == "45 % of the predicted tumour is uncertain; 2 regions over 2 mL"
 
 
-def test_without_regions_it_is_the_width_of_the_bracket(a_case):
+def test_without_regions_it_is_the_width_of_the_bounds(a_case):
     told = case_uncertainty(a_case("a"))
     assert told.shares == {"pancreas": pytest.approx(0.3), "tumour": pytest.approx(0.6)}
     assert (told.regions, told.reviewed, told.large_regions, told.uncertain_ml) == (None, 0, 0, 21.0)

@@ -94,7 +94,7 @@ class TestCases:
                 assert getattr(volume, head) == pytest.approx(counted)
         assert case.reviewed_volumes == ()
 
-    def test_a_decision_narrows_the_bracket_by_its_region(self, a_case):
+    def test_a_decision_narrows_the_bounds_by_its_region(self, a_case):
         files = a_case()
         region = next(one for one in RegionList.read(files.regions).regions if one.radical == 7)
         decide(files, {region.number: Choice.RADICAL})
@@ -104,7 +104,7 @@ class TestCases:
         assert after.radical == pytest.approx(before.radical)
         assert after.segmentation - before.segmentation == pytest.approx(region.changes_ml["radical"][7])
 
-    def test_when_all_is_decided_the_brackets_are_closed(self, a_case):
+    def test_when_all_is_decided_the_bounds_meet(self, a_case):
         files = a_case()
         regions = RegionList.read(files.regions)
         assert regions.left_out_ml == 0
@@ -214,7 +214,7 @@ class TestCommand:
         html = (folder / "report.html").read_text(encoding="utf-8")
         assert html.count("<img ") == 2 * 3
         assert "zwei &amp; drei" in html and "lesion &lt;b&gt;" in html and "<b>organ" not in html
-        assert "1 keep, 1 radical" in html and "bracket left, mL" in html
+        assert "1 keep, 1 radical" in html and "bounds after review, mL" in html
         assert not re.search(r"""(src|href)=["'](?!data:|#)""", html), "the page needs nothing else"
         rows = rows_of(folder / "report.csv")
         assert [(row["rank"], row["case"], row["class"]) for row in rows] == [

@@ -11,9 +11,8 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.review.overlay_rows import KINDS
 from CoraNetSlicerLib.review.overlays import show_prediction
-from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
+from CoraNetSlicerLib.review.overlays_presenter import KINDS, OverlaysPresenter
 from CoraNetSlicerLib.review.overlays_section import OverlaysSection
 from CoraNetSlicerLib.review.result_loading import load_prediction
 

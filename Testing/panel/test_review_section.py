@@ -173,7 +173,7 @@ class TestWhatIsShown:
         for step in loading.steps():
             process_events()
             process_events()
-            if step not in ("uncertainty map", "look"):
+            if step != "uncertainty map":
                 assert presenter.review is None, step
         overlays.show(loading.loaded)
         process_events(until=lambda: not presenter.reason_not_decidable)
@@ -233,11 +233,11 @@ class TestDecidingWithKeys:
         process_events()
         assert set(statuses(ui)) == {"open"}
         np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
-        assert greyed(ui.undoRegionButton) == "No decision was made yet that could be taken back."
+        assert greyed(ui.undoRegionButton) == "There is no decision to undo."
 
     def test_a_key_that_cannot_do_anything_says_why(self, loaded, ui, window):
         window.press("u")
-        assert ui.reviewErrorLabel.text == "No decision was made yet that could be taken back."
+        assert ui.reviewErrorLabel.text == "There is no decision to undo."
         window.press("n")
         assert not ui.reviewErrorLabel.isVisible()
 
@@ -466,7 +466,7 @@ class TestOutline:
 
 
 class TestOverlays:
-    def test_the_bracket_narrows_with_each_decision(self, loaded, overlays, ui, window, process_events):
+    def test_the_bounds_narrow_with_each_decision(self, loaded, overlays, ui, window, process_events):
         def width() -> float:
             return sum(abs(one.radical_ml - one.conservative_ml) for one in overlays.volumes[:2])
 

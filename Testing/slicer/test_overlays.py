@@ -1,4 +1,4 @@
-"""show_prediction: result filled, bracket as outlines, uncertain region translucent, surfaces in 3D."""
+"""show_prediction: result filled, bounds as outlines, uncertain region translucent, surfaces in 3D."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vtkmodules.vtkCommonDataModel import vtkPolyData
 from coranet.closed_surface import OVERLAY_SMOOTHING
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
-from CoraNetSlicerLib.review.appearance import conservative_color, radical_color
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
-from CoraNetSlicerLib.review.overlays import show_prediction, show_uncertainty
+from CoraNetSlicerLib.review.overlays import conservative_color, radical_color, show_prediction
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_surfaces import has_surface, ids_to_make, make_surface
+from CoraNetSlicerLib.review.uncertainty_map import show_uncertainty
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
 RADICAL = [f"radical-{value}" for value in (PANCREAS, TUMOR)]

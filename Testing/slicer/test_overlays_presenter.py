@@ -15,12 +15,10 @@ from coranet.contract import Job
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.review.appearance import conservative_color, radical_color
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
 from CoraNetSlicerLib.review.class_volumes import ClassVolume
-from CoraNetSlicerLib.review.overlay_rows import KINDS
-from CoraNetSlicerLib.review.overlays import show_prediction
-from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
+from CoraNetSlicerLib.review.overlays import conservative_color, radical_color, show_prediction
+from CoraNetSlicerLib.review.overlays_presenter import KINDS, OverlaysPresenter
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000
@@ -210,7 +208,7 @@ class TestOpacityAndColor:
             presenter.set_opacity("result", opacity)
             assert display.GetSegmentOpacity3D(f"segmentation-{TUMOR}") == pytest.approx(in_3d)
 
-    def test_the_color_of_a_class_gives_its_bracket_the_tones(self, loaded, presenter, row):
+    def test_the_color_of_a_class_gives_its_bounds_the_tones(self, loaded, presenter, row):
         presenter.set_color("result", f"segmentation-{TUMOR}", RED)
         colors = [{one.name: one.color for one in row(kind).colors}["Tumor"] for kind in KINDS[:3]]
         np.testing.assert_allclose(colors, [RED, conservative_color(RED), radical_color(RED)])
@@ -353,8 +351,8 @@ class TestSegmentationsOfOthers:
 
 class TestRenamedSegments:
     @pytest.mark.parametrize("name", ["Gland", "Tumor", "", "Pancreas (old)"])
-    def test_a_bracket_stays_with_its_class(self, context, loaded, presenter, application, name):
-        presenter._brackets = {PANCREAS: ClassVolume("Pancreas", 2.0, 1.5, 2.5, PANCREAS)}
+    def test_bounds_stay_with_its_class(self, context, loaded, presenter, application, name):
+        presenter._bounds = {PANCREAS: ClassVolume("Pancreas", 2.0, 1.5, 2.5, PANCREAS)}
         before = presenter.volumes
         loaded.segmentation.GetSegmentation().GetSegment(f"segmentation-{PANCREAS}").SetName(name)
         application.run()
@@ -366,7 +364,7 @@ class TestRenamedSegments:
         assert (after[0].conservative_ml, after[0].radical_ml) == (1.5, 2.5)
 
     def test_one_whose_segment_is_removed_and_made_anew_is_counted_anew(self, loaded, presenter, application):
-        presenter._brackets = {PANCREAS: ClassVolume("Pancreas", 2.0, 1.5, 2.5, PANCREAS)}
+        presenter._bounds = {PANCREAS: ClassVolume("Pancreas", 2.0, 1.5, 2.5, PANCREAS)}
         loaded.segmentation.GetSegmentation().RemoveSegment(f"segmentation-{PANCREAS}")
         application.run()
         assert [one.name for one in presenter.volumes][0] == "Tumor"
@@ -386,7 +384,7 @@ class TestSurfacesThatAreMadeAnew:
         def fails(*_):
             raise RuntimeError("a filter failed")
 
-        monkeypatch.setattr("CoraNetSlicerLib.review.surface_making.make_surface", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.review.segment_surfaces.make_surface", fails)
         presenter.set_visible_3d("result", True)
         application.run()
         assert presenter.status == "" and "could not be made" in caplog.text
@@ -397,14 +395,14 @@ class TestSurfacesThatAreMadeAnew:
         def fails(*_):
             raise ValueError("no voxels")
 
-        monkeypatch.setattr("CoraNetSlicerLib.review.volume_counting.count_class_volume", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.review.class_volumes.count_class_volume", fails)
         presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
         application.run()
         assert presenter.reason_not_copyable == "" and "could not be counted" in caplog.text
 
 
 class TestVolumes:
-    def test_they_are_counted_with_their_bracket(self, loaded, presenter):
+    def test_they_are_counted_with_their_bounds(self, loaded, presenter):
         heads = synthetic_heads()
         for volume, value in zip(presenter.volumes, (PANCREAS, TUMOR), strict=False):
             counted = (volume.ml, volume.conservative_ml, volume.radical_ml)

@@ -111,7 +111,7 @@ class TestSteps:
         assert steps.count("voxels of segmentation") == -(-voxels // 1024)
         assert steps.count("voxels of uncertainty") == -(-4 * voxels // 1024)
         assert steps.count("result segment") == 2 and steps.count("radical segment") == 2
-        assert loading.loaded is not None and steps[-1] == "look"
+        assert loading.loaded is not None and steps[-1] == "uncertainty map"
 
     def test_small_pieces_make_the_same_image(self, context, files, its_volume, monkeypatch):
         monkeypatch.setattr(nrrd_pieces, "_PIECE_BYTES", 1000)

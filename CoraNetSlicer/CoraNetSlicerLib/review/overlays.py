@@ -1,8 +1,14 @@
-"""How results look. In slices: the result filled, its bracket as outlines, doubt in yellow; in 3D: surfaces."""
+"""How results look, read from the display nodes and written to them.
+
+In slices: the result filled, its bounds as outlines, doubt in yellow; in 3D: surfaces. The display nodes are the state:
+what is changed in the Segmentations module is seen here too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import colorsys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -13,28 +19,217 @@ from coranet.contract import Label
 
 from ..core.context import SceneContext
 from ..core.pairing import drawn_on
-from ..core.results import LoadedPrediction, is_result, label_color, nodes_of_class
-from .appearance import (
-    CONSERVATIVE,
-    RADICAL,
-    RESULT,
-    SEGMENT_OVERLAYS,
-    UNCERTAIN,
-    Appearance,
-    Color,
-    conservative_color,
-    one_modification,
-    radical_color,
-)
-from .caution import note_caution
-from .segment_surfaces import is_surface_made, make_surface
+from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, is_result, label_color, nodes_of_class, segment_id
+from ..core.translation import _
+from .segment_surfaces import has_surface, is_surface_made, lost_surface, make_surface
 
+Color = tuple[float, float, float]
+RESULT = "result"
+CONSERVATIVE = "conservative"
+RADICAL = "radical"
+UNCERTAIN = "uncertain"
+SEGMENT_OVERLAYS = (RESULT, CONSERVATIVE, RADICAL, UNCERTAIN)
 OUTLINE_THICKNESS_PIXELS = 2
-UNCERTAINTY_FOREGROUND_OPACITY = 0.6
-_REPLACED_ATTRIBUTE = "CoraNetSlicer.ReplacedForeground"
-
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+
+
+@dataclass(frozen=True)
+class Style:
+    """How an overlay is drawn unless a person changes it.
+
+    Attributes:
+        node: the attribute of LoadedPrediction that holds its segments.
+        is_filled: filled in slices, or an outline.
+        opacity_2d, opacity_3d: in [0, 1].
+        smoothing: of its surfaces, in [0, 1].
+    """
+
+    node: str
+    is_filled: bool
+    opacity_2d: float
+    opacity_3d: float
+    smoothing: float
+
+
+STYLES = {
+    RESULT: Style("segmentation", True, 0.5, 1.0, RESULT_SMOOTHING),
+    CONSERVATIVE: Style("overlays", False, 1.0, 1.0, OVERLAY_SMOOTHING),
+    RADICAL: Style("overlays", False, 1.0, 0.25, OVERLAY_SMOOTHING),
+    UNCERTAIN: Style("overlays", True, 0.4, 0.45, OVERLAY_SMOOTHING),
+}
+
+
+class Appearance:
+    """One overlay of one result."""
+
+    def __init__(self, loaded: LoadedPrediction, kind: str) -> None:
+        """Take a result.
+
+        Args:
+            loaded: the result.
+            kind: one of SEGMENT_OVERLAYS.
+        """
+        self.kind = kind
+        self.style = STYLES[kind]
+        self._loaded = loaded
+
+    @property
+    def node(self) -> Any:
+        """VtkMRMLSegmentationNode that holds the segments; None if it is not in the scene."""
+        return getattr(self._loaded, self.style.node)
+
+    @property
+    def segment_ids(self) -> list[str]:
+        """Ids of the segments that are there: one for each class, or one for the uncertain region."""
+        if self.node is None or self._display is None:
+            return []
+        wanted = [UNCERTAIN_SEGMENT] if self.kind == UNCERTAIN else [self.id_of(label) for label in self._loaded.labels]
+        found = self.node.GetSegmentation()
+        return [one for one in wanted if found.GetSegment(one) is not None]
+
+    def id_of(self, label: Label) -> str:
+        """Id of the segment in which it shows a class."""
+        return segment_id(label, "segmentation" if self.kind == RESULT else self.kind)
+
+    @property
+    def colors(self) -> dict[str, Color]:
+        """Segment id -> colour."""
+        segmentation = self.node.GetSegmentation() if self.node is not None else None
+        return {one: tuple(segmentation.GetSegment(one).GetColor()) for one in self.segment_ids}
+
+    def set_color(self, identifier: str, color: Color) -> None:
+        """Give a segment a colour, each part in [0, 1]."""
+        self.node.GetSegmentation().GetSegment(identifier).SetColor(*color)
+
+    @property
+    def is_visible_2d(self) -> bool:
+        """Whether something of it is drawn in slices."""
+        display = self._display
+        ids = self.segment_ids
+        return bool(ids and display.GetVisibility() and display.GetVisibility2D()) and any(
+            display.GetSegmentVisibility(one)
+            and (display.GetSegmentVisibility2DFill(one) or display.GetSegmentVisibility2DOutline(one))
+            for one in ids
+        )
+
+    def set_visible_2d(self, visible: bool) -> None:
+        """Draw it in slices or not, whatever hid it; what else the node hides stays hidden."""
+        with one_modification(self._display) as display:
+            if visible:
+                self._unveil(in_slices=True)
+            for one in self.segment_ids:
+                display.SetSegmentVisibility2DFill(one, visible and self.style.is_filled)
+                display.SetSegmentVisibility2DOutline(one, visible and not self.style.is_filled)
+
+    @property
+    def is_visible_3d(self) -> bool:
+        """Whether something of it is to be drawn in 3D and has a surface."""
+        display = self._display
+        ids = self.segment_ids
+        return bool(ids and display.GetVisibility() and display.GetVisibility3D()) and any(
+            display.GetSegmentVisibility(one) and display.GetSegmentVisibility3D(one) and has_surface(self.node, one)
+            for one in ids
+        )
+
+    def set_visible_3d(self, visible: bool) -> None:
+        """Draw its surfaces, if they are made, or do not."""
+        with one_modification(self._display) as display:
+            if visible:
+                self._unveil(in_slices=False)
+            for one in self.segment_ids:
+                display.SetSegmentVisibility3D(one, visible)
+
+    @property
+    def misses_surface(self) -> bool:
+        """Whether it is to be drawn in 3D, and was, until its voxels became others."""
+        display, ids = self._display, self.segment_ids
+        return bool(ids and display.GetVisibility() and display.GetVisibility3D()) and any(
+            display.GetSegmentVisibility3D(one) and lost_surface(self.node, one) for one in ids
+        )
+
+    @property
+    def opacity(self) -> float:
+        """Opacity in slices, in [0, 1]."""
+        display, ids = self._display, self.segment_ids
+        if not ids:
+            return self.style.opacity_2d
+        if self.style.is_filled:
+            return display.GetOpacity() * display.GetOpacity2DFill() * display.GetSegmentOpacity2DFill(ids[0])
+        return display.GetOpacity() * display.GetOpacity2DOutline() * display.GetSegmentOpacity2DOutline(ids[0])
+
+    def set_opacity(self, opacity: float) -> None:
+        """Set the opacity in slices; that of the surfaces follows in the proportion of the style."""
+        in_3d = min(1.0, opacity * self.style.opacity_3d / self.style.opacity_2d)
+        with one_modification(self._display) as display:
+            of_node = display.GetOpacity()
+            of_node *= display.GetOpacity2DFill() if self.style.is_filled else display.GetOpacity2DOutline()
+            in_2d = min(1.0, opacity / of_node) if of_node else opacity
+            for one in self.segment_ids:
+                if self.style.is_filled:
+                    display.SetSegmentOpacity2DFill(one, in_2d)
+                else:
+                    display.SetSegmentOpacity2DOutline(one, in_2d)
+                display.SetSegmentOpacity3D(one, in_3d)
+
+    def reset(self, visible_2d: bool, visible_3d: bool) -> None:
+        """Draw it in its style, wherever it is visible."""
+        with one_modification(self._display) as display:
+            for one in self.segment_ids:
+                display.SetSegmentVisibility(one, True)
+            self.set_visible_2d(visible_2d)
+            self.set_visible_3d(visible_3d)
+            self.set_opacity(self.style.opacity_2d)
+
+    @property
+    def _display(self) -> Any:
+        return self.node.GetDisplayNode() if self.node is not None else None
+
+    def _unveil(self, in_slices: bool) -> None:
+        """Switch on what the node as a whole hides, and hide instead each segment that was hidden by it."""
+        display = self._display
+        if not display.GetVisibility() or not (display.GetVisibility2D() if in_slices else display.GetVisibility3D()):
+            _hide_segments(display, in_slices)
+        if not display.GetVisibility():
+            _hide_segments(display, not in_slices)
+        display.SetVisibility(True)
+        if in_slices:
+            display.SetVisibility2D(True)
+        else:
+            display.SetVisibility3D(True)
+        if not any(display.GetSegmentVisibility(one) for one in self.segment_ids):
+            for one in self.segment_ids:
+                display.SetSegmentVisibility(one, True)
+
+
+@contextmanager
+def one_modification(node: Any) -> Iterator[Any]:
+    """Views redraw once, after the block."""
+    was_modifying = node.StartModify()
+    try:
+        yield node
+    finally:
+        node.EndModify(was_modifying)
+
+
+def conservative_color(color: Color) -> Color:
+    """A paler tone, which stands out from the result's fill that it lies on."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
+    return colorsys.hls_to_rgb(hue, 1.0 - 0.3 * (1.0 - lightness), saturation)
+
+
+def radical_color(color: Color) -> Color:
+    """A vivid tone, which stands out from the grey image that it lies on."""
+    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
+    return colorsys.hls_to_rgb(hue, min(max(lightness, 0.4), 0.5), min(1.0, 1.5 * saturation))
+
+
+def _hide_segments(display: Any, in_slices: bool) -> None:
+    if in_slices:
+        display.SetAllSegmentsVisibility2DFill(False)
+        display.SetAllSegmentsVisibility2DOutline(False)
+    else:
+        display.SetAllSegmentsVisibility3D(False)
 
 
 @dataclass(frozen=True)
@@ -42,7 +237,7 @@ class Look:
     """Which overlays are drawn where.
 
     Attributes:
-        in_slices, in_3d: kinds of appearance.SEGMENT_OVERLAYS.
+        in_slices, in_3d: kinds of SEGMENT_OVERLAYS.
     """
 
     in_slices: tuple[str, ...]
@@ -50,11 +245,15 @@ class Look:
 
 
 _SHELLS = (RESULT, RADICAL, UNCERTAIN)
+
+
 LOOKS = {
     "review": Look(SEGMENT_OVERLAYS, (RESULT,)),
     "3D": Look((RESULT, UNCERTAIN), _SHELLS),
     "plain": Look((RESULT,), (RESULT,)),
 }
+
+
 FIRST_LOOK = Look(SEGMENT_OVERLAYS, _SHELLS)
 
 
@@ -66,7 +265,6 @@ def show_prediction(context: SceneContext, loaded: LoadedPrediction, surfaces: b
         loaded: what `load_prediction` made.
         surfaces: make closed surfaces now; takes seconds for large volumes.
     """
-    note_caution(loaded)
     for label in loaded.labels:
         set_class_color(loaded, label, label_color(label))
     apply_look(loaded, FIRST_LOOK)
@@ -147,52 +345,6 @@ def make_surfaces(segmentation: Any, overlays: Any) -> None:
                 make_surface(node, identifier, smoothing)
 
 
-def show_uncertainty(
-    loaded: LoadedPrediction, composite_nodes: Iterable[Any], opacity: float = UNCERTAINTY_FOREGROUND_OPACITY
-) -> None:
-    """Put the uncertainty map over the volume in slice views.
-
-    Args:
-        loaded: the result.
-        composite_nodes: vtkMRMLSliceCompositeNode of each slice view.
-        opacity: of the map, in [0, 1].
-    """
-    for composite in composite_nodes:
-        with one_modification(composite):
-            if loaded.volume is not None:
-                composite.SetBackgroundVolumeID(loaded.volume.GetID())
-            replaced = composite.GetForegroundVolumeID()
-            if replaced != loaded.uncertainty.GetID():
-                composite.SetAttribute(_REPLACED_ATTRIBUTE, f"{composite.GetForegroundOpacity()} {replaced or ''}")
-            composite.SetForegroundVolumeID(loaded.uncertainty.GetID())
-            composite.SetForegroundOpacity(opacity)
-
-
-def hide_uncertainty(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> None:
-    """Take the uncertainty map out of slice views; the foreground that it took the place of comes back.
-
-    Args:
-        loaded: the result.
-        composite_nodes: vtkMRMLSliceCompositeNode of each slice view; those without the map stay as they are.
-    """
-    for composite in composite_nodes:
-        if composite.GetForegroundVolumeID() != loaded.uncertainty.GetID():
-            continue
-        opacity, _, before = (composite.GetAttribute(_REPLACED_ATTRIBUTE) or "0.0 ").partition(" ")
-        with one_modification(composite):
-            there = before and composite.GetScene().GetNodeByID(before) is not None
-            composite.SetForegroundVolumeID(before if there else None)
-            composite.SetForegroundOpacity(float(opacity) if there else 0.0)
-
-
-def uncertainty_opacity(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> Optional[float]:
-    """Opacity of the uncertainty map in the first slice view that draws it; None if none does."""
-    if loaded.uncertainty is None:
-        return None
-    shown = (one for one in composite_nodes if one.GetForegroundVolumeID() == loaded.uncertainty.GetID())
-    return next((one.GetForegroundOpacity() for one in shown), None)
-
-
 def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     display.SetVisibility(True)
     display.SetVisibility2D(True)
@@ -202,6 +354,26 @@ def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     display.SetOpacity2DOutline(1.0)
     display.SetOpacity3D(1.0)
     display.SetSliceIntersectionThickness(OUTLINE_THICKNESS_PIXELS)
-    # Not the surface's cut: smoothing would draw the bracket where no voxel says so.
+    # Not the surface's cut: smoothing would draw the bounds where no voxel says so.
     display.SetPreferredDisplayRepresentationName2D(_BINARY_LABELMAP)
     display.SetPreferredDisplayRepresentationName3D(_CLOSED_SURFACE)
+
+
+def reason_no_result() -> str:
+    """Why nothing can be done without a result."""
+    return _("Segment a volume first.")
+
+
+def reason_no_map(loaded: Optional[LoadedPrediction]) -> str:
+    """Why the uncertainty map cannot be shown; "" if it can."""
+    if loaded is None:
+        return reason_no_result()
+    node = loaded.uncertainty
+    # While a result is being loaded, its map has no voxels yet.
+    is_there = node is not None and node.GetDisplayNode() is not None and node.GetImageData() is not None
+    return "" if is_there else reason_gone()
+
+
+def reason_gone() -> str:
+    """Why nothing can be done with a part of a result that was deleted."""
+    return _("This is no longer in the scene; load the result again.")

@@ -1,9 +1,9 @@
-"""What the Overlays section shows: one result of the scene, how it is drawn, and how large it is."""
+"""The overlays without widgets: one result of the scene, how it is drawn, and how large it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from coranet.contract import Review
@@ -16,23 +16,35 @@ from ..core.observation import Observation
 from ..core.parameters import Parameters
 from ..core.results import LoadedPrediction, nodes_of_class, segment_id
 from ..core.translation import _
-from .appearance import RESULT, SEGMENT_OVERLAYS, Appearance, Color
-from .caution import note_caution
-from .caution_dial import CautionDial
-from .class_volumes import ClassVolume
-from .overlay_rows import UNCERTAINTY, OverlayRow, reason_no_result, segment_row
-from .overlays import LOOKS, apply_look, hide_segmentations_of_others, set_class_color, set_result_visible
+from .caution import CautionDial
+from .class_volumes import ClassVolume, VolumeCounting, narrowed, volumes_table
+from .overlays import (
+    CONSERVATIVE,
+    LOOKS,
+    RADICAL,
+    RESULT,
+    SEGMENT_OVERLAYS,
+    UNCERTAIN,
+    Appearance,
+    Color,
+    apply_look,
+    hide_segmentations_of_others,
+    reason_gone,
+    reason_no_result,
+    set_class_color,
+    set_result_visible,
+)
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
 from .results_in_scene import result_text, results_in_scene
-from .surface_making import SurfaceMaking
+from .segment_surfaces import SurfaceMaking
 from .uncertainty_map import UncertaintyMap
-from .volume_counting import VolumeCounting
-from .volume_rows import narrowed, volumes_table
 
 _SHOWN_ROLE = "shownResult"
 # Longer than between two moves of a hand at a slider.
 _REST_MS = 500
+UNCERTAINTY = "uncertainty"
+KINDS = (*SEGMENT_OVERLAYS, UNCERTAINTY)
 
 
 class OverlaysPresenter:
@@ -52,7 +64,7 @@ class OverlaysPresenter:
         Args:
             context: the scene.
             parameters: keep which result is shown.
-            application: as panel.application.Application.
+            application: as core.application.Application.
         """
         self.changed = Signal()
         self._context = context
@@ -63,7 +75,7 @@ class OverlaysPresenter:
         self._key = ""
         self._attached: tuple[object, ...] = ()
         self.reviewed: Optional[Review] = None
-        self._brackets: dict[int, ClassVolume] = {}
+        self._bounds: dict[int, ClassVolume] = {}
         self._must_recount = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
@@ -101,7 +113,6 @@ class OverlaysPresenter:
 
     def show(self, loaded: LoadedPrediction) -> None:
         """Show a result that was just loaded."""
-        note_caution(loaded)
         # What was counted and measured belongs to the result that it takes the place of.
         self._attached = ()
         self._look()
@@ -145,7 +156,7 @@ class OverlaysPresenter:
     @property
     def rows(self) -> list[OverlayRow]:
         """How each overlay is drawn now, in the order of KINDS."""
-        return [*(segment_row(self.current, kind) for kind in SEGMENT_OVERLAYS), self.uncertainty_map.row]
+        return [*(_segment_row(self.current, kind) for kind in SEGMENT_OVERLAYS), self._map_row]
 
     @property
     def status(self) -> str:
@@ -167,7 +178,7 @@ class OverlaysPresenter:
                 self._change(other, lambda appearance: appearance.set_visible_3d(False))
         self._change(kind, lambda appearance: appearance.set_visible_3d(visible))
         if visible and self.current is not None:
-            self._surfaces.make(self.current, [kind])
+            self._surfaces.make([Appearance(self.current, kind)])
 
     def set_opacity(self, kind: str, opacity: float) -> None:
         """Draw an overlay lighter or heavier; opacity in [0, 1]."""
@@ -177,10 +188,10 @@ class OverlaysPresenter:
             self._change(kind, lambda appearance: appearance.set_opacity(opacity))
 
     def set_color(self, kind: str, key: str, color: Color) -> None:
-        """Give a segment a colour; that of a class in the result gives its bracket the fitting tones.
+        """Give a segment a colour; that of a class in the result gives its bounds the fitting tones.
 
         Args:
-            kind: one of appearance.SEGMENT_OVERLAYS.
+            kind: one of overlays.SEGMENT_OVERLAYS.
             key: of an OverlayColor.
             color: red, green, blue in [0, 1].
         """
@@ -199,7 +210,7 @@ class OverlaysPresenter:
         self.uncertainty_map.set_visible(False)
         apply_look(self.current, LOOKS[name])
         if name == "3D":
-            self._surfaces.make(self.current, LOOKS[name].in_3d)
+            self._surfaces.make([Appearance(self.current, kind) for kind in LOOKS[name].in_3d])
             show_result_in_cameras(self.current, nodes_of_class(self._context.scene, "vtkMRMLCameraNode"))
         self._paint.request()
 
@@ -207,18 +218,18 @@ class OverlaysPresenter:
 
     @property
     def volumes(self) -> list[ClassVolume]:
-        """Volume of each class with its bracket, and of the uncertain region; None where nothing is counted yet."""
+        """Volume of each class with its bounds, and of the uncertain region; None where nothing is counted yet."""
         region = self.caution.region
         uncertain = [ClassVolume(_("Uncertain region"), region.ml, None, None)] if region is not None else []
         # Named as the segments are now.
         names = {label.value: label.name for label in self.current.labels} if self.current is not None else {}
         counted = [replace(one, name=names.get(one.value, one.name)) for one in self._counting.volumes]
-        return [*(narrowed(one, self._brackets) for one in counted), *uncertain]
+        return [*(narrowed(one, self._bounds) for one in counted), *uncertain]
 
     def show_reviewed(self, review: RegionReview) -> None:
         """Draw and count decided regions of the result that is shown as what they are: not uncertain any more."""
         self.reviewed = review.review
-        self._brackets = {one.value: one for one in review.brackets()} if review.review.decisions else {}
+        self._bounds = {one.value: one for one in review.bounds()} if review.review.decisions else {}
         self.caution.set_reviewed(review.decided_boxes())
         self._paint.request()
 
@@ -232,6 +243,12 @@ class OverlaysPresenter:
         return volumes_table(self.volumes)
 
     # ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _map_row(self) -> OverlayRow:
+        text, tool_tip = _texts()[UNCERTAINTY]
+        shown = self.uncertainty_map
+        return OverlayRow(UNCERTAINTY, text, tool_tip, shown.reason, shown.is_visible, None, shown.opacity)
 
     def _change(self, kind: str, change: Callable[[Appearance], None]) -> None:
         """Change how an overlay is drawn; what is not there stays as it is."""
@@ -247,7 +264,8 @@ class OverlaysPresenter:
 
     def _make_lost_surfaces(self) -> None:
         if self.current is not None:
-            self._surfaces.make_lost(self.current)
+            shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
+            self._surfaces.make([one for one in shown if one.misses_surface])
 
     def _on_surfaces(self) -> None:
         # What is drawn reaches further than before, and would be cut off.
@@ -271,7 +289,7 @@ class OverlaysPresenter:
         is_other = identity != self._attached
         if is_other:
             self._attached = identity
-            self.reviewed, self._brackets = None, {}
+            self.reviewed, self._bounds = None, {}
             self.caution.attach(self.current)
             # What was outdated while another result was shown.
             self._rest.request_at_rest(_REST_MS)
@@ -319,3 +337,81 @@ def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:
         return (None,)
     nodes = (loaded.segmentation, loaded.overlays, loaded.uncertainty)
     return (*nodes, *(label.value for label in loaded.labels))
+
+
+@dataclass(frozen=True)
+class OverlayColor:
+    """A colour that can be chosen.
+
+    Attributes:
+        key: of the segment.
+        name: of the class, or of the region.
+        color: red, green, blue in [0, 1].
+    """
+
+    key: str
+    name: str
+    color: Color
+
+
+@dataclass(frozen=True)
+class OverlayRow:
+    """One overlay as it is drawn now.
+
+    Attributes:
+        kind: one of KINDS.
+        text: what a person calls it.
+        tool_tip: what it is.
+        reason: why nothing of it can be changed; "" if it can.
+        visible_2d: drawn in slices.
+        visible_3d: drawn in 3D; None where it cannot be.
+        opacity: in slices, in [0, 1].
+        colors: of its segments; none for the uncertainty map.
+    """
+
+    kind: str
+    text: str
+    tool_tip: str
+    reason: str
+    visible_2d: bool
+    visible_3d: Optional[bool]
+    opacity: float
+    colors: tuple[OverlayColor, ...] = ()
+
+
+def _segment_row(loaded: Optional[LoadedPrediction], kind: str) -> OverlayRow:
+    """The row of an overlay that is made of segments.
+
+    Args:
+        loaded: the result; None if there is none.
+        kind: one of overlays.SEGMENT_OVERLAYS.
+    """
+    text, tool_tip = _texts()[kind]
+    if loaded is None:
+        return OverlayRow(kind, text, tool_tip, reason_no_result(), False, False, 0.0)
+    appearance = Appearance(loaded, kind)
+    return OverlayRow(
+        kind,
+        text,
+        tool_tip,
+        "" if appearance.segment_ids else reason_gone(),
+        appearance.is_visible_2d,
+        appearance.is_visible_3d,
+        appearance.opacity,
+        tuple(_colors(loaded, appearance, text)),
+    )
+
+
+def _colors(loaded: LoadedPrediction, appearance: Appearance, text: str) -> list[OverlayColor]:
+    names = {appearance.id_of(label): label.name for label in loaded.labels}
+    return [OverlayColor(key, names.get(key, text), color) for key, color in appearance.colors.items()]
+
+
+def _texts() -> dict[str, tuple[str, str]]:
+    return {
+        RESULT: (_("Result"), _("What the model found.")),
+        CONSERVATIVE: (_("Conservative"), _("What surely belongs to the structure: the lower bound of its volume.")),
+        RADICAL: (_("Radical"), _("What may belong to the structure: the upper bound of its volume.")),
+        UNCERTAIN: (_("Uncertain"), _("Where the model doubts itself; how wide, the caution below says.")),
+        UNCERTAINTY: (_("Uncertainty"), _("How much the model doubts each voxel, from 0 to 1.")),
+    }

@@ -1,21 +1,28 @@
-"""The section Overlays: its widgets, bound to the presenter."""
+"""The overlays of a result: its widgets, bound to the presenter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Optional
 
+import ctk
 import qt
 
 from ..core.section import Section, say
-from .caution_dial import ml_text
+from ..core.translation import _
+from .caution import ml_text
 from .class_volumes import ClassVolume
-from .overlays_presenter import OverlaysPresenter
-from .overlays_table import OverlaysTable, fit_height, qt_color
+from .overlays import Color
+from .overlays_presenter import UNCERTAINTY, OverlayColor, OverlayRow, OverlaysPresenter
 
 _ROW_PIXELS = 24
 _MOST_VOLUMES_PIXELS = 10 * _ROW_PIXELS
+_NAME, _IN_SLICES, _IN_3D, _OPACITY, _COLOR = range(5)
+# Eight swatches fit into a narrow panel; more classes take another line.
+_SWATCHES_IN_LINE = 8
+_SWATCH_PIXELS = 20
+Permit = Callable[[Any, str], None]
 
 
 class OverlaysSection(Section):
@@ -27,7 +34,7 @@ class OverlaysSection(Section):
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: as panel.application.Application.
+            application: as core.application.Application.
         """
         super().__init__(ui)
         self._presenter = presenter
@@ -149,3 +156,214 @@ def _show_volume(items: list[Any], volume: ClassVolume) -> None:
 
 def _number(ml: Optional[float]) -> str:
     return "" if ml is None else ml_text(ml)
+
+
+class OverlaysTable:
+    """Paints the presenter's rows, and tells it what a person changes in them."""
+
+    def __init__(self, table: Any, presenter: OverlaysPresenter, permit: Permit) -> None:
+        """Prepare the table.
+
+        Args:
+            table: QTableWidget of five columns.
+            presenter: holds the rows.
+            permit: enables a widget, or greys it out and says why.
+        """
+        self._table = table
+        self._presenter = presenter
+        self._permit = permit
+        self._rows: list[_Row] = []
+        self._is_painting = False
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(_NAME, qt.QHeaderView.Stretch)
+
+    def show(self) -> None:
+        """Paint the rows; widgets are made anew only where classes came or went."""
+        rows = self._presenter.rows
+        self._is_painting = True
+        try:
+            is_other = [_structure(row) for row in rows] != [row.structure for row in self._rows]
+            if is_other:
+                self._rebuild(rows)
+            for made, row in zip(self._rows, rows, strict=False):
+                made.show(row)
+                for widget in made.widgets:
+                    self._permit(widget, row.reason)
+            self._show_color_maps()
+            if is_other:
+                self._table.resizeRowsToContents()
+                fit_height(self._table)
+        finally:
+            self._is_painting = False
+
+    def clear(self) -> None:
+        """Take all rows off."""
+        self._table.setRowCount(0)
+        self._rows = []
+
+    def _rebuild(self, rows: Sequence[OverlayRow]) -> None:
+        self.clear()
+        self._table.setRowCount(len(rows))
+        for number, row in enumerate(rows):
+            made = _Row(row)
+            self._table.setItem(number, _NAME, made.name)
+            self._table.setCellWidget(number, _IN_SLICES, made.in_slices)
+            if made.in_3d is not None:
+                self._table.setCellWidget(number, _IN_3D, made.in_3d)
+            self._table.setCellWidget(number, _OPACITY, made.opacity)
+            self._table.setCellWidget(number, _COLOR, made.colors.widget)
+            self._connect(made)
+            self._rows.append(made)
+
+    def _connect(self, row: _Row) -> None:
+        row.in_slices.toggled.connect(partial(self._on_in_slices, row.kind))
+        if row.in_3d is not None:
+            row.in_3d.toggled.connect(partial(self._on_in_3d, row.kind))
+        row.opacity.valueChanged.connect(partial(self._on_opacity, row.kind))
+        if row.kind == UNCERTAINTY:
+            row.colors.widget.currentIndexChanged.connect(self._on_color_map)
+        else:
+            for key, button in row.colors.buttons.items():
+                button.colorChanged.connect(partial(self._on_color, row.kind, key))
+
+    def _show_color_maps(self) -> None:
+        combo, maps = self._rows[-1].colors.widget, self._presenter.uncertainty_map.color_maps
+        if [one.name for one in maps] != [combo.itemText(index) for index in range(combo.count)]:
+            combo.clear()
+            for one in maps:
+                combo.addItem(one.name, one.key)
+        combo.setCurrentIndex(combo.findData(self._presenter.uncertainty_map.color_map))
+
+    # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_in_slices(self, kind: str, checked: bool) -> None:
+        if not self._is_painting:
+            self._presenter.set_visible_2d(kind, checked)
+
+    def _on_in_3d(self, kind: str, checked: bool) -> None:
+        if not self._is_painting:
+            self._presenter.set_visible_3d(kind, checked)
+
+    def _on_opacity(self, kind: str, percent: int) -> None:
+        if not self._is_painting:
+            self._presenter.set_opacity(kind, percent / 100)
+
+    def _on_color(self, kind: str, key: str, color: Any) -> None:
+        if not self._is_painting:
+            self._presenter.set_color(kind, key, (color.red() / 255, color.green() / 255, color.blue() / 255))
+
+    def _on_color_map(self, index: int) -> None:
+        if not self._is_painting and index >= 0:
+            self._presenter.uncertainty_map.set_color_map(self._rows[-1].colors.widget.itemData(index))
+
+
+class _Row:
+    """The cells of one overlay."""
+
+    def __init__(self, row: OverlayRow) -> None:
+        self.kind = row.kind
+        self.structure = _structure(row)
+        self.name = qt.QTableWidgetItem(row.text)
+        self.name.setToolTip(row.tool_tip)
+        self.in_slices = _check_box(f"{row.kind}InSlicesCheckBox", _("Draw it in slices."))
+        self.in_3d = None
+        if row.visible_3d is not None:
+            self.in_3d = _check_box(f"{row.kind}In3DCheckBox", _("Draw it in 3D; its surface is made if need be."))
+        self.opacity = qt.QSpinBox()
+        self.opacity.setObjectName(f"{row.kind}OpacitySpinBox")
+        self.opacity.setRange(0, 100)
+        self.opacity.setSingleStep(5)
+        self.opacity.setSuffix(" %")
+        self.opacity.setKeyboardTracking(False)
+        self.opacity.setToolTip(_("Opacity in slices; surfaces follow."))
+        self.colors = _ColorMaps(row.kind) if row.kind == UNCERTAINTY else _Swatches(row.kind, row.colors)
+
+    @property
+    def widgets(self) -> list[Any]:
+        """All that a person can change."""
+        boxes = [self.in_slices] if self.in_3d is None else [self.in_slices, self.in_3d]
+        return [*boxes, self.opacity, *self.colors.widgets]
+
+    def show(self, row: OverlayRow) -> None:
+        """Paint a row."""
+        self.in_slices.setChecked(row.visible_2d)
+        if self.in_3d is not None:
+            self.in_3d.setChecked(bool(row.visible_3d))
+        if self.opacity.value != round(100 * row.opacity):
+            # Else what a person is typing would vanish.
+            self.opacity.setValue(round(100 * row.opacity))
+        self.colors.show(row.colors)
+
+
+class _Swatches:
+    """The colours of an overlay: a small button for each class."""
+
+    def __init__(self, kind: str, colors: Sequence[OverlayColor]) -> None:
+        self.widget = qt.QWidget()
+        self.buttons: dict[str, Any] = {}
+        self._layout = qt.QGridLayout(self.widget)
+        self._layout.setContentsMargins(2, 1, 2, 1)
+        self._layout.setSpacing(2)
+        for number, one in enumerate(colors):
+            button = ctk.ctkColorPickerButton()
+            button.setObjectName(f"{kind}ColorButton{number}")
+            button.setDisplayColorName(False)
+            button.setFixedSize(_SWATCH_PIXELS, _SWATCH_PIXELS)
+            button.setToolTip(_("Colour of {name}").format(name=one.name))
+            self._layout.addWidget(button, number // _SWATCHES_IN_LINE, number % _SWATCHES_IN_LINE)
+            self.buttons[one.key] = button
+        self._layout.setColumnStretch(_SWATCHES_IN_LINE, 1)
+
+    @property
+    def widgets(self) -> list[Any]:
+        return list(self.buttons.values())
+
+    def show(self, colors: Sequence[OverlayColor]) -> None:
+        for one in colors:
+            self.buttons[one.key].setColor(qt_color(one.color))
+
+
+class _ColorMaps:
+    """The colours of a map: a choice."""
+
+    def __init__(self, kind: str) -> None:
+        self.widget = qt.QComboBox()
+        self.widget.setObjectName(f"{kind}ColorMapCombo")
+        self.widget.setToolTip(_("Colours from little doubt to much."))
+        # Long names would push the other columns out of a narrow panel; a maximum width would be that of the column.
+        self.widget.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
+        self.widget.setMinimumContentsLength(8)
+        self.widgets = [self.widget]
+
+    def show(self, colors: Sequence[OverlayColor]) -> None:
+        """Nothing: a map has no colour of its own."""
+
+
+def qt_color(color: Color) -> Any:
+    """A QColor of red, green, blue in [0, 1]."""
+    return qt.QColor(*(round(255 * part) for part in color))
+
+
+def _structure(row: OverlayRow) -> tuple[object, ...]:
+    """What needs other widgets when it changes."""
+    return (row.kind, *((one.key, one.name) for one in row.colors))
+
+
+def _check_box(name: str, tool_tip: str) -> Any:
+    box = qt.QCheckBox()
+    box.setObjectName(name)
+    box.setToolTip(tool_tip)
+    box.setStyleSheet("margin-left: 6px")
+    return box
+
+
+def fit_height(table: Any, at_most: int = 16_000) -> None:
+    """Make a table as high as its rows, in pixels: one that scrolls inside a panel that scrolls is hard to use."""
+    rows = sum(table.rowHeight(number) for number in range(table.rowCount))
+    height = min(rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth, at_most)
+    table.setFixedHeight(height)
+    # Else the section would take what is left of the panel, and spread its rows over it.
+    table.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)

@@ -2,93 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, Optional
 
 from coranet.contract import Choice
 from coranet.contract.errors import DataError
 
 from ..core.console_calls import CallLog, call
+from ..core.deferred import Deferred
+from ..core.notification import Signal
+from ..core.results import LoadedPrediction, is_filled
+from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..logic import CoraNetLogic
 from .overlays_presenter import OverlaysPresenter
-from .region_order import RegionOrder
 from .region_review import RegionReview
-from .review_words import RegionRow, question_text
-from .shown_review import ShownReview
-
-CHOICES = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
+from .worklist import RegionOrder, RegionRow, question_text, region_rows
 
 
 class ReviewPresenter:
     """State and actions of the section Review. The review itself is the logic's: the console works on the same one.
 
+    A review is taken up, its regions are read, and one is outlined, while somebody watches.
+
     Attributes:
         changed: sent after each change of what is shown.
         decided: sent when decisions of the result that is shown are others.
+        review: of the result that is shown; None if there is none.
+        rows: the worklist in its order.
+        order: in which the regions are listed.
+        number: of the region that is looked at; 0 if none is.
         note: what the last action left to be said; "" if nothing.
     """
 
     def __init__(self, logic: CoraNetLogic, overlays: OverlaysPresenter, calls: CallLog, application: Any) -> None:
-        """Take up the review of the result that the section Overlays shows.
+        """Follow the result that the section Overlays shows.
 
         Args:
             logic: keeps the reviews.
             overlays: which result is shown; draws what is decided.
             calls: gets the console call of each action.
-            application: as panel.application.Application.
+            application: as core.application.Application.
         """
+        self.changed, self.decided = Signal(), Signal()
+        self.review: Optional[RegionReview] = None
+        self.rows: list[RegionRow] = []
+        self.order = RegionOrder()
+        self.number = 0
         self.note = ""
         self._logic = logic
+        self._overlays = overlays
         self._calls = calls
         self._application = application
-        self._number = 0
-        self._shown = ShownReview(logic, overlays, application)
-        self.changed, self.decided = self._shown.changed, self._shown.decided
-        self.sort, self.close = self._shown.sort, self._shown.close
-        self._shown.taken_up.connect(self._on_taken_up)
-        self._shown.read.connect(self._outline)
+        self._is_watched = False
+        self._shown: Optional[LoadedPrediction] = None
+        self._problem = ""
+        self._reading = StepwiseWork(application, self._on_read)
+        self._update = Deferred(application, self._update_now)
+        overlays.changed.connect(self._follow)
 
     def set_watched(self, watched: bool) -> None:
-        """Say whether anybody sees it: a review is taken up, and a region is outlined, while somebody does."""
-        self._shown.set_watched(watched)
+        """Say whether anybody sees it."""
+        begins, self._is_watched = watched and not self._is_watched, watched
+        if begins:
+            # What could not be taken up before may be there now.
+            self._shown = self._shown if self.review is not None else None
+            self._follow()
         self._outline()
+
+    def close(self) -> None:
+        """Let go of everything; what was decided is in the scene."""
+        self._overlays.changed.disconnect(self._follow)
+        self._let_go()
+        self._update.close()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
-    def review(self) -> Optional[RegionReview]:
-        """The review of the result that is shown; None if there is none."""
-        return self._shown.review
-
-    @property
     def title(self) -> str:
         """Which result is reviewed, or why none is."""
-        return self._shown.title or self.reason
+        return self.reason or self._overlays.results.get(self._overlays.key, "")
 
     @property
     def reason(self) -> str:
         """Why nothing can be reviewed; "" if something can."""
-        return self._shown.reason
-
-    @property
-    def rows(self) -> list[RegionRow]:
-        """The worklist in its order."""
-        return self._shown.rows
-
-    @property
-    def order(self) -> RegionOrder:
-        """In which the regions are listed."""
-        return self._shown.order
-
-    @property
-    def number(self) -> int:
-        """Of the region that is looked at; 0 if none is."""
-        return self._number
+        if self.review is not None:
+            return ""
+        return self._overlays.reason or self._problem or _("Looking for the uncertain regions ...")
 
     @property
     def progress(self) -> str:
-        """How far the review is, in words."""
-        if self._shown.is_reading:
+        """How far the review is, as a text."""
+        if self._reading.is_busy:
             return _("Reading the regions ...")
         return self.review.progress if self.review is not None else ""
 
@@ -100,9 +105,7 @@ class ReviewPresenter:
     @property
     def question(self) -> str:
         """What is to be decided about the region that is looked at."""
-        if self.review is None or not self._number:
-            return ""
-        return question_text(self.review, self._number)
+        return question_text(self.review, self.number) if self.review is not None and self.number else ""
 
     @property
     def edited(self) -> int:
@@ -119,23 +122,23 @@ class ReviewPresenter:
         """Why nothing can be decided now."""
         if self.reason_not_movable:
             return self.reason_not_movable
-        if self._shown.is_reading:
+        if self._reading.is_busy:
             return _("The regions are being read.")
         if self.edited:
             return _("Region {number} is being edited; keep or discard the edit first.").format(number=self.edited)
-        return "" if self._number else _("Choose a region first.")
+        return "" if self.number else _("Choose a region first.")
 
     @property
     def reason_not_undoable(self) -> str:
         """Why there is no step to take back."""
         can = self.review is not None and self.review.can_undo
-        return self._reason_to_wait or ("" if can else _("No decision was made yet that could be taken back."))
+        return self._reason_to_wait or ("" if can else _("There is no decision to undo."))
 
     @property
     def reason_not_redoable(self) -> str:
         """Why there is no step to do again."""
         can = self.review is not None and self.review.can_redo
-        return self._reason_to_wait or ("" if can else _("Nothing was taken back that could be done again."))
+        return self._reason_to_wait or ("" if can else _("There is nothing to redo."))
 
     @property
     def reasons(self) -> set[str]:
@@ -146,15 +149,19 @@ class ReviewPresenter:
 
     # -- what a person does ------------------------------------------------------------------------------------------
 
+    def sort(self, column: str) -> None:
+        """List the regions by a column, or the other way round; one of worklist.SORT_COLUMNS."""
+        self.order.click(column)
+        self._update.request()
+
     def choose(self, number: int) -> None:
         """Look at a region: slices and 3D views go there.
 
         Raises:
             DataError: there is no such region.
         """
-        review = self._required()
-        self._logic.showRegion(review.loaded, number)
-        self._number = number
+        self._logic.showRegion(self._required().loaded, number)
+        self.number = number
         self._note_call("showRegion", number)
         self.changed.send()
 
@@ -166,7 +173,7 @@ class ReviewPresenter:
         """
         _require(self.reason_not_movable)
         numbers = [row.number for row in self.rows]
-        at = numbers.index(self._number) + step if self._number in numbers else 0
+        at = numbers.index(self.number) + step if self.number in numbers else 0
         self.choose(numbers[at % len(numbers)])
 
     def decide(self, choice: Choice) -> None:
@@ -177,7 +184,7 @@ class ReviewPresenter:
             StorageError: review.json could not be written; the decision stays, in the scene.
         """
         _require(self.reason_not_decidable)
-        review, number, author = self._required(), self._number, self._application.user_name()
+        review, number, author = self._required(), self.number, self._application.user_name()
         after = self._next_open(number)
         self._logic.resolveRegion(review.loaded, number, choice, author)
         self._note_call("resolveRegion", number, choice.value, author=author)
@@ -190,11 +197,11 @@ class ReviewPresenter:
             DataError: nothing can be edited now.
         """
         _require(self.reason_not_decidable)
-        self._logic.editRegion(self._required().loaded, self._number)
-        self._note_call("editRegion", self._number)
+        self._logic.editRegion(self._required().loaded, self.number)
+        self._note_call("editRegion", self.number)
         self.changed.send()
         hint = _("Paint in region {number}, then go back to CoraNet and click Done editing or Discard.")
-        self._application.show_segment_editor(hint.format(number=self._number))
+        self._application.show_segment_editor(hint.format(number=self.number))
 
     def end_edit(self, accept: bool) -> None:
         """Keep what was painted, or take it back.
@@ -210,7 +217,7 @@ class ReviewPresenter:
         self._note_call("finishEdit", accept=accept, author=author if accept else "")
         self._look_at(after)
         if outside:
-            self.note = _("{count} voxels outside of the region had been changed, and were put back.").format(
+            self.note = _("{count} voxels outside the region were changed too; they were restored.").format(
                 count=outside
             )
 
@@ -228,12 +235,86 @@ class ReviewPresenter:
         self._note_call("redoRegion")
         self._look_at(number)
 
+    # -- following the result that is shown --------------------------------------------------------------------------
+
+    def _follow(self) -> None:
+        """Take up the review of the result that is shown, if it is another one; draw what is not drawn yet."""
+        is_stale = self.review is not None and not self.review.is_current
+        shown = self._overlays.current if self._is_watched else None if is_stale else self._shown
+        if shown is not None and not is_filled(shown.segmentation):
+            shown = None
+        is_other = (shown and shown.segmentation) is not (self._shown and self._shown.segmentation)
+        if is_other or is_stale:
+            self._let_go()
+            self._shown = shown
+            self._on_taken_up()
+            if shown is not None:
+                self._reading.begin(self._take_up(shown))
+            self._update.request()
+        elif self.review is not None and self._overlays.reviewed is not self.review.review:
+            self._update.request()
+
+    def _take_up(self, shown: LoadedPrediction) -> Generator[None, None, None]:
+        review = yield from self._logic.openRegions(shown)
+        review.changed.connect(self._on_review)
+        # The presenter of the overlays makes them anew as soon as somebody rests.
+        review.keep_surfaces(True)
+        self.review = review
+        self._on_taken_up()
+        self._update.request()
+        yield from review.read_steps()
+
+    def _let_go(self) -> None:
+        self._reading.stop()
+        if self.review is not None:
+            self.review.changed.disconnect(self._on_review)
+            self.review.keep_surfaces(False)
+            self.review.outline.clear()
+        self.review, self._problem = None, ""
+
+    def _on_taken_up(self) -> None:
+        review = self.review
+        self.number = (review.next_open() or min(1, len(review.regions.regions))) if review is not None else 0
+        self.note = "\n".join(review.warnings) if review is not None else ""
+
+    def _on_read(self, problem: str) -> None:
+        if problem:
+            self._let_go()
+            self._problem = problem
+            self._on_taken_up()
+        else:
+            self._outline()
+        self._update.request()
+
+    def _on_review(self) -> None:
+        if self._reading.is_busy and self.review is not None:
+            # The console was faster; what it has decided must not be taken for what the result named.
+            self._reading.begin(self.review.read_steps())
+        self._update.request()
+
+    def _update_now(self) -> None:
+        review = self.review
+        self.rows = self.order.sorted(region_rows(review)) if review is not None else []
+        if review is not None and not self._reading.is_busy and self._overlays.reviewed is not review.review:
+            self._overlays.show_reviewed(review)
+            self.decided.send()
+        self.changed.send()
+
+    def _outline(self) -> None:
+        """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""
+        if self.review is None or self._reading.is_busy:
+            return
+        if self._is_watched and self.number:
+            self.review.outline.draw(self.number)
+        elif not self.edited:
+            self.review.outline.clear()
+
     # ----------------------------------------------------------------------------------------------------------------
 
     @property
     def _reason_to_wait(self) -> str:
         """Why no step can be taken back or done again, whatever steps there are."""
-        return self.reason_not_decidable if self._shown.is_reading or self.edited else self.reason
+        return self.reason_not_decidable if self._reading.is_busy or self.edited else self.reason
 
     def _required(self) -> RegionReview:
         if self.review is None:
@@ -246,30 +327,16 @@ class ReviewPresenter:
 
     def _next_open(self, number: int) -> int:
         """The first region below another one of the list that is not decided, else the first of all; 0: none."""
-        open_ones = [row.number for row in self.rows if not row.is_decided and row.number != number]
         listed = [row.number for row in self.rows]
-        below = listed[listed.index(number) + 1 :] if number in listed else []
-        return next((one for one in below if one in open_ones), next(iter(open_ones), 0))
+        at = listed.index(number) + 1 if number in listed else 0
+        is_open = {row.number for row in self.rows if not row.is_decided and row.number != number}
+        return next((one for one in [*listed[at:], *listed[:at]] if one in is_open), 0)
 
     def _look_at(self, number: Optional[int]) -> None:
         if number and self.review is not None:
             self._logic.showRegion(self.review.loaded, number)
-            self._number = number
+            self.number = number
         self.changed.send()
-
-    def _outline(self) -> None:
-        """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""
-        if self.review is None or self._shown.is_reading:
-            return
-        if self._shown.is_watched and self._number:
-            self.review.outline.draw(self._number)
-        elif not self.edited:
-            self.review.outline.clear()
-
-    def _on_taken_up(self) -> None:
-        review = self.review
-        self._number = (review.next_open() or min(1, len(review.regions.regions))) if review is not None else 0
-        self.note = "\n".join(review.warnings) if review is not None else ""
 
 
 def _require(reason: str) -> None:

@@ -14,16 +14,14 @@ from coranet.contract.errors import DataError
 
 from ..core.context import SceneContext
 from ..core.results import LoadedPrediction, segment_id
-from .class_volumes import ClassVolume
+from .class_volumes import ClassVolume, narrowed_volumes
 from .improvement import PromotedCase
 from .promotion import promote_case
-from .region_brackets import narrowed_volumes
 from .region_editing import RegionEditing
-from .region_outline import RegionOutline
-from .region_view import RegionPlace, region_place, show_in_cameras, show_in_slices
-from .region_worklist import progress_text, status_text, structure_text
-from .review_history import ReviewStep
+from .region_view import RegionOutline, RegionPlace, region_place, show_in_cameras, show_in_slices
+from .review_record import ReviewStep
 from .review_state import ReviewState, choice_of
+from .worklist import progress_text, status_text, structure_text
 
 
 class RegionReview:
@@ -92,7 +90,7 @@ class RegionReview:
 
     @property
     def worklist(self) -> Any:
-        """VtkMRMLTableNode with a row for each region; see region_worklist.COLUMNS."""
+        """VtkMRMLTableNode with a row for each region; see review_record.COLUMNS."""
         return self._state.worklist
 
     @property
@@ -123,10 +121,10 @@ class RegionReview:
         open_ones = [one.number for one in self.regions.regions if one.number not in self.review.decisions]
         return next((one for one in open_ones if one > after), next(iter(open_ones), None))
 
-    def brackets(self) -> list[ClassVolume]:
-        """Volume of each class with its bracket, in which decided regions count as what they are now."""
+    def bounds(self) -> list[ClassVolume]:
+        """Volume of each class with its bounds, in which decided regions count as what they are now."""
         found, labels = map(self._state.voxels, self.review.decisions), self.loaded.labels
-        decided = [(voxels, self._state.layers.read_labels(voxels.box, labels)) for voxels in found]
+        decided = [(voxels.labels, self._state.layers.read_labels(voxels.box, labels)) for voxels in found]
         return narrowed_volumes(self._state.volumes, self.loaded.labels, decided, self.loaded.volume)
 
     def decided_boxes(self) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What the scene keeps of a review, so that it can be gone on with where the files of the case are not: see docs.
+"""What the scene keeps of a review, so that it goes on without the files of the case: regions, decisions, steps.
 
 A hidden text node has the regions and their voxels; the decisions are an attribute of it, because they change often.
 A table node shows both to people; it is written, never read.
@@ -6,14 +6,20 @@ A table node shows both to people; it is written, never read.
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Optional
 
+import numpy as np
 import slicer
+from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkIntArray, vtkStringArray
+from vtkmodules.vtkCommonDataModel import vtkTable
 
-from coranet.contract import RegionList, Review
+from coranet.contract import Decision, Label, RegionList, Review
 from coranet.contract.errors import JobError
 
 from ..core.context import SceneContext
@@ -21,12 +27,15 @@ from ..core.results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIB
 from ..core.translation import _
 from .class_volumes import ClassVolume
 from .region_voxels import RegionVoxels
-from .region_worklist import fill_worklist
+from .worklist import status_text, structure_text
 
+COLUMNS = ("number", "structure", "mL", "effect mL", "status", "author")
 WORKLIST_REFERENCE = "CoraNetSlicer.Worklist"
 RECORD_REFERENCE = "CoraNetSlicer.Review"
 DECISIONS_ATTRIBUTE = "CoraNetSlicer.Decisions"
 STEPS_ATTRIBUTE = "CoraNetSlicer.Steps"
+# Characters of the text; the oldest steps are left out of it.
+_LONGEST_TEXT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,7 @@ class ReviewRecord:
             return
         self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(kept.review.to_dict()))
         table = self.worklist or self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet regions"))
-        fill_worklist(table, kept.review, kept.regions, self._loaded.labels)
+        _fill_worklist(table, kept.review, kept.regions, self._loaded.labels)
 
     def read_steps(self) -> str:
         """The steps that can be taken back or done again, as ReviewHistory gives them; "" if there are none."""
@@ -141,3 +150,147 @@ class ReviewRecord:
         volume_item = hierarchy.GetItemByDataNode(self._loaded.volume)
         if volume_item:
             hierarchy.SetItemParent(hierarchy.CreateItem(volume_item, node), volume_item)
+
+
+@dataclass(frozen=True)
+class ReviewStep:
+    """A decision on a region, with its voxels before and after, packed to bits.
+
+    Attributes:
+        number: of the region.
+        before, after: the decision; None: none.
+        voxels: how many the region has.
+        packed_before, packed_after: which of them each segment had, by id.
+    """
+
+    number: int
+    before: Optional[Decision]
+    after: Optional[Decision]
+    voxels: int
+    packed_before: Mapping[str, np.ndarray]
+    packed_after: Mapping[str, np.ndarray]
+
+    @staticmethod
+    def of(
+        number: int, decisions: tuple[Optional[Decision], Optional[Decision]],
+        before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray],
+    ) -> ReviewStep:  # fmt: skip
+        """Make a step.
+
+        Args:
+            number: of the region.
+            decisions: before and after.
+            before: which voxels of the region each segment had, by id: bool, flat.
+            after: which it has.
+        """
+        voxels = len(next(iter(before.values()), ()))
+        packed = [{one: np.packbits(mask) for one, mask in members.items()} for members in (before, after)]
+        return ReviewStep(number, *decisions, voxels, *packed)
+
+    @cached_property
+    def text(self) -> str:
+        """All of it as JSON."""
+        packed = [
+            {one: _packed(bits) for one, bits in voxels.items()} for voxels in (self.packed_before, self.packed_after)
+        ]
+        decisions = [asdict(one) if one is not None else None for one in (self.before, self.after)]
+        return json.dumps({"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": packed})
+
+    @staticmethod
+    def from_dict(content: Mapping[str, Any]) -> ReviewStep:
+        """The step that a text tells of; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
+        before, after = (Decision(**one) if one is not None else None for one in content["decisions"])
+        packed = [{one: _unpacked(text) for one, text in voxels.items()} for voxels in content["packed"]]
+        return ReviewStep(int(content["number"]), before, after, int(content["voxels"]), *packed)
+
+    def decision(self, back: bool) -> Optional[Decision]:
+        """What holds once the step is taken back, or done again."""
+        return self.before if back else self.after
+
+    def members(self, back: bool) -> dict[str, np.ndarray]:
+        """Which voxels each segment then has, by id: bool, flat."""
+        packed = self.packed_before if back else self.packed_after
+        return {one: np.unpackbits(bits, count=self.voxels).astype(bool) for one, bits in packed.items()}
+
+
+class ReviewHistory:
+    """Steps that were done, and those that were taken back since."""
+
+    def __init__(self, text: str = "") -> None:
+        """Begin with none, or with those of a text; one that is damaged has none."""
+        self._done: list[ReviewStep] = []
+        self._undone: list[ReviewStep] = []
+        try:
+            content = json.loads(text or "{}")
+            self._done, self._undone = (_steps(content.get(name, ())) for name in ("done", "undone"))
+        except (AttributeError, KeyError, TypeError, ValueError, zlib.error):
+            self._done, self._undone = [], []
+
+    @property
+    def text(self) -> str:
+        """The steps, the latest ones if there are many."""
+        done, undone, left = [], [], _LONGEST_TEXT
+        for steps, texts in ((self._done, done), (self._undone, undone)):
+            for step in reversed(steps):
+                left -= len(step.text)
+                if left < 0:
+                    break
+                texts.insert(0, step.text)
+        return f'{{"done": [{", ".join(done)}], "undone": [{", ".join(undone)}]}}'
+
+    def add(self, step: ReviewStep) -> None:
+        """A step was done; what was taken back cannot be done again after it."""
+        self._done.append(step)
+        self._undone.clear()
+
+    def add_first(self, step: ReviewStep) -> None:
+        """A step was done before all others that are known; what was taken back can still be done again."""
+        self._done.insert(0, step)
+
+    def peek(self, back: bool) -> Optional[ReviewStep]:
+        """The step that would be taken back, or done again; None if there is none."""
+        steps = self._done if back else self._undone
+        return steps[-1] if steps else None
+
+    def move(self, back: bool) -> None:
+        """That step was taken back, or done again."""
+        source, target = (self._done, self._undone) if back else (self._undone, self._done)
+        target.append(source.pop())
+
+
+def _steps(contents: Iterable[Mapping[str, Any]]) -> list[ReviewStep]:
+    return [ReviewStep.from_dict(one) for one in contents]
+
+
+def _packed(bits: np.ndarray) -> str:
+    return base64.b64encode(zlib.compress(bits.tobytes())).decode("ascii")
+
+
+def _unpacked(text: str) -> np.ndarray:
+    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+
+
+def _fill_worklist(node: Any, review: Review, regions: RegionList, labels: Sequence[Label]) -> None:
+    """Write a row for each region, in the order of their numbers.
+
+    Args:
+        node: vtkMRMLTableNode; what it held before goes.
+        review: the decisions.
+        regions: of the case.
+        labels: the classes.
+    """
+    table = vtkTable()
+    kinds = (vtkIntArray, vtkStringArray, vtkDoubleArray, vtkDoubleArray, vtkStringArray, vtkStringArray)
+    columns = [kind() for kind in kinds]
+    for name, column in zip(COLUMNS, columns, strict=False):
+        column.SetName(name)
+    for region in regions.regions:
+        decision = review.decisions.get(region.number)
+        status = status_text(decision.choice if decision else None)
+        effect, author = region.expected_effect_ml, decision.author if decision else ""
+        values = (region.number, structure_text(region, labels), region.volume_ml, effect, status, author)
+        for column, value in zip(columns, values, strict=False):
+            column.InsertNextValue(value)
+    for column in columns:
+        table.AddColumn(column)
+    node.SetAndObserveTable(table)

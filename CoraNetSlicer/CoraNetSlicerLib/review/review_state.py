@@ -12,14 +12,14 @@ from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Revi
 from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
+from ..core.images import order_on_grid_of
 from ..core.notification import Signal
+from ..core.nrrd_pieces import image_header
 from ..core.results import LoadedPrediction, segment_id
 from .class_volumes import ClassVolume
+from .promotion import write_reviewed
 from .region_voxels import RegionVoxels, read_label_map, read_region_voxels
-from .review_history import ReviewHistory
-from .review_opening import kept_in_scene, regions_of_files
-from .review_record import KeptReview, ReviewRecord
-from .reviewed_files import write_reviewed
+from .review_record import KeptReview, ReviewHistory, ReviewRecord
 from .segment_layers import SegmentLayers
 
 
@@ -246,3 +246,39 @@ def choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:
         return None if choice is None else Choice(choice)
     names = ", ".join(f"'{one.value}'" for one in allowed)
     raise DataError(f"a region can be given {names}, got {str(choice)!r}; to paint in it, begin an edit.")
+
+
+def kept_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> Optional[KeptReview]:
+    """The review that the scene keeps, unless nothing is decided in it and the files have other regions now.
+
+    Raises:
+        JobError: what the scene or the file says is damaged.
+    """
+    kept = record.read()
+    if kept is None or kept.review.decisions or files is None or not files.regions.is_file():
+        return kept
+    return kept if RegionList.read(files.regions).created == kept.regions.created else None
+
+
+def regions_of_files(loaded: LoadedPrediction, files: Optional[PredictionFiles]) -> RegionList:
+    """The regions that the files of a case tell of.
+
+    Raises:
+        DataError: there are none, or they lie on another grid than the volume.
+        JobError: regions.json is damaged.
+    """
+    if files is None:
+        raise DataError(
+            f"the files of '{loaded.segmentation.GetName()}' are not where they were, and the scene keeps no review of "
+            "it; load the result anew from its job."
+        )
+    if not files.regions.is_file():
+        raise DataError(
+            f"'{files.folder}' has no list of uncertain regions; run 'coranet regions' on it, or segment the volume "
+            "again."
+        )
+    regions = RegionList.read(files.regions)
+    # In the indices of its file; Slicer shows a left-handed scan with its slices reversed.
+    image = image_header(files.region_map)
+    order = order_on_grid_of(loaded.volume, image, files.region_map)
+    return regions.in_order(order, image.GetImageData().GetDimensions())

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import qt
+
 from coranet.contract import Choice
 
-from ..core.section import Section, let_go_of_focus, say
+from ..core.section import Painting, Section, let_go_of_focus, say
 from ..core.translation import _
+from .overlays_section import fit_height
 from .presenter import ReviewPresenter
-from .region_order import COLUMNS
-from .regions_table import RegionsTable
-from .review_keys import ReviewKeys, Sight
+from .worklist import SORT_COLUMNS, RegionOrder, RegionRow, short_ml
+
+# Each takes a part of a millisecond, in which the application does not answer.
+_ROWS_AT_ONCE = 60
+_ROW_PIXELS = 22
+_TALLEST_PIXELS = 11 * _ROW_PIXELS
+# Seen on light and on dark ground.
+_DONE = (67, 160, 71, 80)
+_STRUCTURE, _NUMBERS = 1, (0, 2, 3)
+_TYPED_INTO = ("QLineEdit", "QAbstractSpinBox", "QTextEdit", "QPlainTextEdit")
 
 
 class ReviewSection(Section):
@@ -25,7 +35,7 @@ class ReviewSection(Section):
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: as panel.application.Application.
+            application: as core.application.Application.
         """
         super().__init__(ui)
         self._presenter = presenter
@@ -89,7 +99,7 @@ class ReviewSection(Section):
         self._on_click(partial(self._presenter.choose, number))
 
     def _on_head(self, column: int) -> None:
-        self._presenter.sort(COLUMNS[column])
+        self._presenter.sort(SORT_COLUMNS[column])
 
     def _on_sight(self, is_there: bool) -> None:
         self._presenter.set_watched(is_there)
@@ -133,3 +143,189 @@ class ReviewSection(Section):
 
     def _show_keys(self) -> None:
         self._keys.set_active(self._is_active and self._sight.is_there and not self._presenter.reason)
+
+
+class RegionsTable:
+    """Paints rows; only those that changed, and a long table in portions."""
+
+    def __init__(self, table: Any, application: Any, on_choice: Callable[[int], None]) -> None:
+        """Prepare the table.
+
+        Args:
+            table: QTableWidget of five columns.
+            application: as core.application.Application.
+            on_choice: is called with the number of the region that a person goes to.
+        """
+        self._table = table
+        self._application = application
+        self._on_choice = on_choice
+        self._rows: list[RegionRow] = []
+        self._painted: list[Any] = []
+        self._items: list[list[Any]] = []
+        self._number = 0
+        self._painting, self._is_waiting = Painting(), False
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(_STRUCTURE, qt.QHeaderView.Stretch)
+        header.setSortIndicatorShown(True)
+        header.setSectionsClickable(True)
+
+    def show(self, rows: Sequence[RegionRow], number: int, order: RegionOrder) -> None:
+        """Show rows in place of those before.
+
+        Args:
+            rows: in their order.
+            number: of the region that is looked at; 0: none.
+            order: by which they are sorted.
+        """
+        self._rows, self._number = list(rows), number
+        direction = qt.Qt.DescendingOrder if order.is_descending else qt.Qt.AscendingOrder
+        self._table.horizontalHeader().setSortIndicator(SORT_COLUMNS.index(order.column), direction)
+        self._table.setVisible(bool(rows))
+        if len(rows) != len(self._painted):
+            self._begin_anew(len(rows))
+        if not self._is_waiting:
+            self._paint()
+        self._select()
+
+    def clear(self) -> None:
+        """Take all rows off."""
+        self._rows = []
+        self._begin_anew(0)
+
+    def on_selection(self) -> None:
+        """A person has gone to another row, by a click or with the arrow keys."""
+        numbers = {item.row() for item in self._table.selectedItems()}
+        if self._painting or len(numbers) != 1:
+            return
+        row = self._rows[numbers.pop()]
+        if row.number != self._number:
+            self._on_choice(row.number)
+
+    def _begin_anew(self, count: int) -> None:
+        with self._painting:
+            self._table.setRowCount(0)
+            self._table.setRowCount(count)
+            self._items, self._painted = [], [None] * count
+            fit_height(self._table, _TALLEST_PIXELS)
+
+    def _paint(self) -> None:
+        self._is_waiting = False
+        changed = [index for index, row in enumerate(self._rows) if self._painted[index] != row]
+        with self._painting:
+            for index in changed[:_ROWS_AT_ONCE]:
+                self._paint_row(index, self._rows[index])
+                self._painted[index] = self._rows[index]
+        if len(changed) > _ROWS_AT_ONCE:
+            self._is_waiting = True
+            self._application.later(self._paint)
+        else:
+            self._select()
+
+    def _paint_row(self, index: int, row: RegionRow) -> None:
+        while len(self._items) <= index:
+            items = [qt.QTableWidgetItem() for _column in SORT_COLUMNS]
+            for column, item in enumerate(items):
+                self._table.setItem(len(self._items), column, item)
+            for column in _NUMBERS:
+                items[column].setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+            self._items.append(items)
+        texts = (str(row.number), row.structure, short_ml(row.ml), short_ml(row.effect_ml), row.status)
+        ground = qt.QBrush(qt.QColor(*_DONE)) if row.is_decided else qt.QBrush()
+        for item, text in zip(self._items[index], texts, strict=False):
+            item.setText(text)
+            item.setToolTip(row.tool_tip)
+            item.setBackground(ground)
+
+    def _select(self) -> None:
+        index = next((at for at, row in enumerate(self._rows) if row.number == self._number), -1)
+        selected = {item.row() for item in self._table.selectedItems()}
+        with self._painting:
+            if index < 0 and selected:
+                self._table.clearSelection()
+            elif 0 <= index < len(self._items) and selected != {index}:
+                self._table.selectRow(index)
+                self._table.scrollToItem(self._items[index][0])
+
+
+class ReviewKeys:
+    """Shortcuts of the main window: after a click into a view, the view has the focus and not the panel.
+
+    They are off until `set_active`; then keys go where they always go, to the views or the Segment Editor.
+    """
+
+    def __init__(self, window: Any, actions: Mapping[str, Callable[[], object]]) -> None:
+        """Make the shortcuts.
+
+        Args:
+            window: the main window; None: there is none, and no key.
+            actions: by name of the key.
+        """
+        self._window = window
+        self._shortcuts: list[tuple[Any, Callable[[], None]]] = []
+        for key, action in actions.items() if window is not None else ():
+            shortcut = qt.QShortcut(window)
+            shortcut.setKey(qt.QKeySequence(key))
+            # A key that is held down must not decide about one region after the other.
+            shortcut.autoRepeat = False
+            shortcut.enabled = False
+            receive = partial(_unless_typing, action)
+            shortcut.activated.connect(receive)
+            self._shortcuts.append((shortcut, receive))
+
+    def set_active(self, active: bool) -> None:
+        """Let the keys work, or leave them to whoever else wants them."""
+        for shortcut, _receive in self._shortcuts:
+            shortcut.enabled = active
+
+    def cleanup(self) -> None:
+        """Take the keys off the window."""
+        for shortcut, receive in self._shortcuts:
+            shortcut.enabled = False
+            shortcut.activated.disconnect(receive)
+            shortcut.deleteLater()
+        self._shortcuts.clear()
+
+
+class Sight(qt.QObject):
+    """Hears when a widget comes into sight and when it goes: folded away, covered by another module, or closed.
+
+    Attributes:
+        is_there: whether it is in sight.
+    """
+
+    def __init__(self, widget: Any, on_change: Callable[[bool], None]) -> None:
+        """Watch a widget.
+
+        Args:
+            widget: is watched.
+            on_change: is called with whether it is in sight.
+        """
+        qt.QObject.__init__(self)
+        self.is_there = bool(widget.isVisible())
+        self._widget = widget
+        self._on_change = on_change
+        widget.installEventFilter(self)
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._widget.removeEventFilter(self)
+
+    def eventFilter(self, _watched: Any, event: Any) -> bool:
+        """Tell of it; the event goes on."""
+        kind = event.type()
+        if kind in (qt.QEvent.Show, qt.QEvent.Hide):
+            self.is_there = kind == qt.QEvent.Show
+            self._on_change(self.is_there)
+        return False
+
+
+def _unless_typing(action: Callable[[], object]) -> None:
+    # A field takes what is typed into it before any shortcut hears of it; this is for those that do not.
+    widget = qt.QApplication.focusWidget()
+    is_field = widget is not None and any(widget.inherits(one) for one in _TYPED_INTO)
+    if not is_field or widget.readOnly:
+        action()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -16,12 +17,18 @@ from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 from coranet.closed_surface import UNCERTAIN_INSET_VOXELS, SurfaceStyle, closed_surface, triangles_each
 
 from ..core.results import UNCERTAIN_SEGMENT
+from ..core.translation import _
+
+if TYPE_CHECKING:
+    from .overlays import Appearance
 
 _PLACE_HOLDER = "CoraNetSlicer.PlaceHolder"
 _OUTDATED = "CoraNetSlicer.Outdated"
-
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
+_LOG = logging.getLogger(__name__)
+# Long enough for the status to be painted before the first surface.
+_FIRST_MS = 30
 
 
 def has_surface(node: Any, identifier: str) -> bool:
@@ -163,3 +170,71 @@ def _surface_of(labelmap: Any, value: int, style: SurfaceStyle) -> Any:
     moved.SetTransform(transform)
     moved.Update()
     return moved.GetOutput()
+
+
+class _Surface(NamedTuple):
+    node: Any
+    identifier: str
+    smoothing: float
+
+
+class SurfaceMaking:
+    """Makes surfaces when somebody wants to see them, one at a time, so that the application answers in between."""
+
+    def __init__(self, application: Any, on_change: Callable[[], None], on_made: Callable[[], None]) -> None:
+        """Have nothing to make.
+
+        Args:
+            application: as core.application.Application.
+            on_change: called after each surface, and before the first.
+            on_made: called after the last one.
+        """
+        self._on_made = on_made
+        self._application = application
+        self._on_change = on_change
+        self._waiting: list[_Surface] = []
+        self._made = 0
+
+    @property
+    def status(self) -> str:
+        """What is being made; "" if nothing is."""
+        if not self._waiting:
+            return ""
+        total = self._made + len(self._waiting)
+        return _("Making 3D surfaces: {number} of {total}").format(number=self._made + 1, total=total)
+
+    def make(self, appearances: Sequence[Appearance]) -> None:
+        """Make the missing surfaces of some overlays, soon; those of a node together."""
+        was_idle = not self._waiting
+        there = [one for one in appearances if one.segment_ids]
+        for node in {id(one.node): one.node for one in there}.values():
+            mine = [one for one in there if one.node is node]
+            missing = ids_to_make(node, [identifier for one in mine for identifier in one.segment_ids])
+            surfaces = [_Surface(node, identifier, mine[0].style.smoothing) for identifier in missing]
+            self._waiting += [one for one in surfaces if one not in self._waiting]
+        if was_idle and self._waiting:
+            self._made = 0
+            self._on_change()
+            self._application.later(self._step, _FIRST_MS)
+
+    def close(self) -> None:
+        """Make no more."""
+        self._waiting.clear()
+
+    def _step(self) -> None:
+        if not self._waiting:
+            return
+        node, identifier, smoothing = self._waiting[0]
+        try:
+            # Asked again: it may have been made or deleted in the meantime.
+            if not is_surface_made(node, identifier):
+                make_surface(node, identifier, smoothing)
+        except Exception:  # noqa: BLE001 - one that cannot be made must not be waited for by the others
+            _LOG.exception("the surface of '%s' could not be made", identifier)
+        del self._waiting[0]
+        self._made += 1
+        self._on_change()
+        if self._waiting:
+            self._application.later(self._step, 0)
+        else:
+            self._on_made()

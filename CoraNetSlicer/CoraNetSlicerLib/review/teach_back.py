@@ -73,7 +73,7 @@ class TeachBackPresenter:
             training: one at a time.
             environment: whether the engine can run.
             calls: gets the console calls.
-            application: as panel.application.Application.
+            application: as core.application.Application.
         """
         self.changed, self.started = Signal(), Signal()
         self.cases: tuple[ReviewedCase, ...] = ()

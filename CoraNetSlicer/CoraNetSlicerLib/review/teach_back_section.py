@@ -8,7 +8,7 @@ import qt
 
 from ..core.section import Section, say
 from ..segment.model_choice import comparison_rows
-from .overlays_table import fit_height
+from .overlays_section import fit_height
 from .teach_back import TeachBackPresenter
 
 _LINE_PIXELS, _MOST_LINES = 20, 6

@@ -1,17 +1,24 @@
-"""The uncertainty map over the volume: visibility, opacity, colours and legend."""
+"""The uncertainty map over the volume: visibility, opacity, colors and legend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Optional
 
+import slicer
+
 from ..core.context import SceneContext
-from ..core.results import LoadedPrediction
+from ..core.results import LoadedPrediction, uncertainty_color_node
 from ..core.translation import _
-from .color_maps import ColorMap, color_map_of, color_maps, set_color_map
-from .legend import hide_legend, is_legend_shown, show_legend
-from .overlay_rows import OverlayRow, map_row, reason_no_map
-from .overlays import UNCERTAINTY_FOREGROUND_OPACITY, hide_uncertainty, show_uncertainty, uncertainty_opacity
+from .overlays import one_modification, reason_no_map
+
+UNCERTAINTY_FOREGROUND_OPACITY = 0.6
+_REPLACED_ATTRIBUTE = "CoraNetSlicer.ReplacedForeground"
+_LEGEND_CLASS = "vtkMRMLColorLegendDisplayNode"
+# Evenly rising lightness, so that more doubt looks like more.
+_COLOR_TABLES = ("Inferno", "Magma", "Plasma", "Viridis")
+_GREY = "vtkMRMLColorTableNodeGrey"
 
 
 class UncertaintyMap:
@@ -22,7 +29,7 @@ class UncertaintyMap:
 
         Args:
             context: the scene.
-            application: as panel.application.Application.
+            application: as core.application.Application.
             on_change: called after each change of what is shown.
         """
         self._context = context
@@ -41,9 +48,15 @@ class UncertaintyMap:
         return reason_no_map(self._loaded)
 
     @property
-    def row(self) -> OverlayRow:
-        """Its row in the table of overlays."""
-        return map_row(self._loaded, self._shown_opacity(), self._hidden_opacity)
+    def is_visible(self) -> bool:
+        """Whether a slice view draws it."""
+        return self._shown_opacity() is not None
+
+    @property
+    def opacity(self) -> float:
+        """How it is drawn, or will be: in [0, 1]; 0 where there is no map."""
+        shown = self._shown_opacity()
+        return 0.0 if self.reason else self._hidden_opacity if shown is None else shown
 
     def set_visible(self, visible: bool) -> None:
         """Draw the map in slices, or do not; its legend comes only with it, and goes with it."""
@@ -60,24 +73,24 @@ class UncertaintyMap:
     def set_opacity(self, opacity: float) -> None:
         """Draw the map lighter or heavier; opacity in [0, 1]."""
         self._hidden_opacity = opacity
-        if self._shown_opacity() is not None:
+        if self.is_visible:
             show_uncertainty(self._loaded, self.views, opacity)
         self._on_change()
 
     @property
     def color_maps(self) -> list[ColorMap]:
-        """The colours that the map can have."""
+        """The colors that it can have."""
         return [] if self.reason else color_maps(self._context)
 
     @property
     def color_map(self) -> str:
-        """Key of the colours that the map has."""
-        return "" if self.reason else color_map_of(self._loaded.uncertainty)
+        """Key of the colors that it has."""
+        return "" if self.reason else str(self._loaded.uncertainty.GetDisplayNode().GetColorNodeID() or "")
 
     def set_color_map(self, key: str) -> None:
-        """Draw the map in other colours."""
+        """Draw the map in other colors."""
         if not self.reason and key != self.color_map:
-            set_color_map(self._loaded.uncertainty, key)
+            self._loaded.uncertainty.GetDisplayNode().SetAndObserveColorNodeID(key)
             self._on_change()
 
     @property
@@ -116,3 +129,109 @@ class UncertaintyMap:
 
     def _shown_opacity(self) -> Optional[float]:
         return None if self._loaded is None else uncertainty_opacity(self._loaded, self.views)
+
+
+def show_legend(volume_node: Any, title: str) -> None:
+    """Show the colours of a volume and what they mean, where the volume is drawn.
+
+    Args:
+        volume_node: vtkMRMLScalarVolumeNode in a scene, with a display node.
+        title: stands above the colours.
+    """
+    legend = _legend_of(volume_node)
+    if legend is None:
+        legend = slicer.vtkMRMLColorLegendDisplayNode()
+        legend.SetName(f"{volume_node.GetName()} legend")
+        volume_node.GetScene().AddNode(legend)
+        legend.SetAndObservePrimaryDisplayNode(volume_node.GetDisplayNode())
+        volume_node.AddAndObserveDisplayNodeID(legend.GetID())
+    legend.SetTitleText(title)
+    # The map is not drawn in 3D, and its legend would stand there alone.
+    legend.SetVisibility3D(False)
+    legend.SetVisibility(True)
+
+
+def hide_legend(volume_node: Any) -> None:
+    """Hide the legend of a volume, if it has one."""
+    legend = _legend_of(volume_node)
+    if legend is not None:
+        legend.SetVisibility(False)
+
+
+def is_legend_shown(volume_node: Any) -> bool:
+    """Whether a volume has a legend that is switched on."""
+    legend = _legend_of(volume_node)
+    return legend is not None and bool(legend.GetVisibility())
+
+
+def _legend_of(volume_node: Any) -> Any:
+    nodes = (volume_node.GetNthDisplayNode(index) for index in range(volume_node.GetNumberOfDisplayNodes()))
+    return next((node for node in nodes if node is not None and node.IsA(_LEGEND_CLASS)), None)
+
+
+@dataclass(frozen=True)
+class ColorMap:
+    """Colours for a map.
+
+    Attributes:
+        key: id of the colour node.
+        name: what a person calls it.
+    """
+
+    key: str
+    name: str
+
+
+def color_maps(context: SceneContext) -> list[ColorMap]:
+    """The colours that there are; the first is what a map has unless a person changes it."""
+    first = uncertainty_color_node(context)
+    files = [context.scene.GetNodeByID(f"vtkMRMLColorTableNodeFile{name}.txt") for name in _COLOR_TABLES]
+    nodes = [first, *(node for node in (*files, context.scene.GetNodeByID(_GREY)) if node is not None)]
+    unique = {node.GetID(): node for node in nodes}
+    return [ColorMap(key, str(node.GetName())) for key, node in unique.items()]
+
+
+def show_uncertainty(
+    loaded: LoadedPrediction, composite_nodes: Iterable[Any], opacity: float = UNCERTAINTY_FOREGROUND_OPACITY
+) -> None:
+    """Put the uncertainty map over the volume in slice views.
+
+    Args:
+        loaded: the result.
+        composite_nodes: vtkMRMLSliceCompositeNode of each slice view.
+        opacity: of the map, in [0, 1].
+    """
+    for composite in composite_nodes:
+        with one_modification(composite):
+            if loaded.volume is not None:
+                composite.SetBackgroundVolumeID(loaded.volume.GetID())
+            replaced = composite.GetForegroundVolumeID()
+            if replaced != loaded.uncertainty.GetID():
+                composite.SetAttribute(_REPLACED_ATTRIBUTE, f"{composite.GetForegroundOpacity()} {replaced or ''}")
+            composite.SetForegroundVolumeID(loaded.uncertainty.GetID())
+            composite.SetForegroundOpacity(opacity)
+
+
+def hide_uncertainty(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> None:
+    """Take the uncertainty map out of slice views; the foreground that it took the place of comes back.
+
+    Args:
+        loaded: the result.
+        composite_nodes: vtkMRMLSliceCompositeNode of each slice view; those without the map stay as they are.
+    """
+    for composite in composite_nodes:
+        if composite.GetForegroundVolumeID() != loaded.uncertainty.GetID():
+            continue
+        opacity, _, before = (composite.GetAttribute(_REPLACED_ATTRIBUTE) or "0.0 ").partition(" ")
+        with one_modification(composite):
+            there = before and composite.GetScene().GetNodeByID(before) is not None
+            composite.SetForegroundVolumeID(before if there else None)
+            composite.SetForegroundOpacity(float(opacity) if there else 0.0)
+
+
+def uncertainty_opacity(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> Optional[float]:
+    """Opacity of the uncertainty map in the first slice view that draws it; None if none does."""
+    if loaded.uncertainty is None:
+        return None
+    shown = (one for one in composite_nodes if one.GetForegroundVolumeID() == loaded.uncertainty.GetID())
+    return next((one.GetForegroundOpacity() for one in shown), None)

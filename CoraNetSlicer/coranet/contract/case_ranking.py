@@ -23,8 +23,8 @@ class CaseUncertainty:
         folder: where its results lie.
         share: mean of `shares` over the classes that have one, in [0, 1]: what cases are ranked by.
         shares: by name of the class, the uncertain share of the predicted structure: the volume of the undecided
-            regions in which it is in question (without regions: the width of its volume bracket) by the volume that the
-            radical head gives it, in [0, 1]; None where no head finds any of it.
+            regions in which it is in question (without regions: between the bounds of its volume) by the volume that
+            the radical head gives it, in [0, 1]; None where no head finds any of it.
         uncertain_ml: volume of all undecided regions; without regions, of the uncertain region.
         regions, reviewed: how many regions there are, and how many of them are decided; None where none were made.
         large_ml, large_regions: how many undecided regions have more than `large_ml`, about half of the largest.

@@ -76,7 +76,7 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: Made
 
 
 def volumes_at(prediction: Prediction, labels: tuple[Label, ...], grid: Grid, caution: float) -> dict[str, Any]:
-    """What a result says that depends on the dial: caution and threshold, volumes and their brackets."""
+    """What a result says that depends on the dial: caution and threshold, volumes and their bounds."""
     voxel_ml = grid.voxel_ml
     counts = {head: value_counts(getattr(prediction, head)) for head in HeadLogits._fields}
     return {

@@ -47,8 +47,8 @@ def _head(cases: Sequence[ReportedCase], folder: str) -> str:
     if without:
         rows["without regions"] = f"{without}; <code>coranet regions {escape(folder)}</code> finds them"
     note = (
-        "Where the conservative and the radical head of the model name different labels. Their volumes are the bracket "
-        "around that of the result."
+        "Where the conservative and the radical head of the model name different labels. Their volumes are the bounds "
+        "of that of the result."
     )
     return opening("What is uncertain", note, rows)
 
@@ -88,16 +88,16 @@ def _volumes(cases: Sequence[ReportedCase]) -> str:
     for case in cases:
         reviewed = {volume.name: volume for volume in case.reviewed_volumes}
         for number, volume in enumerate(case.volumes):
-            row = [escape(case.uncertainty.case) if not number else "", escape(volume.name), *_bracket(volume)]
+            row = [escape(case.uncertainty.case) if not number else "", escape(volume.name), *_with_bounds(volume)]
             if has_reviews:
-                row += _bracket(reviewed.get(volume.name))
+                row += _with_bounds(reviewed.get(volume.name))
             rows.append(row)
-    head = ["case", "class", "volume, mL", "bracket, mL"]
-    head += ["reviewed, mL", "bracket left, mL"] if has_reviews else []
+    head = ["case", "class", "volume, mL", "bounds, mL"]
+    head += ["reviewed, mL", "bounds after review, mL"] if has_reviews else []
     return section("Volumes", table(head, rows))
 
 
-def _bracket(volume: ClassVolume | None) -> list[str]:
+def _with_bounds(volume: ClassVolume | None) -> list[str]:
     if volume is None:
         return ["-", "-"]
     low, high = sorted((volume.conservative, volume.radical))

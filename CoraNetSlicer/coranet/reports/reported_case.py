@@ -23,7 +23,7 @@ _FROM_MAPS = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
 
 @dataclass(frozen=True)
 class ClassVolume:
-    """Volume of a class in mL: of the result, and the bracket around it."""
+    """Volume of a class in mL: of the result, with its lower and upper bounds."""
 
     name: str
     segmentation: float
@@ -38,7 +38,7 @@ class ReportedCase:
     Attributes:
         uncertainty: how uncertain it is, and why.
         volumes: of each class, as they were found.
-        reviewed_volumes: the same after the decisions of a review, which narrow the brackets; empty without decisions.
+        reviewed_volumes: the same after the decisions of a review, which narrow the bounds; empty without decisions.
         regions: None where none were made.
         review: None where there are no regions.
         pictures: of the undecided regions of largest expected effect.

@@ -17,11 +17,16 @@ from CoraNetSlicerLib.core.context import SceneContext
 from CoraNetSlicerLib.core.results import find_prediction_files
 from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT
 from CoraNetSlicerLib.review.region_review import RegionReview
-from CoraNetSlicerLib.review.region_worklist import COLUMNS
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.results_in_scene import results_in_scene
-from CoraNetSlicerLib.review.review_history import ReviewHistory, ReviewStep
-from CoraNetSlicerLib.review.review_record import DECISIONS_ATTRIBUTE, RECORD_REFERENCE, WORKLIST_REFERENCE
+from CoraNetSlicerLib.review.review_record import (
+    COLUMNS,
+    DECISIONS_ATTRIBUTE,
+    RECORD_REFERENCE,
+    WORKLIST_REFERENCE,
+    ReviewHistory,
+    ReviewStep,
+)
 
 
 def column(table, name):
@@ -123,7 +128,7 @@ class TestUndoAfterARestart:
         assert history.peek(back=True) is None and history.peek(back=False) is None
 
     def test_of_many_steps_the_latest_are_kept(self, monkeypatch):
-        monkeypatch.setattr("CoraNetSlicerLib.review.review_history._LONGEST_TEXT", 3000)
+        monkeypatch.setattr("CoraNetSlicerLib.review.review_record._LONGEST_TEXT", 3000)
         history, mask = ReviewHistory(), {"segmentation-1": np.ones(20, bool)}
         for number in range(1, 60):
             history.add(ReviewStep.of(number, (None, Decision("radical", "Jürgen", 1.0)), mask, mask))
@@ -148,7 +153,7 @@ class TestSavedScenes:
     @pytest.mark.parametrize("save", [saved_and_reloaded, saved_as_mrml])
     def test_go_on_without_the_files(self, context, decided, a_result, a_segmented_job, tmp_path, save):
         before, places = labels_of(a_result), decided.place(2).center_ras_mm
-        brackets = decided.brackets()
+        bounds = decided.bounds()
         shutil.rmtree(a_segmented_job.folder)
         again = save(context, tmp_path / "saved" if save is saved_as_mrml else tmp_path)
         (loaded,) = results_in_scene(again.scene)
@@ -158,7 +163,7 @@ class TestSavedScenes:
         np.testing.assert_array_equal(labels_of(loaded), before)
         assert review.place(2).center_ras_mm == pytest.approx(places, abs=1e-3)
         assert column(review.worklist, "status")[0] == "radical"
-        assert [one.ml for one in review.brackets()] == pytest.approx([one.ml for one in brackets])
+        assert [one.ml for one in review.bounds()] == pytest.approx([one.ml for one in bounds])
         # Down to the voxel, also of those decided before the scene was saved.
         for region in review.regions.regions:
             review.decide(region.number, Choice.KEEP)

@@ -1,18 +1,53 @@
-"""What is said of uncertain regions: rows of the worklist, what a choice would change, how far a review is."""
+"""The worklist of uncertain regions as people read it: texts, rows, and their order."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional
 
-from coranet.contract import Choice, Label, Region
+from coranet.contract import Choice, Label, Region, RegionList, Review
 
 from ..core.translation import _
-from .region_review import RegionReview
+
+if TYPE_CHECKING:
+    from .region_review import RegionReview
 
 # Less is said to be no change; half of what three digits after the point can show.
 _NOTHING_ML = 0.0005
 _HEADS = (Choice.CONSERVATIVE, Choice.RADICAL)
+SORT_COLUMNS = ("number", "structure", "ml", "effect_ml", "status")
+_LARGEST_FIRST = ("ml", "effect_ml")
+
+
+def structure_text(region: Region, labels: Sequence[Label]) -> str:
+    """Which classes are in question, such as "Pancreas" or "Pancreas or Tumor"."""
+    names = {label.value: label.name for label in labels}
+    return _(" or ").join(names.get(value, str(value)) for value in region.label_values)
+
+
+def status_text(choice: Optional[Choice]) -> str:
+    """What has become of a region, in words."""
+    texts = {
+        None: _("open"),
+        Choice.CONSERVATIVE: _("conservative"),
+        Choice.RADICAL: _("radical"),
+        Choice.KEEP: _("kept"),
+        Choice.EDITED: _("edited"),
+    }
+    return texts[choice]
+
+
+def progress_text(review: Review, regions: RegionList) -> str:
+    """How far a review is, such as "7 of 23 reviewed, 81 % of the uncertain volume cleared"."""
+    if not regions.regions:
+        return _("There is no uncertain region to review.")
+    decided, share = review.progress(regions)
+    # All is said only when it is all.
+    percent = 100 if decided == len(regions.regions) else min(99, round(100 * share))
+    return _("{decided} of {total} reviewed, {percent} % of the uncertain volume cleared").format(
+        decided=decided, total=len(regions.regions), percent=percent
+    )
 
 
 @dataclass(frozen=True)
@@ -49,8 +84,8 @@ def question_text(review: RegionReview, number: int) -> str:
     what = _("Region {number}: {structure}, {ml} mL, {status}.").format(
         number=number, structure=review.structure(number), ml=short_ml(region.volume_ml), status=review.status(number)
     )
-    words = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}
-    effects = [words[head].format(changes=changes_text(region, head, review.loaded.labels)) for head in _HEADS]
+    texts = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}
+    effects = [texts[head].format(changes=changes_text(region, head, review.loaded.labels)) for head in _HEADS]
     return "\n".join([what, *effects])
 
 
@@ -90,3 +125,28 @@ def _row(review: RegionReview, region: Region) -> RegionRow:
         is_decided=decision is not None,
         tool_tip=tool_tip,
     )
+
+
+class RegionOrder:
+    """Sorts rows; rows that are equal stay in the order of their rank.
+
+    Attributes:
+        column: one of SORT_COLUMNS.
+        is_descending: whether the largest comes first.
+    """
+
+    def __init__(self) -> None:
+        self.column = SORT_COLUMNS[0]
+        self.is_descending = False
+
+    def click(self, column: str) -> None:
+        """Sort by a column; clicked again, the other way round."""
+        if column == self.column:
+            self.is_descending = not self.is_descending
+        else:
+            self.column, self.is_descending = column, column in _LARGEST_FIRST
+
+    def sorted(self, rows: Sequence[RegionRow]) -> list[RegionRow]:
+        """Rows in this order."""
+        ranked = sorted(rows, key=lambda row: row.number)
+        return sorted(ranked, key=lambda row: getattr(row, self.column), reverse=self.is_descending)

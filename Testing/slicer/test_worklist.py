@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from coranet.contract import Choice, Label, Region
-from CoraNetSlicerLib.review.region_order import RegionOrder
-from CoraNetSlicerLib.review.review_words import changes_text, question_text, region_rows, short_ml
+from CoraNetSlicerLib.review.worklist import RegionOrder, changes_text, question_text, region_rows, short_ml
 
 LABELS = (Label(2, "Pancreas"), Label(5, "Tumor"))
 

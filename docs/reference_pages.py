@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ def command_line() -> str:
     meanings = {one.dest: one.help or "" for one in commands._choices_actions}
     lines: list[str] = []
     for name, parser in commands.choices.items():
-        usage = parser.format_usage().removeprefix("usage: ")
-        usage = re.sub(r"\s+", " ", usage).strip()
+        usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
+        usage = textwrap.fill(usage, 88, subsequent_indent="    ", break_on_hyphens=False)
         lines += [f"## coranet {name}", "", _sentence(meanings[name]), "", "```text", usage, "```", ""]
         lines += _table(("argument", "meaning"), (_argument(action) for action in parser._actions)) + [""]
     return "\n".join(lines)
@@ -113,8 +113,8 @@ def _allowed(setting: Any) -> str:
     if setting.minimum is None and setting.maximum is None:
         return setting.unit
     if setting.maximum is None:
-        return f"at least {setting.minimum:g} {setting.unit}".strip()
-    return f"{setting.minimum:g} to {setting.maximum:g} {setting.unit}".strip()
+        return f"at least {setting.minimum:,} {setting.unit}".strip()
+    return f"{setting.minimum:,} to {setting.maximum:,} {setting.unit}".strip()
 
 
 def _with_paper(setting: Any) -> str:

@@ -53,13 +53,18 @@ def _address(link: str, folder: Path, depth: int, config: Any) -> str:
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
-    """Write equations as MathML, which every browser draws by itself."""
-    return re.sub(
+    """Write equations as MathML, which every browser draws by itself, and let long names in tables break."""
+    html = re.sub(
         r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>',
         lambda found: _mathml(found[2], "block" if found[1] == "div" else "inline"),
         html,
         flags=re.DOTALL,
     )
+    return re.sub(r"<td.*?</td>", lambda cell: re.sub(r"(?<=<code>)[^<]+", _breakable, cell[0]), html, flags=re.DOTALL)
+
+
+def _breakable(code: re.Match[str]) -> str:
+    return re.sub(r"(::|[._/,=])(?=\w)", r"\1<wbr>", code[0])
 
 
 def _mathml(equation: str, display: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
@@ -48,6 +49,10 @@ class CoraNetSlicer(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("CoraNet")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        with suppress(CoraNetError):  # an incomplete installation says so when the module is opened
+            from CoraNetSlicerLib.core.application import icon
+
+            parent.icon = icon("CoraNetSlicer")
         parent.dependencies = ["Segmentations", "Terminologies", "Volumes", "Colors", "Plots", "Sequences"]
         parent.contributors = ["The CoraNetSlicer developers"]
         parent.helpText = _(
@@ -70,7 +75,7 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = None
         self.closing = None
         self.ui = None
-        self._form = self._height = None
+        self._form = None
         ScriptedLoadableModuleWidget.__init__(self, parent)  # without a parent, it calls setup
 
     def setup(self):
@@ -78,13 +83,11 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.setup(self)
         from CoraNetSlicerLib.core.application import Application
         from CoraNetSlicerLib.core.closing import Closing
-        from CoraNetSlicerLib.core.form_height import FormHeight
         from CoraNetSlicerLib.panel import Panel
 
         self._form = slicer.util.loadUI(str(resource_path("UI/CoraNetSlicer.ui")))
         self._form.setMRMLScene(slicer.mrmlScene)
         self.layout.addWidget(self._form)
-        self._height = FormHeight(self._form)
         application = Application()
         self.ui = slicer.util.childWidgetVariables(self._form)
         self.logic = CoraNetSlicerLogic()
@@ -119,9 +122,8 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.logic is not None:
             self.logic.close()
         if self._form is not None:
-            self._height.end()
             self._form.setMRMLScene(None)
-        self.closing = self.panel = self.logic = self.ui = self._form = self._height = None
+        self.closing = self.panel = self.logic = self.ui = self._form = None
 
     def onReload(self):
         """Reload, with this file, everything it is made of."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Optional
 
 from coranet.contract import JobKind
 
+from .core.activities import Activities, Activity
 from .core.calls_section import CallsSection
 from .core.console_calls import CallLog
+from .core.pages import Pages
 from .core.parameters import Parameters
 from .core.protocols import Host
+from .core.strip_section import StripSection
+from .core.translation import _
 from .data.case_ranking import CaseRanking
 from .data.presenter import CasesPresenter
 from .data.section import DataSection
@@ -56,11 +62,15 @@ class Panel:
             logic, self.segmentation.models, self.training, self.environment, self.calls, application
         )
         self.jobs = JobsPresenter(logic, application)
+        self.pages = Pages(ui)
+        self.activities = Activities()
         self._logic = logic
+        self._is_active = True
         self._jobs_section = JobsSection(ui, self.jobs, application, self.calls)
         self._review_section = ReviewSection(ui, self.review, application)
         self._sections = [
-            EnvironmentSection(ui, self.environment, application),
+            self.pages,
+            EnvironmentSection(ui, self.environment, application, partial(self.pages.show, "environment")),
             DataSection(ui, self.cases, application, self.ranking),
             TrainSection(ui, self.training, application, self.calls),
             SegmentSection(ui, self.segmentation, application, self.calls),
@@ -68,13 +78,16 @@ class Panel:
             self._review_section,
             TeachBackSection(ui, self.teach_back, application),
             CallsSection(ui, self.calls, application),
+            StripSection(ui, self.activities, self.calls),
             self._jobs_section,
         ]
         self._connect()
-        self._attach_to_running_training()
+        self._stop_watching = self._watch_activities()
+        self._attach_to_running_jobs()
         self.environment.examine()
 
     def _connect(self) -> None:
+        self.pages.changed.connect(self._on_page)
         self.environment.changed.connect(self._use_environment)
         self.training.started.connect(self._on_job)
         self.training.ended.connect(self._on_job)
@@ -84,6 +97,8 @@ class Panel:
         self.jobs.opened.connect(self.open_job)
         self.jobs.folder_changed.connect(self.segmentation.refresh_models)
         self.teach_back.started.connect(self._on_improvement)
+        self.training.ended.connect(partial(self._tell_of_news, "segment"))
+        self.segmentation.loaded.connect(partial(self._tell_of_news, "review"))
         for signal in (self.overlays.changed, self.review.decided, self.training.ended):
             signal.connect(self._look_at_reviewed)
         for signal in (
@@ -95,9 +110,10 @@ class Panel:
             signal.connect(self._look_at_segmented)
 
     def open_job(self, handle: JobHandle) -> None:
-        """Show a job in the section that is made for it."""
-        section = self.training if handle.kind is JobKind.TRAIN else self.segmentation
-        section.attach(handle)
+        """Show a job on the page that is made for it."""
+        is_training = handle.kind is JobKind.TRAIN
+        (self.training if is_training else self.segmentation).attach(handle)
+        self.pages.show("train" if is_training else "segment")
 
     def running_jobs(self) -> list[JobHandle]:
         """The jobs that run now and are somebody's work."""
@@ -106,7 +122,8 @@ class Panel:
 
     def set_active(self, active: bool) -> None:
         """Say whether the panel is in sight: out of sight, nothing is kept up to date that nobody else sees."""
-        self._jobs_section.set_active(active)
+        self._is_active = active
+        self._jobs_section.set_active(active and self.pages.current == "jobs")
         self._review_section.set_active(active)
 
     def restore(self) -> None:
@@ -116,6 +133,8 @@ class Panel:
 
     def cleanup(self) -> None:
         """Let go of everything; jobs go on."""
+        for stop_watching in self._stop_watching:
+            stop_watching()
         for section in self._sections:
             section.cleanup()
         for presenter in (
@@ -131,11 +150,38 @@ class Panel:
         ):
             presenter.close()
 
-    def _attach_to_running_training(self) -> None:
-        if self.training.handle is None:
-            running = [job for job in self.running_jobs() if job.kind is JobKind.TRAIN]
-            if running:
-                self.training.attach(running[0])
+    def _watch_activities(self) -> list[Callable[[], None]]:
+        """Have the strip at the bottom show what runs; returns what ends it."""
+        training, segmentation, environment = self.training, self.segmentation, self.environment
+        watch = self.activities.watch
+        self.activities.tell(environment.summary)
+        return [
+            watch(training.changed, partial(_running_training, training), lambda: training.error or training.status),
+            watch(
+                segmentation.changed,
+                partial(_running_segmentation, segmentation),
+                lambda: segmentation.error or segmentation.status,
+            ),
+            watch(environment.changed, partial(_running_installation, environment), lambda: environment.summary),
+        ]
+
+    def _attach_to_running_jobs(self) -> None:
+        """Show a training that runs on its page; Jobs, where something else runs that no page shows."""
+        running = self.running_jobs()
+        trainings = [job for job in running if job.kind is JobKind.TRAIN]
+        if trainings and self.training.handle is None:
+            self.open_job(trainings[0])
+        shown = [one.handle.folder for one in (self.training, self.segmentation) if one.handle is not None]
+        others = [job.folder for job in running if job.folder not in shown]
+        if others:
+            self.pages.show("jobs")
+            self.jobs.choose(others[0])
+
+    def _on_page(self, _name: str) -> None:
+        self.set_active(self._is_active)
+
+    def _tell_of_news(self, page: str, _sent: object) -> None:
+        self.pages.set_news(page)
 
     def _use_environment(self) -> None:
         interpreter = self.environment.interpreter
@@ -156,3 +202,23 @@ class Panel:
         self.jobs.refresh()
         if handle.kind is JobKind.TRAIN:
             self.segmentation.refresh_models()
+
+
+def _running_training(training: TrainingPresenter) -> Optional[Activity]:
+    if not training.is_active:
+        return None
+    left, folder = (training.handle.secondsLeft, training.handle.folder) if training.handle else (None, None)
+    reason = training.reason_not_stoppable
+    return Activity(_("Training"), training.progress, left, training.stop, reason, folder)
+
+
+def _running_segmentation(segmentation: SegmentationPresenter) -> Optional[Activity]:
+    if not segmentation.is_running:
+        return None
+    handle, reason = segmentation.handle, segmentation.reason_not_cancellable
+    left, folder = (handle.secondsLeft, handle.folder) if handle else (None, None)
+    return Activity(_("Segmenting"), segmentation.progress, left, segmentation.cancel, reason, folder)
+
+
+def _running_installation(environment: EnvironmentPresenter) -> Optional[Activity]:
+    return Activity(_("Installing"), None, None, environment.stop_install) if environment.is_installing else None

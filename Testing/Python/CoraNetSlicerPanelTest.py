@@ -84,7 +84,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
             self.assertTrue(button.toolTip, name)
 
     def test_a_folder_that_cannot_be_used_is_said_beside_the_field(self):
-        self.ui.jobsSection.collapsed = False
+        self.panel.pages.show("jobs")
         self.ui.jobsFolderEdit.setCurrentPath(__file__)
         self.assertIn("file", self.ui.jobsFolderErrorLabel.text)
         self.ui.jobsFolderEdit.setCurrentPath(str(self.folder))
@@ -144,7 +144,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
 
     def review(self):
         review = self.panel.review
-        self.ui.reviewSection.collapsed = False
+        self.panel.pages.show("review")
         wait_until(lambda: review.rows and not review.reason_not_decidable, 60)
         self.assertIn("Region", self.ui.regionQuestionLabel.text)
         self.click(self.ui.nextRegionButton)
@@ -172,12 +172,12 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         wait_until(lambda: self.panel.review.rows[number - 1].status == "edited", 30)
 
     def find_it_again_under_jobs(self):
-        self.ui.jobsSection.collapsed = False
+        self.panel.pages.show("jobs")
         self.click(self.ui.refreshJobsButton)
         self.assertEqual(self.ui.jobsTable.rowCount, 2)
         self.widget.onReload()
         slicer.app.processEvents()
-        self.ui.jobsSection.collapsed = False
+        self.panel.pages.show("jobs")
         kinds = [self.ui.jobsTable.item(row, 1).text() for row in range(self.ui.jobsTable.rowCount)]
         self.ui.jobsTable.selectRow(kinds.index("Training"))
         self.click(self.ui.showJobButton)

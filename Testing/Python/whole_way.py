@@ -93,6 +93,7 @@ class WholeWay:
 
     def add_cases(self):
         self.journal.begin("Add the scene's volumes as cases")
+        yield from self.pointer.click(self.ui.dataStep)
         yield from self.pointer.click(self.ui.addVolumesButton)
         yield Until(lambda: self.ui.casesTable.rowCount == LABELED + UNLABELED, "all cases in the table", 60)
         yield 1.0
@@ -104,6 +105,7 @@ class WholeWay:
             self.panel.training.settings.set_text(name, text)
         yield 0.5
         self.journal.begin("Start the training")
+        yield from self.pointer.click(self.ui.trainStep)
         yield from self.pointer.click(self.ui.trainButton)
         yield Until(lambda: self.panel.training.handle is not None, "the training to start", 120)
         self.journal.begin("Train")
@@ -118,6 +120,7 @@ class WholeWay:
 
     def segment(self):
         self.journal.begin("Segment")
+        yield from self.pointer.click(self.ui.segmentStep)
         self.ui.segmentVolumeSelector.setCurrentNode(unlabeled_volumes()[0])
         yield from self.pointer.click(self.ui.segmentButton)
         yield Until(lambda: self.ui.resultCombo.count >= 1, "the first result in view")
@@ -128,7 +131,7 @@ class WholeWay:
 
     def review(self):
         self.journal.begin("Open the review")
-        self.ui.reviewSection.collapsed = False
+        yield from self.pointer.click(self.ui.reviewStep)
         yield Until(lambda: self.panel.review.rows and not self.panel.review.reason_not_decidable, "regions", 120)
         yield 1.0
         self.picture("review")

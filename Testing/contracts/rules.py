@@ -13,8 +13,8 @@ CONTRACT = ("coranet.contract",)
 SURFACE = "coranet.closed_surface"
 # Files that may import qt, by the last part of their names; `panel.py` puts the sections together.
 WIDGET_FILES = (
-    "application", "section", "panel", "calls_section", "closing", "form_height", "qt_ticker", "text_colors",
-    "cases_table", "settings_form", "segment_cases_table",
+    "application", "section", "panel", "calls_section", "closing", "pages", "strip_section", "qt_ticker",
+    "text_colors", "cases_table", "settings_form", "segment_cases_table",
     "overlays_section", "teach_back_section",
 )  # fmt: skip
 DOORWAY = "CoraNetSlicer"

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QApplication
 qt_modules.install()
 
 from fake_application import FakeApplication  # noqa: E402
-from form import child_widget_variables, load_ui  # noqa: E402
+from form import child_widget_variables, load_ui, open_everything  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 
 from CoraNetSlicerLib.core.context import SceneContext  # noqa: E402
@@ -109,7 +109,7 @@ def form(qt_application: QApplication, context: SceneContext) -> Iterator[Any]:
     """The top widget of the real form, shown, on the scene."""
     top = load_ui()
     top.setMRMLScene(context.scene)
-    top.resize(480, 1400)
+    top.resize(440, 800)
     top.show()
     yield top
     top.setMRMLScene(None)
@@ -118,11 +118,9 @@ def form(qt_application: QApplication, context: SceneContext) -> Iterator[Any]:
 
 @pytest.fixture
 def ui(form: Any) -> Any:
-    """The named widgets of a fresh form as attributes; all sections are open."""
+    """The named widgets of a fresh form as attributes; all pages are open."""
     widgets = child_widget_variables(form)
-    for name, widget in vars(widgets).items():
-        if name.endswith("Section"):
-            widget.collapsed = False
+    open_everything(widgets)
     return widgets
 
 

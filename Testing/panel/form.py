@@ -11,7 +11,7 @@ import ctk_widgets
 import mrml_widgets
 from PySide6.QtCore import QBuffer, QByteArray, QDir, QObject
 from PySide6.QtUiTools import QUiLoader
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QStackedLayout, QWidget
 from pythonqt import proxy_of, unwrap
 from pythonqt.signals import signatures
 
@@ -89,3 +89,12 @@ def child_widget_variables(widget: Any) -> SimpleNamespace:
         if one.objectName() and not one.objectName().startswith("qt_"):
             setattr(ui, one.objectName(), proxy_of(one))
     return ui
+
+
+def open_everything(ui: Any) -> None:
+    """Have all pages visible at once, one behind the other, and nothing folded: for tests that do not turn pages."""
+    unwrap(ui.pages).layout().setStackingMode(QStackedLayout.StackingMode.StackAll)
+    for name, widget in vars(ui).items():
+        if name.endswith("Section") and hasattr(widget, "collapsed"):
+            widget.collapsed = False
+    ui.callsStep.setChecked(True)

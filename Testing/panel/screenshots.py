@@ -1,7 +1,8 @@
-"""Pictures of every section of the panel in every state: `python Testing/panel/screenshots.py FOLDER [NAME ...]`.
+"""Pictures of every page of the panel in every state: `python Testing/panel/screenshots.py [--dark] FOLDER [NAME ...]`.
 
 The presenters are real, the jobs are made up. With a display (or under xvfb-run) a window shows what is drawn, else
-nothing does; the pictures are the same. Each picture is as wide as the panel usually is: 480 pixels.
+nothing does; the pictures are the same. Each picture is as wide and as high as the panel usually is, 440 x 800 pixels,
+or so high that nothing is hidden; the program says how much must be scrolled where it is higher.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if not os.environ.get("DISPLAY"):
 import pythonqt  # noqa: E402
 import qt_modules  # noqa: E402
 from PySide6.QtCore import QSettings  # noqa: E402
+from PySide6.QtGui import QColor, QPalette  # noqa: E402
 from PySide6.QtWidgets import QApplication  # noqa: E402
 
 qt_modules.install()
@@ -29,17 +31,17 @@ from environment_doubles import ScriptedProbe, an_extension, finding, healthy, l
 from made_up_jobs import PLAN  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 from pythonqt import unwrap  # noqa: E402
-from stage import Stage  # noqa: E402
+from stage import HEIGHT, Stage  # noqa: E402
 
 from CoraNetSlicerLib.environment.probe import Health  # noqa: E402
 
 Picture = Callable[[Stage], str]
 PICTURES: dict[str, Picture] = {}
-WIDTH = 480
+WIDTH = 440
 
 
 def picture(make: Picture) -> Picture:
-    """Register a function that brings a stage into a state and names the section to look at ("": all)."""
+    """Register a function that brings a stage into a state and names the page to look at ("": the one in sight)."""
     PICTURES[make.__name__.replace("_", "-")] = make
     return make
 
@@ -304,20 +306,20 @@ def segment_failed(stage: Stage) -> str:
 
 @picture
 def overlays_empty(stage: Stage) -> str:
-    return "overlays"
+    return "review"
 
 
 @picture
 def overlays_two_classes(stage: Stage) -> str:
     stage.show_result()
-    return "overlays"
+    return "review"
 
 
 @picture
 def overlays_3d(stage: Stage) -> str:
     stage.show_result()
     stage.click("view3DLookButton")
-    return "overlays"
+    return "review"
 
 
 # -- Review -----------------------------------------------------------------------------------------------------------
@@ -351,7 +353,7 @@ def review_done(stage: Stage) -> str:
     stage.add_improved_model()
     stage.show_reviewable()
     stage.decide(*("213" * 10)[: len(stage.panel.review.rows)])
-    stage.ui.callsSection.collapsed = False
+    stage.ui.callsStep.setChecked(True)
     return "review"
 
 
@@ -412,6 +414,20 @@ def panel_review(stage: Stage) -> str:
     return ""
 
 
+def dark_palette() -> QPalette:
+    """Colours as of the application's dark style."""
+    role = QPalette.ColorRole
+    palette = QPalette(QColor(64, 64, 64), QColor(50, 50, 50))
+    for one in (role.WindowText, role.Text, role.ButtonText, role.ToolTipText):
+        palette.setColor(one, QColor(225, 225, 225))
+        palette.setColor(QPalette.ColorGroup.Disabled, one, QColor(130, 130, 130))
+    palette.setColor(role.Base, QColor(38, 38, 38))
+    palette.setColor(role.AlternateBase, QColor(46, 46, 46))
+    palette.setColor(role.Highlight, QColor(70, 120, 200))
+    palette.setColor(role.PlaceholderText, QColor(140, 140, 140))
+    return palette
+
+
 def take(name: str, output: Path, scratch: Path) -> Path:
     """Take one picture."""
     stage = Stage(scratch / name)
@@ -420,6 +436,8 @@ def take(name: str, output: Path, scratch: Path) -> Path:
         stage.settle()
         file = output / f"{name}.png"
         stage.picture(section, WIDTH).save(str(file))
+        if stage.scrolled:
+            print(f"{name}: {stage.scrolled} pixels are out of sight at {WIDTH} x {HEIGHT}")
         complaints.extend(f"no room for '{text}'" for text in stage.cut_texts())
         return file
     finally:
@@ -428,6 +446,8 @@ def take(name: str, output: Path, scratch: Path) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Take all pictures, or those that are named."""
+    is_dark = "--dark" in arguments
+    arguments = [one for one in arguments if one != "--dark"]
     if not arguments:
         print(__doc__)
         return 2
@@ -437,6 +457,8 @@ def main(arguments: list[str]) -> int:
     os.environ["HOME"] = os.environ["USERPROFILE"] = str(scratch)
     application = QApplication(["CoraNetSlicer"])
     application.setStyle("Fusion")
+    if is_dark:
+        application.setPalette(dark_palette())
     listen()
     application.setOrganizationName("CoraNetSlicerTests")
     QSettings.setDefaultFormat(QSettings.Format.IniFormat)

@@ -34,14 +34,18 @@ from CoraNetSlicerLib.environment.causes import likely_cause
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel import Panel
 
-SECTIONS = ("environment", "data", "train", "segment", "overlays", "review", "jobs")
+HEIGHT = 800  # of the panel beside the views on a screen of 1,080 lines
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _SHAPE_KJI = (24, 40, 36)
 _COLORS = {"Pancreas": (0.9, 0.45, 0.3), "Tumor": (0.35, 0.72, 0.62)}
 
 
 class Stage:
-    """One panel on an empty scene, with a folder of its own for jobs."""
+    """One panel on an empty scene, with a folder of its own for jobs.
+
+    Attributes:
+        scrolled: how many pixels were out of sight at the usual size when the last picture was taken.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Build it.
@@ -50,6 +54,7 @@ class Stage:
             folder: must not exist; holds the jobs.
         """
         self.folder = folder
+        self.scrolled = 0
         (folder / "jobs").mkdir(parents=True)
         self.context = SceneContext.standalone()
         self.application = FakeApplication(self.context.scene)
@@ -77,20 +82,24 @@ class Stage:
             QApplication.processEvents()
             time.sleep(0.01)
 
-    def picture(self, section: str, width: int) -> QPixmap:
-        """A picture of one section ("": of the panel as it opens), unfolded, as high as it needs."""
-        if section:
-            for name in SECTIONS:
-                getattr(self.ui, f"{name}Section").collapsed = name != section
-        self.settle()
+    def picture(self, page: str, width: int) -> QPixmap:
+        """A picture of the panel with one page ("": the one in sight), so high that nothing has to be scrolled."""
+        if page:
+            self.panel.pages.show(page)
         form = unwrap(self.form)
         form.setFixedWidth(width)
-        for _ in range(3):  # texts that wrap need their width before their height is known
-            self.settle()
-            form.adjustSize()
-            form.resize(width, max(form.sizeHint().height(), form.heightForWidth(width)))
+        form.resize(width, HEIGHT)
         self.settle()
-        return unwrap(getattr(self.ui, f"{section}Section")).grab() if section else form.grab()
+        self.scrolled = self.hidden_height()
+        for _ in range(2):  # texts that wrap need their width before their height is known
+            form.resize(width, max(HEIGHT, form.height() + self.hidden_height()))
+            self.settle()
+        return form.grab()
+
+    def hidden_height(self) -> int:
+        """How many pixels of the page in sight can be seen by scrolling only."""
+        area = unwrap(getattr(self.ui, f"{self.panel.pages.current}Page"))
+        return area.verticalScrollBar().maximum()
 
     def click(self, name: str) -> None:
         """Click a button, after the panel has seen what happened before."""

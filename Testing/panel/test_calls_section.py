@@ -112,10 +112,11 @@ def test_the_lines_are_copied_and_shown(panel, logic, ui, application, process_e
     a_segmentation(logic.jobsFolder / "seen")
     click(ui.refreshJobsButton)
     choose_job(ui, "seen")
-    ui.callsSection.collapsed = True
+    click(ui.callsStep)
     click(ui.showJobButton)
-    assert ui.callsText.toPlainText() == "", "not painted while it is folded"
-    ui.callsSection.collapsed = False
+    assert ui.callsText.toPlainText() == "", "not painted while it is hidden"
+    click(ui.callsStep)
+    assert ui.callsSection.isVisible()
     lines = ui.callsText.toPlainText().splitlines()
     assert lines[0].startswith("logic = ") and lines[1].startswith("logic.attach(")
     click(ui.copyCallsButton)

@@ -56,6 +56,7 @@ class TestTheModule:
         assert parent.categories == ["Segmentation"]
         assert "not for clinical use" in parent.helpText
         assert "10.1109/TMI.2021.3117888" in parent.acknowledgementText
+        assert not parent.icon.isNull()
         assert {"Segmentations", "Volumes", "Colors", "Plots", "Sequences"} <= set(parent.dependencies)
 
     def test_its_dependencies_are_the_modules_whose_logic_it_asks_for(self, doorway):
@@ -112,9 +113,11 @@ class TestTheWidget:
 
     def test_leaving_and_entering_the_module(self, widget):
         ui = slicer.util.childWidgetVariables(widget.parent)
-        ui.jobsSection.collapsed = False
+        ui.jobsStep.click()
         widget.exit()
+        assert not widget.panel.jobs._is_watched
         widget.enter()
+        assert widget.panel.jobs._is_watched
 
     def test_closing_the_scene_empties_the_panel(self, widget, context):
         restored = []

@@ -25,12 +25,17 @@ def installation() -> ScriptedInstallation:
 
 
 @pytest.fixture
-def presenter(ui, application, probe, installation, tmp_path):
-    """With its section; folded away, as in a fresh form."""
+def opened() -> list[int]:
+    """Once for each time that the section asked to be shown."""
+    return []
+
+
+@pytest.fixture
+def presenter(ui, application, probe, installation, tmp_path, opened):
+    """With its section."""
     application.extension = an_extension
-    ui.environmentSection.collapsed = True
     presenter = EnvironmentPresenter(Environment(application, tmp_path), application, probe, installation)
-    section = EnvironmentSection(ui, presenter, application)
+    section = EnvironmentSection(ui, presenter, application, lambda: opened.append(1))
     yield presenter
     section.cleanup()
     presenter.close()
@@ -49,10 +54,11 @@ def examine(presenter, probe, process_events):
 
 
 @pytest.fixture
-def rows(form):
+def rows(form, process_events):
     """Reads what stands in the findings: (text, button or None)."""
 
     def read() -> list[tuple[str, object]]:
+        process_events()  # what is added is shown then
         found = []
         number = 0
         while (label := form.findChild("QLabel", f"findingLabel{number}")) is not None:
@@ -64,7 +70,6 @@ def rows(form):
 
 
 def test_a_fresh_section(presenter, ui):
-    ui.environmentSection.collapsed = False
     assert ui.environmentSummaryLabel.text == "Not examined yet."
     assert entries(ui.interpreterCombo) == [text for _, text in presenter.kinds]
     assert not ui.pythonPathEdit.isVisible() and not ui.privateFolderEdit.isVisible()
@@ -72,22 +77,22 @@ def test_a_fresh_section(presenter, ui):
     assert not ui.environmentErrorLabel.isVisible() and not ui.openInstallLogButton.isVisible()
 
 
-def test_what_is_well_stays_folded_away(examine, ui, rows):
+def test_what_is_well_is_not_opened(examine, ui, rows, opened):
     examine(healthy())
-    assert ui.environmentSection.collapsed
+    assert opened == [] and ui.environmentStep.text == "Environment"
     assert ui.environmentSummaryLabel.text.startswith("Ready: Python 3.12, PyTorch 2.9 on NVIDIA RTX 4090")
     assert rows() == []
 
 
-def test_what_is_wrong_opens_it_once(examine, ui):
+def test_what_is_wrong_opens_it_once(examine, ui, opened):
     examine(lacking("torch"))
-    assert not ui.environmentSection.collapsed
-    ui.environmentSection.collapsed = True
+    assert opened == [1] and ui.environmentStep.text == "Environment \u26a0"
     examine(lacking("torch"))
-    assert ui.environmentSection.collapsed
+    assert opened == [1]
     examine(healthy())
+    assert ui.environmentStep.text == "Environment"
     examine(lacking("monai"))
-    assert not ui.environmentSection.collapsed
+    assert opened == [1, 1]
 
 
 def test_examining_again(examine, presenter, ui, probe, process_events):
@@ -145,12 +150,10 @@ def test_wheels_are_asked_for_when_something_is_to_be_installed(examine, ui):
     examine(lacking("torch"))
     assert ui.wheelsFolderEdit.isVisible()
     examine(healthy())
-    ui.environmentSection.collapsed = False
     assert not ui.wheelsFolderEdit.isVisible()
 
 
 def test_fields_follow_the_choice(presenter, ui):
-    ui.environmentSection.collapsed = False
     choose(ui.interpreterCombo, "Another Python")
     assert ui.pythonPathEdit.isVisible() and not ui.privateFolderEdit.isVisible()
     assert presenter.kind.value == "other"
@@ -173,7 +176,6 @@ WRONG_PATHS = [
 def test_a_wrong_path_is_said_beside_its_field(presenter, ui, tmp_path, process_events, wrong):
     kind, field, path, sentence = wrong
     presenter.choose(kind)
-    ui.environmentSection.collapsed = False
     edit, label = getattr(ui, field), ui.environmentErrorLabel
     edit.setCurrentPath(path.format(folder=tmp_path))
     process_events(until=label.isVisible)

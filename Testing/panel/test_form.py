@@ -11,9 +11,12 @@ import pytest
 import qt
 from fake_application import FakeApplication
 from form import FORM
+from PySide6.QtWidgets import QStyle
+from pythonqt import unwrap
 from scene_builders import add_volume
 
 from CoraNetSlicerLib.core.application import Application
+from CoraNetSlicerLib.core.pages import PAGES
 
 
 def test_every_name_of_the_form_is_used_once():
@@ -33,18 +36,23 @@ def test_every_button_has_a_tool_tip(ui):
     assert not silent
 
 
-def test_a_section_folds_and_leaves_hidden_what_was_hidden(ui, process_events):
-    assert ui.examineButton.isVisible()
-    assert not ui.installLogText.isVisible()
-    ui.environmentSection.collapsed = True
-    assert not ui.examineButton.isVisible()
-    ui.stopInstallButton.setVisible(True)
-    assert not ui.stopInstallButton.isVisible()
-    ui.environmentSection.collapsed = False
+def test_a_section_folds_and_leaves_hidden_what_was_hidden(qt_application, process_events):
+    section = ctk.ctkCollapsibleButton()
+    layout = qt.QVBoxLayout(section)
+    shown, hidden, late = qt.QLabel("a"), qt.QLabel("b"), qt.QLabel("c")
+    for label in (shown, hidden, late):
+        layout.addWidget(label)
+    hidden.setVisible(False)
+    late.setVisible(False)
+    section.show()
+    assert shown.isVisible() and not hidden.isVisible()
+    section.collapsed = True
+    assert not shown.isVisible()
+    late.setVisible(True)
+    assert not late.isVisible()
+    section.collapsed = False
     process_events()
-    assert ui.examineButton.isVisible()
-    assert ui.stopInstallButton.isVisible()
-    assert not ui.installLogText.isVisible()
+    assert shown.isVisible() and late.isVisible() and not hidden.isVisible()
 
 
 def test_a_section_says_that_it_was_folded(qt_application):
@@ -138,6 +146,14 @@ def test_the_real_application_knows_who_decides_and_opens_the_segment_editor(mon
     assert (application.main_window(), opened) == ("window", ["SegmentEditor", "and back", ""])
 
 
-@pytest.mark.parametrize("name", ["environment", "data", "train", "segment", "overlays", "review", "jobs"])
-def test_every_section_of_the_work_is_there(ui, name):
-    assert getattr(ui, f"{name}Section").inherits("QWidget")
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_fits_into_the_smallest_panel(ui, name, process_events):
+    page = unwrap(getattr(ui, f"{name}Page"))
+    bar = page.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+    assert unwrap(ui.CoraNetSlicer).minimumWidth() == 400
+    assert page.widget().minimumSizeHint().width() + bar <= 400
+
+
+def test_the_form_asks_for_little_height(form):
+    assert unwrap(form).minimumSizeHint().height() < 300
+    assert not unwrap(form).layout().hasHeightForWidth(), "else Slicer would make it as high as its highest page"

@@ -31,7 +31,9 @@ def open_section(ui, logic, application):
     def open_it():
         presenter = JobsPresenter(logic, application)
         section = JobsSection(ui, presenter, application)
+        section.set_active(True)
         opened.append((section, presenter))
+        presenter.section = section
         return presenter
 
     yield open_it
@@ -140,10 +142,10 @@ def test_a_running_job_is_stopped_and_the_list_follows_by_itself(open_section, u
 
 
 @pytest.mark.slow
-def test_nobody_looks_while_the_section_is_folded(open_section, ui, logic, process_events, monkeypatch):
+def test_nobody_looks_while_the_page_is_out_of_sight(open_section, ui, logic, process_events, monkeypatch):
     job = a_running_job(logic, "long")
     presenter = open_section()
-    ui.jobsSection.collapsed = True
+    presenter.section.set_active(False)
     looks = []
     presenter.changed.connect(lambda: looks.append(1))
     later = time.monotonic() + 2.5
@@ -151,7 +153,7 @@ def test_nobody_looks_while_the_section_is_folded(open_section, ui, logic, proce
     assert not looks
     job.request_cancel()
     wait_until(lambda: job.status().is_over)
-    ui.jobsSection.collapsed = False
+    presenter.section.set_active(True)
     assert cells(ui.jobsTable)[0][2] == "stopped"
 
 

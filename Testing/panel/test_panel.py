@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from clicks import cells, click
-from form import child_widget_variables, load_ui
+from form import child_widget_variables, load_ui, open_everything
 from job_fixtures import LogicOfFakeEngine, a_training_job, fake_runner, until_its_jobs_end, wait_until
 from made_up_jobs import a_segmentation, a_training
 from patience import PATIENCE_S
@@ -43,9 +43,11 @@ def open_panel(context, logic, application):
     def open_one(logic=logic):
         form = load_ui()
         form.setMRMLScene(context.scene)
-        form.resize(480, 1400)
+        form.resize(440, 800)
         form.show()
-        panel = Panel(child_widget_variables(form), logic, application)
+        ui = child_widget_variables(form)
+        open_everything(ui)
+        panel = Panel(ui, logic, application)
         opened.append((panel, form))
         return panel
 
@@ -116,7 +118,6 @@ class TestWiring:
         segmentation = a_segmentation(logic.jobsFolder / "segmentation")
         panel = open_panel()
         ui = ui_of(panel)
-        ui.jobsSection.collapsed = False
         for job in (training, segmentation):
             row = [line[0] for line in cells(ui.jobsTable)].index(job.folder.name)
             ui.jobsTable.selectRow(row)
@@ -210,11 +211,14 @@ class TestClosing:
 
     def test_out_of_sight_the_list_of_jobs_rests(self, open_panel, logic):
         panel = open_panel()
-        ui_of(panel).jobsSection.collapsed = False
+        click(ui_of(panel).jobsStep)
+        assert panel.jobs._is_watched
         panel.set_active(False)
         assert not panel.jobs._is_watched
         panel.set_active(True)
         assert panel.jobs._is_watched
+        click(ui_of(panel).dataStep)
+        assert not panel.jobs._is_watched
 
     def test_a_job_of_a_kind_goes_to_its_section(self, open_panel, logic):
         panel = open_panel()

@@ -348,7 +348,7 @@ class TestWhoseKeys:
         assert set(statuses(ui)) == {"open"}
 
     def test_a_text_that_cannot_be_typed_into_is_no_field(self, loaded, ui, window, process_events):
-        ui.callsSection.collapsed = False
+        ui.callsSection.setVisible(True)
         window.press("1", on=ui.callsText)
         process_events()
         assert statuses(ui)[0] == "conservative"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from clicks import cells, choose, click, entries, greyed
-from form import child_widget_variables, load_ui
+from form import child_widget_variables, load_ui, open_everything
 from patience import PATIENCE_S
 
 from coranet.contract import JobStatus
@@ -23,11 +23,9 @@ class Window:
         self.logic = CoraNetLogic(context, jobsFolder=folder, makeTicker=lambda: QtTicker(50))
         self.form = load_ui()
         self.form.setMRMLScene(context.scene)
-        self.form.resize(480, 2000)
+        self.form.resize(440, 800)
         self.ui = child_widget_variables(self.form)
-        for name, widget in vars(self.ui).items():
-            if name.endswith("Section"):
-                widget.collapsed = False
+        open_everything(self.ui)
         self.form.show()
         self.panel = Panel(self.ui, self.logic, application)
 

@@ -11,9 +11,19 @@ from typing import Any, Optional
 import qt
 import slicer
 
+from .resources import resource_path
 from .translation import _
 
 _GROUP = "CoraNetSlicer/"
+
+
+def icon(name: str) -> Any:
+    """The QIcon of a picture below Resources/Icons, also in a source checkout, where Slicer does not look for it.
+
+    Raises:
+        StorageError: there is no such picture.
+    """
+    return qt.QIcon(str(resource_path(f"Icons/{name}.png")))
 
 
 class Application:

@@ -11,7 +11,7 @@ from .translation import _
 
 
 class CallsSection(Section):
-    """A few lines that a person can paste."""
+    """A few lines to paste, at the end of the panel, while its button is pressed."""
 
     def __init__(self, ui: Any, calls: CallLog, application: Desktop) -> None:
         """Bind the widgets.
@@ -25,21 +25,23 @@ class CallsSection(Section):
         self._log = calls
         self._application = application
         self.connect(ui.copyCallsButton.clicked, self._on_copy)
-        self.connect(ui.callsSection.contentsCollapsed, self._on_folded)
+        self.connect(ui.callsStep.toggled, self._on_toggled)
         self.connect(calls.changed, self._show)
         self._show()
 
     def _on_copy(self, _checked: bool = False) -> None:
         self._application.copy_text(self._log.text)
 
-    def _on_folded(self, _folded: bool) -> None:
+    def _on_toggled(self, _is_open: bool) -> None:
         self._show()
 
     def _show(self) -> None:
+        is_open = self._ui.callsStep.isChecked()
+        self._ui.callsSection.setVisible(is_open)
         self.permit(self._ui.copyCallsButton, "" if self._log.last else _("No button was pressed yet."))
         text = self._ui.callsText
         # Hundreds of lines: painted when somebody looks at them.
-        if not self._ui.callsSection.collapsed and text.toPlainText() != self._log.text:
+        if is_open and text.toPlainText() != self._log.text:
             text.setPlainText(self._log.text)
             bar = text.verticalScrollBar()
             bar.setValue(bar.maximum)

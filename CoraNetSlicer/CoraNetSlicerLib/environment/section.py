@@ -9,6 +9,7 @@ from typing import Any
 import qt
 
 from ..core.section import Section, say
+from ..core.translation import _
 from .environment import InterpreterKind
 from .mends import FindingRow
 from .presenter import EnvironmentPresenter
@@ -17,19 +18,23 @@ _TYPING_MS = 500
 
 
 class EnvironmentSection(Section):
-    """Shows whether the chosen Python works; folded away while it does, opened once when it does not."""
+    """Shows whether the chosen Python works; asks to be shown once when it does not."""
 
-    def __init__(self, ui: Any, presenter: EnvironmentPresenter, application: Any) -> None:
+    def __init__(
+        self, ui: Any, presenter: EnvironmentPresenter, application: Any, on_error: Callable[[], object] = lambda: None
+    ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: state and actions.
             application: as panel.application.Application.
+            on_error: brings the page into view.
         """
         Section.__init__(self, ui)
         self._presenter = presenter
         self._application = application
+        self._on_error = on_error
         self._rows: list[FindingRow] = []
         self._row_widgets: list[Any] = []
         self._buttons: list[tuple[Any, FindingRow]] = []
@@ -157,10 +162,11 @@ class EnvironmentSection(Section):
             button.setToolTip(reason or (row.mend.tool_tip if row.mend else ""))
 
     def _open_on_error(self) -> None:
-        """Open it when something goes wrong; whoever folds it away then is left in peace."""
+        """Show the page when something goes wrong; whoever leaves it then is left in peace."""
         has_error = self._presenter.has_error
+        self._ui.environmentStep.setText(_("Environment") + (" \u26a0" if has_error else ""))
         if has_error and not self._was_error:
-            self._ui.environmentSection.collapsed = False
+            self._on_error()
         # While it is examined nothing is known anew.
         if has_error or not self._presenter.is_examining:
             self._was_error = has_error

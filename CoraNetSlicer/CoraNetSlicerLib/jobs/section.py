@@ -33,7 +33,6 @@ class JobsSection(Section):
         self._items: list[list[Any]] = []
         self._folder: Optional[Path] = None
         self._prepare_table(ui.jobsTable)
-        self.connect(ui.jobsSection.contentsCollapsed, self._on_collapsed)
         self.connect(ui.jobsFolderEdit.currentPathChanged, self._on_folder)
         self.connect(ui.jobsTable.itemSelectionChanged, self._on_choice)
         self.connect(ui.jobsTable.cellDoubleClicked, self._on_double_click)
@@ -44,12 +43,11 @@ class JobsSection(Section):
         self.connect(ui.deleteJobButton.clicked, self._on_delete)
         self.connect(ui.refreshJobsButton.clicked, self._on_refresh)
         self.connect(presenter.changed, self._show)
-        self.set_active(True)
         self._show()
 
     def set_active(self, active: bool) -> None:
-        """Say whether the panel is in sight; out of sight, and folded, the list is not kept up to date."""
-        self._presenter.set_watched(active and not self._ui.jobsSection.collapsed)
+        """Say whether the page is in sight; out of sight, the list is not kept up to date."""
+        self._presenter.set_watched(active)
 
     def _prepare_table(self, table: Any) -> None:
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
@@ -60,9 +58,6 @@ class JobsSection(Section):
         header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
 
     # -- from the person ---------------------------------------------------------------------------------------------
-
-    def _on_collapsed(self, collapsed: bool) -> None:
-        self._presenter.set_watched(not collapsed)
 
     def _on_folder(self, path: str) -> None:
         if self._is_painting:

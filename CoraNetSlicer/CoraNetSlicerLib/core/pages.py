@@ -1,0 +1,65 @@
+"""The pages of the panel: one at a time, in the order of the work."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from .notification import Signal
+from .section import Section, let_go_of_focus
+
+STEPS = ("data", "train", "segment", "review")
+PAGES = (*STEPS, "jobs", "environment")
+_NEWS = " \u2022"
+
+
+class Pages(Section):
+    """Shows the page whose button is clicked.
+
+    Attributes:
+        changed: sent with the name of the page that is shown now.
+        current: its name, one of PAGES.
+    """
+
+    def __init__(self, ui: Any) -> None:
+        """Bind the buttons and show the first page.
+
+        Args:
+            ui: has, for each name in PAGES, a button `{name}Step` and a page `{name}Page`, and the stack `pages`.
+        """
+        super().__init__(ui)
+        self.changed = Signal()
+        self.current = STEPS[0]
+        self._last_step = STEPS[0]
+        self._texts = {name: str(self._button(name).text) for name in PAGES}
+        for name in PAGES:
+            self.connect(self._button(name).clicked, partial(self._on_click, name))
+        self._paint()
+
+    def show(self, name: str) -> None:
+        """Show a page; what was new on it is seen."""
+        self.set_news(name, False)
+        if name != self.current:
+            self.current = name
+            self._last_step = name if name in STEPS else self._last_step
+            # Else the focus goes to some widget of the new page.
+            let_go_of_focus(self._ui.pages)
+        self._paint()
+        self.changed.send(name)
+
+    def set_news(self, name: str, is_new: bool = True) -> None:
+        """Mark the button of a page where something happened that nobody has seen; not that of the page in sight."""
+        mark = _NEWS if is_new and name != self.current else ""
+        self._button(name).setText(self._texts[name] + mark)
+
+    def _on_click(self, name: str, _checked: bool = False) -> None:
+        # A second click on Jobs or Environment goes back to the step that a person came from.
+        self.show(self._last_step if name == self.current and name not in STEPS else name)
+
+    def _paint(self) -> None:
+        self._ui.pages.setCurrentWidget(getattr(self._ui, f"{self.current}Page"))
+        for name in PAGES:
+            self._button(name).setChecked(name == self.current)
+
+    def _button(self, name: str) -> Any:
+        return getattr(self._ui, f"{name}Step")

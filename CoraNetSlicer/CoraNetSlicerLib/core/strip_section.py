@@ -1,0 +1,107 @@
+"""The strip at the bottom of the panel, always in sight: what runs, and the last message."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import qt
+
+from coranet.contract.events import duration
+
+from .activities import Activities, Activity
+from .console_calls import CallLog, call
+from .section import Section, problem_text
+from .translation import _
+
+_PARTS_OF_BAR = 1000
+
+
+class StripSection(Section):
+    """A bar, the time left, a button that stops, and a message in one line."""
+
+    def __init__(self, ui: Any, activities: Activities, calls: Optional[CallLog] = None) -> None:
+        """Bind the widgets.
+
+        Args:
+            ui: has the named widgets of the .ui file as attributes.
+            activities: what is shown.
+            calls: gets the console calls of the button; None: nobody wants them.
+        """
+        super().__init__(ui, calls)
+        self._activities = activities
+        # Qt does not keep it alive.
+        self._message = ElidedLabel(ui.messageLabel)
+        ui.runningProgressBar.setRange(0, _PARTS_OF_BAR)
+        self.connect(ui.stopRunningButton.clicked, self._on_stop)
+        self.connect(activities.changed, self._show)
+        self._show()
+
+    def cleanup(self) -> None:
+        """Let go of everything."""
+        super().cleanup()
+        self._message.end()
+
+    def _on_stop(self, _checked: bool = False) -> None:
+        running = self._activities.current
+        if running is None:
+            return
+        try:
+            running.stop()
+        except Exception as error:  # noqa: BLE001 - somebody has clicked, and must not wait for nothing
+            self._activities.tell(problem_text(error))
+            return
+        if running.folder is not None:
+            self.note(call("attach", running.folder, then="cancel"))
+
+    def _show(self) -> None:
+        ui, running = self._ui, self._activities.current
+        ui.runningRow.setVisible(running is not None)
+        if running is not None:
+            self._show_running(running)
+        self._message.show(self._activities.message)
+
+    def _show_running(self, running: Activity) -> None:
+        ui, left = self._ui, running.seconds_left
+        ui.runningLabel.setText(running.name)
+        ui.runningProgressBar.setVisible(running.share is not None)
+        ui.runningProgressBar.setValue(round(_PARTS_OF_BAR * (running.share or 0.0)))
+        ui.runningTimeLabel.setText("" if left is None else _("{time} left").format(time=duration(left)))
+        self.permit(ui.stopRunningButton, running.reason_not_stoppable)
+
+
+class ElidedLabel(qt.QObject):
+    """A label of one line that ends in "..." where there is no room; the tool tip has all of it."""
+
+    def __init__(self, label: Any) -> None:
+        """Take a label that may be narrower than its text.
+
+        Args:
+            label: QLabel whose horizontal size policy is Ignored.
+        """
+        qt.QObject.__init__(self)
+        self._label = label
+        self._text = ""
+        label.setTextFormat(qt.Qt.PlainText)
+        label.installEventFilter(self)
+
+    def end(self) -> None:
+        """Follow its width no more."""
+        self._label.removeEventFilter(self)
+
+    def show(self, text: str) -> None:
+        """Show a text."""
+        self._text = text
+        self._label.setToolTip(text)
+        self._fit()
+
+    def eventFilter(self, _watched: Any, event: Any) -> bool:
+        """Fit the text into a new width; the event goes on."""
+        if event.type() == qt.QEvent.Resize:
+            self._fit()
+        return False
+
+    def _fit(self) -> None:
+        line = " ".join(self._text.split())
+        fitting = self._label.fontMetrics().elidedText(line, qt.Qt.ElideRight, self._label.width)
+        if str(self._label.text) != fitting:
+            self._label.setText(fitting)

@@ -1,0 +1,71 @@
+"""One page of the panel at a time, in the order of the work."""
+
+from __future__ import annotations
+
+import pytest
+from clicks import click
+from form import child_widget_variables
+
+from CoraNetSlicerLib.core.pages import PAGES, Pages
+
+
+@pytest.fixture
+def fresh_ui(form):
+    """The form as it opens: one page in sight."""
+    return child_widget_variables(form)
+
+
+@pytest.fixture
+def pages(fresh_ui):
+    pages = Pages(fresh_ui)
+    yield pages
+    pages.cleanup()
+
+
+def in_sight(ui) -> list[str]:
+    return [name for name in PAGES if getattr(ui, f"{name}Page").isVisible()]
+
+
+def pressed(ui) -> list[str]:
+    return [name for name in PAGES if getattr(ui, f"{name}Step").isChecked()]
+
+
+def test_it_opens_with_the_data(pages, fresh_ui):
+    assert in_sight(fresh_ui) == pressed(fresh_ui) == ["data"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_click_shows_a_page_alone(pages, fresh_ui, name):
+    got = []
+    pages.changed.connect(got.append)
+    click(getattr(fresh_ui, f"{name}Step"))
+    assert in_sight(fresh_ui) == pressed(fresh_ui) == got == [name]
+    assert pages.current == name
+
+
+def test_a_second_click_on_a_step_changes_nothing(pages, fresh_ui):
+    click(fresh_ui.trainStep)
+    click(fresh_ui.trainStep)
+    assert in_sight(fresh_ui) == pressed(fresh_ui) == ["train"]
+
+
+@pytest.mark.parametrize("name", ["jobs", "environment"])
+def test_a_second_click_on_a_small_button_goes_back_to_the_step(pages, fresh_ui, name):
+    click(fresh_ui.segmentStep)
+    click(getattr(fresh_ui, f"{name}Step"))
+    click(getattr(fresh_ui, f"{name}Step"))
+    assert in_sight(fresh_ui) == pressed(fresh_ui) == ["segment"]
+
+
+def test_news_are_marked_until_they_are_seen(pages, fresh_ui):
+    pages.set_news("review")
+    pages.set_news("data")
+    assert [fresh_ui.dataStep.text, fresh_ui.reviewStep.text] == ["1 Data", "4 Review \u2022"], "data is in sight"
+    pages.show("review")
+    assert fresh_ui.reviewStep.text == "4 Review"
+
+
+def test_after_cleaning_up_clicks_do_nothing(pages, fresh_ui):
+    pages.cleanup()
+    fresh_ui.trainStep.click()
+    assert in_sight(fresh_ui) == ["data"]

@@ -47,6 +47,10 @@ KINDS = {
         "training__pseudo_label_source": "refreshed",
         "training__mixing_share": "0.5",
         "training__averaged_share": "0.8",
+        "training__deep_supervision": "0.5",
+        "data__patch_size_kji": "[16, 16, 16]",
+        "network__levels": "3",
+        "network__stem": "full",
     },
     "co-training with dropout": {"training__method": "umct", "network__dropout": "0.3"},
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..contract.errors import ModelError
 from .architecture import Architecture
 from .blocks import FeatureDropout, Projection, convolution_block, extent
+from .decoder import Decoder
 from .folding import fold, unfold
 from .resnet import ResNetEncoder
 from .slices import from_slices, to_slices
@@ -72,6 +73,12 @@ class CoraNet(nn.Module):
             return self._heads(image)
         logits = self._heads(to_slices(image, self.slice_axis))
         return HeadLogits(*(from_slices(head, self.slice_axis, len(image)) for head in logits))
+
+    def decoder_of(self, head: str) -> Decoder:
+        """The decoder whose features a head reads: its own, or the shared one."""
+        shared: nn.Module = self.decoder
+        decoder = self.decoders[head][0] if isinstance(shared, nn.Identity) else shared  # type: ignore[index]
+        return cast(Decoder, decoder)
 
     def _heads(self, image: Tensor) -> HeadLogits:
         is_folded = max(self._block) > 1

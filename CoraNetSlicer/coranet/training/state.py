@@ -12,7 +12,8 @@ from torch import nn
 from ..contract.config import TrainConfig
 from ..contract.errors import JobError
 from ..devices import Device
-from ..methods import METHODS, Method, Networks
+from ..methods import METHODS, Method, Networks, deep_supervision
+from ..methods.deep_supervision import DeepSupervision
 from ..model_package import ModelPackage
 from ..networks import Architecture, CoraNet, place
 from ..schedules import learning_rate_factor, rising_decay, teacher_decay
@@ -40,6 +41,9 @@ class TrainingState:
         self.before: dict[str, float | None] | None = None
         student = place(CoraNet(architecture), device)
         self.method: Method = METHODS[config.training.method](architecture, config.training)
+        if config.training.deep_supervision:
+            weight, alpha = config.training.deep_supervision, config.training.misclassification_cost
+            self.method.auxiliary[deep_supervision.NAME] = DeepSupervision(architecture, weight, alpha)
         place(self.method.auxiliary, device)
         teacher = _frozen_copy(student)
         refreshed = config.training.pseudo_label_source == "refreshed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..devices import Device
-from ..methods import Networks, StepLosses
+from ..methods import Networks, StepLosses, deep_supervision
+from ..methods.deep_supervision import DeepSupervision
+from ..networks import CoraNet
 from .distributed import Team
 from .state import TrainingState
 
@@ -37,12 +40,19 @@ class MethodModule(nn.Module):
         self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float
     ) -> tuple[Tensor, StepLosses]:
         """Loss to be minimized, and all losses; without an unlabeled batch it is a step of pretraining."""
+        if deep_supervision.NAME not in self.auxiliary:
+            losses = self._losses(labeled, unlabeled, ramp_up)
+            return losses.total, losses
+        deep = cast(DeepSupervision, self.auxiliary[deep_supervision.NAME])
+        with deep.watching(cast(CoraNet, self.student)) as features:
+            losses = self._losses(labeled, unlabeled, ramp_up)
+        return losses.total + deep.loss(features, labeled, unlabeled), losses
+
+    def _losses(self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float) -> StepLosses:
         networks = Networks(self.student, *self._fixed)
         if unlabeled is None:
-            losses = self._method.pretrain(networks, labeled)
-        else:
-            losses = self._method.self_train(networks, labeled, unlabeled, ramp_up)
-        return losses.total, losses
+            return self._method.pretrain(networks, labeled)
+        return self._method.self_train(networks, labeled, unlabeled, ramp_up)
 
 
 class Stepper:

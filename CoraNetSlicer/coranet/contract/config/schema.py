@@ -191,6 +191,10 @@ class TrainingConfig(Section):
         "none", "How much a pseudo-label counts: all alike ('none'), or with the 'confidence' of the teacher, its "
         "largest softmax, so that what it hardly knows teaches less.", paper="none", choices=("none", "confidence"),
     )  # fmt: skip
+    deep_supervision: float = setting(
+        0.0, "Weight of the supervised loss at each coarser level of the decoders, as a share of that at the next "
+        "finer one; 0: the finest alone.", range=(0, 1),
+    )  # fmt: skip
     reviewed_weight: float = setting(
         5.0, "How many times as much as another voxel of the unlabeled patches one counts that a review has decided.",
         range=(0.01, 1000),

@@ -6,15 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 from .contract import Job
 from .contract.errors import JobError, storage_error
-
-# Called by its path: a launcher may replace PYTHONPATH.
-ENGINE = Path(__file__).resolve().with_name("__main__.py")
-_NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
+from .contract.process import ENGINE, start_in_own_group
 
 
 def start_on_job(
@@ -33,9 +28,6 @@ def start_on_job(
         StorageError: the log cannot be written.
     """
     command = [sys.executable, *through, str(ENGINE), "run", str(job.folder), *(["--resume"] if resume else [])]
-    own_group: dict[str, Any] = (
-        {"creationflags": _NEW_PROCESS_GROUP | _NO_WINDOW} if sys.platform == "win32" else {"start_new_session": True}
-    )
     complete = {**(os.environ if environment is None else environment), "PYTHONUTF8": "1"}
     try:
         log = open(job.log_path, "ab")  # noqa: SIM115 - the two kinds of failure are told apart
@@ -43,9 +35,7 @@ def start_on_job(
         raise storage_error(job.log_path, error) from error
     with log:
         try:
-            return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=complete, **own_group
-            )
+            return start_in_own_group(command, subprocess.Popen, stdout=log, stderr=subprocess.STDOUT, env=complete)  # type: ignore[no-any-return]
         except OSError as error:
             raise JobError(
                 f"'{command[0]}' cannot be started ({error.strerror or error}); check that it is there."

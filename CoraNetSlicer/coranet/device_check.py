@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from dataclasses import dataclass
 
+from .contract.process import without_window
 from .health import Health
 
 _LEAST_FREE_GIB = 3.0
@@ -26,7 +26,6 @@ def nvidia_card() -> NvidiaCard | None:
     if program is None:
         return None
     command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    hidden = {"creationflags": 0x08000000} if os.name == "nt" else {}
     try:
         answer = subprocess.run(
             command,
@@ -36,8 +35,8 @@ def nvidia_card() -> NvidiaCard | None:
             errors="replace",
             timeout=20,
             check=True,
-            **hidden,
-        )  # type: ignore[call-overload]
+            **without_window(),
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     name, _, driver = (answer.stdout.splitlines() or [""])[0].partition(",")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,19 +12,18 @@ import slicer
 
 from coranet.contract import Case, Label, read_datalist
 from coranet.contract.errors import DataError, StorageError
+from coranet.contract.process import ENGINE, without_window
 
 from ..core.context import SceneContext
 from ..core.images import read_image
 from ..core.resources import resource_path
 from ..core.translation import _
 from ..environment.interpreter import Interpreter
-from ..jobs.runner import ENGINE
 
 CATEGORY = "CoraNet"
 NAME = "CoraNet phantom"
 _LONGEST_S = 300
 _COLORS = {"organ": (0.86, 0.52, 0.40), "lesion": (0.35, 0.72, 0.62)}
-_NO_WINDOW = 0x08000000
 
 
 def load_phantom(
@@ -78,10 +76,14 @@ def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) 
     numbers = {"--labeled": labeled, "--unlabeled": unlabeled, "--validation": 0, "--test": 0}
     words = [str(word) for pair in numbers.items() for word in pair]
     command = [interpreter.executable, str(ENGINE), "phantom", str(folder), *words]
-    flags = {"creationflags": _NO_WINDOW} if sys.platform == "win32" else {}
     try:
         done = subprocess.run(
-            command, env=dict(interpreter.environment), capture_output=True, check=False, timeout=_LONGEST_S, **flags
+            command,
+            env=dict(interpreter.environment),
+            capture_output=True,
+            check=False,
+            timeout=_LONGEST_S,
+            **without_window(),
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DataError(

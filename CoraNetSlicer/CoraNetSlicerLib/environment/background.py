@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import Any, Optional
 
 from coranet.contract import terminate_tree
 from coranet.contract.errors import JobError, storage_error
+from coranet.contract.process import DetachedProcess, start_in_own_group
 
 from ..core.translation import _
-from ..jobs.runner import DetachedProcess
 from .interpreter import Interpreter
 
-_NEW_PROCESS_GROUP, _NO_WINDOW = 0x00000200, 0x08000000
 _TAIL_BYTES = 64 * 1024
 # A killed process ends at once, unless the disk or the network that it waits for hangs. The window waits with us.
 _LONGEST_END_S = 2.0
@@ -55,14 +53,13 @@ class BackgroundProcess:
         with said:
             complaints = open(errors, "wb") if errors else None  # noqa: SIM115 - closed below
             try:
-                self._child = launch(
+                self._child = start_in_own_group(
                     [interpreter.executable, *words],
-                    stdin=subprocess.DEVNULL,
+                    launch,
                     stdout=said,
                     stderr=complaints or subprocess.STDOUT,
                     env=dict(interpreter.environment),
                     cwd=str(output.parent),
-                    **_own_group(),
                 )
             except OSError as error:
                 reason = error.strerror or str(error)
@@ -100,9 +97,3 @@ def read_end(path: Path) -> str:
             return file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
-
-
-def _own_group() -> dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": _NEW_PROCESS_GROUP | _NO_WINDOW}
-    return {"start_new_session": True}

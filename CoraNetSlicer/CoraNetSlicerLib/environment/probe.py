@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 from coranet.contract.errors import CoraNetError
+from coranet.contract.process import ENGINE, DetachedProcess
 
 from ..core.translation import _
-from ..jobs.runner import ENGINE, DetachedProcess
 from .background import BackgroundProcess, read_end
 from .interpreter import Interpreter
 

@@ -11,23 +11,13 @@ from typing import Any, Optional
 
 from coranet.contract import Job, JobStatus, is_alive, terminate_tree
 from coranet.contract.errors import JobError, storage_error
+from coranet.contract.process import ENGINE, DetachedProcess, start_in_own_group
 
 from ..environment.interpreter import Interpreter
 
-ENGINE = Path(__file__).resolve().parents[2] / "coranet" / "__main__.py"
 GRACE_S = 30.0
 # From launch to the first sign of life: importing PyTorch from a slow disk takes this long at worst.
 STARTING_S = 180.0
-
-_NEW_PROCESS_GROUP, _NO_WINDOW, _BREAKAWAY = 0x00000200, 0x08000000, 0x01000000
-
-
-class DetachedProcess(subprocess.Popen):  # type: ignore[type-arg,unused-ignore]
-    """A process that is meant to outlive the object that started it."""
-
-    def __del__(self, **_: Any) -> None:
-        # Popen warns of a child that still runs; here that is the purpose.
-        super().__del__(_warn=lambda *_args, **_more: None)
 
 
 class JobProcess:
@@ -174,18 +164,13 @@ class JobRunner:
         return child
 
     def _launch_detached(self, command: list[str], log: Any, folder: Path) -> Any:
-        common = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": log,
-            "stderr": subprocess.STDOUT,
-            "env": dict(self._interpreter.environment),
-            "cwd": str(folder),
-        }
-        if self._platform != "win32":
-            return self._launch(command, **common, start_new_session=True)
-        flags = _NEW_PROCESS_GROUP | _NO_WINDOW
-        try:
-            # The application may run inside a Windows job object that ends all its members with it.
-            return self._launch(command, **common, creationflags=flags | _BREAKAWAY)
-        except PermissionError:
-            return self._launch(command, **common, creationflags=flags)
+        return start_in_own_group(
+            command,
+            self._launch,
+            outlives=True,
+            platform=self._platform,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(self._interpreter.environment),
+            cwd=str(folder),
+        )

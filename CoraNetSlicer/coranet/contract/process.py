@@ -1,4 +1,7 @@
-"""Who works on a job: a process that can be recognised later, even after its number was given to another one."""
+"""Processes: started in a group of their own, recognised even where their number was reused, ended with their children.
+
+Everything that starts the engine or another program does it here, on both sides of the contract.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,63 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Optional
 
 from .codec import from_json
 from .process_start import boot_identity, process_start
 
+# The engine is called by its path: a launcher may replace PYTHONPATH.
+ENGINE = Path(__file__).resolve().parents[1] / "__main__.py"
 # Start times are rounded to a second by some systems.
 START_TOLERANCE_S = 2.0
+_NEW_PROCESS_GROUP, _NO_WINDOW, _BREAKAWAY = 0x00000200, 0x08000000, 0x01000000
+
+
+class DetachedProcess(subprocess.Popen):  # type: ignore[type-arg]
+    """A process that is meant to outlive the object that started it."""
+
+    def __del__(self, **_: Any) -> None:
+        # Popen warns of a child that still runs; here that is the purpose.
+        super().__del__(_warn=lambda *_args, **_more: None)  # type: ignore[call-arg]
+
+
+def start_in_own_group(
+    command: Sequence[str],
+    launch: Callable[..., Any] = DetachedProcess,
+    outlives: bool = False,
+    platform: str = sys.platform,
+    **options: Any,
+) -> Any:
+    """Start a program that Ctrl-C does not reach, without a window, and that `terminate_tree` ends with its children.
+
+    Args:
+        command: the program and its arguments.
+        launch: starts a process, like subprocess.Popen.
+        outlives: it goes on when whoever started it ends.
+        platform: as sys.platform.
+        options: of `launch`; it reads nothing unless they say so.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    options = {"stdin": subprocess.DEVNULL, **options}
+    if platform != "win32":
+        return launch(command, **options, start_new_session=True)
+    flags = _NEW_PROCESS_GROUP | _NO_WINDOW
+    if outlives:
+        # The application may run inside a Windows job object that ends all its members with it.
+        with suppress(PermissionError):
+            return launch(command, **options, creationflags=flags | _BREAKAWAY)
+    return launch(command, **options, creationflags=flags)
+
+
+def without_window(platform: str = sys.platform) -> dict[str, Any]:
+    """What subprocess.run needs so that a program opens no window of its own."""
+    return {"creationflags": _NO_WINDOW} if platform == "win32" else {}
 
 
 @dataclass(frozen=True)
@@ -89,7 +139,7 @@ def terminate_tree(pid: int) -> None:
     if sys.platform == "win32":
         command = ["taskkill", "/PID", str(pid), "/T", "/F"]
         with suppress(OSError):
-            subprocess.run(command, capture_output=True, check=False, creationflags=0x08000000)  # CREATE_NO_WINDOW
+            subprocess.run(command, capture_output=True, check=False, **without_window())
         return
     try:
         group = os.getpgid(pid)

@@ -198,7 +198,7 @@ class TestFolders:
         ("names", "content", "sentence"),
         [
             (["notes.txt"], {}, "holds no image"),
-            (["imagesTr/a.nrrd", "labelsTr/a.nrrd"], {}, "no dataset.json that says what their values mean"),
+            (["imagesTr/a.nrrd", "labelsTr/a.nrrd"], {}, "cannot be read here; name them in a dataset.json"),
             (["imagesTr/a.nrrd", "labelsTr/a.nrrd"], {"labels": {}}, "needs 'labels'"),
             (
                 ["imagesTr/a_0000.nrrd", "imagesTr/a_0001.nrrd", "imagesTr/b_0000.nrrd"],

@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from coranet.contract import is_label_map
+from coranet.contract.label_maps import values_in
 
 SHAPE = (24, 40, 40)
 FORMATS = ("a.nrrd", "a.nii", "a.nii.gz", "a.mha")
@@ -103,3 +104,25 @@ def test_one_that_is_cut_off_is_judged_by_what_is_there(tmp_path, name):
     path = write(tmp_path / name, LABEL_MAPS["uint8"])
     path.write_bytes(path.read_bytes()[:-40])
     assert is_label_map(path) in (True, False)
+
+
+@pytest.mark.parametrize("compressed", [True, False], ids=["compressed", "raw"])
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("kind", [*LABEL_MAPS, "float map of whole numbers", "all 0", "all 7", "8 bit"])
+def test_all_values_are_found(tmp_path, kind, name, compressed):
+    array = {**LABEL_MAPS, **SCANS}[kind]
+    expected = tuple(int(value) for value in np.unique(array) if value)
+    is_one = len(expected) <= 255 and max(expected, default=0) <= 65535
+    assert values_in(write(tmp_path / name, array, compressed)) == (expected if is_one else None)
+
+
+def test_a_value_in_the_last_voxel_is_found(tmp_path):
+    array = labels(dtype=np.uint16)
+    array[-1, -1, -1] = 300
+    assert values_in(write(tmp_path / "a.nrrd", array)) == (1, 2, 5, 300)
+
+
+@pytest.mark.parametrize("kind", ["ct", "mr", "float", "below 0"])
+def test_what_is_no_label_map_has_no_values(tmp_path, kind):
+    assert values_in(write(tmp_path / "a.nii.gz", SCANS[kind])) is None
+    assert values_in(tmp_path / "absent.nrrd") is None

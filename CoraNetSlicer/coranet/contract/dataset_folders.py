@@ -1,23 +1,38 @@
-"""Folders of cases: with a dataset.json, with imagesTr and labelsTr as nnU-Net has them, or with images alone."""
+"""Folders of cases: with a dataset.json, with folders of images and labels, or with images and labels side by side."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Optional, Union
 
 from .case_names import unique_case_names
 from .channels import ImagesOfCase, by_channel
-from .datalist import Case, Datalist, Role
+from .datalist import Case, Datalist, Label, Role
 from .datalist_file import DatalistFile
 from .errors import DataError
-from .image_files import FolderScans, image_name, is_image_file, names_in_words, require_readable, scans_in
+from .image_files import (
+    SEGMENTATION_ENDING,
+    FolderScans,
+    image_name,
+    is_image_file,
+    names_in_words,
+    require_readable,
+    scans_in,
+)
+from .label_maps import is_label_map, values_in
+from .name_pairs import is_label_name, may_be_labels, pair_names
+from .segment_names import match_name, segments_of
 
 _DATASET = "dataset.json"
 _TRAINING, _TRAINING_LABELS = "imagesTr", "labelsTr"
 _TEST, _TEST_LABELS = "imagesTs", "labelsTs"
 _SEGMENTATION = ".seg"
+# Where there is no list of cases: nnU-Net's names, and what people call such folders.
+_FOLDERS = ((_TRAINING, _TRAINING_LABELS), ("images", "labels"), ("images", "masks"), ("image", "label"))
 
 
 def read_datalist(path: Union[str, Path]) -> Datalist:
@@ -60,13 +75,16 @@ def read_input_cases(path: Union[str, Path]) -> Datalist:
     return file.made(cases, left_out=scans.left_out)
 
 
-def find_cases(path: Union[str, Path]) -> Datalist:
+def find_cases(path: Union[str, Path], name_values: bool = True) -> Datalist:
     """The cases of a datalist, of an image file or of a folder.
 
     Args:
-        path: a dataset.json; an image; or a folder: with such a dataset.json, with ``imagesTr`` and ``labelsTr`` as
-            nnU-Net has them (an image without label is unlabeled), or with images, which then are all unlabeled. Names
-            that end with _0000, _0001, ... are the channels of one case.
+        path: a dataset.json; an image; or a folder: with such a dataset.json; with ``imagesTr`` and ``labelsTr`` as
+            nnU-Net has them, or ``images`` and ``labels`` (an image without label is unlabeled); or with images, beside
+            which label maps may lie that are known by name and content ("image001" and "label001", "p1" and "p1_seg").
+            Names that end with _0000, _0001, ... are the channels of one case.
+        name_values: whether values of label maps that nobody has named get names such as "label 1", for which all of
+            their voxels are read. Else the datalist then has no labels.
 
     Raises:
         DataError: there is nothing that can be used; the message says what was looked for.
@@ -81,14 +99,82 @@ def find_cases(path: Union[str, Path]) -> Datalist:
     if file and file.lists_cases:
         return file.datalist()
     if (path / _TRAINING).is_dir():
-        return _training_folders(path, file)
-    if file and file.lists_anything:
+        found = _training_folders(path, file)
+    elif file and file.lists_anything:
         return file.datalist()
-    scans = scans_in(path)
-    groups = _several_channels(scans.scans) or [(name, (image,)) for name, image in scans.scans]
-    names = unique_case_names(name for name, _ in groups)
-    cases = tuple(_of_images(name, Role.UNLABELED, paths) for name, (_, paths) in zip(names, groups, strict=False))
-    return Datalist(cases, left_out=_without(scans.left_out, _DATASET))
+    else:
+        folders = next((pair for pair in _FOLDERS if all((path / one).is_dir() for one in pair)), None)
+        found = _training_folders(path, None, folders) if folders else _side_by_side(path)
+    if found.labels or not any(case.label for case in found.cases):
+        return found
+    if file:
+        return replace(found, labels=file.labels())
+    return replace(found, labels=_named_values(found.cases)) if name_values else found
+
+
+def _side_by_side(folder: Path) -> Datalist:
+    """Images of one folder, and the label maps among them."""
+    listed = scans_in(folder, of_labels=True)
+    segmentations = [one for one in listed.scans if one[1].name.lower().endswith(SEGMENTATION_ENDING)]
+    scans = [one for one in listed.scans if one not in segmentations] or list(scans_in(folder).scans)
+    label_maps = dict([*segmentations, *_label_maps_among(scans)])
+    images = [one for one in scans if one[1] not in label_maps.values()]
+    groups = _several_channels(images) or [(name, (image,)) for name, image in images]
+    label_maps = _with_names_of([name for name, _ in groups], label_maps)
+    # Two images may have one name and differ in their ending alone; then no label belongs to either.
+    known = Counter(name for name, _ in groups)
+    of_case = {name: str(path) for name, path in label_maps.items() if known[name] == 1}
+    cases = tuple(
+        _of_images(name, Role.TRAINING if own in of_case else Role.UNLABELED, paths, of_case.get(own))
+        for name, (own, paths) in zip(unique_case_names(own for own, _ in groups), groups, strict=False)
+    )
+    unused = _unused("label map", [name for name in label_maps if name not in of_case], folder)
+    return Datalist(cases, left_out=(*_without(listed.left_out, _DATASET), *unused))
+
+
+def _label_maps_among(scans: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    """The scans whose name says that they may be labels, and whose voxels are labels."""
+    suspects = [scans[index] for index in sorted(may_be_labels([name for name, _ in scans]))]
+    found = [
+        (name, path)
+        for name, path in suspects
+        if is_label_map(path) or (is_label_name(name) and values_in(path) is not None)
+    ]
+    # Were all of them labels, there would be nothing to learn from.
+    return found if len(found) < len(scans) else []
+
+
+def _with_names_of(images: Sequence[str], label_maps: Mapping[str, Path]) -> dict[str, Path]:
+    """Label maps by the name of the image to which their own name belongs; those that belong to none keep theirs."""
+    names = [name for name in label_maps if name not in images]
+    left = [name for name in images if name not in label_maps]
+    pairs = {names[label]: left[image] for label, image in pair_names(left, names).items()}
+    return {pairs.get(name, name): path for name, path in label_maps.items()}
+
+
+def _named_values(cases: Sequence[Case]) -> tuple[Label, ...]:
+    """Labels for the values of label maps that no list has named: by the names in the files, else by number."""
+    names: list[tuple[int, str]] = []
+    for case in cases:
+        if case.label:
+            own = [(one.value, one.name) for one in segments_of(case.label) if one.name]
+            names += own or [(value, f"label {value}") for value in _values_of(case.label)]
+    labels: dict[str, int] = {}
+    for value, name in names:
+        if match_name(name, labels) is None:
+            free = (one for one in count(1) if one not in labels.values())
+            labels[name] = value if value not in labels.values() else next(free)
+    return tuple(Label(value, name) for name, value in labels.items())
+
+
+def _values_of(path: str) -> tuple[int, ...]:
+    values = values_in(path)
+    if values is None:
+        raise DataError(
+            f"the values of the label map '{path}' cannot be read here; name them in a {_DATASET}, with "
+            '"labels": {"1": "pancreas"} or the like.'
+        )
+    return values
 
 
 def _without(sentences: Sequence[str], name: str) -> tuple[str, ...]:
@@ -104,22 +190,20 @@ def _several_channels(found: Sequence[tuple[str, Path]]) -> Optional[list[Images
     return groups if len(groups) > 1 and all(len(paths) > 1 for _, paths in groups) else None
 
 
-def _training_folders(folder: Path, file: Optional[DatalistFile]) -> Datalist:
+def _training_folders(
+    folder: Path, file: Optional[DatalistFile], names: tuple[str, str] = (_TRAINING, _TRAINING_LABELS)
+) -> Datalist:
     """Cases by the names of their files: training and unlabeled ones, and test cases whose label is there."""
     ending = file.ending if file else ""
-    label_maps, left_out = _label_maps(folder / _TRAINING_LABELS, ending)
-    if label_maps and file is None:
-        raise DataError(
-            f"'{folder}' has label maps but no {_DATASET} that says what their values mean; add it, with "
-            '"labels": {"1": "pancreas"} or the like.'
-        )
-    scans = scans_in(folder / _TRAINING, ending)
+    label_maps, left_out = _label_maps(folder / names[1], ending)
+    scans = scans_in(folder / names[0], ending)
     images = _images_of_cases(scans, label_maps, file, folder)
+    label_maps = _with_names_of(list(images), label_maps)
     cases = _cases_of(images, Role.UNLABELED, label_maps, Role.TRAINING)
     left_out += [*scans.left_out, *_unused("label map", [name for name in label_maps if name not in images], folder)]
     if file:
         left_out += file.notes(sum(name in label_maps for name in images))
-    if (folder / _TEST).is_dir() and any((folder / _TEST).iterdir()):
+    if names[0] == _TRAINING and (folder / _TEST).is_dir() and any((folder / _TEST).iterdir()):
         tests, more = _test_cases(folder, file, cases)
         cases, left_out = [*cases, *tests], [*left_out, *more]
     labels = file.labels() if file and label_maps else ()

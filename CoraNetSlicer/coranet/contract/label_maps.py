@@ -12,9 +12,9 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 # Unpacked in a tenth of a second; of a label map most is background, of which nothing more is looked at.
 _BYTES_READ, _BYTES_AT_ONCE = 64_000_000, 262_144
@@ -31,14 +31,18 @@ _NRRD_TYPES = {
     "uchar": "B", "unsigned char": "B", "uint8": "B", "uint8_t": "B", "signed char": "b", "int8": "b", "int8_t": "b",
     "short": "h", "int16": "h", "int16_t": "h", "signed short": "h", "ushort": "H", "unsigned short": "H",
     "uint16": "H", "uint16_t": "H", "int": "i", "int32": "i", "int32_t": "i", "signed int": "i", "uint": "I",
-    "unsigned int": "I", "uint32": "I", "uint32_t": "I",
+    "unsigned int": "I", "uint32": "I", "uint32_t": "I", "float": "f", "double": "d",
 }  # fmt: skip
-_NIFTI_TYPES = {2: "B", 256: "b", 4: "h", 512: "H", 8: "i", 768: "I"}
+_NIFTI_TYPES = {2: "B", 256: "b", 4: "h", 512: "H", 8: "i", 768: "I", 16: "f", 64: "d"}
 _META_TYPES = {
     "met_uchar": "B", "met_char": "b", "met_short": "h", "met_ushort": "H", "met_int": "i", "met_uint": "I",
+    "met_float": "f", "met_double": "d",
 }  # fmt: skip
 # gzip.open or open give it; mypy knows of no class of both.
 _File = Any
+_FRACTIONS = ("f", "d")
+_LARGEST_VALUE, _MOST_STRUCTURES = 65535, 255
+_UNREADABLE = (OSError, EOFError, KeyError, ValueError, struct.error, zlib.error)
 _SEGMENT = re.compile(rb"^Segment\d+_ID:=", re.MULTILINE)
 
 
@@ -47,14 +51,16 @@ class _Voxels:
     """The voxels of a file, and of what kind they are.
 
     Attributes:
-        code: type code of the module array; "": none for whole numbers.
+        code: type code of the module array; "": none that is read here.
         is_little: whether the lowest byte comes first.
         pieces: of the voxels' bytes, in order.
+        says_labels: whether the header says that these are labels.
     """
 
     code: str
     is_little: bool
     pieces: Iterator[bytes]
+    says_labels: bool = False
 
 
 def is_label_map(path: Union[str, Path]) -> bool:
@@ -63,47 +69,84 @@ def is_label_map(path: Union[str, Path]) -> bool:
     Returns:
         False for a folder, for what cannot be read, and where the voxels that were looked at are all the same.
     """
-    name = Path(path).name.lower()
     try:
-        with gzip.open(path, "rb") if name.endswith(".nii.gz") else open(path, "rb") as file:
-            if name.endswith((".nii", ".nii.gz")):
-                return _is_nifti_of_labels(file)
-            if name.endswith(".nrrd"):
-                return _is_nrrd_of_labels(file)
-            return name.endswith(".mha") and _are_labels(_meta_voxels(file))
-    except (OSError, EOFError, KeyError, ValueError, struct.error, zlib.error):
+        with _opened(path) as file:
+            voxels = _voxels_of(file, Path(path).name.lower())
+            return voxels.says_labels or _are_labels(voxels)
+    except _UNREADABLE:
         return False
 
 
-def _is_nifti_of_labels(file: _File) -> bool:
+def values_in(path: Union[str, Path]) -> Optional[tuple[int, ...]]:
+    """All values of a label map but 0, sorted; every voxel is looked at.
+
+    Returns:
+        None for a file that cannot be read here, and for one with other values than whole numbers from 0 to 65535, or
+        with more than 255 of them.
+    """
+    found: set[float] = set()
+    rest = b""
+    try:
+        with _opened(path) as file:
+            voxels = _voxels_of(file, Path(path).name.lower(), with_fractions=True)
+            if not voxels.code:
+                return None
+            for piece in voxels.pieces:
+                new, rest = _distinct(voxels, rest + piece, found)
+                found |= new
+                if len(found) > _MOST_STRUCTURES + 1 or not all(_is_label_value(value) for value in new):
+                    return None
+    except _UNREADABLE:
+        return None
+    return tuple(sorted(int(value) for value in found if value))
+
+
+def _opened(path: Union[str, Path]) -> _File:
+    return gzip.open(path, "rb") if str(path).lower().endswith(".nii.gz") else open(path, "rb")
+
+
+def _voxels_of(file: _File, name: str, with_fractions: bool = False) -> _Voxels:
+    """The voxels of an open file.
+
+    Args:
+        file: at its beginning.
+        name: of the file, in small letters.
+        with_fractions: whether voxels of a type with fractions count, too.
+    """
+    if name.endswith((".nii", ".nii.gz")):
+        voxels = _nifti_voxels(file)
+    elif name.endswith(".nrrd"):
+        voxels = _nrrd_voxels(file)
+    else:
+        voxels = _meta_voxels(file) if name.endswith(".mha") else _Voxels("", True, iter(()))
+    return voxels if with_fractions or voxels.code not in _FRACTIONS else replace(voxels, code="")
+
+
+def _nifti_voxels(file: _File) -> _Voxels:
     head = file.read(352)
     for is_little in (True, False):
         order = "<" if is_little else ">"
         if struct.unpack_from(order + "i", head)[0] != 348:
             continue
-        if struct.unpack_from(order + "h", head, 68)[0] == _NIFTI_LABELS:
-            return True
+        says_labels = struct.unpack_from(order + "h", head, 68)[0] == _NIFTI_LABELS
         code = _NIFTI_TYPES.get(struct.unpack_from(order + "h", head, 70)[0], "")
         begin, slope = struct.unpack_from(order + "2f", head, 108)
-        if slope not in (0.0, 1.0):
-            return False
         file.read(max(0, int(begin) - len(head)))
-        return _are_labels(_Voxels(code, is_little, _pieces(file)))
-    return False
+        return _Voxels(code if slope in (0.0, 1.0) else "", is_little, _pieces(file), says_labels)
+    raise ValueError("no NIfTI header")
 
 
-def _is_nrrd_of_labels(file: _File) -> bool:
+def _nrrd_voxels(file: _File) -> _Voxels:
     head, fields = _text_header(file, b":", b"")
-    if _SEGMENT.search(head):
-        return True
+    says_labels = _SEGMENT.search(head) is not None
     code = _NRRD_TYPES.get(fields["type"], "")
-    if not code or "data file" in fields or "datafile" in fields:
-        return False
-    is_little = fields.get("endian", sys.byteorder) == "little"
     encoding = fields["encoding"]
-    if encoding in ("gzip", "gz"):
-        return _are_labels(_Voxels(code, is_little, _unpacked(file, zlib.MAX_WBITS | 16)))
-    return encoding == "raw" and _are_labels(_Voxels(code, is_little, _pieces(file)))
+    is_packed = encoding in ("gzip", "gz")
+    if "data file" in fields or "datafile" in fields or not (is_packed or encoding == "raw"):
+        code = ""
+    is_little = fields.get("endian", sys.byteorder) == "little"
+    pieces = _unpacked(file, zlib.MAX_WBITS | 16) if is_packed else _pieces(file)
+    return _Voxels(code, is_little, pieces, says_labels)
 
 
 def _meta_voxels(file: _File) -> _Voxels:
@@ -171,3 +214,23 @@ def _values(voxels: _Voxels, content: bytes) -> tuple[array[int], bytes]:
     if voxels.is_little != (sys.byteorder == "little"):
         values.byteswap()
     return values, content[whole:]
+
+
+def _distinct(voxels: _Voxels, content: bytes, known: set[float]) -> tuple[set[float], bytes]:
+    """The values that occur and are not known yet, and the bytes that are left; most pieces are all the same."""
+    size = array(voxels.code).itemsize
+    end = len(content) - len(content) % size
+    whole, rest = content[:end], content[end:]
+    columns = [whole[byte::size] for byte in range(size)]
+    low = columns.pop(0 if voxels.is_little else -1)
+    fit_in_a_byte = voxels.code not in _FRACTIONS and not any(column.strip(b"\0") for column in columns)
+    if fit_in_a_byte and (voxels.code != "b" or low.isascii()):
+        new = low.translate(None, bytes(int(value) for value in known if value < 256))
+        return {float(value) for value in set(new)}, rest
+    if whole == whole[:size] * (len(whole) // size):
+        whole = whole[:size]
+    return {float(value) for value in set(_values(voxels, whole)[0])} - known, rest
+
+
+def _is_label_value(value: float) -> bool:
+    return 0 <= value <= _LARGEST_VALUE and value == int(value)

@@ -29,6 +29,14 @@ def is_label_name(name: str) -> bool:
     return not _LABEL_WORDS.isdisjoint(_words(name))
 
 
+def may_be_labels(names: Sequence[str]) -> set[int]:
+    """Indices of the names that say that they are labels, or that go on from another name ("p1_liver" beside "p1")."""
+    parts = [_parts(name) for name in names]
+    starts = set(parts)
+    goes_on = [any(one[:end] in starts for end in range(1, len(one))) for one in parts]
+    return {index for index, name in enumerate(names) if goes_on[index] or is_label_name(name)}
+
+
 def pair_names(images: Sequence[str], labels: Sequence[str]) -> dict[int, int]:
     """Find the image of each label.
 

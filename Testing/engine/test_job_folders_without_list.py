@@ -1,0 +1,116 @@
+"""Folders without a list: images and label maps are known by name and by content, and labels get names."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import pytest
+
+from coranet.contract import find_cases
+
+LABELS, SCAN = bytes([0] * 40 + [1] * 10 + [3] * 10), bytes(range(60))
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Makes files of 60 voxels: `make("image1.nii.gz", "label1.nii.gz")`; those called label or seg hold labels."""
+
+    def made(*names: str) -> Path:
+        for name in names:
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_label = any(word in name.lower() for word in ("label", "seg", "mask", "tumor"))
+            path.write_bytes(content(name, LABELS if is_label else SCAN))
+        return tmp_path
+
+    return made
+
+
+def content(name: str, voxels: bytes) -> bytes:
+    if name.endswith(".nii.gz"):
+        head = bytearray(352)
+        struct.pack_into("<i", head, 0, 348)
+        struct.pack_into("<8h", head, 40, 3, 3, 4, 5, 1, 1, 1, 1)
+        struct.pack_into("<2h", head, 70, 2, 8)
+        struct.pack_into("<8f", head, 76, 1, 1, 1, 1, 0, 0, 0, 0)
+        struct.pack_into("<2f", head, 108, 352, 1)
+        return gzip.compress(bytes(head) + voxels)
+    head = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 4 5\nspacings: 1 1 1\nencoding: raw\n"
+    named = "Segment0_ID:=s\nSegment0_Name:=Liver\nSegment0_LabelValue:=3\n" if ".seg." in name else ""
+    return f"{head}{named}\n".encode() + voxels
+
+
+def told(datalist) -> dict[str, str | None]:
+    return {case.id: case.label and Path(case.label).name for case in datalist.cases}
+
+
+def labels(datalist) -> list[tuple[int, str]]:
+    return [(label.value, label.name) for label in datalist.labels]
+
+
+FOLDERS = {
+    "side-by-side": (
+        ["image001.nii.gz", "image002.nii.gz", "label001.nii.gz"],
+        {"image001": "label001.nii.gz", "image002": None},
+    ),
+    "one-word-more": (["p1.nrrd", "p1_seg.nrrd", "p2.nrrd"], {"p1": "p1_seg.nrrd", "p2": None}),
+    "what-was-drawn": (["p1.nrrd", "p1_tumor.nrrd", "p2.nrrd"], {"p1": "p1_tumor.nrrd", "p2": None}),
+    "channels": (
+        ["p1_0000.nrrd", "p1_0001.nrrd", "p2_0000.nrrd", "p2_0001.nrrd", "p1_mask.nrrd"],
+        {"p1": "p1_mask.nrrd", "p2": None},
+    ),
+    "imagesTr": (["imagesTr/p1_0000.nrrd", "imagesTr/p2_0000.nrrd", "labelsTr/p2.nrrd"], {"p1": None, "p2": "p2.nrrd"}),
+    "images-and-labels": (
+        ["images/image1.nrrd", "images/image2.nrrd", "labels/label2.nrrd"], {"image1": None, "image2": "label2.nrrd"},
+    ),
+    "images-and-masks": (["images/a.nrrd", "masks/a.nrrd"], {"a": "a.nrrd"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("names", "expected"), FOLDERS.values(), ids=FOLDERS)
+def test_labels_find_their_images(make, names, expected):
+    found = find_cases(make(*names))
+    assert told(found) == expected
+    assert [case.role.value for case in found.cases] == [
+        "training" if own else "unlabeled" for own in expected.values()
+    ]
+    assert found.left_out == ()
+    assert labels(found) == [(1, "label 1"), (3, "label 3")]
+
+
+def test_segmentations_of_slicer_bring_their_names(make):
+    found = find_cases(make("p1.nrrd", "p1.seg.nrrd", "p2.nrrd"))
+    assert told(found) == {"p1": "p1.seg.nrrd", "p2": None}
+    assert labels(found) == [(3, "Liver")]
+
+
+def test_who_names_the_labels_itself_gets_none(make):
+    found = find_cases(make("image001.nrrd", "label001.nrrd"), name_values=False)
+    assert told(found) == {"image001": "label001.nrrd"} and found.labels == ()
+
+
+def test_a_list_of_labels_alone_names_them(make):
+    folder = make("image001.nrrd", "label001.nrrd")
+    (folder / "dataset.json").write_text('{"labels": {"1": "organ", "3": "lesion"}}', encoding="utf-8")
+    found = find_cases(folder)
+    assert told(found) == {"image001": "label001.nrrd"}
+    assert labels(found) == [(1, "organ"), (3, "lesion")]
+
+
+def test_a_scan_that_is_called_label_is_a_scan(make, tmp_path):
+    below_zero = content("x", bytes(range(120, 240))).replace(b"uchar", b"short\nendian: little")
+    (tmp_path / "label_phantom.nrrd").write_bytes(below_zero)
+    assert told(find_cases(make("p1.nrrd"))) == {"label_phantom": None, "p1": None}
+
+
+def test_a_label_map_without_image_is_left_out(make):
+    found = find_cases(make("image001.nrrd", "label007.nrrd"))
+    assert told(found) == {"image001": None}
+    (sentence,) = found.left_out
+    assert "the label map 'label007' is left out: it has no image of its name" in sentence
+
+
+def test_label_maps_alone_stay_what_they_are(make):
+    assert told(find_cases(make("label001.nrrd", "label002.nrrd"))) == {"label001": None, "label002": None}

@@ -11,6 +11,9 @@ from source_tree import Finding, SourceFile, is_below
 SLICER_ONLY = ("slicer", "qt", "ctk", "CoraNetSlicerLib", "CoraNetSlicer")
 CONTRACT = ("coranet.contract",)
 SURFACE = "coranet.closed_surface"
+# What looks at DICOM headers, and what that is made of.
+_SERIES_FILES = ("dicom_folder", "dicom_parts", "dicom_slices", "dicom_frames", "grid", "notes")
+SERIES = tuple(f"coranet.volume.{name}" for name in _SERIES_FILES)
 # Files that may import qt, by the last part of their names; `panel.py` puts the sections together.
 WIDGET_FILES = (
     "application", "section", "panel", "calls_section", "closing", "pages", "strip_section", "qt_ticker",
@@ -71,7 +74,7 @@ def slicer_side_reaches_into_engine(files: Iterable[SourceFile]) -> Iterator[Fin
         for imported in file.imports():
             heavy = is_below(imported.what, ("torch", "torchvision", "monai", "SimpleITK", "scipy"))
             # The version and the name of the package itself are no part of the workshop.
-            harmless = (*CONTRACT, SURFACE, "coranet.__version__")
+            harmless = (*CONTRACT, SURFACE, *SERIES, "coranet.__version__")
             workshop = is_below(imported.what, ("coranet",)) and imported.what != "coranet"
             if heavy or (workshop and not is_below(imported.what, harmless)):
                 yield imported
@@ -93,6 +96,14 @@ def surface_needs_more_than_vtk(files: Iterable[SourceFile]) -> Iterator[Finding
         if file.module == SURFACE:
             tops = {*sys.stdlib_module_names, "numpy", "vtkmodules"}
             yield from (one for one in file.imports() if one.what.partition(".")[0] not in tops)
+
+
+def series_needs_more_than_pydicom(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 2, last part: what looks at DICOM headers runs in Slicer too; it imports numpy and pydicom alone."""
+    allowed = (*sys.stdlib_module_names, "numpy", "pydicom", *CONTRACT, *SERIES)
+    for file in files:
+        if file.module in SERIES:
+            yield from (one for one in file.imports() if not is_below(one.what, allowed))
 
 
 def _is_widget_file(file: SourceFile) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import rules
 from source_tree import SourceFile, as_lines, files_in
@@ -42,6 +46,21 @@ def test_the_contract_needs_the_standard_library_alone():
 def test_what_makes_a_surface_needs_vtk_alone():
     violations = as_lines(rules.surface_needs_more_than_vtk(present("coranet/closed_surface.py")))
     assert not violations, f"rule 2, it is imported inside Slicer:\n{violations}"
+
+
+def test_what_looks_at_dicom_headers_needs_pydicom_alone():
+    violations = as_lines(rules.series_needs_more_than_pydicom(present("coranet/volume")))
+    assert not violations, f"rule 2, it is imported inside Slicer:\n{violations}"
+
+
+def test_looking_at_dicom_headers_loads_no_heavy_library():
+    program = "import sys; from coranet.volume.dicom_folder import parts_of; print(*sys.modules)"
+    engine = next(iter(present("coranet/__init__.py"))).path.parents[1]
+    outcome = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(engine)}, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    assert not {"SimpleITK", "torch", "scipy", "monai"} & set(outcome.stdout.split())
 
 
 def test_only_the_widget_files_import_qt():
@@ -95,6 +114,8 @@ BROKEN = [
     (rules.contract_needs_more_than_python, "coranet.contract.files", "from ..volume import read_image"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import torch"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "from .volume import Grid"),
+    (rules.series_needs_more_than_pydicom, "coranet.volume.dicom_parts", "import SimpleITK"),
+    (rules.series_needs_more_than_pydicom, "coranet.volume.grid", "from .reading import read_image"),
     (rules.qt_outside_the_widget, "CoraNetSlicerLib.logic", "def f():\n    import qt"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.mrmlScene.GetNodes()"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "from slicer import util"),
@@ -123,6 +144,8 @@ ALLOWED = [
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import math, numpy\nfrom vtkmodules import a"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.contract import Job\nimport vtk"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet import closed_surface"),
+    (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.core", "from coranet.volume.dicom_folder import a"),
+    (rules.series_needs_more_than_pydicom, "coranet.volume.dicom_parts", "import numpy, pydicom\nfrom .grid import by"),
     (rules.contract_needs_more_than_python, "coranet.contract.files", "from .errors import A"),
     (rules.qt_outside_the_widget, "CoraNetSlicerLib.train.section", "import qt"),
     (rules.running_slicer_outside_the_doorway, "CoraNetSlicerLib.logic", "import slicer\nslicer.vtkMRMLScene()"),

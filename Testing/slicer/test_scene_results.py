@@ -210,7 +210,7 @@ class TestDicomSeries:
 
     def test_an_empty_folder_is_named(self, context, a_job, tmp_path):
         (tmp_path / "nothing").mkdir()
-        with pytest.raises(DataError, match="nothing' must hold a DICOM series"):
+        with pytest.raises(DataError, match="nothing' holds 0 DICOM series"):
             find_or_load_volume(context, a_job, Case("mr", Role.INPUT, str(tmp_path / "nothing")))
 
 

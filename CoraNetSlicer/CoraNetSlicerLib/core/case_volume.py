@@ -102,7 +102,7 @@ class CaseVolume:
 
     def _load(self, identity: Optional[ScanIdentity]) -> Iterator[str]:
         # Read before it enters the scene, so that a file that cannot be used leaves no node behind.
-        node = read_image(Path(self._case.image), slicer.vtkMRMLScalarVolumeNode())
+        node = read_image(Path(self._case.image), slicer.vtkMRMLScalarVolumeNode(), self._case.part)
         node.SetName(self._case.id)
         yield "image"
         moved = None

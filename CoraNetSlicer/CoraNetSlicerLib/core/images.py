@@ -17,18 +17,25 @@ from coranet.contract.errors import DataError
 from coranet.contract.image_files import is_dicom_file, require_readable
 from coranet.contract.image_headers import is_implausible
 from coranet.contract.placement import Placement
+from coranet.volume.dicom_folder import chosen_part
+from coranet.volume.dicom_parts import require_stack
+from coranet.volume.notes import noted_by
 
-# Two slices that are nearer to each other than this are at one place.
-_ONE_PLACE_MM = 1e-3
 
+def read_image(path: Path, node: Any, part: str = "") -> Any:
+    """Fill a volume node from a file, or from the slices of a DICOM series.
 
-def read_image(path: Path, node: Any) -> Any:
-    """Fill a volume node from a file, or from a folder with the slices of one DICOM series.
+    Slicer's own reader brings it from the file's axes into RAS; which slices a DICOM image consists of, and in which
+    order, is found by the rule of the engine.
 
-    Slicer's own reader brings it from the file's axes into RAS.
+    Args:
+        path: of the file; a folder of one DICOM series, or a file of it.
+        node: vtkMRMLScalarVolumeNode or a node of a derived class.
+        part: which image of a series of several (`Case.part`); "": there is one.
 
     Raises:
         DataError: the path is missing, or is not an image that Slicer reads.
+        PackageError: it is of DICOM, and pydicom is missing.
     """
     if not path.exists() and not path.is_symlink():
         raise DataError(f"'{path}' is missing; restore the file, or run again what has written it.")
@@ -39,7 +46,7 @@ def read_image(path: Path, node: Any) -> Any:
             "file, or run again what has written it."
         )
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-    files = _slices_in_order(path) if path.is_dir() else [path]
+    files = _slices_in_order(path, part) if path.is_dir() or is_dicom_file(path) else [path]
     storage.SetFileName(str(files[0]))
     if len(files) > 1:
         for file in files:
@@ -181,28 +188,16 @@ def _read(storage: Any, path: Path, node: Any) -> Any:
     return node
 
 
-def _slices_in_order(folder: Path) -> list[Path]:
-    """The files of a DICOM series, sorted by position along their normal; other files in its folder are no slices.
+def _slices_in_order(path: Path, part: str) -> list[Path]:
+    """The files of a DICOM image, sorted by position along their normal; one, where its slices are frames of a file.
 
-    Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning. Of
-    two slices at one place one is enough: the engine has looked that they are the same.
+    Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning.
     """
-    heights: list[tuple[float, Path]] = []
-    for file in sorted(folder.iterdir()):
-        if not is_dicom_file(file):
-            continue
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(str(file))
-        storage.SetSingleFile(True)
-        node = _read(storage, file, slicer.vtkMRMLScalarVolumeNode())
-        normal = [0.0, 0.0, 0.0]
-        node.GetKToRASDirection(normal)
-        heights.append((float(np.dot(node.GetOrigin(), normal)), file))
-    if not heights:
-        raise DataError(f"'{folder}' must hold a DICOM series, got no file; restore its files.")
-    heights.sort()
-    nearest = [np.inf, *(upper - lower for (lower, _), (upper, _) in zip(heights, heights[1:], strict=False))]
-    return [file for (_, file), distance in zip(heights, nearest, strict=False) if distance > _ONE_PLACE_MM]
+    # What is put right is told by the engine.
+    with noted_by(lambda sentence: None):
+        chosen = chosen_part(path, None, part)
+    require_stack(path, chosen)
+    return list(dict.fromkeys(one.path for one in chosen.slices))
 
 
 def placement_of(node: Any) -> Placement:

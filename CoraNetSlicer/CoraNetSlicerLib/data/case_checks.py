@@ -83,8 +83,14 @@ class CaseChecks:
     def _of_image_file(self, row: CaseRow, path: str) -> Iterator[Finding]:
         yield from self._missing(row, path)
         facts = self.files.of(path)
-        if facts is not None and facts.is_label_map:
+        if facts is None:
+            return
+        if facts.is_label_map:
             yield _label_map(row, path)
+        if facts.problem:
+            yield error(row, _("cannot be used"), sentence(facts.problem))
+        if len(facts.images) > 1:
+            yield _several_images(row, facts.images)
 
     def _missing(self, row: CaseRow, path: str) -> Iterator[Finding]:
         facts = self.files.of(path)
@@ -271,6 +277,17 @@ def _of_other_case(row: CaseRow, owners: Mapping[str, CaseRow]) -> Iterator[Find
                 "'{segmentation}' lies on the voxels of '{other}', which is another case; choose that of '{name}'."
             )
             yield error(row, _("of another case"), text.format(other=grids[0].name, **names))
+
+
+def _several_images(row: CaseRow, images: Sequence[str]) -> Finding:
+    """A warning on a DICOM series of several images; the engine divides it by the same rule."""
+    text = _("'{name}' is one DICOM series of {count} images: {images}. Each becomes a case of its own.")
+    if row.role.needs_label:
+        text = _(
+            "'{name}' is one DICOM series of {count} images: {images}. The one on whose grid its label lies is taken, "
+            "if that is one."
+        )
+    return warning(row, _("several images"), text.format(name=row.name, count=len(images), images=", ".join(images)))
 
 
 def _label_map(row: CaseRow, name: str) -> Finding:

@@ -6,11 +6,17 @@ import filecmp
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Optional
 
 from coranet.contract import ImageHeader, is_label_map, read_image_header
+from coranet.contract.errors import DataError, PackageError
+from coranet.contract.image_files import is_dicom_file
+from coranet.volume.dicom_folder import parts_in_steps
+from coranet.volume.dicom_parts import require_stack
+from coranet.volume.notes import noted_by
 
 _LOG = logging.getLogger(__name__)
 
@@ -24,17 +30,41 @@ class FileFacts:
         header: size and spacing; None: it has none that is understood.
         length: bytes; 0 for what is not there, and for a folder.
         is_label_map: whether it holds labels, not an image.
+        images: names of the images of a DICOM series, each with the number of its slices; () of other files.
+        problem: why it cannot be used, in a sentence; "": nothing is known against it.
     """
 
     exists: bool
     header: Optional[ImageHeader] = None
     length: int = 0
     is_label_map: bool = False
+    images: tuple[str, ...] = ()
+    problem: str = ""
 
 
-def _facts_of(path: str) -> FileFacts:
+def _facts_in_steps(path: str) -> Generator[None, None, FileFacts]:
+    """Facts of a file or folder, in steps of a slice where it is of DICOM."""
+    place = Path(path)
+    if place.is_dir() or is_dicom_file(place):
+        return (yield from _facts_of_series(place))
     length = os.path.getsize(path) if os.path.isfile(path) else 0
     return FileFacts(os.path.exists(path), read_image_header(path), length, is_label_map(path))
+
+
+def _facts_of_series(path: Path) -> Generator[None, None, FileFacts]:
+    """What the headers of a DICOM series say, by the rule of the engine."""
+    try:
+        # What is put right is told by the engine.
+        with noted_by(lambda sentence: None):
+            parts = yield from parts_in_steps(path)
+        grid = require_stack(path, parts[0]) if len(parts) == 1 else None
+    except DataError as error:
+        return FileFacts(exists=True, problem=str(error))
+    except PackageError:
+        return FileFacts(exists=True)
+    images = tuple(f"{part.name or path.name} ({len(part.slices)} slices)" for part in parts)
+    header = ImageHeader(grid.size_ijk, grid.spacing_mm) if grid is not None else None
+    return FileFacts(exists=True, header=header, images=images)
 
 
 class KnownFiles:
@@ -43,6 +73,7 @@ class KnownFiles:
     def __init__(self) -> None:
         self._known: dict[str, FileFacts] = {}
         self._copies: dict[tuple[str, str], bool] = {}
+        self._under_way: dict[str, Generator[None, None, FileFacts]] = {}
 
     def of(self, path: str) -> Optional[FileFacts]:
         """Facts of a file; None if nobody has looked at it yet."""
@@ -52,26 +83,33 @@ class KnownFiles:
         """Those that nobody has looked at yet."""
         return [path for path in paths if path not in self._known]
 
-    def look_at(self, paths: Iterable[str], seconds: float) -> bool:
+    def look_at(self, paths: Sequence[str], seconds: float) -> bool:
         """Look at files that nobody has looked at yet.
 
         Args:
             paths: of the files.
-            seconds: after which no further file is begun.
+            seconds: after which no further file, or slice of a series, is begun.
 
         Returns:
             Whether none is left.
         """
         end = time.monotonic() + seconds
         for path in self.unseen(paths):
-            if time.monotonic() > end:
-                return False
+            steps = self._under_way.setdefault(path, _facts_in_steps(path))
             try:
-                self._known[path] = _facts_of(path)
+                while True:
+                    next(steps)
+                    if time.monotonic() > end:
+                        return False
+            except StopIteration as found:
+                self._known[path] = found.value
             except Exception:  # noqa: BLE001 - one file that nobody understands must not hide the others
                 _LOG.exception("'%s' could not be looked at", path)
                 self._known[path] = FileFacts(exists=True)
-        return True
+            del self._under_way[path]
+            if time.monotonic() > end:
+                break
+        return not self.unseen(paths)
 
     def are_copies(self, first: str, second: str) -> bool:
         """Whether two files that were looked at hold the same bytes; compared once, up to the first difference."""
@@ -90,3 +128,4 @@ class KnownFiles:
         """Forget all, to look at them anew."""
         self._known.clear()
         self._copies.clear()
+        self._under_way.clear()

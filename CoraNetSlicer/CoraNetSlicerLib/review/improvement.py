@@ -47,7 +47,8 @@ class PromotedCase:
         regions: how many are decided.
         more_images: paths of the images of the second channel and those after it.
         scan: hash of the scan's voxels; "": nobody knows.
-        scan_of: gives the hash of the voxels of an image file; None: it cannot be asked.
+        scan_of: gives the hash of the voxels of an image (path, part of a series); None: it cannot be asked.
+        part: which image of a DICOM series the scan is; "": it is the only one.
     """
 
     name: str
@@ -58,7 +59,8 @@ class PromotedCase:
     regions: int
     more_images: tuple[str, ...] = ()
     scan: str = ""
-    scan_of: Optional[Callable[[str], str]] = field(default=None, compare=False)
+    scan_of: Optional[Callable[[str, str], str]] = field(default=None, compare=False)
+    part: str = ""
 
 
 def find_training(model: AnyJob) -> Optional[Job]:
@@ -155,7 +157,7 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str
     taken: set[str] = set()
     for promoted in cases:
         same = _same_case(datalist.cases, promoted, job_id)
-        key = same.id if same is not None else str(Path(promoted.image).resolve())
+        key = same.id if same is not None else f"{Path(promoted.image).resolve()} {promoted.part}"
         if key in taken:
             raise DataError(f"the case '{promoted.name}' is given twice; use it once.")
         taken.add(key)
@@ -241,10 +243,10 @@ def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str) -> Op
 
     A name decides on nothing: two patients' scans can both be called T1, and one scan can have two names.
     """
-    same_file = [case for case in cases if _is_same_file(case.image, promoted.image)]
+    same_file = [case for case in cases if case.part == promoted.part and _is_same_file(case.image, promoted.image)]
     # A volume keeps its mark where its voxels are changed.
     marked = [case for case in cases if job_id and f"{job_id}/{case.id}" in promoted.keys]
-    likely = [case for case in marked if not promoted.scan or _scan_of(promoted, case.image) in ("", promoted.scan)]
+    likely = [case for case in marked if not promoted.scan or _scan_of(promoted, case) in ("", promoted.scan)]
     found = next(iter((*same_file, *likely)), None)
     if found is not None or not promoted.scan or promoted.scan_of is None:
         return found
@@ -252,7 +254,7 @@ def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str) -> Op
     # Where sizes differ, so do voxels; likely ones first, because each is read.
     likely = [case for case in cases if _can_be_same(read_image_header(case.image), header)]
     likely.sort(key=lambda case: case.id != unique_case_names([promoted.name])[0])
-    return next((case for case in likely if _scan_of(promoted, case.image) == promoted.scan), None)
+    return next((case for case in likely if _scan_of(promoted, case) == promoted.scan), None)
 
 
 def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) -> bool:
@@ -262,10 +264,10 @@ def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) ->
     return sorted(first.size_ijk) == sorted(second.size_ijk)
 
 
-def _scan_of(promoted: PromotedCase, path: str) -> str:
+def _scan_of(promoted: PromotedCase, case: Case) -> str:
     # A file that cannot be read is no reason against another one; the training will tell.
     with suppress(CoraNetError):
-        return promoted.scan_of(path) if promoted.scan_of is not None else ""
+        return promoted.scan_of(case.image, case.part) if promoted.scan_of is not None else ""
     return ""
 
 
@@ -292,7 +294,9 @@ def _as_training(name: str, images: Sequence[str], promoted: PromotedCase, label
     # Its label map has the values of the model that segmented it; they may be others for the same names.
     own = tuple((one.value, one.name) for one in promoted.labels)
     is_same = {value: value for value, _ in own} == matched_labels(promoted.labels, labels)
-    return Case(name, Role.TRAINING, images[0], label, known, tuple(images[1:]), label_names=() if is_same else own)
+    return Case(
+        name, Role.TRAINING, images[0], label, known, tuple(images[1:]), () if is_same else own, part=promoted.part
+    )  # fmt: skip
 
 
 def _taken_over(case: Case, job: Job, owners: Sequence[Path]) -> Case:

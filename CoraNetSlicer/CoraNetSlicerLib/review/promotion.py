@@ -45,7 +45,7 @@ def promote_case(state: ReviewState) -> PromotedCase:
     require_no_overlap(loaded)
     result = files.read_result()
     scan = ScanIdentity.from_dict(result.get("scan"), files.result)
-    image, *more = _images(files, result, name, scan)
+    (image, *more), part = _images(files, result, name, scan)
     decided = [state.voxels(number) for number in review.decisions]
     known = known_voxels(loaded, decided, files, review.trusts_certain)
     write_reviewed(loaded, files.reviewed)
@@ -55,17 +55,24 @@ def promote_case(state: ReviewState) -> PromotedCase:
     keys = tuple(case_keys(loaded.volume))
     return PromotedCase(
         files.folder.name, image, files, labels, keys, len(review.decisions), tuple(more),
-        scan=_hash_of_file(image) if scan is None else scan.voxels, scan_of=_hash_of_file,
+        scan=_hash_of_file(image, part) if scan is None else scan.voxels, scan_of=_hash_of_file, part=part,
     )  # fmt: skip
 
 
-def _hash_of_file(path: str) -> str:
+def _hash_of_file(path: str, part: str = "") -> str:
     """The hash of the voxels of an image file."""
-    return volume_hash(read_image(Path(path), slicer.vtkMRMLScalarVolumeNode()))
+    return volume_hash(read_image(Path(path), slicer.vtkMRMLScalarVolumeNode(), part))
 
 
-def _images(files: PredictionFiles, result: dict[str, Any], name: str, scan: Optional[ScanIdentity]) -> list[str]:
-    """Where the scan lies, an image a channel: as the job says, which may have been moved, else as the result says."""
+def _images(
+    files: PredictionFiles, result: dict[str, Any], name: str, scan: Optional[ScanIdentity]
+) -> tuple[list[str], str]:  # fmt: skip
+    """Where the scan lies, an image a channel: as the job says, which may have been moved, else as the result says.
+
+    Returns:
+        The paths, and which image of its series the first one is.
+    """
+    part = str(result.get("part") or "")
     places: list[tuple[str, ...]] = [(str(result.get("image") or ""), *result.get("more_images", ()))]
     folder = files.folder.parent.parent
     if Job.exists(folder):
@@ -75,13 +82,22 @@ def _images(files: PredictionFiles, result: dict[str, Any], name: str, scan: Opt
     if not there:
         raise DataError(f"the scan of '{name}' is not where it was ('{places[0][0]}'); segment the volume again.")
     # A label on another scan would teach what is wrong.
-    same = [paths for paths in there if scan is None or _hash_of_file(paths[0]) == scan.voxels]
+    same = [paths for paths in there if scan is None or _are_images_of(paths, part, scan)]
     if not same:
         raise DataError(
             f"'{there[0][0]}' is another scan now than the one that '{name}' was computed on ({scan}); put that scan "
             "back, or segment this one."
         )
-    return [str(Path(path).absolute()) for path in same[0]]
+    return [str(Path(path).absolute()) for path in same[0]], part
+
+
+def _are_images_of(paths: tuple[str, ...], part: str, scan: ScanIdentity) -> bool:
+    """Whether all images of a case are those of a scan, as far as it knows them."""
+    if _hash_of_file(paths[0], part) != scan.voxels:
+        return False
+    # The volumes of a file of four dimensions belong together.
+    known = [pair for pair in zip(paths[1:], scan.more_voxels, strict=False) if paths.count(pair[0]) == 1]
+    return all(_hash_of_file(path) == voxels for path, voxels in known)
 
 
 def write_reviewed(loaded: LoadedPrediction, path: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from coranet.contract import Case, JobKind, JobStatus
 from coranet.contract.errors import CoraNetError, JobError
-from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Event
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Started
 
 from ..core.export import SegmentExport
 from ..core.notification import Signal
@@ -315,6 +316,10 @@ class SegmentationPresenter:
     def _on_events(self, handle: JobHandle, new: Sequence[Event]) -> None:
         if handle is not self.handle:
             return
+        if any(isinstance(event, Started) for event in new):
+            # The engine has put a case for each image in the place of a DICOM series of several.
+            with suppress(CoraNetError, OSError):
+                self._cases = handle.job.read_datalist().cases
         loaded = self._parameters.value(_LOADED, [])
         done = {event.case for event in new if isinstance(event, CaseDone)}
         for case in self._cases:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,22 @@ def parts_of(path: str | Path) -> list[Part]:
         DataError: it holds no series or several, or slices that cannot be put in order.
         PackageError: pydicom is missing.
     """
+    steps = parts_in_steps(path)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return list(end.value)
+
+
+def parts_in_steps(path: str | Path) -> Generator[None, None, list[Part]]:
+    """What `parts_of` does, in steps of a file each; returns the parts at the end."""
     path = Path(path)
     folder = path if path.is_dir() else path.parent
-    slices = [one for file in _files(folder) if is_dicom_file(file) for one in _read(file, path)]
+    slices: list[Slice] = []
+    for file in _files(folder):
+        slices += _read(file, path) if is_dicom_file(file) else []
+        yield
     if path != folder:
         wanted = {one.series for one in slices if one.path == path}
         slices = [one for one in slices if one.series in wanted]

@@ -64,10 +64,18 @@ def test_batches_have_the_shapes_and_types_of_the_contract(a_loader, patch):
     assert targets.shape == (2, *patch) and targets.dtype == torch.int64
     assert set(targets.unique().tolist()) <= {0, 1, 2}
     student, teacher, *truth = loader.unlabeled(0)
-    assert truth == [None, None, None]
+    assert truth == [None, None, None, None]
     assert student.shape == teacher.shape == (3, 1, *patch)
     assert student.dtype == teacher.dtype == torch.float32
     assert not any(batch.requires_grad for batch in (images, student, teacher))
+
+
+def test_a_second_view_is_changed_in_another_way_and_leaves_the_rest_as_it_is(a_loader):
+    one, two, again = (a_loader(a_sampler()).unlabeled(3, views) for views in (1, 2, 2))
+    assert one.second_images is None and torch.equal(two.second_images, again.second_images)
+    assert torch.equal(one.student_images, two.student_images) and torch.equal(one.teacher_images, two.teacher_images)
+    assert two.second_images.shape == two.student_images.shape
+    assert not torch.allclose(two.second_images, two.student_images)
 
 
 @pytest.mark.parametrize("kind", ["labeled", "unlabeled"])

@@ -129,7 +129,7 @@ def coarse_config(config: TrainConfig, steps: int, has_unlabeled: bool) -> Train
         pretraining_steps=pretraining, self_training_steps=steps - pretraining,
         labeled_batch_size=_BATCH, unlabeled_batch_size=_BATCH, validation_interval=max(1, steps),
         checkpoint_interval=min(50, config.training.checkpoint_interval or 50), snapshot_interval=0, averaged_share=0.0,
-        deep_supervision=0.0,
+        deep_supervision=0.0, student_views="one",
     )  # fmt: skip
     return replace(config, time="", training=training)
 

@@ -61,5 +61,8 @@ class Augmentation:
     def draw(self, random: np.random.Generator) -> PatchChange:
         """The changes of one patch, from its own stream of random numbers."""
         spatial = self.spatial.draw(random)
-        intensity = tuple(self.intensity.draw(random) for _ in range(self.channels))
-        return PatchChange(spatial, intensity, draw_seed(random))
+        return PatchChange(spatial, self.draw_intensity(random), draw_seed(random))
+
+    def draw_intensity(self, random: np.random.Generator) -> tuple[IntensityChange, ...]:
+        """The changes of intensity of one patch, one for each channel."""
+        return tuple(self.intensity.draw(random) for _ in range(self.channels))

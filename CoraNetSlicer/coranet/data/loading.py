@@ -84,16 +84,18 @@ class Loader:
             targets, known = self._truth(labels)
             return LabeledBatch(self._delivered(images), cast(Tensor, targets), known)
 
-    def unlabeled(self, step: int) -> UnlabeledBatch:
-        """The unlabeled batch of a step."""
+    def unlabeled(self, step: int, views: int = 1) -> UnlabeledBatch:
+        """The unlabeled batch of a step, with so many views for the student, 1 or 2."""
         with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
             cuts, images, labels = self._moved(self._cuts(1, step))
             images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
             student = self._for_student(images, cuts)
+            second = self._second_view(images, step) if views > 1 else None
             deviations = [self._sampler.teacher_noise] * len(cuts.changes)
             teacher = add_noise(images, deviations, [change.teacher_noise_seed for change in cuts.changes])
             mixing = self._sampler.mixing(step, *(self._shard.numbers(size) for size in self.batch_sizes))
-            return UnlabeledBatch(self._delivered(student), self._delivered(teacher), mixing, *self._truth(labels))
+            views_of_both = self._delivered(student), self._delivered(teacher)
+            return UnlabeledBatch(*views_of_both, mixing, *self._truth(labels), second)
 
     def close(self) -> None:
         """End the thread; waits for the patches that it is cutting."""
@@ -130,6 +132,11 @@ class Loader:
     def _for_student(self, images: Tensor, cuts: Cuts) -> Tensor:
         changes = [channel for change in cuts.changes for channel in change.intensity]
         return self._sampler.augmentation.intensity.apply(images, changes)
+
+    def _second_view(self, images: Tensor, step: int) -> Tensor:
+        changes = self._sampler.second_view(step, self._shard.numbers(self.batch_sizes[1]))
+        intensity = self._sampler.augmentation.intensity
+        return self._delivered(intensity.apply(images, [channel for change in changes for channel in change]))
 
     def _truth(self, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
         """Targets, and where they are known; None where there are none, or where that is not said."""

@@ -40,6 +40,11 @@ class Mixing:
         """
         return Mixing(tuple((first, second, _draw_box(patch_size, random)) for first, second, random in pairs))
 
+    def after(self, count: int) -> Mixing:
+        """The exchanges among the patches after the first `count`, which are numbered from 0."""
+        within = (one for one in self.exchanges if min(one[:2]) >= count)
+        return Mixing(tuple((first - count, second - count, box) for first, second, box in within))
+
     def apply(self, values: Tensor) -> Tensor:
         """Exchange the boxes; applied twice, all is as before.
 

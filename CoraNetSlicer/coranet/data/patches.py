@@ -13,10 +13,11 @@ from torch import Tensor
 
 from .augmentation import Augmentation, PatchChange
 from .cache import PreparedCase
+from .intensity import IntensityChange
 from .mixing import Mixing
 
 # First numbers of the random streams; each stream is said by four numbers, for shorter ones are filled with zeros.
-_LABELED, _UNLABELED, _WHETHER_MIXED, _BOXES, _LABELED_BOXES = 1, 2, 3, 4, 5
+_LABELED, _UNLABELED, _WHETHER_MIXED, _BOXES, _LABELED_BOXES, _SECOND_VIEW = 1, 2, 3, 4, 5, 6
 
 Array = npt.NDArray[Any]
 
@@ -45,6 +46,7 @@ class UnlabeledBatch(NamedTuple):
             none.
         targets: (B, D, H, W), int64, class indices where they are known, 0 elsewhere; None: none is.
         known: (B, D, H, W), bool, where the targets are truth; None: nowhere.
+        second_images: as `student_images`, changed in another way; None: there is one view.
     """
 
     student_images: Tensor
@@ -52,6 +54,7 @@ class UnlabeledBatch(NamedTuple):
     mixing: Mixing | None = None
     targets: Tensor | None = None
     known: Tensor | None = None
+    second_images: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,16 @@ class PatchSampler:
         return Mixing.draw(
             self.augmentation.patch_size, [(*pair, one) for pair, one in zip(pairs, streams, strict=True)]
         )
+
+    def second_view(self, step: int, unlabeled: range) -> list[tuple[IntensityChange, ...]]:
+        """How the intensities of unlabeled patches are changed for a second view of each, channel by channel.
+
+        Args:
+            step: of the training.
+            unlabeled: numbers of the unlabeled patches, of this process.
+        """
+        streams = [self._stream(_SECOND_VIEW, step, number) for number in unlabeled]
+        return [self.augmentation.draw_intensity(one) for one in streams]
 
     def _stream(self, purpose: int, step: int, number: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, purpose, step, number])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -10,18 +12,27 @@ from ..losses import consistency_loss
 from ..networks import HeadLogits
 from ..uncertainty import certain_region, named_classes
 from .known_labels import among_unknown, corrected_labels, with_known_voxels
-from .method import Method, Networks, StepLosses, flagged_share, heads_loss, student_logits, supervised_loss
+from .method import Method, Networks, StepLosses, flagged_share, heads_loss, supervised_loss
+from .views import logits_of_views
 
 
 class CoraNetMethod(Method):
-    """total = supervised + ramp_up * (w_certain * certain + w_uncertain * w_consistency * uncertain)."""
+    """total = supervised + ramp_up * (w_certain * certain + w_uncertain * w_consistency * uncertain).
+
+    Of several views of the unlabeled patches (`views`) the certain and the uncertain loss are weighted means.
+    """
+
+    @property
+    def student_views(self) -> int:
+        """See `Method.student_views`; the third view of three is the teacher's."""
+        return 2 if self.config.student_views == "three" else 1
 
     def self_train(
         self, networks: Networks, labeled: LabeledBatch, unlabeled: UnlabeledBatch, ramp_up: float
     ) -> StepLosses:
         """See `Method.self_train`."""
         config = self.config
-        on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
+        on_labeled, views = logits_of_views(networks.student, labeled, unlabeled)
         with torch.no_grad():
             averaged: HeadLogits = networks.teacher(unlabeled.teacher_images)
             labeller = (
@@ -35,8 +46,9 @@ class CoraNetMethod(Method):
         known = unlabeled.known
         taught = corrected_labels(pseudo_labels, unlabeled)
         mask = with_known_voxels(self._teaches(is_certain, labeller.segmentation), known, config.reviewed_weight)
-        certain = heads_loss(on_unlabeled, taught, config.misclassification_cost, mask)
-        uncertain = teacher_loss(on_unlabeled, averaged, among_unknown(~is_certain, known))
+        doubted = among_unknown(~is_certain, known)
+        certain = _total(weight * heads_loss(one, taught, config.misclassification_cost, mask) for weight, one in views)
+        uncertain = _total(weight * teacher_loss(one, averaged, doubted) for weight, one in views)
         weighted = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
         return StepLosses(
             supervised + ramp_up * weighted,
@@ -55,6 +67,10 @@ class CoraNetMethod(Method):
             return mask
         confidence = labels.float().softmax(1).amax(1)
         return confidence if mask is None else confidence * mask
+
+
+def _total(losses: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).sum()
 
 
 def teacher_loss(student: HeadLogits, teacher: HeadLogits, uncertain: Tensor) -> Tensor:

@@ -74,6 +74,11 @@ class Method(ABC):
         self.config = config
         self.auxiliary = nn.ModuleDict()
 
+    @property
+    def student_views(self) -> int:
+        """How many views of the unlabeled patches, changed in intensity, a step of the second stage needs: 1 or 2."""
+        return 1
+
     def pretrain(self, networks: Networks, labeled: LabeledBatch) -> StepLosses:
         """A step of the first stage: labeled patches alone."""
         logits: HeadLogits = networks.student(labeled.images)

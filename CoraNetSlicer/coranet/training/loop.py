@@ -135,7 +135,8 @@ class Trainer:
         labeled = self._loader.labeled(step, self._mixes_labeled(phase))
         if phase == PRETRAINING or not self._cases.unlabeled:
             return self._stepper.losses(labeled, None, 0.0)
-        unlabeled = self._loader.unlabeled(step) if self._state.method.uses_unlabeled else None
+        method = self._state.method
+        unlabeled = self._loader.unlabeled(step, method.student_views) if method.uses_unlabeled else None
         return self._stepper.losses(labeled, unlabeled, self._ramp_up(step - config.pretraining_steps))
 
     def _mixes_labeled(self, phase: str) -> bool:

@@ -121,7 +121,8 @@ def measure_steps(
 
     def self_training(step: int) -> None:
         labeled = loader.labeled(step)
-        stepper.update(stepper.losses(labeled, loader.unlabeled(step) if has_unlabeled else None, 1.0))
+        unlabeled = loader.unlabeled(step, state.method.student_views) if has_unlabeled else None
+        stepper.update(stepper.losses(labeled, unlabeled, 1.0))
 
     first = _seconds(pretraining, count, enough_s)
     return StepSeconds(first, _seconds(self_training, count, enough_s) if has_unlabeled else first)

@@ -41,6 +41,8 @@ def _void(config: TrainConfig) -> Iterable[tuple[tuple[str, ...], str]]:
         yield _BROUGHT, "'training.initial_model' brings the network and the preparation of its scans"
     if config.plan_of:
         yield (*_BROUGHT, *_STEPS), "'plan_of' takes over the whole plan of another training"
+    if config.training.method != "coranet":
+        yield ("training.student_views",), f"'training.method' is '{config.training.method}'"
     if data.intensity == "zscore":
         yield ("data.intensity_window",), "'data.intensity' is 'zscore'"
     if data.patch_size_kji is not None:

@@ -226,6 +226,11 @@ class TrainingConfig(Section):
     teacher_noise: float = setting(
         0.05, "Standard deviation of the noise on the teacher's input.", paper="0", range=(0, 1)
     )
+    student_views: str = setting(
+        "one", "Views of each unlabeled patch from which CoraNet's student learns: 'one', changed in intensity, or "
+        "'three': two of these, and the teacher's own, of which half of the features are left out (UniMatch, Yang et "
+        "al. 2023); a step takes about twice the time.", paper="one", choices=("one", "three"),
+    )  # fmt: skip
     pretraining_mixing: str = setting(
         "none", "Whether 'labeled' patches exchange boxes, image and labels, with each other while pretraining "
         "(Bai et al. 2023).", paper="none", choices=("none", "labeled"),

@@ -5,7 +5,6 @@ What concerns uncertain regions (review, improve a model) is in review_console.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,22 +13,25 @@ from typing import Any, Optional, Union
 from coranet.contract import Case, Job, JobKind, JobStatus, delete_job, input_list
 from coranet.contract.errors import JobError
 
+from .core.case_images import first_image, name_of_image
 from .core.case_volume import CaseVolume
 from .core.context import SceneContext
 from .core.export import LabeledNodes, TrainingNodes, export_segment_job, export_training_job
 from .core.results import LoadedPrediction
+from .core.stepwise import run_to_end
 from .data.sample_data import load_phantom
 from .environment.interpreter import Interpreter
 from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, channels_of_model, job_of
 from .jobs.arguments import segment_config as segmentConfig
 from .jobs.arguments import train_config as trainConfig
 from .jobs.handle import JobHandle, Ticker
+from .jobs.job_names import free_name, segmentation_name, training_name
 from .jobs.listing import JobListing, JobSummary
-from .jobs.runner import JobRunner
+from .jobs.runner import JobProcess, JobRunner
 from .review.overlays import show_prediction
 from .review.result_loading import load_prediction
 from .review.review_console import ReviewConsole
-from .train.training_plot import TrainingPlot
+from .train.scene import TrainingPlot
 
 
 class CoraNetLogic(ReviewConsole):
@@ -62,7 +64,7 @@ class CoraNetLogic(ReviewConsole):
         super().__init__()
         self.context = context
         self.jobsFolder = Path(jobsFolder).expanduser() if jobsFolder else Path.home() / "CoraNetSlicer" / "jobs"
-        self._runner = runner or JobRunner(Interpreter.of_this_process())
+        self.runner = runner or JobRunner(Interpreter.of_this_process())
         self._make_ticker = makeTicker
         self._process_events = processEvents
         self._listing = JobListing()
@@ -98,7 +100,8 @@ class CoraNetLogic(ReviewConsole):
         """
         config = trainConfig(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
-        return self.start(export_training_job(self.context, self._folderFor("train", folder), nodes, config))
+        target = self._folderFor(folder, training_name(segmentNames or ()))
+        return self.watch(self.runner.start(export_training_job(self.context, target, nodes, config)))
 
     def segment(
         self,
@@ -121,7 +124,9 @@ class CoraNetLogic(ReviewConsole):
         volumes = list(volumeNodes) if isinstance(volumeNodes, (list, tuple)) else [volumeNodes]
         config = segmentConfig(model, settings)
         channels = channels_of_model(config.model)
-        return self.start(export_segment_job(self._folderFor("segment", folder), volumes, config, channels))
+        names = [name_of_image(first_image(images)) for images in volumes]
+        target = self._folderFor(folder, segmentation_name(names))
+        return self.watch(self.runner.start(export_segment_job(target, volumes, config, channels)))
 
     def segmentFolder(
         self,
@@ -145,16 +150,16 @@ class CoraNetLogic(ReviewConsole):
         config = segmentConfig(model, settings)
         channels = channels_of_model(config.model)
         datalist = input_list([inputFolder], channels)
-        folder = self._folderFor("segment", outputFolder)
-        return self.start(Job.create(folder, JobKind.SEGMENT, config, datalist))
+        target = self._folderFor(outputFolder, segmentation_name([case.id for case in datalist.cases]))
+        return self.watch(self.runner.start(Job.create(target, JobKind.SEGMENT, config, datalist)))
 
-    def attach(self, folder: Union[str, Path]) -> JobHandle:
+    def attach(self, folder: AnyJob) -> JobHandle:
         """Come back to a job, running or over, whoever started it.
 
         Raises:
             JobError: the folder holds no job of this version.
         """
-        return self._handle(job_of(folder))
+        return self.watch(self.runner.attach(job_of(folder)))
 
     def jobs(self, folder: Union[None, str, Path] = None) -> list[Path]:
         """Folders of all jobs in `folder` (None: `jobsFolder`), by name; `attach` takes them."""
@@ -188,7 +193,7 @@ class CoraNetLogic(ReviewConsole):
 
     def useInterpreter(self, interpreter: Interpreter) -> None:
         """Start and resume jobs with another Python from now on; those that run are left alone."""
-        self._runner = JobRunner(interpreter)
+        self.runner = JobRunner(interpreter)
 
     def loadPhantom(self, labeled: int = 3, unlabeled: int = 6) -> tuple[list[tuple[Any, Any]], list[Any]]:
         """Make synthetic volumes to try everything out with, and load them; takes seconds.
@@ -203,7 +208,7 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             CoraNetError: they could not be made.
         """
-        return load_phantom(self.context, self._runner.interpreter, labeled, unlabeled)
+        return load_phantom(self.context, self.runner.interpreter, labeled, unlabeled)
 
     def loadResults(self, job: AnyJob, show: bool = True) -> list[LoadedPrediction]:
         """Load what a segmentation has finished so far: segmentations, overlays, uncertainty maps.
@@ -233,23 +238,15 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             JobError: the folder holds no job of this version.
         """
-        handle = job if isinstance(job, JobHandle) else self._handle(job_of(job))
+        handle = job if isinstance(job, JobHandle) else self.attach(job)
         plot = TrainingPlot(self.context, handle.folder.name, handle.job.identifier)
         handle.onEvents(lambda new: plot.update(handle.events))
         return plot
 
-    def start(self, job: Job) -> JobHandle:
-        """Start a job whose directory was prepared, as by scene.export.TrainingExport, and return at once.
-
-        Raises:
-            JobError: it runs already, or the interpreter cannot be started.
-        """
-        return self._handle(job, started=True)
-
-    def _handle(self, job: Job, started: bool = False) -> JobHandle:
-        process = self._runner.start(job) if started else None
+    def watch(self, process: JobProcess) -> JobHandle:
+        """Have the process of a job in hand: `logic.watch(logic.runner.start(job))` starts one that was prepared."""
         ticker = self._make_ticker() if self._make_ticker else None
-        handle = JobHandle(job, self._runner, process, ticker, self._process_events)
+        handle = JobHandle(process.job, self.runner, process, ticker, self._process_events)
         self._watched = [one for one in self._watched if one.status is JobStatus.RUNNING]
         self._watched.append(handle)
         return handle
@@ -262,20 +259,16 @@ class CoraNetLogic(ReviewConsole):
 
     def _load(self, job: Job, case: Case, show: bool) -> LoadedPrediction:
         volume = CaseVolume(self.context, job, case)
-        for _step in volume.steps():
-            pass
+        run_to_end(volume.steps())
         loaded = load_prediction(self.context, job.prediction(case.id), volume.node, is_its_scan=True)
         loaded = replace(loaded, warnings=(*volume.warnings, *loaded.warnings))
         if show:
             show_prediction(self.context, loaded)
         return loaded
 
-    def _folderFor(self, what: str, folder: Union[None, str, Path]) -> Path:
-        return Path(folder).expanduser() if folder else self.newFolder(what)
+    def _folderFor(self, folder: Union[None, str, Path], name: str) -> Path:
+        return Path(folder).expanduser() if folder else self.newFolder(name)
 
-    def newFolder(self, what: str) -> Path:
-        """A folder in `jobsFolder` that is not there yet, named after the day and what a job does, such as "train"."""
-        number, stamp = 1, time.strftime("%Y-%m-%d")
-        while (path := self.jobsFolder / f"{stamp}-{what}-{number}").exists():
-            number += 1
-        return path
+    def newFolder(self, name: str) -> Path:
+        """A folder in `jobsFolder` that is not there yet, with a name like the wanted one."""
+        return self.jobsFolder / free_name(self.jobsFolder, name)

@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import Any, Optional
 
 import slicer
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract import Case, Job, ScanIdentity
 from coranet.contract.axis_order import AxisOrder
 from coranet.contract.errors import DataError
+from coranet.contract.scan_identity import hash_steps
 
 from .context import SceneContext
 from .images import moved_to, order_on_grid_of, read_image
 from .nrrd_pieces import image_header
 from .results import case_key, is_result, mark_as_case, marked_volumes, nodes_of_class
-from .scan_of_volume import is_scan
+from .stepwise import run_to_end
+
+# Of Slicer's three axes of the world the first two do not point to the left and to the back.
+_ASCENDS = (False, False, True)
 
 
 class CaseVolume:
@@ -43,7 +49,7 @@ class CaseVolume:
         self._job = job
         self._case = case
 
-    def steps(self) -> Iterator[str]:
+    def steps(self) -> Generator[str, None, None]:
         """Do the work, each step a few milliseconds.
 
         A result says which scan it was computed on; then the volume is one that is this scan: first of those that are
@@ -141,6 +147,40 @@ class CaseVolume:
 def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
     """The volume node of a case, all at once: as `CaseVolume.steps`, which says what is raised."""
     found = CaseVolume(context, job, case)
-    for _ in found.steps():
-        pass
+    run_to_end(found.steps())
     return found.node
+
+
+def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[Any, None, bool]:
+    """Whether a volume node holds a scan, in steps of a plane each; returns it at the end."""
+    image = volume_node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    # Colours, vectors and tensors of the same size are volumes, too.
+    if scalars is None or scalars.GetNumberOfComponents() != 1:
+        return False
+    # An axis may be stored in another place.
+    if sorted(image.GetDimensions()) != sorted(identity.size_ijk):
+        return False
+    return (yield from volume_hash_steps(volume_node)) == identity.voxels
+
+
+def volume_hash_steps(volume_node: Any) -> Generator[Any, None, str]:
+    """The hash of a volume node's voxels (see `coranet.contract.scan_identity`), in steps; returned at the end.
+
+    Raises:
+        DataError: it has no voxels, or several values in each.
+    """
+    image = volume_node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image is not None else None
+    if scalars is None or scalars.GetNumberOfComponents() != 1:
+        raise DataError(f"'{volume_node.GetName()}' is not a grey-value volume; load the scan that was segmented.")
+    voxels = vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
+    matrix = vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    direction = [matrix.GetElement(row, column) for row in range(3) for column in range(3)]
+    return str((yield from hash_steps(voxels, direction, _ASCENDS)))
+
+
+def volume_hash(volume_node: Any) -> str:
+    """What `volume_hash_steps` returns, at once."""
+    return run_to_end(volume_hash_steps(volume_node))

@@ -116,8 +116,8 @@ class TrainingExport:
         self._future_job = _future_job(folder, JobKind.TRAIN)
         self._context, self._nodes, self._config = context, nodes, config
 
-    def steps(self) -> Iterator[str]:
-        """Do the work, a part whenever the next text is asked for; each text says what is done next.
+    def steps(self) -> Generator[str, None, Job]:
+        """Do the work, a part whenever the next text is asked for; each text says what is done next. Returns the job.
 
         Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
 
@@ -143,6 +143,7 @@ class TrainingExport:
             created = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
         _mark_volumes(self._nodes, created)
         self.job = created
+        return created
 
     def _case_steps(
         self, files: CaseFiles, name: str, role: Role, images: CaseImages, label: Any
@@ -221,8 +222,8 @@ class SegmentExport:
         self._future_job = _future_job(folder, JobKind.SEGMENT)
         self._volumes, self._config, self._channels = volumes, config, channels
 
-    def steps(self) -> Iterator[str]:
-        """Do the work, an image whenever the next text is asked for; each text says what is done next.
+    def steps(self) -> Generator[str, None, Job]:
+        """Do the work, an image whenever the next text is asked for; each text says what is done next. Returns the job.
 
         Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
 
@@ -247,6 +248,7 @@ class SegmentExport:
             if not is_path(first_image(images)):
                 mark_as_case(first_image(images), case_key(created, name))
         self.job = created
+        return created
 
 
 def export_segment_job(

@@ -114,7 +114,8 @@ def lie_as(node: Any, place: Any) -> None:
 
 def voxel_values(node: Any) -> np.ndarray:
     """All voxels of a volume node, flat; a view."""
-    return vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
+    values: np.ndarray = vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
+    return values
 
 
 class LabelCheck:

@@ -1,10 +1,10 @@
-"""Long work, some milliseconds at a time, while the application goes on."""
+"""Work that is done when the application has time: long work in small steps, and what many ask for, once."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from coranet.contract.errors import CoraNetError
 
@@ -13,14 +13,27 @@ from .translation import _
 
 _LOG = logging.getLogger(__name__)
 
-Steps = Generator[Any, None, None]
+Steps = Generator[Any, None, Any]
+Result = TypeVar("Result")
+
+
+def run_to_end(steps: Generator[Any, None, Result]) -> Result:
+    """Do all steps at once, where no window waits. Returns what they return."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]  # typeshed has no type for it
 
 
 class StepwiseWork:
     """Does the steps of one generator after the other was asked for, each when the application has nothing else to do.
 
+    However the steps end, by an unexpected error too, it is not busy any more and `on_end` is called; but for `stop`.
+
     Attributes:
         latest: what the last step yielded; None where nothing is being done.
+        result: what the steps returned that were done to their end; None before.
     """
 
     def __init__(
@@ -30,10 +43,12 @@ class StepwiseWork:
 
         Args:
             scheduler: does each step.
-            on_end: called when all is done with "", or with a sentence that says why it cannot be.
+            on_end: called when all is done with "", or with a sentence that says why it cannot be. Where it raises a
+                CoraNetError when all is done, it is called again with that error's sentence.
             on_step: called after each step but the last.
         """
         self.latest: Any = None
+        self.result: Any = None
         self._scheduler = scheduler
         self._on_end = on_end
         self._on_step = on_step
@@ -45,9 +60,9 @@ class StepwiseWork:
         return self._steps is not None
 
     def begin(self, steps: Steps) -> None:
-        """Do steps, in place of those before; `on_end` is called however they end, but for `stop`."""
+        """Do steps, in place of those before."""
         self.stop()
-        self._steps = steps
+        self._steps, self.result = steps, None
         self._scheduler.later(lambda: self._go_on(steps))
 
     def stop(self) -> None:
@@ -61,8 +76,8 @@ class StepwiseWork:
             return
         try:
             self.latest = next(steps)
-        except StopIteration:
-            self._end(steps, "")
+        except StopIteration as end:
+            self._end(steps, "", end.value)
         except CoraNetError as error:
             self._end(steps, str(error))
         except Exception as error:  # noqa: BLE001 - whoever waits for the end must hear of it
@@ -73,8 +88,62 @@ class StepwiseWork:
                 self._scheduler.later(lambda: self._go_on(steps))
                 self._on_step()
 
-    def _end(self, steps: Steps, problem: str) -> None:
+    def _end(self, steps: Steps, problem: str, result: Any = None) -> None:
         # A step may have begun something else.
-        if self._steps is steps:
-            self._steps, self.latest = None, None
+        if self._steps is not steps:
+            return
+        self._steps, self.latest, self.result = None, None, result
+        try:
             self._on_end(problem)
+        except CoraNetError as error:
+            self._on_end(str(error))
+
+
+class Deferred:
+    """An action that is done when the application has dealt with what is waiting."""
+
+    def __init__(self, scheduler: Scheduler, action: Callable[[], object]) -> None:
+        """Do nothing yet.
+
+        Args:
+            scheduler: does it.
+            action: what to do.
+        """
+        self._scheduler = scheduler
+        self._action = action
+        self._requests = 0
+        self._is_waiting = False
+        self._is_closed = False
+
+    def request(self) -> None:
+        """Do it soon; if it is to be done anyway, that is all."""
+        if not self._is_waiting and not self._is_closed:
+            self._is_waiting = True
+            self._scheduler.later(self._run, 0)
+
+    def request_at_rest(self, milliseconds: int) -> None:
+        """Do it when this was not asked for again for a while, which is one to two times so long."""
+        if self._is_closed:
+            return
+        self._requests += 1
+        if self._requests == 1:
+            self._scheduler.later(lambda: self._run_at_rest(1, milliseconds), milliseconds)
+
+    def close(self) -> None:
+        """Do it no more, whatever was asked for."""
+        self._is_closed = True
+
+    def _run_at_rest(self, seen: int, milliseconds: int) -> None:
+        if self._is_closed:
+            return
+        requests = self._requests
+        if requests == seen:
+            self._requests = 0
+            self._action()
+        else:
+            self._scheduler.later(lambda: self._run_at_rest(requests, milliseconds), milliseconds)
+
+    def _run(self) -> None:
+        self._is_waiting = False
+        if not self._is_closed:
+            self._action()

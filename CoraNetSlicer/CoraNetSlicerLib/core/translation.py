@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-try:
-    from slicer.i18n import tr as _
-except ImportError:  # outside the application, and in Slicer before 5.6
+from typing import TYPE_CHECKING
 
-    def _(text: str) -> str:  # the translator has this name everywhere in Slicer
-        return text
+if TYPE_CHECKING:
+
+    def _(text: str) -> str: ...
+
+else:
+    try:
+        # Itself, not a function around it: it looks which file calls it.
+        from slicer.i18n import tr as _
+    except ImportError:  # outside the application
+
+        def _(text: str) -> str:  # the translator has this name everywhere in Slicer
+            return text
 
 
 def sentence(text: str) -> str:
-    """A text that begins with a capital letter."""
+    """A text that begins with a capital letter, as messages of the engine do not."""
     return text[:1].upper() + text[1:]
 
 

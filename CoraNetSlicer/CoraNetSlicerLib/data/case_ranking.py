@@ -11,10 +11,9 @@ from typing import Any, Optional
 from coranet.contract import CaseUncertainty, Job, JobKind, PredictionFiles, case_uncertainty
 from coranet.contract.errors import CoraNetError
 
-from ..core.deferred import Deferred
 from ..core.notification import Signal
 from ..core.results import case_key, case_keys
-from ..core.stepwise import StepwiseWork
+from ..core.stepwise import Deferred, StepwiseWork
 from ..logic import CoraNetLogic
 from .case_rows import CaseRow
 

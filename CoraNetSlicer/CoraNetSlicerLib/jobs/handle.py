@@ -15,13 +15,23 @@ from typing import Any, Optional, Protocol
 from coranet.contract import Job, JobKind, JobStatus
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import CoraNetError, JobError
-from coranet.contract.events import Event, EventReader, Failed, Finished, Progress, Started, without_superseded
+from coranet.contract.events import (
+    Event,
+    EventReader,
+    Failed,
+    Finished,
+    Progress,
+    Started,
+    duration,
+    without_superseded,
+)  # fmt: skip
 
-from .log_tail import log_tail
+from ..core.translation import _
 from .runner import GRACE_S, JobProcess, JobRunner
 
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2
+_LOG_TAIL_BYTES = 64 * 1024
 # So many looks in a row may fail before a script is told.
 _TOLERATED = 25
 # Phases of a training before its steps; what they count and the time that is left of them say nothing of the whole.
@@ -328,6 +338,28 @@ def time_asked(job: Job) -> str:
     except CoraNetError:
         return ""
     return config.time if isinstance(config, TrainConfig) else ""
+
+
+def time_left(seconds: float, asked: str = "") -> str:
+    """How long it will take: "12 min left of 1 h".
+
+    Args:
+        seconds: until the end of everything.
+        asked: how long it may take in all; "": nobody said.
+    """
+    text = _("{time} left").format(time=duration(seconds))
+    return _("{text} of {time}").format(text=text, time=asked) if asked else text
+
+
+def log_tail(path: Path, lines: int = 20) -> str:
+    """The last lines of a log; "" if there is none."""
+    try:
+        with open(path, "rb") as log:
+            log.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
+            content = log.read()
+    except OSError:
+        return ""
+    return "\n".join(content.decode("utf-8", errors="replace").splitlines()[-lines:])
 
 
 def _call(callback: Callable[[Any], None], argument: Any) -> None:

@@ -5,22 +5,41 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
-from coranet.contract import Job, JobStatus, job_size
+from coranet.contract import Job, JobKind, JobStatus, job_size
 from coranet.contract.errors import CoraNetError, StorageError
 
 from ..core.notification import Signal
-from ..core.translation import _
+from ..core.translation import _, sentence
 from ..logic import CoraNetLogic
-from .job_words import JobRow, last_word, row_of, size_in_words
+from .handle import log_tail, time_left
 from .listing import JobSummary
-from .log_tail import log_tail
 
 FOLDER_SETTING = "JobsFolder"
 _LOOK_AGAIN_MS = 2000
 _LOG_LINES = 30
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A line of the list.
+
+    Attributes:
+        folder: of the job.
+        name: of its folder.
+        kind: what it does.
+        state: where it stands, such as "42 %, 12 min left".
+        date: when something happened last, a time if that was today.
+    """
+
+    folder: Path
+    name: str
+    kind: str
+    state: str
+    date: str
 
 
 class JobsPresenter:
@@ -147,8 +166,9 @@ class JobsPresenter:
         """Why the chosen job cannot be resumed."""
         if self.reason_not_showable:
             return self.reason_not_showable
-        reasons = {JobStatus.RUNNING: _("This job is running."), JobStatus.FINISHED: _("This job is finished.")}
-        return reasons.get(self._status, "")
+        if self._status is JobStatus.RUNNING:
+            return _("This job is running.")
+        return _("This job is finished.") if self._status is JobStatus.FINISHED else ""
 
     @property
     def reason_not_stoppable(self) -> str:
@@ -265,3 +285,73 @@ def _reason_not_usable(folder: Path) -> str:
     if not os.access(existing, os.W_OK):
         return _("You may not write to '{folder}'; choose another folder.").format(folder=existing)
     return ""
+
+
+def row_of(summary: JobSummary, now: float) -> JobRow:
+    """The line of a job.
+
+    Args:
+        summary: of the job.
+        now: seconds since 1970.
+    """
+    kinds = {JobKind.TRAIN: _("Training"), JobKind.SEGMENT: _("Segmentation")}
+    kind = kinds[summary.kind] if summary.kind else ""
+    return JobRow(summary.folder, summary.folder.name, kind, _state(summary, now), _date(summary, now))
+
+
+def last_word(summary: JobSummary, log: str) -> str:
+    """A sentence on where a job stands.
+
+    Args:
+        summary: of the job.
+        log: the end of its log.
+    """
+    if summary.problem:
+        return _("This job cannot be read: {problem}").format(problem=summary.problem)
+    if summary.status is JobStatus.CRASHED:
+        last = next((line for line in reversed(log.splitlines()) if line.strip()), _("(nothing)"))
+        return _("It ended unexpectedly. The last line of its log: {line}").format(line=last)
+    rest = _("It was stopped. Resume continues where it stopped")
+    if summary.seconds_left:
+        rest += f", {time_left(summary.seconds_left, summary.time_asked)}"
+    texts: dict[Optional[JobStatus], str] = {
+        JobStatus.CREATED: _("It was never started. Resume starts it."),
+        JobStatus.RUNNING: _("It is running. It continues when Slicer is closed."),
+        JobStatus.CANCELLED: f"{rest}.",
+    }
+    return sentence(summary.message) or texts.get(summary.status, "")
+
+
+def size_in_words(size: int) -> str:
+    """A number of bytes, such as "1.3 GiB"."""
+    amount, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
+
+
+def _state(summary: JobSummary, now: float) -> str:
+    if summary.status is JobStatus.RUNNING:
+        return _("stopping") if summary.is_stopping else _running_state(summary, now)
+    texts: dict[Optional[JobStatus], str] = {
+        JobStatus.CREATED: _("not started"),
+        JobStatus.FINISHED: _("finished"),
+        JobStatus.FAILED: _("failed"),
+        JobStatus.CANCELLED: _("stopped"),
+        JobStatus.CRASHED: _("crashed"),
+    }
+    return texts.get(summary.status, _("cannot be read"))
+
+
+def _running_state(summary: JobSummary, now: float) -> str:
+    parts = [_("running") if summary.share_done is None else f"{100 * summary.share_done:.0f} %"]
+    if summary.seconds_left is not None:
+        parts.append(time_left(max(0.0, summary.seconds_left - max(0.0, now - summary.changed))))
+    return ", ".join(parts)
+
+
+def _date(summary: JobSummary, now: float) -> str:
+    then = time.localtime(summary.changed)
+    return time.strftime("%H:%M" if then[:3] == time.localtime(now)[:3] else "%Y-%m-%d", then)

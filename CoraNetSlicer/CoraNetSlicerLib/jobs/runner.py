@@ -21,7 +21,11 @@ STARTING_S = 180.0
 
 
 class JobProcess:
-    """The process that works on one job: started here, or somebody else's that is known by the job's files."""
+    """The process that works on one job: started here, or somebody else's that is known by the job's files.
+
+    Attributes:
+        job: the job.
+    """
 
     def __init__(self, job: Job, clock: Callable[[], float], child: Any = None, claimed_before: Any = None) -> None:
         """Use `JobRunner.start` or `JobRunner.attach`.
@@ -32,7 +36,7 @@ class JobProcess:
             child: the started process (`poll()`, `pid`); None: it was not started here.
             claimed_before: who had claimed the job before `child` was started.
         """
-        self._job = job
+        self.job = job
         self._clock = clock
         self._child = child
         self._claimed_before = claimed_before
@@ -42,14 +46,14 @@ class JobProcess:
         """Where the job stands; unlike `Job.status`, knows of a process that has not claimed the job (yet, or ever)."""
         status = self._status_of_process()
         # It was stopped on request, but so hard that it could not say so.
-        if status is JobStatus.CRASHED and self._job.cancel_requested():
+        if status is JobStatus.CRASHED and self.job.cancel_requested():
             return JobStatus.CANCELLED
         return status
 
     def request_stop(self, grace_s: float = GRACE_S) -> None:
         """Ask the process to stop; `poll` ends it when it has not done so after `grace_s` seconds."""
         if self.status() is JobStatus.RUNNING:
-            self._job.request_cancel()
+            self.job.request_cancel()
             self._kill_at = time.monotonic() + grace_s
 
     def poll(self) -> JobStatus:
@@ -65,18 +69,18 @@ class JobProcess:
         if self._child is not None:
             if self._child.poll() is None:
                 return JobStatus.RUNNING
-            if self._job.worker() == self._claimed_before:
+            if self.job.worker() == self._claimed_before:
                 return JobStatus.CRASHED  # it ended before it could claim the job
-            return self._job.status()
-        status = self._job.status()
-        if status is JobStatus.CREATED and self._job.log_path.exists():
+            return self.job.status()
+        status = self.job.status()
+        if status is JobStatus.CREATED and self.job.log_path.exists():
             # The log is begun by whoever starts the process; the process has not claimed the job yet, or never will.
             return JobStatus.RUNNING if self._is_starting() else JobStatus.CRASHED
         return status
 
     def _is_starting(self) -> bool:
         try:
-            age = self._clock() - self._job.log_path.stat().st_mtime
+            age = self._clock() - self.job.log_path.stat().st_mtime
         except OSError:
             return False
         # A log that is from the future by more than that was not begun just now either: a clock was set.
@@ -84,7 +88,7 @@ class JobProcess:
 
     def _kill(self) -> None:
         # PythonSlicer and the python.exe of a virtual environment are launchers: the worker is another process.
-        worker = self._job.worker()
+        worker = self.job.worker()
         if worker is not None and worker.is_local and is_alive(worker):
             terminate_tree(worker.pid)
         if self._child is not None and self._child.poll() is None:
@@ -92,7 +96,11 @@ class JobProcess:
 
 
 class JobRunner:
-    """Starts jobs with one interpreter."""
+    """Starts jobs with one interpreter.
+
+    Attributes:
+        interpreter: the Python that runs the engine.
+    """
 
     def __init__(
         self,
@@ -111,16 +119,11 @@ class JobRunner:
             clock: seconds since 1970.
             platform: as sys.platform.
         """
-        self._interpreter = interpreter
+        self.interpreter = interpreter
         self._engine = engine
         self._launch = launch
         self._clock = clock
         self._platform = platform
-
-    @property
-    def interpreter(self) -> Interpreter:
-        """The Python that runs the engine."""
-        return self._interpreter
 
     def start(self, job: Job, resume: bool = False) -> JobProcess:
         """Start the process of a job and return at once.
@@ -137,7 +140,7 @@ class JobRunner:
             raise JobError(f"'{job.folder}' is being worked on already; stop it first, or wait for it.")
         claimed_before = job.worker()
         job.withdraw_cancel()
-        command = [self._interpreter.executable, str(self._engine), "run", str(job.folder)]
+        command = [self.interpreter.executable, str(self._engine), "run", str(job.folder)]
         child = self._launch_into_log(job, [*command, "--resume"] if resume else command)
         return JobProcess(job, self._clock, child, claimed_before)
 
@@ -151,9 +154,13 @@ class JobRunner:
             log = open(job.log_path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - the two kinds of failure are told apart
         except OSError as error:
             raise storage_error(job.log_path, error) from error
+        environment = dict(self.interpreter.environment)
         with log:
             try:
-                child = self._launch_detached(command, log, job.folder)
+                child = start_in_own_group(
+                    command, self._launch, outlives=True, platform=self._platform,
+                    stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=str(job.folder),
+                )  # fmt: skip
             except OSError as error:
                 if not begun_before:
                     log.close()
@@ -162,15 +169,3 @@ class JobRunner:
                 raise JobError(f"'{command[0]}' cannot be started ({reason}); choose another Python.") from error
             log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} $ {subprocess.list2cmdline(command)}\n")
         return child
-
-    def _launch_detached(self, command: list[str], log: Any, folder: Path) -> Any:
-        return start_in_own_group(
-            command,
-            self._launch,
-            outlives=True,
-            platform=self._platform,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=dict(self._interpreter.environment),
-            cwd=str(folder),
-        )

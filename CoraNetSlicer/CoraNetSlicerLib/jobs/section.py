@@ -10,8 +10,7 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.section import Section, say
-from .job_words import JobRow
-from .presenter import JobsPresenter
+from .presenter import JobRow, JobsPresenter
 
 
 class JobsSection(Section):
@@ -148,7 +147,7 @@ class JobsSection(Section):
                 self._fill(self._items[index], row)
 
     def _fill(self, items: list[Any], row: JobRow) -> None:
-        for item, text in zip(items, (row.name, row.kind, row.state, row.when), strict=False):
+        for item, text in zip(items, (row.name, row.kind, row.state, row.date), strict=False):
             item.setText(text)
         items[0].setToolTip(str(row.folder))
 

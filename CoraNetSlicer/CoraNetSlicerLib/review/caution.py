@@ -14,7 +14,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract.errors import DataError
 
-from ..core.deferred import Deferred
+from ..core.stepwise import Deferred
 from ..core.images import voxel_values
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction
 from ..core.translation import _

@@ -10,11 +10,11 @@ from coranet.contract import Review
 from coranet.contract.errors import DataError
 
 from ..core.context import SceneContext
-from ..core.deferred import Deferred
 from ..core.notification import Signal
 from ..core.observation import Observation
 from ..core.parameters import Parameters
 from ..core.results import LoadedPrediction, nodes_of_class, segment_id
+from ..core.stepwise import Deferred
 from ..core.translation import _
 from .caution import CautionDial
 from .class_volumes import ClassVolume, VolumeCounting, narrowed, volumes_table

@@ -9,7 +9,7 @@ from coranet.contract import Choice
 from coranet.contract.errors import DataError
 
 from ..core.console_calls import CallLog, call
-from ..core.deferred import Deferred
+from ..core.stepwise import Deferred
 from ..core.notification import Signal
 from ..core.results import LoadedPrediction, is_filled
 from ..core.stepwise import StepwiseWork

@@ -36,7 +36,7 @@ from ..core.results import (
     segment_id,
     uncertainty_color_node,
 )
-from ..core.scan_of_volume import is_scan
+from ..core.case_volume import is_scan
 from .caution import note_caution
 from .overlays import show_prediction
 

@@ -20,6 +20,7 @@ from ..core.results import (
     nodes_of_class,
 )
 from ..jobs.arguments import AnyJob, TrainSettings, job_of
+from ..jobs.job_names import improved_name
 from .improvement import (
     PromotedCase,
     improving_config,
@@ -219,7 +220,7 @@ class ReviewConsole:
         config = improving_config(model, settings)
         labels = ModelCard.read(config.training.initial_model).labels
         require_labels(labels, promoted)
-        target = self._folderFor("train", folder)
+        target = self._folderFor(folder, improved_name(self.jobsFolder, _name_of_model(config.training.initial_model)))
         if labeled:
             values = {label.name: label.value for label in labels}
             nodes = TrainingNodes(labeled, segment_names=list(values), values=values)
@@ -234,7 +235,7 @@ class ReviewConsole:
             known = known_keys(joined, promoted, training.identifier)
         # So that snapshots are laid over the volumes, and a further round knows its cases.
         mark_as_cases_of(self.context.scene, job, known)
-        return self.start(job)
+        return self.watch(self.runner.start(job))
 
     def rankCases(self, job: AnyJob) -> list[CaseUncertainty]:
         """The segmented cases of a job, those first at which a look is worth most, each with the reason in words.
@@ -285,6 +286,12 @@ class ReviewConsole:
         known = ", ".join(f"'{one.segmentation.GetName()}'" for one in results) or "none"
         what = f"are {len(found)} results" if found else "is no result"
         raise DataError(f"there {what} '{name}' in the scene; choose one of its results: {known}.")
+
+
+def _name_of_model(folder: str) -> str:
+    """What people call a model: the folder of its training, or its own."""
+    path = Path(folder)
+    return path.parent.name if path.name == "model" else path.name
 
 
 def _names(loaded: LoadedPrediction) -> set[str]:

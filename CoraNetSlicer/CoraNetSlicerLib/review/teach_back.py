@@ -10,10 +10,9 @@ from coranet.contract import JobStatus, ModelCard
 from coranet.contract.errors import CoraNetError, JobError
 
 from ..core.console_calls import CallLog, call
-from ..core.deferred import Deferred
 from ..core.notification import Signal
 from ..core.results import REVIEWED_ATTRIBUTE, LoadedPrediction
-from ..core.stepwise import StepwiseWork
+from ..core.stepwise import Deferred, StepwiseWork
 from ..core.translation import _
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic

@@ -2,35 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from coranet.contract import Case, JobKind, JobStatus
 from coranet.contract.errors import CoraNetError, JobError
-from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Started
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Started, duration
 
 from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.results import LoadedPrediction, find_volume
+from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..jobs.arguments import segment_config
 from ..jobs.handle import JobHandle
-from ..jobs.job_start import JobStart
+from ..jobs.job_names import segmentation_name
 from ..jobs.listing import find_again
 from ..logic import CoraNetLogic
 from .model_choice import ModelChoice
 from .result_queue import ResultQueue, WaitingResult
-from .segmentation_source import SegmentationSource, SourceKind
-from .segmented_cases import CaseProgress, CaseRow, case_rows, sentence
-from .segmented_images import images_to_segment
+from .segmentation_source import SegmentationSource, SourceKind, images_to_segment
 
 if TYPE_CHECKING:
     from ..environment.presenter import EnvironmentPresenter
 
 _FOLDER, _JOB, _LOADED = "SegmentationFolder", "SegmentationJob", "SegmentationLoaded"
+
+
+class CaseState(str, Enum):
+    """Where a case stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SKIPPING = "skipping"
+    DONE = "done"
+    LOADING = "loading"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    LEFT = "left"
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """A line of the table.
+
+    Attributes:
+        case: its name.
+        state: where it stands.
+        text: the same in words.
+        action: what its button does: "skip", "load", or "" for no button.
+    """
+
+    case: str
+    state: CaseState
+    text: str
+    action: str = ""
+
+
+@dataclass(frozen=True)
+class CaseProgress:
+    """What is known of the cases besides the events.
+
+    Attributes:
+        status: where the job stands.
+        skipping: cases that somebody asked to leave out.
+        loading: cases whose result is on its way into the scene.
+        problems: case -> why its result could not be loaded.
+        part: share of the running case that is done, 0 to 1; 0 as long as nobody knows.
+    """
+
+    status: JobStatus
+    skipping: Collection[str] = ()
+    loading: Collection[str] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    part: float = 0.0
 
 
 class SegmentationPresenter:
@@ -66,8 +116,8 @@ class SegmentationPresenter:
         self.handle: Optional[JobHandle] = None
         self.warnings: tuple[str, ...] = ()
         self.error = ""
-        self._start = JobStart(logic, application, self._on_writing)
-        self._writing = ""
+        self._writing = StepwiseWork(application, self._on_written, self.changed.send)
+        self._stopped_text = ""
         self._logic = logic
         self._environment = environment
         self._parameters = parameters
@@ -90,7 +140,7 @@ class SegmentationPresenter:
     @property
     def is_running(self) -> bool:
         """Whether a segmentation is at work."""
-        return self._start.is_busy or self._is_at_work
+        return self._writing.is_busy or self._is_at_work
 
     @property
     def _is_at_work(self) -> bool:
@@ -99,7 +149,7 @@ class SegmentationPresenter:
     @property
     def rows(self) -> list[CaseRow]:
         """The cases of the segmentation that is watched."""
-        if self.handle is None or self._start.is_busy:
+        if self.handle is None or self._writing.is_busy:
             return []
         mine = [one for one in self._queue.cases if one.job.folder == self.handle.folder]
         loading = {one.case.id for one in mine}
@@ -110,15 +160,17 @@ class SegmentationPresenter:
     @property
     def progress(self) -> float:
         """Share of the cases that is done, 0 to 1, with what is done of the one under way."""
-        return 0.0 if self.handle is None or self._start.is_busy else self.handle.progress
+        return 0.0 if self.handle is None or self._writing.is_busy else self.handle.progress
 
     @property
     def status(self) -> str:
         """Where the segmentation stands, in a sentence."""
-        if self.handle is None or self._writing:
-            return self._writing
+        if self._writing.is_busy:
+            return _("{text} ...").format(text=self._writing.latest or _("Writing the images"))
+        if self.handle is None or self._stopped_text:
+            return self._stopped_text
         done = self._cases_with(CaseDone, CaseFailed, CaseSkipped)
-        return sentence(self.handle, len(done), len(self._cases))
+        return status_text(self.handle, len(done), len(self._cases))
 
     @property
     def reason_not_startable(self) -> str:
@@ -130,7 +182,7 @@ class SegmentationPresenter:
     @property
     def reason_not_cancellable(self) -> str:
         """Why there is nothing to cancel."""
-        if self._start.is_busy:
+        if self._writing.is_busy:
             return ""
         if self.handle is None or not self._is_at_work:
             return _("No segmentation is running.")
@@ -183,15 +235,20 @@ class SegmentationPresenter:
         if self.reason_not_startable or self.models.chosen is None:
             raise JobError(self.reason_not_startable)
         model = self.models.chosen
-        self.error, self._writing = "", ""
+        self.error = self._stopped_text = ""
         if self.source.kind is SourceKind.FOLDER:
             output = self.source.output_folder or None
             self._on_started(self._logic.segmentFolder(self.source.input_folder, output, model.folder))
         else:
-            folder, config = self._logic.newFolder("segment"), segment_config(model.folder)
-            files = SegmentExport(folder, self.images, config, model.card.channels)
-            self._start.begin(files, self._on_started, self._on_not_started)
-            self._on_writing(_("Writing the images"))
+            names = [str(volume.GetName()) for volume in self.source.volumes]
+            folder = self._logic.newFolder(segmentation_name(names))
+            files = SegmentExport(folder, self.images, segment_config(model.folder), model.card.channels)
+            self._writing.begin(self._write_and_start(files))
+            self.changed.send()
+
+    def _write_and_start(self, files: SegmentExport) -> Generator[str, None, JobHandle]:
+        job = yield from files.steps()
+        return self._logic.watch(self._logic.runner.start(job))
 
     def resume(self) -> None:
         """Go on with the segmentation that is shown: cases that are not done are segmented.
@@ -203,7 +260,7 @@ class SegmentationPresenter:
             raise JobError(self.reason_not_resumable)
         handle = self._logic.attach(self.handle.folder)
         handle.resume()
-        self.error, self._writing = "", ""
+        self.error = ""
         self._watch(handle)
         self.started.send(handle)
 
@@ -213,9 +270,9 @@ class SegmentationPresenter:
         Raises:
             StorageError: it cannot be asked.
         """
-        if self._start.is_busy:
-            self._start.cancel()
-            self._writing = _("Stopped before the segmentation began; what was written of it is removed.")
+        if self._writing.is_busy:
+            self._writing.stop()
+            self._stopped_text = _("Stopped before the segmentation began. Its files were removed.")
         elif self.handle is not None and not self.reason_not_cancellable:
             self.handle.cancel()
         self.changed.send()
@@ -255,7 +312,7 @@ class SegmentationPresenter:
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared; what runs stays in sight."""
         self._queue.clear()
-        self._writing = self._writing if self._start.is_busy else ""
+        self._stopped_text = ""
         self.models.refresh()
         self.source.restore()
         self._attach_to_remembered()
@@ -265,25 +322,24 @@ class SegmentationPresenter:
         """Let go of everything; a segmentation goes on."""
         for source in self._sources:
             source.disconnect(self.changed.send)
-        self._start.cancel()
+        self._writing.stop()
         self._queue.clear()
         self.source.close()
         self.handle = None
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
-    def _on_writing(self, text: str) -> None:
-        self._writing = _("{text} ...").format(text=text)
+    def _on_written(self, problem: str) -> None:
+        if not problem:
+            self._on_started(self._writing.result)
+            return
+        self.error = problem
         self.changed.send()
 
     def _on_started(self, handle: JobHandle) -> None:
         self._remember(handle)
         self._watch(handle)
         self.started.send(handle)
-
-    def _on_not_started(self, problem: str) -> None:
-        self.error, self._writing = problem, ""
-        self.changed.send()
 
     def _attach_to_remembered(self) -> None:
         folder = self._parameters.text(_FOLDER)
@@ -304,7 +360,7 @@ class SegmentationPresenter:
 
     def _watch(self, handle: JobHandle) -> None:
         cases = handle.job.read_datalist().cases
-        self.handle, self._cases, self._writing = handle, cases, ""
+        self.handle, self._cases, self._stopped_text = handle, cases, ""
         self._problems, self.warnings = {}, ()
         is_over = handle.status.is_over
         self._skipping = set() if is_over else {c.id for c in cases if handle.job.prediction(c.id).skip_requested()}
@@ -343,6 +399,69 @@ class SegmentationPresenter:
         if self.handle is not None and result.job.folder == self.handle.folder:
             self._problems[result.case.id] = problem
 
-    def _cases_with(self, *outcomes: type[Event]) -> set[str]:
+    def _cases_with(self, *outcomes: type[Union[CaseDone, CaseFailed, CaseSkipped]]) -> set[str]:
         events = self.handle.events if self.handle is not None else []
         return {event.case for event in events if isinstance(event, outcomes)}
+
+
+def case_rows(cases: Collection[str], events: Collection[Event], progress: CaseProgress) -> list[CaseRow]:
+    """The lines of a job.
+
+    Args:
+        cases: their names, in the order in which they are segmented.
+        events: what the job has told.
+        progress: what else is known.
+    """
+    outcomes = {one.case: one for one in events if isinstance(one, (CaseDone, CaseFailed, CaseSkipped))}
+    has_begun = any(isinstance(one, Started) for one in events)
+    rows = []
+    is_first = True
+    for case in cases:
+        if case in outcomes:
+            rows.append(_row_of_outcome(case, outcomes[case], progress))
+        else:
+            rows.append(_row_without_outcome(case, has_begun and is_first, progress))
+            is_first = False
+    return rows
+
+
+def status_text(handle: JobHandle, done: int, total: int) -> str:
+    """Where a segmentation stands, in a sentence.
+
+    Args:
+        handle: the job.
+        done: cases that are segmented, failed or skipped.
+        total: all of its cases.
+    """
+    if handle.status is not JobStatus.RUNNING:
+        text = handle.message or _("never started.")
+        return _("{name}: {text}").format(name=handle.folder.name, text=text)
+    if handle.job.cancel_requested():
+        return _("Stopping...")
+    text = _("Segmenting {number} of {total}").format(number=min(done + 1, total), total=total)
+    left = handle.secondsLeft
+    return text + (_("; about {time} left").format(time=duration(left)) if left else "") + "."
+
+
+def _row_of_outcome(case: str, outcome: Event, progress: CaseProgress) -> CaseRow:
+    if isinstance(outcome, CaseFailed):
+        return CaseRow(case, CaseState.FAILED, _("failed: {reason}").format(reason=outcome.message))
+    if not isinstance(outcome, CaseDone):
+        return CaseRow(case, CaseState.SKIPPED, _("skipped"))
+    if case in progress.loading:
+        return CaseRow(case, CaseState.LOADING, _("loading"))
+    if case in progress.problems:
+        text = _("done, not loaded: {reason}").format(reason=progress.problems[case])
+        return CaseRow(case, CaseState.DONE, text, "load")
+    return CaseRow(case, CaseState.DONE, _("done in {time}").format(time=duration(outcome.seconds)), "load")
+
+
+def _row_without_outcome(case: str, is_next: bool, progress: CaseProgress) -> CaseRow:
+    if progress.status.is_over:
+        return CaseRow(case, CaseState.LEFT, _("not segmented"))
+    if case in progress.skipping:
+        return CaseRow(case, CaseState.SKIPPING, _("is being skipped"))
+    if is_next and progress.status is JobStatus.RUNNING:
+        text = _("running, {percent:.0f} %").format(percent=100 * progress.part) if progress.part else _("running")
+        return CaseRow(case, CaseState.RUNNING, text, "skip")
+    return CaseRow(case, CaseState.WAITING, _("waiting"), "skip")

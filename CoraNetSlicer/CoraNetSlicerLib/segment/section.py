@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Optional
 
 import qt
 
 from ..core.console_calls import CallLog, call
-from ..core.section import Section, say
+from ..core.section import Section, let_go_of_focus, say
+from ..core.stepwise import Steps, StepwiseWork
 from ..core.translation import _
-from .presenter import SegmentationPresenter
-from .segment_cases_table import SegmentCasesTable
+from .presenter import CaseRow, SegmentationPresenter
 from .segmentation_source import SourceKind
+
+# More would be felt by whoever works in another part of the application meanwhile.
+_ROWS_AT_ONCE = 40
+_TALLEST_PIXELS = 180
+_FRAME_PIXELS = 4
 
 
 class SegmentSection(Section):
@@ -202,3 +208,107 @@ class SegmentSection(Section):
         ui.segmentationProgressBar.setVisible(self._presenter.handle is not None or self._presenter.is_running)
         lines = [self._presenter.status, *self._presenter.warnings]
         say(ui.segmentationStatusLabel, "\n".join(line for line in lines if line))
+
+
+class SegmentCasesTable:
+    """Paints rows; only those that changed, and a long table in portions."""
+
+    def __init__(self, table: Any, application: Any, actions: Mapping[str, Callable[[str], None]]) -> None:
+        """Prepare the table.
+
+        Args:
+            table: QTableWidget of three columns.
+            application: as panel.application.Application.
+            actions: by name, called with the case.
+        """
+        self._table = table
+        self._painting = StepwiseWork(application, lambda problem: None)
+        self._actions = actions
+        self._texts = {"skip": _("Skip"), "load": _("Load")}
+        self._tips = {
+            "skip": _("Leave this case out and go on with the others."),
+            "load": _("Bring the result into the scene; what is there of it is replaced."),
+        }
+        self._rows: list[CaseRow] = []
+        self._painted: list[Any] = []
+        self._items: list[tuple[Any, Any]] = []
+        self._buttons: dict[int, Any] = {}
+        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        table.verticalHeader().setVisible(False)
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        table.setVisible(False)
+
+    def show(self, rows: Sequence[CaseRow]) -> None:
+        """Show rows in place of those before."""
+        if [row.case for row in rows] != [row.case for row in self._rows]:
+            self._begin_anew(len(rows))
+        self._rows = list(rows)
+        self._table.setVisible(bool(rows))
+        if not self._painting.is_busy:
+            steps = self._paint()
+            if next(steps, self) is not self:
+                self._painting.begin(steps)
+
+    def cleanup(self) -> None:
+        """Let go of everything."""
+        self._painting.stop()
+        self._rows = []
+        self._begin_anew(0)
+
+    def _begin_anew(self, count: int) -> None:
+        for row in list(self._buttons):
+            self._remove_button(row)
+        self._table.setRowCount(0)
+        self._table.setRowCount(count)
+        self._items = []
+        self._painted = [None] * count
+
+    def _paint(self) -> Steps:
+        """Paint the rows that changed, some at once; those too that change meanwhile."""
+        while True:
+            changed = [index for index, row in enumerate(self._rows) if self._painted[index] != row]
+            for index in changed[:_ROWS_AT_ONCE]:
+                self._paint_row(index, self._rows[index])
+                self._painted[index] = self._rows[index]
+            # No taller than its rows, so that the panel stays short.
+            height = self._table.horizontalHeader().height + self._table.verticalHeader().length() + _FRAME_PIXELS
+            self._table.setFixedHeight(min(height, _TALLEST_PIXELS))
+            if len(changed) <= _ROWS_AT_ONCE:
+                return
+            yield
+
+    def _paint_row(self, index: int, row: CaseRow) -> None:
+        while len(self._items) <= index:
+            items = (qt.QTableWidgetItem(), qt.QTableWidgetItem())
+            for column, item in enumerate(items):
+                self._table.setItem(len(self._items), column, item)
+            self._items.append(items)
+        for item, text in zip(self._items[index], (row.case, row.text), strict=False):
+            item.setText(text)
+            item.setToolTip(text)
+        before = self._painted[index]
+        if before is None or before.action != row.action:
+            self._remove_button(index)
+            if row.action:
+                self._add_button(index, row)
+
+    def _add_button(self, index: int, row: CaseRow) -> None:
+        button = qt.QPushButton(self._texts[row.action])
+        button.setToolTip(self._tips[row.action])
+        # Not the widget's own argument: `clicked` sends whether it is checked.
+        act = partial(self._act, row.action, row.case)
+        button.clicked.connect(act)
+        self._table.setCellWidget(index, 2, button)
+        self._buttons[index] = (button, act)
+
+    def _remove_button(self, index: int) -> None:
+        button, act = self._buttons.pop(index, (None, None))
+        if button is not None:
+            button.clicked.disconnect(act)
+            let_go_of_focus(button)
+            self._table.removeCellWidget(index, 2)
+
+    def _act(self, action: str, case: str, _checked: bool = False) -> None:
+        self._actions[action](case)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Optional
 
 from coranet.contract import JobStatus
@@ -12,16 +12,15 @@ from ..core.console_calls import train_call
 from ..core.export import TrainingExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
-from ..core.translation import _
+from ..core.stepwise import StepwiseWork
+from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
-from ..jobs.job_start import JobStart
+from ..jobs.job_names import free_name, name_error, training_name
 from ..jobs.listing import find_again
 from ..logic import CoraNetLogic
 from .time_estimate import TimeEstimate
-from .training_name import default_name, name_error
 from .training_settings import TrainingSettings
-from .training_words import Message, sentence
-from .watched_training import WatchedTraining
+from .watched_training import Message, TrainingStanding, WatchedTraining
 
 if TYPE_CHECKING:
     from ..data.presenter import CasesPresenter
@@ -37,6 +36,7 @@ class TrainingPresenter:
         changed: sent after each change of what is shown.
         started: sent with the JobHandle of a training that was started or resumed here.
         ended: sent with the JobHandle of a training that ended while it was watched, however it did.
+        watched: the training that is shown; has signals of its own.
         settings: the settings of the next training; has a signal of its own.
         estimate: how long the next training will take; has a signal of its own.
         error: what went wrong while a training was being started or looked at; "" if nothing.
@@ -65,17 +65,17 @@ class TrainingPresenter:
         self._parameters = parameters
         self.settings = TrainingSettings(parameters)
         self.estimate = TimeEstimate(logic, application)
-        self._start = JobStart(logic, application, self._on_writing)
-        self._writing = ""
-        self._is_stopped = False
-        self._watched = WatchedTraining(logic.context, application)
-        self._watched.changed.connect(self.changed.send)
-        self._watched.ended.connect(self.ended.send)
-        self._watched.failed.connect(self._on_trouble)
+        self._writing = StepwiseWork(application, self._on_written, self.changed.send)
+        self._name_of_written = self._stopped_text = ""
+        self.watched = WatchedTraining(logic.context, application)
+        self.watched.changed.connect(self.changed.send)
+        self.watched.ended.connect(self.ended.send)
+        self.watched.failed.connect(self._on_trouble)
         self._sources = (cases.changed, environment.changed, self.settings.changed, self.estimate.changed)
         for source in self._sources:
             source.connect(self.changed.send)
-        self.settings.changed.connect(self.estimate.forget)
+        for source in (cases.changed, self.settings.changed):
+            source.connect(self._update_estimate)
         self._attach_to_remembered()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -83,51 +83,59 @@ class TrainingPresenter:
     @property
     def handle(self) -> Optional[JobHandle]:
         """The training that is watched."""
-        return self._watched.handle
+        return self.watched.handle
 
     @property
     def is_active(self) -> bool:
         """Whether a training is at work, or its files are being written."""
-        return self._start.is_busy or self._watched.is_running
+        return self._writing.is_busy or self.watched.is_running
 
     @property
     def name(self) -> str:
-        """Name of the next training: what a person typed, or a proposal that is free."""
-        learned = next((segment.name for segment in self._cases.segments if segment.learned), "")
-        proposal = default_name(self._logic.jobsFolder, learned, time.strftime("%Y-%m-%d"))
-        return self._parameters.text(_NAME) or proposal
+        """Name of the training at work, else of the next one: what a person typed, or a proposal that is free."""
+        if self._writing.is_busy:
+            return self._name_of_written
+        if self.watched.is_running and self.handle is not None:
+            return self.handle.folder.name
+        learned = [segment.name for segment in self._cases.segments if segment.learned]
+        return self._parameters.text(_NAME) or free_name(self._logic.jobsFolder, training_name(learned))
 
     @property
     def name_error(self) -> str:
         """What is wrong with the name."""
-        # While its files are being written, the folder of that name is there.
-        return "" if self._start.is_busy else name_error(self._logic.jobsFolder, self.name)
+        # The folder of a training at work is there.
+        return "" if self.is_active else name_error(self._logic.jobsFolder, self.name)
 
     @property
     def progress(self) -> float:
         """Share of the training steps that is done, 0 to 1."""
-        standing = self._watched.standing
-        return standing.share_done if standing is not None and not self._start.is_busy else 0.0
+        standing = self._standing
+        return standing.share_done if standing is not None else 0.0
 
     @property
     def status(self) -> str:
-        """Where the training stands, in a sentence; of one that ended without a word also the end of its log."""
-        if self._start.is_busy or self._is_stopped:
-            return self._writing
-        handle, standing = self.handle, self._watched.standing
+        """Where the training stands, in a sentence; of one that ended unexpectedly also the end of its log."""
+        if self._writing.is_busy:
+            text = self._writing.latest or _("Writing the files of '{name}'").format(name=self.name)
+            return _("{text} ...").format(text=text)
+        if self._stopped_text:
+            return self._stopped_text
+        handle, standing = self.handle, self._standing
         return f"{handle.folder.name}: {standing.text}" if handle and standing else _("No training yet.")
 
     @property
     def plan(self) -> tuple[str, ...]:
         """What is trained in the time there is, and why, in sentences; () where the steps were set."""
-        standing = self._watched.standing
-        return standing.plan if standing is not None and not self._start.is_busy else ()
+        return self._standing.plan if self._standing is not None else ()
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """What the engine warned of and noted, the newest first."""
-        standing = self._watched.standing
-        return standing.messages if standing is not None and not self._start.is_busy else ()
+        return self._standing.messages if self._standing is not None else ()
+
+    @property
+    def _standing(self) -> Optional[TrainingStanding]:
+        return None if self._writing.is_busy else self.watched.standing
 
     @property
     def reason_not_startable(self) -> str:
@@ -148,7 +156,7 @@ class TrainingPresenter:
         """Why there is nothing to stop."""
         if not self.is_active:
             return _("No training is running.")
-        is_asked = self.handle is not None and not self._start.is_busy and self.handle.job.cancel_requested()
+        is_asked = self.handle is not None and not self._writing.is_busy and self.handle.job.cancel_requested()
         return _("It is stopping already.") if is_asked else ""
 
     @property
@@ -156,7 +164,7 @@ class TrainingPresenter:
         """Why there is nothing to resume."""
         if self.is_active:
             return _("The training is running.")
-        standing = self._watched.standing
+        standing = self.watched.standing
         if standing is None:
             return _("There is no training yet.")
         if standing.status is JobStatus.FINISHED:
@@ -168,12 +176,9 @@ class TrainingPresenter:
     @property
     def reason_no_curves(self) -> str:
         """Why there are no curves to be shown."""
-        return self._watched.reason_no_curves
-
-    @property
-    def reason_no_snapshots(self) -> str:
-        """Why there are no snapshots to be shown."""
-        return self._watched.reason_no_snapshots
+        if self.watched.has_curves:
+            return ""
+        return _("There is no training yet.") if self.handle is None else _("There are no losses yet.")
 
     # -- what a person does ------------------------------------------------------------------------------------------
 
@@ -205,11 +210,15 @@ class TrainingPresenter:
         """
         _require(self.reason_not_startable)
         self.estimate.cancel()
-        folder = self._logic.jobsFolder / self.name
         nodes, config = self._cases.training_nodes(), self.settings.config()
-        files = TrainingExport(self._logic.context, folder, nodes, config)
-        self._start.begin(files, self._on_started, self._on_not_started)
-        self._on_writing(_("Writing the files of '{name}'").format(name=folder.name))
+        files = TrainingExport(self._logic.context, self._logic.jobsFolder / self.name, nodes, config)
+        self.error, self._stopped_text, self._name_of_written = "", "", self.name
+        self._writing.begin(self._write_and_start(files))
+        self.changed.send()
+
+    def _write_and_start(self, files: TrainingExport) -> Generator[str, None, JobHandle]:
+        job = yield from files.steps()
+        return self._logic.watch(self._logic.runner.start(job))
 
     def stop(self) -> None:
         """Ask the training to stop at its next safe point, or do not go on to write its files.
@@ -217,13 +226,12 @@ class TrainingPresenter:
         Raises:
             CoraNetError: it cannot be asked.
         """
-        if self._start.is_busy:
-            self._start.cancel()
-            self._writing = _("Stopped before the training began; what was written of it is removed.")
-            self._is_stopped = True
+        if self._writing.is_busy:
+            self._writing.stop()
+            self._stopped_text = _("Stopped before the training began. Its files were removed.")
         elif self.handle is not None:
             self.handle.cancel()
-        self._watched.look()
+        self.watched.look()
 
     def resume(self) -> None:
         """Go on with the training that is shown, where it was left, with the Python that is chosen now.
@@ -236,28 +244,16 @@ class TrainingPresenter:
             self.estimate.cancel()
             handle = self._logic.attach(self.handle.folder)
             handle.resume()
-            self.error, self._is_stopped = "", False
-            self._watched.watch(handle)
+            self.error = self._stopped_text = ""
+            self.watched.watch(handle)
             self.started.send(handle)
 
     def attach(self, handle: JobHandle) -> None:
         """Watch an existing training: its progress, curves and messages; the scene remembers it."""
         self._parameters.set_text(_FOLDER, str(handle.folder))
         self._parameters.set_text(_JOB, handle.job.identifier)
-        self.error, self._is_stopped = "", False
-        self._watched.watch(handle)
-
-    def show_curves(self) -> None:
-        """Show the losses; asked again, the validation Dice, if there is any."""
-        self._watched.show_curves()
-
-    def show_snapshots(self) -> None:
-        """Show how the uncertain region moved; those to come are added.
-
-        Raises:
-            DataError: the volume cannot be read.
-        """
-        self._watched.show_snapshots()
+        self.error = self._stopped_text = ""
+        self.watched.watch(handle)
 
     def restore(self) -> None:
         """Show what the scene remembers, after it was loaded or cleared; a training that runs stays in sight."""
@@ -269,9 +265,10 @@ class TrainingPresenter:
         """Let go of everything; a training goes on."""
         for source in self._sources:
             source.disconnect(self.changed.send)
-        self._start.cancel()
+        self._cases.changed.disconnect(self._update_estimate)
+        self._writing.stop()
         self.estimate.close()
-        self._watched.let_go()
+        self.watched.watch(None)
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -280,32 +277,32 @@ class TrainingPresenter:
         watched = "" if self.handle is None else str(self.handle.folder)
         if folder and folder == watched:
             return
-        if self._watched.is_running:
+        if self.watched.is_running:
             self._parameters.set_text(_FOLDER, watched)
             self._parameters.set_text(_JOB, self.handle.job.identifier if self.handle else "")
             return
-        self._watched.let_go()
+        self.watched.watch(None)
         found = find_again(folder, self._parameters.text(_JOB), self._logic.jobsFolder)
         if found is None:
             return
         try:
-            self._watched.watch(self._logic.attach(found))
+            self.watched.watch(self._logic.attach(found))
         except CoraNetError as error:
             self.error = sentence(str(error))
 
-    def _on_writing(self, text: str) -> None:
-        self._writing = _("{text} ...").format(text=text)
-        self._is_stopped = False
-        self.error = ""
-        self.changed.send()
+    def _update_estimate(self) -> None:
+        if self._cases.reason_not_trainable or self.settings.reason_wrong:
+            self.estimate.forget()
+        elif self.estimate.text or self.estimate.is_measured:
+            self.estimate.update(self._cases.training_nodes(), self.settings.config())
 
-    def _on_started(self, handle: JobHandle) -> None:
+    def _on_written(self, problem: str) -> None:
+        if problem:
+            self._on_trouble(_("The training was not started: {message}").format(message=problem))
+            return
         self._parameters.set_text(_NAME, "")
-        self.attach(handle)
-        self.started.send(handle)
-
-    def _on_not_started(self, message: str) -> None:
-        self._on_trouble(_("The training was not started: {message}").format(message=message))
+        self.attach(self._writing.result)
+        self.started.send(self.handle)
 
     def _on_trouble(self, message: str) -> None:
         self.error = sentence(message)

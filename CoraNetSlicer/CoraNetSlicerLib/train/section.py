@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any, Optional
 
@@ -11,15 +11,16 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.section import Painting, Section, problem_text, say
+from ..core.stepwise import Steps, StepwiseWork
 from ..core.text_colors import WARNING, Color, text_color
-from ..core.translation import _
+from ..core.translation import _, sentence
 from .presenter import TrainingPresenter
-from .settings_form import SettingsForm
-from .training_settings import BASIC_SETTINGS
-from .training_words import Message, sentence
+from .training_settings import BASIC_SETTINGS, SettingField, TrainingSettings, setting_fields
+from .watched_training import Message
 
 _PARTS_OF_BAR = 1000
 _MOST_MESSAGES = 6
+_ROWS_AT_ONCE = 6
 
 
 class TrainSection(Section):
@@ -37,7 +38,6 @@ class TrainSection(Section):
             calls: gets the console calls of the buttons; None: nobody wants them.
         """
         super().__init__(ui, calls)
-        self._application = application
         self._presenter = presenter
         self._problem = ""
         self._painting, self._typing = Painting(), Painting()
@@ -46,8 +46,7 @@ class TrainSection(Section):
         self._basic.add_rows(BASIC_SETTINGS)
         # Dozens of rows: made when somebody looks at them.
         self._advanced: Optional[SettingsForm] = None
-        self._rows_to_come: Optional[Iterator[None]] = None
-        self._nothing_found: Any = None
+        self._adding_rows = StepwiseWork(application, self._on_rows, self._find_settings)
         for name in presenter.settings.presets:
             ui.presetCombo.addItem(name)
         ui.trainingProgressBar.setRange(0, _PARTS_OF_BAR)
@@ -61,14 +60,14 @@ class TrainSection(Section):
 
     def cleanup(self) -> None:
         """Let go of everything."""
-        self._rows_to_come = None
+        self._adding_rows.stop()
         super().cleanup()
 
     def _connect_widgets(self) -> None:
         ui, presenter = self._ui, self._presenter
         self.connect(ui.presetCombo.currentIndexChanged, self._on_preset)
         self.connect(ui.advancedSection.contentsCollapsed, self._on_advanced)
-        self.connect(ui.settingsFilterEdit.textChanged, self._on_filter)
+        self.connect(ui.settingsFilterEdit.textChanged, self._find_settings)
         self.connect(ui.trainingNameEdit.textChanged, self._on_name)
         self.connect(ui.trainingNameEdit.editingFinished, self._on_name_finished)
         self.connect(ui.estimateButton.clicked, self._on_estimate)
@@ -84,33 +83,23 @@ class TrainSection(Section):
 
     def _on_preset(self, index: int) -> None:
         if not self._painting and index >= 0:
-            self._do(lambda: self._presenter.settings.set_preset(self._presenter.settings.presets[index]))
+            with self._saying_problems():
+                self._presenter.settings.set_preset(self._presenter.settings.presets[index])
 
     def _on_advanced(self, collapsed: bool) -> None:
         if collapsed or self._advanced is not None:
             return
         self._advanced = SettingsForm(self._ui.advancedSettings.layout(), self._presenter.settings, self.connect)
-        self._rows_to_come = self._advanced.add_groups(without=BASIC_SETTINGS)
-        self._add_rows()
+        self._adding_rows.begin(self._advanced.add_groups(without=BASIC_SETTINGS))
 
-    def _add_rows(self) -> None:
-        """Make a few of the rows and the others later, so that the application answers."""
-        if self._rows_to_come is None or self._advanced is None:
-            return
-        if next(self._rows_to_come, self) is self:
-            self._rows_to_come = None
-            self._nothing_found = qt.QLabel(_("No setting has these words in its name or meaning."))
-            self._ui.advancedSettings.layout().addWidget(self._nothing_found)
-        else:
-            self._application.later(self._add_rows)
-        self._on_filter(str(self._ui.settingsFilterEdit.text))
+    def _on_rows(self, _problem: str) -> None:
+        if self._advanced is not None:
+            self._advanced.add_note(_("No setting has these words in its name or description."))
+        self._find_settings()
 
-    def _on_filter(self, words: str) -> None:
-        if self._advanced is None:
-            return
-        found = self._advanced.find(words)
-        if self._nothing_found is not None:
-            self._nothing_found.setVisible(not found)
+    def _find_settings(self, _text: str = "") -> None:
+        if self._advanced is not None:
+            self._advanced.find(str(self._ui.settingsFilterEdit.text))
 
     def _on_name(self, text: str) -> None:
         if self._painting:
@@ -124,40 +113,45 @@ class TrainSection(Section):
         self._show()
 
     def _on_estimate(self, _checked: bool = False) -> None:
-        running = self._presenter.estimate.is_running
-        self._do(self._presenter.estimate.cancel if running else self._presenter.measure)
+        with self._saying_problems():
+            if self._presenter.estimate.is_running:
+                self._presenter.estimate.cancel()
+            else:
+                self._presenter.measure()
 
     def _on_train(self, _checked: bool = False) -> None:
-        self._do(self._start)
-
-    def _start(self) -> None:
-        # Before it starts: the names of the next training are others.
-        call_of_start = self._presenter.call_of_start()
-        self._presenter.start()
-        self.note(call_of_start)
+        with self._saying_problems():
+            # Before it starts: the names of the next training are others.
+            call_of_start = self._presenter.call_of_start()
+            self._presenter.start()
+            self.note(call_of_start)
 
     def _on_stop(self, _checked: bool = False) -> None:
-        self._do(partial(self._act_on_job, self._presenter.stop, "cancel"))
+        self._act_on_job(self._presenter.stop, "cancel")
 
     def _on_resume(self, _checked: bool = False) -> None:
-        self._do(partial(self._act_on_job, self._presenter.resume, "resume"))
+        self._act_on_job(self._presenter.resume, "resume")
 
     def _act_on_job(self, action: Callable[[], object], method: str) -> None:
-        handle = self._presenter.handle
-        action()
-        if handle is not None:
-            self.note(call("attach", handle.folder, then=method))
+        with self._saying_problems():
+            handle = self._presenter.handle
+            action()
+            if handle is not None:
+                self.note(call("attach", handle.folder, then=method))
 
     def _on_curves(self, _checked: bool = False) -> None:
-        self._do(self._presenter.show_curves)
+        with self._saying_problems():
+            self._presenter.watched.show_curves()
 
     def _on_snapshots(self, _checked: bool = False) -> None:
-        self._do(self._presenter.show_snapshots)
+        with self._saying_problems():
+            self._presenter.watched.show_snapshots()
 
-    def _do(self, action: Callable[[], object]) -> None:
+    @contextmanager
+    def _saying_problems(self) -> Iterator[None]:
         self._problem = ""
         try:
-            action()
+            yield
         except Exception as error:  # noqa: BLE001 - somebody has clicked, and must not wait for nothing
             self._problem = sentence(problem_text(error))
         self._show()
@@ -181,13 +175,16 @@ class TrainSection(Section):
         self.permit(ui.stopTrainingButton, presenter.reason_not_stoppable)
         self.permit(ui.resumeTrainingButton, presenter.reason_not_resumable)
         self.permit(ui.showCurvesButton, presenter.reason_no_curves)
-        self.permit(ui.showSnapshotsButton, presenter.reason_no_snapshots)
+        ui.showSnapshotsButton.setVisible(presenter.watched.has_snapshots)
         say(ui.trainingErrorLabel, self._problem or presenter.error)
         ui.trainingProgressBar.setValue(round(_PARTS_OF_BAR * presenter.progress))
         ui.trainingStatusLabel.setText(presenter.status)
         say(ui.trainingPlanLabel, "\n".join(presenter.plan))
         color = text_color(ui.trainingMessagesLabel, WARNING)
-        say(ui.trainingMessagesLabel, "".join(_paragraph(one, color) for one in presenter.messages[:_MOST_MESSAGES]))
+        say(
+            ui.trainingMessagesLabel,
+            "".join(_paragraph(message, color) for message in presenter.messages[:_MOST_MESSAGES]),
+        )
 
     def _show_name(self) -> None:
         edit, name = self._ui.trainingNameEdit, self._presenter.name
@@ -195,6 +192,7 @@ class TrainSection(Section):
             with self._painting:
                 edit.setText(name)
         edit.setPlaceholderText(name)
+        edit.setReadOnly(self._presenter.is_active)
         say(self._ui.trainingNameErrorLabel, self._presenter.name_error)
 
     def _show_estimate(self) -> None:
@@ -205,7 +203,7 @@ class TrainSection(Section):
         reason = "" if estimate.is_running else self._presenter.reason_not_estimable
         self.permit(ui.estimateButton, reason)
         if has_time and not reason:
-            tip = _("Measure this computer, and say what is trained in the time there is; nothing is kept.")
+            tip = _("Measures how fast this computer is and shows what it trains in this time. Nothing is kept.")
             ui.estimateButton.setToolTip(tip)
         say(ui.estimateLabel, estimate.text)
 
@@ -216,3 +214,161 @@ def _paragraph(message: Message, color: Color) -> str:
         hex_color = "#{:02x}{:02x}{:02x}".format(*color)
         text = f'<span style="color: {hex_color};"><b>{escape(_("Warning:"))}</b> {text}</span>'
     return f'<p style="margin: 2px 0px;">{text}</p>'
+
+
+class SettingRow:
+    """One setting: its label, its field, and below it what is wrong with it."""
+
+    def __init__(self, field: SettingField, settings: TrainingSettings) -> None:
+        """Make the widgets; they belong to nobody yet.
+
+        Args:
+            field: what the setting says of itself.
+            settings: the texts.
+        """
+        self.field = field
+        self._settings = settings
+        self._painting = Painting()
+        self._painted: tuple[object, ...] = ()
+        self.label = qt.QLabel()
+        self.label.setTextFormat(qt.Qt.RichText)
+        self.label.setToolTip(field.tool_tip)
+        self.box = qt.QWidget()
+        self._edit = qt.QComboBox() if field.choices or field.proposals else qt.QLineEdit()
+        self._edit.setObjectName(field.name)
+        # Where a text is typed; a combo box with proposals has one inside.
+        self._line = None if field.choices else self._edit
+        if field.proposals:
+            self._line = _with_line(self._edit)
+        self._edit.setToolTip(field.tool_tip)
+        self._error = qt.QLabel("")
+        self._error.setObjectName(f"{field.name} error")
+        self._error.setWordWrap(True)
+        self._layout = qt.QVBoxLayout(self.box)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(1)
+        self._layout.addWidget(self._edit)
+        self._layout.addWidget(self._error)
+        for choice in field.choices or field.proposals:
+            self._edit.addItem(choice)
+        self.show()
+
+    @property
+    def edited(self) -> Any:
+        """The signal that is sent with the text after each change."""
+        return self._edit.currentTextChanged if self._line is None else self._line.textChanged
+
+    def on_edited(self, text: str) -> None:
+        """Take what a person typed or chose."""
+        if not self._painting:
+            self._painted = ()
+            self._settings.set_text(self.field.name, text)
+
+    def show(self) -> None:
+        """Bring the widgets to the state of the settings."""
+        name, settings = self.field.name, self._settings
+        text, error, placeholder = settings.text(name), settings.error(name), settings.placeholder(name)
+        is_changed = bool(error) or settings.is_overridden(name)
+        if self._painted == (text, error, placeholder, is_changed):
+            return
+        self._painted = (text, error, placeholder, is_changed)
+        with self._painting:
+            self._show_text(text, placeholder)
+        say(self._error, error[:1].upper() + error[1:])
+        label = escape(_("{setting}:").format(setting=self.field.label))
+        self.label.setText(f"<b>{label}</b>" if is_changed else label)
+        if self._line is not None:
+            # Emptied, it is what the preset says.
+            self._line.setClearButtonEnabled(is_changed and not self.field.proposals)
+
+    def set_visible(self, visible: bool) -> None:
+        """Show or hide the row."""
+        self.label.setVisible(visible)
+        self.box.setVisible(visible)
+
+    def _show_text(self, text: str, placeholder: str) -> None:
+        if self._line is None:
+            index = self._edit.findText(text)
+            if index != self._edit.currentIndex:
+                self._edit.setCurrentIndex(index)
+            return
+        if str(self._line.text) != text:
+            self._line.setText(text)
+        self._line.setPlaceholderText(placeholder)
+
+
+def _with_line(combo: Any) -> Any:
+    """Let a text be typed into a combo box, as it is typed: nothing is completed, nothing becomes an entry."""
+    combo.setEditable(True)
+    combo.setInsertPolicy(qt.QComboBox.NoInsert)
+    combo.setCompleter(None)
+    return combo.lineEdit()
+
+
+class SettingsForm:
+    """Some settings below each other, in the layout of a widget of the form."""
+
+    def __init__(self, layout: Any, settings: TrainingSettings, connect: Callable[[Any, Any], None]) -> None:
+        """Take an empty layout.
+
+        Args:
+            layout: a QFormLayout for rows, or a QVBoxLayout for groups of rows.
+            settings: the texts.
+            connect: connects a signal to a receiver, until the section ends.
+        """
+        self._layout = layout
+        self._settings = settings
+        self._connect = connect
+        self._rows: list[SettingRow] = []
+        self._groups: list[tuple[Any, list[SettingRow]]] = []
+        self._note: Any = None
+
+    def add_rows(self, names: Iterable[str]) -> None:
+        """Add a row for each of some settings."""
+        for name in names:
+            self._add_row(self._layout, name)
+
+    def add_groups(self, without: Iterable[str]) -> Steps:
+        """Add all settings but some, in a group for each section; a few rows whenever the next piece is asked for."""
+        left = [field for field in setting_fields().values() if field.name not in set(without)]
+        for section in dict.fromkeys(field.section for field in left):
+            group = qt.QGroupBox(_(section.capitalize()))
+            rows = qt.QFormLayout(group)
+            added: list[SettingRow] = []
+            self._groups.append((group, added))
+            self._layout.addWidget(group)
+            for field in left:
+                if field.section == section:
+                    added.append(self._add_row(rows, field.name))
+                    if len(added) % _ROWS_AT_ONCE == 0:
+                        yield
+            yield
+
+    def show(self) -> None:
+        """Bring all rows to the state of the settings."""
+        for row in self._rows:
+            row.show()
+
+    def add_note(self, text: str) -> None:
+        """Add a text that is in sight where no setting is found."""
+        self._note = qt.QLabel(text)
+        self._layout.addWidget(self._note)
+
+    def find(self, words: str) -> None:
+        """Show the settings that fit some words, and hide the others."""
+        count = 0
+        for group, added in self._groups:
+            fitting = [row.field.matches(words) for row in added]
+            for row, fits in zip(added, fitting, strict=True):
+                row.set_visible(fits)
+            group.setVisible(any(fitting))
+            count += sum(fitting)
+        if self._note is not None:
+            self._note.setVisible(not count)
+
+    def _add_row(self, layout: Any, name: str) -> SettingRow:
+        row = SettingRow(setting_fields()[name], self._settings)
+        layout.addRow(row.label, row.box)
+        self._connect(row.edited, row.on_edited)
+        self._rows.append(row)
+        return row

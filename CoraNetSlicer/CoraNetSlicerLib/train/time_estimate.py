@@ -1,10 +1,10 @@
-"""How long a training will take, or what is done in the time it may take: the engine begins with it, and tells."""
+"""How long a training takes, or what is trained in the time there is: the engine begins with it and reports."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,11 +19,11 @@ from coranet.contract.files import remove_folder
 
 from ..core.export import TrainingExport, TrainingNodes
 from ..core.notification import Signal
-from ..core.translation import _
+from ..core.stepwise import StepwiseWork
+from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
-from ..jobs.job_start import JobStart
 from ..logic import CoraNetLogic
-from .training_words import is_planned, plan_of, progress_text, sentence
+from .watched_training import is_planned, plan_of, progress_text
 
 _STEPS = 6  # of each stage; the first one is left out, because it is slower
 _MOST_LABELED, _MOST_UNLABELED = 3, 2
@@ -33,7 +33,7 @@ _USUAL_INTERVAL = 100
 _GRACE_S = 5.0
 # Not the name of a job: its folder lies one level below that of all jobs and is not listed.
 _FOLDER = ".estimate"
-_TOLD_CODES = ("patch", "memory_used", "out_of_memory")
+_SHOWN_CODES = ("patch", "memory_used", "out_of_memory")
 
 
 @dataclass(frozen=True)
@@ -55,17 +55,17 @@ class Pace:
 
     @staticmethod
     def of(events: Iterable[Event], launched: float) -> Pace:
-        """Read from the events of a short training that told every step.
+        """Read from the events of a short training that reported every step.
 
         Args:
             events: of a finished training.
             launched: when its process was started, seconds since 1970.
         """
-        told = list(events)
-        started = next((one for one in told if isinstance(one, Started)), None)
-        prepared = [one for one in told if isinstance(one, Progress) and one.phase == "preparing"]
-        losses = [one for one in told if isinstance(one, Losses)]
-        snapshot = next((one for one in told if isinstance(one, SnapshotSaved)), None)
+        known = list(events)
+        started = next((event for event in known if isinstance(event, Started)), None)
+        prepared = [event for event in known if isinstance(event, Progress) and event.phase == "preparing"]
+        losses = [event for event in known if isinstance(event, Losses)]
+        snapshot = next((event for event in known if isinstance(event, SnapshotSaved)), None)
         if started is None:
             return Pace()
         return Pace(
@@ -107,8 +107,8 @@ def seconds_of(pace: Pace, amounts: Amounts) -> tuple[float, float]:
 
 def in_words(events: Iterable[Event], pace: Pace, amounts: Amounts) -> str:
     """What the few steps mean for the whole: time, device, pace, patches and memory."""
-    told = list(events)
-    device = next((one.device for one in told if isinstance(one, Started)), "")
+    known = list(events)
+    device = next((event.device for event in known if isinstance(event, Started)), "")
     whole, looking = seconds_of(pace, amounts)
     parts = [_("About {time} on {device}: {steps}.").format(
         time=duration(whole), device=device, steps=_steps_in_words(pace, amounts)
@@ -116,14 +116,30 @@ def in_words(events: Iterable[Event], pace: Pace, amounts: Amounts) -> str:
     if whole and looking / whole > 0.3:
         share = _("{percent:.0f} % of it goes into validation and snapshots; longer intervals make it faster.")
         parts.append(share.format(percent=100 * looking / whole))
-    notes = [one for one in told if isinstance(one, (Noted, Warned)) and one.code in _TOLD_CODES]
-    return " ".join([*parts, *(sentence(one.message) for one in notes)])
+    notes = [event for event in known if isinstance(event, (Noted, Warned)) and event.code in _SHOWN_CODES]
+    return " ".join([*parts, *(sentence(note.message) for note in notes)])
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What a short training has shown.
+
+    Attributes:
+        config: of the short training, which is that of all trainings whose steps take as long.
+        pace: how long a step takes.
+        events: of the short training.
+    """
+
+    config: TrainConfig
+    pace: Pace
+    events: tuple[Event, ...]
 
 
 class TimeEstimate:
     """Begins a training in a folder that is removed afterwards, and says what that means for the whole.
 
-    Of a training that has numbers of steps, a few steps are done. One that has a time is only planned.
+    Of a training with numbers of steps, a few steps are done; what they took stays true for other numbers of steps. A
+    training with a time is only planned.
 
     Attributes:
         changed: sent when `text` changed.
@@ -142,15 +158,23 @@ class TimeEstimate:
         self.text = ""
         self._logic = logic
         self._clock = clock
-        self._start = JobStart(logic, application, self._say)
+        self._writing = StepwiseWork(application, self._on_written, lambda: self._say(self._writing.latest))
         self._handle: Optional[JobHandle] = None
+        self._measured: Optional[_Measured] = None
         self._launched = 0.0
         self._is_planning = False
+        self._nodes: Optional[TrainingNodes] = None
+        self._config = TrainConfig()
 
     @property
     def is_running(self) -> bool:
         """Whether it is measuring."""
-        return self._start.is_busy or self._handle is not None
+        return self._writing.is_busy or self._handle is not None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is known how long a step takes."""
+        return self._measured is not None
 
     def is_measuring_with(self, handle: JobHandle) -> bool:
         """Whether a job is the one that measures; it is nobody's work and ends with the panel."""
@@ -171,52 +195,68 @@ class TimeEstimate:
         self._is_planning = bool(config.time)
         parent = self._logic.jobsFolder / _FOLDER
         _remove_left_over(parent)
-        amounts = Amounts.of(nodes, config)
+        self._nodes, self._config = nodes, config
         few = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
         if not self._is_planning:  # a plan is made for all labels
             few = replace(few, labeled=nodes.labeled[:_MOST_LABELED], validation=())
         folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
         begun = config if self._is_planning else _short(config)
         files = TrainingExport(self._logic.context, folder, few, begun)
-        self._start.begin(files, lambda handle: self._watch(handle, amounts), self._fail_to_start)
+        self._writing.begin(self._write_and_start(files))
         self._say(_("Planning") if self._is_planning else _("Measuring a few steps"))
 
     def cancel(self) -> None:
         """End it; returns at once. No error if it does not run."""
         if self.is_running:
-            self._start.cancel()
+            self._writing.stop()
             self._end_process()
             self._say("")
 
+    def update(self, nodes: TrainingNodes, config: TrainConfig) -> None:
+        """Say what holds after cases or settings changed; nothing where a step takes another time than was measured."""
+        if self.is_running:
+            return
+        self._nodes, self._config = nodes, config
+        self._say(self._measured_text())
+
     def forget(self) -> None:
-        """Say nothing of what was measured: it was measured with other cases or settings."""
+        """Say nothing, as long as cases or settings cannot be used."""
         if self.text and not self.is_running:
             self._say("")
 
     def close(self) -> None:
         """End it, and tell nobody."""
-        self._start.cancel()
+        self._writing.stop()
         if self._handle is not None:
             self._handle.cancel(_GRACE_S)
             self._handle.close()
             self._handle = None
 
-    def _watch(self, handle: JobHandle, amounts: Amounts) -> None:
+    def _write_and_start(self, files: TrainingExport) -> Generator[str, None, JobHandle]:
+        job = yield from files.steps()
+        return self._logic.watch(self._logic.runner.start(job))
+
+    def _on_written(self, problem: str) -> None:
+        if problem:
+            self._say(self._failure.format(message=problem))
+            return
+        handle: JobHandle = self._writing.result
         self._handle, self._launched = handle, self._clock()
         handle.onEvents(lambda new: self._on_events(handle, new))
-        handle.onFinished(lambda ended: self._on_finished(ended, amounts))
+        handle.onFinished(self._on_finished)
         if self._handle is handle:
-            planning = _("Looking at the data, and measuring how fast this computer is")
+            planning = _("Checking the data, and measuring how fast this computer is")
             self._say(planning if self._is_planning else progress_text(None, None))
 
-    def _fail_to_start(self, message: str) -> None:
-        self._say(self._failure.format(message=message))
+    def _measured_text(self) -> str:
+        measured = self._measured
+        if measured is None or self._nodes is None or _short(self._config) != measured.config:
+            return ""
+        return in_words(measured.events, measured.pace, Amounts.of(self._nodes, self._config))
 
     @property
     def _failure(self) -> str:
-        if self._is_planning:
-            return _("It cannot be planned: {message}")
-        return _("The time cannot be estimated: {message}")
+        return _("No plan: {message}") if self._is_planning else _("No estimate: {message}")
 
     def _end_process(self) -> None:
         if self._handle is not None:
@@ -238,12 +278,14 @@ class TimeEstimate:
         elif progress:
             self._say(_("Measuring: {text}").format(text=progress_text(progress[-1], None)))
 
-    def _on_finished(self, handle: JobHandle, amounts: Amounts) -> None:
+    def _on_finished(self, handle: JobHandle) -> None:
         if handle is not self._handle:
             return
         self._handle = None
         if handle.status is JobStatus.FINISHED:
-            self._say(in_words(handle.events, Pace.of(handle.events, self._launched), amounts))
+            pace = Pace.of(handle.events, self._launched)
+            self._measured = _Measured(_short(self._config), pace, tuple(handle.events))
+            self._say(self._measured_text())
         elif handle.status is JobStatus.CANCELLED:
             self._say("")
         else:
@@ -287,7 +329,7 @@ def _seconds_a_step(losses: Iterable[Losses], phase: str) -> float:
 
 
 def _times(steps: int, interval: int) -> int:
-    """How often something is due that is due every so many steps and at the end."""
+    """How often something happens that happens every `interval` steps and at the end."""
     return -(-steps // interval)
 
 

@@ -48,9 +48,9 @@ from coranet.inference.prediction import Prediction, arrays_of
 from coranet.regions.finding import find_regions
 from coranet.surfaces import write_surfaces
 from coranet.volume import Grid, write_volume
-from CoraNetSlicerLib.core.deferred import Deferred
 from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.core.results import find_or_load_volume
+from CoraNetSlicerLib.core.stepwise import Deferred
 from CoraNetSlicerLib.review.result_loading import ResultLoading
 
 CASE = "Patient 1"
@@ -160,7 +160,7 @@ def name_steps(stalls: Stalls) -> None:
 def measure_training(stage: Stage, folder: Path) -> None:
     """Watch a training that has a lot to say."""
     stage.logic._runner = fake_runner("", FAKE_STEPS="1000", FAKE_SECONDS_A_STEP="0.01")
-    job = stage.logic.start(a_training_job(folder / "jobs" / "training"))
+    job = stage.logic.watch(stage.logic.runner.start(a_training_job(folder / "jobs" / "training")))
     stage.panel.open_job(job)
     stage.settle(lambda: job.status.is_over, TRAINING_S + 30)
     stage.settle()

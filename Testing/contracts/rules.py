@@ -17,8 +17,7 @@ SERIES = tuple(f"coranet.volume.{name}" for name in _SERIES_FILES)
 # Files that may import qt, by the last part of their names; `panel.py` puts the sections together.
 WIDGET_FILES = (
     "application", "section", "panel", "calls_section", "closing", "pages", "strip_section", "qt_ticker",
-    "text_colors", "cases_table", "settings_form", "segment_cases_table",
-    "overlays_section", "teach_back_section",
+    "text_colors", "cases_table", "overlays_section", "teach_back_section",
 )  # fmt: skip
 DOORWAY = "CoraNetSlicer"
 PURE = ("coranet.networks", "coranet.losses", "coranet.uncertainty", "coranet.schedules")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-import time
+import traceback
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def stage(stage_with):
 def advanced(stage, ui, process_events):
     """The section with all settings in sight."""
     ui.advancedSection.collapsed = False
-    process_events(until=lambda: stage.section._rows_to_come is None)
+    process_events(until=lambda: not stage.section._adding_rows.is_busy)
     process_events()
     return stage
 
@@ -122,7 +123,8 @@ def test_a_fresh_section_is_short_and_every_button_says_why_it_is_grey(stage, ui
     assert ui.trainingStatusLabel.text == "No training yet." and ui.trainingProgressBar.value == 0
     assert greyed(ui.trainButton) == greyed(ui.estimateButton) == "Add volumes to the table under Data."
     assert greyed(ui.stopTrainingButton) == "No training is running."
-    for button in (ui.resumeTrainingButton, ui.showCurvesButton, ui.showSnapshotsButton):
+    assert not ui.showSnapshotsButton.isVisible()
+    for button in (ui.resumeTrainingButton, ui.showCurvesButton):
         assert greyed(button) == "There is no training yet."
     for label in (ui.trainingErrorLabel, ui.trainingMessagesLabel, ui.trainingNameErrorLabel, ui.trainingPlanLabel):
         assert not label.isVisible()
@@ -192,7 +194,7 @@ def test_advanced_rows_are_made_when_somebody_looks(stage, ui, process_events):
     # A few at a time, so that the application answers.
     with pytest.raises(AssertionError, match="0 fields"):
         field_of(ui, "training.learning_rate")
-    process_events(until=lambda: section._rows_to_come is None)
+    process_events(until=lambda: not section._adding_rows.is_busy)
     process_events()
     for name in setting_fields():
         assert field_of(ui, name).isVisible(), name
@@ -281,7 +283,7 @@ def test_a_scene_brings_its_settings(advanced, ui):
 
 def test_the_name_is_checked_beside_its_field(stage, ui, some_cases):
     stage.cases.add_scene_volumes()
-    proposal = f"{time.strftime('%Y-%m-%d')} Liver"
+    proposal = "Liver"
     assert ui.trainingNameEdit.text == proposal
     ui.trainingNameEdit.setText("a/b")
     assert ui.trainingNameErrorLabel.isVisible()
@@ -291,6 +293,36 @@ def test_the_name_is_checked_beside_its_field(stage, ui, some_cases):
     assert not ui.trainingNameErrorLabel.isVisible() and greyed(ui.trainButton) == ""
     ui.trainingNameEdit.setText("mine")
     assert stage.presenter.name == "mine"
+
+
+def test_from_the_click_to_the_process_are_few_calls_in_few_files(stage, ui, application, some_cases, monkeypatch):
+    """Whoever reads the way must not follow more: at most eight calls in four files of the extension."""
+
+    def calls_now() -> list[tuple[str, str]]:
+        return [
+            (Path(one.filename).name if "CoraNetSlicerLib" in one.filename else "", one.name)
+            for one in traceback.extract_stack()
+        ]
+
+    def launch(command, **options):
+        at_process.extend(calls_now())
+        raise OSError("no process here")
+
+    stage.cases.add_scene_volumes()
+    at_click, at_process = [], []
+    # From the click until the first piece of work is put off; then from a piece of work to the process.
+    monkeypatch.setattr(
+        application, "later", lambda action, ms=0: (at_click.append(calls_now()), waiting.append(action))
+    )
+    monkeypatch.setattr(stage.logic.runner, "_launch", launch)
+    waiting: list = []
+    click(ui.trainButton)
+    while waiting:
+        waiting.pop(0)()
+    ways = [one for one in at_click if ("section.py", "_on_train") in one]
+    calls = [one for one in dict.fromkeys([*ways[0], *at_process]) if one[0]]
+    assert at_process and len(calls) <= 8, calls
+    assert len({file for file, _name in calls}) <= 4, calls
 
 
 @pytest.mark.slow
@@ -327,7 +359,7 @@ def test_curves_are_shown_in_a_plot_view(stage, ui, application, tmp_path):
     click(ui.showCurvesButton)
     ((what, chart),) = application.shown
     assert what == "show_chart" and chart.GetTitle() == "old: losses"
-    assert "There is no snapshot yet" in greyed(ui.showSnapshotsButton)
+    assert not ui.showSnapshotsButton.isVisible()
 
 
 def test_warnings_stand_out_and_are_text_whatever_they_hold(stage, ui, tmp_path):
@@ -347,7 +379,7 @@ def test_a_failure_and_a_crash_are_told_in_words(stage_with, ui, some_cases, pro
     stage.cases.add_scene_volumes()
     click(ui.trainButton)
     process_events(until=lambda: ui.resumeTrainingButton.isEnabled())
-    assert "ended without a word" in ui.trainingStatusLabel.text
+    assert "ended unexpectedly" in ui.trainingStatusLabel.text
     assert "No module named 'torch'" in ui.trainingStatusLabel.text
 
 
@@ -378,7 +410,7 @@ def test_the_time_is_estimated_and_the_estimate_cancelled(stage_with, ui, some_c
 def test_with_a_time_the_plan_is_shown(stage_with, ui, some_cases, process_events):
     stage = stage_with(FAKE_STEPS="1000")
     stage.cases.add_scene_volumes()
-    assert ui.estimateButton.text == "Show plan" and "in the time there is" in tool_tip(ui.estimateButton)
+    assert ui.estimateButton.text == "Show plan" and "trains in this time" in tool_tip(ui.estimateButton)
     click(ui.estimateButton)
     assert ui.estimateButton.text == "Cancel" and ui.estimateLabel.text == "Planning ..."
     process_events(until=lambda: "1000 steps fit into 1 h" in ui.estimateLabel.text)

@@ -49,8 +49,8 @@ def test_training_starts_in_the_background_and_ends(logic, context, a_labeled_ca
 def test_new_jobs_get_folders_of_their_own(logic, a_labeled_case):
     first = logic.train([a_labeled_case], settings="quick")
     second = logic.train([a_labeled_case], settings="quick")
-    assert first.folder.name == time.strftime("%Y-%m-%d-train-1")
-    assert second.folder.name == time.strftime("%Y-%m-%d-train-2")
+    assert first.folder.name == "Training"
+    assert second.folder.name == "Training 2"
     assert logic.jobs() == [first.folder, second.folder]
     first.wait(PATIENCE_S), second.wait(PATIENCE_S)
 

@@ -18,9 +18,8 @@ from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, nodes_of_class
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
-from CoraNetSlicerLib.segment.presenter import SegmentationPresenter
+from CoraNetSlicerLib.segment.presenter import CaseProgress, CaseState, SegmentationPresenter, case_rows
 from CoraNetSlicerLib.segment.segmentation_source import SourceKind
-from CoraNetSlicerLib.segment.segmented_cases import CaseProgress, CaseState, case_rows
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def a_scan(context, name="Patient 1", seed=3):
 def start(presenter, application) -> None:
     """Until its process runs."""
     presenter.start()
-    while presenter._start.is_busy:
+    while presenter._writing.is_busy:
         application.run(0)
 
 
@@ -265,7 +264,7 @@ class TestWriting:
         presenter.start()
         assert presenter.is_running and presenter.handle is None and presenter.reason_not_startable
         start_of_it = len(told)
-        while presenter._start.is_busy:
+        while presenter._writing.is_busy:
             application.run(0)
         assert [text for text in told[start_of_it:] if "image " in text] == [
             "Writing image 1 of 2 ...", "Writing image 2 of 2 ...",
@@ -330,7 +329,7 @@ class TestResuming:
         presenter._environment.reason_not_ready = ""
         begun = []
         presenter.started.connect(begun.append)
-        logic._runner = JobRunner(Interpreter.of_this_process(), engine=FAKE_ENGINE)
+        logic.runner = JobRunner(Interpreter.of_this_process(), engine=FAKE_ENGINE)
         presenter.resume()
         assert presenter.is_running and begun == [presenter.handle]
         finish(presenter, application)
@@ -403,7 +402,7 @@ class TestSeveral:
         first.skip("bad")
         first.close()
         second = make_presenter(slow_logic)
-        assert second.is_running and second.handle.folder.name.endswith("-segment-1")
+        assert second.is_running and second.handle.folder.name == "Segmentation of 3 volumes"
         assert states(second)[1] is CaseState.SKIPPING
 
 

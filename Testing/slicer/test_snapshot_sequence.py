@@ -12,7 +12,7 @@ from coranet.contract.config import TrainConfig
 from coranet.contract.errors import DataError
 from coranet.contract.events import SnapshotSaved
 from CoraNetSlicerLib.core.results import UNCERTAIN_COLOR
-from CoraNetSlicerLib.train.snapshot_sequence import SnapshotSequence
+from CoraNetSlicerLib.train.scene import SnapshotSequence
 
 LIVER_COLOR = (0.875, 0.5, 0.25)
 LABELS = (Label(2, "Liver", LIVER_COLOR), Label(7, "Tumor"))

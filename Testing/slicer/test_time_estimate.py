@@ -130,6 +130,28 @@ def test_a_few_steps_of_a_few_cases_are_done_and_removed(estimate_with, applicat
     assert told[-1] == estimate.text == ""
 
 
+def test_what_was_measured_stays_true_for_other_steps_and_cases(estimate_with, application, nodes, config):
+    estimate = estimate_with(FAKE_STEPS="4")
+    estimate.begin(nodes, config)
+    application.do()
+    handle = estimate._handle
+    wait_until(lambda: handle.poll().is_over)
+    before = estimate.text
+    assert estimate.is_measured
+    pace = estimate._measured.pace
+    longer = config.with_overrides({"training.pretraining_steps": 1_000_000, "training.validation_interval": 50})
+    for other in (nodes, replace(nodes, unlabeled=())):
+        estimate.update(other, longer)
+        assert estimate.text == in_words(handle.events, pace, Amounts.of(other, longer)) != before
+    # A step of another network takes another time.
+    estimate.update(nodes, config.with_overrides({"network.base_filters": 8}))
+    assert estimate.text == ""
+    estimate.update(nodes, config.with_overrides({"time": "1 h"}))
+    assert estimate.text == ""
+    estimate.update(nodes, config)
+    assert estimate.text == before
+
+
 def test_no_job_is_listed_and_no_node_is_left(estimate_with, application, nodes, config, context, tmp_path):
     before = context.scene.GetNumberOfNodes()
     estimate = estimate_with(FAKE_SECONDS_A_STEP="1")
@@ -146,7 +168,7 @@ def test_why_it_failed_is_said(estimate_with, application, nodes, config, behavi
     application.do()
     handle = estimate._handle
     wait_until(lambda: handle.poll().is_over)
-    assert estimate.text.startswith("The time cannot be estimated: ") and words in estimate.text
+    assert estimate.text.startswith("No estimate: ") and words in estimate.text
     assert not estimate.is_running and not handle.folder.exists()
 
 
@@ -220,7 +242,7 @@ def test_of_a_training_with_a_time_the_plan_is_shown_and_nothing_kept(
     application.do()
     handle = estimate._handle
     assert [case.role.value for case in handle.job.read_datalist().cases] == ["training"] * 4 + ["unlabeled"] * 2
-    assert estimate.text == "Looking at the data, and measuring how fast this computer is ..."
+    assert estimate.text == "Checking the data, and measuring how fast this computer is ..."
     wait_until(lambda: handle.poll() and not estimate.is_running)
     assert estimate.text == "Works at 1.4 mm; finer would leave only 300 steps.\n100000 steps fit into 1 h on this CPU."
     wait_until(lambda: handle.poll().is_over)
@@ -233,7 +255,7 @@ def test_why_nothing_can_be_planned_is_said(estimate_with, application, nodes, c
     application.do()
     handle = estimate._handle
     wait_until(lambda: handle.poll().is_over)
-    assert estimate.text.startswith("It cannot be planned: ") and "named 'torch'" in estimate.text
+    assert estimate.text.startswith("No plan: ") and "named 'torch'" in estimate.text
 
 
 @pytest.mark.slow

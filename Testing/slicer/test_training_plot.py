@@ -8,7 +8,7 @@ from scene_bundles import saved_and_reloaded
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract.events import Losses, Progress, Started, Validation
-from CoraNetSlicerLib.train.training_plot import MEAN_COLUMN, STEP_COLUMN, TrainingPlot
+from CoraNetSlicerLib.train.scene import MEAN_COLUMN, STEP_COLUMN, TrainingPlot
 
 PLOT_CLASSES = ("vtkMRMLTableNode", "vtkMRMLPlotSeriesNode", "vtkMRMLPlotChartNode")
 

@@ -28,9 +28,8 @@ from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.train.presenter import TrainingPresenter
-from CoraNetSlicerLib.train.snapshot_sequence import SnapshotSequence
-from CoraNetSlicerLib.train.training_name import default_name, name_error
-from CoraNetSlicerLib.train.training_words import Message, is_planned, messages_of, plan_of, progress_text, time_left
+from CoraNetSlicerLib.train.scene import SnapshotSequence
+from CoraNetSlicerLib.train.watched_training import Message, is_planned, messages_of, plan_of, progress_text
 
 
 class Environment:
@@ -154,14 +153,14 @@ def test_before_the_first_training_every_button_says_why_not(stage_with):
     assert presenter.reason_not_startable == "Add volumes to the table under Data."
     assert presenter.reason_not_stoppable == "No training is running."
     assert presenter.reason_not_resumable == presenter.reason_no_curves == "There is no training yet."
-    assert presenter.reason_no_snapshots == "There is no training yet."
+    assert not presenter.watched.has_snapshots
     with pytest.raises(JobError, match="Add volumes to the table"):
         presenter.start()
     with pytest.raises(JobError, match="There is no training yet"):
         presenter.resume()
     presenter.stop()
-    presenter.show_curves()
-    presenter.show_snapshots()
+    presenter.watched.show_curves()
+    presenter.watched.show_snapshots()
 
 
 def test_environment_cases_settings_and_name_can_each_be_in_the_way(stage):
@@ -193,43 +192,14 @@ def test_news_of_environment_cases_and_settings_are_passed_on(stage):
 
 
 def test_the_name_is_a_proposal_until_a_person_types_one(stage, tmp_path):
-    presenter, today = stage.presenter, time.strftime("%Y-%m-%d")
-    assert presenter.name == f"{today} Liver" and presenter.name_error == ""
-    (tmp_path / "jobs" / f"{today} Liver").mkdir(parents=True)
-    assert presenter.name == f"{today} Liver 2"
+    presenter = stage.presenter
+    assert presenter.name == "Liver" and presenter.name_error == ""
+    (tmp_path / "jobs" / "Liver").mkdir(parents=True)
+    assert presenter.name == "Liver 2"
     presenter.set_name("mine")
     assert presenter.name == "mine" == stage.parameters.text("TrainingName")
     presenter.set_name("")
-    assert presenter.name == f"{today} Liver 2"
-
-
-def test_a_proposal_has_nothing_that_a_folder_cannot_be_named(tmp_path):
-    assert default_name(tmp_path, "a/b: <c>?", "2026-11-24") == "2026-11-24 ab c"
-    assert default_name(tmp_path, "", "2026-11-24") == "2026-11-24 training"
-    assert default_name(tmp_path, " Leber – 肝. ", "2026-11-24") == "2026-11-24 Leber – 肝"
-    assert name_error(tmp_path, default_name(tmp_path, "x" * 300, "2026-11-24")) == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "error"),
-    [
-        ("", "Give the training a name."),
-        ("  ", "Give the training a name."),
-        ('a"b', 'A name cannot have "; leave them out.'),
-        ("a\tb", "A name cannot have '\\t'; leave them out."),
-        ("a ", "A name cannot begin or end with a space, or end with a dot."),
-        ("a.", "A name cannot begin or end with a space, or end with a dot."),
-        ("x" * 81, "A name has at most 80 letters, this one 81."),
-        ("COM1", "'COM1' is a name that Windows keeps for itself; choose another one."),
-        ("nul.txt", "'nul.txt' is a name that Windows keeps for itself; choose another one."),
-        ("taken", "There is a training 'taken' already; choose another name."),
-        ("Jürgen's 例", ""),
-        ("console", ""),
-    ],
-)
-def test_a_name_must_be_one_that_every_system_takes(tmp_path, name, error):
-    (tmp_path / "taken").mkdir()
-    assert name_error(tmp_path, name) == error
+    assert presenter.name == "Liver 2"
 
 
 # -- a training --------------------------------------------------------------------------------------------------------
@@ -246,6 +216,8 @@ def test_a_training_is_written_in_pieces_started_and_watched_to_its_end(stage):
     assert any(status == "Writing case 4 of 4 ..." for status, _ in told)
     assert stage.signals == ["started"] and presenter.handle.job.read_config() == presenter.settings.config()
     assert "running" in presenter.reason_not_startable and presenter.reason_not_resumable == "The training is running."
+    # Not the name of the next one.
+    assert presenter.name == "mine" and presenter.name_error == ""
     stage.poll_until_over()
     assert stage.signals == ["started", "ended"]
     assert presenter.progress == 1 and told[-1][1] == 1
@@ -287,7 +259,7 @@ def test_it_is_stopped_and_resumed(stage_with, some_cases):
     assert "Stopping: what was learned is being saved." in presenter.status
     assert presenter.reason_not_stoppable == "It is stopping already."
     stage.poll_until_over()
-    assert "Stopped after step" in presenter.status and "Resume goes on from there, " in presenter.status
+    assert "Stopped after step" in presenter.status and "Resume continues from there, " in presenter.status
     assert presenter.status.endswith(" left of 1 h.") and presenter.plan[1] == "60 steps fit into 1 h on this CPU."
     assert 0 < presenter.progress < 1 and presenter.reason_not_resumable == ""
     stage.environment.reason_not_ready = "PyTorch is missing."
@@ -307,7 +279,7 @@ def test_a_start_can_be_stopped_while_files_are_written(stage, tmp_path):
     stage.presenter.stop()
     stage.application.do()
     assert stage.presenter.handle is None
-    assert stage.presenter.status == "Stopped before the training began; what was written of it is removed."
+    assert stage.presenter.status == "Stopped before the training began. Its files were removed."
     assert stage.presenter.reason_not_startable == "" and stage.signals == []
     assert [path for path in tmp_path.rglob("*") if path != tmp_path / "jobs"] == []
 
@@ -362,15 +334,19 @@ def test_a_crashed_training_shows_the_end_of_its_log(stage_with, some_cases):
     stage.application.do()
     stage.poll_until_over()
     first, *log = stage.presenter.status.splitlines()
-    assert first.endswith("ended without a word; Resume goes on from the last checkpoint. Its log ends with:")
+    assert first.endswith("ended unexpectedly. Resume continues from the last checkpoint. Its log ends with:")
     assert "No module named 'torch' (ÄÖÜ)" in log[-1]
 
 
 @pytest.mark.parametrize(
     ("events", "share", "words"),
     [
-        ([Started(0, 10, "cpu", "0"), Progress("self-training", 4, 10, 60.0), Cancelled(4)], 0.4, "after step 4;"),
-        ([Started(0, 10, "cpu", "0"), Progress("finding", 4, 9, 8.0), Cancelled(0)], 0.0, "Resume goes on from there."),
+        ([Started(0, 10, "cpu", "0"), Progress("self-training", 4, 10, 60.0), Cancelled(4)], 0.4, "after step 4."),
+        (
+            [Started(0, 10, "cpu", "0"), Progress("finding", 4, 9, 8.0), Cancelled(0)],
+            0.0,
+            "Resume continues from there.",
+        ),
         ([Started(0, 10, "cpu", "0"), Failed("no room on the disk.")], 0.0, "Failed: No room on the disk."),
         ([Started(5, 10, "cpu", "0"), Progress("preparing", 3, 3, 0.0)], 0.5, "last line"),
         ([Started(0, 10, "cpu", "0"), Finished("done.", 3.0)], 1.0, "Finished: done."),
@@ -388,7 +364,7 @@ def test_a_training_of_another_day_is_shown_as_it_ended(stage_with, tmp_path, ev
 def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
     stage = stage_with()
     stage.presenter.attach(stage.logic.attach(a_training_job(tmp_path / "jobs" / "new").folder))
-    assert stage.presenter.status == "new: Not started yet; Resume starts it."
+    assert stage.presenter.status == "new: Not started yet. Resume starts it."
     stage.presenter.resume()
     stage.poll_until_over()
     assert stage.presenter.progress == 1
@@ -418,7 +394,6 @@ def test_progress_in_words(progress, left, text):
 def test_the_time_that_was_asked_for_stands_beside_the_time_left():
     progress = Progress("pretraining", 40, 1000)
     assert progress_text(progress, 3000.0, "1 h") == "Pretraining, step 40 of 1000, 50 min left of 1 h"
-    assert time_left(3000.0) == "50 min left"
 
 
 def test_a_plan_is_told_apart_from_the_other_notes_and_its_last_sentence_may_change():
@@ -455,8 +430,8 @@ def test_curves_are_drawn_and_shown_in_turn(stage_with, tmp_path, context):
     assert stage.presenter.reason_no_curves == ""
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 2
     for _ in range(3):
-        stage.presenter.show_curves()
-    assert [chart.GetTitle() for chart in stage.application.shown] == ["old: losses", "old: Dice", "old: losses"]
+        stage.presenter.watched.show_curves()
+    assert [chart.GetTitle() for chart in stage.application.shown] == ["old: Dice", "old: losses", "old: Dice"]
 
 
 def test_curves_are_drawn_anew_after_the_scene_was_closed(stage_with, some_cases, context):
@@ -504,9 +479,9 @@ def test_snapshots_are_loaded_one_by_one_over_the_volume_in_the_scene(
     stage = stage_with()
     context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
     stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
-    assert stage.presenter.reason_no_snapshots == ""
+    assert stage.presenter.watched.has_snapshots
     assert "no losses yet" in stage.presenter.reason_no_curves
-    stage.presenter.show_snapshots()
+    stage.presenter.watched.show_snapshots()
     snapshots = SnapshotSequence(context, a_job_with_snapshots)
     assert snapshots.steps == () and stage.application.shown == [some_cases]
     stage.application.waiting.pop(0)()
@@ -517,7 +492,7 @@ def test_snapshots_are_loaded_one_by_one_over_the_volume_in_the_scene(
     assert snapshots.steps == (10, 20, 30) and stage.application.shown == shown
     assert stage.application.slice_composite_nodes()[0].GetLabelVolumeID() == snapshots.label_map.GetID()
     # Asked again: they are there already.
-    stage.presenter.show_snapshots()
+    stage.presenter.watched.show_snapshots()
     assert not stage.application.waiting and stage.application.shown[-2:] == [some_cases, snapshots.browser]
 
 
@@ -525,7 +500,7 @@ def test_a_snapshot_that_is_damaged_is_said(stage_with, a_job_with_snapshots):
     stage = stage_with()
     a_job_with_snapshots.snapshot_path("patient_9", 20).unlink()
     stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
-    stage.presenter.show_snapshots()
+    stage.presenter.watched.show_snapshots()
     stage.application.do()
     assert "step-0000020.nrrd' is missing" in stage.presenter.error
 
@@ -535,7 +510,7 @@ def test_a_volume_that_is_gone_is_said(stage_with, a_job_with_snapshots, some_ca
     stage = stage_with()
     stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
     with pytest.raises(DataError, match="is missing"):
-        stage.presenter.show_snapshots()
+        stage.presenter.watched.show_snapshots()
 
 
 # -- the scene remembers -----------------------------------------------------------------------------------------------

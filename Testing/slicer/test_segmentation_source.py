@@ -7,7 +7,7 @@ from scene_builders import SHAPE_KJI, add_volume
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.data.presenter import CasesPresenter
-from CoraNetSlicerLib.segment.segmented_images import images_to_segment
+from CoraNetSlicerLib.segment.segmentation_source import images_to_segment
 
 
 @pytest.fixture

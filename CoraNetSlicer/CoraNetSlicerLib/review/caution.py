@@ -14,9 +14,9 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract.errors import DataError
 
-from ..core.stepwise import Deferred
 from ..core.images import voxel_values
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction
+from ..core.stepwise import Deferred
 from ..core.translation import _
 from .overlays import UNCERTAIN, Appearance, reason_gone, reason_no_map
 from .segment_layers import MaskedBox

@@ -14,8 +14,8 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract import Label
 
-from ..core.stepwise import Deferred
 from ..core.results import LoadedPrediction
+from ..core.stepwise import Deferred
 from ..core.translation import _
 from .overlays import CONSERVATIVE, RADICAL, RESULT, Appearance
 

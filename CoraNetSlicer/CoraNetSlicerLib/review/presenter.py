@@ -9,10 +9,9 @@ from coranet.contract import Choice
 from coranet.contract.errors import DataError
 
 from ..core.console_calls import CallLog, call
-from ..core.stepwise import Deferred
 from ..core.notification import Signal
 from ..core.results import LoadedPrediction, is_filled
-from ..core.stepwise import StepwiseWork
+from ..core.stepwise import Deferred, StepwiseWork
 from ..core.translation import _
 from ..logic import CoraNetLogic
 from .overlays_presenter import OverlaysPresenter

@@ -14,10 +14,10 @@ from coranet.contract.errors import DataError
 from coranet.contract.files import atomic_path
 
 from ..core.case_files import label_node, write_volume
+from ..core.case_volume import volume_hash
 from ..core.images import read_image
 from ..core.label_files import label_type
 from ..core.results import LoadedPrediction, case_keys, segment_id
-from ..core.case_volume import volume_hash
 from .improvement import PromotedCase
 from .region_voxels import RegionVoxels, read_label_map
 from .segment_layers import SegmentLayers

@@ -17,6 +17,7 @@ from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.contract import Label, ScanIdentity
 from coranet.contract.errors import DataError
 
+from ..core.case_volume import is_scan
 from ..core.context import SceneContext
 from ..core.images import LabelCheck, UnitRangeCheck, lie_as, order_on_grid_of, read_image, reordered, voxel_values
 from ..core.nrrd_pieces import NrrdPieces
@@ -36,7 +37,6 @@ from ..core.results import (
     segment_id,
     uncertainty_color_node,
 )
-from ..core.case_volume import is_scan
 from .caution import note_caution
 from .overlays import show_prediction
 

@@ -171,7 +171,7 @@ class Application:
             Why it could not be installed; "": it was.
         """
         failed = _("The extension '{name}' could not be installed; install it in the Extensions Manager.")
-        model = slicer.app.extensionsManagerModel() if hasattr(slicer.app, "extensionsManagerModel") else None
+        model: Any = slicer.app.extensionsManagerModel() if hasattr(slicer.app, "extensionsManagerModel") else None
         if not hasattr(model, "installExtensionFromServer"):
             return failed.format(name=name)
         if hasattr(model, "isExtensionInstalled") and model.isExtensionInstalled(name):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -71,7 +71,7 @@ class CaseVolume:
                     f"'{marked[0].GetName()}' was changed after it was segmented, and the scan as it was "
                     f"('{self._case.image}', {identity}) is missing; restore that file, or segment the volume again."
                 )
-            yield from self._load(identity)
+            self.node = yield from self._load(identity)
             if marked:
                 self.warnings = (
                     f"'{marked[0].GetName()}' was changed after it was segmented; its result lies on the scan as it "
@@ -106,7 +106,7 @@ class CaseVolume:
             return False
         return True
 
-    def _load(self, identity: Optional[ScanIdentity]) -> Iterator[str]:
+    def _load(self, identity: Optional[ScanIdentity]) -> Generator[str, None, Any]:
         # Read before it enters the scene, so that a file that cannot be used leaves no node behind.
         node = read_image(Path(self._case.image), slicer.vtkMRMLScalarVolumeNode(), self._case.part)
         node.SetName(self._case.id)
@@ -121,9 +121,10 @@ class CaseVolume:
             )
         node = node if moved is None else moved
         node.SetName(self._context.scene.GenerateUniqueName(self._case.id))
-        self.node = self._context.scene.AddNode(node)
-        self.node.CreateDefaultDisplayNodes()
+        added = self._context.scene.AddNode(node)
+        added.CreateDefaultDisplayNodes()
         self.is_new = True
+        return added
 
     def _as_the_engine_reads(self, node: Any, identity: ScanIdentity) -> Generator[str, None, Any]:
         """A scan where its result lies, if its voxels are those of the result; else None.

@@ -15,6 +15,7 @@ from coranet.contract.segment_names import match_name
 
 from .context import SceneContext
 from .label_files import LabelFile, label_type
+from .stepwise import run_to_end
 
 BINARY_LABELMAP = "Binary labelmap"
 # Of a large layer, odd steps so that no column is followed.
@@ -101,12 +102,7 @@ def label_array(context: SceneContext, segmentation_node: Any, volume_node: Any,
     Raises:
         DataError: two segments overlap, or they have voxels and none inside the volume.
     """
-    painting = paint_labels(context, segmentation_node, volume_node, labels)
-    while True:
-        try:
-            next(painting)
-        except StopIteration as end:
-            return end.value
+    return run_to_end(paint_labels(context, segmentation_node, volume_node, labels))
 
 
 def paint_labels(
@@ -230,7 +226,8 @@ def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: An
                 f"the segment '{name}' of '{segmentation_node.GetName()}' cannot be brought onto the grid of "
                 f"'{volume_node.GetName()}'; check that it has a binary label map."
             )
-        return vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions()))) > 0
+        voxels: np.ndarray = vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
+        return voxels > 0
     finally:
         # The export leaves a display node and a colour table behind, too.
         for index in reversed(range(scene.GetNumberOfNodes())):

@@ -57,7 +57,7 @@ class _Pairing:
         left = []
         for segmentation in self._segmentations:
             reference = drawn_on(segmentation)
-            if reference not in self._volumes:
+            if reference is None or reference not in self._volumes:
                 left.append(segmentation)
             elif reference not in done:
                 # Of several that were drawn on one volume, the first; the others are no other volume's.

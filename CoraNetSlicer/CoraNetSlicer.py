@@ -98,7 +98,7 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.addObserver(slicer.mrmlScene, event, self.onSceneChanged)
 
     def enter(self):
-        """The module is opened: keep up to date what is in sight."""
+        """The module is opened: keep the panel up to date."""
         if self.panel is not None:
             self.panel.set_active(True)
 
@@ -108,12 +108,12 @@ class CoraNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.set_active(False)
 
     def onSceneChanged(self, _caller, _event):
-        """Show what the scene remembers, after it was loaded or closed."""
+        """Show the state that the scene has, after it was loaded or closed."""
         if self.panel is not None:
             self.panel.restore()
 
     def cleanup(self):
-        """Let go of everything before the panel is destroyed; jobs go on."""
+        """End everything before the panel is destroyed; jobs go on."""
         self.removeObservers()
         if self.closing is not None:
             self.closing.remove()

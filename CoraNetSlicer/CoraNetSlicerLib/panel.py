@@ -1,4 +1,4 @@
-"""The panel: its sections, and who of them must hear of what happens in another."""
+"""The panel: its pages, and which of them follow which."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Panel:
     """Everything between the form and the logic."""
 
     def __init__(self, ui: Any, logic: CoraNetLogic, application: Host) -> None:
-        """Build presenters and sections, bind them to each other, and show what the scene remembers.
+        """Build presenters and sections, connect them, and show the state that the scene has.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             logic: does the work.
-            application: is asked for what only an application has.
+            application: the running application.
         """
         self.parameters = Parameters(logic.context.scene)
         self.environment = EnvironmentPresenter(Environment.of(application), application)
@@ -116,23 +116,23 @@ class Panel:
         self.pages.show("train" if is_training else "segment")
 
     def running_jobs(self) -> list[JobHandle]:
-        """The jobs that run now and are somebody's work."""
+        """The jobs that run now, without those that only measure time."""
         running = self._logic.runningJobs()
         return [job for job in running if not self.training.estimate.is_measuring_with(job)]
 
     def set_active(self, active: bool) -> None:
-        """Say whether the panel is in sight: out of sight, nothing is kept up to date that nobody else sees."""
+        """Set whether the panel is in sight; out of sight, its lists are not kept up to date."""
         self._is_active = active
         self._jobs_section.set_active(active and self.pages.current == "jobs")
         self._review_section.set_active(active)
 
     def restore(self) -> None:
-        """Show what the scene remembers, after it was loaded or cleared."""
+        """Show the state that the scene has, after it was loaded or cleared."""
         for presenter in (self.cases, self.training, self.segmentation, self.overlays):
             presenter.restore()
 
     def cleanup(self) -> None:
-        """Let go of everything; jobs go on."""
+        """End all connections and observations; jobs go on."""
         for stop_watching in self._stop_watching:
             stop_watching()
         for section in self._sections:

@@ -192,12 +192,14 @@ class Stage:
 
     def show_result(self) -> None:
         """Load the result of a segmentation."""
+        self.panel.pages.show("review")
         job = write_segmented_job(self.folder / "jobs" / "2026-11-24-segment-2")
         (loaded,) = self.logic.loadResults(job.folder, show=False)
         self.panel.overlays.show(loaded)
 
     def show_reviewable(self) -> None:
         """Load a result with uncertain regions, and take its review up."""
+        self.panel.pages.show("review")
         job = write_segmented_job(self.folder / "jobs" / "2026-11-24-segment-2")
         write_regions(job.prediction(CASE_ID))
         write_volumes(job.prediction(CASE_ID))

@@ -51,7 +51,7 @@ def test_the_question_names_the_job_and_offers_to_let_it_go_on_first(closing, wi
     window.close()
     ((_, question, answers),) = application.asked
     assert question.startswith("'my training' is running.")
-    assert list(answers.items()) == [("go on", "Let it go on"), ("stop", "Stop it"), ("stay", "Do not close")]
+    assert list(answers.items()) == [("go on", "Keep it running"), ("stop", "Stop it"), ("stay", "Cancel")]
 
 
 def test_it_goes_on_without_the_window_and_is_found_again(closing, window, logic, application, context):
@@ -90,7 +90,7 @@ def test_several_jobs_are_asked_about_at_once(closing, window, logic, applicatio
     window.close()
     ((_, question, answers),) = application.asked
     assert "'one'" in question and "'two'" in question and "are running" in question
-    assert list(answers.values()) == ["Let them go on", "Stop them", "Do not close"]
+    assert list(answers.values()) == ["Keep them running", "Stop them", "Cancel"]
     wait_until(lambda: not logic.runningJobs())
 
 

@@ -11,7 +11,18 @@ import pytest
 import qt
 from fake_application import FakeApplication
 from form import FORM
-from PySide6.QtWidgets import QStyle
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QSpacerItem,
+    QStackedLayout,
+    QStyle,
+    QVBoxLayout,
+    QWidget,
+)
 from pythonqt import unwrap
 from scene_builders import add_volume
 
@@ -157,3 +168,37 @@ def test_every_page_fits_into_the_smallest_panel(ui, name, process_events):
 def test_the_form_asks_for_little_height(form):
     assert unwrap(form).minimumSizeHint().height() < 300
     assert not unwrap(form).layout().hasHeightForWidth(), "else Slicer would make it as high as its highest page"
+
+
+@pytest.fixture
+def module_panel(form):
+    """The form where the application puts it: in a scroll area, below a line for help, above a spacer."""
+    area, contents, module = QScrollArea(), QWidget(), QWidget()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    outer, inner = QVBoxLayout(contents), QVBoxLayout(module)
+    outer.setSizeConstraint(QLayout.SizeConstraint.SetMinAndMaxSize)
+    outer.addWidget(QPushButton("Help && Acknowledgement"))
+    outer.addWidget(module, 1)
+    outer.addItem(QSpacerItem(0, 0, QSizePolicy.Policy.Minimum, QSizePolicy.Policy.MinimumExpanding))
+    inner.addWidget(unwrap(form))
+    area.setWidget(contents)
+    area.resize(460, 800)
+    area.show()
+    return area
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_in_the_module_panel_the_strip_stays_in_sight(module_panel, ui, name, process_events):
+    unwrap(ui.pages).layout().setStackingMode(QStackedLayout.StackingMode.StackOne)
+    ui.callsStep.setChecked(False)
+    ui.callsSection.setVisible(False)
+    ui.pages.setCurrentWidget(getattr(ui, f"{name}Page"))
+    for widget in (ui.trainingMessagesLabel, ui.installLogText):
+        widget.setVisible(True)
+    ui.trainingMessagesLabel.setText("A long message. " * 200)
+    process_events()
+    assert not module_panel.verticalScrollBar().maximum(), "the pages scroll, not the panel around them"
+    strip = unwrap(ui.statusStrip)
+    bottom = strip.mapTo(module_panel.viewport(), strip.rect().bottomLeft()).y()
+    assert module_panel.viewport().height() - 40 < bottom <= module_panel.viewport().height()

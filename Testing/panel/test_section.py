@@ -88,7 +88,7 @@ class TestErrors:
     def test_what_was_not_is_said_too_and_logged(self, label, error, caplog):
         with caplog.at_level(logging.ERROR):
             assert not self.attempt(label, error)
-        assert label.text.startswith("Unexpected error (") and "the log has more" in label.text
+        assert label.text.startswith("Unexpected error (") and "see the log" in label.text
         assert any(record.exc_info for record in caplog.records)
         # It is here on purpose.
         slot_errors.clear()

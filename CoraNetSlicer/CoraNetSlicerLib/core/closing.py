@@ -1,4 +1,4 @@
-"""Closing the application while a job runs: a person says what becomes of the job."""
+"""Asks what should happen to running jobs before the application closes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .translation import _
 
 
 class CloseFilter(qt.QObject):
-    """Sees the window's close event before the window does. PythonQt hands events to subclasses only."""
+    """Receives the window's close event before the window. PythonQt sends events to subclasses only."""
 
     def __init__(self, may_close: Callable[[], bool]) -> None:
         """Take the question.
@@ -35,7 +35,7 @@ class CloseFilter(qt.QObject):
 
 
 class Closing:
-    """Asks before the main window closes, as long as it is not removed."""
+    """Asks before the main window closes, until it is removed."""
 
     def __init__(self, window: Any, running_jobs: Callable[[], Sequence[JobHandle]], application: Dialogs) -> None:
         """Watch the main window.
@@ -60,14 +60,14 @@ class Closing:
         self._window = self._filter = None
 
     def may_close(self) -> bool:
-        """Whether the window may close, after asking what becomes of jobs that run."""
+        """Whether the window may close; asks first if jobs run."""
         jobs = self._running_jobs()
         if not jobs:
             return True
         answers = {
-            "go on": _("Let it go on") if len(jobs) == 1 else _("Let them go on"),
+            "go on": _("Keep it running") if len(jobs) == 1 else _("Keep them running"),
             "stop": _("Stop it") if len(jobs) == 1 else _("Stop them"),
-            "stay": _("Do not close"),
+            "stay": _("Cancel"),
         }
         answer = self._application.choose(_question(jobs), answers)
         if answer == "stop":
@@ -80,13 +80,13 @@ def _question(jobs: Sequence[JobHandle]) -> str:
     names = ", ".join(f"'{job.folder.name}'" for job in jobs)
     if len(jobs) == 1:
         text = _(
-            "{names} is running. It can go on without Slicer, and is found under Jobs afterwards. "
-            "If it is stopped, what was reached is kept, and it can be resumed."
+            "{names} is running. It can go on without Slicer; you find it under Jobs later. "
+            "If you stop it, its progress is kept and you can resume it."
         )
     else:
         text = _(
-            "{names} are running. They can go on without Slicer, and are found under Jobs afterwards. "
-            "If they are stopped, what was reached is kept, and they can be resumed."
+            "{names} are running. They can go on without Slicer; you find them under Jobs later. "
+            "If you stop them, their progress is kept and you can resume them."
         )
     return text.format(names=names)
 
@@ -95,4 +95,4 @@ def _stop(job: JobHandle) -> None:
     try:
         job.cancel()
     except CoraNetError:
-        return  # its disk is full or gone; that must not keep the application open
+        return  # its disk is full or gone, which must not keep the application open

@@ -1,4 +1,4 @@
-"""The console call that does what a button did: written in one place, ready to be pasted into the Python console."""
+"""The console call for each button, ready to be pasted into the Python console."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LABEL_FILE = "from CoraNetSlicerLib.core.label_files import LabelFile"
 
 
 class CallLog:
-    """The calls of this session, the latest last; each is also written to the application's log.
+    """The calls of this session, oldest first; each is also written to the application's log.
 
     Attributes:
         changed: sent after each new call.
@@ -51,7 +51,7 @@ class CallLog:
         """All calls, a line each, after what they need; "" if there is none."""
         if not self._calls:
             return ""
-        needed = [_LABEL_FILE] if any("LabelFile(" in one for one in self._calls) else []
+        needed = [_LABEL_FILE] if any("LabelFile(" in text for text in self._calls) else []
         return "".join(f"{line}\n" for line in [*needed, _LOGIC, *self._calls])
 
 
@@ -68,9 +68,9 @@ def call(method: str, *given: Any, then: str = "", **named: Any) -> str:
         >>> call("resolveRegion", "Patient 7 CoraNet", 3, "radical")
         'logic.resolveRegion("Patient 7 CoraNet", 3, "radical")'
     """
-    words = [_literal(one) for one in given]
-    words += [f"{name}={_literal(value)}" for name, value in named.items() if not _is_nothing(value)]
-    return f"logic.{method}({', '.join(words)})" + (f".{then}()" if then else "")
+    arguments = [_literal(value) for value in given]
+    arguments += [f"{name}={_literal(value)}" for name, value in named.items() if not _is_nothing(value)]
+    return f"logic.{method}({', '.join(arguments)})" + (f".{then}()" if then else "")
 
 
 def train_call(nodes: TrainingNodes, config: TrainConfig, folder: Path) -> str:
@@ -96,8 +96,8 @@ def _by_name(images: CaseImages, nodes: TrainingNodes) -> Any:
 
 def _settings(config: TrainConfig) -> Mapping[str, Any]:
     preset = TrainConfig.from_preset(config.preset)
-    found = {one.name: _value(config, one.name) for one in TrainConfig.settings()}
-    # The time stands first, whoever has named it: it is what a person asks.
+    found = {setting.name: _value(config, setting.name) for setting in TrainConfig.settings()}
+    # The time comes first: it is what a person asks.
     chosen = {"preset": config.preset} if config.preset != DEFAULT_PRESET else {}
     chosen.update({"time": config.time} if config.time else {})
     others = {name: value for name, value in found.items() if name != "preset" and value != _value(preset, name)}
@@ -125,12 +125,12 @@ def _literal(value: Any) -> str:
         plain = json.dumps(value, ensure_ascii=False)
         return plain if "\\" not in plain else repr(value)
     if isinstance(value, (list, tuple)):
-        parts = ", ".join(_literal(one) for one in value)
+        parts = ", ".join(_literal(item) for item in value)
         return f"[{parts}]" if isinstance(value, list) else f"({parts}{',' if len(value) == 1 else ''})"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_literal(key)}: {_literal(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, LabelFile):
-        return f"LabelFile({', '.join(_literal(getattr(value, one.name)) for one in fields(value))})"
+        return f"LabelFile({', '.join(_literal(getattr(value, field.name)) for field in fields(value))})"
     return _node(value) if hasattr(value, "GetScene") else repr(value)
 
 

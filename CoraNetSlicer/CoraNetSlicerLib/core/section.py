@@ -1,4 +1,4 @@
-"""What all sections of the panel have in common: connections that end, buttons and fields that say why."""
+"""The base of all sections of the panel: connections that end, and buttons that say why they are grey."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Section:
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
-            calls: gets the console calls that do what buttons did; None: nobody wants them.
+            calls: records the console call of each button; None: not recorded.
         """
         self._ui = ui
         self._calls = calls
@@ -35,13 +35,13 @@ class Section:
         self._connections.append((signal, receiver))
 
     def cleanup(self) -> None:
-        """Let go of everything: PythonQt keeps the object of a connected method alive."""
+        """End all connections: PythonQt keeps the object of a connected method alive."""
         for signal, receiver in self._connections:
             signal.disconnect(receiver)
         self._connections.clear()
 
     def permit(self, widget: Any, reason: str) -> None:
-        """Enable a widget, or grey it out and say why.
+        """Enable a widget, or disable it with the reason as tool tip.
 
         Args:
             widget: a named widget.
@@ -56,23 +56,23 @@ class Section:
         widget.setToolTip(reason or self._tool_tips[name])
 
     def note(self, call: str) -> None:
-        """Say which console call does what a button has done; as of console_calls.call."""
+        """Record the console call of a button, made by `console_calls.call`."""
         if self._calls is not None:
             self._calls.add(call)
 
     def attempt(self, label: Any, action: Callable[[], object]) -> bool:
-        """Do something that may fail for a reason that a person should read.
+        """Run an action and show why it failed.
 
         Args:
-            label: says the reason, beside the field; it is emptied when all is well.
+            label: shows the reason beside the field; it is emptied on success.
             action: what to do.
 
         Returns:
-            Whether it was done.
+            Whether it succeeded.
         """
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - somebody has clicked, and must not wait for nothing
+        except Exception as error:  # noqa: BLE001 - a click must have an answer
             say(label, problem_text(error))
             return False
         say(label, "")
@@ -80,7 +80,7 @@ class Section:
 
 
 class Painting:
-    """True while something is painted (`with painting:`), so that what it changes is not taken for a person's doing."""
+    """True inside `with painting:`, so that signals of widgets that are being filled are not taken for input."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -96,23 +96,23 @@ class Painting:
 
 
 def problem_text(error: Exception) -> str:
-    """What went wrong, in words; what nobody foresaw goes into the log with its traceback."""
+    """The text for an error; an unexpected one is logged with its traceback."""
     if isinstance(error, CoraNetError):
         return str(error)
-    _LOG.error("a click could not be answered", exc_info=error)
-    return _("Unexpected error ({error}); the log has more.").format(error=error)
+    _LOG.error("an action of the panel failed", exc_info=error)
+    return _("Unexpected error ({error}); see the log.").format(error=error)
 
 
 def let_go_of_focus(*widgets: Any) -> None:
-    """To be called before widgets are disabled, hidden or removed.
+    """Clear the focus of widgets before they are disabled, hidden or removed.
 
-    Else Qt gives the focus to the next one and scrolls there, and the second click of a double click lands on that.
+    Otherwise Qt moves the focus to the next widget and scrolls there.
     """
     for widget in widgets:
         widget.clearFocus()
 
 
 def say(label: Any, text: str) -> None:
-    """Show a text; a label without one takes no room."""
+    """Show a text; a label without one is hidden."""
     label.setText(text)
     label.setVisible(bool(text))

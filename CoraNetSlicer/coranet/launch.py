@@ -42,7 +42,7 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None, dev
     try:
         count = 1 if "RANK" in os.environ else team_size(machine, machine.devices if devices is None else devices)
     except DeviceError as error:
-        _tell_failure(job, str(error), listener)
+        listener(job.tell(Failed(str(error))))
         return error.exit_code
     if count == 1:
         from .worker import work_on as work_alone
@@ -99,7 +99,7 @@ def _work_as_team(job: Job, resume: bool, count: int, listener: Listener) -> int
         _pass_on(news, listener)
         if answer.exists():
             return int(answer.read_text(encoding="utf-8"))
-    _tell_failure(job, f"the processes of the job ended without a word; '{job.log_path}' says more.", listener)
+    listener(job.tell(Failed(f"the processes of the job ended without a word; '{job.log_path}' says more.")))
     return process.returncode or 1
 
 
@@ -120,11 +120,3 @@ def _start_torchrun(job: Job, resume: bool, count: int, answer: Path) -> subproc
 def _pass_on(news: EventReader, listener: Listener) -> None:
     for event in news.read_new():
         listener(event)
-
-
-def _tell_failure(job: Job, message: str, listener: Listener) -> None:
-    writer = job.open_events()
-    try:
-        listener(writer.write(Failed(message)))
-    finally:
-        writer.close()

@@ -111,26 +111,26 @@ def grow(job: Job, given: Datalist) -> list[str]:
     names = {case.id.lower() for case in kept.cases}
     sentences: list[str] = []
     again: list[str] = []
-    for case in given.cases:
-        found = [kept.cases[index] for index in places[_images(case)]]
+    for case, indices in zip(given.cases, places, strict=True):
+        found = [kept.cases[index] for index in indices]
         changed = [one.id for one in found if _has_changed(job, one)]
         again += changed
         if changed and found[0].part:
             # A series may hold other images now: they are looked for when the job begins.
             names -= {one.id.lower() for one in found}
-            for index in places[_images(case)]:
+            for index in indices:
                 cases[index] = None
             cases.append(replace(case, id=free_case_name(case.id, names)))
             sentences.append(f"'{case.image}' has changed: all its images are segmented again.")
         elif found:
             sentences += [f"'{case.image}' has changed: '{name}' is segmented again." for name in changed]
-            for index in places[_images(case)]:
+            for index in indices:
                 cases[index] = _with_truth_of(case, listed.cases[index])
         else:
             new = replace(case, id=free_case_name(case.id, names))
             cases.append(new)
             sentences.append(f"'{case.image}' is new: it is segmented as '{new.id}'.")
-    named = {index for indices in places.values() for index in indices}
+    named = {index for indices in places for index in indices}
     gone = [case.id for index, case in enumerate(kept.cases) if index not in named]
     if gone:
         sentences.append(f"{len(gone)} earlier cases are not named any more; their results stay: {_some(gone)}.")
@@ -141,14 +141,15 @@ def grow(job: Job, given: Datalist) -> list[str]:
     return sentences
 
 
-def _places(kept: Sequence[Case], given: Sequence[Case]) -> dict[tuple[str, ...], list[int]]:
+def _places(kept: Sequence[Case], given: Sequence[Case]) -> list[list[int]]:
     """Which of the cases that are kept each given one is, by its images; several where it is a series of several."""
-    places: dict[tuple[str, ...], list[int]] = {_images(case): [] for case in given}
+    asked = [_images(case) for case in given]
+    places: dict[tuple[str, ...], list[int]] = {images: [] for images in asked}
     for index, case in enumerate(kept):
         key = next((one for one in _names_of(case) if one in places), None)
         if key is not None:
             places[key].append(index)
-    return places
+    return [places[images] for images in asked]
 
 
 def _has_changed(job: Job, case: Case) -> bool:

@@ -13,10 +13,12 @@ from scans import grid_of, labels_on, write_labeled_pair
 from coranet.contract import Case, Datalist, Label, Role
 from coranet.contract import files as job_files
 from coranet.contract.errors import DataError, StorageError
+from coranet.data import cache
 from coranet.data.box import Box
-from coranet.data.cache import prepare_case, read_labeled_pair
+from coranet.data.cache import prepare_case, prepare_pieces, read_labeled_pair
 from coranet.data.normalization import IntensityNormalization
 from coranet.data.preprocessing import Preprocessing
+from coranet.data.scans import read_scan
 from coranet.volume import read_image, write_volume
 
 VALUES = [1, 7]
@@ -366,6 +368,21 @@ def test_boxes_of_a_case_are_prepared_beside_the_whole(a_case, a_recipe, tmp_pat
         np.testing.assert_array_equal(piece.image, a_recipe.prepare_image(image, box).astype(np.float16))
         np.testing.assert_array_equal(piece.labels, a_recipe.prepare_labels(labels, VALUES, box=box))
     assert whole.box is None and len(list(tmp_path.glob("*.image.npy"))) == 3
+
+
+def test_the_files_of_a_case_are_read_once_for_all_of_its_boxes(a_case, a_recipe, tmp_path, monkeypatch):
+    boxes = (None, Box((0, 0, 0), (4, 12, 15)), Box((5, 2, 3), (9, 10, 12)))
+    expected = [prepare_case(a_case, a_recipe, VALUES, tmp_path / "one by one", box) for box in boxes]
+    reads = []
+    monkeypatch.setattr(cache, "read_scan", lambda case: reads.append(case.id) or read_scan(case))
+    pieces = prepare_pieces(a_case, a_recipe, VALUES, tmp_path / "together", boxes)
+    assert reads == [a_case.id] and [piece.box for piece in pieces] == list(boxes)
+    for piece, other in zip(pieces, expected, strict=True):
+        np.testing.assert_array_equal(piece.image, other.image)
+        np.testing.assert_array_equal(piece.labels, other.labels)
+    # What is there is not made again, what is missing is.
+    again = prepare_pieces(a_case, a_recipe, VALUES, tmp_path / "together", (boxes[1], Box((1, 1, 1), (4, 9, 9))))
+    assert reads == [a_case.id] * 2 and len(again) == 2
 
 
 def test_a_box_of_a_case_that_is_known_in_part_has_its_mask(a_partial_case, a_recipe, tmp_path):

@@ -24,7 +24,8 @@ AXIAL = np.eye(3)
 def a_case(name: str, voxels, image, spacing=(1.0, 1.2, 2.0), direction=AXIAL):
     grid = grid_of(voxels.shape[::-1], spacing, direction)
     traits = Traits.of(Volume(image.astype(np.float32), grid), Volume(voxels, grid), [1, 2])
-    return SimpleNamespace(case=SimpleNamespace(id=name, image=name, is_partial=False), scan=1, traits=traits)
+    case = SimpleNamespace(id=name, image=name, described_image=name, is_partial=False)
+    return SimpleNamespace(case=case, scan=1, traits=traits)
 
 
 def anatomy(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -88,7 +88,7 @@ def test_labels_of_other_values_are_those_of_the_model_by_their_names(a_random_m
 
 @pytest.mark.parametrize("labels", [(), (Label(1, "organ"),), (Label(1, "organ"), Label(2, "spleen"))], ids=len)
 def test_other_labels_are_an_error_that_names_both(a_random_model, labels):
-    with pytest.raises(DataError, match=r"has the labels 1 \(organ\), 7 \(lesion\), the datalist names"):
+    with pytest.raises(DataError, match=r"has the labels 1 'organ', 7 'lesion', the datalist names"):
         with_labels_of(a_random_model(), Datalist((), labels))
 
 

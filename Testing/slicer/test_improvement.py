@@ -262,6 +262,14 @@ class TestCases:
         joined = with_promoted(datalist, [promoted], a_training.identifier)
         assert self.roles(joined)["u"] == "training?" and len(joined.cases) == 4
 
+    def test_each_file_is_read_once_for_all_reviewed_cases(self, a_training, promoted, tmp_path):
+        copy = shutil.copy(promoted.image, tmp_path / "copy.nrrd")
+        asked = []
+        first = replace(promoted, scan="1" * 32, scan_of=lambda path, part: asked.append(path) or "0" * 32)
+        second = replace(first, name="other", image=str(copy), scan="2" * 32)
+        joined = with_promoted(a_training.read_datalist(), [first, second], a_training.identifier)
+        assert len(joined.cases) == 7 and sorted(asked) == sorted(case.image for case in joined.cases[:5])
+
     def test_one_that_measures_is_found_by_its_voxels(self, a_training, promoted):
         shutil.copy(promoted.image, a_training.read_datalist().cases[2].image)
         with pytest.raises(DataError, match="'v' measures how good the model is"):

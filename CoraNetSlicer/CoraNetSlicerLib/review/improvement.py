@@ -31,6 +31,9 @@ from coranet.contract.segment_names import in_words, matched_labels
 from ..jobs.arguments import AnyJob, TrainSettings, train_config
 from ..jobs.handle import JobHandle
 
+# Of the voxels of images, by file and part.
+Hashes = dict[tuple[str, str], str]
+
 _INITIAL_MODEL, _PRETRAINING_STEPS = "training.initial_model", "training.pretraining_steps"
 
 
@@ -155,8 +158,9 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str
     kept = {case.id: case for case in datalist.cases}
     new: list[PromotedCase] = []
     taken: set[str] = set()
+    hashes: Hashes = {}
     for promoted in cases:
-        same = _same_case(datalist.cases, promoted, job_id)
+        same = _same_case(datalist.cases, promoted, job_id, hashes)
         key = same.id if same is not None else f"{Path(promoted.image).resolve()} {promoted.part}"
         if key in taken:
             raise DataError(f"the case '{promoted.name}' is given twice; use it once.")
@@ -238,15 +242,17 @@ def _config_of_card(card: ModelCard) -> TrainConfig:
     return TrainConfig.from_preset(DEFAULT_PRESET)
 
 
-def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str) -> Optional[Case]:
+def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str, hashes: Hashes) -> Optional[Case]:
     """Which case of a training a reviewed one is, by its file, its volume's mark or its voxels; None: a new one.
 
-    A name decides on nothing: two patients' scans can both be called T1, and one scan can have two names.
+    A name decides on nothing: two patients' scans can both be called T1, and one scan can have two names. `hashes`
+    keeps those of the files that were read, for the next reviewed case.
     """
     same_file = [case for case in cases if case.part == promoted.part and _is_same_file(case.image, promoted.image)]
     # A volume keeps its mark where its voxels are changed.
     marked = [case for case in cases if job_id and f"{job_id}/{case.id}" in promoted.keys]
-    likely = [case for case in marked if not promoted.scan or _scan_of(promoted, case) in ("", promoted.scan)]
+    hoped = ("", promoted.scan)
+    likely = [case for case in marked if not promoted.scan or _scan_of(promoted, case, hashes) in hoped]
     found = next(iter((*same_file, *likely)), None)
     if found is not None or not promoted.scan or promoted.scan_of is None:
         return found
@@ -254,7 +260,7 @@ def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str) -> Op
     # Where sizes differ, so do voxels; likely ones first, because each is read.
     likely = [case for case in cases if _can_be_same(read_image_header(case.image), header)]
     likely.sort(key=lambda case: case.id != unique_case_names([promoted.name])[0])
-    return next((case for case in likely if _scan_of(promoted, case) == promoted.scan), None)
+    return next((case for case in likely if _scan_of(promoted, case, hashes) == promoted.scan), None)
 
 
 def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) -> bool:
@@ -264,11 +270,16 @@ def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) ->
     return sorted(first.size_ijk) == sorted(second.size_ijk)
 
 
-def _scan_of(promoted: PromotedCase, case: Case) -> str:
-    # A file that cannot be read is no reason against another one; the training will tell.
-    with suppress(CoraNetError):
-        return promoted.scan_of(case.image, case.part) if promoted.scan_of is not None else ""
-    return ""
+def _scan_of(promoted: PromotedCase, case: Case, hashes: Hashes) -> str:
+    key = case.image, case.part
+    if key not in hashes:
+        if promoted.scan_of is None:
+            return ""
+        hashes[key] = ""
+        # A file that cannot be read is no reason against another one; the training will tell.
+        with suppress(CoraNetError):
+            hashes[key] = promoted.scan_of(case.image, case.part)
+    return hashes[key]
 
 
 def _is_same_file(first: str, second: str) -> bool:

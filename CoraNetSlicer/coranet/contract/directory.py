@@ -165,15 +165,15 @@ class Job:
         """A writer that appends to the job's events."""
         return EventWriter(self.events_path)
 
-    def tell(self, event: Event) -> None:
-        """Append one event.
+    def tell(self, event: Event) -> Event:
+        """Append one event; returns it with its time.
 
         Raises:
             StorageError: the file cannot be written.
         """
         writer = self.open_events()
         try:
-            writer.write(event)
+            return writer.write(event)
         finally:
             writer.close()
 

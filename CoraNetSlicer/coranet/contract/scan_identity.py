@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Optional
 
+from .axis_order import AxisOrder
 from .codec import from_json, to_json
 from .errors import JobError
 
@@ -118,7 +119,6 @@ def in_world_order(voxels: Any, direction: Sequence[float], ascends: Sequence[bo
     def nearness(axes: tuple[int, ...]) -> float:
         return round(sum(abs(rows[row][axis]) / lengths[axis] for row, axis in enumerate(axes)), _DIGITS)
 
-    axes = max(permutations(range(3)), key=nearness)
-    senses = [1 if (rows[row][axis] >= 0) == ascends[row] else -1 for row, axis in enumerate(axes)]
-    turned = voxels.transpose(2, 1, 0).transpose(axes)
-    return turned[tuple(slice(None, None, sense) for sense in senses)].transpose(2, 1, 0)
+    axes = max(((i, j, k) for i, j, k in permutations(range(3))), key=nearness)
+    reverses = [(rows[row][axis] >= 0) != ascends[row] for row, axis in enumerate(axes)]
+    return AxisOrder(axes, (reverses[0], reverses[1], reverses[2])).applied(voxels)

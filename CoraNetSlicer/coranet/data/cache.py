@@ -83,8 +83,22 @@ def read_labeled_pair(case: Case, values: Sequence[int], image: Volume | None = 
         DataError: the grids differ, or the label map has other values than the datalist.
     """
     image = read_scan(case) if image is None else image
-    labels = on_axes_of(read_case_labels(case), image.grid)
-    difference = image.grid.difference(labels.grid)
+    return image, read_labels(case, values, image.grid)
+
+
+def read_labels(case: Case, values: Sequence[int], grid: Grid) -> Volume:
+    """The label map of a case in the order of its scan's voxels, 0 where the label is not known.
+
+    Args:
+        case: has a label.
+        values: label values of the datalist.
+        grid: of the scan.
+
+    Raises:
+        DataError: as for `read_labeled_pair`.
+    """
+    labels = on_axes_of(read_case_labels(case), grid)
+    difference = grid.difference(labels.grid)
     if difference:
         raise DataError(
             f"'{case.image}' and its label '{case.label}' lie on different grids ({difference}); give the label of "
@@ -99,7 +113,7 @@ def read_labeled_pair(case: Case, values: Sequence[int], image: Volume | None = 
             f"'{case.label}' has the label value {unknown[0]}, the datalist names {sorted(values)}; "
             "add its name to 'labels' or remove it from the label map."
         )
-    return image, labels
+    return labels
 
 
 def read_known(case: Case, grid: Grid) -> Volume:
@@ -135,36 +149,58 @@ def prepare_case(
     case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path, box: Box | None = None,
     merged: bool = False,
 ) -> PreparedCase:  # fmt: skip
-    """Prepare a case, or take it from the folder where that was done before.
+    """Prepare a case, or one box of it; see `prepare_pieces`."""
+    (prepared,) = prepare_pieces(case, preprocessing, values, folder, (box,), merged)
+    return prepared
+
+
+def prepare_pieces(
+    case: Case, preprocessing: Preprocessing, values: Sequence[int], folder: Path, boxes: Sequence[Box | None],
+    merged: bool = False,
+) -> list[PreparedCase]:  # fmt: skip
+    """Prepare some boxes of a case, or take them from the folder where that was done before; its files are read once.
 
     Args:
         case: image and, unless it is unlabeled, label map.
         preprocessing: the recipe.
         values: label value of class 1, 2, ...
         folder: of the cache.
-        box: what of the scan is prepared; None: all.
+        boxes: what of the scan is prepared, in canonical voxels; None: all.
         merged: whether all values are one class, 1.
+
+    Returns:
+        A prepared case for each box.
 
     Raises:
         DataError: the case cannot be used.
         StorageError: the cache cannot be written.
     """
-    fingerprint = _fingerprint(case, preprocessing, values, (box, merged))
-    stem = folder / f"{case.id}-{fingerprint}"
-    parts = ["image", *(["labels"] if case.role is not Role.UNLABELED else []), *(["known"] if case.known else [])]
-    paths = {part: stem.with_name(f"{stem.name}.{part}.npy") for part in parts}
-    if not all(path.exists() for path in paths.values()):
-        _write(case, preprocessing, values, paths, (box, merged))
-        if _fingerprint(case, preprocessing, values, (box, merged)) != fingerprint:
-            for path in paths.values():
+    content = _content_of(case)
+    places = [(box, _paths(case, folder, _fingerprint(content, preprocessing, values, (box, merged)))) for box in boxes]
+    missing = [(box, paths) for box, paths in places if not all(path.exists() for path in paths.values())]
+    if missing:
+        _write(case, preprocessing, values, missing, merged)
+        if _content_of(case) != content:
+            for path in (path for _, paths in missing for path in paths.values()):
                 path.unlink(missing_ok=True)
             raise DataError(f"'{case.image}' or its label was written while it was read; start again when it is done.")
+    return [_mapped(case, box, paths, 1 if merged else len(values)) for box, paths in places]
+
+
+def _paths(case: Case, folder: Path, fingerprint: str) -> dict[str, Path]:
+    """The files of a prepared case by what they hold."""
+    parts = ["image", *(["labels"] if case.role is not Role.UNLABELED else []), *(["known"] if case.known else [])]
+    return {part: folder / f"{case.id}-{fingerprint}.{part}.npy" for part in parts}
+
+
+def _mapped(case: Case, box: Box | None, paths: Mapping[str, Path], classes: int) -> PreparedCase:
+    """A prepared case whose files are there."""
     arrays = {part: np.load(path, mmap_mode="r") for part, path in paths.items()}
     image, labels, known = (arrays.get(part) for part in ("image", "labels", "known"))
     if known is not None and known.all():
         known = None
     prepared = PreparedCase(case, cast(Array, image), labels, (), lowest(cast(Array, image)), known, box=box)
-    return replace(prepared, **_listed_voxels(prepared, 1 if merged else len(values)))
+    return replace(prepared, **_listed_voxels(prepared, classes))
 
 
 def lowest(image: Array) -> tuple[float, ...]:
@@ -173,21 +209,22 @@ def lowest(image: Array) -> tuple[float, ...]:
 
 
 def _write(
-    case: Case, preprocessing: Preprocessing, values: Sequence[int], paths: Mapping[str, Path],
-    how: tuple[Box | None, bool],
+    case: Case, preprocessing: Preprocessing, values: Sequence[int],
+    places: Sequence[tuple[Box | None, Mapping[str, Path]]], merged: bool,
 ) -> None:  # fmt: skip
-    box, merged = how
-    if case.role is Role.UNLABELED:
-        image = read_scan(case)
-    else:
-        image, labels = read_labeled_pair(case, values)
+    """Read a case once and write what is prepared of it, box by box."""
+    image, labels, known = read_scan(case), None, None
+    if case.role is not Role.UNLABELED:
+        labels = read_labels(case, values, image.grid)
         known = read_known(case, labels.grid) if case.known else None
         if merged:
             labels, values = Volume((labels.voxels > 0).astype(np.uint8), labels.grid), (1,)
-        _save(paths["labels"], preprocessing.prepare_labels(labels, values, known, box))
+    for box, paths in places:
+        if labels is not None:
+            _save(paths["labels"], preprocessing.prepare_labels(labels, values, known, box))
         if known is not None:
             _save(paths["known"], preprocessing.prepare_known(known, box))
-    _save(paths["image"], preprocessing.prepare_image(image, box).astype(np.float16))
+        _save(paths["image"], preprocessing.prepare_image(image, box).astype(np.float16))
 
 
 def _save(path: Path, array: Array) -> None:
@@ -229,15 +266,20 @@ def _some_voxels(places: Array, shape: tuple[int, ...]) -> Array:
     return np.stack(np.unravel_index(places[::step], shape), axis=1).astype(np.int32)
 
 
-def _fingerprint(case: Case, preprocessing: Preprocessing, values: Sequence[int], how: tuple[Box | None, bool]) -> str:
+def _fingerprint(
+    content: Sequence[Any], preprocessing: Preprocessing, values: Sequence[int], how: tuple[Box | None, bool]
+) -> str:
+    recipe, (box, merged) = replace(preprocessing, lowest=()).to_dict(), how
+    text = json.dumps([__version__, *content, recipe, list(values), box and box.to_lists(), merged])
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
+
+
+def _content_of(case: Case) -> list[Any]:
+    """What is in the files of a case, and what the values of its label map mean."""
     files = {path: _content(path) for path in case.files}
     parts = [files[path] if path else None for path in (*case.images, case.label, case.known)]
-    recipe, (box, merged) = replace(preprocessing, lowest=()).to_dict(), how
-    meaning = sorted((meaning_of(case) or {}).items())
-    content = [__version__, parts, meaning, recipe, list(values), box and box.to_lists(), merged]
     # Several images may lie in one file.
-    content += [case.part] if case.part else []
-    return hashlib.sha256(json.dumps(content).encode("utf-8")).hexdigest()[:12]
+    return [parts, sorted((meaning_of(case) or {}).items()), case.part]
 
 
 def _content(path: str) -> str:

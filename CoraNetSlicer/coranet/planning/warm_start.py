@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..contract import Datalist, Label, PredictionFiles, RegionList, Review
+from ..contract import Datalist, PredictionFiles, RegionList, Review
 from ..contract.channels import require_all_channels, require_same_channels
 from ..contract.config import TrainConfig
 from ..contract.errors import DataError
+from ..contract.segment_names import in_words
 from ..data.case_labels import with_same_classes
 from ..model_package import ModelPackage
 
@@ -43,8 +43,8 @@ def with_labels_of(initial: ModelPackage, datalist: Datalist) -> Datalist:
     matched = with_same_classes(datalist, initial.labels)
     if matched is None:
         raise DataError(
-            f"the model '{initial.folder}' has the labels {_in_words(initial.labels)}, the datalist names "
-            f"{_in_words(datalist.labels)}; give the datalist those of the model, or start without "
+            f"the model '{initial.folder}' has the labels {in_words(initial.labels)}, the datalist names "
+            f"{in_words(datalist.labels)}; give the datalist those of the model, or start without "
             "training.initial_model."
         )
     channels = initial.channels if len(initial.channels) > 1 else ()
@@ -76,7 +76,3 @@ def _decisions(folder: Path) -> int | None:
     if not (files.regions.is_file() and files.review.is_file()):
         return None
     return len(Review.read(files.review, RegionList.read(files.regions)).decisions)
-
-
-def _in_words(labels: Sequence[Label]) -> str:
-    return ", ".join(f"{label.value} ({label.name})" for label in labels)

@@ -20,7 +20,7 @@ from ..coarse.scans import LabeledScan, Millimetres, missed_voxels
 from ..contract import Case, Role
 from ..contract.events import Noted, Warned
 from ..data.box import Box, without_overlap
-from ..data.cache import PreparedCase, prepare_case, read_labeled_pair
+from ..data.cache import PreparedCase, prepare_pieces, read_labels
 from ..data.preprocessing import Preprocessing
 from ..data.scans import scan_grid
 from ..reporting import Reporter
@@ -137,8 +137,8 @@ def prepare_boxes(
         DataError: the case cannot be used.
         StorageError: the cache cannot be written.
     """
-    prepared = [prepare_case(case, preprocessing, values, folder, box) for box in boxes or (None,)]
+    prepared = prepare_pieces(case, preprocessing, values, folder, boxes or (None,))
     if boxes and case.role is Role.VALIDATION:
-        _, labels = read_labeled_pair(case, values)
+        labels = read_labels(case, values, scan_grid(case))
         prepared[0] = replace(prepared[0], missed=missed_voxels(labels, boxes, values, preprocessing))
     return prepared

@@ -27,19 +27,18 @@ _SHELL = 3
 
 @dataclass(frozen=True)
 class Intensities:
-    """Of one channel: its lowest value, and the 2nd, 50th and 98th percentile."""
+    """Of one channel: its lowest value, and the 2nd and 98th percentile."""
 
     lowest: float
     low: float
-    median: float
     high: float
 
     @staticmethod
     def of(voxels: Array) -> Intensities:
         """Those of a scan."""
         step = max(1, voxels.size // _SCAN_SAMPLE) | 1  # odd, so that it does not run down one column
-        low, median, high = np.percentile(voxels.ravel()[::step], [2, 50, 98]).tolist()
-        return Intensities(float(voxels.min()), low, median, high)
+        low, high = np.percentile(voxels.ravel()[::step], [2, 98]).tolist()
+        return Intensities(float(voxels.min()), low, high)
 
     def relative(self, value: float) -> float:
         """Where a value lies between the 2nd (0) and the 98th percentile (1)."""
@@ -54,7 +53,6 @@ class StructureTraits:
         voxels: of the label map.
         ml: its volume.
         centre: along L, P, S, as a share of the scan's extent.
-        centre_mm: along L, P, S, from the scan's corner.
         intensity: median under the label in the first channel, relative to the scan's (`Intensities.relative`).
         intensity_range: 2nd and 98th percentile, the same way.
         contrast: -1 to 1: how often a voxel inside is brighter than one just outside, less how often it is darker.
@@ -63,7 +61,6 @@ class StructureTraits:
     voxels: int
     ml: float
     centre: Triple
-    centre_mm: Triple
     intensity: float
     intensity_range: tuple[float, float]
     contrast: float
@@ -130,12 +127,11 @@ def _structure(
         at.start + float(np.average(np.arange(at.stop - at.start), weights=_profile(mask, axis))) + 0.5
         for axis, at in enumerate(box)
     ]
-    centre_mm = [place * step for place, step in zip(middle[::-1], spacing, strict=True)]
     centre = [place / size for place, size in zip(middle[::-1], maps.shape[::-1], strict=True)]
     inside, around = _samples(label, box, scan)
     low, median, high = (intensities.relative(float(value)) for value in np.percentile(inside, [2, 50, 98]))
     return StructureTraits(
-        count, count * math.prod(spacing) / 1000.0, _triple(centre), _triple(centre_mm), median, (low, high),
+        count, count * math.prod(spacing) / 1000.0, _triple(centre), median, (low, high),
         _contrast(inside, around),
     )  # fmt: skip
 

@@ -42,7 +42,7 @@ def read_image(path: str | Path, channel: int | None = None, part: str = "") -> 
             of unclear geometry, or with NaN or infinite voxels.
         PackageError: pydicom is needed and missing.
     """
-    volume = _read(Path(path), channel, part)
+    volume = _read(_existing(path), channel, part)
     with np.errstate(over="ignore"):
         voxels = volume.voxels.astype(np.float32, copy=False)
     wrong = int(volume.voxels.size - np.isfinite(volume.voxels).sum())
@@ -83,14 +83,14 @@ def read_label_map(path: str | Path) -> Volume:
     Raises:
         DataError: as for `read_image`, or a voxel is not a whole number from 0 to 65535.
     """
-    require_label_volume(_existing(path))
-    volume = _read(Path(path))
+    existing = _existing(path)
+    require_label_volume(existing)
+    volume = _read(existing)
     return Volume(whole_label_values(volume.voxels, path), volume.grid)
 
 
 def _read(path: Path, channel: int | None = None, part: str = "") -> Volume:
-    """Voxels in the type of their file, and their grid."""
-    path = _existing(path)
+    """Voxels in the type of their file, and their grid; `path` is of `_existing`."""
     if _is_of_dicom(path):
         return read_part(path, chosen_part(path, channel, part))
     require_whole(path)

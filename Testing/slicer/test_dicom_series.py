@@ -132,3 +132,15 @@ def test_size_and_spacing_of_a_series_are_known(tmp_path):
     files = KnownFiles()
     assert files.look_at([str(tmp_path / "MR")], 60)
     assert files.of(str(tmp_path / "MR")).header.size_ijk == (6, 5, 7)
+
+
+def test_a_scan_that_is_there_as_dicom_and_as_a_file_is_named(cases, tmp_path):
+    folder = write_series(tmp_path / "MR", voxels(), positions())
+    scan = engine_read(folder)
+    write_volume(tmp_path / "same.nrrd", scan.voxels.astype(np.int16), scan.grid)
+    write_volume(tmp_path / "other.nii.gz", scan.voxels + 1, scan.grid)
+    cases.add_files(tmp_path)
+    while not cases.look_at_files(0.01):
+        pass
+    (text,) = texts(cases, "twice")
+    assert "'same'" in text and "'MR'" in text

@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonDataModel import vtkImageData
+from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract.axis_order import AxisOrder, axis_order
@@ -199,6 +200,36 @@ def _slices_in_order(path: Path, part: str) -> list[Path]:
         chosen = chosen_part(path, None, part)
     require_stack(path, chosen)
     return list(dict.fromkeys(one.path for one in chosen.slices))
+
+
+def placement_of_file(path: Path) -> Placement:
+    """Where the voxels of an image file lie, by its header alone; Slicer's own reader brings it into RAS.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    require_readable(path)
+    reader = _archetype_reader()
+    reader.SetArchetype(str(path))
+    reader.SetSingleFile(True)
+    reader.SetUseOrientationFromFile(True)
+    reader.SetDesiredCoordinateOrientationToNative()
+    reader.UpdateInformation()
+    extent = reader.GetOutputInformation(0).Get(vtkStreamingDemandDrivenPipeline.WHOLE_EXTENT())
+    if extent is None or reader.GetErrorCode():
+        raise DataError(f"'{path}' cannot be read as an image; check that the file is whole, or copy it again.")
+    matrix = vtkMatrix4x4()
+    vtkMatrix4x4.Invert(reader.GetRasToIjkMatrix(), matrix)
+    rows = [[matrix.GetElement(row, column) for column in range(4)] for row in range(3)]
+    return Placement.of_matrix([extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in range(3)], rows)
+
+
+def _archetype_reader() -> Any:
+    try:
+        from vtkITK import vtkITKArchetypeImageSeriesScalarReader
+    except ImportError:  # outside the application, everything is in one module
+        return slicer.vtkITKArchetypeImageSeriesScalarReader()
+    return vtkITKArchetypeImageSeriesScalarReader()
 
 
 def placement_of(node: Any) -> Placement:

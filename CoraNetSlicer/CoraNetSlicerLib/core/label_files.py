@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import slicer
@@ -14,7 +15,7 @@ from coranet.contract import Case, Label, Role
 from coranet.contract.errors import DataError
 from coranet.contract.image_files import require_readable
 from coranet.contract.label_values import require_label_volume, whole_label_values
-from coranet.contract.segment_names import match_name, meaning_of
+from coranet.contract.segment_names import FileSegment, match_name, meaning_of
 
 from .images import placement_of, read_image
 
@@ -40,14 +41,17 @@ class LabelFile:
         """Whether its values mean what `labels` say, so that the file can be used as it is."""
         return {label.value: label.name for label in labels} == dict(self.names)
 
-    def names_in_file(self) -> Mapping[int, str]:
+    def names_in_file(self, segments: Optional[Sequence[FileSegment]] = None) -> Mapping[int, str]:
         """What its values mean by the names that the file itself has; `names` where it has none.
+
+        Args:
+            segments: that its header names, where somebody has read them already; None: they are read.
 
         Raises:
             DataError: the file names a value otherwise, by a name that `names` has not.
         """
         classes = tuple(Label(value, name) for value, name in self.names.items() if value > 0)
-        meaning = meaning_of(Case("", Role.TRAINING, self.path, self.path, classes=classes))
+        meaning = meaning_of(Case("", Role.TRAINING, self.path, self.path, classes=classes), segments)
         return self.names if meaning is None else {value: self.names[meant] for value, meant in meaning.items()}
 
 

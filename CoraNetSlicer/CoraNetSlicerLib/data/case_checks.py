@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from coranet.contract import ImageHeader
+from coranet.contract.axis_order import axis_order
 from coranet.contract.channels import require_no_swapped_channels
 from coranet.contract.errors import DataError
 
@@ -112,6 +113,33 @@ class CaseChecks:
             text = _("'{label}' has voxels of {drawn} mm, '{name}' of {own} mm; resample the label map onto the image.")
             spacings = {"drawn": in_words(label.spacing_mm), "own": in_words(image.spacing_mm)}
             yield error(row, _("other grid"), text.format(**spacings, **names))
+        elif self._lie_apart(row.volume, row.segmentation.path):
+            text = _(
+                "'{label}' does not lie on the voxels of '{name}' (its origin or direction is another one); choose the "
+                "label map of this case, or resample it onto the image."
+            )
+            yield error(row, _("other grid"), text.format(**names))
+
+    def _lie_apart(self, first: str, second: str) -> bool:
+        """Whether the voxels of two files are known not to lie at the same places, in one order or another."""
+        placements = [facts.placement for facts in map(self.files.of, (first, second)) if facts is not None]
+        return len(placements) == 2 and None not in placements and axis_order(*placements) is None
+
+    def _of_label_file(self, row: CaseRow) -> Iterator[Finding]:
+        """About a label map on disk."""
+        source = row.segmentation
+        yield from self._missing(row, source.path)
+        yield from self._other_grid(row)
+        facts = self.files.of(source.path)
+        if facts is None:
+            return
+        problem = facts.problem
+        try:
+            source.names_in_file(facts.segments)
+        except DataError as contradiction:
+            problem = str(contradiction)
+        if problem:
+            yield error(row, _("cannot be used"), sentence(problem))
 
     def _header(self, path: str) -> Optional[ImageHeader]:
         facts = self.files.of(path) if isinstance(path, str) else None
@@ -164,8 +192,7 @@ class CaseChecks:
             )
             return
         if isinstance(source, LabelFile):
-            yield from self._missing(row, source.path)
-            yield from self._other_grid(row)
+            yield from self._of_label_file(row)
         elif row.is_file:
             yield error(
                 row,

@@ -218,7 +218,7 @@ def _same_images(rows: Sequence[CaseRow], checks: CaseChecks) -> Iterator[Findin
         file = os.path.normcase(os.path.abspath(facts.file)) if facts.file else ""
         same = by_file.setdefault(file, row) if file else row
         if same is row and row.is_file:
-            same = next((one for one in copies if checks.files.are_copies(one.volume, row.volume)), row)
+            same = next((one for one in copies if checks.files.are_same_scan(one.volume, row.volume)), row)
             copies.append(row)
         if same is row and facts.digest:
             alike = by_digest.setdefault(facts.digest, [])

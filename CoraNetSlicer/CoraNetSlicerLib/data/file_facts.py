@@ -7,16 +7,30 @@ import logging
 import os
 import time
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
+
+import slicer
 
 from coranet.contract import ImageHeader, is_label_map, read_image_header
-from coranet.contract.errors import DataError, PackageError
-from coranet.contract.image_files import is_dicom_file
+from coranet.contract.axis_order import axis_order
+from coranet.contract.errors import CoraNetError, DataError, PackageError
+from coranet.contract.image_files import ending_of, is_dicom_file
+from coranet.contract.image_headers import is_implausible
+from coranet.contract.placement import Placement
+from coranet.contract.segment_names import FileSegment, segments_of
 from coranet.volume.dicom_folder import parts_in_steps
 from coranet.volume.dicom_parts import require_stack
 from coranet.volume.notes import noted_by
+
+from ..core.images import placement_of_file, read_image
+from ..core.scan_of_volume import volume_hash_steps
+
+_DIMENSIONS = 3
+# Of a spacing that two formats write; and so many scans are read to see whether they are one.
+_ROUNDING, _MOST_HASHED = 1e-3, 20
 
 _LOG = logging.getLogger(__name__)
 
@@ -32,6 +46,8 @@ class FileFacts:
         is_label_map: whether it holds labels, not an image.
         images: names of the images of a DICOM series, each with the number of its slices; () of other files.
         problem: why it cannot be used, in a sentence; "": nothing is known against it.
+        placement: where its voxels lie, in RAS; None: nobody knows.
+        segments: what its header names, as that of a .seg.nrrd does.
     """
 
     exists: bool
@@ -40,6 +56,8 @@ class FileFacts:
     is_label_map: bool = False
     images: tuple[str, ...] = ()
     problem: str = ""
+    placement: Optional[Placement] = None
+    segments: tuple[FileSegment, ...] = ()
 
 
 def _facts_in_steps(path: str) -> Generator[None, None, FileFacts]:
@@ -48,7 +66,16 @@ def _facts_in_steps(path: str) -> Generator[None, None, FileFacts]:
     if place.is_dir() or is_dicom_file(place):
         return (yield from _facts_of_series(place))
     length = os.path.getsize(path) if os.path.isfile(path) else 0
-    return FileFacts(os.path.exists(path), read_image_header(path), length, is_label_map(path))
+    header = read_image_header(path)
+    is_volume = header is not None and len(header.size_ijk) == _DIMENSIONS and not is_implausible(path)
+    facts = FileFacts(os.path.exists(path), header, length, is_label_map(path))
+    # What the reader does not understand is told by whoever reads the voxels.
+    with suppress(DataError):
+        facts = replace(facts, placement=placement_of_file(place) if is_volume else None)
+    try:
+        return replace(facts, segments=segments_of(path))
+    except DataError as error:
+        return replace(facts, problem=str(error))
 
 
 def _facts_of_series(path: Path) -> Generator[None, None, FileFacts]:
@@ -67,21 +94,35 @@ def _facts_of_series(path: Path) -> Generator[None, None, FileFacts]:
     return FileFacts(exists=True, header=header, images=images)
 
 
+def _hash_in_steps(path: str) -> Generator[object, None, str]:
+    """The hash of a scan's voxels, by which the engine knows it, in steps of a plane; "" where it cannot be read."""
+    try:
+        node = read_image(Path(path), slicer.vtkMRMLScalarVolumeNode())
+        yield "image"
+        return (yield from volume_hash_steps(node))
+    except CoraNetError:
+        return ""
+
+
 class KnownFiles:
     """Looks at files, and remembers what was found."""
 
     def __init__(self) -> None:
         self._known: dict[str, FileFacts] = {}
         self._copies: dict[tuple[str, str], bool] = {}
-        self._under_way: dict[str, Generator[None, None, FileFacts]] = {}
+        self._under_way: dict[str, Generator[object, None, Any]] = {}
+        # Of the voxels of images that may be saved twice; "" of those that cannot be read.
+        self._hashes: dict[str, str] = {}
 
     def of(self, path: str) -> Optional[FileFacts]:
         """Facts of a file; None if nobody has looked at it yet."""
         return self._known.get(path)
 
     def unseen(self, paths: Iterable[str]) -> list[str]:
-        """Those that nobody has looked at yet."""
-        return [path for path in paths if path not in self._known]
+        """Those at which somebody still has to look: at first at all headers, then at the voxels of a few."""
+        paths = list(paths)
+        unknown = [path for path in paths if path not in self._known]
+        return unknown or [path for path in self._saved_in_two_formats(paths) if path not in self._hashes]
 
     def look_at(self, paths: Sequence[str], seconds: float) -> bool:
         """Look at files that nobody has looked at yet.
@@ -94,22 +135,33 @@ class KnownFiles:
             Whether none is left.
         """
         end = time.monotonic() + seconds
-        for path in self.unseen(paths):
-            steps = self._under_way.setdefault(path, _facts_in_steps(path))
-            try:
-                while True:
-                    next(steps)
-                    if time.monotonic() > end:
-                        return False
-            except StopIteration as found:
-                self._known[path] = found.value
-            except Exception:  # noqa: BLE001 - one file that nobody understands must not hide the others
-                _LOG.exception("'%s' could not be looked at", path)
-                self._known[path] = FileFacts(exists=True)
-            del self._under_way[path]
+        while unseen := self.unseen(paths):
+            if not self._look_further(unseen[0], end):
+                return False
             if time.monotonic() > end:
                 break
         return not self.unseen(paths)
+
+    def _look_further(self, path: str, end: float) -> bool:
+        """Go on with a file until a time; whether it is done."""
+        is_known = path in self._known
+        steps = self._under_way.setdefault(path, _hash_in_steps(path) if is_known else _facts_in_steps(path))
+        found: Any = None
+        try:
+            while True:
+                next(steps)
+                if time.monotonic() > end:
+                    return False
+        except StopIteration as stop:
+            found = stop.value
+        except Exception:  # noqa: BLE001 - one file that nobody understands must not hide the others
+            _LOG.exception("'%s' could not be looked at", path)
+        del self._under_way[path]
+        if is_known:
+            self._hashes[path] = found or ""
+        else:
+            self._known[path] = found or FileFacts(exists=True)
+        return True
 
     def are_copies(self, first: str, second: str) -> bool:
         """Whether two files that were looked at hold the same bytes; compared once, up to the first difference."""
@@ -124,8 +176,36 @@ class KnownFiles:
                 return False  # it has gone in the meantime
         return self._copies[key]
 
+    def are_same_scan(self, first: str, second: str) -> bool:
+        """Whether two files that were looked at hold one scan: the same bytes, or the same voxels in two formats."""
+        hashes = [self._hashes.get(path) for path in (first, second)]
+        return self.are_copies(first, second) or (bool(hashes[0]) and hashes[0] == hashes[1])
+
+    def _saved_in_two_formats(self, paths: Iterable[str]) -> list[str]:
+        """Images of which another one has the same size, spacing and place in another format: they may be one scan."""
+        groups: dict[Any, list[str]] = {}
+        for path in dict.fromkeys(paths):
+            facts = self._known.get(path)
+            if facts is not None and facts.header is not None and not facts.is_label_map and not facts.segments:
+                groups.setdefault(tuple(sorted(facts.header.size_ijk)), []).append(path)
+        # Many of one size are registered to one another; whether two of them are one scan is told by the training.
+        few = [group for group in groups.values() if len(group) <= _MOST_HASHED and len(set(map(ending_of, group))) > 1]
+        return [path for group in few for path in group if any(self._may_be(path, one) for one in group)]
+
+    def _may_be(self, first: str, second: str) -> bool:
+        if ending_of(first) == ending_of(second):
+            return False
+        spacings = [
+            sorted(facts.header.spacing_mm) for facts in (self._known[first], self._known[second]) if facts.header
+        ]
+        placements = [self._known[path].placement for path in (first, second)]
+        is_near = all(abs(one - other) <= _ROUNDING * other for one, other in zip(*spacings, strict=True))
+        # Of DICOM the place is not known here.
+        return is_near and (None in placements or axis_order(*placements) is not None)
+
     def forget(self) -> None:
         """Forget all, to look at them anew."""
         self._known.clear()
         self._copies.clear()
         self._under_way.clear()
+        self._hashes.clear()

@@ -108,11 +108,15 @@ def segments_of(path: Union[str, Path]) -> tuple[FileSegment, ...]:
     return segments
 
 
-def meaning_of(case: Case) -> Optional[dict[int, int]]:
+def meaning_of(case: Case, segments: Optional[Sequence[FileSegment]] = None) -> Optional[dict[int, int]]:
     """What the values of a case's label map mean: value in the file -> value of the datalist, 0 for what is none.
 
     Names that the file itself has come first, then those of `Case.label_names`. Without either, values are those of
     the datalist.
+
+    Args:
+        case: with its label map.
+        segments: `segments_of` its label map, where somebody has read them already; None: they are read.
 
     Returns:
         None where the values are those of the datalist. Else values that are not named mean nothing.
@@ -124,7 +128,7 @@ def meaning_of(case: Case) -> Optional[dict[int, int]]:
     if not case.label or not case.classes:
         return None
     described = dict(case.label_names)
-    segments = segments_of(case.label)
+    segments = segments_of(case.label) if segments is None else segments
     if not any(one.name for one in segments):
         return _by_description(case) if described else None
     values: dict[int, int] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,9 +26,7 @@ def command_line() -> str:
     meanings = {one.dest: one.help or "" for one in commands._choices_actions}
     lines: list[str] = []
     for name, parser in commands.choices.items():
-        usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
-        usage = textwrap.fill(usage, 88, subsequent_indent="    ", break_on_hyphens=False)
-        lines += [f"## coranet {name}", "", _sentence(meanings[name]), "", "```text", usage, "```", ""]
+        lines += [f"## coranet {name}", "", _sentence(meanings[name]), "", "```text", _usage(parser), "```", ""]
         lines += _table(("argument", "meaning"), (_argument(action) for action in parser._actions)) + [""]
     return "\n".join(lines)
 
@@ -96,6 +95,13 @@ def _sentence(text: str) -> str:
     first = text.partition(" ")[0]
     text = text if "." in first or "_" in first else f"{text[:1].upper()}{text[1:]}"
     return text if text.endswith(".") or not text else f"{text}."
+
+
+def _usage(parser: argparse.ArgumentParser) -> str:
+    words = " ".join(parser.format_usage().removeprefix("usage: ").split())
+    kept_together = re.sub(r"\[[^]]*\]", lambda option: option[0].replace(" ", "\0"), words)
+    lines = textwrap.wrap(kept_together, 88, subsequent_indent="    ", break_on_hyphens=False)
+    return "\n".join(lines).replace("\0", " ")
 
 
 def _argument(action: argparse.Action) -> tuple[str, str]:

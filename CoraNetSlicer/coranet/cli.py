@@ -358,7 +358,7 @@ def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="coranet",
-        description="Semi-supervised segmentation that knows where it is unsure.",
+        description="Semi-supervised segmentation that shows where it is uncertain.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -368,12 +368,12 @@ def _parser() -> argparse.ArgumentParser:
     add_experiment_command(commands)
     add_regions_command(commands)
     add_report_command(commands)
-    doctor = commands.add_parser("doctor", help="say what is wrong with this machine, and how to mend it")
-    doctor.add_argument("--json", action="store_true", help="for programs")
+    doctor = commands.add_parser("doctor", help="check this machine: Python, packages, device, disk")
+    doctor.add_argument("--json", action="store_true", help="print JSON, for programs")
     doctor.set_defaults(command=_doctor)
     add_install_command(commands)
-    phantom = commands.add_parser("phantom", help="write a synthetic labelled data set")
-    phantom.add_argument("folder")
+    phantom = commands.add_parser("phantom", help="write a synthetic data set with labels")
+    phantom.add_argument("folder", help="new folder for images, labels and dataset.json")
     for name, count in (("labeled", 5), ("unlabeled", 16), ("validation", 1), ("test", 3), ("seed", 0)):
         phantom.add_argument(f"--{name}", type=_count, default=count, metavar="N", help=f"default {count}")
     phantom.set_defaults(command=_phantom)
@@ -383,11 +383,11 @@ def _parser() -> argparse.ArgumentParser:
 def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     train = commands.add_parser("train", help="train a model from labeled and unlabeled scans")
     train.add_argument(
-        "datalist", help="dataset.json with training, unlabeled and labels, or a folder as nnU-Net has it"
+        "datalist", help="dataset.json with training, unlabeled and labels, or a data set folder of nnU-Net"
     )
     train.add_argument("--output", metavar="JOB", help="folder for the job: model, checkpoints, log")
-    train.add_argument("--time", metavar="TIME", help="how long it may take, such as 20min, 1h or '1 h 30 min'")
-    train.add_argument("--dry-run", action="store_true", help="show the plan for the time; nothing is trained or kept")
+    train.add_argument("--time", metavar="TIME", help="how long it may take: 20min, 1h, '1 h 30 min'")
+    train.add_argument("--dry-run", action="store_true", help="show the plan for the time; train and keep nothing")
     train.add_argument("--preset", help=f"one of {', '.join(preset_names())}, or a JSON file; default {DEFAULT_PRESET}")
     train.set_defaults(command=_train)
     segment = commands.add_parser("segment", help="segment scans with a trained model")
@@ -401,18 +401,27 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     segment.set_defaults(command=_segment, compare_uncertainties=False)
     evaluate = commands.add_parser("evaluate", help="measure a model on the test cases of a datalist")
     evaluate.add_argument("datalist", help="dataset.json with test and labels")
-    evaluate.add_argument("--compare-uncertainties", action="store_true", help="measure other uncertainties, too")
+    evaluate.add_argument(
+        "--compare-uncertainties",
+        action="store_true",
+        help="also measure softmax, dropout, test-time augmentation and chance",
+    )
     evaluate.set_defaults(command=_evaluate)
     for one in (segment, evaluate):
-        one.add_argument("--caution", type=float, metavar="T", help="the dial: more flags more; default: the model's")
+        one.add_argument(
+            "--caution",
+            type=float,
+            metavar="T",
+            help="the dial: a higher caution makes the uncertain region larger; default: that of the model",
+        )
         one.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         one.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     for one in (train, segment, evaluate):
         one.add_argument("--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable")
         one.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
     run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
-    run.add_argument("job")
-    run.add_argument("--resume", action="store_true")
+    run.add_argument("job", help="folder of the job")
+    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     for one in (train, segment, evaluate, run):
         one.add_argument(
             "--devices", type=_devices, metavar="N",

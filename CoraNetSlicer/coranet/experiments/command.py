@@ -48,7 +48,11 @@ def add_experiment_command(commands: argparse._SubParsersAction[argparse.Argumen
         "--part", choices=PARTS, default=TEST, help="measure on the test cases, or, to choose by, on the even-numbered "
         "unlabeled cases ('development'), whose labels come from --truth and teach nothing; default test",
     )  # fmt: skip
-    parser.add_argument("--compare-uncertainties", action="store_true", help="measure other uncertainties, too")
+    parser.add_argument(
+        "--compare-uncertainties",
+        action="store_true",
+        help="also measure softmax, dropout, test-time augmentation and chance",
+    )
     parser.set_defaults(command=experiment)
 
 

@@ -21,7 +21,7 @@ class NetworkConfig(Section):
     """Shape of the network."""
 
     backbone: str = setting(
-        "auto", "Network family: 'unet' looks at single slices, 'vnet' and 'resnet18' at volumes; 'auto' takes 'unet' "
+        "auto", "Network family: 'unet' sees single slices, 'vnet' and 'resnet18' see volumes; 'auto' takes 'unet' "
         "for thin stacks of thick slices, else 'vnet'.",
         paper="U-Net (2D), V-Net and ResNet-18 (3D)", choices=("auto", "unet", "vnet", "resnet18"),
     )  # fmt: skip
@@ -79,9 +79,9 @@ class DataConfig(Section):
         "Fewer are taken where the memory does not suffice.", unit="voxels", paper="884736", range=(512, 16_777_216),
     )  # fmt: skip
     coarse_stage: str = setting(
-        "auto", "Whether a small network first finds the structures in the whole scan at coarse spacing, and the fine "
-        "one looks at boxes around them alone: 'on', 'off', or 'auto': where boxes leave less than about a third of "
-        "large scans.", paper="off", choices=("auto", "on", "off"),
+        "auto", "Whether a small network first finds the structures in the whole scan at coarse spacing, so that the "
+        "fine one sees only boxes around them: 'on', 'off', or 'auto': where boxes hold less than about a third of a "
+        "large scan.", paper="off", choices=("auto", "on", "off"),
     )  # fmt: skip
     coarse_margin_mm: Optional[float] = setting(
         None, "What the boxes hold on each side of what was found; null: 10 mm or two coarse voxels, whichever is "
@@ -117,7 +117,7 @@ class AugmentationConfig(Section):
         20.0, "Largest rotation about each axis.", unit="degrees", paper="used, amount not given", range=(0, 180)
     )
     slice_rotation_degrees: Optional[float] = setting(
-        None, "Largest rotation within slices that are looked at one by one; null: as rotation_degrees.",
+        None, "Largest rotation within slices that are segmented one by one; null: as rotation_degrees.",
         unit="degrees", range=(0, 180),
     )  # fmt: skip
     scaling: float = setting(0.25, "Largest relative change of size.", paper="used, amount not given", range=(0, 0.9))
@@ -196,7 +196,7 @@ class TrainingConfig(Section):
         "finer one; 0: the finest alone.", range=(0, 1),
     )  # fmt: skip
     reviewed_weight: float = setting(
-        5.0, "How many times as much as another voxel of the unlabeled patches one counts that a review has decided.",
+        5.0, "How many times a voxel that a review has decided counts, against the others of unlabeled patches.",
         range=(0.01, 1000),
     )  # fmt: skip
     uncertain_weight: float = setting(
@@ -215,8 +215,8 @@ class TrainingConfig(Section):
         0.99, "Decay of the exponential moving average that is the teacher.", paper="0.99", range=(0, 0.99999)
     )
     teacher_decay_end: Optional[float] = setting(
-        None, "The same at the last step, so that a late teacher averages over more students; what is missing to 1 "
-        "falls by the same factor each step. null: teacher_decay throughout.", range=(0, 0.99999),
+        None, "The same at the last step, so that a late teacher averages over more students; its difference from "
+        "1 falls by the same factor each step. null: teacher_decay throughout.", range=(0, 0.99999),
     )  # fmt: skip
     averaged_share: float = setting(
         0.0, "Share of all steps, the last ones, over which the teacher's weights are averaged once more, for the "
@@ -282,9 +282,8 @@ class InferenceConfig(Section):
         "flags more as uncertain. null: what was set on validation cases and is stored in the model.", range=(-20, 20),
     )  # fmt: skip
     mirroring: str = setting(
-        "off", "Whether a scan is also looked at mirrored, along each axis along which the training mirrored patches "
-        "(augmentation.flip_axes) and along all of their combinations, and the mean is decided: 2, 4 or 8 times the "
-        "time.", choices=("off", "on"),
+        "off", "Whether the result is a mean over mirrored views of the scan, along each axis along which the training "
+        "mirrored patches (augmentation.flip_axes) and all of their combinations: 2, 4 or 8 times the time.", choices=("off", "on"),
     )  # fmt: skip
     largest_component: str = setting(
         "auto", "Whether a result keeps only one connected component of each class, the one in which the conservative "

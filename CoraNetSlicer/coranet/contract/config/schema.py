@@ -283,7 +283,8 @@ class InferenceConfig(Section):
     )  # fmt: skip
     mirroring: str = setting(
         "off", "Whether the result is a mean over mirrored views of the scan, along each axis along which the training "
-        "mirrored patches (augmentation.flip_axes) and all of their combinations: 2, 4 or 8 times the time.", choices=("off", "on"),
+        "mirrored patches (augmentation.flip_axes) and all of their combinations: 2, 4 or 8 times the time.",
+        choices=("off", "on"),
     )  # fmt: skip
     largest_component: str = setting(
         "auto", "Whether a result keeps only one connected component of each class, the one in which the conservative "

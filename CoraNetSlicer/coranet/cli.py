@@ -401,18 +401,11 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     segment.set_defaults(command=_segment, compare_uncertainties=False)
     evaluate = commands.add_parser("evaluate", help="measure a model on the test cases of a datalist")
     evaluate.add_argument("datalist", help="dataset.json with test and labels")
-    evaluate.add_argument(
-        "--compare-uncertainties",
-        action="store_true",
-        help="also measure softmax, dropout, test-time augmentation and chance",
-    )
+    evaluate.add_argument("--compare-uncertainties", action="store_true", help="also measure softmax, dropout, ...")
     evaluate.set_defaults(command=_evaluate)
     for one in (segment, evaluate):
         one.add_argument(
-            "--caution",
-            type=float,
-            metavar="T",
-            help="the dial: a higher caution makes the uncertain region larger; default: that of the model",
+            "--caution", type=float, metavar="T", help="more flags more as uncertain; default: the model's"
         )
         one.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         one.add_argument("--output", required=True, metavar="DIR", help="folder for the results")

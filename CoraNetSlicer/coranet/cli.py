@@ -412,12 +412,16 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     for one in (train, segment, evaluate):
         one.add_argument("--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable")
         one.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
-    run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
-    run.add_argument("job", help="folder of the job")
-    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    for one in (train, segment, evaluate, run):
+    for one in (train, segment, evaluate, _add_run_command(commands)):
         one.add_argument(
             "--devices", type=_devices, metavar="N",
             help="graphics cards that share the work, or 'all' (on a processor: processes); default: machine.devices",
         )  # fmt: skip
+
+
+def _add_run_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
+    run.add_argument("job", help="folder of the job")
+    run.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     run.set_defaults(command=_run)
+    return run

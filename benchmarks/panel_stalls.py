@@ -35,8 +35,8 @@ import qt_modules
 
 qt_modules.install()
 
+from fake_jobs import _write
 from job_fixtures import a_training_job, fake_runner
-from made_up_jobs import _write
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 from stage import Stage

@@ -52,5 +52,9 @@ class Health:
 
     def to_json(self) -> str:
         """For programs: is_well, facts, findings."""
-        content = {"is_well": self.is_well, "facts": self.facts, "findings": [asdict(one) for one in self.findings]}
+        content = {
+            "is_well": self.is_well,
+            "facts": self.facts,
+            "findings": [asdict(finding) for finding in self.findings],
+        }
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"

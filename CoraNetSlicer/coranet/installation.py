@@ -152,7 +152,7 @@ def _install_beside(name: str, wish: Wish, pip: Pip) -> None:
     answer = pip.tools / "resolved.json"
     ask = ["install", "--dry-run", "--upgrade", "--quiet", "--report", str(answer)]
     pip.run([*ask, *frozen, *source, requirement(name)])
-    found = [one["metadata"] for one in json.loads(answer.read_text(encoding="utf-8"))["install"]]
+    found = [load["metadata"] for load in json.loads(answer.read_text(encoding="utf-8"))["install"]]
     exact = {one["name"].lower(): f"{one['name']}=={one['version']}" for one in found}
     # The newest that fits may be elsewhere, among packages that are none of ours.
     exact.setdefault(name.lower(), requirement(name))

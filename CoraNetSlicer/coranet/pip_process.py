@@ -65,5 +65,8 @@ class Pip:
 
     def _tells_progress(self) -> bool:
         """Whether it can tell how much of a file it has fetched without a terminal."""
-        found = [one.version for one in importlib.metadata.distributions(name="pip", path=[str(self.tools), *sys.path])]
+        found = [
+            distribution.version
+            for distribution in importlib.metadata.distributions(name="pip", path=[str(self.tools), *sys.path])
+        ]
         return release_numbers((found or ["0"])[0]) >= _FIRST_WITH_RAW_PROGRESS

@@ -38,7 +38,7 @@ def require_kept_settings(job: Job, chosen: Mapping[str, Any], preset: str | Non
     wanted: Config = kept.with_overrides(chosen)
     if preset is not None:
         wanted = TrainConfig.from_preset(preset, chosen)
-    for name in (one.name for one in kept.settings()):
+    for name in (setting.name for setting in kept.settings()):
         was, now = _value(kept, name), _value(wanted, name)
         if was != now and name not in _MAY_DIFFER and not (name == "time" and seconds_of(was) == seconds_of(now)):
             raise ConfigError(

@@ -13,7 +13,7 @@ from coranet.contract import Job, JobKind, ProcessIdentity, Role, read_datalist,
 from coranet.contract.config import TrainConfig
 from coranet.contract.events import Failed, Finished, Losses, SnapshotSaved, Started, Validation, Warned
 from coranet.experiments.plan import Question, read_variants
-from coranet.experiments.runner import Surroundings
+from coranet.experiments.runner import RunnerContext
 from coranet.volume import write_volume
 
 GAIN = {"supervised": 0.0, "coranet": 0.06, "mean_teacher": 0.03, "fully_supervised": 0.1}
@@ -55,11 +55,11 @@ def question_of(datalist: Path, folder: Path, methods: str = "supervised,coranet
     return Question(datalist=read_datalist(datalist), variants=read_variants(methods), folder=folder, **given)
 
 
-def surroundings_of(
+def context_of(
     start: Callable[[Job, bool], object], lines: list[str], wait: Callable[[], object] = lambda: None
-) -> Surroundings:
+) -> RunnerContext:
     """Nothing is waited for; lines are kept."""
-    return Surroundings(start, lines.append, wait)
+    return RunnerContext(start, lines.append, wait)
 
 
 def finish(job: Job, resume: bool = False) -> EndedProcess:

@@ -89,13 +89,13 @@ def test_where_nothing_is_trusted_there_are_no_pseudo_labels():
 
 
 def test_no_gradient_reaches_the_labeller():
-    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    student, teacher, pseudo_labeler = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
     method = a_method()
-    losses = method.self_train(Networks(student, teacher, labeller), *batches_of(), 1.0)
+    losses = method.self_train(Networks(student, teacher, pseudo_labeler), *batches_of(), 1.0)
     losses.total.backward()
     taught = losses.pseudo_labels != 0
-    assert torch.equal(losses.pseudo_labels[taught], labeller.heads[0].argmax(1)[taught])
-    assert student.heads.grad.any() and teacher.heads.grad is None and labeller.heads.grad is None
+    assert torch.equal(losses.pseudo_labels[taught], pseudo_labeler.heads[0].argmax(1)[taught])
+    assert student.heads.grad.any() and teacher.heads.grad is None and pseudo_labeler.heads.grad is None
 
 
 def test_pretraining_teaches_student_and_discriminator():

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_jobs import call, errors_in, run_engine, settings, the_only_error, training_job
-from spoiled_scans import (
+from corrupt_images import (
     break_the_datalist,
     cut_a_label_smaller,
     cut_an_image_short,
@@ -33,6 +32,7 @@ from spoiled_scans import (
     use_an_unknown_label_value,
     write_datalist,
 )
+from small_jobs import call, errors_in, run_engine, settings, the_only_error, training_job
 
 from coranet.contract import Job, JobStatus, ProcessIdentity
 from coranet.contract.events import Failed

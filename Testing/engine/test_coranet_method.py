@@ -17,8 +17,8 @@ ALPHA = 5.0
 CONFIG = TrainingConfig(misclassification_cost=ALPHA)
 
 
-def step_of(student, teacher, ramp_up=1.0, config=CONFIG, labeller=None, batches=None):
-    networks = Networks(student, teacher, labeller or teacher)
+def step_of(student, teacher, ramp_up=1.0, config=CONFIG, pseudo_labeler=None, batches=None):
+    networks = Networks(student, teacher, pseudo_labeler or teacher)
     return CoraNetMethod(TINY, config).self_train(networks, *(batches or batches_of()), ramp_up)
 
 
@@ -72,16 +72,16 @@ def test_the_total_is_the_weighted_sum_of_its_parts():
 
 
 def test_no_gradient_reaches_the_teachers():
-    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
-    step_of(student, teacher, labeller=labeller).total.backward()
+    student, teacher, pseudo_labeler = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    step_of(student, teacher, pseudo_labeler=pseudo_labeler).total.backward()
     assert student.heads.grad.any()
-    assert teacher.heads.grad is None and labeller.heads.grad is None
+    assert teacher.heads.grad is None and pseudo_labeler.heads.grad is None
 
 
 def test_regions_and_pseudo_labels_come_from_the_labeller_and_targets_of_consistency_from_the_teacher():
-    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
-    own = step_of(student, labeller)
-    mixed = step_of(student, teacher, labeller=labeller)
+    student, teacher, pseudo_labeler = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    own = step_of(student, pseudo_labeler)
+    mixed = step_of(student, teacher, pseudo_labeler=pseudo_labeler)
     assert mixed.certain == own.certain and mixed.uncertain_share == own.uncertain_share
     assert mixed.uncertain != own.uncertain
 

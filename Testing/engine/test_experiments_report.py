@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from experiment_jobs import fail, finish, question_of, scans_in, surroundings_of
+from experiment_jobs import context_of, fail, finish, question_of, scans_in
 
 from coranet.experiments.plan import plan_runs
 from coranet.experiments.report import write_report
@@ -55,10 +55,8 @@ def report_of(tmp_path, start=finish, **changes) -> tuple[str, Page]:
     datalist = scans_in(tmp_path / "scans")
     given = {"methods": "supervised,coranet,fully_supervised", "truth": str(tmp_path / "scans" / "truth"), **changes}
     runs = plan_runs(question_of(datalist, tmp_path / "out", **given))
-    failed = {
-        one.name for one in run_tasks([Task(run.name, run.training()) for run in runs], 1, surroundings_of(start, []))
-    }
-    run_tasks([Task(run.name, run.test()) for run in runs if run.name not in failed], 1, surroundings_of(finish, []))
+    failed = {one.name for one in run_tasks([Task(run.name, run.training()) for run in runs], 1, context_of(start, []))}
+    run_tasks([Task(run.name, run.test()) for run in runs if run.name not in failed], 1, context_of(finish, []))
     results = read_results(runs)
     path = tmp_path / "report ü.html"
     write_report(path, results, by_method(results), "coranet experiment <list> & more")

@@ -6,7 +6,7 @@ import csv
 import json
 
 import pytest
-from experiment_jobs import fail, finish, question_of, scans_in, surroundings_of
+from experiment_jobs import context_of, fail, finish, question_of, scans_in
 
 from coranet.contract import write_json_atomic
 from coranet.contract.events import Cancelled, CheckpointSaved, Finished, Losses, Started, Warned
@@ -18,7 +18,7 @@ from coranet.experiments.tables import write_results, write_summary
 
 def worked_through(runs) -> None:
     for jobs in ([run.training() for run in runs], [run.test() for run in runs]):
-        run_tasks([Task("", job) for job in jobs], 1, surroundings_of(finish, []))
+        run_tasks([Task("", job) for job in jobs], 1, context_of(finish, []))
 
 
 @pytest.fixture(scope="module")

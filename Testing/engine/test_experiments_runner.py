@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from experiment_jobs import EndedProcess, fail, finish, question_of, scans_in, surroundings_of
+from experiment_jobs import EndedProcess, context_of, fail, finish, question_of, scans_in
 
 from coranet.child_process import start_on_job
 from coranet.contract import Job, JobStatus, ProcessIdentity
@@ -57,7 +57,7 @@ class Player:
 @pytest.mark.parametrize("at_once", [1, 3])
 def test_no_more_than_asked_for_run_at_once(tasks, at_once):
     player, lines = Player(), []
-    assert run_tasks(tasks, at_once, surroundings_of(player, lines)) == []
+    assert run_tasks(tasks, at_once, context_of(player, lines)) == []
     assert player.most == at_once
     assert all(task.job.status() is JobStatus.FINISHED for task in tasks)
     assert lines[0] == "[1/4] supervised, seed 0: started"
@@ -69,7 +69,7 @@ def test_what_is_finished_is_left_alone_and_what_was_begun_is_resumed(tasks):
     fail(tasks[1].job)
     tasks[1].job.request_cancel()
     player, lines = Player(), []
-    run_tasks(tasks[:3], 1, surroundings_of(player, lines))
+    run_tasks(tasks[:3], 1, context_of(player, lines))
     assert player.started == [("coranet-seed0", True), ("supervised-seed1", False)]
     assert not tasks[1].job.cancel_requested()
     assert "[1/3] supervised, seed 0: finished before" in lines
@@ -80,7 +80,7 @@ def test_who_takes_over_a_plan_waits_until_it_is_made(tasks):
     planner = tasks[2]
     waiting = [replace(task, planned_by=planner.job) for task in tasks if task is not planner]
     player, lines = Player(), []
-    assert run_tasks([*waiting[:2], planner, waiting[2]], 2, surroundings_of(player, lines)) == []
+    assert run_tasks([*waiting[:2], planner, waiting[2]], 2, context_of(player, lines)) == []
     assert player.started[0] == ("supervised-seed1", False) and len(player.started) == 4
     # The checkpoint is there when the planner has ended; from then on two at once.
     assert player.most == 2
@@ -88,7 +88,7 @@ def test_who_takes_over_a_plan_waits_until_it_is_made(tasks):
 
 def test_without_a_plan_nobody_waits_for_ever(tasks):
     waiting = [replace(task, planned_by=tasks[0].job) for task in tasks[1:]]
-    failures = run_tasks([tasks[0], *waiting], 2, surroundings_of(lambda job, resume: fail(job), []))
+    failures = run_tasks([tasks[0], *waiting], 2, context_of(lambda job, resume: fail(job), []))
     assert [failure.name for failure in failures] == [task.name for task in tasks]
     assert "whose plan it takes over, made none" in failures[1].message
     assert all(task.job.status() is JobStatus.CREATED for task in waiting)
@@ -98,14 +98,14 @@ def test_a_failure_stops_nobody_else(tasks):
     def start(job, resume):
         return fail(job) if "coranet" in job.folder.parent.name else finish(job)
 
-    failures = run_tasks(tasks, 2, surroundings_of(start, []))
+    failures = run_tasks(tasks, 2, context_of(start, []))
     assert [failure.name for failure in failures] == ["coranet, seed 0", "coranet, seed 1"]
     assert failures[0].message == "the disk is full."
     assert tasks[2].job.status() is JobStatus.FINISHED
 
 
 def test_a_process_that_dies_without_a_word_is_a_failure_that_names_the_log(tasks):
-    (failure,) = run_tasks(tasks[:1], 1, surroundings_of(lambda job, resume: EndedProcess(9), []))
+    (failure,) = run_tasks(tasks[:1], 1, context_of(lambda job, resume: EndedProcess(9), []))
     assert "exit code 9" in failure.message and str(tasks[0].job.log_path) in failure.message
 
 
@@ -127,7 +127,7 @@ def test_ctrl_c_asks_all_to_stop_and_waits_for_them(tasks):
             raise KeyboardInterrupt
 
     with pytest.raises(JobCancelled, match="goes on"):
-        run_tasks(tasks, 2, surroundings_of(player, lines, wait))
+        run_tasks(tasks, 2, context_of(player, lines, wait))
     assert len(player.started) == 2 and player.running == 0
     assert all(task.job.cancel_requested() for task in tasks[:2])
     assert not any(task.job.cancel_requested() for task in tasks[2:])
@@ -139,7 +139,7 @@ def test_a_polite_kill_is_like_ctrl_c(tasks):
     player, before = Player(looks=4, end=cancelled), signal.getsignal(signal.SIGTERM)
     waits = iter([lambda: signal.raise_signal(signal.SIGTERM)])
     with pytest.raises(JobCancelled):
-        run_tasks(tasks, 1, surroundings_of(player, [], lambda: next(waits, lambda: None)()))
+        run_tasks(tasks, 1, context_of(player, [], lambda: next(waits, lambda: None)()))
     assert tasks[0].job.cancel_requested() and player.running == 0
     assert signal.getsignal(signal.SIGTERM) == before
 
@@ -152,7 +152,7 @@ def test_a_second_ctrl_c_ends_them(tasks, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(JobCancelled):
-        run_tasks(tasks, 2, surroundings_of(Player(looks=1000), [], wait))
+        run_tasks(tasks, 2, context_of(Player(looks=1000), [], wait))
     assert ended == [EndedProcess.pid, EndedProcess.pid]
 
 
@@ -180,7 +180,7 @@ def test_a_start_that_fails_leaves_no_process_behind(tasks):
         return player(job, resume)
 
     with pytest.raises(JobError, match="Python"):
-        run_tasks(tasks, 2, surroundings_of(start, []))
+        run_tasks(tasks, 2, context_of(start, []))
     assert tasks[0].job.cancel_requested() and player.running == 0
 
 
@@ -209,6 +209,6 @@ def test_python_that_cannot_be_started_is_said(tasks, monkeypatch):
 def test_a_real_process_that_fails_says_why(tasks):
     (tasks[0].job.folder.parents[3] / "scans" / "images" / "image001.nrrd").unlink()
     (tasks[0].job.folder.parents[3] / "scans" / "images" / "image002.nrrd").unlink()
-    (failure,) = run_tasks(tasks[:1], 1, runner.Surroundings(start_on_job, lambda line: None))
+    (failure,) = run_tasks(tasks[:1], 1, runner.RunnerContext(start_on_job, lambda line: None))
     assert "does not exist" in failure.message
     assert tasks[0].job.status() is JobStatus.FAILED

@@ -9,9 +9,9 @@ from coranet.methods import Networks
 from coranet.methods.mean_teacher import CONSISTENCY_SCALE, MeanTeacherMethod
 
 
-def step_of(student, teacher, ramp_up=1.0, batches=None, labeller=None):
+def step_of(student, teacher, ramp_up=1.0, batches=None, pseudo_labeler=None):
     method = MeanTeacherMethod(TINY, TrainingConfig(consistency_weight=0.3))
-    return method.self_train(Networks(student, teacher, labeller or teacher), *(batches or batches_of()), ramp_up)
+    return method.self_train(Networks(student, teacher, pseudo_labeler or teacher), *(batches or batches_of()), ramp_up)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -33,8 +33,8 @@ def test_the_total_is_the_weighted_sum_of_its_parts():
 
 
 def test_the_teacher_teaches_whoever_labels_and_receives_no_gradient():
-    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
-    losses = step_of(student, teacher, labeller=labeller)
+    student, teacher, pseudo_labeler = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    losses = step_of(student, teacher, pseudo_labeler=pseudo_labeler)
     losses.total.backward()
     assert losses.uncertain == step_of(student, teacher).uncertain
     assert student.heads.grad[0, 2:].any() and not student.heads.grad[1:, 2:].any()

@@ -101,8 +101,8 @@ def test_exchanged_boxes_change_nothing_for_networks_that_look_at_single_voxels(
     method, _ = prepared(name)
     if name == "umct":
         method.auxiliary["partner"] = VoxelHeads(3, seed=4)
-    student, teacher, labeller = (VoxelHeads(3, seed) for seed in range(3))
-    networks = Networks(student, teacher, labeller)
+    student, teacher, pseudo_labeler = (VoxelHeads(3, seed) for seed in range(3))
+    networks = Networks(student, teacher, pseudo_labeler)
     exchanged, plain = (stepped(method, networks, mixing=mixing) for mixing in (MIXING, None))
     torch.testing.assert_close(exchanged.total, plain.total)
     assert torch.equal(exchanged.labels, plain.labels)
@@ -277,13 +277,13 @@ def test_where_all_labels_are_known_no_teacher_is_heard(name):
     results = []
     for seed in (1, 2):
         method, _ = prepared(name)
-        student, teacher, labeller = VoxelHeads(3, 0), VoxelHeads(3, seed), VoxelHeads(3, seed + 5)
+        student, teacher, pseudo_labeler = VoxelHeads(3, 0), VoxelHeads(3, seed), VoxelHeads(3, seed + 5)
         if name == "umct":
             method.auxiliary["partner"] = VoxelHeads(3, seed=4)
         labeled, unlabeled = batches_of(shape=TINY.patch_size_kji)
         unlabeled = unlabeled._replace(targets=labeled.targets, known=torch.ones_like(KNOWN))
         torch.manual_seed(4)
-        losses = method.self_train(Networks(student, teacher, labeller), labeled, unlabeled, 1.0)
+        losses = method.self_train(Networks(student, teacher, pseudo_labeler), labeled, unlabeled, 1.0)
         losses.total.backward()
         assert losses.pseudo_labels is None or not losses.pseudo_labels.any()
         assert not losses.uncertain_share
@@ -299,12 +299,12 @@ def test_what_a_teacher_sees_where_labels_are_known_has_no_influence(name):
         method, _ = prepared(name)
         if name == "umct":
             method.auxiliary["partner"] = VoxelHeads(3, seed=4)
-        student, teacher, labeller = (VoxelHeads(3, seed) for seed in range(3))
+        student, teacher, pseudo_labeler = (VoxelHeads(3, seed) for seed in range(3))
         labeled, unlabeled = batches_of(shape=TINY.patch_size_kji)
         seen = unlabeled.teacher_images + change * KNOWN.unsqueeze(1)
         torch.manual_seed(4)
         losses = method.self_train(
-            Networks(student, teacher, labeller),
+            Networks(student, teacher, pseudo_labeler),
             labeled,
             unlabeled._replace(teacher_images=seen, targets=labeled.targets, known=KNOWN),
             1.0,

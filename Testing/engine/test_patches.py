@@ -11,7 +11,7 @@ from coranet.contract import Case, Role
 from coranet.contract.config import AugmentationConfig
 from coranet.data.augmentation import Augmentation
 from coranet.data.cache import PreparedCase
-from coranet.data.patches import Cuts, PatchSampler
+from coranet.data.patches import PatchSampler, RawPatches
 
 SPACING_DHW = (2.0, 1.25, 1.0)
 STILL = AugmentationConfig(rotation_degrees=0, scaling=0)
@@ -24,7 +24,7 @@ def sampler(
     return PatchSampler(Augmentation(config, patch, SPACING_DHW), seed, foreground_share, 0.0, mixing, reviewed_share)
 
 
-def same(first: Cuts, second: Cuts) -> bool:
+def same(first: RawPatches, second: RawPatches) -> bool:
     labels = first.labels is second.labels is None or torch.equal(first.labels, second.labels)
     changes = all(
         np.array_equal(one.spatial, other.spatial) and one.intensity == other.intensity

@@ -42,11 +42,11 @@ def test_the_total_is_the_weighted_sum_of_its_parts():
 
 
 def test_the_labeller_labels_and_no_gradient_reaches_it():
-    student, teacher, labeller = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
-    losses = step_of(Networks(student, teacher, labeller))
+    student, teacher, pseudo_labeler = FixedHeads(3, 4, 0), FixedHeads(3, 2, 1), FixedHeads(3, 2, 2)
+    losses = step_of(Networks(student, teacher, pseudo_labeler))
     losses.total.backward()
-    assert torch.equal(losses.pseudo_labels, labeller.heads[0].argmax(1))
-    assert student.heads.grad.any() and teacher.heads.grad is None and labeller.heads.grad is None
+    assert torch.equal(losses.pseudo_labels, pseudo_labeler.heads[0].argmax(1))
+    assert student.heads.grad.any() and teacher.heads.grad is None and pseudo_labeler.heads.grad is None
 
 
 def test_unlabeled_patches_teach_the_segmentation_head_alone():

@@ -115,17 +115,17 @@ def test_counters_of_batch_normalization_are_copied(make_state, a_tiny_architect
 
 def test_by_default_the_teacher_labels(make_state):
     state = make_state()
-    assert state.networks.labeller is state.teacher
+    assert state.networks.pseudo_labeler is state.teacher
 
 
-def test_a_refreshed_labeller_is_the_teacher_of_the_last_refresh(make_state):
+def test_a_refreshed_pseudo_labeler_is_the_teacher_of_the_last_refresh(make_state):
     state = make_state(pseudo_label_source="refreshed", refresh_steps=3)
     same = []
     for _ in range(10):
-        before = weights_of(state.networks.labeller)
+        before = weights_of(state.networks.pseudo_labeler)
         learn(state)
-        changed = not equal(before, weights_of(state.networks.labeller))
-        assert changed == equal(weights_of(state.networks.labeller), weights_of(state.teacher))
+        changed = not equal(before, weights_of(state.networks.pseudo_labeler))
+        assert changed == equal(weights_of(state.networks.pseudo_labeler), weights_of(state.teacher))
         same.append(changed)
     # Four steps of pretraining, then a refresh every third step.
     assert same == [True] * 4 + [True, False, False, True, False, False]
@@ -151,7 +151,7 @@ def test_a_training_that_was_saved_goes_on_as_if_it_had_never_stopped(make_state
     resumed.load(awkward_path / "last.pt")
     assert (resumed.step, resumed.best_dice) == (3, 0.5)
     learn(resumed, 4)
-    for name in ("student", "teacher", "labeller"):
+    for name in ("student", "teacher", "pseudo_labeler"):
         assert equal(weights_of(getattr(resumed.networks, name)), weights_of(getattr(whole.networks, name))), name
 
 

@@ -28,7 +28,7 @@ from PySide6.QtWidgets import QApplication  # noqa: E402
 qt_modules.install()
 
 from environment_doubles import ScriptedProbe, an_extension, finding, healthy, lacking  # noqa: E402
-from made_up_jobs import PLAN  # noqa: E402
+from fake_jobs import PLAN  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 from pythonqt import unwrap  # noqa: E402
 from stage import HEIGHT, Stage  # noqa: E402

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from environment_doubles import ScriptedInstallation
 from fake_application import FakeApplication
+from fake_jobs import a_segmentation, a_training, an_improved_training
 from form import child_widget_variables, load_ui
-from made_up_jobs import a_segmentation, a_training, an_improved_training
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from clicks import cells, click, greyed
+from fake_jobs import a_segmentation, a_training
 from job_fixtures import LogicOfFakeEngine, fake_runner, until_its_jobs_end
-from made_up_jobs import a_segmentation, a_training
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
 from CoraNetSlicerLib.core.qt_ticker import QtTicker

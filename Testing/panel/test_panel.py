@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from clicks import cells, click
+from fake_jobs import a_segmentation, a_training
 from form import child_widget_variables, load_ui, open_everything
 from job_fixtures import LogicOfFakeEngine, a_training_job, fake_runner, until_its_jobs_end, wait_until
-from made_up_jobs import a_segmentation, a_training
 from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import qt
 from clicks import cells, choose, click, entries, greyed, tool_tip
-from made_up_jobs import a_segmentation
+from fake_jobs import a_segmentation
 from scene_builders import SHAPE_KJI, add_volume, rotated_ijk_to_ras
 from segmentation_parts import ReadyEnvironment, a_logic, a_training, write_model
 from synthetic_predictions import write_image

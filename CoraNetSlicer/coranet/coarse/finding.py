@@ -90,8 +90,8 @@ def found_boxes(part: CoarsePart, margins: Array, grid: CanonicalGrid) -> list[B
     """
     coarse = grid.with_size(margins.shape)
     parts = [
-        replace(one, box=_on_grid_of(one.box, coarse.shape, grid.shape))
-        for one in found_parts(part, margins, coarse.spacing_dhw)
+        replace(found_part, box=_on_grid_of(found_part.box, coarse.shape, grid.shape))
+        for found_part in found_parts(part, margins, coarse.spacing_dhw)
     ]
     return boxes_around(parts, part.least_mm3, margin_voxels(part.margin_mm, grid.spacing_dhw), grid.shape)
 

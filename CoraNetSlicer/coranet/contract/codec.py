@@ -33,7 +33,7 @@ class CodecError(ValueError):
 def to_json(value: Any) -> Any:
     """Plain JSON types: objects for dataclasses and mappings, lists for tuples, values for enumerations."""
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: to_json(getattr(value, one.name)) for one in fields(value)}
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):
@@ -115,7 +115,7 @@ def _takes_null(hint: Any) -> bool:
 @cache
 def _fields_of(kind: type) -> tuple[tuple[Field[Any], Any], ...]:
     hints = typing.get_type_hints(kind)
-    return tuple((one, hints[one.name]) for one in fields(kind) if one.init)
+    return tuple((field, hints[field.name]) for field in fields(kind) if field.init)
 
 
 def _read_union(kinds: tuple[Any, ...], content: Any, place: str) -> Any:

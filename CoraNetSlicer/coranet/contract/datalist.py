@@ -287,7 +287,7 @@ def _list_of(content: Mapping[str, Any], key: str, source: str | Path) -> list[A
 def _require_usable(case: Case, source: str | Path) -> Case:
     """Raise DataError unless paths are texts, and the name of a case is that of a folder among its results."""
     texts = (*case.images, case.label or "", case.known or "", case.part)
-    if not all(isinstance(one, str) and "\0" not in one for one in texts):
+    if not all(isinstance(text, str) and "\0" not in text for text in texts):
         raise DataError(f"a case in '{source}' has an image, label or mask that is no path; correct {case.to_dict()}.")
     if not is_folder_name(case.id):
         raise DataError(

@@ -289,7 +289,7 @@ def _row_of(content: Any, key: str, path: Path) -> ListedRow:
     row = {name: value for name, value in row.items() if value is not None}
     image = row.get("image")
     paths = list(image.values()) if isinstance(image, dict) else image if isinstance(image, list) else [image]
-    if not paths or not all(isinstance(one, str) for one in paths):
+    if not paths or not all(isinstance(path, str) for path in paths):
         raise DataError(
             f"a row of '{key}' in the datalist '{path}' must have an 'image', got {content!r}; add its path."
         )

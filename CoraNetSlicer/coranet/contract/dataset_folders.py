@@ -115,10 +115,10 @@ def find_cases(path: Union[str, Path], name_values: bool = True) -> Datalist:
 def _side_by_side(folder: Path) -> Datalist:
     """Images of one folder, and the label maps among them."""
     listed = scans_in(folder, of_labels=True)
-    segmentations = [one for one in listed.scans if one[1].name.lower().endswith(SEGMENTATION_ENDING)]
-    scans = [one for one in listed.scans if one not in segmentations] or list(scans_in(folder).scans)
+    segmentations = [scan for scan in listed.scans if scan[1].name.lower().endswith(SEGMENTATION_ENDING)]
+    scans = [scan for scan in listed.scans if scan not in segmentations] or list(scans_in(folder).scans)
     label_maps = dict([*segmentations, *_label_maps_among(scans)])
-    images = [one for one in scans if one[1] not in label_maps.values()]
+    images = [scan for scan in scans if scan[1] not in label_maps.values()]
     groups = _several_channels(images) or [(name, (image,)) for name, image in images]
     label_maps = _with_names_of([name for name, _ in groups], label_maps)
     # Two images may have one name and differ in their ending alone; then no label belongs to either.

@@ -340,7 +340,7 @@ class Job:
     def complete_predictions(self) -> list[PredictionFiles]:
         """The files of all cases that are complete, in the order of the datalist."""
         files = [self.prediction(case.id) for case in self.read_relative_datalist().cases]
-        return [one for one in files if one.result.is_file()]
+        return [file for file in files if file.result.is_file()]
 
     def reviewed(self, case_id: str) -> PredictionFiles:
         """What a person has decided on a case, kept by a training that learns from it."""

@@ -110,7 +110,9 @@ class _Sorting:
         Raises:
             DataError: there is no scan.
         """
-        files, folders = ([one for one in self._others if one.is_dir() is is_folder] for is_folder in (False, True))
+        files, folders = (
+            [other for other in self._others if other.is_dir() is is_folder] for is_folder in (False, True)
+        )
         if _is_any_dicom(files):
             self._found.append((self._folder.name, self._folder))
             files = [entry for entry in files if not _may_be_dicom(entry)]

@@ -33,7 +33,7 @@ def may_be_labels(names: Sequence[str]) -> set[int]:
     """Indices of the names that say that they are labels, or that go on from another name ("p1_liver" beside "p1")."""
     parts = [_parts(name) for name in names]
     starts = set(parts)
-    goes_on = [any(one[:end] in starts for end in range(1, len(one))) for one in parts]
+    goes_on = [any(part[:end] in starts for end in range(1, len(part))) for part in parts]
     return {index for index, name in enumerate(names) if goes_on[index] or is_label_name(name)}
 
 
@@ -114,7 +114,7 @@ def _key(name: str) -> Words:
 def _without_common(names: dict[int, str]) -> dict[int, Words]:
     words = {index: _words(name) for index, name in names.items()}
     first = _common(words.values())
-    last = _common(tuple(reversed(one[first:])) for one in words.values())
+    last = _common(tuple(reversed(word[first:])) for word in words.values())
     return {index: one[first : len(one) - last] for index, one in words.items()}
 
 

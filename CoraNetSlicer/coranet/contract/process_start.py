@@ -155,7 +155,7 @@ def _of_windows(pid: int) -> Optional[ProcessStart]:
         if exit_code.value != still_active:
             return None
         times = [ctypes.c_ulonglong() for _ in range(4)]
-        if not kernel32.GetProcessTimes(handle, *(ctypes.byref(one) for one in times)):
+        if not kernel32.GetProcessTimes(handle, *(ctypes.byref(time) for time in times)):
             return None
         return ProcessStart(times[0].value, (times[0].value - _FILETIME_OF_1970) / 1e7)
     finally:

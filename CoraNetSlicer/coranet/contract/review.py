@@ -78,8 +78,8 @@ class Review:
 
     def progress(self, regions: RegionList) -> tuple[int, float]:
         """How many regions are decided, and the share in [0, 1] of the regions' volume that these hold."""
-        total = sum(one.volume_ml for one in regions.regions)
-        cleared = sum(one.volume_ml for one in regions.regions if one.number in self.decisions)
+        total = sum(region.volume_ml for region in regions.regions)
+        cleared = sum(region.volume_ml for region in regions.regions if region.number in self.decisions)
         return len(self.decisions), cleared / total if total else 1.0
 
     def write(self, path: Path) -> None:

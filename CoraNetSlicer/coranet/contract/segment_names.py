@@ -61,7 +61,7 @@ def match_name(name: str, names: Iterable[str]) -> Optional[str]:
 
 def has_name(name: str, names: Iterable[str]) -> bool:
     """Whether one of some names is the same as `name`."""
-    return name_key(name) in {name_key(one) for one in names}
+    return name_key(name) in {name_key(name) for name in names}
 
 
 def distinct_names(sources: Iterable[Sequence[str]]) -> list[str]:
@@ -129,7 +129,7 @@ def meaning_of(case: Case, segments: Optional[Sequence[FileSegment]] = None) -> 
         return None
     described = dict(case.label_names)
     segments = segments_of(case.label) if segments is None else segments
-    if not any(one.name for one in segments):
+    if not any(segment.name for segment in segments):
         return _by_description(case) if described else None
     values: dict[int, int] = {}
     owners: dict[int, str] = {}

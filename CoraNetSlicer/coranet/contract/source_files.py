@@ -97,7 +97,7 @@ def _detached(header: Path) -> Iterator[Path]:
     elif _NUMBERED.search(named):
         before, _, after = _NUMBERED.sub("\0", named.split()[0], count=1).partition("\0")
         pattern = re.compile(f"{re.escape(before)}[0-9]+{re.escape(after)}")
-        yield from sorted(one for one in header.parent.iterdir() if pattern.fullmatch(one.name))
+        yield from sorted(path for path in header.parent.iterdir() if pattern.fullmatch(path.name))
     elif named.upper() != "LOCAL":
         yield header.parent / named
 

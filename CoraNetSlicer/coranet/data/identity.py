@@ -19,5 +19,5 @@ def identity_of(volume: Volume) -> ScanIdentity:
 def identity_of_channels(channels: Sequence[Volume]) -> ScanIdentity:
     """What a case is known by: all its images, as their files have them, the first of which has its grid."""
     first, *others = channels
-    more = tuple(voxel_hash(one.voxels, one.grid.direction) for one in others)
+    more = tuple(voxel_hash(other.voxels, other.grid.direction) for other in others)
     return replace(identity_of(first), more_voxels=more)

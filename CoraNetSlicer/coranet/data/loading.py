@@ -15,7 +15,7 @@ from torch import Tensor
 from ..devices import Device
 from .cache import PreparedCase
 from .intensity import add_noise
-from .patches import Cuts, LabeledBatch, PatchSampler, UnlabeledBatch
+from .patches import LabeledBatch, PatchSampler, RawPatches, UnlabeledBatch
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,14 @@ class Loader:
         is_cuda = device.torch_device.type == "cuda"
         self._workplace = device.torch_device if is_cuda else torch.device("cpu")
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="patches")
-        self._ahead: dict[tuple[int, int, int], Future[Cuts]] = {}
+        self._ahead: dict[tuple[int, int, int], Future[RawPatches]] = {}
 
     def labeled(self, step: int, mixed: bool = False) -> LabeledBatch:
         """The labeled batch of a step; `mixed`: patches exchange boxes with each other, images and labels alike."""
         with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
-            cuts, images, labels = self._moved(self._cuts(0, step))
-            images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
-            images = self._for_student(images, cuts)
+            raw, images, labels = self._moved(self._raw(0, step))
+            images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(raw))
+            images = self._for_student(images, raw)
             if mixed:
                 mixing = self._sampler.labeled_mixing(step, self._shard.numbers(self.batch_sizes[0]))
                 images, labels = mixing.apply(images), mixing.apply(cast(Tensor, labels))
@@ -87,12 +87,12 @@ class Loader:
     def unlabeled(self, step: int, views: int = 1) -> UnlabeledBatch:
         """The unlabeled batch of a step, with so many views for the student, 1 or 2."""
         with torch.no_grad(), torch.autocast(self._workplace.type, enabled=False):
-            cuts, images, labels = self._moved(self._cuts(1, step))
-            images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(cuts))
-            student = self._for_student(images, cuts)
+            raw, images, labels = self._moved(self._raw(1, step))
+            images, labels = self._sampler.augmentation.spatial.apply(images, labels, _maps(raw))
+            student = self._for_student(images, raw)
             second = self._second_view(images, step) if views > 1 else None
-            deviations = [self._sampler.teacher_noise] * len(cuts.changes)
-            teacher = add_noise(images, deviations, [change.teacher_noise_seed for change in cuts.changes])
+            deviations = [self._sampler.teacher_noise] * len(raw.changes)
+            teacher = add_noise(images, deviations, [change.teacher_noise_seed for change in raw.changes])
             mixing = self._sampler.mixing(step, *(self._shard.numbers(size) for size in self.batch_sizes))
             views_of_both = self._delivered(student), self._delivered(teacher)
             return UnlabeledBatch(*views_of_both, mixing, *self._truth(labels), second)
@@ -110,27 +110,27 @@ class Loader:
     ) -> None:
         self.close()
 
-    def _cuts(self, kind: int, step: int) -> Cuts:
+    def _raw(self, kind: int, step: int) -> RawPatches:
         size = self.batch_sizes[kind]
         waiting = self._ahead.pop((kind, step, size), None) or self._begin(kind, step, size)
         for outdated in [key for key in self._ahead if key[0] == kind]:
             self._ahead.pop(outdated).cancel()
-        cuts = waiting.result()
+        raw = waiting.result()
         self._ahead[(kind, step + 1, size)] = self._begin(kind, step + 1, size)
-        return cuts
+        return raw
 
-    def _begin(self, kind: int, step: int, size: int) -> Future[Cuts]:
+    def _begin(self, kind: int, step: int, size: int) -> Future[RawPatches]:
         cut = (self._sampler.labeled, self._sampler.unlabeled)[kind]
         numbers = self._shard.numbers(size)
         return self._thread.submit(cut, self._cases[kind], step, numbers, self._workplace.type == "cuda")
 
-    def _moved(self, cuts: Cuts) -> tuple[Cuts, Tensor, Tensor | None]:
-        images = cuts.images.to(self._workplace, non_blocking=True).float()
-        labels = None if cuts.labels is None else cuts.labels.to(self._workplace, non_blocking=True)
-        return cuts, images, labels
+    def _moved(self, raw: RawPatches) -> tuple[RawPatches, Tensor, Tensor | None]:
+        images = raw.images.to(self._workplace, non_blocking=True).float()
+        labels = None if raw.labels is None else raw.labels.to(self._workplace, non_blocking=True)
+        return raw, images, labels
 
-    def _for_student(self, images: Tensor, cuts: Cuts) -> Tensor:
-        changes = [channel for change in cuts.changes for channel in change.intensity]
+    def _for_student(self, images: Tensor, raw: RawPatches) -> Tensor:
+        changes = [channel for change in raw.changes for channel in change.intensity]
         return self._sampler.augmentation.intensity.apply(images, changes)
 
     def _second_view(self, images: Tensor, step: int) -> Tensor:
@@ -149,5 +149,5 @@ class Loader:
         return images.to(self._device.torch_device, memory_format=self._device.memory_format)
 
 
-def _maps(cuts: Cuts) -> np.ndarray[Any, Any]:
-    return np.stack([change.spatial for change in cuts.changes])
+def _maps(raw: RawPatches) -> np.ndarray[Any, Any]:
+    return np.stack([change.spatial for change in raw.changes])

@@ -58,7 +58,7 @@ class UnlabeledBatch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cuts:
+class RawPatches:
     """Pieces of scans, and what is to be done to them; in the computer's memory.
 
     Attributes:
@@ -102,7 +102,7 @@ class PatchSampler:
         self._mixing, self._mixing_share = mixing
         self._reviewed_share = reviewed_share
 
-    def labeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
+    def labeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> RawPatches:
         """Labeled patches of a step.
 
         Args:
@@ -124,9 +124,9 @@ class PatchSampler:
             # Outside of a scan there is background, which is known.
             _crop_truth(case, start, 1, labels[index].numpy())
             changes.append(self.augmentation.draw(random))
-        return Cuts(images, labels, tuple(changes))
+        return RawPatches(images, labels, tuple(changes))
 
-    def unlabeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> Cuts:
+    def unlabeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> RawPatches:
         """Patches of a step without labels, or with labels known in part, from anywhere; see `labeled`."""
         images = self._room(cases, len(numbers), pinned)
         reviewed = [case for case in cases if len(case.known_voxels)]
@@ -147,7 +147,7 @@ class PatchSampler:
             if labels is not None:
                 _crop_truth(case, start, 0, labels[index].numpy())
             changes.append(self.augmentation.draw(random))
-        return Cuts(images, labels, tuple(changes))
+        return RawPatches(images, labels, tuple(changes))
 
     def mixing(self, step: int, labeled: range, unlabeled: range) -> Mixing | None:
         """Which boxes are exchanged in a step of self-training; None: none.
@@ -251,30 +251,30 @@ def _anywhere(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     return random.integers(0, shape)
 
 
-def _crop_image(case: PreparedCase, start: Array, room: Array) -> None:
+def _crop_image(case: PreparedCase, start: Array, out: Array) -> None:
     """Fill (C, ...) with the channels of a scan."""
-    for channel, padding, target in zip(case.image, case.padding, room, strict=True):
+    for channel, padding, target in zip(case.image, case.padding, out, strict=True):
         _crop(channel, start, padding, target)
 
 
-def _crop_truth(case: PreparedCase, start: Array, otherwise: int, room: Array) -> None:
+def _crop_truth(case: PreparedCase, start: Array, otherwise: int, out: Array) -> None:
     """Fill (1, ...) with class indices, or (2, ...) with them and where they are known.
 
     Outside of the scan, and of a case whose labels are not known in part, `otherwise` says whether they are.
     """
-    for scan, padding, target in zip((case.labels, case.known), (0, otherwise), room, strict=False):
+    for scan, padding, target in zip((case.labels, case.known), (0, otherwise), out, strict=False):
         if scan is None:
             target.fill(padding)
         else:
             _crop(scan, start, padding, target)
 
 
-def _crop(scan: Array, start: Array, padding: float, room: Array) -> None:
-    """Fill `room` with the scan's voxels from `start`, and with padding what lies outside of the scan."""
+def _crop(scan: Array, start: Array, padding: float, out: Array) -> None:
+    """Fill `out` with the scan's voxels from `start`, and with padding what lies outside of the scan."""
     lower = np.maximum(start, 0)
-    upper = np.minimum(start + room.shape, scan.shape)
+    upper = np.minimum(start + out.shape, scan.shape)
     source = tuple(slice(low, high) for low, high in zip(lower, upper, strict=True))
     target = tuple(slice(low - begin, high - begin) for low, high, begin in zip(lower, upper, start, strict=True))
-    if (upper - lower < room.shape).any():
-        room.fill(padding)
-    room[target] = scan[source]
+    if (upper - lower < out.shape).any():
+        out.fill(padding)
+    out[target] = scan[source]

@@ -154,7 +154,7 @@ class Preprocessing:
         """
         try:
             # A step that this version does not know would be left out without a word.
-            unknown = sorted(set(content) - {one.name for one in fields(Preprocessing)})
+            unknown = sorted(set(content) - {field.name for field in fields(Preprocessing)})
             if unknown:
                 raise ModelError(
                     f"the model prepares scans by '{unknown[0]}', which this version cannot; use a newer one."

@@ -17,7 +17,7 @@ from .parts import PARTS, TEST
 
 if TYPE_CHECKING:
     from .plan import Question, Run
-    from .runner import Failure, Surroundings
+    from .runner import Failure, RunnerContext
 
 RESULTS, SUMMARY, SUMMARY_DATA, REPORT = "results.csv", "summary.csv", "summary.json", "report.html"
 
@@ -56,14 +56,14 @@ def add_experiment_command(commands: argparse._SubParsersAction[argparse.Argumen
     parser.set_defaults(command=experiment)
 
 
-def experiment(options: argparse.Namespace, surroundings: Surroundings | None = None) -> int:
+def experiment(options: argparse.Namespace, context: RunnerContext | None = None) -> int:
     """Train every method, then test every model, then write the tables and the report.
 
     The test cases are touched once, when all trainings are over. The same command goes on where an earlier one ended.
 
     Args:
         options: words of the command line.
-        surroundings: how processes are started; None: as subprocesses, told about on the standard error.
+        context: how processes are started; None: as subprocesses, told about on the standard error.
 
     Returns:
         Exit code: 0 if all runs are complete, 1 if some failed; the others are in the report.
@@ -74,21 +74,21 @@ def experiment(options: argparse.Namespace, surroundings: Surroundings | None = 
     """
     from ..child_process import start_on_job
     from .plan import plan_runs
-    from .runner import Surroundings
+    from .runner import RunnerContext
 
     question = _question(options)
     runs = plan_runs(question)
-    surroundings = surroundings or Surroundings(start_on_job, lambda line: sys.stderr.write(f"{line}\n"))
-    failures = _work(runs, options.jobs, surroundings)
+    context = context or RunnerContext(start_on_job, lambda line: sys.stderr.write(f"{line}\n"))
+    failures = _work(runs, options.jobs, context)
     _write(runs, question, _words(options))
-    surroundings.tell(f"the report is in '{question.folder / REPORT}'.")
+    context.tell(f"the report is in '{question.folder / REPORT}'.")
     if failures:
         first = failures[0]
-        surroundings.tell(f"error: {len(failures)} of {len(runs)} runs failed; {first.name}: {first.message}")
+        context.tell(f"error: {len(failures)} of {len(runs)} runs failed; {first.name}: {first.message}")
     return 1 if failures else 0
 
 
-def _work(runs: Sequence[Run], at_once: int, surroundings: Surroundings) -> list[Failure]:
+def _work(runs: Sequence[Run], at_once: int, context: RunnerContext) -> list[Failure]:
     from ..contract import JobStatus
     from .runner import Task, run_tasks
 
@@ -96,11 +96,11 @@ def _work(runs: Sequence[Run], at_once: int, surroundings: Surroundings) -> list
     jobs = [run.training() for run in runs]
     trainings = [Task(f"training {run.name}", job, run.planned_by) for run, job in zip(runs, jobs, strict=True)]
     tests = [Task(f"test {run.name}", run.test()) for run in runs]
-    failures = run_tasks(trainings, at_once, surroundings)
+    failures = run_tasks(trainings, at_once, context)
     trained = [
         test for training, test in zip(trainings, tests, strict=True) if training.job.status() is JobStatus.FINISHED
     ]
-    return failures + run_tasks(trained, at_once, surroundings)
+    return failures + run_tasks(trained, at_once, context)
 
 
 def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> None:
@@ -126,7 +126,7 @@ def _question(options: argparse.Namespace) -> Question:
     variants = read_variants(options.methods)
     if not variants:
         raise ConfigError("--methods names no method; expected for example supervised,coranet.")
-    if options.truth and options.part == TEST and all(one.base != UPPER_BOUND for one in variants):
+    if options.truth and options.part == TEST and all(variant.base != UPPER_BOUND for variant in variants):
         raise ConfigError(
             f"--truth has no effect without {UPPER_BOUND} among --methods or --part development; leave it out."
         )

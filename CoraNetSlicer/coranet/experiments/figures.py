@@ -23,7 +23,7 @@ _CAUGHT = Axis("share of the wrong voxels in it", low=0, high=1, shown=lambda va
 
 def numbers_of(results: Sequence[RunResult]) -> dict[str, int]:
     """Method -> the number that gives its colour, the same in every chart."""
-    return {name: number for number, name in enumerate(dict.fromkeys(one.run.variant.name for one in results))}
+    return {name: number for number, name in enumerate(dict.fromkeys(result.run.variant.name for result in results))}
 
 
 def dice_by_case(methods: Sequence[MethodResult], numbers: Mapping[str, int]) -> str:
@@ -100,7 +100,7 @@ def label_efficiency(methods: Sequence[MethodResult], numbers: Mapping[str, int]
         return ""
     series = []
     for name, group in groupby(sorted(methods, key=lambda one: numbers[one.method]), key=lambda one: one.method):
-        known = [(one.runs[0].run.label_count, one.figure(), one.figure_spread() or 0.0) for one in group]
+        known = [(member.runs[0].run.label_count, member.figure(), member.figure_spread() or 0.0) for member in group]
         marks = sorted((count, dice, spread) for count, dice, spread in known if dice is not None)
         line = [(float(count), dice) for count, dice, _ in marks]
         series.append(Series(name, numbers[name], line, line, [spread for *_, spread in marks]))

@@ -52,7 +52,7 @@ def region_pictures(result: RunResult) -> list[RegionPicture]:
         return []
     job = Job.open(result.run.train_folder)
     cases = {case.id: case for case in result.run.train_cases.cases}
-    chosen = [one for one in snapshots if one.case == snapshots[-1].case and one.case in cases]
+    chosen = [snapshot for snapshot in snapshots if snapshot.case == snapshots[-1].case and snapshot.case in cases]
     files = [(one, job.folder / one.file) for one in _evenly(chosen)]
     files = [(one, path) for one, path in files if path.exists()]
     try:

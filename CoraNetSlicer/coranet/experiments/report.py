@@ -141,7 +141,9 @@ def _charts(results: Sequence[RunResult], methods: Sequence[MethodResult]) -> li
         for labeled in counts
     ]  # fmt: skip
     curves = [
-        part for labeled in dict.fromkeys(one.run.labeled for one in results) for part in _curves(results, labeled)
+        part
+        for labeled in dict.fromkeys(result.run.labeled for result in results)
+        for part in _curves(results, labeled)
     ]
     return [
         section("Dice by case", *dice),

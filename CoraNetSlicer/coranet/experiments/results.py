@@ -182,7 +182,7 @@ def _processes(events: Sequence[Event]) -> Iterator[list[Event]]:
     """What each process told. One that crashed has no last word; warnings before `Started` are the next one's."""
     words: list[Event] = []
     for event in events:
-        if isinstance(event, Started) and any(isinstance(one, Started) for one in words):
+        if isinstance(event, Started) and any(isinstance(word, Started) for word in words):
             begun = len(words)
             while isinstance(words[begun - 1], Warned):
                 begun -= 1

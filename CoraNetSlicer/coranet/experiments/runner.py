@@ -54,7 +54,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunnerContext:
     """What differs between a terminal and a test.
 
     Attributes:
@@ -68,13 +68,13 @@ class Surroundings:
     wait: Callable[[], object] = lambda: time.sleep(POLL_INTERVAL_S)
 
 
-def run_tasks(tasks: Sequence[Task], at_once: int, surroundings: Surroundings) -> list[Failure]:
+def run_tasks(tasks: Sequence[Task], at_once: int, context: RunnerContext) -> list[Failure]:
     """Bring jobs to their end; finished ones are left alone, those that were begun are resumed.
 
     Args:
         tasks: in the order in which they are begun.
         at_once: how many processes run at the same time.
-        surroundings: how processes are started, where lines for people go.
+        context: how processes are started, where lines for people go.
 
     Returns:
         What failed; one failure does not stop the others.
@@ -82,12 +82,12 @@ def run_tasks(tasks: Sequence[Task], at_once: int, surroundings: Surroundings) -
     Raises:
         JobCancelled: Ctrl-C, or a polite kill; all processes have ended, and can be resumed.
     """
-    crew = _Crew(tasks, surroundings)
+    crew = _Crew(tasks, context)
     try:
         # Without it the started processes would go on alone.
         with interrupt_on_signal():
             while crew.has_work(at_once):
-                surroundings.wait()
+                context.wait()
     except KeyboardInterrupt:
         crew.stop()
         raise JobCancelled("interrupted; the same command goes on where it was stopped.") from None
@@ -109,12 +109,12 @@ class _Work:
 class _Crew:
     """The jobs that wait, the ones that are worked on, and what failed."""
 
-    def __init__(self, tasks: Sequence[Task], surroundings: Surroundings) -> None:
+    def __init__(self, tasks: Sequence[Task], context: RunnerContext) -> None:
         self.failures: list[Failure] = []
         self._waiting = list(enumerate(tasks, start=1))
         self._working: list[_Work] = []
         self._total = len(tasks)
-        self._around = surroundings
+        self._around = context
 
     def has_work(self, at_once: int) -> bool:
         """Look after the processes, begin what can begin; whether something is still going on."""

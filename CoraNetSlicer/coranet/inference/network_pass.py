@@ -202,7 +202,7 @@ class _Interruption:
         self._hooks: list[RemovableHandle] = []
 
     def __enter__(self) -> None:
-        self._hooks = [one.register_forward_pre_hook(self._before_layer) for one in self._network.modules()]
+        self._hooks = [module.register_forward_pre_hook(self._before_layer) for module in self._network.modules()]
 
     def __exit__(self, *_error: object) -> None:
         for hook in self._hooks:

@@ -195,8 +195,8 @@ class WindowRule:
         """The same with as many slices of a 2D network as there is room for, so divided that none is taken twice."""
         axis = int(self.slice_axis or 0)
         most[axis] = 1
-        room = max(1, self.voxels // math.prod(most))
+        slices_that_fit = max(1, self.voxels // math.prod(most))
         if axis == 0:
-            room = max(1, min(room, most_rows))
-        most[axis] = math.ceil(size[axis] / math.ceil(size[axis] / room))
+            slices_that_fit = max(1, min(slices_that_fit, most_rows))
+        most[axis] = math.ceil(size[axis] / math.ceil(size[axis] / slices_that_fit))
         return most

@@ -29,7 +29,7 @@ class AdversarialMethod(Method):
 
     Hung, W.-C., Tsai, Y.-H., Liou, Y.-T., Lin, Y.-Y., Yang, M.-H.: Adversarial learning for semi-supervised semantic
     segmentation. BMVC 2018. Nie, D., Gao, Y., Wang, L., Shen, D.: ASDNet: attention based semi-supervised deep networks
-    for medical image segmentation. MICCAI 2018. Pseudo-labels and their confidence are those of the labeller (the
+    for medical image segmentation. MICCAI 2018. Pseudo-labels and their confidence are those of the pseudo_labeler (the
     moving average), in the papers of the network itself; their weight is certain_weight, 0.1 of a cross-entropy there.
     """
 
@@ -53,9 +53,9 @@ class AdversarialMethod(Method):
         pseudo_labels, is_trusted = self._trusted_labels(networks, unlabeled)
         known = unlabeled.known
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
-        taught = corrected_labels(pseudo_labels, unlabeled)
+        pseudo_targets = corrected_labels(pseudo_labels, unlabeled)
         weight = with_known_voxels(is_trusted, known, self.config.reviewed_weight)
-        pseudo = pseudo_label_loss(on_unlabeled.segmentation, taught, weight)
+        pseudo = pseudo_label_loss(on_unlabeled.segmentation, pseudo_targets, weight)
         adversarial = ADVERSARIAL_WEIGHT_LABELED * self._adversarial_loss(on_labeled.segmentation)
         on_unlabeled_loss = self.config.certain_weight * pseudo + ADVERSARIAL_WEIGHT_UNLABELED * self._adversarial_loss(
             on_unlabeled.segmentation
@@ -95,6 +95,6 @@ class AdversarialMethod(Method):
     @torch.no_grad()
     def _trusted_labels(self, networks: Networks, unlabeled: UnlabeledBatch) -> tuple[Tensor, Tensor]:
         """Pseudo-labels and where they are trusted (eq. 5), both (B, D, H, W)."""
-        said: HeadLogits = networks.labeller(unlabeled.teacher_images)
+        said: HeadLogits = networks.pseudo_labeler(unlabeled.teacher_images)
         confidence = self.auxiliary["discriminator"](said.segmentation.float().softmax(1)).sigmoid()
         return named_classes(said.segmentation), confidence > TRUSTED

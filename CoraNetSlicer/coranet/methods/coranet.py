@@ -35,20 +35,22 @@ class CoraNetMethod(Method):
         on_labeled, views = logits_of_views(networks.student, labeled, unlabeled)
         with torch.no_grad():
             averaged: HeadLogits = networks.teacher(unlabeled.teacher_images)
-            labeller = (
+            pseudo_labeler = (
                 averaged
-                if networks.labeller is networks.teacher
-                else networks.labeller(unlabeled.teacher_images)
+                if networks.pseudo_labeler is networks.teacher
+                else networks.pseudo_labeler(unlabeled.teacher_images)
             )  # fmt: skip
-            is_certain = certain_region(labeller.conservative, labeller.radical, config.certain_caution)
-            pseudo_labels = named_classes(labeller.segmentation)
+            is_certain = certain_region(pseudo_labeler.conservative, pseudo_labeler.radical, config.certain_caution)
+            pseudo_labels = named_classes(pseudo_labeler.segmentation)
         supervised = supervised_loss(on_labeled, labeled, config.misclassification_cost)
         known = unlabeled.known
-        taught = corrected_labels(pseudo_labels, unlabeled)
-        mask = with_known_voxels(self._teaches(is_certain, labeller.segmentation), known, config.reviewed_weight)
+        pseudo_targets = corrected_labels(pseudo_labels, unlabeled)
+        mask = with_known_voxels(self._mask(is_certain, pseudo_labeler.segmentation), known, config.reviewed_weight)
         doubted = among_unknown(~is_certain, known)
-        certain = _total(weight * heads_loss(one, taught, config.misclassification_cost, mask) for weight, one in views)
-        uncertain = _total(weight * teacher_loss(one, averaged, doubted) for weight, one in views)
+        certain = _total(
+            weight * heads_loss(view, pseudo_targets, config.misclassification_cost, mask) for weight, view in views
+        )
+        uncertain = _total(weight * teacher_loss(view, averaged, doubted) for weight, view in views)
         weighted = config.certain_weight * certain + config.uncertain_weight * config.consistency_weight * uncertain
         return StepLosses(
             supervised + ramp_up * weighted,
@@ -60,7 +62,7 @@ class CoraNetMethod(Method):
             pseudo_labels * among_unknown(is_certain, known),
         )
 
-    def _teaches(self, is_certain: Tensor, labels: Tensor) -> Tensor | None:
+    def _mask(self, is_certain: Tensor, labels: Tensor) -> Tensor | None:
         """How much each pseudo-label counts, (B, D, H, W), given the logits it was made of; None: all alike."""
         mask = None if self.config.certain_mask == "none" else is_certain
         if self.config.pseudo_label_weight == "none":

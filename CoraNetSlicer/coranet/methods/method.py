@@ -46,12 +46,12 @@ class Networks(NamedTuple):
     Attributes:
         student: the one that learns.
         teacher: its exponential moving average, in evaluation mode; what becomes the model.
-        labeller: gives regions and pseudo-labels; often the teacher itself.
+        pseudo_labeler: gives regions and pseudo-labels; often the teacher itself.
     """
 
     student: nn.Module
     teacher: nn.Module
-    labeller: nn.Module
+    pseudo_labeler: nn.Module
 
 
 class Method(ABC):
@@ -92,7 +92,7 @@ class Method(ABC):
         """A step of the second stage.
 
         Args:
-            networks: student, teacher, labeller.
+            networks: student, teacher, pseudo_labeler.
             labeled: images and targets, and where these are known.
             unlabeled: views for student and teacher, which boxes the student's patches exchange, and labels where
                 somebody has decided on them; there they stand in place of what a teacher says.

@@ -14,7 +14,7 @@ from .method import Method, Networks, StepLosses, student_logits, supervised_los
 
 
 class PseudoLabelMethod(Method):
-    """total = supervised + ramp_up * w_certain * pseudo, pseudo: the labeller's label at every unlabeled voxel.
+    """total = supervised + ramp_up * w_certain * pseudo, pseudo: the pseudo_labeler's label at every unlabeled voxel.
 
     Lee, D.-H.: Pseudo-Label: the simple and efficient semi-supervised learning method for deep neural networks.
     ICML workshop on challenges in representation learning, 2013. There the network labels for itself; here, as with
@@ -27,7 +27,7 @@ class PseudoLabelMethod(Method):
         """See `Method.self_train`."""
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
-            said: HeadLogits = networks.labeller(unlabeled.teacher_images)
+            said: HeadLogits = networks.pseudo_labeler(unlabeled.teacher_images)
             pseudo_labels = named_classes(said.segmentation)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
         weight = with_known_voxels(None, unlabeled.known, self.config.reviewed_weight)

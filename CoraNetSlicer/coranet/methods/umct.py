@@ -56,12 +56,12 @@ class CoTrainingMethod(Method):
             with_known_voxels(confidence, known, self.config.reviewed_weight)
             for confidence in (our_confidence, their_confidence)
         )
-        learned = pseudo_label_loss(our_unlabeled.segmentation, corrected_labels(theirs, unlabeled), their_weight)
-        taught = pseudo_label_loss(their_unlabeled.segmentation, corrected_labels(ours, unlabeled), our_weight)
+        from_partner = pseudo_label_loss(our_unlabeled.segmentation, corrected_labels(theirs, unlabeled), their_weight)
+        to_partner = pseudo_label_loss(their_unlabeled.segmentation, corrected_labels(ours, unlabeled), our_weight)
         return StepLosses(
-            supervised + of_partner + ramp_up * self.config.certain_weight * (learned + taught),
+            supervised + of_partner + ramp_up * self.config.certain_weight * (from_partner + to_partner),
             supervised.detach(),
-            certain=learned.detach(),
+            certain=from_partner.detach(),
             uncertain_share=flagged_share(their_confidence, known),
             labels=named_classes(our_labeled.segmentation.detach()),
             pseudo_labels=among_unknown(theirs, known),

@@ -23,7 +23,7 @@ def few_voxels(cases: Sequence[MeasuredCase], labels: Sequence[Label], recipe: P
         labels: of the structures.
         recipe: says the spacing.
     """
-    known = [one for one in cases if not one.case.is_partial]
+    known = [case for case in cases if not case.case.is_partial]
     for label in labels:
         counts = [count for one in known if (count := _voxels(one, label.value, recipe)) is not None]
         few = [count for count in counts if count[0] < FEW_VOXELS]

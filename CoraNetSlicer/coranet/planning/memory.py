@@ -97,16 +97,16 @@ def plan_memory(
     """
     if free_bytes is None:
         return MemoryPlan(wished, patch_voxels)
-    room = most_voxels(free_bytes, bytes_per_voxel)
+    voxels_that_fit = most_voxels(free_bytes, bytes_per_voxel)
     data, training = fixed
     patch_is_free = data.patch_size_kji is None and data.patch_voxels is None
     sizes, patch = wished, patch_voxels
     if patch_is_free:
-        patch = _clipped(room // sum(sizes), patch_voxels // 4, patch_voxels)
-    while sum(sizes) * patch > room and (smaller := _halved(sizes, training)) != sizes:
+        patch = _clipped(voxels_that_fit // sum(sizes), patch_voxels // 4, patch_voxels)
+    while sum(sizes) * patch > voxels_that_fit and (smaller := _halved(sizes, training)) != sizes:
         sizes = smaller
     if patch_is_free:
-        patch = _clipped(room // sum(sizes), _FEWEST_PATCH_VOXELS, patch_voxels)
+        patch = _clipped(voxels_that_fit // sum(sizes), _FEWEST_PATCH_VOXELS, patch_voxels)
     return MemoryPlan(sizes, patch, _lowered(wished, sizes, patch_voxels, patch, free_bytes))
 
 

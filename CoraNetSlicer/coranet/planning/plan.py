@@ -260,14 +260,14 @@ def _plan_memory(
 
 def _labeled_scans(datalist: Datalist, given: Given, reporter: Reporter, fate: str) -> LabeledScans:
     labeled = given.survey.of(datalist.with_role(Role.TRAINING))
-    seen = frozenset[int]().union(*(one.present for one in labeled))
+    seen = frozenset[int]().union(*(case.present for case in labeled))
     for label in datalist.labels:
         if label.value not in seen:
             reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it {fate}."))
     margin_mm = given.margin_mm
     # Of what is looked at around structures, a scan without any says nothing.
-    told = [one for one in labeled if margin_mm is None or not one.is_empty]
-    scans = [one.scan for one in told if one.scan is not None]
+    told = [case for case in labeled if margin_mm is None or not case.is_empty]
+    scans = [event.scan for event in told if event.scan is not None]
     statistics = [scan.looked_at(margin_mm) if margin_mm else scan.statistics for scan in scans]
-    structures = [one.structures for one in told if one.structures is not None]
+    structures = [event.structures for event in told if event.structures is not None]
     return LabeledScans(statistics, structures, given.survey.seconds, margin_mm is not None)

@@ -116,7 +116,7 @@ class Search:
     @property
     def scan_mm(self) -> Triple:
         """Median extent of the scans along D, H, W."""
-        depth, height, width = np.median([one.extent_mm[::-1] for one in self.scans], axis=0)
+        depth, height, width = np.median([scan.extent_mm[::-1] for scan in self.scans], axis=0)
         return float(depth), float(height), float(width)
 
     def candidates(self) -> list[Candidate]:
@@ -194,7 +194,7 @@ class Search:
 
     def _kept_dice(self, spacing: Triple) -> float:
         if spacing not in self._kept:
-            labeled = [one for one in self.structures if one.crop.size]
+            labeled = [structure for structure in self.structures if structure.crop.size]
             self._kept[spacing] = kept_dice(labeled[:_KEPT_CASES], spacing, self.classes)
         return self._kept[spacing]
 

@@ -185,7 +185,7 @@ def _surface_shares(case: DividedCase, pairs: list[tuple[int, int]]) -> Array:
         near, far = region_at[lower], region_at[upper]
         # A face inside of a region, or between two, counts once for each.
         for here, counts in ((near, near >= 0), (far, (far >= 0) & (far != near))):
-            region, sides = here[counts], np.stack([one[counts] for one in labels])
+            region, sides = here[counts], np.stack([label[counts] for label in labels])
             matters = (sides[:, :, None] == asked[region]).any(axis=(0, 2))
             touched += area_mm2 * np.bincount(region[matters], minlength=case.count)
     # Those between two labels that are both in question are faces of both.

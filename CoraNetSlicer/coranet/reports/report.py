@@ -31,7 +31,7 @@ def write_page(path: Path, cases: Sequence[ReportedCase], folder: str) -> None:
         StorageError: the file cannot be written.
     """
     sections = [_head(cases, folder), _ranking(cases), _volumes(cases), *(_regions(case) for case in cases)]
-    write_text_atomic(path, page("CoraNet: what is uncertain", [one for one in sections if one]))
+    write_text_atomic(path, page("CoraNet: what is uncertain", [section for section in sections if section]))
 
 
 def _head(cases: Sequence[ReportedCase], folder: str) -> str:
@@ -107,7 +107,7 @@ def _with_bounds(volume: ClassVolume | None) -> list[str]:
 def _regions(case: ReportedCase) -> str:
     if not case.pictures:
         return ""
-    strip = "".join(_picture(one, case.names) for one in case.pictures)
+    strip = "".join(_picture(picture, case.names) for picture in case.pictures)
     note = f'<p class="soft">{escape(case.uncertainty.reason)}.{"" if case.has_scan else f" {_UNDRAWN}"}</p>'
     return section(case.uncertainty.case, note, _keys(), f'<div class="strip">{strip}</div>')
 

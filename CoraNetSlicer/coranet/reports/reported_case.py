@@ -76,7 +76,7 @@ def reported_cases(predictions: Sequence[PredictionFiles], wanted: Wanted) -> li
     Raises:
         JobError, DataError: a file is damaged.
     """
-    files = {one.folder: one for one in predictions}
+    files = {prediction.folder: prediction for prediction in predictions}
     return [
         _reported(files[ranked.folder], ranked, wanted.regions if number < wanted.cases else 0)
         for number, ranked in enumerate(rank_cases(predictions))
@@ -92,7 +92,7 @@ def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: in
         return ReportedCase(ranked, volumes, (), None, None, (), True, names, files.warnings(result))
     regions = RegionList.read(files.regions)
     review = Review.read(files.review, regions)
-    shown = [one for one in regions.regions if one.number not in review.decisions][:picture_count]
+    shown = [region for region in regions.regions if region.number not in review.decisions][:picture_count]
     reviewed: tuple[ClassVolume, ...] = ()
     pictures: tuple[Picture, ...] = ()
     has_scan = True

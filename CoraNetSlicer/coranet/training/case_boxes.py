@@ -41,7 +41,7 @@ class Found:
         self._part = coarse.part
         self._cases = prepared
         self._reporter = reporter
-        self._grids = {one.case.id: CanonicalGrid.of(scan_grid(one.case)) for one in prepared}
+        self._grids = {case.case.id: CanonicalGrid.of(scan_grid(case.case)) for case in prepared}
         self._margins: dict[str, Array] = {}
         self._known_missed: dict[str, Millimetres | None] = {}
         self.warnings: list[Warned] = []
@@ -52,16 +52,16 @@ class Found:
     def missed(self, *roles: Role) -> list[Millimetres]:
         """Of each labeled case in which something was found: what boxes without a margin miss along D, H, W, mm."""
         return [
-            missed for one in self._cases if one.case.role in roles and (missed := self._missed(one)) is not None
+            missed for case in self._cases if case.case.role in roles and (missed := self._missed(case)) is not None
         ]  # fmt: skip
 
     def boxes(self, part: CoarsePart, scans: Mapping[str, LabeledScan]) -> dict[str, Boxes]:
         """The boxes of each case by its name: around the labels where all of them are known, else what was found."""
-        return {one.case.id: tuple(self._boxes(part, one, scans.get(one.case.id))) for one in self._cases}
+        return {case.case.id: tuple(self._boxes(part, case, scans.get(case.case.id))) for case in self._cases}
 
     def share_left(self, boxes: Mapping[str, Boxes]) -> float:
         """Which share of the median scan the boxes leave, where they are not those of its labels."""
-        found = [one.case for one in self._cases if one.case.role is not Role.TRAINING or one.case.is_partial]
+        found = [case.case for case in self._cases if case.case.role is not Role.TRAINING or case.case.is_partial]
         shares = [looked_at(boxes[case.id], self._grids[case.id].shape) for case in found]
         return float(np.median(shares)) if shares else 0.0
 

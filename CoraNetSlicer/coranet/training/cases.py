@@ -40,10 +40,10 @@ def training_cases(
         DataError: there is no labeled case of which anything is known.
     """
     labeled, unlabeled, validation = (
-        tuple(one for one in prepared if one.case.role is role)
+        tuple(case for case in prepared if case.case.role is role)
         for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
     )
-    for one in (one for one in labeled if one.is_known_nowhere):
+    for one in (case for case in labeled if case.is_known_nowhere):
         reporter.emit(
             Warned(
                 "nothing_known",
@@ -51,11 +51,11 @@ def training_cases(
                 "counts as unlabeled; decide a larger region.",
             )
         )
-    known = tuple(one for one in labeled if not one.is_known_nowhere)
+    known = tuple(case for case in labeled if not case.is_known_nowhere)
     if not known:
         raise DataError("of no labeled case anything is known that the network could see; decide larger regions.")
     whole = tuple(one for one in known if one.known is None)
-    partial = tuple(one for one in labeled if one.known is not None)
+    partial = tuple(case for case in labeled if case.known is not None)
     # Regions are reviewed where it was hard to tell. Alone they teach a wrong picture of the rest, so they teach beside
     # the pseudo-labels around them wherever a method has these.
     labeled = whole if whole and uses_unlabeled else known

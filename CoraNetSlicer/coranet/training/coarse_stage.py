@@ -44,7 +44,7 @@ from ..training_set.survey import USED_ROLES, Survey
 from .case_boxes import Boxes, Found
 from .cases import training_cases
 from .distributed import Team
-from .loop import Surroundings, Trainer
+from .loop import Trainer, TrainerContext
 from .state import TrainingState
 from .timing import measure_steps, patch_sampler
 
@@ -247,8 +247,8 @@ class _CoarseStage:
             state = TrainingState(config, part.architecture, self._device)
             if path.exists():
                 state.load(path)
-            around = Surroundings(self._device, self._team, window, quiet)
-            Trainer(state, cases, loader, around).run(path, path)
+            context = TrainerContext(self._device, self._team, window, quiet)
+            Trainer(state, cases, loader, context).run(path, path)
         return state.teacher
 
     def _timed_steps(self, config: TrainConfig, kept: tuple[CoarsePart, int | None], loader: Loader) -> int:

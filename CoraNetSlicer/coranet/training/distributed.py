@@ -138,9 +138,9 @@ class Team:
         statistics = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
         if self.count == 1 or not statistics:
             return
-        together = torch.cat([one.reshape(-1) for one in statistics])
+        together = torch.cat([statistic.reshape(-1) for statistic in statistics])
         distributed.all_reduce(together)
-        parts = (together / self.count).split([one.numel() for one in statistics])
+        parts = (together / self.count).split([statistic.numel() for statistic in statistics])
         for one, part in zip(statistics, parts, strict=True):
             one.copy_(part.view_as(one))
 

@@ -25,7 +25,7 @@ class _Observed:
 
     Attributes:
         present: bool, (classes,), which were predicted on labeled patches.
-        taught: bool scalar, whether a pseudo-label was foreground.
+        has_pseudo_labels: bool scalar, whether a pseudo-label was foreground.
         uncertain: float scalar, sum of the uncertain shares.
         supervised: float scalar, sum of the supervised losses.
         steps: how many.
@@ -33,7 +33,7 @@ class _Observed:
     """
 
     present: Tensor
-    taught: Tensor
+    has_pseudo_labels: Tensor
     uncertain: Tensor
     supervised: Tensor
     steps: int = 0
@@ -91,7 +91,7 @@ class EarlyWarnings:
         if losses.labels is not None:
             observed.present.scatter_(0, losses.labels.reshape(-1), True)
         if losses.pseudo_labels is not None:
-            observed.taught = observed.taught | losses.pseudo_labels.any()
+            observed.has_pseudo_labels = observed.has_pseudo_labels | losses.pseudo_labels.any()
             observed.pseudo_label_steps += 1
         if losses.uncertain_share is not None:
             observed.uncertain = observed.uncertain + losses.uncertain_share.detach()
@@ -102,7 +102,7 @@ class EarlyWarnings:
         for name, is_present in zip(self._names, observed.present.tolist()[1:], strict=True):
             warnings.append(self._count("class_never_predicted", name, not is_present, observed.steps))
         if observed.pseudo_label_steps:
-            nothing = not observed.taught.item()
+            nothing = not observed.has_pseudo_labels.item()
             warnings.append(self._count("pseudo_labels_collapsed", "", nothing, observed.pseudo_label_steps))
         if observed.region_steps:
             is_most = observed.uncertain.item() / observed.region_steps > 0.5

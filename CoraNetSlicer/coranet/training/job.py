@@ -39,7 +39,7 @@ from .cases import TrainingCases, training_cases
 from .coarse_stage import PREPARING, Regions, TrainingJob, find_regions
 from .dial import calibrate_caution
 from .distributed import Team
-from .loop import Surroundings, Trainer
+from .loop import Trainer, TrainerContext
 from .snapshots import Snapshots
 from .state import TrainingState
 from .timing import measure_network, measure_training, patch_sampler
@@ -104,8 +104,8 @@ class _Training:
                 plan = self._with_final_steps(plan, state, cases, (loader, window))
                 state = self._started(plan, initial)
             self._config = state.config
-            around = Surroundings(device, self._team, window, self._reporter, self._snapshots(cases, window))
-            Trainer(state, cases, loader, around).run(job.last_checkpoint_path, job.best_checkpoint_path)
+            context = TrainerContext(device, self._team, window, self._reporter, self._snapshots(cases, window))
+            Trainer(state, cases, loader, context).run(job.last_checkpoint_path, job.best_checkpoint_path)
         if used := used_memory(device):
             self._reporter.emit(Noted("memory_used", used))
         return self._finish(state, plan, (datalist, regions), cases, window) if self._team.is_leader else ""

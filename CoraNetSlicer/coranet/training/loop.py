@@ -33,7 +33,7 @@ _MOST_BAD_STEPS = 20
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TrainerContext:
     """What a trainer works with.
 
     Attributes:
@@ -54,22 +54,22 @@ class Surroundings:
 class Trainer:
     """Runs a `TrainingState` to its last step."""
 
-    def __init__(self, state: TrainingState, cases: TrainingCases, loader: Loader, surroundings: Surroundings) -> None:
+    def __init__(self, state: TrainingState, cases: TrainingCases, loader: Loader, context: TrainerContext) -> None:
         """Bring together what a training needs.
 
         Args:
             state: new, or loaded from a checkpoint.
             cases: what to learn from.
             loader: gives the batches of a step.
-            surroundings: device, team, window, reporter.
+            context: device, team, window, reporter.
         """
         self._state = state
         self._cases = cases
         self._loader = loader
-        self._around = surroundings
-        self._reporter = surroundings.reporter
+        self._context = context
+        self._reporter = context.reporter
         self._steps = StepPlan.as_set(state.config.training)
-        self._stepper = Stepper(state, surroundings.device, surroundings.team)
+        self._stepper = Stepper(state, context.device, context.team)
         self._warnings = EarlyWarnings(cases.class_names, state.total_steps, not self._config.initial_model)
         self._bad_steps = 0
         self._rate = 0.0
@@ -85,14 +85,14 @@ class Trainer:
             JobCancelled: the user asked to stop; the checkpoint holds the last step done.
             StorageError: a checkpoint could not be written; the one before is whole.
         """
-        state, around = self._state, self._around
+        state, context = self._state, self._context
         for warning in absent_in_validation(self._cases.validation, self._cases.class_names):
             self._reporter.emit(warning)
-        if self._config.initial_model and state.step == 0 and state.before is None and around.team.is_leader:
+        if self._config.initial_model and state.step == 0 and state.before is None and context.team.is_leader:
             self._validate_initial(best_path)
         pace = Pace(self._reporter, self._phases(), _RELATIVE_COST)
         while state.step < state.total_steps:
-            if around.team.any(self._reporter.should_stop()):
+            if context.team.any(self._reporter.should_stop()):
                 self._save(last_path)
                 self._reporter.stop()
             phase = self._phase(state.step)
@@ -100,7 +100,7 @@ class Trainer:
             state.step += 1
             pace.step(phase, state.step)
             self._tell(phase, losses)
-            if around.team.is_leader:
+            if context.team.is_leader:
                 self._keep(last_path, best_path)
             pace.pause()
 
@@ -122,7 +122,7 @@ class Trainer:
                 self._count_bad_step(self._stepper.update(losses))
                 return losses
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error) or self._around.team.count > 1:
+                if not is_out_of_memory(error) or self._context.team.count > 1:
                     raise
             # Outside of the handler: its traceback would keep the tensors of the failed step alive.
             self._stepper.forget()
@@ -170,7 +170,7 @@ class Trainer:
         if self._state.step % self._config.log_interval and self._state.step != 1:
             return
         parts = (losses.total, losses.supervised, losses.certain, losses.uncertain, losses.uncertain_share)
-        values = self._around.team.mean([0.0 if part is None else part.item() for part in parts])
+        values = self._context.team.mean([0.0 if part is None else part.item() for part in parts])
         if all(math.isfinite(value) for value in values):
             total, supervised, certain, uncertain, share = values
             told = Losses(self._state.step, phase, total, supervised, certain, uncertain, share, self._rate)
@@ -178,7 +178,7 @@ class Trainer:
 
     def _keep(self, last_path: Path, best_path: Path) -> None:
         """What the leader alone does after a step, where it is due: validation, snapshot, checkpoint."""
-        snapshots = self._around.snapshots
+        snapshots = self._context.snapshots
         if self._cases.validation and self._is_due(self._steps.validation_interval):
             # The few validation cases that there are must not throw the whole second stage away by chance.
             is_candidate = self._phase(self._state.step - 1) == SELF_TRAINING or self._config.self_training_steps == 0
@@ -197,7 +197,7 @@ class Trainer:
             self._state.before = self._validate(best_path, is_candidate=True)
 
     def _validate(self, best_path: Path, is_candidate: bool) -> dict[str, float | None]:
-        found = score(self._state.teacher, self._cases, self._around.window)
+        found = score(self._state.teacher, self._cases, self._context.window)
         is_best = is_candidate and (self._state.best_dice is None or found.mean > self._state.best_dice)
         if is_best:
             self._state.best_dice = found.mean
@@ -208,6 +208,6 @@ class Trainer:
         return found.dice
 
     def _save(self, path: Path) -> None:
-        if self._around.team.is_leader:
+        if self._context.team.is_leader:
             self._state.save(path)
             self._reporter.emit(CheckpointSaved(self._state.step))

@@ -57,9 +57,9 @@ class Snapshots:
         """
         classes = tuple(Label(index, f"class {index}") for index in range(1, self._window.classes))
         decision = OwnGridDecision(self._scan.grid, classes)
-        for one in self._boxes:
-            image = torch.from_numpy(np.array(one.image, dtype=np.float32, order="C"))
-            decision.fill(self._window.stream(network, image, one.padding), image.shape[1], one.box)
+        for box in self._boxes:
+            image = torch.from_numpy(np.array(box.image, dtype=np.float32, order="C"))
+            decision.fill(self._window.stream(network, image, box.padding), image.shape[1], box.box)
         prediction = decision.prediction
         is_uncertain = prediction.uncertain > 0
         regions = np.where(is_uncertain, SnapshotSaved.UNCERTAIN, prediction.segmentation).astype(np.uint8)
@@ -71,11 +71,11 @@ class Snapshots:
 
 def _boxes_named(name: str, unlabeled: Sequence[PreparedCase]) -> list[PreparedCase]:
     """All boxes of the case to look at."""
-    names = list(dict.fromkeys(one.case.id for one in unlabeled))
+    names = list(dict.fromkeys(case.case.id for case in unlabeled))
     chosen = name or next(iter(names), "")
     if chosen not in names:
         raise ConfigError(
             f"training.snapshot_case is '{chosen}', expected the name of an unlabeled case; choose one of: "
             f"{', '.join(sorted(names)) or 'none, add an unlabeled case'}."
         )
-    return [one for one in unlabeled if one.case.id == chosen]
+    return [case for case in unlabeled if case.case.id == chosen]

@@ -24,7 +24,7 @@ SCHEMA_VERSION = 2
 
 
 class TrainingState:
-    """Student, teacher (its exponential moving average), pseudo-labeller, method, optimizer and where they stand.
+    """Student, teacher (its exponential moving average), pseudo-labeler, method, optimizer and where they stand.
 
     Attributes:
         step: number of steps done.
@@ -77,7 +77,7 @@ class TrainingState:
         return training.learning_rate * factor
 
     def begin_with(self, model: ModelPackage) -> None:
-        """Start student, teacher and pseudo-labeller from the weights of a model of the same architecture.
+        """Start student, teacher and pseudo-labeler from the weights of a model of the same architecture.
 
         Further networks of a method start from nothing: a second student must not be a copy of the first.
 
@@ -85,7 +85,7 @@ class TrainingState:
             ModelError: the weights are missing, damaged, or of another network.
         """
         model.load_weights(self.networks.student)
-        for network in (self.networks.teacher, self.networks.labeller):
+        for network in (self.networks.teacher, self.networks.pseudo_labeler):
             network.load_state_dict(self.networks.student.state_dict())
 
     @property
@@ -93,13 +93,13 @@ class TrainingState:
         return self.total_steps - max(1, round(self.config.training.averaged_share * self.total_steps))
 
     def update_teacher(self) -> None:
-        """Move the teacher towards the student; refresh the pseudo-labeller where that is due."""
-        student, teacher, labeller = self.networks
+        """Move the teacher towards the student; refresh the pseudo-labeler where that is due."""
+        student, teacher, pseudo_labeler = self.networks
         move_towards(teacher, student, self._teacher_decay())
         if self.average is not None and self.step >= self._first_averaged:
             self.average.add(teacher)
-        if labeller is not teacher and self._labeller_is_due():
-            labeller.load_state_dict(teacher.state_dict())
+        if pseudo_labeler is not teacher and self._pseudo_labeler_is_due():
+            pseudo_labeler.load_state_dict(teacher.state_dict())
 
     def save(self, path: Path) -> None:
         """Write a checkpoint that is either whole or absent.
@@ -141,14 +141,14 @@ class TrainingState:
         parts = {
             "student": self.networks.student,
             "teacher": self.networks.teacher,
-            "labeller": self.networks.labeller,
+            "labeller": self.networks.pseudo_labeler,  # the name that checkpoints of earlier versions have
             "auxiliary": self.method.auxiliary,
             "optimizer": self.optimizer,
             "scaler": self.scaler,
         }
         if self.average is not None:
             parts["average"] = self.average
-        if self.networks.labeller is self.networks.teacher:
+        if self.networks.pseudo_labeler is self.networks.teacher:
             del parts["labeller"]
         return parts
 
@@ -159,7 +159,7 @@ class TrainingState:
         decay = rising_decay(training.teacher_decay, training.teacher_decay_end, share)
         return decay if training.initial_model else teacher_decay(self.step, decay)
 
-    def _labeller_is_due(self) -> bool:
+    def _pseudo_labeler_is_due(self) -> bool:
         since = self.step - self.config.training.pretraining_steps
         return since <= 0 or since % self.config.training.refresh_steps == 0
 

@@ -34,7 +34,7 @@ class MethodModule(nn.Module):
         self.auxiliary = state.method.auxiliary
         self._method = state.method
         # In a tuple, so that they do not count as parts of this module.
-        self._fixed = (state.networks.teacher, state.networks.labeller)
+        self._fixed = (state.networks.teacher, state.networks.pseudo_labeler)
 
     def forward(
         self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float

@@ -92,7 +92,7 @@ def measure_training(
     begun = time.monotonic()
     validate(state.teacher, [case], window, len(cases.class_names) + 1)
     seconds_a_voxel = (time.monotonic() - begun) / case.image[0].size
-    validation = sum(one.image[0].size for one in cases.validation) * seconds_a_voxel
+    validation = sum(case.image[0].size for case in cases.validation) * seconds_a_voxel
     # A snapshot is brought back to the scan's own grid and written.
     return Durations(step, validation, 2 * cases.unlabeled[0].image[0].size * seconds_a_voxel if has_snapshots else 0.0)
 

@@ -66,12 +66,12 @@ def validate(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingW
 def _dice(network: nn.Module, boxes: Sequence[PreparedCase], window: SlidingWindow, classes: int) -> list[float]:
     """Dice of each foreground class of one case."""
     predicted, truth = [], []
-    for one in boxes:
-        predicted.append(_segmented(network, one, window).ravel())
+    for box in boxes:
+        predicted.append(_segmented(network, box, window).ravel())
         # Outside of all boxes there is background, whatever the truth.
-        missed = np.repeat(np.arange(1, len(one.missed) + 1, dtype=index_type(len(one.missed))), one.missed)
+        missed = np.repeat(np.arange(1, len(box.missed) + 1, dtype=index_type(len(box.missed))), box.missed)
         predicted.append(np.zeros_like(missed))
-        truth += [np.asarray(one.labels).ravel(), missed]
+        truth += [np.asarray(box.labels).ravel(), missed]
     return dice_per_class(np.concatenate(predicted), np.concatenate(truth), classes)
 
 

@@ -84,7 +84,7 @@ def checked_cases(
 def _earlier(initial: ModelPackage | None) -> dict[str, list[str]]:
     """The scans that the model has seen from which a training goes on."""
     scans = (initial.card.get("scans") if initial else None) or {}
-    return {EARLIER: sorted({one for hashes in scans.values() for one in hashes})} if scans else {}
+    return {EARLIER: sorted({hashe for hashes in scans.values() for hashe in hashes})} if scans else {}
 
 
 def _counts(
@@ -131,7 +131,7 @@ def _named(cases: Sequence[Case], kind: str, survey: Survey) -> str:
 
 def _require_structures(datalist: Datalist, survey: Survey) -> None:
     labeled = survey.of(datalist.with_role(Role.TRAINING))
-    if labeled and all(one.is_empty for one in labeled):
+    if labeled and all(case.is_empty for case in labeled):
         names = ", ".join(f"'{one.case.label}'" for one in labeled[:_MOST_REASONS])
         values = sorted(label.value for label in datalist.labels)
         raise DataError(
@@ -144,7 +144,7 @@ def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted
     """What a person should know of the cases."""
     return [
         *_read_by_names(datalist.with_role(Role.TRAINING, Role.VALIDATION)),
-        *_other_grids([one.case.id for one in survey.cases.values() if one.has_other_grids]),
+        *_other_grids([case.case.id for case in survey.cases.values() if case.has_other_grids]),
         *_other_axes(survey),
         *_without_structure(datalist, survey),
         *same_scans(survey, datalist.cases, datalist.channel_names),
@@ -174,9 +174,9 @@ def _other_grids(cases: Sequence[str]) -> Iterator[Noted]:
 def _other_axes(survey: Survey) -> Iterator[Noted]:
     """Where left and right are exchanged in a header, it is often that of the few that store their axes otherwise."""
     by_axes: dict[str, list[str]] = {}
-    for one in survey.cases.values():
-        if one.traits is not None:
-            by_axes.setdefault(one.traits.axes, []).append(one.case.id)
+    for case in survey.cases.values():
+        if case.traits is not None:
+            by_axes.setdefault(case.traits.axes, []).append(case.case.id)
     ordered = sorted(by_axes.items(), key=lambda item: -len(item[1]))
     if len(ordered) > 1:
         (first, most), *others = ordered

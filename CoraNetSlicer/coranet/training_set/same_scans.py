@@ -33,7 +33,7 @@ def same_scans(survey: Survey, cases: Sequence[Case], channels: Sequence[str] = 
     """
     roles = {case.id: case.role for case in cases}
     found, told = [], set()
-    for images in _alike((roles[one.case.id], one) for one in survey.cases.values() if one.case.id in roles):
+    for images in _alike((roles[case.case.id], case) for case in survey.cases.values() if case.case.id in roles):
         group = [(role, one) for role, one, _ in images]
         owners = tuple(one.case.id for _, one in group)
         if owners in told:
@@ -51,7 +51,7 @@ def same_scans(survey: Survey, cases: Sequence[Case], channels: Sequence[str] = 
 
 def doubled(survey: Survey) -> frozenset[str]:
     """Names of the cases whose scan another case has, too: what is measured on one, the other one has taught."""
-    used = [(one.case.role, one) for one in survey.cases.values() if one.case.role is not Role.TEST]
+    used = [(case.case.role, case) for case in survey.cases.values() if case.case.role is not Role.TEST]
     groups = [{one.case.id for _, one, _ in images} for images in _alike(used)]
     return frozenset(name for names in groups if len(names) > 1 for name in names)
 
@@ -69,7 +69,7 @@ def same_labels(survey: Survey) -> list[Warned]:
             "different scans: unless these are images of one patient, one has the label of another scan; check them.",
         )
         for group in by_label.values()
-        if len({one.scan_hash for one in group}) > 1
+        if len({member.scan_hash for member in group}) > 1
     ]
 
 

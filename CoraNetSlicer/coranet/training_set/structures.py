@@ -53,7 +53,7 @@ class Structures:
 
 def largest_extent(structures: Sequence[Structures]) -> Triple:
     """The largest extent of the labels along D, H, W over all cases, mm."""
-    depth, height, width = np.max([one.extent_mm for one in structures], axis=0)
+    depth, height, width = np.max([structure.extent_mm for structure in structures], axis=0)
     return float(depth), float(height), float(width)
 
 

@@ -71,7 +71,7 @@ def unlike_others(cases: Sequence[MeasuredCase], labels: Sequence[Label]) -> lis
         cases: all that a training uses.
         labels: of the structures.
     """
-    known = [(one, one.traits) for one in cases if one.traits is not None]
+    known = [(case, case.traits) for case in cases if case.traits is not None]
     parts: dict[str, list[str]] = {one.case.id: [] for one, _ in known}
     for index, part in _scan_parts([traits for _, traits in known]):
         parts[known[index][0].case.id].append(part)
@@ -113,7 +113,7 @@ def _compared(labeled: Sequence[tuple[str, Traits]], labels: Sequence[Label]) ->
 
 def _scan_parts(scans: Sequence[Traits]) -> Iterator[tuple[int, str]]:
     """Number of a scan, and in what it is unlike the others."""
-    spacings = [one.spacing_mm for one in scans]
+    spacings = [scan.spacing_mm for scan in scans]
     for index in other_spacings(spacings):
         others = [spacing for number, spacing in enumerate(spacings) if number != index]
         usual = [median(sorted(spacing)[axis] for spacing in others) for axis in range(3)]
@@ -121,7 +121,7 @@ def _scan_parts(scans: Sequence[Traits]) -> Iterator[tuple[int, str]]:
         yield index, f"its voxels are {own} mm, the others' about {_by(usual)} mm; check its header"
     for index in other_slice_axes(spacings):
         yield index, "its slices run along another axis; check the orientation in its header"
-    for channel in zip(*(one.channels for one in scans), strict=False):
+    for channel in zip(*(scan.channels for scan in scans), strict=False):
         yield from _channel_parts(channel)
 
 
@@ -147,7 +147,7 @@ def _channel_parts(channel: Sequence[Intensities]) -> Iterator[tuple[int, str]]:
 def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str]]:
     """Name of a case, and in what a structure of it is unlike that of the others."""
     cases, alike = list(having), [one.own for one in having.values()]
-    for index in times_apart([one.ml for one in alike], VOLUME_ML):
+    for index in times_apart([other.ml for other in alike], VOLUME_ML):
         compared = having[cases[index]]
         yield (
             cases[index],
@@ -156,8 +156,8 @@ def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str
                 "check its label and spacing"
             ),
         )
-    far = [far_ones([one.centre[axis] for one in alike], PLACE) for axis in range(3)]
-    on_other_tissue = far_ones([one.intensity for one in alike], _INTENSITY)
+    far = [far_ones([other.centre[axis] for other in alike], PLACE) for axis in range(3)]
+    on_other_tissue = far_ones([other.intensity for other in alike], _INTENSITY)
     for index, (case, compared) in enumerate(having.items()):
         if sides := [side for side, odd in zip(_SIDES, far, strict=True) if index in odd]:
             yield (

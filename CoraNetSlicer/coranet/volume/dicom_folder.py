@@ -46,12 +46,12 @@ def parts_in_steps(path: str | Path) -> Generator[None, None, list[Part]]:
         slices += _read(file, path) if is_dicom_file(file) else []
         yield
     if path != folder:
-        wanted = {one.series for one in slices if one.path == path}
-        slices = [one for one in slices if one.series in wanted]
+        wanted = {dicom_slice.series for dicom_slice in slices if dicom_slice.path == path}
+        slices = [dicom_slice for dicom_slice in slices if dicom_slice.series in wanted]
     slices = _of_one_series(path, slices)
     parts = parts_of_series(path, _each_once(path, _without_scouts(path, slices)))
     if path != folder:
-        return [part for part in parts if any(one.path == path for one in part.slices)]
+        return [part for part in parts if any(dicom_slice.path == path for dicom_slice in part.slices)]
     return _without_single_slices(path, parts)
 
 
@@ -90,7 +90,7 @@ def chosen_part(path: Path, channel: int | None, name: str = "") -> Part:
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(one for one in folder.iterdir() if one.is_file() and not one.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
 def _read(file: Path, asked: Path) -> list[Slice]:
@@ -107,7 +107,7 @@ def _of_one_series(path: Path, slices: Sequence[Slice]) -> list[Slice]:
     series: dict[str, list[Slice]] = {}
     for one in slices:
         series.setdefault(one.series, []).append(one)
-    scouts = {uid: group for uid, group in series.items() if all(one.is_localizer for one in group)}
+    scouts = {uid: group for uid, group in series.items() if all(member.is_localizer for member in group)}
     if len(series) > 1 and len(series) - len(scouts) == 1:
         note(f"'{path}' has a scout ({_titles(list(scouts.values()))}), which is left out.")
         series = {uid: group for uid, group in series.items() if uid not in scouts}
@@ -126,7 +126,7 @@ def _titles(series: Sequence[Sequence[Slice]]) -> str:
 
 
 def _without_scouts(path: Path, slices: Sequence[Slice]) -> list[Slice]:
-    images = [one for one in slices if not one.is_localizer]
+    images = [dicom_slice for dicom_slice in slices if not dicom_slice.is_localizer]
     if images and len(images) < len(slices):
         note(f"'{path}' has {len(slices) - len(images)} slices of a scout, which are left out.")
     return images or list(slices)
@@ -148,14 +148,23 @@ def _each_once(path: Path, slices: Sequence[Slice]) -> list[Slice]:
     alike: dict[Any, list[Slice]] = {}
     content = cache(_content)
     doubles: list[str] = []
-    for one in slices:
-        place = np.round(one.position_mm, 3).tolist() if one.position_mm else [one.path, one.frame]
-        key = (*place, *np.round(one.axes, 3).tolist(), one.size, tuple(sorted(map(str, one.features.items()))))
-        if any(content(one) == content(other) for other in alike.get(key, ())):
-            doubles.append(one.path.name)
+    for dicom_slice in slices:
+        place = (
+            np.round(dicom_slice.position_mm, 3).tolist()
+            if dicom_slice.position_mm
+            else [dicom_slice.path, dicom_slice.frame]
+        )
+        key = (
+            *place,
+            *np.round(dicom_slice.axes, 3).tolist(),
+            dicom_slice.size,
+            tuple(sorted(map(str, dicom_slice.features.items()))),
+        )
+        if any(content(dicom_slice) == content(other) for other in alike.get(key, ())):
+            doubles.append(dicom_slice.path.name)
             continue
-        alike.setdefault(key, []).append(one)
-        kept.append(one)
+        alike.setdefault(key, []).append(dicom_slice)
+        kept.append(dicom_slice)
     if doubles:
         note(f"'{path}' has {len(doubles)} slices twice (such as '{doubles[0]}'), which are taken once.")
     return kept

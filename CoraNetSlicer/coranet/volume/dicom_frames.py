@@ -67,8 +67,8 @@ def read_frames(path: Path, header: Dataset) -> list[Slice]:
     frames = [_Frame(header, group) for group in groups] or [_Frame(header, None) for _ in range(count)]
     offsets = [] if groups else values_of(header.get("GridFrameOffsetVector"))
     slices = [_slice(path, number, frame, offsets) for number, frame in enumerate(frames)]
-    is_one_scale = len({one.rescale for one in slices}) == 1
-    return slices if is_one_scale else [replace(one, has_own_scale=True) for one in slices]
+    is_one_scale = len({dicom_slice.rescale for dicom_slice in slices}) == 1
+    return slices if is_one_scale else [replace(dicom_slice, has_own_scale=True) for dicom_slice in slices]
 
 
 class _Frame:

@@ -75,7 +75,7 @@ def require_stack(path: Path, part: Part) -> Grid:
             f"'{path}' is a single slice ({by((*first.size, 1))}), expected a volume of several slices; give the "
             "whole scan."
         )
-    places = np.array([one.position_mm for one in slices])
+    places = np.array([dicom_slice.position_mm for dicom_slice in slices])
     along = (places - places[0]) @ first.normal
     gaps = np.diff(along)
     _require_even(path, slices, along, gaps)
@@ -138,22 +138,25 @@ def _require_even(path: Path, slices: Sequence[Slice], along: Array, gaps: Array
 def _stacks(slices: Sequence[Slice]) -> list[list[Slice]]:
     """Slices of one size, spacing and orientation together."""
     stacks: list[list[Slice]] = []
-    for one in slices:
+    for dicom_slice in slices:
         for stack in stacks:
-            if stack[0].size == one.size and np.allclose(
-                [*stack[0].axes, *stack[0].spacing_mm], [*one.axes, *one.spacing_mm], rtol=1e-3, atol=_SAME_AXES
+            if stack[0].size == dicom_slice.size and np.allclose(
+                [*stack[0].axes, *stack[0].spacing_mm],
+                [*dicom_slice.axes, *dicom_slice.spacing_mm],
+                rtol=1e-3,
+                atol=_SAME_AXES,
             ):
-                stack.append(one)
+                stack.append(dicom_slice)
                 break
         else:
-            stacks.append([one])
+            stacks.append([dicom_slice])
     return [sorted(stack, key=_along) for stack in stacks]
 
 
 def _divided(path: Path, stack: list[Slice]) -> list[Part]:
     """A stack as one part, or as several: where slices lie at one place, or tell that they are of several images."""
     is_crowded = _at_one_place(stack) is not None
-    for name in dict.fromkeys(name for one in stack for name in one.features):
+    for name in dict.fromkeys(name for dicom_slice in stack for name in dicom_slice.features):
         if not is_crowded and name not in TELLING:
             continue
         groups = _by_feature(stack, name)
@@ -174,20 +177,20 @@ def _divided(path: Path, stack: list[Slice]) -> list[Part]:
 
 def _by_feature(stack: Sequence[Slice], name: str) -> dict[Any, list[Slice]]:
     groups: dict[Any, list[Slice]] = {}
-    for one in stack:
-        groups.setdefault(one.features.get(name), []).append(one)
+    for dicom_slice in stack:
+        groups.setdefault(dicom_slice.features.get(name), []).append(dicom_slice)
     return dict(sorted(groups.items(), key=lambda group: (str(type(group[0])), group[0] or 0)))
 
 
 def _is_less_crowded(groups: dict[Any, list[Slice]]) -> bool:
     """Whether a place is held by fewer slices in each group than in all of them."""
-    together = sorted((one for group in groups.values() for one in group), key=_along)
+    together = sorted((member for group in groups.values() for member in group), key=_along)
     return max(map(_most_at_one_place, groups.values())) < _most_at_one_place(together)
 
 
 def _most_at_one_place(stack: Sequence[Slice]) -> int:
     most = run = 1
-    for near in np.diff([_along(one) for one in stack]) < _SAME_PLACE_MM:
+    for near in np.diff([_along(dicom_slice) for dicom_slice in stack]) < _SAME_PLACE_MM:
         run = run + 1 if near else 1
         most = max(most, run)
     return most

@@ -269,7 +269,7 @@ def feature(value: Any) -> Any:
     numbers = _numbers(value, None)
     if numbers is None:
         return "\\".join(values_of(value))
-    return round(numbers[0], 3) if len(numbers) == 1 else tuple(round(one, 3) for one in numbers)
+    return round(numbers[0], 3) if len(numbers) == 1 else tuple(round(number, 3) for number in numbers)
 
 
 def values_of(value: Any) -> list[str]:

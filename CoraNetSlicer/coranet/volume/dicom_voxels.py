@@ -31,12 +31,12 @@ def read_part(path: Path, part: Part) -> Volume:
         DataError: slices are missing, or a file cannot be decoded.
     """
     grid = require_stack(path, part)
-    if any(one.frame is not None for one in part.slices):
+    if any(dicom_slice.frame is not None for dicom_slice in part.slices):
         voxels = _frames(part)
     else:
         reader = sitk.ImageSeriesReader()
         reader.SetOutputPixelType(sitk.sitkFloat32)
-        with itk_reads(path, [one.path for one in part.slices], _compression(part)) as names:
+        with itk_reads(path, [dicom_slice.path for dicom_slice in part.slices], _compression(part)) as names:
             reader.SetFileNames(names)
             voxels = sitk.GetArrayFromImage(reader.Execute())
     if voxels.shape != grid.size_ijk[::-1]:
@@ -48,7 +48,7 @@ def read_part(path: Path, part: Part) -> Volume:
 
 def _compression(part: Part) -> str:
     """What to do where a part cannot be decoded."""
-    names = dict.fromkeys(one.compression for one in part.slices if one.compression)
+    names = dict.fromkeys(dicom_slice.compression for dicom_slice in part.slices if dicom_slice.compression)
     if not names:
         return ""
     return f"its voxels are compressed ({', '.join(names)}); decompress the files (gdcmconv --raw, dcmdjpeg)."
@@ -59,7 +59,7 @@ def _frames(part: Part) -> Array:
     for one in part.slices:
         if one.path not in files:
             files[one.path] = _stored(one.path, part) if one.has_own_scale else _decoded(one.path, part)
-    frames = np.stack([files[one.path][one.frame or 0] for one in part.slices])
+    frames = np.stack([files[dicom_slice.path][dicom_slice.frame or 0] for dicom_slice in part.slices])
     for one, frame in zip(part.slices, frames, strict=True):
         if one.has_own_scale:
             frame *= one.rescale[0]
@@ -77,7 +77,7 @@ def _stored(file: Path, part: Part) -> Array:
     """All frames of a file as they are stored: ITK scales all of them as the first one."""
     import pydicom
 
-    if any(one.compression for one in part.slices if one.path == file):
+    if any(dicom_slice.compression for dicom_slice in part.slices if dicom_slice.path == file):
         raise DataError(f"'{file}' scales each frame differently and is compressed; decompress it (gdcmconv --raw).")
     voxels = pydicom.dcmread(file, force=True).pixel_array.astype(np.float32)
     return voxels.reshape(-1, *voxels.shape[-2:])

@@ -49,10 +49,10 @@ def _linked(link: Path, path: Path) -> str:
 
 def _suffix(path: Path) -> str:
     suffixes: list[str] = []
-    for one in reversed(path.suffixes):
-        if not one.isascii():
+    for suffixe in reversed(path.suffixes):
+        if not suffixe.isascii():
             break
-        suffixes.insert(0, one)
+        suffixes.insert(0, suffixe)
     return "".join(suffixes)
 
 

@@ -132,7 +132,7 @@ class Section:
         Raises:
             ConfigError: unknown name or value out of range.
         """
-        known = [one.name for one in self.settings()]
+        known = [setting.name for setting in self.settings()]
         result = self
         for name, value in overrides.items():
             if name not in known:

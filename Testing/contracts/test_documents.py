@@ -109,3 +109,10 @@ def test_documents_that_the_program_names_are_there():
     named = {(name, path.name) for path in sources for name in re.findall(NAMED_DOCUMENT, path.read_text("utf-8"))}
     missing = sorted((name, where) for name, where in named if not any(REPOSITORY.glob(f"{name}*")))
     assert not missing, f"documents that are not there: {missing}"
+
+
+def test_each_decision_has_a_number_of_its_own():
+    folder = REPOSITORY / "docs" / "explanation" / "adr"
+    numbers = [path.name[:4] for path in sorted(folder.glob("0*.md"))]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+    assert all(path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]} ") for path in folder.glob("0*.md"))

@@ -96,12 +96,7 @@ def _examine_why_no_card(health: Health, card: NvidiaCard | None) -> None:
     elif _has_unusable_apple_gpu():
         health.warn(
             "device", "device.convolution", "this PyTorch cannot compute 3D convolutions on the Apple GPU.",
-            "use the preset 'quick', or a newer PyTorch in a Python made for Apple silicon.",
-        )  # fmt: skip
-    else:
-        health.warn(
-            "device", "device.none", "no graphics card is usable; training takes hours instead of minutes.",
-            "use the preset 'quick', or a computer with a graphics card.",
+            "train on the processor, or use a newer PyTorch in a Python made for Apple silicon.",
         )  # fmt: skip
 
 

@@ -334,7 +334,6 @@ def row_of_a_finding(presenter, application, probe, tmp_path):
         ("device.cpu_build", "device", "slicer", "anew:torch"),
         ("device.driver", "device", "other", "anew:torch"),
         ("device.architecture", "device", "slicer", "anew:torch"),
-        ("device.none", "device", "slicer", None),
         ("python.too_old", "python", "slicer", "choose:other"),
         ("python.too_old", "python", "other", None),
         ("probe.failed", "python", "slicer", None),
@@ -354,7 +353,7 @@ def test_a_repair_removes_first(presenter, application, probe, installation):
 
 
 def test_errors_come_before_warnings(presenter, application, probe):
-    both = Health(False, {}, (finding("device.none", level="warning"), finding("package.broken", "torch")))
+    both = Health(False, {}, (finding("device.memory", level="warning"), finding("package.broken", "torch")))
     examined(presenter, application, probe, both)
     assert [row.level for row in presenter.findings] == ["error", "warning"]
 

@@ -24,6 +24,7 @@ _NEW_STATUS = r"#if \(VTK_MAJOR_VERSION >= 9 && VTK_MINOR_VERSION >= 0 && VTK_BU
 _SURFACE_NETS = r"vtkNew<vtkSurfaceNets3D> surfaceNets;.*?surfaceNets->GetOutput\(\);"
 _RULE = "Slicer/Libs/vtkSegmentationCore/vtkBinaryLabelmapToClosedSurfaceConversionRule.cxx"
 _TABLES = "Slicer/Libs/MRML/Core/vtkMRMLTableStorageNode.cxx"
+_VIEW = "Slicer/Libs/MRML/Widgets/qMRMLThreeDView.cxx"
 _COLUMN_INDEX = """#include <vtkDataSetAttributes.h>
 static int columnIndexOf(vtkTable* table, const char* name)
 {
@@ -68,6 +69,10 @@ CHANGES = (
     Change(_TABLES, r"rawTable->GetColumnIndex\(", "columnIndexOf(rawTable, "),
     Change(_TABLES, r"(#include <vtkTable\.h>\n)(?!#include <vtkDataSetAttributes)", r"\1" + _COLUMN_INDEX),
     Change("Slicer/Libs/MRML/Logic/vtkMRMLSliceLogic.cxx", r"^\s+\w+->BlendAlpha(On|Off)\(\);", "  ;"),
+    Change("Slicer/Libs/MRML/Widgets/qMRMLPlotView.cxx", r"->SetColorF\(", "->SetColor("),
+    Change(_VIEW, r"^[^\n]*->SetDepthFormat\(vtkTextureObject::Fixed32\);\n", ""),
+    Change(_VIEW, r"d->ShadowsRenderPass->GetVolumeOpacityThreshold\(\)", "0.0"),
+    Change(_VIEW, r"d->ShadowsRenderPass->SetVolumeOpacityThreshold\(opacityThreshold\);", "(void)opacityThreshold;"),
     # Several wrappers in one translation unit: a third of the time.
     Change("vtkAddon/CMake/vtkMacroKitPythonWrap.cmake", _NO_PREFIX + _NOT_YET, r"\1" + _UNITY),
 )

@@ -18,6 +18,10 @@ LINES = """find_package(CTK REQUIRED)
 #include <vtkTable.h>
   int index = rawTable->GetColumnIndex(column->GetName());
     blend->BlendAlphaOff();
+    plot->SetColorF(1.0, 0.0, 0.0);
+  this->ShadowsRenderPass->SetDepthFormat(vtkTextureObject::Fixed32);
+  return d->ShadowsRenderPass->GetVolumeOpacityThreshold();
+  d->ShadowsRenderPass->SetVolumeOpacityThreshold(opacityThreshold);
     # Make sure that no prefix is set on the library
 """
 

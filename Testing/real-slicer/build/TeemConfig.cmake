@@ -1,0 +1,12 @@
+# Where Debian 12 has Teem.
+set(Teem_VERSION_MAJOR 1)
+set(Teem_VERSION_MINOR 12)
+set(Teem_VERSION_PATCH 0)
+set(Teem_INCLUDE_DIRS /usr/include)
+set(Teem_LIBRARIES teem)
+set(Teem_USE_FILE ${CMAKE_CURRENT_LIST_DIR}/TeemUse.cmake)
+if(NOT TARGET teem)
+  add_library(teem SHARED IMPORTED)
+  find_library(Teem_LIBRARY_FILE NAMES teem PATHS /usr/lib REQUIRED)
+  set_target_properties(teem PROPERTIES IMPORTED_LOCATION ${Teem_LIBRARY_FILE} IMPORTED_SONAME libteem.so.2)
+endif()

@@ -200,8 +200,8 @@ def load_volumes(logic, data: str | None) -> None:
     for case in listed["training"][:LABELED]:
         slicer.util.loadVolume(str(folder / case["image"]))
         slicer.util.loadSegmentation(str(folder / case["label"]))
-    for image in listed["unlabeled"][:UNLABELED]:
-        slicer.util.loadVolume(str(folder / image))
+    for case in listed["unlabeled"][:UNLABELED]:
+        slicer.util.loadVolume(str(folder / case["image"]))
 
 
 def unlabeled_volumes() -> list:

@@ -25,6 +25,7 @@ _SURFACE_NETS = r"vtkNew<vtkSurfaceNets3D> surfaceNets;.*?surfaceNets->GetOutput
 _RULE = "Slicer/Libs/vtkSegmentationCore/vtkBinaryLabelmapToClosedSurfaceConversionRule.cxx"
 _TABLES = "Slicer/Libs/MRML/Core/vtkMRMLTableStorageNode.cxx"
 _VIEW = "Slicer/Libs/MRML/Widgets/qMRMLThreeDView.cxx"
+_LATER_SHADOWS = "VolumeOpacityThreshold|IntensityScale|IntensityShift"
 _COLUMN_INDEX = """#include <vtkDataSetAttributes.h>
 static int columnIndexOf(vtkTable* table, const char* name)
 {
@@ -36,6 +37,7 @@ static int columnIndexOf(vtkTable* table, const char* name)
 _VTK_ITK = "Slicer/Libs/vtkITK/CMakeLists.txt"
 _FACTORIES = "Slicer/Libs/ITKFactoryRegistration/CMakeLists.txt"
 
+_WRAP = "vtkAddon/CMake/vtkMacroKitPythonWrap.cmake"
 _NOT_WITH_THIS_ITK = (
     "GrowCut|ITKDeprecated|vtkITKGrowCut.cxx|vtkITKLabelShapeStatistics.cxx|vtkITKMorphologicalContourInterpolator.cxx"
 )
@@ -46,6 +48,7 @@ _UNITY = "    set_target_properties(${MY_KIT_NAME}Python PROPERTIES UNITY_BUILD 
 CHANGES = (
     # Debian's VTK has no Qt SQL support, and no wrapping information of its Qt libraries.
     Change("Slicer/CMakeLists.txt", r"^  (GUISupportQtSQL|RenderingQt|ViewsQt)\n", ""),
+    Change(_WRAP, r"if\(_vtk_python_hierarchy_file\)", 'if(EXISTS "${_vtk_python_hierarchy_file}")'),
     # CTK's ITK library names a target that only find_package(ITK) makes.
     Change(
         "Slicer/CMakeLists.txt",
@@ -71,10 +74,12 @@ CHANGES = (
     Change("Slicer/Libs/MRML/Logic/vtkMRMLSliceLogic.cxx", r"^\s+\w+->BlendAlpha(On|Off)\(\);", "  ;"),
     Change("Slicer/Libs/MRML/Widgets/qMRMLPlotView.cxx", r"->SetColorF\(", "->SetColor("),
     Change(_VIEW, r"^[^\n]*->SetDepthFormat\(vtkTextureObject::Fixed32\);\n", ""),
-    Change(_VIEW, r"d->ShadowsRenderPass->GetVolumeOpacityThreshold\(\)", "0.0"),
-    Change(_VIEW, r"d->ShadowsRenderPass->SetVolumeOpacityThreshold\(opacityThreshold\);", "(void)opacityThreshold;"),
+    Change(_VIEW, rf"d->ShadowsRenderPass->Get({_LATER_SHADOWS})\(\)", "0.0"),
+    Change(_VIEW, rf"d->ShadowsRenderPass->Set({_LATER_SHADOWS})\((\w+)\);", r"(void)\2;"),
+    # Without command line modules there is no such library.
+    Change("Slicer/Base/Python/mrml.py", r"^from MRMLCLIPython import \*\n", ""),
     # Several wrappers in one translation unit: a third of the time.
-    Change("vtkAddon/CMake/vtkMacroKitPythonWrap.cmake", _NO_PREFIX + _NOT_YET, r"\1" + _UNITY),
+    Change(_WRAP, _NO_PREFIX + _NOT_YET, r"\1" + _UNITY),
 )
 # Headers that came after ITK 5.2; CMake/ is in Slicer's include path.
 HEADERS = {"Slicer/CMake/itkNamespace.h": "#pragma once\nnamespace itk\n{\n}\n"}

@@ -69,7 +69,7 @@ configure Slicer b/Slicer -DADDITIONAL_CXX_FLAGS="$itk_flags" -DADDITIONAL_C_FLA
 	-DSlicer_BUILD_APPLICATIONUPDATE_SUPPORT=OFF -DSlicer_BUILD_MULTIMEDIA_SUPPORT=OFF -DSlicer_BUILD_DOCUMENTATION=OFF \
 	-DSlicer_USE_QtTesting=OFF -DSlicer_USE_SimpleITK=OFF -DSlicer_USE_CTKAPPLAUNCHER=OFF -DSlicer_USE_PYTHONQT=ON \
 	-DSlicer_USE_PYTHONQT_WITH_OPENSSL=OFF -DSlicer_USE_VTK_DEBUG_LEAKS=OFF -DSlicer_VTK_SMP_IMPLEMENTATION_TYPE=Sequential \
-	-DSlicer_PLATFORM_CHECK=OFF -DSlicer_RELEASE_TYPE=Stable -DSlicer_DEFAULT_HOME_MODULE=Data -DSlicer_BUILD_vtkAddon=ON \
+	-DSlicer_PLATFORM_CHECK=OFF -DSlicer_RELEASE_TYPE=Stable -DSlicer_DEFAULT_HOME_MODULE=Data -DSlicer_BUILD_vtkAddon=ON -DvtkAddon_WRAP_PYTHON=ON \
 	-DvtkAddon_SOURCE_DIR="$sources/vtkAddon" -DvtkAddon_CMAKE_DIR="$sources/vtkAddon/CMake" \
 	"-DSlicer_QTLOADABLEMODULES_DISABLED=SceneViews;Reformat;SlicerWelcome;VolumeRendering" \
 	"-DSlicer_QTSCRIPTEDMODULES_DISABLED=CropVolumeSequence;ImportItkSnapLabel;PerformanceTests;ScreenCapture;SelfTests;VectorToScalarVolume;WebServer;Endoscopy" \

@@ -84,14 +84,20 @@ class WholeWay:
         self.journal.begin("Choose the Python of the engine, volumes into the scene")
         python = os.environ.get("CORANET_TEST_PYTHON")
         if python:
+            yield from self.turn_to("environment")
             self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
             self.ui.pythonPathEdit.setCurrentPath(python)
         yield Until(lambda: not self.panel.environment.is_examining, "the check of the environment", 300)
         load_volumes(self.widget.logic, os.environ.get("CORANET_TEST_DATA"))
         yield 1.0
-        self.picture("volumes")
+        self.picture("environment")
+
+    def turn_to(self, page: str):
+        """Click the button of a page."""
+        yield from self.pointer.click(getattr(self.ui, f"{page}Step"))
 
     def add_cases(self):
+        yield from self.turn_to("data")
         self.journal.begin("Add the scene's volumes as cases")
         yield from self.pointer.click(self.ui.dataStep)
         yield from self.pointer.click(self.ui.addVolumesButton)
@@ -105,6 +111,7 @@ class WholeWay:
             self.panel.training.settings.set_text(name, text)
         yield 0.5
         self.journal.begin("Start the training")
+        yield from self.turn_to("train")
         yield from self.pointer.click(self.ui.trainStep)
         yield from self.pointer.click(self.ui.trainButton)
         yield Until(lambda: self.panel.training.handle is not None, "the training to start", 120)
@@ -120,6 +127,7 @@ class WholeWay:
 
     def segment(self):
         self.journal.begin("Segment")
+        yield from self.turn_to("segment")
         yield from self.pointer.click(self.ui.segmentStep)
         self.ui.segmentVolumeSelector.setCurrentNode(unlabeled_volumes()[0])
         yield from self.pointer.click(self.ui.segmentButton)

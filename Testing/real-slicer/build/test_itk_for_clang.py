@@ -16,7 +16,11 @@ DETECTION = """#ifndef ITK_COMPILER_DETECTION_H
 #  define ITK_ALIGNAS(X) alignas(X)
 #endif
 """
-FEATURES = "#define ITK_COMPILER_CXX_LAMBDAS 0\n# if 1\n#define ITK_COMPILER_CXX_ALIGNAS 1\n#define ITK_COMPILER_CXX_LAMBDAS 1\n"
+FEATURES = """#define ITK_COMPILER_CXX_LAMBDAS 0
+# if 1
+#define ITK_COMPILER_CXX_ALIGNAS 1
+#define ITK_COMPILER_CXX_LAMBDAS 1
+"""
 
 
 def test_the_features_take_the_place_of_the_question():

@@ -410,6 +410,13 @@ def test_a_deleted_widget_says_so():
 # -- 15: tool tips
 
 
+def test_font_metrics_are_made_not_returned():
+    label = qt.QLabel("a")
+    with pytest.raises(ValueError, match="return type 'QFontMetrics' is ignored"):
+        label.fontMetrics()
+    assert qt.QFontMetrics(label.font).elidedText("a long text", qt.Qt.ElideRight, 5) != "a long text"
+
+
 def test_a_tool_tip_comes_back_as_a_paragraph():
     widget = qt.QWidget()
     widget.setToolTip("t < 1")

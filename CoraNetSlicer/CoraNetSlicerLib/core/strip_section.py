@@ -102,6 +102,7 @@ class ElidedLabel(qt.QObject):
 
     def _fit(self) -> None:
         line = " ".join(self._text.split())
-        fitting = self._label.fontMetrics().elidedText(line, qt.Qt.ElideRight, self._label.width)
+        # PythonQt cannot return what label.fontMetrics() returns.
+        fitting = qt.QFontMetrics(self._label.font).elidedText(line, qt.Qt.ElideRight, self._label.width)
         if str(self._label.text) != fitting:
             self._label.setText(fitting)

@@ -8,7 +8,7 @@ import weakref
 from typing import Any
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import Qt
+from PySide6.QtGui import QFontMetrics, Qt
 from PySide6.QtWidgets import QDialog, QMenu
 from shiboken6 import Shiboken
 
@@ -183,7 +183,10 @@ class Call:
     def __call__(self, *given: Any, **keywords: Any) -> Any:
         no_keywords(self._name, keywords)
         real = tuple(_callback(one) if self._name == "singleShot" else unwrap(one) for one in given)
-        return wrap(call(self._name, self._function, real))
+        returned = call(self._name, self._function, real)
+        if isinstance(returned, QFontMetrics):
+            raise ValueError(f"Called {self._name}() -> QFontMetrics, return type 'QFontMetrics' is ignored: unknown")
+        return wrap(returned)
 
 
 def _callback(value: Any) -> Any:

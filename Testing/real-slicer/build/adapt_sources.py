@@ -76,6 +76,8 @@ CHANGES = (
     Change(_VIEW, r"^[^\n]*->SetDepthFormat\(vtkTextureObject::Fixed32\);\n", ""),
     Change(_VIEW, rf"d->ShadowsRenderPass->Get({_LATER_SHADOWS})\(\)", "0.0"),
     Change(_VIEW, rf"d->ShadowsRenderPass->Set({_LATER_SHADOWS})\((\w+)\);", r"(void)\2;"),
+    # The plugins are for loading forms; nobody starts Qt Designer by a launcher here.
+    Change("Slicer/CMake/SlicerCPack.cmake", r"if\(Slicer_BUILD_QT_DESIGNER_PLUGINS\)", "if(Slicer_USE_CTKAPPLAUNCHER)"),
     # Without command line modules there is no such library.
     Change("Slicer/Base/Python/mrml.py", r"^from MRMLCLIPython import \*\n", ""),
     # Several wrappers in one translation unit: a third of the time.

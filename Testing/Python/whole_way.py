@@ -20,6 +20,7 @@ from pointer import Pointer, main_window_picture  # noqa: E402
 from stepping import Journal, Run, StallMeter, Until  # noqa: E402
 
 LABELED, UNLABELED = 4, 8
+PANEL_WIDTH = 440
 SMALL = {
     "training.pretraining_steps": "120",
     "training.self_training_steps": "60",
@@ -77,9 +78,13 @@ class WholeWay:
         slicer.util.mainWindow().showMaximized()
         slicer.util.mainWindow().setGeometry(0, 0, 1600, 1000)
         slicer.util.mainWindow().activateWindow()
+        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         yield 0.5
         slicer.util.selectModule("CoraNetSlicer")
-        yield 1.0
+        yield 0.5
+        dock = slicer.util.mainWindow().findChild("QDockWidget", "PanelDockWidget")
+        slicer.util.mainWindow().resizeDocks([dock], [PANEL_WIDTH], qt.Qt.Horizontal)
+        yield 0.5
         self.picture("empty")
         self.journal.begin("Choose the Python of the engine, volumes into the scene")
         python = os.environ.get("CORANET_TEST_PYTHON")
@@ -87,7 +92,7 @@ class WholeWay:
             yield from self.turn_to("environment")
             self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
             self.ui.pythonPathEdit.setCurrentPath(python)
-        yield Until(lambda: not self.panel.environment.is_examining, "the check of the environment", 300)
+        yield Until(lambda: not self.panel.environment.reason_not_ready, "an environment that is ready", 300)
         load_volumes(self.widget.logic, os.environ.get("CORANET_TEST_DATA"))
         yield 1.0
         self.picture("environment")
@@ -179,7 +184,7 @@ class WholeWay:
     def teach_back(self):
         self.journal.begin("Teach back")
         yield from self.pointer.click(self.ui.improveButton)
-        yield Until(lambda: self.panel.training.is_running, "the improvement to start", 120)
+        yield Until(lambda: self.panel.training.is_active, "the improvement to start", 120)
         self.picture("teaching-back")
         yield Until(lambda: self.panel.training.handle.status.is_over, "the end of the improvement")
         self.require(self.panel.training.handle)

@@ -26,9 +26,7 @@ SCREEN = "1600x1000x24"
 _HARMLESS = re.compile(
     r"QStandardPaths|XDG_RUNTIME_DIR|propagateSizeHints|libGL|dconf|pulse|Qt WebEngine", re.IGNORECASE
 )
-_FAULT = re.compile(
-    r"Traceback \(most recent call last\)|^\[?(CRITICAL|ERROR)\b|^error: ", re.IGNORECASE
-)
+_FAULT = re.compile(r"Traceback \(most recent call last\)|^\[?(CRITICAL|ERROR)\b|^error: ", re.IGNORECASE)
 
 
 def main(arguments: Sequence[str]) -> int:

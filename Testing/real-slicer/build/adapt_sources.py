@@ -24,6 +24,7 @@ _NEW_STATUS = r"#if \(VTK_MAJOR_VERSION >= 9 && VTK_MINOR_VERSION >= 0 && VTK_BU
 _SURFACE_NETS = r"vtkNew<vtkSurfaceNets3D> surfaceNets;.*?surfaceNets->GetOutput\(\);"
 _RULE = "Slicer/Libs/vtkSegmentationCore/vtkBinaryLabelmapToClosedSurfaceConversionRule.cxx"
 _TABLES = "Slicer/Libs/MRML/Core/vtkMRMLTableStorageNode.cxx"
+_PACKAGE = "Slicer/CMake/SlicerCPack.cmake"
 _VIEW = "Slicer/Libs/MRML/Widgets/qMRMLThreeDView.cxx"
 _LATER_SHADOWS = "VolumeOpacityThreshold|IntensityScale|IntensityShift"
 _COLUMN_INDEX = """#include <vtkDataSetAttributes.h>
@@ -76,8 +77,8 @@ CHANGES = (
     Change(_VIEW, r"^[^\n]*->SetDepthFormat\(vtkTextureObject::Fixed32\);\n", ""),
     Change(_VIEW, rf"d->ShadowsRenderPass->Get({_LATER_SHADOWS})\(\)", "0.0"),
     Change(_VIEW, rf"d->ShadowsRenderPass->Set({_LATER_SHADOWS})\((\w+)\);", r"(void)\2;"),
-    # The plugins are for loading forms; nobody starts Qt Designer by a launcher here.
-    Change("Slicer/CMake/SlicerCPack.cmake", r"if\(Slicer_BUILD_QT_DESIGNER_PLUGINS\)", "if(Slicer_USE_CTKAPPLAUNCHER)"),
+    # The plugins load forms; nobody starts Qt Designer by a launcher here.
+    Change(_PACKAGE, r"if\(Slicer_BUILD_QT_DESIGNER_PLUGINS\)", "if(Slicer_USE_CTKAPPLAUNCHER)"),
     # Without command line modules there is no such library.
     Change("Slicer/Base/Python/mrml.py", r"^from MRMLCLIPython import \*\n", ""),
     # Several wrappers in one translation unit: a third of the time.

@@ -253,3 +253,12 @@ def test_a_folder_that_is_removed_ends_the_watch_and_is_named(job):
 
 def test_a_handle_says_what_it_is(job):
     assert repr(JobHandle(job, fake_runner())).startswith("<JobHandle train")
+
+
+def test_a_process_that_was_ended_by_force_says_what_may_have_ended_it(job):
+    handle = start(job, FAKE_STEPS="10000")
+    wait_until(lambda: len(job.read_events()) > 3)
+    handle._process._child.kill()
+    assert handle.wait(PATIENCE_S) is JobStatus.CRASHED
+    assert "was ended by force" in handle.message and "memory" in handle.message
+    assert "; its log ends with: " in handle.message

@@ -25,8 +25,8 @@ from coranet.volume.dicom_folder import parts_in_steps
 from coranet.volume.dicom_parts import require_stack
 from coranet.volume.notes import noted_by
 
+from ..core.case_volume import volume_hash_steps
 from ..core.images import placement_of_file, read_image
-from ..core.scan_of_volume import volume_hash_steps
 
 _DIMENSIONS = 3
 # Of a spacing that two formats write; and so many scans are read to see whether they are one.

@@ -176,8 +176,15 @@ class JobHandle:
             return f"the folder '{self.folder}' of the job is gone; put it back, or start a new job."
         if status is JobStatus.CRASHED:
             last = [line for line in self.logTail().splitlines() if line.strip()][-1:]
-            return f"the process ended without a word; its log ends with: {last[0] if last else '(nothing)'}"
+            return f"{self.crash}; its log ends with: {last[0] if last else '(nothing)'}"
         return "stopped on request; it can be resumed." if status is JobStatus.CANCELLED else ""
+
+    @property
+    def crash(self) -> str:
+        """How a process ended that could not say why, without a full stop."""
+        if self._process.was_killed:
+            return "the process was ended by force, as a system does when its memory, or a limit of it, is used up"
+        return "the process ended unexpectedly"
 
     def onEvents(self, callback: Callable[[list[Event]], None]) -> None:
         """Have `callback(newEvents)` called when there is news; what was told already comes at once.

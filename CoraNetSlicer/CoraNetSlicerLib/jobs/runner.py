@@ -18,6 +18,8 @@ from ..environment.interpreter import Interpreter
 GRACE_S = 30.0
 # From launch to the first sign of life: importing PyTorch from a slow disk takes this long at worst.
 STARTING_S = 180.0
+# What a process returns that was ended by SIGKILL, itself and through a launcher.
+_KILLED = (-9, 137)
 
 
 class JobProcess:
@@ -49,6 +51,11 @@ class JobProcess:
         if status is JobStatus.CRASHED and self.job.cancel_requested():
             return JobStatus.CANCELLED
         return status
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether the process was started here and ended by force, as a system does whose memory is used up."""
+        return self._child is not None and self._child.poll() in _KILLED
 
     def request_stop(self, grace_s: float = GRACE_S) -> None:
         """Ask the process to stop; `poll` ends it when it has not done so after `grace_s` seconds."""

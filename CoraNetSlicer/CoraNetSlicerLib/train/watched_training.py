@@ -278,7 +278,9 @@ def _over(handle: JobHandle, status: JobStatus, events: Iterable[Event], progres
     if status is JobStatus.CRASHED and not handle.folder.is_dir():
         return sentence(handle.message)
     if status is JobStatus.CRASHED:
-        text = _("The process ended unexpectedly. Resume continues from the last checkpoint. Its log ends with:")
+        text = _("{how}. Resume continues from the last checkpoint. Its log ends with:").format(
+            how=sentence(handle.crash)
+        )
         return "\n".join([text, handle.logTail(_LOG_LINES)])
     return _("Not started yet. Resume starts it.")
 

@@ -154,7 +154,7 @@ class Panel:
         """Have the strip at the bottom show what runs; returns what ends it."""
         training, segmentation, environment = self.training, self.segmentation, self.environment
         watch = self.activities.watch
-        self.activities.tell(environment.summary)
+        self.activities.tell(_state_of(environment))
         return [
             watch(training.changed, partial(_running_training, training), lambda: training.error or training.status),
             watch(
@@ -162,7 +162,7 @@ class Panel:
                 partial(_running_segmentation, segmentation),
                 lambda: segmentation.error or segmentation.status,
             ),
-            watch(environment.changed, partial(_running_installation, environment), lambda: environment.summary),
+            watch(environment.changed, partial(_running_installation, environment), partial(_state_of, environment)),
         ]
 
     def _attach_to_running_jobs(self) -> None:
@@ -218,6 +218,12 @@ def _running_segmentation(segmentation: SegmentationPresenter) -> Optional[Activ
     handle, reason = segmentation.handle, segmentation.reason_not_cancellable
     left, folder = (handle.secondsLeft, handle.folder) if handle else (None, None)
     return Activity(_("Segmenting"), segmentation.progress, left, segmentation.cancel, reason, folder)
+
+
+def _state_of(environment: EnvironmentPresenter) -> str:
+    """The summary of the environment, and of what is wrong the first."""
+    first = environment.findings[0].text if environment.has_error and environment.findings else ""
+    return f"{environment.summary} {first}".strip()
 
 
 def _running_installation(environment: EnvironmentPresenter) -> Optional[Activity]:

@@ -67,6 +67,8 @@ def test_what_runs_is_in_sight_until_it_ends(strip, ui, part):
         250,
         "2 min left",
     )
+    part.run(share=1.0, left=0.2)
+    assert ui.runningTimeLabel.text == ""
     part.run(share=None, left=None)
     assert not ui.runningProgressBar.isVisible() and ui.runningTimeLabel.text == ""
     part.activity = None

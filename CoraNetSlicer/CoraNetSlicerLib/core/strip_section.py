@@ -65,7 +65,8 @@ class StripSection(Section):
         ui.runningLabel.setText(running.name)
         ui.runningProgressBar.setVisible(running.share is not None)
         ui.runningProgressBar.setValue(round(_PARTS_OF_BAR * (running.share or 0.0)))
-        ui.runningTimeLabel.setText("" if left is None else _("{time} left").format(time=duration(left)))
+        # At the end, what is left (loading, writing) is not known to the second.
+        ui.runningTimeLabel.setText(_("{time} left").format(time=duration(left)) if left and left >= 1 else "")
         self.permit(ui.stopRunningButton, running.reason_not_stoppable)
 
 

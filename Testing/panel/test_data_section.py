@@ -78,7 +78,7 @@ def combo(ui, row, column):
 
 def test_an_empty_scene_says_what_to_do(section, ui):
     assert ui.dataSummaryLabel.text == "Add volumes: three to ten with a segmentation, the rest without."
-    assert greyed(ui.addVolumesButton) == "There is no volume in the scene; load one first."
+    assert greyed(ui.addVolumesButton) == "There is no volume in the scene. Load one first."
     assert greyed(ui.removeCasesButton) == "Select rows first."
     assert not ui.segmentsList.isVisible()
     assert not ui.dataFindingsLabel.isVisible()
@@ -189,8 +189,8 @@ def test_a_segmentation_is_chosen_in_its_cell(filled, ui, context, process_event
 def test_what_is_wrong_is_said_in_the_row_and_below(filled, ui, process_events):
     filled[0][1][1].GetSegmentation().GetNthSegment(1).SetName("Lesion")
     process_events()
-    assert cell(ui.casesTable, 1, 3) == "other names"
-    sentence = "'L1 truth' has no segment 'Tumor', it has 'Liver', 'Lesion'"
+    assert cell(ui.casesTable, 1, 3) == "segment names"
+    sentence = "'L1 truth' has no segment 'Tumor'. It has 'Liver', 'Lesion'"
     assert ui.casesTable.item(1, 3).toolTip().startswith(sentence)
     assert sentence in ui.dataFindingsLabel.text
     assert ui.dataFindingsLabel.isVisible()
@@ -205,7 +205,7 @@ def test_segments_that_are_unchecked_are_not_learned(filled, ui, cases, process_
     assert ui.segmentsList.item(0).checkState() == qt.Qt.Unchecked
     ui.segmentsList.item(1).setCheckState(qt.Qt.Unchecked)
     process_events()
-    assert ui.dataFindingsLabel.text == "No segment is checked; check at least one to learn."
+    assert ui.dataFindingsLabel.text == "No segment is checked. Check at least one to learn."
     ui.segmentsList.item(0).setCheckState(qt.Qt.Checked)
     process_events()
     assert cases.training_nodes().segment_names == ["Liver"]
@@ -231,8 +231,8 @@ def test_a_datalist_is_added(section, ui, application, a_datalist, process_event
     click(ui.addFilesButton)
     process_events()
     assert cells(ui.casesTable) == [["a", "Labeled", "a.nrrd", "OK", ""]]
-    assert not combo(ui, 0, 2).isEnabled()
-    assert "on disk" in tool_tip(combo(ui, 0, 2))
+    assert entries(combo(ui, 0, 2)) == ["none", "a.nrrd", "Choose a file..."]
+    assert tool_tip(combo(ui, 0, 2)).startswith("a.nrrd")
     assert application.setting("CasesFolder") == str(a_datalist)
     click(ui.addFilesButton)
     process_events()
@@ -305,6 +305,56 @@ def test_volumes_of_the_data_module_can_be_dropped(section, ui, context, a_scene
     assert cells(ui.casesTable) == [["L2", "Labeled", "L2 truth", "OK", ""], ["U0", "Unlabeled", "none", "OK", ""]]
     section._drop.eventFilter(None, event)
     assert "Nothing new" in ui.dataErrorLabel.text
+
+
+def test_another_label_map_is_chosen_for_an_image_on_disk(section, ui, application, cases, a_datalist, process_events):
+    cases.add_files(a_datalist)
+    process_events()
+    choose(combo(ui, 0, 2), "Choose a file...")
+    process_events()
+    assert cell(ui.casesTable, 0, 2) == "a.nrrd", "a person closed the window"
+    application.answers = {"choose_file": [str(a_datalist.parent / "images" / "a.nrrd")]}
+    choose(combo(ui, 0, 2), "Choose a file...")
+    process_events()
+    assert cases.rows[0].segmentation.path == str(a_datalist.parent / "images" / "a.nrrd")
+
+
+def test_a_segment_of_files_is_renamed_in_the_list(section, ui, cases, a_datalist, process_events):
+    cases.add_files(a_datalist)
+    process_events(until=lambda: not cases.has_unseen_files)
+    process_events()
+    ui.segmentsList.item(0).setText("Spleen")
+    process_events()
+    assert [segment.name for segment in cases.segments] == ["Spleen"]
+    ui.segmentsList.item(0).setText(" ")
+    process_events()
+    assert "needs a name of its own" in ui.dataErrorLabel.text
+    assert ui.segmentsList.item(0).text() == "Spleen"
+
+
+def test_long_names_keep_their_beginning_and_their_end(section, ui, add_scan, process_events):
+    name = "2026-11-28 Thorax CT with contrast 3"
+    add_scan(name, Liver=LIVER_MASK)
+    process_events()
+    click(ui.addVolumesButton)
+    process_events()
+    assert entries(combo(ui, 0, 2)) == ["none", "2026-11-28\u2026t 3 truth"]
+    assert tool_tip(combo(ui, 0, 2)).startswith(f"{name} truth\n")
+    assert unwrap(ui.casesTable.item(0, 0)).toolTip().startswith(f"{name}\n")
+    assert ui.casesTable.textElideMode == qt.Qt.ElideMiddle
+
+
+def test_a_column_that_is_empty_is_hidden(ui, cases, application, a_scene, process_events):
+    ranking = KnownRanking({})
+    section = DataSection(ui, cases, application, ranking)
+    click(ui.addVolumesButton)
+    process_events()
+    assert ui.casesTable.isColumnHidden(4)
+    ranking.shares["L0"] = 0.5
+    ranking.changed.send()
+    process_events()
+    assert not ui.casesTable.isColumnHidden(4)
+    section.cleanup()
 
 
 def test_deleted_volumes_vanish(filled, ui, context, process_events):
@@ -396,7 +446,7 @@ class TestChannels:
         two.channelNamesEdit.setText("T1")
         unwrap(two.channelNamesEdit).editingFinished.emit()
         process_events()
-        assert "2 names are needed" in two.dataErrorLabel.text and cases.channels == ("T1", "FLAIR")
+        assert "Expected 2 names" in two.dataErrorLabel.text and cases.channels == ("T1", "FLAIR")
 
     def test_images_on_disk_are_shown_and_cannot_be_changed(self, section, ui, cases, awkward_path, process_events):
         content = {"labels": {"1": "Liver"}, "channels": ["T1", "FLAIR"], "unlabeled": [["a.nrrd", "b.nrrd"]]}

@@ -61,12 +61,12 @@ def truth(cases, name):
 def found(cases):
     """(row's name, severity, short words) of each finding."""
     names = {row.key: row.name for row in cases.rows} | {"": ""}
-    return [(names[one.key], one.severity.value, one.short) for one in cases.findings]
+    return [(names[one.key], one.severity.value, one.short) for one in cases.report.findings]
 
 
 def text(cases):
     """The one finding's sentence."""
-    (finding,) = cases.findings
+    (finding,) = cases.report.findings
     assert finding.text.endswith(".")
     assert finding.text[0].isupper() or not finding.text[0].isalpha()
     return finding.text
@@ -81,34 +81,34 @@ class TestNumbers:
     def test_none_labeled(self, cases):
         for key in "1234":
             cases.set_role(key, CaseRole.IGNORED)
-        assert found(cases) == [("", "error", "none labeled")]
+        assert found(cases) == [("", "error", "no labeled case")]
         assert cases.reason_not_trainable == (
-            "No case is labeled; give at least one volume a segmentation. Three to ten are a good start."
+            "No case is labeled. Give at least one volume a segmentation; three to ten are a good start."
         )
 
     def test_few_labeled_do_not_keep_from_training(self, cases):
         for key in "34":
             cases.set_role(key, CaseRole.IGNORED)
-        assert found(cases) == [("", "warning", "few labeled")]
+        assert found(cases) == [("", "warning", "few labeled cases")]
         assert text(cases).startswith("Only 2 labeled")
         assert cases.reason_not_trainable == ""
 
     def test_none_unlabeled(self, cases):
         cases.remove("567")
-        assert found(cases) == [("", "warning", "none unlabeled")]
+        assert found(cases) == [("", "warning", "no unlabeled case")]
         assert cases.reason_not_trainable == ""
 
     def test_nothing_to_learn(self, cases):
         for name in SEGMENTS:
             cases.set_learned(name, False)
-        assert found(cases) == [("", "error", "nothing to learn")]
+        assert found(cases) == [("", "error", "no segment to learn")]
 
     def test_findings_of_one_kind_take_one_line(self, cases):
         for key in "567":
             cases.set_role(key, CaseRole.LABELED)
-        assert cases.findings_text.splitlines() == [
-            "'U0' has no segmentation; choose one, or make it unlabeled. (2 more cases: no segmentation.)",
-            "No case is unlabeled: the training will use the labeled ones alone. "
+        assert cases.report.findings_text.splitlines() == [
+            "'U0' has no segmentation. Choose one, or make the case unlabeled. (2 more cases: no segmentation)",
+            "No case is unlabeled. The training will use the labeled cases alone. "
             "Add volumes without a segmentation to learn from them, too.",
         ]
 
@@ -118,7 +118,7 @@ class TestNumbers:
         node(cases, "U1").SetAndObserveImageData(image_data(noise(11, 1000.0, 1e5)))
         node(cases, "L0").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
         truth(cases, "L1").GetSegmentation().GetNthSegment(1).SetName("Liver")
-        lines = cases.findings_text.splitlines()
+        lines = cases.report.findings_text.splitlines()
         assert len(lines) == 5
         assert lines[-1] == "... and more, in the table."
 
@@ -127,16 +127,16 @@ class TestSegmentations:
     def test_no_segmentation(self, cases):
         cases.set_role("5", CaseRole.LABELED)
         assert found(cases) == [("U0", "error", "no segmentation")]
-        assert cases.rows[4].findings == cases.findings
+        assert cases.rows[4].findings == cases.report.findings
 
     def test_no_segment(self, cases, context):
         cases.set_segmentation("5", add_segmentation(context, "bare", node(cases, "U0"), {}))
-        assert ("U0", "error", "no segment") in found(cases)
+        assert ("U0", "error", "no segments") in found(cases)
 
     def test_the_case_with_another_name_is_told_not_all_others(self, cases):
         truth(cases, "L2").GetSegmentation().GetNthSegment(0).SetName("Leber")
-        assert found(cases) == [("L2", "error", "other names")]
-        assert text(cases).startswith("'L2 truth' has no segment 'Liver', it has 'Leber', 'Tumor': rename, uncheck")
+        assert found(cases) == [("L2", "error", "segment names")]
+        assert text(cases).startswith("'L2 truth' has no segment 'Liver'. It has 'Leber', 'Tumor'. Rename it, uncheck")
         cases.set_learned("Leber", False)
         cases.set_learned("Liver", False)
         assert found(cases) == []
@@ -149,8 +149,8 @@ class TestSegmentations:
     def test_a_segment_that_hardly_any_case_has(self, cases):
         truth(cases, "L2").GetSegmentation().AddEmptySegment("vessel", "Vessel")
         errors = [one for one in found(cases) if one[1] == "error"]
-        assert errors == [("L2", "error", "other names")]
-        assert "'L2 truth' has the segment 'Vessel', which most of the 4 cases lack" in cases.reason_not_trainable
+        assert errors == [("L2", "error", "segment names")]
+        assert "'L2 truth' has the segment 'Vessel', which most of the 4 cases do not" in cases.reason_not_trainable
         cases.set_learned("Vessel", False)
         assert found(cases) == []
 
@@ -158,7 +158,7 @@ class TestSegmentations:
         for name in ("L0", "L1"):
             segmentation = truth(cases, name).GetSegmentation()
             segmentation.RemoveSegment(segmentation.GetNthSegmentID(1))
-        assert found(cases) == [("L0", "error", "other names"), ("L1", "error", "other names")]
+        assert found(cases) == [("L0", "error", "segment names"), ("L1", "error", "segment names")]
 
     def test_a_name_twice(self, cases):
         truth(cases, "L2").GetSegmentation().GetNthSegment(1).SetName("Liver")
@@ -170,7 +170,7 @@ class TestSegmentations:
             ("L1", LIVER_TERMINOLOGY.replace("10200004^Liver", "64033007^Kidney")),
         ):
             truth(cases, name).GetSegmentation().GetNthSegment(0).SetTerminology(terminology)
-        assert found(cases) == [("", "error", "segments differ")]
+        assert found(cases) == [("", "error", "terminology")]
         assert "another terminology in 'L1 truth'" in text(cases)
 
     def test_an_empty_label(self, cases):
@@ -180,12 +180,12 @@ class TestSegmentations:
             labelmap.Modified()
         assert found(cases) == [("L1", "warning", "empty")]
         assert text(cases) == (
-            "'L1 truth' is empty: this teaches that there is nothing to find in 'L1'. If there is, paint it, or make "
-            "'L1' unlabeled."
+            "'L1 truth' is empty. It teaches that nothing is to be found in 'L1'. If there is something, paint it, or "
+            "make the case unlabeled."
         )
         assert cases.reason_not_trainable == ""
         cases.set_role("2", CaseRole.VALIDATION)
-        assert text(cases).startswith("'L1 truth' is empty: whatever is found in 'L1' counts as a Dice of 0.")
+        assert text(cases).startswith("'L1 truth' is empty. Whatever is found in 'L1' counts as a Dice of 0.")
 
     @pytest.mark.parametrize("how", ["emptied", "never painted"])
     def test_nothing_but_empty_labels(self, cases, how):
@@ -207,7 +207,7 @@ class TestSegmentations:
         segmentation.RemoveSegment(segmentation.GetNthSegmentID(1))
         segmentation.AddEmptySegment("new", "Tumor")
         assert found(cases) == [("L1", "warning", "partly empty")]
-        assert "'Tumor' is empty in 'L1 truth': this teaches that 'L1' has none of it." in text(cases)
+        assert "'Tumor' is empty in 'L1 truth'. It teaches that 'L1' has none of it." in text(cases)
 
     def test_one_voxel_is_not_empty(self, cases, context):
         volume = node(cases, "U0")
@@ -241,8 +241,8 @@ class TestSegmentations:
         matrix[:3, 3] = (0, 0, 500)
         far.SetMatrixTransformToParent(vtk_matrix(matrix))
         truth(cases, "L3").SetAndObserveTransformNodeID(far.GetID())
-        assert found(cases) == [("L3", "error", "lies elsewhere")]
-        assert text(cases) == "'L3 truth' does not overlap 'L3'; choose the segmentation that was drawn on it."
+        assert found(cases) == [("L3", "error", "no overlap")]
+        assert text(cases) == "'L3 truth' does not overlap 'L3'. Choose the segmentation that was drawn on it."
         node(cases, "L3").SetAndObserveTransformNodeID(far.GetID())
         assert found(cases) == []
 
@@ -251,8 +251,8 @@ class TestSegmentations:
         mask = np.ones((7, 10, 13), bool)
         cases.set_segmentation("1", add_segmentation(context, "rough", coarse, {"Liver": mask, "Tumor": mask}))
         # The tumor is as large as the liver there, too.
-        assert found(cases) == [("L0", "warning", "other grid"), ("L0", "warning", "other size")]
-        assert "drawn on voxels of 1.8 x 2.6 x 4.8 mm, 'L0' has 0.9 x 1.3 x 2.4 mm" in cases.findings_text
+        assert found(cases) == [("L0", "warning", "different geometry"), ("L0", "warning", "unusual size")]
+        assert "drawn on voxels of 1.8 x 2.6 x 4.8 mm, 'L0' has 0.9 x 1.3 x 2.4 mm" in cases.report.findings_text
 
 
 class TestSizes:
@@ -261,7 +261,7 @@ class TestSizes:
         few = np.where(np.arange(LIVER_MASK.size).reshape(SHAPE_KJI) % cut == 0, LIVER_MASK, False)
         drawn = add_segmentation(context, "few", node(cases, "L1"), {"Liver": few, "Tumor": TUMOR_MASK})
         cases.set_segmentation("2", drawn)
-        assert found(cases) == [("L1", "warning", "other size")]
+        assert found(cases) == [("L1", "warning", "unusual size")]
         assert "'Liver' of 'L1' has about" in text(cases) and "mL, in the others" in text(cases)
 
     def test_a_segment_that_is_not_learned_may_have_any_size(self, cases, context):
@@ -282,8 +282,11 @@ class TestSizes:
         one, other = truth(cases, "L0"), truth(cases, "L1")
         cases.set_segmentation("1", other)
         cases.set_segmentation("2", one)
-        assert found(cases) == [("L0", "error", "of another case"), ("L1", "error", "of another case")]
-        assert cases.findings[0].text == "'L1 truth' was drawn on 'L1', which is another case; choose that of 'L0'."
+        assert found(cases) == [("L0", "error", "wrong case"), ("L1", "error", "wrong case")]
+        assert (
+            cases.report.findings[0].text
+            == "'L1 truth' was drawn on 'L1', not on 'L0'. Choose the segmentation of this case."
+        )
         assert cases.reason_not_trainable
 
     def test_a_segmentation_on_the_grid_of_another_case(self, cases, context):
@@ -292,8 +295,11 @@ class TestSizes:
         drawn = add_segmentation(context, "drawn", node(cases, "U0"), SEGMENTS)
         drawn.SetNodeReferenceID(drawn.GetReferenceImageGeometryReferenceRole(), None)
         cases.set_segmentation("1", drawn)
-        assert ("L0", "error", "of another case") in found(cases)
-        assert "'drawn' lies on the voxels of 'U0', another case; choose that of 'L0'." in cases.findings_text
+        assert ("L0", "error", "wrong case") in found(cases)
+        assert (
+            "'drawn' has the geometry of 'U0', not of 'L0'. Choose the segmentation of this case."
+            in cases.report.findings_text
+        )
 
     @pytest.mark.parametrize(
         "change",
@@ -314,7 +320,7 @@ class TestSizes:
         context.scene.RemoveNode(elsewhere)
         cases.set_segmentation("1", drawn)
         (finding,) = found(cases)
-        assert finding[0] == "L0" and finding[2] in ("other grid", "lies elsewhere")
+        assert finding[0] == "L0" and finding[2] in ("different geometry", "no overlap")
 
     @pytest.mark.parametrize("shift", [0, 3])
     def test_a_segmentation_of_a_part_of_the_voxels_is_none_of_it(self, cases, context, shift):
@@ -325,7 +331,7 @@ class TestSizes:
         drawn = add_segmentation(context, "L0 part", part, {"Liver": mask, "Tumor": mask})
         context.scene.RemoveNode(part)
         cases.set_segmentation("1", drawn)
-        assert not any(short in ("other grid", "of another case") for _name, _severity, short in found(cases))
+        assert not any(short in ("different geometry", "wrong case") for _name, _severity, short in found(cases))
 
 
 class TestVolumes:
@@ -334,7 +340,7 @@ class TestVolumes:
         labels = (LIVER_MASK * 1 + TUMOR_MASK * 2).astype(kind)
         node(cases, "U1").SetAndObserveImageData(image_data(labels))
         assert ("U1", "error", "label map") in found(cases)
-        assert "'U1' is a label map, not an image" in cases.findings[0].text
+        assert "'U1' is a label map, not an image" in cases.report.findings[0].text
 
     def test_one_file_that_nobody_understands_does_not_hide_the_others(self, tmp_path, monkeypatch):
         def fails(path):
@@ -351,22 +357,22 @@ class TestVolumes:
         import SimpleITK as sitk
 
         sitk.WriteImage(sitk.GetImageFromArray(noise(1)), str(tmp_path / "p1.nii.gz"))
-        sitk.WriteImage(sitk.GetImageFromArray(LIVER_MASK.astype(np.uint8)), str(tmp_path / "p1_seg.nii.gz"))
+        sitk.WriteImage(sitk.GetImageFromArray(LIVER_MASK.astype(np.uint8)), str(tmp_path / "organs.nii.gz"))
         presenter = CasesPresenter(context, Parameters(context.scene))
         presenter.add_files(tmp_path)
         presenter.look_at_files(60)
-        assert ("p1_seg", "error", "label map") in found(presenter)
+        assert ("organs", "error", "label map") in found(presenter)
         assert not any(name == "p1" for name, _severity, _short in found(presenter))
         presenter.close()
 
     def test_a_volume_that_lost_its_voxels(self, cases):
         node(cases, "U1").SetAndObserveImageData(None)
-        assert found(cases) == [("U1", "error", "cannot be used")]
+        assert found(cases) == [("U1", "error", "not usable")]
         assert text(cases) == "The volume 'U1' has no voxels; load its image first."
 
     def test_another_spacing(self, cases):
         node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
-        assert found(cases) == [("U1", "warning", "other spacing")]
+        assert found(cases) == [("U1", "warning", "unusual spacing")]
         assert "'U1' has voxels of 2.7 x 3.9 x 7.2 mm, the others of about 0.9 x 1.3 x 2.4 mm" in text(cases)
 
     def test_slices_along_another_axis_are_no_other_spacing(self, cases):
@@ -378,8 +384,8 @@ class TestVolumes:
     @pytest.mark.parametrize(("mean", "spread"), [(-500.0, 300.0), (100.0, 3000.0), (1e6, 1e5), (0.5, 0.1)])
     def test_other_grey_values(self, cases, mean, spread):
         node(cases, "U1").SetAndObserveImageData(image_data(noise(11, mean, spread)))
-        assert found(cases) == [("U1", "warning", "other grey values")]
-        assert "'U1' has grey values from " in text(cases)
+        assert found(cases) == [("U1", "warning", "unusual intensity")]
+        assert "'U1' has intensities from " in text(cases)
         assert "the others from about 59" in text(cases)
 
     # Units of MR are arbitrary: in one set of the Decathlon they differ by fifty times.
@@ -390,7 +396,7 @@ class TestVolumes:
 
     def test_an_image_of_one_value(self, cases):
         node(cases, "U1").SetAndObserveImageData(image_data(np.full(SHAPE_KJI, 7, np.int16)))
-        assert ("U1", "warning", "one grey value") in found(cases)
+        assert ("U1", "warning", "constant intensity") in found(cases)
 
     def test_voxels_that_are_not_numbers_do_no_harm(self, cases):
         spoiled = noise(11)
@@ -401,7 +407,7 @@ class TestVolumes:
     def test_of_two_nobody_is_the_outlier(self, cases):
         node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
         cases.remove(["1", "2", "3", "4", "5"])
-        assert [one[2] for one in found(cases)] == ["none labeled"]
+        assert [one[2] for one in found(cases)] == ["no labeled case"]
 
     def test_an_ignored_case_may_be_anything(self, cases):
         node(cases, "U1").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
@@ -412,7 +418,7 @@ class TestVolumes:
 class TestTwice:
     def test_the_same_voxels(self, cases):
         node(cases, "U2").SetAndObserveImageData(image_data(noise(0)))
-        assert found(cases) == [("U2", "error", "twice")]
+        assert found(cases) == [("U2", "error", "same image")]
         assert text(cases).startswith("'U2' is the same image as 'L0'")
         cases.set_role("7", CaseRole.IGNORED)
         assert found(cases) == []
@@ -431,17 +437,17 @@ class TestTwice:
         storage.SetFileName(str(path))
         node(cases, "U2").SetAndObserveStorageNodeID(storage.GetID())
         cases.add_files(tmp_path)
-        assert ("scan", "error", "twice") in found(cases)
-        assert "'scan' is the same image as 'U2'" in cases.findings_text
+        assert ("scan", "error", "same image") in found(cases)
+        assert "'scan' is the same image as 'U2'" in cases.report.findings_text
 
     @pytest.mark.parametrize(("second", "is_copy"), [(b"abcdef" * 900, True), (b"abcdef" * 899 + b"abcdeg", False)])
     def test_a_copy_of_a_file_under_another_name(self, cases, tmp_path, second, is_copy):
         (tmp_path / "a.nrrd").write_bytes(b"abcdef" * 900)
         (tmp_path / "b.nrrd").write_bytes(second)
         cases.add_files(tmp_path)
-        assert ("b", "error", "twice") not in found(cases), "nobody has looked yet"
+        assert ("b", "error", "same image") not in found(cases), "nobody has looked yet"
         cases.look_at_files()
-        assert (("b", "error", "twice") in found(cases)) == is_copy
+        assert (("b", "error", "same image") in found(cases)) == is_copy
 
 
 class TestFiles:
@@ -473,7 +479,7 @@ class TestFiles:
         ("label", "sentence"),
         [
             ("sizes: 4 5 6\nspacings: 1 1 2", None),
-            ("sizes: 4 5 7\nspacings: 1 1 2", "'l.nrrd' has 4 x 5 x 7 voxels, 'a' has 4 x 5 x 6; resample"),
+            ("sizes: 4 5 7\nspacings: 1 1 2", "'l.nrrd' has 4 x 5 x 7 voxels, 'a' has 4 x 5 x 6. Resample"),
             ("sizes: 4 5 6\nspacings: 1 1 2.5", "'l.nrrd' has voxels of 1 x 1 x 2.5 mm, 'a' of 1 x 1 x 2 mm"),
         ],
     )
@@ -483,7 +489,7 @@ class TestFiles:
         cases.add_files(tmp_path / "a.nrrd")
         cases.set_segmentation(cases.rows[-1].key, LabelFile(str(tmp_path / "l.nrrd"), {1: "Liver", 2: "Tumor"}))
         cases.look_at_files()
-        errors = [finding.text for finding in cases.findings if finding.severity is Severity.ERROR]
+        errors = [finding.text for finding in cases.report.findings if finding.severity is Severity.ERROR]
         assert len(errors) == bool(sentence)
         assert not sentence or errors[0].startswith(sentence)
 
@@ -491,13 +497,13 @@ class TestFiles:
         (tmp_path / "a.nrrd").write_text("NRRD0004\nsizes: 4 5 6\nspacings: 3 3 3\n\n", encoding="utf-8")
         cases.add_files(tmp_path / "a.nrrd")
         cases.look_at_files()
-        assert found(cases) == [("a", "warning", "other spacing")]
+        assert found(cases) == [("a", "warning", "unusual spacing")]
 
     def test_values_without_the_wanted_names(self, cases, tmp_path):
         (tmp_path / "a.nrrd").write_bytes(b"")
         cases.add_files(tmp_path / "a.nrrd")
         cases.set_segmentation(cases.rows[-1].key, LabelFile(str(tmp_path / "a.nrrd"), {1: "Liver"}))
-        assert ("a", "error", "other names") in found(cases)
+        assert ("a", "error", "segment names") in found(cases)
 
     def test_an_image_on_disk_has_no_segmentation_of_the_scene(self, cases, context, tmp_path):
         (tmp_path / "a.nrrd").write_bytes(b"")
@@ -509,7 +515,7 @@ class TestFiles:
 def test_errors_come_first(cases):
     node(cases, "L0").SetIJKToRASMatrix(vtk_matrix(grid(3.0)))
     cases.set_role("7", CaseRole.VALIDATION)
-    severities = [finding.severity for finding in cases.findings]
+    severities = [finding.severity for finding in cases.report.findings]
     assert severities[0] is Severity.ERROR
     assert Severity.WARNING in severities
     assert severities == sorted(severities, key=lambda one: one is not Severity.ERROR)
@@ -548,31 +554,31 @@ class TestChannels:
 
     def test_a_missing_image_is_an_error(self, context, a_scan):
         ((severity, short, text),) = self.of(context, [a_scan("P"), None])
-        assert severity is Severity.ERROR and short == "no FLAIR" and text.startswith("'P' has no FLAIR; choose")
+        assert severity is Severity.ERROR and short == "no FLAIR" and text.startswith("'P' has no FLAIR. Choose")
 
     def test_names_that_say_the_other_channel_are_told(self, context, a_scan):
         ((severity, short, text),) = self.of(context, [a_scan("P FLAIR"), a_scan("P T1")])
-        assert severity is Severity.WARNING and short == "swapped?" and "as its T1, but the name" in text
+        assert severity is Severity.WARNING and short == "channels swapped?" and "as its T1, but the name" in text
 
     def test_another_grid_is_told_since_it_is_resampled(self, context, a_scan):
         small = a_scan("FLAIR", tuple(size // 2 for size in SHAPE_KJI))
         ((severity, short, text),) = self.of(context, [a_scan("T1"), small])
-        assert severity is Severity.WARNING and short == "resampled" and "resampled to the grid of 'T1'" in text
+        assert severity is Severity.WARNING and short == "resampled" and "It is resampled to 'T1'" in text
 
     def test_an_image_of_another_place_is_an_error(self, context, a_scan):
         far = rotated_ijk_to_ras()
         far[:3, 3] += 900
         ((severity, short, text),) = self.of(context, [a_scan("T1"), a_scan("FLAIR", matrix=far)])
-        assert severity is Severity.ERROR and short == "lies elsewhere" and "'FLAIR' does not overlap 'T1'" in text
+        assert severity is Severity.ERROR and short == "no overlap" and "'FLAIR' does not overlap 'T1'" in text
 
     def test_different_transforms_are_an_error(self, context, a_scan):
         first, second = a_scan("T1"), a_scan("FLAIR")
         transform = context.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         second.SetAndObserveTransformNodeID(transform.GetID())
-        assert self.of(context, [first, second])[0][:2] == (Severity.ERROR, "transforms")
+        assert self.of(context, [first, second])[0][:2] == (Severity.ERROR, "different transforms")
         first.SetAndObserveTransformNodeID(transform.GetID())
         assert self.of(context, [first, second]) == []
 
     def test_what_cannot_be_used_is_an_error(self, context, a_scan):
         empty = context.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "FLAIR")
-        assert self.of(context, [a_scan("T1"), empty])[0][:2] == (Severity.ERROR, "cannot be used")
+        assert self.of(context, [a_scan("T1"), empty])[0][:2] == (Severity.ERROR, "not usable")

@@ -77,8 +77,8 @@ class TestAddingVolumes:
             ("U0", "unlabeled", None),
             ("U1", "unlabeled", None),
         ]
-        assert cases.summary == "3 labeled, 2 unlabeled."
-        assert cases.findings_text == ""
+        assert cases.report.summary == "3 labeled, 2 unlabeled."
+        assert cases.report.findings_text == ""
         assert cases.reason_not_trainable == ""
 
     def test_volumes_that_are_there_already_are_left_alone(self, cases, a_scene, a_scan):
@@ -93,9 +93,9 @@ class TestAddingVolumes:
         assert [row.role for row in cases.rows][::5] == [CaseRole.VALIDATION, CaseRole.UNLABELED]
 
     def test_an_empty_scene_says_what_to_do(self, cases):
-        assert cases.summary == "Add volumes: three to ten with a segmentation, the rest without."
+        assert cases.report.summary == "Add volumes: three to ten with a segmentation, the rest without."
         assert cases.reason_not_trainable == "Add volumes to the table under Data."
-        with pytest.raises(DataError, match="load one first"):
+        with pytest.raises(DataError, match="Load one first"):
             cases.add_scene_volumes()
 
     def test_label_maps_results_and_hidden_volumes_are_no_cases(self, cases, context, a_scan):
@@ -135,6 +135,17 @@ class TestAddingVolumes:
         assert table(cases) == [("A", "unlabeled", None), ("B", "labeled", "A truth")]
         assert [row.volume for row in cases.rows] == [first, second]
 
+    def test_segmentations_that_come_later_find_their_volumes(self, cases, context, a_scan):
+        second = [a_scan(name) for name in "AB"][1]
+        cases.add_scene_volumes()
+        assert cases.reason_not_addable == "All volumes of the scene are in the table."
+        add_segmentation(context, "drawn later", second, {"Liver": LIVER_MASK})
+        assert cases.reason_not_addable == ""
+        assert cases.add_scene_volumes() == 0
+        assert table(cases) == [("A", "unlabeled", None), ("B", "labeled", "drawn later")]
+        cases.set_segmentation("2", None)
+        assert cases.reason_not_addable, "what a person took away does not come back by itself"
+
     def test_single_volumes_can_be_added(self, cases, a_scene):
         labeled, unlabeled = a_scene
         assert cases.add_volumes([unlabeled[1], labeled[0][0], labeled[0][1], labeled[0][0]]) == 2
@@ -162,10 +173,60 @@ class TestAddingFiles:
     def test_what_lies_beside_the_images_is_told(self, cases, a_datalist):
         (a_datalist.parent / "images" / "scan.mgz").write_bytes(b"x")
         cases.add_files(a_datalist.parent / "images")
-        assert "'scan.mgz' is left out: it is of a format that is not read here" in cases.findings_text
+        assert "'scan.mgz' is left out: it is of a format that is not read here" in cases.report.findings_text
         assert "left out" not in cases.reason_not_trainable
         cases.remove([row.key for row in cases.rows])
-        assert cases.findings_text == ""
+        assert cases.report.findings_text == ""
+
+    @pytest.fixture
+    def no_list(self, tmp_path) -> Path:
+        """Two images and the label map of one of them, of the values 1 and 3, without a list."""
+        head = b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 4 5\nspacings: 1 1 1\nencoding: raw\n\n"
+        for name, voxels in (("image1", range(60)), ("image2", range(1, 61)), ("label1", [0] * 40 + [1, 3] * 10)):
+            (tmp_path / f"{name}.nrrd").write_bytes(head + bytes(voxels))
+        return tmp_path
+
+    def test_without_a_list_labels_are_known_by_name_and_named_when_they_were_read(self, cases, no_list):
+        assert cases.add_files(no_list) == 2
+        assert table(cases) == [("image1", "labeled", "label1.nrrd"), ("image2", "unlabeled", None)]
+        assert cases.segments == () and cases.has_unseen_files
+        assert cases.reason_not_trainable == "'label1.nrrd' is being read. Wait until its values are known."
+        assert cases.look_at_files(60) and not cases.has_unseen_files
+        assert [(one.name, one.is_renamable) for one in cases.segments] == [("label 1", True), ("label 3", True)]
+        assert cases.reason_not_trainable == ""
+
+    def test_segments_of_files_can_be_renamed(self, cases, no_list):
+        cases.add_files(no_list)
+        cases.look_at_files(60)
+        cases.rename_segment("label 3", " Tumor ")
+        assert dict(cases.rows[0].segmentation.names) == {1: "label 1", 3: "Tumor"}
+        for name in ("label 1", " "):
+            with pytest.raises(DataError, match="needs a name of its own"):
+                cases.rename_segment("Tumor", name)
+        assert cases.training_nodes().segment_names == ["label 1", "Tumor"]
+
+    def test_another_label_map_is_chosen_and_named_as_the_others_are(self, cases, no_list):
+        cases.add_files(no_list)
+        cases.look_at_files(60)
+        cases.rename_segment("label 3", "Tumor")
+        other = no_list / "more" / "drawn later.nrrd"
+        other.parent.mkdir()
+        other.write_bytes((no_list / "label1.nrrd").read_bytes())
+        cases.set_label_file("2", str(other))
+        assert cases.look_at_files(60)
+        assert table(cases)[1] == ("image2", "labeled", "drawn later.nrrd")
+        assert dict(cases.rows[1].segmentation.names) == {1: "label 1", 3: "Tumor"}
+
+    def test_a_label_map_without_values_is_told(self, cases, no_list):
+        cases.add_files(no_list)
+        cases.look_at_files(60)
+        cases.set_label_file("2", str(no_list / "absent.nrrd"))
+        cases.look_at_files(60)
+        assert "no values that can be read" in cases.report.findings_text
+
+    def test_segments_of_nodes_and_of_files_with_names_cannot_be_renamed(self, cases, a_scene, tmp_path):
+        cases.add_scene_volumes()
+        assert not any(segment.is_renamable for segment in cases.segments)
 
     def test_nothing_is_added_twice(self, cases, a_datalist):
         cases.add_files(a_datalist.parent / "images" / "t0.nrrd")
@@ -210,7 +271,7 @@ class TestChanging:
 
     def test_whoever_listens_hears_of_each_change(self, cases, a_scene, a_datalist):
         heard = []
-        cases.changed.connect(lambda: heard.append(cases.summary))
+        cases.changed.connect(lambda: heard.append(cases.report.summary))
         cases.add_scene_volumes()
         cases.set_role("1", CaseRole.IGNORED)
         cases.set_segmentation("2", None)
@@ -250,7 +311,7 @@ class TestTheScene:
         assert cases.rows[0].name == "renamed"
         a_scene[0][0][1].GetSegmentation().GetNthSegment(0).SetName("Kidney")
         assert heard == [1, 1]
-        assert "'L0 truth' has no segment 'Liver', it has 'Kidney', 'Tumor'" in cases.reason_not_trainable
+        assert "'L0 truth' has no segment 'Liver'. It has 'Kidney', 'Tumor'" in cases.reason_not_trainable
 
     def test_other_nodes_are_not_heard(self, cases, context, a_scene):
         cases.add_scene_volumes()
@@ -358,7 +419,7 @@ class TestChannels:
 
     def test_a_missing_image_is_named(self, cases, two):
         cases.set_image(cases.rows[1].key, 1, None)
-        assert cases.reason_not_trainable == "'P2 T1' has no FLAIR; choose its volume, or remove the channel."
+        assert cases.reason_not_trainable == "'P2 T1' has no FLAIR. Choose its volume, or remove the channel."
         assert [finding.short for finding in cases.rows[1].findings] == ["no FLAIR"]
 
     def test_a_volume_is_no_case_of_its_own_any_more(self, cases, two, a_scan):
@@ -394,7 +455,7 @@ class TestChannels:
 
     @pytest.mark.parametrize(
         ("text", "sentence"),
-        [("T1", "2 names are needed"), ("T1,", "2 names"), ("T1, t1", "a name of its own"), ("a, b, c", "2 names")],
+        [("T1", "Expected 2 names"), ("T1,", "2 names"), ("T1, t1", "a name of its own"), ("a, b, c", "2 names")],
     )
     def test_names_that_do_not_fit_are_refused(self, cases, two, text, sentence):
         with pytest.raises(DataError, match=sentence):

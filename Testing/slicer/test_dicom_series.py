@@ -96,7 +96,7 @@ def cases(context):
 
 
 def texts(presenter, short):
-    return [one.text for one in presenter.findings if one.short == short]
+    return [one.text for one in presenter.report.findings if one.short == short]
 
 
 def test_check_names_the_images_of_a_series(cases, tmp_path):
@@ -108,13 +108,13 @@ def test_check_names_the_images_of_a_series(cases, tmp_path):
     assert "Each becomes a case of its own." in text
     write_volume(tmp_path / "l.nrrd", np.zeros((7, 5, 6), np.uint8), read_grid(tmp_path / "MR", 0))
     cases.set_segmentation(cases.rows[0].key, LabelFile(str(tmp_path / "l.nrrd"), {1: "Liver"}))
-    assert "on whose grid its label lies" in texts(cases, "several images")[0]
+    assert "that has the geometry of the label" in texts(cases, "several images")[0]
 
 
 def test_check_says_why_a_series_cannot_be_used(cases, tmp_path):
     cases.add_files(with_a_missing_slice(tmp_path / "MR"))
     cases.look_at_files(60)
-    assert "lacks 1 slices" in texts(cases, "cannot be used")[0]
+    assert "lacks 1 slices" in texts(cases, "not usable")[0]
 
 
 def test_a_series_is_looked_at_slice_by_slice(tmp_path):
@@ -142,5 +142,5 @@ def test_a_scan_that_is_there_as_dicom_and_as_a_file_is_named(cases, tmp_path):
     cases.add_files(tmp_path)
     while not cases.look_at_files(0.01):
         pass
-    (text,) = texts(cases, "twice")
+    (text,) = texts(cases, "same image")
     assert "'same'" in text and "'MR'" in text

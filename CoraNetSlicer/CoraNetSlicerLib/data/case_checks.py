@@ -53,6 +53,11 @@ class CaseChecks:
         if row.role.needs_label:
             yield from self._of_label(row, learned, owners)
 
+    def is_renamable(self, source: Any) -> bool:
+        """Whether the values of a segmentation can be named here: a label map on disk that does not name them."""
+        facts = self.files.of(source.path) if isinstance(source, LabelFile) else None
+        return facts is not None and not facts.names_itself
+
     def scan(self, row: CaseRow) -> VolumeFacts:
         """What is known of the first image of a case."""
         if not row.is_file:
@@ -69,17 +74,12 @@ class CaseChecks:
             return
         facts = self.facts.of_volume(row.volume)
         if facts.problem:
-            yield error(row, _("cannot be used"), facts.problem)
+            yield error(row, _("not usable"), "{problem}", problem=facts.problem)
         elif facts.is_label_map:
             yield _label_map(row, row.name)
         elif facts.low == facts.high:
-            yield warning(
-                row,
-                _("one grey value"),
-                _("'{name}' has the grey value {value:g} nearly everywhere; check that it is the right volume.").format(
-                    name=row.name, value=facts.median
-                ),
-            )
+            text = _("'{name}' has the intensity {value:g} nearly everywhere. Check that it is the right volume.")
+            yield warning(row, _("constant intensity"), text, value=facts.median)
 
     def _of_image_file(self, row: CaseRow, path: str) -> Iterator[Finding]:
         yield from self._missing(row, path)
@@ -89,36 +89,35 @@ class CaseChecks:
         if facts.is_label_map:
             yield _label_map(row, path)
         if facts.problem:
-            yield error(row, _("cannot be used"), sentence(facts.problem))
+            yield error(row, _("not usable"), "{problem}", problem=facts.problem)
         if len(facts.images) > 1:
             yield _several_images(row, facts.images)
 
     def _missing(self, row: CaseRow, path: str) -> Iterator[Finding]:
         facts = self.files.of(path)
         if facts is not None and not facts.exists:
-            text = _("'{path}' does not exist; restore it, or remove the case.").format(path=path)
-            yield error(row, _("file missing"), text)
+            text = _("'{path}' does not exist. Restore it, or remove the case.")
+            yield error(row, _("file missing"), text, path=path)
 
     def _other_grid(self, row: CaseRow) -> Iterator[Finding]:
         image, label = (self._header(path) for path in (row.volume, row.segmentation.path))
         if image is None or label is None:
             return
-        names = {"label": source_name(row.segmentation), "name": row.name}
         # Axes may have changed places: each voxel can lie where one of the image lies all the same.
         if sorted(image.size_ijk) != sorted(label.size_ijk):
-            text = _("'{label}' has {labels} voxels, '{name}' has {voxels}; resample the label map onto the image.")
-            sizes = {"labels": in_words(label.size_ijk), "voxels": in_words(image.size_ijk)}
-            yield error(row, _("other grid"), text.format(**sizes, **names))
+            text = _("'{segmentation}' has {drawn} voxels, '{name}' has {own}. Resample the label map to the image.")
+            sizes = {"drawn": in_words(label.size_ijk), "own": in_words(image.size_ijk)}
+            yield error(row, _("different geometry"), text, **sizes)
         elif spacing_ratio(image.spacing_mm, label.spacing_mm) > _SAME_RATIO:
-            text = _("'{label}' has voxels of {drawn} mm, '{name}' of {own} mm; resample the label map onto the image.")
+            text = _("'{segmentation}' has voxels of {drawn} mm, '{name}' of {own} mm. Resample it to the image.")
             spacings = {"drawn": in_words(label.spacing_mm), "own": in_words(image.spacing_mm)}
-            yield error(row, _("other grid"), text.format(**spacings, **names))
+            yield error(row, _("different geometry"), text, **spacings)
         elif self._lie_apart(row.volume, row.segmentation.path):
             text = _(
-                "'{label}' does not lie on the voxels of '{name}' (its origin or direction is another one); choose the "
-                "label map of this case, or resample it onto the image."
+                "'{segmentation}' has another origin or direction than '{name}'. Choose the label map of this case, or "
+                "resample it to the image."
             )
-            yield error(row, _("other grid"), text.format(**names))
+            yield error(row, _("different geometry"), text)
 
     def _lie_apart(self, first: str, second: str) -> bool:
         """Whether the voxels of two files are known not to lie at the same places, in one order or another."""
@@ -130,6 +129,8 @@ class CaseChecks:
         source = row.segmentation
         yield from self._missing(row, source.path)
         yield from self._other_grid(row)
+        if row.unnamed_label:
+            yield self._unnamed(row)
         facts = self.files.of(source.path)
         if facts is None:
             return
@@ -139,7 +140,7 @@ class CaseChecks:
         except DataError as contradiction:
             problem = str(contradiction)
         if problem:
-            yield error(row, _("cannot be used"), sentence(problem))
+            yield error(row, _("not usable"), "{problem}", problem=problem)
 
     def _header(self, path: str) -> Optional[ImageHeader]:
         facts = self.files.of(path) if isinstance(path, str) else None
@@ -150,125 +151,114 @@ class CaseChecks:
         names = self._channels
         for name, image in zip(names[1:], row.more, strict=False):
             if image is None:
-                text = _("'{case}' has no {channel}; choose its volume, or remove the channel.")
-                yield error(row, _("no {channel}").format(channel=name), text.format(case=row.name, channel=name))
+                text = _("'{name}' has no {channel}. Choose its volume, or remove the channel.")
+                yield error(row, _("no {channel}").format(channel=name), text, channel=name)
             elif not is_path(image):
                 yield from self._of_channel(row, image)
         images = [name_of_image(image) for image in row.images if image is not None]
         if len(images) == len(names) > 1:
             try:
                 require_no_swapped_channels(row.name, images, names)
-            except DataError as swapped:
-                yield warning(row, _("swapped?"), str(swapped))
+            except DataError as problem:
+                yield warning(row, _("channels swapped?"), "{problem}", problem=problem)
 
     def _of_channel(self, row: CaseRow, volume: Any) -> Iterator[Finding]:
-        found, words = self.facts.of_volume(volume), {"image": name_of_image(volume), "case": row.name}
+        found, image = self.facts.of_volume(volume), name_of_image(volume)
         if found.problem:
-            yield error(row, _("cannot be used"), found.problem)
+            yield error(row, _("not usable"), "{problem}", problem=found.problem)
             return
-        if row.is_file:
-            return
-        first = self.facts.of_volume(row.volume)
+        first = VolumeFacts(problem="on disk") if row.is_file else self.facts.of_volume(row.volume)
         if first.problem:
             return
         if volume.GetTransformNodeID() != row.volume.GetTransformNodeID():
-            text = _("'{image}' and '{case}' are under different transforms; harden them, or put both under the same.")
-            yield error(row, _("transforms"), text.format(**words))
+            text = _("'{image}' and '{name}' have different transforms. Harden them, or put both under the same one.")
+            yield error(row, _("different transforms"), text, image=image)
         elif lie_apart(volume, row.volume):
-            text = _("'{image}' does not overlap '{case}'; choose the image of the same patient, or register both.")
-            yield error(row, _("lies elsewhere"), text.format(**words))
+            text = _("'{image}' does not overlap '{name}'. Choose the image of the same patient, or register both.")
+            yield error(row, _("no overlap"), text, image=image)
         elif found.size_ijk != first.size_ijk or spacing_ratio(found.spacing_mm, first.spacing_mm) > _SAME_RATIO:
-            text = _("'{image}' has {voxels} voxels, '{case}' has {own}; it is resampled to the grid of '{case}'.")
+            text = _("'{image}' has {voxels} voxels, '{name}' has {own}. It is resampled to '{name}'.")
             sizes = {"voxels": in_words(found.size_ijk), "own": in_words(first.size_ijk)}
-            yield warning(row, _("resampled"), text.format(**sizes, **words))
+            yield warning(row, _("resampled"), text, image=image, **sizes)
 
     def _of_label(self, row: CaseRow, learned: Sequence[str], owners: Mapping[str, CaseRow]) -> Iterator[Finding]:
         source = row.segmentation
         if source is None:
-            yield error(
-                row,
-                _("no segmentation"),
-                _("'{name}' has no segmentation; choose one, or make it unlabeled.").format(name=row.name),
-            )
-            return
-        if isinstance(source, LabelFile):
+            text = _("'{name}' has no segmentation. Choose one, or make the case unlabeled.")
+            yield error(row, _("no segmentation"), text)
+        elif isinstance(source, LabelFile):
             yield from self._of_label_file(row)
         elif row.is_file:
-            yield error(
-                row,
-                _("not loaded"),
-                _("'{name}' is on disk and its segmentation in the scene; load the volume.").format(name=row.name),
-            )
+            text = _("'{name}' is on disk and its segmentation in the scene. Load the volume.")
+            yield error(row, _("not loaded"), text)
         else:
             names = segment_names_of(source)
             yield from _of_other_case(row, owners)
             yield from self._of_segmentation(row, [name for name in learned if name in names])
 
+    def _unnamed(self, row: CaseRow) -> Finding:
+        if self.files.names_of(row.unnamed_label) is None:
+            return error(row, _("reading"), _("'{segmentation}' is being read. Wait until its values are known."))
+        text = _(
+            "'{segmentation}' has no values that can be read. Check the file, or name its values in a dataset.json."
+        )
+        return error(row, _("no segments"), text)
+
     def _of_segmentation(self, row: CaseRow, wanted: Sequence[str]) -> Iterator[Finding]:
         facts, volume = self.facts.of_segmentation(row.segmentation), self.facts.of_volume(row.volume)
-        names = {"segmentation": source_name(row.segmentation), "name": row.name}
         empty = [name for name in wanted if name in facts.empty]
         if wanted and len(empty) == len(wanted):
             teaches = _(
-                "'{segmentation}' is empty: this teaches that there is nothing to find in '{name}'. If there is, "
-                "paint it, or make '{name}' unlabeled."
+                "'{segmentation}' is empty. It teaches that nothing is to be found in '{name}'. If there is something, "
+                "paint it, or make the case unlabeled."
             )
             measures = _(
-                "'{segmentation}' is empty: whatever is found in '{name}' counts as a Dice of 0. If there is "
-                "something, paint it, or ignore '{name}'."
+                "'{segmentation}' is empty. Whatever is found in '{name}' counts as a Dice of 0. If there is "
+                "something, paint it, or ignore the case."
             )
-            text = measures if row.role is CaseRole.VALIDATION else teaches
-            yield warning(row, _("empty"), text.format(**names))
+            yield warning(row, _("empty"), measures if row.role is CaseRole.VALIDATION else teaches)
             return
         if empty:
-            yield warning(
-                row,
-                _("partly empty"),
-                _("{segments} is empty in '{segmentation}': this teaches that '{name}' has none of it.").format(
-                    segments=quoted(empty), **names
-                ),
-            )
+            text = _("{segments} is empty in '{segmentation}'. It teaches that '{name}' has none of it.")
+            yield warning(row, _("partly empty"), text, segments=quoted(empty))
         if not volume.problem:
             yield from self._of_place(row)
 
     def _of_place(self, row: CaseRow) -> Iterator[Finding]:
         """Whether a segmentation lies on the voxels of its volume."""
         facts, volume = self.facts.of_segmentation(row.segmentation), self.facts.of_volume(row.volume)
-        names = {"segmentation": source_name(row.segmentation), "name": row.name}
         if lie_apart(row.segmentation, row.volume):
-            yield error(
-                row,
-                _("lies elsewhere"),
-                _("'{segmentation}' does not overlap '{name}'; choose the segmentation that was drawn on it.").format(
-                    **names
-                ),
-            )
+            text = _("'{segmentation}' does not overlap '{name}'. Choose the segmentation that was drawn on it.")
+            yield error(row, _("no overlap"), text)
         elif facts.spacing_mm and spacing_ratio(facts.spacing_mm, volume.spacing_mm) > _DRAWN_RATIO:
-            yield warning(
-                row,
-                _("other grid"),
-                _(
-                    "'{segmentation}' was drawn on voxels of {drawn} mm, '{name}' has {own} mm; look at its edges."
-                ).format(drawn=in_words(facts.spacing_mm), own=in_words(volume.spacing_mm), **names),
-            )
+            text = _("'{segmentation}' was drawn on voxels of {drawn} mm, '{name}' has {own} mm. Check its edges.")
+            spacings = {"drawn": in_words(facts.spacing_mm), "own": in_words(volume.spacing_mm)}
+            yield warning(row, _("different geometry"), text, **spacings)
         elif is_off_grid(row.segmentation, row.volume):
-            yield warning(
-                row,
-                _("other grid"),
-                _(
-                    "'{segmentation}' was not drawn on the voxels of '{name}'; check that it belongs to this case."
-                ).format(**names),
-            )
+            text = _("'{segmentation}' was not drawn on the voxels of '{name}'. Check that it belongs to this case.")
+            yield warning(row, _("different geometry"), text)
 
 
-def error(row: CaseRow, short: str, text: str) -> Finding:
-    """A finding about a row that keeps from training."""
-    return Finding(Severity.ERROR, short, sentence(text), row.key)
+def error(row: CaseRow, short: str, text: str, **fields: Any) -> Finding:
+    """A finding about a row that keeps from training.
+
+    Args:
+        row: the case.
+        short: for the table.
+        text: a sentence in which {name} and {segmentation} are those of the case.
+        fields: what else the sentence names.
+    """
+    return Finding(Severity.ERROR, short, _filled(row, text, fields), row.key)
 
 
-def warning(row: CaseRow, short: str, text: str) -> Finding:
-    """A finding about a row that does not keep from training."""
-    return Finding(Severity.WARNING, short, sentence(text), row.key)
+def warning(row: CaseRow, short: str, text: str, **fields: Any) -> Finding:
+    """A finding about a row that does not keep from training; arguments as of `error`."""
+    return Finding(Severity.WARNING, short, _filled(row, text, fields), row.key)
+
+
+def _filled(row: CaseRow, text: str, fields: Mapping[str, Any]) -> str:
+    segmentation = "" if row.segmentation is None else source_name(row.segmentation)
+    return sentence(text.format(name=row.name, segmentation=segmentation, **fields))
 
 
 def spacing_ratio(first: Sequence[float], second: Sequence[float]) -> float:
@@ -291,19 +281,18 @@ def quoted(names: Sequence[str]) -> str:
 
 
 def _of_other_case(row: CaseRow, owners: Mapping[str, CaseRow]) -> Iterator[Finding]:
-    names = {"segmentation": source_name(row.segmentation), "name": row.name}
     origin = drawn_on(row.segmentation)
     other = owners.get(origin.GetID()) if origin is not None else None
     if other is not None and other.key != row.key:
-        text = _("'{segmentation}' was drawn on '{other}', which is another case; choose that of '{name}'.")
-        yield error(row, _("of another case"), text.format(other=other.name, **names))
+        text = _("'{segmentation}' was drawn on '{other}', not on '{name}'. Choose the segmentation of this case.")
+        yield error(row, _("wrong case"), text, other=other.name)
     elif other is None and is_off_grid(row.segmentation, row.volume):
-        grids = [one for one in owners.values() if one.key != row.key and shares_grid(row.segmentation, one.volume)]
-        if grids:
+        on_grid = [one for one in owners.values() if one.key != row.key and shares_grid(row.segmentation, one.volume)]
+        if on_grid:
             text = _(
-                "'{segmentation}' lies on the voxels of '{other}', which is another case; choose that of '{name}'."
+                "'{segmentation}' has the geometry of '{other}', not of '{name}'. Choose the segmentation of this case."
             )
-            yield error(row, _("of another case"), text.format(other=grids[0].name, **names))
+            yield error(row, _("wrong case"), text, other=on_grid[0].name)
 
 
 def _several_images(row: CaseRow, images: Sequence[str]) -> Finding:
@@ -311,12 +300,12 @@ def _several_images(row: CaseRow, images: Sequence[str]) -> Finding:
     text = _("'{name}' is one DICOM series of {count} images: {images}. Each becomes a case of its own.")
     if row.role.needs_label:
         text = _(
-            "'{name}' is one DICOM series of {count} images: {images}. The one on whose grid its label lies is taken, "
-            "if that is one."
+            "'{name}' is one DICOM series of {count} images: {images}. The one that has the geometry of the label is "
+            "used, if it is one alone."
         )
-    return warning(row, _("several images"), text.format(name=row.name, count=len(images), images=", ".join(images)))
+    return warning(row, _("several images"), text, count=len(images), images=", ".join(images))
 
 
-def _label_map(row: CaseRow, name: str) -> Finding:
-    text = _("'{name}' is a label map, not an image: it has few values, whole numbers; remove it, or ignore the case.")
-    return error(row, _("label map"), text.format(name=name))
+def _label_map(row: CaseRow, image: str) -> Finding:
+    text = _("'{image}' is a label map, not an image: it has few values, all whole numbers. Remove or ignore the case.")
+    return error(row, _("label map"), text, image=image)

@@ -6,12 +6,13 @@ import logging
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from coranet.contract import CaseUncertainty, Job, JobKind, PredictionFiles, case_uncertainty
 from coranet.contract.errors import CoraNetError
 
 from ..core.notification import Signal
+from ..core.protocols import Scheduler
 from ..core.results import case_key, case_keys
 from ..core.stepwise import Deferred, StepwiseWork
 from ..logic import CoraNetLogic
@@ -28,12 +29,12 @@ class CaseRanking:
         changed: sent when something else is known.
     """
 
-    def __init__(self, logic: CoraNetLogic, application: Any) -> None:
+    def __init__(self, logic: CoraNetLogic, application: Scheduler) -> None:
         """Look for segmentations.
 
         Args:
             logic: knows the folder of all jobs.
-            application: as panel.application.Application.
+            application: reads in steps.
         """
         self.changed = Signal()
         self._logic = logic

@@ -11,7 +11,7 @@ from coranet.contract.errors import DataError
 from coranet.contract.outliers import INTENSITY_RANGE, VOLUME_ML, other_modalities, other_spacings, times_apart
 from coranet.contract.segment_names import distinct_names, has_name
 
-from ..core.segment_classes import classes_of, segment_names_of, source_name
+from ..core.segment_classes import classes_of, segment_names_of
 from ..core.translation import _, sentence
 from .case_checks import CaseChecks, error, in_words, quoted, warning
 from .case_facts import VolumeFacts
@@ -30,12 +30,14 @@ class Segment:
         learned: whether it is to be learned.
         cases: in how many cases with a segmentation it occurs.
         of: how many cases with a segmentation there are.
+        is_renamable: whether only label maps on disk have it, which do not name it themselves.
     """
 
     name: str
     learned: bool
     cases: int
     of: int
+    is_renamable: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class CaseReport:
             checks: looks at them.
             left_out: what lay beside the cases and is not used, a sentence each.
         """
-        segments = _segments(rows, not_learned)
+        segments = _segments(rows, not_learned, checks)
         findings = _findings(rows, [segment.name for segment in segments if segment.learned], checks)
         findings += [Finding(Severity.WARNING, _("left out"), sentence(one)) for one in left_out]
         own: dict[str, list[Finding]] = {}
@@ -122,47 +124,43 @@ def _findings(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseCheck
 
 
 def _line(alike: Sequence[Finding]) -> str:
-    if len(alike) == 1:
-        return alike[0].text
-    return _("{text} ({count} more cases: {short}.)").format(
-        text=alike[0].text, count=len(alike) - 1, short=alike[0].short
-    )
+    first, others = alike[0], len(alike) - 1
+    if not others:
+        return first.text
+    if others == 1:
+        return _("{text} (1 more case: {short})").format(text=first.text, short=first.short)
+    return _("{text} ({count} more cases: {short})").format(text=first.text, count=others, short=first.short)
 
 
-def _segments(rows: Sequence[CaseRow], not_learned: Collection[str]) -> tuple[Segment, ...]:
+def _segments(rows: Sequence[CaseRow], not_learned: Collection[str], checks: CaseChecks) -> tuple[Segment, ...]:
     sources = [row.segmentation for row in rows if row.role.needs_label and row.segmentation is not None]
     names = [segment_names_of(source) for source in sources]
     counts = {name: sum(has_name(name, own) for own in names) for name in distinct_names(names)}
-    return tuple(Segment(name, name not in not_learned, count, len(sources)) for name, count in counts.items())
+    fixed = [name for source in sources if not checks.is_renamable(source) for name in segment_names_of(source)]
+    return tuple(
+        Segment(name, name not in not_learned, count, len(sources), not has_name(name, fixed))
+        for name, count in counts.items()
+    )
 
 
 def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
-    labeled = sum(row.role is CaseRole.LABELED for row in rows)
+    labeled = [row for row in rows if row.role is CaseRole.LABELED]
     if not labeled:
+        text = _("No case is labeled. Give at least one volume a segmentation; three to ten are a good start.")
+        yield Finding(Severity.ERROR, _("no labeled case"), text)
+    elif len(labeled) < _FEW_LABELED:
+        text = _("Only {count} labeled. More make the result more reliable; three to ten are a good start.")
+        yield Finding(Severity.WARNING, _("few labeled cases"), text.format(count=len(labeled)))
+    if labeled and not learned and not any(row.unnamed_label for row in labeled):
         yield Finding(
-            Severity.ERROR,
-            _("none labeled"),
-            _("No case is labeled; give at least one volume a segmentation. Three to ten are a good start."),
+            Severity.ERROR, _("no segment to learn"), _("No segment is checked. Check at least one to learn.")
         )
-    elif labeled < _FEW_LABELED:
-        yield Finding(
-            Severity.WARNING,
-            _("few labeled"),
-            _("Only {count} labeled: more make the result more reliable. Three to ten are a good start.").format(
-                count=labeled
-            ),
-        )
-    if labeled and not learned:
-        yield Finding(Severity.ERROR, _("nothing to learn"), _("No segment is checked; check at least one to learn."))
     if not any(row.role is CaseRole.UNLABELED for row in rows):
-        yield Finding(
-            Severity.WARNING,
-            _("none unlabeled"),
-            _(
-                "No case is unlabeled: the training will use the labeled ones alone. "
-                "Add volumes without a segmentation to learn from them, too."
-            ),
+        text = _(
+            "No case is unlabeled. The training will use the labeled cases alone. Add volumes without a segmentation "
+            "to learn from them, too."
         )
+        yield Finding(Severity.WARNING, _("no unlabeled case"), text)
 
 
 def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
@@ -175,7 +173,8 @@ def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterato
         rows: the cases that need a segmentation.
         learned: names of the segments to learn.
     """
-    names = [(row, segment_names_of(row.segmentation)) for row in rows if row.segmentation is not None]
+    named = [row for row in rows if row.segmentation is not None and not row.unnamed_label]
+    names = [(row, segment_names_of(row.segmentation)) for row in named]
     owners = {name: sum(has_name(name, own) for _row, own in names) for name in learned}
     rare = {name for name, count in owners.items() if 2 * count < len(names)}
     for row, own in names:
@@ -183,30 +182,23 @@ def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterato
         stray = [name for name in own if has_name(name, rare)]
         doubled = sorted({name for name in learned if own.count(name) > 1})
         if not own:
-            text = _("'{segmentation}' has no segment; paint at least one, or make '{name}' unlabeled.")
-            yield error(row, _("no segment"), text.format(segmentation=source_name(row.segmentation), name=row.name))
+            text = _("'{segmentation}' has no segment. Paint at least one, or make '{name}' unlabeled.")
+            yield error(row, _("no segments"), text)
         elif missing:
-            yield error(row, _("other names"), _missing_text(row, missing, own))
+            text = _(
+                "'{segmentation}' has no segment {missing}. It has {present}. Rename it, uncheck it under Learn, or "
+                "add an empty one if the case has none of it."
+            )
+            yield error(row, _("segment names"), text, missing=quoted(missing), present=quoted(own))
         elif stray:
-            yield error(row, _("other names"), _stray_text(row, stray, len(names)))
+            text = _(
+                "'{segmentation}' has the segment {stray}, which most of the {cases} cases do not have. Rename it, or "
+                "uncheck it under Learn."
+            )
+            yield error(row, _("segment names"), text, stray=quoted(stray), cases=len(names))
         if doubled:
-            text = _("'{segmentation}' has more than one segment {doubled}; rename or merge them.")
-            segmentation = source_name(row.segmentation)
-            yield error(row, _("name twice"), text.format(segmentation=segmentation, doubled=quoted(doubled)))
-
-
-def _missing_text(row: CaseRow, missing: Sequence[str], own: Sequence[str]) -> str:
-    return _(
-        "'{segmentation}' has no segment {missing}, it has {present}: rename, uncheck it under Learn, "
-        "or add an empty one if the case has none of it."
-    ).format(segmentation=source_name(row.segmentation), missing=quoted(missing), present=quoted(own))
-
-
-def _stray_text(row: CaseRow, stray: Sequence[str], cases: int) -> str:
-    return _(
-        "'{segmentation}' has the segment {stray}, which most of the {cases} cases lack: rename it, "
-        "or uncheck it under Learn."
-    ).format(segmentation=source_name(row.segmentation), stray=quoted(stray), cases=cases)
+            text = _("'{segmentation}' has more than one segment {doubled}. Rename or merge them.")
+            yield error(row, _("name twice"), text, doubled=quoted(doubled))
 
 
 def _same_images(rows: Sequence[CaseRow], checks: CaseChecks) -> Iterator[Finding]:
@@ -225,13 +217,8 @@ def _same_images(rows: Sequence[CaseRow], checks: CaseChecks) -> Iterator[Findin
             same = next((one for one in alike if checks.facts.are_same_image(one.volume, row.volume)), row)
             alike.append(row)
         if same is not row:
-            yield error(
-                row,
-                _("twice"),
-                _("'{name}' is the same image as '{other}'; keep one of them, and remove or ignore the other.").format(
-                    name=row.name, other=same.name
-                ),
-            )
+            text = _("'{name}' is the same image as '{other}'. Remove or ignore one of them.")
+            yield error(row, _("same image"), text, other=same.name)
 
 
 def _scan_outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Finding]:
@@ -254,19 +241,18 @@ def _scan_outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Fin
 
 def _spacing_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
     usual = [median(sorted(other.spacing_mm)[axis] for other in others) for axis in range(3)]
-    text = _("'{name}' has voxels of {own} mm, the others of about {usual} mm; check that it is a scan of that kind.")
-    words = {"name": row.name, "own": in_words(sorted(facts.spacing_mm)), "usual": in_words(usual)}
-    return warning(row, _("other spacing"), text.format(**words))
+    text = _("'{name}' has voxels of {own} mm, the others of about {usual} mm. Check that it is a scan of that kind.")
+    own = in_words(sorted(facts.spacing_mm))
+    return warning(row, _("unusual spacing"), text, own=own, usual=in_words(usual))
 
 
 def _intensity_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
     low, high = median(other.low for other in others), median(other.high for other in others)
     text = _(
-        "'{name}' has grey values from {own_low:.4g} to {own_high:.4g}, the others from about {low:.4g} to {high:.4g}; "
-        "check that it is a scan of that kind."
+        "'{name}' has intensities from {own_low:.4g} to {own_high:.4g}, the others from about {low:.4g} to {high:.4g}. "
+        "Check that it is a scan of that kind."
     )
-    words = {"name": row.name, "own_low": facts.low, "own_high": facts.high, "low": low, "high": high}
-    return warning(row, _("other grey values"), text.format(**words))
+    return warning(row, _("unusual intensity"), text, own_low=facts.low, own_high=facts.high, low=low, high=high)
 
 
 def _structures(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChecks) -> Iterator[Finding]:
@@ -276,7 +262,7 @@ def _structures(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChe
     labeled = [row for row in rows if row.role is CaseRole.LABELED]
     empty = [row for row, one in facts if row in labeled and learned and set(learned) <= set(one.empty)]
     if labeled and len(empty) == len(labeled):
-        text = _("The segmentations of all labeled cases are empty; paint what is to be learned in at least one.")
+        text = _("The segmentations of all labeled cases are empty. Paint what is to be learned in at least one.")
         yield Finding(Severity.ERROR, _("all empty"), text)
     yield from _volume_outliers([(row, one.volumes_ml) for row, one in facts], learned)
 
@@ -294,11 +280,11 @@ def _volume_outliers(cases: Sequence[tuple[CaseRow, Mapping[str, float]]], learn
         for index in times_apart(volumes, VOLUME_ML):
             row, others = having[index][0], [*volumes[:index], *volumes[index + 1 :]]
             text = _(
-                "'{segment}' of '{name}' has about {own:.2g} mL, in the others {least:.2g} to {most:.2g} mL; check the "
+                "'{segment}' of '{name}' has about {own:.2g} mL, in the others {least:.2g} to {most:.2g} mL. Check the "
                 "segmentation and the spacing."
             )
-            numbers = {"own": volumes[index], "least": min(others), "most": max(others)}
-            yield warning(row, _("other size"), text.format(segment=name, name=row.name, **numbers))
+            sizes = {"own": volumes[index], "least": min(others), "most": max(others)}
+            yield warning(row, _("unusual size"), text, segment=name, **sizes)
 
 
 def _contradictions(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
@@ -306,4 +292,4 @@ def _contradictions(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator
     try:
         classes_of(sources, learned)
     except DataError as problem:
-        yield Finding(Severity.ERROR, _("segments differ"), sentence(str(problem)))
+        yield Finding(Severity.ERROR, _("terminology"), sentence(str(problem)))

@@ -49,8 +49,8 @@ class CaseRole(Enum):
         """What a person reads in the tool tip."""
         return {
             CaseRole.LABELED: _("The network learns from the volume and its segmentation."),
-            CaseRole.UNLABELED: _("The network learns from the volume alone; a segmentation is not looked at."),
-            CaseRole.VALIDATION: _("Only measures how good the network is; it never learns from this case."),
+            CaseRole.UNLABELED: _("The network learns from the volume alone. Its segmentation is not used."),
+            CaseRole.VALIDATION: _("The case only measures how good the network is. The network never learns from it."),
             CaseRole.IGNORED: _("The case is left out."),
         }[self]
 
@@ -126,6 +126,12 @@ class CaseRow:
         return [part for part in parts if part is not None and not isinstance(part, (str, LabelFile))]
 
     @property
+    def unnamed_label(self) -> str:
+        """Path of its label map on disk, where nobody has named the values yet; "" otherwise."""
+        is_unnamed = isinstance(self.segmentation, LabelFile) and not self.segmentation.names
+        return self.segmentation.path if is_unnamed else ""
+
+    @property
     def files(self) -> list[str]:
         """Paths of its files that stay on disk."""
         label = [self.segmentation.path] if isinstance(self.segmentation, LabelFile) else []
@@ -178,7 +184,7 @@ def names_in(text: str, count: int) -> Channels:
     names = tuple(part.strip() for part in text.split(","))
     if len(names) != count or not all(names):
         raise DataError(
-            _("{count} names are needed, with commas between them, got '{text}'; name each.").format(
+            _("Expected {count} names with commas between them, got '{text}'; name each channel.").format(
                 count=count, text=text
             )
         )
@@ -249,6 +255,14 @@ def given(rows: Sequence[CaseRow], key: str, channel: int, volume: Optional[Any]
             continue
         result.append(row)
     return result
+
+
+def renamed(row: CaseRow, name: str, new: str) -> CaseRow:
+    """The row with another name for what its label map on disk calls `name`."""
+    if not isinstance(row.segmentation, LabelFile):
+        return row
+    names = {value: new if own == name else own for value, own in row.segmentation.names.items()}
+    return replace(row, segmentation=LabelFile(row.segmentation.path, names))
 
 
 def _default_name(number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Optional
 
@@ -10,6 +10,7 @@ import qt
 
 from coranet.contract import CaseUncertainty, image_name
 
+from ..core.label_files import LabelFile
 from ..core.segment_classes import source_name
 from ..core.text_colors import ERROR, WARNING, text_color
 from ..core.translation import _
@@ -24,21 +25,32 @@ _ROLES = list(CaseRole)
 _ROWS_AT_A_TIME = 20
 # In sight without scrolling, pixels and rows.
 _ROW_HEIGHT, _FEWEST_ROWS, _MOST_ROWS = 30, 4, 8
+# Pixels, and letters in them.
+_WIDEST_CHOICE, _LONGEST_NAME = 150, 20
+CHOOSE_FILE = "..."
 _TONES = {Severity.ERROR: ERROR, Severity.WARNING: WARNING}
 
 
 class CasesTable:
     """Paints the presenter's rows, and tells it what a person chooses in them."""
 
-    def __init__(self, table: Any, presenter: CasesPresenter, ranking: Optional[CaseRanking] = None) -> None:
+    def __init__(
+        self,
+        table: Any,
+        presenter: CasesPresenter,
+        choose_label: Callable[[str], None],
+        ranking: Optional[CaseRanking] = None,
+    ) -> None:
         """Prepare the table.
 
         Args:
             table: QTableWidget of five columns.
             presenter: holds the rows.
+            choose_label: lets a person choose the label map on disk of the row with this key.
             ranking: how uncertain the cases are; None: nobody knows.
         """
         self._ranking = ranking
+        self._choose_label = choose_label
         self._sorting = CaseSorting()
         self._table = table
         self._presenter = presenter
@@ -46,12 +58,15 @@ class CasesTable:
         self._is_painting = False
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
         table.verticalHeader().setVisible(False)
+        # Names are told apart by their ends.
+        table.setTextElideMode(qt.Qt.ElideMiddle)
+        table.setWordWrap(False)
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(_VOLUME, qt.QHeaderView.Stretch)
         header.setSectionsClickable(True)
         table.horizontalHeaderItem(_UNCERTAIN).setToolTip(
-            _("How much of what was found in the latest segmentation of the volume is uncertain. A click sorts.")
+            _("How much of the latest segmentation of the volume is uncertain. Click to sort.")
         )
 
     @property
@@ -83,6 +98,7 @@ class CasesTable:
                 widgets.show_uncertainty(known.get(row.key))
         finally:
             self._is_painting = False
+        self._table.setColumnHidden(_UNCERTAIN, not any(known.values()))
         self._table.setMinimumHeight(_ROW_HEIGHT * (1 + min(max(len(rows), _FEWEST_ROWS), _MOST_ROWS)))
         return len(self._rows) == len(rows)
 
@@ -138,16 +154,16 @@ class CasesTable:
         # Before the table sees the widgets: it makes its columns as wide as they are now.
         made.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
         made.role.currentIndexChanged.connect(partial(self._on_role, made))
-        made.segmentation.currentIndexChanged.connect(partial(self._on_segmentation, made))
+        made.segmentation.combo.currentIndexChanged.connect(partial(self._on_segmentation, made))
         self._table.setRowCount(number + 1)
         self._table.setItem(number, _VOLUME, made.volume)
         self._table.setItem(number, _CHECK, made.check)
         self._table.setItem(number, _UNCERTAIN, made.uncertain)
         self._table.setCellWidget(number, _ROLE, made.role)
-        self._table.setCellWidget(number, _SEGMENTATION, made.segmentation)
-        for channel, cell in enumerate(made.images, start=1):
-            cell.combo.currentIndexChanged.connect(partial(self._on_image, made, channel))
-            self._table.setCellWidget(number, _UNCERTAIN + channel, cell.combo)
+        self._table.setCellWidget(number, _SEGMENTATION, made.segmentation.combo)
+        for channel, choice in enumerate(made.images, start=1):
+            choice.combo.currentIndexChanged.connect(partial(self._on_image, made, channel))
+            self._table.setCellWidget(number, _UNCERTAIN + channel, choice.combo)
         self._rows.append(made)
 
     def _on_role(self, row: _Row, *_sent: Any) -> None:
@@ -159,8 +175,15 @@ class CasesTable:
             self._presenter.set_image(row.key, channel, row.images[channel - 1].chosen)
 
     def _on_segmentation(self, row: _Row, *_sent: Any) -> None:
-        if not self._is_painting:
-            self._presenter.set_segmentation(row.key, row.choices[row.segmentation.currentIndex])
+        if self._is_painting:
+            return
+        if row.segmentation.chosen != CHOOSE_FILE:
+            self._presenter.set_segmentation(row.key, row.segmentation.chosen)
+            return
+        self._is_painting = True
+        row.segmentation.show_again()
+        self._is_painting = False
+        self._choose_label(row.key)
 
 
 class _Row:
@@ -168,7 +191,8 @@ class _Row:
 
     def __init__(self, key: str, more_images: int = 0) -> None:
         self.key = key
-        self.images = [ImageCell(key, channel) for channel in range(1, more_images + 1)]
+        self.images = [_Choice(f"imageCombo{channel}_{key}") for channel in range(1, more_images + 1)]
+        self.segmentation = _Choice(f"segmentationCombo{key}")
         self.volume = qt.QTableWidgetItem()
         self.check = qt.QTableWidgetItem()
         self.uncertain = qt.QTableWidgetItem()
@@ -178,12 +202,6 @@ class _Row:
         for index, role in enumerate(_ROLES):
             self.role.addItem(role.text)
             self.role.setItemData(index, role.explanation, qt.Qt.ToolTipRole)
-        self.segmentation = qt.QComboBox()
-        self.segmentation.setObjectName(f"segmentationCombo{key}")
-        # Long names would push the other columns out of a narrow panel.
-        self.segmentation.setMinimumContentsLength(10)
-        self.segmentation.setMaximumWidth(160)
-        self.choices: list[Optional[Any]] = []
         self._shown: Any = None
 
     def show(self, row: CaseRow, nodes: Sequence[Any], volumes: Sequence[Any] = ()) -> None:
@@ -200,12 +218,12 @@ class _Row:
             return
         self._shown = shown
         self.volume.setText(row.name)
-        self.volume.setToolTip(row.volume if row.is_file else _("Double-click to see it."))
+        self.volume.setToolTip(row.volume if row.is_file else row.name + "\n" + _("Double-click to see it."))
         self.role.setCurrentIndex(_ROLES.index(row.role))
         self.role.setToolTip(row.role.explanation)
-        self._show_segmentation(row, nodes, texts)
-        for cell, image in zip(self.images, row.more, strict=False):
-            cell.show(image, volumes)
+        self._show_segmentation(row, nodes)
+        for choice, image in zip(self.images, row.more, strict=False):
+            _show_image(choice, image, volumes)
         self._show_findings(row)
 
     def show_uncertainty(self, uncertainty: Optional[CaseUncertainty]) -> None:
@@ -213,77 +231,84 @@ class _Row:
         self.uncertain.setText(share_text(uncertainty))
         self.uncertain.setToolTip(uncertainty.reason if uncertainty is not None else "")
 
-    def _show_segmentation(self, row: CaseRow, nodes: Sequence[Any], texts: Sequence[str]) -> None:
-        combo = self.segmentation
-        combo.setEnabled(not row.is_file)
+    def _show_segmentation(self, row: CaseRow, nodes: Sequence[Any]) -> None:
+        own = row.segmentation
+        choices: list[tuple[Any, str]] = [(None, _("none"))]
         if row.is_file:
-            self.choices = [row.segmentation]
-            names = [_("none") if row.segmentation is None else source_name(row.segmentation)]
-            combo.setToolTip(_("The image is on disk: its label map is what the datalist says."))
+            choices += [] if own is None else [(own, source_name(own))]
+            choices.append((CHOOSE_FILE, _("Choose a file...")))
+            explanation = own.path if isinstance(own, LabelFile) else _("The label map of this image, on disk, too.")
         else:
-            self.choices = [None, *nodes]
-            names = [_("none"), *texts]
-            explanation = _("The segmentation of this volume; those of other cases are not offered.")
-            chosen = "" if row.segmentation is None else source_name(row.segmentation)
-            combo.setToolTip(f"{chosen}\n{explanation}".strip())
-        if names != [combo.itemText(index) for index in range(combo.count)]:
-            combo.clear()
-            combo.addItems(names)
-        combo.setCurrentIndex(self.choices.index(row.segmentation) if row.segmentation in self.choices else 0)
+            choices += [(node, source_name(node)) for node in nodes]
+            explanation = _("The segmentation of this volume. Those of other cases are not offered.")
+        self.segmentation.show(choices, own, explanation)
 
     def _show_findings(self, row: CaseRow) -> None:
         if row.findings:
             worst = row.findings[0]
             more = f" (+{len(row.findings) - 1})" if len(row.findings) > 1 else ""
             self.check.setText(worst.short + more)
-            self.check.setForeground(qt.QBrush(qt.QColor(*text_color(self.segmentation, _TONES[worst.severity]))))
+            self.check.setForeground(qt.QBrush(qt.QColor(*text_color(self.role, _TONES[worst.severity]))))
         else:
             self.check.setText("" if row.role is CaseRole.IGNORED else _("OK"))
             self.check.setForeground(qt.QBrush())
         self.check.setToolTip("\n".join(finding.text for finding in row.findings))
 
 
-class ImageCell:
-    """A combo box of volumes; a file that stays on disk is shown and cannot be changed.
+class _Choice:
+    """A combo box of nodes or files; names that are long keep their beginning and their end."""
 
-    Attributes:
-        combo: the widget.
-    """
-
-    def __init__(self, key: str, channel: int) -> None:
-        """Make the widget.
-
-        Args:
-            key: of the row.
-            channel: 1 for the second channel, and so on.
-        """
+    def __init__(self, name: str) -> None:
         self.combo = qt.QComboBox()
-        self.combo.setObjectName(f"imageCombo{channel}_{key}")
+        self.combo.setObjectName(name)
         # Long names would push the other columns out of a narrow panel.
         self.combo.setMinimumContentsLength(8)
-        self.combo.setMaximumWidth(140)
-        self._choices: list[Optional[Any]] = [None]
+        self.combo.setMaximumWidth(_WIDEST_CHOICE)
+        self._choices: list[Any] = [None]
+        self._index = 0
 
     @property
-    def chosen(self) -> Optional[Any]:
-        """The volume node that is chosen; None: none."""
+    def chosen(self) -> Any:
+        """What is chosen; None: nothing."""
         return self._choices[self.combo.currentIndex]
 
-    def show(self, image: Optional[Any], volumes: Sequence[Any]) -> None:
-        """Paint what is chosen.
+    def show(self, choices: Sequence[tuple[Any, str]], chosen: Any, explanation: str, enabled: bool = True) -> None:
+        """Paint what can be chosen.
 
         Args:
-            image: volume node or path; None: none.
-            volumes: the volume nodes that can be chosen.
+            choices: each with its name.
+            chosen: one of them.
+            explanation: for the tool tip, below the name of what is chosen.
+            enabled: whether a person can choose another.
         """
-        is_file = isinstance(image, str)
-        self._choices = [image] if is_file else [None, *volumes]
-        names = [image_name(str(image))] if is_file else [_("none"), *(str(node.GetName()) for node in volumes)]
-        self.combo.setEnabled(not is_file)
-        self.combo.setToolTip(
-            str(image) if is_file else _("The image of this channel; those of other cases are not offered.")
-        )
-        if names != [self.combo.itemText(index) for index in range(self.combo.count)]:
+        self._choices = [choice for choice, _name in choices]
+        self._index = self._choices.index(chosen) if chosen in self._choices else 0
+        names = [name for _choice, name in choices]
+        texts = [elided(name) for name in names]
+        if texts != [self.combo.itemText(index) for index in range(self.combo.count)]:
             self.combo.clear()
-            self.combo.addItems(names)
-        self.combo.setCurrentIndex(self._choices.index(image) if image in self._choices else 0)
+            self.combo.addItems(texts)
+        for index, name in enumerate(names):
+            self.combo.setItemData(index, name, qt.Qt.ToolTipRole)
+        self.combo.setEnabled(enabled)
+        self.combo.setToolTip("\n".join(filter(None, (names[self._index] if chosen is not None else "", explanation))))
+        self.show_again()
+
+    def show_again(self) -> None:
+        """Show what was chosen before a person chose something else."""
+        self.combo.setCurrentIndex(self._index)
+
+
+def elided(text: str, longest: int = _LONGEST_NAME) -> str:
+    """A text without its middle where it is longer: beginning and end tell names apart."""
+    half = (longest - 1) // 2
+    return text if len(text) <= longest else f"{text[: longest - 1 - half]}\u2026{text[-half:]}"
+
+
+def _show_image(choice: _Choice, image: Optional[Any], volumes: Sequence[Any]) -> None:
+    if isinstance(image, str):
+        choice.show([(image, image_name(image))], image, image, enabled=False)
+    else:
+        named = [(volume, str(volume.GetName())) for volume in volumes]
+        explanation = _("The image of this channel. Those of other cases are not offered.")
+        choice.show([(None, _("none")), *named], image, explanation)

@@ -6,7 +6,7 @@ import filecmp
 import logging
 import os
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ import slicer
 
 from coranet.contract import ImageHeader, is_label_map, read_image_header
 from coranet.contract.axis_order import axis_order
+from coranet.contract.dataset_folders import value_names
 from coranet.contract.errors import CoraNetError, DataError, PackageError
 from coranet.contract.image_files import ending_of, is_dicom_file
 from coranet.contract.image_headers import is_implausible
@@ -58,6 +59,11 @@ class FileFacts:
     problem: str = ""
     placement: Optional[Placement] = None
     segments: tuple[FileSegment, ...] = ()
+
+    @property
+    def names_itself(self) -> bool:
+        """Whether its header says what its label values mean."""
+        return any(segment.name for segment in self.segments)
 
 
 def _facts_in_steps(path: str) -> Generator[None, None, FileFacts]:
@@ -104,6 +110,15 @@ def _hash_in_steps(path: str) -> Generator[object, None, str]:
         return ""
 
 
+def _names_in_steps(path: str) -> Generator[object, None, Mapping[int, str]]:
+    """What the values of a label map may be called; all of its voxels are read."""
+    yield path
+    try:
+        return value_names(path)
+    except DataError:
+        return {}
+
+
 class KnownFiles:
     """Looks at files, and remembers what was found."""
 
@@ -113,39 +128,46 @@ class KnownFiles:
         self._under_way: dict[str, Generator[object, None, Any]] = {}
         # Of the voxels of images that may be saved twice; "" of those that cannot be read.
         self._hashes: dict[str, str] = {}
+        self._names: dict[str, Mapping[int, str]] = {}
 
     def of(self, path: str) -> Optional[FileFacts]:
         """Facts of a file; None if nobody has looked at it yet."""
         return self._known.get(path)
 
-    def unseen(self, paths: Iterable[str]) -> list[str]:
-        """Those at which somebody still has to look: at first at all headers, then at the voxels of a few."""
+    def names_of(self, path: str) -> Optional[Mapping[int, str]]:
+        """What the values of a label map may be called; {}: it has none that can be read; None: nobody has looked."""
+        return self._names.get(path)
+
+    def unseen(self, paths: Iterable[str], unnamed: Collection[str] = ()) -> list[str]:
+        """Those at which somebody still has to look: at all headers, at label maps that need names, at a few voxels."""
         paths = list(paths)
         unknown = [path for path in paths if path not in self._known]
+        unknown = unknown or [path for path in paths if path in unnamed and path not in self._names]
         return unknown or [path for path in self._saved_in_two_formats(paths) if path not in self._hashes]
 
-    def look_at(self, paths: Sequence[str], seconds: float) -> bool:
+    def look_at(self, paths: Sequence[str], seconds: float, unnamed: Collection[str] = ()) -> bool:
         """Look at files that nobody has looked at yet.
 
         Args:
             paths: of the files.
             seconds: after which no further file, or slice of a series, is begun.
+            unnamed: the label maps among them whose values need names; all of their voxels are read.
 
         Returns:
             Whether none is left.
         """
         end = time.monotonic() + seconds
-        while unseen := self.unseen(paths):
-            if not self._look_further(unseen[0], end):
+        while unseen := self.unseen(paths, unnamed):
+            if not self._look_further(unseen[0], end, unnamed):
                 return False
             if time.monotonic() > end:
                 break
-        return not self.unseen(paths)
+        return not self.unseen(paths, unnamed)
 
-    def _look_further(self, path: str, end: float) -> bool:
+    def _look_further(self, path: str, end: float, unnamed: Collection[str]) -> bool:
         """Go on with a file until a time; whether it is done."""
-        is_known = path in self._known
-        steps = self._under_way.setdefault(path, _hash_in_steps(path) if is_known else _facts_in_steps(path))
+        known, begin, nothing = self._next_look(path, unnamed)
+        steps = self._under_way.setdefault(path, begin(path))
         found: Any = None
         try:
             while True:
@@ -157,11 +179,18 @@ class KnownFiles:
         except Exception:  # noqa: BLE001 - one file that nobody understands must not hide the others
             _LOG.exception("'%s' could not be looked at", path)
         del self._under_way[path]
-        if is_known:
-            self._hashes[path] = found or ""
-        else:
-            self._known[path] = found or FileFacts(exists=True)
+        known[path] = found or nothing
         return True
+
+    def _next_look(
+        self, path: str, unnamed: Collection[str]
+    ) -> tuple[dict[str, Any], Callable[[str], Generator[object, None, Any]], Any]:
+        """Where the result is kept, what looks, and what is known of a file that nobody understands."""
+        if path not in self._known:
+            return self._known, _facts_in_steps, FileFacts(exists=True)
+        if path in unnamed and path not in self._names:
+            return self._names, _names_in_steps, {}
+        return self._hashes, _hash_in_steps, ""
 
     def are_copies(self, first: str, second: str) -> bool:
         """Whether two files that were looked at hold the same bytes; compared once, up to the first difference."""
@@ -209,3 +238,4 @@ class KnownFiles:
         self._copies.clear()
         self._under_way.clear()
         self._hashes.clear()
+        self._names.clear()

@@ -14,6 +14,7 @@ from coranet.contract.errors import DataError
 from ..core.case_nodes import NodeWatch, image_volumes, is_in_scene, nodes_of_items, segmentations
 from ..core.context import SceneContext
 from ..core.export import TrainingNodes
+from ..core.label_files import LabelFile
 from ..core.notification import Signal
 from ..core.pairing import pair_with_segmentations
 from ..core.parameters import Parameters
@@ -26,12 +27,12 @@ from .case_rows import (
     CaseRole,
     CaseRow,
     CaseStorage,
-    Finding,
     fitted,
     given,
     joined,
     names_in,
     offered,
+    renamed,
     row_of_file,
     with_another,
     without_last,
@@ -62,6 +63,8 @@ class CasesPresenter:
         self._channels: tuple[str, ...] = ()
         # Of the files and folders that were added in this session.
         self._left_out: list[str] = []
+        # Keys of rows whose segmentation a person took away in this session.
+        self._without_segmentation: set[str] = set()
         # These are made when somebody asks, and again after a change.
         self._report: Optional[CaseReport] = None
         self._offered: Optional[list[Any]] = None
@@ -81,16 +84,20 @@ class CasesPresenter:
     @property
     def has_unseen_files(self) -> bool:
         """Whether there are files that nobody has looked at yet; until then nothing is said about them."""
-        return bool(self._files.unseen(path for row in self._rows for path in row.files))
+        return bool(self._files.unseen(*self._paths()))
 
     def look_at_files(self, seconds: float = 0.03) -> bool:
-        """Look for a short time at files that nobody has looked at yet.
+        """Look for a short time at files that nobody has looked at yet, and name the values of label maps.
 
         Returns:
             Whether none is left.
         """
-        is_done = self._files.look_at([path for row in self._rows for path in row.files], seconds)
-        if is_done:
+        paths, unnamed = self._paths()
+        is_done = self._files.look_at(paths, seconds, unnamed)
+        if is_done and unnamed:
+            self._rows = [self._with_names(row) for row in self._rows]
+            self._keep()
+        elif is_done:
             self._refresh()
         return is_done
 
@@ -101,9 +108,18 @@ class CasesPresenter:
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
+    def report(self) -> CaseReport:
+        """What the table comes to: rows with findings, segments, and the whole in a few words."""
+        if self._report is None:
+            checks = CaseChecks(self._facts, self._files, self._channels)
+            left_out = self._left_out if self._rows else ()
+            self._report = CaseReport.of(self._rows, self._storage.not_learned(), checks, left_out)
+        return self._report
+
+    @property
     def rows(self) -> tuple[CaseRow, ...]:
         """The table, with what was found about each row."""
-        return self._current().rows
+        return self.report.rows
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -113,36 +129,21 @@ class CasesPresenter:
     @property
     def segments(self) -> tuple[Segment, ...]:
         """All segments of the labeled and validation cases, in order of first appearance."""
-        return self._current().segments
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Everything found, errors first."""
-        return self._current().findings
-
-    @property
-    def findings_text(self) -> str:
-        """The worst findings, a line each; "" if all is well."""
-        return self._current().findings_text
-
-    @property
-    def summary(self) -> str:
-        """How many cases there are of each role."""
-        return self._current().summary
+        return self.report.segments
 
     @property
     def reason_not_trainable(self) -> str:
         """Why these cases cannot be trained on; "": they can."""
-        return self._current().reason_not_trainable
+        return self.report.reason_not_trainable
 
     @property
     def reason_not_addable(self) -> str:
-        """Why no volume of the scene can be added; "": there are some."""
-        if self._new_volumes(image_volumes(self._context.scene)):
+        """Why neither a volume nor a segmentation of the scene can be added; "": there is one."""
+        if self._new_volumes(image_volumes(self._context.scene)) or self._found_segmentations():
             return ""
         if any(not row.is_file for row in self._rows):
             return _("All volumes of the scene are in the table.")
-        return _("There is no volume in the scene; load one first.")
+        return _("There is no volume in the scene. Load one first.")
 
     def segmentation_choices(self, key: str) -> list[Any]:
         """The segmentation nodes that a row can have: those that no other row has, its own included."""
@@ -183,14 +184,18 @@ class CasesPresenter:
     def add_scene_volumes(self) -> int:
         """Add every volume of the scene that is not in the table; labeled if a segmentation belongs to it.
 
+        Unlabeled cases get the segmentations that came into the scene after them.
+
         Returns:
-            How many were added.
+            How many volumes were added.
 
         Raises:
-            DataError: there is none.
+            DataError: there is nothing to add.
         """
         if self.reason_not_addable:
             raise DataError(self.reason_not_addable)
+        found = self._found_segmentations()
+        self._rows = [_labeled(row, found[row.key]) if row.key in found else row for row in self._rows]
         return self.add_volumes(image_volumes(self._context.scene))
 
     def add_volumes(self, nodes: Iterable[Any]) -> int:
@@ -199,18 +204,14 @@ class CasesPresenter:
         Returns:
             How many were added.
         """
-        candidates = image_volumes(self._context.scene)
         wanted = list(nodes)
-        added = self._new_volumes([volume for volume in candidates if volume in wanted])
-        taken = [row.segmentation for row in self._rows]
-        free = [node for node in segmentations(self._context.scene) if node not in taken]
-        done = [row.volume for row in self._rows if row.segmentation is not None]
-        pairs = pair_with_segmentations(candidates, free, done)
+        added = self._new_volumes([one for one in image_volumes(self._context.scene) if one in wanted])
+        pairs = self._pairs()
         for volume in added:
-            segmentation = pairs.get(volume.GetID())
-            role = CaseRole.UNLABELED if segmentation is None else CaseRole.LABELED
-            self._rows.append(CaseRow(self._new_key(), role, volume, segmentation))
-        return self._kept(len(added))
+            row = CaseRow(self._new_key(), CaseRole.UNLABELED, volume)
+            self._rows.append(_labeled(row, pairs[volume.GetID()]) if volume.GetID() in pairs else row)
+        self._keep()
+        return len(added)
 
     def add_items(self, items: Iterable[int]) -> int:
         """Add the volumes of items of the subject hierarchy, and of folders and studies among them.
@@ -232,46 +233,57 @@ class CasesPresenter:
         Raises:
             DataError: there is no case that could be added.
         """
-        datalist = find_cases(path)
+        datalist = find_cases(path, name_values=False)
         names = {label.value: label.name for label in datalist.labels}
         known = {_place(row.volume) for row in self._rows if row.is_file}
         cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and _place(case.image) not in known]
         if not cases:
             raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
         self._channels = joined(self._channels, datalist, not self._rows)
-        self._left_out += [one for one in datalist.left_out if one not in self._left_out]
+        self._left_out += [sentence for sentence in datalist.left_out if sentence not in self._left_out]
         for case in cases:
             self._rows.append(row_of_file(self._new_key(), case, names))
-        return self._kept(len(cases))
+        self._keep()
+        return len(cases)
 
     def remove(self, keys: Iterable[str]) -> None:
         """Take rows off the table; nothing is deleted."""
         gone = set(keys)
         self._rows = [row for row in self._rows if row.key not in gone]
-        self._kept()
+        self._keep()
 
     def set_role(self, key: str, role: CaseRole) -> None:
         """Use a case for something else."""
         self._replace(replace(self._row(key), role=role))
 
-    def set_segmentation(self, key: str, node: Optional[Any]) -> None:
-        """Give a case another segmentation node, or none; an unlabeled case becomes labeled by it, and back."""
-        row = replace(self._row(key), segmentation=node)
-        if node is not None and row.role is CaseRole.UNLABELED:
-            row = replace(row, role=CaseRole.LABELED)
-        elif node is None and row.role.needs_label:
-            row = replace(row, role=CaseRole.UNLABELED)
-        self._replace(row)
+    def set_segmentation(self, key: str, source: Optional[Any]) -> None:
+        """Give a case another segmentation, or none; an unlabeled case becomes labeled by it, and back.
+
+        Args:
+            key: of the row.
+            source: segmentation node or LabelFile; None: none.
+        """
+        row = self._row(key)
+        if source is not None:
+            self._replace(_labeled(row, source))
+            return
+        self._without_segmentation.add(key)
+        role = CaseRole.UNLABELED if row.role.needs_label else row.role
+        self._replace(replace(row, role=role, segmentation=None))
+
+    def set_label_file(self, key: str, path: str) -> None:
+        """Give a case on disk another label map on disk; its values are named when somebody has looked at it."""
+        self.set_segmentation(key, LabelFile(os.path.abspath(path), {}))
 
     def add_channel(self) -> None:
         """Give each case one image more, to be chosen."""
         self._channels = with_another(self._channels)
-        self._kept()
+        self._keep()
 
     def remove_channel(self) -> None:
         """Take the last channel away; the volumes stay in the scene."""
         self._channels = without_last(self._channels)
-        self._kept()
+        self._keep()
 
     def name_channels(self, text: str) -> None:
         """Name all channels, with commas between the names.
@@ -280,7 +292,7 @@ class CasesPresenter:
             DataError: there are not as many, or one is there twice.
         """
         self._channels = names_in(text, len(self._channels))
-        self._kept()
+        self._keep()
 
     def set_image(self, key: str, channel: int, node: Optional[Any]) -> None:
         """Choose an image of a case; if it was a case of its own, it is not any more.
@@ -291,13 +303,24 @@ class CasesPresenter:
             node: the volume node; None: none.
         """
         self._rows = given(self._rows, key, channel, node)
-        self._kept()
+        self._keep()
 
     def set_learned(self, name: str, learned: bool) -> None:
         """Learn a segment, or leave it out."""
         names = self._storage.not_learned()
         self._storage.save_not_learned(names - {name} if learned else names | {name})
         self._refresh()
+
+    def rename_segment(self, name: str, new: str) -> None:
+        """Call a segment of label maps on disk by another name; the files stay as they are.
+
+        Raises:
+            DataError: the name is empty, or another segment has it.
+        """
+        if not new.strip() or any(new.strip() == segment.name for segment in self.segments):
+            raise DataError(_("A segment needs a name of its own, got '{name}'; choose another.").format(name=new))
+        self._rows = [renamed(row, name, new.strip()) for row in self._rows]
+        self._keep()
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -309,7 +332,45 @@ class CasesPresenter:
 
     def _replace(self, new: CaseRow) -> None:
         self._rows = [new if row.key == new.key else row for row in self._rows]
-        self._kept()
+        self._keep()
+
+    def _paths(self) -> tuple[list[str], set[str]]:
+        """All files of the table, and the label maps among them whose values nobody has named."""
+        unnamed = {row.unnamed_label for row in self._rows if row.unnamed_label}
+        return [path for row in self._rows for path in row.files], unnamed
+
+    def _with_names(self, row: CaseRow) -> CaseRow:
+        """The row with names for the values of its label map: its own, else those of the others, else numbers."""
+        path = row.unnamed_label
+        facts, names = self._files.of(path), self._files.names_of(path)
+        if facts is None or not names:
+            return row
+        known = {} if facts.names_itself else self._names_given()
+        return replace(
+            row, segmentation=LabelFile(path, {value: known.get(value, name) for value, name in names.items()})
+        )
+
+    def _names_given(self) -> dict[int, str]:
+        """What the values of the other label maps of the table are called."""
+        files = [row.segmentation for row in self._rows if isinstance(row.segmentation, LabelFile)]
+        return {value: name for file in reversed(files) for value, name in file.names.items()}
+
+    def _pairs(self) -> dict[str, Any]:
+        """Volume's ID -> segmentation, of all that are in the scene and in no row."""
+        taken = [row.segmentation for row in self._rows]
+        done = [row.volume for row in self._rows if row.segmentation is not None]
+        free = [node for node in segmentations(self._context.scene) if node not in taken]
+        return pair_with_segmentations(image_volumes(self._context.scene), free, done) if free else {}
+
+    def _found_segmentations(self) -> dict[str, Any]:
+        """Key of an unlabeled row -> the segmentation that belongs to its volume, unless a person took it away."""
+        pairs = self._pairs()
+        return {
+            row.key: pairs[row.volume.GetID()]
+            for row in self._rows
+            if not row.is_file and row.role is CaseRole.UNLABELED and row.volume.GetID() in pairs
+            if row.key not in self._without_segmentation
+        }
 
     def _new_key(self) -> str:
         return str(1 + max((int(row.key) for row in self._rows if row.key.isdecimal()), default=0))
@@ -318,12 +379,11 @@ class CasesPresenter:
         known = [image for row in self._rows for image in row.images]
         return [node for node in nodes if node not in known]
 
-    def _kept(self, count: int = 0) -> int:
+    def _keep(self) -> None:
         self._rows = fitted(self._rows, self._channels)
         self._storage.save_channels(self._channels)
         self._storage.save(self._rows)
         self._refresh()
-        return count
 
     def _refresh(self) -> None:
         self._report = self._offered = None
@@ -343,13 +403,11 @@ class CasesPresenter:
         segmentation, *more = (None if part in lost else part for part in (row.segmentation, *row.more))
         return replace(row, segmentation=segmentation, more=tuple(more))
 
-    def _current(self) -> CaseReport:
-        if self._report is None:
-            checks = CaseChecks(self._facts, self._files, self._channels)
-            self._report = CaseReport.of(
-                self._rows, self._storage.not_learned(), checks, self._left_out if self._rows else ()
-            )
-        return self._report
+
+def _labeled(row: CaseRow, source: Any) -> CaseRow:
+    """A row with another segmentation; an unlabeled case becomes labeled by it."""
+    role = CaseRole.LABELED if row.role is CaseRole.UNLABELED else row.role
+    return replace(row, role=role, segmentation=source)
 
 
 def _place(path: str) -> str:

@@ -10,12 +10,15 @@ from vtkmodules.vtkCommonCore import vtkIdList
 
 from coranet.contract.errors import CoraNetError
 
+from ..core.protocols import Host
 from ..core.section import Section, say
 from ..core.translation import _
 from .case_ranking import CaseRanking
+from .case_report import Segment
 from .cases_table import CasesTable
 from .presenter import CasesPresenter
 
+_FIXED = qt.Qt.ItemIsSelectable | qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled
 # Pixels.
 _SEGMENT_HEIGHT, _TALLEST_LIST = 20, 120
 
@@ -24,20 +27,20 @@ class DataSection(Section):
     """The table of cases, the segments to learn, and what is wrong with them."""
 
     def __init__(
-        self, ui: Any, presenter: CasesPresenter, application: Any, ranking: Optional[CaseRanking] = None
+        self, ui: Any, presenter: CasesPresenter, application: Host, ranking: Optional[CaseRanking] = None
     ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: as panel.application.Application.
+            application: asks for folders and files.
             ranking: how uncertain the cases are; None: nobody knows.
         """
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
-        self._table = CasesTable(ui.casesTable, presenter, ranking)
+        self._table = CasesTable(ui.casesTable, presenter, self._on_choose_label, ranking)
         self._segment_items: list[Any] = []
         self._is_painting = False
         self._is_closed = False
@@ -80,7 +83,7 @@ class DataSection(Section):
     def _on_add_files(self, _checked: bool = False) -> None:
         answers = {"folder": _("Folder"), "datalist": _("Datalist"), "": _("Cancel")}
         kind = self._application.choose(
-            _("Add a folder of images, or a datalist (dataset.json)? The images stay on disk."), answers
+            _("Add a folder of images, or a datalist (dataset.json)? The files stay on disk."), answers
         )
         start = self._application.setting("CasesFolder")
         path = ""
@@ -90,6 +93,16 @@ class DataSection(Section):
             path = self._application.choose_file(_("Datalist"), _("Datalist") + " (*.json)", start)
         if path and self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.add_files(path)):
             self._application.set_setting("CasesFolder", path)
+
+    def _on_choose_label(self, key: str) -> None:
+        # Later: a window must not open while the combo box sends its signal.
+        self._application.later(lambda: self._choose_label(key))
+
+    def _choose_label(self, key: str) -> None:
+        types = _("Label maps") + " (*.nrrd *.nii *.nii.gz *.mha *.mhd *.nhdr)"
+        path = self._application.choose_file(_("Label map"), types, self._application.setting("CasesFolder"))
+        if path:
+            self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.set_label_file(key, path))
 
     def _on_remove(self, _checked: bool = False) -> None:
         say(self._ui.dataErrorLabel, "")
@@ -124,6 +137,14 @@ class DataSection(Section):
             if is_checked != segment.learned:
                 self._presenter.set_learned(segment.name, is_checked)
                 return
+            if str(item.text()) != _segment_text(segment):
+                self._rename(segment.name, str(item.text()).removesuffix(_where(segment)))
+                return
+
+    def _rename(self, name: str, new: str) -> None:
+        self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.rename_segment(name, new))
+        # Also where it was refused: the list still shows what was typed.
+        self._on_changed()
 
     def _on_paths(self, paths: list[str]) -> None:
         refusals = []
@@ -136,7 +157,10 @@ class DataSection(Section):
 
     def _on_items(self, items: list[int]) -> None:
         count = self._presenter.add_items(items)
-        say(self._ui.dataErrorLabel, "" if count else _("Nothing new among what was dropped; drop image volumes."))
+        say(
+            self._ui.dataErrorLabel,
+            "" if count else _("Nothing new was dropped. Drop image volumes that are not in the table."),
+        )
 
     # -- to the person -----------------------------------------------------------------------------------------------
 
@@ -157,8 +181,8 @@ class DataSection(Section):
         self._show_segments()
         self._show_removable()
         self.permit(ui.addVolumesButton, presenter.reason_not_addable)
-        ui.dataSummaryLabel.setText(presenter.summary)
-        say(ui.dataFindingsLabel, presenter.findings_text)
+        ui.dataSummaryLabel.setText(presenter.report.summary)
+        say(ui.dataFindingsLabel, presenter.report.findings_text)
         if presenter.has_unseen_files and not self._is_looking:
             self._is_looking = True
             self._application.later(self._look_at_files)
@@ -199,11 +223,23 @@ class DataSection(Section):
                     self._ui.segmentsList.addItem(item)
                 self._ui.segmentsList.setMaximumHeight(min(_TALLEST_LIST, _SEGMENT_HEIGHT * (len(segments) + 1)))
             for item, segment in zip(self._segment_items, segments, strict=False):
-                where = _("in {cases} of {all} cases").format(cases=segment.cases, all=segment.of)
-                item.setText(segment.name if segment.cases == segment.of else f"{segment.name} ({where})")
+                item.setText(_segment_text(segment))
+                item.setToolTip(_("Double-click to rename it.") if segment.is_renamable else "")
+                item.setFlags(_FIXED | qt.Qt.ItemIsEditable if segment.is_renamable else _FIXED)
                 item.setCheckState(qt.Qt.Checked if segment.learned else qt.Qt.Unchecked)
         finally:
             self._is_painting = False
+
+
+def _segment_text(segment: Segment) -> str:
+    return segment.name + _where(segment)
+
+
+def _where(segment: Segment) -> str:
+    """How many cases have a segment, where not all do."""
+    if segment.cases == segment.of:
+        return ""
+    return " (" + _("in {cases} of {all} cases").format(cases=segment.cases, all=segment.of) + ")"
 
 
 class CaseDrop(qt.QObject):

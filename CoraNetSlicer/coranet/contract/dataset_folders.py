@@ -112,6 +112,22 @@ def find_cases(path: Union[str, Path], name_values: bool = True) -> Datalist:
     return replace(found, labels=_named_values(found.cases)) if name_values else found
 
 
+def value_names(path: Union[str, Path]) -> dict[int, str]:
+    """What the values of a label map may be called that no list names: as the file has it, else "label 1", "label 2".
+
+    Raises:
+        DataError: the file names none, and its values cannot be read here.
+    """
+    names = {one.value: one.name for one in segments_of(path) if one.name}
+    values = () if names else values_in(path)
+    if values is None:
+        raise DataError(
+            f"the values of the label map '{path}' cannot be read here; name them in a {_DATASET}, with "
+            '"labels": {"1": "pancreas"} or the like.'
+        )
+    return names or {value: f"label {value}" for value in values}
+
+
 def _side_by_side(folder: Path) -> Datalist:
     """Images of one folder, and the label maps among them."""
     listed = scans_in(folder, of_labels=True)
@@ -154,27 +170,13 @@ def _with_names_of(images: Sequence[str], label_maps: Mapping[str, Path]) -> dic
 
 def _named_values(cases: Sequence[Case]) -> tuple[Label, ...]:
     """Labels for the values of label maps that no list has named: by the names in the files, else by number."""
-    names: list[tuple[int, str]] = []
-    for case in cases:
-        if case.label:
-            own = [(one.value, one.name) for one in segments_of(case.label) if one.name]
-            names += own or [(value, f"label {value}") for value in _values_of(case.label)]
+    names = [pair for case in cases if case.label for pair in value_names(case.label).items()]
     labels: dict[str, int] = {}
     for value, name in names:
         if match_name(name, labels) is None:
             free = (one for one in count(1) if one not in labels.values())
             labels[name] = value if value not in labels.values() else next(free)
     return tuple(Label(value, name) for name, value in labels.items())
-
-
-def _values_of(path: str) -> tuple[int, ...]:
-    values = values_in(path)
-    if values is None:
-        raise DataError(
-            f"the values of the label map '{path}' cannot be read here; name them in a {_DATASET}, with "
-            '"labels": {"1": "pancreas"} or the like.'
-        )
-    return values
 
 
 def _without(sentences: Sequence[str], name: str) -> tuple[str, ...]:

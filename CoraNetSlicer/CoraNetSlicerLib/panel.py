@@ -66,7 +66,7 @@ class Panel:
         self.activities = Activities()
         self._logic = logic
         self._is_active = True
-        self._jobs_section = JobsSection(ui, self.jobs, application, self.calls)
+        self._jobs_section = JobsSection(ui, self.jobs, self.calls)
         self._review_section = ReviewSection(ui, self.review, application)
         self._sections = [
             self.pages,
@@ -94,6 +94,7 @@ class Panel:
         self.segmentation.started.connect(self._on_job)
         self.segmentation.ended.connect(self._on_job)
         self.segmentation.loaded.connect(self.overlays.show)
+        self.cases.changed.connect(self.segmentation.source.changed.send)
         self.jobs.opened.connect(self.open_job)
         self.jobs.folder_changed.connect(self.segmentation.refresh_models)
         self.teach_back.started.connect(self._on_improvement)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import qt
@@ -54,6 +56,10 @@ def a_scan(context, name="Patient 1", seed=3):
     return add_volume(context, name, array, rotated_ijk_to_ras())
 
 
+def day(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d", time.localtime(seconds))
+
+
 def visible(ui) -> set[str]:
     names = ("segmentVolumeSelector", "segmentVolumesList", "inputFolderEdit", "outputFolderEdit", "inputFolderLabel")
     return {name for name in names if getattr(ui, name).isVisible()}
@@ -66,19 +72,19 @@ class TestModel:
         assert "train one, or choose the folder" in greyed(ui.modelCombo) == ui.modelCardLabel.text
 
     def test_its_card_is_shown(self, presenter, ui):
-        assert entries(ui.modelCombo) == ["2026-11-24 liver"]
+        assert entries(ui.modelCombo) == [f"2026-11-24 liver ({day(1.7e9)})"]
         assert "Validation Dice: 0.75" in ui.modelCardLabel.text and ui.modelCardLabel.isVisible()
 
     def test_another_one_is_chosen(self, presenter, logic, ui):
         a_training(logic.jobsFolder / "older", created=1e9, preset="quick")
         presenter.refresh_models()
-        choose(ui.modelCombo, "older")
+        choose(ui.modelCombo, f"older ({day(1e9)})")
         assert presenter.models.chosen.name == "older" and "preset quick" in ui.modelCardLabel.text
 
     def test_one_is_browsed_for(self, presenter, application, ui, tmp_path):
         application.answers["choose_folder"] = [str(write_model(tmp_path / "friend", preset="paper"))]
         click(ui.browseModelButton)
-        assert ui.modelCombo.currentText == "friend" and "preset paper" in ui.modelCardLabel.text
+        assert ui.modelCombo.currentText == f"friend ({day(1.7e9)})" and "preset paper" in ui.modelCardLabel.text
         assert not ui.modelErrorLabel.isVisible()
 
     def test_a_wrong_folder_is_told_beside_the_field_until_a_right_one_is_chosen(
@@ -89,7 +95,7 @@ class TestModel:
         assert "neither a model nor a training job" in ui.modelErrorLabel.text and ui.modelErrorLabel.isVisible()
         click(ui.browseModelButton)  # nothing is chosen
         click(ui.browseModelButton)
-        assert not ui.modelErrorLabel.isVisible() and ui.modelCombo.currentText == "friend"
+        assert not ui.modelErrorLabel.isVisible() and ui.modelCombo.currentText == f"friend ({day(1.7e9)})"
 
 
 class TestSource:
@@ -190,7 +196,7 @@ def test_a_long_table_is_painted_in_portions(presenter, logic, ui, process_event
     assert cells(ui.segmentCasesTable)[39][2] == "Load" and cells(ui.segmentCasesTable)[40][0] == ""
     process_events(until=lambda: cells(ui.segmentCasesTable)[-1][0] == "case 129")
     assert "failed: the image is flat" in cells(ui.segmentCasesTable)[-1][1]
-    assert tool_tip(ui.segmentCasesTable.cellWidget(0, 2)).startswith("Bring the result into the scene")
+    assert tool_tip(ui.segmentCasesTable.cellWidget(0, 2)).startswith("Load the result into the scene")
 
 
 def test_what_is_let_go_of_hears_nothing_more(ui, context, application, logic, a_model):

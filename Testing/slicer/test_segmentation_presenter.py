@@ -13,9 +13,10 @@ from synthetic_predictions import CASE_ID, write_image, write_segmented_job
 
 from coranet.contract import JobStatus, ProcessIdentity
 from coranet.contract.errors import CoraNetError, JobError
-from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Started
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Progress, Started
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, nodes_of_class
+from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, CaseStorage
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.segment.presenter import CaseProgress, CaseState, SegmentationPresenter, case_rows
@@ -140,6 +141,22 @@ class TestSource:
         assert presenter.source.volume_error == "'doubt' is a result of CoraNet; choose the image itself."
         assert presenter.reason_not_startable == presenter.source.volume_error
 
+    def test_all_unlabeled_volumes_are_ticked_at_once(self, presenter, context):
+        assert presenter.source.reason_no_unlabeled == "No volume is unlabeled under Data."
+        labeled, first, second = (a_scan(context, name) for name in ("labeled", "A", "B"))
+        rows = [CaseRow("1", CaseRole.LABELED, labeled), CaseRow("2", CaseRole.UNLABELED, first)]
+        rows += [CaseRow("3", CaseRole.UNLABELED, "/on/disk.nrrd"), CaseRow("4", CaseRole.UNLABELED, second)]
+        CaseStorage(Parameters(context.scene)).save(rows)
+        presenter.source.set_ticked(labeled, True)
+        presenter.source.tick_unlabeled()
+        assert presenter.source.reason_no_unlabeled == ""
+        assert presenter.source.kind is SourceKind.VOLUMES and presenter.source.volumes == [first, second]
+
+    def test_volumes_of_one_name_are_told_apart(self, presenter, context):
+        for name in ("MR", "CT", "MR", "MR"):
+            a_scan(context, name)
+        assert [tick.name for tick in presenter.source.ticks] == ["MR", "CT", "MR (2)", "MR (3)"]
+
     def test_a_folder_without_images_is_refused_in_words(self, presenter, tmp_path):
         presenter.source.set_kind("folder")
         assert presenter.reason_not_startable == "Choose the folder with the images."
@@ -165,7 +182,7 @@ class TestSource:
         for path, text in (
             (logic.jobsFolder / "training", "holds a job already"),
             (tmp_path / "file", "is a file, expected a folder"),
-            ("results", "is no whole path"),
+            ("results", "is no absolute path"),
         ):
             presenter.source.set_output_folder(str(path))
             assert text in presenter.source.output_error == presenter.reason_not_startable
@@ -376,7 +393,7 @@ class TestSeveral:
             presenter.handle.poll()
             time.sleep(0.05)
         assert 0 < presenter.progress < 1 / 3
-        assert presenter.rows[0].text.startswith("running, ") and presenter.rows[0].text.endswith(" %")
+        assert presenter.rows[0].text.startswith("running, ") and presenter.rows[0].text.endswith(" s left")
         assert presenter.rows[1].text == "waiting"
         assert presenter.status.startswith("Segmenting 1 of 3; about ") and presenter.status.endswith(" s left.")
 
@@ -421,7 +438,8 @@ class TestFolder:
         presenter.load("b")
         application.run()
         assert [loaded.volume.GetName() for loaded in presenter.results] == ["b"]
-        assert application.shown == [presenter.results[0].volume]
+        # It comes into view when it has its final look, which is for who hears `loaded`.
+        assert application.shown == []
 
     def test_without_an_output_folder_it_becomes_a_job_like_others(self, presenter, application, tmp_path, logic):
         write_image(np.ones(SHAPE_KJI, np.float32), tmp_path / "in" / "bad.nrrd")
@@ -477,6 +495,22 @@ class TestAttaching:
 def test_how_far_the_running_case_is_stands_in_its_row():
     rows = case_rows(["a", "b"], [Started(0, 2, "cpu", "1")], CaseProgress(JobStatus.RUNNING, part=0.424))
     assert [row.text for row in rows] == ["running, 42 %", "waiting"]
+    progress = CaseProgress(JobStatus.RUNNING, part=0.424, seconds_left=90.0)
+    assert case_rows(["a"], [Started(0, 1, "cpu", "1")], progress)[0].text == "running, 42 %, 2 min left"
+
+
+def at(seconds: float, event):
+    object.__setattr__(event, "time", seconds)
+    return event
+
+
+def test_the_time_that_is_left_of_a_case_is_that_of_its_pace():
+    started, done = at(10.0, Started(0, 2, "cpu", "1")), at(30.0, CaseDone("a", 1, 2, 20.0))
+    part = at(40.0, Progress("segmenting", 1, 2, part=0.25))
+    assert seconds_left_of_case([started, done, part]) == 30.0
+    assert seconds_left_of_case([started, part]) == 90.0
+    for nothing in ([], [part], [started], [started, at(12.0, Progress("segmenting", 0, 2))], [started, part, done]):
+        assert seconds_left_of_case(nothing) is None
 
 
 def test_rows_follow_the_last_word_on_each_case():

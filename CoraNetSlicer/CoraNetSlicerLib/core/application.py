@@ -79,8 +79,12 @@ class Application:
     # -- showing -----------------------------------------------------------------------------------------------------
 
     def show_chart(self, chart: Any) -> None:
-        """Bring a vtkMRMLPlotChartNode into view."""
-        slicer.modules.plots.logic().ShowChartInLayout(chart)
+        """Bring a vtkMRMLPlotChartNode into view; in a layout without a plot, beside the 3D view."""
+        manager, logic = slicer.app.layoutManager(), slicer.modules.plots.logic()
+        # Left to itself, the logic puts the plot where the four-up layout has its 3D view.
+        if manager is not None and logic.GetLayoutWithPlot(manager.layout) != manager.layout:
+            manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalPlotView)
+        logic.ShowChartInLayout(chart)
 
     def show_volume(self, volume: Any) -> None:
         """Bring a volume into all slice views, fitted to them."""

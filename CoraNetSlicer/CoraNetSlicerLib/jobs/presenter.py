@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from coranet.contract import Job, JobKind, JobStatus, job_size
 from coranet.contract.errors import CoraNetError, StorageError
 
 from ..core.notification import Signal
+from ..core.protocols import Host
 from ..core.translation import _, sentence
 from ..logic import CoraNetLogic
 from .handle import log_tail, time_left
@@ -45,12 +46,12 @@ class JobRow:
 class JobsPresenter:
     """Lists the jobs of a folder and looks again while one of them runs and somebody watches."""
 
-    def __init__(self, logic: CoraNetLogic, application: Any, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, logic: CoraNetLogic, application: Host, clock: Callable[[], float] = time.time) -> None:
         """List the jobs of the folder that was used last.
 
         Args:
             logic: does the work; its `jobsFolder` follows the folder of the list.
-            application: as panel.application.Application.
+            application: is asked for what only an application has.
             clock: seconds since 1970.
         """
         self.changed = Signal()

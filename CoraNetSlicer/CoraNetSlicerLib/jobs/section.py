@@ -16,7 +16,7 @@ from .presenter import JobRow, JobsPresenter
 class JobsSection(Section):
     """All jobs of a folder, and buttons for the chosen one."""
 
-    def __init__(self, ui: Any, presenter: JobsPresenter, _application: Any, calls: Optional[CallLog] = None) -> None:
+    def __init__(self, ui: Any, presenter: JobsPresenter, calls: Optional[CallLog] = None) -> None:
         """Bind the widgets.
 
         Args:

@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from coranet.contract import ModelCard
 from coranet.contract.errors import CoraNetError, ModelError
 
 from ..core.notification import Signal
 from ..core.parameters import Parameters
+from ..core.protocols import Settings
 from ..core.translation import _
 from ..logic import CoraNetLogic
 
@@ -37,6 +38,14 @@ class ModelEntry:
     folder: Path
     card: ModelCard
 
+    @property
+    def text(self) -> str:
+        """The name with the date beside it."""
+        if not self.card.created:
+            return self.name
+        day = time.strftime("%Y-%m-%d", time.localtime(self.card.created))
+        return _("{name} ({date})").format(name=self.name, date=day)
+
 
 class ModelChoice:
     """The models at hand, and the one that is chosen.
@@ -48,13 +57,13 @@ class ModelChoice:
         error: why the model that the scene remembers cannot be used; "" if it can.
     """
 
-    def __init__(self, logic: CoraNetLogic, parameters: Parameters, application: Any) -> None:
+    def __init__(self, logic: CoraNetLogic, parameters: Parameters, settings: Settings) -> None:
         """Look for models, and choose the one that the scene remembers, else the latest.
 
         Args:
             logic: knows the folder of all jobs.
             parameters: the panel's state in the scene.
-            application: as panel.application.Application.
+            settings: remembers what was chosen.
         """
         self.changed = Signal()
         self.entries: tuple[ModelEntry, ...] = ()
@@ -62,7 +71,7 @@ class ModelChoice:
         self.error = ""
         self._logic = logic
         self._parameters = parameters
-        self._application = application
+        self._settings = settings
         self.refresh()
 
     def refresh(self) -> None:
@@ -84,7 +93,7 @@ class ModelChoice:
         ModelCard.read(path)
         if path not in [entry.folder for entry in self.entries]:
             recent = [str(path), *(one for one in map(str, self._recent()) if one != str(path))]
-            self._application.set_setting(_RECENT, json.dumps(recent[:_MOST_RECENT]))
+            self._settings.set_setting(_RECENT, json.dumps(recent[:_MOST_RECENT]))
         self._parameters.set_text(_MODEL, str(path))
         self.refresh()
 
@@ -103,7 +112,7 @@ class ModelChoice:
         """Why nothing can be segmented with it; "" if it can."""
         if self.chosen is not None:
             return ""
-        return self.error or _("There is no model yet: train one, or choose the folder of one with Browse.")
+        return self.error or _("There is no model yet. Train one, or choose the folder of one with Browse.")
 
     def _choose_remembered(self) -> None:
         remembered = self._parameters.text(_MODEL)
@@ -132,7 +141,7 @@ class ModelChoice:
 
     def _recent(self) -> list[Path]:
         try:
-            return [Path(str(one)) for one in json.loads(self._application.setting(_RECENT, "[]"))]
+            return [Path(str(one)) for one in json.loads(self._settings.setting(_RECENT, "[]"))]
         except (ValueError, TypeError):
             return []
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Optional, Union
 
 from coranet.contract import Case, JobKind, JobStatus
 from coranet.contract.errors import CoraNetError, JobError
-from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Started, duration
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Started, duration
 
 from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
+from ..core.protocols import Host
 from ..core.results import LoadedPrediction, find_volume
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _
@@ -73,7 +74,8 @@ class CaseProgress:
         skipping: cases that somebody asked to leave out.
         loading: cases whose result is on its way into the scene.
         problems: case -> why its result could not be loaded.
-        part: share of the running case that is done, 0 to 1; 0 as long as nobody knows.
+        part: share of the running case that is done, 0 to 1; 0 while unknown.
+        seconds_left: of the running case; None while unknown.
     """
 
     status: JobStatus
@@ -81,6 +83,7 @@ class CaseProgress:
     loading: Collection[str] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     part: float = 0.0
+    seconds_left: Optional[float] = None
 
 
 class SegmentationPresenter:
@@ -99,7 +102,7 @@ class SegmentationPresenter:
     """
 
     def __init__(
-        self, logic: CoraNetLogic, environment: EnvironmentPresenter, parameters: Parameters, application: Any
+        self, logic: CoraNetLogic, environment: EnvironmentPresenter, parameters: Parameters, application: Host
     ) -> None:
         """Begin with what the scene remembers, a segmentation that runs included.
 
@@ -107,7 +110,7 @@ class SegmentationPresenter:
             logic: starts and attaches to jobs.
             environment: whether the engine can run.
             parameters: the panel's state in the scene.
-            application: as panel.application.Application.
+            application: is asked for what only an application has.
         """
         self.changed = Signal()
         self.started = Signal()
@@ -153,8 +156,8 @@ class SegmentationPresenter:
             return []
         mine = [one for one in self._queue.cases if one.job.folder == self.handle.folder]
         loading = {one.case.id for one in mine}
-        part = self.handle.partProgress
-        progress = CaseProgress(self.handle.status, self._skipping, loading, self._problems, part)
+        part, left = self.handle.partProgress, seconds_left_of_case(self.handle.events)
+        progress = CaseProgress(self.handle.status, self._skipping, loading, self._problems, part, left)
         return case_rows([case.id for case in self._cases], self.handle.events, progress)
 
     @property
@@ -176,7 +179,7 @@ class SegmentationPresenter:
     def reason_not_startable(self) -> str:
         """Why nothing can be segmented now; "": it can."""
         if self.is_running:
-            return _("A segmentation is running; cancel it, or wait until it is finished.")
+            return _("A segmentation is running. Cancel it, or wait until it is finished.")
         return self._environment.reason_not_ready or self.models.reason_missing or self.source.reason_missing
 
     @property
@@ -443,6 +446,25 @@ def status_text(handle: JobHandle, done: int, total: int) -> str:
     return text + (_("; about {time} left").format(time=duration(left)) if left else "") + "."
 
 
+def seconds_left_of_case(events: Sequence[Event]) -> Optional[float]:
+    """How long the case that is being segmented will take, at the pace of what is done of it; None while unknown."""
+    ends = (Started, CaseDone, CaseFailed, CaseSkipped)
+    begun = next((event.time for event in reversed(events) if isinstance(event, ends)), None)
+    latest = events[-1] if events else None
+    if begun is None or not isinstance(latest, Progress) or not latest.part:
+        return None
+    return (latest.time - begun) * (1 - latest.part) / latest.part
+
+
+def _running_text(progress: CaseProgress) -> str:
+    if not progress.part:
+        return _("running")
+    text = _("running, {percent:.0f} %").format(percent=100 * progress.part)
+    if progress.seconds_left is None:
+        return text
+    return _("{text}, {time} left").format(text=text, time=duration(progress.seconds_left))
+
+
 def _row_of_outcome(case: str, outcome: Event, progress: CaseProgress) -> CaseRow:
     if isinstance(outcome, CaseFailed):
         return CaseRow(case, CaseState.FAILED, _("failed: {reason}").format(reason=outcome.message))
@@ -460,8 +482,7 @@ def _row_without_outcome(case: str, is_next: bool, progress: CaseProgress) -> Ca
     if progress.status.is_over:
         return CaseRow(case, CaseState.LEFT, _("not segmented"))
     if case in progress.skipping:
-        return CaseRow(case, CaseState.SKIPPING, _("is being skipped"))
+        return CaseRow(case, CaseState.SKIPPING, _("skipping"))
     if is_next and progress.status is JobStatus.RUNNING:
-        text = _("running, {percent:.0f} %").format(percent=100 * progress.part) if progress.part else _("running")
-        return CaseRow(case, CaseState.RUNNING, text, "skip")
+        return CaseRow(case, CaseState.RUNNING, _running_text(progress), "skip")
     return CaseRow(case, CaseState.WAITING, _("waiting"), "skip")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Optional
 
 from coranet.contract import Case, Job
 
 from ..core.case_volume import CaseVolume
 from ..core.context import SceneContext
 from ..core.notification import Signal
+from ..core.protocols import Scheduler
 from ..core.stepwise import StepwiseWork
 from ..review.result_loading import ResultLoading
 
@@ -38,23 +39,22 @@ class ResultQueue:
         failed: sent with the WaitingResult and a sentence.
     """
 
-    def __init__(self, context: SceneContext, application: Any) -> None:
+    def __init__(self, context: SceneContext, scheduler: Scheduler) -> None:
         """Load nothing yet.
 
         Args:
             context: the scene.
-            application: as panel.application.Application.
+            scheduler: does work later.
         """
         self.changed = Signal()
         self.loaded = Signal()
         self.failed = Signal()
         self._context = context
-        self._application = application
         self._waiting: deque[WaitingResult] = deque()
         self._current: Optional[WaitingResult] = None
         self._loading: Optional[ResultLoading] = None
         self._warnings: tuple[str, ...] = ()
-        self._work = StepwiseWork(application, self._on_end)
+        self._work = StepwiseWork(scheduler, self._on_end)
 
     @property
     def cases(self) -> list[WaitingResult]:
@@ -86,9 +86,6 @@ class ResultQueue:
         volume = CaseVolume(self._context, current.job, current.case)
         yield from volume.steps()
         self._warnings = volume.warnings
-        if volume.is_new:
-            self._application.show_volume(volume.node)
-            yield "volume"
         prediction = current.job.prediction(current.case.id)
         self._loading = ResultLoading(self._context, prediction, volume.node, show=True, is_its_scan=True)
         yield from self._loading.steps()

@@ -9,6 +9,7 @@ from typing import Any, Optional
 import qt
 
 from ..core.console_calls import CallLog, call
+from ..core.protocols import Host, Scheduler
 from ..core.section import Section, let_go_of_focus, say
 from ..core.stepwise import Steps, StepwiseWork
 from ..core.translation import _
@@ -25,14 +26,14 @@ class SegmentSection(Section):
     """Choice of a model and of what is segmented, a button, and what becomes of each case."""
 
     def __init__(
-        self, ui: Any, presenter: SegmentationPresenter, application: Any, calls: Optional[CallLog] = None
+        self, ui: Any, presenter: SegmentationPresenter, application: Host, calls: Optional[CallLog] = None
     ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: as panel.application.Application.
+            application: is asked for what only an application has.
             calls: gets the console calls of the buttons; None: nobody wants them.
         """
         super().__init__(ui, calls)
@@ -49,6 +50,7 @@ class SegmentSection(Section):
         self.connect(ui.modelCombo.currentIndexChanged, self._on_model)
         self.connect(ui.browseModelButton.clicked, self._on_browse)
         self.connect(ui.segmentSourceCombo.currentIndexChanged, self._on_source)
+        self.connect(ui.segmentUnlabeledButton.clicked, self._on_unlabeled)
         self.connect(ui.segmentVolumeSelector.currentNodeChanged, self._on_volume)
         self.connect(ui.segmentVolumesList.itemChanged, self._on_tick)
         self.connect(ui.inputFolderEdit.currentPathChanged, self._on_input_folder)
@@ -79,6 +81,9 @@ class SegmentSection(Section):
     def _on_source(self, index: int) -> None:
         if not self._is_painting and index >= 0:
             self._presenter.source.set_kind(str(self._ui.segmentSourceCombo.itemData(index)))
+
+    def _on_unlabeled(self, _checked: bool = False) -> None:
+        self._presenter.source.tick_unlabeled()
 
     def _on_volume(self, node: Any) -> None:
         if not self._is_painting:
@@ -149,7 +154,7 @@ class SegmentSection(Section):
             self._folders = folders
             combo.clear()
             for entry in models.entries:
-                combo.addItem(entry.name, str(entry.folder))
+                combo.addItem(entry.text, str(entry.folder))
             for index, entry in enumerate(models.entries):
                 combo.setItemData(index, "\n".join([folders[index], *entry.card.plan]), qt.Qt.ToolTipRole)
         chosen = str(models.chosen.folder) if models.chosen is not None else ""
@@ -173,6 +178,7 @@ class SegmentSection(Section):
             widget.setVisible(source.kind is SourceKind.FOLDER)
         if ui.segmentVolumeSelector.currentNode() is not source.volume:
             ui.segmentVolumeSelector.setCurrentNode(source.volume)
+        self.permit(ui.segmentUnlabeledButton, source.reason_no_unlabeled)
         self._show_ticks()
         for edit, folder in ((ui.inputFolderEdit, source.input_folder), (ui.outputFolderEdit, source.output_folder)):
             if str(edit.currentPath).strip() != folder:
@@ -213,21 +219,21 @@ class SegmentSection(Section):
 class SegmentCasesTable:
     """Paints rows; only those that changed, and a long table in portions."""
 
-    def __init__(self, table: Any, application: Any, actions: Mapping[str, Callable[[str], None]]) -> None:
+    def __init__(self, table: Any, scheduler: Scheduler, actions: Mapping[str, Callable[[str], None]]) -> None:
         """Prepare the table.
 
         Args:
             table: QTableWidget of three columns.
-            application: as panel.application.Application.
+            scheduler: paints a long table in portions.
             actions: by name, called with the case.
         """
         self._table = table
-        self._painting = StepwiseWork(application, lambda problem: None)
+        self._painting = StepwiseWork(scheduler, lambda problem: None)
         self._actions = actions
         self._texts = {"skip": _("Skip"), "load": _("Load")}
         self._tips = {
-            "skip": _("Leave this case out and go on with the others."),
-            "load": _("Bring the result into the scene; what is there of it is replaced."),
+            "skip": _("Skip this case and continue with the others."),
+            "load": _("Load the result into the scene. It replaces what is there."),
         }
         self._rows: list[CaseRow] = []
         self._painted: list[Any] = []

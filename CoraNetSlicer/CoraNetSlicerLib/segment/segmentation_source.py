@@ -1,7 +1,8 @@
-"""What is to be segmented: one volume, several, or a folder of images."""
+"""What is segmented: one volume, several, or a folder of images, and which images belong to a case."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,11 +15,12 @@ from coranet.contract.errors import CoraNetError, DataError
 from ..core.case_nodes import NodeWatch, image_volumes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
+from ..core.protocols import Scheduler
 from ..core.results import is_result, nodes_of_class
 from ..core.stepwise import Deferred
 from ..core.translation import _, sentence
 from ..core.usable_nodes import require_usable_volume
-from ..data.case_rows import CaseStorage
+from ..data.case_rows import CaseRole, CaseStorage
 
 _KIND, _INPUT, _OUTPUT = "SegmentSource", "SegmentInputFolder", "SegmentOutputFolder"
 _VOLUME, _VOLUMES = "SegmentVolume", "SegmentVolumes"
@@ -57,13 +59,13 @@ class SegmentationSource:
         left_out: what else is in it and why it is left out, a sentence each.
     """
 
-    def __init__(self, scene: Any, parameters: Parameters, application: Any) -> None:
+    def __init__(self, scene: Any, parameters: Parameters, scheduler: Scheduler) -> None:
         """Show what the scene remembers.
 
         Args:
             scene: vtkMRMLScene.
             parameters: the panel's state in it.
-            application: as panel.application.Application.
+            scheduler: does work later.
         """
         self.changed = Signal()
         self.input_error = self.output_error = ""
@@ -71,7 +73,7 @@ class SegmentationSource:
         self.left_out: tuple[str, ...] = ()
         self._scene = scene
         self._parameters = parameters
-        self._news = Deferred(application, self._on_nodes)
+        self._news = Deferred(scheduler, self._on_nodes)
         self._watch = NodeWatch(scene, self._news.request, lambda: None)
         self.restore()
 
@@ -99,9 +101,26 @@ class SegmentationSource:
 
     @property
     def ticks(self) -> list[VolumeTick]:
-        """The volumes of the scene that can be segmented."""
-        ticked = self._parameters.nodes(_VOLUMES)
-        return [VolumeTick(node, node.GetName() or "", node in ticked) for node in image_volumes(self._scene)]
+        """The volumes of the scene that can be segmented; of several with one name, all but the first have a number."""
+        ticked, counts = self._parameters.nodes(_VOLUMES), Counter[str]()
+        ticks = []
+        for node in image_volumes(self._scene):
+            name = str(node.GetName() or "")
+            counts[name] += 1
+            shown = name if counts[name] == 1 else f"{name} ({counts[name]})"
+            ticks.append(VolumeTick(node, shown, node in ticked))
+        return ticks
+
+    @property
+    def unlabeled(self) -> list[Any]:
+        """The volume nodes that are unlabeled in the table under Data."""
+        rows = CaseStorage(self._parameters).rows()
+        return [row.volume for row in rows if row.role is CaseRole.UNLABELED and not row.is_file]
+
+    @property
+    def reason_no_unlabeled(self) -> str:
+        """Why no unlabeled volumes can be ticked; "" if there are some."""
+        return "" if self.unlabeled else _("No volume is unlabeled under Data.")
 
     @property
     def input_folder(self) -> str:
@@ -173,6 +192,12 @@ class SegmentationSource:
         self._parameters.set_nodes(_VOLUMES, [*others, node] if is_ticked else others)
         self.changed.send()
 
+    def tick_unlabeled(self) -> None:
+        """Choose all volumes that are unlabeled in the table under Data, and no others."""
+        self._parameters.set_text(_KIND, SourceKind.VOLUMES.value)
+        self._parameters.set_nodes(_VOLUMES, self.unlabeled)
+        self.changed.send()
+
     def set_input_folder(self, folder: str) -> None:
         """Name the folder of images; what is wrong with it is in `input_error`."""
         if folder.strip() != self.input_folder:
@@ -226,7 +251,9 @@ class SegmentationSource:
         elif Job.exists(path):
             self.output_error = _("'{path}' holds a job already; choose a new folder.").format(path=path)
         elif not path.is_absolute():
-            self.output_error = _("'{path}' is no whole path; begin with the drive or root.").format(path=path)
+            self.output_error = _("'{path}' is not an absolute path; begin with the drive or the root.").format(
+                path=path
+            )
 
 
 def images_to_segment(volumes: Sequence[Any], channels: Sequence[str], parameters: Parameters) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 
 from coranet.contract import JobStatus
 from coranet.contract.errors import CoraNetError, JobError
@@ -12,6 +12,7 @@ from ..core.console_calls import train_call
 from ..core.export import TrainingExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
+from ..core.protocols import Host
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
@@ -44,7 +45,7 @@ class TrainingPresenter:
 
     def __init__(
         self, logic: CoraNetLogic, cases: CasesPresenter, environment: EnvironmentPresenter, parameters: Parameters,
-        application: Any,
+        application: Host,
     ) -> None:  # fmt: skip
         """Begin with what the scene remembers, a training that runs included.
 
@@ -53,7 +54,7 @@ class TrainingPresenter:
             cases: what to learn from.
             environment: whether the engine can run.
             parameters: the panel's state in the scene.
-            application: as panel.application.Application.
+            application: is asked for what only an application has.
         """
         self.changed = Signal()
         self.started = Signal()

@@ -10,6 +10,7 @@ from typing import Any, Optional
 import qt
 
 from ..core.console_calls import CallLog, call
+from ..core.protocols import Scheduler
 from ..core.section import Painting, Section, problem_text, say
 from ..core.stepwise import Steps, StepwiseWork
 from ..core.text_colors import WARNING, Color, text_color
@@ -27,14 +28,14 @@ class TrainSection(Section):
     """Settings, the estimate, and the training that is watched."""
 
     def __init__(
-        self, ui: Any, presenter: TrainingPresenter, application: Any, calls: Optional[CallLog] = None
+        self, ui: Any, presenter: TrainingPresenter, scheduler: Scheduler, calls: Optional[CallLog] = None
     ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: as panel.application.Application.
+            scheduler: does work later.
             calls: gets the console calls of the buttons; None: nobody wants them.
         """
         super().__init__(ui, calls)
@@ -46,7 +47,7 @@ class TrainSection(Section):
         self._basic.add_rows(BASIC_SETTINGS)
         # Dozens of rows: made when somebody looks at them.
         self._advanced: Optional[SettingsForm] = None
-        self._adding_rows = StepwiseWork(application, self._on_rows, self._find_settings)
+        self._adding_rows = StepwiseWork(scheduler, self._on_rows, self._find_settings)
         for name in presenter.settings.presets:
             ui.presetCombo.addItem(name)
         ui.trainingProgressBar.setRange(0, _PARTS_OF_BAR)

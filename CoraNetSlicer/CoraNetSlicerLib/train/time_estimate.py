@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Optional
+from typing import Optional
 
 from coranet.contract import Job, JobStatus
 from coranet.contract.config import TrainConfig
@@ -19,6 +19,7 @@ from coranet.contract.files import remove_folder
 
 from ..core.export import TrainingExport, TrainingNodes
 from ..core.notification import Signal
+from ..core.protocols import Scheduler
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
@@ -146,19 +147,19 @@ class TimeEstimate:
         text: what it does, what came out, or what went wrong; "" before.
     """
 
-    def __init__(self, logic: CoraNetLogic, application: Any, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, logic: CoraNetLogic, scheduler: Scheduler, clock: Callable[[], float] = time.time) -> None:
         """Take what it works with.
 
         Args:
             logic: starts the process.
-            application: as panel.application.Application.
+            scheduler: does work later.
             clock: seconds since 1970.
         """
         self.changed = Signal()
         self.text = ""
         self._logic = logic
         self._clock = clock
-        self._writing = StepwiseWork(application, self._on_written, lambda: self._say(self._writing.latest))
+        self._writing = StepwiseWork(scheduler, self._on_written, lambda: self._say(self._writing.latest))
         self._handle: Optional[JobHandle] = None
         self._measured: Optional[_Measured] = None
         self._launched = 0.0

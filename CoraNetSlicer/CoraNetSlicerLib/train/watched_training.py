@@ -22,6 +22,7 @@ from coranet.contract.events import (
 
 from ..core.context import SceneContext
 from ..core.notification import Signal
+from ..core.protocols import Host
 from ..core.stepwise import Steps, StepwiseWork
 from ..core.translation import _, sentence
 from ..jobs.handle import BEFORE_STEPS, JobHandle, time_left
@@ -70,12 +71,12 @@ class WatchedTraining:
         has_curves, has_snapshots: whether there are some to be shown.
     """
 
-    def __init__(self, context: SceneContext, application: Any) -> None:
+    def __init__(self, context: SceneContext, application: Host) -> None:
         """Watch nothing yet.
 
         Args:
             context: the scene.
-            application: as panel.application.Application.
+            application: is asked for what only an application has.
         """
         self.changed = Signal()
         self.ended = Signal()

@@ -19,7 +19,13 @@ from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, nodes_of_class
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, CaseStorage
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
-from CoraNetSlicerLib.segment.presenter import CaseProgress, CaseState, SegmentationPresenter, case_rows
+from CoraNetSlicerLib.segment.presenter import (
+    CaseProgress,
+    CaseState,
+    SegmentationPresenter,
+    case_rows,
+    seconds_left_of_case,
+)
 from CoraNetSlicerLib.segment.segmentation_source import SourceKind
 
 

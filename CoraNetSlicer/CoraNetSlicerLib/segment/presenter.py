@@ -450,7 +450,7 @@ def seconds_left_of_case(events: Sequence[Event]) -> Optional[float]:
     """How long the case that is being segmented will take, at the pace of what is done of it; None while unknown."""
     ends = (Started, CaseDone, CaseFailed, CaseSkipped)
     begun = next((event.time for event in reversed(events) if isinstance(event, ends)), None)
-    latest = events[-1] if events else None
+    latest = next((event for event in reversed(events) if isinstance(event, (Progress, *ends))), None)
     if begun is None or not isinstance(latest, Progress) or not latest.part:
         return None
     return (latest.time - begun) * (1 - latest.part) / latest.part

@@ -12,13 +12,13 @@ from hostile_images import whole_rows
 from readers import READERS
 from source_tree import REPOSITORY
 from test_hostile_documents import TEXTS
-from test_hostile_pieces import voxels_of
+from test_hostile_results import voxels_of
 from valid_files import write_all
 
 from coranet.contract.image_headers import read_image_header
 from coranet.volume.integrity import require_whole
 
-_IMAGES = ("pieces of NRRD", "header of NRRD", "header of NIfTI", "header of MetaImage")
+_IMAGES = ("result in NRRD", "header of NRRD", "header of NIfTI", "header of MetaImage")
 _FILES = dict(zip(_IMAGES, ("a.nrrd", "a.nrrd", "a.nii", "a.mha"), strict=True))
 # Whatever is found once is found again.
 _SEED = 12
@@ -41,9 +41,9 @@ def test_readers(name, tmp_path, request):
         path, reader = request.getfixturevalue("texts")[name], READERS[TEXTS[name]]
     else:
         path = tmp_path / _FILES[name]
-        wanted = "as the engine writes it" if name == "pieces of NRRD" else f"whole {path.name}, plain"
+        wanted = "as the engine writes it" if name == "result in NRRD" else f"whole {path.name}, plain"
         next(row for row in whole_rows() if row.name == wanted).write(path)
-        reader = voxels_of if name == "pieces of NRRD" else image_header
+        reader = voxels_of if name == "result in NRRD" else image_header
     # Each reader with its own numbers, the same in every run.
     fuzzer = Fuzzer(name, reader, path, str(REPOSITORY / "CoraNetSlicer"), random.Random(f"{_SEED} {name}"))
     fuzzer.run(FUZZ_SECONDS / (len(TEXTS) + len(_IMAGES)), least=amount(2000, 25))

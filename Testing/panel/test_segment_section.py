@@ -68,8 +68,8 @@ def visible(ui) -> set[str]:
 class TestModel:
     def test_without_one_the_button_says_what_to_do(self, make_section, logic, ui):
         make_section(logic)
-        assert "train one, or choose the folder" in greyed(ui.segmentButton)
-        assert "train one, or choose the folder" in greyed(ui.modelCombo) == ui.modelCardLabel.text
+        assert "Train one, or choose the folder" in greyed(ui.segmentButton)
+        assert "Train one, or choose the folder" in greyed(ui.modelCombo) == ui.modelCardLabel.text
 
     def test_its_card_is_shown(self, presenter, ui):
         assert entries(ui.modelCombo) == [f"2026-11-24 liver ({day(1.7e9)})"]

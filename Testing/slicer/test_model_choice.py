@@ -33,7 +33,7 @@ def names(choice) -> list[str]:
 def test_without_a_training_there_is_none_and_it_says_what_to_do(make_choice):
     choice = make_choice()
     assert (choice.entries, choice.chosen, choice.text) == ((), None, "")
-    assert "train one" in choice.reason_missing
+    assert "Train one" in choice.reason_missing
 
 
 def test_finished_trainings_are_offered_the_latest_first_and_chosen(make_choice, logic):

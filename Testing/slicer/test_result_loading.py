@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 
 import numpy as np
@@ -26,10 +25,8 @@ from coranet.contract.errors import DataError, JobError
 from coranet.inference.prediction import Prediction
 from coranet.surfaces import write_surfaces
 from coranet.volume import read_grid
-from CoraNetSlicerLib.core import nrrd_pieces
+from CoraNetSlicerLib.core import images
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.core.images import read_image
-from CoraNetSlicerLib.core.nrrd_pieces import NrrdPieces
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, has_results, is_filled, nodes_of_class
 from CoraNetSlicerLib.review.overlays import make_surfaces, show_prediction
 from CoraNetSlicerLib.review.result_loading import ResultLoading, load_prediction
@@ -101,21 +98,19 @@ class TestSteps:
             assert context.scene.GetNumberOfNodes() == before, step
         assert context.scene.GetNumberOfNodes() > before
 
-    def test_each_segment_and_each_piece_of_a_file_is_a_step(self, context, files, its_volume, monkeypatch):
-        monkeypatch.setattr(nrrd_pieces, "_PIECE_BYTES", 1024)
+    def test_each_segment_and_each_portion_of_an_image_is_a_step(self, context, files, its_volume, monkeypatch):
+        monkeypatch.setattr(images, "VOXELS_AT_ONCE", 1024)
         for name in ("segmentation", "uncertainty"):
             write_compressed(getattr(files, name))
         loading = ResultLoading(context, files, its_volume, show=True)
         steps = list(loading.steps())
         voxels = synthetic_heads()["segmentation"].size
         assert steps.count("voxels of segmentation") == -(-voxels // 1024)
-        assert steps.count("voxels of uncertainty") == -(-4 * voxels // 1024)
+        assert steps.count("voxels of uncertainty") == -(-voxels // 1024)
         assert steps.count("result segment") == 2 and steps.count("radical segment") == 2
         assert loading.loaded is not None and steps[-1] == "uncertainty map"
 
-    def test_small_pieces_make_the_same_image(self, context, files, its_volume, monkeypatch):
-        monkeypatch.setattr(nrrd_pieces, "_PIECE_BYTES", 1000)
-        monkeypatch.setattr(nrrd_pieces, "_READ_BYTES", 7)
+    def test_compressed_or_not_it_is_the_same_image(self, context, files, its_volume):
         write_compressed(files.uncertainty)
         loaded = load_prediction(context, files, its_volume)
         np.testing.assert_array_equal(array_of(loaded.uncertainty), synthetic_heads()["uncertainty"])
@@ -155,63 +150,33 @@ class TestSteps:
         assert has_results(context.scene, a_job, CASE_ID)
 
 
-class TestReadingInPieces:
-    @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
-    def test_gives_what_slicers_reader_gives(self, tmp_path, kind):
-        array = np.random.default_rng(1).integers(0, 200, (9, 11, 13)).astype(kind)
-        write_image(array, tmp_path / "a.nrrd")
-        write_compressed(tmp_path / "a.nrrd")
-        pieces = NrrdPieces.open(tmp_path / "a.nrrd")
-        read = np.concatenate([piece.copy() for piece in pieces.read()])
-        expected = read_image(tmp_path / "a.nrrd", slicer.vtkMRMLScalarVolumeNode())
-        np.testing.assert_array_equal(read.reshape(array.shape), array)
-        np.testing.assert_array_equal(array_of(pieces.node), array_of(expected))
-        np.testing.assert_allclose(numpy_matrix(pieces.node), numpy_matrix(expected))
-
-    def test_what_the_engine_writes_is_read_in_pieces(self, tmp_path):
-        from coranet.volume import Grid, write_volume
-
-        grid = Grid((13, 11, 9), (1.0, 1.0, 2.0), (0.0, 0.0, 0.0), (1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0))
-        for name, kind in (("a", np.uint8), ("b", np.float32), ("c", np.uint16)):
-            write_volume(tmp_path / f"{name}.nrrd", np.ones((9, 11, 13), kind), grid)
-            assert NrrdPieces.open(tmp_path / f"{name}.nrrd") is not None
-
-    @pytest.mark.parametrize("kind", [np.int16, np.float64])
-    def test_other_types_are_left_to_slicer(self, tmp_path, kind):
-        write_image(np.ones((9, 11, 13), kind), tmp_path / "a.nrrd")
-        write_compressed(tmp_path / "a.nrrd")
-        assert NrrdPieces.open(tmp_path / "a.nrrd") is None
-
-    def test_uncompressed_files_are_left_to_slicer_and_loaded(self, context, files, its_volume):
-        image = sitk.ReadImage(str(files.radical))
-        sitk.WriteImage(image, str(files.radical), useCompression=False)
-        assert NrrdPieces.open(files.radical) is None
-        load_prediction(context, files, its_volume)
-
-    @pytest.mark.parametrize("content", [b"", b"NRRD0004\n", b"\xff\xfe\n\n", b"NRRD0004\ntype: float\n\n", None])
-    def test_what_is_no_image_is_left_to_slicer(self, tmp_path, content):
-        if content is not None:
-            (tmp_path / "a.nrrd").write_bytes(content)
-        assert NrrdPieces.open(tmp_path / "a.nrrd") is None
-
-    @pytest.mark.parametrize("damage", ["cut", "changed"])
+class TestDamage:
+    @pytest.mark.parametrize("damage", ["cut", "changed", "checksum"])
     def test_a_damaged_file_is_named(self, context, files, its_volume, damage):
         write_compressed(files.uncertainty)
         content = files.uncertainty.read_bytes()
         middle = len(content) // 2
         changed = content[:middle] + b"\0" * 64 + content[middle + 64 :]
-        files.uncertainty.write_bytes(content[:middle] if damage == "cut" else changed)
+        checksum = content[:-8] + bytes(4) + content[-4:]
+        files.uncertainty.write_bytes({"cut": content[:middle], "changed": changed, "checksum": checksum}[damage])
         nodes = context.scene.GetNumberOfNodes()
-        with pytest.raises(DataError, match=r"uncertainty\.nrrd' .*segment the volume again"):
+        with pytest.raises(DataError, match=r"uncertainty\.nrrd' cannot be read as an image"):
             load_prediction(context, files, its_volume)
         assert context.scene.GetNumberOfNodes() == nodes
 
-    def test_a_checksum_is_no_part_of_the_voxels(self, tmp_path):
-        write_image(np.ones((9, 11, 13), np.uint8), tmp_path / "a.nrrd")
-        head, _, _ = (tmp_path / "a.nrrd").read_bytes().partition(b"\n\n")
-        head = head.replace(b"encoding: raw", b"encoding: gzip")
-        (tmp_path / "a.nrrd").write_bytes(head + b"\n\n" + gzip.compress(b"\1" * (9 * 11 * 13)) + b"more")
-        assert sum(piece.sum() for piece in NrrdPieces.open(tmp_path / "a.nrrd").read()) == 9 * 11 * 13
+    @pytest.mark.parametrize("content", [b"", b"NRRD0004\n", b"\xff\xfe\n\n", b"NRRD0004\ntype: float\n\n", None])
+    def test_what_is_no_image_is_named(self, context, files, its_volume, content):
+        files.radical.unlink()
+        if content is not None:
+            files.radical.write_bytes(content)
+        with pytest.raises(DataError, match=r"radical\.nrrd'"):
+            load_prediction(context, files, its_volume)
+
+    def test_a_header_alone_says_where_an_image_lies(self, files, its_volume):
+        node = images.image_header(files.uncertainty)
+        assert node.GetImageData().GetDimensions() == its_volume.GetImageData().GetDimensions()
+        assert node.GetImageData().GetPointData().GetScalars() is None
+        np.testing.assert_allclose(numpy_matrix(node), numpy_matrix(its_volume), atol=1e-6)
 
 
 def write_compressed(path) -> None:

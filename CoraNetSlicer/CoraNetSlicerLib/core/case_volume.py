@@ -16,8 +16,7 @@ from coranet.contract.errors import DataError
 from coranet.contract.scan_identity import hash_steps
 
 from .context import SceneContext
-from .images import moved_to, order_on_grid_of, read_image
-from .nrrd_pieces import image_header
+from .images import image_header, moved_to, order_on_grid_of, read_image
 from .results import case_key, is_result, mark_as_case, marked_volumes, nodes_of_class
 from .stepwise import run_to_end
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Optional
 
@@ -21,6 +21,9 @@ from coranet.contract.placement import Placement
 from coranet.volume.dicom_folder import chosen_part
 from coranet.volume.dicom_parts import require_stack
 from coranet.volume.notes import noted_by
+
+# Checked in about ten milliseconds.
+VOXELS_AT_ONCE = 1 << 21
 
 
 def read_image(path: Path, node: Any, part: str = "") -> Any:
@@ -53,6 +56,27 @@ def read_image(path: Path, node: Any, part: str = "") -> Any:
         for file in files:
             storage.AddFileName(str(file))
     return _read(storage, path, node)
+
+
+def image_header(path: Path) -> Any:
+    """A volume node outside of any scene that lies where the image of an NRRD file does; its voxels may not be read.
+
+    Raises:
+        DataError: it is missing, or cannot be read.
+    """
+    reader = _nrrd_reader() if path.is_file() and not is_implausible(path) else None
+    if reader is not None:
+        reader.SetFileName(str(path))
+        reader.UpdateInformation()
+    if reader is None or reader.GetReadStatus():
+        return read_image(path, slicer.vtkMRMLScalarVolumeNode())  # it says what is wrong with the file
+    image, to_world = vtkImageData(), vtkMatrix4x4()
+    image.SetExtent(reader.GetDataExtent())
+    vtkMatrix4x4.Invert(reader.GetRasToIjkMatrix(), to_world)
+    node = slicer.vtkMRMLScalarVolumeNode()
+    node.SetAndObserveImageData(image)
+    node.SetIJKToRASMatrix(to_world)
+    return node
 
 
 def order_on_grid_of(volume_node: Any, image: Any, path: Path) -> AxisOrder:
@@ -119,6 +143,13 @@ def voxel_values(node: Any) -> np.ndarray:
     return values
 
 
+def voxel_portions(node: Any) -> Iterator[np.ndarray]:
+    """All voxels of a volume node, flat, in portions that are looked at within milliseconds; views."""
+    values = voxel_values(node)
+    for begin in range(0, len(values), VOXELS_AT_ONCE):
+        yield values[begin : begin + VOXELS_AT_ONCE]
+
+
 class LabelCheck:
     """Looks at the voxels of a label map, a piece at a time."""
 
@@ -182,6 +213,14 @@ class UnitRangeCheck:
                 f"'{self._path}' must hold values from 0 to 1, got {self._lowest:.4g} to {self._highest:.4g}; "
                 "segment it again."
             )
+
+
+def _nrrd_reader() -> Any:
+    try:
+        from vtkTeem import vtkTeemNRRDReader
+    except ImportError:  # outside the application, everything is in one module
+        return slicer.vtkTeemNRRDReader()
+    return vtkTeemNRRDReader()
 
 
 def _read(storage: Any, path: Path, node: Any) -> Any:

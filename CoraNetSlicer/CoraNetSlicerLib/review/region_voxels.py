@@ -17,8 +17,8 @@ from coranet.contract import Choice, Label, PredictionFiles, Region, RegionList
 from coranet.contract.errors import DataError, JobError
 
 from ..core.images import order_on_grid_of, read_image, reordered, voxel_values
-from ..core.nrrd_pieces import NrrdPieces
 from ..core.results import LoadedPrediction
+from ..core.stepwise import run_to_end
 from .class_volumes import ClassVolume, count_class_volume
 from .segment_layers import MaskedBox, SegmentLayers
 
@@ -120,21 +120,13 @@ def read_label_map(path: Path, volume_node: Any) -> np.ndarray:
     Raises:
         DataError: it is missing or lies on another grid.
     """
-    steps = _read_map(path, volume_node)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return run_to_end(_read_map(path, volume_node))
 
 
 def _read_map(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]:
-    pieces = NrrdPieces.open(path)
-    node = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
+    node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
     order = order_on_grid_of(volume_node, node, path)
     yield
-    for _voxels in [] if pieces is None else pieces.read():
-        yield
     node = reordered(node, order, volume_node)
     return voxel_values(node).reshape(tuple(reversed(node.GetImageData().GetDimensions())))
 

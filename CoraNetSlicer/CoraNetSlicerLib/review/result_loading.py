@@ -19,8 +19,15 @@ from coranet.contract.errors import DataError
 
 from ..core.case_volume import is_scan
 from ..core.context import SceneContext
-from ..core.images import LabelCheck, UnitRangeCheck, lie_as, order_on_grid_of, read_image, reordered, voxel_values
-from ..core.nrrd_pieces import NrrdPieces
+from ..core.images import (
+    LabelCheck,
+    UnitRangeCheck,
+    lie_as,
+    order_on_grid_of,
+    read_image,
+    reordered,
+    voxel_portions,
+)  # fmt: skip
 from ..core.results import (
     FILLING_ATTRIBUTE,
     FOLDER_ATTRIBUTE,
@@ -134,14 +141,13 @@ class ResultLoading:
 
     def _read_image(self, name: str, check: Union[LabelCheck, UnitRangeCheck]) -> Iterator[str]:
         path = getattr(self._prediction, name)
-        pieces = NrrdPieces.open(path)
-        node = read_image(path, slicer.vtkMRMLScalarVolumeNode()) if pieces is None else pieces.node
+        node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
         order = order_on_grid_of(self._volume, node, path)
         if name == "segmentation":
             # Surfaces are in the indices of the files.
             node.GetIJKToRASMatrix(self._indices_to_world)
-        yield f"header of {name}"
-        for voxels in [voxel_values(node)] if pieces is None else pieces.read():
+        yield f"image of {name}"
+        for voxels in voxel_portions(node):
             check.add(voxels)
             yield f"voxels of {name}"
         check.require()

@@ -12,9 +12,8 @@ from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Revi
 from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
-from ..core.images import order_on_grid_of
+from ..core.images import image_header, order_on_grid_of
 from ..core.notification import Signal
-from ..core.nrrd_pieces import image_header
 from ..core.results import LoadedPrediction, segment_id
 from .class_volumes import ClassVolume
 from .promotion import write_reviewed

@@ -1,4 +1,4 @@
-"""Hostile result images on Slicer's side: read in pieces or by Slicer's reader, right or refused, and no crash."""
+"""Hostile result images on Slicer's side: read right or refused, and no crash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from hostile_images import ROWS, Row
 from readers import answer_of
 
 from CoraNetSlicerLib.core.images import read_image, voxel_values
-from CoraNetSlicerLib.core.nrrd_pieces import NrrdPieces
 
 # Slicer reads more than the engine writes; what it makes of it must lie on the grid of the scan to be taken.
 _MAY_BE_READ = ("NRRD, no space", "NRRD, NaN", "NRRD, infinite", "NRRD, parallel", "NRRD, an axis", "NRRD, a header",
@@ -23,9 +22,6 @@ _MAY_BE_READ = ("NRRD, no space", "NRRD, NaN", "NRRD, infinite", "NRRD, parallel
 
 def voxels_of(path: Path) -> np.ndarray:
     """The voxels of a result image, flat, as `ResultLoading` reads them."""
-    pieces = NrrdPieces.open(path)
-    if pieces is not None:
-        return np.concatenate([piece.copy() for piece in pieces.read()])
     return voxel_values(read_image(path, slicer.vtkMRMLScalarVolumeNode()))
 
 

@@ -11,8 +11,11 @@ from source_tree import Finding, SourceFile, is_below
 SLICER_ONLY = ("slicer", "qt", "ctk", "CoraNetSlicerLib", "CoraNetSlicer")
 CONTRACT = ("coranet.contract",)
 SURFACE = "coranet.closed_surface"
-# What looks at DICOM headers, and what that is made of.
-_SERIES_FILES = ("dicom_folder", "dicom_parts", "dicom_slices", "dicom_frames", "grid", "notes")
+# What looks at DICOM headers and at lengths and checksums of files, and what that is made of.
+_SERIES_FILES = (
+    "dicom_folder", "dicom_parts", "dicom_slices", "dicom_frames", "grid", "notes",
+    "integrity", "nifti_header", "text_headers",
+)  # fmt: skip
 SERIES = tuple(f"coranet.volume.{name}" for name in _SERIES_FILES)
 # Files that may import qt, by the last part of their names; `panel.py` puts the sections together.
 WIDGET_FILES = (

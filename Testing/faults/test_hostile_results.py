@@ -11,7 +11,7 @@ from amounts import counts
 from hostile_images import ROWS, Row
 from readers import answer_of
 
-from CoraNetSlicerLib.core.images import read_image, voxel_values
+from CoraNetSlicerLib.core.images import read_image, require_checksum, voxel_values
 
 # Slicer reads more than the engine writes; what it makes of it must lie on the grid of the scan to be taken.
 _MAY_BE_READ = ("NRRD, no space", "NRRD, NaN", "NRRD, infinite", "NRRD, parallel", "NRRD, an axis", "NRRD, a header",
@@ -22,6 +22,7 @@ _MAY_BE_READ = ("NRRD, no space", "NRRD, NaN", "NRRD, infinite", "NRRD, parallel
 
 def voxels_of(path: Path) -> np.ndarray:
     """The voxels of a result image, flat, as `ResultLoading` reads them."""
+    require_checksum(path)
     return voxel_values(read_image(path, slicer.vtkMRMLScalarVolumeNode()))
 
 

@@ -160,7 +160,7 @@ class TestDamage:
         checksum = content[:-8] + bytes(4) + content[-4:]
         files.uncertainty.write_bytes({"cut": content[:middle], "changed": changed, "checksum": checksum}[damage])
         nodes = context.scene.GetNumberOfNodes()
-        with pytest.raises(DataError, match=r"uncertainty\.nrrd' cannot be read as an image"):
+        with pytest.raises(DataError, match=r"uncertainty\.nrrd' cannot be read"):
             load_prediction(context, files, its_volume)
         assert context.scene.GetNumberOfNodes() == nodes
 

@@ -188,7 +188,7 @@ class TestSource:
         for path, text in (
             (logic.jobsFolder / "training", "holds a job already"),
             (tmp_path / "file", "is a file, expected a folder"),
-            ("results", "is no absolute path"),
+            ("results", "is not an absolute path"),
         ):
             presenter.source.set_output_folder(str(path))
             assert text in presenter.source.output_error == presenter.reason_not_startable

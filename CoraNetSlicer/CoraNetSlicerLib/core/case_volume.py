@@ -151,7 +151,7 @@ def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
     return found.node
 
 
-def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[Any, None, bool]:
+def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[str, None, bool]:
     """Whether a volume node holds a scan, in steps of a plane each; returns it at the end."""
     image = volume_node.GetImageData()
     scalars = image.GetPointData().GetScalars() if image is not None else None
@@ -164,7 +164,7 @@ def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[Any, None, bo
     return (yield from volume_hash_steps(volume_node)) == identity.voxels
 
 
-def volume_hash_steps(volume_node: Any) -> Generator[Any, None, str]:
+def volume_hash_steps(volume_node: Any) -> Generator[str, None, str]:
     """The hash of a volume node's voxels (see `coranet.contract.scan_identity`), in steps; returned at the end.
 
     Raises:
@@ -178,7 +178,13 @@ def volume_hash_steps(volume_node: Any) -> Generator[Any, None, str]:
     matrix = vtkMatrix4x4()
     volume_node.GetIJKToRASMatrix(matrix)
     direction = [matrix.GetElement(row, column) for row in range(3) for column in range(3)]
-    return str((yield from hash_steps(voxels, direction, _ASCENDS)))
+    planes = hash_steps(voxels, direction, _ASCENDS)
+    while True:
+        try:
+            next(planes)
+        except StopIteration as end:
+            return str(end.value)
+        yield "plane of the scan"
 
 
 def volume_hash(volume_node: Any) -> str:

@@ -16,7 +16,7 @@ import slicer
 from coranet.contract import Choice, Label, PredictionFiles, Region, RegionList
 from coranet.contract.errors import DataError, JobError
 
-from ..core.images import order_on_grid_of, read_image, reordered, voxel_values
+from ..core.images import order_on_grid_of, read_image, reordered, require_checksum, voxel_values
 from ..core.results import LoadedPrediction
 from ..core.stepwise import run_to_end
 from .class_volumes import ClassVolume, count_class_volume
@@ -124,6 +124,8 @@ def read_label_map(path: Path, volume_node: Any) -> np.ndarray:
 
 
 def _read_map(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]:
+    require_checksum(path)
+    yield
     node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
     order = order_on_grid_of(volume_node, node, path)
     yield

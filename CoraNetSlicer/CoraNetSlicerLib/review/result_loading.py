@@ -26,6 +26,7 @@ from ..core.images import (
     order_on_grid_of,
     read_image,
     reordered,
+    require_checksum,
     voxel_portions,
 )  # fmt: skip
 from ..core.results import (
@@ -141,6 +142,8 @@ class ResultLoading:
 
     def _read_image(self, name: str, check: Union[LabelCheck, UnitRangeCheck]) -> Iterator[str]:
         path = getattr(self._prediction, name)
+        require_checksum(path)
+        yield f"checksum of {name}"
         node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
         order = order_on_grid_of(self._volume, node, path)
         if name == "segmentation":

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_jobs import training_job, weights_of
+from small_jobs import differing, training_job, weights_of
 from torch import nn
 
 from coranet.contract import Job
-from coranet.contract.events import Noted, Validation
+from coranet.contract.events import Event, Losses, Noted, Validation
 from coranet.model_package import ModelPackage
 from coranet.training import job as training
 from coranet.training.averaging import WeightAverage, move_towards
@@ -68,6 +68,28 @@ def averaged_job(tmp_path, a_phantom_set, monkeypatch):
         return job
 
     return run
+
+
+def test_a_training_with_every_option_that_was_stopped_ends_as_if_it_had_not(tmp_path, a_phantom_set):
+    options = {
+        **AVERAGED, "training__deep_supervision": "0.5", "training__student_views": "three", "network__stem": "full",
+        "network__levels": "3", "data__patch_size_kji": "[16, 16, 16]",
+    }  # fmt: skip
+    whole, stopped = (training_job(tmp_path / name, a_phantom_set, **options) for name in ("whole", "stopped"))
+    assert work_on(whole, resume=False) == 0
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Losses) and event.step == 8:
+            stopped.request_cancel()
+
+    assert work_on(stopped, False, stop) != 0
+    assert work_on(stopped, resume=True) == 0
+    assert list(differing(weights_of(whole), weights_of(stopped))) == []
+    states = [torch.load(job.last_checkpoint_path, weights_only=True) for job in (whole, stopped)]
+    assert "deep_supervision.levels.0.segmentation.channels.weight" in states[0]["auxiliary"]
+    for key in ("auxiliary", "student"):
+        assert list(differing(states[0][key], states[1][key])) == []
+    assert list(differing(states[0]["average"]["network"], states[1]["average"]["network"])) == []
 
 
 def note_of(job: Job) -> str:

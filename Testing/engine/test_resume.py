@@ -48,6 +48,7 @@ KINDS = {
         "training__mixing_share": "0.5",
         "training__averaged_share": "0.8",
         "training__deep_supervision": "0.5",
+        "training__student_views": "three",
         "data__patch_size_kji": "[16, 16, 16]",
         "network__levels": "3",
         "network__stem": "full",

@@ -36,6 +36,7 @@ from .segment.presenter import SegmentationPresenter
 from .segment.section import SegmentSection
 from .train.presenter import TrainingPresenter
 from .train.section import TrainSection
+from .train.time_estimate import TimeEstimate
 
 
 class Panel:
@@ -157,7 +158,8 @@ class Panel:
         watch = self.activities.watch
         self.activities.tell(_state_of(environment))
         return [
-            watch(training.changed, partial(_running_training, training), lambda: training.error or training.status),
+            watch(training.changed, partial(_running_training, training), partial(_message_of, training)),
+            watch(training.estimate.changed, partial(_running_estimate, training.estimate), lambda: ""),
             watch(
                 segmentation.changed,
                 partial(_running_segmentation, segmentation),
@@ -211,6 +213,15 @@ def _running_training(training: TrainingPresenter) -> Optional[Activity]:
     left, folder = (training.handle.secondsLeft, training.handle.folder) if training.handle else (None, None)
     reason = training.reason_not_stoppable
     return Activity(_("Training"), training.progress, left, training.stop, reason, folder)
+
+
+def _message_of(training: TrainingPresenter) -> str:
+    is_there = training.handle is not None or training.is_active
+    return training.error or (training.status if is_there else "")
+
+
+def _running_estimate(estimate: TimeEstimate) -> Optional[Activity]:
+    return Activity(_("Planning"), None, None, estimate.cancel) if estimate.is_running else None
 
 
 def _running_segmentation(segmentation: SegmentationPresenter) -> Optional[Activity]:

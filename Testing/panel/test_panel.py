@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from clicks import cells, click
@@ -13,7 +16,7 @@ from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.contract import Job, JobKind, JobStatus
 from CoraNetSlicerLib.core.qt_ticker import QtTicker
-from CoraNetSlicerLib.panel import Panel
+from CoraNetSlicerLib.panel import Panel, _state_of
 
 
 @pytest.fixture(autouse=True)
@@ -226,3 +229,42 @@ class TestClosing:
         assert handle.kind is JobKind.TRAIN
         panel.open_job(handle)
         assert panel.training.handle is handle
+
+
+class TestTheStrip:
+    def test_a_training_that_runs_is_on_every_page_and_is_stopped_there(self, open_panel, logic, process_events):
+        job = a_running_training(logic)
+        panel = open_panel()
+        ui = ui_of(panel)
+        assert panel.pages.current == "train"
+        for step in (ui.dataStep, ui.jobsStep, ui.environmentStep):
+            click(step)
+            assert ui.runningRow.isVisible() and ui.runningLabel.text == "Training"
+        click(ui.stopRunningButton)
+        assert panel.calls.last == f'logic.attach("{job.folder.as_posix()}").cancel()'
+        process_events(until=lambda: not ui.runningRow.isVisible())
+        assert "Stopped" in panel.activities.message
+
+    def test_a_segmentation_that_runs_and_is_nowhere_shown_opens_the_jobs(self, open_panel, logic, monkeypatch):
+        job = a_segmentation(logic.jobsFolder / "batch", "running")
+        with monkeypatch.context() as patch:
+            patch.setattr(logic, "runningJobs", lambda: [logic.attach(job.folder)])
+            panel = open_panel()
+        assert (panel.pages.current, panel.jobs.chosen) == ("jobs", job.folder)
+        # Its process is said to be this one, which the fixture would end.
+        panel.cleanup()
+        shutil.rmtree(job.folder)
+
+    def test_a_result_is_announced_on_the_page_where_it_is_reviewed(self, open_panel, logic):
+        panel = open_panel()
+        panel._tell_of_news("review", None)
+        assert ui_of(panel).reviewStep.text == "4 Review \u2022"
+        click(ui_of(panel).reviewStep)
+        assert ui_of(panel).reviewStep.text == "4 Review"
+
+    def test_what_is_missing_is_said_with_its_first_reason(self):
+        findings = [SimpleNamespace(text="PyTorch is missing."), SimpleNamespace(text="MONAI is missing.")]
+        environment = SimpleNamespace(summary="Not ready:", has_error=True, findings=findings)
+        assert _state_of(environment) == "Not ready: PyTorch is missing."
+        environment.has_error = False
+        assert _state_of(environment) == "Not ready:"

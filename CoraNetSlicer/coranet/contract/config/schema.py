@@ -229,7 +229,7 @@ class TrainingConfig(Section):
     student_views: str = setting(
         "one", "Views of each unlabeled patch from which CoraNet's student learns: 'one', changed in intensity, or "
         "'three': two of these, and the teacher's own, of which half of the features are left out (UniMatch, Yang et "
-        "al. 2023); a step takes about twice the time.", paper="one", choices=("one", "three"),
+        "al. 2023); twice as many patches go through it.", paper="one", choices=("one", "three"),
     )  # fmt: skip
     pretraining_mixing: str = setting(
         "none", "Whether 'labeled' patches exchange boxes, image and labels, with each other while pretraining "

@@ -158,17 +158,18 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.click(self.ui.nextRegionButton)
         self.edit_a_region()
         wait_until(self.ui.improveButton.isEnabled, 30)
-        self.assertIn("2 reviewed regions of 1 case", self.ui.improveButton.text)
+        self.assertIn("2 reviewed regions", self.ui.improveButton.text)
 
     def edit_a_region(self):
         number = self.panel.review.number
         self.click(self.ui.editRegionButton)
-        wait_until(lambda: slicer.util.moduleSelector().selectedModule == "SegmentEditor", 30)
-        editor = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-        self.assertEqual(editor.GetMaskSegmentID(), "coranet-region")
+        wait_until(lambda: self.ui.regionEditorHost.visible, 30)
+        editor = slicer.mrmlScene.GetSingletonNode("CoraNetSlicerEditor", "vtkMRMLSegmentEditorNode")
+        self.assertEqual((editor.GetMaskSegmentID(), editor.GetActiveEffectName()), ("coranet-region", "Paint"))
+        self.assertEqual(slicer.util.moduleSelector().selectedModule, "CoraNetSlicer")
         self.assertEqual([node.GetName() for node in outlines()], [f"Phantom 04 Region {number}"])
-        slicer.util.selectModule("CoraNetSlicer")
         self.click(self.ui.doneEditingButton)
+        self.assertFalse(editor.GetActiveEffectName())
         wait_until(lambda: self.panel.review.rows[number - 1].status == "edited", 30)
 
     def find_it_again_under_jobs(self):

@@ -175,7 +175,6 @@ class WholeWay:
         yield 1.0
         self.picture("painted")
         self.journal.begin("Done editing")
-        slicer.util.selectModule("CoraNetSlicer")
         yield from self.pointer.click(self.ui.doneEditingButton)
         yield Until(lambda: any(row.status == "edited" for row in self.panel.review.rows), "an edited region", 60)
         yield 2.0
@@ -183,6 +182,8 @@ class WholeWay:
 
     def teach_back(self):
         self.journal.begin("Teach back")
+        self.ui.teachBackSection.collapsed = False
+        yield 1.0
         yield from self.pointer.click(self.ui.improveButton)
         yield Until(lambda: self.panel.training.is_active, "the improvement to start", 120)
         self.picture("teaching-back")

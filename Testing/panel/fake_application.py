@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import qt
+from mrml_widgets import qMRMLSegmentEditorWidget
+from pythonqt import proxy_of
 
 
 class FakeApplication:
@@ -26,6 +28,7 @@ class FakeApplication:
         python: the application's own Python; None: it has none.
         window: the main window; None: there is none.
         user: who decides.
+        has_segment_editor: whether there is a widget of the Segment Editor for the panel.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -40,6 +43,7 @@ class FakeApplication:
         self.python: str | None = sys.executable
         self.window: Any = None
         self.user = ""
+        self.has_segment_editor = True
         self._timers: list[Any] = []
 
     def main_window(self) -> Any:
@@ -76,6 +80,9 @@ class FakeApplication:
 
     def show_sequence(self, browser: Any) -> None:
         self.shown.append(("show_sequence", browser))
+
+    def new_segment_editor(self) -> Any:
+        return proxy_of(qMRMLSegmentEditorWidget()) if self.has_segment_editor else None
 
     def show_segment_editor(self, hint: str) -> None:
         self.shown.append(("show_segment_editor", hint))

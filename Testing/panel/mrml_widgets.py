@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Property, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtCore import Property, Qt, Signal
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QSizePolicy,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 from slicer import vtkMRMLScene
 from vtkmodules.vtkCommonCore import vtkCommand
 
-__all__ = ["qMRMLNodeComboBox", "qMRMLWidget"]
+__all__ = ["qMRMLNodeComboBox", "qMRMLSegmentEditorWidget", "qMRMLSegmentsTableView", "qMRMLWidget"]
 
 _CHANGES = (
     vtkMRMLScene.NodeAddedEvent,
@@ -197,3 +211,94 @@ class qMRMLNodeComboBox(QWidget):  # noqa: N801
     showChildNodeTypes, setShowChildNodeTypes = _flag("children")  # noqa: N815
     nodeTypes = Property(list, _get_types, _set_node_types)  # noqa: N815
     noneEnabled = Property(bool, _get_none, _set_none_enabled)  # noqa: N815
+
+
+def _part(name: str):
+    """A property that says whether a part of the editor is there."""
+
+    def set_(self, is_there: bool) -> None:
+        self._parts[name] = is_there
+
+    return Property(bool, lambda self: self._parts.get(name, True), set_)
+
+
+class qMRMLSegmentsTableView(QListWidget):  # noqa: N801
+    """The segments, without some that are hidden."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.hidden = []
+
+    def setHideSegments(self, identifiers) -> None:  # noqa: N802
+        self.hidden = list(identifiers)
+
+
+class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
+    """Segments and effects of a vtkMRMLSegmentEditorNode; nothing can be painted with it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._node, self._tag, self._effects, self._undo_states = None, None, [], 0
+        self._parts, self._columns = {}, 2
+        self.segments = qMRMLSegmentsTableView(self)
+        self._buttons = QHBoxLayout()
+        options = QGroupBox("Paint", self)
+        form = QFormLayout(options)
+        form.addRow("Diameter:", QSlider(Qt.Orientation.Horizontal))
+        form.addRow("Sphere brush:", QCheckBox())
+        layout = QVBoxLayout(self)
+        layout.addWidget(self.segments)
+        layout.addLayout(self._buttons)
+        layout.addWidget(options)
+
+    def mrmlSegmentEditorNode(self):  # noqa: N802
+        return self._node
+
+    def setMRMLSegmentEditorNode(self, node) -> None:  # noqa: N802
+        if node is self._node:
+            return
+        if self._node is not None:
+            self._node.RemoveObserver(self._tag)
+        self._node = node
+        if node is not None:
+            self._tag = node.AddObserver(vtkCommand.ModifiedEvent, lambda *_: self.updateWidgetFromMRML())
+            self.updateWidgetFromMRML()
+
+    def updateWidgetFromMRML(self) -> None:  # noqa: N802
+        self.segments.clear()
+        node = self._node.GetSegmentationNode()
+        segmentation = node.GetSegmentation() if node is not None else None
+        for index in range(segmentation.GetNumberOfSegments() if segmentation is not None else 0):
+            segment = segmentation.GetNthSegment(index)
+            if segmentation.GetNthSegmentID(index) in self.segments.hidden:
+                continue
+            item = QListWidgetItem(segment.GetName())
+            item.setData(Qt.ItemDataRole.DecorationRole, QColor.fromRgbF(*segment.GetColor()))
+            self.segments.addItem(item)
+        for button in self.findChildren(QToolButton):
+            button.setChecked(button.text() == self._node.GetActiveEffectName())
+
+    def setEffectNameOrder(self, names) -> None:  # noqa: N802
+        self._effects = list(names)
+        for name in names:
+            button = QToolButton()
+            button.setText(name)
+            button.setCheckable(True)
+            self._buttons.addWidget(button)
+
+    def _set_columns(self, columns: int) -> None:
+        self._columns = columns
+
+    effectColumnCount = Property(int, lambda self: self._columns, _set_columns)  # noqa: N815
+
+    def setMaximumNumberOfUndoStates(self, count: int) -> None:  # noqa: N802
+        self._undo_states = count
+
+    unorderedEffectsVisible = _part("unorderedEffects")  # noqa: N815
+    segmentationNodeSelectorVisible = _part("segmentationNodeSelector")  # noqa: N815
+    sourceVolumeNodeSelectorVisible = _part("sourceVolumeNodeSelector")  # noqa: N815
+    switchToSegmentationsButtonVisible = _part("switchToSegmentationsButton")  # noqa: N815
+    addRemoveSegmentButtonsVisible = _part("addRemoveSegmentButtons")  # noqa: N815
+    show3DButtonVisible = _part("show3DButton")  # noqa: N815
+    specifyGeometryButtonVisible = _part("specifyGeometryButton")  # noqa: N815
+    maskingSectionVisible = _part("maskingSection")  # noqa: N815

@@ -306,12 +306,14 @@ def segment_failed(stage: Stage) -> str:
 
 @picture
 def overlays_empty(stage: Stage) -> str:
+    stage.ui.overlaysSection.collapsed = False
     return "review"
 
 
 @picture
 def overlays_two_classes(stage: Stage) -> str:
     stage.show_result()
+    stage.ui.overlaysSection.collapsed = False
     return "review"
 
 
@@ -319,6 +321,7 @@ def overlays_two_classes(stage: Stage) -> str:
 def overlays_3d(stage: Stage) -> str:
     stage.show_result()
     stage.click("view3DLookButton")
+    stage.ui.overlaysSection.collapsed = False
     return "review"
 
 
@@ -348,12 +351,20 @@ def review_editing(stage: Stage) -> str:
 
 
 @picture
+def review_taught_back(stage: Stage) -> str:
+    review_list(stage)
+    stage.ui.teachBackSection.collapsed = False
+    return "review"
+
+
+@picture
 def review_done(stage: Stage) -> str:
     stage.examine()
     stage.add_improved_model()
     stage.show_reviewable()
     stage.decide(*("213" * 10)[: len(stage.panel.review.rows)])
     stage.ui.callsStep.setChecked(True)
+    stage.ui.teachBackSection.collapsed = False
     return "review"
 
 

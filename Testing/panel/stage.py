@@ -208,7 +208,7 @@ class Stage:
         write_volumes(job.prediction(CASE_ID))
         (loaded,) = self.logic.loadResults(job.folder, show=False)
         self.panel.overlays.show(loaded)
-        self.settle(lambda: not self.panel.review.reason_not_decidable)
+        self.settle(lambda: not self.panel.review.reason_not_decidable, 300)
 
     def show_several_reviewable(self) -> None:
         """Load the results of several segmentations, some of them surer than others, each of a volume of its own."""

@@ -179,12 +179,12 @@ def test_the_map_with_its_colors_and_its_legend(loaded, context, ui, process_eve
 def test_the_caution_slider_draws_the_region_and_says_what_it_means(load, ui, tmp_path, process_events):
     loaded = load(tmp_path / "a" / "segment 1", caution=1.37)
     assert ui.cautionSlider.value == pytest.approx(1.37)
-    assert greyed(ui.cautionResetButton) == "The region is drawn as it was computed."
+    assert greyed(ui.cautionResetButton) == "The region is shown as it was computed."
     before = ui.cautionMeaningLabel.text
-    assert before.startswith("Flags ") and before.endswith(" mL.")
+    assert before.startswith("A missed error weighs as much as 3.9 false alarms. Flags ") and before.endswith(" mL.")
     ui.cautionSlider.setValue(3.0)
     process_events(until=lambda: ui.cautionMeaningLabel.text != before)
-    assert "The outlines stay as they were computed, at 1.37." in ui.cautionMeaningLabel.text
+    assert "The outlines stay as computed, at caution 1.37." in ui.cautionMeaningLabel.text
     assert float(loaded.overlays.GetAttribute("CoraNetSlicer.DrawnCaution")) == 3.0
     click(ui.cautionResetButton)
     process_events(until=lambda: ui.cautionMeaningLabel.text == before)
@@ -223,7 +223,7 @@ def test_a_result_that_vanishes_before_it_is_chosen_is_said_beside_the_field(
     other = load(tmp_path / "b" / "segment 2")
     context.scene.RemoveNode(loaded.segmentation)
     ui.resultCombo.setCurrentIndex(0)
-    assert ui.overlaysErrorLabel.text == "This result is not in the scene any more; choose another."
+    assert ui.overlaysErrorLabel.text == "This result is no longer in the scene; choose another."
     process_events()
     assert entries(ui.resultCombo) == [f"{other.volume.GetName()} (segment 2)"]
 

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 from clicks import cells, click, greyed, tool_tip
+from mrml_widgets import qMRMLSegmentEditorWidget
 from PySide6.QtTest import QTest
 from pythonqt import unwrap
 from reviewable import Window, a_reviewable_job
@@ -119,7 +120,7 @@ class TestWhatIsShown:
         assert effects == sorted(effects, reverse=True)
         assert {row[STRUCTURE] for row in rows} >= {"Pancreas", "Tumor"}
         assert set(statuses(ui)) == {"open"} and selected(ui) == [0] and green(ui) == []
-        assert ui.reviewTitleLabel.text == f"{CASE_ID} (segment 1)"
+        assert ui.resultCombo.currentText == f"{CASE_ID} (segment 1)" and not ui.reviewTitleLabel.isVisible()
         assert ui.reviewProgressLabel.text == f"0 of {len(rows)} reviewed, 0 % of the uncertain volume cleared"
 
     def test_what_each_choice_would_do_is_said(self, loaded, presenter, ui):
@@ -153,8 +154,9 @@ class TestWhatIsShown:
 
     def test_another_result_has_its_own_list(self, loaded, load, overlays, ui, process_events, window):
         window.press("1")
-        load("segment 2")
-        assert set(statuses(ui)) == {"open"}
+        other = load("segment 2")
+        overlays.choose(str(other.segmentation.GetID()))
+        process_events(until=lambda: set(statuses(ui)) == {"open"})
         overlays.choose(str(loaded.segmentation.GetID()))
         process_events(until=lambda: "conservative" in statuses(ui))
 
@@ -187,11 +189,11 @@ class TestWhatIsShown:
         assert not ui.regionsTable.isVisible() and ui.regionsTable.rowCount == 0
 
     def test_folded_away_nothing_is_read(self, load, presenter, ui, process_events):
-        ui.reviewSection.collapsed = True
+        ui.reviewSection.setVisible(False)
         loaded = load(wait=False)
         process_events()
         assert loaded.segmentation.GetAttribute("CoraNetSlicer.Reviewed") is None
-        ui.reviewSection.collapsed = False
+        ui.reviewSection.setVisible(True)
         process_events(until=lambda: not presenter.reason_not_decidable)
         assert ui.regionsTable.rowCount > 5
 
@@ -315,11 +317,24 @@ class TestLooking:
         assert camera.GetFocalPoint() == pytest.approx(presenter.review.place(4).center_ras_mm)
         assert ui.regionQuestionLabel.text.startswith("Region 4: ")
 
-    def test_showing_a_result_does_not_move_the_views(self, load, context):
+    def test_showing_a_result_centres_3d_once(self, load, overlays, context):
         camera = context.scene.GetFirstNodeByClass("vtkMRMLCameraNode")
-        before = camera.GetFocalPoint()
-        load()
-        assert camera.GetFocalPoint() == before
+        camera.SetFocalPoint(500.0, 0.0, 0.0)
+        loaded = load()
+        assert camera.GetFocalPoint() != (500.0, 0.0, 0.0)
+        camera.SetFocalPoint(500.0, 0.0, 0.0)
+        overlays.choose(loaded.segmentation.GetID())
+        assert camera.GetFocalPoint() == (500.0, 0.0, 0.0)
+
+    def test_a_result_that_comes_does_not_interrupt_who_is_at_work(
+        self, loaded, load, overlays, ui, window, process_events
+    ):
+        window.press("1")
+        process_events()
+        load("segment 2", wait=False)
+        process_events()
+        assert overlays.current.segmentation is loaded.segmentation
+        assert ui.overlaysStatusLabel.text == f"'{CASE_ID} (segment 2)' is ready: choose it above."
 
 
 class TestWhoseKeys:
@@ -363,9 +378,9 @@ class TestWhoseKeys:
         assert statuses(ui)[0] == "conservative"
 
     def test_folded_away_they_are_the_views(self, loaded, ui, window, process_events):
-        ui.reviewSection.collapsed = True
+        ui.reviewSection.setVisible(False)
         assert window.press("1n") == ["1", "n"]
-        ui.reviewSection.collapsed = False
+        ui.reviewSection.setVisible(True)
         process_events()
         assert window.press("1") == []
 
@@ -392,21 +407,48 @@ class TestWhoseKeys:
 
 
 class TestEditing:
-    def test_e_opens_the_segment_editor_confined_to_the_region(
+    def test_e_shows_the_segment_editor_in_the_panel_confined_to_the_region(
         self, loaded, context, application, ui, window, process_events
     ):
         window.press("e")
         process_events()
-        hint = "Paint in region 1, then go back to CoraNet and click Done editing or Discard."
-        assert application.shown[-1] == ("show_segment_editor", hint)
-        editor = context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-        assert editor.GetMaskSegmentID() == "coranet-region"
-        assert ui.doneEditingButton.isVisible() and ui.editingLabel.text.startswith("Region 1 is being edited")
+        assert application.shown == [] or application.shown[-1][0] != "show_segment_editor"
+        editor = context.scene.GetSingletonNode("CoraNetSlicerEditor", "vtkMRMLSegmentEditorNode")
+        assert editor.GetMaskSegmentID() == "coranet-region" and editor.GetActiveEffectName() == "Paint"
+        (widget,) = unwrap(ui.regionEditorHost).findChildren(qMRMLSegmentEditorWidget)
+        assert widget.isVisible() and widget.mrmlSegmentEditorNode() is editor and not widget.maskingSectionVisible
+        assert ui.doneEditingButton.isVisible() and not ui.decidingBox.isVisible()
+        assert ui.editingLabel.text == "Region 1: paint or erase. Nothing outside of it changes."
         for name in (*DECIDING, "undoRegionButton", "redoRegionButton"):
             assert greyed(getattr(ui, name)) == "Region 1 is being edited; keep or discard the edit first."
         window.press("1")
         assert ui.reviewErrorLabel.text == "Region 1 is being edited; keep or discard the edit first."
         assert set(statuses(ui)) == {"open"}
+
+    def test_the_brush_rests_while_nobody_sees_the_panel(self, loaded, context, ui, window, process_events):
+        window.press("e")
+        editor = context.scene.GetSingletonNode("CoraNetSlicerEditor", "vtkMRMLSegmentEditorNode")
+        window.dock.hide()
+        process_events()
+        assert not editor.GetActiveEffectName()
+        window.dock.show()
+        process_events()
+        assert editor.GetActiveEffectName() == "Paint" and ui.doneEditingButton.isVisible()
+
+    def test_where_there_is_no_such_widget_the_module_opens(
+        self, loaded, context, application, ui, window, process_events
+    ):
+        application.has_segment_editor = False
+        window.press("e")
+        process_events()
+        hint = "Paint in region 1. Then go back to CoraNet and click Done or Discard."
+        assert application.shown[-1] == ("show_segment_editor", hint)
+        editor = context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+        assert editor.GetMaskSegmentID() == "coranet-region" and editor.GetActiveEffectName() == "Paint"
+        assert ui.editingLabel.text.startswith("Region 1 is being edited in the Segment Editor")
+        window.dock.hide()
+        process_events()
+        assert editor.GetActiveEffectName() == "Paint", "the panel is out of sight while the module is open"
 
     def test_what_was_painted_is_kept(self, loaded, presenter, application, ui, window, process_events):
         window.press("e")
@@ -415,7 +457,8 @@ class TestEditing:
         process_events()
         assert application.shown[-1] == ("clear_hint",)
         assert statuses(ui)[0] == "edited" and selected(ui) == [1]
-        assert not ui.doneEditingButton.isVisible()
+        assert not ui.doneEditingButton.isVisible() and not ui.regionEditorHost.isVisible()
+        assert ui.decidingBox.isVisible()
 
     def test_or_discarded(self, loaded, ui, window, process_events):
         window.press("e")

@@ -17,6 +17,7 @@ from synthetic_predictions import LABELS, synthetic_heads, write_image
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
 from coranet.contract.config import TrainConfig
+from coranet.contract.events import Finished
 from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.panel import Panel
 
@@ -64,6 +65,7 @@ def load(logic, panel, ui, process_events):
         job = a_reviewable_job(logic.jobsFolder / name)
         (loaded,) = logic.loadResults(job.folder, show=False)
         panel.overlays.show(loaded)
+        panel.overlays.choose(str(loaded.segmentation.GetID()))
         process_events(until=lambda: not panel.review.reason_not_decidable)
         process_events(until=ui.radicalRegionButton.isEnabled)
         return loaded
@@ -78,7 +80,7 @@ def ticks(ui) -> list[str]:
 
 def test_without_reviewed_cases_it_says_what_to_do(panel, ui):
     assert greyed(ui.improveButton) == "Review regions of at least one case first."
-    assert ui.teachBackSummaryLabel.text == "No reviewed case yet: decide regions of a result above."
+    assert ui.teachBackSummaryLabel.text == "No reviewed case yet. Decide on regions of a result above."
     assert not ui.reviewedCasesList.isVisible() and not ui.improvementTable.isVisible()
 
 
@@ -91,13 +93,26 @@ def test_reviewed_cases_are_listed_and_counted(panel, load, ui, process_events):
     click(ui.radicalRegionButton)
     process_events(until=lambda: len(ticks(ui)) == 2)
     assert ticks(ui)[0].startswith("patient 7 (segment 1): 2 of ")
-    assert ui.improveButton.text == "Improve the model with 3 reviewed regions of 2 cases"
-    assert "chosen under Segment: train 1" in ui.teachBackSummaryLabel.text
-    assert ui.teachBackSummaryLabel.text.endswith("It may take 20 min, as its training.")
+    assert ui.improveButton.text == "Improve the model with 3 reviewed regions"
+    assert ui.teachBackSummaryLabel.text == (
+        "3 reviewed regions in 2 cases. Improves 'train 1', the model chosen under Segment. It takes about 20 min, the "
+        "time set for that model."
+    )
     ui.reviewedCasesList.item(0).setCheckState(qt.Qt.Unchecked)
-    assert ui.improveButton.text == "Improve the model with 1 reviewed region of 1 case"
+    assert ui.improveButton.text == "Improve the model with 1 reviewed region"
     ui.reviewedCasesList.item(1).setCheckState(qt.Qt.Unchecked)
     assert greyed(ui.improveButton) == "Tick at least one case."
+
+
+def test_of_a_model_that_was_trained_by_steps_the_measured_time_is_told(panel, a_training, logic):
+    write_model(a_training.model_folder, LABELS, preset="quick", time="")
+    panel.segmentation.refresh_models()
+    assert panel.teach_back.time_text == "", "nobody knows"
+    writer = a_training.open_events()
+    writer.write(Finished("The model is ready.", 754.0))
+    writer.close()
+    panel.teach_back._durations.clear()
+    assert panel.teach_back.time_text == "It takes about 13 min, as the training of that model did."
 
 
 def test_undone_decisions_leave_the_list(panel, load, ui, process_events):
@@ -118,7 +133,7 @@ def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel,
     assert greyed(ui.improveButton) == "The reviewed cases are being written."
     assert ui.teachBackStatusLabel.text == "Writing the reviewed cases ..."
     process_events(until=lambda: panel.training.handle is not None)
-    assert ui.teachBackStatusLabel.text.startswith("The model is being improved; more is said under Train.")
+    assert ui.teachBackStatusLabel.text.startswith("Improving ") and ui.teachBackProgressBar.isVisible()
     job = panel.training.handle.job
     name = loaded.segmentation.GetName()
     assert panel.calls.text.splitlines()[-2:] == [
@@ -150,6 +165,24 @@ def write_improved(folder: Path) -> None:
     )
 
 
+def test_what_came_of_it_is_told_and_the_model_can_be_used(panel, load, ui, process_events):
+    load("segment 1")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: ticks(ui))
+    click(ui.improveButton)
+    process_events(until=lambda: panel.training.handle is not None)
+    write_improved(panel.training.handle.job.model_folder)
+    name = panel.training.handle.folder.name
+    process_events(until=lambda: panel.training.handle.status.is_over and not panel.training.is_active)
+    process_events(until=lambda: "is ready" in ui.teachBackStatusLabel.text)
+    assert ui.teachBackStatusLabel.text == f"'{name}' is ready. Mean validation Dice: 0.700 before, 0.775 after."
+    panel.segmentation.refresh_models()
+    panel.segmentation.choose_model(panel.training.handle.folder.parent / "train 1")
+    assert ui.useImprovedButton.isVisible() and not ui.teachBackProgressBar.isVisible()
+    click(ui.useImprovedButton)
+    assert panel.segmentation.models.chosen.name == name and not ui.useImprovedButton.isVisible()
+
+
 def test_the_card_under_segment_tells_before_and_after(panel, logic, ui):
     write_improved(logic.jobsFolder / "friend" / "model")
     panel.segmentation.choose_model(logic.jobsFolder / "friend" / "model")
@@ -179,7 +212,7 @@ def test_one_training_at_a_time(panel, load, ui, process_events, monkeypatch):
     process_events(until=lambda: ticks(ui))
     monkeypatch.setattr("CoraNetSlicerLib.train.presenter.TrainingPresenter.is_active", True)
     panel.teach_back.changed.send()
-    assert greyed(ui.improveButton) == "A training is running; stop it first, or wait until it is finished."
+    assert greyed(ui.improveButton) == "A training is running. Stop it, or wait until it is finished."
 
 
 def test_how_it_ended_is_said_also_without_a_validation_case(panel, load, logic, ui, process_events):
@@ -190,10 +223,10 @@ def test_how_it_ended_is_said_also_without_a_validation_case(panel, load, logic,
     process_events(until=lambda: panel.training.handle is not None)
     name = panel.training.handle.folder.name
     process_events(until=lambda: panel.training.handle.status.is_over and not panel.training.is_active)
-    process_events(until=lambda: name in ui.teachBackStatusLabel.text and "improved:" in ui.teachBackStatusLabel.text)
+    process_events(until=lambda: "is ready" in ui.teachBackStatusLabel.text)
     assert ui.teachBackStatusLabel.text == (
-        f"The model is improved: choose '{name}' under Segment. Whether it became better is not known: there is no "
-        "validation case to measure it on."
+        f"'{name}' is ready. Its quality was not measured, because no labeled case was set aside for validation. "
+        "Segment a reviewed case with it to compare."
     )
     assert not ui.improvementTable.isVisible()
 
@@ -205,5 +238,5 @@ def test_reviews_whose_volume_was_deleted_are_named(panel, load, context, ui, pr
     process_events(until=lambda: ticks(ui))
     context.scene.RemoveNode(loaded.volume)
     process_events(until=lambda: not ticks(ui))
-    assert ui.teachBackSummaryLabel.text.startswith("2 reviewed regions of 'patient 7 CoraNet' cannot be learned from")
-    assert "load its result anew" in ui.teachBackSummaryLabel.text
+    assert ui.teachBackSummaryLabel.text.startswith("2 reviewed regions of 'patient 7 CoraNet' cannot be used")
+    assert "Load its result again" in ui.teachBackSummaryLabel.text

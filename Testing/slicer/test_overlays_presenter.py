@@ -292,11 +292,16 @@ class TestCaution:
         assert 0.05 < presenter.caution.region.share < 0.95
         share, ml = 100 * presenter.caution.region.share, presenter.caution.region.ml
         assert presenter.caution.text == (
-            f"Flags {share:.1f} % of the volume, {ml:.2f} mL. The outlines stay as they were computed, at -7.25."
+            "A missed error weighs as much as 7.4 false alarms. "
+            f"Flags {share:.1f} % of the volume, {ml:.2f} mL. The outlines stay as computed, at caution -7.25."
         )
         presenter.caution.reset()
         application.run()
         assert presenter.caution.value == -7.25 and "outlines" not in presenter.caution.text
+        assert presenter.caution.text.startswith("A false alarm weighs as much as 1408 missed errors. ")
+        presenter.caution.set(0.0)
+        application.run()
+        assert presenter.caution.text.startswith("A missed error weighs as much as a false alarm. ")
 
     def test_a_surface_that_is_not_seen_is_made_when_it_is_to_be_seen(self, loaded, presenter, application, row):
         presenter.set_visible_3d("uncertain", False)
@@ -315,18 +320,42 @@ class TestCaution:
         assert not row("uncertain").visible_3d and presenter.status == ""
 
 
-class TestSegmentationsOfOthers:
-    """What was drawn on another volume does not lie over a result."""
+class TestOtherSegmentations:
+    """One case at a time: what else is drawn in the scene gives way to a result, and comes back."""
 
     @pytest.fixture
     def truth(self, context):
         volume = add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.float32), rotated_ijk_to_ras())
         return add_segmentation(context, "Patient 1 truth", volume, {"Pancreas": LIVER_MASK})
 
-    def test_they_are_hidden_when_a_result_is_chosen_and_it_is_said(self, context, tmp_path, presenter, truth):
-        presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
+    def test_all_are_hidden_when_a_result_is_chosen(self, context, tmp_path, presenter, truth):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        free = context.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "free")
+        free.CreateDefaultDisplayNodes()
+        presenter.show(loaded)
+        assert not truth.GetDisplayNode().GetVisibility() and not free.GetDisplayNode().GetVisibility()
+        assert loaded.segmentation.GetDisplayNode().GetVisibility()
+        assert presenter.others_text == "Hide the 2 other segmentations" and presenter.hides_others
+
+    def test_they_come_back_when_a_person_says_so(self, context, tmp_path, presenter, truth):
+        hidden = add_segmentation(context, "hidden", truth.GetNodeReference("referenceImageGeometryRef"), {})
+        hidden.GetDisplayNode().SetVisibility(False)
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        presenter.show(loaded)
+        presenter.set_hides_others(False)
+        assert truth.GetDisplayNode().GetVisibility() and not hidden.GetDisplayNode().GetVisibility()
+        presenter.choose(loaded.segmentation.GetID())
+        assert truth.GetDisplayNode().GetVisibility()
+        presenter.set_hides_others(True)
         assert not truth.GetDisplayNode().GetVisibility()
-        assert presenter.status == "Hidden, because drawn on other volumes: 'Patient 1 truth'."
+
+    def test_they_come_back_with_the_last_result_gone(self, context, tmp_path, presenter, application, truth):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        presenter.show(loaded)
+        for node in (loaded.segmentation, loaded.overlays):
+            context.scene.RemoveNode(node)
+        application.run()
+        assert truth.GetDisplayNode().GetVisibility() and presenter.others_text == ""
 
     def test_who_shows_them_again_sees_them(self, context, tmp_path, presenter, application, truth):
         loaded = load_case(context, tmp_path / "a" / "segment 1")
@@ -339,14 +368,8 @@ class TestSegmentationsOfOthers:
         presenter.choose(str(loaded.segmentation.GetID()))
         assert not truth.GetDisplayNode().GetVisibility()
 
-    def test_those_of_the_same_volume_and_of_nobody_knows_what_stay(self, context, tmp_path, presenter, truth):
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        truth.SetReferenceImageGeometryParameterFromVolumeNode(loaded.volume)
-        drawn = context.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "free")
-        drawn.CreateDefaultDisplayNodes()
-        presenter.show(loaded)
-        assert truth.GetDisplayNode().GetVisibility() and drawn.GetDisplayNode().GetVisibility()
-        assert presenter.status == ""
+    def test_without_others_nothing_is_asked(self, loaded, presenter):
+        assert presenter.others_text == ""
 
 
 class TestRenamedSegments:
@@ -469,11 +492,46 @@ class TestWhichResult:
         presenter.choose(other.segmentation.GetID())
         assert drawn(row) == ("rm", "")
 
+    def test_one_that_comes_while_somebody_is_at_work_waits(self, context, tmp_path, loaded, presenter, application):
+        presenter.is_held = True
+        other = load_case(context, tmp_path / "b" / "segment 2")
+        presenter.show(other)
+        application.run()
+        assert presenter.current.segmentation is loaded.segmentation
+        assert presenter.status == f"'{CASE_ID} (segment 2)' is ready: choose it above."
+        assert loaded.segmentation.GetDisplayNode().GetVisibility()
+        assert not other.segmentation.GetDisplayNode().GetVisibility()
+        presenter.choose(other.segmentation.GetID())
+        assert presenter.current.segmentation is other.segmentation and presenter.status == ""
+
+    def test_results_and_volumes_of_one_name_are_told_apart(self, context, loaded, other, tmp_path, presenter):
+        third = load_case(context, tmp_path / "c" / "segment 1")
+        presenter.show(third)
+        assert len(set(presenter.results.values())) == 3
+        assert list(presenter.results.values())[0] == f"{CASE_ID} (segment 1) [1]"
+        twin = add_volume(context, CASE_ID, np.zeros(SHAPE_KJI, np.float32), rotated_ijk_to_ras())
+        third.segmentation.SetNodeReferenceID("CoraNetSlicer.Volume", twin.GetID())
+        presenter.choose(third.segmentation.GetID())
+        assert sorted(presenter.results.values()) == [
+            f"{CASE_ID} [1] (segment 1)", f"{CASE_ID} [1] (segment 2)", f"{CASE_ID} [2] (segment 1)",
+        ]  # fmt: skip
+
+    def test_3d_views_are_centred_on_a_result_once(self, context, tmp_path, presenter):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+        camera.SetFocalPoint(900.0, 0.0, 0.0)
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        presenter.show(loaded)
+        center = camera.GetFocalPoint()
+        assert center != (900.0, 0.0, 0.0)
+        camera.SetFocalPoint(900.0, 0.0, 0.0)
+        presenter.choose(loaded.segmentation.GetID())
+        assert camera.GetFocalPoint() == (900.0, 0.0, 0.0)
+
     def test_a_result_that_is_gone_cannot_be_chosen(self, context, loaded, other, presenter, application):
         context.scene.RemoveNode(loaded.segmentation)
         application.run()
         assert list(presenter.results) == [other.segmentation.GetID()]
-        with pytest.raises(DataError, match="not in the scene any more"):
+        with pytest.raises(DataError, match="no longer in the scene"):
             presenter.choose("vtkMRMLSegmentationNode99")
 
     def test_when_the_shown_one_is_deleted_another_takes_its_place(

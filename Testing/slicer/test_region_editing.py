@@ -14,7 +14,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from coranet.contract import Choice
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.review.overlays import make_surfaces
-from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT
+from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT, PANEL_EDITOR
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_surfaces import has_surface
@@ -71,6 +71,22 @@ class TestBegin:
         assert editor.GetSelectedSegmentID() == TUMOR_ID and editor.GetMaskSegmentID() == MASK_SEGMENT
         assert editor.GetMaskMode() == slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
         assert review.edited == number and not review.can_undo
+
+    def test_paint_is_active_until_the_end(self, review):
+        editor = review.begin_edit(1)
+        assert editor.GetActiveEffectName() == "Paint"
+        review.end_edit(False)
+        assert not editor.GetActiveEffectName() and review.editor is None
+
+    def test_the_editor_of_the_panel_is_another_one(self, context, review):
+        editor = review.begin_edit(1, PANEL_EDITOR)
+        assert editor is context.scene.GetSingletonNode(PANEL_EDITOR, "vtkMRMLSegmentEditorNode")
+        assert review.editor is editor
+        assert context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode") is None
+        review.pause_edit(True)
+        assert not editor.GetActiveEffectName()
+        review.pause_edit(False)
+        assert editor.GetActiveEffectName() == "Paint"
 
     def test_the_mask_is_the_region_hidden_in_a_layer_of_its_own(self, review, a_result, region_map):
         review.begin_edit(2)

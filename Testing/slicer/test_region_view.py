@@ -12,11 +12,11 @@ from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_nodes import segmentations
 from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.region_view import (
-    SMALLEST_DISTANCE_MM,
     SMALLEST_FIELD_MM,
     region_place,
     show_in_slices,
     show_result_in_cameras,
+    smallest_field_mm,
 )
 from CoraNetSlicerLib.review.results_in_scene import results_in_scene
 from CoraNetSlicerLib.review.segment_layers import SegmentLayers
@@ -96,7 +96,19 @@ class TestSlices:
     def test_a_small_region_is_seen_with_what_is_around_it(self, review, a_slice_node):
         node = a_slice_node()
         review.show(len(review.regions.regions), [node])
-        assert min(node.GetFieldOfView()[:2]) == pytest.approx(SMALLEST_FIELD_MM)
+        assert min(node.GetFieldOfView()[:2]) == pytest.approx(min(SMALLEST_FIELD_MM, smallest_field_mm(review.loaded)))
+
+    def test_a_small_organ_is_not_zoomed_away(self, review, a_result, a_slice_node):
+        for node in (a_result.volume, a_result.segmentation):
+            transform = node.GetScene().AddNewNodeByClass("vtkMRMLLinearTransformNode")
+            transform.SetMatrixTransformToParent(vtk_matrix(np.diag([0.2, 0.2, 0.2, 1.0])))
+            node.SetAndObserveTransformNodeID(transform.GetID())
+        node = a_slice_node()
+        review.show(len(review.regions.regions), [node])
+        assert (
+            min(node.GetFieldOfView()[:2]) == pytest.approx(smallest_field_mm(a_result))
+            and smallest_field_mm(a_result) < 20
+        )
 
     def test_a_large_one_fills_a_third(self, review, a_result, a_slice_node):
         a_result.volume.SetSpacing(*(10 * one for one in a_result.volume.GetSpacing()))
@@ -110,7 +122,7 @@ class TestSlices:
         node = a_slice_node(pixels=(0, 0), field_mm=(200.0, 100.0))
         review.show(1, [node])
         width, height, _depth = node.GetFieldOfView()
-        assert width == pytest.approx(2 * height) and height >= SMALLEST_FIELD_MM - 1e-6
+        assert width == pytest.approx(2 * height) and height >= smallest_field_mm(review.loaded) - 1e-6
 
 
 class TestCameras:
@@ -122,17 +134,25 @@ class TestCameras:
         assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
         away = np.array(camera.GetPosition()) - place.center_ras_mm
         assert away / np.linalg.norm(away) == pytest.approx((0, 1, 0))
-        assert np.linalg.norm(away) == pytest.approx(SMALLEST_DISTANCE_MM)
 
-    def test_may_keep_their_distance(self, context, review):
-        from CoraNetSlicerLib.review.region_view import show_in_cameras
-
+    def test_a_result_that_was_looked_past_fills_the_view(self, context, review, a_result):
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
-        camera.SetFocalPoint(0, 0, 0)
-        camera.SetPosition(0, 300, 400)
-        show_in_cameras(review.place(2), [camera], fit=False)
-        away = np.array(camera.GetPosition()) - review.place(2).center_ras_mm
-        assert away == pytest.approx((0, 300, 400))
+        camera.SetFocalPoint(10, 2000, 30)
+        review.show(1, [], [camera])
+        bounds = np.zeros(6)
+        a_result.segmentation.GetRASBounds(bounds)
+        distance = np.linalg.norm(np.array(camera.GetPosition()) - camera.GetFocalPoint())
+        seen = 2 * distance * np.tan(np.radians(camera.GetViewAngle() / 2))
+        assert seen == pytest.approx(1.2 * np.linalg.norm(bounds[1::2] - bounds[::2]))
+
+    def test_stay_at_their_distance_from_region_to_region(self, context, review):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        review.show(1, [], [camera])
+        away = np.array(camera.GetPosition()) - camera.GetFocalPoint()
+        for number in (2, 3):
+            place = review.show(number, [], [camera])
+            assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
+            assert np.array(camera.GetPosition()) - camera.GetFocalPoint() == pytest.approx(away)
 
 
 class TestResult:

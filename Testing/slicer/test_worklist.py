@@ -25,14 +25,14 @@ def a_region(**changes) -> Region:
     [
         ({2: 0.614}, "+0.61 mL Pancreas"),
         ({2: -0.42, 5: 0.051}, "-0.42 mL Pancreas, +0.051 mL Tumor"),
-        ({2: 0.0, 5: 0.0001}, "as the result"),
+        ({2: 0.0, 5: 0.0001}, "no change"),
         ({7: 12.34}, "+12.3 mL 7"),
-        ({}, "as the result"),
+        ({}, "no change"),
     ],
 )
 def test_what_a_choice_changes(changes, text):
     assert changes_text(a_region(radical=changes), Choice.RADICAL, LABELS) == text
-    assert changes_text(a_region(radical=changes), Choice.CONSERVATIVE, LABELS) == "as the result"
+    assert changes_text(a_region(radical=changes), Choice.CONSERVATIVE, LABELS) == "no change"
 
 
 @pytest.mark.parametrize("ml, text", [(0.0441, "0.044"), (0.1, "0.10"), (9.876, "9.88"), (12.34, "12.3")])

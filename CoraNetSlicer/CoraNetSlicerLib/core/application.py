@@ -96,6 +96,10 @@ class Application:
             slicer.modules.sequences.setToolBarActiveBrowserNode(browser)
             slicer.modules.sequences.setToolBarVisible(True)
 
+    def new_segment_editor(self) -> Any:
+        """A widget of the Segment Editor (qMRMLSegmentEditorWidget); None: this application has none."""
+        return slicer.qMRMLSegmentEditorWidget() if hasattr(slicer, "qMRMLSegmentEditorWidget") else None
+
     def show_segment_editor(self, hint: str) -> None:
         """Open the module in which segments are painted; it takes the scene's editor node as it was prepared.
 

@@ -53,6 +53,9 @@ class Views(Protocol):
     def show_sequence(self, browser: Any) -> None:
         """Show the tool bar of a vtkMRMLSequenceBrowserNode."""
 
+    def new_segment_editor(self) -> Any:
+        """A widget of the Segment Editor; None if there is none."""
+
     def show_segment_editor(self, hint: str) -> None:
         """Open the module Segment Editor, with a hint in the status bar."""
 

@@ -15,6 +15,7 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from coranet.contract.errors import DataError
 
 from ..core.images import voxel_values
+from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction
 from ..core.stepwise import Deferred
 from ..core.translation import _
@@ -31,6 +32,8 @@ _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmap
 _LOWEST, _HIGHEST = -3.0, 6.0
 # Half of what the slider can show.
 _SAME = 0.005
+# Rounded to one digit after the point, it would be 1.0.
+_EVEN = 1.05
 
 
 @dataclass(frozen=True)
@@ -179,11 +182,11 @@ class CautionDial:
         is_drawing: whether voxels are being changed by it, which are those of no class.
     """
 
-    def __init__(self, application: Any, on_change: Callable[[], None]) -> None:
+    def __init__(self, application: Scheduler, on_change: Callable[[], None]) -> None:
         """Have no result yet.
 
         Args:
-            application: as core.application.Application.
+            application: does things later.
             on_change: called after each change of what is shown.
         """
         self.is_drawing = False
@@ -213,7 +216,7 @@ class CautionDial:
     @property
     def reason_not_resettable(self) -> str:
         """Why there is nothing to reset; "" if there is."""
-        return self.reason or ("" if self.is_moved else _("The region is drawn as it was computed."))
+        return self.reason or ("" if self.is_moved else _("The region is shown as it was computed."))
 
     @property
     def value(self) -> float:
@@ -238,16 +241,17 @@ class CautionDial:
 
     @property
     def text(self) -> str:
-        """What the region that is drawn means."""
+        """What the caution means, and what it flags."""
         if self.region is None:
             return ""
-        flagged = _("Flags {share:.1f} % of the volume, {ml} mL.").format(
+        flags = _("Flags {share:.1f} % of the volume, {ml} mL.").format(
             share=100.0 * self.region.share, ml=ml_text(self.region.ml)
         )
-        if not self.is_moved:
-            return flagged
-        kept = _("The outlines stay as they were computed, at {caution:.2f}.").format(caution=self.model_value)
-        return f"{flagged} {kept}"
+        texts = [_cost_text(self._wanted), flags]
+        if self.is_moved:
+            kept = _("The outlines stay as computed, at caution {caution:.2f}.")
+            texts.append(kept.format(caution=self.model_value))
+        return " ".join(texts)
 
     @property
     def is_moved(self) -> bool:
@@ -292,6 +296,17 @@ class CautionDial:
         if not self.reason and self._region is None:
             self._region = flagged_region(self._loaded, self._reviewed)
             self._on_change()
+
+
+def _cost_text(caution: float) -> str:
+    """A caution in words: it is the logarithm of how much more a missed error costs than a false alarm."""
+    times = math.exp(abs(caution))
+    if times < _EVEN:
+        return _("A missed error weighs as much as a false alarm.")
+    number = f"{times:.1f}" if times < 10 else f"{times:.0f}"
+    if caution > 0:
+        return _("A missed error weighs as much as {times} false alarms.").format(times=number)
+    return _("A false alarm weighs as much as {times} missed errors.").format(times=number)
 
 
 def ml_text(ml: float) -> str:

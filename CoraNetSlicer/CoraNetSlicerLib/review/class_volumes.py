@@ -14,6 +14,7 @@ from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract import Label
 
+from ..core.protocols import Scheduler
 from ..core.results import LoadedPrediction
 from ..core.stepwise import Deferred
 from ..core.translation import _
@@ -125,11 +126,11 @@ def volumes_table(volumes: Iterable[ClassVolume]) -> str:
 class VolumeCounting:
     """Counts between other things; a class that is not counted yet has no numbers."""
 
-    def __init__(self, application: Any, on_change: Callable[[], None]) -> None:
+    def __init__(self, application: Scheduler, on_change: Callable[[], None]) -> None:
         """Have nothing to count.
 
         Args:
-            application: as core.application.Application.
+            application: does things later.
             on_change: called when all is counted.
         """
         self._on_change = on_change

@@ -7,7 +7,7 @@ what is changed in the Segmentations module is seen here too.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -18,7 +18,6 @@ from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.contract import Label
 
 from ..core.context import SceneContext
-from ..core.pairing import drawn_on
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, is_result, label_color, nodes_of_class, segment_id
 from ..core.translation import _
 from .segment_surfaces import has_surface, is_surface_made, lost_surface, make_surface
@@ -30,6 +29,8 @@ RADICAL = "radical"
 UNCERTAIN = "uncertain"
 SEGMENT_OVERLAYS = (RESULT, CONSERVATIVE, RADICAL, UNCERTAIN)
 OUTLINE_THICKNESS_PIXELS = 2
+# On a segmentation that gave way to a result; saved with the scene, so that it comes back.
+_HIDDEN_ATTRIBUTE = "CoraNetSlicer.HiddenForResult"
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
@@ -289,31 +290,35 @@ def apply_look(loaded: LoadedPrediction, look: Look) -> None:
             appearance.reset(visible_2d=kind in look.in_slices, visible_3d=kind in look.in_3d)
 
 
-def set_result_visible(loaded: LoadedPrediction, visible: bool) -> None:
-    """Show or hide a result as a whole; how its overlays are drawn stays as it is."""
-    for node in (loaded.segmentation, loaded.overlays):
-        if node is not None and node.GetDisplayNode() is not None:
-            node.GetDisplayNode().SetVisibility(visible)
+def show_alone(loaded: LoadedPrediction, results: Iterable[LoadedPrediction]) -> None:
+    """Show one of several results, and hide the others; how their overlays are drawn stays as it is."""
+    for one in results:
+        for node in (one.segmentation, one.overlays):
+            if node is not None and node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(one.segmentation is loaded.segmentation)
 
 
-def hide_segmentations_of_others(context: SceneContext, loaded: LoadedPrediction) -> list[str]:
-    """Hide segmentations that were drawn on other volumes: they would lie over a result, often in the same colour.
+def other_segmentations(context: SceneContext) -> list[Any]:
+    """The segmentations of a scene that are no results: they would lie over one, often in the same color."""
+    nodes = nodes_of_class(context.scene, "vtkMRMLSegmentationNode")
+    return [node for node in nodes if not is_result(node) and not node.GetHideFromEditors()]
 
-    Args:
-        context: the scene.
-        loaded: the result that is to be seen.
 
-    Returns:
-        Names of those that were seen.
-    """
-    hidden = []
-    for node in nodes_of_class(context.scene, "vtkMRMLSegmentationNode"):
-        origin, display = drawn_on(node), node.GetDisplayNode()
-        is_other = origin is not None and origin is not loaded.volume and not is_result(node)
-        if is_other and display is not None and display.GetVisibility() and not node.GetHideFromEditors():
+def hide_other_segmentations(context: SceneContext) -> None:
+    """Hide the segmentations that are no results, until `show_other_segmentations`."""
+    for node in other_segmentations(context):
+        display = node.GetDisplayNode()
+        if display is not None and display.GetVisibility():
             display.SetVisibility(False)
-            hidden.append(str(node.GetName()))
-    return hidden
+            node.SetAttribute(_HIDDEN_ATTRIBUTE, "1")
+
+
+def show_other_segmentations(context: SceneContext) -> None:
+    """Show what `hide_other_segmentations` has hidden; what a person has hidden stays so."""
+    for node in other_segmentations(context):
+        if node.GetAttribute(_HIDDEN_ATTRIBUTE):
+            node.RemoveAttribute(_HIDDEN_ATTRIBUTE)
+            node.GetDisplayNode().SetVisibility(True)
 
 
 def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from typing import Optional
 
 from coranet.contract import Review
 from coranet.contract.errors import DataError
@@ -13,6 +13,7 @@ from ..core.context import SceneContext
 from ..core.notification import Signal
 from ..core.observation import Observation
 from ..core.parameters import Parameters
+from ..core.protocols import Host
 from ..core.results import LoadedPrediction, nodes_of_class, segment_id
 from ..core.stepwise import Deferred
 from ..core.translation import _
@@ -28,19 +29,21 @@ from .overlays import (
     Appearance,
     Color,
     apply_look,
-    hide_segmentations_of_others,
+    hide_other_segmentations,
+    other_segmentations,
     reason_gone,
     reason_no_result,
     set_class_color,
-    set_result_visible,
+    show_alone,
+    show_other_segmentations,
 )
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
-from .results_in_scene import result_text, results_in_scene
+from .results_in_scene import result_texts, results_in_scene
 from .segment_surfaces import SurfaceMaking
 from .uncertainty_map import UncertaintyMap
 
-_SHOWN_ROLE = "shownResult"
+_SHOWN_ROLE, _HIDES_OTHERS = "shownResult", "hidesOtherSegmentations"
 # Longer than between two moves of a hand at a slider.
 _REST_MS = 500
 UNCERTAINTY = "uncertainty"
@@ -52,25 +55,28 @@ class OverlaysPresenter:
 
     Attributes:
         changed: sent after changes of what is shown, whoever made them.
-        note: what was hidden when the result was chosen.
+        note: which result has come while another one was being reviewed; "" if none.
+        is_held: whether the result that is shown stays when another one comes.
         caution: the dial that draws the uncertain region wider or narrower.
         reviewed: the decisions that are drawn; None: none were taken into account.
         uncertainty_map: the map over the volume, and its legend.
     """
 
-    def __init__(self, context: SceneContext, parameters: Parameters, application: Any) -> None:
+    def __init__(self, context: SceneContext, parameters: Parameters, application: Host) -> None:
         """Look at what the scene holds.
 
         Args:
             context: the scene.
             parameters: keep which result is shown.
-            application: as core.application.Application.
+            application: shows volumes, and does things later.
         """
         self.changed = Signal()
         self._context = context
         self._parameters = parameters
         self._application = application
         self.note = ""
+        self.is_held = False
+        self._centered: set[str] = set()
         self._results: dict[str, LoadedPrediction] = {}
         self._key = ""
         self._attached: tuple[object, ...] = ()
@@ -94,7 +100,7 @@ class OverlaysPresenter:
     @property
     def results(self) -> dict[str, str]:
         """All results of the scene: key -> what a person calls it."""
-        return {key: result_text(loaded) for key, loaded in self._results.items()}
+        return result_texts(self._results.values())
 
     @property
     def key(self) -> str:
@@ -111,15 +117,39 @@ class OverlaysPresenter:
         """Why nothing can be done; "" if there is a result."""
         return "" if self.current is not None else reason_no_result()
 
+    @property
+    def others_text(self) -> str:
+        """The question whether other segmentations give way to the result; "" if there are none."""
+        count = len(other_segmentations(self._context)) if self.current is not None else 0
+        if count < 2:
+            return _("Hide the other segmentation") if count else ""
+        return _("Hide the {count} other segmentations").format(count=count)
+
+    @property
+    def hides_others(self) -> bool:
+        """Whether other segmentations give way to the result."""
+        return bool(self._parameters.value(_HIDES_OTHERS, True))
+
+    def set_hides_others(self, hides: bool) -> None:
+        """Let other segmentations give way to the result, or bring them back."""
+        self._parameters.set_value(_HIDES_OTHERS, hides)
+        self._show_or_hide_others()
+        self._paint.request()
+
     def show(self, loaded: LoadedPrediction) -> None:
-        """Show a result that was just loaded."""
+        """Show a result that was just loaded, unless somebody is at work on another one."""
+        self._look()
+        key = str(loaded.segmentation.GetID())
+        if self.is_held and self._key != key:
+            show_alone(self.current, self._results.values())
+            self.note = _("'{name}' is ready: choose it above.").format(name=self.results[key])
+            return
         # What was counted and measured belongs to the result that it takes the place of.
         self._attached = ()
-        self._look()
-        self.choose(str(loaded.segmentation.GetID()))
+        self.choose(key)
 
     def choose(self, key: str) -> None:
-        """Show another result, in place of the one that is shown.
+        """Show another result, alone and in its place in the views, instead of the one that is shown.
 
         Raises:
             DataError: it is not in the scene.
@@ -127,12 +157,11 @@ class OverlaysPresenter:
         before = self.current
         self._look()
         if key not in self._results:
-            raise DataError(_("This result is not in the scene any more; choose another."))
-        self._key = key
+            raise DataError(_("This result is no longer in the scene; choose another."))
+        self._key, self.note = key, ""
         self._parameters.set_nodes(_SHOWN_ROLE, [self.current.segmentation])
-        for other, loaded in self._results.items():
-            set_result_visible(loaded, other == key)
-        self.note = _hidden_text(hide_segmentations_of_others(self._context, self.current))
+        show_alone(self.current, self._results.values())
+        self._show_or_hide_others()
         self._bring_into_view()
         self._look()
         self.uncertainty_map.take_over(before)
@@ -160,7 +189,7 @@ class OverlaysPresenter:
 
     @property
     def status(self) -> str:
-        """What is being made, or what was hidden when the result was chosen; "" if neither."""
+        """What is being made, or which result has come; "" if neither."""
         return self._surfaces.status or self.note
 
     def set_visible_2d(self, kind: str, visible: bool) -> None:
@@ -272,17 +301,25 @@ class OverlaysPresenter:
         for camera in nodes_of_class(self._context.scene, "vtkMRMLCameraNode"):
             camera.ResetClippingRange()
 
+    def _show_or_hide_others(self) -> None:
+        (hide_other_segmentations if self.hides_others else show_other_segmentations)(self._context)
+
     def _bring_into_view(self) -> None:
         volume = self.current.volume
         shown = [view.GetBackgroundVolumeID() for view in self.uncertainty_map.views]
         if volume is not None and volume.GetID() not in shown:
             self._application.show_volume(volume)
+        if self._key not in self._centered:
+            self._centered.add(self._key)
+            show_result_in_cameras(self.current, nodes_of_class(self._context.scene, "vtkMRMLCameraNode"))
 
     def _look(self) -> None:
         """Look what the scene holds, and attach to the current result."""
         self._results = {str(one.segmentation.GetID()): one for one in results_in_scene(self._context.scene)}
         if self._key not in self._results:
             self._key = next(iter(self._results), "")
+            if not self._key:
+                show_other_segmentations(self._context)
         self.uncertainty_map.attach(self.current)
         self._observe()
         identity = _identity(self.current)
@@ -322,13 +359,6 @@ class OverlaysPresenter:
             return
         self._must_recount = True
         self._look_again.request()
-
-
-def _hidden_text(names: list[str]) -> str:
-    if not names:
-        return ""
-    text = _("Hidden, because drawn on other volumes: {names}.")
-    return text.format(names=", ".join(f"'{name}'" for name in names[:3]) + (", ..." if len(names) > 3 else ""))
 
 
 def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:
@@ -410,8 +440,11 @@ def _colors(loaded: LoadedPrediction, appearance: Appearance, text: str) -> list
 def _texts() -> dict[str, tuple[str, str]]:
     return {
         RESULT: (_("Result"), _("What the model found.")),
-        CONSERVATIVE: (_("Conservative"), _("What surely belongs to the structure: the lower bound of its volume.")),
-        RADICAL: (_("Radical"), _("What may belong to the structure: the upper bound of its volume.")),
-        UNCERTAIN: (_("Uncertain"), _("Where the model doubts itself; how wide, the caution below says.")),
-        UNCERTAINTY: (_("Uncertainty"), _("How much the model doubts each voxel, from 0 to 1.")),
+        CONSERVATIVE: (
+            _("Conservative"),
+            _("Surely part of the structure: the lower bound of its volume."),
+        ),
+        RADICAL: (_("Radical"), _("Possibly part of the structure: the upper bound of its volume.")),
+        UNCERTAIN: (_("Uncertain"), _("Where the model is uncertain. Caution makes this region wider or narrower.")),
+        UNCERTAINTY: (_("Uncertainty"), _("How uncertain the model is of each voxel, from 0 to 1.")),
     }

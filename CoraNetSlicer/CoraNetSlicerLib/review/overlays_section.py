@@ -9,6 +9,7 @@ from typing import Any, Optional
 import ctk
 import qt
 
+from ..core.protocols import Desktop
 from ..core.section import Section, say
 from ..core.translation import _
 from .caution import ml_text
@@ -28,13 +29,13 @@ Permit = Callable[[Any, str], None]
 class OverlaysSection(Section):
     """Which result is shown, how it is drawn, and how large it is."""
 
-    def __init__(self, ui: Any, presenter: OverlaysPresenter, application: Any) -> None:
+    def __init__(self, ui: Any, presenter: OverlaysPresenter, application: Desktop) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: as core.application.Application.
+            application: has the clipboard.
         """
         super().__init__(ui)
         self._presenter = presenter
@@ -47,6 +48,7 @@ class OverlaysSection(Section):
         for button, look in self._looks:
             self.connect(button.clicked, partial(self._on_look, look))
         self.connect(ui.resultCombo.currentIndexChanged, self._on_result)
+        self.connect(ui.hideOthersCheckBox.toggled, self._on_hide_others)
         self.connect(ui.cautionSlider.valueChanged, self._on_caution)
         self.connect(ui.cautionResetButton.clicked, self._on_caution_reset)
         self.connect(ui.legendCheckBox.toggled, self._on_legend)
@@ -72,6 +74,10 @@ class OverlaysSection(Section):
     def _on_result(self, index: int) -> None:
         if not self._is_painting and index >= 0:
             self._do(partial(self._presenter.choose, self._ui.resultCombo.itemData(index)))
+
+    def _on_hide_others(self, checked: bool) -> None:
+        if not self._is_painting:
+            self._presenter.set_hides_others(checked)
 
     def _on_look(self, look: str, _checked: bool = False) -> None:
         self._do(partial(self._presenter.apply_look, look))
@@ -101,6 +107,7 @@ class OverlaysSection(Section):
             self._show_results()
             self._table.show()
             self._show_caution()
+            self._ui.hideOthersCheckBox.setChecked(self._presenter.hides_others)
             self._ui.legendCheckBox.setChecked(self._presenter.uncertainty_map.has_legend)
             self._show_volumes()
         finally:
@@ -110,6 +117,7 @@ class OverlaysSection(Section):
         self.permit(self._ui.resultCombo, self._presenter.reason)
         self.permit(self._ui.legendCheckBox, self._presenter.uncertainty_map.reason)
         self.permit(self._ui.copyVolumesButton, self._presenter.reason_not_copyable)
+        say(self._ui.hideOthersCheckBox, self._presenter.others_text)
         say(self._ui.overlaysStatusLabel, self._presenter.status)
 
     def _show_results(self) -> None:
@@ -140,6 +148,8 @@ class OverlaysSection(Section):
                 for column, item in enumerate(items):
                     table.setItem(row, column, item)
             fit_height(table, _MOST_VOLUMES_PIXELS)
+        for column, mls in enumerate(zip(*((one.conservative_ml, one.radical_ml) for one in volumes), strict=True), 2):
+            table.setColumnHidden(column, all(ml is None for ml in mls))
         colors = {one.name: one.color for row in reversed(self._presenter.rows) for one in row.colors}
         for items, volume in zip(self._volume_items, volumes, strict=False):
             _show_volume(items, volume)
@@ -268,17 +278,17 @@ class _Row:
         self.structure = _structure(row)
         self.name = qt.QTableWidgetItem(row.text)
         self.name.setToolTip(row.tool_tip)
-        self.in_slices = _check_box(f"{row.kind}InSlicesCheckBox", _("Draw it in slices."))
+        self.in_slices = _check_box(f"{row.kind}InSlicesCheckBox", _("Show it in slice views."))
         self.in_3d = None
         if row.visible_3d is not None:
-            self.in_3d = _check_box(f"{row.kind}In3DCheckBox", _("Draw it in 3D; its surface is made if need be."))
+            self.in_3d = _check_box(f"{row.kind}In3DCheckBox", _("Show it in 3D views. Missing surfaces are made."))
         self.opacity = qt.QSpinBox()
         self.opacity.setObjectName(f"{row.kind}OpacitySpinBox")
         self.opacity.setRange(0, 100)
         self.opacity.setSingleStep(5)
         self.opacity.setSuffix(" %")
         self.opacity.setKeyboardTracking(False)
-        self.opacity.setToolTip(_("Opacity in slices; surfaces follow."))
+        self.opacity.setToolTip(_("Opacity in slice views. Surfaces follow."))
         self.colors = _ColorMaps(row.kind) if row.kind == UNCERTAINTY else _Swatches(row.kind, row.colors)
 
     @property
@@ -312,7 +322,7 @@ class _Swatches:
             button.setObjectName(f"{kind}ColorButton{number}")
             button.setDisplayColorName(False)
             button.setFixedSize(_SWATCH_PIXELS, _SWATCH_PIXELS)
-            button.setToolTip(_("Colour of {name}").format(name=one.name))
+            button.setToolTip(_("Color of {name}").format(name=one.name))
             self._layout.addWidget(button, number // _SWATCHES_IN_LINE, number % _SWATCHES_IN_LINE)
             self.buttons[one.key] = button
         self._layout.setColumnStretch(_SWATCHES_IN_LINE, 1)
@@ -332,7 +342,7 @@ class _ColorMaps:
     def __init__(self, kind: str) -> None:
         self.widget = qt.QComboBox()
         self.widget.setObjectName(f"{kind}ColorMapCombo")
-        self.widget.setToolTip(_("Colours from little doubt to much."))
+        self.widget.setToolTip(_("Colors from low to high uncertainty."))
         # Long names would push the other columns out of a narrow panel; a maximum width would be that of the column.
         self.widget.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
         self.widget.setMinimumContentsLength(8)

@@ -10,11 +10,13 @@ from coranet.contract.errors import DataError
 
 from ..core.console_calls import CallLog, call
 from ..core.notification import Signal
+from ..core.protocols import Host
 from ..core.results import LoadedPrediction, is_filled
 from ..core.stepwise import Deferred, StepwiseWork
 from ..core.translation import _
 from ..logic import CoraNetLogic
 from .overlays_presenter import OverlaysPresenter
+from .region_editing import MODULE_EDITOR, PANEL_EDITOR
 from .region_review import RegionReview
 from .worklist import RegionOrder, RegionRow, question_text, region_rows
 
@@ -31,17 +33,17 @@ class ReviewPresenter:
         rows: the worklist in its order.
         order: in which the regions are listed.
         number: of the region that is looked at; 0 if none is.
-        note: what the last action left to be said; "" if nothing.
+        note: a message of the last action; "" if there is none.
     """
 
-    def __init__(self, logic: CoraNetLogic, overlays: OverlaysPresenter, calls: CallLog, application: Any) -> None:
+    def __init__(self, logic: CoraNetLogic, overlays: OverlaysPresenter, calls: CallLog, application: Host) -> None:
         """Follow the result that the section Overlays shows.
 
         Args:
             logic: keeps the reviews.
             overlays: which result is shown; draws what is decided.
             calls: gets the console call of each action.
-            application: as core.application.Application.
+            application: does things later, knows who decides, and opens the Segment Editor.
         """
         self.changed, self.decided = Signal(), Signal()
         self.review: Optional[RegionReview] = None
@@ -67,6 +69,9 @@ class ReviewPresenter:
             # What could not be taken up before may be there now.
             self._shown = self._shown if self.review is not None else None
             self._follow()
+        self._hold()
+        if self.editor is not None:
+            self.review.pause_edit(not watched)
         self._outline()
 
     def close(self) -> None:
@@ -76,11 +81,6 @@ class ReviewPresenter:
         self._update.close()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
-
-    @property
-    def title(self) -> str:
-        """Which result is reviewed, or why none is."""
-        return self.reason or self._overlays.results.get(self._overlays.key, "")
 
     @property
     def reason(self) -> str:
@@ -110,6 +110,12 @@ class ReviewPresenter:
     def edited(self) -> int:
         """Number of the region that is being edited; 0 if none is."""
         return (self.review.edited or 0) if self.review is not None else 0
+
+    @property
+    def editor(self) -> Any:
+        """The vtkMRMLSegmentEditorNode of the panel while it edits a region; None if it does not."""
+        editor = self.review.editor if self.review is not None else None
+        return editor if editor is not None and editor.GetSingletonTag() == PANEL_EDITOR else None
 
     @property
     def reason_not_movable(self) -> str:
@@ -189,18 +195,22 @@ class ReviewPresenter:
         self._note_call("resolveRegion", number, choice.value, author=author)
         self._look_at(after)
 
-    def edit(self) -> None:
+    def edit(self, in_panel: bool = False) -> None:
         """Open the Segment Editor, confined to the region that is looked at.
+
+        Args:
+            in_panel: whether the panel has an editor of its own; else the module Segment Editor opens.
 
         Raises:
             DataError: nothing can be edited now.
         """
         _require(self.reason_not_decidable)
-        self._logic.editRegion(self._required().loaded, self.number)
+        self._logic.editRegion(self._required().loaded, self.number, PANEL_EDITOR if in_panel else MODULE_EDITOR)
         self._note_call("editRegion", self.number)
         self.changed.send()
-        hint = _("Paint in region {number}, then go back to CoraNet and click Done editing or Discard.")
-        self._application.show_segment_editor(hint.format(number=self.number))
+        if not in_panel:
+            hint = _("Paint in region {number}. Then go back to CoraNet and click Done or Discard.")
+            self._application.show_segment_editor(hint.format(number=self.number))
 
     def end_edit(self, accept: bool) -> None:
         """Keep what was painted, or take it back.
@@ -297,7 +307,13 @@ class ReviewPresenter:
         if review is not None and not self._reading.is_busy and self._overlays.reviewed is not review.review:
             self._overlays.show_reviewed(review)
             self.decided.send()
+        self._hold()
         self.changed.send()
+
+    def _hold(self) -> None:
+        """Another result that comes does not take the place of one that somebody is at work on."""
+        decided = sum(row.is_decided for row in self.rows)
+        self._overlays.is_held = self._is_watched and (bool(self.edited) or 0 < decided < len(self.rows))
 
     def _outline(self) -> None:
         """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""

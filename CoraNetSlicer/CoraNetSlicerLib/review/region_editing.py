@@ -16,7 +16,10 @@ from .segment_layers import MaskedBox, SegmentLayers
 from .segment_surfaces import add_without_surface
 
 MASK_SEGMENT = "coranet-region"
-_EDITOR_TAG = "SegmentEditor"
+# Singleton tags of vtkMRMLSegmentEditorNode: of the module Segment Editor, and of the editor in the panel. Two widgets
+# on one node would both paint.
+MODULE_EDITOR, PANEL_EDITOR = "SegmentEditor", "CoraNetSlicerEditor"
+_EFFECT = "Paint"
 
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
@@ -48,6 +51,7 @@ class RegionEditing:
 
     Attributes:
         number: of the region that is being edited; None if none is.
+        editor: the vtkMRMLSegmentEditorNode that edits it; None if none does.
     """
 
     def __init__(self, context: SceneContext, loaded: LoadedPrediction) -> None:
@@ -58,21 +62,22 @@ class RegionEditing:
         self._layers = SegmentLayers(loaded.segmentation, loaded.volume)
         self._box: Any = None
         self._before: dict[str, _KeptSegment] = {}
-        self._editor: Any = None
+        self.editor: Any = None
         self._settings: dict[str, Any] = {}
         self._hidden: list[str] = []
         self._remove_mask()
 
-    def begin(self, number: int, box: MaskedBox, selected: str) -> Any:
+    def begin(self, number: int, box: MaskedBox, selected: str, editor_tag: str = MODULE_EDITOR) -> Any:
         """Let only the voxels of a region be painted.
 
         Args:
             number: of the region.
             box: its voxels.
             selected: id of the segment to paint with first.
+            editor_tag: MODULE_EDITOR or PANEL_EDITOR.
 
         Returns:
-            The scene's vtkMRMLSegmentEditorNode, which the Segment Editor module uses, too.
+            The scene's vtkMRMLSegmentEditorNode of that tag, with the effect Paint.
         """
         # Read before anything is changed: segments on another grid raise an error.
         self._layers.read(box)
@@ -81,10 +86,15 @@ class RegionEditing:
         mask = self._layers.segment_of(box, _("Region {number}").format(number=number), UNCERTAIN_COLOR)
         add_without_surface(self._loaded.segmentation, mask, MASK_SEGMENT)
         self._show_classes()
-        self._editor = self._editor_node()
+        self.editor = self._editor_node(editor_tag)
         self._prepare_editor(selected)
         self.number = number
-        return self._editor
+        return self.editor
+
+    def pause(self, is_paused: bool) -> None:
+        """Put the brush away while nobody sees the editor, or take it up again."""
+        if self.editor is not None:
+            self.editor.SetActiveEffectName("" if is_paused else _EFFECT)
 
     def end(self) -> EditedRegion:
         """Bring everything back to what it was when the edit began; what was painted in the region is returned."""
@@ -93,7 +103,7 @@ class RegionEditing:
         painted = {one: voxels for one, voxels in self._layers.read(self._box).items() if one in self._before}
         outside = self._put_back()
         self._restore_visibility()
-        self._before, self._box, self._editor, self.number = {}, None, None, None
+        self._before, self._box, self.editor, self.number = {}, None, None, None
         return EditedRegion(painted, outside)
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -150,21 +160,22 @@ class RegionEditing:
             display.SetSegmentVisibility(identifier, False)
         self._hidden = []
 
-    def _editor_node(self) -> Any:
+    def _editor_node(self, tag: str) -> Any:
         scene = self._context.scene
-        node = scene.GetSingletonNode(_EDITOR_TAG, "vtkMRMLSegmentEditorNode")
+        node = scene.GetSingletonNode(tag, "vtkMRMLSegmentEditorNode")
         if node is None:
             node = slicer.vtkMRMLSegmentEditorNode()
-            node.SetSingletonTag(_EDITOR_TAG)
+            node.SetSingletonTag(tag)
             node = scene.AddNode(node)
         return node
 
     def _prepare_editor(self, selected: str) -> None:
-        editor = self._editor
+        editor = self.editor
         self._settings = {
             "SetMaskMode": editor.GetMaskMode(),
             "SetMaskSegmentID": editor.GetMaskSegmentID(),
             "SetOverwriteMode": editor.GetOverwriteMode(),
+            "SetActiveEffectName": editor.GetActiveEffectName(),
         }
         editor.SetAndObserveSegmentationNode(self._loaded.segmentation)
         editor.SetAndObserveSourceVolumeNode(self._loaded.volume)
@@ -172,10 +183,15 @@ class RegionEditing:
         editor.SetMaskSegmentID(MASK_SEGMENT)
         editor.SetMaskMode(slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment)
         editor.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteVisibleSegments)
+        editor.SetActiveEffectName(_EFFECT)
 
     def _restore_editor(self) -> None:
-        for name, value in self._settings.items():
-            getattr(self._editor, name)(value)
+        # The effect first: it must not see how the mask goes.
+        for name, value in reversed(list(self._settings.items())):
+            getattr(self.editor, name)(value)
+        if self.editor.GetSingletonTag() == PANEL_EDITOR:
+            # With the node, the widget forgets what could be undone.
+            self.editor.SetAndObserveSegmentationNode(None)
 
 
 def _restore(segmentation: Any, identifier: str, kept: _KeptSegment) -> None:

@@ -17,8 +17,8 @@ from ..core.results import LoadedPrediction, segment_id
 from .class_volumes import ClassVolume, narrowed_volumes
 from .improvement import PromotedCase
 from .promotion import promote_case
-from .region_editing import RegionEditing
-from .region_view import RegionOutline, RegionPlace, region_place, show_in_cameras, show_in_slices
+from .region_editing import MODULE_EDITOR, RegionEditing
+from .region_view import RegionOutline, RegionPlace, region_place, show_in_cameras, show_in_slices, smallest_field_mm
 from .review_record import ReviewStep
 from .review_state import ReviewState, choice_of
 from .worklist import progress_text, status_text, structure_text
@@ -201,8 +201,21 @@ class RegionReview:
         """The number of the region that is being edited; None if none is."""
         return self._editing.number
 
-    def begin_edit(self, number: int) -> Any:
+    @property
+    def editor(self) -> Any:
+        """The vtkMRMLSegmentEditorNode with which a region is being edited; None if none is."""
+        return self._editing.editor
+
+    def pause_edit(self, is_paused: bool) -> None:
+        """Put the brush away while nobody sees the editor, or take it up again."""
+        self._editing.pause(is_paused)
+
+    def begin_edit(self, number: int, editor_tag: str = MODULE_EDITOR) -> Any:
         """Prepare the Segment Editor to paint in a region, and nowhere else.
+
+        Args:
+            number: of the region.
+            editor_tag: whose editor: region_editing.MODULE_EDITOR or PANEL_EDITOR.
 
         Returns:
             The scene's vtkMRMLSegmentEditorNode.
@@ -214,7 +227,7 @@ class RegionReview:
         self._require_no_edit()
         value = region.radical or region.conservative
         selected = next((segment_id(one) for one in self.loaded.labels if one.value == value), "")
-        editor = self._editing.begin(number, self._state.voxels(number).box, selected)
+        editor = self._editing.begin(number, self._state.voxels(number).box, selected, editor_tag)
         self.changed.send()
         return editor
 
@@ -260,8 +273,8 @@ class RegionReview:
             camera_nodes: vtkMRMLCameraNode of each view.
         """
         place = self.place(number)
-        show_in_slices(place, slice_nodes)
-        show_in_cameras(place, camera_nodes)
+        show_in_slices(place, slice_nodes, smallest_field_mm(self.loaded))
+        show_in_cameras(place, self.loaded, camera_nodes)
         if not self._state.is_being_read:
             self.outline.draw(number)
         return place

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 import slicer
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 _SHARE_OF_VIEW = 1 / 3
 # Less would show a few voxels and no anatomy.
 SMALLEST_FIELD_MM = 60.0
-SMALLEST_DISTANCE_MM = 150.0
+# How much larger a view is than the result that fills it.
+_ROOM = 1.2
 # No colour of a class or of the uncertain region; seen on dark and on bright tissue.
 OUTLINE_COLOR = (1.0, 0.0, 0.8)
 OUTLINE_PIXELS = 3
@@ -48,6 +49,11 @@ class RegionPlace:
 
     center_ras_mm: tuple[float, float, float]
     corners_ras_mm: np.ndarray
+
+    @property
+    def size_mm(self) -> float:
+        """From one corner of the box to the opposite one."""
+        return float(np.linalg.norm(np.ptp(self.corners_ras_mm, axis=0)))
 
 
 def region_place(region: Region, volume_node: Any) -> RegionPlace:
@@ -86,12 +92,13 @@ def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> N
             view.SetBackgroundVolumeID(volume_node.GetID())
 
 
-def show_in_slices(place: RegionPlace, slice_nodes: Iterable[Any]) -> None:
+def show_in_slices(place: RegionPlace, slice_nodes: Iterable[Any], smallest_mm: float = SMALLEST_FIELD_MM) -> None:
     """Bring a region into the middle of slice views, and its box into their field of view with some room around it.
 
     Args:
         place: of the region.
         slice_nodes: vtkMRMLSliceNode of each view; their orientation stays.
+        smallest_mm: the field of view is at least so large.
     """
     for node in slice_nodes:
         was_modifying = node.StartModify()
@@ -106,11 +113,17 @@ def show_in_slices(place: RegionPlace, slice_nodes: Iterable[Any]) -> None:
         mm_a_pixel = max(
             across[0] / _SHARE_OF_VIEW / width,
             across[1] / _SHARE_OF_VIEW / height,
-            SMALLEST_FIELD_MM / min(width, height),
+            smallest_mm / min(width, height),
         )
         node.SetFieldOfView(width * mm_a_pixel, height * mm_a_pixel, depth_mm)
         node.UpdateMatrices()
         node.EndModify(was_modifying)
+
+
+def smallest_field_mm(loaded: LoadedPrediction) -> float:
+    """The least field of view around a region of a result: of a small organ, the organ fills the view."""
+    place = _result_place(loaded)
+    return SMALLEST_FIELD_MM if place is None else min(SMALLEST_FIELD_MM, _ROOM * place.size_mm)
 
 
 def show_result_in_cameras(loaded: LoadedPrediction, camera_nodes: Iterable[Any]) -> None:
@@ -120,45 +133,61 @@ def show_result_in_cameras(loaded: LoadedPrediction, camera_nodes: Iterable[Any]
         loaded: the result; nothing is done if it is empty.
         camera_nodes: vtkMRMLCameraNode of each view.
     """
+    place = _result_place(loaded)
+    if place is None:
+        return
+    low, high = place.corners_ras_mm.min(axis=0), place.corners_ras_mm.max(axis=0)
+    for node in camera_nodes:
+        focus = np.array(node.GetFocalPoint())
+        if not ((low <= focus) & (focus <= high)).all():
+            turn_camera(node, place.center_ras_mm, _ROOM * place.size_mm)
+
+
+def show_in_cameras(place: RegionPlace, loaded: LoadedPrediction, camera_nodes: Iterable[Any]) -> None:
+    """Turn cameras to a region of a result, without changing from where they look; the result stays in sight.
+
+    Args:
+        place: of the region.
+        loaded: the result.
+        camera_nodes: vtkMRMLCameraNode of each view.
+    """
+    cameras = list(camera_nodes)
+    show_result_in_cameras(loaded, cameras)
+    for node in cameras:
+        turn_camera(node, place.center_ras_mm)
+
+
+def turn_camera(node: Any, point_ras_mm: Sequence[float], field_mm: Optional[float] = None) -> None:
+    """Let a camera look at a point, from the side from where it looks.
+
+    Args:
+        node: vtkMRMLCameraNode.
+        point_ras_mm: where to look.
+        field_mm: go to where so much is seen; None: the distance stays.
+    """
+    point, position, focus = (np.array(one) for one in (point_ras_mm, node.GetPosition(), node.GetFocalPoint()))
+    away, distance = position - focus, float(np.linalg.norm(position - focus))
+    away = away / distance if distance else np.array([0.0, 1.0, 0.0])
+    if field_mm is not None:
+        distance = field_mm / 2 / math.tan(math.radians(node.GetViewAngle()) / 2)
+    was_modifying = node.StartModify()
+    node.SetFocalPoint(*point)
+    node.SetPosition(*(point + away * max(distance, 1.0)))
+    if field_mm is not None and node.GetParallelProjection():
+        node.SetParallelScale(field_mm / 2)
+    node.ResetClippingRange()
+    node.EndModify(was_modifying)
+
+
+def _result_place(loaded: LoadedPrediction) -> Optional[RegionPlace]:
+    """Where a result is in the world; None if it is empty."""
     bounds = np.zeros(6)
     loaded.segmentation.GetRASBounds(bounds)
     low, high = bounds[::2], bounds[1::2]
     if (low > high).any():
-        return
+        return None
     corners = np.array([[x, y, z] for x in bounds[:2] for y in bounds[2:4] for z in bounds[4:]])
-    elsewhere = [
-        one for one in camera_nodes if not ((low <= one.GetFocalPoint()) & (one.GetFocalPoint() <= high)).all()
-    ]
-    show_in_cameras(RegionPlace(tuple(((low + high) / 2).tolist()), corners), elsewhere, share_of_view=1.0)
-
-
-def show_in_cameras(
-    place: RegionPlace, camera_nodes: Iterable[Any], fit: bool = True, share_of_view: float = _SHARE_OF_VIEW
-) -> None:
-    """Turn cameras to a region without changing from where they look.
-
-    Args:
-        place: of the region.
-        camera_nodes: vtkMRMLCameraNode of each view.
-        fit: also go to a distance at which the region is seen well; else the distance stays.
-        share_of_view: how much of a view the region then takes.
-    """
-    size = float(np.linalg.norm(np.ptp(place.corners_ras_mm, axis=0)))
-    for node in camera_nodes:
-        position, focus = np.array(node.GetPosition()), np.array(node.GetFocalPoint())
-        away, distance = position - focus, float(np.linalg.norm(position - focus))
-        away = away / distance if distance else np.array([0.0, 1.0, 0.0])
-        scale = max(size / share_of_view, SMALLEST_FIELD_MM)
-        if fit:
-            seen = scale / 2 / math.tan(math.radians(node.GetViewAngle()) / 2)
-            distance = max(seen, SMALLEST_DISTANCE_MM)
-        was_modifying = node.StartModify()
-        node.SetFocalPoint(*place.center_ras_mm)
-        node.SetPosition(*(np.array(place.center_ras_mm) + away * max(distance, 1.0)))
-        if fit and node.GetParallelProjection():
-            node.SetParallelScale(scale / 2)
-        node.ResetClippingRange()
-        node.EndModify(was_modifying)
+    return RegionPlace(tuple(((low + high) / 2).tolist()), corners)
 
 
 def _extent_along(place: RegionPlace, slice_to_ras: Any) -> tuple[float, float]:

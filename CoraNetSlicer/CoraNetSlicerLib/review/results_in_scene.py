@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Optional
 
 from coranet.contract import Label
@@ -35,11 +36,30 @@ def results_in_scene(scene: Any) -> list[LoadedPrediction]:
     return [_loaded(found) for found in parts.values() if "result" in found]
 
 
-def result_text(loaded: LoadedPrediction) -> str:
-    """What a person calls a result: the volume, and the job that made it."""
-    job = job_name(loaded.segmentation)
-    name = loaded.volume.GetName() if loaded.volume is not None else loaded.segmentation.GetName()
-    return f"{name} ({job})" if job else str(name)
+def result_texts(results: Iterable[LoadedPrediction]) -> dict[str, str]:
+    """What people call results: the volume, and the job that made it; no two results are called the same.
+
+    Args:
+        results: as of `results_in_scene`.
+
+    Returns:
+        By id of the segmentation; volumes of one name are numbered, and so are results of one job name.
+    """
+    results = list(results)
+    volumes = {id(one.volume): one.volume.GetName() for one in results if one.volume is not None}
+    names = dict(zip(volumes, _numbered(list(volumes.values())), strict=True))
+    texts = []
+    for one in results:
+        name, job = names.get(id(one.volume), one.segmentation.GetName()), job_name(one.segmentation)
+        texts.append(f"{name} ({job})" if job else str(name))
+    return dict(zip((str(one.segmentation.GetID()) for one in results), _numbered(texts), strict=True))
+
+
+def _numbered(texts: Sequence[str]) -> list[str]:
+    """Texts of which those that are equal are numbered: a, b, b gives a, b [1], b [2]."""
+    counts = Counter(texts)
+    seen = [Counter(texts[: index + 1])[text] for index, text in enumerate(texts)]
+    return [f"{text} [{number}]" if counts[text] > 1 else text for text, number in zip(texts, seen, strict=True)]
 
 
 def _nodes_with_part(scene: Any) -> Iterator[Any]:

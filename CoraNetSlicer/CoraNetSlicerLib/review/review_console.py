@@ -32,9 +32,11 @@ from .improvement import (
     take_over_files,
     with_promoted,
 )
+from .overlays import show_alone
+from .region_editing import MODULE_EDITOR
 from .region_review import RegionReview, opening_steps
 from .region_view import RegionPlace, show_volume_somewhere
-from .results_in_scene import result_text, results_in_scene
+from .results_in_scene import result_texts, results_in_scene
 
 if TYPE_CHECKING:
     from ..jobs.handle import JobHandle
@@ -143,13 +145,19 @@ class ReviewConsole:
         """Take the last `undoRegion` back; returns as it does."""
         return self.regions(case).redo()
 
-    def editRegion(self, case: AnyCase, number: int) -> Any:
+    def editRegion(self, case: AnyCase, number: int, editor: str = MODULE_EDITOR) -> Any:
         """Prepare the Segment Editor to paint in a region and nowhere else; `finishEdit` ends it.
 
+        Args:
+            case: see the class.
+            number: of the region.
+            editor: singleton tag of the vtkMRMLSegmentEditorNode that is prepared; the module Segment Editor has
+                "SegmentEditor", the panel "CoraNetSlicerEditor".
+
         Returns:
-            The scene's vtkMRMLSegmentEditorNode; the Segment Editor module uses it.
+            The scene's vtkMRMLSegmentEditorNode of that tag.
         """
-        return self.regions(case).begin_edit(number)
+        return self.regions(case).begin_edit(number, editor)
 
     def finishEdit(self, case: AnyCase, accept: bool = True, author: str = "") -> int:
         """Keep what was painted in a region, or (accept=False) take it back.
@@ -162,9 +170,13 @@ class ReviewConsole:
     def showRegion(self, case: AnyCase, number: int) -> RegionPlace:
         """Bring a region into the middle of all slice and 3D views, with a line around it; returns where it is.
 
-        A volume that is shown in no slice view takes the place of what is shown there.
+        A volume that is shown in no slice view takes the place of what is shown there, and a result that is hidden
+        that of the other results.
         """
         scene, review = self.context.scene, self.regions(case)
+        display = review.loaded.segmentation.GetDisplayNode()
+        if display is not None and not display.GetVisibility():
+            show_alone(review.loaded, results_in_scene(scene))
         show_volume_somewhere(review.loaded.volume, nodes_of_class(scene, "vtkMRMLSliceCompositeNode"))
         slices, cameras = (nodes_of_class(scene, one) for one in ("vtkMRMLSliceNode", "vtkMRMLCameraNode"))
         return review.show(number, slices, cameras)
@@ -279,7 +291,11 @@ class ReviewConsole:
         if isinstance(case, LoadedPrediction):
             return case
         results = results_in_scene(self.context.scene)
-        found = [one for one in results if (case in _names(one) if isinstance(case, str) else one.segmentation is case)]
+        if isinstance(case, str):
+            texts = result_texts(results)
+            found = [one for one in results if case in {texts[str(one.segmentation.GetID())], *_names(one)}]
+        else:
+            found = [one for one in results if one.segmentation is case]
         if len(found) == 1:
             return found[0]
         name = case if isinstance(case, str) else getattr(case, "GetName", lambda: case)()
@@ -300,4 +316,4 @@ def _names(loaded: LoadedPrediction) -> set[str]:
     case = key.partition("/")[2]
     volume = {str(loaded.volume.GetName())} if loaded.volume is not None else set()
     of_job = f"{job_name(loaded.segmentation)}/{case}"
-    return {str(loaded.segmentation.GetName()), key, case, of_job, result_text(loaded), *volume} - {"", "/"}
+    return {str(loaded.segmentation.GetName()), key, case, of_job, *volume} - {"", "/"}

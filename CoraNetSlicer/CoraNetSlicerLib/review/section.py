@@ -10,52 +10,56 @@ import qt
 
 from coranet.contract import Choice
 
+from ..core.protocols import Host, Scheduler
 from ..core.section import Painting, Section, let_go_of_focus, say
 from ..core.translation import _
 from .overlays_section import fit_height
 from .presenter import ReviewPresenter
+from .region_editing import MASK_SEGMENT
 from .worklist import SORT_COLUMNS, RegionOrder, RegionRow, short_ml
 
 # Each takes a part of a millisecond, in which the application does not answer.
 _ROWS_AT_ONCE = 60
 _ROW_PIXELS = 22
+# Worklist, answers and undo are seen at once in a panel of 800 pixels.
 _TALLEST_PIXELS = 11 * _ROW_PIXELS
 # Seen on light and on dark ground.
 _DONE = (67, 160, 71, 80)
 _STRUCTURE, _NUMBERS = 1, (0, 2, 3)
+_EFFECTS = ("Paint", "Draw", "Erase", "Scissors", "Smoothing")
+_UNDO_STATES, _EDITOR_PIXELS = 10, 300
 _TYPED_INTO = ("QLineEdit", "QAbstractSpinBox", "QTextEdit", "QPlainTextEdit")
 
 
 class ReviewSection(Section):
     """What is uncertain, one place after the other."""
 
-    def __init__(self, ui: Any, presenter: ReviewPresenter, application: Any) -> None:
+    def __init__(self, ui: Any, presenter: ReviewPresenter, application: Host) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: as core.application.Application.
+            application: has the window whose keys decide.
         """
         super().__init__(ui)
         self._presenter = presenter
         self._is_active = False
         self._passing = ""
         self._table = RegionsTable(ui.regionsTable, application, self._on_choice)
+        self._editor = RegionEditor(ui.regionEditorHost, application)
         ui.reviewProgressBar.setRange(0, 100)
         actions = self._actions()
         for button, _key, action in actions:
             self.connect(button.clicked, partial(self._on_click, action))
         self.connect(ui.regionsTable.itemSelectionChanged, self._table.on_selection)
         self.connect(ui.regionsTable.horizontalHeader().sectionClicked, self._on_head)
-        self.connect(ui.doneEditingButton.clicked, partial(self._on_click, partial(presenter.end_edit, True)))
-        self.connect(ui.discardEditButton.clicked, partial(self._on_click, partial(presenter.end_edit, False)))
         self.connect(presenter.changed, self._show)
         # What is greyed out says why in the panel when its key is pressed.
         keys = {key: partial(self._on_click, action) for _button, key, action in actions if key}
         self._keys = ReviewKeys(application.main_window(), keys)
-        # Always there, unless the section is folded or the panel out of sight.
-        self._sight = Sight(ui.reviewTitleLabel, self._on_sight)
+        # Always there, unless the page is turned or the panel out of sight.
+        self._sight = Sight(ui.resultCombo, self._on_sight)
         presenter.set_watched(self._sight.is_there)
         self._show()
 
@@ -68,6 +72,7 @@ class ReviewSection(Section):
         """Let go of everything, of the keys too."""
         self._sight.end()
         self._keys.cleanup()
+        self._editor.show(None)
         super().cleanup()
         self._table.clear()
 
@@ -78,7 +83,9 @@ class ReviewSection(Section):
             (ui.conservativeRegionButton, "1", partial(presenter.decide, Choice.CONSERVATIVE)),
             (ui.radicalRegionButton, "2", partial(presenter.decide, Choice.RADICAL)),
             (ui.keepRegionButton, "3", partial(presenter.decide, Choice.KEEP)),
-            (ui.editRegionButton, "E", presenter.edit),
+            (ui.editRegionButton, "E", self._edit),
+            (ui.doneEditingButton, "", partial(presenter.end_edit, True)),
+            (ui.discardEditButton, "", partial(presenter.end_edit, False)),
             (ui.undoRegionButton, "U", presenter.undo),
             (ui.redoRegionButton, "", presenter.redo),
             (ui.nextRegionButton, "N", partial(presenter.go, 1)),
@@ -88,12 +95,15 @@ class ReviewSection(Section):
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_click(self, action: Callable[[], None], _checked: bool = False) -> None:
-        # What is refused for a reason that passes is said until it has passed.
+        # A reason that passes is shown until it has passed.
         reasons = self._presenter.reasons
         is_done = self.attempt(self._ui.reviewErrorLabel, action)
-        said = str(self._ui.reviewErrorLabel.text)
-        self._passing = said if not is_done and said in reasons else ""
+        message = str(self._ui.reviewErrorLabel.text)
+        self._passing = message if not is_done and message in reasons else ""
         self._show_note()
+
+    def _edit(self) -> None:
+        self._presenter.edit(self._editor.is_there)
 
     def _on_choice(self, number: int) -> None:
         self._on_click(partial(self._presenter.choose, number))
@@ -109,33 +119,51 @@ class ReviewSection(Section):
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter
-        if str(ui.reviewTitleLabel.text) != presenter.title:
-            # What was said of another result is over.
-            say(ui.reviewErrorLabel, "")
-        if self._passing and self._passing not in presenter.reasons:
+        if str(ui.reviewTitleLabel.text) != presenter.reason or (
+            self._passing and self._passing not in presenter.reasons
+        ):
+            # What was shown of another result, or of a reason that has passed, is over.
             self._passing = ""
             say(ui.reviewErrorLabel, "")
-        ui.reviewTitleLabel.setText(presenter.title)
+        say(ui.reviewTitleLabel, presenter.reason)
         ui.reviewProgressBar.setValue(int(100 * presenter.share_done))
         ui.reviewProgressBar.setVisible(bool(presenter.rows))
         say(ui.reviewProgressLabel, presenter.progress)
         say(ui.regionQuestionLabel, presenter.question)
         self._table.show(presenter.rows, presenter.number, presenter.order)
-        for button in (
-            ui.conservativeRegionButton, ui.radicalRegionButton, ui.keepRegionButton, ui.editRegionButton,
-        ):  # fmt: skip
+        for button in self._deciding:
             self.permit(button, presenter.reason_not_decidable)
         for button in (ui.nextRegionButton, ui.previousRegionButton):
             self.permit(button, presenter.reason_not_movable)
         self.permit(ui.undoRegionButton, presenter.reason_not_undoable)
         self.permit(ui.redoRegionButton, presenter.reason_not_redoable)
-        if not presenter.edited:
-            let_go_of_focus(ui.doneEditingButton, ui.discardEditButton)
-        ui.editingRow.setVisible(bool(presenter.edited))
-        words = _("Region {number} is being edited in the Segment Editor; painting works inside it alone.")
-        ui.editingLabel.setText(words.format(number=presenter.edited) if presenter.edited else "")
+        self._show_edit()
         self._show_note()
         self._show_keys()
+
+    @property
+    def _deciding(self) -> tuple[Any, ...]:
+        ui = self._ui
+        return ui.conservativeRegionButton, ui.radicalRegionButton, ui.keepRegionButton, ui.editRegionButton
+
+    def _show_edit(self) -> None:
+        """While a region is edited, the editor has the place of all else."""
+        ui, presenter = self._ui, self._presenter
+        is_editing = bool(presenter.edited)
+        if is_editing or not presenter.rows:
+            let_go_of_focus(*self._deciding)
+        if is_editing:
+            in_panel = _("Region {number}: paint or erase. Nothing outside of it changes.")
+            elsewhere = _("Region {number} is being edited in the Segment Editor. Nothing outside of it changes.")
+            text = in_panel if presenter.editor is not None else elsewhere
+            ui.editingLabel.setText(text.format(number=presenter.edited))
+        else:
+            let_go_of_focus(ui.doneEditingButton, ui.discardEditButton)
+        self._editor.show(presenter.editor)
+        ui.decidingBox.setVisible(bool(presenter.rows) and not is_editing)
+        ui.editingRow.setVisible(is_editing)
+        for fold in (ui.overlaysSection, ui.teachBackSection):
+            fold.setVisible(not is_editing)
 
     def _show_note(self) -> None:
         if self._presenter.note:
@@ -145,15 +173,72 @@ class ReviewSection(Section):
         self._keys.set_active(self._is_active and self._sight.is_there and not self._presenter.reason)
 
 
+class RegionEditor:
+    """The widget of the Segment Editor inside the panel; it is made when it is needed for the first time.
+
+    Its node says what is edited, where, and with which effect; see region_editing.
+    """
+
+    def __init__(self, host: Any, application: Host) -> None:
+        """Have no widget yet.
+
+        Args:
+            host: a QWidget with a layout, which gets the widget.
+            application: makes it.
+        """
+        self._host = host
+        self._application = application
+        self._widget: Any = None
+        self._is_asked = False
+        host.setVisible(False)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the application has such a widget."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._widget = self._application.new_segment_editor()
+            if self._widget is not None:
+                self._prepare(self._widget)
+        return self._widget is not None
+
+    def show(self, editor_node: Any) -> None:
+        """Show the editor of a vtkMRMLSegmentEditorNode; None: hide it."""
+        if self._widget is not None and editor_node is not None:
+            # In this order: a scene without a node would choose some nodes by itself.
+            self._widget.setMRMLSegmentEditorNode(editor_node)
+            self._widget.setMRMLScene(editor_node.GetScene())
+        self._host.setVisible(editor_node is not None)
+
+    def _prepare(self, widget: Any) -> None:
+        widget.setEffectNameOrder(list(_EFFECTS))
+        widget.unorderedEffectsVisible = False
+        # As narrow as the panel may be.
+        widget.effectColumnCount = 1
+        widget.setMinimumWidth(_EDITOR_PIXELS)
+        widget.segmentationNodeSelectorVisible = False
+        widget.sourceVolumeNodeSelectorVisible = False
+        widget.switchToSegmentationsButtonVisible = False
+        widget.addRemoveSegmentButtonsVisible = False
+        widget.show3DButtonVisible = False
+        widget.specifyGeometryButtonVisible = False
+        # The mask is the region, and is not to be changed.
+        widget.maskingSectionVisible = False
+        for segments in widget.findChildren("qMRMLSegmentsTableView"):
+            segments.setHideSegments([MASK_SEGMENT])
+        widget.setMaximumNumberOfUndoStates(_UNDO_STATES)
+        self._host.layout().addWidget(widget)
+
+
 class RegionsTable:
     """Paints rows; only those that changed, and a long table in portions."""
 
-    def __init__(self, table: Any, application: Any, on_choice: Callable[[int], None]) -> None:
+    def __init__(self, table: Any, application: Scheduler, on_choice: Callable[[int], None]) -> None:
         """Prepare the table.
 
         Args:
             table: QTableWidget of five columns.
-            application: as core.application.Application.
+            application: does things later.
             on_choice: is called with the number of the region that a person goes to.
         """
         self._table = table

@@ -16,6 +16,7 @@ from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 
 from coranet.closed_surface import UNCERTAIN_INSET_VOXELS, SurfaceStyle, closed_surface, triangles_each
 
+from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT
 from ..core.translation import _
 
@@ -181,11 +182,11 @@ class _Surface(NamedTuple):
 class SurfaceMaking:
     """Makes surfaces when somebody wants to see them, one at a time, so that the application answers in between."""
 
-    def __init__(self, application: Any, on_change: Callable[[], None], on_made: Callable[[], None]) -> None:
+    def __init__(self, application: Scheduler, on_change: Callable[[], None], on_made: Callable[[], None]) -> None:
         """Have nothing to make.
 
         Args:
-            application: as core.application.Application.
+            application: does things later.
             on_change: called after each surface, and before the first.
             on_made: called after the last one.
         """

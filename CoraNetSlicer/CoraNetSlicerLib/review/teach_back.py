@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from coranet.contract import JobStatus, ModelCard
 from coranet.contract.errors import CoraNetError, JobError
+from coranet.contract.events import Finished, duration
 
 from ..core.console_calls import CallLog, call
 from ..core.notification import Signal
+from ..core.protocols import Scheduler
 from ..core.results import REVIEWED_ATTRIBUTE, LoadedPrediction
 from ..core.stepwise import Deferred, StepwiseWork
 from ..core.translation import _
@@ -18,8 +21,8 @@ from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
 from ..segment.model_choice import ModelChoice
 from ..train.presenter import TrainingPresenter
-from .improvement import PromotedCase
-from .results_in_scene import result_text, results_in_scene
+from .improvement import PromotedCase, find_training
+from .results_in_scene import result_texts, results_in_scene
 from .review_record import ReviewRecord
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ class TeachBackPresenter:
 
     def __init__(
         self, logic: CoraNetLogic, models: ModelChoice, training: TrainingPresenter,
-        environment: EnvironmentPresenter, calls: CallLog, application: Any,
+        environment: EnvironmentPresenter, calls: CallLog, application: Scheduler,
     ) -> None:  # fmt: skip
         """Look for reviewed cases.
 
@@ -72,7 +75,7 @@ class TeachBackPresenter:
             training: one at a time.
             environment: whether the engine can run.
             calls: gets the console calls.
-            application: as core.application.Application.
+            application: does things later.
         """
         self.changed, self.started = Signal(), Signal()
         self.cases: tuple[ReviewedCase, ...] = ()
@@ -87,6 +90,7 @@ class TeachBackPresenter:
         self._unused: set[str] = set()
         self._writing = StepwiseWork(application, self._on_end, self.changed.send)
         self._improved: Optional[JobHandle] = None
+        self._durations: dict[Path, float] = {}
         self._look = Deferred(application, self._look_now)
         self._sources = (models.changed, training.changed, environment.changed)
         for source in self._sources:
@@ -108,53 +112,90 @@ class TeachBackPresenter:
 
     @property
     def summary(self) -> str:
-        """How much there is to learn from, and what is improved with it."""
+        """How much there is to learn from, which model is improved, and how long that takes."""
         if not self.cases:
-            return self.lost or _("No reviewed case yet: decide regions of a result above.")
-        text = _("{cases}, {regions}.").format(
-            cases=_count_cases(len(self._used)), regions=_count_regions(self._regions)
+            return self.lost or _("No reviewed case yet. Decide on regions of a result above.")
+        text = _("{regions} in {cases}.").format(
+            regions=_count_regions(self._regions), cases=_count_cases(len(self._used))
         )
-        if self.lost:
-            text += " " + self.lost
+        chosen = self._models.chosen
+        improves = _("Improves '{name}', the model chosen under Segment.").format(name=chosen.name) if chosen else ""
+        return " ".join(one for one in (text, self.lost, improves, self.time_text) if one)
+
+    @property
+    def time_text(self) -> str:
+        """How long the training will take; "" if nobody knows."""
         chosen = self._models.chosen
         if chosen is None:
-            return text
-        text += " " + _("Improves the model chosen under Segment: {name}.").format(name=chosen.name)
+            return ""
         if chosen.card.time:
-            text += " " + _("It may take {time}, as its training.").format(time=chosen.card.time)
-        return text
+            return _("It takes about {time}, the time set for that model.").format(time=chosen.card.time)
+        if chosen.folder not in self._durations:
+            self._durations[chosen.folder] = _duration(chosen.folder)
+        seconds = self._durations[chosen.folder]
+        return (
+            _("It takes about {time}, as the training of that model did.").format(time=duration(seconds))
+            if seconds
+            else ""
+        )
+
+    @property
+    def title(self) -> str:
+        """What stands on the fold, so that a person knows what is in it."""
+        if not self.cases:
+            return _("Teach back")
+        return _("Teach back: {regions}").format(regions=_count_regions(self._regions))
 
     @property
     def button_text(self) -> str:
         """What the button does."""
         if not self._regions:
             return _("Improve the model")
-        return _("Improve the model with {regions} of {cases}").format(
-            regions=_count_regions(self._regions), cases=_count_cases(len(self._used))
-        )
+        return _("Improve the model with {regions}").format(regions=_count_regions(self._regions))
+
+    @property
+    def is_improving(self) -> bool:
+        """Whether the training that was started here is at work."""
+        handle, mine = self._training.handle, self._improved
+        is_mine = handle is not None and mine is not None and handle.folder == mine.folder
+        return is_mine and self._training.is_active
+
+    @property
+    def progress(self) -> float:
+        """Share of that training that is done, in [0, 1]."""
+        return self._training.progress if self.is_improving else 0.0
 
     @property
     def status(self) -> str:
         """What is being written, or how the training that was started here stands; "" if there is neither."""
         if self._writing.is_busy:
             return self._writing.latest or _("Writing the reviewed cases ...")
-        handle, mine = self._training.handle, self._improved
-        if mine is not None and mine.status.is_over:
-            return self._outcome(mine)
-        if handle is None or mine is None or handle.folder != mine.folder or not self._training.is_active:
-            return ""
-        return _("The model is being improved; more is said under Train. {status}").format(status=self._training.status)
+        if self._improved is not None and self._improved.status.is_over:
+            return self._outcome(self._improved)
+        return _("Improving {status}").format(status=self._training.status) if self.is_improving else ""
 
     def _outcome(self, improved: JobHandle) -> str:
         """How the training that was started here ended."""
-        name = improved.folder.name
+        name, card = improved.folder.name, self._card_of_improved
         if improved.status is not JobStatus.FINISHED:
-            return _("'{name}' did not finish; Train says why.").format(name=name)
-        text = _("The model is improved: choose '{name}' under Segment.").format(name=name)
-        if self._card_of_improved is None:
-            unknown = _("Whether it became better is not known: there is no validation case to measure it on.")
-            text = f"{text} {unknown}"
-        return text
+            return _("'{name}' did not finish. Train says why.").format(name=name)
+        if card is None or card.mean_before is None or card.mean_dice is None:
+            unknown = _(
+                "'{name}' is ready. Its quality was not measured, because no labeled case was set aside for "
+                "validation. Segment a reviewed case with it to compare."
+            )
+            return unknown.format(name=name)
+        text = _("'{name}' is ready. Mean validation Dice: {before:.3f} before, {after:.3f} after.")
+        return text.format(name=name, before=card.mean_before, after=card.mean_dice)
+
+    @property
+    def reason_not_usable(self) -> str:
+        """Why the improved model cannot be chosen under Segment; "" if it can."""
+        if self._improved is None or self._improved.status is not JobStatus.FINISHED:
+            return _("No model was improved yet.")
+        chosen = self._models.chosen
+        is_chosen = chosen is not None and chosen.folder == self._improved.folder
+        return _("It is chosen already.") if is_chosen else ""
 
     @property
     def reason_not_startable(self) -> str:
@@ -162,7 +203,7 @@ class TeachBackPresenter:
         if self._writing.is_busy:
             return _("The reviewed cases are being written.")
         if self._training.is_active:
-            return _("A training is running; stop it first, or wait until it is finished.")
+            return _("A training is running. Stop it, or wait until it is finished.")
         if not self._regions:
             return _("Review regions of at least one case first.") if not self.cases else _("Tick at least one case.")
         return self._environment.reason_not_ready or self._models.reason_missing
@@ -178,7 +219,7 @@ class TeachBackPresenter:
     # -- what a person does ------------------------------------------------------------------------------------------
 
     def set_used(self, key: str, used: bool) -> None:
-        """Learn from a case, or leave it out."""
+        """Use a case, or leave it out."""
         self._unused = self._unused - {key} if used else self._unused | {key}
         self._look_now()
 
@@ -186,6 +227,15 @@ class TeachBackPresenter:
         """Let what is certain count as truth, too, or not."""
         self.trusts_certain = trusts
         self.changed.send()
+
+    def use_improved(self) -> None:
+        """Choose the improved model under Segment.
+
+        Raises:
+            ModelError: it is not there any more.
+        """
+        if self._improved is not None:
+            self._models.choose(self._improved.folder)
 
     def start(self) -> None:
         """Begin to write the reviewed cases and to train on from the model; returns at once.
@@ -211,7 +261,9 @@ class TeachBackPresenter:
 
     def _look_now(self) -> None:
         results = results_in_scene(self._logic.context.scene)
-        cases, lost = tuple(case for case in map(self._case, results) if case), self._lost(results)
+        texts = result_texts(results)
+        found = (self._case(loaded, texts[str(loaded.segmentation.GetID())]) for loaded in results)
+        cases, lost = tuple(case for case in found if case), self._lost(results)
         if (cases, lost) != (self.cases, self.lost):
             self.cases, self.lost = cases, lost
             self.changed.send()
@@ -219,11 +271,11 @@ class TeachBackPresenter:
     def _lost(self, results: Iterable[LoadedPrediction]) -> str:
         """Reviewed results whose volume was deleted: their decisions are in the scene, and of no use without it."""
         lost = [(one, self._decided(one)) for one in results if one.volume is None]
-        text = _("{regions} of '{name}' cannot be learned from: its volume was deleted; load its result anew.")
-        said = [
+        text = _("{regions} of '{name}' cannot be used: its volume was deleted. Load its result again.")
+        lost_texts = [
             text.format(regions=_count_regions(count), name=one.segmentation.GetName()) for one, count in lost if count
         ]
-        return " ".join(said)
+        return " ".join(lost_texts)
 
     def _decided(self, loaded: LoadedPrediction) -> int:
         try:
@@ -232,15 +284,15 @@ class TeachBackPresenter:
             return 0
         return len(kept.review.decisions) if kept is not None else 0
 
-    def _case(self, loaded: LoadedPrediction) -> Optional[ReviewedCase]:
+    def _case(self, loaded: LoadedPrediction, name: str) -> Optional[ReviewedCase]:
         if not loaded.segmentation.GetAttribute(REVIEWED_ATTRIBUTE) or loaded.volume is None:
             return None
         try:
             review = self._logic.regions(loaded)
         except CoraNetError:
-            return None  # said where it is reviewed
+            return None  # the section Review says why
         regions, total = len(review.review.decisions), len(review.regions.regions)
-        text = _("{name}: {decided} of {total} regions").format(name=result_text(loaded), decided=regions, total=total)
+        text = _("{name}: {decided} of {total} regions").format(name=name, decided=regions, total=total)
         is_used = str(loaded.segmentation.GetID()) not in self._unused
         return ReviewedCase(loaded, text, regions, is_used) if regions else None
 
@@ -277,6 +329,16 @@ class TeachBackPresenter:
     def _card_of_chosen(self) -> Optional[ModelCard]:
         chosen = self._models.chosen
         return chosen.card if chosen is not None and chosen.card.before else None
+
+
+def _duration(model: Path) -> float:
+    """Seconds that the training of a model took, without what was stopped before; 0 if nobody knows."""
+    try:
+        training = find_training(model)
+        events = training.read_events() if training is not None else []
+    except CoraNetError:
+        return 0.0
+    return next((one.seconds for one in reversed(events) if isinstance(one, Finished)), 0.0)
 
 
 def _count_cases(count: int) -> str:

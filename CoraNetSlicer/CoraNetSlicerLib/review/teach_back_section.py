@@ -6,7 +6,7 @@ from typing import Any
 
 import qt
 
-from ..core.section import Section, say
+from ..core.section import Section, let_go_of_focus, say
 from ..segment.model_choice import comparison_rows
 from .overlays_section import fit_height
 from .teach_back import TeachBackPresenter
@@ -38,7 +38,9 @@ class TeachBackSection(Section):
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         self.connect(ui.reviewedCasesList.itemChanged, self._on_tick)
         self.connect(ui.trustCertainCheckBox.toggled, self._on_trust)
+        ui.teachBackProgressBar.setRange(0, 100)
         self.connect(ui.improveButton.clicked, self._on_improve)
+        self.connect(ui.useImprovedButton.clicked, self._on_use)
         self.connect(presenter.changed, self._show)
         self._show()
 
@@ -56,6 +58,9 @@ class TeachBackSection(Section):
     def _on_improve(self, _checked: bool = False) -> None:
         self.attempt(self._ui.teachBackErrorLabel, self._presenter.start)
 
+    def _on_use(self, _checked: bool = False) -> None:
+        self.attempt(self._ui.teachBackErrorLabel, self._presenter.use_improved)
+
     # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
@@ -66,10 +71,18 @@ class TeachBackSection(Section):
             ui.trustCertainCheckBox.setChecked(presenter.trusts_certain)
         finally:
             self._is_painting = False
+        ui.teachBackSection.text = presenter.title
         say(ui.teachBackSummaryLabel, presenter.summary)
         ui.improveButton.setText(presenter.button_text)
         self.permit(ui.improveButton, presenter.reason_not_startable)
         say(ui.teachBackStatusLabel, presenter.status)
+        ui.teachBackProgressBar.setVisible(presenter.is_improving)
+        ui.teachBackProgressBar.setValue(int(100 * presenter.progress))
+        if presenter.reason_not_usable:
+            let_go_of_focus(ui.useImprovedButton)
+        ui.useImprovedButton.setVisible(not presenter.reason_not_usable)
+        ui.trustCertainCheckBox.setVisible(bool(presenter.cases))
+        ui.improveButton.setVisible(bool(presenter.cases))
         if presenter.error:
             say(ui.teachBackErrorLabel, presenter.error)
         self._show_comparison()

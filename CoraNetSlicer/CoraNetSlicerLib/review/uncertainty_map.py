@@ -9,6 +9,7 @@ from typing import Any, Optional
 import slicer
 
 from ..core.context import SceneContext
+from ..core.protocols import Views
 from ..core.results import LoadedPrediction, uncertainty_color_node
 from ..core.translation import _
 from .overlays import one_modification, reason_no_map
@@ -24,12 +25,12 @@ _GREY = "vtkMRMLColorTableNodeGrey"
 class UncertaintyMap:
     """The map of one result in the slice views."""
 
-    def __init__(self, context: SceneContext, application: Any, on_change: Callable[[], None]) -> None:
+    def __init__(self, context: SceneContext, application: Views, on_change: Callable[[], None]) -> None:
         """Have no result yet.
 
         Args:
             context: the scene.
-            application: as core.application.Application.
+            application: knows the slice views.
             on_change: called after each change of what is shown.
         """
         self._context = context

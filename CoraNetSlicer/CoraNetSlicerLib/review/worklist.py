@@ -98,7 +98,7 @@ def changes_text(region: Region, head: Choice, labels: Sequence[Label]) -> str:
         for value, ml in changes.items()
         if abs(ml) >= _NOTHING_ML
     ]
-    return ", ".join(parts) or _("as the result")
+    return ", ".join(parts) or _("no change")
 
 
 def short_ml(ml: float) -> str:

@@ -158,7 +158,7 @@ class Panel:
         watch = self.activities.watch
         self.activities.tell(_state_of(environment))
         return [
-            watch(training.changed, partial(_running_training, training), partial(_message_of, training)),
+            watch(training.changed, partial(_running_training, training), lambda: training.error or training.status),
             watch(training.estimate.changed, partial(_running_estimate, training.estimate), lambda: ""),
             watch(
                 segmentation.changed,
@@ -213,11 +213,6 @@ def _running_training(training: TrainingPresenter) -> Optional[Activity]:
     left, folder = (training.handle.secondsLeft, training.handle.folder) if training.handle else (None, None)
     reason = training.reason_not_stoppable
     return Activity(_("Training"), training.progress, left, training.stop, reason, folder)
-
-
-def _message_of(training: TrainingPresenter) -> str:
-    is_there = training.handle is not None or training.is_active
-    return training.error or (training.status if is_there else "")
 
 
 def _running_estimate(estimate: TimeEstimate) -> Optional[Activity]:

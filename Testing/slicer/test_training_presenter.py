@@ -149,7 +149,7 @@ def a_told_job(folder, *events) -> Job:
 
 def test_before_the_first_training_every_button_says_why_not(stage_with):
     presenter = stage_with().presenter
-    assert presenter.status == "No training yet." and presenter.progress == 0 and presenter.messages == ()
+    assert presenter.status == "" and presenter.progress == 0 and presenter.messages == ()
     assert presenter.reason_not_startable == "Add volumes to the table under Data."
     assert presenter.reason_not_stoppable == "No training is running."
     assert presenter.reason_not_resumable == presenter.reason_no_curves == "There is no training yet."
@@ -535,7 +535,7 @@ def test_a_second_panel_attaches_to_the_training_that_runs(stage_with, some_case
 @pytest.mark.parametrize("remembered", ["/no/such/folder", "."])
 def test_a_training_that_is_gone_is_none(stage_with, context, remembered):
     Parameters(context.scene).set_text("TrainingFolder", remembered)
-    assert stage_with().presenter.status == "No training yet."
+    assert stage_with().presenter.status == ""
 
 
 def test_a_damaged_training_is_said(stage_with, context, tmp_path):
@@ -553,4 +553,4 @@ def test_an_ended_training_leaves_with_its_scene(stage_with, context, tmp_path):
     assert stage.presenter.handle is not None
     context.scene.Clear()
     stage.presenter.restore()
-    assert stage.presenter.handle is None and stage.presenter.status == "No training yet."
+    assert stage.presenter.handle is None and stage.presenter.status == ""

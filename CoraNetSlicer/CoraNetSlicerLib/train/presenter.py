@@ -122,7 +122,7 @@ class TrainingPresenter:
         if self._stopped_text:
             return self._stopped_text
         handle, standing = self.handle, self._standing
-        return f"{handle.folder.name}: {standing.text}" if handle and standing else _("No training yet.")
+        return f"{handle.folder.name}: {standing.text}" if handle and standing else ""
 
     @property
     def plan(self) -> tuple[str, ...]:

@@ -178,8 +178,9 @@ class TrainSection(Section):
         self.permit(ui.showCurvesButton, presenter.reason_no_curves)
         ui.showSnapshotsButton.setVisible(presenter.watched.has_snapshots)
         say(ui.trainingErrorLabel, self._problem or presenter.error)
+        ui.trainingProgressBar.setVisible(bool(presenter.status))
         ui.trainingProgressBar.setValue(round(_PARTS_OF_BAR * presenter.progress))
-        ui.trainingStatusLabel.setText(presenter.status)
+        say(ui.trainingStatusLabel, presenter.status)
         say(ui.trainingPlanLabel, "\n".join(presenter.plan))
         color = text_color(ui.trainingMessagesLabel, WARNING)
         say(

@@ -33,6 +33,7 @@ from messages import complaints, listen  # noqa: E402
 from pythonqt import unwrap  # noqa: E402
 from stage import HEIGHT, Stage  # noqa: E402
 
+from CoraNetSlicerLib.core.case_nodes import segmentations  # noqa: E402
 from CoraNetSlicerLib.environment.probe import Health  # noqa: E402
 
 Picture = Callable[[Stage], str]
@@ -138,6 +139,29 @@ def data_empty(stage: Stage) -> str:
 def data_right(stage: Stage) -> str:
     stage.add_cases(labeled=3, unlabeled=5)
     stage.click("addVolumesButton")
+    return "data"
+
+
+@picture
+def data_long_names(stage: Stage) -> str:
+    for number, volume in enumerate(stage.add_cases(labeled=3, unlabeled=5), start=1):
+        volume.SetName(f"2026-11-2{number} Abdomen CT portal venous {number:02d}")
+    for number, segmentation in enumerate(segmentations(stage.context.scene), start=1):
+        segmentation.SetName(f"2026-11-2{number} Abdomen CT portal venous {number:02d} segmentation")
+    stage.click("addVolumesButton")
+    return "data"
+
+
+@picture
+def data_files(stage: Stage) -> str:
+    head = b"NRRD0004\ntype: uchar\ndimension: 3\nsizes: 3 4 5\nspacings: 1 1 1\nencoding: raw\n\n"
+    for number in range(1, 7):
+        (stage.folder / f"image{number:03d}.nrrd").write_bytes(head + bytes(range(number, number + 60)))
+    for number in range(1, 4):
+        labels = bytes([0] * (40 + number) + [1] * (10 - number) + [2] * 10)
+        (stage.folder / f"label{number:03d}.nrrd").write_bytes(head + labels)
+    stage.panel.cases.add_files(stage.folder)
+    stage.settle(lambda: not stage.panel.cases.has_unseen_files)
     return "data"
 
 

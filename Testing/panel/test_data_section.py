@@ -76,6 +76,10 @@ def combo(ui, row, column):
     return ui.casesTable.cellWidget(row, column)
 
 
+def tool_tip_of_entry(box, index):
+    return box.itemData(index, qt.Qt.ToolTipRole)
+
+
 def test_an_empty_scene_says_what_to_do(section, ui):
     assert ui.dataSummaryLabel.text == "Add volumes: three to ten with a segmentation, the rest without."
     assert greyed(ui.addVolumesButton) == "There is no volume in the scene. Load one first."
@@ -338,8 +342,14 @@ def test_long_names_keep_their_beginning_and_their_end(section, ui, add_scan, pr
     process_events()
     click(ui.addVolumesButton)
     process_events()
-    assert entries(combo(ui, 0, 2)) == ["none", "2026-11-28\u2026t 3 truth"]
-    assert tool_tip(combo(ui, 0, 2)).startswith(f"{name} truth\n")
+    segmentation = combo(ui, 0, 2)
+    section._table._rows[0].segmentation.fit(120)
+    assert entries(segmentation) == ["none", "\u2026 truth"], "that of the case need not repeat its name"
+    section._table._rows[0].segmentation.case = ""
+    section._table._rows[0].segmentation.fit(200)
+    beginning, end = entries(segmentation)[1].split("\u2026")
+    assert name.startswith(beginning) and f"{name} truth".endswith(end) and len(beginning) > 3 < len(end)
+    assert tool_tip(segmentation).startswith(f"{name} truth\n")
     assert unwrap(ui.casesTable.item(0, 0)).toolTip().startswith(f"{name}\n")
     assert ui.casesTable.textElideMode == qt.Qt.ElideMiddle
 
@@ -430,7 +440,8 @@ class TestChannels:
 
     def test_the_second_image_is_chosen_in_its_cell(self, two, cases, process_events):
         assert cell(two.casesTable, 0, 3).startswith("no Channel 2")
-        choose(combo(two, 0, 5), "P1 FLAIR")
+        assert tool_tip_of_entry(combo(two, 0, 5), 1) == "P1 FLAIR"
+        combo(two, 0, 5).setCurrentIndex(1)
         process_events()
         assert [row[0] for row in cells(two.casesTable)] == ["P1 T1"]
         assert [node.GetName() for node in cases.rows[0].images] == ["P1 T1", "P1 FLAIR"]

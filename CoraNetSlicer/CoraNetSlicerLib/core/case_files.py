@@ -66,7 +66,7 @@ class CaseFiles:
         return self._write(label_node(label, grid), self._job.labels_folder / f"{name}.nrrd", compressed=True)
 
     def _write(self, node: Any, path: Path, compressed: bool) -> str:
-        self._made = [*(one for one in (path.parent, self._job.folder) if not one.exists()), *self._made]
+        self._made = [*(folder for folder in (path.parent, self._job.folder) if not folder.exists()), *self._made]
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:

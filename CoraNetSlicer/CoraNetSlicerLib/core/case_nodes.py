@@ -12,9 +12,9 @@ from vtkmodules.vtkCommonCore import vtkIdList
 
 from coranet.contract.errors import DataError
 
+from .case_images import require_usable_volume
 from .context import SceneContext
 from .results import CASE_ATTRIBUTE
-from .usable_nodes import require_usable_volume
 
 _OURS = "CoraNetSlicer."
 
@@ -37,7 +37,7 @@ def nodes_of_items(context: SceneContext, items: Iterable[int]) -> list[Any]:
         below = vtkIdList()
         hierarchy.GetItemChildren(item, below, True)
         family = [item, *(below.GetId(index) for index in range(below.GetNumberOfIds()))]
-        found += [hierarchy.GetItemDataNode(one) for one in family]
+        found += [hierarchy.GetItemDataNode(member) for member in family]
     return [node for node in found if node is not None]
 
 
@@ -72,7 +72,7 @@ class NodeWatch:
     def follow(self, nodes: Iterable[Any]) -> None:
         """Listen to these nodes, and no longer to others."""
         wanted = {node.GetID(): node for node in nodes}
-        for identifier in [one for one in self._followed if self._followed[one][0] is not wanted.get(one)]:
+        for identifier in [key for key, (node, _tags) in self._followed.items() if node is not wanted.get(key)]:
             node, tags = self._followed.pop(identifier)
             for tag in tags:
                 node.RemoveObserver(tag)

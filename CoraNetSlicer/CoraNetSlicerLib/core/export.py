@@ -23,13 +23,13 @@ from .case_images import (
     name_of_image,
     require_files,
     require_images,
+    require_segmentation,
 )
 from .context import SceneContext
 from .label_files import LabelFile
 from .results import case_key, mark_as_case
 from .segment_classes import classes_of, paint_labels
 from .translation import _
-from .usable_nodes import require_segmentation
 
 # (volume node, segmentation node), or paths instead: (path of an image, LabelFile). Of several channels, the first is
 # itself a tuple: ((T1 node, FLAIR node), segmentation node).
@@ -112,7 +112,9 @@ class TrainingExport:
         require_images(nodes.cases, nodes.channels)
         self.job: Optional[Job] = None
         labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
-        self._labels = tuple(replace(one, value=(nodes.values or {}).get(one.name, one.value)) for one in labels)
+        self._labels = tuple(
+            replace(label, value=(nodes.values or {}).get(label.name, label.value)) for label in labels
+        )
         self._future_job = _future_job(folder, JobKind.TRAIN)
         self._context, self._nodes, self._config = context, nodes, config
 

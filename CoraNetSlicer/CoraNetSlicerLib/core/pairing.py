@@ -63,7 +63,7 @@ class _Pairing:
                 # Of several that were drawn on one volume, the first; the others are no other volume's.
                 self.found.setdefault(reference.GetID(), segmentation)
         self._segmentations = left
-        self._volumes = [one for one in self._volumes if one.GetID() not in self.found and one not in done]
+        self._volumes = [node for node in self._volumes if node.GetID() not in self.found and node not in done]
 
     def by_name(self) -> None:
         self._take_named(self._volumes, self._segmentations)
@@ -89,8 +89,8 @@ class _Pairing:
 
     def _take(self, volume: Any, segmentation: Any) -> None:
         self.found[volume.GetID()] = segmentation
-        self._volumes = [one for one in self._volumes if one is not volume]
-        self._segmentations = [one for one in self._segmentations if one is not segmentation]
+        self._volumes = [node for node in self._volumes if node is not volume]
+        self._segmentations = [node for node in self._segmentations if node is not segmentation]
 
 
 def lie_apart(segmentation: Any, volume: Any) -> bool:

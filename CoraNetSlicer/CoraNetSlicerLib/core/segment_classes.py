@@ -116,7 +116,7 @@ def paint_labels(
         taken = result[mask]
         overlapping = taken[taken > 0]
         if overlapping.size:
-            other = next(one.name for one in labels if one.value == overlapping[0])
+            other = next(painted.name for painted in labels if painted.value == overlapping[0])
             raise DataError(
                 f"the segments '{other}' and '{label.name}' of '{segmentation_node.GetName()}' overlap in "
                 f"{np.count_nonzero(overlapping == overlapping[0])} voxels; give each voxel to one of them."

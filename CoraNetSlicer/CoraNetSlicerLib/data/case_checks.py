@@ -121,8 +121,8 @@ class CaseChecks:
 
     def _lie_apart(self, first: str, second: str) -> bool:
         """Whether the voxels of two files are known not to lie at the same places, in one order or another."""
-        placements = [facts.placement for facts in map(self.files.of, (first, second)) if facts is not None]
-        return len(placements) == 2 and None not in placements and axis_order(*placements) is None
+        known = [facts.placement for facts in map(self.files.of, (first, second)) if facts and facts.placement]
+        return len(known) == 2 and axis_order(known[0], known[1]) is None
 
     def _of_label_file(self, row: CaseRow) -> Iterator[Finding]:
         """About a label map on disk."""
@@ -267,7 +267,7 @@ def spacing_ratio(first: Sequence[float], second: Sequence[float]) -> float:
     The spacings are compared sorted: the same scan may have its slices along another axis.
     """
     pairs = zip(sorted(first), sorted(second), strict=False)
-    return max(max(one, other) / max(min(one, other), 1e-6) for one, other in pairs)
+    return max(max(pair) / max(min(pair), 1e-6) for pair in pairs)
 
 
 def in_words(spacing_mm: Sequence[float]) -> str:
@@ -287,7 +287,8 @@ def _of_other_case(row: CaseRow, owners: Mapping[str, CaseRow]) -> Iterator[Find
         text = _("'{segmentation}' was drawn on '{other}', not on '{name}'. Choose the segmentation of this case.")
         yield error(row, _("wrong case"), text, other=other.name)
     elif other is None and is_off_grid(row.segmentation, row.volume):
-        on_grid = [one for one in owners.values() if one.key != row.key and shares_grid(row.segmentation, one.volume)]
+        others = [owner for owner in owners.values() if owner.key != row.key]
+        on_grid = [owner for owner in others if shares_grid(row.segmentation, owner.volume)]
         if on_grid:
             text = _(
                 "'{segmentation}' has the geometry of '{other}', not of '{name}'. Choose the segmentation of this case."

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract.errors import DataError
 
+from ..core.case_images import require_usable_volume
 from ..core.segment_classes import BINARY_LABELMAP, first_labelmap, is_empty_segment, segments_of
-from ..core.usable_nodes import require_usable_volume
 
 # Enough for percentiles, little enough for an event loop: under a millisecond where the voxels are in memory.
 _SAMPLED_VOXELS = 4000
@@ -21,6 +21,7 @@ _SAMPLED_VOXELS = 4000
 _SAMPLED_FOR_VOLUME, _ENOUGH_HITS = 100_000, 100
 # As for files, in coranet.contract: a scan has more grey values, and a label map is mostly background.
 _MOST_LABELS, _LEAST_BACKGROUND = 40, 0.2
+_Facts = TypeVar("_Facts")
 
 
 @dataclass(frozen=True)
@@ -107,12 +108,13 @@ class NodeFacts:
         self._known.clear()
         self._same.clear()
 
-    def _remembered(self, node: Any, stamp: Any, find: Callable[[Any], Any]) -> Any:
+    def _remembered(self, node: Any, stamp: Any, find: Callable[[Any], _Facts]) -> _Facts:
         known = self._known.get(node.GetID())
         if known is None or known[0] != (id(node), stamp):
             known = ((id(node), stamp), find(node))
             self._known[node.GetID()] = known
-        return known[1]
+        found: _Facts = known[1]
+        return found
 
 
 def looks_like_labels(voxels: np.ndarray) -> bool:
@@ -132,10 +134,19 @@ def _volume_facts(node: Any) -> VolumeFacts:
     size = tuple(int(part) for part in node.GetImageData().GetDimensions())
     sample = np.ascontiguousarray(voxels[:: _step(voxels.size)])
     finite = sample[np.isfinite(sample)]
-    levels = np.percentile(finite, [2, 50, 98, 0]).tolist() if finite.size else (0.0, 0.0, 0.0, 0.0)
+    low, median, high, lowest = np.percentile(finite, [2, 50, 98, 0]).tolist() if finite.size else [0.0] * 4
     content = hashlib.sha256(repr((size, str(voxels.dtype))).encode() + sample.tobytes())
-    spacing, is_labels = tuple(node.GetSpacing()), looks_like_labels(sample)
-    return VolumeFacts("", size, spacing, *levels, content.hexdigest(), _file_of(node), is_labels)
+    return VolumeFacts(
+        size_ijk=size,
+        spacing_mm=tuple(node.GetSpacing()),
+        low=low,
+        median=median,
+        high=high,
+        lowest=lowest,
+        digest=content.hexdigest(),
+        file=_file_of(node),
+        is_label_map=looks_like_labels(sample),
+    )
 
 
 def _segmentation_facts(node: Any) -> SegmentationFacts:
@@ -157,11 +168,12 @@ def _about_ml(segment: Any) -> float:
     count = int(np.count_nonzero(voxels[::step] == value)) * step
     if count < _ENOUGH_HITS * step and step > 1:
         count = int(np.count_nonzero(voxels == value))
-    return count * float(np.prod(labelmap.GetSpacing())) / 1000.0
+    return float(count * np.prod(labelmap.GetSpacing())) / 1000.0
 
 
 def _voxels(node: Any) -> np.ndarray:
-    return vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
+    voxels: np.ndarray = vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
+    return voxels
 
 
 def _step(voxels: int) -> int:

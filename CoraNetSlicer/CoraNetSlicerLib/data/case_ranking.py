@@ -94,13 +94,13 @@ class CaseRanking:
             cases = job.read_datalist().cases
         except CoraNetError:
             return
-        for one in cases:
-            prediction = job.prediction(one.id)
+        for case in cases:
+            prediction = job.prediction(case.id)
             if prediction.result.is_file():
-                yield case_key(job, one.id), prediction
+                yield case_key(job, case.id), prediction
                 # A file that was written since may be another scan.
-                if _changed(Path(one.image)) <= _changed(prediction.result):
-                    yield _place(one.image), prediction
+                if _changed(Path(case.image)) <= _changed(prediction.result):
+                    yield _place(case.image), prediction
 
     def _uncertainty(self, prediction: PredictionFiles) -> Optional[CaseUncertainty]:
         """How uncertain a case is; what is unchanged is not read again."""
@@ -141,7 +141,7 @@ class CaseSorting:
         """
         if not self.is_sorted:
             return list(rows)
-        shares = {key: one.share for key, one in known.items() if one is not None}
+        shares = {key: case.share for key, case in known.items() if case is not None}
         ranked = [row for row in rows if row.key in shares]
         ranked.sort(key=lambda row: shares[row.key], reverse=self.is_descending)
         return [*ranked, *(row for row in rows if row.key not in shares)]

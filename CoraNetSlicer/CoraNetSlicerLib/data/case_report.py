@@ -68,7 +68,7 @@ class CaseReport:
         """
         segments = _segments(rows, not_learned, checks)
         findings = _findings(rows, [segment.name for segment in segments if segment.learned], checks)
-        findings += [Finding(Severity.WARNING, _("left out"), sentence(one)) for one in left_out]
+        findings += [Finding(Severity.WARNING, _("left out"), sentence(text)) for text in left_out]
         own: dict[str, list[Finding]] = {}
         for finding in findings:
             own.setdefault(finding.key, []).append(finding)
@@ -118,9 +118,9 @@ def _findings(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseCheck
     found += _same_images(used, checks)
     found += _scan_outliers([(row, checks.scan(row)) for row in used])
     found += _structures(used, learned, checks)
-    if learned and not any(one.severity is Severity.ERROR for one in found):
+    if learned and not any(finding.severity is Severity.ERROR for finding in found):
         found += _contradictions(used, learned)
-    return sorted(found, key=lambda one: one.severity is not Severity.ERROR)
+    return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
 
 
 def _line(alike: Sequence[Finding]) -> str:
@@ -210,11 +210,11 @@ def _same_images(rows: Sequence[CaseRow], checks: CaseChecks) -> Iterator[Findin
         file = os.path.normcase(os.path.abspath(facts.file)) if facts.file else ""
         same = by_file.setdefault(file, row) if file else row
         if same is row and row.is_file:
-            same = next((one for one in copies if checks.files.are_same_scan(one.volume, row.volume)), row)
+            same = next((other for other in copies if checks.files.are_same_scan(other.volume, row.volume)), row)
             copies.append(row)
         if same is row and facts.digest:
             alike = by_digest.setdefault(facts.digest, [])
-            same = next((one for one in alike if checks.facts.are_same_image(one.volume, row.volume)), row)
+            same = next((other for other in alike if checks.facts.are_same_image(other.volume, row.volume)), row)
             alike.append(row)
         if same is not row:
             text = _("'{name}' is the same image as '{other}'. Remove or ignore one of them.")
@@ -260,11 +260,11 @@ def _structures(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChe
     drawn = [row for row in rows if row.role.needs_label and row.segmentation is not None and not row.is_file]
     facts = [(row, checks.facts.of_segmentation(row.segmentation)) for row in drawn]
     labeled = [row for row in rows if row.role is CaseRole.LABELED]
-    empty = [row for row, one in facts if row in labeled and learned and set(learned) <= set(one.empty)]
+    empty = [row for row, own in facts if row in labeled and learned and set(learned) <= set(own.empty)]
     if labeled and len(empty) == len(labeled):
         text = _("The segmentations of all labeled cases are empty. Paint what is to be learned in at least one.")
         yield Finding(Severity.ERROR, _("all empty"), text)
-    yield from _volume_outliers([(row, one.volumes_ml) for row, one in facts], learned)
+    yield from _volume_outliers([(row, own.volumes_ml) for row, own in facts], learned)
 
 
 def _volume_outliers(cases: Sequence[tuple[CaseRow, Mapping[str, float]]], learned: Sequence[str]) -> Iterator[Finding]:

@@ -230,7 +230,7 @@ def offered(rows: Sequence[CaseRow], key: str, volumes: Sequence[Any]) -> list[A
     for row in rows:
         if row.key == key:
             taken.append(row.volume)
-        elif row.segmentation is not None or any(one is not None for one in row.more):
+        elif row.segmentation is not None or any(image is not None for image in row.more):
             taken += row.images
     return [volume for volume in volumes if volume not in taken]
 
@@ -248,7 +248,7 @@ def given(rows: Sequence[CaseRow], key: str, channel: int, volume: Optional[Any]
     for row in rows:
         if row.key == key:
             # No volume is two channels of one case.
-            others = [None if one is volume else one for one in row.more]
+            others = [None if image is volume else image for image in row.more]
             others[channel - 1] = volume
             row = replace(row, more=tuple(others))
         elif volume is not None and row.volume is volume:

@@ -25,8 +25,8 @@ _ROLES = list(CaseRole)
 _ROWS_AT_A_TIME = 20
 # In sight without scrolling, pixels and rows.
 _ROW_HEIGHT, _FEWEST_ROWS, _MOST_ROWS = 30, 4, 8
-# Pixels, and letters in them.
-_WIDEST_CHOICE, _LONGEST_NAME = 150, 20
+# Pixels; of a combo box its arrow and margins.
+_NARROWEST_COLUMN, _ARROW = 46, 36
 CHOOSE_FILE = "..."
 _TONES = {Severity.ERROR: ERROR, Severity.WARNING: WARNING}
 
@@ -63,7 +63,10 @@ class CasesTable:
         table.setWordWrap(False)
         header = table.horizontalHeader()
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(_VOLUME, qt.QHeaderView.Stretch)
+        for column in (_VOLUME, _SEGMENTATION):
+            header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
+        header.setMinimumSectionSize(_NARROWEST_COLUMN)
+        header.sectionResized.connect(self._on_width)
         header.setSectionsClickable(True)
         table.horizontalHeaderItem(_UNCERTAIN).setToolTip(
             _("How much of the latest segmentation of the volume is uncertain. Click to sort.")
@@ -130,15 +133,20 @@ class CasesTable:
             header = table.horizontalHeader()
             for number, column in enumerate(range(_UNCERTAIN + 1, columns), start=1):
                 table.setHorizontalHeaderItem(column, qt.QTableWidgetItem())
-                header.setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+                header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
                 header.moveSection(header.visualIndex(column), number)
         table.horizontalHeaderItem(_VOLUME).setText(names[0] if names else _("Volume"))
         for column, name in enumerate(names[1:], start=_UNCERTAIN + 1):
             table.horizontalHeaderItem(column).setText(name)
 
-    def clear(self) -> None:
-        """Take all rows off."""
+    def close(self) -> None:
+        """Take all rows off, and listen no longer."""
+        self._table.horizontalHeader().sectionResized.disconnect(self._on_width)
         self._remove_all_but([])
+
+    def _on_width(self, column: int, _before: int, width: int) -> None:
+        for row in self._rows:
+            row.fit(column, width)
 
     def _remove_all_but(self, keys: Sequence[str]) -> None:
         for number in reversed(range(len(self._rows))):
@@ -165,6 +173,8 @@ class CasesTable:
             choice.combo.currentIndexChanged.connect(partial(self._on_image, made, channel))
             self._table.setCellWidget(number, _UNCERTAIN + channel, choice.combo)
         self._rows.append(made)
+        for column in range(self._table.columnCount):
+            made.fit(column, self._table.columnWidth(column))
 
     def _on_role(self, row: _Row, *_sent: Any) -> None:
         if not self._is_painting:
@@ -204,6 +214,12 @@ class _Row:
             self.role.setItemData(index, role.explanation, qt.Qt.ToolTipRole)
         self._shown: Any = None
 
+    def fit(self, column: int, width: int) -> None:
+        """Fit the names in a column into its width in pixels."""
+        choices = {_SEGMENTATION: self.segmentation, **dict(enumerate(self.images, start=_UNCERTAIN + 1))}
+        if column in choices:
+            choices[column].fit(width)
+
     def show(self, row: CaseRow, nodes: Sequence[Any], volumes: Sequence[Any] = ()) -> None:
         """Paint a row.
 
@@ -221,6 +237,8 @@ class _Row:
         self.volume.setToolTip(row.volume if row.is_file else row.name + "\n" + _("Double-click to see it."))
         self.role.setCurrentIndex(_ROLES.index(row.role))
         self.role.setToolTip(row.role.explanation)
+        for choice in (self.segmentation, *self.images):
+            choice.case = row.name
         self._show_segmentation(row, nodes)
         for choice, image in zip(self.images, row.more, strict=False):
             _show_image(choice, image, volumes)
@@ -256,21 +274,25 @@ class _Row:
 
 
 class _Choice:
-    """A combo box of nodes or files; names that are long keep their beginning and their end."""
+    """A combo box of nodes or files; of names that are too long for it, the middle is left out.
+
+    Attributes:
+        combo: the widget.
+        case: name of the case; what begins with it need not repeat it.
+    """
 
     def __init__(self, name: str) -> None:
         self.combo = qt.QComboBox()
         self.combo.setObjectName(name)
-        # Long names would push the other columns out of a narrow panel.
-        self.combo.setMinimumContentsLength(8)
-        self.combo.setMaximumWidth(_WIDEST_CHOICE)
-        self._choices: list[Any] = [None]
-        self._index = 0
+        self.combo.setMinimumContentsLength(1)
+        self.case = ""
+        self._choices: list[tuple[Any, str]] = [(None, "")]
+        self._index = self._width = 0
 
     @property
     def chosen(self) -> Any:
         """What is chosen; None: nothing."""
-        return self._choices[self.combo.currentIndex]
+        return self._choices[self.combo.currentIndex][0]
 
     def show(self, choices: Sequence[tuple[Any, str]], chosen: Any, explanation: str, enabled: bool = True) -> None:
         """Paint what can be chosen.
@@ -281,28 +303,36 @@ class _Choice:
             explanation: for the tool tip, below the name of what is chosen.
             enabled: whether a person can choose another.
         """
-        self._choices = [choice for choice, _name in choices]
-        self._index = self._choices.index(chosen) if chosen in self._choices else 0
-        names = [name for _choice, name in choices]
-        texts = [elided(name) for name in names]
-        if texts != [self.combo.itemText(index) for index in range(self.combo.count)]:
+        self._choices = list(choices)
+        nodes = [choice for choice, _name in choices]
+        self._index = nodes.index(chosen) if chosen in nodes else 0
+        if self.combo.count != len(choices):
             self.combo.clear()
-            self.combo.addItems(texts)
-        for index, name in enumerate(names):
+            self.combo.addItems([name for _choice, name in choices])
+        for index, (_choice, name) in enumerate(choices):
             self.combo.setItemData(index, name, qt.Qt.ToolTipRole)
+        self.fit(self._width)
+        name = "" if chosen is None else choices[self._index][1]
         self.combo.setEnabled(enabled)
-        self.combo.setToolTip("\n".join(filter(None, (names[self._index] if chosen is not None else "", explanation))))
+        self.combo.setToolTip("\n".join(filter(None, (name, explanation))))
         self.show_again()
 
     def show_again(self) -> None:
         """Show what was chosen before a person chose something else."""
         self.combo.setCurrentIndex(self._index)
 
-
-def elided(text: str, longest: int = _LONGEST_NAME) -> str:
-    """A text without its middle where it is longer: beginning and end tell names apart."""
-    half = (longest - 1) // 2
-    return text if len(text) <= longest else f"{text[: longest - 1 - half]}\u2026{text[-half:]}"
+    def fit(self, width: int) -> None:
+        """Fit the names into a width in pixels; 0: nobody knows it yet."""
+        self._width = width
+        metrics = qt.QFontMetrics(self.combo.font)
+        for index, (_choice, name) in enumerate(self._choices):
+            text = name
+            if width and metrics.elidedText(name, qt.Qt.ElideMiddle, width - _ARROW) != name:
+                ending = name.removeprefix(self.case) if self.case else name
+                short = f"\u2026{ending}" if 0 < len(ending) < len(name) else name
+                text = metrics.elidedText(short, qt.Qt.ElideMiddle, width - _ARROW)
+            if str(self.combo.itemText(index)) != text:
+                self.combo.setItemText(index, text)
 
 
 def _show_image(choice: _Choice, image: Optional[Any], volumes: Sequence[Any]) -> None:

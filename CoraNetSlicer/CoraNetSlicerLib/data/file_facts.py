@@ -219,7 +219,7 @@ class KnownFiles:
                 groups.setdefault(tuple(sorted(facts.header.size_ijk)), []).append(path)
         # Many of one size are registered to one another; whether two of them are one scan is told by the training.
         few = [group for group in groups.values() if len(group) <= _MOST_HASHED and len(set(map(ending_of, group))) > 1]
-        return [path for group in few for path in group if any(self._may_be(path, one) for one in group)]
+        return [path for group in few for path in group if any(self._may_be(path, other) for other in group)]
 
     def _may_be(self, first: str, second: str) -> bool:
         if ending_of(first) == ending_of(second):
@@ -227,10 +227,10 @@ class KnownFiles:
         spacings = [
             sorted(facts.header.spacing_mm) for facts in (self._known[first], self._known[second]) if facts.header
         ]
-        placements = [self._known[path].placement for path in (first, second)]
+        known = [self._known[path].placement for path in (first, second)]
         is_near = all(abs(one - other) <= _ROUNDING * other for one, other in zip(*spacings, strict=True))
         # Of DICOM the place is not known here.
-        return is_near and (None in placements or axis_order(*placements) is not None)
+        return is_near and (known[0] is None or known[1] is None or axis_order(known[0], known[1]) is not None)
 
     def forget(self) -> None:
         """Forget all, to look at them anew."""

@@ -205,7 +205,7 @@ class CasesPresenter:
             How many were added.
         """
         wanted = list(nodes)
-        added = self._new_volumes([one for one in image_volumes(self._context.scene) if one in wanted])
+        added = self._new_volumes([volume for volume in image_volumes(self._context.scene) if volume in wanted])
         pairs = self._pairs()
         for volume in added:
             row = CaseRow(self._new_key(), CaseRole.UNLABELED, volume)

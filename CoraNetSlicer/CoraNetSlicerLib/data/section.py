@@ -73,7 +73,7 @@ class DataSection(Section):
         super().cleanup()
         self._is_closed = True
         self._viewport.removeEventFilter(self._drop)
-        self._table.clear()
+        self._table.close()
 
     # -- from the person ---------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import Any
 from coranet.contract import Job, listed, scans_in
 from coranet.contract.errors import CoraNetError, DataError
 
+from ..core.case_images import require_usable_volume
 from ..core.case_nodes import NodeWatch, image_volumes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
@@ -19,7 +20,6 @@ from ..core.protocols import Scheduler
 from ..core.results import is_result, nodes_of_class
 from ..core.stepwise import Deferred
 from ..core.translation import _, sentence
-from ..core.usable_nodes import require_usable_volume
 from ..data.case_rows import CaseRole, CaseStorage
 
 _KIND, _INPUT, _OUTPUT = "SegmentSource", "SegmentInputFolder", "SegmentOutputFolder"

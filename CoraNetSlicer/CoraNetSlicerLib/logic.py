@@ -1,6 +1,6 @@
-"""The console and batch API: train, segment, come back to a job, see its results. Names are in Slicer's camelCase.
+"""The console and batch API: train, segment, attach to jobs, load results. Names are in Slicer's camelCase.
 
-What concerns uncertain regions (review, improve a model) is in review_console.
+Reviewing uncertain regions and improving models is in review_console.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class CoraNetLogic(ReviewConsole):
         Args:
             labeled: (volume node, segmentation node) of each labeled case. Images that are not loaded can be learned
                 from where they lie: ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile of
-                scene.label_files. Images that belong together, such as T1 and FLAIR, are one case with channels:
+                core.label_files. Images that belong together, such as T1 and FLAIR, are one case with channels:
                 ((t1, flair), segmentation), or with names, by which the model asks for them:
                 ({"T1": t1, "FLAIR": flair}, segmentation).
             unlabeled: volume nodes, or paths of images, without segmentation; of several channels (t1, flair).
@@ -154,7 +154,7 @@ class CoraNetLogic(ReviewConsole):
         return self.watch(self.runner.start(Job.create(target, JobKind.SEGMENT, config, datalist)))
 
     def attach(self, folder: AnyJob) -> JobHandle:
-        """Come back to a job, running or over, whoever started it.
+        """Attach to a job, running or over, whoever started it.
 
         Raises:
             JobError: the folder holds no job of this version.

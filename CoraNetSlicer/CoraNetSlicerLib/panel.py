@@ -97,7 +97,7 @@ class Panel:
         self.segmentation.loaded.connect(self.overlays.show)
         self.cases.changed.connect(self.segmentation.source.changed.send)
         self.jobs.opened.connect(self.open_job)
-        self.jobs.folder_changed.connect(self.segmentation.refresh_models)
+        self.jobs.folder_changed.connect(self.segmentation.models.refresh)
         self.teach_back.started.connect(self._on_improvement)
         self.training.ended.connect(partial(self._tell_of_news, "segment"))
         self.segmentation.loaded.connect(partial(self._tell_of_news, "review"))
@@ -204,7 +204,7 @@ class Panel:
     def _on_job(self, handle: JobHandle) -> None:
         self.jobs.refresh()
         if handle.kind is JobKind.TRAIN:
-            self.segmentation.refresh_models()
+            self.segmentation.models.refresh()
 
 
 def _running_training(training: TrainingPresenter) -> Optional[Activity]:
@@ -223,7 +223,8 @@ def _running_segmentation(segmentation: SegmentationPresenter) -> Optional[Activ
     if not segmentation.is_running:
         return None
     handle, reason = segmentation.handle, segmentation.reason_not_cancellable
-    left, folder = (handle.secondsLeft, handle.folder) if handle else (None, None)
+    # Nothing is left while the last files are written.
+    left, folder = (handle.secondsLeft or None, handle.folder) if handle else (None, None)
     return Activity(_("Segmenting"), segmentation.progress, left, segmentation.cancel, reason, folder)
 
 

@@ -293,7 +293,8 @@ def segment_possible(stage: Stage) -> str:
 @picture
 def segment_several(stage: Stage) -> str:
     segment_possible(stage)
-    stage.ui.segmentSourceCombo.setCurrentIndex(1)
+    stage.click("addVolumesButton")
+    stage.click("segmentUnlabeledButton")
     return "segment"
 
 

@@ -173,37 +173,37 @@ class Stage:
 
     def open_training(self, state: str) -> None:
         """Attach to a training."""
-        a_training(self.folder / "jobs" / "2026-11-24 pancreas", state)
-        self.panel.open_job(self.logic.attach(self.folder / "jobs" / "2026-11-24 pancreas"))
+        a_training(self.folder / "jobs" / "Pancreas and Tumor", state)
+        self.panel.open_job(self.logic.attach(self.folder / "jobs" / "Pancreas and Tumor"))
 
     def add_model(self) -> None:
         """Put a finished training into the folder of jobs."""
-        a_training(self.folder / "jobs" / "2026-11-20 pancreas", "finished")
-        self.panel.segmentation.refresh_models()
+        a_training(self.folder / "jobs" / "Pancreas", "finished")
+        self.panel.segmentation.models.refresh()
 
     def add_improved_model(self) -> None:
         """Put a training that went on from another one into the folder of jobs."""
-        a_training(self.folder / "jobs" / "2026-11-20 pancreas", "finished")
-        an_improved_training(self.folder / "jobs" / "2026-11-24 pancreas improved")
-        self.panel.segmentation.refresh_models()
+        a_training(self.folder / "jobs" / "Pancreas", "finished")
+        an_improved_training(self.folder / "jobs" / "Pancreas, improved 1")
+        self.panel.segmentation.models.refresh()
 
     def open_segmentation(self, state: str) -> None:
         """Attach to a segmentation of several cases."""
         names = ("Patient 02", "Patient 03", "Patient 04")
-        a_segmentation(self.folder / "jobs" / "2026-11-24-segment-1", state, names)
-        self.panel.open_job(self.logic.attach(self.folder / "jobs" / "2026-11-24-segment-1"))
+        a_segmentation(self.folder / "jobs" / "Segmentation of 3 volumes", state, names)
+        self.panel.open_job(self.logic.attach(self.folder / "jobs" / "Segmentation of 3 volumes"))
 
     def show_result(self) -> None:
         """Load the result of a segmentation."""
         self.panel.pages.show("review")
-        job = write_segmented_job(self.folder / "jobs" / "2026-11-24-segment-2")
+        job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
         (loaded,) = self.logic.loadResults(job.folder, show=False)
         self.panel.overlays.show(loaded)
 
     def show_reviewable(self) -> None:
         """Load a result with uncertain regions, and take its review up."""
         self.panel.pages.show("review")
-        job = write_segmented_job(self.folder / "jobs" / "2026-11-24-segment-2")
+        job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
         write_regions(job.prediction(CASE_ID))
         write_volumes(job.prediction(CASE_ID))
         (loaded,) = self.logic.loadResults(job.folder, show=False)
@@ -216,7 +216,9 @@ class Stage:
             heads = synthetic_heads()
             for head in ("conservative", "radical"):
                 heads[head][:last] = heads["segmentation"][:last]
-            job = write_segmented_job(self.folder / f"jobs {number}" / "jobs" / f"2026-11-24-segment-{number}", heads)
+            job = write_segmented_job(
+                self.folder / f"jobs {number}" / "jobs" / f"Segmentation of Patient {number}", heads
+            )
             write_regions(job.prediction(CASE_ID), heads)
             write_volumes(job.prediction(CASE_ID), heads)
             place = self.folder / "jobs" / job.folder.name
@@ -238,9 +240,11 @@ class Stage:
     def add_jobs(self) -> None:
         """Put jobs in all states into the folder."""
         jobs = self.folder / "jobs"
-        for number, state in enumerate(("running", "finished", "stopped", "failed", "crashed"), start=1):
-            a_training(jobs / f"2026-11-2{number} pancreas and tumor", state)
-        a_segmentation(jobs / "2026-11-24-segment-1")
+        states = ("running", "finished", "stopped", "failed", "crashed")
+        names = ("Pancreas and Tumor, improved 1", "Pancreas and Tumor", "Left atrium", "Liver", "Liver 2")
+        for name, state in zip(names, states, strict=True):
+            a_training(jobs / name, state)
+        a_segmentation(jobs / "Segmentation of 3 volumes")
         (jobs / "damaged").mkdir()
         (jobs / "damaged" / "job.json").write_text("{", encoding="utf-8")
 

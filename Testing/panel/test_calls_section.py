@@ -77,7 +77,7 @@ def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
 
 def test_a_segmentation(panel, a_scene, logic, ui, process_events):
     model = a_training(logic.jobsFolder / "model").folder
-    panel.segmentation.refresh_models()
+    panel.segmentation.models.refresh()
     ui.segmentVolumeSelector.setCurrentNodeIndex(2)
     process_events(until=ui.segmentButton.isEnabled)
     click(ui.segmentButton)

@@ -131,7 +131,7 @@ class TestWiring:
     def test_a_training_that_ends_is_in_list_and_models(self, open_panel, logic, process_events, monkeypatch):
         panel = open_panel()
         refreshed = []
-        monkeypatch.setattr(panel.segmentation, "refresh_models", lambda: refreshed.append(1))
+        monkeypatch.setattr(panel.segmentation.models, "refresh", lambda: refreshed.append(1))
         job = a_training_job(logic.jobsFolder / "short")
         handle = logic.attach(job.folder)
         handle.resume()

@@ -77,7 +77,7 @@ class TestModel:
 
     def test_another_one_is_chosen(self, presenter, logic, ui):
         a_training(logic.jobsFolder / "older", created=1e9, preset="quick")
-        presenter.refresh_models()
+        presenter.models.refresh()
         choose(ui.modelCombo, f"older ({day(1e9)})")
         assert presenter.models.chosen.name == "older" and "preset quick" in ui.modelCardLabel.text
 

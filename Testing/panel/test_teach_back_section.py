@@ -185,9 +185,9 @@ def test_what_came_of_it_is_told_and_the_model_can_be_used(panel, load, ui, proc
 
 def test_the_card_under_segment_tells_before_and_after(panel, logic, ui):
     write_improved(logic.jobsFolder / "friend" / "model")
-    panel.segmentation.choose_model(logic.jobsFolder / "friend" / "model")
+    panel.segmentation.models.choose(logic.jobsFolder / "friend" / "model")
     text = ui.modelCardLabel.text
-    assert "Goes on from a model of 1000 steps, with 12 reviewed regions" in text
+    assert "Continues a model of 1000 steps, with 12 reviewed regions" in text
     assert "before, on the same cases: 0.70 (Pancreas 0.80, Tumor 0.60)" in text
     assert [row[1:] for row in cells(ui.improvementTable)][-1] == ["0.700", "0.775"]
 

@@ -105,7 +105,7 @@ def test_the_card_is_told_in_lines(tmp_path):
     lines = card_text(ModelCard.read(write_model(tmp_path))).splitlines()
     assert lines[:4] == [
         "Finds: Liver, Tumor",
-        "Voxels of 0.8 x 0.8 x 2.5 mm",
+        "Works at 0.8 x 0.8 x 2.5 mm",
         "Validation Dice: 0.75 (Liver 0.88, Tumor 0.62)",
         "Trained on cases: 4 labeled, 20 unlabeled, 1 for validation",
     ]
@@ -128,7 +128,7 @@ def test_the_card_of_a_training_that_was_planned_says_its_time_and_how_it_was_us
     [
         ({"validation_dice": {}}, "Not validated: no labeled case was set aside"),
         ({"validation_dice": {"Liver": 0.5, "Tumor": None}}, "Validation Dice: Liver 0.50"),
-        ({"channels": ["T1", "FLAIR"]}, "Needs of each case: T1, FLAIR"),
+        ({"channels": ["T1", "FLAIR"]}, "Images of each case: T1, FLAIR"),
     ],
 )
 def test_a_model_says_what_it_needs_and_how_little_was_validated(tmp_path, card, line):

@@ -126,7 +126,7 @@ class JobHandle:
 
     @property
     def events(self) -> list[Event]:
-        """What the job has told so far, up to the last poll, as if it had never been interrupted."""
+        """The events of the job, up to the last poll, as if it had never been interrupted."""
         return without_superseded(self._events)
 
     @property
@@ -167,7 +167,7 @@ class JobHandle:
 
     @property
     def message(self) -> str:
-        """The last word in a sentence: what came out, or what went wrong and where to look; "" while it runs."""
+        """How it ended, in a sentence: what came out, or what went wrong and where to look; "" while it runs."""
         status = self.status
         if status in (JobStatus.FINISHED, JobStatus.FAILED):
             endings = [event for event in self._events if isinstance(event, (Finished, Failed))]
@@ -177,7 +177,7 @@ class JobHandle:
         if status is JobStatus.CRASHED:
             last = [line for line in self.logTail().splitlines() if line.strip()][-1:]
             return f"{self.crash}; its log ends with: {last[0] if last else '(nothing)'}"
-        return "stopped on request; it can be resumed." if status is JobStatus.CANCELLED else ""
+        return "it was stopped; it can be resumed." if status is JobStatus.CANCELLED else ""
 
     @property
     def crash(self) -> str:
@@ -187,7 +187,7 @@ class JobHandle:
         return "the process ended unexpectedly"
 
     def onEvents(self, callback: Callable[[list[Event]], None]) -> None:
-        """Have `callback(newEvents)` called when there is news; what was told already comes at once.
+        """Have `callback(newEvents)` called when there is news; events that are there already come at once.
 
         With no events, when `trouble` has come or gone.
         """
@@ -280,7 +280,7 @@ class JobHandle:
         self._process.request_stop(graceSeconds)
 
     def resume(self) -> None:
-        """Take the job up again from its last checkpoint (or start it, if that was never done).
+        """Continue the job from its last checkpoint (or start it, if that was never done).
 
         Raises:
             JobError: it runs, or it is finished.

@@ -147,17 +147,17 @@ class ModelChoice:
 
 
 def card_text(card: ModelCard) -> str:
-    """What a model says about itself, in lines."""
+    """The card of a model, in lines."""
     lines = [
         _("Finds: {classes}").format(classes=", ".join(label.name for label in card.labels)),
-        _("Needs of each case: {images}").format(images=", ".join(card.channels)) if len(card.channels) > 1 else "",
-        _("Voxels of {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
+        _("Images of each case: {images}").format(images=", ".join(card.channels)) if len(card.channels) > 1 else "",
+        _("Works at {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
         _dice(card),
-        _("Beware: {text}").format(text=card.validation_caution) if card.validation_caution else "",
+        _("Note: {text}").format(text=card.validation_caution) if card.validation_caution else "",
         _before(card),
         _trained_on(card),
         _how(card),
-        _("Of its cases, {text}").format(text="; ".join(card.cautions)) if card.cautions else "",
+        _("Its training cases: {text}").format(text="; ".join(card.cautions)) if card.cautions else "",
     ]
     return "\n".join(line for line in lines if line)
 
@@ -177,13 +177,13 @@ def _dice(card: ModelCard) -> str:
 def _before(card: ModelCard) -> str:
     if not card.history:
         return ""
-    line = _("Goes on from a model of {count} steps").format(count=card.history[-1].steps)
+    line = _("Continues a model of {count} steps").format(count=card.history[-1].steps)
     if card.reviewed_regions:
         line = _("{text}, with {count} reviewed regions").format(text=line, count=card.reviewed_regions)
     if card.mean_before is None:
         return line
     scores = _scores(card.before, card.mean_before)
-    return _("{text}; before, on the same cases: {scores}").format(text=line, scores=scores)
+    return _("{text}; before it had, on the same cases: {scores}").format(text=line, scores=scores)
 
 
 def _scores(dice: Mapping[str, Optional[float]], mean: float) -> str:

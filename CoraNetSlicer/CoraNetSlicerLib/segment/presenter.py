@@ -6,7 +6,6 @@ from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from coranet.contract import Case, JobKind, JobStatus
@@ -215,18 +214,6 @@ class SegmentationPresenter:
         return images_to_segment(self.source.volumes, channels, self._parameters)
 
     # -- what a person does ------------------------------------------------------------------------------------------
-
-    def refresh_models(self) -> None:
-        """Look again for models, after a training ended or the folder of all jobs changed."""
-        self.models.refresh()
-
-    def choose_model(self, folder: str | Path) -> None:
-        """Choose a model by its folder, or by that of its training.
-
-        Raises:
-            ModelError: there is no finished model; the choice stays as it was.
-        """
-        self.models.choose(folder)
 
     def start(self) -> None:
         """Begin to write the images and to segment in the background; returns at once.

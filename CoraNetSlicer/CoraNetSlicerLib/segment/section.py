@@ -71,12 +71,12 @@ class SegmentSection(Section):
     def _on_model(self, index: int) -> None:
         if not self._is_painting and 0 <= index < len(self._folders):
             folder = self._folders[index]
-            self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.choose_model(folder))
+            self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.models.choose(folder))
 
     def _on_browse(self, _checked: bool = False) -> None:
         folder = self._application.choose_folder(_("Choose the folder of a model or of a training"))
         if folder:
-            self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.choose_model(folder))
+            self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.models.choose(folder))
 
     def _on_source(self, index: int) -> None:
         if not self._is_painting and index >= 0:
@@ -307,6 +307,7 @@ class SegmentCasesTable:
         act = partial(self._act, row.action, row.case)
         button.clicked.connect(act)
         self._table.setCellWidget(index, 2, button)
+        self._table.resizeColumnToContents(2)
         self._buttons[index] = (button, act)
 
     def _remove_button(self, index: int) -> None:

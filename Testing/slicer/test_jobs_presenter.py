@@ -420,7 +420,7 @@ class TestTheFolder:
         for path, words in (
             ("", "Choose a folder"),
             ("  ", "Choose a folder"),
-            ("jobs", "not a whole path"),
+            ("jobs", "not an absolute path"),
             (str(tmp_path / "file"), "is a file"),
             (str(tmp_path / "file" / "below"), "is a file"),
         ):
@@ -430,7 +430,7 @@ class TestTheFolder:
 
     def test_one_that_may_not_be_written_to_is_refused(self, make, tmp_path, monkeypatch):
         monkeypatch.setattr("CoraNetSlicerLib.jobs.presenter.os.access", lambda *_: False)
-        with pytest.raises(StorageError, match="may not write"):
+        with pytest.raises(StorageError, match="no permission to write"):
             make().set_folder(str(tmp_path))
 
     def test_a_remembered_one_on_a_lost_drive_is_forgotten(self, logic, application, tmp_path):

@@ -234,7 +234,7 @@ def test_progress_moves_while_it_runs(stage_with, some_cases):
     stage.cases.add_scene_volumes()
     stage.presenter.start()
     stage.application.do()
-    assert stage.presenter.status.endswith("Starting: loading PyTorch and looking at the data.")
+    assert stage.presenter.status.endswith("Starting: loading PyTorch and checking the data.")
     handle = stage.presenter.handle
     wait_until(lambda: handle.poll() and stage.presenter.progress > 0)
     first = stage.presenter.progress
@@ -376,7 +376,7 @@ def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
 @pytest.mark.parametrize(
     ("progress", "left", "text"),
     [
-        (None, None, "Starting: loading PyTorch and looking at the data"),
+        (None, None, "Starting: loading PyTorch and checking the data"),
         (Progress("checking", 3, 12), 5.0, "Checking case 3 of 12"),
         (Progress("preparing", 3, 12), None, "Preparing case 3 of 12"),
         (Progress("self-training", 340, 1000), 720.0, "Self-training, step 340 of 1000, 12 min left"),

@@ -277,14 +277,14 @@ class JobsPresenter:
 def _reason_not_usable(folder: Path) -> str:
     """Why jobs cannot be put into a folder that may not be there yet; "" if they can."""
     if not folder.is_absolute():
-        return _("'{folder}' is not a whole path; choose a folder.").format(folder=folder)
+        return _("'{folder}' is not an absolute path; choose a folder.").format(folder=folder)
     existing = next((one for one in (folder, *folder.parents) if one.exists()), None)
     if existing is None:
         return _("'{folder}' is on a drive that is not there; choose another folder.").format(folder=folder)
     if not existing.is_dir():
         return _("'{path}' is a file, not a folder; choose a folder.").format(path=existing)
     if not os.access(existing, os.W_OK):
-        return _("You may not write to '{folder}'; choose another folder.").format(folder=existing)
+        return _("You have no permission to write to '{folder}'; choose another folder.").format(folder=existing)
     return ""
 
 

@@ -247,7 +247,7 @@ def progress_text(progress: Optional[Progress], seconds_left: Optional[float], a
         asked: how long it may take in all; "": nobody said.
     """
     if progress is None:
-        return _("Starting: loading PyTorch and looking at the data")
+        return _("Starting: loading PyTorch and checking the data")
     templates = {
         "checking": _("Checking case {step} of {total}"),
         "preparing": _("Preparing case {step} of {total}"),

@@ -5,7 +5,7 @@ Reviewing uncertain regions and improving models is in review_console.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -124,8 +124,7 @@ class CoraNetLogic(ReviewConsole):
         volumes = list(volumeNodes) if isinstance(volumeNodes, (list, tuple)) else [volumeNodes]
         config = segmentConfig(model, settings)
         channels = channels_of_model(config.model)
-        names = [name_of_image(first_image(images)) for images in volumes]
-        target = self._folderFor(folder, segmentation_name(names))
+        target = self._folderFor(folder, segmentation_name([_name_of_case(images) for images in volumes]))
         return self.watch(self.runner.start(export_segment_job(target, volumes, config, channels)))
 
     def segmentFolder(
@@ -272,3 +271,9 @@ class CoraNetLogic(ReviewConsole):
     def newFolder(self, name: str) -> Path:
         """A folder in `jobsFolder` that is not there yet, with a name like the wanted one."""
         return self.jobsFolder / free_name(self.jobsFolder, name)
+
+
+def _name_of_case(images: Any) -> str:
+    """The name of the first image of a case, as `segment` takes them."""
+    first = next(iter(images.values()), None) if isinstance(images, Mapping) else first_image(images)
+    return "" if first is None else name_of_image(first)

@@ -61,6 +61,7 @@ class WholeWay:
         yield from self.add_cases()
         yield from self.train()
         yield from self.segment()
+        yield from self.show_the_curves()
         yield from self.review()
         yield from self.edit_a_region()
         yield from self.teach_back()
@@ -103,6 +104,7 @@ class WholeWay:
 
     def add_cases(self):
         yield from self.turn_to("data")
+        yield 0.3
         self.journal.begin("Add the scene's volumes as cases")
         yield from self.pointer.click(self.ui.dataStep)
         yield from self.pointer.click(self.ui.addVolumesButton)
@@ -125,22 +127,30 @@ class WholeWay:
         self.picture("training")
         yield Until(lambda: self.panel.training.handle.status.is_over, "the end of the training")
         self.require(self.panel.training.handle)
+
+    def show_the_curves(self):
         self.journal.begin("Show the curves")
+        yield from self.turn_to("train")
         yield from self.pointer.click(self.ui.showCurvesButton)
         yield 1.0
         self.picture("curves")
 
     def segment(self):
-        self.journal.begin("Segment")
+        self.journal.begin("Segment all unlabeled volumes")
         yield from self.turn_to("segment")
-        yield from self.pointer.click(self.ui.segmentStep)
-        self.ui.segmentVolumeSelector.setCurrentNode(unlabeled_volumes()[0])
+        yield from self.pointer.click(self.ui.segmentUnlabeledButton)
         yield from self.pointer.click(self.ui.segmentButton)
         yield Until(lambda: self.ui.resultCombo.count >= 1, "the first result in view")
+        self.journal.step.notes.append(self.effort())
         self.picture("first-result")
         yield Until(lambda: not self.panel.segmentation.is_running, "the end of the segmentation")
         yield 2.0
         self.picture("segmented")
+
+    def effort(self) -> str:
+        """Clicks and scrolls from the scene's volumes to now, without those for the environment."""
+        steps = self.journal.steps[2:]
+        return f"{sum(step.clicks for step in steps)} clicks, {sum(step.scrolls for step in steps)} scrolls until here"
 
     def review(self):
         self.journal.begin("Open the review")
@@ -216,15 +226,6 @@ def load_volumes(logic, data: str | None) -> None:
         slicer.util.loadSegmentation(str(folder / case["label"]))
     for case in listed["unlabeled"][:UNLABELED]:
         slicer.util.loadVolume(str(folder / case["image"]))
-
-
-def unlabeled_volumes() -> list:
-    """The volumes that no segmentation refers to."""
-    segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    role = slicer.vtkMRMLSegmentationNode.GetReferenceImageGeometryReferenceRole()
-    labeled = {node.GetNodeReferenceID(role) for node in segmentations}
-    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return [volume for volume in volumes if volume.GetID() not in labeled]
 
 
 def every(milliseconds: int, action) -> qt.QTimer:

@@ -106,7 +106,6 @@ class WholeWay:
         yield from self.turn_to("data")
         yield 0.3
         self.journal.begin("Add the scene's volumes as cases")
-        yield from self.pointer.click(self.ui.dataStep)
         yield from self.pointer.click(self.ui.addVolumesButton)
         yield Until(lambda: self.ui.casesTable.rowCount == LABELED + UNLABELED, "all cases in the table", 60)
         yield 1.0
@@ -119,7 +118,6 @@ class WholeWay:
         yield 0.5
         self.journal.begin("Start the training")
         yield from self.turn_to("train")
-        yield from self.pointer.click(self.ui.trainStep)
         yield from self.pointer.click(self.ui.trainButton)
         yield Until(lambda: self.panel.training.handle is not None, "the training to start", 120)
         self.journal.begin("Train")

@@ -20,7 +20,8 @@ from slicer_report import read_steps, write_report
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
-SCRIPT = REPOSITORY / "Testing" / "Python" / "whole_way.py"
+SCRIPTS = REPOSITORY / "Testing" / "Python"
+WHOLE_WAY, PANEL_TESTS = SCRIPTS / "whole_way.py", SCRIPTS / "CoraNetSlicerPanelTest.py"
 SCREEN = "1600x1000x24"
 # What Slicer says of its own on every start, here or there.
 _HARMLESS = re.compile(
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str]) -> int:
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="CoraNetSlicer home ") as home:
-        code = start(options, output, Path(home))
+        code = start(options, output, Path(home), WHOLE_WAY, output / "slicer.log")
+        tests_code = start(options, output, Path(home), PANEL_TESTS, output / "panel-tests.log")
     faults = faults_in((output / "slicer.log").read_text(encoding="utf-8", errors="replace"))
     record = read_steps(output)
     write_report(output, record, faults)
@@ -44,8 +46,9 @@ def main(arguments: Sequence[str]) -> int:
     for step in record.steps:
         print(f"{step.name:<44} {step.seconds:7.1f} s   longest stall {1000 * step.longest_stall_s:6.0f} ms")
     print(f"{len(faults)} errors in the log; report: {output / 'report.html'}")
+    print("The tests of the panel " + ("passed." if tests_code == 0 else "failed; see panel-tests.log."))
     print(error or "The whole way was gone.")
-    return 1 if error or faults else 0
+    return 1 if error or faults or tests_code else 0
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -59,8 +62,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def start(options: argparse.Namespace, output: Path, home: Path) -> int:
-    """Run Slicer to its end; its exit code."""
+def start(options: argparse.Namespace, output: Path, home: Path, script: Path, log_path: Path) -> int:
+    """Run a script in Slicer to its end; its exit code."""
     command = [
         *display_command(os.environ),
         options.slicer,
@@ -69,7 +72,7 @@ def start(options: argparse.Namespace, output: Path, home: Path) -> int:
         "--additional-module-paths",
         str(REPOSITORY / "CoraNetSlicer"),
         "--python-script",
-        str(SCRIPT),
+        str(script),
     ]
     environment = {
         **os.environ,
@@ -81,7 +84,7 @@ def start(options: argparse.Namespace, output: Path, home: Path) -> int:
         "CORANET_TEST_PYTHON": options.python,
         "CORANET_TEST_DATA": options.data and str(Path(options.data).resolve()),
     }
-    with (output / "slicer.log").open("w", encoding="utf-8") as log:
+    with log_path.open("w", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
         try:
             return process.wait(60 * options.minutes)

@@ -60,5 +60,7 @@ def test_the_exit_code_tells_whether_all_went_well(application, tmp_path, capsys
     slicer = application({"error": error, "steps": [{"name": "Train"}]}, code)
     output = tmp_path / "output"
     assert main([slicer, "--output", str(output)]) == expected
-    assert (output / "report.html").exists() and "Train" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert (output / "report.html").exists() and "Train" in printed
+    assert ("tests of the panel passed" in printed) == (code == 0)
     assert (output / "home.txt").read_text() != str(output.home())

@@ -38,6 +38,8 @@ static int columnIndexOf(vtkTable* table, const char* name)
 _VTK_ITK = "Slicer/Libs/vtkITK/CMakeLists.txt"
 _FACTORIES = "Slicer/Libs/ITKFactoryRegistration/CMakeLists.txt"
 
+_CORE = "Slicer/Libs/vtkSegmentationCore/CMakeLists.txt"
+_OPTIMIZED = "project(vtkSegmentationCore)\nadd_compile_options(-O2)\n"
 _WRAP = "vtkAddon/CMake/vtkMacroKitPythonWrap.cmake"
 _NOT_WITH_THIS_ITK = (
     "GrowCut|ITKDeprecated|vtkITKGrowCut.cxx|vtkITKLabelShapeStatistics.cxx|vtkITKMorphologicalContourInterpolator.cxx"
@@ -81,6 +83,8 @@ CHANGES = (
     Change(_PACKAGE, r"if\(Slicer_BUILD_QT_DESIGNER_PLUGINS\)", "if(Slicer_USE_CTKAPPLAUNCHER)"),
     # Without command line modules there is no such library.
     Change("Slicer/Base/Python/mrml.py", r"^from MRMLCLIPython import \*\n", ""),
+    # Loops over voxels: without optimization, what is measured would be the missing optimization.
+    Change(_CORE, r"^project\(vtkSegmentationCore\)\n(?!add_compile)", _OPTIMIZED),
     # Several wrappers in one translation unit: a third of the time.
     Change(_WRAP, _NO_PREFIX + _NOT_YET, r"\1" + _UNITY),
 )

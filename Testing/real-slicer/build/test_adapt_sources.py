@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from adapt_sources import CHANGES, HEADERS, adapt
 
-LINES = """if(Slicer_BUILD_QT_DESIGNER_PLUGINS)
+LINES = """project(vtkSegmentationCore)
+if(Slicer_BUILD_QT_DESIGNER_PLUGINS)
 if(_vtk_python_hierarchy_file)
 find_package(CTK REQUIRED)
   GUISupportQtSQL

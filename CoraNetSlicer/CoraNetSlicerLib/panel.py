@@ -221,7 +221,8 @@ def _running_estimate(estimate: TimeEstimate) -> Optional[Activity]:
 
 def _running_segmentation(segmentation: SegmentationPresenter) -> Optional[Activity]:
     if not segmentation.is_running:
-        return None
+        reason = _("A result is being loaded. This takes some seconds.")
+        return Activity(_("Loading"), None, None, lambda: None, reason) if segmentation.is_loading else None
     handle, reason = segmentation.handle, segmentation.reason_not_cancellable
     # Nothing is left while the last files are written.
     left, folder = (handle.secondsLeft or None, handle.folder) if handle else (None, None)

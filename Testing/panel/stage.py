@@ -13,7 +13,7 @@ from fake_application import FakeApplication
 from fake_jobs import a_segmentation, a_training, an_improved_training
 from form import child_widget_variables, load_ui
 from PySide6.QtCore import QCoreApplication, QEvent
-from PySide6.QtGui import QCursor, QPixmap
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
@@ -63,9 +63,9 @@ class Stage:
         self.form.setMRMLScene(self.context.scene)
         self.ui = child_widget_variables(self.form)
         self.panel = Panel(self.ui, self.logic, self.application)
+        # Away from the mouse, which lies at the origin; no button has the focus.
+        unwrap(self.form).move(300, 300)
         self.form.show()
-        # Nothing is hovered over, and no button has the focus.
-        QCursor.setPos(3000, 3000)
         unwrap(self.form).setFocus()
 
     def close(self) -> None:

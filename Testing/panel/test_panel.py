@@ -16,7 +16,7 @@ from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.contract import Job, JobKind, JobStatus
 from CoraNetSlicerLib.core.qt_ticker import QtTicker
-from CoraNetSlicerLib.panel import Panel, _state_of
+from CoraNetSlicerLib.panel import Panel, _running_segmentation, _state_of
 
 
 @pytest.fixture(autouse=True)
@@ -268,3 +268,10 @@ class TestTheStrip:
         assert _state_of(environment) == "Not ready: PyTorch is missing."
         environment.has_error = False
         assert _state_of(environment) == "Not ready:"
+
+    def test_results_that_are_being_loaded_are_said_so(self):
+        segmentation = SimpleNamespace(is_running=False, is_loading=True)
+        activity = _running_segmentation(segmentation)
+        assert (activity.name, activity.share) == ("Loading", None) and activity.reason_not_stoppable
+        segmentation.is_loading = False
+        assert _running_segmentation(segmentation) is None

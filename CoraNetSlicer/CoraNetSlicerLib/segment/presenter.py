@@ -145,6 +145,11 @@ class SegmentationPresenter:
         return self._writing.is_busy or self._is_at_work
 
     @property
+    def is_loading(self) -> bool:
+        """Whether results are being loaded, or wait for it."""
+        return bool(self._queue.cases)
+
+    @property
     def _is_at_work(self) -> bool:
         return self.handle is not None and self.handle.status is JobStatus.RUNNING
 

@@ -14,6 +14,8 @@ from .contract.events import Event, Progress
 _QUIET_S = 0.5
 _MOST_QUIET_S = 5.0
 _QUIET_SHARE = 1e-3
+# A computer that slept for an hour says nothing of the pace; work that became slower is followed within some steps.
+_LONGEST_STEP = 10.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Pace:
         now = time.monotonic()
         took, self._last_time = now - self._last_time, now
         known = self._seconds_per_step.get(phase, took)
-        self._seconds_per_step[phase] = 0.95 * known + 0.05 * took
+        self._seconds_per_step[phase] = 0.95 * known + 0.05 * min(took, _LONGEST_STEP * known)
         total = sum(self._phases.values())
         quiet_s = min(max(_QUIET_S, _QUIET_SHARE * (now - self._begun)), _MOST_QUIET_S)
         if step >= total or now - self._last_report >= quiet_s:

@@ -118,3 +118,19 @@ def test_a_training_of_a_day_tells_its_progress_less_often(a_clock, told, listen
     assert len(told) < 86400 / 4
     gaps = {round(later.step - earlier.step) for earlier, later in zip(told[-100:], told[-99:], strict=False)}
     assert max(gaps) <= 6
+
+
+def test_a_computer_that_slept_does_not_spoil_the_time_left(a_clock, told, listening):
+    pace = Pace(listening, {"work": 1000})
+    for step in range(1, 51):
+        a_clock.now += 8 * 3600.0 if step == 30 else 1.0
+        pace.step("work", step)
+    assert told[-1].seconds_left < 1.5 * 950
+
+
+def test_work_that_became_much_slower_is_followed(a_clock, told, listening):
+    pace = Pace(listening, {"work": 1000})
+    for step in range(1, 151):
+        a_clock.now += 1.0 if step <= 30 else 50.0
+        pace.step("work", step)
+    assert told[-1].seconds_left == pytest.approx(850 * 50.0, rel=0.1)

@@ -30,8 +30,8 @@ from coranet.contract import Job, read_json
 from coranet.contract.config.time_budget import seconds_of
 from coranet.contract.events import Noted
 from coranet.contract.files import write_json_atomic
-from coranet.experiments.parts import DEVELOPMENT, PARTS
-from coranet.experiments.statistics import distance_closed, mean
+from coranet_experiments.parts import DEVELOPMENT, PARTS
+from coranet_experiments.statistics import distance_closed, mean
 
 METHODS = "supervised,mean_teacher,coranet,fully_supervised"
 TRUTH = "unlabeled-truth"

@@ -30,10 +30,10 @@ from coranet.contract import Datalist, Job, JobKind, ModelCard, read_datalist, r
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.contract.files import write_json_atomic
 from coranet.devices import choose_device
-from coranet.experiments.parts import DEVELOPMENT, PARTS, cases_of_part
-from coranet.experiments.statistics import mean
 from coranet.model_package import ModelPackage
 from coranet.tensors import load_tensors
+from coranet_experiments.parts import DEVELOPMENT, PARTS, cases_of_part
+from coranet_experiments.statistics import mean
 
 AS_IT_IS = "as it is"
 Row = dict[str, Any]

@@ -35,9 +35,9 @@ from program_table import Row, markdown, summary
 from coranet.contract import Case, Datalist, Job, Role, read_datalist, read_json
 from coranet.contract.config.time_budget import seconds_of
 from coranet.contract.files import write_json_atomic
-from coranet.experiments.parts import PARTS, cases_of_part
 from coranet.metrics import overlap_per_class, surface_distances_per_class
 from coranet.volume import read_label_map
+from coranet_experiments.parts import PARTS, cases_of_part
 
 SIDE = Path(__file__).with_name("nnunet_side.py")
 DATASET = "Dataset001_cases"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coranet.experiments.statistics import mean, spread
+from coranet_experiments.statistics import mean, spread
 
 Row = dict[str, Any]
 FIGURES = ("dice", "hd95_mm")

@@ -22,8 +22,8 @@ from coranet.inference.prediction import channels_on_own_grid
 from coranet.inference.segmentation import Segmenter
 from coranet.regions.files import WrittenCase, read_map
 from coranet.reporting import Reporter
-from coranet.uncertainty_sources import ScanPasses
 from coranet.volume import read_image
+from coranet_experiments.uncertainty_sources import ScanPasses
 
 Array = npt.NDArray[Any]
 PROGRAM = Path(__file__).resolve().parents[1] / "CoraNetSlicer"

@@ -36,10 +36,10 @@ from review_cases import KnownCase, coranet, known_cases
 from review_oracle import nearest, questions_of
 
 from coranet.contract import Choice, Datalist, Job, PredictionFiles, Review, Role, rank_cases, read_json
-from coranet.experiments.statistics import mean, paired_difference
 from coranet.regions.decisions import reviewed_maps
 from coranet.regions.files import read_regions
 from coranet.volume import write_volume
+from coranet_experiments.statistics import mean, paired_difference
 
 ARMS = ("without", "answers", "painted", "trusted", "whole")
 # In the order of `review_oracle.questions_of`.

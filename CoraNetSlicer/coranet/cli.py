@@ -30,7 +30,7 @@ from .contract.errors import (
     StorageError,
     tells_of_memory,
 )
-from .experiments.command import add_experiment_command
+from .experiments import add_experiment_command
 from .installation import add_install_command
 from .regions.command import add_regions_command
 from .reports.command import add_report_command

@@ -5,31 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import math
-import zlib
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .coarse.grid import CanonicalGrid
-from .comparison import KnownErrors, compare_uncertainties
 from .contract import Case, Job, ModelCard, PredictionFiles, Role, ScanIdentity, write_json_atomic
 from .contract.config import SegmentConfig
 from .contract.errors import DataError, ModelError
 from .contract.events import Progress
 from .contract.files import write_text_atomic
 from .data.axes import on_axes_of
-from .data.box import Box
 from .data.case_labels import read_case_labels
 from .data.class_indices import class_indices, value_counts
-from .data.identity import identity_of_channels
-from .data.scans import on_one_grid, read_channels
-from .inference.prediction import channels_on_own_grid
-from .inference.segmentation import Segmenter
+from .experiments import experiments_module
 from .metrics import (
-    expected_calibration_error,
+    KnownErrors,
     mean_or_none,
     outside_share,
     overlap_per_class,
@@ -37,7 +29,6 @@ from .metrics import (
 )
 from .reporting import Reporter
 from .training_set.same_scans import seen_in_training, spoiled_sentence
-from .uncertainty_sources import ScanPasses
 from .volume import Volume, read_grid, read_image, read_label_map
 
 SCHEMA_VERSION = 1
@@ -50,6 +41,15 @@ _CASE_COLUMNS = ("outside_share", "error_coverage", "flagged_share", "csi", "cov
 
 Array = npt.NDArray[Any]
 Row = dict[str, Any]
+
+
+class Comparison(Protocol):
+    """What is asked of `coranet_experiments.comparison.ScanComparison`."""
+
+    def figures(
+        self, case: Case, scan: ScanIdentity | None, errors: KnownErrors, truth: Array
+    ) -> tuple[list[float], dict[str, Row]]:
+        """Calibration error of each class, and by name how well an uncertainty points at the errors."""
 
 
 def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
@@ -65,8 +65,8 @@ def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
         precision, recall (`overlap_per_class`); hausdorff_mm, hd95_mm, assd_mm (`surface_distances_per_class`);
         missing: 1 if the class is in one of segmentation and truth alone, so that there is no distance, else 0. Of the
         case: outside_share; csi, error_coverage, flagged_share (`detection`); coverage_curve and covered_at_5_percent
-        (`comparison.covered`). Only where the configuration asks to compare uncertainties: calibration_error of each
-        class (`expected_calibration_error`), and uncertainties {name: row} (`compare_uncertainties`).
+        (`metrics.covered`). Only where the configuration asks to compare uncertainties: calibration_error of each
+        class (`expected_calibration_error`), and uncertainties {name: row} (`Comparison`).
         seen_in_training: {id: how} of the cases whose scan the model knows from its training: "training", "unlabeled",
         "validation" or "earlier" (from that of a model from which it went on).
         mean: the same, the mean over the cases in which a value is defined (each case counts alike, whatever its
@@ -75,17 +75,18 @@ def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
     Raises:
         DataError: a label map lies on another grid than its image.
         ModelError, DeviceError: uncertainties are to be compared, and the model or the device cannot be used.
+        PackageError: uncertainties are to be compared, and this installation cannot.
         JobCancelled: stopped on request while comparing.
     """
     reporter = reporter or Reporter(lambda event: None, job.cancel_requested)
     config = job.read_config()
     comparing = isinstance(config, SegmentConfig) and config.compare_uncertainties
-    segmenter = Segmenter(config, reporter) if comparing else None  # type: ignore[arg-type]
+    comparison = experiments_module("comparison").ScanComparison(config, reporter) if comparing else None
     cases = job.read_datalist().with_role(Role.TEST)
     rows = {}
     for number, case in enumerate(cases, start=1):
-        rows[case.id] = _measure(job, case, segmenter)
-        if segmenter:
+        rows[case.id] = _measure(job, case, comparison)
+        if comparison:
             reporter.emit(Progress(COMPARING, number, len(cases)))
     mean = _mean(list(rows.values()))
     mean["mean_dice"] = mean_or_none(mean["dice"].values())
@@ -122,7 +123,7 @@ def _seen_in_training(job: Job, cases: Sequence[str]) -> dict[str, str]:
     return {case: key for case, key in known.items() if key}
 
 
-def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
+def _measure(job: Job, case: Case, comparison: Comparison | None) -> Row:
     files = job.prediction(case.id)
     result = files.read_result()
     labels = result["labels"]
@@ -139,12 +140,9 @@ def _measure(job: Job, case: Case, segmenter: Segmenter | None) -> Row:
         "missing": _in_one_alone(predicted, true, len(values)),
     }
     row = {"outside_share": outside_share(conservative, radical), **errors.of_coranet()}
-    if segmenter:
+    if comparison:
         scan = ScanIdentity.from_dict(result.get("scan"), files.result)
-        volume, passes = _passes(segmenter, case, scan)
-        probabilities = channels_on_own_grid(passes.softmax(), volume.grid, passes.box)
-        by_class["calibration_error"] = expected_calibration_error(probabilities, true)
-        row["uncertainties"] = compare_uncertainties(errors, probabilities, passes, volume.grid)
+        by_class["calibration_error"], row["uncertainties"] = comparison.figures(case, scan, errors, true)
     named = {key: dict(zip(names, column, strict=True)) for key, column in by_class.items()}
     return dict(_defined({**named, **row}))
 
@@ -159,24 +157,6 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
             "resample it to the image's grid."
         )
     return truth
-
-
-def _passes(segmenter: Segmenter, case: Case, scan: ScanIdentity | None) -> tuple[Volume, ScanPasses]:
-    channels = read_channels(case)
-    if scan is not None and not identity_of_channels(channels).is_same(scan):
-        raise DataError(
-            f"'{case.image}' is another scan now than the one that the result of '{case.id}' was computed on ({scan}); "
-            "put that scan back, or evaluate into a new folder."
-        )
-    volume = on_one_grid(case, channels)
-    boxes = segmenter.boxes(volume)
-    # One box around all: passes that are turned and scaled need an image in one piece.
-    box = reduce(Box.united, boxes) if boxes else None
-    image = segmenter.prepared(volume, box)
-    grid = CanonicalGrid.of(volume.grid)
-    prepared_dhw = np.multiply(grid.spacing_dhw, box.size if box else grid.shape) / image.shape[1:]
-    seed = zlib.crc32(case.id.encode("utf-8"))
-    return volume, ScanPasses(segmenter.network, segmenter.window, image, prepared_dhw.tolist(), seed, box)
 
 
 def _in_one_alone(predicted: Array, truth: Array, classes: int) -> list[int]:

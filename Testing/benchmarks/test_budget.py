@@ -11,9 +11,9 @@ from experiment_jobs import finish, question_of, scans_in
 
 from coranet.contract import read_json, write_json_atomic
 from coranet.contract.events import Noted
-from coranet.experiments.plan import plan_runs
-from coranet.experiments.results import by_method, read_results
-from coranet.experiments.tables import write_summary
+from coranet_experiments.plan import plan_runs
+from coranet_experiments.results import by_method, read_results
+from coranet_experiments.tables import write_summary
 
 
 def row(name: str, method: str, dice: float | None, **changes) -> dict:

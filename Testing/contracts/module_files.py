@@ -11,6 +11,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 CMAKE_FILE = REPOSITORY / "CoraNetSlicer" / "CMakeLists.txt"
 RESOURCE_SUFFIXES = {".ui", ".png", ".json", ".txt", ".csv"}
+# Beside the engine in a source checkout and where pip installed it; not in the extension.
+NOT_PACKAGED = {"build", "coranet_experiments"}
 SCRIPTS = "MODULE_PYTHON_SCRIPTS"
 RESOURCES = "MODULE_TOP_LEVEL_RESOURCES"
 
@@ -23,7 +25,8 @@ def listed(variable: str, text: str) -> list[str]:
 def present_scripts(repository: Path = REPOSITORY) -> list[str]:
     """Python files of the module, relative to CoraNetSlicer/."""
     folder = repository / "CoraNetSlicer"
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py") if "build" not in path.parts)
+    found = (path.relative_to(folder) for path in folder.rglob("*.py"))
+    return sorted(path.as_posix() for path in found if path.parts[0] not in NOT_PACKAGED)
 
 
 def present_resources(repository: Path = REPOSITORY) -> list[str]:

@@ -70,6 +70,15 @@ def engine_reaches_into_slicer(files: Iterable[SourceFile]) -> Iterator[Finding]
                 yield imported
 
 
+def comparisons_are_reached_into(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 1, last part: engine and Slicer side run without coranet_experiments; one file asks for it by name."""
+    for file in files:
+        if not is_below(file.module, ("coranet_experiments",)):
+            yield from (one for one in file.imports() if is_below(one.what, ("coranet_experiments",)))
+            if file.module != "coranet.experiments":
+                yield from (one for one in file.texts() if one.what.partition(".")[0] == "coranet_experiments")
+
+
 def slicer_side_reaches_into_engine(files: Iterable[SourceFile]) -> Iterator[Finding]:
     """Rule 2, first half: the Slicer side imports no heavy library, of the engine contract and surface alone."""
     for file in files:

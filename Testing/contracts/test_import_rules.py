@@ -11,6 +11,7 @@ import rules
 from source_tree import SourceFile, as_lines, files_in
 
 ENGINE = ("coranet",)
+COMPARISONS = ("coranet_experiments",)
 SLICER_SIDE = ("CoraNetSlicer.py", "CoraNetSlicerLib")
 CONTRACT_FILES = ("coranet/contract", "coranet/__init__.py")
 PURE_FILES = (
@@ -31,6 +32,16 @@ def present(*names: str) -> list[SourceFile]:
 def test_the_engine_never_reaches_into_slicer():
     violations = as_lines(rules.engine_reaches_into_slicer(present(*ENGINE)))
     assert not violations, f"rule 1, the engine must run without Slicer:\n{violations}"
+
+
+def test_comparisons_are_a_part_that_others_do_without():
+    violations = as_lines(rules.comparisons_are_reached_into(present(*ENGINE, *SLICER_SIDE)))
+    assert not violations, f"rule 1, Slicer's extension does not carry coranet_experiments:\n{violations}"
+
+
+def test_comparisons_need_the_engine_alone():
+    violations = as_lines(rules.engine_reaches_into_slicer(present(*COMPARISONS)))
+    assert not violations, f"rule 1, comparisons run without Slicer:\n{violations}"
 
 
 def test_the_slicer_side_sees_the_contract_alone():
@@ -79,17 +90,17 @@ def test_presenters_need_no_application():
 
 
 def test_only_the_contract_names_the_files_of_a_job():
-    violations = as_lines(rules.job_files_named_elsewhere(present(*ENGINE, *SLICER_SIDE)))
+    violations = as_lines(rules.job_files_named_elsewhere(present(*ENGINE, *COMPARISONS, *SLICER_SIDE)))
     assert not violations, f"rule 4, ask coranet.contract for the path:\n{violations}"
 
 
 def test_only_one_file_reads_and_writes_images():
-    violations = as_lines(rules.images_read_elsewhere(present(*ENGINE, *SLICER_SIDE)))
+    violations = as_lines(rules.images_read_elsewhere(present(*ENGINE, *COMPARISONS, *SLICER_SIDE)))
     assert not violations, f"rule 4, volume/ reads and writes images:\n{violations}"
 
 
 def test_only_one_file_asks_for_accelerators():
-    violations = as_lines(rules.devices_asked_elsewhere(present(*ENGINE)))
+    violations = as_lines(rules.devices_asked_elsewhere(present(*ENGINE, *COMPARISONS)))
     assert not violations, f"rule 4, devices.py knows the accelerators:\n{violations}"
 
 
@@ -99,7 +110,7 @@ def test_what_computes_does_no_input_and_output():
 
 
 def test_world_axes_are_flipped_nowhere():
-    violations = as_lines(rules.world_axes_flipped_by_hand(present(*ENGINE, *SLICER_SIDE)))
+    violations = as_lines(rules.world_axes_flipped_by_hand(present(*ENGINE, *COMPARISONS, *SLICER_SIDE)))
     assert not violations, f"rule 6, both sides meet in NRRD files:\n{violations}"
 
 
@@ -107,6 +118,8 @@ BROKEN = [
     (rules.engine_reaches_into_slicer, "coranet.data.cases", "def f():\n    from slicer import app"),
     (rules.engine_reaches_into_slicer, "coranet.regions", "import vtkmodules.all"),
     (rules.engine_reaches_into_slicer, "coranet.cli", "import importlib\nimportlib.import_module('qt')"),
+    (rules.comparisons_are_reached_into, "coranet.evaluation", "def f():\n    from coranet_experiments import plan"),
+    (rules.comparisons_are_reached_into, "coranet.cli", "load('coranet_experiments.command')"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "import torch"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet import inference"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.volume import read_image"),
@@ -141,6 +154,8 @@ def test_each_rule_notices_that_it_is_broken(rule, module, text):
 ALLOWED = [
     (rules.engine_reaches_into_slicer, "coranet.surfaces", "import vtkmodules.vtkFiltersCore"),
     (rules.engine_reaches_into_slicer, "coranet.closed_surface", "import vtkmodules.vtkFiltersCore"),
+    (rules.comparisons_are_reached_into, "coranet_experiments.report", "from coranet_experiments import plan"),
+    (rules.comparisons_are_reached_into, "coranet.experiments", "PACKAGE = 'coranet_experiments'"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import math, numpy\nfrom vtkmodules import a"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet.contract import Job\nimport vtk"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "from coranet import closed_surface"),

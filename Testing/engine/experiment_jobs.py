@@ -12,9 +12,9 @@ from scans import grid_of, labels_on, scan_on
 from coranet.contract import Job, JobKind, ProcessIdentity, Role, read_datalist, write_json_atomic
 from coranet.contract.config import TrainConfig
 from coranet.contract.events import Failed, Finished, Losses, SnapshotSaved, Started, Validation, Warned
-from coranet.experiments.plan import Question, read_variants
-from coranet.experiments.runner import RunnerContext
 from coranet.volume import write_volume
+from coranet_experiments.plan import Question, read_variants
+from coranet_experiments.runner import RunnerContext
 
 GAIN = {"supervised": 0.0, "coranet": 0.06, "mean_teacher": 0.03, "fully_supervised": 0.1}
 GONE = ProcessIdentity(2**22 + 1, "", 0.0)

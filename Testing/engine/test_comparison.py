@@ -5,8 +5,8 @@ import pytest
 import torch
 from scans import grid_of
 
-from coranet.comparison import KnownErrors, compare_uncertainties, covered
-from coranet.metrics import FLAGGED_SHARES, coverage_curve, detection
+from coranet.metrics import KnownErrors, detection
+from coranet_experiments.comparison import compare_uncertainties
 
 GRID = grid_of()
 SHAPE = GRID.size_ijk[::-1]
@@ -60,11 +60,3 @@ def test_a_softmax_threshold_flags_what_is_below_it(errors):
     for threshold in (0.5, 0.7, 0.9):
         assert rows[f"softmax_{threshold}"] == detection(errors.wrong, knows.max(0) < threshold)
     assert rows["softmax_0.5"]["csi"] == 1
-
-
-def test_the_curve_is_told_by_share_and_once_by_name(errors):
-    row = covered(errors.uncertainty, errors.wrong)
-    assert {float(share): caught for share, caught in row["coverage_curve"].items()} == dict(
-        zip(FLAGGED_SHARES, coverage_curve(errors.uncertainty, errors.wrong), strict=True)
-    )
-    assert row["covered_at_5_percent"] == row["coverage_curve"]["0.05"]

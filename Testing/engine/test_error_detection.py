@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from coranet.metrics import FLAGGED_SHARES, coverage_curve, detection, detection_at, error_coverage
+from coranet.metrics import FLAGGED_SHARES, coverage_curve, covered, detection, detection_at, error_coverage
 
 SHAPE = (7, 9, 11)
 
@@ -97,3 +97,12 @@ def test_the_curve_follows_the_order_of_the_scores_alone():
 def test_without_errors_there_is_no_curve():
     score, wrong = random_errors()
     assert all(math.isnan(value) for value in coverage_curve(score, np.zeros_like(wrong)))
+
+
+def test_the_curve_is_told_by_share_and_once_by_name():
+    wrong, score = np.random.default_rng(1).random((2, *SHAPE))
+    row = covered(score, wrong < 0.05)
+    assert {float(share): caught for share, caught in row["coverage_curve"].items()} == dict(
+        zip(FLAGGED_SHARES, coverage_curve(score, wrong < 0.05), strict=True)
+    )
+    assert row["covered_at_5_percent"] == row["coverage_curve"]["0.05"]

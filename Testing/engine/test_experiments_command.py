@@ -12,7 +12,7 @@ from small_jobs import call, run_engine, settings, the_only_error, tiny_phantoms
 from coranet import child_process
 from coranet.contract import Job, JobKind, JobStatus
 from coranet.contract.errors import JobCancelled
-from coranet.experiments import runner
+from coranet_experiments import runner
 
 
 @pytest.fixture(scope="module")

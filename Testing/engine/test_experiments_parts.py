@@ -7,8 +7,8 @@ from experiment_jobs import question_of, scans_in
 
 from coranet.contract import Case, Datalist, Label, Role, read_datalist
 from coranet.contract.errors import ConfigError, DataError
-from coranet.experiments.parts import DEVELOPMENT, TEST, cases_of_part, is_even_numbered
-from coranet.experiments.plan import plan_runs
+from coranet_experiments.parts import DEVELOPMENT, TEST, cases_of_part, is_even_numbered
+from coranet_experiments.plan import plan_runs
 
 
 @pytest.fixture(scope="module")

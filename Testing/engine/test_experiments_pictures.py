@@ -11,12 +11,12 @@ from experiment_jobs import finish, question_of, scans_in
 from PIL import Image
 from scans import grid_of, signed_permutations, tilted
 
-from coranet.experiments.pictures import region_pictures
-from coranet.experiments.plan import plan_runs
-from coranet.experiments.results import read_results
 from coranet.html.png import data_uri, png_bytes
 from coranet.html.slices import UNCERTAIN_COLOR
 from coranet.volume import write_volume
+from coranet_experiments.pictures import region_pictures
+from coranet_experiments.plan import plan_runs
+from coranet_experiments.results import read_results
 
 
 @pytest.fixture

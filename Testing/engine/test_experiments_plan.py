@@ -9,7 +9,7 @@ from experiment_jobs import question_of, scans_in
 
 from coranet.contract import JobKind, Role
 from coranet.contract.errors import ConfigError, DataError
-from coranet.experiments.plan import VARIANTS, plan_runs, read_variants
+from coranet_experiments.plan import VARIANTS, plan_runs, read_variants
 
 
 @pytest.fixture(scope="module")

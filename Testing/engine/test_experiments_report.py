@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import pytest
 from experiment_jobs import context_of, fail, finish, question_of, scans_in
 
-from coranet.experiments.plan import plan_runs
-from coranet.experiments.report import write_report
-from coranet.experiments.results import by_method, read_results
-from coranet.experiments.runner import Task, run_tasks
+from coranet_experiments.plan import plan_runs
+from coranet_experiments.report import write_report
+from coranet_experiments.results import by_method, read_results
+from coranet_experiments.runner import Task, run_tasks
 
 VOID = {"meta", "img", "wbr"}
 

@@ -10,10 +10,10 @@ from experiment_jobs import context_of, fail, finish, question_of, scans_in
 
 from coranet.contract import write_json_atomic
 from coranet.contract.events import Cancelled, CheckpointSaved, Finished, Losses, Started, Warned
-from coranet.experiments.plan import plan_runs
-from coranet.experiments.results import by_method, read_results
-from coranet.experiments.runner import Task, run_tasks
-from coranet.experiments.tables import write_results, write_summary
+from coranet_experiments.plan import plan_runs
+from coranet_experiments.results import by_method, read_results
+from coranet_experiments.runner import Task, run_tasks
+from coranet_experiments.tables import write_results, write_summary
 
 
 def worked_through(runs) -> None:

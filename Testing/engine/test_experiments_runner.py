@@ -16,9 +16,9 @@ from coranet.child_process import start_on_job
 from coranet.contract import Job, JobStatus, ProcessIdentity
 from coranet.contract.errors import JobCancelled, JobError
 from coranet.contract.events import Cancelled, Started
-from coranet.experiments import runner
-from coranet.experiments.plan import plan_runs
-from coranet.experiments.runner import Task, run_tasks
+from coranet_experiments import runner
+from coranet_experiments.plan import plan_runs
+from coranet_experiments.runner import Task, run_tasks
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from coranet.experiments.statistics import distance_closed, mean, paired_difference, spread
+from coranet_experiments.statistics import distance_closed, mean, paired_difference, spread
 
 
 def test_what_is_not_known_is_left_out():

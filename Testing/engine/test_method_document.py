@@ -10,8 +10,8 @@ import pytest
 import settings_table
 
 from coranet.data import mixing
-from coranet.experiments.plan import VARIANTS
 from coranet.training import dial
+from coranet_experiments.plan import VARIANTS
 
 ENGINE_TESTS = Path(__file__).resolve().parent
 DOCUMENT = (ENGINE_TESTS.parents[1] / "docs" / "explanation" / "method.md").read_text(encoding="utf-8")
@@ -28,7 +28,8 @@ def test_each_test_that_the_document_names_exists(file, test):
 
 @pytest.mark.parametrize(("module", "name"), FUNCTIONS, ids=".".join)
 def test_each_function_that_the_document_names_exists(module, name):
-    assert hasattr(importlib.import_module(f"coranet.{module}"), name)
+    package = "" if module.startswith("coranet_experiments.") else "coranet."
+    assert hasattr(importlib.import_module(f"{package}{module}"), name)
 
 
 def test_the_document_names_functions_and_tests():

@@ -18,7 +18,7 @@ from coranet import cli, doctor, installation, launch
 from coranet.contract import Job
 from coranet.contract.config import SegmentConfig, TrainConfig, require_effect
 from coranet.contract.errors import ConfigError
-from coranet.experiments import command as experiments
+from coranet_experiments import command as experiments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,7 @@ from torch import nn
 from coranet.inference.network_pass import SlidingWindow
 from coranet.inference.windows import WindowRule
 from coranet.networks import CoraNet, FeatureDropout, HeadLogits
-from coranet.uncertainty_sources import PASSES, ScanPasses, least_confidence, predictive_entropy
+from coranet_experiments.uncertainty_sources import PASSES, ScanPasses, least_confidence, predictive_entropy
 
 SIZE = (7, 20, 26)
 SPACING_DHW = (3.0, 1.5, 1.0)

@@ -3,7 +3,9 @@
 from .calibration import expected_calibration_error
 from .error_detection import (
     FLAGGED_SHARES,
+    KnownErrors,
     coverage_curve,
+    covered,
     detection,
     detection_at,
     error_coverage,
@@ -15,7 +17,9 @@ __all__ = [
     "FLAGGED_SHARES",
     "OVERLAPS",
     "SURFACE_DISTANCES",
+    "KnownErrors",
     "coverage_curve",
+    "covered",
     "detection",
     "detection_at",
     "dice_per_class",

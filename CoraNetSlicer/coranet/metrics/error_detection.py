@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,29 @@ import numpy.typing as npt
 
 # Shares of all voxels at which a coverage curve is told.
 FLAGGED_SHARES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
+# The one of them that also has a figure of its own.
+_SHARE_WITH_FIGURE = 0.05
 
 Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class KnownErrors:
+    """A case whose errors are known, on the scan's own grid; each (k, j, i).
+
+    Attributes:
+        wrong: bool, where the segmentation is not the truth.
+        uncertain: bool, CoraNet's region.
+        uncertainty: CoraNet's map.
+    """
+
+    wrong: Array
+    uncertain: Array
+    uncertainty: Array
+
+    def of_coranet(self) -> dict[str, Any]:
+        """How well CoraNet's region and map point at the errors."""
+        return {**detection(self.wrong, self.uncertain), **covered(self.uncertainty, self.wrong)}
 
 
 def error_coverage(predicted: Array, truth: Array, flagged: Array) -> tuple[float, float]:
@@ -70,6 +92,23 @@ def coverage_curve(score: Array, wrong: Array, shares: Sequence[float] = FLAGGED
     errors = int(np.count_nonzero(wrong))
     hits = _hits(score, wrong, [round(share * score.size) for share in shares])
     return [hit / errors if errors else float("nan") for hit in hits]
+
+
+def covered(score: Array, wrong: Array) -> dict[str, Any]:
+    """Share of the wrong voxels that are caught by flagging a share of all voxels, those of highest score.
+
+    Args:
+        score: any shape, more is more uncertain.
+        wrong: bool, the same shape.
+
+    Returns:
+        coverage_curve: {share flagged, as a text: share caught}; covered_at_5_percent: share caught.
+    """
+    curve = dict(zip(FLAGGED_SHARES, coverage_curve(score, wrong), strict=True))
+    return {
+        "coverage_curve": {f"{share:g}": caught for share, caught in curve.items()},
+        "covered_at_5_percent": curve[_SHARE_WITH_FIGURE],
+    }
 
 
 def _detection(hits: float, wrong: Array, flagged: int) -> dict[str, float]:

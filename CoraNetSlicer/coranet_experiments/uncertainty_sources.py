@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .data.box import Box
-from .data.cache import lowest
-from .inference.network_pass import SlidingWindow
-from .methods.extra_passes import dropout_switched_on
-from .networks import FeatureDropout
+from coranet.data.box import Box
+from coranet.data.cache import lowest
+from coranet.inference.network_pass import SlidingWindow
+from coranet.methods.extra_passes import dropout_switched_on
+from coranet.networks import FeatureDropout
 
 PASSES = 8
 # Where a network was trained without dropout, this share of its coarsest features is left out.

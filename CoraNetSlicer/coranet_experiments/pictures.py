@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..contract import Case, Job
-from ..contract.errors import DataError
-from ..contract.events import SnapshotSaved
-from ..data.orientation import Orientation
-from ..html.slices import CLASS_COLORS, UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
-from ..volume import read_image, read_label_map
+from coranet.contract import Case, Job
+from coranet.contract.errors import DataError
+from coranet.contract.events import SnapshotSaved
+from coranet.data.orientation import Orientation
+from coranet.html.slices import CLASS_COLORS, UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
+from coranet.volume import read_image, read_label_map
+
 from .results import RunResult
 
 _OPACITY = 0.5

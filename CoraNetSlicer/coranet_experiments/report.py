@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from ..contract import Role
-from ..contract.config import TrainConfig
-from ..contract.events import duration
-from ..contract.files import write_text_atomic
-from ..html.page import figure, opening, page, section, table
-from ..html.png import data_uri
-from ..html.slices import CLASS_COLORS, UNCERTAIN_COLOR
-from ..html.svg import breakable
+from coranet.contract import Role
+from coranet.contract.config import TrainConfig
+from coranet.contract.events import duration
+from coranet.contract.files import write_text_atomic
+from coranet.html.page import figure, opening, page, section, table
+from coranet.html.png import data_uri
+from coranet.html.slices import CLASS_COLORS, UNCERTAIN_COLOR
+from coranet.html.svg import breakable
+
 from . import figures
 from .pictures import region_pictures
 from .results import MethodResult, RunResult

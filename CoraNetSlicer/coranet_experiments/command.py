@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cli_overrides import overrides
-from ..contract.config import DEFAULT_PRESET, preset_names
-from ..contract.errors import ConfigError
+from coranet.cli_overrides import overrides
+from coranet.contract.config import DEFAULT_PRESET, preset_names
+from coranet.contract.errors import ConfigError
+
 from .parts import PARTS, TEST
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def experiment(options: argparse.Namespace, context: RunnerContext | None = None
         CoraNetError: the words cannot be used.
         JobCancelled: Ctrl-C.
     """
-    from ..child_process import start_on_job
+    from coranet.child_process import start_on_job
+
     from .plan import plan_runs
     from .runner import RunnerContext
 
@@ -89,7 +91,8 @@ def experiment(options: argparse.Namespace, context: RunnerContext | None = None
 
 
 def _work(runs: Sequence[Run], at_once: int, context: RunnerContext) -> list[Failure]:
-    from ..contract import JobStatus
+    from coranet.contract import JobStatus
+
     from .runner import Task, run_tasks
 
     # All are made before one is begun: what cannot be used is said at once, not after hours.
@@ -116,9 +119,10 @@ def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> Non
 
 
 def _question(options: argparse.Namespace) -> Question:
-    from ..contract import find_cases
-    from ..data.series import divided_series
-    from ..reporting import Reporter
+    from coranet.contract import find_cases
+    from coranet.data.series import divided_series
+    from coranet.reporting import Reporter
+
     from .plan import UPPER_BOUND, Question, read_variants
 
     if options.jobs < 1:

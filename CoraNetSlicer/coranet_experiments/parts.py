@@ -9,8 +9,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from ..contract import Case, Datalist, Role, image_name
-from ..contract.errors import ConfigError, DataError
+from coranet.contract import Case, Datalist, Role, image_name
+from coranet.contract.errors import ConfigError, DataError
 
 TEST, DEVELOPMENT = "test", "development"
 PARTS = (TEST, DEVELOPMENT)
@@ -30,7 +30,7 @@ def cases_of_part(datalist: Datalist, part: str, truth: str | Path | None) -> tu
     """
     if part not in PARTS:
         raise ConfigError(f"there is no part '{part}' to measure on; choose one of {', '.join(PARTS)}.")
-    from ..data.datalist import with_true_labels
+    from coranet.data.datalist import with_true_labels
 
     if part == TEST:
         found = datalist.with_role(Role.TEST)

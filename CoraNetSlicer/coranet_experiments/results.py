@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..contract import Job, JobStatus, read_json
-from ..contract.errors import JobError
-from ..contract.events import Event, Losses, SnapshotSaved, Started, Validation, Warned, without_superseded
+from coranet.contract import Job, JobStatus, read_json
+from coranet.contract.errors import JobError
+from coranet.contract.events import Event, Losses, SnapshotSaved, Started, Validation, Warned, without_superseded
+
 from .plan import BASELINE, UPPER_BOUND, Run
 from .statistics import Interval, distance_closed, mean, paired_difference, spread
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..html.svg import Axis, DotRow, Point, Series, dot_plot, legend, line_chart
+from coranet.html.svg import Axis, DotRow, Point, Series, dot_plot, legend, line_chart
+
 from .plan import UPPER_BOUND
 from .results import Curve, MethodResult, RunResult
 from .statistics import mean

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..contract import Case, Datalist, Job, JobKind, Role
-from ..contract.config import SegmentConfig, TrainConfig
-from ..contract.config.schema import METHODS
-from ..contract.config.settings import suggestion
-from ..contract.errors import ConfigError, DataError
-from ..data.datalist import with_labeled_cases, with_true_labels, with_validation_cases
+from coranet.contract import Case, Datalist, Job, JobKind, Role
+from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.config.schema import METHODS
+from coranet.contract.config.settings import suggestion
+from coranet.contract.errors import ConfigError, DataError
+from coranet.data.datalist import with_labeled_cases, with_true_labels, with_validation_cases
+
 from .parts import DEVELOPMENT, TEST, cases_of_part, is_even_numbered
 
 BASELINE, UPPER_BOUND = "supervised", "fully_supervised"

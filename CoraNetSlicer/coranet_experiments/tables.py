@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..contract.files import write_json_atomic, write_text_atomic
+from coranet.contract.files import write_json_atomic, write_text_atomic
+
 from .results import MethodResult, RunResult
 
 SCHEMA_VERSION = 1

@@ -36,12 +36,12 @@ from coranet.contract.events import Noted
 from coranet.data.orientation import Orientation
 from coranet.data.scans import read_scan
 from coranet.devices import choose_device
+from coranet.distributed import Team
 from coranet.inference.network_pass import SlidingWindow
 from coranet.planning.plan import checked_datalist
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
 from coranet.training import coarse_stage
-from coranet.training.distributed import Team
 from coranet.training_set.checked import checked_cases
 from coranet.volume import read_label_map
 from coranet_experiments.parts import DEVELOPMENT, cases_of_part

@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 from coranet.contract.config import MachineConfig, TrainConfig
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
 from coranet.devices import Device, choose_device
+from coranet.distributed import Team
 from coranet.networks import Architecture, CoraNet
-from coranet.training.distributed import Team
 from coranet.training.state import TrainingState
 from coranet.training.step import Stepper
 

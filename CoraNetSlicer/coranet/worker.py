@@ -37,6 +37,7 @@ from .contract.events import (
 )
 from .contract.files import remove_partial_files
 from .devices import is_out_of_memory
+from .distributed import Team, is_lost_member
 from .evaluation import describe as describe_metrics
 from .evaluation import evaluate_job
 from .event_messages import describe
@@ -44,7 +45,6 @@ from .inference.segmentation import run_segmentation_job
 from .reporting import Reporter
 from .signals import stop_on_signal
 from .team_member import bound_to_launcher, claim, leave_exit_code
-from .training.distributed import Team, is_lost_member
 from .training.job import run_training_job
 from .volume import noted_by
 

@@ -13,7 +13,7 @@ CONTRACT = ("coranet.contract",)
 SURFACE = "coranet.closed_surface"
 # What looks at DICOM headers and at lengths and checksums of files, and what that is made of.
 _SERIES_FILES = (
-    "dicom_folder", "dicom_parts", "dicom_slices", "dicom_frames", "grid", "notes",
+    "dicom_folder", "dicom_parts", "dicom_slices", "dicom_frames", "dicom_header", "grid", "notes",
     "integrity", "nifti_header", "text_headers",
 )  # fmt: skip
 SERIES = tuple(f"coranet.volume.{name}" for name in _SERIES_FILES)

@@ -48,12 +48,18 @@ class SourceFile:
         """A finding at a node of this file."""
         return Finding(self.path, getattr(node, "lineno", 1), what)
 
-    def imports(self) -> Iterator[Finding]:
+    def imports(self, with_types: bool = True) -> Iterator[Finding]:
         """Every module that is imported anywhere in the file, in functions too, as an absolute dotted name.
 
         `from a import b` gives `a.b`, since b may be a module.
+
+        Args:
+            with_types: also what a type checker alone imports.
         """
+        skipped = set() if with_types else {id(node) for node in _imports_for_types(self.tree)}
         for node in ast.walk(self.tree):
+            if id(node) in skipped:
+                continue
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield self.found(node, alias.name)
@@ -132,6 +138,13 @@ def is_below(module: str, packages: Iterable[str]) -> bool:
 def as_lines(findings: Iterable[Finding]) -> str:
     """Findings for a person, one a line; empty when there are none."""
     return "\n".join(sorted(str(finding) for finding in findings))
+
+
+def _imports_for_types(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and _dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
+            for statement in node.body:
+                yield from ast.walk(statement)
 
 
 def _is_dynamic_import(node: ast.Call) -> bool:

@@ -9,11 +9,11 @@ from stub_networks import TINY
 from coranet.contract.config import TrainConfig, TrainingConfig
 from coranet.data.mixing import Mixing
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
+from coranet.distributed import Team
 from coranet.methods import METHODS
 from coranet.methods.deep_supervision import NAME, DeepSupervision, at_middles, own_and_known
 from coranet.methods.method import heads_loss
 from coranet.networks import CoraNet, HeadLogits
-from coranet.training.distributed import Team
 from coranet.training.state import TrainingState
 from coranet.training.step import Stepper
 

@@ -30,8 +30,8 @@ from coranet.contract.events import (
 )
 from coranet.contract.files import read_json
 from coranet.contract.process import start_time
+from coranet.distributed import Team, is_lost_member
 from coranet.model_package import ModelPackage
-from coranet.training.distributed import Team, is_lost_member
 
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 

@@ -10,9 +10,9 @@ from torch import nn
 from coranet.contract.config import TrainConfig, TrainingConfig
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
 from coranet.devices import Device
+from coranet.distributed import Team
 from coranet.methods import StepLosses
 from coranet.training import step
-from coranet.training.distributed import Team
 from coranet.training.state import TrainingState
 from coranet.training.step import MethodModule, Stepper
 

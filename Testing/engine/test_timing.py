@@ -11,10 +11,10 @@ from prepared import a_prepared_case
 
 from coranet.contract.config import TrainConfig
 from coranet.data.loading import Loader
+from coranet.distributed import Team
 from coranet.inference.network_pass import SlidingWindow
 from coranet.planning.memory import BatchSizes
 from coranet.training.cases import TrainingCases
-from coranet.training.distributed import Team
 from coranet.training.state import TrainingState
 from coranet.training.timing import measure_network, measure_steps, measure_training, patch_sampler
 

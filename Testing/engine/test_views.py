@@ -9,12 +9,12 @@ from stub_networks import TINY, FixedHeads, batches_of
 from coranet.contract.config import TrainConfig, TrainingConfig, require_effect
 from coranet.contract.errors import ConfigError
 from coranet.data.mixing import Mixing
+from coranet.distributed import Team
 from coranet.methods import Networks
 from coranet.methods.coranet import CoraNetMethod, teacher_loss
 from coranet.methods.method import heads_loss, student_logits, supervised_loss
 from coranet.methods.views import features_left_out, logits_of_views
 from coranet.networks import CoraNet, HeadLogits
-from coranet.training.distributed import Team
 from coranet.training.state import TrainingState
 from coranet.training.step import Stepper
 from coranet.uncertainty import certain_region, named_classes

@@ -35,13 +35,13 @@ from ..data.scans import on_one_grid, read_channels, unlike_training
 from ..data.series import divide_series
 from ..data.spatial import ARRAY_AXIS
 from ..devices import Device, choose_device
+from ..distributed import Team
 from ..model_package import ModelPackage
 from ..networks import MirrorMean
 from ..regions.files import remove_regions, write_regions
 from ..regions.finding import find_regions
 from ..reporting import Reporter
 from ..surfaces import can_make_surfaces, write_surfaces
-from ..training.distributed import Team
 from ..volume import Grid, Volume, noted_by, write_volume
 from .account import Account, Outcome
 from .network_pass import SlidingWindow

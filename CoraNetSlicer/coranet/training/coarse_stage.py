@@ -32,6 +32,7 @@ from ..data.box import Box
 from ..data.cache import PreparedCase, prepare_case
 from ..data.loading import Loader, Shard
 from ..devices import Device
+from ..distributed import Team
 from ..inference.network_pass import SlidingWindow
 from ..methods import METHODS
 from ..model_package import ModelPackage
@@ -43,7 +44,6 @@ from ..training_set.record import add_to_record
 from ..training_set.survey import USED_ROLES, Survey
 from .case_boxes import Boxes, Found
 from .cases import training_cases
-from .distributed import Team
 from .loop import Trainer, TrainerContext
 from .state import TrainingState
 from .timing import measure_steps, patch_sampler

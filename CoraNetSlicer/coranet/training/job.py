@@ -17,6 +17,7 @@ from ..contract.files import read_json, remove_folder, write_json_atomic
 from ..data.cache import PreparedCase
 from ..data.loading import Loader, Shard
 from ..devices import Device, used_memory
+from ..distributed import Team
 from ..inference.components import hang_together, single_component_classes
 from ..inference.network_pass import SlidingWindow
 from ..methods import METHODS
@@ -38,7 +39,6 @@ from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
 from .coarse_stage import PREPARING, Regions, TrainingJob, find_regions
 from .dial import calibrate_caution
-from .distributed import Team
 from .loop import Trainer, TrainerContext
 from .snapshots import Snapshots
 from .state import TrainingState

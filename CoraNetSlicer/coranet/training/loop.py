@@ -11,6 +11,7 @@ from ..contract.errors import CoraNetError
 from ..contract.events import CheckpointSaved, Losses, Validation, Warned
 from ..data.loading import Loader
 from ..devices import Device, is_out_of_memory
+from ..distributed import Team
 from ..inference.network_pass import SlidingWindow
 from ..methods import StepLosses
 from ..planning.memory import BatchSizes, smaller_batches
@@ -19,7 +20,6 @@ from ..reporting import Pace, Reporter
 from ..schedules import sigmoid_ramp_up
 from ..tensors import save_tensors
 from .cases import TrainingCases
-from .distributed import Team
 from .early_warnings import EarlyWarnings, absent_in_validation
 from .snapshots import Snapshots
 from .state import TrainingState

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..devices import Device
+from ..distributed import Team
 from ..methods import Networks, StepLosses, deep_supervision
 from ..methods.deep_supervision import DeepSupervision
 from ..networks import CoraNet
-from .distributed import Team
 from .state import TrainingState
 
 _LARGEST_GRADIENT_NORM = 12.0

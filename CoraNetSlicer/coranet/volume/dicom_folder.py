@@ -12,8 +12,9 @@ import numpy as np
 
 from ..contract.errors import DataError
 from ..contract.image_files import is_dicom_file
+from .dicom_header import Slice
 from .dicom_parts import Part, listed_parts, parts_of_series
-from .dicom_slices import Slice, read_slices
+from .dicom_slices import read_slices
 from .notes import note
 
 _LISTED = 4

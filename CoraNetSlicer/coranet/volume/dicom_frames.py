@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..contract.errors import DataError
-from .dicom_slices import (
+from .dicom_header import (
     Slice,
     axes_of,
     compression_of,

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract.errors import DataError
-from .dicom_slices import TELLING, Slice
+from .dicom_header import Slice
+from .dicom_slices import TELLING
 from .grid import Grid, by
 
 # Positions are rounded when they are written; a slice farther off than this share of a gap is out of step.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from coranet.contract import find_cases
+from coranet.contract import find_cases, is_label_map
 
 LABELS, SCAN = bytes([0] * 40 + [1] * 10 + [3] * 10), bytes(range(60))
 
@@ -114,3 +114,14 @@ def test_a_label_map_without_image_is_left_out(make):
 
 def test_label_maps_alone_stay_what_they_are(make):
     assert told(find_cases(make("label001.nrrd", "label002.nrrd"))) == {"label001": None, "label002": None}
+
+
+def test_of_many_that_are_called_labels_a_few_are_read(make, monkeypatch):
+    looks = []
+    monkeypatch.setattr(
+        "coranet.contract.dataset_folders.is_label_map", lambda path: looks.append(path) or is_label_map(path)
+    )
+    numbers = range(1, 21)
+    folder = make(*(f"{kind}{number:03d}.nrrd" for number in numbers for kind in ("image", "label")))
+    assert told(find_cases(folder, name_values=False)) == {f"image{n:03d}": f"label{n:03d}.nrrd" for n in numbers}
+    assert len(looks) == 3

@@ -100,6 +100,20 @@ def test_a_volume_that_is_loaded_can_be_added(section, ui, add_scan, process_eve
     assert greyed(ui.addVolumesButton) == "All volumes of the scene are in the table."
 
 
+def test_one_click_adds_twelve_volumes_with_the_segmentations_of_four(section, ui, context, add_scan, process_events):
+    for number in range(1, 13):
+        _volume, drawn = add_scan(f"image{number:03d}", **({"Liver": LIVER_MASK} if number <= 4 else {}))
+        if drawn is not None:
+            drawn.SetName(f"label{number:03d}")
+            drawn.SetNodeReferenceID(drawn.GetReferenceImageGeometryReferenceRole(), None)
+    process_events()
+    click(ui.addVolumesButton)
+    process_events()
+    labeled = [[f"image{n:03d}", "Labeled", f"label{n:03d}", "OK", ""] for n in range(1, 5)]
+    unlabeled = [[f"image{n:03d}", "Unlabeled", "none", "OK", ""] for n in range(5, 13)]
+    assert cells(ui.casesTable) == [*labeled, *unlabeled]
+
+
 class KnownRanking:
     """A ranking that knows what a test says."""
 

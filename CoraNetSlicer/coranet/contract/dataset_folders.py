@@ -31,6 +31,7 @@ _DATASET = "dataset.json"
 _TRAINING, _TRAINING_LABELS = "imagesTr", "labelsTr"
 _TEST, _TEST_LABELS = "imagesTs", "labelsTs"
 _SEGMENTATION = ".seg"
+_LABELS_LOOKED_AT = 3
 # Where there is no list of cases: nnU-Net's names, and what people call such folders.
 _FOLDERS = ((_TRAINING, _TRAINING_LABELS), ("images", "labels"), ("images", "masks"), ("image", "label"))
 
@@ -149,15 +150,25 @@ def _side_by_side(folder: Path) -> Datalist:
 
 
 def _label_maps_among(scans: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
-    """The scans whose name says that they may be labels, and whose voxels are labels."""
+    """The scans whose name says that they may be labels, and whose voxels are labels.
+
+    Where the first ones that are called labels are, so are the others: reading all of a large folder would take long.
+    """
     suspects = [scans[index] for index in sorted(may_be_labels([name for name, _ in scans]))]
+    called = [path for name, path in suspects if is_label_name(name)]
+    is_trusted = all(map(_holds_labels, called[:_LABELS_LOOKED_AT]))
     found = [
         (name, path)
         for name, path in suspects
-        if is_label_map(path) or (is_label_name(name) and values_in(path) is not None)
+        if (is_trusted or _holds_labels(path) if path in called else is_label_map(path))
     ]
     # Were all of them labels, there would be nothing to learn from.
     return found if len(found) < len(scans) else []
+
+
+def _holds_labels(path: Path) -> bool:
+    """Whether a file that is called a label map is one, also of voxels with fractions that are whole numbers."""
+    return is_label_map(path) or values_in(path) is not None
 
 
 def _with_names_of(images: Sequence[str], label_maps: Mapping[str, Path]) -> dict[str, Path]:

@@ -9,7 +9,7 @@ import pytest
 from job_fixtures import a_training_job, fake_runner, wait_until
 from patience import PATIENCE_S
 
-from coranet.contract import JobStatus
+from coranet.contract import Job, JobStatus
 from coranet.contract.errors import JobError
 from coranet.contract.events import Finished, Losses, Progress, Started
 from CoraNetSlicerLib.jobs.handle import JobHandle
@@ -249,6 +249,21 @@ def test_a_folder_that_is_removed_ends_the_watch_and_is_named(job):
             ticker.callback()
     assert ended == [handle] and handle.status is JobStatus.CRASHED
     assert f"'{job.folder}' of the job is gone" in handle.message
+
+
+def test_a_process_that_works_for_a_deleted_job_is_ended(job):
+    ticker, ended = HandTicker(), []
+    handle = start(job, ticker=ticker, FAKE_STEPS="100000")
+    handle.onFinished(ended.append)
+    wait_until(lambda: handle.poll() and len(handle.events) > 1)
+    shutil.rmtree(job.folder, ignore_errors=True)
+    wait_until(lambda: not Job.exists(job.folder))
+    job.folder.mkdir(exist_ok=True)  # as a heartbeat does
+    for _ in range(60):
+        if ticker.callback:
+            ticker.callback()
+    assert ended == [handle] and f"'{job.folder}' of the job is gone" in handle.message
+    wait_until(lambda: handle._process._child.poll() is not None)
 
 
 def test_a_handle_says_what_it_is(job):

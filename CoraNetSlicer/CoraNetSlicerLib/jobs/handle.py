@@ -227,9 +227,11 @@ class JobHandle:
         return status
 
     def _look(self) -> tuple[JobStatus, list[Event]]:
-        is_there = self.folder.is_dir()
+        # A process that writes on makes a folder again that was deleted, but not the file that says what the job is.
+        is_there = Job.exists(self.folder)
         self._missed = self._missed + 1 if not is_there and self.folder.parent.is_dir() else 0
         if self._missed >= _TOLERATED:
+            self._process.end()
             return JobStatus.CRASHED, []
         if not is_there:
             raise JobError(

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
 from coranet.contract import Job, JobStatus, is_alive, terminate_tree
-from coranet.contract.errors import JobError, storage_error
+from coranet.contract.errors import CoraNetError, JobError, storage_error
 from coranet.contract.process import ENGINE, DetachedProcess, start_in_own_group
 
 from ..environment.interpreter import Interpreter
@@ -71,6 +72,11 @@ class JobProcess:
             if not status.is_over:
                 self._kill()
         return status
+
+    def end(self) -> None:
+        """End the process at once, if there is one: what it works for is gone."""
+        with suppress(CoraNetError, OSError):
+            self._kill()
 
     def _status_of_process(self) -> JobStatus:
         if self._child is not None:

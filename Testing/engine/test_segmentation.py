@@ -16,7 +16,7 @@ from coranet.contract.errors import CoraNetError, DataError, JobCancelled, Model
 from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
 from coranet.data.box import Box
 from coranet.data.identity import identity_of
-from coranet.data.scans import read_scan
+from coranet.data.scans import read_channels, read_scan
 from coranet.inference.prediction import arrays_of
 from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import CoraNet, HeadLogits, MirrorMean
@@ -278,7 +278,7 @@ def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
 
 
 @pytest.mark.parametrize("where", [
-    "inference.segmentation.read_scan", "inference.segmentation.Segmenter.boxes",
+    "inference.segmentation.read_channels", "inference.segmentation.Segmenter.boxes",
     "inference.segmentation.Segmenter.prepared",
     "inference.segmentation.keep_largest", "inference.segmentation.write_volume",
     "inference.segmentation.find_regions", "inference.segmentation.write_regions",
@@ -306,9 +306,9 @@ def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_tw
         if case.id == "a":
             a_job_of_two.prediction("a").request_skip()
             may_end.wait(PATIENCE_S)
-        return read_scan(case)
+        return read_channels(case)
 
-    monkeypatch.setattr("coranet.inference.segmentation.read_scan", slowly)
+    monkeypatch.setattr("coranet.inference.segmentation.read_channels", slowly)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     may_end.set()
     kinds = [(type(event), event.case) for event in a_reporter.events if isinstance(event, (CaseDone, CaseSkipped))]
@@ -324,7 +324,7 @@ def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
 
     def reading(case):
         read.append(case.id)
-        return read_scan(case)
+        return read_channels(case)
 
     predict = Segmenter.predict
 
@@ -333,7 +333,7 @@ def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
         known.append(list(read))
         return result
 
-    monkeypatch.setattr("coranet.inference.segmentation.read_scan", reading)
+    monkeypatch.setattr("coranet.inference.segmentation.read_channels", reading)
     monkeypatch.setattr(Segmenter, "predict", predicting)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     assert read == ["a", "b"]

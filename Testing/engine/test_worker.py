@@ -304,13 +304,13 @@ def test_resuming_leaves_complete_cases_alone(a_segmentation_job, a_phantom_set,
     (damaged,) = (case for case in a_segmentation_job.read_datalist().cases if case.id == "b")
     shutil.copy(a_phantom_set.parent / "images" / "case002.nrrd", damaged.image)
     segmented = []
-    read_scan = segmentation.read_scan
+    read_channels = segmentation.read_channels
 
     def count(case):
         segmented.append(case.id)
-        return read_scan(case)
+        return read_channels(case)
 
-    monkeypatch.setattr(segmentation, "read_scan", count)
+    monkeypatch.setattr(segmentation, "read_channels", count)
     assert work_on(a_segmentation_job, resume=True) == 0
     assert segmented == ["b"]
     assert (files.segmentation.stat().st_mtime_ns, files.read_result()) == before

@@ -216,7 +216,7 @@ def _in_world(surface: Any, indices_to_world: Any) -> Any:
 def _read_labels(result: Mapping[str, Any], source: Path) -> tuple[Label, ...]:
     try:
         return tuple(Label.from_dict(row) for row in result["labels"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"'{source}' does not describe its labels ({error}); segment the volume again.") from error
 
 

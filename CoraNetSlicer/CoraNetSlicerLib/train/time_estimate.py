@@ -251,7 +251,8 @@ class TimeEstimate:
 
     def _measured_text(self) -> str:
         measured = self._measured
-        if measured is None or self._nodes is None or _short(self._config) != measured.config:
+        # With a time, patch and network are those of a plan.
+        if measured is None or self._nodes is None or self._config.time or _short(self._config) != measured.config:
             return ""
         return in_words(measured.events, measured.pace, Amounts.of(self._nodes, self._config))
 

@@ -294,6 +294,7 @@ class qMRMLSegmentEditorWidget(qMRMLWidget):  # noqa: N801
     def setMaximumNumberOfUndoStates(self, count: int) -> None:  # noqa: N802
         self._undo_states = count
 
+    undoEnabled = _part("undo")  # noqa: N815
     unorderedEffectsVisible = _part("unorderedEffects")  # noqa: N815
     segmentationNodeSelectorVisible = _part("segmentationNodeSelector")  # noqa: N815
     sourceVolumeNodeSelectorVisible = _part("sourceVolumeNodeSelector")  # noqa: N815

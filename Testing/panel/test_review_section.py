@@ -77,6 +77,7 @@ def load(logic, overlays, presenter, process_events, tmp_path):
         (loaded,) = logic.loadResults(job.folder, show=False)
         overlays.show(loaded)
         if wait:
+            overlays.choose(str(loaded.segmentation.GetID()))
             process_events(until=lambda: not presenter.reason_not_decidable and not overlays.reason_not_copyable)
             process_events(until=lambda: overlays.caution.region is not None)
         return loaded
@@ -154,8 +155,7 @@ class TestWhatIsShown:
 
     def test_another_result_has_its_own_list(self, loaded, load, overlays, ui, process_events, window):
         window.press("1")
-        other = load("segment 2")
-        overlays.choose(str(other.segmentation.GetID()))
+        load("segment 2")
         process_events(until=lambda: set(statuses(ui)) == {"open"})
         overlays.choose(str(loaded.segmentation.GetID()))
         process_events(until=lambda: "conservative" in statuses(ui))
@@ -329,12 +329,15 @@ class TestLooking:
     def test_a_result_that_comes_does_not_interrupt_who_is_at_work(
         self, loaded, load, overlays, ui, window, process_events
     ):
-        window.press("1")
-        process_events()
-        load("segment 2", wait=False)
+        other = load("segment 2", wait=False)
         process_events()
         assert overlays.current.segmentation is loaded.segmentation
         assert ui.overlaysStatusLabel.text == f"'{CASE_ID} (segment 2)' is ready: choose it above."
+        for _row in range(ui.regionsTable.rowCount):
+            window.press("2")
+        process_events()
+        overlays.show(other)
+        assert overlays.current.segmentation is other.segmentation, "the work on the one before is done"
 
 
 class TestWhoseKeys:

@@ -357,6 +357,16 @@ class TestOtherSegmentations:
         application.run()
         assert truth.GetDisplayNode().GetVisibility() and presenter.others_text == ""
 
+    def test_while_the_scene_closes_nothing_is_touched(self, context, tmp_path, presenter, application, truth):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        presenter.show(loaded)
+        context.scene.StartState(context.scene.CloseState)
+        for node in (loaded.segmentation, loaded.overlays):
+            context.scene.RemoveNode(node)
+        application.run()
+        assert not truth.GetDisplayNode().GetVisibility()
+        context.scene.EndState(context.scene.CloseState)
+
     def test_who_shows_them_again_sees_them(self, context, tmp_path, presenter, application, truth):
         loaded = load_case(context, tmp_path / "a" / "segment 1")
         presenter.show(loaded)
@@ -543,6 +553,13 @@ class TestWhichResult:
         context.scene.RemoveNode(loaded.segmentation)
         application.run()
         assert presenter.reason == "Segment a volume first."
+
+    def test_a_result_that_is_being_loaded_is_not_offered(self, context, tmp_path, presenter, application):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        loaded.segmentation.SetAttribute("CoraNetSlicer.Filling", "1")
+        context.scene.AddNewNodeByClass("vtkMRMLTextNode")
+        application.run()
+        assert presenter.results == {} and presenter.current is None
 
     def test_a_result_that_the_console_loads_is_found(self, context, tmp_path, presenter, application):
         loaded = load_case(context, tmp_path / "a" / "segment 1")

@@ -139,7 +139,7 @@ def _write_over(loaded: LoadedPrediction, flagged: np.ndarray) -> bool:
     loaded.uncertainty.GetIJKToRASMatrix(matrix)
     wanted.SetImageToWorldMatrix(matrix)
     others = (segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments()))
-    is_shared = any(one.GetRepresentation(_BINARY_LABELMAP) is labelmap for one in others if one is not segment)
+    is_shared = any(other.GetRepresentation(_BINARY_LABELMAP) is labelmap for other in others if other is not segment)
     fits = labelmap.GetExtent() == wanted.GetExtent() and np.allclose(_elements(labelmap), _elements(wanted), atol=1e-6)
     if is_shared or not fits:
         return False

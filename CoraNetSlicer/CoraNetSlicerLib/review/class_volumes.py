@@ -78,7 +78,7 @@ def narrowed_volumes(
         volume_node: gives the size of a voxel.
     """
     voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
-    return [_narrowed(volumes[one.value], one, decided, voxel_ml) for one in labels if one.value in volumes]
+    return [_narrowed(volumes[label.value], label, decided, voxel_ml) for label in labels if label.value in volumes]
 
 
 def _narrowed(
@@ -117,9 +117,9 @@ def narrowed(volume: ClassVolume, bounds: Mapping[int, ClassVolume]) -> ClassVol
 def volumes_table(volumes: Iterable[ClassVolume]) -> str:
     """Volumes as a table with a header, for a spreadsheet: columns between tabs, mL with three decimals."""
     rows = [(_("Structure"), _("Result (mL)"), _("Conservative (mL)"), _("Radical (mL)"))]
-    for one in volumes:
-        numbers = (one.ml, one.conservative_ml, one.radical_ml)
-        rows.append((one.name, *("" if ml is None else f"{ml:.3f}" for ml in numbers)))
+    for volume in volumes:
+        numbers = (volume.ml, volume.conservative_ml, volume.radical_ml)
+        rows.append((volume.name, *("" if ml is None else f"{ml:.3f}" for ml in numbers)))
     return "".join("\t".join(row) + "\n" for row in rows)
 
 
@@ -156,7 +156,7 @@ class VolumeCounting:
     def volumes(self) -> list[ClassVolume]:
         """All classes in order."""
         labels = self._loaded.labels if self._loaded is not None else ()
-        known = {one.value: one for one in [*self._before, *self._counted]}
+        known = {volume.value: volume for volume in [*self._before, *self._counted]}
         return [known.get(label.value, ClassVolume(label.name, None, None, None, label.value)) for label in labels]
 
     def close(self) -> None:

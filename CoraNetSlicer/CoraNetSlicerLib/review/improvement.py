@@ -80,7 +80,7 @@ def find_training(model: AnyJob) -> Optional[Job]:
         job: Optional[Job] = model.job if isinstance(model, JobHandle) else model
     else:
         folder = Path(model).expanduser().absolute()
-        found = next((one for one in (folder, folder.parent) if Job.exists(one)), None)
+        found = next((place for place in (folder, folder.parent) if Job.exists(place)), None)
         job = Job.open(found) if found is not None else None
     if job is not None and job.kind is not JobKind.TRAIN:
         raise ModelError(f"'{job.folder}' is a segmentation, expected a training; choose the one that made its model.")
@@ -170,10 +170,10 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str
         else:
             _require_open(same)
             kept[same.id] = _as_training(same.id, same.images, promoted, datalist.labels)
-    names = unique_case_names([*kept, *(one.name for one in new)])[len(kept) :]
+    names = unique_case_names([*kept, *(promoted.name for promoted in new)])[len(kept) :]
     added = [
-        _as_training(name, (one.image, *one.more_images), one, datalist.labels)
-        for name, one in zip(names, new, strict=False)
+        _as_training(name, (promoted.image, *promoted.more_images), promoted, datalist.labels)
+        for name, promoted in zip(names, new, strict=False)
     ]
     return replace(datalist, cases=(*kept.values(), *added))
 
@@ -204,7 +204,7 @@ def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = 
         cases: the reviewed ones in it.
         job_id: as of `with_promoted`.
     """
-    of_file = {str(one.files.known): one.keys for one in cases}
+    of_file = {str(case.files.known): case.keys for case in cases}
     before = {case.id: (f"{job_id}/{case.id}",) if job_id else () for case in datalist.cases}
     return {case.id: (*before[case.id], *of_file.get(str(case.known), ())) for case in datalist.cases}
 
@@ -303,7 +303,7 @@ def _require_open(case: Case) -> None:
 def _as_training(name: str, images: Sequence[str], promoted: PromotedCase, labels: Sequence[Label]) -> Case:
     label, known = str(promoted.files.reviewed), str(promoted.files.known)
     # Its label map has the values of the model that segmented it; they may be others for the same names.
-    own = tuple((one.value, one.name) for one in promoted.labels)
+    own = tuple((label.value, label.name) for label in promoted.labels)
     is_same = {value: value for value, _ in own} == matched_labels(promoted.labels, labels)
     return Case(
         name, Role.TRAINING, images[0], label, known, tuple(images[1:]), () if is_same else own, part=promoted.part

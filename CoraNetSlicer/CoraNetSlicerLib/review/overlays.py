@@ -87,7 +87,7 @@ class Appearance:
             return []
         wanted = [UNCERTAIN_SEGMENT] if self.kind == UNCERTAIN else [self.id_of(label) for label in self._loaded.labels]
         found = self.node.GetSegmentation()
-        return [one for one in wanted if found.GetSegment(one) is not None]
+        return [identifier for identifier in wanted if found.GetSegment(identifier) is not None]
 
     def id_of(self, label: Label) -> str:
         """Id of the segment in which it shows a class."""
@@ -97,7 +97,7 @@ class Appearance:
     def colors(self) -> dict[str, Color]:
         """Segment id -> colour."""
         segmentation = self.node.GetSegmentation() if self.node is not None else None
-        return {one: tuple(segmentation.GetSegment(one).GetColor()) for one in self.segment_ids}
+        return {identifier: tuple(segmentation.GetSegment(identifier).GetColor()) for identifier in self.segment_ids}
 
     def set_color(self, identifier: str, color: Color) -> None:
         """Give a segment a colour, each part in [0, 1]."""
@@ -109,9 +109,9 @@ class Appearance:
         display = self._display
         ids = self.segment_ids
         return bool(ids and display.GetVisibility() and display.GetVisibility2D()) and any(
-            display.GetSegmentVisibility(one)
-            and (display.GetSegmentVisibility2DFill(one) or display.GetSegmentVisibility2DOutline(one))
-            for one in ids
+            display.GetSegmentVisibility(identifier)
+            and (display.GetSegmentVisibility2DFill(identifier) or display.GetSegmentVisibility2DOutline(identifier))
+            for identifier in ids
         )
 
     def set_visible_2d(self, visible: bool) -> None:
@@ -119,9 +119,9 @@ class Appearance:
         with one_modification(self._display) as display:
             if visible:
                 self._unveil(in_slices=True)
-            for one in self.segment_ids:
-                display.SetSegmentVisibility2DFill(one, visible and self.style.is_filled)
-                display.SetSegmentVisibility2DOutline(one, visible and not self.style.is_filled)
+            for identifier in self.segment_ids:
+                display.SetSegmentVisibility2DFill(identifier, visible and self.style.is_filled)
+                display.SetSegmentVisibility2DOutline(identifier, visible and not self.style.is_filled)
 
     @property
     def is_visible_3d(self) -> bool:
@@ -129,8 +129,10 @@ class Appearance:
         display = self._display
         ids = self.segment_ids
         return bool(ids and display.GetVisibility() and display.GetVisibility3D()) and any(
-            display.GetSegmentVisibility(one) and display.GetSegmentVisibility3D(one) and has_surface(self.node, one)
-            for one in ids
+            display.GetSegmentVisibility(identifier)
+            and display.GetSegmentVisibility3D(identifier)
+            and has_surface(self.node, identifier)
+            for identifier in ids
         )
 
     def set_visible_3d(self, visible: bool) -> None:
@@ -138,15 +140,15 @@ class Appearance:
         with one_modification(self._display) as display:
             if visible:
                 self._unveil(in_slices=False)
-            for one in self.segment_ids:
-                display.SetSegmentVisibility3D(one, visible)
+            for identifier in self.segment_ids:
+                display.SetSegmentVisibility3D(identifier, visible)
 
     @property
     def misses_surface(self) -> bool:
         """Whether it is to be drawn in 3D, and was, until its voxels became others."""
         display, ids = self._display, self.segment_ids
         return bool(ids and display.GetVisibility() and display.GetVisibility3D()) and any(
-            display.GetSegmentVisibility3D(one) and lost_surface(self.node, one) for one in ids
+            display.GetSegmentVisibility3D(identifier) and lost_surface(self.node, identifier) for identifier in ids
         )
 
     @property
@@ -166,18 +168,18 @@ class Appearance:
             of_node = display.GetOpacity()
             of_node *= display.GetOpacity2DFill() if self.style.is_filled else display.GetOpacity2DOutline()
             in_2d = min(1.0, opacity / of_node) if of_node else opacity
-            for one in self.segment_ids:
+            for identifier in self.segment_ids:
                 if self.style.is_filled:
-                    display.SetSegmentOpacity2DFill(one, in_2d)
+                    display.SetSegmentOpacity2DFill(identifier, in_2d)
                 else:
-                    display.SetSegmentOpacity2DOutline(one, in_2d)
-                display.SetSegmentOpacity3D(one, in_3d)
+                    display.SetSegmentOpacity2DOutline(identifier, in_2d)
+                display.SetSegmentOpacity3D(identifier, in_3d)
 
     def reset(self, visible_2d: bool, visible_3d: bool) -> None:
         """Draw it in its style, wherever it is visible."""
         with one_modification(self._display) as display:
-            for one in self.segment_ids:
-                display.SetSegmentVisibility(one, True)
+            for identifier in self.segment_ids:
+                display.SetSegmentVisibility(identifier, True)
             self.set_visible_2d(visible_2d)
             self.set_visible_3d(visible_3d)
             self.set_opacity(self.style.opacity_2d)
@@ -198,9 +200,9 @@ class Appearance:
             display.SetVisibility2D(True)
         else:
             display.SetVisibility3D(True)
-        if not any(display.GetSegmentVisibility(one) for one in self.segment_ids):
-            for one in self.segment_ids:
-                display.SetSegmentVisibility(one, True)
+        if not any(display.GetSegmentVisibility(identifier) for identifier in self.segment_ids):
+            for identifier in self.segment_ids:
+                display.SetSegmentVisibility(identifier, True)
 
 
 @contextmanager
@@ -292,10 +294,10 @@ def apply_look(loaded: LoadedPrediction, look: Look) -> None:
 
 def show_alone(loaded: LoadedPrediction, results: Iterable[LoadedPrediction]) -> None:
     """Show one of several results, and hide the others; how their overlays are drawn stays as it is."""
-    for one in results:
-        for node in (one.segmentation, one.overlays):
+    for other in results:
+        for node in (other.segmentation, other.overlays):
             if node is not None and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(one.segmentation is loaded.segmentation)
+                node.GetDisplayNode().SetVisibility(other.segmentation is loaded.segmentation)
 
 
 def other_segmentations(context: SceneContext) -> list[Any]:

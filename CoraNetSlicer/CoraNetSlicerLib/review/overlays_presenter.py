@@ -14,7 +14,7 @@ from ..core.notification import Signal
 from ..core.observation import Observation
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import LoadedPrediction, nodes_of_class, segment_id
+from ..core.results import LoadedPrediction, is_filled, nodes_of_class, segment_id
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .caution import CautionDial
@@ -225,7 +225,7 @@ class OverlaysPresenter:
             color: red, green, blue in [0, 1].
         """
         labels = self.current.labels if self.current is not None and kind == RESULT else ()
-        label = next((one for one in labels if segment_id(one) == key), None)
+        label = next((label for label in labels if segment_id(label) == key), None)
         if label is not None:
             set_class_color(self.current, label, color)
         else:
@@ -252,13 +252,13 @@ class OverlaysPresenter:
         uncertain = [ClassVolume(_("Uncertain region"), region.ml, None, None)] if region is not None else []
         # Named as the segments are now.
         names = {label.value: label.name for label in self.current.labels} if self.current is not None else {}
-        counted = [replace(one, name=names.get(one.value, one.name)) for one in self._counting.volumes]
-        return [*(narrowed(one, self._bounds) for one in counted), *uncertain]
+        counted = [replace(volume, name=names.get(volume.value, volume.name)) for volume in self._counting.volumes]
+        return [*(narrowed(volume, self._bounds) for volume in counted), *uncertain]
 
     def show_reviewed(self, review: RegionReview) -> None:
         """Draw and count decided regions of the result that is shown as what they are: not uncertain any more."""
         self.reviewed = review.review
-        self._bounds = {one.value: one for one in review.bounds()} if review.review.decisions else {}
+        self._bounds = {volume.value: volume for volume in review.bounds()} if review.review.decisions else {}
         self.caution.set_reviewed(review.decided_boxes())
         self._paint.request()
 
@@ -294,7 +294,7 @@ class OverlaysPresenter:
     def _make_lost_surfaces(self) -> None:
         if self.current is not None:
             shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
-            self._surfaces.make([one for one in shown if one.misses_surface])
+            self._surfaces.make([appearance for appearance in shown if appearance.misses_surface])
 
     def _on_surfaces(self) -> None:
         # What is drawn reaches further than before, and would be cut off.
@@ -314,8 +314,14 @@ class OverlaysPresenter:
             show_result_in_cameras(self.current, nodes_of_class(self._context.scene, "vtkMRMLCameraNode"))
 
     def _look(self) -> None:
-        """Look what the scene holds, and attach to the current result."""
-        self._results = {str(one.segmentation.GetID()): one for one in results_in_scene(self._context.scene)}
+        """Look what the scene holds, and attach to the current result; what is being loaded is not there yet."""
+        if self._context.scene.IsClosing():
+            # What is shown or hidden now would be found half gone by others.
+            return
+        found = {str(loaded.segmentation.GetID()): loaded for loaded in results_in_scene(self._context.scene)}
+        self._results = {
+            key: loaded for key, loaded in found.items() if key == self._key or is_filled(loaded.segmentation)
+        }
         if self._key not in self._results:
             self._key = next(iter(self._results), "")
             if not self._key:

@@ -148,9 +148,11 @@ class OverlaysSection(Section):
                 for column, item in enumerate(items):
                     table.setItem(row, column, item)
             fit_height(table, _MOST_VOLUMES_PIXELS)
-        for column, mls in enumerate(zip(*((one.conservative_ml, one.radical_ml) for one in volumes), strict=True), 2):
+        for column, mls in enumerate(
+            zip(*((volume.conservative_ml, volume.radical_ml) for volume in volumes), strict=True), 2
+        ):
             table.setColumnHidden(column, all(ml is None for ml in mls))
-        colors = {one.name: one.color for row in reversed(self._presenter.rows) for one in row.colors}
+        colors = {color.name: color.color for row in reversed(self._presenter.rows) for color in row.colors}
         for items, volume in zip(self._volume_items, volumes, strict=False):
             _show_volume(items, volume)
             if volume.name in colors:
@@ -241,10 +243,10 @@ class OverlaysTable:
 
     def _show_color_maps(self) -> None:
         combo, maps = self._rows[-1].colors.widget, self._presenter.uncertainty_map.color_maps
-        if [one.name for one in maps] != [combo.itemText(index) for index in range(combo.count)]:
+        if [color_map.name for color_map in maps] != [combo.itemText(index) for index in range(combo.count)]:
             combo.clear()
-            for one in maps:
-                combo.addItem(one.name, one.key)
+            for color_map in maps:
+                combo.addItem(color_map.name, color_map.key)
         combo.setCurrentIndex(combo.findData(self._presenter.uncertainty_map.color_map))
 
     # -- from the person ---------------------------------------------------------------------------------------------
@@ -317,14 +319,14 @@ class _Swatches:
         self._layout = qt.QGridLayout(self.widget)
         self._layout.setContentsMargins(2, 1, 2, 1)
         self._layout.setSpacing(2)
-        for number, one in enumerate(colors):
+        for number, color in enumerate(colors):
             button = ctk.ctkColorPickerButton()
             button.setObjectName(f"{kind}ColorButton{number}")
             button.setDisplayColorName(False)
             button.setFixedSize(_SWATCH_PIXELS, _SWATCH_PIXELS)
-            button.setToolTip(_("Color of {name}").format(name=one.name))
+            button.setToolTip(_("Color of {name}").format(name=color.name))
             self._layout.addWidget(button, number // _SWATCHES_IN_LINE, number % _SWATCHES_IN_LINE)
-            self.buttons[one.key] = button
+            self.buttons[color.key] = button
         self._layout.setColumnStretch(_SWATCHES_IN_LINE, 1)
 
     @property
@@ -332,8 +334,8 @@ class _Swatches:
         return list(self.buttons.values())
 
     def show(self, colors: Sequence[OverlayColor]) -> None:
-        for one in colors:
-            self.buttons[one.key].setColor(qt_color(one.color))
+        for color in colors:
+            self.buttons[color.key].setColor(qt_color(color.color))
 
 
 class _ColorMaps:
@@ -359,7 +361,7 @@ def qt_color(color: Color) -> Any:
 
 def _structure(row: OverlayRow) -> tuple[object, ...]:
     """What needs other widgets when it changes."""
-    return (row.kind, *((one.key, one.name) for one in row.colors))
+    return (row.kind, *((color.key, color.name) for color in row.colors))
 
 
 def _check_box(name: str, tool_tip: str) -> Any:

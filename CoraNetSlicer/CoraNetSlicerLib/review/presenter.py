@@ -312,8 +312,8 @@ class ReviewPresenter:
 
     def _hold(self) -> None:
         """Another result that comes does not take the place of one that somebody is at work on."""
-        decided = sum(row.is_decided for row in self.rows)
-        self._overlays.is_held = self._is_watched and (bool(self.edited) or 0 < decided < len(self.rows))
+        is_open = bool(self.edited) or not all(row.is_decided for row in self.rows)
+        self._overlays.is_held = self._is_watched and is_open
 
     def _outline(self) -> None:
         """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""
@@ -345,7 +345,7 @@ class ReviewPresenter:
         listed = [row.number for row in self.rows]
         at = listed.index(number) + 1 if number in listed else 0
         is_open = {row.number for row in self.rows if not row.is_decided and row.number != number}
-        return next((one for one in [*listed[at:], *listed[:at]] if one in is_open), 0)
+        return next((number for number in [*listed[at:], *listed[:at]] if number in is_open), 0)
 
     def _look_at(self, number: Optional[int]) -> None:
         if number and self.review is not None:

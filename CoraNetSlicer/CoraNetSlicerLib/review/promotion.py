@@ -131,7 +131,8 @@ def require_no_overlap(loaded: LoadedPrediction) -> None:
     for label in loaded.labels:
         others = painted[layers.paint({segment_id(label): 1}, np.uint8).view(bool)]
         if (others != label.value).any():
-            other = next(one.name for one in loaded.labels if one.value in others[others != label.value])
+            shared = others[others != label.value]
+            other = next(second.name for second in loaded.labels if second.value in shared)
             raise DataError(
                 f"'{label.name}' and '{other}' of '{loaded.segmentation.GetName()}' overlap; give each voxel to one of "
                 "them."

@@ -100,7 +100,11 @@ class RegionEditing:
         """Bring everything back to what it was when the edit began; what was painted in the region is returned."""
         self._restore_editor()
         self._remove_mask()
-        painted = {one: voxels for one, voxels in self._layers.read(self._box).items() if one in self._before}
+        painted = {
+            identifier: voxels
+            for identifier, voxels in self._layers.read(self._box).items()
+            if identifier in self._before
+        }
         outside = self._put_back()
         self._restore_visibility()
         self._before, self._box, self.editor, self.number = {}, None, None, None
@@ -149,7 +153,7 @@ class RegionEditing:
         display = self._loaded.segmentation.GetDisplayNode()
         if display is None:
             return
-        self._hidden = [one for one in self._before if not display.GetSegmentVisibility(one)]
+        self._hidden = [identifier for identifier in self._before if not display.GetSegmentVisibility(identifier)]
         for identifier in self._hidden:
             display.SetSegmentVisibility(identifier, True)
         display.SetSegmentVisibility(MASK_SEGMENT, False)
@@ -189,9 +193,6 @@ class RegionEditing:
         # The effect first: it must not see how the mask goes.
         for name, value in reversed(list(self._settings.items())):
             getattr(self.editor, name)(value)
-        if self.editor.GetSingletonTag() == PANEL_EDITOR:
-            # With the node, the widget forgets what could be undone.
-            self.editor.SetAndObserveSegmentationNode(None)
 
 
 def _restore(segmentation: Any, identifier: str, kept: _KeptSegment) -> None:

@@ -118,8 +118,8 @@ class RegionReview:
 
     def next_open(self, after: int = 0) -> Optional[int]:
         """The first region after a number that is not decided, else the first of all; None if all are."""
-        open_ones = [one.number for one in self.regions.regions if one.number not in self.review.decisions]
-        return next((one for one in open_ones if one > after), next(iter(open_ones), None))
+        open_ones = [region.number for region in self.regions.regions if region.number not in self.review.decisions]
+        return next((number for number in open_ones if number > after), next(iter(open_ones), None))
 
     def bounds(self) -> list[ClassVolume]:
         """Volume of each class with its bounds, in which decided regions count as what they are now."""
@@ -226,7 +226,7 @@ class RegionReview:
         region = self.regions.region(number)
         self._require_no_edit()
         value = region.radical or region.conservative
-        selected = next((segment_id(one) for one in self.loaded.labels if one.value == value), "")
+        selected = next((segment_id(label) for label in self.loaded.labels if label.value == value), "")
         editor = self._editing.begin(number, self._state.voxels(number).box, selected, editor_tag)
         self.changed.send()
         return editor
@@ -306,11 +306,13 @@ class RegionReview:
 
     def _latest_step(self) -> ReviewStep:
         """The latest decision of which only the files tell: before it, its region was as the result named it."""
-        number, decision = max(self.review.decisions.items(), key=lambda one: one[1].time)
+        number, decision = max(self.review.decisions.items(), key=lambda item: item[1].time)
         voxels = self._state.voxels(number)
-        labels, ids = voxels.labels[Choice.KEEP.value], {segment_id(one): one.value for one in self.loaded.labels}
-        before = {one: labels == value for one, value in ids.items()}
-        after = {one: mask for one, mask in self._state.layers.read(voxels.box).items() if one in ids}
+        labels, ids = voxels.labels[Choice.KEEP.value], {segment_id(label): label.value for label in self.loaded.labels}
+        before = {identifier: labels == value for identifier, value in ids.items()}
+        after = {
+            identifier: mask for identifier, mask in self._state.layers.read(voxels.box).items() if identifier in ids
+        }
         return ReviewStep.of(number, (None, decision), before, after)
 
     def _require_no_edit(self) -> None:

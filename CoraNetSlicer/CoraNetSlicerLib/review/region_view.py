@@ -86,7 +86,7 @@ def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> N
         composite_nodes: vtkMRMLSliceCompositeNode of each view.
     """
     views = list(composite_nodes)
-    shown = {one for view in views for one in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID())}
+    shown = {volume_id for view in views for volume_id in (view.GetBackgroundVolumeID(), view.GetForegroundVolumeID())}
     if volume_node.GetID() not in shown:
         for view in views:
             view.SetBackgroundVolumeID(volume_node.GetID())
@@ -165,7 +165,7 @@ def turn_camera(node: Any, point_ras_mm: Sequence[float], field_mm: Optional[flo
         point_ras_mm: where to look.
         field_mm: go to where so much is seen; None: the distance stays.
     """
-    point, position, focus = (np.array(one) for one in (point_ras_mm, node.GetPosition(), node.GetFocalPoint()))
+    point, position, focus = (np.array(values) for values in (point_ras_mm, node.GetPosition(), node.GetFocalPoint()))
     away, distance = position - focus, float(np.linalg.norm(position - focus))
     away = away / distance if distance else np.array([0.0, 1.0, 0.0])
     if field_mm is not None:
@@ -258,7 +258,7 @@ class RegionOutline:
     def _is_result_in_3d(self) -> bool:
         node, ids = self._state.loaded.segmentation, [segment_id(label) for label in self._state.loaded.labels]
         # Also while a surface is being made anew after a decision.
-        return any(has_surface(node, one) or lost_surface(node, one) for one in ids)
+        return any(has_surface(node, identifier) or lost_surface(node, identifier) for identifier in ids)
 
     def _new_display(self) -> Any:
         display = slicer.vtkMRMLSegmentationDisplayNode()

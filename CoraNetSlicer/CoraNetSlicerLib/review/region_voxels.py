@@ -55,7 +55,7 @@ class RegionVoxels:
             shape = tuple(int(size) for size in content["shape"])
             bits = np.frombuffer(_unpacked(content["mask"]), np.uint8)
             mask = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
-            first = tuple(int(one) for one in content["first_kji"])
+            first = tuple(int(index) for index in content["first_kji"])
             labels = {
                 choice: np.frombuffer(_unpacked(text), "<u2").astype(np.uint16)
                 for choice, text in content["labels"].items()

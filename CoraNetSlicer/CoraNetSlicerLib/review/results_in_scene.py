@@ -46,13 +46,13 @@ def result_texts(results: Iterable[LoadedPrediction]) -> dict[str, str]:
         By id of the segmentation; volumes of one name are numbered, and so are results of one job name.
     """
     results = list(results)
-    volumes = {id(one.volume): one.volume.GetName() for one in results if one.volume is not None}
+    volumes = {id(result.volume): result.volume.GetName() for result in results if result.volume is not None}
     names = dict(zip(volumes, _numbered(list(volumes.values())), strict=True))
     texts = []
-    for one in results:
-        name, job = names.get(id(one.volume), one.segmentation.GetName()), job_name(one.segmentation)
+    for result in results:
+        name, job = names.get(id(result.volume), result.segmentation.GetName()), job_name(result.segmentation)
         texts.append(f"{name} ({job})" if job else str(name))
-    return dict(zip((str(one.segmentation.GetID()) for one in results), _numbered(texts), strict=True))
+    return dict(zip((str(result.segmentation.GetID()) for result in results), _numbered(texts), strict=True))
 
 
 def _numbered(texts: Sequence[str]) -> list[str]:

@@ -178,7 +178,9 @@ class ReviewConsole:
         if display is not None and not display.GetVisibility():
             show_alone(review.loaded, results_in_scene(scene))
         show_volume_somewhere(review.loaded.volume, nodes_of_class(scene, "vtkMRMLSliceCompositeNode"))
-        slices, cameras = (nodes_of_class(scene, one) for one in ("vtkMRMLSliceNode", "vtkMRMLCameraNode"))
+        slices, cameras = (
+            nodes_of_class(scene, node_class) for node_class in ("vtkMRMLSliceNode", "vtkMRMLCameraNode")
+        )
         return review.show(number, slices, cameras)
 
     def hideRegion(self, case: AnyCase) -> None:
@@ -268,7 +270,7 @@ class ReviewConsole:
 
     def _review_of(self, loaded: LoadedPrediction) -> Optional[RegionReview]:
         """The review of a result that was taken up before."""
-        self._reviews = {one: kept for one, kept in self._reviews.items() if kept.is_current}
+        self._reviews = {key: kept for key, kept in self._reviews.items() if kept.is_current}
         known = self._reviews.get(str(loaded.segmentation.GetID()))
         return known if known is not None and known.loaded.segmentation is loaded.segmentation else None
 
@@ -293,13 +295,13 @@ class ReviewConsole:
         results = results_in_scene(self.context.scene)
         if isinstance(case, str):
             texts = result_texts(results)
-            found = [one for one in results if case in {texts[str(one.segmentation.GetID())], *_names(one)}]
+            found = [result for result in results if case in {texts[str(result.segmentation.GetID())], *_names(result)}]
         else:
-            found = [one for one in results if one.segmentation is case]
+            found = [result for result in results if result.segmentation is case]
         if len(found) == 1:
             return found[0]
         name = case if isinstance(case, str) else getattr(case, "GetName", lambda: case)()
-        known = ", ".join(f"'{one.segmentation.GetName()}'" for one in results) or "none"
+        known = ", ".join(f"'{result.segmentation.GetName()}'" for result in results) or "none"
         what = f"are {len(found)} results" if found else "is no result"
         raise DataError(f"there {what} '{name}' in the scene; choose one of its results: {known}.")
 

@@ -90,16 +90,16 @@ class ReviewRecord:
             content = json.loads(self._node.GetText())
             regions = RegionList.from_dict(content["regions"], "the scene")
             decisions = json.loads(self._node.GetAttribute(DECISIONS_ATTRIBUTE))
-            voxels = {int(number): RegionVoxels.from_dict(one) for number, one in content["voxels"].items()}
-            volumes = {int(value): ClassVolume(**one) for value, one in content["volumes"].items()}
+            voxels = {int(number): RegionVoxels.from_dict(region) for number, region in content["voxels"].items()}
+            volumes = {int(value): ClassVolume(**volume) for value, volume in content["volumes"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"the review in the scene cannot be read ({error}); load the result anew.") from error
         return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, volumes)
 
     def write(self, kept: KeptReview) -> None:
         """Keep regions, voxels and decisions."""
-        voxels = {str(number): one.to_dict() for number, one in kept.voxels.items()}
-        volumes = {str(value): asdict(one) for value, one in kept.volumes.items()}
+        voxels = {str(number): region.to_dict() for number, region in kept.voxels.items()}
+        volumes = {str(value): asdict(volume) for value, volume in kept.volumes.items()}
         content = {"regions": kept.regions.to_dict(), "voxels": voxels, "volumes": volumes}
         node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
         # In the scene's own file: no file of its own that can be forgotten.
@@ -184,23 +184,26 @@ class ReviewStep:
             after: which it has.
         """
         voxels = len(next(iter(before.values()), ()))
-        packed = [{one: np.packbits(mask) for one, mask in members.items()} for members in (before, after)]
+        packed = [
+            {identifier: np.packbits(mask) for identifier, mask in members.items()} for members in (before, after)
+        ]
         return ReviewStep(number, *decisions, voxels, *packed)
 
     @cached_property
     def text(self) -> str:
         """All of it as JSON."""
         packed = [
-            {one: _packed(bits) for one, bits in voxels.items()} for voxels in (self.packed_before, self.packed_after)
+            {identifier: _packed(bits) for identifier, bits in voxels.items()}
+            for voxels in (self.packed_before, self.packed_after)
         ]
-        decisions = [asdict(one) if one is not None else None for one in (self.before, self.after)]
+        decisions = [asdict(decision) if decision is not None else None for decision in (self.before, self.after)]
         return json.dumps({"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": packed})
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> ReviewStep:
         """The step that a text tells of; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
-        before, after = (Decision(**one) if one is not None else None for one in content["decisions"])
-        packed = [{one: _unpacked(text) for one, text in voxels.items()} for voxels in content["packed"]]
+        before, after = (Decision(**decision) if decision is not None else None for decision in content["decisions"])
+        packed = [{identifier: _unpacked(text) for identifier, text in voxels.items()} for voxels in content["packed"]]
         return ReviewStep(int(content["number"]), before, after, int(content["voxels"]), *packed)
 
     def decision(self, back: bool) -> Optional[Decision]:
@@ -210,7 +213,7 @@ class ReviewStep:
     def members(self, back: bool) -> dict[str, np.ndarray]:
         """Which voxels each segment then has, by id: bool, flat."""
         packed = self.packed_before if back else self.packed_after
-        return {one: np.unpackbits(bits, count=self.voxels).astype(bool) for one, bits in packed.items()}
+        return {identifier: np.unpackbits(bits, count=self.voxels).astype(bool) for identifier, bits in packed.items()}
 
 
 class ReviewHistory:
@@ -259,7 +262,7 @@ class ReviewHistory:
 
 
 def _steps(contents: Iterable[Mapping[str, Any]]) -> list[ReviewStep]:
-    return [ReviewStep.from_dict(one) for one in contents]
+    return [ReviewStep.from_dict(step) for step in contents]
 
 
 def _packed(bits: np.ndarray) -> str:

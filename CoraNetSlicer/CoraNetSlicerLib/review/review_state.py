@@ -161,7 +161,11 @@ class ReviewState:
         """
         segmentation = self.loaded.segmentation.GetSegmentation()
         members = {segment_id(label): labels == label.value for label in self.loaded.labels}
-        gone = [one for one, mask in members.items() if mask.any() and segmentation.GetSegment(one) is None]
+        gone = [
+            identifier
+            for identifier, mask in members.items()
+            if mask.any() and segmentation.GetSegment(identifier) is None
+        ]
         if gone:
             raise DataError(
                 f"the segment '{gone[0]}' of '{self.loaded.segmentation.GetName()}' was deleted, but the region needs "
@@ -175,7 +179,7 @@ class ReviewState:
         Raises:
             StorageError: a file could not be written; the decision stays, in the scene.
         """
-        decisions = {one: kept for one, kept in self.review.decisions.items() if one != number}
+        decisions = {other: kept for other, kept in self.review.decisions.items() if other != number}
         if decision is not None:
             decisions[number] = decision
         self.set_review(replace(self.review, decisions=decisions))
@@ -222,7 +226,7 @@ class ReviewState:
 
     def _painted(self, review: Review) -> Optional[np.ndarray]:
         """What was painted in edited regions: the label values of the whole case; None where there is none."""
-        edited = [one for one in review.decisions.values() if one.choice is Choice.EDITED]
+        edited = [decision for decision in review.decisions.values() if decision.choice is Choice.EDITED]
         if not edited or self.files is None:
             return None
         if self.files.reviewed.is_file():
@@ -243,7 +247,7 @@ def choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:
     allowed = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
     if choice is None or choice in allowed:
         return None if choice is None else Choice(choice)
-    names = ", ".join(f"'{one.value}'" for one in allowed)
+    names = ", ".join(f"'{choice.value}'" for choice in allowed)
     raise DataError(f"a region can be given {names}, got {str(choice)!r}; to paint in it, begin an edit.")
 
 

@@ -189,7 +189,7 @@ class RegionEditor:
         self._host = host
         self._application = application
         self._widget: Any = None
-        self._is_asked = False
+        self._is_asked = self._is_prepared = self._is_shown = False
         host.setVisible(False)
 
     @property
@@ -198,17 +198,29 @@ class RegionEditor:
         if not self._is_asked:
             self._is_asked = True
             self._widget = self._application.new_segment_editor()
-            if self._widget is not None:
-                self._prepare(self._widget)
         return self._widget is not None
 
     def show(self, editor_node: Any) -> None:
         """Show the editor of a vtkMRMLSegmentEditorNode; None: hide it."""
-        if self._widget is not None and editor_node is not None:
-            # In this order: a scene without a node would choose some nodes by itself.
-            self._widget.setMRMLSegmentEditorNode(editor_node)
-            self._widget.setMRMLScene(editor_node.GetScene())
-        self._host.setVisible(editor_node is not None)
+        begins, self._is_shown = editor_node is not None and not self._is_shown, editor_node is not None
+        if begins and self._widget is not None:
+            self._bind(self._widget, editor_node)
+        self._host.setVisible(self._is_shown)
+
+    def _bind(self, widget: Any, editor_node: Any) -> None:
+        # In this order: a scene without a node would choose some nodes by itself, effects need a node, and the parts
+        # that are hidden must be so before an effect is active.
+        effect = editor_node.GetActiveEffectName()
+        if not self._is_prepared:
+            editor_node.SetActiveEffectName("")
+        widget.setMRMLSegmentEditorNode(editor_node)
+        widget.setMRMLScene(editor_node.GetScene())
+        if not self._is_prepared:
+            self._is_prepared = True
+            self._prepare(widget)
+        # What was done in another region cannot be undone in this one.
+        widget.undoEnabled = True
+        editor_node.SetActiveEffectName(effect)
 
     def _prepare(self, widget: Any) -> None:
         widget.setEffectNameOrder(list(_EFFECTS))
@@ -411,6 +423,6 @@ class Sight(qt.QObject):
 def _unless_typing(action: Callable[[], object]) -> None:
     # A field takes what is typed into it before any shortcut hears of it; this is for those that do not.
     widget = qt.QApplication.focusWidget()
-    is_field = widget is not None and any(widget.inherits(one) for one in _TYPED_INTO)
+    is_field = widget is not None and any(widget.inherits(class_name) for class_name in _TYPED_INTO)
     if not is_field or widget.readOnly:
         action()

@@ -84,8 +84,8 @@ class SegmentLayers:
         found = {}
         for labelmap, ids in self.layers():
             values = self._read_values(labelmap, box)
-            found.update({one: values == self._segment(one).GetLabelValue() for one in ids})
-        return {one: found[one] for one in self.ids}
+            found.update({identifier: values == self._segment(identifier).GetLabelValue() for identifier in ids})
+        return {identifier: found[identifier] for identifier in self.ids}
 
     def read_labels(self, box: MaskedBox, labels: Sequence[Label], head: str = "segmentation") -> np.ndarray:
         """Label values by the segments of a head, uint16, flat; 0 where none of them is."""
@@ -189,7 +189,7 @@ class SegmentLayers:
     def _write_layer(
         self, labelmap: Any, ids: Sequence[str], box: MaskedBox, members: Mapping[str, np.ndarray]
     ) -> list[str]:
-        mine = [one for one in ids if one in members]
+        mine = [identifier for identifier in ids if identifier in members]
         before = self._read_values(labelmap, box)
         after = before.copy()
         for identifier in mine:
@@ -198,7 +198,9 @@ class SegmentLayers:
             after[members[identifier]] = self._segment(identifier).GetLabelValue()
         if np.array_equal(before, after):
             return []
-        changed = [one for one in ids if _differ(before, after, self._segment(one).GetLabelValue())]
+        changed = [
+            identifier for identifier in ids if _differ(before, after, self._segment(identifier).GetLabelValue())
+        ]
         image = self._covering(labelmap, box)
         offset = self._offset(image)
         at = tuple(
@@ -234,7 +236,7 @@ class SegmentLayers:
         return image
 
     def _kind_for_all(self) -> int:
-        largest = max(self._segment(one).GetLabelValue() for one in self.ids)
+        largest = max(self._segment(identifier).GetLabelValue() for identifier in self.ids)
         return VTK_UNSIGNED_CHAR if largest < 256 else VTK_UNSIGNED_SHORT
 
     def _empty_image(self, kind: int) -> Any:

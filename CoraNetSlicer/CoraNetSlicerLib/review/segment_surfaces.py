@@ -64,8 +64,12 @@ def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
         node: vtkMRMLSegmentationNode.
         identifiers: of the segments to draw.
     """
-    wanted = [one for one in identifiers if not is_surface_made(node, one)]
-    others = [one for one in _segment_ids(node) if one not in wanted and not is_surface_made(node, one)]
+    wanted = [identifier for identifier in identifiers if not is_surface_made(node, identifier)]
+    others = [
+        identifier
+        for identifier in _segment_ids(node)
+        if identifier not in wanted and not is_surface_made(node, identifier)
+    ]
     return [*wanted, *others] if wanted else []
 
 
@@ -207,12 +211,12 @@ class SurfaceMaking:
     def make(self, appearances: Sequence[Appearance]) -> None:
         """Make the missing surfaces of some overlays, soon; those of a node together."""
         was_idle = not self._waiting
-        there = [one for one in appearances if one.segment_ids]
-        for node in {id(one.node): one.node for one in there}.values():
-            mine = [one for one in there if one.node is node]
-            missing = ids_to_make(node, [identifier for one in mine for identifier in one.segment_ids])
+        there = [appearance for appearance in appearances if appearance.segment_ids]
+        for node in {id(appearance.node): appearance.node for appearance in there}.values():
+            mine = [appearance for appearance in there if appearance.node is node]
+            missing = ids_to_make(node, [identifier for appearance in mine for identifier in appearance.segment_ids])
             surfaces = [_Surface(node, identifier, mine[0].style.smoothing) for identifier in missing]
-            self._waiting += [one for one in surfaces if one not in self._waiting]
+            self._waiting += [surface for surface in surfaces if surface not in self._waiting]
         if was_idle and self._waiting:
             self._made = 0
             self._on_change()

@@ -120,7 +120,7 @@ class TeachBackPresenter:
         )
         chosen = self._models.chosen
         improves = _("Improves '{name}', the model chosen under Segment.").format(name=chosen.name) if chosen else ""
-        return " ".join(one for one in (text, self.lost, improves, self.time_text) if one)
+        return " ".join(sentence for sentence in (text, self.lost, improves, self.time_text) if sentence)
 
     @property
     def time_text(self) -> str:
@@ -246,18 +246,18 @@ class TeachBackPresenter:
         if self.reason_not_startable or self._models.chosen is None:
             raise JobError(self.reason_not_startable)
         self.error = ""
-        self._writing.begin(self._start_steps([one.loaded for one in self._used], self._models.chosen.folder))
+        self._writing.begin(self._start_steps([case.loaded for case in self._used], self._models.chosen.folder))
         self.changed.send()
 
     # ----------------------------------------------------------------------------------------------------------------
 
     @property
     def _used(self) -> list[ReviewedCase]:
-        return [one for one in self.cases if one.is_used]
+        return [case for case in self.cases if case.is_used]
 
     @property
     def _regions(self) -> int:
-        return sum(one.regions for one in self._used)
+        return sum(case.regions for case in self._used)
 
     def _look_now(self) -> None:
         results = results_in_scene(self._logic.context.scene)
@@ -270,10 +270,12 @@ class TeachBackPresenter:
 
     def _lost(self, results: Iterable[LoadedPrediction]) -> str:
         """Reviewed results whose volume was deleted: their decisions are in the scene, and of no use without it."""
-        lost = [(one, self._decided(one)) for one in results if one.volume is None]
+        lost = [(loaded, self._decided(loaded)) for loaded in results if loaded.volume is None]
         text = _("{regions} of '{name}' cannot be used: its volume was deleted. Load its result again.")
         lost_texts = [
-            text.format(regions=_count_regions(count), name=one.segmentation.GetName()) for one, count in lost if count
+            text.format(regions=_count_regions(count), name=loaded.segmentation.GetName())
+            for loaded, count in lost
+            if count
         ]
         return " ".join(lost_texts)
 
@@ -303,7 +305,7 @@ class TeachBackPresenter:
             promoted.append(self._logic.promote(loaded, self.trusts_certain))
         yield _("Preparing the training ...")
         handle = self._logic.improve(model, promoted)
-        names = [str(one.segmentation.GetName()) for one in cases]
+        names = [str(loaded.segmentation.GetName()) for loaded in cases]
         for name in names:
             self._calls.add(call("promote", name, trustCertain=self.trusts_certain))
         self._calls.add(call("improve", model, names, folder=handle.folder))
@@ -338,7 +340,7 @@ def _duration(model: Path) -> float:
         events = training.read_events() if training is not None else []
     except CoraNetError:
         return 0.0
-    return next((one.seconds for one in reversed(events) if isinstance(one, Finished)), 0.0)
+    return next((event.seconds for event in reversed(events) if isinstance(event, Finished)), 0.0)
 
 
 def _count_cases(count: int) -> str:

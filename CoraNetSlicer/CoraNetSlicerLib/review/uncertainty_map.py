@@ -234,5 +234,7 @@ def uncertainty_opacity(loaded: LoadedPrediction, composite_nodes: Iterable[Any]
     """Opacity of the uncertainty map in the first slice view that draws it; None if none does."""
     if loaded.uncertainty is None:
         return None
-    shown = (one for one in composite_nodes if one.GetForegroundVolumeID() == loaded.uncertainty.GetID())
-    return next((one.GetForegroundOpacity() for one in shown), None)
+    shown = (
+        composite for composite in composite_nodes if composite.GetForegroundVolumeID() == loaded.uncertainty.GetID()
+    )
+    return next((composite.GetForegroundOpacity() for composite in shown), None)

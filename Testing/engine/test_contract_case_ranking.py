@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_job_region_list import a_region
+from test_contract_region_list import a_region
 
 from coranet.contract import (
     Choice,

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from test_job_region_list import a_region
+from test_contract_region_list import a_region
 
 from coranet.contract import Choice, Decision, RegionList, Review
 from coranet.contract.errors import JobError

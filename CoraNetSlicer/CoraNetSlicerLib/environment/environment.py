@@ -6,10 +6,11 @@ import json
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 from coranet.contract.errors import ConfigError, JobError
 
+from ..core.protocols import Host
 from ..core.translation import _
 from .interpreter import Interpreter
 from .probe import Health
@@ -36,18 +37,18 @@ class InterpreterKind(Enum):
 class Environment:
     """The chosen interpreter, and what belongs to it."""
 
-    def __init__(self, application: Any, home: Path) -> None:
+    def __init__(self, application: Host, home: Path) -> None:
         """Take what remembers the choice.
 
         Args:
-            application: has `setting`, `set_setting`, `python_slicer` and `startup_environment`.
+            application: remembers the choice, and has Slicer's own Python.
             home: folder for packages and logs.
         """
         self._application = application
         self._home = home
 
     @staticmethod
-    def of(application: Any) -> Environment:
+    def of(application: Host) -> Environment:
         """The environment of the running application; the console and the panel choose the same."""
         return Environment(application, Path.home() / "CoraNetSlicer")
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from coranet.contract.process import ENGINE, DetachedProcess
+
 from ..core.translation import _
-from ..jobs.runner import ENGINE, DetachedProcess
 from .background import BackgroundProcess
 from .causes import likely_cause
 from .interpreter import Interpreter

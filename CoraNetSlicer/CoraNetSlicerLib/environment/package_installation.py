@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from ..core.protocols import Host
 from ..core.translation import _
 from .environment import Environment, InterpreterKind
 from .install import Installation, InstallRequest, names_in_order
@@ -23,12 +24,12 @@ StartInstallation = Callable[[Interpreter, InstallRequest, Path], Any]
 class PackageInstallation:
     """At most one installation at a time; `problem` says why the last one failed."""
 
-    def __init__(self, environment: Environment, application: Any, start: StartInstallation = Installation) -> None:
+    def __init__(self, environment: Environment, application: Host, start: StartInstallation = Installation) -> None:
         """Take the environment to install into.
 
         Args:
             environment: the choice of this machine.
-            application: as panel.application.Application.
+            application: asks, and installs extensions.
             start: starts an installation, with its log.
         """
         self._environment = environment

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from coranet.contract.errors import CoraNetError
 
 from ..core.notification import Signal
+from ..core.protocols import Host
 from ..core.translation import _
 from .environment import Environment, InterpreterKind
 from .install import Installation
@@ -29,7 +30,7 @@ class EnvironmentPresenter:
     def __init__(
         self,
         environment: Environment,
-        application: Any,
+        application: Host,
         probe: Callable[[Interpreter], Any] = Probe,
         installation: StartInstallation = Installation,
     ) -> None:
@@ -37,7 +38,7 @@ class EnvironmentPresenter:
 
         Args:
             environment: the choice of this machine.
-            application: as panel.application.Application.
+            application: does things later, asks, and installs extensions.
             probe: starts an examination.
             installation: starts an installation, with its log.
         """

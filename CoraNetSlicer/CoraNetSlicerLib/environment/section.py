@@ -8,6 +8,7 @@ from typing import Any
 
 import qt
 
+from ..core.protocols import Host
 from ..core.section import Section, say
 from ..core.translation import _
 from .environment import InterpreterKind
@@ -21,14 +22,14 @@ class EnvironmentSection(Section):
     """Shows whether the chosen Python works; asks to be shown once when it does not."""
 
     def __init__(
-        self, ui: Any, presenter: EnvironmentPresenter, application: Any, on_error: Callable[[], object] = lambda: None
+        self, ui: Any, presenter: EnvironmentPresenter, application: Host, on_error: Callable[[], object] = lambda: None
     ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: state and actions.
-            application: as panel.application.Application.
+            application: does things later, and opens the log.
             on_error: brings the page into view.
         """
         Section.__init__(self, ui)

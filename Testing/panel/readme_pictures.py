@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 SCREENSHOTS = HERE.parents[1] / "Resources" / "Screenshots"
 SHEETS = {
     "panel-train": ("data-wrong", "train-running"),
-    "panel-segment": ("segment-finished", "overlays-two-classes"),
+    "panel-segment": ("segment-finished", "overlays-of-a-review"),
     "panel-review": ("review-list", "review-done"),
 }
 _MARGIN = 12

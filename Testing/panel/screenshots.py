@@ -315,6 +315,8 @@ def segment_running(stage: Stage) -> str:
 @picture
 def segment_finished(stage: Stage) -> str:
     segment_possible(stage)
+    stage.click("addVolumesButton")
+    stage.click("segmentUnlabeledButton")
     stage.open_segmentation("finished")
     return "segment"
 
@@ -338,6 +340,15 @@ def overlays_empty(stage: Stage) -> str:
 @picture
 def overlays_two_classes(stage: Stage) -> str:
     stage.show_result()
+    stage.ui.overlaysSection.collapsed = False
+    return "review"
+
+
+@picture
+def overlays_of_a_review(stage: Stage) -> str:
+    stage.examine()
+    stage.show_reviewable()
+    stage.decide("2", "1")
     stage.ui.overlaysSection.collapsed = False
     return "review"
 

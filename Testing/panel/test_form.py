@@ -202,3 +202,14 @@ def test_in_the_module_panel_the_strip_stays_in_sight(module_panel, ui, name, pr
     strip = unwrap(ui.statusStrip)
     bottom = strip.mapTo(module_panel.viewport(), strip.rect().bottomLeft()).y()
     assert module_panel.viewport().height() - 40 < bottom <= module_panel.viewport().height()
+
+
+def test_nothing_that_appears_moves_the_button_train(ui, process_events):
+    button = unwrap(ui.trainButton)
+    before = button.mapTo(unwrap(ui.trainSection), button.rect().topLeft())
+    for label in (ui.estimateLabel, ui.trainingErrorLabel, ui.trainingStatusLabel, ui.trainingPlanLabel):
+        label.setText("A sentence. " * 20)
+        label.setVisible(True)
+    ui.trainingProgressBar.setVisible(True)
+    process_events()
+    assert button.mapTo(unwrap(ui.trainSection), button.rect().topLeft()) == before

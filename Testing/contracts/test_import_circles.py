@@ -15,9 +15,7 @@ AGAINST_THE_ORDER = {
     ("coranet.inference.components", "coranet.regions.components"),
     ("coranet.inference.segmentation", "coranet.regions.files"),
     ("coranet.inference.segmentation", "coranet.regions.finding"),
-    ("CoraNetSlicerLib.core.closing", "CoraNetSlicerLib.jobs.handle"),
     ("CoraNetSlicerLib.core.results", "CoraNetSlicerLib.jobs.listing"),
-    ("CoraNetSlicerLib.environment.install", "CoraNetSlicerLib.jobs.runner"),
     ("CoraNetSlicerLib.segment.result_queue", "CoraNetSlicerLib.review.result_loading"),
 }
 

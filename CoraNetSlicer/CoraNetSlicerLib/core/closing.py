@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qt
 
 from coranet.contract.errors import CoraNetError
 
-from ..jobs.handle import JobHandle
 from .protocols import Dialogs
 from .translation import _
+
+if TYPE_CHECKING:
+    from ..jobs.handle import JobHandle
 
 
 class CloseFilter(qt.QObject):

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 
 from .contract import Job, JobKind, ProcessIdentity, Role
 from .contract.directory import HEARTBEAT_INTERVAL_S
@@ -74,10 +75,33 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
     """
     team = Team.of_environment()
     with bound_to_launcher() if team.count > 1 else nullcontext():
-        return _lead(job, resume, listener, team) if team.is_leader else _help(job, resume, team)
+        if not team.is_leader:
+            return _help(job, resume, team)
+        with _leading(job, resume, listener, team) as (reporter, outcome):
+            _warn_of_settings(job, resume, reporter)
+            run = run_training_job if job.kind is JobKind.TRAIN else run_segmentation_job
+            outcome.message = run(job, resume, reporter, team)
+            if job.kind is JobKind.SEGMENT and job.read_datalist().with_role(Role.TEST):
+                outcome.message = describe_metrics(evaluate_job(job, reporter))
+        return outcome.exit_code
 
 
-def _lead(job: Job, resume: bool, listener: Listener, team: Team) -> int:
+@dataclass
+class _Outcome:
+    """How the work ended.
+
+    Attributes:
+        message: what came out.
+        exit_code: 0 if the job is finished.
+    """
+
+    message: str = ""
+    exit_code: int = 0
+
+
+@contextmanager
+def _leading(job: Job, resume: bool, listener: Listener, team: Team) -> Iterator[tuple[Reporter, _Outcome]]:
+    """Inside, the job is this process's; an error of the work becomes its final event and its exit code."""
     me = claim(job) or job.claim()
     remove_partial_files(job.folder)
     with _log_to(job), _heartbeat(job, me) as holding, _events_of(job) as writer:
@@ -89,10 +113,10 @@ def _lead(job: Job, resume: bool, listener: Listener, team: Team) -> int:
                 return signalled.is_set() or job.cancel_requested()
 
             reporter = Reporter(telling, should_stop)
-            with noted_by(lambda sentence: reporter.emit(Warned("input", sentence))):
-                exit_code = _work(job, resume, (reporter, team), telling)
-            leave_exit_code(exit_code)
-            return exit_code
+            noted = noted_by(lambda sentence: reporter.emit(Warned("input", sentence)))
+            with noted, _caught(job, team, telling) as outcome:
+                yield reporter, outcome
+            leave_exit_code(outcome.exit_code)
 
 
 def _help(job: Job, resume: bool, team: Team) -> int:
@@ -100,7 +124,9 @@ def _help(job: Job, resume: bool, team: Team) -> int:
     with _log_to(job), stop_on_signal() as signalled:
         reporter = Reporter(lambda event: None, lambda: signalled.is_set() or job.cancel_requested())
         try:
-            _do(job, resume, reporter, team)
+            _warn_of_settings(job, resume, reporter)
+            run = run_training_job if job.kind is JobKind.TRAIN else run_segmentation_job
+            run(job, resume, reporter, team)
         except JobCancelled:
             # torchrun ends the leader, which has not said so yet, as soon as one of the others has failed.
             return 0
@@ -139,28 +165,29 @@ def _last_safe_step(job: Job) -> int:
     return max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
 
 
-def _work(job: Job, resume: bool, with_whom: tuple[Reporter, Team], tell: _Telling) -> int:
+@contextmanager
+def _caught(job: Job, team: Team, tell: _Telling) -> Iterator[_Outcome]:
     """The outer catch: every error becomes a final event, a line in the log and an exit code."""
-    started = time.monotonic()
+    started, outcome = time.monotonic(), _Outcome()
     try:
-        message = _do(job, resume, *with_whom)
-        tell(Finished(message, round(time.monotonic() - started, 1)))
-        return 0
+        yield outcome
+        tell(Finished(outcome.message, round(time.monotonic() - started, 1)))
     except JobTakenError as error:
         # Events and checkpoints are the other one's now.
         _log.error("%s", error)
         tell.people(Failed(str(error)))
-        return error.exit_code
+        outcome.exit_code = error.exit_code
     except JobCancelled as cancelled:
         job.withdraw_cancel()
         tell(Cancelled(tell.last_step))
-        return cancelled.exit_code
+        outcome.exit_code = cancelled.exit_code
     except CoraNetError as error:
-        return _fail(tell, error, error.exit_code)
+        outcome.exit_code = _fail(tell, error, error.exit_code)
     except OSError as error:
-        return _fail(tell, file_error(error.filename or job.folder, error), StorageError.exit_code)
+        file = file_error(error.filename or job.folder, error)
+        outcome.exit_code = _fail(tell, file, StorageError.exit_code)
     except Exception as error:  # the one place that may catch everything
-        return _fail(tell, *_in_words(error, job, with_whom[1]))
+        outcome.exit_code = _fail(tell, *_in_words(error, job, team))
 
 
 _MORE_MEMORY = {
@@ -191,7 +218,8 @@ def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
     return exit_code
 
 
-def _do(job: Job, resume: bool, reporter: Reporter, team: Team) -> str:
+def _warn_of_settings(job: Job, resume: bool, reporter: Reporter) -> None:
+    """Tell which cases were left out, and which settings have no effect."""
     for sentence in () if resume else job.read_datalist().left_out:
         reporter.emit(Warned("left_out", sentence))
     unknown = job.unknown_settings()
@@ -199,12 +227,6 @@ def _do(job: Job, resume: bool, reporter: Reporter, team: Team) -> str:
         names = ", ".join(unknown)
         message = f"settings of another version have no effect here: {names}; use that version if they matter."
         reporter.emit(Warned("unknown_settings", message))
-    if job.kind is JobKind.TRAIN:
-        return run_training_job(job, resume, reporter, team)
-    message = run_segmentation_job(job, resume, reporter, team)
-    if team.is_leader and job.read_datalist().with_role(Role.TEST):
-        return describe_metrics(evaluate_job(job, reporter))
-    return message
 
 
 class _LogFile(logging.FileHandler):

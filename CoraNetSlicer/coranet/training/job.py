@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,25 @@ def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | No
     team = team or Team()
     device = team.device(config.machine)
     with team.assembled(device):
-        return _Training(job, config, reporter, device, team).run()
+        training = _Training(job, config, reporter, device, team)
+        with training.prepared() as ready:
+            ready.trainer.run(job.last_checkpoint_path, job.best_checkpoint_path)
+        if used := used_memory(device):
+            reporter.emit(Noted("memory_used", used))
+        return training.finish(ready) if team.is_leader else ""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A training that may begin its steps."""
+
+    datalist: Datalist
+    regions: Regions
+    plan: Plan
+    state: TrainingState
+    cases: TrainingCases
+    window: SlidingWindow
+    trainer: Trainer
 
 
 class _Training:
@@ -84,7 +104,9 @@ class _Training:
         # Of the leader alone, who looks at the cases and plans.
         self._survey = Survey()
 
-    def run(self) -> str:
+    @contextmanager
+    def prepared(self) -> Iterator[_Ready]:
+        """Everything that a training does before its steps; inside, patches are cut."""
         job, device = self._job, self._device
         # Once it has begun, a training needs the model no more from which it went on.
         is_begun = job.last_checkpoint_path.exists()
@@ -105,10 +127,8 @@ class _Training:
                 state = self._started(plan, initial)
             self._config = state.config
             context = TrainerContext(device, self._team, window, self._reporter, self._snapshots(cases, window))
-            Trainer(state, cases, loader, context).run(job.last_checkpoint_path, job.best_checkpoint_path)
-        if used := used_memory(device):
-            self._reporter.emit(Noted("memory_used", used))
-        return self._finish(state, plan, (datalist, regions), cases, window) if self._team.is_leader else ""
+            trainer = Trainer(state, cases, loader, context)
+            yield _Ready(datalist, regions, plan, state, cases, window, trainer)
 
     def _checked_cases(self, initial: ModelPackage | None) -> Datalist:
         """The cases that can be used, once all have been looked at."""
@@ -194,11 +214,10 @@ class _Training:
             return None
         return Snapshots(self._job, cases.unlabeled, training.snapshot_case, window)
 
-    def _finish(
-        self, state: TrainingState, plan: Plan, looked_at: tuple[Datalist, Regions], cases: TrainingCases,
-        window: SlidingWindow,
-    ) -> str:  # fmt: skip
-        job, (datalist, regions) = self._job, looked_at
+    def finish(self, ready: _Ready) -> str:
+        """Write the model; returns a sentence about it."""
+        job, plan, state, cases, window = self._job, ready.plan, ready.state, ready.cases, ready.window
+        datalist, regions = ready.datalist, ready.regions
         best = self._take_best_weights(state, cases, window)
         caution = calibrate_caution(state.teacher, cases.validation, window, len(cases.class_names) + 1)
         card = {

@@ -10,6 +10,7 @@ from ..contract.config import TrainingConfig
 from ..contract.errors import CoraNetError
 from ..contract.events import CheckpointSaved, Losses, Validation, Warned
 from ..data.loading import Loader
+from ..data.patches import LabeledBatch, UnlabeledBatch
 from ..devices import Device, is_out_of_memory
 from ..distributed import Team
 from ..inference.network_pass import SlidingWindow
@@ -118,7 +119,7 @@ class Trainer:
         self._rate = self._state.set_learning_rate()
         while True:
             try:
-                losses = self._losses(phase)
+                losses = self._stepper.losses(*self._batches(phase))
                 self._count_bad_step(self._stepper.update(losses))
                 return losses
             except (RuntimeError, MemoryError) as error:
@@ -130,14 +131,15 @@ class Trainer:
             self._loader.batch_sizes, warning = smaller_batches(sizes, self._state.step + 1)
             self._reporter.emit(warning)
 
-    def _losses(self, phase: str) -> StepLosses:
+    def _batches(self, phase: str) -> tuple[LabeledBatch, UnlabeledBatch | None, float]:
+        """What a step learns from, and the weight of its unlabeled losses."""
         step, config = self._state.step, self._config
         labeled = self._loader.labeled(step, self._mixes_labeled(phase))
         if phase == PRETRAINING or not self._cases.unlabeled:
-            return self._stepper.losses(labeled, None, 0.0)
+            return labeled, None, 0.0
         method = self._state.method
         unlabeled = self._loader.unlabeled(step, method.student_views) if method.uses_unlabeled else None
-        return self._stepper.losses(labeled, unlabeled, self._ramp_up(step - config.pretraining_steps))
+        return labeled, unlabeled, self._ramp_up(step - config.pretraining_steps)
 
     def _mixes_labeled(self, phase: str) -> bool:
         """Whether labeled patches exchange boxes with each other: where no unlabeled one is there to do so."""

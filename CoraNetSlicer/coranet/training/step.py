@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import cast
 
@@ -40,19 +41,17 @@ class MethodModule(nn.Module):
         self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float
     ) -> tuple[Tensor, StepLosses]:
         """Loss to be minimized, and all losses; without an unlabeled batch it is a step of pretraining."""
-        if deep_supervision.NAME not in self.auxiliary:
-            losses = self._losses(labeled, unlabeled, ramp_up)
-            return losses.total, losses
-        deep = cast(DeepSupervision, self.auxiliary[deep_supervision.NAME])
-        with deep.watching(cast(CoraNet, self.student)) as features:
-            losses = self._losses(labeled, unlabeled, ramp_up)
-        return losses.total + deep.loss(features, labeled, unlabeled), losses
-
-    def _losses(self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float) -> StepLosses:
         networks = Networks(self.student, *self._fixed)
-        if unlabeled is None:
-            return self._method.pretrain(networks, labeled)
-        return self._method.self_train(networks, labeled, unlabeled, ramp_up)
+        name = deep_supervision.NAME
+        deep = cast(DeepSupervision, self.auxiliary[name]) if name in self.auxiliary else None
+        with deep.watching(cast(CoraNet, self.student)) if deep else nullcontext() as features:
+            if unlabeled is None:
+                losses = self._method.pretrain(networks, labeled)
+            else:
+                losses = self._method.self_train(networks, labeled, unlabeled, ramp_up)
+        if deep is None or features is None:
+            return losses.total, losses
+        return losses.total + deep.loss(features, labeled, unlabeled), losses
 
 
 class Stepper:

@@ -85,7 +85,7 @@ class Panel:
         self._connect()
         self._stop_watching = self._watch_activities()
         self._attach_to_running_jobs()
-        self.environment.examine()
+        self.environment.check()
 
     def _connect(self) -> None:
         self.pages.changed.connect(self._on_page)

@@ -8,10 +8,6 @@ if __package__ in (None, ""):
     # Started by its path: Python has put this folder on the path, where our modules would hide others by their names.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-# Packages of our own, which leave those of the interpreter alone. Not PYTHONPATH: launchers replace it.
-if os.environ.get("CORANET_PACKAGES"):
-    sys.path.insert(1, os.environ["CORANET_PACKAGES"])
-
 # Waiting threads sleep instead of spinning: Slicer and its user need the processor at the same time.
 # OpenMP reads this when torch is loaded, so it has to be set before.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -20,7 +16,7 @@ if __name__ == "__main__":
     if sys.version_info < (3, 10):  # noqa: UP036 - it says so
         from coranet.doctor import main_of_an_old_python
 
-        sys.exit(main_of_an_old_python(sys.argv[1:], os.environ.get("CORANET_PACKAGES", "")))
+        sys.exit(main_of_an_old_python(sys.argv[1:]))
     try:
         from coranet.background import end_process
         from coranet.cli import main

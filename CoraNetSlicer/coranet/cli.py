@@ -317,7 +317,7 @@ def _work_in_terminal(
 def _doctor(options: argparse.Namespace) -> int:
     from .doctor import examine, report
 
-    health = examine(os.environ.get("CORANET_PACKAGES", ""))
+    health = examine()
     sys.stdout.write(health.to_json() if options.json else report(health))
     return 0 if health.is_well else 1
 

@@ -1,4 +1,4 @@
-"""What is wrong with this machine, and how to mend it. Works where torch is missing: that is one of the findings.
+"""What is wrong with this machine, and how to fix it. Works where torch is missing: that is one of the findings.
 
 This file, health.py and package_check.py also run in a Python that is too old for everything else, to say so.
 """
@@ -22,18 +22,15 @@ _LEAST_PYTHON = (3, 10)
 _LEAST_FREE_GIB = 5.0
 
 
-def examine(packages_folder: str = "") -> Health:
-    """Look at interpreter, packages, device and disk.
-
-    Args:
-        packages_folder: where packages of our own lie, which come before those of the interpreter; "": nowhere.
-    """
+def examine() -> Health:
+    """Check interpreter, packages, device and disk."""
     health = Health()
     health.facts.update(
         coranet=__version__, python=platform.python_version(), interpreter=sys.executable, system=platform.platform()
     )
+    # Programs that install look at this folder before they download.
+    health.facts["packages_folder"] = sysconfig.get_path("purelib")
     _examine_python(health)
-    _examine_folder(health, packages_folder)
     if health.is_well:
         examine_packages(health)
     if not (health.has_error("python") or health.has_error("torch")):
@@ -48,26 +45,25 @@ def report(health: Health) -> str:
     """For people."""
     width = max([12, *map(len, health.facts)])
     lines = [f"{key:<{width}} {value}" for key, value in health.facts.items()]
-    lines += [f"{finding.level}: {finding.message} To mend it: {finding.mend}" for finding in health.findings]
+    lines += [f"{finding.level}: {finding.message} To fix it: {finding.fix}" for finding in health.findings]
     lines.append("all is well." if not health.findings else ("usable." if health.is_well else "not usable."))
     return "\n".join(lines) + "\n"
 
 
-def main_of_an_old_python(words: list[str], packages_folder: str = "") -> int:
+def main_of_an_old_python(args: list[str]) -> int:
     """What the program does in a Python that is too old for it: the doctor alone works.
 
     Args:
-        words: those of the command line.
-        packages_folder: as in `examine`.
+        args: those of the command line.
 
     Returns:
         Exit code.
     """
-    health = examine(packages_folder)
-    if words[:1] == ["doctor"]:
-        sys.stdout.write(health.to_json() if "--json" in words else report(health))
+    health = examine()
+    if args[:1] == ["doctor"]:
+        sys.stdout.write(health.to_json() if "--json" in args else report(health))
         return 1
-    sys.stderr.write(f"error: {health.findings[0].message} Please {health.findings[0].mend}\n")
+    sys.stderr.write(f"error: {health.findings[0].message} Please {health.findings[0].fix}\n")
     return 8
 
 
@@ -77,25 +73,6 @@ def _examine_python(health: Health) -> None:
             "python", "python.too_old", f"Python {platform.python_version()} is too old, expected 3.10 or newer.",
             "choose another interpreter for the engine.",
         )  # fmt: skip
-
-
-def _examine_folder(health: Health, packages_folder: str) -> None:
-    """Where packages would be installed; programs that install look at it before they download."""
-    folder = Path(packages_folder or sysconfig.get_path("purelib"))
-    health.facts["packages_folder"] = str(folder)
-    existing = next((one for one in (folder, *folder.parents) if one.is_dir()), None)
-    if existing is not None:
-        health.facts["packages_free_gib"] = round(shutil.disk_usage(existing).free / 2**30, 1)
-        health.facts["packages_writable"] = _is_writable(existing)
-
-
-def _is_writable(folder: Path) -> bool:
-    try:
-        # os.access says yes to folders of Windows in which nobody but an administrator may write.
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
 
 
 def _examine_disk(health: Health) -> None:

@@ -15,14 +15,14 @@ class Finding:
         level: "error" (nothing will work) or "warning".
         topic: what it is about: a package's name, "python", "device", "disk".
         message: what is wrong.
-        mend: how to mend it.
+        fix: how to fix it.
         code: what is wrong, for programs; docs/reference/doctor.md lists them.
     """
 
     level: str
     topic: str
     message: str
-    mend: str
+    fix: str
     code: str = ""
 
 
@@ -42,13 +42,13 @@ class Health:
         """Whether nothing will work because of this topic."""
         return any(finding.level == "error" and finding.topic == topic for finding in self.findings)
 
-    def error(self, topic: str, code: str, message: str, mend: str) -> None:
+    def error(self, topic: str, code: str, message: str, fix: str) -> None:
         """Note something without which nothing works."""
-        self.findings.append(Finding("error", topic, message, mend, code))
+        self.findings.append(Finding("error", topic, message, fix, code))
 
-    def warn(self, topic: str, code: str, message: str, mend: str) -> None:
+    def warn(self, topic: str, code: str, message: str, fix: str) -> None:
         """Note something that makes work slow or doubtful."""
-        self.findings.append(Finding("warning", topic, message, mend, code))
+        self.findings.append(Finding("warning", topic, message, fix, code))
 
     def to_json(self) -> str:
         """For programs: is_well, facts, findings."""

@@ -1,181 +1,234 @@
-"""The command ``coranet install``: PyTorch and MONAI into the Python that runs it, or into a folder of our own.
+"""The command ``coranet install``: an environment of our own, or what is missing in a Python that is there.
 
-PyTorch is chosen by light-the-torch, which knows the build for this computer's graphics card; torchvision is never
-asked for. MONAI comes without changing the PyTorch and the NumPy that are there.
+uv does the work: it finds or downloads a Python, chooses the build of PyTorch that fits the graphics card and its
+driver, and resolves the rest. It is one wheel, which pip gets.
+See docs/explanation/adr/0017-environment-by-uv.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
+import importlib.util
 import os
+import re
+import shutil
+import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contract.errors import ConfigError, PackageError
+from .contract.errors import ConfigError, PackageError, storage_error
 from .package_check import REQUIRED, installed_version, requirement
-from .package_remains import remove_package
-from .pip_process import Pip
 
-# What Slicer brings along and has loaded: another version of them would break it.
-_FROZEN = ("numpy", "scipy", "SimpleITK")
-_LIGHT_THE_TORCH = "light-the-torch>=0.8"
-_OPTIONS_OF_LIGHT_THE_TORCH = ("--pytorch", "--cpuonly")
+_UV = "uv>=0.8"
+_PYTHONS = ">=3.10,<3.14"
+# Headers of DICOM files, and surfaces: Slicer brings both along, a bare Python does not.
+_BESIDE = ("pydicom>=2.4", "vtk>=9.2")
+_PROGRAMS = ("bin/uv", "bin/uv.exe", "Scripts/uv.exe")
+# What the launcher of PythonSlicer sets for its own Python; another Python would load Slicer's libraries and fail.
+_OF_LAUNCHER = ("PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
+
+Call = Callable[..., int]
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What to install, and from where.
+class Installation:
+    """What is installed, and where.
 
     Attributes:
-        packages: names, of those that the engine needs.
-        anew: of these, whatever is there is removed first, whole or broken.
-        folder: where our own packages lie; "": among those of the interpreter.
-        wheels: folder of wheel files to install from; "": from the internet.
-        torch_words: what light-the-torch is asked for.
-        light_the_torch: what pip is asked for to get light-the-torch.
+        packages: names, of those that the engine needs; an environment of our own gets all of them.
+        environment: folder of an environment of our own; None: the packages go into `python`.
+        python: a Python that is there.
+        anew: remove what is there first: the environment, or the packages.
+        wheels: folder of wheel files to install from; None: from the internet.
     """
 
-    packages: tuple[str, ...]
-    anew: tuple[str, ...] = ()
-    folder: str = ""
-    wheels: str = ""
-    torch_words: tuple[str, ...] = (requirement("torch"),)
-    light_the_torch: str = _LIGHT_THE_TORCH
+    packages: tuple[str, ...] = ()
+    environment: Path | None = None
+    python: str = sys.executable
+    anew: bool = False
+    wheels: Path | None = None
 
 
 def add_install_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the words of ``install`` to the command line."""
-    parser = commands.add_parser("install", help="install what is missing, in the build that fits this machine")
-    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="default: torch and monai, if they are missing")
-    parser.add_argument("--anew", action="append", default=[], metavar="PACKAGE", help="remove it first; repeatable")
-    parser.add_argument("--wheels", default="", metavar="FOLDER", help="install from these wheel files, offline")
-    parser.add_argument("--torch", action="append", metavar="WORD", help="a word for light-the-torch; repeatable")
-    parser.add_argument("--light-the-torch", metavar="REQUIREMENT", help=f"default {_LIGHT_THE_TORCH}")
+    """Add ``install`` to the command line."""
+    parser = commands.add_parser("install", help="make an environment, or install what is missing in this one")
+    parser.add_argument("packages", nargs="*", metavar="PACKAGE", help="default: those that are missing")
+    parser.add_argument("--environment", metavar="FOLDER", help="make an environment with all packages in this folder")
+    parser.add_argument("--python", metavar="PROGRAM", help="install into this Python; default: the one that runs")
+    parser.add_argument("--anew", action="store_true", help="remove the environment or the named packages first")
+    parser.add_argument("--wheels", metavar="FOLDER", help="install from these wheel files, offline")
     parser.set_defaults(command=_install_command)
 
 
+def install(installation: Installation, call: Call = subprocess.call) -> None:
+    """Install; what pip and uv print goes to the standard output.
+
+    Args:
+        installation: what and where.
+        call: runs a command to its end and returns its exit code, like subprocess.call.
+
+    Raises:
+        ConfigError: the folder of the environment or of the wheels cannot be used.
+        PackageError: pip or uv failed; its own output is above.
+        StorageError: the folder of the environment cannot be written.
+    """
+    # Before anything is removed.
+    if installation.wheels is not None and not list(installation.wheels.glob("*.whl")):
+        raise ConfigError(f"'{installation.wheels}' has no wheel file (*.whl); choose the folder that has them.")
+    if installation.environment is not None:
+        _make_environment(installation, installation.environment, call)
+    elif installation.packages:
+        with tempfile.TemporaryDirectory(prefix="coranet-") as tools:
+            uv = _Uv(Path(tools), installation.wheels, call)
+            replaced = [f"--reinstall-package={name}" for name in installation.packages if installation.anew]
+            uv.install(installation.python, [*replaced, *map(requirement, installation.packages)])
+    _print("Done." if installation.packages or installation.environment else "Nothing is missing.")
+
+
 def _install_command(options: argparse.Namespace) -> int:
-    wanted = [*options.packages, *options.anew]
-    unknown = [name for name in wanted if name not in REQUIRED]
+    unknown = [name for name in options.packages if name not in REQUIRED]
     if unknown:
         raise ConfigError(f"the package '{unknown[0]}' is not needed; choose among {', '.join(REQUIRED)}.")
-    missing = [name for name in ("torch", "monai") if not installed_version(name)]
-    # In this order: MONAI would bring a PyTorch of its own choice.
-    packages = tuple(name for name in REQUIRED if name in (wanted or missing))
-    _require_effect(options, packages)
-    wish = Wish(
-        packages,
-        tuple(options.anew),
-        os.environ.get("CORANET_PACKAGES", ""),
-        options.wheels,
-        tuple(options.torch or [requirement("torch")]),
-        options.light_the_torch or _LIGHT_THE_TORCH,
+    if options.environment and (options.packages or options.python):
+        raise ConfigError("--environment has a Python of its own with all packages; leave out --python and PACKAGE.")
+    if (options.anew or options.python) and not (options.environment or options.packages):
+        raise ConfigError("--anew and --python need PACKAGE or --environment; name the packages, such as torch.")
+    # In another Python, only the doctor who runs there knows what is missing.
+    missing = [] if options.python else [name for name in REQUIRED if not installed_version(name)]
+    install(
+        Installation(
+            tuple(options.packages or ([] if options.environment else missing)),
+            Path(options.environment).absolute() if options.environment else None,
+            options.python or sys.executable,
+            options.anew,
+            Path(options.wheels).absolute() if options.wheels else None,
+        )
     )
-    with tempfile.TemporaryDirectory(prefix="coranet-") as scratch:
-        install(wish, Pip(Path(scratch), (wish.folder,) if wish.folder else ()))
     return 0
 
 
-def _require_effect(options: argparse.Namespace, packages: Sequence[str]) -> None:
-    """Refuse options that nothing is done with."""
-    for option, value in (("--torch", options.torch), ("--light-the-torch", options.light_the_torch)):
-        if value and "torch" not in packages:
-            raise ConfigError(f"{option} has no effect where PyTorch is not installed; name torch, or leave it out.")
-    of_resolver = [word for word in options.torch or () if word.startswith(_OPTIONS_OF_LIGHT_THE_TORCH)]
-    void = ["--light-the-torch"] * bool(options.light_the_torch) + [f"--torch={word}" for word in of_resolver]
-    if options.wheels and void:
-        raise ConfigError(
-            f"{void[0]} has no effect with --wheels, which holds the build that was chosen; leave it out."
-        )
-
-
-def install(wish: Wish, pip: Pip) -> None:
-    """Install packages one after the other; what pip says goes to the standard output.
-
-    Args:
-        wish: what to install.
-        pip: runs it.
-
-    Raises:
-        PackageError: pip failed; its own words stand above.
-    """
-    # Before anything is removed.
-    if wish.wheels and not list(Path(wish.wheels).glob("*.whl")):
-        raise PackageError(f"the folder '{wish.wheels}' has no wheel file (*.whl); choose the folder that has them.")
-    for name in wish.anew:
-        remove_package(name, wish.folder, pip)
-    for name in wish.packages:
-        _say(f"Installing {name} ...")
-        if name == "torch":
-            _install_torch(wish, pip)
-        else:
-            _install_beside(name, wish, pip)
-    _say("Done." if wish.packages else "Nothing is missing.")
-
-
-def _install_torch(wish: Wish, pip: Pip) -> None:
-    named = [word.lower() for word in wish.torch_words]
-    keep = [name for name in _FROZEN if not any(word.startswith(name.lower()) for word in named)]
-    words = ["install", *_into(wish.folder), *_frozen(keep, pip), *wish.torch_words]
-    plain = [word for word in words if not word.startswith(_OPTIONS_OF_LIGHT_THE_TORCH)]
-    if wish.wheels:
-        # What is in the folder was chosen by hand: there is nothing to resolve.
-        pip.run([*plain, *_from(wish.wheels)])
-        return
+def _make_environment(installation: Installation, folder: Path, call: Call) -> None:
+    """Make it, or bring one that is whole up to date; one that an interruption left unfinished is made anew."""
+    tools = folder.with_name(f"{folder.name}-tools")
+    unfinished = tools / "unfinished"
+    # Making it anew removes whatever is in the folder: only what this has made.
+    is_ours = tools.is_dir()
+    if folder.exists() and not is_ours and (not folder.is_dir() or next(folder.iterdir(), None) is not None):
+        raise ConfigError(f"'{folder}' holds something else; choose a new or an empty folder for the environment.")
+    is_new = installation.anew or unfinished.is_file() or not (folder / "pyvenv.cfg").is_file()
     try:
-        if not pip.has("light_the_torch"):
-            # Into a folder that is thrown away: it brings a pip of its own.
-            pip.run(["install", "--target", str(pip.tools), wish.light_the_torch])
-        pip.run(words, module="light_the_torch")
-    except PackageError as error:
-        _say(str(error))
-    # It reaches into pip, which changes, and its exit code says nothing.
-    importlib.invalidate_caches()
-    if not installed_version("torch"):
-        _say("light-the-torch has not installed PyTorch; pip itself is tried, with the build that it has for all.")
-        pip.run(plain)
+        if is_new and folder.exists():
+            shutil.rmtree(folder)
+        if installation.anew:
+            # Files of the environment may be links into the cache: what is damaged there is damaged here.
+            shutil.rmtree(tools / "cache", ignore_errors=True)
+        tools.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+    except OSError as error:
+        raise storage_error(error.filename or folder, error) from error
+    uv = _Uv(tools, installation.wheels, call)
+    if is_new:
+        _print(f"Making an environment in {folder} ...")
+        uv.run(["venv", "--python", _python_for(installation.wheels), str(folder)])
+    uv.install(str(folder), [*map(requirement, REQUIRED), *_BESIDE])
+    # What has been downloaded is needed only while a download may be interrupted.
+    shutil.rmtree(tools / "cache", ignore_errors=True)
+    with suppress(FileNotFoundError):
+        unfinished.unlink()
 
 
-def _install_beside(name: str, wish: Wish, pip: Pip) -> None:
-    """Install a package so that PyTorch and NumPy stay as they are."""
-    frozen = _frozen([one for one in (*_FROZEN, "torch") if one != name], pip)
-    source = _from(wish.wheels)
-    if not wish.folder:
-        pip.run(["install", *frozen, *source, requirement(name)])
-        return
-    # With --target, pip would fetch every dependency again, PyTorch too. So ask what is missing, and fetch just that.
-    answer = pip.tools / "resolved.json"
-    ask = ["install", "--dry-run", "--upgrade", "--quiet", "--report", str(answer)]
-    pip.run([*ask, *frozen, *source, requirement(name)])
-    found = [load["metadata"] for load in json.loads(answer.read_text(encoding="utf-8"))["install"]]
-    exact = {one["name"].lower(): f"{one['name']}=={one['version']}" for one in found}
-    # The newest that fits may be elsewhere, among packages that are none of ours.
-    exact.setdefault(name.lower(), requirement(name))
-    pip.run(["install", "--no-deps", *_into(wish.folder), *source, *exact.values()])
+def _python_for(wheels: Path | None) -> str:
+    """Which Python uv is asked for; a folder of wheels has a PyTorch for one version only."""
+    names = [path.name for path in sorted(wheels.glob("torch-*.whl"))] if wheels else []
+    found = [match for match in (re.search(r"-cp3(\d+)-cp3\d+-", name) for name in names) if match]
+    return f"3.{found[-1][1]}" if found else _PYTHONS
 
 
-def _frozen(names: Sequence[str], pip: Pip) -> list[str]:
-    """Words that let pip change none of these packages."""
-    versions = {name: installed_version(name) for name in names}
-    lines = [f"{name}=={version}\n" for name, version in versions.items() if version]
-    path = pip.tools / "constraints.txt"
-    path.write_text("".join(lines), encoding="utf-8")
-    return ["--constraint", str(path)]
+class _Uv:
+    """Runs uv; gets it first."""
+
+    def __init__(self, tools: Path, wheels: Path | None, call: Call) -> None:
+        self._tools = tools
+        self._wheels = wheels
+        self._call = call
+        self._program: Path | None = None
+
+    def install(self, python: str, requirements: Sequence[str]) -> None:
+        """Install into a Python, given by its program or the folder of its environment.
+
+        Raises:
+            PackageError: it failed.
+        """
+        # The variable is for people whose computer uv does not judge rightly, and for mirrors.
+        chosen = self._wheels is not None or "UV_TORCH_BACKEND" in os.environ
+        backend = [] if chosen else ["--torch-backend=auto"]
+        source = ["--no-index", "--find-links", str(self._wheels)] if self._wheels else []
+        _print(f"Installing {', '.join(one for one in requirements if not one.startswith('-'))} ...")
+        self.run(["pip", "install", "--python", python, *backend, *source, *requirements])
+
+    def run(self, args: Sequence[str]) -> None:
+        """Run one command to its end.
+
+        Raises:
+            PackageError: it failed, or there is no uv.
+        """
+        self._program = self._program or self._found() or self._downloaded()
+        offline = ["--offline"] if self._wheels else []
+        self._run([str(self._program), *args, *offline], f"uv {args[0]}", _plain_environment(os.environ, self._tools))
+
+    def _found(self) -> Path | None:
+        """One that is there: from the last time, or beside the Python that runs."""
+        folders = (self._tools, Path(sysconfig.get_path("scripts")).parent)
+        return next((folder / name for folder in folders for name in _PROGRAMS if (folder / name).is_file()), None)
+
+    def _downloaded(self) -> Path:
+        on_path = shutil.which("uv")
+        if importlib.util.find_spec("pip") is None and on_path:
+            return Path(on_path)
+        source = ["--no-index", "--find-links", str(self._wheels)] if self._wheels else []
+        pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        self._run([*pip, "--upgrade", "--target", str(self._tools), *source, _UV], "pip install uv", dict(os.environ))
+        found = self._found()
+        if found is None:
+            raise PackageError(f"uv was installed into '{self._tools}' but is not there; is a virus scanner at work?")
+        return found
+
+    def _run(self, command: Sequence[str], name: str, environment: Mapping[str, str]) -> None:
+        _print(f"$ {subprocess.list2cmdline(command)}")
+        try:
+            code = self._call(command, stdin=subprocess.DEVNULL, env=environment)
+        except OSError as error:
+            raise PackageError(f"{name} could not be started ({error.strerror or error}); install again.") from error
+        if code != 0:
+            raise PackageError(f"{name} failed (exit code {code}); the lines above say why.")
 
 
-def _into(folder: str) -> list[str]:
-    return ["--upgrade", "--target", folder] if folder else []
+def _plain_environment(environment: Mapping[str, str], tools: Path) -> dict[str, str]:
+    """The environment for uv: nothing of Slicer's own Python; what uv downloads stays beside the environment."""
+    plain = {name: value for name, value in environment.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    if "APPLAUNCHER_LEVEL" in environment:
+        for name in _OF_LAUNCHER:
+            saved = environment.get(f"APPLAUNCHER_0_{name}")
+            if saved is not None:
+                plain[name] = saved
+            elif name != "PATH":
+                plain.pop(name, None)
+    own = {
+        "UV_CACHE_DIR": str(tools / "cache"),
+        "UV_PYTHON_INSTALL_DIR": str(tools / "python"),
+        # Certificates that the system trusts: those of a company's proxy are only there.
+        "UV_NATIVE_TLS": "true",
+        "UV_SYSTEM_CERTS": "true",
+        "UV_NO_PROGRESS": "true",
+    }
+    return {**own, **plain}
 
 
-def _from(wheels: str) -> list[str]:
-    return ["--no-index", "--find-links", wheels] if wheels else []
-
-
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()

@@ -75,8 +75,8 @@ def _leftover(name: str) -> bool:
 def _examine(health: Health, name: str) -> None:
     title, version = _NAMES.get(name, name), installed_version(name)
     if version is None:
-        mend = f'install it: {sys.executable} -m pip install "{requirement(name)}"'
-        health.error(name, "package.missing", f"the package {name} is missing.", mend)
+        fix = f'install it: {sys.executable} -m pip install "{requirement(name)}"'
+        health.error(name, "package.missing", f"the package {name} is missing.", fix)
         return
     if not version:
         _note_broken(health, name, f"{title} is half installed: what describes it is missing.")
@@ -95,7 +95,7 @@ def _examine(health: Health, name: str) -> None:
     elif importlib.metadata.distribution(name).files is None and name in ("torch", "monai"):
         health.warn(
             name, "package.unlisted", f"{title} works, but the list of its files is missing, so pip cannot replace it.",
-            f"install it anew: coranet install --anew {name}",
+            f"install it anew: pip install --force-reinstall --no-deps {name}",
         )  # fmt: skip
 
 

@@ -127,7 +127,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
             self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
             self.ui.pythonPathEdit.setCurrentPath(python)
             wait_until(lambda: self.panel.environment.python == python, 30)
-        wait_until(lambda: not self.panel.environment.is_examining, 300)
+        wait_until(lambda: not self.panel.environment.is_checking, 300)
         if self.panel.environment.reason_not_ready:
             self.skipTest(f"the engine cannot run: {self.panel.environment.reason_not_ready}")
 

@@ -53,7 +53,7 @@ def test_a_missing_package_is_an_error_that_says_how_to_install_it(versions, nam
     health = examine()
     (finding,) = errors_of(health)
     assert (finding.topic, finding.code) == (name, "package.missing")
-    assert "missing" in finding.message and f'pip install "{name}>=' in finding.mend
+    assert "missing" in finding.message and f'pip install "{name}>=' in finding.fix
     assert not health.is_well
 
 
@@ -93,7 +93,7 @@ def test_a_full_disk_is_a_warning(monkeypatch):
 
 def test_the_report_for_people_says_what_to_do():
     health = Health({"python": "3.11"}, [Finding("error", "torch", "it is missing.", "install it.")])
-    assert report(health) == "python       3.11\nerror: it is missing. To mend it: install it.\nnot usable.\n"
+    assert report(health) == "python       3.11\nerror: it is missing. To fix it: install it.\nnot usable.\n"
     assert report(Health({}, [])) == "all is well.\n"
     assert report(Health({}, [Finding("warning", "disk", "full.", "free it.")])).endswith("usable.\n")
 
@@ -104,7 +104,7 @@ def test_the_report_for_programs_is_json():
         "is_well": True,
         "facts": {"python": "3.11"},
         "findings": [
-            {"level": "warning", "topic": "disk", "message": "fast voll – ü.", "mend": "räumen.", "code": "disk.low"}
+            {"level": "warning", "topic": "disk", "message": "fast voll – ü.", "fix": "räumen.", "code": "disk.low"}
         ],
     }
 
@@ -274,14 +274,6 @@ def test_an_apple_gpu_without_3d_convolutions_is_not_used(monkeypatch):
     monkeypatch.setattr(devices, "convolution_error", lambda kind: "Conv3D is not supported on MPS")
     assert devices.available_devices()[-1] == "cpu" and "mps" not in devices.available_devices()
     assert "device.convolution" in codes_of(examine())
-
-
-@pytest.mark.slow
-def test_packages_of_our_own_come_before_those_of_the_interpreter(tmp_path):
-    (tmp_path / "monai.py").write_text("raise ImportError('ours')\n", encoding="utf-8")
-    content = json.loads(run_engine("doctor", "--json", CORANET_PACKAGES=str(tmp_path)).stdout)
-    assert content["facts"]["packages_folder"] == str(tmp_path)
-    assert "MONAI is installed but does not work (ours)." in [finding["message"] for finding in content["findings"]]
 
 
 OLD_PYTHONS = sorted(Path(sys.base_prefix).parent.glob("3.[89].*/bin/python"))

@@ -1,9 +1,10 @@
-"""coranet install: which commands are run, that they work with a real pip, and that broken remains are removed."""
+"""coranet install: which commands are run, what is made anew, and that it works with a real uv."""
 
 from __future__ import annotations
 
 import importlib.metadata
-import json
+import importlib.util
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -12,34 +13,39 @@ import pytest
 from small_jobs import run_engine
 from source_tree import REPOSITORY
 
-from coranet import installation, package_remains
+from coranet import installation
 from coranet.cli import main
-from coranet.contract.errors import PackageError
-from coranet.installation import Wish, install
-from coranet.package_check import requirement
-from coranet.package_remains import remains, remove_package
-from coranet.pip_process import Pip
+from coranet.contract.errors import ConfigError, PackageError, StorageError
+from coranet.installation import Installation, install
+from coranet.package_check import REQUIRED, requirement
+from CoraNetSlicerLib.environment.package_installation import MONAI
 
 
 class Recorded:
-    """Runs nothing; keeps the words, and answers a question for what is missing."""
+    """Runs nothing; keeps the commands, and makes what they would make."""
 
     def __init__(self, code: int = 0) -> None:
         self.code = code
         self.commands: list[list[str]] = []
-        self.constraints: list[str] = []
-        self.resolved = [{"metadata": {"name": "monai", "version": "1.5.0"}}]
+        self.environments: list[dict[str, str]] = []
 
     def __call__(self, command: list[str], **options) -> int:
-        first = 4 + int(command[3])
-        words = command[first:]
-        self.commands.append(words)
-        if "--constraint" in words:
-            self.constraints.append(Path(words[words.index("--constraint") + 1]).read_text(encoding="utf-8"))
-        if "--report" in words:
-            report = Path(words[words.index("--report") + 1])
-            report.write_text(json.dumps({"install": self.resolved}), encoding="utf-8")
+        self.commands.append(command)
+        self.environments.append(options["env"])
+        if "--target" in command:
+            uv = Path(command[command.index("--target") + 1], "bin", "uv")
+            uv.parent.mkdir(parents=True)
+            uv.touch()
+        if command[1] == "venv" and not self.code:
+            folder = Path(command[4])
+            folder.mkdir(parents=True)
+            (folder / "pyvenv.cfg").touch()
         return self.code
+
+    @property
+    def verbs(self) -> list[str]:
+        """What each command is about."""
+        return ["pip" if "--target" in one else " ".join(one[1:3]).partition(" --")[0] for one in self.commands]
 
 
 @pytest.fixture
@@ -47,209 +53,201 @@ def call() -> Recorded:
     return Recorded()
 
 
+@pytest.fixture(autouse=True)
+def no_uv_of_this_python(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(installation.sysconfig, "get_path", lambda name: str(tmp_path / "nothing" / "bin"))
+    monkeypatch.delenv("UV_TORCH_BACKEND", raising=False)
+
+
 @pytest.fixture
-def pip(tmp_path, call, monkeypatch) -> Pip:
-    monkeypatch.setattr(Pip, "_tells_progress", lambda self: False)
-    return Pip(tmp_path, call=call)
+def own(tmp_path) -> Path:
+    return tmp_path / "a folder" / "environment"
 
 
-def without_constraints(words: list[str]) -> list[str]:
-    found = words.index("--constraint") if "--constraint" in words else len(words)
-    return words[:found] + words[found + 2 :]
+@pytest.fixture
+def wheels(tmp_path) -> Path:
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    (folder / "torch-2.13.0+cpu-cp312-cp312-manylinux_2_28_x86_64.whl").touch()
+    return folder
 
 
-def test_pytorch_is_chosen_by_light_the_torch_and_torchvision_never_asked_for(pip, call):
-    install(Wish(("torch", "monai"), torch_words=("torch>=2.2", "--cpuonly"), light_the_torch="ltt"), pip)
-    assert [without_constraints(words) for words in call.commands] == [
-        ["pip", "install", "--target", str(pip.tools), "ltt"],
-        ["light_the_torch", "install", "torch>=2.2", "--cpuonly"],
-        ["pip", "install", "monai>=1.3"],
-    ]
-    assert "torchvision" not in str(call.commands)
+# -- an environment of our own
 
 
-def test_light_the_torch_that_is_there_is_not_fetched(pip, call):
-    (pip.tools / "light_the_torch").mkdir()
-    install(Wish(("torch",)), pip)
-    assert [words[0] for words in call.commands] == ["light_the_torch"]
+def test_an_environment_is_made_with_all_packages(call, own):
+    install(Installation(environment=own), call)
+    pip, venv, packages = call.commands
+    tools = own.with_name("environment-tools")
+    assert pip[:4] == [sys.executable, "-m", "pip", "install"] and pip[-3:] == ["--target", str(tools), "uv>=0.8"]
+    assert venv == [str(tools / "bin" / "uv"), "venv", "--python", ">=3.10,<3.14", str(own)]
+    assert packages[:6] == [venv[0], "pip", "install", "--python", str(own), "--torch-backend=auto"]
+    assert packages[6:] == [*map(requirement, REQUIRED), "pydicom>=2.4", "vtk>=9.2"]
+    assert not (tools / "unfinished").exists()
 
 
-def test_a_light_the_torch_that_installs_nothing_and_does_not_say_so_is_noticed(pip, call, monkeypatch, capsys):
-    monkeypatch.setattr(installation, "installed_version", lambda name: None)
-    install(Wish(("torch",), torch_words=("torch>=2.2", "--cpuonly")), pip)
-    assert without_constraints(call.commands[-1]) == ["pip", "install", "torch>=2.2"]
-    assert "pip itself is tried" in capsys.readouterr().out
+def test_one_that_is_whole_is_brought_up_to_date(call, own):
+    for _ in range(2):
+        install(Installation(environment=own), call)
+    assert call.verbs == ["pip", "venv", "pip install", "pip install"]
+
+
+def test_one_that_was_interrupted_is_made_anew(call, own):
     call.code = 1
-    with pytest.raises(PackageError, match="pip install failed"):
-        install(Wish(("torch",)), pip)
+    with pytest.raises(PackageError, match="pip install uv failed"):
+        install(Installation(environment=own), call)
+    own.mkdir()
+    (own / "half").touch()
+    call.code = 0
+    install(Installation(environment=own), call)
+    assert call.verbs[-2:] == ["venv", "pip install"]
+    assert not (own / "half").exists()
 
 
-def test_numpy_and_pytorch_stay_as_they_are(pip, call):
-    versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy", "scipy", "SimpleITK")}
-    install(Wish(("torch", "monai")), pip)
-    for_torch, for_monai = call.constraints
-    assert f"numpy=={versions['numpy']}\n" in for_torch and "torch" not in for_torch
-    assert [f"{name}=={version}\n" in for_monai for name, version in versions.items()] == [True] * 4
+def test_a_repair_makes_it_anew_and_downloads_again(call, own):
+    install(Installation(environment=own), call)
+    (own / "damaged").touch()
+    cache = own.with_name("environment-tools") / "cache"
+    cache.mkdir()
+    install(Installation(environment=own, anew=True), call)
+    assert call.verbs[-2:] == ["venv", "pip install"]
+    assert not (own / "damaged").exists() and not cache.exists()
 
 
-def test_what_the_extension_asks_for_is_not_frozen(pip, call):
-    install(Wish(("torch",), torch_words=("torch>=2.2", "numpy<2")), pip)
-    assert "numpy" not in call.constraints[0] and "scipy" in call.constraints[0]
+def test_a_folder_of_somebody_else_is_never_removed(call, own):
+    own.mkdir(parents=True)
+    (own / "thesis.txt").touch()
+    with pytest.raises(ConfigError, match="holds something else; choose a new or an empty folder"):
+        install(Installation(environment=own, anew=True), call)
+    assert (own / "thesis.txt").exists() and not call.commands
 
 
-def test_into_a_folder_of_our_own_comes_what_is_missing_and_nothing_else(pip, call, tmp_path):
-    folder = str(tmp_path / "own")
-    install(Wish(("torch", "monai"), folder=folder), pip)
-    assert [without_constraints(words) for words in call.commands][1:] == [
-        ["light_the_torch", "install", "--upgrade", "--target", folder, "torch>=2.2"],
-        [
-            "pip",
-            "install",
-            "--dry-run",
-            "--upgrade",
-            "--quiet",
-            "--report",
-            str(pip.tools / "resolved.json"),
-            "monai>=1.3",
-        ],
-        ["pip", "install", "--no-deps", "--upgrade", "--target", folder, "monai==1.5.0"],
-    ]
-    call.resolved.clear()
-    install(Wish(("monai",), folder=folder), pip)
-    assert call.commands[-1][-1] == "monai>=1.3", "the newest is elsewhere already, and perhaps broken"
+def test_a_file_in_use_is_an_error(call, own, monkeypatch):
+    install(Installation(environment=own), call)
+
+    def refuse(path, **_options):
+        raise PermissionError(13, "Access is denied", str(path))
+
+    monkeypatch.setattr(installation.shutil, "rmtree", refuse)
+    with pytest.raises(StorageError, match="Access is denied"):
+        install(Installation(environment=own, anew=True), call)
 
 
-def test_without_internet_wheels_are_enough(pip, call, tmp_path):
-    (tmp_path / "torch-2.9.1-py3-none-any.whl").touch()
-    wish = Wish(
-        ("torch", "monai"), wheels=str(tmp_path), torch_words=("torch>=2.2", "--pytorch-computation-backend=cpu")
-    )
-    install(wish, pip)
-    source = ["--no-index", "--find-links", str(tmp_path)]
-    assert [without_constraints(words) for words in call.commands] == [
-        ["pip", "install", "torch>=2.2", *source],
-        ["pip", "install", *source, "monai>=1.3"],
-    ]
+def test_without_a_network_wheels_are_enough(call, own, wheels):
+    install(Installation(environment=own, wheels=wheels), call)
+    pip, venv, packages = call.commands
+    source = ["--no-index", "--find-links", str(wheels)]
+    assert pip[-4:] == [*source, "uv>=0.8"]
+    # The version of Python for which PyTorch lies in the folder.
+    assert venv[3] == "3.12" and venv[-1] == packages[-1] == "--offline"
+    assert packages[5:8] == source and "--torch-backend=auto" not in packages
 
 
-def test_a_folder_without_wheels_is_said(pip, call, tmp_path):
-    with pytest.raises(PackageError, match="has no wheel file"):
-        install(Wish(("torch",), wheels=str(tmp_path)), pip)
+def test_a_chosen_build_of_pytorch_is_left_to_uv(call, own, monkeypatch):
+    monkeypatch.setenv("UV_TORCH_BACKEND", "cpu")
+    install(Installation(environment=own), call)
+    assert "--torch-backend=auto" not in call.commands[-1] and call.environments[-1]["UV_TORCH_BACKEND"] == "cpu"
+
+
+def test_a_folder_without_wheels_is_an_error(call, own, tmp_path):
+    with pytest.raises(ConfigError, match="has no wheel file"):
+        install(Installation(environment=own, wheels=tmp_path), call)
     assert call.commands == []
 
 
-def test_a_failure_of_pip_is_said(pip, call):
-    call.code = 1
-    with pytest.raises(PackageError, match=r"pip install failed \(exit code 1\); the lines above say why."):
-        install(Wish(("monai",)), pip)
+def test_nothing_of_slicers_python_reaches_uv(call, own, monkeypatch):
+    monkeypatch.setenv("APPLAUNCHER_LEVEL", "1")
+    monkeypatch.setenv("APPLAUNCHER_0_LD_LIBRARY_PATH", "/of/the/user")
+    for name in ("PYTHONHOME", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
+        monkeypatch.setenv(name, "/slicer")
+    install(Installation(environment=own), call)
+    given = call.environments[-1]
+    assert given["LD_LIBRARY_PATH"] == "/of/the/user"
+    assert not {"PYTHONHOME", "PYTHONPATH", "DYLD_LIBRARY_PATH"} & set(given)
+    assert given["UV_CACHE_DIR"] == str(own.with_name("environment-tools") / "cache")
 
 
-def test_what_is_told_of_progress(tmp_path, monkeypatch):
-    pip = Pip(tmp_path, call=lambda command, **options: 0)
-    monkeypatch.setattr(importlib.metadata, "distributions", lambda **_: [importlib.metadata.distribution("pip")])
-    monkeypatch.setattr("coranet.pip_process._FIRST_WITH_RAW_PROGRESS", (0,))
-    assert pip._tells_progress()
-    monkeypatch.setattr(importlib.metadata, "distributions", lambda **_: [])
-    monkeypatch.setattr("coranet.pip_process._FIRST_WITH_RAW_PROGRESS", (24, 1))
-    assert not pip._tells_progress()
+# -- a Python that is there
 
 
-def test_what_slicer_is_told_to_need_is_what_is_installed():
+def test_packages_are_installed_into_a_python(call):
+    install(Installation(("torch", "monai"), python="/p/python"), call)
+    assert call.commands[-1][1:] == [
+        "pip", "install", "--python", "/p/python", "--torch-backend=auto", "torch>=2.2", "monai>=1.3",
+    ]  # fmt: skip
+
+
+def test_packages_are_replaced(call):
+    install(Installation(("torch",), python="/p/python", anew=True), call)
+    assert call.commands[-1][-2:] == ["--reinstall-package=torch", "torch>=2.2"]
+
+
+def test_a_failure_is_an_error(call, own):
+    install(Installation(environment=own), call)
+    call.code = 2
+    with pytest.raises(PackageError, match=r"uv pip failed \(exit code 2\); the lines above say why."):
+        install(Installation(environment=own), call)
+
+
+def test_a_uv_that_vanishes_is_an_error(own):
+    with pytest.raises(PackageError, match="is a virus scanner at work"):
+        install(Installation(environment=own), lambda command, **_: 0)
+
+
+def test_without_pip_the_uv_of_the_system_is_used(call, own, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(installation.shutil, "which", lambda name: f"/usr/bin/{name}")
+    install(Installation(environment=own), call)
+    assert call.commands[0][0] == "/usr/bin/uv"
+
+
+def test_what_slicer_installs_is_what_the_engine_asks_for():
     lines = (REPOSITORY / "Resources" / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if line and not line.startswith("#")] == [requirement("monai")]
+    assert [line for line in lines if line and not line.startswith("#")] == [requirement("monai")] == [MONAI]
 
 
 # -- the command
 
 
 @pytest.fixture
-def wishes(monkeypatch) -> list[Wish]:
-    given: list[Wish] = []
-    monkeypatch.setattr(installation, "install", lambda wish, pip: given.append(wish))
+def asked(monkeypatch) -> list[Installation]:
+    given: list[Installation] = []
+    monkeypatch.setattr(installation, "install", given.append)
     return given
 
 
-def test_without_words_it_installs_what_is_missing(wishes, monkeypatch):
-    monkeypatch.delenv("CORANET_PACKAGES", raising=False)
+def test_without_arguments_it_installs_what_is_missing(asked, monkeypatch):
     assert main(["install"]) == 0
-    monkeypatch.setattr(installation, "installed_version", lambda name: "" if name == "monai" else None)
+    monkeypatch.setattr(installation, "installed_version", lambda name: "1.0" if name != "monai" else "")
     assert main(["install"]) == 0
-    assert [wish.packages for wish in wishes] == [(), ("torch", "monai")]
-    assert wishes[0].folder == ""
+    assert [one.packages for one in asked] == [(), ("monai",)]
 
 
-def test_its_words(wishes, monkeypatch):
-    monkeypatch.setenv("CORANET_PACKAGES", "/own")
-    words = ["monai", "--anew=torch", "--torch=torch==2.9", "--torch=--cpuonly", "--light-the-torch=l"]
-    assert main(["install", *words]) == 0
-    assert main(["install", "torch", "--wheels=/w", "--torch=torch==2.9"]) == 0
-    assert wishes == [
-        Wish(("torch", "monai"), ("torch",), "/own", "", ("torch==2.9", "--cpuonly"), "l"),
-        Wish(("torch",), (), "/own", "/w", ("torch==2.9",)),
+def test_its_arguments(asked):
+    assert main(["install", "monai", "--python=/p", "--anew"]) == 0
+    assert main(["install", "--environment=/own", "--wheels=/w", "--anew"]) == 0
+    assert asked == [
+        Installation(("monai",), None, "/p", True),
+        Installation((), Path("/own").absolute(), sys.executable, True, Path("/w").absolute()),
     ]
 
 
-def test_an_unknown_package_is_refused(wishes, capsys):
-    assert main(["install", "torchvision"]) == 2
-    assert "the package 'torchvision' is not needed; choose among torch, monai" in capsys.readouterr().err
-    assert wishes == []
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["torchvision"], "the package 'torchvision' is not needed; choose among torch, monai"),
+        (["monai", "--environment=/own"], "leave out --python and PACKAGE"),
+        (["--python=/p", "--environment=/own"], "leave out --python and PACKAGE"),
+        (["--anew"], "--anew and --python need PACKAGE or --environment"),
+        (["--python=/p"], "--anew and --python need PACKAGE or --environment"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_refused(asked, capsys, args, message):
+    assert main(["install", *args]) == 2
+    assert message in capsys.readouterr().err and asked == []
 
 
-# -- broken remains
-
-
-@pytest.fixture
-def own_folder(tmp_path) -> Path:
-    """A folder of packages in which an installation of PyTorch was interrupted."""
-    folder = tmp_path / "packages"
-    for name in (
-        "torch", "~orch", "torchgen", "torch-2.9.1.dist-info", "~orch-2.8.0.dist-info", "torchvision",
-        "torchvision-0.20.dist-info", "torch_geometric", "torch_geometric-2.6.dist-info", "monai", "numpy",
-    ):  # fmt: skip
-        (folder / name).mkdir(parents=True)
-    (folder / "torch.py").touch()
-    return folder
-
-
-def test_what_is_left_of_a_package_is_found_and_nothing_else(own_folder):
-    found = [path.name for path in remains("torch", own_folder)]
-    assert found == ["torch", "torch-2.9.1.dist-info", "torchgen", "~orch", "~orch-2.8.0.dist-info"]
-    assert [path.name for path in remains("monai", own_folder)] == ["monai"]
-
-
-def test_a_repair_in_our_own_folder_leaves_the_interpreter_alone(own_folder, pip, call):
-    remove_package("torch", str(own_folder), pip)
-    assert call.commands == []
-    assert remains("torch", own_folder) == []
-    assert (own_folder / "torchvision").is_dir()
-
-
-def test_linked_folders_stay(own_folder, tmp_path):
-    (own_folder / "torchgen").rmdir()
-    (own_folder / "torchgen").symlink_to(tmp_path)
-    assert "torchgen" not in [path.name for path in remains("torch", own_folder)]
-
-
-def test_what_is_whole_is_uninstalled_and_what_is_broken_removed(own_folder, pip, call, monkeypatch):
-    monkeypatch.setattr(package_remains.sysconfig, "get_path", lambda name: str(own_folder))
-    remove_package("torch", "", pip)
-    assert call.commands == [["pip", "uninstall", "--yes", "torch"]]
-    assert remains("torch", own_folder) == []
-    monkeypatch.setattr(package_remains, "_is_whole", lambda name: False)
-    remove_package("monai", "", pip)
-    assert len(call.commands) == 1 and remains("monai", own_folder) == []
-
-
-def test_a_file_in_use_is_said(own_folder, pip, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Access is denied")
-
-    monkeypatch.setattr(package_remains.shutil, "rmtree", refuse)
-    with pytest.raises(PackageError, match="cannot be removed .Access is denied.; close programs that use torch"):
-        remove_package("torch", str(own_folder), pip)
-
-
-# -- a real pip
+# -- a real uv
 
 
 def write_wheel(folder: Path, name: str, version: str, requires: str = "") -> None:
@@ -266,22 +264,30 @@ def write_wheel(folder: Path, name: str, version: str, requires: str = "") -> No
             wheel.writestr(path, text)
 
 
+def write_wheels(folder: Path) -> None:
+    """All that an environment needs, as packages of one module; of MONAI one that fits and one that does not."""
+    folder.mkdir()
+    for name in (*REQUIRED, "pydicom", "vtk"):
+        write_wheel(folder, name, "99.1", "Requires-Dist: torch<99\n" if name == "monai" else "")
+    write_wheel(folder, "monai", "98.0", "Requires-Dist: torch>=99\nRequires-Dist: numpy\n")
+
+
 @pytest.mark.slow
-def test_a_private_folder_is_filled_from_wheels_and_repaired_by_a_real_pip(tmp_path):
-    wheels, own = tmp_path / "wheels – größer", tmp_path / "own packages"
-    wheels.mkdir()
-    write_wheel(wheels, "torch", "99.1")
-    write_wheel(wheels, "monai", "98.0", "Requires-Dist: torch>=99\nRequires-Dist: numpy\n")
-    write_wheel(wheels, "monai", "98.1", "Requires-Dist: torch<99\nRequires-Dist: numpy\n")
-    answer = run_engine("install", "torch", "monai", f"--wheels={wheels}", CORANET_PACKAGES=str(own))
+@pytest.mark.skipif(not (shutil.which("uv") or importlib.util.find_spec("uv")), reason="needs uv: pip install uv")
+def test_a_real_uv_makes_and_repairs_an_environment_from_wheels(tmp_path):
+    wheels, own = tmp_path / "wheels \u2013 gr\u00f6\u00dfer", tmp_path / "own environment"
+    write_wheels(wheels)
+    found = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    tools = own.with_name(f"{own.name}-tools")
+    (tools / "bin").mkdir(parents=True)
+    shutil.copy2(found, tools / "bin")
+    answer = run_engine("install", f"--environment={own}", f"--wheels={wheels}")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    # The MONAI that fits the PyTorch that is there, not the newest; NumPy comes from elsewhere.
-    assert {"torch-99.1.dist-info", "monai-98.0.dist-info"} <= {path.name for path in own.iterdir()}
-    assert not (own / "numpy").exists()
-    for path in own.glob("torch-*.dist-info/*"):
-        path.unlink()
-    (own / "torch" / "__init__.py").unlink()
-    answer = run_engine("install", "--anew=torch", f"--wheels={wheels}", CORANET_PACKAGES=str(own))
+    (packages,) = (path.parent for path in own.rglob("torch-*.dist-info"))
+    # The MONAI that fits the PyTorch that is there, not the newest.
+    assert {"torch-99.1.dist-info", "monai-98.0.dist-info"} <= {path.name for path in packages.iterdir()}
+    (packages / "torch" / "__init__.py").write_text("", encoding="utf-8")
+    answer = run_engine("install", f"--environment={own}", "--anew", f"--wheels={wheels}")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert (own / "torch" / "__init__.py").read_text(encoding="utf-8") == "__version__ = '99.1'\n"
+    assert (packages / "torch" / "__init__.py").read_text(encoding="utf-8") == "__version__ = '99.1'\n"
     assert importlib.metadata.version("torch") != "99.1", f"{sys.prefix} is as before"

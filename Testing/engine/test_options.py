@@ -70,8 +70,8 @@ def scene(tmp_path, a_phantom_set, a_trained_job, monkeypatch) -> Scene:
     monkeypatch.setattr("coranet.phantoms.write_phantom_set", lambda folder, phantoms: note((folder, phantoms)))
     monkeypatch.setattr(experiments, "_work", lambda runs, jobs, around: note((repr(runs), jobs)) or [])
     monkeypatch.setattr(experiments, "_write", lambda runs, question, words: note(words))
-    monkeypatch.setattr(installation, "install", lambda wish, pip: note(wish))
-    monkeypatch.setattr(doctor, "examine", lambda folder: doctor.Health({"a": 1}, []))
+    monkeypatch.setattr(installation, "install", lambda installation: note(installation))
+    monkeypatch.setattr(doctor, "examine", lambda: doctor.Health({"a": 1}, []))
     monkeypatch.setattr("coranet.regions.files.find_predictions", lambda folder: [Path(folder)])
     monkeypatch.setattr("coranet.regions.files.make_regions", lambda files, *more: note((files, *more)) or stop())
     monkeypatch.setattr(
@@ -195,10 +195,10 @@ TABLE: dict[str, tuple[Callable[[Scene], list[Any]], Callable[[Scene], list[Any]
     "report --cases": (plain("report", "a"), plain("report", "a", "--cases", "1")),
     "doctor --json": (plain("doctor"), plain("doctor", "--json")),
     "install packages": (install, of(install, "monai")),
-    "install --anew": (install, of(install, "--anew", "torch")),
+    "install --environment": (plain("install"), plain("install", "--environment", "own")),
+    "install --python": (install, of(install, "--python", "/p/python")),
+    "install --anew": (install, of(install, "--anew")),
     "install --wheels": (install, of(install, "--wheels", "wheels")),
-    "install --torch": (install, of(install, "--torch", "torch==2.6")),
-    "install --light-the-torch": (install, of(install, "--light-the-torch", "ltt.zip")),
     "phantom folder": (plain("phantom", "a"), plain("phantom", "b")),
     "phantom --labeled": (plain("phantom", "a"), plain("phantom", "a", "--labeled", "1")),
     "phantom --unlabeled": (plain("phantom", "a"), plain("phantom", "a", "--unlabeled", "1")),
@@ -267,10 +267,9 @@ VOID = [
     (("evaluate", "--compare-uncertainties", "--set", "compare_uncertainties=false"), "say the same thing"),
     (("experiment", "--time", "1h", "--set", "time=2h"), "say the same thing"),
     (("experiment", "--truth", "labels"), "--truth has no effect"),
-    (("install", "monai", "--torch", "torch==2.6"), "--torch has no effect where PyTorch is not installed"),
-    (("install", "monai", "--light-the-torch", "x"), "--light-the-torch has no effect where"),
-    (("install", "torch", "--wheels", "w", "--light-the-torch", "x"), "has no effect with --wheels"),
-    (("install", "torch", "--wheels", "w", "--torch=--cpuonly"), "--torch=--cpuonly has no effect with --wheels"),
+    (("install", "--anew"), "--anew and --python need PACKAGE"),
+    (("install", "--python", "/p"), "--anew and --python need PACKAGE"),
+    (("install", "monai", "--environment", "own"), "leave out --python and PACKAGE"),
 ]
 
 

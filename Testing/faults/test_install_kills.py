@@ -1,9 +1,8 @@
-"""SIGKILL while packages are installed: what is half there is not taken for whole, and a repair makes it so."""
+"""SIGKILL while an environment is made: what is half there is not taken for whole, and the next one makes it anew."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
+import importlib.util
 import random
 import shutil
 import subprocess
@@ -12,66 +11,48 @@ from pathlib import Path
 
 import pytest
 from amounts import IS_FULL, amount, counts
-from small_jobs import ENGINE, environment
-from test_installation import write_wheel
+from small_jobs import ENGINE, environment, run_engine
+from test_installation import write_wheels
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not IS_FULL, reason="each needs pip three times: make faults")]
+from coranet.contract.process import terminate_tree
 
-_ARM = """
-import os, sys
-if os.environ.get("FAULT_AT"):
-    sys.path.insert(0, os.environ["FAULTS_FOLDER"])
-    from file_faults import Fault, arm
-    arm(Fault(os.environ["FAULT_BELOW"], os.environ["FAULT_ACTION"], int(os.environ["FAULT_AT"])))
-"""
-# pip moves each package into the folder as a whole: a few operations each.
-_REACH = 6
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not IS_FULL, reason="each makes an environment twice: make faults"),
+    pytest.mark.skipif(not (shutil.which("uv") or importlib.util.find_spec("uv")), reason="needs uv: pip install uv"),
+]
+# Files of a bare environment, and of the packages of one module: the moments at which it may end.
+_MOST_FILES = 40
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheels")
-    write_wheel(folder, "torch", "99.1")
-    write_wheel(folder, "monai", "98.0", "Requires-Dist: torch>=99\n")
+    folder = tmp_path_factory.mktemp("faults") / "wheels"
+    write_wheels(folder)
     return folder
-
-
-def installed(own: Path, wheels: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ENGINE), "install", *words, f"--wheels={wheels}"]
-    given = environment(CORANET_PACKAGES=str(own), **variables)
-    return subprocess.run(command, env=given, capture_output=True, text=True, encoding="utf-8", check=False)
-
-
-def is_whole(own: Path, name: str) -> bool:
-    """Whether each file that a package lists is there, with the length that it lists."""
-    found = [
-        one for one in importlib.metadata.distributions(path=[str(own)]) if (one.metadata or {}).get("Name") == name
-    ]
-    files = [file for one in found for file in one.files or ()]
-    return bool(files) and all(
-        Path(str(file.locate())).is_file() and file.size in (None, Path(str(file.locate())).stat().st_size)
-        for file in files
-    )
 
 
 @pytest.mark.parametrize("number", range(amount(10, 0)))
 def test_over_an_installation(tmp_path, wheels, number):
-    own, watch = tmp_path / "own", tmp_path / "watch"
-    own.mkdir()
-    watch.mkdir()
-    (watch / "sitecustomize.py").write_text(_ARM, encoding="utf-8")
-    draw = random.Random(number)
-    fault = {
-        "PYTHONPATH": str(watch), "FAULTS_FOLDER": os.path.dirname(__file__), "FAULT_BELOW": str(own),
-        "FAULT_ACTION": draw.choice(("kill", "torn")), "FAULT_AT": str(draw.randint(1, _REACH)),
-    }  # fmt: skip
-    answer = installed(own, wheels, "torch", "monai", **fault)
-    if answer.returncode == 0:
-        pytest.skip("it was done before that operation")
+    own = tmp_path / "own"
+    tools = tmp_path / "own-tools"
+    (tools / "bin").mkdir(parents=True)
+    shutil.copy2(shutil.which("uv") or Path(sys.executable).with_name("uv"), tools / "bin")
+    last = random.Random(number).randint(1, _MOST_FILES)
+    args = ["install", f"--environment={own}", f"--wheels={wheels}"]
+    process = subprocess.Popen(
+        [sys.executable, str(ENGINE), *args], env=environment(), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    while process.poll() is None and sum(1 for _ in own.rglob("*")) < last:
+        pass
+    terminate_tree(process.pid)
+    if process.wait() == 0:
+        pytest.skip("it was done before that file")
     counts["kills over an installation"] += 1
-    anew = [f"--anew={name}" for name in ("torch", "monai") if not is_whole(own, name)]
-    assert anew, "one of them at least was not there yet"
-    answer = installed(own, wheels, *anew)
+    assert (tools / "unfinished").is_file()
+    answer = run_engine(*args)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert is_whole(own, "torch") and is_whole(own, "monai")
-    shutil.rmtree(own)
+    assert not (tools / "unfinished").exists()
+    (packages,) = {path.parent for path in own.rglob("torch-*.dist-info")}
+    modules = [packages / name / "__init__.py" for name in ("torch", "monai", "numpy", "vtk")]
+    assert all(path.read_text(encoding="utf-8").startswith("__version__") for path in modules)

@@ -24,7 +24,7 @@ class FakeApplication:
         settings: the settings of the machine.
         clipboard: the text that was copied last.
         restarts: how often a restart was asked for.
-        extension: the module of Slicer's PyTorch extension; None: it is not installed.
+        modules: names of modules of extensions that are installed.
         python: the application's own Python; None: it has none.
         window: the main window; None: there is none.
         user: who decides.
@@ -36,10 +36,11 @@ class FakeApplication:
         self.answers: dict[str, list[Any]] = {}
         self.asked: list[tuple[Any, ...]] = []
         self.shown: list[tuple[str, Any]] = []
-        self.settings: dict[str, str] = {}
+        # The Python of the tests has PyTorch; what is seen at the first start is a test of its own.
+        self.settings: dict[str, str] = {"Interpreter/Kind": "slicer"}
         self.clipboard = ""
         self.restarts = 0
-        self.extension: Any = None
+        self.modules: set[str] = set()
         self.python: str | None = sys.executable
         self.window: Any = None
         self.user = ""
@@ -133,8 +134,14 @@ class FakeApplication:
     def startup_environment(self) -> dict[str, str]:
         return dict(os.environ)
 
-    def pytorch_utils(self) -> Any:
-        return self.extension
+    def has_module(self, name: str) -> bool:
+        return name in self.modules
+
+    def open_module(self, name: str) -> None:
+        self.shown.append(("open_module", name))
+
+    def pip_install(self) -> Any:
+        return None
 
     def install_extension(self, name: str) -> str:
         return str(self._answer("install_extension", "", name))

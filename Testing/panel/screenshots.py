@@ -27,7 +27,7 @@ from PySide6.QtWidgets import QApplication  # noqa: E402
 
 qt_modules.install()
 
-from environment_doubles import ScriptedProbe, an_extension, finding, healthy, lacking  # noqa: E402
+from environment_doubles import ScriptedProbe, finding, healthy, lacking  # noqa: E402
 from fake_jobs import PLAN  # noqa: E402
 from messages import complaints, listen  # noqa: E402
 from pythonqt import unwrap  # noqa: E402
@@ -58,7 +58,7 @@ def environment_ready(stage: Stage) -> str:
 
 @picture
 def environment_examining(stage: Stage) -> str:
-    stage.panel.environment.examine()
+    stage.panel.environment.check()
     return "environment"
 
 
@@ -70,7 +70,7 @@ def environment_graphics_card(stage: Stage) -> str:
 
 @picture
 def environment_without_torch(stage: Stage) -> str:
-    stage.application.extension = an_extension
+    stage.application.modules.add("PyTorchUtils")
     stage.examine(ScriptedProbe(lacking("torch", "monai")))
     return "environment"
 
@@ -82,20 +82,28 @@ def environment_without_extension(stage: Stage) -> str:
 
 
 @picture
+def environment_first_start(stage: Stage) -> str:
+    stage.panel.environment.set_folder("/home/somebody/CoraNetSlicer/environment")
+    stage.panel.environment.choose("private")
+    return "environment"
+
+
+@picture
 def environment_installing(stage: Stage) -> str:
-    stage.application.extension = an_extension
-    stage.examine(ScriptedProbe(lacking("torch", "monai")))
-    stage.install(
-        "Installing torch ...\n$ light_the_torch install torch>=2.2\nCollecting torch>=2.2\n"
-        "  Downloading torch-2.13.0+cu130-cp312-cp312-win_amd64.whl (3.1 GB)\n  1.72 of 3.10 GiB downloaded"
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        stage.panel.environment.set_folder(folder)
+        stage.panel.environment.choose("private")
+        stage.install(
+            "Making an environment in C:\\CoraNet ...\nUsing CPython 3.12.10\n"
+            "Installing torch>=2.2, monai>=1.3 ...\nResolved 24 packages in 1.2s\nDownloading torch (2.4GiB)"
+        )
     return "environment"
 
 
 @picture
 def environment_install_failed(stage: Stage) -> str:
     environment_installing(stage)
-    stage.install_fails("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device")
+    stage.install_fails("error: failed to write torch_cuda.dll: No space left on device (os error 28)")
     return "environment"
 
 
@@ -109,7 +117,7 @@ def environment_old_python(stage: Stage) -> str:
 @picture
 def environment_wrong_build(stage: Stage) -> str:
     text = "this PyTorch computes on the processor only, though there is a graphics card (NVIDIA RTX 4090)."
-    stage.application.extension = an_extension
+    stage.application.modules.add("PyTorchUtils")
     card = finding("device.cpu_build", "device", "warning", text)
     stage.examine(
         ScriptedProbe(

@@ -123,26 +123,26 @@ class Stage:
         environment = self.panel.environment
         if probe is not None:
             environment._start_probe = probe
-        environment.examine()
-        self.settle(lambda: environment.health is not None and not environment.is_examining, 120)
+        environment.check()
+        self.settle(lambda: environment.health is not None and not environment.is_checking, 120)
 
-    def install(self, said: str) -> None:
-        """Click the first button that mends; nothing is installed, but `said` is what it tells."""
+    def install(self, output: str) -> None:
+        """Click the first button that fixes; nothing is installed, but `output` is what it prints."""
         installation = ScriptedInstallation()
-        installation.said = said
+        installation.output = output
         packages = self.panel.environment._packages
         packages._start = installation
-        self.panel.environment.mend(self.panel.environment.findings[0].mend.code)
-        self.settle(lambda: packages.log == said)
+        self.panel.environment.fix(self.panel.environment.findings[0].fixes[0].code)
+        self.settle(lambda: packages.log == output)
 
     def install_fails(self, last: str) -> None:
         """Let the installation that is under way end with an error."""
         running = self.panel.environment._packages._running
-        running.said += f"\n{last}"
-        running.why_failed = lambda: likely_cause(running.said, 1)
+        running.output += f"\n{last}"
+        running.why_failed = lambda: likely_cause(running.output, 1)
         running.code = 1
         self.settle(lambda: not self.panel.environment.is_installing)
-        self.settle(lambda: not self.panel.environment.is_examining)
+        self.settle(lambda: not self.panel.environment.is_checking)
 
     def add_cases(self, labeled: int, unlabeled: int) -> list[Any]:
         """Put volumes into the scene, the first with a segmentation."""

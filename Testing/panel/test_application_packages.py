@@ -52,11 +52,17 @@ def test_what_cannot_be_installed_is_said(extensions_model, model):
     assert "'PyTorch' could not be installed" in extensions_model(model).install_extension("PyTorch")
 
 
-def test_the_module_of_the_extension_may_be_missing_or_broken(monkeypatch, tmp_path):
-    assert Application().pytorch_utils() is None
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "PyTorchUtils.py").write_text("raise RuntimeError('broken')", encoding="utf-8")
-    assert Application().pytorch_utils() is None
-    (tmp_path / "PyTorchUtils.py").write_text("class PyTorchUtilsLogic: pass  # whole", encoding="utf-8")
-    assert Application().pytorch_utils().PyTorchUtilsLogic
-    monkeypatch.delitem(sys.modules, "PyTorchUtils")
+def test_the_module_of_an_extension_is_found_and_shown(monkeypatch):
+    shown = []
+    there = SimpleNamespace(modules=SimpleNamespace(pytorchutils=1), util=SimpleNamespace(selectModule=shown.append))
+    monkeypatch.setattr(module, "slicer", there)
+    assert Application().has_module("PyTorchUtils") and not Application().has_module("SegmentEditorExtra")
+    Application().open_module("PyTorchUtils")
+    assert shown == ["PyTorchUtils"]
+
+
+def test_slicers_installer_is_there_in_new_versions_only(monkeypatch):
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    assert Application().pip_install() is None
+    monkeypatch.setitem(sys.modules, "slicer.packaging", SimpleNamespace(pip_install=print))
+    assert Application().pip_install() is print

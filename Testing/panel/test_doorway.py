@@ -30,7 +30,7 @@ def app(context, window, monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: sys.executable if name == "PythonSlicer" else None)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.setattr("CoraNetSlicerLib.environment.presenter.EnvironmentPresenter.examine", lambda _: None)
+    monkeypatch.setattr("CoraNetSlicerLib.environment.presenter.EnvironmentPresenter.check", lambda _: None)
     return install_application(monkeypatch, context, window, dict(os.environ))
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from clicks import choose, click, entries, greyed, tool_tip
-from environment_doubles import ScriptedInstallation, ScriptedProbe, an_extension, finding, healthy, lacking
+from environment_doubles import ScriptedInstallation, ScriptedProbe, finding, healthy, lacking
 
 from CoraNetSlicerLib.environment.environment import Environment, InterpreterKind
 from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
@@ -33,7 +33,6 @@ def opened() -> list[int]:
 @pytest.fixture
 def presenter(ui, application, probe, installation, tmp_path, opened):
     """With its section."""
-    application.extension = an_extension
     presenter = EnvironmentPresenter(Environment(application, tmp_path), application, probe, installation)
     section = EnvironmentSection(ui, presenter, application, lambda: opened.append(1))
     yield presenter
@@ -42,13 +41,13 @@ def presenter(ui, application, probe, installation, tmp_path, opened):
 
 
 @pytest.fixture
-def examine(presenter, probe, process_events):
-    """Examines, with an answer, until it is there."""
+def check(presenter, probe, process_events):
+    """Checks, with an answer, until it is there."""
 
     def run(health: Health) -> None:
         probe.answers[:] = [health]
-        presenter.examine()
-        process_events(until=lambda: not presenter.is_examining)
+        presenter.check()
+        process_events(until=lambda: not presenter.is_checking)
 
     return run
 
@@ -62,7 +61,7 @@ def rows(form, process_events):
         found = []
         number = 0
         while (label := form.findChild("QLabel", f"findingLabel{number}")) is not None:
-            found.append((str(label.text), form.findChild("QPushButton", f"mendButton{number}")))
+            found.append((str(label.text), form.findChild("QPushButton", f"fixButton{number}")))
             number += 1
         return found
 
@@ -70,56 +69,57 @@ def rows(form, process_events):
 
 
 def test_a_fresh_section(presenter, ui):
-    assert ui.environmentSummaryLabel.text == "Not examined yet."
+    assert ui.environmentSummaryLabel.text == "Not checked yet."
     assert entries(ui.interpreterCombo) == [text for _, text in presenter.kinds]
-    assert not ui.pythonPathEdit.isVisible() and not ui.privateFolderEdit.isVisible()
+    assert not ui.pythonPathEdit.isVisible() and not ui.environmentFolderEdit.isVisible()
     assert not ui.stopInstallButton.isVisible() and not ui.installLogText.isVisible()
     assert not ui.environmentErrorLabel.isVisible() and not ui.openInstallLogButton.isVisible()
 
 
-def test_what_is_well_is_not_opened(examine, ui, rows, opened):
-    examine(healthy())
+def test_what_is_well_is_not_opened(check, ui, rows, opened):
+    check(healthy())
     assert opened == [] and ui.environmentStep.text == "Environment"
     assert ui.environmentSummaryLabel.text.startswith("Ready: Python 3.12, PyTorch 2.9 on NVIDIA RTX 4090")
     assert rows() == []
 
 
-def test_what_is_wrong_opens_it_once(examine, ui, opened):
-    examine(lacking("torch"))
+def test_what_is_wrong_opens_it_once(check, ui, opened):
+    check(lacking("torch"))
     assert opened == [1] and ui.environmentStep.text == "Environment \u26a0"
-    examine(lacking("torch"))
+    check(lacking("torch"))
     assert opened == [1]
-    examine(healthy())
+    check(healthy())
     assert ui.environmentStep.text == "Environment"
-    examine(lacking("monai"))
+    check(lacking("monai"))
     assert opened == [1, 1]
 
 
-def test_examining_again(examine, presenter, ui, probe, process_events):
-    examine(lacking("torch"))
+def test_checking_again(check, presenter, ui, probe, process_events):
+    check(lacking("torch"))
     probe.answers[:] = [healthy()]
-    click(ui.examineButton)
+    click(ui.checkEnvironmentButton)
     process_events(until=lambda: presenter.reason_not_ready == "")
     assert ui.environmentSummaryLabel.text.startswith("Ready")
 
 
 @pytest.fixture
-def an_installation(examine, presenter, rows, installation, process_events) -> ScriptedInstallation:
-    """PyTorch and MONAI are being installed: the button was clicked."""
-    examine(lacking("torch", "monai"))
+def an_installation(presenter, rows, installation, process_events, tmp_path) -> ScriptedInstallation:
+    """An environment is being installed: the button of the first start was clicked."""
+    presenter.choose("private")
     ((text, button),) = rows()
-    assert text == "\u2716 PyTorch and MONAI are missing."
-    assert button.text == "Install PyTorch and MONAI"
+    assert text.startswith("\u2716 CoraNet needs PyTorch and MONAI.") and button.text == "Install"
     click(button)
     process_events(until=lambda: presenter.is_installing)
+    program = tmp_path / "environment" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.touch()
     return installation
 
 
-def test_a_finding_is_mended_by_its_button(an_installation, presenter, ui, rows, probe, process_events):
-    assert greyed(ui.interpreterCombo) == greyed(ui.examineButton) == presenter.reason_not_changeable
-    assert greyed(rows()[0][1]) == presenter.reason_not_changeable
-    an_installation.said = "Collecting torch\n  1.00 of 3.00 GiB downloaded"
-    process_events(until=lambda: "1.00 of 3.00" in ui.installLogText.toPlainText())
+def test_a_finding_is_fixed_by_its_button(an_installation, presenter, ui, rows, probe, process_events):
+    assert greyed(ui.interpreterCombo) == greyed(ui.checkEnvironmentButton) == presenter.reason_not_changeable
+    an_installation.output = "Resolved 24 packages\nDownloading torch (2.4GiB)"
+    process_events(until=lambda: "2.4GiB" in ui.installLogText.toPlainText())
     an_installation.code, probe.answers[:] = 0, [healthy()]
     process_events(until=lambda: presenter.reason_not_ready == "")
     assert rows() == [] and not ui.stopInstallButton.isVisible()
@@ -128,45 +128,45 @@ def test_a_finding_is_mended_by_its_button(an_installation, presenter, ui, rows,
 
 def test_an_installation_is_stopped(an_installation, presenter, ui, rows, process_events, application):
     click(ui.stopInstallButton)
-    process_events(until=lambda: not presenter.is_examining)
+    process_events(until=lambda: not presenter.is_checking)
     assert an_installation.stopped == 1
     assert rows()[0][0] == "\u2716 The installation was stopped."
     click(ui.openInstallLogButton)
     assert application.shown[-1] == ("open_file", presenter.install_log_path)
 
 
-def test_buttons_say_what_they_do(examine, rows):
-    examine(Health(False, {}, (finding("package.broken", "torch"),)))
-    assert tool_tip(rows()[0][1]) == "Removes what is left of it, and installs it anew."
+def test_buttons_say_what_they_do(check, rows):
+    check(Health(False, {}, (finding("package.broken", "monai"),)))
+    assert tool_tip(rows()[0][1]) == "Replaces it by the newest version that fits."
 
 
-def test_a_warning_looks_like_one(examine, rows):
-    examine(Health(True, {}, (finding("disk.low", "disk", "warning", "only 1 GiB is free."),)))
+def test_a_warning_looks_like_one(check, rows):
+    check(Health(True, {}, (finding("disk.low", "disk", "warning", "only 1 GiB is free."),)))
     ((text, button),) = rows()
-    assert text == "\u26a0 Only 1 GiB is free. Mend it." and button is None
+    assert text == "\u26a0 Only 1 GiB is free. Fix it." and button is None
 
 
-def test_wheels_are_asked_for_when_something_is_to_be_installed(examine, ui):
-    examine(lacking("torch"))
+def test_wheels_are_asked_for_when_something_is_to_be_installed(check, ui):
+    check(lacking("monai"))
     assert ui.wheelsFolderEdit.isVisible()
-    examine(healthy())
+    check(healthy())
     assert not ui.wheelsFolderEdit.isVisible()
 
 
 def test_fields_follow_the_choice(presenter, ui):
     choose(ui.interpreterCombo, "Another Python")
-    assert ui.pythonPathEdit.isVisible() and not ui.privateFolderEdit.isVisible()
+    assert ui.pythonPathEdit.isVisible() and not ui.environmentFolderEdit.isVisible()
     assert presenter.kind.value == "other"
     assert ui.environmentSummaryLabel.text.startswith("No Python is chosen")
-    choose(ui.interpreterCombo, "Slicer's Python, packages in a private folder")
-    assert ui.privateFolderEdit.isVisible() and not ui.pythonPathEdit.isVisible()
-    assert ui.privateFolderEdit.currentPath == presenter.private_folder
+    choose(ui.interpreterCombo, "Own environment (recommended)")
+    assert ui.environmentFolderEdit.isVisible() and not ui.pythonPathEdit.isVisible()
+    assert ui.environmentFolderEdit.currentPath == presenter.folder
 
 
 WRONG_PATHS = [
     ("other", "pythonPathEdit", "/no/such/python", "There is no file '/no/such/python'"),
     ("other", "pythonPathEdit", "{folder}", "has no Python; choose the python program itself"),
-    ("private", "privateFolderEdit", "here", "is no whole path"),
+    ("private", "environmentFolderEdit", "here", "is not a full path"),
     ("slicer", "wheelsFolderEdit", "/no/such/folder", "There is no folder '/no/such/folder'"),
     ("slicer", "wheelsFolderEdit", "{folder}", "has no wheel file"),
 ]
@@ -185,7 +185,7 @@ def test_a_wrong_path_is_said_beside_its_field(presenter, ui, tmp_path, process_
     process_events(until=lambda: not label.isVisible())
 
 
-def test_a_python_is_examined_when_it_was_typed_to_its_end(presenter, ui, probe, process_events):
+def test_a_python_is_checked_when_it_was_typed_to_its_end(presenter, ui, probe, process_events):
     choose(ui.interpreterCombo, "Another Python")
     before = len(probe.asked)
     for length in range(len(sys.executable) - 3, len(sys.executable) + 1):
@@ -207,10 +207,10 @@ def test_the_choice_is_there_in_the_next_session(ui, application, probe, tmp_pat
     presenter.close()
 
 
-def test_the_extension_is_offered_and_slicer_restarted(examine, presenter, application, rows, process_events):
-    application.extension = None
-    examine(lacking("torch"))
-    click(rows()[0][1])
+def test_the_extension_is_offered_and_slicer_restarted(check, form, application, rows, process_events):
+    check(lacking("torch"))
+    assert rows()[0][1].text == "Make an own environment"
+    click(form.findChild("QPushButton", "fixButton0_1"))
     process_events(until=lambda: application.restarts == 1)
     assert ("install_extension", "PyTorch") in application.asked
 
@@ -219,7 +219,7 @@ def test_after_cleanup_nothing_is_shown_any_more(ui, application, probe, tmp_pat
     presenter = EnvironmentPresenter(Environment(application, tmp_path), application, probe)
     section = EnvironmentSection(ui, presenter, application)
     section.cleanup()
-    presenter.examine()
-    process_events(until=lambda: not presenter.is_examining)
-    assert ui.environmentSummaryLabel.text == "Not examined yet."
+    presenter.check()
+    process_events(until=lambda: not presenter.is_checking)
+    assert ui.environmentSummaryLabel.text == "Not checked yet."
     presenter.close()

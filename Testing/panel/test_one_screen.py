@@ -73,7 +73,7 @@ def test_from_volumes_to_the_first_result(window, application, process_events):
     for name, value in SETTINGS.items():
         text = ", ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)
         panel.training.settings.set_preset(text) if name == "preset" else panel.training.settings.set_text(name, text)
-    process_events(until=lambda: not panel.environment.is_examining)
+    process_events(until=lambda: not panel.environment.is_checking)
 
     mouse.click(ui.addVolumesButton)
     process_events(until=lambda: ui.casesTable.rowCount == LABELED + UNLABELED)

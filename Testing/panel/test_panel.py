@@ -26,10 +26,10 @@ def an_empty_home(monkeypatch, tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def no_examination(request, monkeypatch):
-    """The engine's Python is examined in one test alone: it takes seconds."""
-    if "examined" not in request.node.name:
-        monkeypatch.setattr("CoraNetSlicerLib.environment.presenter.EnvironmentPresenter.examine", lambda _: None)
+def no_check(request, monkeypatch):
+    """The engine's Python is checked in one test alone: it takes seconds."""
+    if "that_was_checked" not in request.node.name:
+        monkeypatch.setattr("CoraNetSlicerLib.environment.presenter.EnvironmentPresenter.check", lambda _: None)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ class TestWiring:
         assert [model.name for model in panel.segmentation.models.entries] == ["a model"]
 
     @pytest.mark.slow
-    def test_jobs_run_with_the_python_that_was_examined(self, open_panel, logic, process_events):
+    def test_jobs_run_with_the_python_that_was_checked(self, open_panel, logic, process_events):
         panel = open_panel()
         process_events(until=lambda: panel.environment.interpreter is not None, timeout=PATIENCE_S)
         process_events(until=lambda: getattr(logic, "interpreters", []))

@@ -1,4 +1,4 @@
-"""An application, a doctor and an installation that say what a test wants them to say."""
+"""An application, a doctor and an installation that answer what a test wants them to answer."""
 
 from __future__ import annotations
 
@@ -21,14 +21,12 @@ FACTS = {
     "device_kind": "cuda",
     "device_gib": 24.0,
     "device_free_gib": 22.1,
-    "packages_folder": "/slicer/site-packages",
-    "packages_writable": True,
-    "packages_free_gib": 100.0,
+    "packages_folder": os.path.dirname(__file__),
 }
 
 
 def finding(code: str, topic: str = "device", level: str = "error", message: str = "it is wrong.") -> Finding:
-    return Finding(level, topic, message, "mend it.", code)
+    return Finding(level, topic, message, "fix it.", code)
 
 
 def healthy(**facts: Any) -> Health:
@@ -42,14 +40,15 @@ def lacking(*names: str, **facts: Any) -> Health:
 
 
 class PlainApplication:
-    """As panel.application.Application, without windows; `work()` does what was to be done later."""
+    """As core.application.Application, without windows; `work()` does what was to be done later."""
 
     def __init__(self, python: Optional[str] = sys.executable) -> None:
         self.settings: dict[str, str] = {}
-        self.extension: Any = None
+        self.modules: set[str] = set()
         self.confirms = True
         self.problem_of_extension = ""
-        self.told: list[str] = []
+        self.asked: list[str] = []
+        self.installer: Any = None
         self._python = python
         self._waiting: list[Callable[[], None]] = []
 
@@ -74,18 +73,24 @@ class PlainApplication:
             action()
 
     def confirm(self, question: str) -> bool:
-        self.told.append(question)
+        self.asked.append(question)
         return self.confirms
 
-    def pytorch_utils(self) -> Any:
-        return self.extension
+    def has_module(self, name: str) -> bool:
+        return name in self.modules
+
+    def open_module(self, name: str) -> None:
+        self.asked.append(f"open {name}")
+
+    def pip_install(self) -> Any:
+        return self.installer
 
     def install_extension(self, name: str) -> str:
-        self.told.append(f"install {name}")
+        self.asked.append(f"install {name}")
         return self.problem_of_extension
 
     def restart(self) -> None:
-        self.told.append("restart")
+        self.asked.append("restart")
 
     def environment(self, home: Path) -> Environment:
         return Environment(self, home)
@@ -111,15 +116,19 @@ class ScriptedProbe:
 
 
 class ScriptedInstallation:
-    """Installs nothing; `said` and `code` are what it tells."""
+    """Installs nothing; `output` and `code` are its output and its end."""
+
+    can_stop = True
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
-        self.said = "$ pip install\n"
+        self.interpreters: list[Any] = []
+        self.output = "$ uv pip install\n"
         self.code: Optional[int] = None
         self.stopped = 0
 
     def __call__(self, interpreter: Any, request: Any, log: Path) -> Any:
+        self.interpreters.append(interpreter)
         self.requests.append(request)
         self.code = None
         return self
@@ -128,19 +137,10 @@ class ScriptedInstallation:
         return self.code
 
     def log(self) -> str:
-        return self.said
+        return self.output
 
     def why_failed(self) -> str:
         return f"it failed with {self.code}"
 
     def stop(self) -> None:
         self.stopped += 1
-
-
-class an_extension:  # noqa: N801 - stands in for the module PyTorchUtils
-    """Slicer's PyTorch extension, as far as it is asked."""
-
-    class PyTorchUtilsLogic:
-        @staticmethod
-        def _getPipInstallArguments(torchVersionRequirement=None, torchvisionVersionRequirement=None):  # noqa: N802, N803
-            return ["install", f"torch{torchVersionRequirement or ''}", "torchvision", "numpy<2"]

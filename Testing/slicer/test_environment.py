@@ -11,20 +11,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from environment_doubles import PlainApplication, an_extension, healthy
+from environment_doubles import PlainApplication
 from patience import PATIENCE_S
 
 from coranet.contract.errors import ConfigError, JobError, StorageError
-from CoraNetSlicerLib.environment import background, windows_paths
+from CoraNetSlicerLib.environment import background, preflight
 from CoraNetSlicerLib.environment.background import BackgroundProcess
 from CoraNetSlicerLib.environment.causes import likely_cause
 from CoraNetSlicerLib.environment.environment import Environment, InterpreterKind
-from CoraNetSlicerLib.environment.install import Installation, InstallRequest, readable
+from CoraNetSlicerLib.environment.install import Installation, InstallRequest, SlicerInstallation, pip_args
 from CoraNetSlicerLib.environment.interpreter import Interpreter
-from CoraNetSlicerLib.environment.preflight import obstacle
+from CoraNetSlicerLib.environment.preflight import characters_too_many, needed_gib, obstacle
 from CoraNetSlicerLib.environment.probe import Health, Probe
-from CoraNetSlicerLib.environment.pytorch_extension import TorchChoice, torch_choice
-from CoraNetSlicerLib.environment.windows_paths import characters_too_many
 
 
 @pytest.fixture
@@ -48,29 +46,35 @@ def wait(poll, timeout: float = PATIENCE_S):
 # -- the choice
 
 
-def test_slicers_own_python_is_the_first_choice(environment):
-    interpreter = environment.interpreter()
-    assert environment.kind is InterpreterKind.SLICER
-    assert interpreter.executable == sys.executable
-    assert "CORANET_PACKAGES" not in interpreter.environment
+def test_an_environment_of_our_own_is_the_first_choice(environment, tmp_path):
+    assert environment.kind is InterpreterKind.PRIVATE and environment.is_missing
+    with pytest.raises(JobError, match="is not installed yet"):
+        environment.interpreter()
+    program = tmp_path / "environment" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    assert not environment.is_missing
+    assert environment.interpreter().executable == str(program)
 
 
-def test_a_private_folder_is_named_to_the_engine_alone(environment, tmp_path):
-    environment.set_private_folder(str(tmp_path / "mine"))
-    environment.choose(InterpreterKind.PRIVATE)
-    folder = tmp_path / "mine" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    assert environment.interpreter().environment["CORANET_PACKAGES"] == str(folder)
-    assert not folder.exists()
+def test_who_worked_with_slicers_packages_goes_on_with_them(application, environment):
     environment.choose(InterpreterKind.SLICER)
-    assert "CORANET_PACKAGES" not in environment.interpreter().environment
+    environment.remember(environment.interpreter(), Health(True))
+    del application.settings["Interpreter/Kind"]
+    assert environment.kind is InterpreterKind.SLICER
+
+
+def test_slicers_own_python(environment):
+    environment.choose(InterpreterKind.SLICER)
+    assert environment.interpreter().executable == sys.executable and not environment.is_missing
 
 
 def test_another_python_is_free_of_slicers_libraries(environment, monkeypatch):
-    for name in ("PYTHONHOME", "PYTHONPATH", "CORANET_PACKAGES"):
+    for name in ("PYTHONHOME", "PYTHONPATH"):
         monkeypatch.setenv(name, "/slicer")
     environment.choose(InterpreterKind.OTHER)
     environment.set_python(sys.executable)
-    assert not {"PYTHONHOME", "PYTHONPATH", "CORANET_PACKAGES"} & set(environment.interpreter().environment)
+    assert not {"PYTHONHOME", "PYTHONPATH"} & set(environment.interpreter().environment)
 
 
 def test_the_choice_outlives_the_application(application, environment, tmp_path):
@@ -82,11 +86,11 @@ def test_the_choice_outlives_the_application(application, environment, tmp_path)
 
 def test_a_setting_of_another_version_is_no_error(application, environment):
     application.settings["Interpreter/Kind"] = "quantum"
-    assert environment.kind is InterpreterKind.SLICER
+    assert environment.kind is InterpreterKind.PRIVATE
 
 
 def test_the_console_chooses_what_the_panel_chose(application):
-    assert Environment.of(application).private_folder == str(Path.home() / "CoraNetSlicer" / "packages")
+    assert Environment.of(application).folder == str(Path.home() / "CoraNetSlicer" / "environment")
 
 
 @pytest.mark.parametrize(
@@ -105,9 +109,9 @@ def test_wrong_paths_are_told_of(environment, tmp_path):
     with pytest.raises(ConfigError, match="has no Python; choose the python program itself"):
         environment.set_python(str(tmp_path))
     with pytest.raises(ConfigError, match="is a file, expected a folder"):
-        environment.set_private_folder(str(tmp_path / "file" / "below"))
-    with pytest.raises(ConfigError, match="is no whole path"):
-        environment.set_private_folder("packages")
+        environment.set_folder(str(tmp_path / "file" / "below"))
+    with pytest.raises(ConfigError, match="is not a full path"):
+        environment.set_folder("environment")
     with pytest.raises(ConfigError, match="There is no folder"):
         environment.set_wheels_folder(str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="has no wheel file"):
@@ -116,10 +120,10 @@ def test_wrong_paths_are_told_of(environment, tmp_path):
 
 
 def test_empty_fields_are_no_choice(environment, tmp_path):
-    for setting in (environment.set_python, environment.set_private_folder, environment.set_wheels_folder):
+    for setting in (environment.set_python, environment.set_folder, environment.set_wheels_folder):
         setting("  ")
     assert (environment.python, environment.wheels_folder) == ("", "")
-    assert environment.private_folder == str(tmp_path / "packages")
+    assert environment.folder == str(tmp_path / "environment")
     environment.choose(InterpreterKind.OTHER)
     with pytest.raises(JobError, match="No Python is chosen"):
         environment.interpreter()
@@ -134,17 +138,23 @@ def a_script(tmp_path: Path, text: str) -> Path:
     return path
 
 
+@pytest.fixture
+def slicers(environment) -> Interpreter:
+    """Slicer's Python, which is the one that runs the tests."""
+    return environment.slicers_interpreter()
+
+
 @pytest.mark.slow
-def test_the_real_doctor_answers(environment):
-    health = wait(Probe(environment.interpreter()).poll, 120)
+def test_the_real_doctor_answers(slicers):
+    health = wait(Probe(slicers).poll, 120)
     assert health.is_well, health
     assert {"python", "torch", "monai", "device", "packages_folder"} <= set(health.facts)
     assert Health.from_json(health.to_json()) == health
 
 
-def test_what_a_library_prints_does_not_spoil_the_answer(environment, tmp_path):
+def test_what_a_library_prints_does_not_spoil_the_answer(slicers, tmp_path):
     answer = json.dumps({"is_well": True, "facts": {"python": "3.12"}, "findings": []}, indent=1)
-    probe = Probe(environment.interpreter(), engine=a_script(tmp_path, f"print('{{hello')\nprint('''{answer}''')"))
+    probe = Probe(slicers, engine=a_script(tmp_path, f"print('{{hello')\nprint('''{answer}''')"))
     assert wait(probe.poll).facts == {"python": "3.12"}
 
 
@@ -162,30 +172,30 @@ def test_an_answer_of_windows_is_read():
         ("print('{}')", "exit code 0"),
     ],
 )
-def test_a_python_that_gives_no_answer_is_a_finding(environment, tmp_path, text, sentence):
-    health = wait(Probe(environment.interpreter(), engine=a_script(tmp_path, text)).poll)
+def test_a_python_that_gives_no_answer_is_a_finding(slicers, tmp_path, text, sentence):
+    health = wait(Probe(slicers, engine=a_script(tmp_path, text)).poll)
     assert not health.is_well and health.has("probe.failed")
     assert sentence in health.findings[0].message
 
 
-def test_a_doctor_that_hangs_is_ended(environment, tmp_path):
+def test_a_doctor_that_hangs_is_ended(slicers, tmp_path):
     now = [0.0]
     script = a_script(tmp_path, "import time; time.sleep(600)")
-    probe = Probe(environment.interpreter(), engine=script, clock=lambda: now[0])
+    probe = Probe(slicers, engine=script, clock=lambda: now[0])
     assert probe.poll() is None
     now[0] = 301.0
     assert "gave no answer within 5 minutes" in probe.poll().findings[0].message
     assert probe._process.exit_code() is not None
 
 
-def test_what_is_no_program_is_said(environment, tmp_path):
+def test_what_is_no_program_is_said(slicers, tmp_path):
     (tmp_path / "python").write_text("", encoding="utf-8")
     (tmp_path / "python").chmod(0o644)
     with pytest.raises(JobError, match="cannot be started"):
         Probe(Interpreter.chosen(tmp_path / "python", os.environ))
 
 
-def test_a_process_is_ended_with_its_children(environment, tmp_path):
+def test_a_process_is_ended_with_its_children(slicers, tmp_path):
     script = a_script(
         tmp_path,
         "import subprocess, sys, time\n"
@@ -193,15 +203,15 @@ def test_a_process_is_ended_with_its_children(environment, tmp_path):
         "print(child.pid, flush=True)\n"
         "time.sleep(600)\n",
     )
-    process = BackgroundProcess(environment.interpreter(), [str(script)], tmp_path / "log.txt")
-    child = int(wait(lambda: process.said().strip() or None))
+    process = BackgroundProcess(slicers, [str(script)], tmp_path / "log.txt")
+    child = int(wait(lambda: process.output().strip() or None))
     process.stop()
     wait(process.exit_code)
     wait(lambda: True if not _runs(child) else None)
     process.stop()
 
 
-def test_a_process_that_cannot_be_ended_does_not_hold_the_window(environment, tmp_path, monkeypatch):
+def test_a_process_that_cannot_be_ended_does_not_hold_the_window(slicers, tmp_path, monkeypatch):
     """One that waits for a disk or a network that hangs outlives even a kill."""
 
     class Unending:
@@ -216,7 +226,7 @@ def test_a_process_that_cannot_be_ended_does_not_hold_the_window(environment, tm
 
     ended = []
     monkeypatch.setattr(background, "terminate_tree", ended.append)
-    process = BackgroundProcess(environment.interpreter(), ["-V"], tmp_path / "log", launch=lambda *_, **__: Unending())
+    process = BackgroundProcess(slicers, ["-V"], tmp_path / "log", launch=lambda *_, **__: Unending())
     process.stop()
     assert ended == [4711] and Unending.waited and max(Unending.waited) < 10
 
@@ -228,146 +238,122 @@ def _runs(pid: int) -> bool:
         return False
 
 
-def test_a_log_that_cannot_be_written_is_said(environment, tmp_path):
+def test_a_log_that_cannot_be_written_is_said(slicers, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="could not be written"):
-        BackgroundProcess(environment.interpreter(), ["-V"], tmp_path / "file" / "log.txt")
+        BackgroundProcess(slicers, ["-V"], tmp_path / "file" / "log.txt")
 
 
 # -- installing
 
 
-def test_what_is_asked_of_the_engine():
-    request = InstallRequest(("torch", "monai"), ("torch",), "", TorchChoice(("torch>=2.2", "--cpuonly"), "ltt.zip"))
-    assert request.words() == [
-        "install", "torch", "monai", "--anew=torch", "--torch=torch>=2.2", "--torch=--cpuonly",
-        "--light-the-torch=ltt.zip",
-    ]  # fmt: skip
-    from_wheels = InstallRequest(("torch",), (), "/wheels", TorchChoice(("torch>=2.2", "--cpuonly"), "ltt.zip"))
-    assert from_wheels.words() == ["install", "torch", "--wheels=/wheels", "--torch=torch>=2.2"]
-    assert InstallRequest(("monai",), torch=TorchChoice(("torch>=2.2",), "ltt.zip")).words() == ["install", "monai"]
-    assert InstallRequest(("monai",)).words() == ["install", "monai"]
+@pytest.mark.parametrize(
+    ("request_", "args"),
+    [
+        (InstallRequest(environment="/own"), ["install", "--environment=/own"]),
+        (InstallRequest(environment="/own", anew=True), ["install", "--environment=/own", "--anew"]),
+        (InstallRequest(("monai",), python="/p"), ["install", "monai", "--python=/p"]),
+        (InstallRequest(environment="/own", wheels="/w"), ["install", "--environment=/own", "--wheels=/w"]),
+    ],
+)
+def test_what_is_asked_of_the_engine(request_, args):
+    assert request_.args() == args
 
 
-def test_an_installation_is_watched_through_its_log(environment, tmp_path):
-    script = a_script(tmp_path, "import sys; print('Collecting größer', sys.argv[1:])")
-    installation = Installation(environment.interpreter(), InstallRequest(("monai",)), tmp_path / "log", engine=script)
+def test_an_installation_is_watched_through_its_log(slicers, tmp_path):
+    script = a_script(tmp_path, "import sys; print('Downloading größer', sys.argv[1:])")
+    installation = Installation.by_engine(slicers, InstallRequest(("monai",)), tmp_path / "log", engine=script)
     assert wait(installation.poll) == 0
-    assert installation.log() == "Collecting größer ['install', 'monai']"
+    assert installation.log() == "Downloading größer ['install', 'monai']"
 
 
-def test_an_installation_that_fails_says_why(environment, tmp_path):
-    script = a_script(tmp_path, "import sys; sys.exit('ERROR: [Errno 28] No space left on device')")
-    installation = Installation(environment.interpreter(), InstallRequest(("monai",)), tmp_path / "log", engine=script)
+def test_an_installation_that_fails_names_the_cause(slicers, tmp_path):
+    script = a_script(tmp_path, "import sys; sys.exit('error: No space left on device (os error 28)')")
+    installation = Installation.by_engine(slicers, InstallRequest(("monai",)), tmp_path / "log", engine=script)
     assert wait(installation.poll) == 1
     assert installation.why_failed().startswith("The disk is full; free some space")
-    assert "Errno 28" in installation.why_failed()
+    assert "os error 28" in installation.why_failed()
 
 
-def test_a_download_is_one_line():
-    said = "Downloading torch\nProgress 0 of 3221225472\nProgress 1073741824 of 3221225472\nInstalling\n"
-    assert readable(said).splitlines() == ["Downloading torch", "  1.00 of 3.00 GiB downloaded", "Installing"]
-    assert readable("Progress 1048576 of 5242880") == "  1.0 of 5.0 MiB downloaded"
+def test_packages_of_slicer_stay_as_they_are():
+    versions = {"torch": "2.9.1+cu128", "numpy": "2.4.6", "device": "RTX"}
+    assert pip_args("monai>=1.3", versions, "", False) == ["monai>=1.3", "torch==2.9.1+cu128", "numpy==2.4.6"]
+    again = pip_args("monai>=1.3", versions, "/w", True)
+    assert again == ["--force-reinstall", "--no-deps", "--no-index", "--find-links", "/w", "monai>=1.3"]
+
+
+def test_slicers_installer_is_asked_and_listened_to(tmp_path):
+    asked = {}
+
+    def pip_install(args, **options) -> None:
+        asked.update(options, args=args)
+
+    installation = SlicerInstallation(pip_install, ["monai>=1.3"], tmp_path / "home" / "log.txt")
+    assert asked["args"] == ["monai>=1.3"] and not asked["blocking"] and installation.poll() is None
+    asked["logCallback"]("Collecting monai\n")
+    assert installation.log() == "Collecting monai"
+    asked["logCallback"]("ERROR: No matching distribution found for monai")
+    asked["completedCallback"](1)
+    assert installation.poll() == 1 and "no build for this Python" in installation.why_failed()
+    assert "Collecting monai" in (tmp_path / "home" / "log.txt").read_text(encoding="utf-8")
+
+
+def test_slicers_installer_that_is_busy_is_an_error(tmp_path):
+    def pip_install(args, **options) -> None:
+        raise RuntimeError("A non-blocking pip_install is already in progress.")
+
+    with pytest.raises(JobError, match=r"Slicer cannot install it now .* try again later"):
+        SlicerInstallation(pip_install, ["monai"], tmp_path / "log.txt")
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError):
+        SlicerInstallation(print, ["monai"], tmp_path / "file" / "log.txt")
 
 
 CAUSES = [
-    ("OSError: [WinError 112] There is not enough space on the disk", "disk is full"),
-    ("ERROR: Could not install packages due to an OSError: [Errno 2] No such file\nHINT: This error might have "
-     "occurred since this system does not have Windows Long Path support enabled.", "path is too long"),
-    ("ERROR: [WinError 5] Access is denied: 'c:\\torch\\lib\\c10.dll'", "in use or protected"),
-    ("OSError: [WinError 225] Operation did not complete because the file contains a virus", "virus scanner"),
-    ("SSLError(SSLEOFError(8, 'EOF occurred'))\nERROR: No matching distribution found for torch", "secure connection"),
-    ("WARNING: Retrying after connection broken by 'ProxyError('Cannot connect to proxy.'\n"
-     "ERROR: No matching distribution found for torch", "no connection to the internet"),
-    ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "damaged on its way"),
-    ("ERROR: ResolutionImpossible: for help visit", "contradict each other"),
-    ("ERROR: No matching distribution found for torch>=2.2", "no build for this Python"),
-    ("/usr/bin/python3: No module named pip", "has no pip"),
-    ("MemoryError", "memory of the computer"),
+    ("error: Failed to write to the cache\n  Caused by: No space left on device (os error 28)", "disk is full"),
+    ("error: failed to create file: The filename or extension is too long. (os error 206)", "path is too long"),
+    ("error: failed to remove file `c10.dll`: Access is denied. (os error 5)", "in use or protected"),
+    ("error: Failed to fetch: `https://pypi.org/simple/monai/`\n  Caused by: error sending request for url\n"
+     "  Caused by: invalid peer certificate: UnknownIssuer", "secure connection"),
+    ("error: Failed to fetch: `https://pypi.org/simple/monai/`\n  Caused by: client error (Connect)\n"
+     "  Caused by: dns error: failed to lookup address information", "no connection to the internet"),
+    ("WARNING: Retrying after connection broken by 'NewConnectionError('...')'\n"
+     "ERROR: No matching distribution found for uv>=0.8", "no connection to the internet"),
+    ("error: No interpreter found for Python >=3.10, <3.14 in search path", "no Python 3.10 to 3.13"),
+    ("error: No solution found when resolving dependencies\n  cause: Because torch has no wheels with a matching "
+     "Python ABI tag", "no build for this Python"),
+    ("error: The interpreter at /usr is externally managed", "manages the packages of this Python"),
     ("something else went wrong", "the log says more. (something else went wrong)"),
     ("", "The installation failed; the log says more."),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("log", "cause"), CAUSES, ids=[cause for _, cause in CAUSES])
-def test_the_likely_cause_is_said_in_words(log, cause):
+def test_the_likely_cause_is_named(log, cause):
     assert cause in likely_cause(log, 1)
 
 
-def test_pips_own_words_are_kept_and_not_ours():
-    said = likely_cause("ERROR: No matching distribution found for torch\nerror: pip install failed (exit code 1)\n", 8)
-    assert said.endswith("(ERROR: No matching distribution found for torch)")
+def test_the_last_error_of_the_installer_is_kept_and_not_ours():
+    text = likely_cause(
+        "error: No solution found when resolving\nerror: uv pip failed (exit code 1); the lines above\n", 8
+    )
+    assert text.endswith("(error: No solution found when resolving)")
 
 
 def test_a_process_that_was_killed_ran_out_of_memory():
-    assert "memory ran out" in likely_cause("Installing collected packages: torch", -9)
+    assert "memory ran out" in likely_cause("Installing torch>=2.2 ...", -9)
 
 
-# -- the PyTorch extension
+# -- what could not succeed is not begun
 
 
-def test_the_extension_is_asked_by_the_names_that_it_knows():
-    assert torch_choice(an_extension).words == ("torch>=2.2", "numpy<2")
+@pytest.mark.parametrize(("length", "too_many"), [(78, 0), (79, 1), (90, 12)])
+def test_paths_too_long_for_windows_are_found_before(length, too_many):
+    assert characters_too_many("x" * length, "win32") == too_many
+    assert characters_too_many("x" * length, "linux") == 0
 
 
-def an_extension_with(resolve) -> SimpleNamespace:
-    return SimpleNamespace(PyTorchUtilsLogic=SimpleNamespace(_getPipInstallArguments=resolve))
-
-
-@pytest.mark.parametrize(
-    ("resolve", "words"),
-    [
-        (lambda: ["install", "torch", "torchvision"], ("torch>=2.2",)),
-        (lambda forceComputationBackend: ["install", "torch==2.9", "--cpuonly"], ("torch==2.9", "--cpuonly")),  # noqa: N803
-        (lambda unheard_of: [], ("torch>=2.2",)),
-        (lambda: [], ("torch>=2.2",)),
-        (lambda: None, ("torch>=2.2",)),
-    ],
-)
-def test_an_extension_of_any_version_gives_a_choice(resolve, words):
-    assert torch_choice(an_extension_with(resolve)).words == words
-
-
-def test_without_the_extension_there_is_the_usual_choice():
-    assert torch_choice(None) == TorchChoice(("torch>=2.2",), "")
-    assert torch_choice(SimpleNamespace()) == TorchChoice()
-
-
-def test_light_the_torch_comes_from_where_the_extension_takes_it(tmp_path):
-    source = tmp_path / "PyTorchUtils.py"
-    source.write_text(
-        "class Logic:\n  @staticmethod\n  def _installLightTheTorch():\n    pip_install('light-the-torch @ https://x/y.zip')\n",
-        encoding="utf-8",
-    )
-    assert torch_choice(SimpleNamespace(__file__=str(source))).light_the_torch == "light-the-torch @ https://x/y.zip"
-    source.write_text("def _installLightTheTorch(: broken", encoding="utf-8")
-    assert torch_choice(SimpleNamespace(__file__=str(source))).light_the_torch == ""
-
-
-# -- long paths
-
-
-@pytest.mark.parametrize(
-    ("length", "options", "too_many"),
-    [
-        (78, {}, 0),
-        (79, {}, 1),
-        (90, {}, 12),
-        (90, {"may_be_long": True}, 0),
-        (90, {"platform": "linux"}, 0),
-    ],
-)
-def test_paths_too_long_for_windows_are_found_before(length, options, too_many):
-    given = {"may_be_long": False, "platform": "win32", **options}
-    assert characters_too_many("x" * length, **given) == too_many
-
-
-def test_pip_unpacks_in_a_folder_that_may_be_deeper(monkeypatch):
-    monkeypatch.setattr(windows_paths.tempfile, "gettempdir", lambda: "x" * 60)
-    assert characters_too_many("C:\\CoraNet", False, into_folder=True, platform="win32") == 60 + 33 + 1 + 180 - 259
-
-
-def test_the_switch_of_windows_is_asked(monkeypatch):
+def test_the_switch_of_windows_is_asked(monkeypatch, tmp_path):
     class Key:
         def __enter__(self):
             return self
@@ -377,17 +363,28 @@ def test_the_switch_of_windows_is_asked(monkeypatch):
 
     registry = SimpleNamespace(HKEY_LOCAL_MACHINE=0, OpenKey=lambda *_: Key(), QueryValueEx=lambda *_: (1, 4))
     monkeypatch.setitem(sys.modules, "winreg", registry)
-    assert windows_paths.windows_allows_long_paths()
+    assert characters_too_many("x" * 100, "win32") == 0
     registry.QueryValueEx = lambda *_: (0, 4)
-    assert not windows_paths.windows_allows_long_paths()
+    found = obstacle(tmp_path / ("x" * 100), True, "win32")
+    assert found.code == "folder.path_too_long" and "characters too long" in found.message
+    assert obstacle(tmp_path / ("x" * 100), False, "win32") is None
 
 
-@pytest.mark.parametrize(("kind", "is_obstacle"), [("slicer", True), ("private", True), ("other", False)])
-def test_the_switch_helps_only_programs_that_heed_it(environment, monkeypatch, kind, is_obstacle):
-    monkeypatch.setattr("CoraNetSlicerLib.environment.preflight.windows_allows_long_paths", lambda: True)
-    environment.choose(InterpreterKind(kind))
-    facts = healthy(packages_folder="C:\\" + "x" * 100).facts
-    found = obstacle(environment, facts, ["torch"], platform="win32")
-    assert (found is not None) is is_obstacle
-    assert not is_obstacle or (found.code == "folder.path_too_long" and "25 characters too long" in found.message)
-    assert obstacle(environment, facts, ["monai"], platform="win32") is None
+def test_a_disk_that_is_too_full_is_found_before(monkeypatch, tmp_path):
+    usage = SimpleNamespace(free=2 * 2**30)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: None)
+    assert "Only 2.0 GiB are free" in obstacle(tmp_path / "environment", True).message
+    assert obstacle(tmp_path, False) is None
+    usage.free = 5 * 2**30
+    assert obstacle(tmp_path, True) is None
+    monkeypatch.setattr(preflight.shutil, "which", lambda name: name)
+    assert "about 10.0 are needed" in obstacle(tmp_path, True).message and needed_gib() == 10
+
+
+def test_a_folder_that_cannot_be_written_is_found_before(monkeypatch, tmp_path):
+    def refuse(**_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(preflight.tempfile, "TemporaryFile", refuse)
+    assert obstacle(tmp_path, True).code == "folder.read_only"

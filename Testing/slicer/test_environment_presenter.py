@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from environment_doubles import (
     PlainApplication,
     ScriptedInstallation,
     ScriptedProbe,
-    an_extension,
     finding,
     healthy,
     lacking,
 )
 
 from coranet.contract.errors import ConfigError
+from CoraNetSlicerLib.environment import preflight
 from CoraNetSlicerLib.environment.environment import InterpreterKind
-from CoraNetSlicerLib.environment.install import Installation
+from CoraNetSlicerLib.environment.install import Installation, InstallRequest
 from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
 from CoraNetSlicerLib.environment.probe import Health, Probe
 
@@ -26,7 +27,7 @@ from CoraNetSlicerLib.environment.probe import Health, Probe
 @pytest.fixture
 def application() -> PlainApplication:
     application = PlainApplication()
-    application.extension = an_extension
+    application.settings["Interpreter/Kind"] = "slicer"
     return application
 
 
@@ -45,19 +46,19 @@ def presenter(application, probe, installation, tmp_path) -> EnvironmentPresente
     return EnvironmentPresenter(application.environment(tmp_path), application, probe, installation)
 
 
-def examined(presenter, application, probe, *answers) -> EnvironmentPresenter:
+def checked(presenter, application, probe, *answers) -> EnvironmentPresenter:
     probe.answers[:] = list(answers)
-    presenter.examine()
+    presenter.check()
     application.work()
     return presenter
 
 
-def labels(presenter) -> list[str]:
-    return [row.mend.label if row.mend else "" for row in presenter.findings]
+def labels(presenter) -> list[list[str]]:
+    return [[fix.label for fix in row.fixes] for row in presenter.findings]
 
 
 def test_nothing_is_started_before_it_is_asked_for(presenter, probe):
-    assert presenter.summary == "Not examined yet."
+    assert presenter.summary == "Not checked yet."
     assert presenter.reason_not_ready and presenter.interpreter is None
     assert not probe.asked
 
@@ -65,133 +66,171 @@ def test_nothing_is_started_before_it_is_asked_for(presenter, probe):
 def test_what_is_well_is_ready(presenter, application):
     changes = []
     presenter.changed.connect(lambda: changes.append(presenter.summary))
-    presenter.examine()
-    assert "being examined" in presenter.reason_not_ready
+    presenter.check()
+    assert "being checked" in presenter.reason_not_ready
     application.work()
     application.work()
     assert presenter.reason_not_ready == "" and presenter.interpreter is not None
     assert changes == [
-        "Examining the environment...",
+        "Checking the environment...",
         "Ready: Python 3.12, PyTorch 2.9 on NVIDIA RTX 4090, 22 of 24 GiB free.",
     ]
     assert not presenter.has_error and presenter.findings == []
 
 
 def test_polling_ends_with_the_answer(presenter, application):
-    presenter.examine()
+    presenter.check()
     for _ in range(3):
         application.work()
     assert application._waiting == []
 
 
 def test_the_processor_has_no_memory_of_its_own(presenter, application, probe):
-    examined(presenter, application, probe, healthy(device="CPU (8 threads)", device_kind="cpu", device_gib=None))
+    checked(presenter, application, probe, healthy(device="CPU (8 threads)", device_kind="cpu", device_gib=None))
     assert presenter.summary.endswith("on CPU (8 threads).")
 
 
-def test_what_is_missing_is_installed_by_one_button(presenter, application, probe, installation):
-    examined(presenter, application, probe, lacking("torch", "monai"))
-    assert presenter.summary == "Not ready:"
-    assert presenter.reason_not_ready == "PyTorch and MONAI are missing. See Environment."
-    assert presenter.has_error and presenter.interpreter is None
-    assert labels(presenter) == ["Install PyTorch and MONAI"] and presenter.can_install
-    presenter.mend(presenter.findings[0].mend.code)
-    (request,) = installation.requests
-    assert request.packages == ("torch", "monai") and request.anew == ()
-    assert request.torch.words == ("torch>=2.2", "numpy<2")
+# -- an environment of our own
 
 
-def test_an_installation_is_followed_and_then_examined(presenter, application, probe, installation):
-    examined(presenter, application, probe, lacking("monai"))
-    presenter.mend("install:monai")
-    assert presenter.is_installing and "being installed" in presenter.reason_not_ready
-    assert "stop it" in presenter.reason_not_changeable
-    installation.said = "Collecting monai\n"
+@pytest.fixture
+def first_start(presenter, application) -> EnvironmentPresenter:
+    """Nothing was chosen and nothing is there."""
+    presenter.choose("private")
     application.work()
-    assert presenter.install_log == "Collecting monai\n"
+    return presenter
+
+
+def test_the_first_start_has_one_button(first_start, probe, tmp_path):
+    assert first_start.summary == "Not installed yet." and not probe.asked
+    (row,) = first_start.findings
+    assert f"an environment of their own in '{tmp_path / 'environment'}'" in row.text
+    assert "GiB of disk space" in row.text and [fix.label for fix in row.fixes] == ["Install"]
+    assert first_start.has_error and first_start.can_install and first_start.interpreter is None
+    assert first_start.reason_not_ready == "Not installed yet. See Environment."
+
+
+def test_it_is_installed_and_then_checked(first_start, application, probe, installation, tmp_path):
+    first_start.fix("install")
+    (request,) = installation.requests
+    assert request == InstallRequest(environment=str(tmp_path / "environment"))
+    assert installation.interpreters[0].executable == application.python_slicer()
+    assert first_start.is_installing and not first_start.has_error
+    assert "being installed" in first_start.reason_not_ready and "stop it" in first_start.reason_not_changeable
+    installation.output = "Downloading torch (2.4GiB)\n"
+    application.work()
+    assert first_start.install_log == "Downloading torch (2.4GiB)\n"
+    program = tmp_path / "environment" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.touch()
     installation.code, probe.answers[:] = 0, [healthy()]
     application.work()
-    assert not presenter.is_installing and presenter.is_examining
+    assert not first_start.is_installing and first_start.is_checking
     application.work()
-    assert presenter.reason_not_ready == "" and presenter.findings == []
+    assert first_start.reason_not_ready == "" and first_start.findings == []
+    assert first_start.interpreter.executable == str(program)
 
 
-def test_an_installation_that_fails_says_why(presenter, application, probe, installation):
-    examined(presenter, application, probe, lacking("monai"))
-    presenter.mend("install:monai")
+def test_an_installation_that_fails_says_why(first_start, application, installation):
+    first_start.fix("install")
     installation.code = 8
     application.work()
-    application.work()
-    assert [row.code for row in presenter.findings] == ["install.failed", "package.missing"]
-    assert presenter.findings[0].text == "it failed with 8"
-    assert labels(presenter)[0] == "Use a private folder"
-    presenter.mend("choose:private")
-    assert presenter.kind is InterpreterKind.PRIVATE
-    assert [row.code for row in presenter.findings] == []
+    assert [row.code for row in first_start.findings] == ["install.failed", "environment.missing"]
+    assert first_start.findings[0].text == "it failed with 8"
+    assert labels(first_start) == [[], ["Install"]]
 
 
-def test_an_installation_can_be_stopped(presenter, application, probe, installation):
-    examined(presenter, application, probe, lacking("monai"))
-    presenter.mend("install:monai")
-    presenter.stop_install()
-    assert installation.stopped == 1 and not presenter.is_installing
-    assert presenter.findings[0].text == "The installation was stopped."
-    presenter.stop_install()
+def test_an_installation_can_be_stopped(first_start, installation):
+    first_start.fix("install")
+    assert first_start.can_stop_install
+    first_start.stop_install()
+    assert installation.stopped == 1 and not first_start.is_installing
+    assert first_start.findings[0].text == "The installation was stopped."
+    first_start.stop_install()
     assert installation.stopped == 1
 
 
-def test_while_packages_are_installed_nothing_else_begins(presenter, application, probe, installation):
-    examined(presenter, application, probe, lacking("monai"))
-    presenter.mend("install:monai")
-    presenter.mend("anew:torch")
-    presenter.examine()
-    assert len(installation.requests) == 1 and not presenter.is_examining
+@pytest.mark.parametrize(
+    "wrong", [lacking("torch"), Health(False, {}, (finding("package.broken", "numpy"),)), Health.unknown("no answer")]
+)
+def test_whatever_is_wrong_in_it_is_repaired(presenter, application, probe, installation, tmp_path, wrong):
+    program = tmp_path / "environment" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    presenter.choose("private")
+    checked(presenter, application, probe, wrong)
+    assert labels(presenter) == [["Repair"]]
+    presenter.fix("anew")
+    assert installation.requests == [InstallRequest(environment=str(tmp_path / "environment"), anew=True)]
 
 
-def test_closing_lets_an_installation_go_on(presenter, application, probe, installation):
-    examined(presenter, application, probe, lacking("monai"))
-    presenter.mend("install:monai")
-    presenter.close()
+def test_it_is_installed_from_wheels(first_start, installation, tmp_path):
+    (tmp_path / "torch-2.9.1-cp312-cp312-linux_x86_64.whl").touch()
+    first_start.set_wheels_folder(str(tmp_path))
+    first_start.fix("install")
+    assert installation.requests[0].wheels == str(tmp_path)
+
+
+def test_what_cannot_succeed_is_not_begun(first_start, installation, monkeypatch):
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**30))
+    first_start.fix("install")
+    assert not installation.requests and "Only 1.0 GiB are free" in first_start.findings[0].text
+
+
+# -- while something is installed
+
+
+def test_while_packages_are_installed_nothing_else_begins(first_start, installation):
+    first_start.fix("install")
+    first_start.fix("anew")
+    first_start.check()
+    assert len(installation.requests) == 1 and not first_start.is_checking
+
+
+def test_closing_lets_an_installation_go_on(first_start, application, installation):
+    first_start.fix("install")
+    first_start.close()
     application.work()
     assert installation.stopped == 0 and application._waiting == []
 
 
-def test_closing_ends_an_examination(presenter, application, probe):
-    presenter.examine()
+def test_closing_ends_a_check(presenter, application, probe):
+    presenter.check()
     presenter.close()
     assert probe.closed == 1
-    presenter.examine()
+    presenter.check()
     assert len(probe.asked) == 1
 
 
 def test_what_was_well_before_need_not_be_waited_for(presenter, application, probe, installation, tmp_path):
-    examined(presenter, application, probe, healthy())
+    checked(presenter, application, probe, healthy())
     later = EnvironmentPresenter(application.environment(tmp_path), application, ScriptedProbe(None), installation)
-    later.examine()
+    later.check()
     assert later.reason_not_ready == "" and later.interpreter is not None
-    assert later.summary.endswith("free. Examining it again...")
-    later.choose("private")
-    assert "being examined" in later.reason_not_ready
+    assert later.summary.endswith("free. Checking it again...")
+    later.choose("other")
+    assert "No Python is chosen" in later.reason_not_ready
 
 
 @pytest.mark.parametrize("spoiled", ["[]", "{", '{"of": 1}', '{"of": "slicer", "health": 3}'])
 def test_a_spoiled_memory_is_no_error(presenter, application, spoiled):
     application.settings["Interpreter/Health"] = spoiled
-    presenter.examine()
+    presenter.check()
     assert presenter.reason_not_ready
 
 
 def test_what_was_wrong_before_is_not_remembered(presenter, application, probe):
-    examined(presenter, application, probe, lacking("torch"))
+    checked(presenter, application, probe, lacking("torch"))
     probe.answers[:] = [None]
-    presenter.examine()
+    presenter.check()
     assert presenter.health is None and presenter.findings == []
 
 
 def test_there_may_be_no_python_of_slicer(probe, installation, tmp_path):
     application = PlainApplication(python=None)
+    application.settings["Interpreter/Kind"] = "slicer"
     presenter = EnvironmentPresenter(application.environment(tmp_path), application, probe, installation)
-    presenter.examine()
+    presenter.check()
     assert "PythonSlicer was not found" in presenter.reason_not_ready
     assert presenter.summary == presenter.reason_not_ready and presenter.has_error
 
@@ -203,7 +242,7 @@ def test_another_python_must_be_chosen_first(presenter):
         presenter.set_python("/no/python")
 
 
-def test_a_python_that_is_chosen_is_examined(presenter, probe, tmp_path):
+def test_a_python_that_is_chosen_is_checked(presenter, probe, tmp_path):
     (tmp_path / "env" / "bin").mkdir(parents=True)
     program = tmp_path / "env" / "bin" / "python3"
     program.touch()
@@ -213,92 +252,84 @@ def test_a_python_that_is_chosen_is_examined(presenter, probe, tmp_path):
     assert probe.asked[-1].executable == str(program)
 
 
-# -- the PyTorch extension
+# -- Slicer's Python
 
 
-@pytest.fixture
-def without_extension(presenter, application, probe):
-    application.extension = None
-    return examined(presenter, application, probe, lacking("torch", "monai"))
+def test_pytorch_comes_from_its_extension(presenter, application, probe, installation):
+    checked(presenter, application, probe, lacking("torch", "monai"))
+    assert presenter.summary == "Not ready:"
+    assert presenter.reason_not_ready == "PyTorch and MONAI are missing. See Environment."
+    assert labels(presenter) == [["Make an own environment", "Install the PyTorch extension"]]
+    presenter.fix("extension")
+    assert "Slicer restarts once" in application.asked[0]
+    assert application.asked[1:] == ["install PyTorch", "restart"] and not installation.requests
 
 
-def test_a_missing_extension_is_offered_and_resumed(without_extension, application, probe, installation, tmp_path):
-    assert labels(without_extension) == ["Install the PyTorch extension"]
-    without_extension.mend("extension")
-    assert "Slicer restarts once" in application.told[0]
-    assert application.told[1:] == ["install PyTorch", "restart"]
-    assert not installation.requests
-    application.extension = an_extension
-    after = EnvironmentPresenter(application.environment(tmp_path), application, probe, installation)
-    examined(after, application, probe, lacking("torch", "monai"))
-    assert after.is_installing
-    assert installation.requests[0].packages == ("torch", "monai")
-    third = EnvironmentPresenter(application.environment(tmp_path), application, probe, ScriptedInstallation())
-    examined(third, application, probe, lacking("torch"))
-    assert not third.is_installing, "it is resumed once"
+def test_its_module_is_opened_where_it_is_there(presenter, application, probe):
+    application.modules.add("PyTorchUtils")
+    checked(presenter, application, probe, lacking("torch", "monai"))
+    assert labels(presenter) == [["Make an own environment", "Open the PyTorch module"]]
+    presenter.fix("module")
+    assert application.asked == ["open PyTorchUtils"]
 
 
-def test_nobody_is_restarted_who_does_not_want_it(without_extension, application):
+def test_nobody_is_restarted_who_does_not_want_it(presenter, application):
     application.confirms = False
-    without_extension.mend("extension")
-    assert len(application.told) == 1 and not application.setting("Environment/PendingInstall")
+    presenter.fix("extension")
+    assert len(application.asked) == 1
 
 
-def test_an_extension_that_cannot_be_installed_is_said(without_extension, application):
+def test_an_extension_that_cannot_be_installed_is_a_finding(presenter, application):
     application.problem_of_extension = "the extension could not be installed."
-    without_extension.mend("extension")
-    assert without_extension.findings[0].text == "the extension could not be installed."
-    assert "restart" not in application.told and not application.setting("Environment/PendingInstall")
+    presenter.fix("extension")
+    assert presenter.findings[0].text == "the extension could not be installed."
+    assert "restart" not in application.asked
 
 
-def test_an_extension_that_does_not_come_is_no_endless_loop(presenter, application, probe, installation):
-    application.extension = None
-    application.settings["Environment/PendingInstall"] = "torch,monai"
-    examined(presenter, application, probe, lacking("torch", "monai"))
-    assert "still not there" in presenter.findings[0].text
-    assert labels(presenter) == ["Use a private folder", "Install the PyTorch extension"]
-    assert not installation.requests
+def test_an_own_environment_is_a_click_away(presenter, application, probe):
+    checked(presenter, application, probe, lacking("torch"))
+    presenter.fix("choose:private")
+    assert presenter.kind is InterpreterKind.PRIVATE and labels(presenter) == [["Install"]]
 
 
-def test_what_has_been_mended_meanwhile_is_not_resumed(presenter, application, probe, installation):
-    application.settings["Environment/PendingInstall"] = "torch,monai"
-    examined(presenter, application, probe, healthy())
-    assert not installation.requests and presenter.reason_not_ready == ""
-
-
-def test_a_private_folder_needs_no_extension(without_extension, application, probe, installation):
-    without_extension.choose("private")
+def test_monai_is_installed_by_slicer(presenter, application, probe):
+    asked = {}
+    application.installer = lambda args, **options: asked.update(options, args=args)
+    checked(presenter, application, probe, lacking("monai"))
+    assert labels(presenter) == [["Install MONAI"]]
+    presenter.fix("install:monai")
+    assert asked["args"] == ["monai>=1.3", "torch==2.9.1+cu128", "numpy==2.4.6"]
+    assert presenter.is_installing and not presenter.can_stop_install
+    presenter.stop_install()
+    assert presenter.is_installing
+    asked["completedCallback"](0)
     application.work()
-    assert labels(without_extension) == ["Install PyTorch and MONAI"]
-    without_extension.mend("install:torch,monai")
-    assert installation.requests[0].torch.words == ("torch>=2.2",)
+    assert not presenter.is_installing and presenter.is_checking
 
 
-def test_wheels_need_no_extension(without_extension, tmp_path, installation):
-    (tmp_path / "torch-2.9.1-cp312-cp312-linux_x86_64.whl").touch()
-    without_extension.set_wheels_folder(str(tmp_path))
-    assert labels(without_extension) == ["Install PyTorch and MONAI"]
-    without_extension.mend("install:torch,monai")
-    assert installation.requests[0].wheels == str(tmp_path)
-    assert f"--wheels={tmp_path}" in installation.requests[0].words()
+def test_before_slicer_could_pip_does_it(presenter, application, probe, monkeypatch):
+    started = []
+    monkeypatch.setattr(
+        "CoraNetSlicerLib.environment.package_installation.Installation",
+        lambda interpreter, args, log: started.append((interpreter.executable, args[:4])) or ScriptedInstallation(),
+    )
+    checked(presenter, application, probe, lacking("monai"))
+    presenter.fix("install:monai")
+    assert started == [(application.python_slicer(), ["-m", "pip", "install", "monai>=1.3"])]
 
 
-# -- what could not succeed is not begun
+# -- another Python
 
 
-@pytest.mark.parametrize(
-    ("facts", "sentence"),
-    [
-        ({"packages_writable": False}, "cannot be written to '/slicer/site-packages'"),
-        ({"packages_free_gib": 2.0}, "Only 2.0 GiB are free"),
-        ({"packages_free_gib": 5.0, "graphics_card": "RTX 4090"}, "about 10 are needed"),
-    ],
-)
-def test_what_cannot_succeed_is_not_begun(presenter, application, probe, installation, facts, sentence):
-    examined(presenter, application, probe, lacking("torch", **facts))
-    presenter.mend("install:torch")
-    assert not installation.requests
-    assert sentence in presenter.findings[0].text
+def test_what_another_python_lacks_is_installed(presenter, application, probe, installation, tmp_path):
+    (tmp_path / "python").touch()
+    presenter.choose("other")
+    presenter.set_python(str(tmp_path / "python"))
+    checked(presenter, application, probe, lacking("torch", "numpy"))
+    assert labels(presenter) == [["Install PyTorch and NumPy"]]
+    presenter.fix("install:torch,numpy")
+    assert installation.requests == [InstallRequest(("torch", "numpy"), python=str(tmp_path / "python"))]
+    assert installation.interpreters[0].executable == application.python_slicer()
 
 
 # -- findings and their buttons
@@ -306,60 +337,51 @@ def test_what_cannot_succeed_is_not_begun(presenter, application, probe, install
 
 @pytest.fixture
 def row_of_a_finding(presenter, application, probe, tmp_path):
-    """Examines a Python of a kind, in which one thing is wrong."""
+    """Checks a Python of a kind, in which one thing is wrong."""
     (tmp_path / "python").touch()
     presenter.set_python(str(tmp_path / "python"))
 
-    def examine(kind: str, one):
+    def check(kind: str, one):
         presenter.choose(kind)
-        (row,) = examined(presenter, application, probe, Health(False, {}, (one,))).findings
+        (row,) = checked(presenter, application, probe, Health(False, {}, (one,))).findings
         return row
 
-    return examine
+    return check
 
 
 @pytest.mark.parametrize(
-    ("code", "topic", "kind", "mend"),
+    ("code", "topic", "kind", "fixes"),
     [
-        ("package.broken", "torch", "slicer", "anew:torch"),
-        ("package.broken", "monai", "private", "anew:monai"),
-        ("package.broken", "numpy", "slicer", None),
-        ("package.broken", "numpy", "other", "anew:numpy"),
-        ("package.unlisted", "torch", "slicer", "anew:torch"),
-        ("package.too_old", "monai", "slicer", "anew:monai"),
-        ("package.missing", "numpy", "slicer", None),
-        ("package.missing", "numpy", "other", "install:numpy"),
-        ("package.clash", "numpy", "slicer", "choose:private"),
-        ("package.clash", "numpy", "private", None),
-        ("device.cpu_build", "device", "slicer", "anew:torch"),
-        ("device.driver", "device", "other", "anew:torch"),
-        ("device.architecture", "device", "slicer", "anew:torch"),
-        ("python.too_old", "python", "slicer", "choose:other"),
-        ("python.too_old", "python", "other", None),
-        ("probe.failed", "python", "slicer", None),
+        ("package.broken", "torch", "slicer", ["choose:private", "extension"]),
+        ("package.broken", "monai", "slicer", ["anew:monai"]),
+        ("package.broken", "numpy", "slicer", ["choose:private"]),
+        ("package.broken", "numpy", "other", ["anew:numpy"]),
+        ("package.too_old", "monai", "slicer", ["anew:monai"]),
+        ("package.missing", "numpy", "slicer", ["choose:private"]),
+        ("package.missing", "numpy", "other", ["install:numpy"]),
+        ("package.clash", "numpy", "slicer", ["choose:private"]),
+        ("device.cpu_build", "device", "slicer", ["choose:private", "extension"]),
+        ("device.driver", "device", "other", ["anew:torch"]),
+        ("python.too_old", "python", "slicer", ["choose:private"]),
+        ("python.too_old", "python", "other", ["choose:private"]),
+        ("probe.failed", "python", "slicer", []),
+        ("disk.low", "disk", "slicer", []),
     ],
 )
-def test_each_finding_has_the_button_that_mends_it(row_of_a_finding, code, topic, kind, mend):
+def test_each_finding_has_the_buttons_that_fix_it(row_of_a_finding, code, topic, kind, fixes):
     row = row_of_a_finding(kind, finding(code, topic))
-    assert (row.mend.code if row.mend else None) == mend
-    assert row.text and (row.mend is not None or "Mend it" in row.text or "install Slicer again" in row.text)
-
-
-def test_a_repair_removes_first(presenter, application, probe, installation):
-    broken = Health(False, {}, (finding("package.broken", "torch"), finding("package.missing", "monai")))
-    examined(presenter, application, probe, broken)
-    presenter.mend("anew:torch")
-    assert (installation.requests[0].packages, installation.requests[0].anew) == (("torch", "monai"), ("torch",))
+    assert [fix.code for fix in row.fixes] == fixes
+    assert row.text and (fixes or "Fix it." in row.text)
 
 
 def test_errors_come_before_warnings(presenter, application, probe):
     both = Health(False, {}, (finding("device.memory", level="warning"), finding("package.broken", "torch")))
-    examined(presenter, application, probe, both)
+    checked(presenter, application, probe, both)
     assert [row.level for row in presenter.findings] == ["error", "warning"]
 
 
 def test_a_warning_is_no_error(presenter, application, probe):
-    examined(presenter, application, probe, Health(True, {}, (finding("disk.low", "disk", "warning"),)))
+    checked(presenter, application, probe, Health(True, {}, (finding("disk.low", "disk", "warning"),)))
     assert not presenter.has_error and presenter.reason_not_ready == ""
     assert len(presenter.findings) == 1
 
@@ -370,16 +392,15 @@ A_DOCTOR_AND_AN_INSTALLER = """
 import json, sys, time
 from pathlib import Path
 
-installed = Path(__file__).with_name("installed")
 if sys.argv[1] == "install":
-    print("Collecting", *sys.argv[2:4], flush=True)
+    print("Downloading", *sys.argv[2:], flush=True)
     time.sleep(0.3)
-    installed.touch()
+    program = Path(sys.argv[2].partition("=")[2], "bin", "python")
+    program.parent.mkdir(parents=True)
+    program.symlink_to(sys.executable)
 else:
-    missing = {"level": "error", "topic": "torch", "message": "missing.", "mend": "-", "code": "package.missing"}
-    facts = {"python": "3.12.10", "torch": "2.9.1", "device": "CPU", "packages_free_gib": 99.0}
-    findings = [] if installed.exists() else [missing]
-    print(json.dumps({"is_well": not findings, "facts": facts, "findings": findings}, indent=1))
+    facts = {"python": "3.12.10", "torch": "2.9.1", "device": "CPU"}
+    print(json.dumps({"is_well": True, "facts": facts, "findings": []}, indent=1))
 """
 
 
@@ -390,7 +411,7 @@ def test_from_missing_to_ready_with_real_processes(application, tmp_path):
         application.environment(tmp_path / "home"),
         application,
         partial(Probe, engine=engine),
-        partial(Installation, engine=engine),
+        partial(Installation.by_engine, engine=engine),
     )
 
     def work(until) -> None:
@@ -400,13 +421,12 @@ def test_from_missing_to_ready_with_real_processes(application, tmp_path):
             application.work()
             time.sleep(0.02)
 
-    presenter.examine()
-    work(lambda: presenter.findings)
-    presenter.mend(presenter.findings[0].mend.code)
-    work(lambda: "Collecting torch --torch=torch>=2.2" in presenter.install_log)
+    presenter.choose("private")
+    presenter.fix(presenter.findings[0].fixes[0].code)
+    work(lambda: "Downloading --environment=" in presenter.install_log)
     work(lambda: presenter.reason_not_ready == "")
     assert presenter.summary == "Ready: Python 3.12, PyTorch 2.9 on CPU."
-    assert presenter.install_log_path.read_text(encoding="utf-8").startswith("Collecting torch")
+    assert presenter.install_log_path.read_text(encoding="utf-8").startswith("Downloading")
     presenter.close()
 
 
@@ -430,10 +450,10 @@ class _BrokenProbe:
 def test_an_examination_that_ends_in_an_error_is_not_waited_for(application, tmp_path, installation, error):
     probe = _BrokenProbe(error)
     presenter = EnvironmentPresenter(application.environment(tmp_path), application, probe, installation)
-    presenter.examine()
+    presenter.check()
     application.work()
-    assert not presenter.is_examining and probe.is_closed and presenter.has_error
-    assert presenter.summary.startswith("The environment could not be examined: ")
+    assert not presenter.is_checking and probe.is_closed and presenter.has_error
+    assert presenter.summary.startswith("The environment could not be checked: ")
     assert presenter.reason_not_ready == presenter.summary
 
 
@@ -442,5 +462,5 @@ def test_one_that_cannot_be_begun_is_said(application, tmp_path, installation):
         raise OSError(28, "No space left on device")
 
     presenter = EnvironmentPresenter(application.environment(tmp_path), application, no_room, installation)
-    presenter.examine()
-    assert "No space left" in presenter.summary and not presenter.is_examining
+    presenter.check()
+    assert "No space left" in presenter.summary and not presenter.is_checking

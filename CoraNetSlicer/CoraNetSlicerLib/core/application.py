@@ -164,13 +164,22 @@ class Application:
         """The environment as it was before the application changed it."""
         return dict(slicer.util.startupEnvironment())
 
-    def pytorch_utils(self) -> Any:
-        """The module of Slicer's PyTorch extension; None: it is not installed, or not active yet."""
+    def has_module(self, name: str) -> bool:
+        """Whether a module is there, for example that of an extension."""
+        return hasattr(slicer.modules, name.lower())
+
+    def open_module(self, name: str) -> None:
+        """Show a module."""
+        slicer.util.selectModule(name)
+
+    def pip_install(self) -> Optional[Callable[..., object]]:
+        """Slicer's own installer of packages; None before Slicer 5.11."""
         try:
-            import PyTorchUtils
-        except Exception:  # noqa: BLE001 - a broken extension is as good as none
+            from slicer.packaging import pip_install
+        except ImportError:
             return None
-        return PyTorchUtils
+        install: Callable[..., object] = pip_install
+        return install
 
     def install_extension(self, name: str) -> str:
         """Install an extension of Slicer; it is active after a restart.

@@ -101,8 +101,14 @@ class Packages(Protocol):
     def startup_environment(self) -> dict[str, str]:
         """The environment variables as they were before the application changed them."""
 
-    def pytorch_utils(self) -> Any:
-        """The module of the extension PyTorch; None if it is not there."""
+    def has_module(self, name: str) -> bool:
+        """Whether a module is there, for example that of an extension."""
+
+    def open_module(self, name: str) -> None:
+        """Show a module."""
+
+    def pip_install(self) -> Optional[Callable[..., object]]:
+        """`slicer.packaging.pip_install`; None before Slicer 5.11."""
 
     def install_extension(self, name: str) -> str:
         """Install an extension; returns why it could not be installed, "" if it was."""

@@ -1,1 +1,1 @@
-"""Which Python runs the engine, whether it works, and how it is mended."""
+"""Which Python runs the engine, whether it works, and how it is installed or fixed."""

@@ -21,12 +21,12 @@ _LONGEST_END_S = 2.0
 
 
 class BackgroundProcess:
-    """What it says goes into files: nobody has to read a pipe, and it can outlive who started it."""
+    """Its output goes into files: nobody has to read a pipe, and it can outlive who started it."""
 
     def __init__(
         self,
         interpreter: Interpreter,
-        words: Sequence[str],
+        args: Sequence[str],
         output: Path,
         errors: Optional[Path] = None,
         launch: Callable[..., Any] = DetachedProcess,
@@ -35,8 +35,8 @@ class BackgroundProcess:
 
         Args:
             interpreter: the Python that runs it.
-            words: script, and its arguments.
-            output: file for what it says.
+            args: script, and its arguments.
+            output: file for its output.
             errors: file for its standard error; None: the same.
             launch: starts a process, like subprocess.Popen.
 
@@ -47,17 +47,17 @@ class BackgroundProcess:
         self._output = output
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
-            said = open(output, "wb")  # noqa: SIM115 - the two kinds of failure are told apart
+            written = open(output, "wb")  # noqa: SIM115 - the two kinds of failure are told apart
         except OSError as error:
             raise storage_error(output, error) from error
-        with said:
-            complaints = open(errors, "wb") if errors else None  # noqa: SIM115 - closed below
+        with written:
+            separate = open(errors, "wb") if errors else None  # noqa: SIM115 - closed below
             try:
                 self._child = start_in_own_group(
-                    [interpreter.executable, *words],
+                    [interpreter.executable, *args],
                     launch,
-                    stdout=said,
-                    stderr=complaints or subprocess.STDOUT,
+                    stdout=written,
+                    stderr=separate or subprocess.STDOUT,
                     env=dict(interpreter.environment),
                     cwd=str(output.parent),
                 )
@@ -69,16 +69,16 @@ class BackgroundProcess:
                     )
                 ) from error
             finally:
-                if complaints is not None:
-                    complaints.close()
+                if separate is not None:
+                    separate.close()
 
     def exit_code(self) -> Optional[int]:
         """How it ended; None: it still works."""
         code: Optional[int] = self._child.poll()
         return code
 
-    def said(self) -> str:
-        """The end of what it has said so far."""
+    def output(self) -> str:
+        """The end of its output so far."""
         return read_end(self._output)
 
     def stop(self) -> None:

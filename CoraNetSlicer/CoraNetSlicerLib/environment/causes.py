@@ -1,4 +1,4 @@
-"""Why an installation failed, in words: pip says it in pages."""
+"""Why an installation failed, in a sentence: uv and pip explain it in pages."""
 
 from __future__ import annotations
 
@@ -11,90 +11,62 @@ def likely_cause(log: str, exit_code: int) -> str:
     """The likely cause in a sentence, followed by the last error in the log.
 
     Args:
-        log: what the installation said.
+        log: what the installation printed.
         exit_code: of its process.
     """
     cause = next((text for pattern, text in _causes() if re.search(pattern, log, re.IGNORECASE)), "")
     if not cause and exit_code in (-9, 137):
         cause = _("The system ended the installation, probably because memory ran out; close other programs.")
     last = _last_error(log)
-    if not cause:
-        cause = _("The installation failed; the log says more.")
+    cause = cause or _("The installation failed; the log says more.")
     return f"{cause} ({last})" if last else cause
 
 
 def _last_error(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    # The last line of all is ours and only says that pip failed.
-    pips = [line for line in lines if re.match(r"(ERROR|fatal)\b|\w*(Error|Exception): ", line)]
-    chosen = pips or lines
+    lines = [line.strip(" \t\u2502") for line in log.splitlines() if line.strip()]
+    # The last line of all is ours and only says that uv or pip failed.
+    errors = [line for line in lines if re.match(r"(error: (?!uv |pip )|ERROR\b|\u00d7|Caused by: |\w+Error: )", line)]
+    chosen = errors or lines
     return chosen[-1][:300] if chosen else ""
 
 
 def _causes() -> list[tuple[str, str]]:
     """Patterns and sentences; the first that fits counts, so what is the consequence of another comes after it."""
-    return [*_of_the_disk(), *_of_the_way(), *_of_the_choice()]
-
-
-def _of_the_disk() -> list[tuple[str, str]]:
     return [
         (
-            r"No space left|Errno 28\b|WinError 112|disk full|not enough space",
-            _("The disk is full; free some space, or choose a private folder on another disk."),
+            r"No space left|os error (28|112)\b|Errno 28\b|WinError 112",
+            _("The disk is full; free some space, or choose an environment folder on another disk."),
         ),
         (
-            r"Long Path support|WinError 206|File name too long|filename or extension is too long",
-            _("A path is too long for this system; choose a private folder with a short path."),
+            r"os error 206|WinError 206|File name too long|Long Path support",
+            _("A path is too long for this system; choose an environment folder with a short path."),
         ),
         (
-            r"WinError 225|contains a virus|potentially unwanted",
-            _("The virus scanner stopped it; allow Slicer's python there, or ask who looks after this computer."),
+            r"os error (5|13|32)\b|WinError (5|32)\b|Permission denied|Access is denied",
+            _("A file is in use or protected, perhaps by a virus scanner; restart Slicer and install again."),
         ),
         (
-            r"WinError (5|32)\b|Permission denied|PermissionError|Access is denied|cannot be removed",
+            r"invalid peer certificate|UnknownIssuer|CERTIFICATE_VERIFY_FAILED|certificate verify failed",
             _(
-                "A file is in use or protected, perhaps by a virus scanner: restart Slicer and install before anything "
-                "else, or choose a private folder."
-            ),
-        ),
-    ]
-
-
-def _of_the_way() -> list[tuple[str, str]]:
-    return [
-        (
-            r"SSLError|SSLEOFError|CERTIFICATE_VERIFY_FAILED|certificate verify failed",
-            _(
-                "The secure connection was refused, as firewalls and virus scanners do that look into it; ask for an "
-                "exception, or install from a folder of wheels."
+                "The secure connection was refused, as by a firewall that looks into it; ask for an exception, or "
+                "install from a folder of wheels."
             ),
         ),
         (
-            r"ProxyError|Tunnel connection failed|Proxy Authentication|NewConnectionError|ConnectTimeout"
-            r"|getaddrinfo failed|Name or service not known|name resolution|Read timed out"
-            r"|Connection (refused|aborted|reset)|URLError",
+            r"dns error|error sending request|client error \(Connect\)|Could not connect|timed out|ProxyError"
+            r"|NewConnectionError|name resolution|getaddrinfo failed",
             _("There is no connection to the internet, or a proxy is in the way; install from a folder of wheels."),
         ),
         (
-            r"DO NOT MATCH THE HASHES|IncompleteRead|BadZipFile|incomplete-download",
-            _("The download was damaged on its way; try again."),
-        ),
-    ]
-
-
-def _of_the_choice() -> list[tuple[str, str]]:
-    return [
-        (
-            r"ResolutionImpossible|conflicting dependencies|incompatible with",
-            _("Installed packages contradict each other; a private folder leaves those of Slicer alone."),
+            r"No interpreter found|No download found|No virtual environment found",
+            _("There is no Python 3.10 to 3.13 for it; install one from python.org, or choose another Python."),
         ),
         (
-            r"No matching distribution|Could not find a version",
+            r"No solution found|No matching distribution|no wheels with a matching",
             _("There is no build for this Python and this system; choose another Python or another folder of wheels."),
         ),
-        (r"No module named '?pip", _("This Python has no pip; choose another one, or install pip into it.")),
         (
-            r"\bMemoryError\b|Cannot allocate memory",
-            _("The memory of the computer is full; close other programs and try again."),
+            r"externally managed",
+            _("The system manages the packages of this Python; choose the Python of a virtual environment."),
         ),
     ]

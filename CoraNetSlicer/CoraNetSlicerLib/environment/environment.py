@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import Optional
@@ -16,7 +15,7 @@ from .interpreter import Interpreter
 from .probe import Health
 
 _KIND, _PYTHON = "Interpreter/Kind", "Interpreter/Python"
-_FOLDER, _WHEELS = "Interpreter/PrivateFolder", "Interpreter/Wheels"
+_FOLDER, _WHEELS = "Interpreter/EnvironmentFolder", "Interpreter/Wheels"
 _HEALTH = "Interpreter/Health"
 # Where the program lies in an environment, for those who choose its folder.
 _PROGRAMS = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
@@ -25,12 +24,12 @@ _PROGRAMS = ("bin/python3", "bin/python", "Scripts/python.exe", "python.exe")
 class InterpreterKind(Enum):
     """Whose Python, and whose packages.
 
-    SLICER: Slicer's Python with the packages in it; PRIVATE: Slicer's Python with a folder of packages of our own,
-    which leaves those of Slicer alone; OTHER: any Python of the user's.
+    PRIVATE: an environment of our own, which leaves Slicer's packages alone; SLICER: Slicer's Python with the packages
+    in it; OTHER: any Python of the user's.
     """
 
-    SLICER = "slicer"
     PRIVATE = "private"
+    SLICER = "slicer"
     OTHER = "other"
 
 
@@ -42,7 +41,7 @@ class Environment:
 
         Args:
             application: remembers the choice, and has Slicer's own Python.
-            home: folder for packages and logs.
+            home: folder for the environment and the log.
         """
         self._application = application
         self._home = home
@@ -55,9 +54,11 @@ class Environment:
     @property
     def kind(self) -> InterpreterKind:
         """Whose Python is chosen."""
-        chosen = self._application.setting(_KIND, InterpreterKind.SLICER.value)
+        chosen = self._application.setting(_KIND)
         known = {kind.value: kind for kind in InterpreterKind}
-        return known.get(chosen, InterpreterKind.SLICER)
+        # Who worked with Slicer's packages when they were the first choice goes on with them.
+        worked = f'"{InterpreterKind.SLICER.value}|' in self._application.setting(_HEALTH)
+        return known.get(chosen, InterpreterKind.SLICER if worked else InterpreterKind.PRIVATE)
 
     def choose(self, kind: InterpreterKind) -> None:
         """Choose whose Python is used from now on."""
@@ -76,7 +77,7 @@ class Environment:
         """
         given = Path(path.strip()).expanduser() if path.strip() else None
         if given is not None and given.is_dir():
-            found = next((given / name for name in _PROGRAMS if (given / name).is_file()), None)
+            found = self._program_in(given)
             if found is None:
                 raise ConfigError(
                     _("The folder '{path}' has no Python; choose the python program itself.").format(path=given)
@@ -87,21 +88,21 @@ class Environment:
         self._application.set_setting(_PYTHON, str(given or ""))
 
     @property
-    def private_folder(self) -> str:
-        """Folder for packages of our own."""
-        return str(self._application.setting(_FOLDER) or self._home / "packages")
+    def folder(self) -> str:
+        """Folder of the environment of our own."""
+        return str(self._application.setting(_FOLDER) or self._home / "environment")
 
-    def set_private_folder(self, path: str) -> None:
-        """Choose the folder for packages of our own; "": the usual one. It is made when something is installed.
+    def set_folder(self, path: str) -> None:
+        """Choose the folder for the environment of our own; "": the usual one. Installing makes it.
 
         Raises:
-            ConfigError: it is a file, or no folder that could be made.
+            ConfigError: it is a file, or a relative path.
         """
         folder = Path(path.strip()).expanduser() if path.strip() else None
         if folder is not None and not folder.is_absolute():
             raise ConfigError(
-                _("'{path}' is no whole path; choose a folder such as '{example}'.").format(
-                    path=path.strip(), example=self._home / "packages"
+                _("'{path}' is not a full path; choose a folder such as '{example}'.").format(
+                    path=path.strip(), example=self._home / "environment"
                 )
             )
         if folder is not None and any(one.exists() and not one.is_dir() for one in (folder, *folder.parents)):
@@ -131,19 +132,13 @@ class Environment:
         self._application.set_setting(_WHEELS, str(folder or ""))
 
     @property
-    def packages_folder(self) -> Optional[Path]:
-        """Where packages of our own lie; None: the chosen Python has none.
-
-        Compiled packages fit one version of Python, so that each has a folder of its own.
-        """
-        if self.kind is not InterpreterKind.PRIVATE:
-            return None
-        # PythonSlicer has the version of the Python that runs this.
-        return Path(self.private_folder) / "python{}.{}".format(*sys.version_info[:2])
+    def is_missing(self) -> bool:
+        """Whether an environment of our own is chosen, and has to be made first."""
+        return self.kind is InterpreterKind.PRIVATE and self._program_in(Path(self.folder)) is None
 
     @property
     def install_log(self) -> Path:
-        """Where an installation writes what it says."""
+        """Where an installation writes its output."""
         return self._home / "install-log.txt"
 
     def interpreter(self) -> Interpreter:
@@ -152,12 +147,29 @@ class Environment:
         Raises:
             JobError: none is chosen, or it is not there any more.
         """
-        surroundings = self._application.startup_environment()
-        if self.kind is not InterpreterKind.OTHER:
-            return Interpreter.of_slicer(self._application.python_slicer(), surroundings, self.packages_folder)
+        variables = self._application.startup_environment()
+        if self.kind is InterpreterKind.SLICER:
+            return self.slicers_interpreter()
+        if self.kind is InterpreterKind.PRIVATE:
+            program = self._program_in(Path(self.folder))
+            if program is None:
+                raise JobError(_("The environment is not installed yet; install it on the page Environment."))
+            return Interpreter.chosen(program, variables)
         if not self.python:
             raise JobError(_("No Python is chosen; choose the python program of an environment that has PyTorch."))
-        return Interpreter.chosen(self.python, surroundings)
+        return Interpreter.chosen(self.python, variables)
+
+    def slicers_interpreter(self) -> Interpreter:
+        """PythonSlicer, which also runs installers.
+
+        Raises:
+            JobError: there is none.
+        """
+        return Interpreter.of_slicer(self._application.python_slicer(), self._application.startup_environment())
+
+    @staticmethod
+    def _program_in(folder: Path) -> Optional[Path]:
+        return next((folder / name for name in _PROGRAMS if (folder / name).is_file()), None)
 
     def remember(self, interpreter: Interpreter, health: Health) -> None:
         """Keep what the doctor found, so that work can begin at once when the application is started again."""
@@ -174,8 +186,8 @@ class Environment:
         return health if health is not None and health.is_well else None
 
     def forget(self) -> None:
-        """Packages have changed: what was found before no longer counts."""
+        """Packages have changed: what was found before is out of date."""
         self._application.set_setting(_HEALTH, "")
 
     def _fingerprint(self, interpreter: Interpreter) -> str:
-        return f"{self.kind.value}|{interpreter.executable}|{self.packages_folder or ''}"
+        return f"{self.kind.value}|{interpreter.executable}"

@@ -14,8 +14,6 @@ from coranet.contract.errors import JobError
 _ENCODING = {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
 # These name the libraries of the application's own Python; another Python would load them and fail.
 _FOREIGN = ("PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONNOUSERSITE", "__PYVENV_LAUNCHER__")
-# Read by coranet/__main__.py: a folder of packages that come before those of the interpreter.
-_PACKAGES = "CORANET_PACKAGES"
 
 
 @dataclass(frozen=True)
@@ -37,15 +35,12 @@ class Interpreter:
         return Interpreter(sys.executable, {**given, **_ENCODING})
 
     @staticmethod
-    def of_slicer(
-        python_slicer: Optional[str], startup_environment: Mapping[str, str], packages: Optional[Path] = None
-    ) -> Interpreter:
+    def of_slicer(python_slicer: Optional[str], startup_environment: Mapping[str, str]) -> Interpreter:
         """PythonSlicer, the application's own Python.
 
         Args:
             python_slicer: its path, as `shutil.which("PythonSlicer")` finds it.
             startup_environment: `slicer.util.startupEnvironment()`: as it was before the application changed it.
-            packages: folder of packages that come before those of the application, which are left alone; None: none.
 
         Raises:
             JobError: there is no PythonSlicer.
@@ -54,9 +49,7 @@ class Interpreter:
             raise JobError(
                 "PythonSlicer was not found beside the application; choose a Python interpreter to train with."
             )
-        kept = {name: value for name, value in startup_environment.items() if name != _PACKAGES}
-        private = {_PACKAGES: str(packages)} if packages else {}
-        return Interpreter(python_slicer, {**kept, **private, **_ENCODING})
+        return Interpreter(python_slicer, {**startup_environment, **_ENCODING})
 
     @staticmethod
     def chosen(executable: str | Path, environment: Mapping[str, str]) -> Interpreter:
@@ -67,5 +60,5 @@ class Interpreter:
         """
         if not Path(executable).is_file():
             raise JobError(f"there is no Python interpreter '{executable}'; choose the program itself, not its folder.")
-        kept = {name: value for name, value in environment.items() if name not in (*_FOREIGN, _PACKAGES)}
+        kept = {name: value for name, value in environment.items() if name not in _FOREIGN}
         return Interpreter(str(executable), {**kept, **_ENCODING})

@@ -1,4 +1,4 @@
-"""Installing what is missing, as the section Environment does it: checked before, watched, resumed after a restart."""
+"""Installing and repairing, as the page Environment does it: checked before, watched, at most one at a time."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from ..core.protocols import Host
+from ..core.protocols import Packages
 from ..core.translation import _
 from .environment import Environment, InterpreterKind
-from .install import Installation, InstallRequest, names_in_order
+from .install import Installation, InstallRequest, SlicerInstallation, pip_args
 from .interpreter import Interpreter
 from .preflight import obstacle
 from .probe import Health
-from .pytorch_extension import torch_choice
 
-_PENDING = "Environment/PendingInstall"
 _EXTENSION = "PyTorch"
+# Of the engine's package_check, which this side must not import; a test compares them.
+MONAI = "monai>=1.3"
 
 StartInstallation = Callable[[Interpreter, InstallRequest, Path], Any]
 
@@ -24,13 +24,15 @@ StartInstallation = Callable[[Interpreter, InstallRequest, Path], Any]
 class PackageInstallation:
     """At most one installation at a time; `problem` says why the last one failed."""
 
-    def __init__(self, environment: Environment, application: Host, start: StartInstallation = Installation) -> None:
+    def __init__(
+        self, environment: Environment, application: Packages, start: StartInstallation = Installation.by_engine
+    ) -> None:
         """Take the environment to install into.
 
         Args:
             environment: the choice of this machine.
-            application: asks, and installs extensions.
-            start: starts an installation, with its log.
+            application: the application's Python and extensions.
+            start: starts `coranet install`, with its log.
         """
         self._environment = environment
         self._application = application
@@ -45,40 +47,52 @@ class PackageInstallation:
         return self._running is not None
 
     @property
-    def needs_extension(self) -> bool:
-        """Whether PyTorch can be installed only after Slicer's PyTorch extension.
+    def can_stop(self) -> bool:
+        """Whether what runs can be stopped."""
+        return self._running is not None and self._running.can_stop
 
-        In a private folder or another Python, its choice is a help; among the packages of Slicer, it is the rule.
-        """
-        in_slicer = self._environment.kind is InterpreterKind.SLICER and not self._environment.wheels_folder
-        return in_slicer and self._application.pytorch_utils() is None
-
-    def begin(self, interpreter: Interpreter, names: Sequence[str], health: Optional[Health], anew: bool) -> None:
+    def begin(self, names: Sequence[str], health: Optional[Health], anew: bool) -> None:
         """Start to install, unless it could not succeed: then `problem` says why.
 
         Args:
-            interpreter: the Python that gets the packages.
-            names: packages.
-            health: what the doctor found there; None: nothing is known.
-            anew: whatever is there of the packages is removed first.
+            names: packages; (): all, into the environment of our own.
+            health: what the doctor found in the chosen Python; None: nothing is known.
+            anew: remove the environment or the packages first.
 
         Raises:
             CoraNetError: it cannot be started.
         """
-        # MONAI is installed with PyTorch: nothing works without either.
-        beside = ["monai"] if health and "torch" in names and health.has("package.missing", "monai") else []
-        packages = names_in_order([*names, *beside])
-        found = obstacle(self._environment, health.facts if health else {}, packages)
+        environment = self._environment
+        is_private = environment.kind is InterpreterKind.PRIVATE
+        facts = health.facts if health else {}
+        folder = Path(environment.folder if is_private else str(facts.get("packages_folder", "")))
+        found = obstacle(folder, with_torch=is_private or "torch" in names)
         self.problem, self.log = found.message if found else "", ""
-        if found is None:
-            choice = torch_choice(self._application.pytorch_utils())
-            wheels = self._environment.wheels_folder
-            request = InstallRequest(packages, tuple(names) if anew else (), wheels, choice)
-            self._running = self._start(interpreter, request, self._environment.install_log)
+        if found is not None:
+            return
+        if environment.kind is InterpreterKind.SLICER:
+            self._running = self._into_slicer({name: str(value) for name, value in facts.items()}, anew)
+        else:
+            request = InstallRequest(
+                packages=() if is_private else tuple(names),
+                environment=environment.folder if is_private else "",
+                python="" if is_private else environment.python,
+                anew=anew,
+                wheels=environment.wheels_folder,
+            )
+            self._running = self._start(environment.slicers_interpreter(), request, environment.install_log)
+
+    def _into_slicer(self, versions: dict[str, str], anew: bool) -> Any:
+        """MONAI is the only package of ours among those of Slicer: one of pure Python."""
+        args = pip_args(MONAI, versions, self._environment.wheels_folder, anew)
+        log, pip_install = self._environment.install_log, self._application.pip_install()
+        if pip_install is not None:
+            return SlicerInstallation(pip_install, args, log)
+        return Installation(self._environment.slicers_interpreter(), ["-m", "pip", "install", *args], log)
 
     def stop(self) -> None:
-        """End it; what it has left half installed, the doctor finds."""
-        if self._running is not None:
+        """End it, where that is possible."""
+        if self.can_stop:
             self._running.stop()
             self.log = self._running.log()
             self._running, self.problem = None, _("The installation was stopped.")
@@ -96,37 +110,7 @@ class PackageInstallation:
         return is_new
 
     def install_extension(self) -> None:
-        """Install Slicer's PyTorch extension if a person agrees, restart, and go on by `resume`."""
-        question = _(
-            "PyTorch is installed through Slicer's PyTorch extension, which knows the build that fits this computer. "
-            "Install the extension now? Slicer restarts once, then the installation goes on by itself."
-        )
-        if not self._application.confirm(question):
-            return
-        # Before the extension is installed: the application may restart at once.
-        self._application.set_setting(_PENDING, "torch,monai")
+        """Install Slicer's PyTorch extension, and restart; sets `problem` where that fails."""
         self.problem = self._application.install_extension(_EXTENSION)
-        if self.problem:
-            self._application.set_setting(_PENDING, "")
-        else:
+        if not self.problem:
             self._application.restart()
-
-    def resume(self, interpreter: Interpreter, health: Health) -> None:
-        """Go on after the restart for which the extension was installed; does nothing if there was none.
-
-        Raises:
-            CoraNetError: it cannot be started.
-        """
-        pending = str(self._application.setting(_PENDING))
-        if not pending:
-            return
-        # Once only: what fails after a restart must not begin again with each start of Slicer.
-        self._application.set_setting(_PENDING, "")
-        missing = [name for name in pending.split(",") if health.has("package.missing", name)]
-        if missing and self.needs_extension:
-            self.problem = _(
-                "Slicer's PyTorch extension is still not there; install '{name}' in the Extensions Manager, or use a "
-                "private folder."
-            ).format(name=_EXTENSION)
-        elif missing:
-            self.begin(interpreter, missing, health, anew=False)

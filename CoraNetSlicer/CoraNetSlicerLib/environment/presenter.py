@@ -1,46 +1,52 @@
-"""The section Environment: which Python trains, whether it works, and mending it."""
+"""The page Environment: which Python trains, whether it works, and how it is installed or fixed."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Protocol
 
 from coranet.contract.errors import CoraNetError
 
 from ..core.notification import Signal
-from ..core.protocols import Host
+from ..core.protocols import Dialogs, Packages, Scheduler
 from ..core.translation import _
 from .environment import Environment, InterpreterKind
+from .fixes import FindingRow, choose_private, row_of_no_environment, rows_of
 from .install import Installation
 from .interpreter import Interpreter
-from .mends import FindingRow, choose_private, rows_of
 from .package_installation import PackageInstallation, StartInstallation
+from .preflight import needed_gib
 from .probe import Health, Probe
 from .summary import summary_of
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 300
+_PYTORCH_MODULE = "PyTorchUtils"
+
+
+class _Application(Scheduler, Dialogs, Packages, Protocol):
+    """What the page asks of the application."""
 
 
 class EnvironmentPresenter:
-    """State and actions of the section; `changed` is sent after each change of what is shown."""
+    """State and actions of the page; `changed` is sent after each change of what is shown."""
 
     def __init__(
         self,
         environment: Environment,
-        application: Host,
+        application: _Application,
         probe: Callable[[Interpreter], Any] = Probe,
-        installation: StartInstallation = Installation,
+        installation: StartInstallation = Installation.by_engine,
     ) -> None:
-        """Take the environment; nothing is started before `examine`.
+        """Take the environment; nothing is started before `check`.
 
         Args:
             environment: the choice of this machine.
-            application: does things later, asks, and installs extensions.
-            probe: starts an examination.
-            installation: starts an installation, with its log.
+            application: asks, waits, and knows Slicer's packages.
+            probe: starts the doctor.
+            installation: starts `coranet install`, with its log.
         """
         self.changed = Signal()
         self._environment = environment
@@ -56,7 +62,7 @@ class EnvironmentPresenter:
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     @property
-    def is_examining(self) -> bool:
+    def is_checking(self) -> bool:
         """Whether the doctor is at work."""
         return self._probe is not None
 
@@ -77,31 +83,43 @@ class EnvironmentPresenter:
             return _("Installing packages. Slicer can be used meanwhile.")
         if self._problem:
             return self._problem
+        if self._environment.is_missing:
+            return _("Not installed yet.")
         if self._health is None:
-            return _("Examining the environment...") if self.is_examining else _("Not examined yet.")
+            return _("Checking the environment...") if self.is_checking else _("Not checked yet.")
         text = summary_of(self._health) if self._health.is_well else _("Not ready:")
-        return _("{summary} Examining it again...").format(summary=text) if self.is_examining else text
+        return _("{summary} Checking it again...").format(summary=text) if self.is_checking else text
 
     @property
     def findings(self) -> list[FindingRow]:
-        """What is wrong, each with the button that mends it; an installation that failed comes first."""
-        rows = rows_of(self._health, self.kind, self._packages.needs_extension) if self._health else []
-        if not self._packages.problem:
-            return rows
-        private = choose_private() if self.kind is InterpreterKind.SLICER else None
-        return [FindingRow("install.failed", "error", self._packages.problem, private), *rows]
+        """What is wrong, each with the buttons that fix it; an installation that failed comes first."""
+        rows: list[FindingRow] = []
+        if self._packages.problem:
+            fixes = () if self.kind is InterpreterKind.PRIVATE else (choose_private(),)
+            rows.append(FindingRow("install.failed", "error", self._packages.problem, fixes))
+        if self._environment.is_missing:
+            rows.append(row_of_no_environment(self._environment.folder, needed_gib()))
+        elif self._health:
+            rows += rows_of(self._health, self.kind, self._application.has_module(_PYTORCH_MODULE))
+        return rows
 
     @property
     def can_install(self) -> bool:
         """Whether there is anything to install or to repair."""
-        actions = {row.mend.code.partition(":")[0] for row in self.findings if row.mend is not None}
-        return bool(actions & {"install", "anew", "extension"})
+        actions = {fix.code.partition(":")[0] for row in self.findings for fix in row.fixes}
+        return bool(actions & {"install", "anew"})
+
+    @property
+    def can_stop_install(self) -> bool:
+        """Whether the installation can be stopped."""
+        return self._packages.can_stop
 
     @property
     def has_error(self) -> bool:
         """Whether something is wrong that a person has to decide on."""
-        known_bad = self._health is not None and not self._health.is_well and not self.is_examining
-        return bool(self._problem or self._packages.problem or known_bad)
+        known_bad = self._health is not None and not self._health.is_well and not self.is_checking
+        is_missing = self._environment.is_missing and not self.is_installing
+        return bool(self._problem or self._packages.problem or known_bad or is_missing)
 
     @property
     def reason_not_ready(self) -> str:
@@ -112,13 +130,13 @@ class EnvironmentPresenter:
             return self._problem
         if self._health is not None and self._health.is_well:
             return ""
-        if self.is_examining:
-            return _("The environment is being examined; this takes a few seconds.")
+        if self.is_checking:
+            return _("The environment is being checked; this takes a few seconds.")
         return _("{what} See Environment.").format(what=summary_of(self._health) if self._health else self.summary)
 
     @property
     def reason_not_changeable(self) -> str:
-        """Why another Python cannot be chosen, examined or installed into now; "": it can."""
+        """Why another Python cannot be chosen, checked or installed into now; "": it can."""
         return _("Packages are being installed; wait until it is done, or stop it.") if self.is_installing else ""
 
     @property
@@ -142,8 +160,8 @@ class EnvironmentPresenter:
     def kinds(self) -> list[tuple[str, str]]:
         """Key and text of each kind of interpreter."""
         return [
+            (InterpreterKind.PRIVATE.value, _("Own environment (recommended)")),
             (InterpreterKind.SLICER.value, _("Slicer's Python (PythonSlicer)")),
-            (InterpreterKind.PRIVATE.value, _("Slicer's Python, packages in a private folder")),
             (InterpreterKind.OTHER.value, _("Another Python")),
         ]
 
@@ -153,11 +171,11 @@ class EnvironmentPresenter:
         return self._environment.kind
 
     def choose(self, kind: str) -> None:
-        """Choose whose Python is used, by its key, and examine it."""
+        """Choose whose Python is used, by its key, and check it."""
         if InterpreterKind(kind) is not self.kind:
             self._environment.choose(InterpreterKind(kind))
             self._packages.problem = ""
-            self.examine()
+            self.check()
 
     @property
     def python(self) -> str:
@@ -165,27 +183,27 @@ class EnvironmentPresenter:
         return self._environment.python
 
     def set_python(self, path: str) -> None:
-        """Choose the user's Python, and examine it.
+        """Choose the user's Python, and check it.
 
         Raises:
             ConfigError: there is none.
         """
         self._environment.set_python(path)
-        self.examine()
+        self.check()
 
     @property
-    def private_folder(self) -> str:
-        """The folder for packages of our own."""
-        return self._environment.private_folder
+    def folder(self) -> str:
+        """The folder of the environment of our own."""
+        return self._environment.folder
 
-    def set_private_folder(self, path: str) -> None:
-        """Choose the folder for packages of our own, and examine it.
+    def set_folder(self, path: str) -> None:
+        """Choose the folder for the environment of our own, and check it.
 
         Raises:
             ConfigError: it cannot be one.
         """
-        self._environment.set_private_folder(path)
-        self.examine()
+        self._environment.set_folder(path)
+        self.check()
 
     @property
     def wheels_folder(self) -> str:
@@ -201,76 +219,86 @@ class EnvironmentPresenter:
         self._environment.set_wheels_folder(path)
         self.changed.send()
 
-    # -- examining ---------------------------------------------------------------------------------------------------
+    # -- checking ----------------------------------------------------------------------------------------------------
 
-    def examine(self) -> None:
-        """Look at the chosen Python anew; `changed` is sent when the answer is there."""
+    def check(self) -> None:
+        """Check the chosen Python; `changed` is sent when the answer is there."""
         if self.is_installing or self._is_closed:
             return
         self._forget_probe()
-        self._problem, self._interpreter = "", None
+        self._problem, self._interpreter, self._health = "", None, None
+        if not self._environment.is_missing:
+            self._start_checking()
+        self._poll_later()
+        self.changed.send()
+
+    def _start_checking(self) -> None:
         try:
             interpreter = self._environment.interpreter()
             self._probe = self._start_probe(interpreter)
-            self._interpreter = interpreter
         except CoraNetError as error:
             self._problem = str(error)[:1].upper() + str(error)[1:]
         except OSError as error:
-            self._problem = _("The environment could not be examined: {error}").format(error=error)
-        # What was well a while ago: work can begin at once.
-        self._health = self._environment.remembered(self._interpreter) if self._interpreter else None
-        self._poll_later()
-        self.changed.send()
+            self._problem = _("The environment could not be checked: {error}").format(error=error)
+        else:
+            self._interpreter = interpreter
+            # What worked before: work can begin at once.
+            self._health = self._environment.remembered(interpreter)
 
     def _accept(self, health: Health) -> None:
         self._probe, self._health = None, health
         if self._interpreter is not None:
             self._environment.remember(self._interpreter, health)
-            try:
-                self._packages.resume(self._interpreter, health)
-            except CoraNetError as error:
-                self._packages.problem = str(error)
-        self._on_begun()
+        self.changed.send()
 
-    # -- mending -----------------------------------------------------------------------------------------------------
+    # -- fixing ------------------------------------------------------------------------------------------------------
 
-    def mend(self, code: str) -> None:
-        """Do what the button of a finding says; see `Mend.code`.
+    def fix(self, code: str) -> None:
+        """Do what the button of a finding says; see `Fix.code`.
 
         Raises:
-            CoraNetError: it cannot be begun.
+            CoraNetError: it cannot be started.
         """
         action, _colon, names = code.partition(":")
+        if self.is_installing:
+            return
         if action == "choose":
             self.choose(names)
-        elif self._interpreter is not None and not self.is_installing:
-            if action == "extension":
-                self._packages.install_extension()
-            else:
-                self._packages.begin(self._interpreter, names.split(","), self._health, anew=action == "anew")
-            self._on_begun()
+        elif action == "module":
+            self._application.open_module(_PYTORCH_MODULE)
+        elif action == "extension":
+            self._install_extension()
+        else:
+            self._packages.begin([name for name in names.split(",") if name], self._health, anew=action == "anew")
+            if self.is_installing:
+                self._forget_probe()
+                self._poll_later()
+            self.changed.send()
+
+    def _install_extension(self) -> None:
+        question = _(
+            "Install Slicer's PyTorch extension now? Slicer restarts once. Then install PyTorch with its module, and "
+            "check again on the page Environment."
+        )
+        if self._application.confirm(question):
+            self._packages.install_extension()
+            self.changed.send()
 
     def stop_install(self) -> None:
-        """End the installation, and look at what it has left."""
-        if self.is_installing:
+        """End the installation, where that is possible, and check what it has left."""
+        if self.can_stop_install:
             self._packages.stop()
             self._on_installed()
-
-    def _on_begun(self) -> None:
-        if self.is_installing:
-            self._forget_probe()
-            self._poll_later()
-        self.changed.send()
 
     def _on_installed(self) -> None:
         # What is remembered is no longer true.
         self._environment.forget()
-        self.examine()
+        self.check()
 
     # -- looking now and then ----------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let go: an examination is ended, an installation goes on to its end."""
+        """Let go: the doctor is ended, an installation goes on to its end."""
         self._is_closed = True
         self._forget_probe()
 
@@ -280,7 +308,7 @@ class EnvironmentPresenter:
             self._probe = None
 
     def _poll_later(self) -> None:
-        if not self._is_polling and (self.is_examining or self.is_installing):
+        if not self._is_polling and (self.is_checking or self.is_installing):
             self._is_polling = True
             self._application.later(self._poll, _POLL_MS)
 
@@ -290,10 +318,10 @@ class EnvironmentPresenter:
             return
         try:
             self._look_at_processes()
-        except Exception as error:  # noqa: BLE001 - an examination that ends so must not be waited for
-            _LOG.exception("the environment could not be examined")
+        except Exception as error:  # noqa: BLE001 - a check that ends so must not be waited for
+            _LOG.exception("the environment could not be checked")
             self._forget_probe()
-            self._problem = _("The environment could not be examined: {error}").format(error=error)
+            self._problem = _("The environment could not be checked: {error}").format(error=error)
             self.changed.send()
         self._poll_later()
 

@@ -29,12 +29,12 @@ class Finding:
     level: str
     topic: str
     message: str
-    mend: str
+    fix: str
     code: str
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> Finding:
-        """From the doctor's answer; what a later version of it says beyond this is passed over.
+        """From the doctor's answer; other keys are ignored.
 
         Raises:
             KeyError, TypeError: a key is missing.
@@ -52,7 +52,7 @@ class Health:
 
     @staticmethod
     def from_json(text: str) -> Health:
-        """Read the doctor's answer; what a library has printed before it is passed over.
+        """Read the doctor's answer; what a library has printed before it is ignored.
 
         Raises:
             ValueError: it is none.
@@ -76,8 +76,8 @@ class Health:
     @staticmethod
     def unknown(message: str) -> Health:
         """The doctor gave no answer."""
-        mend = _("choose another Python, or install PyTorch anew.")
-        return Health(False, {}, (Finding("error", "python", message, mend, "probe.failed"),))
+        fix = _("choose another Python, or install PyTorch again.")
+        return Health(False, {}, (Finding("error", "python", message, fix, "probe.failed"),))
 
     def has(self, code: str, topic: str = "") -> bool:
         """Whether something was found, about any topic or a certain one."""
@@ -85,7 +85,7 @@ class Health:
 
 
 class Probe:
-    """One examination. `poll` it until it answers."""
+    """One check. `poll` it until it answers."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Probe:
         """Start it.
 
         Args:
-            interpreter: the Python to examine.
+            interpreter: the Python to check.
             launch: starts a process, like subprocess.Popen.
             clock: seconds.
             engine: the engine's entry file.
@@ -110,10 +110,10 @@ class Probe:
         self._clock = clock
         self._until = clock() + _TIMEOUT_S
         self._executable = interpreter.executable
-        words = [str(engine), "doctor", "--json"]
+        args = [str(engine), "doctor", "--json"]
         errors = self._folder / "errors.txt"
         try:
-            self._process = BackgroundProcess(interpreter, words, self._folder / "answer.json", errors, launch)
+            self._process = BackgroundProcess(interpreter, args, self._folder / "answer.json", errors, launch)
         except CoraNetError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise
@@ -124,7 +124,7 @@ class Probe:
         if code is None and self._clock() < self._until:
             return None
         try:
-            return Health.from_json(self._process.said())
+            return Health.from_json(self._process.output())
         except ValueError:
             return Health.unknown(self._why_no_answer(code))
         finally:

@@ -1,4 +1,4 @@
-"""The section Environment of the form."""
+"""The page Environment of the form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..core.protocols import Host
 from ..core.section import Section, say
 from ..core.translation import _
 from .environment import InterpreterKind
-from .mends import FindingRow
+from .fixes import FindingRow, Fix
 from .presenter import EnvironmentPresenter
 
 _TYPING_MS = 500
@@ -29,7 +29,7 @@ class EnvironmentSection(Section):
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: state and actions.
-            application: does things later, and opens the log.
+            application: waits, and opens files.
             on_error: brings the page into view.
         """
         Section.__init__(self, ui)
@@ -38,7 +38,7 @@ class EnvironmentSection(Section):
         self._on_error = on_error
         self._rows: list[FindingRow] = []
         self._row_widgets: list[Any] = []
-        self._buttons: list[tuple[Any, FindingRow]] = []
+        self._buttons: list[tuple[Any, Fix]] = []
         self._shown_log = ""
         self._is_painting = self._is_closed = self._was_error = False
         self._edits = 0
@@ -53,9 +53,9 @@ class EnvironmentSection(Section):
         self.connect(self._presenter.changed, self._show)
         self.connect(ui.interpreterCombo.currentIndexChanged, self._on_kind)
         self.connect(ui.pythonPathEdit.currentPathChanged, self._on_python)
-        self.connect(ui.privateFolderEdit.currentPathChanged, self._on_private_folder)
+        self.connect(ui.environmentFolderEdit.currentPathChanged, self._on_folder)
         self.connect(ui.wheelsFolderEdit.currentPathChanged, self._on_wheels_folder)
-        self.connect(ui.examineButton.clicked, self._on_examine)
+        self.connect(ui.checkEnvironmentButton.clicked, self._on_check)
         self.connect(ui.stopInstallButton.clicked, self._on_stop)
         self.connect(ui.openInstallLogButton.clicked, self._on_open_log)
 
@@ -76,8 +76,8 @@ class EnvironmentSection(Section):
     def _on_python(self, _path: str) -> None:
         self._set_path_soon(self._ui.pythonPathEdit, self._presenter.set_python)
 
-    def _on_private_folder(self, _path: str) -> None:
-        self._set_path_soon(self._ui.privateFolderEdit, self._presenter.set_private_folder)
+    def _on_folder(self, _path: str) -> None:
+        self._set_path_soon(self._ui.environmentFolderEdit, self._presenter.set_folder)
 
     def _on_wheels_folder(self, _path: str) -> None:
         self._set_path_soon(self._ui.wheelsFolderEdit, self._presenter.set_wheels_folder)
@@ -91,8 +91,8 @@ class EnvironmentSection(Section):
         if edit == self._edits and not self._is_closed:
             self.attempt(self._ui.environmentErrorLabel, lambda: action(str(field.currentPath)))
 
-    def _on_examine(self, _checked: bool = False) -> None:
-        self._presenter.examine()
+    def _on_check(self, _checked: bool = False) -> None:
+        self._presenter.check()
 
     def _on_stop(self, _checked: bool = False) -> None:
         self._presenter.stop_install()
@@ -100,13 +100,13 @@ class EnvironmentSection(Section):
     def _on_open_log(self, _checked: bool = False) -> None:
         self._application.open_file(self._presenter.install_log_path)
 
-    def _on_mend(self, code: str, _checked: bool = False) -> None:
+    def _on_fix(self, code: str, _checked: bool = False) -> None:
         # After the click is over: the button may be among what changes.
-        self._application.later(partial(self._mend, code))
+        self._application.later(partial(self._fix, code))
 
-    def _mend(self, code: str) -> None:
+    def _fix(self, code: str) -> None:
         if not self._is_closed:
-            self.attempt(self._ui.environmentErrorLabel, lambda: self._presenter.mend(code))
+            self.attempt(self._ui.environmentErrorLabel, lambda: self._presenter.fix(code))
 
     # -- painting ----------------------------------------------------------------------------------------------------
 
@@ -129,14 +129,14 @@ class EnvironmentSection(Section):
         """Once: later, what stands in a field is what a person has typed, right or wrong."""
         ui, presenter = self._ui, self._presenter
         ui.pythonPathEdit.setCurrentPath(presenter.python)
-        ui.privateFolderEdit.setCurrentPath(presenter.private_folder)
+        ui.environmentFolderEdit.setCurrentPath(presenter.folder)
         ui.wheelsFolderEdit.setCurrentPath(presenter.wheels_folder)
 
     def _show_fields(self, kind: InterpreterKind) -> None:
         ui = self._ui
         for widget in (ui.pythonPathLabel, ui.pythonPathEdit):
             widget.setVisible(kind is InterpreterKind.OTHER)
-        for widget in (ui.privateFolderLabel, ui.privateFolderEdit):
+        for widget in (ui.environmentFolderLabel, ui.environmentFolderEdit):
             widget.setVisible(kind is InterpreterKind.PRIVATE)
         for widget in (ui.wheelsFolderLabel, ui.wheelsFolderEdit):
             widget.setVisible(self._presenter.can_install or bool(ui.wheelsFolderEdit.currentPath))
@@ -146,7 +146,7 @@ class EnvironmentSection(Section):
         log = presenter.install_log
         ui.installLogText.setVisible(presenter.is_installing or bool(log))
         ui.openInstallLogButton.setVisible(bool(log))
-        ui.stopInstallButton.setVisible(presenter.is_installing)
+        ui.stopInstallButton.setVisible(presenter.can_stop_install)
         if log != self._shown_log:
             self._shown_log = log
             ui.installLogText.setPlainText(log)
@@ -155,12 +155,12 @@ class EnvironmentSection(Section):
 
     def _show_permissions(self) -> None:
         ui, reason = self._ui, self._presenter.reason_not_changeable
-        for widget in (ui.interpreterCombo, ui.pythonPathEdit, ui.privateFolderEdit, ui.wheelsFolderEdit):
+        for widget in (ui.interpreterCombo, ui.pythonPathEdit, ui.environmentFolderEdit, ui.wheelsFolderEdit):
             self.permit(widget, reason)
-        self.permit(ui.examineButton, reason)
-        for button, row in self._buttons:
+        self.permit(ui.checkEnvironmentButton, reason)
+        for button, fix in self._buttons:
             button.setEnabled(not reason)
-            button.setToolTip(reason or (row.mend.tool_tip if row.mend else ""))
+            button.setToolTip(reason or fix.tool_tip)
 
     def _open_on_error(self) -> None:
         """Show the page when something goes wrong; whoever leaves it then is left in peace."""
@@ -168,8 +168,8 @@ class EnvironmentSection(Section):
         self._ui.environmentStep.setText(_("Environment") + (" \u26a0" if has_error else ""))
         if has_error and not self._was_error:
             self._on_error()
-        # While it is examined nothing is known anew.
-        if has_error or not self._presenter.is_examining:
+        # While it is checked nothing new is known.
+        if has_error or not self._presenter.is_checking:
             self._was_error = has_error
 
     def _show_findings(self, rows: list[FindingRow]) -> None:
@@ -187,13 +187,20 @@ class EnvironmentSection(Section):
         label.setWordWrap(True)
         layout.addWidget(label, 1)
         self._row_widgets.append(widget)
-        if row.mend is not None:
-            button = qt.QPushButton(row.mend.label)
-            button.setObjectName(f"mendButton{number}")
-            button.clicked.connect(partial(self._on_mend, row.mend.code))
-            layout.addWidget(button)
-            self._buttons.append((button, row))
+        if row.fixes:
+            layout.addLayout(self._buttons_of(row, number))
         self._ui.environmentFindings.layout().addWidget(widget)
+
+    def _buttons_of(self, row: FindingRow, number: int) -> Any:
+        """One below the other: two beside each other leave no room for the sentence."""
+        column = qt.QVBoxLayout()
+        for index, fix in enumerate(row.fixes):
+            button = qt.QPushButton(fix.label)
+            button.setObjectName(f"fixButton{number}{'' if index == 0 else f'_{index}'}")
+            button.clicked.connect(partial(self._on_fix, fix.code))
+            column.addWidget(button)
+            self._buttons.append((button, fix))
+        return column
 
     def _clear_rows(self) -> None:
         layout = self._ui.environmentFindings.layout()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.translation import _
-from .mends import title, titles
+from .fixes import title, titles
 from .probe import Health
 
 

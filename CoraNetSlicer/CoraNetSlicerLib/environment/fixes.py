@@ -1,0 +1,150 @@
+"""What is shown of each finding: a sentence, and the buttons that fix it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..core.translation import _
+from .environment import InterpreterKind
+from .probe import Finding, Health
+
+_TITLES = {"torch": "PyTorch", "monai": "MONAI", "numpy": "NumPy", "scipy": "SciPy"}
+_PACKAGES = ("package.missing", "package.broken", "package.too_old", "package.clash")
+_WRONG_BUILD = ("device.cpu_build", "device.driver", "device.architecture")
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A button.
+
+    Attributes:
+        code: what it does, for `EnvironmentPresenter.fix`: "install", "anew", also with packages ("anew:monai"),
+            "extension", "module", "choose:private", "choose:other".
+        label: its text.
+        tool_tip: what will happen.
+    """
+
+    code: str
+    label: str
+    tool_tip: str
+
+
+@dataclass(frozen=True)
+class FindingRow:
+    """A finding as it is shown.
+
+    Attributes:
+        code: what is wrong, for programs.
+        level: "error" or "warning".
+        text: what is wrong.
+        fixes: the buttons; none where a click can do nothing.
+    """
+
+    code: str
+    level: str
+    text: str
+    fixes: tuple[Fix, ...] = ()
+
+
+def title(name: str) -> str:
+    """What people call a package."""
+    return _TITLES.get(name, name)
+
+
+def titles(names: Iterable[str]) -> str:
+    """What people call some packages, as a list in a sentence."""
+    found = [title(name) for name in names]
+    return found[0] if len(found) == 1 else _("{first} and {last}").format(first=", ".join(found[:-1]), last=found[-1])
+
+
+def row_of_no_environment(folder: str, gib: float) -> FindingRow:
+    """The one thing to do at the first start.
+
+    Args:
+        folder: where the environment will be made.
+        gib: room that it needs.
+    """
+    text = _(
+        "CoraNet needs PyTorch and MONAI. Install puts them into an environment of their own in '{folder}'. It "
+        "downloads them from the internet and needs about {gib} GiB of disk space. Slicer's own packages stay as they "
+        "are."
+    )
+    tip = _("Downloads and installs in the background. You can use Slicer meanwhile, and stop it at any time.")
+    fix = Fix("install", _("Install"), tip)
+    return FindingRow("environment.missing", "error", text.format(folder=folder, gib=round(gib)), (fix,))
+
+
+def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> list[FindingRow]:
+    """The findings of the doctor, errors first; missing packages share a row.
+
+    Args:
+        health: what the doctor found.
+        kind: whose Python it checked.
+        has_pytorch_module: Slicer's PyTorch extension is installed.
+    """
+    missing = [one for one in health.findings if one.code == "package.missing"]
+    names = [one.topic for one in missing]
+    rows = []
+    if names:
+        text = (_("{packages} is missing.") if len(names) == 1 else _("{packages} are missing.")).format(
+            packages=titles(names)
+        )
+        rows.append(FindingRow("package.missing", "error", text, _fixes_of_missing(names, kind, has_pytorch_module)))
+    for one in health.findings:
+        if one not in missing:
+            fixes = _fixes_of(one, kind, has_pytorch_module)
+            text = _sentence(one.message) if fixes or not one.fix else f"{_sentence(one.message)} {_sentence(one.fix)}"
+            rows.append(FindingRow(one.code, one.level, text, fixes))
+    return sorted(rows, key=lambda row: row.level != "error")
+
+
+def choose_private() -> Fix:
+    """The button that changes to an environment of our own."""
+    tip = _("Uses PyTorch and MONAI in an environment of their own. Slicer's packages stay as they are.")
+    return Fix("choose:private", _("Make an own environment"), tip)
+
+
+def _fixes_of_missing(names: Sequence[str], kind: InterpreterKind, has_pytorch_module: bool) -> tuple[Fix, ...]:
+    if kind is InterpreterKind.PRIVATE:
+        return (_repair(),)
+    if kind is InterpreterKind.SLICER and list(names) != ["monai"]:
+        return _fixes_in_slicer("torch" in names, has_pytorch_module)
+    tip = _("Downloads and installs in the background. What is installed already stays as it is.")
+    return (Fix(f"install:{','.join(names)}", _("Install {packages}").format(packages=titles(names)), tip),)
+
+
+def _fixes_of(finding: Finding, kind: InterpreterKind, has_pytorch_module: bool) -> tuple[Fix, ...]:
+    is_build = finding.code in _WRONG_BUILD
+    name = "torch" if is_build else finding.topic
+    if finding.code == "python.too_old" and kind is not InterpreterKind.PRIVATE:
+        return (choose_private(),)
+    if not is_build and finding.code not in _PACKAGES:
+        # The Python of our environment may be gone with the disk or the account that it was on.
+        return (_repair(),) if finding.code == "probe.failed" and kind is InterpreterKind.PRIVATE else ()
+    if kind is InterpreterKind.PRIVATE:
+        return (_repair(),)
+    if kind is InterpreterKind.SLICER and name != "monai":
+        return _fixes_in_slicer(name == "torch", has_pytorch_module)
+    tip = _("Replaces it by the newest version that fits.")
+    return (Fix(f"anew:{name}", _("Install {package} again").format(package=title(name)), tip),)
+
+
+def _repair() -> Fix:
+    tip = _("Removes the environment and makes it again, with the build of PyTorch that fits this computer.")
+    return Fix("anew", _("Repair"), tip)
+
+
+def _fixes_in_slicer(is_of_pytorch: bool, has_pytorch_module: bool) -> tuple[Fix, ...]:
+    """Slicer's own packages are left to Slicer; PyTorch comes from its extension."""
+    if not is_of_pytorch:
+        return (choose_private(),)
+    if has_pytorch_module:
+        tip = _("Shows the module of the PyTorch extension, which installs PyTorch into Slicer. Then check again here.")
+        return choose_private(), Fix("module", _("Open the PyTorch module"), tip)
+    tip = _("Installs Slicer's PyTorch extension. Slicer restarts once; then PyTorch can be installed with its module.")
+    return choose_private(), Fix("extension", _("Install the PyTorch extension"), tip)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

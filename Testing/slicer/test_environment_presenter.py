@@ -259,7 +259,7 @@ def test_pytorch_comes_from_its_extension(presenter, application, probe, install
     checked(presenter, application, probe, lacking("torch", "monai"))
     assert presenter.summary == "Not ready:"
     assert presenter.reason_not_ready == "PyTorch and MONAI are missing. See Environment."
-    assert labels(presenter) == [["Make an own environment", "Install the PyTorch extension"]]
+    assert labels(presenter) == [["Use its own environment", "Install the PyTorch extension"]]
     presenter.fix("extension")
     assert "Slicer restarts once" in application.asked[0]
     assert application.asked[1:] == ["install PyTorch", "restart"] and not installation.requests
@@ -268,7 +268,7 @@ def test_pytorch_comes_from_its_extension(presenter, application, probe, install
 def test_its_module_is_opened_where_it_is_there(presenter, application, probe):
     application.modules.add("PyTorchUtils")
     checked(presenter, application, probe, lacking("torch", "monai"))
-    assert labels(presenter) == [["Make an own environment", "Open the PyTorch module"]]
+    assert labels(presenter) == [["Use its own environment", "Open the PyTorch module"]]
     presenter.fix("module")
     assert application.asked == ["open PyTorchUtils"]
 

@@ -23,7 +23,7 @@ def logic(context, awkward_path):
 @pytest.fixture
 def panel(ui, logic, application, monkeypatch):
     presenter = "CoraNetSlicerLib.environment.presenter.EnvironmentPresenter"
-    monkeypatch.setattr(f"{presenter}.examine", lambda _: None)
+    monkeypatch.setattr(f"{presenter}.check", lambda _: None)
     monkeypatch.setattr(f"{presenter}.reason_not_ready", "")
     panel = Panel(ui, logic, application)
     yield panel

@@ -27,7 +27,7 @@ HEADS = synthetic_heads()
 @pytest.fixture(autouse=True)
 def a_ready_environment(monkeypatch):
     presenter = "CoraNetSlicerLib.environment.presenter.EnvironmentPresenter"
-    monkeypatch.setattr(f"{presenter}.examine", lambda _: None)
+    monkeypatch.setattr(f"{presenter}.check", lambda _: None)
     monkeypatch.setattr(f"{presenter}.reason_not_ready", "")
 
 
@@ -106,7 +106,7 @@ def test_reviewed_cases_are_listed_and_counted(panel, load, ui, process_events):
 
 def test_of_a_model_that_was_trained_by_steps_the_measured_time_is_told(panel, a_training, logic):
     write_model(a_training.model_folder, LABELS, preset="quick", time="")
-    panel.segmentation.refresh_models()
+    panel.segmentation.models.refresh()
     assert panel.teach_back.time_text == "", "nobody knows"
     writer = a_training.open_events()
     writer.write(Finished("The model is ready.", 754.0))
@@ -176,7 +176,7 @@ def test_what_came_of_it_is_told_and_the_model_can_be_used(panel, load, ui, proc
     process_events(until=lambda: panel.training.handle.status.is_over and not panel.training.is_active)
     process_events(until=lambda: "is ready" in ui.teachBackStatusLabel.text)
     assert ui.teachBackStatusLabel.text == f"'{name}' is ready. Mean validation Dice: 0.700 before, 0.775 after."
-    panel.segmentation.refresh_models()
+    panel.segmentation.models.refresh()
     panel.segmentation.choose_model(panel.training.handle.folder.parent / "train 1")
     assert ui.useImprovedButton.isVisible() and not ui.teachBackProgressBar.isVisible()
     click(ui.useImprovedButton)
@@ -188,7 +188,7 @@ def test_the_card_under_segment_tells_before_and_after(panel, logic, ui):
     panel.segmentation.models.choose(logic.jobsFolder / "friend" / "model")
     text = ui.modelCardLabel.text
     assert "Continues a model of 1000 steps, with 12 reviewed regions" in text
-    assert "before, on the same cases: 0.70 (Pancreas 0.80, Tumor 0.60)" in text
+    assert "before it had, on the same cases: 0.70 (Pancreas 0.80, Tumor 0.60)" in text
     assert [row[1:] for row in cells(ui.improvementTable)][-1] == ["0.700", "0.775"]
 
 

@@ -24,7 +24,7 @@ from CoraNetSlicerLib.core.export import export_segment_job
 from CoraNetSlicerLib.core.results import case_key, find_prediction_files, mark_as_case, nodes_of_class
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.results_in_scene import result_text, results_in_scene
+from CoraNetSlicerLib.review.results_in_scene import result_texts, results_in_scene
 
 SHAPE = synthetic_heads()["segmentation"].shape
 LABELS = [{"value": 2, "name": "Pancreas", "color": None, "terminology": ""}]
@@ -202,7 +202,7 @@ class TestFoldersAndNames:
 
     def test_what_people_read_is_the_folder_and_not_the_identifier(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)
-        text = result_text(load(logic, job))
+        (text,) = result_texts([load(logic, job)]).values()
         assert text == "T1 (results)" and job.identifier not in text
 
     def test_a_result_can_be_asked_for_by_job_and_case(self, context, logic, tmp_path):

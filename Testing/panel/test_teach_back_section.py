@@ -177,7 +177,7 @@ def test_what_came_of_it_is_told_and_the_model_can_be_used(panel, load, ui, proc
     process_events(until=lambda: "is ready" in ui.teachBackStatusLabel.text)
     assert ui.teachBackStatusLabel.text == f"'{name}' is ready. Mean validation Dice: 0.700 before, 0.775 after."
     panel.segmentation.models.refresh()
-    panel.segmentation.choose_model(panel.training.handle.folder.parent / "train 1")
+    panel.segmentation.models.choose(panel.training.handle.folder.parent / "train 1")
     assert ui.useImprovedButton.isVisible() and not ui.teachBackProgressBar.isVisible()
     click(ui.useImprovedButton)
     assert panel.segmentation.models.chosen.name == name and not ui.useImprovedButton.isVisible()

@@ -39,7 +39,7 @@ _VTK_ITK = "Slicer/Libs/vtkITK/CMakeLists.txt"
 _FACTORIES = "Slicer/Libs/ITKFactoryRegistration/CMakeLists.txt"
 
 _CORE = "Slicer/Libs/vtkSegmentationCore/CMakeLists.txt"
-_OPTIMIZED = "project(vtkSegmentationCore)\nadd_compile_options(-O2)\n"
+_PROJECT, _OPTIMIZED = r"^(project\(\w+\)\n)(?!add_compile)", r"\1add_compile_options(-O2)\n"
 _WRAP = "vtkAddon/CMake/vtkMacroKitPythonWrap.cmake"
 _NOT_WITH_THIS_ITK = (
     "GrowCut|ITKDeprecated|vtkITKGrowCut.cxx|vtkITKLabelShapeStatistics.cxx|vtkITKMorphologicalContourInterpolator.cxx"
@@ -84,7 +84,8 @@ CHANGES = (
     # Without command line modules there is no such library.
     Change("Slicer/Base/Python/mrml.py", r"^from MRMLCLIPython import \*\n", ""),
     # Loops over voxels: without optimization, what is measured would be the missing optimization.
-    Change(_CORE, r"^project\(vtkSegmentationCore\)\n(?!add_compile)", _OPTIMIZED),
+    Change(_CORE, _PROJECT, _OPTIMIZED),
+    Change("Slicer/Libs/MRML/Logic/CMakeLists.txt", _PROJECT, _OPTIMIZED),
     # Several wrappers in one translation unit: a third of the time.
     Change(_WRAP, _NO_PREFIX + _NOT_YET, r"\1" + _UNITY),
 )

@@ -140,7 +140,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         wait_until(lambda: self.ui.resultCombo.count == 1, 30)
         self.click(self.ui.reviewLookButton)
         self.assertEqual(self.ui.overlaysErrorLabel.text, "")
-        self.assertEqual(self.ui.volumesTable.rowCount, 2)
+        wait_until(lambda: self.ui.volumesTable.rowCount == 3, 30)  # two structures and the uncertain region
 
     def review(self):
         review = self.panel.review

@@ -38,6 +38,7 @@ class Pointer:
         reason = f"{describe(widget)} to be clickable; its tool tip: {widget.toolTip}"
         yield Until(lambda: widget.isVisible() and widget.isEnabled(), reason, 120)
         yield from self.scroll_to(widget, at)
+        yield from self.wait_until_still(widget)
         self._move(widget, at)
         self._journal.step.clicks += times
         yield _SETTLE_S / 3
@@ -112,6 +113,17 @@ class Pointer:
             yield 0.08
         if not is_in_sight(widget, at):
             raise ValueError(f"{describe(widget)} cannot be scrolled into sight")
+
+    def wait_until_still(self, widget):
+        """Wait until a widget has stayed in its place for a moment; that it moved is noted: a person would miss it."""
+        place, still, moved = widget.mapToGlobal(middle(widget)), 0, 0
+        while still < 3 and moved < 100:
+            yield _SETTLE_S
+            now = widget.mapToGlobal(middle(widget))
+            still, moved = (still + 1, moved) if now == place else (0, moved + 1)
+            place = now
+        if moved:
+            self._journal.step.notes.append(f"{describe(widget)} moved {moved} times before it could be clicked")
 
     def _move(self, widget, at=None) -> None:
         spot = widget.mapToGlobal(at or middle(widget))

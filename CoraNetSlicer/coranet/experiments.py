@@ -44,7 +44,7 @@ def add_experiment_command(commands: argparse._SubParsersAction[argparse.Argumen
         parser.set_defaults(command=_absent)
 
 
-def _absent(options: argparse.Namespace) -> int:
+def _absent(_options: argparse.Namespace) -> int:
     """Raises the error that says how to get the package."""
     experiments_module("command")
     return 0

@@ -15,6 +15,7 @@ from coranet.contract import Job
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.core.results import FOLDER_ATTRIBUTE
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
 from CoraNetSlicerLib.review.class_volumes import ClassVolume
 from CoraNetSlicerLib.review.overlays import conservative_color, radical_color, show_prediction
@@ -513,6 +514,15 @@ class TestWhichResult:
         assert not other.segmentation.GetDisplayNode().GetVisibility()
         presenter.choose(other.segmentation.GetID())
         assert presenter.current.segmentation is other.segmentation and presenter.status == ""
+
+    def test_of_one_job_the_first_stays_in_view(self, context, tmp_path, loaded, presenter, application):
+        folder = loaded.segmentation.GetAttribute(FOLDER_ATTRIBUTE)
+        other = load_case(context, tmp_path / "b" / "segment 2")
+        other.segmentation.SetAttribute(FOLDER_ATTRIBUTE, folder)
+        presenter.show(other)
+        application.run()
+        assert presenter.current.segmentation is loaded.segmentation
+        assert "is ready: choose it above." in presenter.status
 
     def test_results_and_volumes_of_one_name_are_told_apart(self, context, loaded, other, tmp_path, presenter):
         third = load_case(context, tmp_path / "c" / "segment 1")

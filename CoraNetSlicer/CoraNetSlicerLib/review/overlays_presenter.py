@@ -14,7 +14,7 @@ from ..core.notification import Signal
 from ..core.observation import Observation
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import LoadedPrediction, is_filled, nodes_of_class, segment_id
+from ..core.results import LoadedPrediction, is_filled, job_name, nodes_of_class, segment_id
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .caution import CautionDial
@@ -137,16 +137,20 @@ class OverlaysPresenter:
         self._paint.request()
 
     def show(self, loaded: LoadedPrediction) -> None:
-        """Show a result that was just loaded, unless somebody is at work on another one."""
+        """Show a result that was just loaded, unless a person looks at another one: of a job, the first is shown."""
         self._look()
         key = str(loaded.segmentation.GetID())
-        if self.is_held and self._key != key:
+        if self._key != key and (self.is_held or self._is_of_shown_job(loaded)):
             show_alone(self.current, self._results.values())
             self.note = _("'{name}' is ready: choose it above.").format(name=self.results[key])
             return
         # What was counted and measured belongs to the result that it takes the place of.
         self._attached = ()
         self.choose(key)
+
+    def _is_of_shown_job(self, loaded: LoadedPrediction) -> bool:
+        job = job_name(loaded.segmentation)
+        return bool(job) and self.current is not None and job_name(self.current.segmentation) == job
 
     def choose(self, key: str) -> None:
         """Show another result, alone and in its place in the views, instead of the one that is shown.

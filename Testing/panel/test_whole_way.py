@@ -132,8 +132,8 @@ def segment(window, context, process_events) -> None:
     """Segment the last phantom with the model that was just trained."""
     ui = window.ui
     name = window.panel.training.handle.folder.name
-    process_events(until=lambda: name in entries(ui.modelCombo))
-    choose(ui.modelCombo, name)
+    process_events(until=lambda: any(text.startswith(f"{name} (") for text in entries(ui.modelCombo)))
+    choose(ui.modelCombo, next(text for text in entries(ui.modelCombo) if text.startswith(f"{name} (")))
     assert "organ" in ui.modelCardLabel.text.lower()
     volumes = context.scene.GetNodesByClass("vtkMRMLScalarVolumeNode")
     volumes.UnRegister(None)

@@ -112,6 +112,11 @@ def test_a_whole_number_may_stand_for_a_number():
     assert read.share == 1.0 and isinstance(read.share, float)
 
 
+def test_a_part_that_was_read_already_is_taken_as_it_is():
+    inner = Inner(7)
+    assert from_json(Outer, {**SMALL, "inner": [inner]}).inner[0] is inner
+
+
 def test_a_type_that_json_has_not_is_a_mistake_of_the_program():
     with pytest.raises(TypeError, match="no JSON value is read as"):
         from_json(complex, 1)

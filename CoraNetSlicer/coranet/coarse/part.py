@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ..contract.codec import from_json, to_json
@@ -45,10 +45,11 @@ class CoarsePart:
             ModelError: a key is missing or of another kind.
         """
         try:
-            parts = Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"])
-            made = replace(
-                from_json(CoarsePart, content, needed=["least_mm3"]), preprocessing=parts[0], architecture=parts[1]
-            )
+            read = {
+                "preprocessing": Preprocessing.from_dict(content["preprocessing"]),
+                "architecture": Architecture.from_dict(content["architecture"]),
+            }
+            made = from_json(CoarsePart, {**content, **read}, needed=["least_mm3"])
             if min(made.margin_mm) < 0:
                 raise ValueError(f"margin {made.margin_mm}")
             return made

@@ -49,7 +49,8 @@ def from_json(kind: type[Kind], content: Any, place: str = "", needed: Iterable[
     Args:
         kind: a dataclass, or any type that a field of one may have: bool, int, float, str, an enumeration, a union with
             None, a tuple, a list, a mapping of these, or Any.
-        content: plain JSON types. A whole number may stand for a float; a float is finite.
+        content: plain JSON types. A whole number may stand for a float; a float is finite. A dataclass that has been
+            read already (one that checks more than types) may stand in its place.
         place: where the value stands, for the message.
         needed: keys that must be there although they have a default: an earlier file without them meant another one.
 
@@ -94,6 +95,8 @@ def _read(kind: Any, content: Any, place: str) -> Any:
 
 
 def _read_dataclass(kind: Any, content: Any, place: str) -> Any:
+    if isinstance(content, kind):
+        return content
     if not isinstance(content, Mapping):
         raise _wrong("an object", content, place)
     values = {}

@@ -109,8 +109,11 @@ class Plan:
         try:
             if content["schema_version"] != SCHEMA_VERSION:
                 raise ValueError(f"schema version {content['schema_version']}")
-            parts = Preprocessing.from_dict(content["preprocessing"]), Architecture.from_dict(content["architecture"])
-            made = replace(from_json(Plan, content), preprocessing=parts[0], architecture=parts[1])
+            read = {
+                "preprocessing": Preprocessing.from_dict(content["preprocessing"]),
+                "architecture": Architecture.from_dict(content["architecture"]),
+            }
+            made = from_json(Plan, {**content, **read})
             counts = (*made.batch_sizes, *(astuple(made.steps) if made.steps else ()))
             if not all(0 <= count < _MOST_STEPS for count in counts):
                 raise ValueError(f"batch sizes or steps {counts}")

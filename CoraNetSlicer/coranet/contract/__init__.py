@@ -7,6 +7,7 @@ from .datalist import Case, Datalist, Label, Role
 from .dataset_folders import find_cases, read_datalist, read_input_cases
 from .deletion import delete_job, job_size
 from .directory import Job
+from .doubt import CaseDoubt, CasePromise, CaseQuality, ErrorModelCard, Promise
 from .event_tail import read_last_event, read_last_events
 from .files import read_json, write_json_atomic
 from .image_files import FolderScans, find_images, image_name, is_image_file, scans_in
@@ -23,11 +24,15 @@ from .status import JobKind, JobStatus
 
 __all__ = [
     "Case",
+    "CaseDoubt",
+    "CasePromise",
+    "CaseQuality",
     "CaseUncertainty",
     "Choice",
     "Datalist",
     "Decision",
     "EarlierModel",
+    "ErrorModelCard",
     "FolderScans",
     "ImageHeader",
     "Job",
@@ -37,6 +42,7 @@ __all__ = [
     "ModelCard",
     "PredictionFiles",
     "ProcessIdentity",
+    "Promise",
     "Region",
     "RegionList",
     "Review",

@@ -12,6 +12,7 @@ from .channels import names_of
 from .codec import from_json
 from .datalist import Label
 from .directory import Job
+from .doubt import ErrorModelCard
 from .errors import DataError, JobError, ModelError
 from .files import read_json
 from .status import JobKind
@@ -78,6 +79,7 @@ class ModelCard:
             from which it went on; empty if unknown.
         cautions: what should be known of the cases of its training, in words without their names.
         validation_caution: why its validation Dice is too good; "" if nothing speaks against it.
+        error_model: what its error model has learned from, and promises; None: it has none.
     """
 
     folder: Path
@@ -103,6 +105,7 @@ class ModelCard:
     scans: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     cautions: tuple[str, ...] = ()
     validation_caution: str = ""
+    error_model: Optional[ErrorModelCard] = None
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelCard:
@@ -195,6 +198,7 @@ def _card(folder: Path, content: Any) -> ModelCard:
             "spacing_mm": content["preprocessing"]["spacing_mm"],
             "channels": channels_of_model(content),
             "has_coarse_stage": bool(content.get("coarse")),
+            "error_model": content.get("error_model"),
             "content": content,
         },
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .codec import CodecError
+from .doubt import CaseDoubt
 from .errors import JobError, storage_error
 from .files import read_json, remove_folder
 
@@ -56,6 +58,20 @@ class PredictionFiles:
         if not isinstance(content, list) or not all(isinstance(one, str) for one in content):
             raise JobError(f"'warnings' in '{self.result}' must be a list of sentences; segment the case anew.")
         return tuple(content[:_MOST_WARNINGS])
+
+    def doubt(self, result: Mapping[str, Any]) -> CaseDoubt:
+        """Whose doubt the uncertainty map is, what is promised of it, and how good the result is expected to be.
+
+        Args:
+            result: of `read_result`.
+
+        Raises:
+            JobError: one of the keys is damaged.
+        """
+        try:
+            return CaseDoubt.of_result(result)
+        except CodecError as error:
+            raise JobError(f"in '{self.result}' {error}; segment the case anew.") from error
 
     def surface(self, segment: str) -> Path:
         """The closed surface of a segment: "uncertain", or a head and a label value such as "radical-2".

@@ -10,9 +10,9 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,7 @@ from .standard_streams import tolerant_streams
 
 if TYPE_CHECKING:
     from .contract import Case, Datalist, Job, JobKind
+    from .contract.events import Event
 
 # Set by somebody who looks for the cause of an unexpected error.
 TRACEBACK = "CORANET_TRACEBACK"
@@ -51,6 +52,25 @@ _EXAMPLES = """examples:
   coranet evaluate scans/dataset.json --model job --output scores
   coranet experiment scans/dataset.json --methods supervised,coranet --output comparison --preset quick
 """
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is left to do of a command once its job is there; `main` does it, so that few calls lead to the steps.
+
+    Attributes:
+        job: its directory.
+        resume: go on where it was left.
+        devices: instead of the configuration's machine.devices; None: as the configuration says.
+        prepare: called once the job is this process's; gives sentences that are events of the job.
+        is_shown: whether the terminal shows how far it is; else what started this process reads the events.
+    """
+
+    job: Job
+    resume: bool = False
+    devices: int | None = None
+    prepare: Callable[[], Sequence[str]] = tuple
+    is_shown: bool = True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,7 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tolerant_streams():
         options = _parser().parse_args(arguments)
         try:
-            return int(options.command(options))
+            work = options.command(options)
+            if not isinstance(work, _Work):
+                return int(work)
+            with _claimed(work) as listener:
+                from .launch import worker_for
+
+                return worker_for(work.job, work.devices)(work.job, work.resume, listener)
         except KeyboardInterrupt:
             _tell("interrupted.")
             return 130
@@ -125,7 +151,7 @@ def _expected(error: Exception) -> CoraNetError:
     )
 
 
-def _train(options: argparse.Namespace) -> int:
+def _train(options: argparse.Namespace) -> _Work | int:
     from .contract import Job, JobKind, Role, find_cases
     from .data.datalist import with_validation_cases
     from .resuming import require_kept_settings, require_same_datalist
@@ -141,7 +167,7 @@ def _train(options: argparse.Namespace) -> int:
         job = _existing_job(options.output, JobKind.TRAIN)
         require_kept_settings(job, chosen, options.preset)
         require_same_datalist(job, find_cases(options.datalist), options.datalist)
-        return _work_in_terminal(job, True, options.devices)
+        return _Work(job, True, options.devices)
     datalist = find_cases(options.datalist)
     if "data.validation_cases" in chosen and config.data.validation_cases and datalist.with_role(Role.VALIDATION):
         raise ConfigError(
@@ -151,7 +177,7 @@ def _train(options: argparse.Namespace) -> int:
     # Refused before there is a job; the training chooses once it has seen which cases hold a structure.
     with_validation_cases(datalist, config.data.validation_cases, config.seed)
     _require_labeled(options.datalist, datalist.cases)
-    return _work_in_terminal(_new_job(options.output, JobKind.TRAIN, config, datalist))
+    return _Work(_new_job(options.output, JobKind.TRAIN, config, datalist))
 
 
 def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
@@ -172,14 +198,14 @@ def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
     return 0
 
 
-def _segment(options: argparse.Namespace) -> int:
+def _segment(options: argparse.Namespace) -> _Work:
     from .contract import ModelCard, input_list
 
     # What is wrong with the model is told with the settings, below.
     return _segment_cases(options, input_list(options.inputs, ModelCard.read(options.model).channels))
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _evaluate(options: argparse.Namespace) -> _Work:
     from .contract import ModelCard, Role, find_cases
     from .contract.channels import require_same_channels
     from .data.case_labels import with_classes_of
@@ -195,7 +221,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     return _segment_cases(options, listed)
 
 
-def _segment_cases(options: argparse.Namespace, listed: Datalist) -> int:
+def _segment_cases(options: argparse.Namespace, listed: Datalist) -> _Work:
     from .contract import Job, JobKind
     from .model_package import ModelPackage
     from .resuming import grow, require_kept_settings, require_same_model
@@ -206,10 +232,10 @@ def _segment_cases(options: argparse.Namespace, listed: Datalist) -> int:
         job = _existing_job(options.output, JobKind.SEGMENT)
         require_kept_settings(job, chosen)
         require_same_model(job, options.model)
-        return _work_in_terminal(job, True, options.devices, lambda: grow(job, listed))
+        return _Work(job, True, options.devices, lambda: grow(job, listed))
     package = ModelPackage.read(config.model)
     datalist = replace(listed, labels=package.labels, channels=_named(package.channels))
-    return _work_in_terminal(_new_job(options.output, JobKind.SEGMENT, config, datalist))
+    return _Work(_new_job(options.output, JobKind.SEGMENT, config, datalist))
 
 
 def _named(channels: tuple[str, ...]) -> tuple[str, ...]:
@@ -258,60 +284,50 @@ def _existing_job(folder: str, kind: JobKind) -> Job:
     return job
 
 
-def _run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> _Work:
     from .contract import Job
-    from .launch import work_on
+
+    return _Work(Job.open(options.job), options.resume, options.devices, is_shown=sys.stderr.isatty())
+
+
+@contextmanager
+def _claimed(work: _Work) -> Iterator[Callable[[Event], object]]:
+    """Inside, the job is this process's; gives the listener that shows its events on the terminal."""
     from .team_member import claim
 
-    job = Job.open(options.job)
     # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
-    claim(job, _tell)
-    if sys.stderr.isatty():
-        return _work_in_terminal(job, options.resume, options.devices)
-    # Started by another program, which reads the events; what goes to the terminal goes into the log.
-    return work_on(job, options.resume, devices=options.devices)
+    # While another process works on the job, a request to stop is meant for that one.
+    claim(work.job, _tell)
+    if work.is_shown:
+        with _shown(work) as listener:
+            yield listener
+    else:
+        yield lambda event: None
 
 
-def _work_in_terminal(
-    job: Job,
-    resume: bool = False,
-    devices: int | None = None,
-    prepare: Callable[[], Sequence[str]] = tuple,
-) -> int:
-    """Work on a job, and show on the terminal what it tells.
-
-    Args:
-        job: its directory.
-        resume: go on where it was left.
-        devices: as `work_on` takes them.
-        prepare: called once the job is this process's; gives sentences that are told.
-    """
+@contextmanager
+def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
     from .contract.events import Failed, Noted
-    from .launch import work_on
-    from .team_member import claim
     from .terminal import TerminalProgress
 
-    # Claimed first: while another process works on the job, the request to stop is meant for that one.
-    claim(job, _tell)
-    job.withdraw_cancel()
-    for sentence in prepare():
-        job.tell(Noted("input", sentence))
+    work.job.withdraw_cancel()
+    for sentence in work.prepare():
+        work.job.tell(Noted("input", sentence))
         _tell(sentence)
     progress = TerminalProgress(sys.stderr)
     failures: list[str] = []
 
-    def listen(event: object) -> None:
+    def listen(event: Event) -> None:
         if isinstance(event, Failed):
             failures.append(event.message)
-        progress(event)  # type: ignore[arg-type]
+        progress(event)
 
     try:
-        exit_code = work_on(job, resume, listen, devices)
+        yield listen
     finally:
         progress.close()
     if failures:
-        sys.stderr.write(f"error: {failures[-1]}\n")
-    return exit_code
+        _tell(f"error: {failures[-1]}")
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from .child_process import start_on_job
@@ -21,34 +22,34 @@ from .team_member import EXIT_CODE, LAUNCHER
 _POLL_INTERVAL_S = 0.2
 
 Listener = Callable[[Event], object]
+Worker = Callable[[Job, bool, Listener], int]
 
 
-def work_on(job: Job, resume: bool, listener: Listener = lambda event: None, devices: int | None = None) -> int:
-    """Do a job, by as many processes as it asks for.
+def worker_for(job: Job, devices: int | None = None) -> Worker:
+    """What does a job, by as many processes as it asks for.
 
     Args:
         job: its directory.
-        resume: go on where it was left.
-        listener: is told every event as well.
         devices: instead of the configuration's machine.devices; None: as the configuration says.
 
     Returns:
-        Exit code: 0 if the job is finished.
+        A function of the job, whether to go on where it was left, and a listener that is given every event; returns
+        the exit code, 0 if the job is finished. It raises JobError where another process works on the job.
 
     Raises:
-        JobError: another process works on the job.
+        DeviceError: there are not so many devices; also an event of the job.
     """
     machine = job.read_config().machine
     try:
         count = 1 if "RANK" in os.environ else team_size(machine, machine.devices if devices is None else devices)
     except DeviceError as error:
-        listener(job.tell(Failed(str(error))))
-        return error.exit_code
-    if count == 1:
-        from .worker import work_on as work_alone
+        job.tell(Failed(str(error)))
+        raise
+    if count > 1:
+        return partial(_work_as_team, count)
+    from .worker import work_on
 
-        return work_alone(job, resume, listener)
-    return _work_as_team(job, resume, count, listener)
+    return work_on
 
 
 def team_size(machine: MachineConfig, devices: int) -> int:
@@ -79,7 +80,7 @@ def team_size(machine: MachineConfig, devices: int) -> int:
     return devices or there
 
 
-def _work_as_team(job: Job, resume: bool, count: int, listener: Listener) -> int:
+def _work_as_team(count: int, job: Job, resume: bool, listener: Listener) -> int:
     job.claim()
     news = EventReader(job.events_path)
     news.read_new()

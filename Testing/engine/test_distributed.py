@@ -119,7 +119,7 @@ def test_two_processes_learn_what_one_learns_from_batches_twice_as_large(a_phant
     )  # fmt: skip
     heard = []
     assert worker.work_on(whole, resume=False) == 0
-    assert launch.work_on(shared, False, heard.append) == 0, shared.log_path.read_text(encoding="utf-8")
+    assert launch.worker_for(shared)(shared, False, heard.append) == 0, shared.log_path.read_text(encoding="utf-8")
 
     # The patches are the same ones. Cross-entropy is a mean weighted with costs, and Dice a ratio: the mean of the two
     # halves' losses and gradients differs a little from those of the whole. (Over a region that is almost empty in one
@@ -198,7 +198,7 @@ def test_a_team_that_was_cancelled_goes_on_with_another_number_of_processes(a_ph
     assert job.status() is JobStatus.CANCELLED and not job.cancel_requested()
     (saved,) = kinds_of(job, CheckpointSaved)
     assert 5 < saved.step < 204
-    assert launch.work_on(job, True, devices=1) == 0
+    assert launch.worker_for(job, 1)(job, True, print) == 0
     assert [event.step for event in kinds_of(job, Started)] == [0, saved.step]
     assert [event.step for event in without_superseded(job.read_events()) if isinstance(event, Losses)] == [
         *range(1, 205)
@@ -267,7 +267,7 @@ def test_an_error_in_a_helping_process_ends_the_whole_team_and_is_in_the_log(a_p
     engine.write_text(f"{path}{FAILING_HELPER}\nfrom coranet.cli import main\nsys.exit(main())\n", encoding="utf-8")
     monkeypatch.setattr(child_process, "ENGINE", engine)
     job = training_job(tmp_path / "job", a_phantom_set, machine__devices="2")
-    assert launch.work_on(job, resume=False) == 1
+    assert launch.worker_for(job)(job, False, print) == 1
     assert "another process of the job has ended" in kinds_of(job, Failed)[0].message
     assert "process 2 of 2: the second process cannot read 'a.nrrd'." in job.log_path.read_text(encoding="utf-8")
 
@@ -278,7 +278,7 @@ def test_an_error_of_the_leader_keeps_its_exit_code(tmp_path):
     job = training_job(tmp_path / "job", dataset, machine__devices="2")
     (dataset.parent / "images" / "case001.nrrd").write_bytes(b"this is no image")
     heard = []
-    assert launch.work_on(job, False, heard.append) == 3
+    assert launch.worker_for(job)(job, False, heard.append) == 3
     assert isinstance(heard[-1], Failed) and "case001.nrrd' cannot be read" in heard[-1].message
 
 

@@ -82,25 +82,23 @@ def test_more_graphics_cards_than_there_are_is_an_error(with_graphics_cards):
 
 def test_too_many_devices_are_the_last_word_of_the_job(a_phantom_set, tmp_path, with_graphics_cards):
     with_graphics_cards(1)
-    heard = []
     job = training_job(tmp_path / "job", a_phantom_set, machine__device="cuda", machine__devices="2")
     job.claim()
-    assert launch.work_on(job, False, heard.append) == DeviceError.exit_code
-    assert [type(event) for event in heard] == [Failed] and job.read_events() == heard
+    with pytest.raises(DeviceError) as refused:
+        launch.worker_for(job)
+    (event,) = job.read_events()
+    assert isinstance(event, Failed) and event.message == str(refused.value)
 
 
 def test_one_process_does_the_job_itself(a_job, monkeypatch):
-    called = []
-    monkeypatch.setattr(worker, "work_on", lambda *arguments: called.append(arguments) or 7)
-    listener = object()
-    assert launch.work_on(a_job, True, listener) == 7
-    assert called == [(a_job, True, listener)]
+    monkeypatch.setattr(worker, "work_on", work := object())
+    assert launch.worker_for(a_job) is work
 
 
 def test_a_process_that_torchrun_has_started_starts_no_further_ones(a_job, monkeypatch):
     monkeypatch.setenv("RANK", "1")
-    monkeypatch.setattr(worker, "work_on", lambda *_: 7)
-    assert launch.work_on(a_job, False, devices=2) == 7
+    monkeypatch.setattr(worker, "work_on", work := object())
+    assert launch.worker_for(a_job, devices=2) is work
 
 
 # -- claims --
@@ -187,7 +185,7 @@ def test_a_team_that_has_ended_is_not_ended_again(a_job, monkeypatch, answer):
 
     monkeypatch.setattr(launch, "_start_torchrun", start)
     monkeypatch.setattr(launch, "terminate_tree", ended.append)
-    assert launch.work_on(a_job, False, devices=2) == int(answer or 7)
+    assert launch.worker_for(a_job, 2)(a_job, False, print) == int(answer or 7)
     assert ended == []
 
 
@@ -201,5 +199,5 @@ def test_a_team_that_is_left_in_the_midst_is_ended(a_job, monkeypatch):
     monkeypatch.setattr(launch, "terminate_tree", ended.append)
     monkeypatch.setattr(launch, "_pass_on", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        launch.work_on(a_job, False, devices=2)
+        launch.worker_for(a_job, 2)(a_job, False, print)
     assert ended == [4711]

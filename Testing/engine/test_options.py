@@ -7,6 +7,7 @@ import ast
 import inspect
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,14 +58,13 @@ def scene(tmp_path, a_phantom_set, a_trained_job, monkeypatch) -> Scene:
     made = Scene(tmp_path, a_phantom_set, a_trained_job.folder)
     note = made.done.append
 
-    def work(job, resume=False, devices=None, prepare=tuple) -> int:
-        note((seen(job), resume, devices, list(prepare())))
-        return 0
+    @contextmanager
+    def claimed(work) -> Iterator[None]:
+        note((seen(work.job), work.resume, work.devices, list(work.prepare())))
+        yield
 
-    monkeypatch.setattr(cli, "_work_in_terminal", work)
-    monkeypatch.setattr(
-        launch, "work_on", lambda job, resume, *more, devices=None: note((seen(job), resume, devices)) or 0
-    )
+    monkeypatch.setattr(cli, "_claimed", claimed)
+    monkeypatch.setattr(launch, "worker_for", lambda job, devices: lambda *arguments: 0)
     monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: False, raising=False)
     monkeypatch.setattr("coranet.training.dry_run.planned", lambda config, datalist: [str(config)] + [str(datalist)])
     monkeypatch.setattr("coranet.phantoms.write_phantom_set", lambda folder, phantoms: note((folder, phantoms)))

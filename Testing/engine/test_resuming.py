@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from dicom_files import positions, voxels, write_series
 from small_jobs import call, errors_in, settings, the_only_error
 
-from coranet import cli
+from coranet import cli, launch
 from coranet.contract import Case, Datalist, Job, JobKind, Role, read_datalist, write_json_atomic
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import DataError
@@ -30,9 +31,10 @@ SEGMENT = ("--set", "machine.threads=1", "--set", "machine.device=cpu")
 
 @pytest.fixture
 def worked_on(monkeypatch) -> list:
-    """Jobs that would be worked on, each with whether it is resumed."""
+    """The work that would be done, each on its job."""
     jobs: list = []
-    monkeypatch.setattr(cli, "_work_in_terminal", lambda job, *more: jobs.append((job, *more)) or 0)
+    monkeypatch.setattr(cli, "_claimed", lambda work: nullcontext(jobs.append(work)))
+    monkeypatch.setattr(launch, "worker_for", lambda job, devices: lambda *arguments: 0)
     return jobs
 
 
@@ -86,7 +88,7 @@ def test_a_training_keeps_its_settings(scans, a_training, worked_on, capsys, wor
     if said:
         assert code == 2 and said in the_only_error(capsys) and not worked_on
     else:
-        assert code == 0 and len(worked_on) == 1 and worked_on[0][1] is True
+        assert code == 0 and len(worked_on) == 1 and worked_on[0].resume is True
 
 
 @pytest.mark.parametrize(
@@ -373,7 +375,7 @@ def test_an_evaluation_keeps_its_settings_and_takes_new_cases(a_trained_job, sca
     assert "compare_uncertainties=False, not True" in the_only_error(capsys)
     change(scans, test=[*rows(scans, "test"), *rows(scans, "validation")], validation=[])
     assert call(*line, "--resume") == 0
-    said = worked_on[-1][3]()
+    said = worked_on[-1].prepare()
     assert len(said) == 1 and "is new" in said[0]
     assert len(Job.open(tmp_path / "scores").read_datalist().with_role(Role.TEST)) == 2
 
@@ -448,7 +450,7 @@ def test_an_evaluation_takes_classes_by_their_names(a_trained_job, scans, tmp_pa
     code = call("evaluate", scans, "--model", a_trained_job.folder, "--output", tmp_path / "scores", *SEGMENT)
     if {"organ", "lesion"} <= keys:
         assert code == 0
-        (case, *_) = worked_on[0][0].read_datalist().cases
+        (case, *_) = worked_on[0].job.read_datalist().cases
         assert case.label_names == tuple((int(value), name.strip()) for value, name in sorted(names.items()))
     else:
         error = the_only_error(capsys)

@@ -277,7 +277,7 @@ def test_the_card_counts_the_reviewed_regions(a_second_job, tmp_path):
 @pytest.mark.slow
 def test_a_team_goes_on_from_a_model(a_second_job):
     job = a_second_job(machine__devices="2")
-    assert launch.work_on(job, False) == 0, job.log_path.read_text(encoding="utf-8")
+    assert launch.worker_for(job)(job, False, print) == 0, job.log_path.read_text(encoding="utf-8")
     assert [event.step for event in events_of(job, Validation)] == [0, 5, 10]
     assert len(ModelCard.read(job.folder).history) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,11 +39,17 @@ class SourceFile:
         return SourceFile(path, module, ast.parse(text))
 
     @staticmethod
+    @cache
     def read(path: Path, root: Path = SOURCE_ROOT) -> SourceFile:
-        """A file below `root`."""
+        """A file below `root`; read once, many rules look at it."""
         parts = path.relative_to(root).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         return SourceFile(path, module, ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the tree."""
+        return tuple(ast.walk(self.tree))
 
     def found(self, node: ast.AST, what: str) -> Finding:
         """A finding at a node of this file."""
@@ -56,8 +63,8 @@ class SourceFile:
         Args:
             with_types: also what a type checker alone imports.
         """
-        skipped = set() if with_types else {id(node) for node in _imports_for_types(self.tree)}
-        for node in ast.walk(self.tree):
+        skipped = set() if with_types else {id(node) for node in _imports_for_types(self.nodes)}
+        for node in self.nodes:
             if id(node) in skipped:
                 continue
             if isinstance(node, ast.Import):
@@ -72,8 +79,8 @@ class SourceFile:
 
     def attribute_chains(self) -> Iterator[Finding]:
         """Every dotted expression of plain names, `torch.cuda.is_available` for instance, in its longest form."""
-        inner = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Attribute)}
-        for node in ast.walk(self.tree):
+        inner = {id(node.value) for node in self.nodes if isinstance(node, ast.Attribute)}
+        for node in self.nodes:
             if isinstance(node, ast.Attribute) and id(node) not in inner:
                 chain = _dotted(node)
                 if chain:
@@ -81,14 +88,14 @@ class SourceFile:
 
     def texts(self) -> Iterator[Finding]:
         """Every text literal except docstrings."""
-        docstrings = {id(node) for node in _docstrings(self.tree)}
-        for node in ast.walk(self.tree):
+        docstrings = {id(node) for node in _docstrings(self.nodes)}
+        for node in self.nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 yield self.found(node, node.value)
 
     def calls(self) -> Iterator[Finding]:
         """The dotted name of everything that is called."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Call):
                 name = _dotted(node.func)
                 if name:
@@ -96,7 +103,7 @@ class SourceFile:
 
     def defined_names(self) -> Iterator[Finding]:
         """Every name that the file gives: variables, arguments, functions, classes."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
                 yield self.found(node, node.id)
             elif isinstance(node, ast.arg):
@@ -106,7 +113,7 @@ class SourceFile:
 
     def number_lists(self, starting_with: tuple[float, ...]) -> Iterator[Finding]:
         """Every list or tuple of literal numbers that begins with the given ones."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, (ast.List, ast.Tuple)):
                 head = tuple(_number(part) for part in node.elts[: len(starting_with)])
                 if head == starting_with:
@@ -140,8 +147,8 @@ def as_lines(findings: Iterable[Finding]) -> str:
     return "\n".join(sorted(str(finding) for finding in findings))
 
 
-def _imports_for_types(tree: ast.Module) -> Iterator[ast.AST]:
-    for node in ast.walk(tree):
+def _imports_for_types(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for node in nodes:
         if isinstance(node, ast.If) and _dotted(node.test).rpartition(".")[2] == "TYPE_CHECKING":
             for statement in node.body:
                 yield from ast.walk(statement)
@@ -170,8 +177,8 @@ def _dotted(node: ast.AST) -> str:
     return ""
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
-    for node in ast.walk(tree):
+def _docstrings(nodes: Iterable[ast.AST]) -> Iterator[ast.Constant]:
+    for node in nodes:
         body = getattr(node, "body", None)
         if (
             isinstance(body, list)

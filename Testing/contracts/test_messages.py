@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
@@ -48,10 +49,17 @@ def text_of(node: ast.expr) -> str | None:
     return None
 
 
-def told(source: str, names: tuple[str, ...], position: int = 0) -> Iterator[tuple[int, str]]:
+@cache
+def calls_in(source: str) -> tuple[ast.Call, ...]:
+    """Everything that is called by a plain name; parsed once, since several tests look at all files."""
+    nodes = ast.walk(ast.parse(source))
+    return tuple(node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+
+
+def calls_with_text(source: str, names: tuple[str, ...], position: int = 0) -> Iterator[tuple[int, str]]:
     """(line, sentence) of each call of something."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
+    for node in calls_in(source):
+        if isinstance(node.func, ast.Name) and node.func.id in names:
             text = text_of(node.args[position]) if len(node.args) > position else None
             if text is not None:
                 yield node.lineno, text
@@ -62,7 +70,8 @@ def sentences(repository, names: tuple[str, ...], position: int = 0) -> list[tup
     found = []
     for path in sorted((repository / "CoraNetSlicer").rglob("*.py")):
         place = path.relative_to(repository).as_posix()
-        found += [(f"{place}:{line}", text) for line, text in told(path.read_text(encoding="utf-8"), names, position)]
+        source = path.read_text(encoding="utf-8")
+        found += [(f"{place}:{line}", text) for line, text in calls_with_text(source, names, position)]
     return found
 
 
@@ -108,5 +117,5 @@ def test_the_check_tells_remedies(text, has_none):
     "code", ["raise DataError('a; b')", "raise DataError(f'{x}; b')", "raise DataError(_('a {n}; b').format(n=1))"]
 )
 def test_the_check_sees_sentences_however_they_are_written(code):
-    ((_, text),) = told(code, ERRORS)
+    ((_, text),) = calls_with_text(code, ERRORS)
     assert text.endswith("; b") and is_vague("Invalid input") and not is_vague(text)

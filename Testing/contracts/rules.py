@@ -11,6 +11,8 @@ from source_tree import Finding, SourceFile, is_below
 SLICER_ONLY = ("slicer", "qt", "ctk", "CoraNetSlicerLib", "CoraNetSlicer")
 CONTRACT = ("coranet.contract",)
 SURFACE = "coranet.closed_surface"
+# What a hand movement or an earlier review does to label maps.
+NUMPY_FILES = ("coranet.boundary_slide", "coranet.regions.carry_over")
 # What looks at DICOM headers and at lengths and checksums of files, and what that is made of.
 _SERIES_FILES = (
     "dicom_folder", "dicom_parts", "dicom_slices", "dicom_frames", "dicom_header", "grid", "notes",
@@ -29,7 +31,7 @@ JOB_FILE_NAMES = (
     "job.json", "config.json", "datalist.json", "events.jsonl", "process.json", "log.txt", "metrics.json",
     "metrics.csv", "last.pt", "best.pt", "result.json", "segmentation.nrrd", "conservative.nrrd", "radical.nrrd",
     "uncertain.nrrd", "uncertainty.nrrd", "plan.json", "checkpoints", "snapshots", "predictions",
-    "regions.json", "regions.nrrd", "review.json", "reviewed.nrrd", "known.nrrd",
+    "margin.nrrd", "second.nrrd", "regions.json", "regions.nrrd", "review.json", "reviewed.nrrd", "known.nrrd",
 )  # fmt: skip
 _JOB_FILE = re.compile(r"(^|[/\\])(" + "|".join(re.escape(name) for name in JOB_FILE_NAMES) + r")$")
 _IO_MODULES = (
@@ -80,12 +82,12 @@ def comparisons_are_reached_into(files: Iterable[SourceFile]) -> Iterator[Findin
 
 
 def slicer_side_reaches_into_engine(files: Iterable[SourceFile]) -> Iterator[Finding]:
-    """Rule 2, first half: the Slicer side imports no heavy library, of the engine contract and surface alone."""
+    """Rule 2, first half: the Slicer side imports no heavy library, of the engine what needs none alone."""
     for file in files:
         for imported in file.imports():
             heavy = is_below(imported.what, ("torch", "torchvision", "monai", "SimpleITK", "scipy"))
             # The version and the name of the package itself are no part of the workshop.
-            harmless = (*CONTRACT, SURFACE, *SERIES, "coranet.__version__")
+            harmless = (*CONTRACT, SURFACE, *NUMPY_FILES, *SERIES, "coranet.__version__")
             workshop = is_below(imported.what, ("coranet",)) and imported.what != "coranet"
             if heavy or (workshop and not is_below(imported.what, harmless)):
                 yield imported
@@ -107,6 +109,14 @@ def surface_needs_more_than_vtk(files: Iterable[SourceFile]) -> Iterator[Finding
         if file.module == SURFACE:
             tops = {*sys.stdlib_module_names, "numpy", "vtkmodules"}
             yield from (one for one in file.imports() if one.what.partition(".")[0] not in tops)
+
+
+def label_maps_need_more_than_numpy(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 2, last part: what a hand movement does to label maps runs in Slicer too; it imports numpy alone."""
+    allowed = (*sys.stdlib_module_names, "numpy", *CONTRACT, *NUMPY_FILES)
+    for file in files:
+        if file.module in NUMPY_FILES:
+            yield from (one for one in file.imports() if not is_below(one.what, allowed))
 
 
 def series_needs_more_than_pydicom(files: Iterable[SourceFile]) -> Iterator[Finding]:

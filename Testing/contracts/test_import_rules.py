@@ -59,6 +59,13 @@ def test_what_makes_a_surface_needs_vtk_alone():
     assert not violations, f"rule 2, it is imported inside Slicer:\n{violations}"
 
 
+def test_what_moves_boundaries_needs_numpy_alone():
+    violations = as_lines(
+        rules.label_maps_need_more_than_numpy(present("coranet/boundary_slide.py", "coranet/regions"))
+    )
+    assert not violations, f"rule 2, it is imported inside Slicer:\n{violations}"
+
+
 def test_what_looks_at_dicom_headers_needs_pydicom_alone():
     violations = as_lines(rules.series_needs_more_than_pydicom(present("coranet/volume")))
     assert not violations, f"rule 2, it is imported inside Slicer:\n{violations}"
@@ -127,6 +134,8 @@ BROKEN = [
     (rules.contract_needs_more_than_python, "coranet.contract.files", "from ..volume import read_image"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import torch"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "from .volume import Grid"),
+    (rules.label_maps_need_more_than_numpy, "coranet.boundary_slide", "import scipy.ndimage"),
+    (rules.label_maps_need_more_than_numpy, "coranet.regions.carry_over", "from .components import components"),
     (rules.series_needs_more_than_pydicom, "coranet.volume.dicom_parts", "import SimpleITK"),
     (rules.series_needs_more_than_pydicom, "coranet.volume.grid", "from .reading import read_image"),
     (rules.qt_outside_the_widget, "CoraNetSlicerLib.logic", "def f():\n    import qt"),

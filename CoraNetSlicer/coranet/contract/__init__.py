@@ -20,6 +20,7 @@ from .process import ProcessIdentity, is_alive, terminate_tree
 from .region_list import Region, RegionList
 from .review import Choice, Decision, Review
 from .scan_identity import ScanIdentity
+from .slide import Slide
 from .status import JobKind, JobStatus
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "Review",
     "Role",
     "ScanIdentity",
+    "Slide",
     "by_channel",
     "case_name",
     "case_uncertainty",

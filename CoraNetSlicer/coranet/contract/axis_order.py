@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from .placement import Placement
+
+Index = TypeVar("Index", int, float)
 
 # Of a voxel's shortest edge: headers store places as text or as float32, which is neither visible nor another grid.
 TOLERANCE_VOXELS = 0.01
@@ -47,8 +49,8 @@ class AxisOrder:
         steps = tuple(slice(None, None, -1 if is_reversed else 1) for is_reversed in self.reverses)
         return turned[steps].transpose(2, 1, 0)
 
-    def index_of(self, ijk: Sequence[int], size_ijk: Sequence[int]) -> tuple[int, int, int]:
-        """A voxel of the given grid in the indices of the wanted one.
+    def index_of(self, ijk: Sequence[Index], size_ijk: Sequence[int]) -> tuple[Index, Index, Index]:
+        """A voxel of the given grid, or a point between voxels, in the indices of the wanted one.
 
         Args:
             ijk: in the given grid.

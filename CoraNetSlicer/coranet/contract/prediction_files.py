@@ -24,6 +24,9 @@ class PredictionFiles:
         self.radical = folder / "radical.nrrd"
         self.uncertain = folder / "uncertain.nrrd"
         self.uncertainty = folder / "uncertainty.nrrd"
+        # Results of earlier versions have none.
+        self.margin = folder / "margin.nrrd"
+        self.second = folder / "second.nrrd"
         self.regions = folder / "regions.json"
         self.region_map = folder / "regions.nrrd"
         self.review = folder / "review.json"

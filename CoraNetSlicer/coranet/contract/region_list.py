@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from .axis_order import AxisOrder
 from .codec import from_json, to_json
@@ -36,6 +36,11 @@ class Region:
         changes_ml: by head ("conservative", "radical"), by label value: how the volume of that class would change if
             the whole region got what the head names, against the result. Background is left out.
         expected_effect_ml: the expected size of the change in mL; what regions are ranked by.
+        kind: "place", a ball on the surface of the result; "object", a whole one; "block", a piece of the uncertain
+            region, which is all that earlier versions had.
+        radius_mm: of the ball of a place, or of the one around an object; 0: a block has none.
+        expected_wrong_ml: volume that is expected to be wrong there, without what earlier places hold.
+        where: in words, where it lies in its structure; "" where that is not known.
     """
 
     number: int
@@ -52,6 +57,10 @@ class Region:
     surface_share: float
     changes_ml: Mapping[str, Mapping[int, float]]
     expected_effect_ml: float
+    kind: str = "block"
+    radius_mm: float = 0.0
+    expected_wrong_ml: float = 0.0
+    where: str = ""
 
     @property
     def label_values(self) -> tuple[int, ...]:
@@ -72,6 +81,7 @@ class RegionList:
         created: seconds since 1970; a review belongs to the regions of that moment.
         regions: in the order of their numbers 1, 2, ...
         largest_ml: what was more was cut into pieces, so that no decision concerns more; 0: nothing was cut.
+        left_ml: volume that is expected to be wrong outside of all regions; None: not known, regions are blocks.
     """
 
     case: str
@@ -82,6 +92,17 @@ class RegionList:
     created: float
     regions: tuple[Region, ...] = field(default_factory=tuple)
     largest_ml: float = 0.0
+    left_ml: Optional[float] = None
+
+    def expected_left_ml(self, decided: Collection[int]) -> Optional[float]:
+        """Volume that is expected to stay wrong if a person stops now; None: not known, regions are blocks.
+
+        Args:
+            decided: numbers of the regions that are decided.
+        """
+        if self.left_ml is None:
+            return None
+        return self.left_ml + sum(one.expected_wrong_ml for one in self.regions if one.number not in decided)
 
     def region(self, number: int) -> Region:
         """The region with a number.

@@ -14,6 +14,7 @@ from .codec import from_json, keeping_unknown, to_json
 from .errors import JobError
 from .files import read_json, write_json_atomic
 from .region_list import RegionList
+from .slide import Slide
 
 SCHEMA_VERSION = 1
 
@@ -25,6 +26,7 @@ class Choice(str, Enum):
     RADICAL = "radical"  # what the radical head names
     KEEP = "keep"  # the result as it is
     EDITED = "edited"  # what a person has painted
+    SLID = "slid"  # the result, its boundary moved by the slides of the place
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ class Review:
         regions_created: `RegionList.created` of the regions that the numbers belong to.
         decisions: by number of the region; a region that is not there is not decided.
         trusts_certain: whether the person has said that the certain region counts as truth, too.
+        slides: moves of the boundary in the order in which they were made, those of places and those anywhere.
     """
 
     case: str
     regions_created: float
     decisions: Mapping[int, Decision] = field(default_factory=dict)
     trusts_certain: bool = False
+    slides: tuple[Slide, ...] = ()
 
     @staticmethod
     def of(regions: RegionList) -> Review:
@@ -69,12 +73,31 @@ class Review:
     def with_decision(
         self, number: int, choice: Optional[Choice], author: str = "", at: Optional[float] = None
     ) -> Review:
-        """The same with one decision more, another one, or (None) one less."""
+        """The same with one decision more, another one, or (None) one less; slides of that region go."""
         decisions = dict(self.decisions)
         decisions.pop(number, None)
         if choice is not None:
             decisions[number] = Decision(choice, author, time.time() if at is None else at)
-        return replace(self, decisions=decisions)
+        slides = tuple(slide for slide in self.slides if slide.region != number)
+        return replace(self, decisions=decisions, slides=slides)
+
+    def with_slide(self, slide: Slide) -> Review:
+        """The same with one slide more; one of a place decides it, and adds to the slides that it has."""
+        decisions = dict(self.decisions)
+        if slide.region is not None:
+            decisions[slide.region] = Decision(Choice.SLID, slide.author, slide.time)
+        return replace(self, decisions=decisions, slides=(*self.slides, slide))
+
+    def without_last_slide(self) -> Review:
+        """The same without the slide that was made last; a place that has no other is not decided any more."""
+        slides, last = self.slides[:-1], self.slides[-1:]
+        places = {one.region for one in last} - {None} - {one.region for one in slides}
+        kept = {number: decision for number, decision in self.decisions.items() if number not in places}
+        return replace(self, decisions=kept, slides=slides)
+
+    def is_complete(self, regions: RegionList) -> bool:
+        """Whether the case is reviewed to the end: all regions are decided."""
+        return all(region.number in self.decisions for region in regions.regions)
 
     def progress(self, regions: RegionList) -> tuple[int, float]:
         """How many regions are decided, and the share in [0, 1] of the regions' volume that these hold."""

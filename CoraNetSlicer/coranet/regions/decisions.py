@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..boundary_slide import BoundaryMargins, apply_slide, known_after
 from ..contract import Choice, Region, RegionList, Review
+from ..contract.errors import DataError
 from ..inference.prediction import Prediction
 from .components import Array
 
@@ -38,25 +40,33 @@ def apply_decision(labels: Array, region: Region, choice: Choice, region_map: Ar
     if choice is Choice.EDITED:
         return
     box, inside = voxels_of(region, region_map)
-    source = prediction.segmentation if choice is Choice.KEEP else getattr(prediction, choice.value)
+    # Slides move the boundary of the result.
+    as_it_is = choice in (Choice.KEEP, Choice.SLID)
+    source = prediction.segmentation if as_it_is else getattr(prediction, choice.value)
     np.copyto(labels[box], source[box], where=inside)
 
 
 def reviewed_maps(
-    prediction: Prediction, regions: RegionList, region_map: Array, review: Review, painted: Array | None = None
-) -> tuple[Array, Array]:
+    prediction: Prediction, regions: RegionList, region_map: Array, review: Review, painted: Array | None = None,
+    margins: BoundaryMargins | None = None,
+) -> tuple[Array, Array]:  # fmt: skip
     """What a review has made of a case: its label map, and where this is truth.
 
     Args:
         prediction: the case's results, (k, j, i).
         regions: of the case.
         region_map: (k, j, i), number of each voxel's region.
-        review: the decisions.
+        review: the decisions, and the slides, which come after them in their order.
         painted: (k, j, i), label values: what was painted in regions that were edited; None: none was.
+        margins: of the result; None: no boundary was moved.
 
     Returns:
-        Label values as in the result, but where it was decided otherwise; and uint8, 1 in the decided regions and, if
-        the review says so, in the certain region: where both heads name one label and no other comes close.
+        Label values as in the result, but where it was decided otherwise; and uint8, 1 in the decided regions, around
+        the boundaries that were moved (`known_after`) and, if the review says so, in the certain region: where both
+        heads name one label and no other comes close.
+
+    Raises:
+        DataError: a region is not there, or boundaries were moved and there are no margins.
     """
     labels = prediction.segmentation.copy()
     known = np.zeros(labels.shape, np.uint8)
@@ -70,4 +80,17 @@ def reviewed_maps(
             np.copyto(labels[box], painted[box], where=inside, casting="same_kind")
         apply_decision(labels, region, decision.choice, region_map, prediction)
         known[box][inside] = 1
+    if review.slides:
+        if margins is None:
+            raise DataError(f"boundaries of '{review.case}' were moved, but it has no margins; segment the case anew.")
+        _slide(labels, known, margins, review)
     return labels, known
+
+
+def _slide(labels: Array, known: Array, margins: BoundaryMargins, review: Review) -> None:
+    """Move the boundaries of a review in place, and mark what is known by that."""
+    for count, slide in enumerate(review.slides):
+        box, moved = apply_slide(labels, margins, slide, review.slides[:count])
+        labels[box] = moved
+        box, is_known = known_after(labels, margins, slide, review.slides[:count])
+        known[box][is_known] = 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..boundary_slide import BoundaryMargins
 from ..contract import Job, Label, PredictionFiles, RegionList, write_json_atomic
 from ..contract.errors import DataError, JobError
 from ..data.axes import on_axes_of
@@ -52,6 +53,18 @@ class WrittenCase:
     def caution(self) -> float:
         """Where the dial stands; results of earlier versions do not say, and stood at 0."""
         return float(self.result.get("caution") or 0.0)
+
+    def margins(self) -> BoundaryMargins | None:
+        """How far the boundary is from each voxel near it; None: a result of an earlier version has none.
+
+        Raises:
+            DataError: a file is damaged, or lies on another grid.
+        """
+        if not (self.files.margin.is_file() and self.files.second.is_file()):
+            return None
+        largest = max((label.value for label in self.labels), default=1)
+        margin, second = (read_map(path, self.grid, largest) for path in (self.files.margin, self.files.second))
+        return BoundaryMargins(margin, second, self.grid.spacing_mm)
 
     @staticmethod
     def read(files: PredictionFiles) -> WrittenCase:

@@ -127,7 +127,8 @@ def _scan(case: WrittenCase) -> Array | None:
 def _reviewed_volumes(
     case: WrittenCase, regions: RegionList, region_map: Array, review: Review
 ) -> tuple[ClassVolume, ...]:
-    labels, _ = reviewed_maps(case.prediction, regions, region_map, review, _painted(case, review))
+    margins = case.margins() if review.slides else None
+    labels, _ = reviewed_maps(case.prediction, regions, region_map, review, _painted(case, review), margins)
     decided = np.isin(region_map, list(review.decisions))
     maps = {"segmentation": labels}
     for head in ("conservative", "radical"):

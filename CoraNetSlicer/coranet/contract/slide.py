@@ -1,0 +1,77 @@
+"""A soft move of the boundary between two classes, as a person makes it with one turn of the wheel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from .axis_order import AxisOrder
+from .errors import DataError
+
+# A voxel in margin.nrrd that no slide reaches.
+NOT_REACHABLE = 255
+# Steps of margin.nrrd that a boundary passes on its way over one voxel; the largest number is 21 voxels away.
+STEPS_PER_VOXEL = 12
+
+
+@dataclass(frozen=True)
+class Slide:
+    """One move of the boundary between two classes, largest at a point and none at the radius.
+
+    Attributes:
+        center_ijk: index of the point, not always a whole one.
+        radius_mm: from where on nothing moves.
+        level: how far the boundary moves at the point, as a share of the radius, where the network's doubt is even on
+            both sides; where it doubts more, the boundary moves farther. Above 0 `grows` becomes larger, below 0
+            smaller.
+        grows, shrinks: label values of the two classes; 0 is background.
+        region: number of the place that it decides; None: it is anywhere.
+        author: who made it; "" if unknown.
+        time: seconds since 1970.
+    """
+
+    center_ijk: tuple[float, float, float]
+    radius_mm: float
+    level: float
+    grows: int
+    shrinks: int
+    region: Optional[int] = None
+    author: str = ""
+    time: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (*self.center_ijk, self.level))):
+            raise DataError(
+                f"a slide needs a finite point and level, got {self.center_ijk} and {self.level}; correct it."
+            )
+        if not 0 < self.radius_mm < math.inf:
+            raise DataError(f"the radius of a slide must be above 0 mm, got {self.radius_mm}; correct it.")
+        if self.grows == self.shrinks or min(self.grows, self.shrinks) < 0:
+            raise DataError(
+                f"a slide needs two different label values, got {self.grows} and {self.shrinks}; choose two classes."
+            )
+
+    @property
+    def height_mm(self) -> float:
+        """What is added to the margin at the point: the level times the radius."""
+        return self.level * self.radius_mm
+
+    def in_order(self, order: AxisOrder, size_ijk: Sequence[int]) -> Slide:
+        """The same slide in the indices of a grid that holds the voxels in another order.
+
+        Args:
+            order: how the voxels of the grid that the slide is in become those of the other.
+            size_ijk: of the grid that the slide is in.
+        """
+        return self if order.changes_nothing else replace(self, center_ijk=order.index_of(self.center_ijk, size_ijk))
+
+
+def voxel_length_mm(spacing_mm: Sequence[float]) -> float:
+    """Edge of the cube that is as large as a voxel: the unit of margin.nrrd, in `STEPS_PER_VOXEL` steps.
+
+    Args:
+        spacing_mm: along i, j, k.
+    """
+    return math.prod(spacing_mm) ** (1 / len(spacing_mm))

@@ -1,0 +1,88 @@
+"""A slide as review.json holds it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from test_contract_region_list import a_region
+
+from coranet.contract import Choice, RegionList, Review, Slide
+from coranet.contract.axis_order import AxisOrder
+from coranet.contract.errors import DataError
+from coranet.contract.slide import voxel_length_mm
+
+A_SLIDE = Slide((3.5, 4.0, 1.25), 6.0, 0.5, grows=7, shrinks=0, region=2, author="Ada", time=8.0)
+
+
+@pytest.fixture
+def regions() -> RegionList:
+    return RegionList("a", 0.0, 0.0, 0.8, 0.0, 100.0, (a_region(1), a_region(2)))
+
+
+def test_its_height_goes_with_its_radius():
+    assert A_SLIDE.height_mm == 3.0
+
+
+def test_the_length_of_a_voxel_is_that_of_a_cube_as_large():
+    assert voxel_length_mm((1.0, 2.0, 4.0)) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"radius_mm": 0.0}, "above 0 mm, got 0.0; correct it"),
+        ({"radius_mm": math.nan}, "above 0 mm, got nan"),
+        ({"level": math.inf}, "finite point and level"),
+        ({"center_ijk": (0.0, math.nan, 0.0)}, "finite point and level"),
+        ({"shrinks": 7}, "two different label values, got 7 and 7; choose two classes"),
+        ({"grows": -1}, "two different label values"),
+    ],
+)
+def test_what_cannot_be_slid_is_an_error(change, said):
+    with pytest.raises(DataError, match=said):
+        replace(A_SLIDE, **change)
+
+
+def test_it_lies_at_the_same_voxel_of_a_grid_in_another_order():
+    turned = A_SLIDE.in_order(AxisOrder((2, 0, 1), (False, True, False)), (8, 9, 10))
+    assert turned.center_ijk == (1.25, 8 - 1 - 3.5, 4.0)
+    assert A_SLIDE.in_order(AxisOrder(), (8, 9, 10)) is A_SLIDE
+
+
+def test_it_comes_back_with_its_review(regions, tmp_path):
+    review = Review.of(regions).with_slide(A_SLIDE).with_slide(replace(A_SLIDE, region=None))
+    review.write(tmp_path / "review.json")
+    assert Review.read(tmp_path / "review.json", regions) == review
+
+
+def test_one_of_a_place_decides_it(regions):
+    review = Review.of(regions).with_slide(A_SLIDE)
+    assert review.decisions[2].choice is Choice.SLID
+    assert (review.decisions[2].author, review.decisions[2].time) == ("Ada", 8.0)
+    assert not review.is_complete(regions)
+    assert review.with_decision(1, Choice.KEEP).is_complete(regions)
+
+
+def test_another_decision_on_the_place_removes_its_slides_alone(regions):
+    free = replace(A_SLIDE, region=None)
+    review = Review.of(regions).with_slide(A_SLIDE).with_slide(free)
+    assert review.with_decision(2, Choice.KEEP).slides == (free,)
+    assert review.with_decision(1, Choice.KEEP).slides == (A_SLIDE, free)
+
+
+def test_the_last_one_is_taken_back(regions):
+    once = Review.of(regions).with_slide(A_SLIDE)
+    twice = once.with_slide(replace(A_SLIDE, level=-0.25))
+    assert twice.without_last_slide() == once
+    assert once.without_last_slide() == Review.of(regions)
+    assert Review.of(regions).without_last_slide() == Review.of(regions)
+
+
+def test_what_is_left_is_what_no_decided_place_holds(regions):
+    rows = tuple(replace(one, expected_wrong_ml=ml) for one, ml in zip(regions.regions, (0.5, 0.25), strict=True))
+    listed = replace(regions, regions=rows, left_ml=0.1)
+    assert listed.expected_left_ml([]) == pytest.approx(0.85)
+    assert listed.expected_left_ml({1}) == pytest.approx(0.35)
+    assert regions.expected_left_ml([]) is None

@@ -64,6 +64,7 @@ class _Work:
         devices: instead of the configuration's machine.devices; None: as the configuration says.
         prepare: called once the job is this process's; gives sentences that are events of the job.
         is_shown: whether the terminal shows how far it is; else what started this process reads the events.
+        dry_run: only plan a training, and time its parts.
     """
 
     job: Job
@@ -71,6 +72,7 @@ class _Work:
     devices: int | None = None
     prepare: Callable[[], Sequence[str]] = tuple
     is_shown: bool = True
+    dry_run: bool = False
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with _claimed(work) as listener:
                 from .launch import worker_for
 
-                return worker_for(work.job, work.devices)(work.job, work.resume, listener)
+                return worker_for(work.job, work.devices, work.dry_run)(work.job, work.resume, listener)
         except KeyboardInterrupt:
             _tell("interrupted.")
             return 130
@@ -287,7 +289,10 @@ def _existing_job(folder: str, kind: JobKind) -> Job:
 def _run(options: argparse.Namespace) -> _Work:
     from .contract import Job
 
-    return _Work(Job.open(options.job), options.resume, options.devices, is_shown=sys.stderr.isatty())
+    job = Job.open(options.job)
+    if options.dry_run and (options.resume or options.devices not in (None, 1)):
+        raise ConfigError("--dry-run plans a new training, for one process; leave out --resume and --devices.")
+    return _Work(job, options.resume, options.devices, is_shown=sys.stderr.isatty(), dry_run=options.dry_run)
 
 
 @contextmanager
@@ -403,7 +408,7 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     )
     train.add_argument("--output", metavar="JOB", help="folder for the job: model, checkpoints, log")
     train.add_argument("--time", metavar="TIME", help="how long it may take: 20min, 1h, '1 h 30 min'")
-    train.add_argument("--dry-run", action="store_true", help="show the plan for the time; train and keep nothing")
+    train.add_argument("--dry-run", action="store_true", help="show the plan and its time; train and keep nothing")
     train.add_argument("--preset", help=f"one of {', '.join(preset_names())}, or a JSON file; default {DEFAULT_PRESET}")
     train.set_defaults(command=_train)
     segment = commands.add_parser("segment", help="segment scans with a trained model")
@@ -439,5 +444,6 @@ def _add_run_command(commands: argparse._SubParsersAction[argparse.ArgumentParse
     run = commands.add_parser("run", help="do the work of a job directory that was prepared elsewhere")
     run.add_argument("job", help="folder of the job")
     run.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    run.add_argument("--dry-run", action="store_true", help="only plan a training, and time its parts")
     run.set_defaults(command=_run)
     return run

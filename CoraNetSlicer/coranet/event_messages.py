@@ -16,6 +16,7 @@ from .contract.events import (
     Finished,
     Losses,
     Noted,
+    PaceMeasured,
     Progress,
     SnapshotSaved,
     Started,
@@ -40,6 +41,11 @@ def _progress(event: Progress) -> str:
     return f"{event.phase} {event.step} of {event.total_steps}{left}"
 
 
+def _pace(event: PaceMeasured) -> str:
+    steps = f"{event.pretraining:.2g} s a step of pretraining, {event.self_training:.2g} s of self-training"
+    return f"on {event.device}: {steps}, {event.case:.2g} s to prepare a case, {event.whole_scan:.2g} s a whole scan"
+
+
 def _losses(event: Losses) -> str:
     return (
         f"step {event.step}: loss {event.total:.3f} (supervised {event.supervised:.3f}, certain {event.certain:.3f}, "
@@ -51,6 +57,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     Started: lambda event: f"CoraNet {event.version} on {event.device}, step {event.step} of {event.total_steps}",
     Progress: _progress,
     Losses: _losses,
+    PaceMeasured: _pace,
     Validation: _validation,
     Noted: lambda event: event.message,
     Warned: lambda event: f"warning: {event.message}",

@@ -25,12 +25,13 @@ Listener = Callable[[Event], object]
 Worker = Callable[[Job, bool, Listener], int]
 
 
-def worker_for(job: Job, devices: int | None = None) -> Worker:
+def worker_for(job: Job, devices: int | None = None, dry_run: bool = False) -> Worker:
     """What does a job, by as many processes as it asks for.
 
     Args:
         job: its directory.
         devices: instead of the configuration's machine.devices; None: as the configuration says.
+        dry_run: only plan a training, and time its parts.
 
     Returns:
         A function of the job, whether to go on where it was left, and a listener that is given every event; returns
@@ -39,6 +40,10 @@ def worker_for(job: Job, devices: int | None = None) -> Worker:
     Raises:
         DeviceError: there are not so many devices; also an event of the job.
     """
+    if dry_run:
+        from .worker import plan
+
+        return lambda job, resume, listener: plan(job, listener)
     machine = job.read_config().machine
     try:
         count = 1 if "RANK" in os.environ else team_size(machine, machine.devices if devices is None else devices)

@@ -46,6 +46,7 @@ from .inference.segmentation import run_segmentation_job
 from .reporting import Reporter
 from .signals import stop_on_signal
 from .team_member import bound_to_launcher, claim, leave_exit_code
+from .training.dry_run import describe_plan, plan_training_job
 from .training.job import run_training_job
 from .volume import noted_by
 
@@ -79,11 +80,18 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
             return _help(job, resume, team)
         with _leading(job, resume, listener, team) as (reporter, outcome):
             _warn_of_settings(job, resume, reporter)
-            run = run_training_job if job.kind is JobKind.TRAIN else run_segmentation_job
-            outcome.message = run(job, resume, reporter, team)
+            outcome.message = _work_of(job)(job, resume, reporter, team)
             if job.kind is JobKind.SEGMENT and job.read_datalist().with_role(Role.TEST):
                 outcome.message = describe_metrics(evaluate_job(job, reporter))
         return outcome.exit_code
+
+
+def plan(job: Job, listener: Listener = lambda event: None) -> int:
+    """Plan a training and time its parts, in this process; as `work_on`, but nothing is trained."""
+    with _leading(job, False, listener, Team()) as (reporter, outcome):
+        _warn_of_settings(job, False, reporter)
+        outcome.message = describe_plan(plan_training_job(job, reporter))
+    return outcome.exit_code
 
 
 @dataclass
@@ -125,8 +133,7 @@ def _help(job: Job, resume: bool, team: Team) -> int:
         reporter = Reporter(lambda event: None, lambda: signalled.is_set() or job.cancel_requested())
         try:
             _warn_of_settings(job, resume, reporter)
-            run = run_training_job if job.kind is JobKind.TRAIN else run_segmentation_job
-            run(job, resume, reporter, team)
+            _work_of(job)(job, resume, reporter, team)
         except JobCancelled:
             # torchrun ends the leader, which has not said so yet, as soon as one of the others has failed.
             return 0
@@ -136,6 +143,10 @@ def _help(job: Job, resume: bool, team: Team) -> int:
             _log.debug("details of process %d of %d", team.rank + 1, team.count, exc_info=True)
             return UNEXPECTED
     return 0
+
+
+def _work_of(job: Job) -> Callable[[Job, bool, Reporter, Team], str]:
+    return run_training_job if job.kind is JobKind.TRAIN else run_segmentation_job
 
 
 class _Telling:

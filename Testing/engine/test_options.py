@@ -60,11 +60,11 @@ def scene(tmp_path, a_phantom_set, a_trained_job, monkeypatch) -> Scene:
 
     @contextmanager
     def claimed(work) -> Iterator[None]:
-        note((seen(work.job), work.resume, work.devices, list(work.prepare())))
+        note((seen(work.job), work.resume, work.devices, work.dry_run, list(work.prepare())))
         yield
 
     monkeypatch.setattr(cli, "_claimed", claimed)
-    monkeypatch.setattr(launch, "worker_for", lambda job, devices: lambda *arguments: 0)
+    monkeypatch.setattr(launch, "worker_for", lambda *arguments: lambda *more: 0)
     monkeypatch.setattr(cli.sys.stderr, "isatty", lambda: False, raising=False)
     monkeypatch.setattr("coranet.training.dry_run.planned", lambda config, datalist: [str(config)] + [str(datalist)])
     monkeypatch.setattr("coranet.phantoms.write_phantom_set", lambda folder, phantoms: note((folder, phantoms)))
@@ -207,6 +207,7 @@ TABLE: dict[str, tuple[Callable[[Scene], list[Any]], Callable[[Scene], list[Any]
     "phantom --seed": (plain("phantom", "a"), plain("phantom", "a", "--seed", "1")),
     "run job": (other_job, instead(other_job, lambda s: s.top / "results", lambda s: s.model)),
     "run --resume": (other_job, of(other_job, "--resume")),
+    "run --dry-run": (other_job, of(other_job, "--dry-run")),
     "run --devices": (other_job, of(other_job, "--devices", "2")),
 }
 

@@ -399,7 +399,7 @@ def test_the_time_is_estimated_and_the_estimate_cancelled(stage_with, ui, some_c
     line_of(ui, TIME).setText("")
     click(ui.estimateButton)
     assert ui.estimateButton.text == "Cancel" and ui.estimateLabel.text.endswith("...")
-    process_events(until=lambda: "Measuring" in ui.estimateLabel.text)
+    process_events(until=lambda: "Checking case" in ui.estimateLabel.text)
     click(ui.estimateButton)
     assert ui.estimateButton.text == "Estimate time" and ui.estimateLabel.text == ""
     click(ui.estimateButton)
@@ -408,12 +408,12 @@ def test_the_time_is_estimated_and_the_estimate_cancelled(stage_with, ui, some_c
 
 
 def test_with_a_time_the_plan_is_shown(stage_with, ui, some_cases, process_events):
-    stage = stage_with(FAKE_STEPS="1000")
+    stage = stage_with(FAKE_STEPS="10")
     stage.cases.add_scene_volumes()
     assert ui.estimateButton.text == "Show plan" and "trains in this time" in tool_tip(ui.estimateButton)
     click(ui.estimateButton)
     assert ui.estimateButton.text == "Cancel" and ui.estimateLabel.text == "Planning ..."
-    process_events(until=lambda: "1000 steps fit into 1 h" in ui.estimateLabel.text)
+    process_events(until=lambda: "10 steps fit into 1 h" in ui.estimateLabel.text)
     assert ui.estimateButton.text == "Show plan" and greyed(ui.trainButton) == ""
     line_of(ui, TIME).setText("2 h")  # a plan of another time is none
     assert ui.estimateLabel.text == ""

@@ -14,13 +14,38 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "CoraNetSlicer"))
 from coranet.contract import Job
-from coranet.contract.events import Cancelled, CheckpointSaved, Failed, Finished, Losses, Noted, Progress, Started
+from coranet.contract.events import (
+    Cancelled,
+    CheckpointSaved,
+    EventWriter,
+    Failed,
+    Finished,
+    Losses,
+    Noted,
+    PaceMeasured,
+    Progress,
+    Started,
+)
 
 STEPS = int(os.environ.get("FAKE_STEPS", "5"))
 SECONDS_A_STEP = float(os.environ.get("FAKE_SECONDS_A_STEP", "0.02"))
 
 
-def run(job: Job, behaviour: str, resume: bool) -> int:
+def plan(job: Job, events: EventWriter) -> int:
+    for step in range(1, STEPS + 1):
+        time.sleep(SECONDS_A_STEP)
+        if job.cancel_requested():
+            events.write(Cancelled(0))
+            return 130
+        events.write(Progress("checking", step, STEPS))
+    if not job.read_config().time:
+        events.write(Noted("patch", "patches of 96 x 96 x 96 voxels, 2 + 2 a step."))
+        events.write(PaceMeasured("cpu", 2.0, 0.5, 1.0, 2.5, validation_cases=0))
+    events.write(Finished("planned.", 1.0))
+    return 0
+
+
+def run(job: Job, behaviour: str, resume: bool, dry_run: bool) -> int:
     me = job.claim()
     events = job.open_events()
     first = max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
@@ -29,10 +54,13 @@ def run(job: Job, behaviour: str, resume: bool) -> int:
     if time_asked and not first:
         events.write(Noted("plan", "works at 1.4 mm; finer would leave only 300 steps."))
         events.write(Noted("plan", f"{STEPS} steps fit into {time_asked} on this CPU."))
-    events.write(Started(first, STEPS, "cpu", "fake"))
+    if not dry_run:
+        events.write(Started(first, STEPS, "cpu", "fake"))
     if behaviour == "fails":
         events.write(Failed("the label 'x.nrrd' has no voxel; paint one."))
         return 3
+    if dry_run:
+        return plan(job, events)
     if behaviour == "deaf":
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         (job.folder / "child.pid").write_text(str(child.pid), encoding="utf-8")
@@ -56,7 +84,7 @@ def main() -> int:
         return 1
     if behaviour == "launcher":
         return subprocess.call([sys.executable, *sys.argv], env={**os.environ, "FAKE_ENGINE": "deaf"})
-    return run(Job.open(sys.argv[2]), behaviour, "--resume" in sys.argv)
+    return run(Job.open(sys.argv[2]), behaviour, "--resume" in sys.argv, "--dry-run" in sys.argv)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.train.presenter import TrainingPresenter
 from CoraNetSlicerLib.train.scene import SnapshotSequence
-from CoraNetSlicerLib.train.watched_training import Message, is_planned, messages_of, plan_of, progress_text
+from CoraNetSlicerLib.train.watched_training import Message, messages_of, plan_of, progress_text
 
 
 class Environment:
@@ -398,9 +398,8 @@ def test_the_time_that_was_asked_for_stands_beside_the_time_left():
 
 def test_a_plan_is_told_apart_from_the_other_notes_and_its_last_sentence_may_change():
     plan = [Noted("plan", "works at 1.4 mm."), Noted("plan", "about 40 steps.")]
-    assert plan_of(plan) == ("Works at 1.4 mm.", "About 40 steps.") and not is_planned(plan)
+    assert plan_of(plan) == ("Works at 1.4 mm.", "About 40 steps.")
     told = [Noted("patch", "two."), *plan, Started(0, 40, "cpu", "0"), Warned("a", "b.")]
-    assert is_planned(told) and not is_planned(told[:1])
     assert messages_of(told) == (Message("B.", True), Message("Two.", False))
     told += [Noted("plan", "38 steps."), Started(0, 38, "cpu", "0")]
     assert plan_of(told) == ("Works at 1.4 mm.", "38 steps.")

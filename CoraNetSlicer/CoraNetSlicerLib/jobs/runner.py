@@ -138,12 +138,13 @@ class JobRunner:
         self._clock = clock
         self._platform = platform
 
-    def start(self, job: Job, resume: bool = False) -> JobProcess:
+    def start(self, job: Job, resume: bool = False, dry_run: bool = False) -> JobProcess:
         """Start the process of a job and return at once.
 
         Args:
             job: a complete job directory.
             resume: go on from the last checkpoint.
+            dry_run: only plan a training, and time its parts.
 
         Raises:
             JobError: the job is being worked on already, or the interpreter cannot be started.
@@ -154,7 +155,9 @@ class JobRunner:
         claimed_before = job.worker()
         job.withdraw_cancel()
         command = [self.interpreter.executable, str(self._engine), "run", str(job.folder)]
-        child = self._launch_into_log(job, [*command, "--resume"] if resume else command)
+        command += ["--resume"] if resume else []
+        command += ["--dry-run"] if dry_run else []
+        child = self._launch_into_log(job, command)
         return JobProcess(job, self._clock, child, claimed_before)
 
     def attach(self, job: Job) -> JobProcess:

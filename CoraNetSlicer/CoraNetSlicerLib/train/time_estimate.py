@@ -1,4 +1,4 @@
-"""How long a training takes, or what is trained in the time there is: the engine begins with it and reports."""
+"""How long a training takes, or what is trained in the time there is: the engine plans and times it, and trains not."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
 from typing import Optional
 
 from coranet.contract import Job, JobStatus
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import CoraNetError
-from coranet.contract.events import Event, Losses, Noted, Progress, SnapshotSaved, Started, Warned, duration
+from coranet.contract.events import Event, Noted, PaceMeasured, Progress, Warned
 from coranet.contract.files import remove_folder
+from coranet.contract.training_time import TrainingAmounts, training_time_text
 
 from ..core.export import TrainingExport, TrainingNodes
 from ..core.notification import Signal
@@ -24,123 +24,42 @@ from ..core.stepwise import StepwiseWork
 from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
-from .watched_training import is_planned, plan_of, progress_text
+from .watched_training import plan_of, progress_text
 
-_STEPS = 6  # of each stage; the first one is left out, because it is slower
-_MOST_LABELED, _MOST_UNLABELED = 3, 2
-_NEVER = 1_000_000
-# Steps between validations where the settings do not say.
-_USUAL_INTERVAL = 100
+# A plan is made for all labels; the other scans only tell that there are some.
+_MOST_UNLABELED = 2
 _GRACE_S = 5.0
 # Not the name of a job: its folder lies one level below that of all jobs and is not listed.
 _FOLDER = ".estimate"
-_SHOWN_CODES = ("patch", "memory_used", "out_of_memory")
-
-
-@dataclass(frozen=True)
-class Pace:
-    """What a few steps have shown, in seconds.
-
-    Attributes:
-        startup: from the start of the process until it begins with the data.
-        case: to prepare one case.
-        pretraining, self_training: one step of each stage.
-        whole_scan: to segment a whole scan, as for a validation case or a snapshot.
-    """
-
-    startup: float = 0.0
-    case: float = 0.0
-    pretraining: float = 0.0
-    self_training: float = 0.0
-    whole_scan: float = 0.0
-
-    @staticmethod
-    def of(events: Iterable[Event], launched: float) -> Pace:
-        """Read from the events of a short training that reported every step.
-
-        Args:
-            events: of a finished training.
-            launched: when its process was started, seconds since 1970.
-        """
-        known = list(events)
-        started = next((event for event in known if isinstance(event, Started)), None)
-        prepared = [event for event in known if isinstance(event, Progress) and event.phase == "preparing"]
-        losses = [event for event in known if isinstance(event, Losses)]
-        snapshot = next((event for event in known if isinstance(event, SnapshotSaved)), None)
-        if started is None:
-            return Pace()
-        return Pace(
-            startup=max(0.0, started.time - launched),
-            case=max(0.0, prepared[-1].time - started.time) / prepared[-1].step if prepared else 0.0,
-            pretraining=_seconds_a_step(losses, "pretraining"),
-            self_training=_seconds_a_step(losses, "self-training"),
-            whole_scan=max(0.0, snapshot.time - losses[-1].time) if snapshot is not None and losses else 0.0,
-        )
-
-
-@dataclass(frozen=True)
-class Amounts:
-    """How much a training has to do."""
-
-    cases: int
-    pretraining_steps: int
-    self_training_steps: int
-    whole_scans: int
-
-    @staticmethod
-    def of(nodes: TrainingNodes, config: TrainConfig) -> Amounts:
-        """Of a training with these cases and settings."""
-        training = config.training
-        steps = training.pretraining_steps + training.self_training_steps
-        validated = len(nodes.validation) or _set_aside(len(nodes.labeled), config.data.validation_cases)
-        scans = validated * _times(steps, training.validation_interval or _USUAL_INTERVAL)
-        if training.snapshot_interval and nodes.unlabeled:
-            scans += _times(steps, training.snapshot_interval)
-        return Amounts(len(nodes.volumes), training.pretraining_steps, training.self_training_steps, scans)
-
-
-def seconds_of(pace: Pace, amounts: Amounts) -> tuple[float, float]:
-    """Seconds of the whole training, and those of them that segment whole scans."""
-    looking = pace.whole_scan * amounts.whole_scans
-    steps = pace.pretraining * amounts.pretraining_steps + pace.self_training * amounts.self_training_steps
-    return pace.startup + pace.case * amounts.cases + steps + looking, looking
-
-
-def in_words(events: Iterable[Event], pace: Pace, amounts: Amounts) -> str:
-    """What the few steps mean for the whole: time, device, pace, patches and memory."""
-    known = list(events)
-    device = next((event.device for event in known if isinstance(event, Started)), "")
-    whole, looking = seconds_of(pace, amounts)
-    parts = [_("About {time} on {device}: {steps}.").format(
-        time=duration(whole), device=device, steps=_steps_in_words(pace, amounts)
-    )]  # fmt: skip
-    if whole and looking / whole > 0.3:
-        share = _("{percent:.0f} % of it goes into validation and snapshots; longer intervals make it faster.")
-        parts.append(share.format(percent=100 * looking / whole))
-    notes = [event for event in known if isinstance(event, (Noted, Warned)) and event.code in _SHOWN_CODES]
-    return " ".join([*parts, *(sentence(note.message) for note in notes)])
+_SHOWN_CODES = ("patch", "memory", "out_of_memory")
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """What a short training has shown.
+    """What was measured of a training, which holds as long as its steps and these cases stay what they are.
 
     Attributes:
-        config: of the short training, which is that of all trainings whose steps take as long.
-        pace: how long a step takes.
-        events: of the short training.
+        holds_for: settings and labeled cases, see `_what_a_step_depends_on`.
+        pace: how long its parts take.
+        notes: what else the engine said.
     """
 
-    config: TrainConfig
-    pace: Pace
-    events: tuple[Event, ...]
+    holds_for: tuple[object, ...]
+    pace: PaceMeasured
+    notes: tuple[str, ...]
+
+    def text(self, nodes: TrainingNodes, config: TrainConfig) -> str:
+        """What that means for a training with these cases and numbers of steps."""
+        amounts = TrainingAmounts.of(
+            config, len(nodes.volumes), self.pace.validation_cases, has_unlabeled=bool(nodes.unlabeled)
+        )
+        return " ".join([training_time_text(self.pace, amounts), *self.notes])
 
 
 class TimeEstimate:
-    """Begins a training in a folder that is removed afterwards, and says what that means for the whole.
+    """Has the engine plan a training in a folder that is removed afterwards, and says what that means.
 
-    Of a training with numbers of steps, a few steps are done; what they took stays true for other numbers of steps. A
-    training with a time is only planned.
+    Of a training with numbers of steps, the time of its parts stays true for other numbers of steps.
 
     Attributes:
         changed: sent when `text` changed.
@@ -153,7 +72,7 @@ class TimeEstimate:
         Args:
             logic: starts the process.
             scheduler: does work later.
-            clock: seconds since 1970.
+            clock: seconds since 1970; gives the folder its name.
         """
         self.changed = Signal()
         self.text = ""
@@ -162,8 +81,6 @@ class TimeEstimate:
         self._writing = StepwiseWork(scheduler, self._on_written, lambda: self._say(self._writing.latest))
         self._handle: Optional[JobHandle] = None
         self._measured: Optional[_Measured] = None
-        self._launched = 0.0
-        self._is_planning = False
         self._nodes: Optional[TrainingNodes] = None
         self._config = TrainConfig()
 
@@ -193,24 +110,22 @@ class TimeEstimate:
         """
         if self.is_running:
             return
-        self._is_planning = bool(config.time)
         parent = self._logic.jobsFolder / _FOLDER
         _remove_left_over(parent)
         self._nodes, self._config = nodes, config
         few = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
-        if not self._is_planning:  # a plan is made for all labels
-            few = replace(few, labeled=nodes.labeled[:_MOST_LABELED], validation=())
         folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
-        begun = config if self._is_planning else _short(config)
-        files = TrainingExport(self._logic.context, folder, few, begun)
-        self._writing.begin(self._write_and_start(files))
-        self._say(_("Planning") if self._is_planning else _("Measuring a few steps"))
+        self._writing.begin(self._write_and_start(TrainingExport(self._logic.context, folder, few, config)))
+        self._say(_("Planning"))
 
     def cancel(self) -> None:
         """End it; returns at once. No error if it does not run."""
         if self.is_running:
             self._writing.stop()
-            self._end_process()
+            if self._handle is not None:
+                handle, self._handle = self._handle, None
+                handle.onFinished(_remove_job)
+                handle.cancel(_GRACE_S)
             self._say("")
 
     def update(self, nodes: TrainingNodes, config: TrainConfig) -> None:
@@ -218,7 +133,9 @@ class TimeEstimate:
         if self.is_running:
             return
         self._nodes, self._config = nodes, config
-        self._say(self._measured_text())
+        measured = self._measured
+        holds = measured is not None and measured.holds_for == _what_a_step_depends_on(nodes, config)
+        self._say(measured.text(nodes, config) if measured is not None and holds else "")
 
     def forget(self) -> None:
         """Say nothing, as long as cases or settings cannot be used."""
@@ -235,109 +152,63 @@ class TimeEstimate:
 
     def _write_and_start(self, files: TrainingExport) -> Generator[str, None, JobHandle]:
         job = yield from files.steps()
-        return self._logic.watch(self._logic.runner.start(job))
+        return self._logic.watch(self._logic.runner.start(job, dry_run=True))
 
     def _on_written(self, problem: str) -> None:
         if problem:
             self._say(self._failure.format(message=problem))
             return
         handle: JobHandle = self._writing.result
-        self._handle, self._launched = handle, self._clock()
+        self._handle = handle
         handle.onEvents(lambda new: self._on_events(handle, new))
         handle.onFinished(self._on_finished)
         if self._handle is handle:
-            planning = _("Checking the data, and measuring how fast this computer is")
-            self._say(planning if self._is_planning else progress_text(None, None))
-
-    def _measured_text(self) -> str:
-        measured = self._measured
-        # With a time, patch and network are those of a plan.
-        if measured is None or self._nodes is None or self._config.time or _short(self._config) != measured.config:
-            return ""
-        return in_words(measured.events, measured.pace, Amounts.of(self._nodes, self._config))
+            self._say(_("Checking the data, and measuring how fast this computer is"))
 
     @property
     def _failure(self) -> str:
-        return _("No plan: {message}") if self._is_planning else _("No estimate: {message}")
-
-    def _end_process(self) -> None:
-        if self._handle is not None:
-            handle, self._handle = self._handle, None
-            handle.onFinished(_remove_job)
-            handle.cancel(_GRACE_S)
+        return _("No plan: {message}") if self._config.time else _("No estimate: {message}")
 
     def _say(self, text: str) -> None:
         self.text = _("{text} ...").format(text=text) if text and self.is_running else text
         self.changed.send()
 
     def _on_events(self, handle: JobHandle, new: Iterable[Event]) -> None:
-        if handle is not self._handle:
-            return
         progress = [event for event in new if isinstance(event, Progress)]
-        if self._is_planning and is_planned(handle.events):
-            self._end_process()
-            self._say("\n".join(plan_of(handle.events)))
-        elif progress:
-            self._say(_("Measuring: {text}").format(text=progress_text(progress[-1], None)))
+        if handle is self._handle and progress:
+            self._say(progress_text(progress[-1], None))
 
     def _on_finished(self, handle: JobHandle) -> None:
         if handle is not self._handle:
             return
         self._handle = None
         if handle.status is JobStatus.FINISHED:
-            pace = Pace.of(handle.events, self._launched)
-            self._measured = _Measured(_short(self._config), pace, tuple(handle.events))
-            self._say(self._measured_text())
+            self._say(self._what_came_out(handle.events))
         elif handle.status is JobStatus.CANCELLED:
             self._say("")
         else:
             self._say(self._failure.format(message=handle.message))
         _remove_job(handle)
 
-
-def _short(config: TrainConfig) -> TrainConfig:
-    training = config.training
-    return config.with_overrides(
-        {
-            "training.pretraining_steps": min(_STEPS, training.pretraining_steps),
-            "training.self_training_steps": min(_STEPS, training.self_training_steps),
-            "training.log_interval": 1,
-            "training.validation_interval": _NEVER,
-            "training.checkpoint_interval": _NEVER,
-            # Taken once, at the end: what it costs to segment a whole scan.
-            "training.snapshot_interval": _NEVER,
-            "training.snapshot_case": "",
-            "data.validation_cases": 0,
-            "data.cache_folder": "",
-        }
-    )
+    def _what_came_out(self, events: Iterable[Event]) -> str:
+        known = list(events)
+        paces = [event for event in known if isinstance(event, PaceMeasured)]
+        if not paces or self._nodes is None:
+            return "\n".join(plan_of(known))
+        shown = [event for event in known if isinstance(event, (Noted, Warned)) and event.code in _SHOWN_CODES]
+        notes = tuple(sentence(note.message) for note in shown)
+        holds_for = _what_a_step_depends_on(self._nodes, self._config)
+        self._measured = _Measured(holds_for, paces[-1], notes)
+        return self._measured.text(self._nodes, self._config)
 
 
-def _steps_in_words(pace: Pace, amounts: Amounts) -> str:
-    first, second = f"{pace.pretraining:.2g}", f"{pace.self_training:.2g}"
-    if not amounts.self_training_steps or not amounts.pretraining_steps:
-        return _("{seconds} s a step").format(seconds=first if amounts.pretraining_steps else second)
-    return _("{first} s a step of pretraining, {second} s of self-training").format(first=first, second=second)
-
-
-def _seconds_a_step(losses: Iterable[Losses], phase: str) -> float:
-    times = [one.time for one in losses if one.phase == phase]
-    # A clock that is set in between counts for nothing.
-    return (
-        max(0.0, median(after - before for before, after in zip(times, times[1:], strict=False)))
-        if len(times) > 1
-        else 0.0
-    )
-
-
-def _times(steps: int, interval: int) -> int:
-    """How often something happens that happens every `interval` steps and at the end."""
-    return -(-steps // interval)
-
-
-def _set_aside(labeled: int, wanted: Optional[int]) -> int:
-    """Labeled cases that the engine sets aside for validation where the list names none."""
-    return (round(labeled / 5) if labeled >= 5 else 0) if wanted is None else wanted
+def _what_a_step_depends_on(nodes: TrainingNodes, config: TrainConfig) -> tuple[object, ...]:
+    """What must stay as it is, so that what was measured holds: all settings but those that only count steps."""
+    training = replace(
+        config.training, pretraining_steps=1, self_training_steps=1, log_interval=1, validation_interval=1,
+        checkpoint_interval=1, snapshot_interval=1, snapshot_case="",
+    )  # fmt: skip
+    return replace(config, training=training), tuple(nodes.labeled), tuple(nodes.validation)
 
 
 def _remove_job(handle: JobHandle) -> None:

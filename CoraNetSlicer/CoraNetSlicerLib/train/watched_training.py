@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Optional
@@ -227,11 +227,6 @@ def plan_of(events: Iterable[Event]) -> tuple[str, ...]:
             sentences = [sentence(note.message) for note in notes if isinstance(note, Noted)]
             plan = [*plan[:-1], *sentences] if len(sentences) == 1 else sentences
     return tuple(plan)
-
-
-def is_planned(events: Sequence[Event]) -> bool:
-    """Whether all sentences of a plan have come."""
-    return bool(plan_of(events)) and not _is_plan(events[-1])
 
 
 def _is_plan(event: Event) -> bool:

@@ -75,6 +75,27 @@ class Losses(Event):
 
 
 @dataclass(frozen=True)
+class PaceMeasured(Event):
+    """How long the parts of a training take on this machine, in seconds: of a dry run of one with numbers of steps.
+
+    Attributes:
+        device: where it computes.
+        case: to read and prepare one case.
+        pretraining, self_training: one step of each stage.
+        whole_scan: to segment a whole scan, as for a validation case or a snapshot.
+        validation_cases: how many cases validate.
+    """
+
+    type: ClassVar[str] = "pace"
+    device: str
+    case: float
+    pretraining: float
+    self_training: float
+    whole_scan: float
+    validation_cases: int = 0
+
+
+@dataclass(frozen=True)
 class Validation(Event):
     """Dice on the validation cases, per class name and mean over classes; None where a class has no voxel at all."""
 
@@ -182,8 +203,8 @@ class Cancelled(Event):
 EVENT_TYPES: dict[str, type[Event]] = {
     kind.type: kind
     for kind in (
-        Started, Progress, Losses, Validation, Warned, Noted, CheckpointSaved, SnapshotSaved, CaseDone, CaseFailed,
-        CaseSkipped, Finished, Failed, Cancelled,
+        Started, Progress, Losses, PaceMeasured, Validation, Warned, Noted, CheckpointSaved, SnapshotSaved, CaseDone,
+        CaseFailed, CaseSkipped, Finished, Failed, Cancelled,
     )
 }  # fmt: skip
 

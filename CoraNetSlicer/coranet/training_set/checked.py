@@ -39,7 +39,8 @@ class TrainingSet:
 
 
 def checked_cases(
-    job: Job, datalist: Datalist, config: TrainConfig, reporter: Reporter, initial: ModelPackage | None = None
+    job: Job, datalist: Datalist, config: TrainConfig, reporter: Reporter, initial: ModelPackage | None = None,
+    is_timed: bool = False,
 ) -> TrainingSet:  # fmt: skip
     """Look at all cases before anything is computed.
 
@@ -52,6 +53,7 @@ def checked_cases(
         config: of the training.
         reporter: is told of what was found.
         initial: the model from which the training goes on; None: none.
+        is_timed: whether to measure how long a case takes, also where the training has no time.
 
     Raises:
         DataError: a labeled case cannot be used; all of them are named. Or none holds a structure.
@@ -61,7 +63,7 @@ def checked_cases(
         # What was decided on stays; versions before kept no record, and left nothing out.
         return TrainingSet(_without(datalist, read_record(job).get("left_out") or ()), Survey())
     datalist = divide_series(job, datalist, reporter)
-    survey = survey_cases(datalist, reporter, is_timed=bool(config.time))
+    survey = survey_cases(datalist, reporter, is_timed=is_timed or bool(config.time))
     _require_usable(datalist, survey, config, reporter)
     usable = _without(datalist, survey.unusable)
     _require_structures(usable, survey)

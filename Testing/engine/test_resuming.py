@@ -34,7 +34,7 @@ def worked_on(monkeypatch) -> list:
     """The work that would be done, each on its job."""
     jobs: list = []
     monkeypatch.setattr(cli, "_claimed", lambda work: nullcontext(jobs.append(work)))
-    monkeypatch.setattr(launch, "worker_for", lambda job, devices: lambda *arguments: 0)
+    monkeypatch.setattr(launch, "worker_for", lambda *arguments: lambda *more: 0)
     return jobs
 
 

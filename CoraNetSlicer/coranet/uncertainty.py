@@ -126,7 +126,7 @@ def moved_labels(
 
 def _lead(logits: Tensor) -> Tensor:
     """The best logit minus the second best; (B, ...)."""
-    best, second = _best_two(logits.float())
+    best, second = best_two(logits.float())
     return (best - second).squeeze(1)
 
 
@@ -134,12 +134,12 @@ def _margins(logits: Tensor) -> Tensor:
     """For each foreground class its logit minus the best logit of all other classes; (B, K - 1, ...)."""
     if logits.shape[1] == 2:
         return logits[:, 1:] - logits[:, :1]
-    best, second = _best_two(logits)
+    best, second = best_two(logits)
     foreground = logits[:, 1:]
     return foreground - torch.where(foreground == best, second, best)
 
 
-def _best_two(logits: Tensor) -> tuple[Tensor, Tensor]:
+def best_two(logits: Tensor) -> tuple[Tensor, Tensor]:
     """The best and the second best logit, each (B, 1, ...); equal ones count twice. `topk` would take longer."""
     best, index = logits.max(1, keepdim=True)
     return best, logits.scatter(1, index, -torch.inf).amax(1, keepdim=True)

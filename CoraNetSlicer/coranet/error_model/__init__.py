@@ -1,0 +1,13 @@
+"""The error model: where a trained network errs, what can be promised about it, and how good a result is."""
+
+from .evidence import Evidence
+from .fitting import ErrorCase, default_tolerance_mm, fit
+from .network import ErrorNetwork
+from .package import ErrorModel
+from .promise import Promise, RiskCurve, threshold_for
+from .quality import Quality, VolumeBounds
+
+__all__ = [
+    "ErrorCase", "ErrorModel", "ErrorNetwork", "Evidence", "Promise", "Quality", "RiskCurve", "VolumeBounds",
+    "default_tolerance_mm", "fit", "threshold_for",
+]  # fmt: skip

@@ -1,0 +1,103 @@
+"""What the error model sees of a scan: how sure the three heads are in each voxel, and the image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from ..networks import HeadLogits
+from ..uncertainty import best_two, caution_shift
+
+# The channels before those of the image; as many for any number of classes, so that the network has one form.
+HEAD_CHANNELS = (
+    "segmentation_margin", "segmentation_foreground", "conservative_margin", "conservative_foreground",
+    "radical_margin", "radical_foreground", "caution_shift", "entropy",
+)  # fmt: skip
+# Beyond this a margin in logits says no more: the odds are one to a million.
+_MOST = 14.0
+
+_Rows = TypeVar("_Rows", bound=tuple[int, HeadLogits])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of each voxel of a prepared scan without the truth.
+
+    Attributes:
+        channels: (F, D, H, W), float16: `HEAD_CHANNELS` in natural logarithms, then the prepared image, a channel each.
+        classes: (D, H, W), uint8 or int16, the class that the segmentation head names.
+        runner_up: (D, H, W), the same type, the class that it names second.
+    """
+
+    channels: Tensor
+    classes: Tensor
+    runner_up: Tensor
+
+    @staticmethod
+    def of_rows(logits: HeadLogits, image: Tensor) -> Evidence:
+        """The evidence of some rows, each voxel by itself.
+
+        Args:
+            logits: each (K, D, H, W), float.
+            image: (C, D, H, W), the same rows of the prepared scan.
+        """
+        ranked = [best_two(head[None].float()) for head in logits]
+        heads = [
+            part
+            for head, (best, second) in zip(logits, ranked, strict=True)
+            for part in ((best - second)[0, 0], head[1:].float().amax(0) - head[0].float())
+        ]
+        shift = caution_shift(logits.conservative[None], logits.radical[None])[0]
+        margins = torch.stack([*heads, shift]).clamp_(-_MOST, _MOST)
+        channels = torch.cat([margins, _entropy(logits.segmentation)[None], image.to(margins)])
+        classes, runner_up = _first_two_classes(logits.segmentation)
+        return Evidence(channels.half(), classes, runner_up)
+
+    @staticmethod
+    def allocated(image: Tensor, classes: int) -> Evidence:
+        """Memory for a whole scan, in main memory, to be filled row by row.
+
+        Args:
+            image: (C, D, H, W), the prepared scan.
+            classes: number of classes with background.
+        """
+        size, kind = image.shape[1:], _class_type(classes)
+        channels = torch.zeros(len(HEAD_CHANNELS) + len(image), *size, dtype=torch.float16)
+        return Evidence(channels, torch.zeros(size, dtype=kind), torch.zeros(size, dtype=kind))
+
+    def gathered(self, parts: Iterable[_Rows], image: Tensor) -> Iterator[_Rows]:
+        """Pass on rows of logits, and keep their evidence here.
+
+        Args:
+            parts: (number of the first row, logits) as `SlidingWindow.stream` yields them.
+            image: (C, D, H, W), the prepared scan.
+        """
+        for part in parts:
+            first, logits = part
+            rows = slice(first, first + logits.segmentation.shape[1])
+            here = Evidence.of_rows(logits, image[:, rows].to(logits.segmentation.device))
+            self.channels[:, rows] = here.channels.cpu()
+            self.classes[rows], self.runner_up[rows] = here.classes.cpu(), here.runner_up.cpu()
+            yield part
+
+
+def _entropy(logits: Tensor) -> Tensor:
+    """Entropy of the softmax in natural logarithms; (K, D, H, W) -> (D, H, W)."""
+    log_shares = torch.log_softmax(logits.float(), 0)
+    return -(log_shares.exp() * log_shares).sum(0)
+
+
+def _first_two_classes(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The classes of the largest and the second largest logit, each (D, H, W)."""
+    kind = _class_type(len(logits))
+    first = logits.max(0, keepdim=True).indices
+    second = logits.scatter(0, first, -torch.inf).max(0).indices
+    return first[0].to(kind), second.to(kind)
+
+
+def _class_type(classes: int) -> torch.dtype:
+    return torch.uint8 if classes <= 256 else torch.int16

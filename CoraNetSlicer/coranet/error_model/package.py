@@ -1,0 +1,233 @@
+"""The error model of a trained network: fitted, applied, written beside the model and read again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..contract.codec import from_json, to_json
+from ..contract.errors import DataError, JobError, ModelError
+from ..contract.files import read_json
+from ..contract.model_card import model_card_path
+from ..tensors import load_tensors, save_tensors
+from .evidence import Evidence
+from .fitting import STEPS, ErrorCase, fit
+from .network import ErrorArchitecture, ErrorNetwork
+from .promise import SHARES, Promise, RiskCurve
+from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBounds
+
+_WEIGHTS, _KEY = "error_model.pt", "error_model"
+# With fewer cases an error model is no better than CoraNet's own map.
+FEWEST_CASES = 2
+_MOST_FOLDS = 5
+# Numbers that a slab keeps at once, all features together; its rows are few on wide scans.
+_SLAB_VOXELS = 4_000_000
+# Rows around a slab that the coarsest level may see; a multiple of them is added.
+_HALO_ROWS = 32
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ErrorModel:
+    """Where a network errs.
+
+    Attributes:
+        network: says how probably a voxel is wrong.
+        tolerance_mm: of deep errors.
+        promises: for each of `SHARES` the threshold.
+        quality_model: what estimates of Dice and volume need.
+        cases: how many cases it was fitted on.
+    """
+
+    network: ErrorNetwork
+    tolerance_mm: float
+    promises: tuple[Promise, ...]
+    quality_model: QualityModel
+    cases: int
+
+    @staticmethod
+    def fit(
+        cases: Sequence[ErrorCase], names: Sequence[str], tolerance_mm: float, seed: int = 0,
+        stop: Callable[[], object] = lambda: None, steps: int = STEPS,
+    ) -> ErrorModel:  # fmt: skip
+        """Fit an error model to all cases, with promises from fits that left each case out.
+
+        Args:
+            cases: at least two; none of them trained the network whose errors are learned.
+            names: of the classes but background.
+            tolerance_mm: of deep errors.
+            seed: of the fits.
+            stop: called again and again, may raise to stop.
+            steps: of each fit.
+
+        Raises:
+            DataError: there are too few cases.
+        """
+        if len(cases) < FEWEST_CASES:
+            raise DataError(
+                f"an error model needs at least {FEWEST_CASES} cases with a known truth, got {len(cases)}; label more."
+            )
+        curves, figures = [], []
+        for number, network in _left_out(cases, tolerance_mm, seed, stop, steps):
+            case, probability = cases[number], applied(network, cases[number].evidence, stop).numpy()
+            known = slice(None) if case.known is None else case.known
+            curves.append(RiskCurve.of(probability[1][known], case.deep(tolerance_mm)[known]))
+            figures.append(_figures(case, probability[0], len(names) + 1))
+        network = fit(cases, tolerance_mm, seed, stop, steps)
+        promises = tuple(Promise.of(curves, share) for share in SHARES)
+        return ErrorModel(network, tolerance_mm, promises, QualityModel(tuple(names), tuple(figures)), len(cases))
+
+    def apply(self, evidence: Evidence, stop: Callable[[], object] = lambda: None) -> Tensor:
+        """How probably a result is wrong, and wrong by more than the tolerance.
+
+        Args:
+            evidence: of the scan.
+            stop: called before each slab, may raise to stop.
+
+        Returns:
+            (2, D, H, W), float32.
+        """
+        return applied(self.network, evidence, stop)
+
+    def promise(self, share: float) -> Promise:
+        """What is promised of a share of the deep errors.
+
+        Raises:
+            DataError: nothing is known of this share.
+        """
+        for promise in self.promises:
+            if abs(promise.share - share) < 1e-6:
+                return promise
+        shares = ", ".join(f"{promise.share:g}" for promise in self.promises)
+        raise DataError(f"the error model promises shares of {shares}, got {share:g}; choose one of them.")
+
+    def figures(
+        self, probability: Tensor, evidence: Evidence, segmentation: Array, spacing_dhw: Sequence[float]
+    ) -> CaseFigures:
+        """What the estimates of a result are made of.
+
+        Args:
+            probability: (2, D, H, W), of `apply`.
+            evidence: of the scan.
+            segmentation: (D, H, W), class indices of the result on the prepared grid.
+            spacing_dhw: mm along D, H, W.
+        """
+        classes = len(self.quality_model.names) + 1
+        voxels = ClassVoxels.of(probability[0].numpy(), segmentation, evidence, classes)
+        return CaseFigures.of(voxels, evidence, segmentation, spacing_dhw)
+
+    def quality(self, figures: CaseFigures) -> Quality:
+        """How good a result is."""
+        return self.quality_model.estimate(figures)
+
+    def volume_bounds(self, figures: CaseFigures, share: float) -> tuple[VolumeBounds, ...]:
+        """The volume of each class but background, with bounds that hold for a share of the cases."""
+        return self.quality_model.bounds(figures, share)
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write the weights beside a model.
+
+        Args:
+            folder: of the model.
+
+        Returns:
+            What belongs into the model's card under the key "error_model".
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        save_tensors(folder / _WEIGHTS, self.network.state_dict())
+        return {
+            "architecture": self.network.architecture.to_dict(),
+            "tolerance_mm": self.tolerance_mm,
+            "promises": to_json(self.promises),
+            "quality": to_json(self.quality_model),
+            "cases": self.cases,
+        }
+
+    @staticmethod
+    def read(folder: Path) -> ErrorModel | None:
+        """The error model of a model.
+
+        Args:
+            folder: of the model.
+
+        Returns:
+            None where the model has none.
+
+        Raises:
+            ModelError: it is damaged.
+        """
+        try:
+            content = read_json(model_card_path(folder)).get(_KEY)
+            return None if content is None else _from_content(content, load_tensors(folder / _WEIGHTS))
+        except (DataError, JobError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"the error model of '{folder}' cannot be read ({error}); copy its folder anew, or train again."
+            ) from error
+
+
+def applied(network: ErrorNetwork, evidence: Evidence, stop: Callable[[], object] = lambda: None) -> Tensor:
+    """Probabilities (2, D, H, W), float32, in slabs along D that see what lies around them."""
+    _, depth, height, width = evidence.channels.shape
+    unit = network.architecture.rows
+    halo = -(-_HALO_ROWS // unit) * unit
+    rows = max(2 * halo, _SLAB_VOXELS // (height * width) // unit * unit)
+    result = torch.empty(2, depth, height, width)
+    with torch.inference_mode():
+        for first in range(0, depth, rows):
+            stop()
+            begin, end = max(0, first - halo), min(depth, first + rows + halo)
+            slab = evidence.channels[None, :, begin:end].float()
+            last = min(depth, first + rows)
+            result[:, first:last] = torch.sigmoid(network(slab))[0, :, first - begin : last - begin]
+    return result
+
+
+def _left_out(
+    cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object], steps: int
+) -> list[tuple[int, ErrorNetwork]]:
+    """For each case a network that was fitted without it; cases of one fold share theirs."""
+    folds = min(len(cases), _MOST_FOLDS)
+    order = np.random.default_rng(seed).permutation(len(cases))
+    pairs: list[tuple[int, ErrorNetwork]] = []
+    for fold in range(folds):
+        left_out = sorted(int(number) for number in order[fold::folds])
+        others = [case for number, case in enumerate(cases) if number not in left_out]
+        network = fit(others, tolerance_mm, seed + 1 + fold, stop, steps)
+        pairs += [(number, network) for number in left_out]
+    return sorted(pairs, key=lambda pair: pair[0])
+
+
+def _figures(case: ErrorCase, wrong: Array, classes: int) -> CaseFigures:
+    """Figures of a case whose truth is known; of one that is known in part, without Dice and volume."""
+    voxels = ClassVoxels.of(wrong, case.segmentation, case.evidence, classes)
+    figures = CaseFigures.of(voxels, case.evidence, case.segmentation, case.spacing_dhw)
+    if case.known is not None and not case.known.all():
+        return figures
+    true = np.bincount(case.truth.ravel(), minlength=classes)[1:].astype(np.float64)
+    agreeing = np.bincount(case.truth[case.truth == case.segmentation], minlength=classes)[1:]
+    both = true + voxels.named[1:]
+    dice = tuple(2 * float(same) / float(all_) if all_ else None for same, all_ in zip(agreeing, both, strict=True))
+    true_ml = true * float(np.prod(case.spacing_dhw)) / 1000
+    return replace(figures, dice=dice, true_ml=tuple(map(float, true_ml)))
+
+
+def _from_content(content: Mapping[str, Any], weights: Mapping[str, Any]) -> ErrorModel:
+    network = ErrorNetwork(ErrorArchitecture.from_dict(content["architecture"]))
+    network.load_state_dict(weights)
+    return ErrorModel(
+        network.eval(),
+        from_json(float, content["tolerance_mm"]),
+        from_json(tuple[Promise, ...], content["promises"]),
+        from_json(QualityModel, content["quality"]),
+        from_json(int, content["cases"]),
+    )

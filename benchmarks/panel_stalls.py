@@ -180,7 +180,7 @@ def measure_loading(stage: Stage, job: Job) -> None:
 
 def measure_looks(stage: Stage) -> None:
     """Click the looks, and turn the dial."""
-    for name in ("view3DLookButton", "plainLookButton", "reviewLookButton"):
+    for name in ("filledLookButton", "uncertaintyLookButton", "contoursLookButton"):
         stage.click(name)
         stage.settle()
     for value in np.linspace(-1, 3, 9):

@@ -28,7 +28,7 @@ from .jobs.handle import JobHandle, Ticker
 from .jobs.job_names import free_name, segmentation_name, training_name
 from .jobs.listing import JobListing, JobSummary
 from .jobs.runner import JobProcess, JobRunner
-from .review.overlays import show_prediction
+from .review.looks import show_prediction
 from .review.result_loading import load_prediction
 from .review.review_console import ReviewConsole
 from .train.scene import TrainingPlot

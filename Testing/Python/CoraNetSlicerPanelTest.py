@@ -138,7 +138,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.click(self.ui.segmentButton)
         wait_until(lambda: slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 4)
         wait_until(lambda: self.ui.resultCombo.count == 1, 30)
-        self.click(self.ui.reviewLookButton)
+        self.click(self.ui.contoursLookButton)
         self.assertEqual(self.ui.overlaysErrorLabel.text, "")
         wait_until(lambda: self.ui.volumesTable.rowCount == 3, 30)  # two structures and the uncertain region
 

@@ -7,7 +7,7 @@ from synthetic_predictions import CASE_ID, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.review.overlays import show_prediction
+from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 

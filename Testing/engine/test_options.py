@@ -333,7 +333,7 @@ def unused_arguments(function: ast.FunctionDef) -> list[str]:
 
 
 # Methods of one interface, of which some need less than others.
-_INTERFACES = {("supervised.py", "self_train"), ("overlays.py", "show_prediction")}
+_INTERFACES = {("supervised.py", "self_train"), ("looks.py", "show_prediction")}
 
 
 def test_no_function_takes_what_it_does_not_use():

@@ -362,9 +362,9 @@ def overlays_of_a_review(stage: Stage) -> str:
 
 
 @picture
-def overlays_3d(stage: Stage) -> str:
+def overlays_uncertainty_map(stage: Stage) -> str:
     stage.show_result()
-    stage.click("view3DLookButton")
+    stage.click("uncertaintyLookButton")
     stage.ui.overlaysSection.collapsed = False
     return "review"
 

@@ -11,7 +11,7 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.review.overlays import show_prediction
+from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.overlays_presenter import KINDS, OverlaysPresenter
 from CoraNetSlicerLib.review.overlays_section import OverlaysSection
 from CoraNetSlicerLib.review.result_loading import load_prediction
@@ -62,14 +62,24 @@ def swatches(ui, kind):
     return [one for one in cell(ui, kind, COLOR).findChildren(qt.QPushButton)]
 
 
+def looks(ui) -> list:
+    return [ui.contoursLookButton, ui.filledLookButton, ui.uncertaintyLookButton, ui.anatomyLookButton]
+
+
 def checked(ui, column) -> list[bool]:
     boxes = [cell(ui, kind, column) for kind in KINDS]
     return [box.isChecked() for box in boxes if box is not None]
 
 
 def test_without_a_result_everything_is_grey_and_says_why(presenter, ui):
-    widgets = [ui.resultCombo, ui.reviewLookButton, ui.view3DLookButton, ui.plainLookButton, ui.cautionSlider]
-    widgets += [ui.cautionResetButton, ui.legendCheckBox, ui.copyVolumesButton]
+    widgets = [
+        ui.resultCombo,
+        ui.contoursLookButton,
+        ui.filledLookButton,
+        ui.uncertaintyLookButton,
+        ui.anatomyLookButton,
+    ]
+    widgets += [ui.cautionSlider, ui.cautionResetButton, ui.legendCheckBox, ui.copyVolumesButton]
     widgets += [cell(ui, kind, column) for kind in KINDS for column in (IN_SLICES, OPACITY)]
     assert {greyed(widget) for widget in widgets} == {NO_RESULT}
     assert [row[NAME] for row in cells(ui.overlaysTable)] == [
@@ -86,8 +96,8 @@ def test_a_result_is_there_to_be_looked_at(loaded, ui):
     assert entries(ui.resultCombo) == [f"{CASE_ID} (segment 1)"]
     assert checked(ui, IN_SLICES) == [True] * 4 + [False]
     assert checked(ui, IN_3D) == [False] * 4
-    assert [cell(ui, kind, OPACITY).value for kind in KINDS] == [50, 100, 100, 40, 60]
-    assert greyed(ui.reviewLookButton) == greyed(ui.cautionSlider) == greyed(ui.copyVolumesButton) == ""
+    assert [cell(ui, kind, OPACITY).value for kind in KINDS] == [12, 100, 100, 25, 60]
+    assert greyed(ui.contoursLookButton) == greyed(ui.cautionSlider) == greyed(ui.copyVolumesButton) == ""
 
 
 @pytest.mark.parametrize("kind, identifier", [("result", f"segmentation-{TUMOR}"), ("uncertain", "uncertain")])
@@ -121,7 +131,7 @@ def test_a_class_gets_another_color(loaded, ui, dialogs, process_events):
     tumor = loaded.segmentation.GetSegmentation().GetSegment(f"segmentation-{TUMOR}")
     assert tumor.GetColor() == pytest.approx((0.0, 0.2, 1.0))
     assert swatches(ui, "radical")[1].color.blue() > 200, "its tone follows"
-    assert swatches(ui, "conservative")[1].color.blue() == 255
+    assert 100 < swatches(ui, "conservative")[1].color.blue() < 200
 
 
 def test_a_color_that_was_not_chosen_changes_nothing(loaded, ui, dialogs, process_events):
@@ -149,17 +159,21 @@ def test_what_another_module_changes_is_seen(loaded, ui, process_events):
 @pytest.mark.parametrize(
     "button, drawn",
     [
-        ("plainLookButton", [1, 0, 0, 0, 0]),
-        ("reviewLookButton", [1, 1, 1, 1, 0]),
-        ("view3DLookButton", [1, 0, 0, 1, 0]),
+        ("contoursLookButton", [1, 1, 1, 1, 0]),
+        ("filledLookButton", [1, 0, 0, 0, 0]),
+        ("uncertaintyLookButton", [1, 0, 0, 0, 1]),
+        ("anatomyLookButton", [0, 0, 0, 0, 0]),
     ],
 )
-def test_looks(loaded, ui, process_events, button, drawn):
+def test_looks_and_which_of_them_is_on(loaded, ui, process_events, button, drawn):
     click(cell(ui, "uncertainty", IN_SLICES))
+    process_events(until=lambda: not any(look.isChecked() for look in looks(ui)))
     click(getattr(ui, button))
     process_events(until=lambda: not ui.overlaysStatusLabel.isVisible())
     assert checked(ui, IN_SLICES) == [bool(one) for one in drawn]
-    process_events(until=lambda: checked(ui, IN_3D) == ([True, False, True, True] if "3D" in button else [False] * 4))
+    assert [look for look in looks(ui) if look.isChecked()] == [getattr(ui, button)]
+    in_3d = [button != "anatomyLookButton", False, False, False]
+    process_events(until=lambda: checked(ui, IN_3D) == in_3d)
 
 
 def test_the_map_with_its_colors_and_its_legend(loaded, context, ui, process_events):
@@ -240,6 +254,6 @@ def test_a_closed_scene_leaves_the_form_grey(loaded, ui, context, presenter, pro
     context.scene.Clear(0)
     presenter.restore()
     process_events()
-    assert greyed(ui.plainLookButton) == NO_RESULT
+    assert greyed(ui.filledLookButton) == NO_RESULT
     assert checked(ui, IN_SLICES) == [False] * 5
     assert ui.cautionMeaningLabel.text == ""

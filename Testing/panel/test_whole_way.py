@@ -153,13 +153,12 @@ def look(window, context, application, process_events) -> None:
     process_events(until=lambda: ui.volumesTable.rowCount >= 2, timeout=PATIENCE_S)
     for node in (loaded.segmentation, loaded.uncertainty):
         assert context.scene.IsNodePresent(node)
-    click(ui.plainLookButton)
+    click(ui.filledLookButton)
     process_events()
-    plain = [row.visible_2d for row in overlays.rows]
-    click(ui.reviewLookButton)
+    filled = [row.visible_2d for row in overlays.rows]
+    click(ui.contoursLookButton)
     process_events()
-    assert [row.visible_2d for row in overlays.rows] != plain
-    click(ui.view3DLookButton)
+    assert [row.visible_2d for row in overlays.rows] != filled
     process_events(until=lambda: any(row.visible_3d for row in overlays.rows), timeout=PATIENCE_S)
     click(ui.copyVolumesButton)
     assert "\t" in application.clipboard

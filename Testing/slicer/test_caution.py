@@ -20,7 +20,7 @@ from CoraNetSlicerLib.review.caution import (
     model_caution,
     uncertainty_threshold,
 )
-from CoraNetSlicerLib.review.overlays import show_prediction
+from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_layers import MaskedBox
 from CoraNetSlicerLib.review.segment_surfaces import has_surface

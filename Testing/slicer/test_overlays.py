@@ -1,8 +1,6 @@
-"""show_prediction: result filled, bounds as outlines, uncertain region translucent, surfaces in 3D."""
+"""Surfaces of a result and its overlays, and the uncertainty map over the volume."""
 
 from __future__ import annotations
-
-import colorsys
 
 import numpy as np
 import pytest
@@ -14,7 +12,7 @@ from coranet.closed_surface import OVERLAY_SMOOTHING
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
-from CoraNetSlicerLib.review.overlays import conservative_color, radical_color, show_prediction
+from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_surfaces import has_surface, ids_to_make, make_surface
 from CoraNetSlicerLib.review.uncertainty_map import show_uncertainty
@@ -45,37 +43,6 @@ def surface(node, identifier) -> vtkPolyData:
     polydata = vtkPolyData()
     assert node.GetClosedSurfaceRepresentation(identifier, polydata)
     return polydata
-
-
-@pytest.mark.parametrize("identifier", RESULT)
-def test_the_result_is_filled_half_opaque_without_outline(shown, identifier):
-    display = shown.segmentation.GetDisplayNode()
-    assert display.GetSegmentVisibility2DFill(identifier)
-    assert not display.GetSegmentVisibility2DOutline(identifier)
-    assert display.GetOpacity2DFill() * display.GetSegmentOpacity2DFill(identifier) == 0.5
-
-
-@pytest.mark.parametrize("identifier", CONSERVATIVE + RADICAL)
-def test_conservative_and_radical_are_outlines_only(shown, identifier):
-    display = shown.overlays.GetDisplayNode()
-    assert not display.GetSegmentVisibility2DFill(identifier)
-    assert display.GetSegmentVisibility2DOutline(identifier)
-
-
-def test_the_uncertain_region_is_a_translucent_yellow_fill(shown):
-    display = shown.overlays.GetDisplayNode()
-    assert display.GetSegmentVisibility2DFill(UNCERTAIN_SEGMENT)
-    assert 0.2 <= display.GetSegmentOpacity2DFill(UNCERTAIN_SEGMENT) <= 0.5
-    hue, _, saturation = colorsys.rgb_to_hls(*shown.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT).GetColor())
-    assert 45 <= hue * 360 <= 60 and saturation > 0.9
-
-
-def test_in_3d_the_result_is_opaque_the_radical_translucent_and_the_conservative_hidden(shown):
-    result, overlays = shown.segmentation.GetDisplayNode(), shown.overlays.GetDisplayNode()
-    assert all(result.GetSegmentVisibility3D(one) and result.GetSegmentOpacity3D(one) == 1.0 for one in RESULT)
-    assert all(overlays.GetSegmentVisibility3D(one) and overlays.GetSegmentOpacity3D(one) == 0.25 for one in RADICAL)
-    assert not any(overlays.GetSegmentVisibility3D(one) for one in CONSERVATIVE)
-    assert overlays.GetSegmentVisibility3D(UNCERTAIN_SEGMENT)
 
 
 def test_every_segment_with_voxels_gets_a_closed_surface_of_its_size(shown):
@@ -168,17 +135,6 @@ def test_a_prediction_without_any_voxel_can_be_shown(context, a_job, loaded):
     empty_handed = load_prediction(context, a_job.prediction(CASE_ID), loaded.volume)
     show_prediction(context, empty_handed)
     assert empty_handed.warnings
-
-
-@pytest.mark.parametrize(
-    "color", [(0.9, 0.45, 0.3), (0.3, 0.75, 0.45), (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)]
-)
-def test_tones_are_colours_and_the_conservative_one_is_the_paler(color):
-    pale, deep = conservative_color(color), radical_color(color)
-    assert all(0.0 <= part <= 1.0 for part in (*pale, *deep))
-    assert sum(pale) >= sum(deep)
-    if 0.0 < sum(color) < 3.0:
-        assert sum(pale) > sum(deep) + 0.3
 
 
 def test_the_uncertainty_map_goes_over_the_volume_in_the_given_views_only(context, loaded):

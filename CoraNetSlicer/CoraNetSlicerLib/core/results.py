@@ -30,8 +30,9 @@ VOLUME_REFERENCE = "CoraNetSlicer.Volume"
 UNCERTAINTY_COLORS = "CoraNet uncertainty colors"
 UNCERTAIN_SEGMENT = "uncertain"
 UNCERTAIN_COLOR = (1.0, 0.85, 0.1)
-# For classes without a colour: distinguishable with every kind of colour vision, and none like the uncertain yellow.
-_FALLBACK_COLORS = ((0.3, 0.65, 0.9), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.8, 0.47, 0.65), (0.0, 0.4, 0.65))
+# For classes without a colour. Found by a search: with normal vision and without red or green cones, each stands out
+# from every grey, from the others and from the uncertain yellow (Testing/slicer/test_contour_colors.py: how far).
+STRUCTURE_COLORS = ((0.375, 0.75, 1.0), (0.875, 0.375, 0.0), (0.5, 0.0, 1.0), (0.5, 0.875, 0.5), (0.625, 0.375, 0.25))
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def segment_id(label: Label, head: str = "segmentation") -> str:
 
 def label_color(label: Label) -> tuple[float, float, float]:
     """The class's own colour, or a fixed one by its value."""
-    return label.color or _FALLBACK_COLORS[(label.value - 1) % len(_FALLBACK_COLORS)]
+    return label.color or STRUCTURE_COLORS[(label.value - 1) % len(STRUCTURE_COLORS)]
 
 
 def case_key(job: Job, case_id: str) -> str:

@@ -1,12 +1,11 @@
 """How results look, read from the display nodes and written to them.
 
-In slices: the result filled, its bounds as outlines, doubt in yellow; in 3D: surfaces. The display nodes are the state:
-what is changed in the Segmentations module is seen here too.
+In slices: a contour of the result, thinner ones of its bounds, and little fill, so that the anatomy stays in sight; in
+3D: surfaces. The display nodes are the state: what is changed in the Segmentations module is seen here too.
 """
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,17 +17,17 @@ from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.contract import Label
 
 from ..core.context import SceneContext
-from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, is_result, label_color, nodes_of_class, segment_id
+from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, is_result, nodes_of_class, segment_id
 from ..core.translation import _
+from .contour_colors import Color, conservative_color, radical_color
 from .segment_surfaces import has_surface, is_surface_made, lost_surface, make_surface
 
-Color = tuple[float, float, float]
 RESULT = "result"
 CONSERVATIVE = "conservative"
 RADICAL = "radical"
 UNCERTAIN = "uncertain"
 SEGMENT_OVERLAYS = (RESULT, CONSERVATIVE, RADICAL, UNCERTAIN)
-OUTLINE_THICKNESS_PIXELS = 2
+RESULT_CONTOUR_PIXELS, BOUNDS_CONTOUR_PIXELS = 3, 1
 # On a segmentation that gave way to a result; saved with the scene, so that it comes back.
 _HIDDEN_ATTRIBUTE = "CoraNetSlicer.HiddenForResult"
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
@@ -41,23 +40,29 @@ class Style:
 
     Attributes:
         node: the attribute of LoadedPrediction that holds its segments.
-        is_filled: filled in slices, or an outline.
-        opacity_2d, opacity_3d: in [0, 1].
+        fill: opacity of its fill in slices, in [0, 1]; 0: it has none.
+        has_contour: whether it has a contour in slices.
+        opacity_3d: in [0, 1].
         smoothing: of its surfaces, in [0, 1].
     """
 
     node: str
-    is_filled: bool
-    opacity_2d: float
+    fill: float
+    has_contour: bool
     opacity_3d: float
     smoothing: float
 
+    @property
+    def opacity_2d(self) -> float:
+        """Opacity in slices that a person can change: of the fill where there is one, else of the contour."""
+        return self.fill or 1.0
+
 
 STYLES = {
-    RESULT: Style("segmentation", True, 0.5, 1.0, RESULT_SMOOTHING),
-    CONSERVATIVE: Style("overlays", False, 1.0, 1.0, OVERLAY_SMOOTHING),
-    RADICAL: Style("overlays", False, 1.0, 0.25, OVERLAY_SMOOTHING),
-    UNCERTAIN: Style("overlays", True, 0.4, 0.45, OVERLAY_SMOOTHING),
+    RESULT: Style("segmentation", 0.12, True, 1.0, RESULT_SMOOTHING),
+    CONSERVATIVE: Style("overlays", 0.0, True, 1.0, OVERLAY_SMOOTHING),
+    RADICAL: Style("overlays", 0.0, True, 0.25, OVERLAY_SMOOTHING),
+    UNCERTAIN: Style("overlays", 0.25, False, 0.45, OVERLAY_SMOOTHING),
 }
 
 
@@ -114,14 +119,25 @@ class Appearance:
             for identifier in ids
         )
 
+    @property
+    def has_contour(self) -> bool:
+        """Whether a contour of it is drawn in slices."""
+        return self.is_visible_2d and any(map(self._display.GetSegmentVisibility2DOutline, self.segment_ids))
+
+    @property
+    def fill(self) -> float:
+        """Opacity of its fill in slices, in [0, 1]; 0 where none is drawn."""
+        is_drawn = self.is_visible_2d and any(map(self._display.GetSegmentVisibility2DFill, self.segment_ids))
+        return self.opacity if is_drawn else 0.0
+
     def set_visible_2d(self, visible: bool) -> None:
         """Draw it in slices or not, whatever hid it; what else the node hides stays hidden."""
         with one_modification(self._display) as display:
             if visible:
                 self._unveil(in_slices=True)
             for identifier in self.segment_ids:
-                display.SetSegmentVisibility2DFill(identifier, visible and self.style.is_filled)
-                display.SetSegmentVisibility2DOutline(identifier, visible and not self.style.is_filled)
+                display.SetSegmentVisibility2DFill(identifier, visible and bool(self.style.fill))
+                display.SetSegmentVisibility2DOutline(identifier, visible and self.style.has_contour)
 
     @property
     def is_visible_3d(self) -> bool:
@@ -153,11 +169,11 @@ class Appearance:
 
     @property
     def opacity(self) -> float:
-        """Opacity in slices, in [0, 1]."""
+        """Opacity in slices, in [0, 1]: of the fill where the style has one, else of the contour."""
         display, ids = self._display, self.segment_ids
         if not ids:
             return self.style.opacity_2d
-        if self.style.is_filled:
+        if self.style.fill:
             return display.GetOpacity() * display.GetOpacity2DFill() * display.GetSegmentOpacity2DFill(ids[0])
         return display.GetOpacity() * display.GetOpacity2DOutline() * display.GetSegmentOpacity2DOutline(ids[0])
 
@@ -166,23 +182,32 @@ class Appearance:
         in_3d = min(1.0, opacity * self.style.opacity_3d / self.style.opacity_2d)
         with one_modification(self._display) as display:
             of_node = display.GetOpacity()
-            of_node *= display.GetOpacity2DFill() if self.style.is_filled else display.GetOpacity2DOutline()
+            of_node *= display.GetOpacity2DFill() if self.style.fill else display.GetOpacity2DOutline()
             in_2d = min(1.0, opacity / of_node) if of_node else opacity
             for identifier in self.segment_ids:
-                if self.style.is_filled:
+                if self.style.fill:
                     display.SetSegmentOpacity2DFill(identifier, in_2d)
                 else:
                     display.SetSegmentOpacity2DOutline(identifier, in_2d)
                 display.SetSegmentOpacity3D(identifier, in_3d)
 
-    def reset(self, visible_2d: bool, visible_3d: bool) -> None:
-        """Draw it in its style, wherever it is visible."""
+    def draw(self, fill: float, has_contour: bool, visible_3d: bool) -> None:
+        """Draw it, whatever hid it.
+
+        Args:
+            fill: opacity of the fill in slices, in [0, 1]; 0: no fill.
+            has_contour: whether its contour is drawn in slices, as opaque as can be.
+            visible_3d: whether its surfaces are drawn, if they are made.
+        """
         with one_modification(self._display) as display:
+            self.set_visible_2d(bool(fill) or has_contour)
+            self.set_visible_3d(visible_3d)
+            self.set_opacity(fill or self.style.opacity_2d)
             for identifier in self.segment_ids:
                 display.SetSegmentVisibility(identifier, True)
-            self.set_visible_2d(visible_2d)
-            self.set_visible_3d(visible_3d)
-            self.set_opacity(self.style.opacity_2d)
+                display.SetSegmentVisibility2DFill(identifier, bool(fill))
+                display.SetSegmentVisibility2DOutline(identifier, has_contour)
+                display.SetSegmentOpacity2DOutline(identifier, 1.0)
 
     @property
     def _display(self) -> Any:
@@ -215,81 +240,12 @@ def one_modification(node: Any) -> Iterator[Any]:
         node.EndModify(was_modifying)
 
 
-def conservative_color(color: Color) -> Color:
-    """A paler tone, which stands out from the result's fill that it lies on."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
-    return colorsys.hls_to_rgb(hue, 1.0 - 0.3 * (1.0 - lightness), saturation)
-
-
-def radical_color(color: Color) -> Color:
-    """A vivid tone, which stands out from the grey image that it lies on."""
-    hue, lightness, saturation = colorsys.rgb_to_hls(*color)
-    return colorsys.hls_to_rgb(hue, min(max(lightness, 0.4), 0.5), min(1.0, 1.5 * saturation))
-
-
 def _hide_segments(display: Any, in_slices: bool) -> None:
     if in_slices:
         display.SetAllSegmentsVisibility2DFill(False)
         display.SetAllSegmentsVisibility2DOutline(False)
     else:
         display.SetAllSegmentsVisibility3D(False)
-
-
-@dataclass(frozen=True)
-class Look:
-    """Which overlays are drawn where.
-
-    Attributes:
-        in_slices, in_3d: kinds of SEGMENT_OVERLAYS.
-    """
-
-    in_slices: tuple[str, ...]
-    in_3d: tuple[str, ...]
-
-
-_SHELLS = (RESULT, RADICAL, UNCERTAIN)
-
-
-LOOKS = {
-    "review": Look(SEGMENT_OVERLAYS, (RESULT,)),
-    "3D": Look((RESULT, UNCERTAIN), _SHELLS),
-    "plain": Look((RESULT,), (RESULT,)),
-}
-
-
-FIRST_LOOK = Look(SEGMENT_OVERLAYS, _SHELLS)
-
-
-def show_prediction(context: SceneContext, loaded: LoadedPrediction, surfaces: bool = True) -> None:
-    """Give a loaded prediction its look in the slice views and, with surfaces, in the 3D views.
-
-    Args:
-        context: the scene.
-        loaded: what `load_prediction` made.
-        surfaces: make closed surfaces now; takes seconds for large volumes.
-    """
-    for label in loaded.labels:
-        set_class_color(loaded, label, label_color(label))
-    apply_look(loaded, FIRST_LOOK)
-    if surfaces:
-        make_surfaces(loaded.segmentation, loaded.overlays)
-
-
-def apply_look(loaded: LoadedPrediction, look: Look) -> None:
-    """Draw what a look says, in the styles of the overlays, and nothing else of this result.
-
-    Args:
-        loaded: the result; what it lacks is left out.
-        look: what to draw; surfaces that are not there are not made.
-    """
-    for node in (loaded.segmentation, loaded.overlays):
-        if node is not None and node.GetDisplayNode() is not None:
-            with one_modification(node.GetDisplayNode()) as display:
-                _show_labelmap_in_2d_and_surface_in_3d(display)
-    for kind in SEGMENT_OVERLAYS:
-        appearance = Appearance(loaded, kind)
-        if appearance.segment_ids:
-            appearance.reset(visible_2d=kind in look.in_slices, visible_3d=kind in look.in_3d)
 
 
 def show_alone(loaded: LoadedPrediction, results: Iterable[LoadedPrediction]) -> None:
@@ -324,7 +280,7 @@ def show_other_segmentations(context: SceneContext) -> None:
 
 
 def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:
-    """Give a class its colour: the result as it is, the conservative paler, the radical more vivid.
+    """Give a class its colour: the result as it is, the conservative bound darker, the radical one lighter.
 
     Args:
         loaded: the result.
@@ -352,6 +308,18 @@ def make_surfaces(segmentation: Any, overlays: Any) -> None:
                 make_surface(node, identifier, smoothing)
 
 
+def prepare_display(node: Any, is_result: bool) -> None:
+    """Have a segmentation drawn: its voxels in slices, its surfaces in 3D, each segment as opaque as it says itself.
+
+    Args:
+        node: vtkMRMLSegmentationNode with a display node.
+        is_result: its contours are broader than those of the bounds.
+    """
+    with one_modification(node.GetDisplayNode()) as display:
+        _show_labelmap_in_2d_and_surface_in_3d(display)
+        display.SetSliceIntersectionThickness(RESULT_CONTOUR_PIXELS if is_result else BOUNDS_CONTOUR_PIXELS)
+
+
 def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     display.SetVisibility(True)
     display.SetVisibility2D(True)
@@ -360,7 +328,6 @@ def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     display.SetOpacity2DFill(1.0)
     display.SetOpacity2DOutline(1.0)
     display.SetOpacity3D(1.0)
-    display.SetSliceIntersectionThickness(OUTLINE_THICKNESS_PIXELS)
     # Not the surface's cut: smoothing would draw the bounds where no voxel says so.
     display.SetPreferredDisplayRepresentationName2D(_BINARY_LABELMAP)
     display.SetPreferredDisplayRepresentationName3D(_CLOSED_SURFACE)

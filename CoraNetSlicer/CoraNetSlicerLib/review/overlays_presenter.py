@@ -19,16 +19,15 @@ from ..core.stepwise import Deferred
 from ..core.translation import _
 from .caution import CautionDial
 from .class_volumes import ClassVolume, VolumeCounting, narrowed, volumes_table
+from .contour_colors import Color
+from .looks import LOOKS, apply_look, set_faint, shown_look
 from .overlays import (
     CONSERVATIVE,
-    LOOKS,
     RADICAL,
     RESULT,
     SEGMENT_OVERLAYS,
     UNCERTAIN,
     Appearance,
-    Color,
-    apply_look,
     hide_other_segmentations,
     other_segmentations,
     reason_gone,
@@ -83,6 +82,7 @@ class OverlaysPresenter:
         self.reviewed: Optional[Review] = None
         self._bounds: dict[int, ClassVolume] = {}
         self._must_recount = False
+        self._is_place_marked = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
         self._rest = Deferred(application, self._make_lost_surfaces)
@@ -165,6 +165,7 @@ class OverlaysPresenter:
         self._key, self.note = key, ""
         self._parameters.set_nodes(_SHOWN_ROLE, [self.current.segmentation])
         show_alone(self.current, self._results.values())
+        set_faint(self.current, self._is_place_marked)
         self._show_or_hide_others()
         self._bring_into_view()
         self._look()
@@ -236,16 +237,30 @@ class OverlaysPresenter:
             self._change(kind, lambda appearance: appearance.set_color(key, color))
         self._paint.request()
 
+    @property
+    def look(self) -> str:
+        """The look that is on, one of looks.LOOKS; "" if it was changed by hand, or there is no result."""
+        return "" if self.current is None else shown_look(self.current, self.uncertainty_map.is_visible)
+
     def apply_look(self, name: str) -> None:
-        """Draw what a look says: "review", "3D" or "plain"."""
+        """Draw what a look says, one of looks.LOOKS; surfaces that it misses are made."""
         if self.current is None:
             return
-        self.uncertainty_map.set_visible(False)
-        apply_look(self.current, LOOKS[name])
-        if name == "3D":
-            self._surfaces.make([Appearance(self.current, kind) for kind in LOOKS[name].in_3d])
-            show_result_in_cameras(self.current, nodes_of_class(self._context.scene, "vtkMRMLCameraNode"))
+        look = LOOKS[name]
+        apply_look(self.current, look)
+        set_faint(self.current, self._is_place_marked)
+        if look.has_map:
+            self.uncertainty_map.set_legend(True)
+        else:
+            self.uncertainty_map.set_visible(False)
+        self._surfaces.make([Appearance(self.current, kind) for kind in look.in_3d])
         self._paint.request()
+
+    def set_place_marked(self, is_marked: bool) -> None:
+        """Say whether a place of the uncertain region is marked: the rest of it is drawn faintly then."""
+        self._is_place_marked = is_marked
+        if self.current is not None:
+            set_faint(self.current, is_marked)
 
     # -- how large it is ---------------------------------------------------------------------------------------------
 

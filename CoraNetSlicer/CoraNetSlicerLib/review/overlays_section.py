@@ -14,7 +14,8 @@ from ..core.section import Section, say
 from ..core.translation import _
 from .caution import ml_text
 from .class_volumes import ClassVolume
-from .overlays import Color
+from .contour_colors import Color
+from .looks import ANATOMY, CONTOURS, FILLED, UNCERTAINTY_LOOK
 from .overlays_presenter import UNCERTAINTY, OverlayColor, OverlayRow, OverlaysPresenter
 
 _ROW_PIXELS = 24
@@ -44,7 +45,12 @@ class OverlaysSection(Section):
         self._volume_items: list[list[Any]] = []
         self._table = OverlaysTable(ui.overlaysTable, presenter, self.permit)
         self._prepare_volumes(ui.volumesTable)
-        self._looks = ((ui.reviewLookButton, "review"), (ui.view3DLookButton, "3D"), (ui.plainLookButton, "plain"))
+        self._looks = (
+            (ui.contoursLookButton, CONTOURS),
+            (ui.filledLookButton, FILLED),
+            (ui.uncertaintyLookButton, UNCERTAINTY_LOOK),
+            (ui.anatomyLookButton, ANATOMY),
+        )
         for button, look in self._looks:
             self.connect(button.clicked, partial(self._on_look, look))
         self.connect(ui.resultCombo.currentIndexChanged, self._on_result)
@@ -112,8 +118,10 @@ class OverlaysSection(Section):
             self._show_volumes()
         finally:
             self._is_painting = False
-        for button, _look in self._looks:
+        look = self._presenter.look
+        for button, name in self._looks:
             self.permit(button, self._presenter.reason)
+            button.setChecked(name == look)
         self.permit(self._ui.resultCombo, self._presenter.reason)
         self.permit(self._ui.legendCheckBox, self._presenter.uncertainty_map.reason)
         self.permit(self._ui.copyVolumesButton, self._presenter.reason_not_copyable)

@@ -279,6 +279,7 @@ class ReviewPresenter:
             self.review.changed.disconnect(self._on_review)
             self.review.keep_surfaces(False)
             self.review.outline.clear()
+        self._overlays.set_place_marked(False)
         self.review, self._problem = None, ""
 
     def _on_taken_up(self) -> None:
@@ -319,6 +320,7 @@ class ReviewPresenter:
         """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""
         if self.review is None or self._reading.is_busy:
             return
+        self._overlays.set_place_marked(bool(self._is_watched and self.number))
         if self._is_watched and self.number:
             self.review.outline.draw(self.number)
         elif not self.edited:

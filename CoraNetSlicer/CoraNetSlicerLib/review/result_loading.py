@@ -46,7 +46,7 @@ from ..core.results import (
     uncertainty_color_node,
 )
 from .caution import note_caution
-from .overlays import show_prediction
+from .looks import show_prediction
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 # Uncertainty below this share of its range is not drawn, so that the map does not veil the image.

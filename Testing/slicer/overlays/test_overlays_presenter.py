@@ -2,80 +2,19 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
-from queued_application import QueuedApplication
-from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
-from scene_bundles import saved_and_reloaded
-from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
+from shown_results import drawn, load_case
+from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image
 
 from coranet.contract import Job
-from coranet.contract.errors import DataError
-from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.core.results import FOLDER_ATTRIBUTE
-from CoraNetSlicerLib.review.caution import draw_uncertain_region
 from CoraNetSlicerLib.review.class_volumes import ClassVolume
-from CoraNetSlicerLib.review.overlays import conservative_color, radical_color, show_prediction
-from CoraNetSlicerLib.review.overlays_presenter import KINDS, OverlaysPresenter
+from CoraNetSlicerLib.review.contour_colors import conservative_color, radical_color
+from CoraNetSlicerLib.review.overlays_presenter import KINDS
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000
 RED, GREEN = (0.8, 0.2, 0.1), (0.1, 0.7, 0.3)
-
-
-@pytest.fixture
-def application(context):
-    return QueuedApplication(context.scene)
-
-
-@pytest.fixture
-def views(context):
-    """Two slice views."""
-    return [context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name) for name in ("Red", "Green")]
-
-
-@pytest.fixture
-def presenter(context, application, views):
-    presenter = OverlaysPresenter(context, Parameters(context.scene), application)
-    yield presenter
-    presenter.close()
-
-
-def load_case(context, folder, caution=0.0, surfaces=False):
-    """A result in the scene, with its first look, as a segmentation leaves it."""
-    folder.parent.mkdir(exist_ok=True)
-    job = write_segmented_job(folder)
-    file = job.prediction(CASE_ID).result
-    file.write_text(json.dumps({**json.loads(file.read_text()), "caution": caution}))
-    volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
-    loaded = load_prediction(context, job.prediction(CASE_ID), volume)
-    show_prediction(context, loaded, surfaces=surfaces)
-    return loaded
-
-
-@pytest.fixture
-def loaded(context, tmp_path, presenter, application):
-    """A result that was just shown, without surfaces."""
-    loaded = load_case(context, tmp_path / "a" / "segment 1")
-    presenter.show(loaded)
-    application.run()
-    return loaded
-
-
-@pytest.fixture
-def row(presenter):
-    """The row of a kind, as it is now."""
-    return lambda kind: next(row for row in presenter.rows if row.kind == kind)
-
-
-def drawn(row) -> tuple[str, str]:
-    """What is drawn in slices and in 3D, by letters: r result, c conservative, R radical, u uncertain region, m map."""
-    letters = dict(zip(KINDS, "rcRum", strict=True))
-    in_slices = "".join(letters[kind] for kind in KINDS if row(kind).visible_2d)
-    return in_slices, "".join(letters[kind] for kind in KINDS if row(kind).visible_3d)
 
 
 class TestWithoutResult:
@@ -90,7 +29,7 @@ class TestWithoutResult:
             presenter.set_visible_2d(kind, True)
             presenter.set_visible_3d(kind, True)
             presenter.set_opacity(kind, 0.3)
-        presenter.apply_look("3D")
+        presenter.apply_look("contours")
         presenter.uncertainty_map.set_legend(True)
         presenter.caution.set(2.0)
         application.run()
@@ -98,11 +37,14 @@ class TestWithoutResult:
 
 
 class TestLooks:
-    def test_a_new_result_is_ready_for_review(self, loaded, row):
+    def test_a_new_result_is_ready_for_review(self, loaded, presenter, row):
         assert drawn(row) == ("rcRu", "")
-        assert [row(kind).opacity for kind in KINDS] == [0.5, 1.0, 1.0, 0.4, 0.6]
+        assert [row(kind).opacity for kind in KINDS] == [0.12, 1.0, 1.0, 0.25, 0.6]
+        assert presenter.look == "contours"
 
-    @pytest.mark.parametrize("look, expected", [("review", "rcRu"), ("plain", "r"), ("3D", "ru")])
+    @pytest.mark.parametrize(
+        "look, expected", [("contours", "rcRu"), ("filled", "r"), ("uncertainty", "rm"), ("anatomy", "")]
+    )
     def test_a_look_undoes_whatever_was_set(self, loaded, presenter, application, row, look, expected):
         for kind in KINDS:
             presenter.set_visible_2d(kind, kind == "uncertainty")
@@ -110,18 +52,18 @@ class TestLooks:
         loaded.overlays.GetDisplayNode().SetVisibility(False)
         presenter.uncertainty_map.set_legend(True)
         presenter.apply_look(look)
-        assert drawn(row)[0] == expected
-        assert [row(kind).opacity for kind in KINDS[:4]] == [0.5, 1.0, 1.0, 0.4]
-        assert not presenter.uncertainty_map.has_legend
+        assert drawn(row)[0] == expected and presenter.look == look
+        assert [row(kind).opacity for kind in KINDS[:4]] == [0.5 if look == "filled" else 0.12, 1.0, 1.0, 0.25]
+        assert presenter.uncertainty_map.has_legend == (look == "uncertainty")
 
-    def test_the_3d_look_makes_the_surfaces_that_it_needs_one_at_a_time(self, loaded, presenter, application, row):
+    def test_a_look_makes_the_surfaces_that_it_needs_one_at_a_time(self, loaded, presenter, application, row):
         told = []
         presenter.changed.connect(lambda: told.append(presenter.status))
-        presenter.apply_look("3D")
+        presenter.apply_look("contours")
         assert drawn(row)[1] == "", "not yet"
         application.run()
-        assert drawn(row)[1] == "rRu"
-        assert "Making 3D surfaces: 1 of 7" in told and told[-1] == ""
+        assert drawn(row)[1] == "r"
+        assert "Making 3D surfaces: 1 of 2" in told and told[-1] == ""
 
     def test_no_segment_is_left_for_slicer_to_convert_at_once(self, loaded, presenter, application):
         presenter.set_visible_3d("radical", True)
@@ -130,10 +72,24 @@ class TestLooks:
         surfaces = [segmentation.GetNthSegment(index).GetRepresentation("Closed surface") for index in range(5)]
         assert all(surface.GetNumberOfPoints() for surface in surfaces)
 
-    def test_other_looks_make_none(self, loaded, presenter, application):
-        presenter.apply_look("review")
+    def test_a_look_makes_no_surfaces_that_it_does_not_draw(self, loaded, presenter, application):
+        presenter.apply_look("contours")
         application.run()
         assert not loaded.overlays.GetSegmentation().ContainsRepresentation("Closed surface")
+        presenter.apply_look("anatomy")
+        assert application.run() and not loaded.overlays.GetSegmentation().ContainsRepresentation("Closed surface")
+
+    def test_a_look_that_was_changed_by_hand_is_none(self, loaded, presenter):
+        presenter.set_visible_2d("conservative", False)
+        assert presenter.look == ""
+
+    def test_while_a_place_is_marked_every_look_draws_the_rest_faintly(self, loaded, presenter, row):
+        presenter.set_place_marked(True)
+        assert (row("uncertain").opacity, presenter.look) == (0.1, "contours")
+        presenter.apply_look("contours")
+        assert row("uncertain").opacity == 0.1
+        presenter.set_place_marked(False)
+        assert row("uncertain").opacity == 0.25
 
 
 class TestVisibility:
@@ -191,7 +147,7 @@ class TestVisibility:
         assert "load the result again" in presenter.caution.reason
         for kind in KINDS:
             presenter.set_visible_2d(kind, True)
-        presenter.apply_look("3D")
+        presenter.apply_look("contours")
         application.run()
         assert row("result").visible_3d
 
@@ -205,7 +161,7 @@ class TestOpacityAndColor:
 
     def test_surfaces_follow_and_a_result_of_its_own_opacity_is_solid(self, loaded, presenter):
         display = loaded.segmentation.GetDisplayNode()
-        for opacity, in_3d in ((0.25, 0.5), (0.5, 1.0), (0.9, 1.0)):
+        for opacity, in_3d in ((0.06, 0.5), (0.12, 1.0), (0.9, 1.0)):
             presenter.set_opacity("result", opacity)
             assert display.GetSegmentOpacity3D(f"segmentation-{TUMOR}") == pytest.approx(in_3d)
 
@@ -267,6 +223,7 @@ class TestCaution:
     def loaded(self, context, tmp_path, presenter, application):
         loaded = load_case(context, tmp_path / "a" / "segment 1", caution=-7.25, surfaces=True)
         presenter.show(loaded)
+        presenter.set_visible_3d("uncertain", True)
         application.run()
         return loaded
 
@@ -319,68 +276,6 @@ class TestCaution:
         presenter.caution.set(1.0)
         application.run()
         assert not row("uncertain").visible_3d and presenter.status == ""
-
-
-class TestOtherSegmentations:
-    """One case at a time: what else is drawn in the scene gives way to a result, and comes back."""
-
-    @pytest.fixture
-    def truth(self, context):
-        volume = add_volume(context, "Patient 1", np.zeros(SHAPE_KJI, np.float32), rotated_ijk_to_ras())
-        return add_segmentation(context, "Patient 1 truth", volume, {"Pancreas": LIVER_MASK})
-
-    def test_all_are_hidden_when_a_result_is_chosen(self, context, tmp_path, presenter, truth):
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        free = context.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "free")
-        free.CreateDefaultDisplayNodes()
-        presenter.show(loaded)
-        assert not truth.GetDisplayNode().GetVisibility() and not free.GetDisplayNode().GetVisibility()
-        assert loaded.segmentation.GetDisplayNode().GetVisibility()
-        assert presenter.others_text == "Hide the 2 other segmentations" and presenter.hides_others
-
-    def test_they_come_back_when_a_person_says_so(self, context, tmp_path, presenter, truth):
-        hidden = add_segmentation(context, "hidden", truth.GetNodeReference("referenceImageGeometryRef"), {})
-        hidden.GetDisplayNode().SetVisibility(False)
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        presenter.show(loaded)
-        presenter.set_hides_others(False)
-        assert truth.GetDisplayNode().GetVisibility() and not hidden.GetDisplayNode().GetVisibility()
-        presenter.choose(loaded.segmentation.GetID())
-        assert truth.GetDisplayNode().GetVisibility()
-        presenter.set_hides_others(True)
-        assert not truth.GetDisplayNode().GetVisibility()
-
-    def test_they_come_back_with_the_last_result_gone(self, context, tmp_path, presenter, application, truth):
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        presenter.show(loaded)
-        for node in (loaded.segmentation, loaded.overlays):
-            context.scene.RemoveNode(node)
-        application.run()
-        assert truth.GetDisplayNode().GetVisibility() and presenter.others_text == ""
-
-    def test_while_the_scene_closes_nothing_is_touched(self, context, tmp_path, presenter, application, truth):
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        presenter.show(loaded)
-        context.scene.StartState(context.scene.CloseState)
-        for node in (loaded.segmentation, loaded.overlays):
-            context.scene.RemoveNode(node)
-        application.run()
-        assert not truth.GetDisplayNode().GetVisibility()
-        context.scene.EndState(context.scene.CloseState)
-
-    def test_who_shows_them_again_sees_them(self, context, tmp_path, presenter, application, truth):
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        presenter.show(loaded)
-        truth.GetDisplayNode().SetVisibility(True)
-        application.run()
-        presenter.apply_look("plain")
-        application.run()
-        assert truth.GetDisplayNode().GetVisibility()
-        presenter.choose(str(loaded.segmentation.GetID()))
-        assert not truth.GetDisplayNode().GetVisibility()
-
-    def test_without_others_nothing_is_asked(self, loaded, presenter):
-        assert presenter.others_text == ""
 
 
 class TestRenamedSegments:
@@ -477,144 +372,11 @@ class TestVolumes:
         assert len(presenter.results) == 1
 
 
-class TestWhichResult:
-    @pytest.fixture
-    def other(self, context, tmp_path, loaded, presenter, application):
-        other = load_case(context, tmp_path / "b" / "segment 2")
-        presenter.show(other)
-        application.run()
-        return other
-
-    def test_the_newest_is_shown_alone_with_its_volume(self, loaded, other, presenter, application, views):
-        assert presenter.current.segmentation is other.segmentation
-        assert list(presenter.results.values()) == [f"{CASE_ID} (segment 1)", f"{CASE_ID} (segment 2)"]
-        assert not loaded.segmentation.GetDisplayNode().GetVisibility()
-        assert not loaded.overlays.GetDisplayNode().GetVisibility()
-        assert application.shown[-1] is other.volume
-
-    def test_another_is_chosen_with_its_own_look_and_the_map_comes_along(self, loaded, other, presenter, row, views):
-        presenter.apply_look("plain")
-        presenter.uncertainty_map.set_legend(True)
-        presenter.choose(loaded.segmentation.GetID())
-        assert drawn(row) == ("rcRum", "")
-        assert views[0].GetForegroundVolumeID() == loaded.uncertainty.GetID()
-        assert views[0].GetBackgroundVolumeID() == loaded.volume.GetID()
-        assert presenter.uncertainty_map.has_legend
-        presenter.choose(other.segmentation.GetID())
-        assert drawn(row) == ("rm", "")
-
-    def test_one_that_comes_while_somebody_is_at_work_waits(self, context, tmp_path, loaded, presenter, application):
-        presenter.is_held = True
-        other = load_case(context, tmp_path / "b" / "segment 2")
-        presenter.show(other)
-        application.run()
-        assert presenter.current.segmentation is loaded.segmentation
-        assert presenter.status == f"'{CASE_ID} (segment 2)' is ready: choose it above."
-        assert loaded.segmentation.GetDisplayNode().GetVisibility()
-        assert not other.segmentation.GetDisplayNode().GetVisibility()
-        presenter.choose(other.segmentation.GetID())
-        assert presenter.current.segmentation is other.segmentation and presenter.status == ""
-
-    def test_of_one_job_the_first_stays_in_view(self, context, tmp_path, loaded, presenter, application):
-        folder = loaded.segmentation.GetAttribute(FOLDER_ATTRIBUTE)
-        other = load_case(context, tmp_path / "b" / "segment 2")
-        other.segmentation.SetAttribute(FOLDER_ATTRIBUTE, folder)
-        presenter.show(other)
-        application.run()
-        assert presenter.current.segmentation is loaded.segmentation
-        assert "is ready: choose it above." in presenter.status
-
-    def test_results_and_volumes_of_one_name_are_told_apart(self, context, loaded, other, tmp_path, presenter):
-        third = load_case(context, tmp_path / "c" / "segment 1")
-        presenter.show(third)
-        assert len(set(presenter.results.values())) == 3
-        assert list(presenter.results.values())[0] == f"{CASE_ID} (segment 1) [1]"
-        twin = add_volume(context, CASE_ID, np.zeros(SHAPE_KJI, np.float32), rotated_ijk_to_ras())
-        third.segmentation.SetNodeReferenceID("CoraNetSlicer.Volume", twin.GetID())
-        presenter.choose(third.segmentation.GetID())
-        assert sorted(presenter.results.values()) == [
-            f"{CASE_ID} [1] (segment 1)", f"{CASE_ID} [1] (segment 2)", f"{CASE_ID} [2] (segment 1)",
-        ]  # fmt: skip
-
-    def test_3d_views_are_centred_on_a_result_once(self, context, tmp_path, presenter):
-        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
-        camera.SetFocalPoint(900.0, 0.0, 0.0)
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        presenter.show(loaded)
-        center = camera.GetFocalPoint()
-        assert center != (900.0, 0.0, 0.0)
-        camera.SetFocalPoint(900.0, 0.0, 0.0)
-        presenter.choose(loaded.segmentation.GetID())
-        assert camera.GetFocalPoint() == (900.0, 0.0, 0.0)
-
-    def test_a_result_that_is_gone_cannot_be_chosen(self, context, loaded, other, presenter, application):
-        context.scene.RemoveNode(loaded.segmentation)
-        application.run()
-        assert list(presenter.results) == [other.segmentation.GetID()]
-        with pytest.raises(DataError, match="no longer in the scene"):
-            presenter.choose("vtkMRMLSegmentationNode99")
-
-    def test_when_the_shown_one_is_deleted_another_takes_its_place(
-        self, context, loaded, other, presenter, application
-    ):
-        context.scene.RemoveNode(other.segmentation)
-        application.run()
-        assert presenter.current.segmentation is loaded.segmentation
-        context.scene.RemoveNode(loaded.segmentation)
-        application.run()
-        assert presenter.reason == "Segment a volume first."
-
-    def test_a_result_that_is_being_loaded_is_not_offered(self, context, tmp_path, presenter, application):
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        loaded.segmentation.SetAttribute("CoraNetSlicer.Filling", "1")
-        context.scene.AddNewNodeByClass("vtkMRMLTextNode")
-        application.run()
-        assert presenter.results == {} and presenter.current is None
-
-    def test_a_result_that_the_console_loads_is_found(self, context, tmp_path, presenter, application):
-        loaded = load_case(context, tmp_path / "a" / "segment 1")
-        application.run()
-        assert presenter.current.segmentation is loaded.segmentation
-
-
-class TestSavedScene:
-    def test_a_loaded_scene_shows_what_was_saved(self, context, tmp_path, loaded, presenter, application):
-        job_is_gone = tmp_path / "a"
-        presenter.set_color("result", f"segmentation-{TUMOR}", RED)
-        presenter.set_opacity("radical", 0.7)
-        presenter.set_visible_2d("conservative", False)
-        draw_uncertain_region(loaded, 1.5)
-        before = presenter.rows[:4]
-        volumes = presenter.volumes_text().splitlines()[:3]
-        job_is_gone.rename(tmp_path / "elsewhere")
-        again = saved_and_reloaded(context, tmp_path)
-        application = QueuedApplication(again.scene)
-        reloaded = OverlaysPresenter(again, Parameters(again.scene), application)
-        application.run()
-        for row, was in zip(reloaded.rows, before, strict=False):
-            assert (row.kind, row.visible_2d, row.reason) == (was.kind, was.visible_2d, "")
-            assert row.opacity == pytest.approx(was.opacity)
-            np.testing.assert_allclose([one.color for one in row.colors], [one.color for one in was.colors], atol=1e-3)
-        assert reloaded.volumes_text().splitlines()[:3] == volumes
-        assert (reloaded.caution.value, reloaded.caution.model_value) == (1.5, 0.0)
-        reloaded.caution.set(0.0)
-        application.run()
-        flagged = (synthetic_heads()["uncertainty"] >= 0.5).sum()
-        assert reloaded.caution.region.ml == pytest.approx(flagged * VOXEL_ML)
-        reloaded.close()
-
-    def test_a_closed_scene_leaves_nothing(self, context, loaded, presenter, application):
-        context.scene.Clear(0)
-        presenter.restore()
-        application.run()
-        assert presenter.results == {} and presenter.reason
-
-
 def test_after_close_nothing_is_done_any_more(context, loaded, presenter, application):
     told = []
     presenter.changed.connect(lambda: told.append(1))
     presenter.caution.set(2.0)
-    presenter.apply_look("3D")
+    presenter.apply_look("contours")
     presenter.close()
     application.run()
     loaded.overlays.GetDisplayNode().SetVisibility(False)

@@ -1,0 +1,126 @@
+"""Looks of a result: which overlays are drawn where, by name; which of them is on is read from the display nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..core.context import SceneContext
+from ..core.results import LoadedPrediction, label_color
+from .overlays import (
+    CONSERVATIVE,
+    RADICAL,
+    RESULT,
+    SEGMENT_OVERLAYS,
+    UNCERTAIN,
+    Appearance,
+    make_surfaces,
+    prepare_display,
+    set_class_color,
+)
+
+CONTOURS, FILLED, UNCERTAINTY_LOOK, ANATOMY = "contours", "filled", "uncertainty", "anatomy"
+# Of the uncertain region while one place in it is marked.
+FAINT = 0.1
+# Slicer keeps opacities as they are set; what is read back differs by rounding alone.
+_SAME = 0.005
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is drawn of a result.
+
+    Attributes:
+        fills: by kind of SEGMENT_OVERLAYS, the opacity of the fill in slices; no fill where there is none.
+        contours: kinds that have a contour in slices.
+        in_3d: kinds that are drawn in 3D.
+        has_map: whether the uncertainty map lies over the volume.
+        colors_surface: whether the result's surface shows the uncertainty.
+    """
+
+    fills: Mapping[str, float] = field(default_factory=dict)
+    contours: tuple[str, ...] = ()
+    in_3d: tuple[str, ...] = ()
+    has_map: bool = False
+    colors_surface: bool = False
+
+
+LOOKS = {
+    CONTOURS: Look({RESULT: 0.12, UNCERTAIN: 0.25}, (RESULT, CONSERVATIVE, RADICAL), (RESULT,), colors_surface=True),
+    FILLED: Look({RESULT: 0.5}, (), (RESULT,)),
+    UNCERTAINTY_LOOK: Look({}, (RESULT,), (RESULT,), has_map=True, colors_surface=True),
+    ANATOMY: Look(),
+}
+
+
+def show_prediction(context: SceneContext, loaded: LoadedPrediction, surfaces: bool = True) -> None:
+    """Give a loaded prediction its first look in the slice views and, with surfaces, in the 3D views.
+
+    Args:
+        context: the scene.
+        loaded: what `load_prediction` made.
+        surfaces: make closed surfaces now; takes seconds for large volumes.
+    """
+    for label in loaded.labels:
+        set_class_color(loaded, label, label_color(label))
+    apply_look(loaded, LOOKS[CONTOURS])
+    if surfaces:
+        make_surfaces(loaded.segmentation, loaded.overlays)
+
+
+def apply_look(loaded: LoadedPrediction, look: Look) -> None:
+    """Draw the segments that a look says, and no others of this result; the uncertainty map is drawn by its own class.
+
+    Args:
+        loaded: the result; what it lacks is left out.
+        look: what to draw; surfaces that are not there are not made.
+    """
+    for node in (loaded.segmentation, loaded.overlays):
+        if node is not None and node.GetDisplayNode() is not None:
+            prepare_display(node, is_result=node is loaded.segmentation)
+    for kind in SEGMENT_OVERLAYS:
+        appearance = Appearance(loaded, kind)
+        if appearance.segment_ids:
+            appearance.draw(look.fills.get(kind, 0.0), kind in look.contours, kind in look.in_3d)
+
+
+def shown_look(loaded: LoadedPrediction, has_map: bool) -> str:
+    """The name of the look that slices have; "" if it was changed by hand.
+
+    Args:
+        loaded: the result.
+        has_map: whether the uncertainty map is drawn.
+    """
+    return next((name for name, look in LOOKS.items() if look.has_map == has_map and _is_shown(loaded, look)), "")
+
+
+def _is_shown(loaded: LoadedPrediction, look: Look) -> bool:
+    appearances = (Appearance(loaded, kind) for kind in SEGMENT_OVERLAYS)
+    return all(
+        appearance.has_contour == (appearance.kind in look.contours)
+        and _is_fill(appearance, look.fills.get(appearance.kind, 0.0))
+        for appearance in appearances
+        if appearance.segment_ids
+    )
+
+
+def _is_fill(appearance: Appearance, opacity: float) -> bool:
+    wanted = [opacity, FAINT] if appearance.kind == UNCERTAIN and opacity else [opacity]
+    return any(abs(appearance.fill - one) < _SAME for one in wanted)
+
+
+def set_faint(loaded: LoadedPrediction, is_faint: bool) -> None:
+    """Draw the uncertain region faintly, because one place of it is marked, or as the look has it.
+
+    What a person has set stays as it is.
+
+    Args:
+        loaded: the result.
+        is_faint: whether a place is marked.
+    """
+    appearance = Appearance(loaded, UNCERTAIN)
+    before, after = appearance.style.fill, FAINT
+    if not is_faint:
+        before, after = after, before
+    if appearance.segment_ids and abs(appearance.fill - before) < _SAME:
+        appearance.set_opacity(after)

@@ -36,7 +36,7 @@ from .contract.events import (
     Started,
     Warned,
 )
-from .contract.files import remove_partial_files
+from .contract.files import never_made_again, remove_partial_files
 from .devices import is_out_of_memory
 from .distributed import Team, is_lost_member
 from .evaluation import describe as describe_metrics
@@ -112,7 +112,7 @@ def _leading(job: Job, resume: bool, listener: Listener, team: Team) -> Iterator
     """Inside, the job is this process's; an error of the work becomes its final event and its exit code."""
     me = claim(job) or job.claim()
     remove_partial_files(job.folder)
-    with _log_to(job), _heartbeat(job, me) as holding, _events_of(job) as writer:
+    with _in_folder(job), _heartbeat(job, me) as holding, _events_of(job) as writer:
         telling = _Telling(writer, listener, _last_safe_step(job) if resume else 0)
         with stop_on_signal() as signalled:
 
@@ -129,7 +129,7 @@ def _leading(job: Job, resume: bool, listener: Listener, team: Team) -> Iterator
 
 def _help(job: Job, resume: bool, team: Team) -> int:
     """Take part in the leader's work; what goes wrong here is in the log, and the leader tells that it did."""
-    with _log_to(job), stop_on_signal() as signalled:
+    with _in_folder(job), stop_on_signal() as signalled:
         reporter = Reporter(lambda event: None, lambda: signalled.is_set() or job.cancel_requested())
         try:
             _warn_of_settings(job, resume, reporter)
@@ -189,8 +189,9 @@ def _caught(job: Job, team: Team, tell: _Telling) -> Iterator[_Outcome]:
         tell.people(Failed(str(error)))
         outcome.exit_code = error.exit_code
     except JobCancelled as cancelled:
-        job.withdraw_cancel()
+        # In this order: whoever watches never sees a job that neither was asked to stop nor has stopped.
         tell(Cancelled(tell.last_step))
+        job.withdraw_cancel()
         outcome.exit_code = cancelled.exit_code
     except CoraNetError as error:
         outcome.exit_code = _fail(tell, error, error.exit_code)
@@ -268,6 +269,13 @@ def _log_to(job: Job) -> Iterator[None]:
 
 
 @contextmanager
+def _in_folder(job: Job) -> Iterator[None]:
+    """Inside, the log is written, and nothing makes the folder again if it is deleted or moved."""
+    with never_made_again(job.folder, job.require_same), _log_to(job):
+        yield
+
+
+@contextmanager
 def _events_of(job: Job) -> Iterator[EventWriter]:
     writer = job.open_events()
     try:
@@ -285,31 +293,32 @@ class _Holding:
     def __init__(self, job: Job, me: ProcessIdentity) -> None:
         self._job, self._me = job, me
         self._beats_without_folder = 0
-        self._reason = ""
+        self._error: CoraNetError | None = None
 
     def beat(self) -> bool:
         """Show that this process lives; whether it still holds the job."""
         try:
-            self._require_folder()
+            self._job.require_same()
             self._job.renew(self._me)
+            self._beats_without_folder = 0
         except JobTakenError as error:
-            self._reason = str(error)
+            self._error = error
         except (CoraNetError, OSError) as error:
             # A missed beat does no harm on this machine; a full disk will be told by the work itself.
             _log.debug("heartbeat: %s", error)
-        return not self._reason
+            self._count_missing(error)
+        return self._error is None
 
     def require(self) -> None:
-        """Raise JobTakenError once the job is another one's."""
-        if self._reason:
-            raise JobTakenError(self._reason)
+        """Raise once the job is another one's, or its folder is gone."""
+        if self._error is not None:
+            raise self._error
 
-    def _require_folder(self) -> None:
-        folder = self._job.folder
-        is_gone = not folder.is_dir() and folder.parent.is_dir()
+    def _count_missing(self, error: CoraNetError | OSError) -> None:
+        is_gone = not Job.exists(self._job.folder) and self._job.folder.parent.is_dir()
         self._beats_without_folder = self._beats_without_folder + 1 if is_gone else 0
-        if self._beats_without_folder >= _BEATS_UNTIL_GONE:
-            raise JobTakenError(f"the folder '{folder}' of the job is gone; the work is given up.")
+        if self._beats_without_folder >= _BEATS_UNTIL_GONE and isinstance(error, CoraNetError):
+            self._error = error
 
 
 @contextmanager

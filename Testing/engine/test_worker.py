@@ -66,6 +66,22 @@ def log_of(job: Job) -> str:
     return job.log_path.read_text(encoding="utf-8")
 
 
+def contents_of(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def empty(folder) -> None:
+    """As often as it takes: a heartbeat may lie between two files."""
+    while any(folder.iterdir()):
+        for path in folder.iterdir():
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def remove(folder) -> None:
+    empty(folder)
+    folder.rmdir()
+
+
 def kinds_of(job: Job) -> list[type]:
     return [type(event) for event in job.read_events() if not isinstance(event, Progress)]
 
@@ -233,19 +249,58 @@ def test_a_job_that_another_process_has_taken_is_left_to_it(a_job, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder in which files are open")
-def test_a_job_whose_folder_was_removed_is_given_up_and_not_made_again(a_job, monkeypatch):
-    monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.01)
-    heard = []
+@pytest.mark.parametrize("writes", [True, False], ids=["writing", "computing"])
+class TestAFolderThatIsNotThatOfTheJobAnyMore:
+    @pytest.fixture
+    def outcome(self, a_job, a_phantom_set, monkeypatch, writes):
+        """Does something to the folder while the job is worked on: the exit code, and what was heard last."""
+        monkeypatch.setattr(worker, "HEARTBEAT_INTERVAL_S", 0.01)
 
-    def work(reporter) -> None:
-        a_job.folder.rename(a_job.folder.with_name("elsewhere"))
-        while True:
-            reporter.stop_if_asked()
-            time.sleep(0.01)
+        def outcome_of(change) -> tuple[int, str]:
+            heard = []
 
-    which_does(monkeypatch, work)
-    assert work_on(a_job, False, heard.append) == JobTakenError.exit_code
-    assert "is gone" in heard[-1].message and not a_job.folder.exists()
+            def work(reporter) -> None:
+                change()
+                while True:
+                    if writes:
+                        write_json_atomic(a_job.folder / "checkpoints" / "last.json", {})
+                    reporter.stop_if_asked()
+                    time.sleep(0.01)
+
+            which_does(monkeypatch, work)
+            return work_on(a_job, False, heard.append), heard[-1].message
+
+        return outcome_of
+
+    def test_deleted(self, a_job, outcome):
+        code, message = outcome(lambda: remove(a_job.folder))
+        assert code == StorageError.exit_code and "is gone; put it back" in message
+        assert not a_job.folder.exists()
+
+    def test_moved(self, a_job, outcome):
+        there = a_job.folder.with_name("elsewhere")
+        code, message = outcome(lambda: a_job.folder.rename(there))
+        assert code == StorageError.exit_code and "is gone; put it back" in message
+        assert not a_job.folder.exists()
+        assert isinstance(Job.open(there).read_events()[-1], Failed)
+
+    def test_replaced_by_another_job(self, a_job, a_phantom_set, outcome):
+        other = training_job(a_job.folder.with_name("other"), a_phantom_set)
+        before = contents_of(other.folder)
+
+        def replace_folder() -> None:
+            remove(a_job.folder)
+            other.folder.rename(a_job.folder)
+
+        code, message = outcome(replace_folder)
+        assert code == JobTakenError.exit_code and "holds another job by now" in message
+        assert contents_of(a_job.folder) == before
+
+    def test_emptied(self, a_job, outcome):
+        """As by a person who takes away what is in it, or by a program that copies a folder anew."""
+
+        code, _message = outcome(lambda: empty(a_job.folder))
+        assert code == StorageError.exit_code and contents_of(a_job.folder) == {}
 
 
 def test_nothing_is_left_of_the_logging(a_job, monkeypatch):

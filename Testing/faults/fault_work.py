@@ -65,18 +65,33 @@ def do_job_while_the_clock_is_set(folder: str, seconds: float) -> int:
     return do_job(folder, True)
 
 
-def do_job_whose_folder_goes(folder: str, share: float) -> int:
-    """`do_job` whose folder somebody removes at an operation, as (roughly) that share of those of a segmentation."""
+def do_job_whose_folder_goes(folder: str, share: float, how: str = "deleted", other: str = "") -> int:
+    """`do_job` whose folder somebody takes away at an operation, as (roughly) that share of those of a segmentation.
+
+    Args:
+        folder: of the job.
+        share: 0 to 1.
+        how: "deleted", "moved" (to its name with " moved" behind it), or "replaced" by `other`.
+        other: folder of another job.
+    """
     import os
     import shutil
 
     number, at = [0], 1 + int(30 * share)
 
+    def take_away() -> None:
+        if how == "moved":
+            os.rename(folder, folder + " moved")
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        if how == "replaced":
+            os.rename(other, folder)
+
     def hear(event: str, args: tuple) -> None:
         if event == "open" and isinstance(args[0], (str, os.PathLike)) and os.fspath(args[0]).startswith(folder):
             number[0] += 1
             if number[0] == at:
-                shutil.rmtree(folder, ignore_errors=True)
+                take_away()
 
     sys.addaudithook(hear)
     return do_job(folder, True)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from job_checks import require_valid
 from coranet.contract import Job, JobStatus
 from coranet.contract.errors import CoraNetError, JobError, StorageError
 from coranet.contract.events import Failed, Finished
+from coranet.contract.files import read_json, write_json_atomic
 
 pytestmark = pytest.mark.slow
 
@@ -230,12 +232,46 @@ def test_a_reboot_ends_whoever_worked(begin, monkeypatch):
     counts["reboots"] += 1
 
 
-def test_the_folder_is_removed_while_the_job_runs(server, begin):
-    for share in amount((0.05, 0.2, 0.4, 0.6, 0.8), (0.5,)):
+SHARES = amount((0.4, 0.5, 0.6, 0.7, 0.8, 0.9), (0.7,))
+
+
+def run_while_the_folder_goes(server, folder: Path, share: float, how: str, other: str = "") -> Outcome:
+    args = {"folder": str(folder), "share": share, "how": how, "other": other}
+    outcome = server.run(Work("fault_work:do_job_whose_folder_goes", args))
+    assert outcome.code in EXPECTED_CODES and TRACEBACK not in outcome.output, outcome
+    counts[f"folders that were {how}"] += 1
+    return outcome
+
+
+def test_the_folder_is_deleted_while_the_job_runs(server, begin):
+    for share in (*SHARES, 0.05, 0.2):
         folder = begin()
-        args = {"folder": str(folder), "share": share}
-        outcome = server.run(Work("fault_work:do_job_whose_folder_goes", args))
-        assert outcome.code in EXPECTED_CODES and TRACEBACK not in outcome.output, outcome
-        assert not os.path.exists(folder / "job.json"), (share, outcome)
-        shutil.rmtree(folder, ignore_errors=True)
-        counts["folders that were removed"] += 1
+        outcome = run_while_the_folder_goes(server, folder, share, "deleted")
+        assert not os.path.exists(folder), (share, outcome, sorted(folder.rglob("*")))
+
+
+def test_the_folder_is_moved_while_the_job_runs(server, begin):
+    for share in SHARES:
+        folder = begin()
+        outcome = run_while_the_folder_goes(server, folder, share, "moved")
+        assert not os.path.exists(folder), (share, outcome, sorted(folder.rglob("*")))
+        moved = folder.with_name(f"{folder.name} moved")
+        assert server.run(Work("fault_work:do_job", {"folder": str(moved), "resume": True})).code == 0
+        shutil.rmtree(moved)
+
+
+def test_another_job_takes_the_place_of_the_folder_while_the_job_runs(server, begin):
+    # Once it has opened its log and its events.
+    for share in [share for share in SHARES if share > 0.5]:
+        folder = begin()
+        other = Path(shutil.copytree(folder, folder.with_name("another job")))
+        description = read_json(other / "job.json")
+        write_json_atomic(other / "job.json", {**description, "id": str(uuid.uuid4())})
+        before = contents_of(other)
+        outcome = run_while_the_folder_goes(server, folder, share, "replaced", str(other))
+        assert contents_of(folder) == before, (share, outcome)
+        shutil.rmtree(folder)
+
+
+def contents_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -171,6 +171,31 @@ def test_a_stopped_job_is_resumed_where_it_was(job):
     assert len(ended) == 2  # once for each end
 
 
+def test_it_is_stopping_from_the_request_to_the_end_of_the_process(job):
+    handle = start(job, FAKE_STEPS="100000")
+    wait_until(lambda: handle.poll() and len(handle.events) > 1)
+    assert not handle.isStopping
+    job.request_cancel()
+    assert handle.isStopping
+    assert handle.wait(PATIENCE_S) is JobStatus.CANCELLED and not handle.isStopping
+    handle.resume()
+    assert not handle.isStopping
+    handle.cancel()
+    handle.wait(PATIENCE_S)
+
+
+def test_it_is_stopping_although_the_engine_has_forgotten_the_request(job):
+    job.claim()
+    handle = JobHandle(job, fake_runner())
+    job.request_cancel()
+    assert handle.isStopping
+    job.withdraw_cancel()
+    assert handle.status is JobStatus.RUNNING and handle.isStopping
+    job.tell(Started(0, 10, "cpu", "1"))
+    handle.poll()
+    assert not handle.isStopping, "somebody has started it again"
+
+
 def test_a_finished_job_is_not_resumed(job):
     handle = start(job)
     handle.wait(PATIENCE_S)

@@ -7,7 +7,9 @@ import pytest
 import slicer
 from scene_builders import add_segmentation, add_volume, box, rotated_ijk_to_ras
 
+from CoraNetSlicerLib.core.case_nodes import segmentations as offered_segmentations
 from CoraNetSlicerLib.core.pairing import pair_with_segmentations, shares_grid
+from CoraNetSlicerLib.review.overlays import hide_other_segmentations
 
 SIZES = {"a": (6, 8, 10), "b": (6, 8, 11), "c": (7, 8, 10)}
 
@@ -123,3 +125,11 @@ def test_the_size_of_a_grid_counts_where_it_is_remembered(scene, context):
     _, (drawn,) = scene({}, {"x": ("a", "grid")})
     larger = add_volume(context, "larger", np.zeros((6, 8, 12), np.int16), grid("a"))
     assert not shares_grid(drawn, larger)
+
+
+def test_a_segmentation_that_gave_way_to_a_result_is_offered_and_found(context, scene):
+    volumes, segmentations = scene({"a": "a"}, {"a truth": ("a", "volume")})
+    hide_other_segmentations(context)
+    assert not segmentations[0].GetDisplayNode().GetVisibility()
+    assert offered_segmentations(context.scene) == segmentations
+    assert pairs(volumes, offered_segmentations(context.scene)) == {"a truth": "a"}

@@ -170,6 +170,19 @@ class TestResult:
             center + 300
         )
 
+    def test_a_camera_at_a_corner_of_a_result_turns_to_its_middle(self, context, a_result):
+        """As in a scan whose origin is at 0, where a new view looks."""
+        bounds = np.zeros(6)
+        a_result.segmentation.GetRASBounds(bounds)
+        low, high = bounds[::2], bounds[1::2]
+        corner, near = (context.scene.AddNewNodeByClass("vtkMRMLCameraNode") for _ in range(2))
+        corner.SetFocalPoint(*(low + 0.02 * (high - low)))
+        near.SetFocalPoint(*(low + 0.3 * (high - low)))
+        before = near.GetFocalPoint()
+        show_result_in_cameras(a_result, [corner, near])
+        assert corner.GetFocalPoint() == pytest.approx((low + high) / 2)
+        assert near.GetFocalPoint() == before
+
     def test_nothing_is_no_place_to_look_at(self, context, a_result):
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
         before = camera.GetFocalPoint(), camera.GetPosition()

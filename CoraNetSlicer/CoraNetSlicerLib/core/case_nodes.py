@@ -14,9 +14,11 @@ from coranet.contract.errors import DataError
 
 from .case_images import require_usable_volume
 from .context import SceneContext
-from .results import CASE_ATTRIBUTE
+from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE
 
 _OURS = "CoraNetSlicer."
+# Marks of what a person has loaded or drawn: a volume that was segmented, a segmentation that gives way to a result.
+_OF_A_PERSON = {CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE}
 
 
 def image_volumes(scene: Any) -> list[Any]:
@@ -121,8 +123,7 @@ def _nodes(scene: Any, node_class: str) -> list[Any]:
 
 
 def _is_offered(node: Any) -> bool:
-    # A volume that was segmented carries the mark of its case, and is still a scan like any other.
-    marks = [name for name in node.GetAttributeNames() if name.startswith(_OURS) and name != CASE_ATTRIBUTE]
+    marks = [name for name in node.GetAttributeNames() if name.startswith(_OURS) and name not in _OF_A_PERSON]
     return not marks and not node.GetHideFromEditors()
 
 

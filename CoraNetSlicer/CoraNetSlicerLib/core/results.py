@@ -18,6 +18,8 @@ from ..jobs.listing import job_folders_in
 from .context import SceneContext
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
+# On a segmentation of a person's that gave way to a result; saved with the scene, so that it comes back.
+HIDDEN_ATTRIBUTE = "CoraNetSlicer.HiddenForResult"
 PREDICTION_ATTRIBUTE = "CoraNetSlicer.Prediction"
 PART_ATTRIBUTE = "CoraNetSlicer.PredictionPart"
 # Where the files of a result lie; the other marks hold names, this a path of the machine that loaded it.

@@ -78,6 +78,7 @@ class JobHandle:
         self._clock = clock
         self._reader = EventReader(job.events_path)
         self._events: list[Event] = []
+        self._is_asked = False
         self._on_events: list[Callable[[list[Event]], None]] = []
         self._on_finished: list[Callable[[JobHandle], None]] = []
         self._ended: Optional[JobStatus] = None
@@ -123,6 +124,13 @@ class JobHandle:
     def trouble(self) -> str:
         """Why the job cannot be watched at present, in a sentence; "" if it can. It is tried on and on."""
         return self._trouble
+
+    @property
+    def isStopping(self) -> bool:
+        """Whether it runs, but was asked to stop."""
+        # The engine forgets the request before its process has ended.
+        self._is_asked = self._is_asked or self._job.cancel_requested()
+        return self._is_asked and self.status is JobStatus.RUNNING
 
     @property
     def events(self) -> list[Event]:
@@ -291,7 +299,7 @@ class JobHandle:
         if status in (JobStatus.FINISHED, JobStatus.RUNNING):
             raise JobError(f"'{self.folder}' is {status.value}; only a job that stopped early can be resumed.")
         self._process = self._runner.start(self._job, resume=status is not JobStatus.CREATED)
-        self._ended = None
+        self._ended, self._is_asked = None, False
         self._watch()
 
     def logTail(self, lines: int = 20) -> str:
@@ -307,6 +315,9 @@ class JobHandle:
         new = self._reader.read_new()
         if new:
             self._heard = time.monotonic(), self._clock()
+        if any(isinstance(event, Started) for event in new):
+            # Whoever starts a job again takes the request back.
+            self._is_asked = False
         self._events += new
         return new
 

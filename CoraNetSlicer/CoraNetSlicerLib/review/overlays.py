@@ -17,7 +17,7 @@ from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.contract import Label
 
 from ..core.context import SceneContext
-from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, is_result, nodes_of_class, segment_id
+from ..core.results import HIDDEN_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, is_result, nodes_of_class, segment_id
 from ..core.translation import _
 from .contour_colors import Color, conservative_color, radical_color
 from .segment_surfaces import has_surface, is_surface_made, lost_surface, make_surface
@@ -28,8 +28,6 @@ RADICAL = "radical"
 UNCERTAIN = "uncertain"
 SEGMENT_OVERLAYS = (RESULT, CONSERVATIVE, RADICAL, UNCERTAIN)
 RESULT_CONTOUR_PIXELS, BOUNDS_CONTOUR_PIXELS = 3, 1
-# On a segmentation that gave way to a result; saved with the scene, so that it comes back.
-_HIDDEN_ATTRIBUTE = "CoraNetSlicer.HiddenForResult"
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
@@ -268,14 +266,14 @@ def hide_other_segmentations(context: SceneContext) -> None:
         display = node.GetDisplayNode()
         if display is not None and display.GetVisibility():
             display.SetVisibility(False)
-            node.SetAttribute(_HIDDEN_ATTRIBUTE, "1")
+            node.SetAttribute(HIDDEN_ATTRIBUTE, "1")
 
 
 def show_other_segmentations(context: SceneContext) -> None:
     """Show what `hide_other_segmentations` has hidden; what a person has hidden stays so."""
     for node in other_segmentations(context):
-        if node.GetAttribute(_HIDDEN_ATTRIBUTE):
-            node.RemoveAttribute(_HIDDEN_ATTRIBUTE)
+        if node.GetAttribute(HIDDEN_ATTRIBUTE):
+            node.RemoveAttribute(HIDDEN_ATTRIBUTE)
             node.GetDisplayNode().SetVisibility(True)
 
 

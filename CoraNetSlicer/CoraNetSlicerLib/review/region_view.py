@@ -29,6 +29,8 @@ _SHARE_OF_VIEW = 1 / 3
 SMALLEST_FIELD_MM = 60.0
 # How much larger a view is than the result that fills it.
 _ROOM = 1.2
+# A camera that looks into this share of a result, about its middle, shows it; at a corner hardly anything is seen.
+_MIDDLE = 0.5
 # No colour of a class or of the uncertain region; seen on dark and on bright tissue.
 OUTLINE_COLOR = (1.0, 0.0, 0.8)
 OUTLINE_PIXELS = 3
@@ -126,20 +128,21 @@ def smallest_field_mm(loaded: LoadedPrediction) -> float:
     return SMALLEST_FIELD_MM if place is None else min(SMALLEST_FIELD_MM, _ROOM * place.size_mm)
 
 
-def show_result_in_cameras(loaded: LoadedPrediction, camera_nodes: Iterable[Any]) -> None:
+def show_result_in_cameras(loaded: LoadedPrediction, camera_nodes: Iterable[Any], share: float = _MIDDLE) -> None:
     """Turn cameras to a result, and go to where it fills them, unless they look into the middle of it already.
 
     Args:
         loaded: the result; nothing is done if it is empty.
         camera_nodes: vtkMRMLCameraNode of each view.
+        share: of the box around it, along each axis, that counts as its middle.
     """
     place = _result_place(loaded)
     if place is None:
         return
     low, high = place.corners_ras_mm.min(axis=0), place.corners_ras_mm.max(axis=0)
     for node in camera_nodes:
-        focus = np.array(node.GetFocalPoint())
-        if not ((low <= focus) & (focus <= high)).all():
+        off_center = np.array(node.GetFocalPoint()) - place.center_ras_mm
+        if (np.abs(off_center) > share * (high - low) / 2).any():
             turn_camera(node, place.center_ras_mm, _ROOM * place.size_mm)
 
 
@@ -152,7 +155,8 @@ def show_in_cameras(place: RegionPlace, loaded: LoadedPrediction, camera_nodes: 
         camera_nodes: vtkMRMLCameraNode of each view.
     """
     cameras = list(camera_nodes)
-    show_result_in_cameras(loaded, cameras)
+    # A region lies anywhere in the result; a person who went near to one stays there.
+    show_result_in_cameras(loaded, cameras, share=1.0)
     for node in cameras:
         turn_camera(node, place.center_ras_mm)
 

@@ -193,7 +193,7 @@ class SegmentationPresenter:
             return ""
         if self.handle is None or not self._is_at_work:
             return _("No segmentation is running.")
-        return _("It is stopping already.") if self.handle.job.cancel_requested() else ""
+        return _("It is stopping already.") if self.handle.isStopping else ""
 
     @property
     def reason_not_resumable(self) -> str:
@@ -431,7 +431,7 @@ def status_text(handle: JobHandle, done: int, total: int) -> str:
     if handle.status is not JobStatus.RUNNING:
         text = handle.message or _("never started.")
         return _("{name}: {text}").format(name=handle.folder.name, text=text)
-    if handle.job.cancel_requested():
+    if handle.isStopping:
         return _("Stopping...")
     text = _("Segmenting {number} of {total}").format(number=min(done + 1, total), total=total)
     left = handle.secondsLeft

@@ -157,7 +157,7 @@ class TrainingPresenter:
         """Why there is nothing to stop."""
         if not self.is_active:
             return _("No training is running.")
-        is_asked = self.handle is not None and not self._writing.is_busy and self.handle.job.cancel_requested()
+        is_asked = self.handle is not None and not self._writing.is_busy and self.handle.isStopping
         return _("It is stopping already.") if is_asked else ""
 
     @property

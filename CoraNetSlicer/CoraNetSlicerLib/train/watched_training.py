@@ -259,7 +259,7 @@ def progress_text(progress: Optional[Progress], seconds_left: Optional[float], a
 
 
 def _running(handle: JobHandle, progress: Optional[Progress]) -> str:
-    if handle.job.cancel_requested():
+    if handle.isStopping:
         return _("Stopping: what was learned is being saved.")
     return progress_text(progress, handle.secondsLeft, handle.timeAsked) + "."
 

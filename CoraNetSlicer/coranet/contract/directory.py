@@ -14,7 +14,7 @@ from typing import Any, Optional, Union
 from .. import __version__
 from .config import SegmentConfig, TrainConfig
 from .datalist import Datalist
-from .errors import JobError, storage_error
+from .errors import JobError, JobTakenError, StorageError, storage_error
 from .event_tail import read_last_event
 from .events import Cancelled, Event, EventWriter, Failed, Finished, read_events
 from .files import read_json, write_json_atomic
@@ -218,6 +218,24 @@ class Job:
             StorageError: it cannot be written, or the folder is gone.
         """
         self._record.renew(me)
+
+    def require_same(self) -> None:
+        """Raise unless the folder still is that of this job; what cannot be read for a moment counts as the same.
+
+        Raises:
+            JobTakenError: another job lies there now.
+            StorageError: the folder, or what makes it a job, is gone.
+        """
+        try:
+            found = Job.open(self.folder).identifier
+        except JobError:
+            if self._job_path.exists():
+                return
+            raise StorageError(
+                f"the folder '{self.folder}' of the job is gone; put it back, or go on with --resume where it is now."
+            ) from None
+        if found != self.identifier:
+            raise JobTakenError(f"the folder '{self.folder}' holds another job by now; this one ends.")
 
     def read_process(self) -> Optional[dict[str, Any]]:
         """pid, host, started, heartbeat and more of the last process that claimed the job; None before the first."""

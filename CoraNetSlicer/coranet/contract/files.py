@@ -24,6 +24,8 @@ _READ_WAIT_S = 0.02
 # What a reader gets while the file is being replaced, on Windows and on network folders.
 _MOMENTARY = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EINTR, getattr(errno, "ESTALE", errno.EBUSY)}
 _PARTIAL = ".partial."
+# Folders that this process works in, and what is asked before something is written there.
+_FOLDERS: dict[Path, Callable[[], object]] = {}
 
 
 @contextmanager
@@ -43,9 +45,10 @@ def atomic_path(path: str | Path, rename: Callable[[str, str], None] = os.replac
     # Of this thread: the heartbeat and the work may write the same file.
     temporary = path.with_name(f".{os.getpid()}-{threading.get_ident()}{_PARTIAL}{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         yield temporary
         _flush_to_disk(temporary)
+        _require_same(path)
         _rename_patiently(temporary, path, rename)
     except OSError as error:
         raise storage_error(path, error) from error
@@ -53,6 +56,24 @@ def atomic_path(path: str | Path, rename: Callable[[str, str], None] = os.replac
         # A scanner may hold it, or its folder is gone: that must not hide what went wrong.
         with suppress(OSError):
             temporary.unlink()
+
+
+@contextmanager
+def never_made_again(folder: str | Path, require: Callable[[], object]) -> Iterator[None]:
+    """Inside, `atomic_path` writes below a folder only while it is the one that it was at the beginning.
+
+    A folder that somebody deletes, moves or replaces while this process works in it would else come back, half filled,
+    or the work would go on in somebody else's.
+
+    Args:
+        folder: exists.
+        require: called before each write below it; raises if it is another folder by now.
+    """
+    _FOLDERS[Path(folder)] = require
+    try:
+        yield
+    finally:
+        del _FOLDERS[Path(folder)]
 
 
 def write_json_atomic(path: str | Path, content: Any) -> None:
@@ -94,6 +115,26 @@ def read_json(path: str | Path) -> Any:
         raise JobError(f"'{path}' is missing; choose a folder that CoraNet has written.") from None
     except (OSError, JsonError) as error:
         raise JobError(f"'{path}' cannot be read as JSON ({error}); restore the file or start the job anew.") from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder with those above it, but none that is `never_made_again`."""
+    kept = _require_same(folder)
+    if kept is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    for missing in reversed([folder, *folder.parents][: len(folder.parts) - len(kept.parts)]):
+        # Not with its parents: where `kept` has just vanished, this fails.
+        missing.mkdir(exist_ok=True)
+
+
+def _require_same(path: Path) -> Path | None:
+    """The folder that is `never_made_again` and that a path lies in, once it was asked for; None: there is none."""
+    for kept, require in list(_FOLDERS.items()):
+        if kept == path or kept in path.parents:
+            require()
+            return kept
+    return None
 
 
 def _read_patiently(path: Path) -> bytes:

@@ -98,10 +98,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
                 return worker_for(work.job, work.devices, work.dry_run)(work.job, work.resume, listener)
         except KeyboardInterrupt:
-            _tell("interrupted.")
+            _write_line("interrupted.")
             return 130
         except Exception as error:  # noqa: BLE001 - the one outer catch of the command line
-            return _told(error)
+            return _report_error(error)
 
 
 def _require_utf8_names() -> None:
@@ -118,19 +118,19 @@ def _keep_caches_out_of_home() -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / f"coranet-matplotlib-{owner}"))
 
 
-def _tell(line: str) -> None:
+def _write_line(line: str) -> None:
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
-def _told(error: Exception) -> int:
+def _report_error(error: Exception) -> int:
     """Say what went wrong in a sentence; no traceback, unless somebody who looks for the cause asks for it."""
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
-    told = _expected(error)
-    _tell(str(told) if isinstance(told, JobCancelled) else f"error: {told}")
-    is_foreseen = told is error or type(told) is not CoraNetError or tells_of_memory(error)
-    return told.exit_code if is_foreseen else UNEXPECTED
+    expected = _expected(error)
+    _write_line(str(expected) if isinstance(expected, JobCancelled) else f"error: {expected}")
+    is_foreseen = expected is error or type(expected) is not CoraNetError or tells_of_memory(error)
+    return expected.exit_code if is_foreseen else UNEXPECTED
 
 
 def _expected(error: Exception) -> CoraNetError:
@@ -140,8 +140,8 @@ def _expected(error: Exception) -> CoraNetError:
     if isinstance(error, ModuleNotFoundError):
         return PackageError(f"the package '{error.name}' is missing; 'coranet doctor' says how to install it.")
     if isinstance(error, OSError):
-        what = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
-        return StorageError(f"{what} ({error.strerror or error}); check that it is there and that you may use it.")
+        refusal = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
+        return StorageError(f"{refusal} ({error.strerror or error}); check that it is there and that you may use it.")
     if tells_of_memory(error):
         return CoraNetError(
             "the memory of this machine does not suffice; close other programs, or use a machine with more."
@@ -302,7 +302,7 @@ def _claimed(work: _Work) -> Iterator[Callable[[Event], object]]:
 
     # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
     # While another process works on the job, a request to stop is meant for that one.
-    claim(work.job, _tell)
+    claim(work.job, _write_line)
     if work.is_shown:
         with _shown(work) as listener:
             yield listener
@@ -318,7 +318,7 @@ def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
     work.job.withdraw_cancel()
     for sentence in work.prepare():
         work.job.tell(Noted("input", sentence))
-        _tell(sentence)
+        _write_line(sentence)
     progress = TerminalProgress(sys.stderr)
     failures: list[str] = []
 
@@ -332,7 +332,7 @@ def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
     finally:
         progress.close()
     if failures:
-        _tell(f"error: {failures[-1]}")
+        _write_line(f"error: {failures[-1]}")
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -424,17 +424,19 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
     evaluate.add_argument("datalist", help="dataset.json with test and labels")
     evaluate.add_argument("--compare-uncertainties", action="store_true", help="also measure softmax, dropout, ...")
     evaluate.set_defaults(command=_evaluate)
-    for one in (segment, evaluate):
-        one.add_argument(
+    for command in (segment, evaluate):
+        command.add_argument(
             "--caution", type=float, metavar="T", help="more flags more as uncertain; default: the model's"
         )
-        one.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
-        one.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
-    for one in (train, segment, evaluate):
-        one.add_argument("--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable")
-        one.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
-    for one in (train, segment, evaluate, _add_run_command(commands)):
-        one.add_argument(
+        command.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
+        command.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
+    for command in (train, segment, evaluate):
+        command.add_argument(
+            "--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable"
+        )
+        command.add_argument("--resume", action="store_true", help="go on with the job that is in the output folder")
+    for command in (train, segment, evaluate, _add_run_command(commands)):
+        command.add_argument(
             "--devices", type=_devices, metavar="N",
             help="graphics cards that share the work, or 'all' (on a processor: processes); default: machine.devices",
         )  # fmt: skip

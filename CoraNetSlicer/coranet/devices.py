@@ -191,12 +191,12 @@ def used_memory(device: Device) -> str:
     """The most memory that the work of this process took so far, in a sentence; "" where it cannot be asked."""
     place = device.torch_device
     if place.type == "cuda":
-        used, what = int(torch.cuda.max_memory_reserved(place)), "of the graphics card's memory"
+        used, kind = int(torch.cuda.max_memory_reserved(place)), "of the graphics card's memory"
     elif place.type == "mps":
-        used, what = int(torch.mps.driver_allocated_memory()), "of memory"
+        used, kind = int(torch.mps.driver_allocated_memory()), "of memory"
     else:
-        used, what = peak_bytes() or 0, "of main memory"
-    return f"at most {used / 2**30:.1f} GiB {what} were used." if used else ""
+        used, kind = peak_bytes() or 0, "of main memory"
+    return f"at most {used / 2**30:.1f} GiB {kind} were used." if used else ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -141,8 +141,8 @@ class Team:
         together = torch.cat([statistic.reshape(-1) for statistic in statistics])
         distributed.all_reduce(together)
         parts = (together / self.count).split([statistic.numel() for statistic in statistics])
-        for one, part in zip(statistics, parts, strict=True):
-            one.copy_(part.view_as(one))
+        for statistic, part in zip(statistics, parts, strict=True):
+            statistic.copy_(part.view_as(statistic))
 
 
 def is_lost_member(error: BaseException, team: Team) -> bool:

@@ -161,7 +161,7 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
 
 def _in_one_alone(predicted: Array, truth: Array, classes: int) -> list[int]:
     """For each class, 1 if it is in one of both alone."""
-    found = [np.pad(value_counts(one), (0, classes))[1 : classes + 1] > 0 for one in (predicted, truth)]
+    found = [np.pad(value_counts(label_map), (0, classes))[1 : classes + 1] > 0 for label_map in (predicted, truth)]
     return [int(differs) for differs in found[0] != found[1]]
 
 

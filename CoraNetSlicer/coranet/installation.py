@@ -168,7 +168,7 @@ class _Uv:
         chosen = self._wheels is not None or "UV_TORCH_BACKEND" in os.environ
         backend = [] if chosen else ["--torch-backend=auto"]
         source = ["--no-index", "--find-links", str(self._wheels)] if self._wheels else []
-        _print(f"Installing {', '.join(one for one in requirements if not one.startswith('-'))} ...")
+        _print(f"Installing {', '.join(name for name in requirements if not name.startswith('-'))} ...")
         self.run(["pip", "install", "--python", python, *backend, *source, *requirements])
 
     def run(self, args: Sequence[str]) -> None:

@@ -113,11 +113,11 @@ def grow(job: Job, given: Datalist) -> list[str]:
     again: list[str] = []
     for case, indices in zip(given.cases, places, strict=True):
         found = [kept.cases[index] for index in indices]
-        changed = [one.id for one in found if _has_changed(job, one)]
+        changed = [case.id for case in found if _has_changed(job, case)]
         again += changed
         if changed and found[0].part:
             # A series may hold other images now: they are looked for when the job begins.
-            names -= {one.id.lower() for one in found}
+            names -= {case.id.lower() for case in found}
             for index in indices:
                 cases[index] = None
             cases.append(replace(case, id=free_case_name(case.id, names)))
@@ -146,7 +146,7 @@ def _places(kept: Sequence[Case], given: Sequence[Case]) -> list[list[int]]:
     asked = [_images(case) for case in given]
     places: dict[tuple[str, ...], list[int]] = {images: [] for images in asked}
     for index, case in enumerate(kept):
-        key = next((one for one in _names_of(case) if one in places), None)
+        key = next((name for name in _names_of(case) if name in places), None)
         if key is not None:
             places[key].append(index)
     return [places[images] for images in asked]
@@ -181,7 +181,7 @@ def _differences(kept: Datalist, given: Datalist) -> Iterator[str]:
     chooses = not given.with_role(Role.VALIDATION)
     now = {_images(case): case for case in given.cases if case.role is not Role.TEST}
     used = [case for case in kept.cases if case.role is not Role.TEST]
-    before = {next((one for one in _names_of(case) if one in now), _images(case)): case for case in used}
+    before = {next((name for name in _names_of(case) if name in now), _images(case)): case for case in used}
     for images, case in now.items():
         old = before.get(images)
         if old is None:

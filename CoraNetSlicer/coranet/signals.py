@@ -39,7 +39,7 @@ def ending_signals() -> list[signal.Signals]:
     """
     names = ("SIGTERM", "SIGHUP", "SIGBREAK")
     known = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    return [one for one in known if one is signal.SIGTERM or signal.getsignal(one) is not signal.SIG_IGN]
+    return [number for number in known if number is signal.SIGTERM or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def loss_curves(results: Sequence[RunResult], numbers: Mapping[str, int], loss: 
     """
     curves = {name: [run.training.losses[loss] for run in runs] for name, runs in _by_name(results)}
     series = [Series(name, numbers[name], _smoothed(_mean_curve(runs))) for name, runs in curves.items()]
-    taught = [one for one in series if any(y for _, y in one.points)]
+    taught = [line for line in series if any(y for _, y in line.points)]
     return _with_legend(taught, _STEP, Axis(title, low=0), height=240)
 
 
@@ -66,7 +66,7 @@ def coverage_curves(methods: Sequence[MethodResult], numbers: Mapping[str, int])
         flagged, caught = method.figure("flagged_share"), method.figure("error_coverage")
         marks = [] if flagged is None or caught is None else [(flagged, caught)]
         series.append(Series(method.method, numbers[method.method], curve, marks))
-    return _with_legend([one for one in series if one.points or one.marks], _FLAGGED, _CAUGHT)
+    return _with_legend([line for line in series if line.points or line.marks], _FLAGGED, _CAUGHT)
 
 
 def uncertainty_curves(method: MethodResult) -> str:
@@ -78,7 +78,7 @@ def uncertainty_curves(method: MethodResult) -> str:
         # A threshold that flags most of the volume would squeeze all lines to the left.
         shown = flagged is not None and caught is not None and flagged <= _MOST_FLAGGED
         series.append(Series(name, number, curve, [(flagged, caught)] if shown else []))  # type: ignore[list-item]
-    return _with_legend([one for one in series if one.points or one.marks], _FLAGGED, _CAUGHT)
+    return _with_legend([line for line in series if line.points or line.marks], _FLAGGED, _CAUGHT)
 
 
 def uncertainty_names(method: MethodResult) -> list[str]:
@@ -100,7 +100,9 @@ def label_efficiency(methods: Sequence[MethodResult], numbers: Mapping[str, int]
     if len({method.labeled for method in methods}) < 2:
         return ""
     series = []
-    for name, group in groupby(sorted(methods, key=lambda one: numbers[one.method]), key=lambda one: one.method):
+    for name, group in groupby(
+        sorted(methods, key=lambda method: numbers[method.method]), key=lambda method: method.method
+    ):
         known = [(member.runs[0].run.label_count, member.figure(), member.figure_spread() or 0.0) for member in group]
         marks = sorted((count, dice, spread) for count, dice, spread in known if dice is not None)
         line = [(float(count), dice) for count, dice, _ in marks]
@@ -115,7 +117,7 @@ def points(curve: Mapping[str, float | None] | None) -> list[Point]:
 
 def upper_bounds_last(methods: Sequence[MethodResult]) -> list[MethodResult]:
     """The methods in their order, but the bound that knows all labels at the end."""
-    return sorted(methods, key=lambda one: one.runs[0].run.variant.base == UPPER_BOUND)
+    return sorted(methods, key=lambda method: method.runs[0].run.variant.base == UPPER_BOUND)
 
 
 def _by_name(results: Sequence[RunResult]) -> list[tuple[str, list[RunResult]]]:
@@ -144,6 +146,6 @@ def _smoothed(curve: Sequence[Point]) -> list[Point]:
 
 
 def _with_legend(series: Sequence[Series], x: Axis, y: Axis, height: int = 300) -> str:
-    drawn = [one for one in series if one.points or one.marks]
+    drawn = [line for line in series if line.points or line.marks]
     chart = line_chart(drawn, x, y, height)
     return chart and chart + legend(drawn)

@@ -54,14 +54,17 @@ def region_pictures(result: RunResult) -> list[RegionPicture]:
     job = Job.open(result.run.train_folder)
     cases = {case.id: case for case in result.run.train_cases.cases}
     chosen = [snapshot for snapshot in snapshots if snapshot.case == snapshots[-1].case and snapshot.case in cases]
-    files = [(one, job.folder / one.file) for one in _evenly(chosen)]
-    files = [(one, path) for one, path in files if path.exists()]
+    files = [(snapshot, job.folder / snapshot.file) for snapshot in _evenly(chosen)]
+    files = [(snapshot, path) for snapshot, path in files if path.exists()]
     try:
         drawn = _draw(cases[chosen[-1].case], [path for _, path in files]) if files else []
     except DataError:
         # The scan has gone since: the figures of the report do not need it.
         return []
-    return [RegionPicture(one.step, one.uncertain_share, pixels) for (one, _), pixels in zip(files, drawn, strict=True)]
+    return [
+        RegionPicture(snapshot.step, snapshot.uncertain_share, pixels)
+        for (snapshot, _), pixels in zip(files, drawn, strict=True)
+    ]
 
 
 def _evenly(snapshots: Sequence[Any]) -> list[Any]:

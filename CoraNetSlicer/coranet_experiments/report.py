@@ -128,7 +128,7 @@ def _best(methods: Sequence[MethodResult]) -> list[int]:
         for index, method in enumerate(methods)
         if (dice := method.figure()) is not None and method.runs[0].run.variant.base != "fully_supervised"
     ]
-    return [max(known, key=lambda one: one[0])[1]] if len(known) > 1 else []
+    return [max(known, key=lambda pair: pair[0])[1]] if len(known) > 1 else []
 
 
 def _charts(results: Sequence[RunResult], methods: Sequence[MethodResult]) -> list[str]:
@@ -213,9 +213,9 @@ def _uncertainties(method: MethodResult) -> str:
 def _pictures(result: RunResult) -> str:
     shown = region_pictures(result)
     pictures = "".join(
-        f'<div><img src="{data_uri(one.pixels)}" alt="regions at step {one.step}">step {one.step}, '
-        f"{_percent(one.uncertain_share)} uncertain</div>"
-        for one in shown
+        f'<div><img src="{data_uri(picture.pixels)}" alt="regions at step {picture.step}">step {picture.step}, '
+        f"{_percent(picture.uncertain_share)} uncertain</div>"
+        for picture in shown
     )
     colors = zip(
         (*result.class_names, "uncertain"), (*_class_colors(len(result.class_names)), UNCERTAIN_COLOR), strict=True

@@ -157,15 +157,15 @@ def _read_result(run: Run) -> RunResult:
 
 
 def _read_training(run: Run) -> TrainingRecord:
-    told = Job.open(run.train_folder).read_events() if Job.exists(run.train_folder) else []
-    events = without_superseded(told)
+    all_events = Job.open(run.train_folder).read_events() if Job.exists(run.train_folder) else []
+    events = without_superseded(all_events)
     started = [event for event in events if isinstance(event, Started)]
     losses = [event for event in events if isinstance(event, Losses)]
     return TrainingRecord(
         device=started[-1].device if started else "",
         version=started[-1].version if started else "",
         steps=max((getattr(event, "step", 0) for event in events), default=0),
-        seconds=sum(_spans(told)),
+        seconds=sum(_spans(all_events)),
         validation=tuple((event.step, event.mean_dice) for event in events if isinstance(event, Validation)),
         losses={name: tuple((event.step, getattr(event, name)) for event in losses) for name in _LOSSES},
         snapshots=tuple(event for event in events if isinstance(event, SnapshotSaved)),

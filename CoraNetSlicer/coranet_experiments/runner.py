@@ -176,7 +176,7 @@ class _Crew:
     def _end(self, work: _Work) -> None:
         took = duration(time.monotonic() - work.since)
         if work.job.status() is JobStatus.FINISHED:
-            self._tell(work.number, f"{work.name}: finished after {took}; {_last_words(work)}")
+            self._tell(work.number, f"{work.name}: finished after {took}; {_last_message(work)}")
             return
         failure = Failure(work.name, _reason(work))
         self.failures.append(failure)
@@ -201,9 +201,9 @@ def _kill(work: _Work) -> None:
         terminate_tree(work.child.pid)
 
 
-def _last_words(work: _Work) -> str:
-    said = [event.message for event in work.job.read_events() if isinstance(event, Finished)]
-    return said[-1] if said else ""
+def _last_message(work: _Work) -> str:
+    messages = [event.message for event in work.job.read_events() if isinstance(event, Finished)]
+    return messages[-1] if messages else ""
 
 
 def _reason(work: _Work) -> str:

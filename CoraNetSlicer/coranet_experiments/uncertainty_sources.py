@@ -117,8 +117,8 @@ def predictive_entropy(probabilities: Array) -> Array:
 
 def _mean(passes: Iterable[Tensor]) -> Tensor:
     total, count = torch.zeros(()), 0
-    for count, one in enumerate(passes, start=1):  # noqa: B007 - the last count is what divides
-        total = total + one
+    for count, probabilities in enumerate(passes, start=1):  # noqa: B007 - the last count is what divides
+        total = total + probabilities
     return total / count
 
 

@@ -90,8 +90,8 @@ def test_each_image_is_a_case_with_its_name(awkward_path, make, names, parts, ro
     cases = divided.datalist.cases
     assert [case.id for case in cases] == names and [case.part for case in cases] == parts
     assert {case.role for case in cases} == {role}
-    assert len(divided.told) == 1 and f"is one DICOM series of {len(parts)} images" in divided.told[0]
-    assert all(f"'{name}' ({part}, " in divided.told[0] for name, part in zip(names, parts, strict=True))
+    assert len(divided.sentences) == 1 and f"is one DICOM series of {len(parts)} images" in divided.sentences[0]
+    assert all(f"'{name}' ({part}, " in divided.sentences[0] for name, part in zip(names, parts, strict=True))
     for case, part in zip(cases, parts_of(awkward_path / "CT"), strict=True):
         scan = read_scan(case)
         assert scan.voxels.shape[0] == len(part.slices) and scan.grid == scan_grid(case)
@@ -170,10 +170,10 @@ def test_of_a_labeled_series_the_image_is_taken_on_whose_grid_its_label_alone_li
     (case,) = divided.datalist.cases
     assert (case.id, case.part, case.label) == ("CT", part, label)
     if part:
-        assert f"lies on the grid of {part}, which is taken" in divided.told[0]
+        assert f"lies on the grid of {part}, which is taken" in divided.sentences[0]
         assert read_grid(label).difference(scan_grid(case)) == ""
     else:
-        assert "of them." in divided.told[0] and case.image == str(tmp_path / "CT")
+        assert "of them." in divided.sentences[0] and case.image == str(tmp_path / "CT")
         with pytest.raises(DataError, match="give a file of the one that is meant"):
             read_scan(case)
 
@@ -183,7 +183,7 @@ def test_a_label_on_none_of_the_grids_is_told(tmp_path):
     grid = Grid((4, 4, 4), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0))
     label = label_on(grid, tmp_path / "label.nrrd")
     divided = divided_series(Datalist((Case("CT", Role.TRAINING, str(tmp_path / "CT"), label),)), quiet)
-    assert "lies on the grid of none of them" in divided.told[0] and divided.datalist.cases[0].part == ""
+    assert "lies on the grid of none of them" in divided.sentences[0] and divided.datalist.cases[0].part == ""
 
 
 def test_a_label_in_another_order_of_axes_belongs_to_its_image(tmp_path):

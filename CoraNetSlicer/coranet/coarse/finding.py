@@ -107,8 +107,8 @@ def found_parts(part: CoarsePart, margins: Array, spacing_dhw: Sequence[float]) 
     Returns:
         None of them where all together are too small for what is looked for.
     """
-    found = [one for one in parts_of(margins > -part.caution, spacing_dhw) if one.mm3 >= part.least_mm3]
-    return found if sum(one.mm3 for one in found) >= part.least_total_mm3 else []
+    found = [piece for piece in parts_of(margins > -part.caution, spacing_dhw) if piece.mm3 >= part.least_mm3]
+    return found if sum(piece.mm3 for piece in found) >= part.least_total_mm3 else []
 
 
 def _on_grid_of(box: Box, coarse: Triple, shape: Triple) -> Box:

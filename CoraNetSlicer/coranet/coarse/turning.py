@@ -47,7 +47,7 @@ def find_turned(
         TurnedScan(turned, 90 * quarter, tuple(coarse.boxes(turned, before_window)))
         for quarter, turned in enumerate(quarter_turns(volume, slice_axis), start=1)
     ]
-    best = max(found, key=lambda one: sum(box.voxels for box in one.boxes))
+    best = max(found, key=lambda looked: sum(box.voxels for box in looked.boxes))
     return best if best.boxes else None
 
 
@@ -60,11 +60,11 @@ def quarter_turns(volume: Volume, slice_axis: int) -> Iterator[Volume]:
     """
     source = Orientation.of(volume.grid.direction).source_axis
     # Canonical axes are L, P, S, which is W, H, D.
-    one, other = (source[axis] for axis in range(3) if axis != 2 - slice_axis)
+    first, second = (source[axis] for axis in range(3) if axis != 2 - slice_axis)
     direction = np.reshape(np.array(volume.grid.direction, dtype=float), (3, 3))
     for _ in range(3):
         direction = direction.copy()
-        direction[:, [one, other]] = np.column_stack([direction[:, other], -direction[:, one]])
+        direction[:, [first, second]] = np.column_stack([direction[:, second], -direction[:, first]])
         yield replace(volume, grid=replace(volume.grid, direction=tuple(direction.ravel().tolist())))
 
 

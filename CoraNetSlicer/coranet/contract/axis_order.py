@@ -89,7 +89,7 @@ def _fits(given: Placement, wanted: Placement, order: AxisOrder, tolerance: floa
         for index, axis, is_reversed in zip(there, order.axes, order.reverses, strict=False):
             here[axis] = given.size_ijk[axis] - 1 - index if is_reversed else index
         if (
-            max(abs(one - other) for one, other in zip(given.place_of(here), wanted.place_of(there), strict=False))
+            max(abs(ours - theirs) for ours, theirs in zip(given.place_of(here), wanted.place_of(there), strict=False))
             > tolerance
         ):
             return False

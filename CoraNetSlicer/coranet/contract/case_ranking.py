@@ -53,8 +53,8 @@ def rank_cases(cases: Iterable[PredictionFiles]) -> list[CaseUncertainty]:
         JobError: a file is damaged.
     """
     read = [_Case.read(files) for files in cases if files.result.is_file()]
-    largest = max((region.volume_ml for one in read for region in one.undecided), default=0.0)
-    return sorted((one.described(_large_ml(largest)) for one in read), key=lambda one: (-one.share, one.case))
+    largest = max((region.volume_ml for case in read for region in case.undecided), default=0.0)
+    return sorted((case.described(_large_ml(largest)) for case in read), key=lambda case: (-case.share, case.case))
 
 
 def case_uncertainty(files: PredictionFiles) -> CaseUncertainty:
@@ -152,7 +152,7 @@ class _Case:
         found = {name: share for name, share in shares.items() if share is not None}
         parts = []
         if found:
-            name = max(found, key=lambda one: found[one])
+            name = max(found, key=lambda candidate: found[candidate])
             parts.append(f"{_percent(found[name])} of the predicted {name} is uncertain")
         missing = [name for name in shares if not self.volumes_ml[name]["segmentation"]]
         if missing:

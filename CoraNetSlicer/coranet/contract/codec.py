@@ -100,14 +100,14 @@ def _read_dataclass(kind: Any, content: Any, place: str) -> Any:
     if not isinstance(content, Mapping):
         raise _wrong("an object", content, place)
     values = {}
-    for one, hint in _fields_of(kind):
-        value = content.get(one.name, _MISSING)
-        inside = f"{place}.{one.name}" if place else one.name
+    for field, hint in _fields_of(kind):
+        value = content.get(field.name, _MISSING)
+        inside = f"{place}.{field.name}" if place else field.name
         if value is _MISSING or (value is None and not _takes_null(hint)):
-            if one.default is MISSING and one.default_factory is MISSING:
+            if field.default is MISSING and field.default_factory is MISSING:
                 raise CodecError(f"'{inside}' is missing")
         else:
-            values[one.name] = _read(hint, value, inside)
+            values[field.name] = _read(hint, value, inside)
     return kind(**values)
 
 
@@ -165,7 +165,7 @@ def _read_enumeration(kind: type[Enum], content: Any, place: str) -> Any:
     try:
         return kind(content)
     except ValueError:
-        raise _wrong(f"one of {', '.join(str(one.value) for one in kind)}", content, place) from None
+        raise _wrong(f"one of {', '.join(str(member.value) for member in kind)}", content, place) from None
 
 
 def _read_bool(content: Any, place: str) -> bool:

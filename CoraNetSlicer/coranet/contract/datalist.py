@@ -317,9 +317,9 @@ def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path
         raise DataError(f"'{source}' must have the keys {sorted(keys)}, got {found}; start the job anew.")
 
 
-def _require_unique(what: str, values: Iterable[Any]) -> None:
+def _require_unique(kind: str, values: Iterable[Any]) -> None:
     seen = set()
     for value in values:
         if value in seen:
-            raise DataError(f"{what} must be unique, got '{value}' twice; rename one of them.")
+            raise DataError(f"{kind} must be unique, got '{value}' twice; rename one of them.")
         seen.add(value)

@@ -126,7 +126,7 @@ class DatalistFile:
         if isinstance(image, dict):
             image = self._in_order(image)
         listed = [image] if isinstance(image, str) else list(image)
-        paths = [self._place(one) for one in listed]
+        paths = [self._place(path) for path in listed]
         name = image_name(paths[0])
         numbered = self._numbered(paths[0]) if len(paths) == 1 else ()
         if numbered:
@@ -148,14 +148,14 @@ class DatalistFile:
         Args:
             labeled: how many labeled cases there are.
         """
-        told = notes_on(self.content.get("labels"), self.path) if self.content.get("labels") else []
+        sentences = notes_on(self.content.get("labels"), self.path) if self.content.get("labels") else []
         listed = self.content.get("numTraining")
         if isinstance(listed, int) and not isinstance(listed, bool) and listed != labeled:
-            told.append(
+            sentences.append(
                 f"'numTraining' in the datalist '{self.path}' is {listed}, but there are {labeled} labeled cases; add "
                 "what is missing, or correct the number."
             )
-        return told
+        return sentences
 
     def _listed(self, key: str) -> list[Any]:
         return _rows_of(self.content, key, self.path)
@@ -170,19 +170,19 @@ class DatalistFile:
         return [{"image": row.get("images", row.get("image")), "label": row.get("label")} for row in cases.values()]
 
     def _left_out(self, unmeasured: int) -> list[str]:
-        told = []
+        sentences = []
         if unmeasured:
-            told.append(
+            sentences.append(
                 f"{unmeasured} of the 'test' images in the datalist '{self.path}' have no label and are left out: "
                 "nothing can be measured on them; list them as 'unlabeled' to learn from them."
             )
         unknown = [key for key, rows in self.content.items() if key not in _ROLE_OF_KEY and _lists_images(rows)]
         if unknown:
-            told.append(
+            sentences.append(
                 f"the datalist '{self.path}' lists images as {names_in_words(unknown)}, which is left out; name such a "
                 f"list {', '.join(_ROLE_OF_KEY)}."
             )
-        return told
+        return sentences
 
     def _cases(self, rows: Sequence[ListedRow]) -> list[Case]:
         found = [self.images_of(row.images) for row in rows]
@@ -215,8 +215,8 @@ class DatalistFile:
         ending = path.name[len(path.name) - len(ending_of(path.name)) :]
         stem = path.name[: len(path.name) - len(ending)]
         found: list[Path] = []
-        while (one := path.with_name(f"{stem}_{len(found):04d}{ending}")).is_file():
-            found.append(one)
+        while (channel := path.with_name(f"{stem}_{len(found):04d}{ending}")).is_file():
+            found.append(channel)
         return tuple(found)
 
     def _in_order(self, image: Mapping[str, str]) -> list[str]:

@@ -104,7 +104,7 @@ def find_cases(path: Union[str, Path], name_values: bool = True) -> Datalist:
     elif file and file.lists_anything:
         return file.datalist()
     else:
-        folders = next((pair for pair in _FOLDERS if all((path / one).is_dir() for one in pair)), None)
+        folders = next((pair for pair in _FOLDERS if all((path / name).is_dir() for name in pair)), None)
         found = _training_folders(path, None, folders) if folders else _side_by_side(path)
     if found.labels or not any(case.label for case in found.cases):
         return found
@@ -119,7 +119,7 @@ def value_names(path: Union[str, Path]) -> dict[int, str]:
     Raises:
         DataError: the file names none, and its values cannot be read here.
     """
-    names = {one.value: one.name for one in segments_of(path) if one.name}
+    names = {segment.value: segment.name for segment in segments_of(path) if segment.name}
     values = () if names else values_in(path)
     if values is None:
         raise DataError(
@@ -185,7 +185,7 @@ def _named_values(cases: Sequence[Case]) -> tuple[Label, ...]:
     labels: dict[str, int] = {}
     for value, name in names:
         if match_name(name, labels) is None:
-            free = (one for one in count(1) if one not in labels.values())
+            free = (value for value in count(1) if value not in labels.values())
             labels[name] = value if value not in labels.values() else next(free)
     return tuple(Label(value, name) for name, value in labels.items())
 
@@ -238,15 +238,15 @@ def _test_cases(folder: Path, file: Optional[DatalistFile], others: Sequence[Cas
     return [replace(case, id=name) for name, case in zip(names, cases, strict=False)], left_out
 
 
-def _unused(what: str, names: Sequence[str], folder: Path) -> list[str]:
+def _unused(kind: str, names: Sequence[str], folder: Path) -> list[str]:
     """A sentence on files that have no counterpart; [] if there are none."""
     if not names:
         return []
-    lacks = "image" if what == "label map" else "label map"
+    lacks = "image" if kind == "label map" else "label map"
     if len(names) == 1:
-        return [f"in '{folder}' the {what} {names_in_words(names)} is left out: it has no {lacks} of its name."]
+        return [f"in '{folder}' the {kind} {names_in_words(names)} is left out: it has no {lacks} of its name."]
     return [
-        f"in '{folder}' {len(names)} {what}s are left out, {names_in_words(names)}: they have no {lacks} of their name."
+        f"in '{folder}' {len(names)} {kind}s are left out, {names_in_words(names)}: they have no {lacks} of their name."
     ]
 
 

@@ -58,7 +58,7 @@ def _exported(job: Job) -> list[Path]:
     except CoraNetError:
         return []
     # A folder that is a link is somebody else's, and so is what a list that was tampered with names above it.
-    ours = [one.name for one in (job.images_folder, job.labels_folder) if not one.is_symlink()]
+    ours = [folder.name for folder in (job.images_folder, job.labels_folder) if not folder.is_symlink()]
     named = [Path(path) for case in cases for path in case.files]
     return [job.folder / path for path in named if str(path.parent) in ours and path.name not in ("", "..")]
 

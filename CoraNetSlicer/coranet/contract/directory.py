@@ -344,8 +344,8 @@ class Job:
         made = of_training if self.kind is JobKind.TRAIN else ("predictions",)
         files = (self._job_path, self._config_path, self._datalist_path, self._record.path, self._cancel_path)
         claims = claim_files(self.folder)
-        told = (*claims, self.events_path, self.log_path, self.metrics_path, self.metrics_table_path)
-        return (*files, *told, *(self.folder / name for name in made))
+        records = (*claims, self.events_path, self.log_path, self.metrics_path, self.metrics_table_path)
+        return (*files, *records, *(self.folder / name for name in made))
 
     def prediction_folder(self, case_id: str) -> Path:
         """Where the results of one case lie."""

@@ -50,8 +50,8 @@ class ErrorModelCard:
 
     def promise(self, share: float = DEFAULT_SHARE) -> Optional[Promise]:
         """The promise of a share, else that of the largest share that can be promised; None: there is none."""
-        of_share = [one for one in self.promises if abs(one.share - share) < 1e-6]
-        known = of_share or sorted(self.promises, key=lambda one: one.share)
+        of_share = [promise for promise in self.promises if abs(promise.share - share) < 1e-6]
+        known = of_share or sorted(self.promises, key=lambda promise: promise.share)
         return known[-1] if known else None
 
 

@@ -128,14 +128,14 @@ def file_error(path: str | Path, error: OSError) -> StorageError:
     return _file_error(path, error, "could not be read or written")
 
 
-def _file_error(path: str | Path, error: OSError, what: str) -> StorageError:
+def _file_error(path: str | Path, error: OSError, failure: str) -> StorageError:
     if error.errno in _NO_SPACE:
         return StorageError(
             f"'{path}' could not be written because the disk is full; free some space and run again with --resume "
             "(everything written before is intact)."
         )
     remedy = next((remedy for codes, remedy in _REMEDIES if error.errno in codes), _OTHER_REMEDY)
-    return StorageError(f"'{path}' {what} ({error.strerror or error}); {remedy}.")
+    return StorageError(f"'{path}' {failure} ({error.strerror or error}); {remedy}.")
 
 
 def _one_line(text: str) -> str:

@@ -100,7 +100,8 @@ class _Sorting:
             self._found.append((image_name(entry), entry))
         elif entry.is_dir() and _holds_dicom(entry):
             self._found.append((entry.name, entry))
-            self._leave_out([f"{entry.name}/{one.name}" for one in _visible(entry) if is_image_file(one)], _IN_A_SERIES)
+            beside = [f"{entry.name}/{path.name}" for path in _visible(entry) if is_image_file(path)]
+            self._leave_out(beside, _IN_A_SERIES)
         else:
             self._others.append(entry)
 
@@ -239,8 +240,8 @@ def _no_scan(folder: Path, left_out: Sequence[str], folders: Iterable[Path]) -> 
     deeper = [entry.name for entry in folders if any(is_image_file(path) for path in _visible(entry))]
     if deeper:
         return DataError(f"'{folder}' holds no image itself, but {names_in_words(deeper)} does; give that folder.")
-    told = [sentence for sentence in left_out if _NO_IMAGES not in sentence]
-    return DataError(f"'{folder}' holds no image; {expected}." + "".join(f" {_capital(one)}" for one in told[:2]))
+    reasons = [_capital(sentence) for sentence in left_out if _NO_IMAGES not in sentence]
+    return DataError(" ".join([f"'{folder}' holds no image; {expected}.", *reasons[:2]]))
 
 
 def _capital(sentence: str) -> str:

@@ -29,7 +29,7 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
     found: list[tuple[str, Path]] = []
     listed_cases: list[Case] = []
     left_out: list[str] = []
-    for entry in (Path(one).expanduser() for one in inputs):
+    for entry in (Path(path).expanduser() for path in inputs):
         require_readable(entry)
         if entry.suffix.lower() == ".json":
             datalist = read_input_cases(entry)

@@ -69,7 +69,7 @@ def whole_label_values(voxels: Any, path: Union[str, Path]) -> Any:
             return whole
     raise DataError(
         f"'{path}' is not a label map: its voxels must be whole numbers from 0 to {LARGEST_LABEL_VALUE}, got "
-        f"{_told(voxels[wrong])}; {_REMEDY}."
+        f"{_values_in_words(voxels[wrong])}; {_REMEDY}."
     )
 
 
@@ -83,7 +83,7 @@ def _is_inside(lowest: Any, highest: Any) -> bool:
     return bool(lowest >= 0 and highest <= LARGEST_LABEL_VALUE)
 
 
-def _told(wrong: Any) -> str:
+def _values_in_words(wrong: Any) -> str:
     """The wrong values in words: NaN, one value, or from which to which."""
     count = f"{wrong.size} voxel" if wrong.size == 1 else f"{wrong.size} voxels"
     numbers = wrong[wrong == wrong][:_LOOKED_AT]

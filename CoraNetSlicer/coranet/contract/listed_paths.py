@@ -37,8 +37,8 @@ def listed_path(folder: Union[str, Path], text: str) -> Path:
     if not _can_be_a_path(text):
         raise DataError(f"the path {text!r} is longer than any path, or holds half a letter; correct it.")
     written = [text, text.replace("\\", "/")]
-    for one in dict.fromkeys([*written, *(one.strip() for one in written)]):
-        found = _existing(_joined(folder, one))
+    for spelling in dict.fromkeys([*written, *(spelling.strip() for spelling in written)]):
+        found = _existing(_joined(folder, spelling))
         if found is not None:
             return found
     whole = _joined(folder, text)

@@ -115,7 +115,7 @@ def _without_common(names: dict[int, str]) -> dict[int, Words]:
     words = {index: _words(name) for index, name in names.items()}
     first = _common(words.values())
     last = _common(tuple(reversed(word[first:])) for word in words.values())
-    return {index: one[first : len(one) - last] for index, one in words.items()}
+    return {index: word[first : len(word) - last] for index, word in words.items()}
 
 
 def _common(names: Iterable[Words]) -> int:

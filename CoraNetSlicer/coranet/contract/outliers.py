@@ -86,10 +86,12 @@ def other_spacings(spacings: Sequence[Sequence[float]]) -> list[int]:
         spacings: of all scans along their axes in any order, mm.
     """
     ordered = [sorted(spacing) for spacing in spacings]
-    found = {index for axis in range(3) for index in times_apart([one[axis] for one in ordered], SPACING)}
-    unknown = [index for index, one in enumerate(ordered) if one == [_UNKNOWN_MM] * 3]
+    found = {index for axis in range(3) for index in times_apart([spacing[axis] for spacing in ordered], SPACING)}
+    unknown = [index for index, spacing in enumerate(ordered) if spacing == [_UNKNOWN_MM] * 3]
     if len(unknown) == 1 and len(ordered) >= FEWEST_CASES:
-        usual = [median(one[axis] for index, one in enumerate(ordered) if index not in unknown) for axis in range(3)]
+        usual = [
+            median(spacing[axis] for index, spacing in enumerate(ordered) if index not in unknown) for axis in range(3)
+        ]
         if max(max(value, 1 / value) for value in usual) > _UNLIKE_UNKNOWN:
             found.update(unknown)
     return sorted(found)

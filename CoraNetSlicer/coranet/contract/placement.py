@@ -53,39 +53,39 @@ class Placement:
         )
         return x, y, z
 
-    def require_upright(self, what: str) -> None:
+    def require_upright(self, image: str) -> None:
         """Raise DataError unless the axes are at right angles to each other, and the voxels of a size that a scan has.
 
         Args:
-            what: the image, for the message, such as "'scan.nrrd'" or "the volume 'scan'".
+            image: what it is called, for the message, such as "'scan.nrrd'" or "the volume 'scan'".
         """
         lengths = [_length(step) for step in self.steps]
         if not all(math.isfinite(part) for step in (*self.steps, self.origin) for part in step):
             raise DataError(
-                f"{what} does not say where its voxels lie: its spacing, direction or origin is no number; save it "
+                f"{image} does not say where its voxels lie: its spacing, direction or origin is no number; save it "
                 "anew with the right header."
             )
         if not min(lengths) > 0:
             spacing = " x ".join(f"{length:g}" for length in lengths)
             raise DataError(
-                f"{what} has a spacing of {spacing} mm, expected more than 0 along each axis; correct its header, or "
+                f"{image} has a spacing of {spacing} mm, expected more than 0 along each axis; correct its header, or "
                 "export it anew."
             )
         if max(lengths) > LARGEST_SPACING_MM:
             spacing = " x ".join(f"{length:g}" for length in lengths)
             raise DataError(
-                f"{what} has voxels of {spacing} mm, expected at most {LARGEST_SPACING_MM:g} mm along each axis: its "
+                f"{image} has voxels of {spacing} mm, expected at most {LARGEST_SPACING_MM:g} mm along each axis: its "
                 "spacing is in another unit, such as micrometres; correct it in the header, or export it anew."
             )
         cosine = max(
-            abs(sum(one * other for one, other in zip(self.steps[first], self.steps[second], strict=False)))
+            abs(sum(a * b for a, b in zip(self.steps[first], self.steps[second], strict=False)))
             / (lengths[first] * lengths[second])
             for first, second in combinations(range(3), 2)
         )
         if cosine > SHEAR_TOLERANCE:
             angle = math.degrees(math.acos(min(cosine, 1.0)))
             raise DataError(
-                f"{what} has a sheared grid: two of its axes are {angle:.3g} degrees apart, expected 90; resample it "
+                f"{image} has a sheared grid: two of its axes are {angle:.3g} degrees apart, expected 90; resample it "
                 "onto an upright grid (in Slicer: Resample Scalar/Vector/DWI Volume)."
             )
 

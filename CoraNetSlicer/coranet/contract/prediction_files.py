@@ -58,7 +58,7 @@ class PredictionFiles:
             JobError: the sentences are something else.
         """
         content = result.get("warnings", [])
-        if not isinstance(content, list) or not all(isinstance(one, str) for one in content):
+        if not isinstance(content, list) or not all(isinstance(warning, str) for warning in content):
             raise JobError(f"'warnings' in '{self.result}' must be a list of sentences; segment the case anew.")
         return tuple(content[:_MOST_WARNINGS])
 

@@ -174,7 +174,7 @@ class RegionList:
 
 def _in_order(region: Region, order: AxisOrder, size_ijk: Sequence[int]) -> Region:
     ends = [order.index_of([bounds[end] for bounds in region.bounds_ijk], size_ijk) for end in (0, 1)]
-    along_i, along_j, along_k = ((min(one, other), max(one, other)) for one, other in zip(*ends, strict=False))
+    along_i, along_j, along_k = ((min(start, end), max(start, end)) for start, end in zip(*ends, strict=False))
     width, height, depth = (region.extent_mm[axis] for axis in order.axes)
     center = order.index_of(region.center_ijk, size_ijk)
     return replace(

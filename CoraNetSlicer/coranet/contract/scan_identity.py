@@ -46,7 +46,7 @@ class ScanIdentity:
     def is_same(self, other: ScanIdentity) -> bool:
         """Whether all images that both know of are the same."""
         more = zip(self.more_voxels, other.more_voxels, strict=False)
-        return self.voxels == other.voxels and all(one == theirs for one, theirs in more)
+        return self.voxels == other.voxels and all(ours == theirs for ours, theirs in more)
 
     def __str__(self) -> str:
         size = " x ".join(str(count) for count in self.size_ijk)

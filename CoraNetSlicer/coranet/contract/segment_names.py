@@ -53,7 +53,7 @@ def match_name(name: str, names: Iterable[str]) -> Optional[str]:
     names = list(names)
     if name in names:
         return name
-    found = [one for one in names if name_key(one) == name_key(name)]
+    found = [candidate for candidate in names if name_key(candidate) == name_key(name)]
     if len(found) > 1:
         raise DataError(f"'{name}' can be {_quoted(found)}, which differ in their writing alone; rename one of them.")
     return found[0] if found else None
@@ -133,16 +133,16 @@ def meaning_of(case: Case, segments: Optional[Sequence[FileSegment]] = None) -> 
         return _by_description(case) if described else None
     values: dict[int, int] = {}
     owners: dict[int, str] = {}
-    for one in segments:
-        value = _value_of(one, case, described)
+    for segment in segments:
+        value = _value_of(segment, case, described)
         if value is None:
             continue
         if value in owners:
             raise DataError(
-                f"'{case.label}' has the segments '{owners[value]}' and '{one.name or one.value}', which both are "
-                f"{_named(value, case.classes)}; rename or merge them."
+                f"'{case.label}' has the segments '{owners[value]}' and '{segment.name or segment.value}', "
+                f"which both are {_named(value, case.classes)}; rename or merge them."
             )
-        values[one.value], owners[value] = value, one.name or str(one.value)
+        values[segment.value], owners[value] = value, segment.name or str(segment.value)
     return None if not described and all(value == meant for value, meant in values.items()) else values
 
 
@@ -169,7 +169,7 @@ def _value_of(segment: FileSegment, case: Case, described: dict[int, str]) -> Op
         return classes[name]
     if described and match_name(own, described.values()) is not None:
         return 0
-    listed = described or {value: one for one, value in classes.items()}
+    listed = described or {value: class_name for class_name, value in classes.items()}
     if segment.value in listed:
         raise DataError(
             f"'{case.label}' calls its value {segment.value} '{own}', the datalist calls it "
@@ -206,19 +206,20 @@ def _segment(row: dict[str, str]) -> FileSegment:
 def _require_distinct(segments: Sequence[FileSegment], path: Union[str, Path]) -> None:
     names: dict[str, FileSegment] = {}
     places: dict[tuple[int, int], FileSegment] = {}
-    for one in segments:
-        if one.value > LARGEST_LABEL_VALUE:
+    for segment in segments:
+        if segment.value > LARGEST_LABEL_VALUE:
             raise DataError(
-                f"'{path}' gives '{one.name}' the value {one.value}, expected at most {LARGEST_LABEL_VALUE}; change it."
+                f"'{path}' gives '{segment.name}' the value {segment.value}, expected at most {LARGEST_LABEL_VALUE}; "
+                "change it."
             )
-        other = names.setdefault(one.name, one) if one.name else one
-        if other is not one:
-            raise DataError(f"'{path}' has more than one segment named '{one.name}'; rename or merge them.")
-        other = places.setdefault((one.layer, one.value), one)
-        if other is not one:
+        other = names.setdefault(segment.name, segment) if segment.name else segment
+        if other is not segment:
+            raise DataError(f"'{path}' has more than one segment named '{segment.name}'; rename or merge them.")
+        other = places.setdefault((segment.layer, segment.value), segment)
+        if other is not segment:
             raise DataError(
-                f"'{path}' gives the value {one.value} to '{other.name}' and to '{one.name}'; save the segmentation "
-                "anew, each segment with a value of its own."
+                f"'{path}' gives the value {segment.value} to '{other.name}' and to '{segment.name}'; "
+                "save the segmentation anew, each segment with a value of its own."
             )
 
 

@@ -76,13 +76,13 @@ def _files_of(image: Path) -> Iterator[Path]:
     yield image
     suffix = image.suffix.lower()
     if suffix in _TEXT_HEADERS:
-        yield from (one for one in _detached(image) if one.is_file() and one != image)
+        yield from (path for path in _detached(image) if path.is_file() and path != image)
     for other in _PAIRS.get(suffix, ()):
         # On a file system that tells them apart, the ending may be written in capitals.
-        yield from (one for one in map(image.with_suffix, (other, other.upper())) if one.is_file())
+        yield from (path for path in map(image.with_suffix, (other, other.upper())) if path.is_file())
     if not ending_of(image.name) and is_dicom_file(image):
         # A file of a DICOM series stands for the image that it belongs to.
-        yield from (one for one in _files_of(image.parent) if one != image)
+        yield from (path for path in _files_of(image.parent) if path != image)
 
 
 def _detached(header: Path) -> Iterator[Path]:

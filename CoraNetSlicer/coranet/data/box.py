@@ -92,13 +92,13 @@ def without_overlap(boxes: Sequence[Box]) -> list[Box]:
     """The boxes, those that overlap merged into one around them, until none does; ordered by where they start."""
     left = list(boxes)
     while pair := _overlapping(left):
-        left = [*(one for one in left if one not in pair), pair[0].united(pair[1])]
+        left = [*(box for box in left if box not in pair), pair[0].united(pair[1])]
     return sorted(left, key=lambda box: box.start)
 
 
 def _overlapping(boxes: Sequence[Box]) -> tuple[Box, Box] | None:
     pairs = combinations(boxes, 2)
-    return next(((one, other) for one, other in pairs if one.overlaps(other)), None)
+    return next(((first, second) for first, second in pairs if first.overlaps(second)), None)
 
 
 def _box(start: Sequence[int], stop: Sequence[int]) -> Box:

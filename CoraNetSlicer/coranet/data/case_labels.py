@@ -57,8 +57,8 @@ def with_classes_of(datalist: Datalist, labels: tuple[Label, ...], who: str) -> 
             "classes are matched by name: give the datalist the names of the model."
         )
     unknown = [name for name in names if match_name(name, [label.name for label in labels]) is None]
-    told = [f"{', '.join(map(repr, unknown))} of the datalist is unknown to the model and counts as background."]
-    left_out = (*datalist.left_out, *(told if unknown else []))
+    sentences = [f"{', '.join(map(repr, unknown))} of the datalist is unknown to the model and counts as background."]
+    left_out = (*datalist.left_out, *(sentences if unknown else []))
     return replace(_described(datalist, labels), left_out=left_out)
 
 

@@ -42,7 +42,7 @@ class Mixing:
 
     def after(self, count: int) -> Mixing:
         """The exchanges among the patches after the first `count`, which are numbered from 0."""
-        within = (one for one in self.exchanges if min(one[:2]) >= count)
+        within = (exchange for exchange in self.exchanges if min(exchange[:2]) >= count)
         return Mixing(tuple((first - count, second - count, box) for first, second, box in within))
 
     def apply(self, values: Tensor) -> Tensor:
@@ -56,8 +56,8 @@ class Mixing:
         """
         result = values.clone()
         for first, second, box in self.exchanges:
-            one, other = (first, ..., *box), (second, ..., *box)
-            result[one], result[other] = values[other], values[one]
+            in_first, in_second = (first, ..., *box), (second, ..., *box)
+            result[in_first], result[in_second] = values[in_second], values[in_first]
         return result
 
 

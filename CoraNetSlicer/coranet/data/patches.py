@@ -167,7 +167,7 @@ class PatchSampler:
             pairs = [(count + index, count + index + 1) for index in range(0, len(unlabeled) - 1, 2)]
         streams = [self._stream(_BOXES, step, unlabeled[second - count]) for _, second in pairs]
         return Mixing.draw(
-            self.augmentation.patch_size, [(*pair, one) for pair, one in zip(pairs, streams, strict=True)]
+            self.augmentation.patch_size, [(*pair, stream) for pair, stream in zip(pairs, streams, strict=True)]
         )
 
     def labeled_mixing(self, step: int, labeled: range) -> Mixing:
@@ -180,7 +180,7 @@ class PatchSampler:
         pairs = [(index, index + 1) for index in range(0, len(labeled) - 1, 2)]
         streams = [self._stream(_LABELED_BOXES, step, labeled[second]) for _, second in pairs]
         return Mixing.draw(
-            self.augmentation.patch_size, [(*pair, one) for pair, one in zip(pairs, streams, strict=True)]
+            self.augmentation.patch_size, [(*pair, stream) for pair, stream in zip(pairs, streams, strict=True)]
         )
 
     def second_view(self, step: int, unlabeled: range) -> list[tuple[IntensityChange, ...]]:
@@ -191,7 +191,7 @@ class PatchSampler:
             unlabeled: numbers of the unlabeled patches, of this process.
         """
         streams = [self._stream(_SECOND_VIEW, step, number) for number in unlabeled]
-        return [self.augmentation.draw_intensity(one) for one in streams]
+        return [self.augmentation.draw_intensity(stream) for stream in streams]
 
     def _stream(self, purpose: int, step: int, number: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, purpose, step, number])

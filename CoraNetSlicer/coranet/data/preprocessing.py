@@ -173,12 +173,14 @@ class Preprocessing:
             raise ValueError(f"size {self.size_dhw}")
         if self.slice_axis is not None and (type(self.slice_axis) is not int or self.slice_axis not in range(3)):
             raise ValueError(f"slice axis {self.slice_axis!r}")
-        for one in self.normalizations:
-            if one.intensity not in ("zscore", "window") or (one.intensity == "window") != (one.window is not None):
-                raise ValueError(f"intensity {one.intensity!r}")
-            lower, upper = one.window or (0.0, 1.0)
+        for channel in self.normalizations:
+            if channel.intensity not in ("zscore", "window") or (channel.intensity == "window") != (
+                channel.window is not None
+            ):
+                raise ValueError(f"intensity {channel.intensity!r}")
+            lower, upper = channel.window or (0.0, 1.0)
             if not -math.inf < lower < upper < math.inf:
-                raise ValueError(f"window {one.window}")
+                raise ValueError(f"window {channel.window}")
         if not all(isinstance(value, (int, float)) for value in self.lowest):
             raise TypeError(f"lowest intensities {self.lowest}")
 

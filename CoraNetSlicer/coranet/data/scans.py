@@ -88,16 +88,16 @@ def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Se
     """
     several = len(names) > 1
     cause = "whether the channels are in their order" if several else "whether the model is for such scans"
-    told = []
+    sentences = []
     for name, expected, voxels in zip(names, lowest, scan.channels, strict=False):
         found = float(voxels.min())
         if (expected < _AIR and found > _NO_AIR) or (expected > _NO_AIR and found < _AIR):
             image = f"the {name} of '{case.id}'" if several else f"'{case.id}'"
-            told.append(
+            sentences.append(
                 f"{image} has intensities from {found:g}, those of the training began at {expected:g}: one of both is "
                 f"CT and the other is not; check {cause}."
             )
-    return told
+    return sentences
 
 
 def _places(images: Sequence[str]) -> list[tuple[str, int | None]]:

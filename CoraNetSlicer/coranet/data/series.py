@@ -27,11 +27,11 @@ class DividedSeries:
 
     Attributes:
         datalist: with a case for each image.
-        told: what was done, a sentence each.
+        sentences: what was done, a sentence each.
     """
 
     datalist: Datalist
-    told: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
 
 def divide_series(job: Job, datalist: Datalist, reporter: Reporter, done: Collection[str] = ()) -> Datalist:
@@ -54,7 +54,7 @@ def divide_series(job: Job, datalist: Datalist, reporter: Reporter, done: Collec
         as_listed = {case.id: case for case in listed.cases}
         cases = [as_listed[case.id] if case in before else case for case in divided.datalist.cases]
         job.write_datalist(replace(listed, cases=tuple(cases)))
-    for sentence in divided.told:
+    for sentence in divided.sentences:
         reporter.emit(Warned(SERIES, sentence))
     return divided.datalist
 
@@ -75,20 +75,20 @@ def divided_series(datalist: Datalist, reporter: Reporter, done: Collection[str]
     """
     taken = {case.id.lower() for case in datalist.cases}
     cases: list[Case] = []
-    told: list[str] = []
+    sentences: list[str] = []
     for case in datalist.cases:
         reporter.stop_if_asked()
         parts = () if case.id in done else _parts(case)
         if len(parts) < 2:
             cases.append(case)
         elif case.label:
-            cases.append(_with_the_image_of_its_label(case, parts, told))
+            cases.append(_with_the_image_of_its_label(case, parts, sentences))
         else:
             taken.discard(case.id.lower())
             made = [_of_part(case, part, free_case_name(f"{case.id}_{part.name}", taken)) for part in parts]
             cases += made
-            told.append(_each_is_a_case(case, made, parts))
-    return DividedSeries(replace(datalist, cases=tuple(cases)), tuple(told))
+            sentences.append(_each_is_a_case(case, made, parts))
+    return DividedSeries(replace(datalist, cases=tuple(cases)), tuple(sentences))
 
 
 def _parts(case: Case) -> Sequence[Part]:
@@ -110,13 +110,13 @@ def _of_part(case: Case, part: Part, name: str) -> Case:
 
 def _each_is_a_case(case: Case, made: Sequence[Case], parts: Sequence[Part]) -> str:
     pairs = list(zip(made, parts, strict=True))
-    named = [f"'{one.id}' ({part.name}, {len(part.slices)} slices)" for one, part in pairs[:_MOST_NAMED]]
+    named = [f"'{case.id}' ({part.name}, {len(part.slices)} slices)" for case, part in pairs[:_MOST_NAMED]]
     more = f" and {len(pairs) - _MOST_NAMED} more" if len(pairs) > _MOST_NAMED else ""
     images = f"'{case.image}' is one DICOM series of {len(parts)} images"
     return f"{images}, each of which is a case of its own: {', '.join(named)}{more}."
 
 
-def _with_the_image_of_its_label(case: Case, parts: Sequence[Part], told: list[str]) -> Case:
+def _with_the_image_of_its_label(case: Case, parts: Sequence[Part], sentences: list[str]) -> Case:
     images = f"'{case.image}' is one DICOM series of {len(parts)} images ({listed_parts(parts)})"
     try:
         label = read_grid(str(case.label))
@@ -124,9 +124,9 @@ def _with_the_image_of_its_label(case: Case, parts: Sequence[Part], told: list[s
         return case
     fitting = [part for part in parts if _lies_on(label, Path(case.image), part)]
     if len(fitting) == 1:
-        told.append(f"{images}; the label '{case.label}' lies on the grid of {fitting[0].name}, which is taken.")
+        sentences.append(f"{images}; the label '{case.label}' lies on the grid of {fitting[0].name}, which is taken.")
         return _of_part(case, fitting[0], case.id)
-    told.append(f"{images}; the label '{case.label}' lies on the grid of {len(fitting) or 'none'} of them.")
+    sentences.append(f"{images}; the label '{case.label}' lies on the grid of {len(fitting) or 'none'} of them.")
     return case
 
 

@@ -69,11 +69,11 @@ def line_chart(series: Sequence[Series], x: Axis, y: Axis, height: int = 300) ->
         y: vertical axis.
         height: in pixels; the width is that of the page.
     """
-    points = [point for one in series for point in (*one.points, *one.marks, *_spread_ends(one))]
+    points = [point for line in series for point in (*line.points, *line.marks, *_spread_ends(line))]
     if not points:
         return ""
     frame = _Frame(_limits(x, [px for px, _ in points]), _limits(y, [py for _, py in points]), height)
-    lines = "".join(_line(one, frame) for one in series)
+    lines = "".join(_line(line, frame) for line in series)
     return _svg(height, _axes(frame, x, y) + lines, f"{y.title} by {x.title}")
 
 
@@ -93,8 +93,8 @@ def legend(series: Sequence[Series] | Sequence[DotRow]) -> str:
     """Names with their colours, as HTML that wraps by itself."""
     items = "".join(
         f'<li><svg class="swatch" viewBox="0 0 28 10" width="28" height="10" aria-hidden="true">'
-        f'<path {_LINE} {_color(one.number)}{_dash(one.number)} d="M1 5H27"/></svg> {breakable(one.name)}</li>'
-        for one in series
+        f'<path {_LINE} {_color(line.number)}{_dash(line.number)} d="M1 5H27"/></svg> {breakable(line.name)}</li>'
+        for line in series
     )
     return f'<ul class="legend">{items}</ul>'
 

@@ -95,6 +95,6 @@ class AdversarialMethod(Method):
     @torch.no_grad()
     def _trusted_labels(self, networks: Networks, unlabeled: UnlabeledBatch) -> tuple[Tensor, Tensor]:
         """Pseudo-labels and where they are trusted (eq. 5), both (B, D, H, W)."""
-        said: HeadLogits = networks.pseudo_labeler(unlabeled.teacher_images)
-        confidence = self.auxiliary["discriminator"](said.segmentation.float().softmax(1)).sigmoid()
-        return named_classes(said.segmentation), confidence > TRUSTED
+        logits: HeadLogits = networks.pseudo_labeler(unlabeled.teacher_images)
+        confidence = self.auxiliary["discriminator"](logits.segmentation.float().softmax(1)).sigmoid()
+        return named_classes(logits.segmentation), confidence > TRUSTED

@@ -32,8 +32,8 @@ class MeanTeacherMethod(Method):
         """See `Method.self_train`."""
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
-            said: HeadLogits = networks.teacher(unlabeled.teacher_images)
-            target = corrected_probability(said.segmentation.float().softmax(1), unlabeled)
+            logits: HeadLogits = networks.teacher(unlabeled.teacher_images)
+            target = corrected_probability(logits.segmentation.float().softmax(1), unlabeled)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
         weight = with_known_voxels(None, unlabeled.known, self.config.reviewed_weight)
         consistency = consistency_loss(on_unlabeled.segmentation, target, weight)

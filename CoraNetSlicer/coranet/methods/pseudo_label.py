@@ -27,8 +27,8 @@ class PseudoLabelMethod(Method):
         """See `Method.self_train`."""
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
-            said: HeadLogits = networks.pseudo_labeler(unlabeled.teacher_images)
-            pseudo_labels = named_classes(said.segmentation)
+            logits: HeadLogits = networks.pseudo_labeler(unlabeled.teacher_images)
+            pseudo_labels = named_classes(logits.segmentation)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)
         weight = with_known_voxels(None, unlabeled.known, self.config.reviewed_weight)
         pseudo = pseudo_label_loss(on_unlabeled.segmentation, corrected_labels(pseudo_labels, unlabeled), weight)

@@ -36,8 +36,8 @@ class UncertaintyAwareMeanTeacherMethod(Method):
         """See `Method.self_train`."""
         on_labeled, on_unlabeled = student_logits(networks.student, labeled, unlabeled)
         with torch.no_grad():
-            said: HeadLogits = networks.teacher(unlabeled.teacher_images)
-            target = corrected_probability(said.segmentation.float().softmax(1), unlabeled)
+            logits: HeadLogits = networks.teacher(unlabeled.teacher_images)
+            target = corrected_probability(logits.segmentation.float().softmax(1), unlabeled)
             doubt = entropy(mean_probability(networks.teacher, unlabeled.teacher_images))
             is_sure = doubt < entropy_threshold(target.shape[1], ramp_up)
         supervised = supervised_loss(on_labeled, labeled, self.config.misclassification_cost)

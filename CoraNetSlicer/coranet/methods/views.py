@@ -48,7 +48,7 @@ def logits_of_views(
     ours, again, dropped = (HeadLogits(*some) for some in zip(*parts, strict=True))
     if exchanges is not None and among_unlabeled is not None:
         ours, again = (
-            HeadLogits(*map(one.apply, heads)) for one, heads in ((exchanges, ours), (among_unlabeled, again))
+            HeadLogits(*map(mixing.apply, heads)) for mixing, heads in ((exchanges, ours), (among_unlabeled, again))
         )
     views = (HeadLogits(*(head[count:] for head in ours)), again, dropped)
     return HeadLogits(*(head[:count] for head in ours)), list(zip(_WEIGHTS, views, strict=True))
@@ -68,7 +68,7 @@ def features_left_out(student: nn.Module, patches: int) -> Iterator[None]:
         batch[:] = [len(inputs[0])]
 
     def leave_out(_encoder: nn.Module, _inputs: object, features: Sequence[Tensor]) -> list[Tensor]:
-        return [_with_fewer(one, len(one) * patches // batch[0]) for one in features]
+        return [_with_fewer(level, len(level) * patches // batch[0]) for level in features]
 
     hooks = [
         student.register_forward_pre_hook(count),

@@ -49,5 +49,5 @@ class MirrorMean(nn.Module):
         # One view at a time: eight at once would need eight times the memory of a window.
         total: HeadLogits = self.views[0](images)
         for view in self.views[1:]:
-            total = HeadLogits(*(one + other for one, other in zip(total, view(images), strict=True)))
+            total = HeadLogits(*(logits + more for logits, more in zip(total, view(images), strict=True)))
         return HeadLogits(*(head / len(self.views) for head in total))

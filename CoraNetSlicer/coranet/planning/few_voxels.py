@@ -25,7 +25,7 @@ def few_voxels(cases: Sequence[MeasuredCase], labels: Sequence[Label], recipe: P
     """
     known = [case for case in cases if not case.case.is_partial]
     for label in labels:
-        counts = [count for one in known if (count := _voxels(one, label.value, recipe)) is not None]
+        counts = [count for measured in known if (count := _voxels(measured, label.value, recipe)) is not None]
         few = [count for count in counts if count[0] < FEW_VOXELS]
         if not few:
             continue
@@ -40,10 +40,10 @@ def few_voxels(cases: Sequence[MeasuredCase], labels: Sequence[Label], recipe: P
         )
 
 
-def _voxels(one: MeasuredCase, value: int, recipe: Preprocessing) -> tuple[float, int, str] | None:
+def _voxels(measured: MeasuredCase, value: int, recipe: Preprocessing) -> tuple[float, int, str] | None:
     """Of a structure in a case: voxels of the network's grid, those of the label map, the case; None: not there."""
-    if one.traits is None or one.scan is None or value not in one.traits.structures:
+    if measured.traits is None or measured.scan is None or value not in measured.traits.structures:
         return None
-    grid, own = one.scan.grid, one.traits.structures[value].voxels
+    grid, own = measured.scan.grid, measured.traits.structures[value].voxels
     size = recipe.prepared_size(Box.whole(grid.shape), grid.shape, grid.spacing_dhw)
-    return own * math.prod(size) / math.prod(grid.shape), own, one.case.id
+    return own * math.prod(size) / math.prod(grid.shape), own, measured.case.id

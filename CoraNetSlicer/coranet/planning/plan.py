@@ -269,8 +269,8 @@ def _labeled_scans(datalist: Datalist, given: Given, reporter: Reporter, fate: s
             reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it {fate}."))
     margin_mm = given.margin_mm
     # Of what is looked at around structures, a scan without any says nothing.
-    told = [case for case in labeled if margin_mm is None or not case.is_empty]
-    scans = [event.scan for event in told if event.scan is not None]
+    measured = [case for case in labeled if margin_mm is None or not case.is_empty]
+    scans = [case.scan for case in measured if case.scan is not None]
     statistics = [scan.looked_at(margin_mm) if margin_mm else scan.statistics for scan in scans]
-    structures = [event.structures for event in told if event.structures is not None]
+    structures = [case.structures for case in measured if case.structures is not None]
     return LabeledScans(statistics, structures, given.survey.seconds, margin_mm is not None)

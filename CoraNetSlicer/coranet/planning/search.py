@@ -110,7 +110,7 @@ class Search:
     def region_mm(self) -> Triple:
         """What a patch should cover along D, H, W: the structures and what surrounds them, within the scan."""
         wanted = [extent + 2 * self.surroundings_mm for extent in largest_extent(self.structures)]
-        depth, height, width = (min(one, most) for one, most in zip(wanted, self.scan_mm, strict=True))
+        depth, height, width = (min(extent, most) for extent, most in zip(wanted, self.scan_mm, strict=True))
         return depth, height, width
 
     @property
@@ -127,7 +127,7 @@ class Search:
         for spacing in reversed(self._spacings(own.slice_axis)):
             for architecture in self._architectures(own, spacing):
                 found.extend(self._with_batches(architecture, spacing))
-        return sorted(found, key=lambda one: one.deficit)
+        return sorted(found, key=lambda candidate: candidate.deficit)
 
     @cached_property
     def _own_architecture(self) -> Architecture:

@@ -31,16 +31,16 @@ def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str], is_p
     """What a patch covers; `is_part`: of the part of the scan that the fine network looks at."""
     size = " x ".join(str(count) for count in chosen.architecture.patch_size_kji)
     extent = " x ".join(f"{length:.0f}" for length in chosen.patch_mm)
-    what, within = _what(names), "" if chosen.architecture.slice_axis is None else " in a slice"
+    structures, within = _structures(names), "" if chosen.architecture.slice_axis is None else " in a slice"
     head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right) cover"
     margin, wished = _margin(chosen, search), search.surroundings_mm
     if margin == math.inf:
         return f"{head} {'all that the fine network looks at' if is_part else 'the whole scan'}{within}."
     if margin >= 0:
         most = f"at least {wished:.0f}" if margin >= wished else f"{margin:.0f}"
-        return f"{head} {what}{within} with {most} mm around."
+        return f"{head} {structures}{within} with {most} mm around."
     return (
-        f"{head} {100 * chosen.covered:.0f} % of {what} with {wished:.0f} mm around, on the average of the "
+        f"{head} {100 * chosen.covered:.0f} % of {structures} with {wished:.0f} mm around, on the average of the "
         "axes; larger ones would leave too few steps."
     )
 
@@ -66,7 +66,7 @@ def _margin(chosen: Candidate, search: Search) -> float:
     return min(margins)
 
 
-def _what(names: Sequence[str]) -> str:
+def _structures(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     return "both structures" if len(names) == 2 else f"all {len(names)} structures"

@@ -39,7 +39,7 @@ class _Line:
 
     def scaled(self, factor: float) -> _Line:
         """Of a network whose voxels take so many times as long."""
-        return _Line(self.overhead, StepSeconds(*(factor * one for one in self.each)))
+        return _Line(self.overhead, StepSeconds(*(factor * seconds for seconds in self.each)))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Speed:
             return self._known[key].line
         if not self._known:
             return self._time(key, architecture)
-        nearest = min(self._known.values(), key=lambda one: _distance(architecture, one.architecture))
+        nearest = min(self._known.values(), key=lambda known: _distance(architecture, known.architecture))
         factor = (architecture.base_filters / nearest.architecture.base_filters) ** _FILTERS_POWER
         if nearest.took_s * factor > self.left_s:
             return nearest.line.scaled(factor)
@@ -98,7 +98,7 @@ class Speed:
         sizes = BatchSizes(labeled, labeled if self.uses_unlabeled else 0)
         kinds = _PATCHES if architecture.slice_axis is None else _SLICES
         few, many = (_with_patch(architecture, voxels) for voxels in kinds.get(self.kind, kinds["cpu"]))
-        of_few, of_many = (self.measure(one, sizes) for one in (few, many))
+        of_few, of_many = (self.measure(with_patch, sizes) for with_patch in (few, many))
         small, large = product(few.patch_size_kji), product(many.patch_size_kji)
         batches = StepSeconds(sizes.labeled, sum(sizes))
         each, overhead = [], []
@@ -115,9 +115,9 @@ def _key(architecture: Architecture) -> tuple[Any, ...]:
     return (architecture.base_filters, architecture.kernels, architecture.strides, architecture.slice_axis)
 
 
-def _distance(one: Architecture, other: Architecture) -> tuple[bool, int, float]:
-    levels = abs(len(one.strides) - len(other.strides))
-    return one.kernels[0] != other.kernels[0], levels, abs(one.base_filters - other.base_filters)
+def _distance(first: Architecture, second: Architecture) -> tuple[bool, int, float]:
+    levels = abs(len(first.strides) - len(second.strides))
+    return first.kernels[0] != second.kernels[0], levels, abs(first.base_filters - second.base_filters)
 
 
 def _with_patch(architecture: Architecture, voxels: int) -> Architecture:

@@ -167,12 +167,12 @@ def _within_memory(candidates: Sequence[Candidate], workplace: Workplace) -> Can
     """The best one whose step fits into free memory; the smallest where none does."""
     free = workplace.free_bytes
     known: dict[tuple[int, object, object], float] = {}
-    for one in candidates:
+    for candidate in candidates:
         if free is None:
-            return one
-        key = (one.architecture.base_filters, one.architecture.kernels, one.architecture.strides)
+            return candidate
+        key = (candidate.architecture.base_filters, candidate.architecture.kernels, candidate.architecture.strides)
         if key not in known:
-            known[key] = activation_bytes_per_voxel(one.architecture, workplace.device)
-        if voxels_a_step(one) <= most_voxels(free, known[key]):
-            return one
-    return min(candidates, key=lambda one: voxels_a_step(one) * one.architecture.base_filters)
+            known[key] = activation_bytes_per_voxel(candidate.architecture, workplace.device)
+        if voxels_a_step(candidate) <= most_voxels(free, known[key]):
+            return candidate
+    return min(candidates, key=lambda candidate: voxels_a_step(candidate) * candidate.architecture.base_filters)

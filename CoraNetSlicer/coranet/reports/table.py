@@ -37,13 +37,13 @@ def write_table(path: Path, cases: Sequence[ReportedCase]) -> None:
 
 
 def _rows(rank: int, case: ReportedCase) -> Iterator[dict[str, Any]]:
-    told = case.uncertainty
+    ranked = case.uncertainty
     reviewed = {volume.name: volume for volume in case.reviewed_volumes}
     for volume in case.volumes:
         row = {
-            "rank": rank, "case": told.case, "uncertain_share": told.share, "uncertain_ml": told.uncertain_ml,
-            "regions": told.regions, "reviewed": told.reviewed, "reason": told.reason, "class": volume.name,
-            "class_uncertain_share": told.shares[volume.name], "segmentation_ml": volume.segmentation,
+            "rank": rank, "case": ranked.case, "uncertain_share": ranked.share, "uncertain_ml": ranked.uncertain_ml,
+            "regions": ranked.regions, "reviewed": ranked.reviewed, "reason": ranked.reason, "class": volume.name,
+            "class_uncertain_share": ranked.shares[volume.name], "segmentation_ml": volume.segmentation,
             "conservative_ml": volume.conservative, "radical_ml": volume.radical,
         }  # fmt: skip
         if volume.name in reviewed:

@@ -74,12 +74,12 @@ def checked_cases(
         chosen = {case.id for case in complete.with_role(Role.VALIDATION)}
         cases = [replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases]
         job.write_datalist(replace(datalist, cases=tuple(cases)))
-    told = _told(complete, survey, config)
-    for event in told:
+    found = _findings(complete, survey, config)
+    for event in found:
         reporter.emit(event)
     left_out = {case.id: survey.unusable[case.id] for case in datalist.cases if case.id in survey.unusable}
     scans = {**scans_by_role(survey, complete.cases), **_earlier(initial)}
-    write_record(job, left_out, scans, _counts(datalist, complete, survey, told))
+    write_record(job, left_out, scans, _counts(datalist, complete, survey, found))
     return TrainingSet(complete, survey)
 
 
@@ -90,12 +90,12 @@ def _earlier(initial: ModelPackage | None) -> dict[str, list[str]]:
 
 
 def _counts(
-    datalist: Datalist, complete: Datalist, survey: Survey, told: Sequence[Noted | Warned]
+    datalist: Datalist, complete: Datalist, survey: Survey, found: Sequence[Noted | Warned]
 ) -> dict[str, int]:  # fmt: skip
     """How often each thing was found that the card of the model tells."""
-    counts = Counter(event.code for event in told if isinstance(event, Warned))
+    counts = Counter(event.code for event in found if isinstance(event, Warned))
     for role, code in ((Role.TRAINING, "no_structure"), (Role.VALIDATION, "no_structure_in_validation")):
-        counts[code] = sum(one.is_empty for one in survey.of(complete.with_role(role)))
+        counts[code] = sum(measured.is_empty for measured in survey.of(complete.with_role(role)))
     counts["left_out"] = sum(case.id in survey.unusable for case in datalist.with_role(Role.UNLABELED))
     return {code: count for code, count in counts.items() if count}
 
@@ -134,7 +134,7 @@ def _named(cases: Sequence[Case], kind: str, survey: Survey) -> str:
 def _require_structures(datalist: Datalist, survey: Survey) -> None:
     labeled = survey.of(datalist.with_role(Role.TRAINING))
     if labeled and all(case.is_empty for case in labeled):
-        names = ", ".join(f"'{one.case.label}'" for one in labeled[:_MOST_REASONS])
+        names = ", ".join(f"'{measured.case.label}'" for measured in labeled[:_MOST_REASONS])
         values = sorted(label.value for label in datalist.labels)
         raise DataError(
             f"the labels of all {len(labeled)} labeled cases are empty: none of the values {values} occurs in {names}; "
@@ -142,7 +142,7 @@ def _require_structures(datalist: Datalist, survey: Survey) -> None:
         )
 
 
-def _told(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted | Warned]:
+def _findings(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[Noted | Warned]:
     """What a person should know of the cases."""
     return [
         *_read_by_names(datalist.with_role(Role.TRAINING, Role.VALIDATION)),
@@ -189,18 +189,18 @@ def _other_axes(survey: Survey) -> Iterator[Noted]:
 
 def _without_structure(datalist: Datalist, survey: Survey) -> Iterator[Warned]:
     """A segmentation without anything is more often forgotten than meant."""
-    taught, validating = (
-        [f"'{one.case.label}'" for one in survey.of(datalist.with_role(role)) if one.is_empty]
+    training, validating = (
+        [f"'{measured.case.label}'" for measured in survey.of(datalist.with_role(role)) if measured.is_empty]
         for role in (Role.TRAINING, Role.VALIDATION)
     )
-    if taught:
-        what = "hold no structure: these cases teach" if len(taught) > 1 else "holds no structure: this case teaches"
-        them = "them" if len(taught) > 1 else "it"
-        message = f"{', '.join(taught)} {what} that there is none. If something is to be seen there, segment it"
+    if training:
+        verb = "hold no structure: these cases teach" if len(training) > 1 else "holds no structure: this case teaches"
+        them = "them" if len(training) > 1 else "it"
+        message = f"{', '.join(training)} {verb} that there is none. If something is to be seen there, segment it"
         yield Warned("no_structure", f"{message}, or make {them} unlabeled.")
     if validating:
-        what = "hold" if len(validating) > 1 else "holds"
-        message = f"{', '.join(validating)} {what} no structure: whatever is found there counts as a Dice of 0"
+        verb = "hold" if len(validating) > 1 else "holds"
+        message = f"{', '.join(validating)} {verb} no structure: whatever is found there counts as a Dice of 0"
         yield Warned("no_structure_in_validation", f"{message}, and nothing found counts for nothing.")
 
 

@@ -32,13 +32,13 @@ def same_scans(survey: Survey, cases: Sequence[Case], channels: Sequence[str] = 
         channels: names of the channels; (): there is one.
     """
     roles = {case.id: case.role for case in cases}
-    found, told = [], set()
+    found, seen = [], set()
     for images in _alike((roles[case.case.id], case) for case in survey.cases.values() if case.case.id in roles):
-        group = [(role, one) for role, one, _ in images]
-        owners = tuple(one.case.id for _, one in group)
-        if owners in told:
+        group = [(role, measured) for role, measured, _ in images]
+        owners = tuple(measured.case.id for _, measured in group)
+        if owners in seen:
             continue  # another channel of the same cases
-        told.add(owners)
+        seen.add(owners)
         names = " and ".join(_described(*image, channels) for image in images)
         if len(set(owners)) == 1:
             consequence = f"case '{owners[0]}' learns nothing from the second one; give it its own image"
@@ -52,21 +52,22 @@ def same_scans(survey: Survey, cases: Sequence[Case], channels: Sequence[str] = 
 def doubled(survey: Survey) -> frozenset[str]:
     """Names of the cases whose scan another case has, too: what is measured on one, the other one has taught."""
     used = [(case.case.role, case) for case in survey.cases.values() if case.case.role is not Role.TEST]
-    groups = [{one.case.id for _, one, _ in images} for images in _alike(used)]
+    groups = [{measured.case.id for _, measured, _ in images} for images in _alike(used)]
     return frozenset(name for names in groups if len(names) > 1 for name in names)
 
 
 def same_labels(survey: Survey) -> list[Warned]:
     """A warning for each label map that several scans have."""
     by_label: dict[str, list[MeasuredCase]] = {}
-    for one in survey.cases.values():
-        if one.label_hash and not one.is_empty:
-            by_label.setdefault(one.label_hash, []).append(one)
+    for measured in survey.cases.values():
+        if measured.label_hash and not measured.is_empty:
+            by_label.setdefault(measured.label_hash, []).append(measured)
     return [
         Warned(
             "same_label",
-            f"{' and '.join(_quoted(one.case.label for one in group))} are the same label map, voxel for voxel, on "
-            "different scans: unless these are images of one patient, one has the label of another scan; check them.",
+            f"{' and '.join(_quoted(measured.case.label for measured in group))} are the same label map, "
+            "voxel for voxel, on different scans: unless these are images of one patient, one has the label of another "
+            "scan; check them.",
         )
         for group in by_label.values()
         if len({member.scan_hash for member in group}) > 1
@@ -78,8 +79,8 @@ def scans_by_role(survey: Survey, cases: Sequence[Case]) -> dict[str, list[str]]
     found: dict[str, list[str]] = {}
     for case in cases:
         if case.id in survey.cases and case.role is not Role.TEST:
-            one = survey.cases[case.id]
-            found.setdefault(case.role.value, []).extend((one.scan_hash, *one.more_hashes))
+            measured = survey.cases[case.id]
+            found.setdefault(case.role.value, []).extend((measured.scan_hash, *measured.more_hashes))
     return {role: sorted(set(hashes)) for role, hashes in found.items()}
 
 
@@ -95,26 +96,30 @@ def seen_in_training(images: Collection[str], scans: Mapping[str, Collection[str
 
 def spoiled_sentence(seen: Mapping[str, str]) -> str:
     """What has to stand beside a metric: which cases the model knows, and how; "" where it knows none."""
-    told = [
+    known_by_key = [
         f"{' and '.join(_quoted(names))}: {_TEXT_OF_KEY[key]}"
         for key in _TEXT_OF_KEY
         if (names := [case for case, known in seen.items() if known == key])
     ]
-    return f"these figures are too good, for they hold scans that the model knows ({'; '.join(told)})" if told else ""
+    return (
+        f"these figures are too good, for they hold scans that the model knows ({'; '.join(known_by_key)})"
+        if known_by_key
+        else ""
+    )
 
 
 def _alike(cases: Iterable[tuple[Role, MeasuredCase]]) -> list[list[tuple[Role, MeasuredCase, int]]]:
     """Images that are there several times, each with its number among the channels of its case."""
     by_hash: dict[str, list[tuple[Role, MeasuredCase, int]]] = {}
-    for role, one in cases:
-        for channel, hashed in enumerate((one.scan_hash, *one.more_hashes)):
+    for role, measured in cases:
+        for channel, hashed in enumerate((measured.scan_hash, *measured.more_hashes)):
             if hashed:
-                by_hash.setdefault(hashed, []).append((role, one, channel))
+                by_hash.setdefault(hashed, []).append((role, measured, channel))
     return [images for images in by_hash.values() if len(images) > 1]
 
 
-def _described(role: Role, one: MeasuredCase, channel: int, channels: Sequence[str]) -> str:
-    image = one.case.images[channel] if channel else one.case.described_image
+def _described(role: Role, measured: MeasuredCase, channel: int, channels: Sequence[str]) -> str:
+    image = measured.case.images[channel] if channel else measured.case.described_image
     name = f"{channels[channel]}, " if len(channels) > 1 else ""
     return f"'{image}' ({name}{_TEXT_OF_ROLE[role]})"
 
@@ -126,7 +131,7 @@ def _spoils_validation(group: Sequence[tuple[Role, MeasuredCase]]) -> bool:
 
 def _consequence(group: Sequence[tuple[Role, MeasuredCase]]) -> str:
     roles = {role for role, _ in group}
-    labels = {one.label_hash for _, one in group if one.label_hash}
+    labels = {measured.label_hash for _, measured in group if measured.label_hash}
     if _spoils_validation(group):
         return "the validation Dice is too good, and the best step is chosen by it; leave one of them out"
     if Role.TEST in roles and len(roles) > 1:

@@ -69,9 +69,9 @@ def kept_dice(structures: Sequence[Structures], spacing_dhw: Triple, classes: in
         Mean over the cases, of the class that keeps least; 1 where there is no label.
     """
     scores = np.full((len(structures), classes), np.nan)
-    for row, one in enumerate(structures):
-        if one.crop.size:
-            scores[row] = _round_trip(one, spacing_dhw, classes)
+    for row, structure in enumerate(structures):
+        if structure.crop.size:
+            scores[row] = _round_trip(structure, spacing_dhw, classes)
     known = ~np.isnan(scores)
     if not known.any():
         return 1.0
@@ -79,10 +79,12 @@ def kept_dice(structures: Sequence[Structures], spacing_dhw: Triple, classes: in
     return float(means.min())
 
 
-def _round_trip(one: Structures, spacing_dhw: Triple, classes: int) -> list[float]:
-    pad = [2 * math.ceil(max(1.0, there / here)) for here, there in zip(one.spacing_dhw, spacing_dhw, strict=True)]
-    before = np.pad(one.crop, [(count, count) for count in pad])
-    size = resampled_size(before.shape, one.spacing_dhw, spacing_dhw)
+def _round_trip(structure: Structures, spacing_dhw: Triple, classes: int) -> list[float]:
+    pad = [
+        2 * math.ceil(max(1.0, there / here)) for here, there in zip(structure.spacing_dhw, spacing_dhw, strict=True)
+    ]
+    before = np.pad(structure.crop, [(count, count) for count in pad])
+    size = resampled_size(before.shape, structure.spacing_dhw, spacing_dhw)
     if size == before.shape:
         return [1.0 if (before == index).any() else math.nan for index in range(1, classes + 1)]
     there = _resampled(before, size, classes)
@@ -110,9 +112,9 @@ def _resampled(labels: Array, size: Sequence[int], classes: int) -> Array:
     return best
 
 
-def _dice(one: Array, other: Array) -> float:
-    total = int(one.sum()) + int(other.sum())
-    return 2 * int((one & other).sum()) / total if one.any() else math.nan
+def _dice(first: Array, second: Array) -> float:
+    total = int(first.sum()) + int(second.sum())
+    return 2 * int((first & second).sum()) / total if first.any() else math.nan
 
 
 def _middle(crop: Array) -> Array:

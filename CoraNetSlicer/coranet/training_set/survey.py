@@ -81,12 +81,12 @@ class Survey:
 
     def labeled_scans(self, datalist: Datalist) -> list[LabeledScan]:
         """Where the structures lie in the cases that a training learns from."""
-        return [one.scan for one in self.of(datalist.with_role(Role.TRAINING)) if one.scan is not None]
+        return [measured.scan for measured in self.of(datalist.with_role(Role.TRAINING)) if measured.scan is not None]
 
     @property
     def empty(self) -> frozenset[str]:
         """Names of the cases that are labeled as a whole and hold no structure."""
-        return frozenset(name for name, one in self.cases.items() if one.is_empty)
+        return frozenset(name for name, measured in self.cases.items() if measured.is_empty)
 
 
 def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False) -> Survey:
@@ -126,7 +126,7 @@ def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False)
 def _add_test_cases(
     datalist: Datalist, measured: dict[str, MeasuredCase], unusable: dict[str, str], reporter: Reporter
 ) -> None:
-    sizes = {one.size for one in measured.values()}
+    sizes = {case.size for case in measured.values()}
     for case in datalist.with_role(Role.TEST):
         reporter.stop_if_asked()
         try:

@@ -117,10 +117,10 @@ def axes_of(grid: Grid) -> str:
 
 
 def _structure(
-    label: tuple[Array, int], box: tuple[slice, ...], scan: Array, told: tuple[Triple, Intensities]
+    label: tuple[Array, int], box: tuple[slice, ...], scan: Array, of_scan: tuple[Triple, Intensities]
 ) -> StructureTraits:  # fmt: skip
     """Of the structure with a value in a label map; looked at in its box alone, for there may be many of them."""
-    (maps, value), (spacing, intensities) = label, told
+    (maps, value), (spacing, intensities) = label, of_scan
     mask = maps[box] == value
     count = int(np.count_nonzero(mask))
     middle = [

@@ -61,7 +61,7 @@ class _Compared:
         return self.all[self.index]
 
     def others(self, of: Callable[[StructureTraits], ValueT]) -> list[ValueT]:
-        return [of(one) for number, one in enumerate(self.all) if number != self.index]
+        return [of(traits) for number, traits in enumerate(self.all) if number != self.index]
 
 
 def unlike_others(cases: Sequence[MeasuredCase], labels: Sequence[Label]) -> list[Warned]:
@@ -72,15 +72,19 @@ def unlike_others(cases: Sequence[MeasuredCase], labels: Sequence[Label]) -> lis
         labels: of the structures.
     """
     known = [(case, case.traits) for case in cases if case.traits is not None]
-    parts: dict[str, list[str]] = {one.case.id: [] for one, _ in known}
+    parts: dict[str, list[str]] = {measured.case.id: [] for measured, _ in known}
     for index, part in _scan_parts([traits for _, traits in known]):
         parts[known[index][0].case.id].append(part)
-    labeled = [(one.case.id, traits) for one, traits in known if one.scan is not None and not one.case.is_partial]
+    labeled = [
+        (measured.case.id, traits)
+        for measured, traits in known
+        if measured.scan is not None and not measured.case.is_partial
+    ]
     compared = {case: by_label for case, by_label in _compared(labeled, labels).items() if by_label}
     exchanged = {case: _exchanged(list(by_label.values())) for case, by_label in compared.items()}
     for case, pair in exchanged.items():
         if pair:
-            first, second = (one.name for one in pair)
+            first, second = (label.name for label in pair)
             parts[case].append(
                 f"'{first}' lies and looks like '{second}' of the others, and the other way round; check whether they "
                 "are exchanged"
@@ -88,12 +92,14 @@ def unlike_others(cases: Sequence[MeasuredCase], labels: Sequence[Label]) -> lis
     for label in labels:
         having = {case: by_label[label.value] for case, by_label in compared.items() if label.value in by_label}
         for case, part in _structure_parts(having):
-            if label.name not in [one.name for one in exchanged[case]]:
+            if label.name not in [other.name for other in exchanged[case]]:
                 parts[case].append(part)
     return [
-        Warned(CODE, f"'{one.case.described_image}' is unlike the other cases: {'; '.join(parts[one.case.id])}.")
-        for one, _ in known
-        if parts[one.case.id]
+        Warned(
+            CODE, f"'{measured.case.described_image}' is unlike the other cases: {'; '.join(parts[measured.case.id])}."
+        )
+        for measured, _ in known
+        if parts[measured.case.id]
     ]
 
 
@@ -126,13 +132,13 @@ def _scan_parts(scans: Sequence[Traits]) -> Iterator[tuple[int, str]]:
 
 
 def _channel_parts(channel: Sequence[Intensities]) -> Iterator[tuple[int, str]]:
-    of_other_modality = other_modalities([one.lowest for one in channel])
+    of_other_modality = other_modalities([case.lowest for case in channel])
     for index in of_other_modality:
         lowest = channel[index].lowest
         kinds = ("CT", "not CT") if lowest < CT_AIR else ("not CT", "CT")
         yield index, f"with intensities from {lowest:g} on it is {kinds[0]}, most others are {kinds[1]}"
-    low, high = (median(values) for values in ([one.low for one in channel], [one.high for one in channel]))
-    for index in times_apart([one.high - one.low for one in channel], INTENSITY_RANGE):
+    low, high = (median(values) for values in ([case.low for case in channel], [case.high for case in channel]))
+    for index in times_apart([case.high - case.low for case in channel], INTENSITY_RANGE):
         if index not in of_other_modality:
             own = channel[index]
             yield (
@@ -146,7 +152,7 @@ def _channel_parts(channel: Sequence[Intensities]) -> Iterator[tuple[int, str]]:
 
 def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str]]:
     """Name of a case, and in what a structure of it is unlike that of the others."""
-    cases, alike = list(having), [one.own for one in having.values()]
+    cases, alike = list(having), [compared.own for compared in having.values()]
     for index in times_apart([other.ml for other in alike], VOLUME_ML):
         compared = having[cases[index]]
         yield (
@@ -180,9 +186,9 @@ def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str
 def _has_no_edge(compared: _Compared) -> bool:
     """Whether a structure that stands out from its surroundings in the other cases does not here."""
     own = compared.own.contrast
-    if abs(own) >= _HARDLY and own * median(one.contrast for one in compared.all) > 0:
+    if abs(own) >= _HARDLY and own * median(traits.contrast for traits in compared.all) > 0:
         return False
-    others = compared.others(lambda one: one.contrast)
+    others = compared.others(lambda traits: traits.contrast)
     sign = math.copysign(1.0, median(others))
     ordered, own = sorted(sign * value for value in others), sign * own
     if len(ordered) == FEWEST_CASES - 1:
@@ -196,14 +202,16 @@ def _has_no_edge(compared: _Compared) -> bool:
 
 def _is_outside(compared: _Compared) -> bool:
     """Whether the median under the label occurs under no other."""
-    lowest = min(compared.others(lambda one: one.intensity_range[0]))
-    highest = max(compared.others(lambda one: one.intensity_range[1]))
+    lowest = min(compared.others(lambda traits: traits.intensity_range[0]))
+    highest = max(compared.others(lambda traits: traits.intensity_range[1]))
     return not lowest <= compared.own.intensity <= highest
 
 
 def _exchanged(structures: Sequence[_Compared]) -> Sequence[_Compared]:
     """Two structures of a case that are far likelier the other way round; () where there are none."""
-    odd = sorted(((_unlikeness(one, one.own), number) for number, one in enumerate(structures)), reverse=True)
+    odd = sorted(
+        ((_unlikeness(compared, compared.own), number) for number, compared in enumerate(structures)), reverse=True
+    )
     # Both lie where the other one should; of many structures the oddest are tried.
     numbers = sorted(number for unlikeness, number in odd[:_MOST_TRIED] if unlikeness > _UNLIKELY / 3)
     tried = [structures[number] for number in numbers]
@@ -217,20 +225,20 @@ def _are_exchanged(first: _Compared, second: _Compared) -> bool:
     return as_they_are > _UNLIKELY and as_they_are > _MUCH_LIKELIER * exchanged
 
 
-def _unlikeness(compared: _Compared, one: StructureTraits) -> float:
+def _unlikeness(compared: _Compared, traits: StructureTraits) -> float:
     """How far a structure lies from those of the other cases, in units of how far these vary; the sum of all traits."""
     others = np.array(compared.others(_likeness)[:_MOST_COMPARED])
     middle = np.median(others, axis=0)
     usual = np.maximum(_USUAL, np.abs(others - middle).max(0))
-    return float((np.abs(_likeness(one) - middle) / usual).sum())
+    return float((np.abs(_likeness(traits) - middle) / usual).sum())
 
 
-def _likeness(one: StructureTraits) -> tuple[float, ...]:
-    return (math.log(max(one.ml, 1e-30)), *one.centre, one.intensity, one.contrast)
+def _likeness(traits: StructureTraits) -> tuple[float, ...]:
+    return (math.log(max(traits.ml, 1e-30)), *traits.centre, traits.intensity, traits.contrast)
 
 
-def _ml(one: StructureTraits) -> float:
-    return one.ml
+def _ml(traits: StructureTraits) -> float:
+    return traits.ml
 
 
 def _by(values: Sequence[float]) -> str:

@@ -106,8 +106,8 @@ def _read(file: Path, asked: Path) -> list[Slice]:
 
 def _of_one_series(path: Path, slices: Sequence[Slice]) -> list[Slice]:
     series: dict[str, list[Slice]] = {}
-    for one in slices:
-        series.setdefault(one.series, []).append(one)
+    for dicom_slice in slices:
+        series.setdefault(dicom_slice.series, []).append(dicom_slice)
     scouts = {uid: group for uid, group in series.items() if all(member.is_localizer for member in group)}
     if len(series) > 1 and len(series) - len(scouts) == 1:
         note(f"'{path}' has a scout ({_titles(list(scouts.values()))}), which is left out.")
@@ -171,13 +171,13 @@ def _each_once(path: Path, slices: Sequence[Slice]) -> list[Slice]:
     return kept
 
 
-def _content(one: Slice) -> bytes:
+def _content(dicom_slice: Slice) -> bytes:
     """A hash of the voxels of a slice as they are stored, and of how they are scaled."""
     import pydicom
 
-    stored = pydicom.dcmread(one.path, force=True)
+    stored = pydicom.dcmread(dicom_slice.path, force=True)
     content = bytes(stored.get("PixelData", b""))
-    if one.frame is not None:
+    if dicom_slice.frame is not None:
         length = len(content) // int(stored.get("NumberOfFrames") or 1)
-        content = content[one.frame * length : (one.frame + 1) * length]
-    return hashlib.blake2b(content + repr(one.rescale).encode()).digest()
+        content = content[dicom_slice.frame * length : (dicom_slice.frame + 1) * length]
+    return hashlib.blake2b(content + repr(dicom_slice.rescale).encode()).digest()

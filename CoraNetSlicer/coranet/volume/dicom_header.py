@@ -142,7 +142,7 @@ def values_of(value: Any) -> list[str]:
         return []
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         return [str(value)]
-    return [str(one) for one in value]
+    return [str(item) for item in value]
 
 
 def _numbers(values: Any, count: int | None) -> list[float] | None:

@@ -50,11 +50,12 @@ def parts_of_series(path: Path, slices: Sequence[Slice]) -> list[Part]:
     Raises:
         DataError: slices do not say where they lie, or several lie at one place and nothing tells them apart.
     """
-    for one in slices:
-        if one.position_mm is None or not one.axes:
+    for dicom_slice in slices:
+        if dicom_slice.position_mm is None or not dicom_slice.axes:
             raise DataError(
-                f"'{one.path}' does not say where its slice lies (no ImagePositionPatient or ImageOrientationPatient), "
-                "so slices cannot be put in order; export the series anew, or take the file out of the folder."
+                f"'{dicom_slice.path}' does not say where its slice lies (no ImagePositionPatient or "
+                "ImageOrientationPatient), so slices cannot be put in order; export the series anew, or take the file "
+                "out of the folder."
             )
     stacks = _stacks(slices)
     parts = [part for stack in stacks for part in _divided(path, stack)]
@@ -198,14 +199,14 @@ def _most_at_one_place(stack: Sequence[Slice]) -> int:
 
 
 def _at_one_place(stack: Sequence[Slice]) -> tuple[Slice, Slice] | None:
-    for one, other in zip(stack, stack[1:], strict=False):
-        if _along(other) - _along(one) < _SAME_PLACE_MM:
-            return one, other
+    for lower, upper in zip(stack, stack[1:], strict=False):
+        if _along(upper) - _along(lower) < _SAME_PLACE_MM:
+            return lower, upper
     return None
 
 
-def _along(one: Slice) -> float:
-    return float(np.dot(one.position_mm or (0.0, 0.0, 0.0), one.normal))
+def _along(dicom_slice: Slice) -> float:
+    return float(np.dot(dicom_slice.position_mm or (0.0, 0.0, 0.0), dicom_slice.normal))
 
 
 def _shape(part: Part) -> str:

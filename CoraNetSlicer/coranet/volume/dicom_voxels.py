@@ -56,14 +56,15 @@ def _compression(part: Part) -> str:
 
 def _frames(part: Part) -> Array:
     files: dict[Path, Array] = {}
-    for one in part.slices:
-        if one.path not in files:
-            files[one.path] = _stored(one.path, part) if one.has_own_scale else _decoded(one.path, part)
+    for dicom_slice in part.slices:
+        if dicom_slice.path not in files:
+            read = _stored if dicom_slice.has_own_scale else _decoded
+            files[dicom_slice.path] = read(dicom_slice.path, part)
     frames = np.stack([files[dicom_slice.path][dicom_slice.frame or 0] for dicom_slice in part.slices])
-    for one, frame in zip(part.slices, frames, strict=True):
-        if one.has_own_scale:
-            frame *= one.rescale[0]
-            frame += one.rescale[1]
+    for dicom_slice, frame in zip(part.slices, frames, strict=True):
+        if dicom_slice.has_own_scale:
+            frame *= dicom_slice.rescale[0]
+            frame += dicom_slice.rescale[1]
     return frames
 
 

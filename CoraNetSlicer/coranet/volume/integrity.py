@@ -81,7 +81,7 @@ def _require_whole_pieces(path: Path, header: NrrdHeader) -> None:
         if header.encoding == "raw":
             # A "byte skip" of -1 counts from the end: what lies before the voxels may be anything.
             skipped = max(0, header.byte_skip)
-            _require_length(piece, piece.stat().st_size - start - skipped, part, told=header.byte_skip == 0)
+            _require_length(piece, piece.stat().st_size - start - skipped, part, is_noted=header.byte_skip == 0)
         elif header.encoding in ("ascii", "text", "txt"):
             _require_numbers(piece, start, part)
         elif header.encoding == "gzip":
@@ -105,7 +105,7 @@ def _require_whole_meta(path: Path, header: MetaHeader) -> None:
         elif header.is_compressed:
             _require_stream(piece, start, part, header.compressed_size if not pieces else 0)
         else:
-            _require_length(piece, piece.stat().st_size - start, part, told=header.header_size == 0)
+            _require_length(piece, piece.stat().st_size - start, part, is_noted=header.header_size == 0)
 
 
 def _require_there(path: Path, piece: Path) -> None:
@@ -115,13 +115,13 @@ def _require_there(path: Path, piece: Path) -> None:
         raise DataError(f"'{path}' names itself as the file of its voxels; correct the name, or export the image anew.")
 
 
-def _require_length(path: Path, found: int, needed: int, told: bool = True) -> None:
+def _require_length(path: Path, found: int, needed: int, is_noted: bool = True) -> None:
     if found < needed:
         raise DataError(
             f"'{path}' cannot be read: voxels are missing at its end (it has {max(0, found)} bytes of voxels, expected "
             f"{needed}); copy or download the file again."
         )
-    if found > needed and told:
+    if found > needed and is_noted:
         note(f"'{path}' has {found - needed} bytes more than its header tells of; they are left out.")
 
 

@@ -38,7 +38,7 @@ def in_millimetres(path: Path, grid: Grid) -> Grid:
         DataError: the header of a NRRD or MetaImage file names no spacing, axes of different units, or no place.
     """
     spacing, units = _described(path)
-    if spacing is not None and sum(math.isfinite(one) and one != 0 for one in spacing) < _DIMENSIONS:
+    if spacing is not None and sum(math.isfinite(length) and length != 0 for length in spacing) < _DIMENSIONS:
         raise DataError(
             f"'{path}' does not say how large its voxels are: its header has no spacing, or one that is 0 or no "
             "number; write it into the header, or export the image anew."

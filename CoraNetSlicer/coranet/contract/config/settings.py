@@ -62,10 +62,10 @@ class Section:
 
     def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
-        for one in dataclasses.fields(self):
-            if one.metadata:
-                value = _checked(one, hints[one.name], getattr(self, one.name))
-                object.__setattr__(self, one.name, value)
+        for option in dataclasses.fields(self):
+            if option.metadata:
+                value = _checked(option, hints[option.name], getattr(self, option.name))
+                object.__setattr__(self, option.name, value)
 
     @classmethod
     def from_dict(cls: type[SectionT], content: Mapping[str, Any], source: str | Path = "settings") -> SectionT:
@@ -144,15 +144,15 @@ class Section:
     def settings(cls, prefix: str = "") -> Iterator[Setting]:
         """All settings below this section, in order."""
         hints = typing.get_type_hints(cls)
-        for one in dataclasses.fields(cls):
-            name = f"{prefix}{one.name}"
-            if _is_section(hints[one.name]):
-                yield from hints[one.name].settings(f"{name}.")
-            elif one.metadata:
-                minimum, maximum = one.metadata["range"]
+        for option in dataclasses.fields(cls):
+            name = f"{prefix}{option.name}"
+            if _is_section(hints[option.name]):
+                yield from hints[option.name].settings(f"{name}.")
+            elif option.metadata:
+                minimum, maximum = option.metadata["range"]
                 yield Setting(
-                    name, one.metadata["meaning"], one.metadata["unit"], one.metadata["paper"],
-                    minimum, maximum, one.metadata["choices"], one.default,
+                    name, option.metadata["meaning"], option.metadata["unit"], option.metadata["paper"],
+                    minimum, maximum, option.metadata["choices"], option.default,
                 )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def _from_text(text: str) -> Any:
         return text
 
 
-def _checked(one: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
+def _checked(option: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
     """`value` in the type of its field; raises ConfigError with what was expected."""
     arguments = typing.get_args(hint)
     if type(None) in arguments:
@@ -180,37 +180,37 @@ def _checked(one: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
             return None
         hint = next(argument for argument in arguments if argument is not type(None))
     if typing.get_origin(hint) is tuple:
-        return _checked_tuple(one, typing.get_args(hint), value)
-    return _checked_scalar(one, hint, value)
+        return _checked_tuple(option, typing.get_args(hint), value)
+    return _checked_scalar(option, hint, value)
 
 
-def _checked_tuple(one: dataclasses.Field[Any], kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+def _checked_tuple(option: dataclasses.Field[Any], kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
     if not isinstance(value, (list, tuple)):
-        raise _wrong(one, "a list", value)
+        raise _wrong(option, "a list", value)
     if kinds[-1] is Ellipsis:
         kinds = (kinds[0],) * len(value)
     if len(value) != len(kinds):
-        raise _wrong(one, f"{len(kinds)} values", value)
-    return tuple(_checked_scalar(one, kind, part) for kind, part in zip(kinds, value, strict=False))
+        raise _wrong(option, f"{len(kinds)} values", value)
+    return tuple(_checked_scalar(option, kind, part) for kind, part in zip(kinds, value, strict=False))
 
 
-def _checked_scalar(one: dataclasses.Field[Any], kind: type, value: Any) -> Any:
-    minimum, maximum = one.metadata["range"]
-    choices = one.metadata["choices"]
+def _checked_scalar(option: dataclasses.Field[Any], kind: type, value: Any) -> Any:
+    minimum, maximum = option.metadata["range"]
+    choices = option.metadata["choices"]
     if kind is str:
         if not isinstance(value, str) or "\0" in value or (choices and value not in choices):
-            raise _wrong(one, f"one of {', '.join(choices)}" if choices else "text", value)
+            raise _wrong(option, f"one of {', '.join(choices)}" if choices else "text", value)
         return value
     if kind is bool:
         if not isinstance(value, bool):
-            raise _wrong(one, "true or false", value)
+            raise _wrong(option, "true or false", value)
         return value
     if not _is_number(value):
-        raise _wrong(one, "a number", value)
+        raise _wrong(option, "a number", value)
     if kind is int and value != int(value):
-        raise _wrong(one, "a whole number", value)
+        raise _wrong(option, "a whole number", value)
     if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
-        raise _wrong(one, f"a value from {minimum} to {maximum}", value)
+        raise _wrong(option, f"a value from {minimum} to {maximum}", value)
     return kind(value)
 
 
@@ -219,17 +219,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300
 
 
-def _require_object(what: str, content: Any) -> None:
+def _require_object(source: str, content: Any) -> None:
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{what} must be a JSON object of settings, got {content!r}; correct it.")
+        raise ConfigError(f"{source} must be a JSON object of settings, got {content!r}; correct it.")
 
 
-def _wrong(one: dataclasses.Field[Any], expected: str, value: Any) -> ConfigError:
-    unit = one.metadata["unit"]
+def _wrong(option: dataclasses.Field[Any], expected: str, value: Any) -> ConfigError:
+    unit = option.metadata["unit"]
     if unit:
         # "1 to 9 mm", but "a whole number (steps)".
         unit = f" {unit}" if expected[-1].isdigit() else f" ({unit})"
-    return ConfigError(f"the setting '{one.name}' must be {expected}{unit}, got {value!r}; correct it.")
+    return ConfigError(f"the setting '{option.name}' must be {expected}{unit}, got {value!r}; correct it.")
 
 
 def _is_section(hint: Any) -> bool:

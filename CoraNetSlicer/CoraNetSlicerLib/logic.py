@@ -163,7 +163,7 @@ class CoraNetLogic(ReviewConsole):
     def jobs(self, folder: Union[None, str, Path] = None) -> list[Path]:
         """Folders of all jobs in `folder` (None: `jobsFolder`), by name; `attach` takes them."""
         root = Path(folder) if folder else self.jobsFolder
-        return sorted(path for path in root.iterdir() if Job.exists(path)) if root.is_dir() else []
+        return Job.folders_in(root)
 
     def jobSummaries(self) -> list[JobSummary]:
         """All jobs of `jobsFolder` at a glance, running ones first, then the latest; cheap to ask for again."""

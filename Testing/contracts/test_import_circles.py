@@ -11,11 +11,9 @@ from source_tree import SourceFile, files_in
 PROGRAM = ("coranet", "coranet_experiments", "CoraNetSlicerLib", "CoraNetSlicer.py")
 # Imports against the order of the folders, as (importing file, imported file). The list may only become shorter.
 AGAINST_THE_ORDER = {
-    ("coranet.coarse.finding", "coranet.inference.network_pass"),
     ("coranet.inference.components", "coranet.regions.components"),
     ("coranet.inference.segmentation", "coranet.regions.files"),
     ("coranet.inference.segmentation", "coranet.regions.finding"),
-    ("CoraNetSlicerLib.core.results", "CoraNetSlicerLib.jobs.listing"),
     ("CoraNetSlicerLib.segment.result_queue", "CoraNetSlicerLib.review.result_loading"),
 }
 

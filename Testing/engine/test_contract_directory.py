@@ -91,6 +91,12 @@ def test_a_folder_is_known_for_a_job_or_not(a_job, tmp_path):
     assert not Job.exists(tmp_path / "absent")
 
 
+def test_the_jobs_in_a_folder_are_found_by_name(a_job, tmp_path):
+    (a_job.folder.parent / "notes").mkdir()
+    assert Job.folders_in(a_job.folder.parent) == [a_job.folder]
+    assert Job.folders_in(tmp_path / "absent") == []
+
+
 def test_a_second_job_does_not_go_over_the_first(a_job):
     with pytest.raises(JobError, match="already holds a job"):
         Job.create(a_job.folder, JobKind.TRAIN, TrainConfig(), DATALIST)

@@ -14,7 +14,6 @@ from vtkmodules.vtkRenderingCore import vtkColorTransferFunction
 from coranet.contract import Case, Job, JobKind, Label, PredictionFiles
 from coranet.contract.errors import CoraNetError
 
-from ..jobs.listing import job_folders_in
 from .context import SceneContext
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
@@ -132,7 +131,7 @@ def find_prediction_files(segmentation_node: Any, jobs_folder: Optional[Path] = 
     remembered = segmentation_node.GetAttribute(FOLDER_ATTRIBUTE)
     places = [Path(remembered)] if remembered else []
     if jobs_folder is not None and case_id:
-        jobs = job_folders_in(jobs_folder)
+        jobs = Job.folders_in(jobs_folder)
         places += [Job(path, JobKind.SEGMENT).prediction_folder(case_id) for path in jobs]
     return next((PredictionFiles(place) for place in places if _is_result_of(PredictionFiles(place), key)), None)
 

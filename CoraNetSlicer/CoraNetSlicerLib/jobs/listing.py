@@ -141,16 +141,8 @@ def find_again(folder: str, identifier: str, jobs_folder: Path) -> Optional[Path
     remembered = Path(folder)
     if folder and Job.exists(remembered) and (not identifier or _identifier(remembered) in ("", identifier)):
         return remembered
-    others = job_folders_in(jobs_folder) if identifier else []
+    others = Job.folders_in(jobs_folder) if identifier else []
     return next((one for one in others if _identifier(one) == identifier), None)
-
-
-def job_folders_in(folder: Path) -> list[Path]:
-    """The folders in a folder that hold jobs, by name; none where it cannot be looked into."""
-    try:
-        return sorted(one for one in folder.iterdir() if Job.exists(one))
-    except OSError:
-        return []
 
 
 def _identifier(folder: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from ..contract.events import Warned
 from ..data.box import Box, Triple
 from ..data.cache import lowest
-from ..inference.network_pass import SlidingWindow
 from ..volume import Volume
 from .boxes import Part, boxes_around, margin_voxels, parts_of
 from .grid import CanonicalGrid
 from .part import CoarsePart
+
+if TYPE_CHECKING:
+    # A window is handed in; what segments scans needs this package.
+    from ..inference.network_pass import SlidingWindow
 
 Array = npt.NDArray[Any]
 

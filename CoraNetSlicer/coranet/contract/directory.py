@@ -92,6 +92,14 @@ class Job:
         return (Path(folder) / "job.json").is_file()
 
     @staticmethod
+    def folders_in(folder: Path) -> list[Path]:
+        """The folders in a folder that hold jobs, by name; none where it cannot be looked into."""
+        try:
+            return sorted(path for path in folder.iterdir() if Job.exists(path))
+        except OSError:
+            return []
+
+    @staticmethod
     def open(folder: str | Path) -> Job:
         """Come back to a job.
 

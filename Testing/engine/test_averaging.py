@@ -70,6 +70,7 @@ def averaged_job(tmp_path, a_phantom_set, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_training_with_every_option_that_was_stopped_ends_as_if_it_had_not(tmp_path, a_phantom_set):
     options = {
         **AVERAGED, "training__deep_supervision": "0.5", "training__student_views": "three", "network__stem": "full",
@@ -97,6 +98,7 @@ def note_of(job: Job) -> str:
     return note
 
 
+@pytest.mark.slow
 def test_a_mean_that_is_better_on_the_validation_cases_becomes_the_model(averaged_job):
     job = averaged_job(1.0)
     last = torch.load(job.last_checkpoint_path, weights_only=True)
@@ -109,6 +111,7 @@ def test_a_mean_that_is_better_on_the_validation_cases_becomes_the_model(average
     assert "the model is the mean of the weights over the last 4 steps, which has 1.000" in note_of(job)
 
 
+@pytest.mark.slow
 def test_a_mean_that_is_worse_does_not(averaged_job):
     job = averaged_job(-1.0)
     best = torch.load(job.best_checkpoint_path, weights_only=True)

@@ -96,6 +96,7 @@ def test_a_process_says_no_more_than_the_sentence(scans):
     assert len(errors_in(answer.stderr)) == 1 and "case001.nrrd" in answer.stderr
 
 
+@pytest.mark.slow
 def test_the_mended_input_is_trained_by_resuming(scans, capsys):
     path = scans / "images" / "case003.nrrd"
     whole = path.read_bytes()
@@ -172,6 +173,7 @@ def test_a_job_that_another_process_works_on_is_left_alone(a_phantom_set, tmp_pa
     assert job.cancel_requested(), "the request was meant for the process that works"
 
 
+@pytest.mark.slow
 def test_resuming_without_a_checkpoint_starts_from_the_first_step(a_phantom_set, tmp_path):
     job = training_job(tmp_path / "job", a_phantom_set)
     assert call("train", a_phantom_set, "--output", job.folder, "--resume") == 0

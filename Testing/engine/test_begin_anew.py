@@ -58,6 +58,7 @@ def test_a_job_that_is_worked_on_is_not_replaced(a_job):
     assert [label.name for label in a_job.read_datalist().labels] == ["liver"]
 
 
+@pytest.mark.slow
 def test_a_corrected_datalist_trains_in_the_folder_of_the_one_that_failed(tmp_path, capsys):
     dataset = tiny_phantoms(tmp_path / "scans")
     content = json.loads(dataset.read_text(encoding="utf-8"))

@@ -82,6 +82,7 @@ def a_training(two_channels, tmp_path_factory) -> Job:
     return job
 
 
+@pytest.mark.slow
 def test_the_model_knows_its_channels(a_training):
     package = ModelPackage.read(a_training.folder)
     assert package.channels == ModelCard.read(a_training.folder).channels == T1_FLAIR
@@ -90,11 +91,13 @@ def test_the_model_knows_its_channels(a_training):
     assert lowest < 60 and brighter > 200
 
 
+@pytest.mark.slow
 def test_that_images_are_resampled_is_told_once(a_training):
     told = [event for event in a_training.read_events() if isinstance(event, Noted) and event.code == "other_grids"]
     assert len(told) == 1 and "6 cases, such as 'p0', have images on different grids" in told[0].message
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_the_one_that_never_stopped(a_training, two_channels, tmp_path):
     job = training_job(tmp_path / "stopped", two_channels)
 
@@ -114,6 +117,7 @@ def results(folder: Path, *words: object) -> dict[str, PredictionFiles]:
     return {case.id: job.prediction(case.id) for case in job.read_datalist().cases}
 
 
+@pytest.mark.slow
 def test_files_folders_and_lists_are_segmented_alike(a_training, two_channels, tmp_path):
     model = ("--model", a_training.folder)
     scans = [two_channels.parent / f"p{number}_000{channel}.nrrd" for number in (6, 7) for channel in (1, 0)]
@@ -131,12 +135,14 @@ def test_files_folders_and_lists_are_segmented_alike(a_training, two_channels, t
         assert all(np.array_equal(maps[0].voxels, other.voxels) for other in maps[1:])
 
 
+@pytest.mark.slow
 def test_a_case_without_its_second_channel_is_refused_by_name(a_training, two_channels, tmp_path, capsys):
     scan = two_channels.parent / "p6_0000.nrrd"
     assert call("segment", scan, "--model", a_training.folder, "--output", tmp_path / "out") == DataError.exit_code
     assert "case 'p6' has no FLAIR ('p6_0001.nrrd')" in the_only_error(capsys)
 
 
+@pytest.mark.slow
 def test_a_list_with_the_channels_in_another_order_is_refused(a_training, two_channels, tmp_path, capsys):
     content = json.loads(two_channels.read_text(encoding="utf-8"))
     other = two_channels.with_name("other.json")
@@ -147,6 +153,7 @@ def test_a_list_with_the_channels_in_another_order_is_refused(a_training, two_ch
         assert "has 2 channels (FLAIR and T1), the model 2 (T1 and FLAIR)" in the_only_error(capsys)
 
 
+@pytest.mark.slow
 def test_a_model_of_two_channels_is_evaluated(a_training, two_channels, tmp_path):
     folder = tmp_path / "scores"
     words = ("evaluate", two_channels, "--model", a_training.folder, "--output", folder, "--compare-uncertainties")
@@ -161,6 +168,7 @@ def test_a_model_of_one_channel_refuses_two(a_trained_job, two_channels, tmp_pat
     assert "has 2 channels (T1 and FLAIR), the model 1 (channel 1)" in the_only_error(capsys)
 
 
+@pytest.mark.slow
 def test_going_on_needs_the_channels_of_the_model(a_training, a_trained_job, two_channels, a_phantom_set):
     package = ModelPackage.read(a_training.folder)
     datalist = read_datalist(two_channels)

@@ -255,6 +255,7 @@ def test_the_dice_of_an_evaluation_is_that_of_the_files(a_trained_job, a_phantom
 # -- run and resume --
 
 
+@pytest.mark.slow
 def test_a_prepared_job_is_run(a_phantom_set, tmp_path):
     job = training_job(tmp_path / "job", a_phantom_set)
     assert call("run", job.folder) == 0

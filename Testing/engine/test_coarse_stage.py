@@ -31,6 +31,8 @@ from coranet.training_set.survey import survey_cases
 from coranet.volume import Volume, read_grid, read_image, read_label_map, write_volume
 from coranet.worker import work_on
 
+pytestmark = pytest.mark.slow
+
 ON = {"data__coarse_stage": "on", "data__coarse_margin_mm": "3"}
 
 
@@ -271,7 +273,6 @@ def test_a_network_that_has_not_learned_to_find_is_left_out(
     assert coarse_stage.taken_part(taken, None) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["on", "off"])
 def test_a_case_without_a_structure_is_learned_from(tmp_path, stage):
     data = small_organ_set(tmp_path / "data", labeled=3, unlabeled=2, validation=1)
@@ -285,7 +286,6 @@ def test_a_case_without_a_structure_is_learned_from(tmp_path, stage):
     assert card["cautions"] == ["1 labeled case holds no structure"] and card["trained_on"]["training"] == 3
 
 
-@pytest.mark.slow
 def test_it_learns_to_find(tmp_path):
     """Eighty steps suffice for what is bright."""
     data = small_organ_set(tmp_path / "data", labeled=4, unlabeled=3, validation=2)

@@ -14,6 +14,7 @@ from coranet.contract import files as job_files
 from coranet.tensors import load_tensors
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_finds_no_room_leaves_the_one_before(a_phantom_set, tmp_path, capsys, monkeypatch):
     job = training_job(tmp_path / "job", a_phantom_set)
     flush, saved = job_files._flush_to_disk, []

@@ -20,6 +20,8 @@ from coranet.training.loop import PRETRAINING, SELF_TRAINING
 from coranet.training.step import Stepper
 from coranet.worker import work_on
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def train(tmp_path):

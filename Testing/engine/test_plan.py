@@ -124,6 +124,7 @@ def test_a_plan_of_another_version_is_an_error(plan, change):
         Plan.from_dict({**plan().to_dict(), **change})
 
 
+@pytest.mark.slow
 def test_a_resumed_training_keeps_its_plan_whatever_memory_is_free(a_phantom_set, tmp_path, monkeypatch):
     job = training_job(tmp_path / "job", a_phantom_set, training__labeled_batch_size="null")
 

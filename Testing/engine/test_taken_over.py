@@ -14,6 +14,8 @@ from coranet.planning.steps import StepPlan
 from coranet.planning.taken_over import plan_taken_over
 from coranet.worker import work_on
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def planner(tmp_path_factory):

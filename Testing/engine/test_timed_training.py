@@ -16,6 +16,8 @@ from coranet.planning.workplace import Workplace
 from coranet.training import job as training_job
 from coranet.worker import work_on
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def a_timed_job(a_phantom_set, tmp_path, monkeypatch):

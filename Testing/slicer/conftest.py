@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from job_fixtures import fake_runner
 from scene_builders import (
     LIVER_COLOR,
     LIVER_MASK,
@@ -18,6 +19,7 @@ from scene_builders import (
     rotated_ijk_to_ras,
 )
 from synthetic_predictions import CASE_ID, write_regions, write_segmented_job
+from training_stage import Stage
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.context import SceneContext
@@ -103,3 +105,33 @@ def a_result(context, a_segmented_job, its_files):
 def review(context, a_result, its_files):
     """The review of that result; nothing is decided yet."""
     return RegionReview(context, a_result, its_files)
+
+
+@pytest.fixture
+def stage_with(context, tmp_path):
+    made = []
+
+    def make(behaviour: str = "", **settings: str) -> Stage:
+        made.append(Stage(context, tmp_path / "jobs", fake_runner(behaviour, **settings)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def some_cases(context, make_labeled_case):
+    """Three labeled volumes and an unlabeled one in the scene."""
+    for number in range(3):
+        make_labeled_case(f"patient {number}", {"Liver": LIVER_MASK}, number)
+    noise = np.random.default_rng(9).normal(100, 20, SHAPE_KJI).astype(np.float32)
+    return add_volume(context, "patient 9", noise, rotated_ijk_to_ras())
+
+
+@pytest.fixture
+def stage(stage_with, some_cases):
+    """A presenter whose cases can be trained on."""
+    stage = stage_with()
+    stage.cases.add_scene_volumes()
+    return stage

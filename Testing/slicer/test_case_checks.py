@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from checked_cases import SEGMENTS, found, grid, node, noise, presenter_of_good_cases, text, truth
+from patience import PATIENCE_S
 from scene_builders import (
     LIVER_MASK,
-    LIVER_TERMINOLOGY,
     SHAPE_KJI,
     TUMOR_MASK,
     add_segmentation,
@@ -15,61 +16,18 @@ from scene_builders import (
     rotated_ijk_to_ras,
     vtk_matrix,
 )
-from vtkmodules.util.numpy_support import vtk_to_numpy
 
-from CoraNetSlicerLib.core.label_files import LabelFile
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.data.case_checks import CaseChecks
 from CoraNetSlicerLib.data.case_facts import NodeFacts
-from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, Severity
+from CoraNetSlicerLib.data.case_rows import CaseRole, Severity
 from CoraNetSlicerLib.data.file_facts import KnownFiles
 from CoraNetSlicerLib.data.presenter import CasesPresenter
-
-SEGMENTS = {"Liver": LIVER_MASK, "Tumor": TUMOR_MASK}
-
-
-def grid(scale=1.0) -> np.ndarray:
-    return rotated_ijk_to_ras() @ np.diag([scale, scale, scale, 1.0])
-
-
-def noise(seed, mean=100.0, spread=20.0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(mean, spread, SHAPE_KJI).astype(np.float32)
 
 
 @pytest.fixture
 def cases(context):
     """Four labeled cases and three unlabeled ones of one kind."""
-    for number in range(4):
-        volume = add_volume(context, f"L{number}", noise(number), grid())
-        add_segmentation(context, f"L{number} truth", volume, SEGMENTS)
-    for number in range(3):
-        add_volume(context, f"U{number}", noise(10 + number), grid())
-    presenter = CasesPresenter(context, Parameters(context.scene))
-    presenter.add_scene_volumes()
-    yield presenter
-    presenter.close()
-
-
-def node(cases, name):
-    return next(row.volume for row in cases.rows if row.name == name)
-
-
-def truth(cases, name):
-    return next(row.segmentation for row in cases.rows if row.name == name)
-
-
-def found(cases):
-    """(row's name, severity, short words) of each finding."""
-    names = {row.key: row.name for row in cases.rows} | {"": ""}
-    return [(names[one.key], one.severity.value, one.short) for one in cases.report.findings]
-
-
-def text(cases):
-    """The one finding's sentence."""
-    (finding,) = cases.report.findings
-    assert finding.text.endswith(".")
-    assert finding.text[0].isupper() or not finding.text[0].isalpha()
-    return finding.text
+    yield from presenter_of_good_cases(context)
 
 
 def test_good_cases_are_not_talked_about(cases):
@@ -121,138 +79,6 @@ class TestNumbers:
         lines = cases.report.findings_text.splitlines()
         assert len(lines) == 5
         assert lines[-1] == "... and more, in the table."
-
-
-class TestSegmentations:
-    def test_no_segmentation(self, cases):
-        cases.set_role("5", CaseRole.LABELED)
-        assert found(cases) == [("U0", "error", "no segmentation")]
-        assert cases.rows[4].findings == cases.report.findings
-
-    def test_no_segment(self, cases, context):
-        cases.set_segmentation("5", add_segmentation(context, "bare", node(cases, "U0"), {}))
-        assert ("U0", "error", "no segments") in found(cases)
-
-    def test_the_case_with_another_name_is_told_not_all_others(self, cases):
-        truth(cases, "L2").GetSegmentation().GetNthSegment(0).SetName("Leber")
-        assert found(cases) == [("L2", "error", "segment names")]
-        assert text(cases).startswith("'L2 truth' has no segment 'Liver'. It has 'Leber', 'Tumor'. Rename it, uncheck")
-        cases.set_learned("Leber", False)
-        cases.set_learned("Liver", False)
-        assert found(cases) == []
-
-    @pytest.mark.parametrize("name", ["liver", " Liver", "LIVER "])
-    def test_a_name_that_differs_in_its_writing_alone_is_the_same(self, cases, name):
-        truth(cases, "L2").GetSegmentation().GetNthSegment(0).SetName(name)
-        assert found(cases) == []
-
-    def test_a_segment_that_hardly_any_case_has(self, cases):
-        truth(cases, "L2").GetSegmentation().AddEmptySegment("vessel", "Vessel")
-        errors = [one for one in found(cases) if one[1] == "error"]
-        assert errors == [("L2", "error", "segment names")]
-        assert "'L2 truth' has the segment 'Vessel', which most of the 4 cases do not" in cases.reason_not_trainable
-        cases.set_learned("Vessel", False)
-        assert found(cases) == []
-
-    def test_a_segment_that_half_of_the_cases_have_is_missing_in_the_others(self, cases):
-        for name in ("L0", "L1"):
-            segmentation = truth(cases, name).GetSegmentation()
-            segmentation.RemoveSegment(segmentation.GetNthSegmentID(1))
-        assert found(cases) == [("L0", "error", "segment names"), ("L1", "error", "segment names")]
-
-    def test_a_name_twice(self, cases):
-        truth(cases, "L2").GetSegmentation().GetNthSegment(1).SetName("Liver")
-        assert ("L2", "error", "name twice") in found(cases)
-
-    def test_meanings_that_differ(self, cases):
-        for name, terminology in (
-            ("L0", LIVER_TERMINOLOGY),
-            ("L1", LIVER_TERMINOLOGY.replace("10200004^Liver", "64033007^Kidney")),
-        ):
-            truth(cases, name).GetSegmentation().GetNthSegment(0).SetTerminology(terminology)
-        assert found(cases) == [("", "error", "terminology")]
-        assert "another terminology in 'L1 truth'" in text(cases)
-
-    def test_an_empty_label(self, cases):
-        for index in range(2):
-            labelmap = truth(cases, "L1").GetSegmentation().GetNthSegment(index).GetRepresentation("Binary labelmap")
-            vtk_to_numpy(labelmap.GetPointData().GetScalars())[:] = 0
-            labelmap.Modified()
-        assert found(cases) == [("L1", "warning", "empty")]
-        assert text(cases) == (
-            "'L1 truth' is empty. It teaches that nothing is to be found in 'L1'. If there is something, paint it, or "
-            "make the case unlabeled."
-        )
-        assert cases.reason_not_trainable == ""
-        cases.set_role("2", CaseRole.VALIDATION)
-        assert text(cases).startswith("'L1 truth' is empty. Whatever is found in 'L1' counts as a Dice of 0.")
-
-    @pytest.mark.parametrize("how", ["emptied", "never painted"])
-    def test_nothing_but_empty_labels(self, cases, how):
-        for number in range(4):
-            segmentation = truth(cases, f"L{number}").GetSegmentation()
-            for index in range(2):
-                if how == "emptied":
-                    labelmap = segmentation.GetNthSegment(index).GetRepresentation("Binary labelmap")
-                    vtk_to_numpy(labelmap.GetPointData().GetScalars())[:] = 0
-                    labelmap.Modified()
-                else:
-                    segmentation.RemoveSegment(segmentation.GetNthSegmentID(0))
-                    segmentation.AddEmptySegment(f"new{index}", list(SEGMENTS)[index])
-        assert ("", "error", "all empty") in found(cases)
-        assert cases.reason_not_trainable.startswith("The segmentations of all labeled cases are empty")
-
-    def test_a_segment_that_was_never_painted(self, cases):
-        segmentation = truth(cases, "L1").GetSegmentation()
-        segmentation.RemoveSegment(segmentation.GetNthSegmentID(1))
-        segmentation.AddEmptySegment("new", "Tumor")
-        assert found(cases) == [("L1", "warning", "partly empty")]
-        assert "'Tumor' is empty in 'L1 truth'. It teaches that 'L1' has none of it." in text(cases)
-
-    def test_one_voxel_is_not_empty(self, cases, context):
-        volume = node(cases, "U0")
-        for spot in (0, 4321, -1):
-            mask = np.zeros(SHAPE_KJI, bool)
-            mask.flat[spot] = True
-            drawn = add_segmentation(context, "dot", volume, {"Liver": mask, "Tumor": TUMOR_MASK})
-            assert NodeFacts().of_segmentation(drawn).empty == ()
-
-    def test_segments_of_one_layer_are_told_apart(self, context, cases):
-        drawn = add_segmentation(context, "layer", node(cases, "U0"), {"Liver": LIVER_MASK})
-        segmentation = drawn.GetSegmentation()
-        shared = segmentation.GetNthSegment(0).GetRepresentation("Binary labelmap")
-        other = type(segmentation.GetNthSegment(0))()
-        other.SetName("Tumor")
-        other.SetLabelValue(2)
-        other.AddRepresentation("Binary labelmap", shared)
-        segmentation.AddSegment(other)
-        assert NodeFacts().of_segmentation(drawn).empty == ("Tumor",)
-
-    def test_surfaces_alone_are_not_empty(self, cases):
-        segmentation = truth(cases, "L0").GetSegmentation()
-        segmentation.CreateRepresentation("Closed surface", True)
-        segmentation.SetSourceRepresentationName("Closed surface")
-        segmentation.RemoveRepresentation("Binary labelmap")
-        assert found(cases) == []
-
-    def test_a_segmentation_that_lies_elsewhere(self, cases, context):
-        far = context.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-        matrix = np.eye(4)
-        matrix[:3, 3] = (0, 0, 500)
-        far.SetMatrixTransformToParent(vtk_matrix(matrix))
-        truth(cases, "L3").SetAndObserveTransformNodeID(far.GetID())
-        assert found(cases) == [("L3", "error", "no overlap")]
-        assert text(cases) == "'L3 truth' does not overlap 'L3'. Choose the segmentation that was drawn on it."
-        node(cases, "L3").SetAndObserveTransformNodeID(far.GetID())
-        assert found(cases) == []
-
-    def test_a_segmentation_drawn_on_coarser_voxels(self, cases, context):
-        coarse = add_volume(context, "coarse", np.zeros((7, 10, 13), np.uint8), grid(2.0))
-        mask = np.ones((7, 10, 13), bool)
-        cases.set_segmentation("1", add_segmentation(context, "rough", coarse, {"Liver": mask, "Tumor": mask}))
-        # The tumor is as large as the liver there, too.
-        assert found(cases) == [("L0", "warning", "different geometry"), ("L0", "warning", "unusual size")]
-        assert "drawn on voxels of 1.8 x 2.6 x 4.8 mm, 'L0' has 0.9 x 1.3 x 2.4 mm" in cases.report.findings_text
 
 
 class TestSizes:
@@ -446,70 +272,8 @@ class TestTwice:
         (tmp_path / "b.nrrd").write_bytes(second)
         cases.add_files(tmp_path)
         assert ("b", "error", "same image") not in found(cases), "nobody has looked yet"
-        cases.look_at_files()
+        cases.look_at_files(PATIENCE_S)
         assert (("b", "error", "same image") in found(cases)) == is_copy
-
-
-class TestFiles:
-    def test_files_that_are_gone(self, cases, context, tmp_path):
-        image, label = tmp_path / "a.nrrd", tmp_path / "l.nrrd"
-        for path in (image, label):
-            path.write_bytes(b"")
-        cases.add_files(image)
-        label_file = LabelFile(str(label), {1: "Liver", 2: "Tumor"})
-        cases.set_segmentation(cases.rows[-1].key, label_file)
-        assert found(cases) == []
-        image.unlink(), label.unlink()
-        cases.restore()
-        assert found(cases) == [], "nobody has looked yet"
-        assert cases.has_unseen_files
-        assert cases.look_at_files()
-        assert not cases.has_unseen_files
-        assert found(cases) == [("a", "error", "file missing"), ("a", "error", "file missing")]
-
-    def test_a_short_look_is_not_a_look_at_everything(self, cases, tmp_path):
-        for number in range(3):
-            (tmp_path / f"{number}.nrrd").write_bytes(b"")
-        cases.add_files(tmp_path)
-        assert not cases.look_at_files(seconds=-1)
-        assert cases.has_unseen_files
-        assert cases.look_at_files(seconds=10)
-
-    @pytest.mark.parametrize(
-        ("label", "sentence"),
-        [
-            ("sizes: 4 5 6\nspacings: 1 1 2", None),
-            ("sizes: 4 5 7\nspacings: 1 1 2", "'l.nrrd' has 4 x 5 x 7 voxels, 'a' has 4 x 5 x 6. Resample"),
-            ("sizes: 4 5 6\nspacings: 1 1 2.5", "'l.nrrd' has voxels of 1 x 1 x 2.5 mm, 'a' of 1 x 1 x 2 mm"),
-        ],
-    )
-    def test_a_label_map_on_another_grid(self, cases, tmp_path, label, sentence):
-        (tmp_path / "a.nrrd").write_text("NRRD0004\nsizes: 4 5 6\nspacings: 1 1 2\n\n", encoding="utf-8")
-        (tmp_path / "l.nrrd").write_text(f"NRRD0004\n{label}\n\n", encoding="utf-8")
-        cases.add_files(tmp_path / "a.nrrd")
-        cases.set_segmentation(cases.rows[-1].key, LabelFile(str(tmp_path / "l.nrrd"), {1: "Liver", 2: "Tumor"}))
-        cases.look_at_files()
-        errors = [finding.text for finding in cases.report.findings if finding.severity is Severity.ERROR]
-        assert len(errors) == bool(sentence)
-        assert not sentence or errors[0].startswith(sentence)
-
-    def test_another_spacing_is_seen_in_the_header(self, cases, tmp_path):
-        (tmp_path / "a.nrrd").write_text("NRRD0004\nsizes: 4 5 6\nspacings: 3 3 3\n\n", encoding="utf-8")
-        cases.add_files(tmp_path / "a.nrrd")
-        cases.look_at_files()
-        assert found(cases) == [("a", "warning", "unusual spacing")]
-
-    def test_values_without_the_wanted_names(self, cases, tmp_path):
-        (tmp_path / "a.nrrd").write_bytes(b"")
-        cases.add_files(tmp_path / "a.nrrd")
-        cases.set_segmentation(cases.rows[-1].key, LabelFile(str(tmp_path / "a.nrrd"), {1: "Liver"}))
-        assert ("a", "error", "segment names") in found(cases)
-
-    def test_an_image_on_disk_has_no_segmentation_of_the_scene(self, cases, context, tmp_path):
-        (tmp_path / "a.nrrd").write_bytes(b"")
-        cases.add_files(tmp_path / "a.nrrd")
-        cases.set_segmentation(cases.rows[-1].key, add_segmentation(context, "s", node(cases, "U0"), SEGMENTS))
-        assert found(cases) == [("a", "error", "not loaded")]
 
 
 def test_errors_come_first(cases):
@@ -530,55 +294,3 @@ def test_facts_are_found_once_until_the_node_changes(context):
     assert facts.of_volume(volume).digest != first.digest
     facts.forget()
     assert facts.of_volume(volume) is not first
-
-
-class TestChannels:
-    def of(self, context, images, names=("T1", "FLAIR")):
-        row = CaseRow("1", CaseRole.UNLABELED, images[0], more=tuple(images[1:]))
-        return [
-            (one.severity, one.short, one.text)
-            for one in CaseChecks(NodeFacts(), KnownFiles(), names).findings(row, (), {})
-        ]
-
-    @pytest.fixture
-    def a_scan(self, context):
-        def add(name, size=SHAPE_KJI, matrix=None):
-            array = np.random.default_rng(len(name)).normal(100, 20, size).astype(np.int16)
-            return add_volume(context, name, array, rotated_ijk_to_ras() if matrix is None else matrix)
-
-        return add
-
-    def test_images_that_fit_are_worth_no_word(self, context, a_scan):
-        assert self.of(context, [a_scan("T1"), a_scan("FLAIR")]) == []
-        assert self.of(context, [a_scan("T1")], ()) == []
-
-    def test_a_missing_image_is_an_error(self, context, a_scan):
-        ((severity, short, text),) = self.of(context, [a_scan("P"), None])
-        assert severity is Severity.ERROR and short == "no FLAIR" and text.startswith("'P' has no FLAIR. Choose")
-
-    def test_names_that_say_the_other_channel_are_told(self, context, a_scan):
-        ((severity, short, text),) = self.of(context, [a_scan("P FLAIR"), a_scan("P T1")])
-        assert severity is Severity.WARNING and short == "channels swapped?" and "as its T1, but the name" in text
-
-    def test_another_grid_is_told_since_it_is_resampled(self, context, a_scan):
-        small = a_scan("FLAIR", tuple(size // 2 for size in SHAPE_KJI))
-        ((severity, short, text),) = self.of(context, [a_scan("T1"), small])
-        assert severity is Severity.WARNING and short == "resampled" and "It is resampled to 'T1'" in text
-
-    def test_an_image_of_another_place_is_an_error(self, context, a_scan):
-        far = rotated_ijk_to_ras()
-        far[:3, 3] += 900
-        ((severity, short, text),) = self.of(context, [a_scan("T1"), a_scan("FLAIR", matrix=far)])
-        assert severity is Severity.ERROR and short == "no overlap" and "'FLAIR' does not overlap 'T1'" in text
-
-    def test_different_transforms_are_an_error(self, context, a_scan):
-        first, second = a_scan("T1"), a_scan("FLAIR")
-        transform = context.scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-        second.SetAndObserveTransformNodeID(transform.GetID())
-        assert self.of(context, [first, second])[0][:2] == (Severity.ERROR, "different transforms")
-        first.SetAndObserveTransformNodeID(transform.GetID())
-        assert self.of(context, [first, second]) == []
-
-    def test_what_cannot_be_used_is_an_error(self, context, a_scan):
-        empty = context.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "FLAIR")
-        assert self.of(context, [a_scan("T1"), empty])[0][:2] == (Severity.ERROR, "not usable")

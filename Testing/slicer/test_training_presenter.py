@@ -1,148 +1,20 @@
+"""The section Train without widgets, with a real background process."""
+
 from __future__ import annotations
 
-import time
-
-import numpy as np
 import pytest
-import slicer
-from job_fixtures import a_training_job, fake_runner, wait_until
-from scene_builders import LIVER_MASK, SHAPE_KJI, add_volume, rotated_ijk_to_ras
+from job_fixtures import a_training_job, wait_until
+from training_stage import a_job_of_events
 
-from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, Role
-from coranet.contract.config import TrainConfig
-from coranet.contract.errors import DataError, JobError
+from coranet.contract.errors import JobError
 from coranet.contract.events import (
     Cancelled,
     Failed,
     Finished,
-    Losses,
-    Noted,
     Progress,
-    SnapshotSaved,
     Started,
-    Validation,
-    Warned,
 )
-from CoraNetSlicerLib.core.notification import Signal
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.data.presenter import CasesPresenter
-from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.train.presenter import TrainingPresenter
-from CoraNetSlicerLib.train.scene import SnapshotSequence
-from CoraNetSlicerLib.train.watched_training import Message, messages_of, plan_of, progress_text
-
-
-class Environment:
-    """Says that the engine can run."""
-
-    def __init__(self):
-        self.changed = Signal()
-        self.reason_not_ready = ""
-
-
-class Application:
-    """Does later what it is told to, when the test says so; remembers what was shown."""
-
-    def __init__(self, scene):
-        self.scene = scene
-        self.waiting = []
-        self.shown = []
-
-    def later(self, action, milliseconds=0):
-        self.waiting.append(action)
-
-    def do(self):
-        while self.waiting:
-            self.waiting.pop(0)()
-
-    def show_chart(self, chart):
-        self.shown.append(chart)
-
-    def show_volume(self, volume):
-        self.shown.append(volume)
-
-    def show_sequence(self, browser):
-        self.shown.append(browser)
-
-    def slice_composite_nodes(self):
-        composite = self.scene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
-        return [] if composite is None else [composite]
-
-
-class Stage:
-    """A presenter with all that is around it; a second one is the panel opened again."""
-
-    def __init__(self, context, folder, runner):
-        self.context = context
-        self.application = Application(context.scene)
-        self.environment = Environment()
-        self.parameters = Parameters(context.scene)
-        self.cases = CasesPresenter(context, self.parameters)
-        self.logic = CoraNetLogic(context, runner, jobsFolder=folder)
-        self.presenter = TrainingPresenter(
-            self.logic, self.cases, self.environment, self.parameters, self.application
-        )  # fmt: skip
-        self.signals = []
-        self.presenter.started.connect(lambda handle: self.signals.append("started"))
-        self.presenter.ended.connect(lambda handle: self.signals.append("ended"))
-
-    def poll_until_over(self):
-        wait_until(lambda: self.presenter.handle.poll().is_over)
-
-    def close(self):
-        handle = self.presenter.handle
-        if handle is not None and handle.status is JobStatus.RUNNING:
-            handle.cancel()
-        self.presenter.close()
-        self.cases.close()
-
-
-@pytest.fixture
-def stage_with(context, tmp_path):
-    made = []
-
-    def make(behaviour: str = "", **settings: str) -> Stage:
-        made.append(Stage(context, tmp_path / "jobs", fake_runner(behaviour, **settings)))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def some_cases(context, make_labeled_case):
-    """Three labeled volumes and an unlabeled one in the scene."""
-    for number in range(3):
-        make_labeled_case(f"patient {number}", {"Liver": LIVER_MASK}, number)
-    noise = np.random.default_rng(9).normal(100, 20, SHAPE_KJI).astype(np.float32)
-    return add_volume(context, "patient 9", noise, rotated_ijk_to_ras())
-
-
-@pytest.fixture
-def stage(stage_with, some_cases):
-    """A presenter whose cases can be trained on."""
-    stage = stage_with()
-    stage.cases.add_scene_volumes()
-    return stage
-
-
-def a_told_job(folder, *events) -> Job:
-    """A training, nobody's any more, that told these events."""
-    job = a_training_job(folder)
-    job.claim()
-    # As if that process had ended.
-    process = job.read_process()
-    identity = {**process, "pid": 2**22 + 1, "started": time.time() - 5}
-    (path,) = [one for one in folder.iterdir() if one.name.startswith("process")]
-    path.write_text(str(identity).replace("'", '"'), encoding="utf-8")
-    writer = job.open_events()
-    for event in events:
-        writer.write(event)
-    writer.close()
-    job.log_path.write_text("first line\nlast line\n", encoding="utf-8")
-    return job
-
 
 # -- before a training -------------------------------------------------------------------------------------------------
 
@@ -355,7 +227,7 @@ def test_a_crashed_training_shows_the_end_of_its_log(stage_with, some_cases):
 )
 def test_a_training_of_another_day_is_shown_as_it_ended(stage_with, tmp_path, events, share, words):
     stage = stage_with()
-    job = a_told_job(tmp_path / "jobs" / "old", *events)
+    job = a_job_of_events(tmp_path / "jobs" / "old", *events)
     stage.presenter.attach(stage.logic.attach(job.folder))
     assert words in stage.presenter.status and stage.presenter.progress == share
     assert stage.signals == []
@@ -368,148 +240,6 @@ def test_a_training_that_was_never_started_can_be(stage_with, tmp_path):
     stage.presenter.resume()
     stage.poll_until_over()
     assert stage.presenter.progress == 1
-
-
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("progress", "left", "text"),
-    [
-        (None, None, "Starting: loading PyTorch and checking the data"),
-        (Progress("checking", 3, 12), 5.0, "Checking case 3 of 12"),
-        (Progress("preparing", 3, 12), None, "Preparing case 3 of 12"),
-        (Progress("self-training", 340, 1000), 720.0, "Self-training, step 340 of 1000, 12 min left"),
-        (Progress("preparing", 3, 12), 60.0, "Preparing case 3 of 12"),
-        (Progress("finding", 3, 90), 60.0, "Learning to find the structures, step 3 of 90"),
-        (Progress("pretraining", 1, 1000), None, "Pretraining, step 1 of 1000"),
-        (Progress("self-training", 1000, 1000), 0.0, "Self-training is done; the model is being written"),
-    ],
-    ids=str,
-)
-def test_progress_in_words(progress, left, text):
-    assert progress_text(progress, left) == text
-
-
-def test_the_time_that_was_asked_for_stands_beside_the_time_left():
-    progress = Progress("pretraining", 40, 1000)
-    assert progress_text(progress, 3000.0, "1 h") == "Pretraining, step 40 of 1000, 50 min left of 1 h"
-
-
-def test_a_plan_is_told_apart_from_the_other_notes_and_its_last_sentence_may_change():
-    plan = [Noted("plan", "works at 1.4 mm."), Noted("plan", "about 40 steps.")]
-    assert plan_of(plan) == ("Works at 1.4 mm.", "About 40 steps.")
-    told = [Noted("patch", "two."), *plan, Started(0, 40, "cpu", "0"), Warned("a", "b.")]
-    assert messages_of(told) == (Message("B.", True), Message("Two.", False))
-    told += [Noted("plan", "38 steps."), Started(0, 38, "cpu", "0")]
-    assert plan_of(told) == ("Works at 1.4 mm.", "38 steps.")
-    # Begun anew, it is planned anew.
-    assert plan_of([*told, Noted("plan", "works at 2 mm."), Noted("plan", "50 steps.")])[0] == "Works at 2 mm."
-
-
-def test_warnings_come_first_then_notes_the_newest_first_and_each_once():
-    told = [
-        Warned("b", "one."),
-        Noted("a", "two."),
-        Started(0, 1, "cpu", "0"),
-        Noted("a", "two."),
-        Noted("c", "three."),
-    ]
-    assert messages_of(told) == (Message("One.", True), Message("Three.", False), Message("Two.", False))
-
-
-# -- in the views ------------------------------------------------------------------------------------------------------
-
-
-def test_curves_are_drawn_and_shown_in_turn(stage_with, tmp_path, context):
-    stage = stage_with()
-    events = [Started(0, 2, "cpu", "0"), Losses(1, "pretraining", 1.0, 1.0), Validation(2, {"Liver": 0.5}, 0.5, True)]
-    job = a_told_job(tmp_path / "jobs" / "old", *events)
-    stage.presenter.attach(stage.logic.attach(job.folder))
-    assert stage.presenter.reason_no_curves == ""
-    assert context.scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 2
-    for _ in range(3):
-        stage.presenter.watched.show_curves()
-    assert [chart.GetTitle() for chart in stage.application.shown] == ["old: Dice", "old: losses", "old: Dice"]
-
-
-def test_curves_are_drawn_anew_after_the_scene_was_closed(stage_with, some_cases, context):
-    stage = stage_with(FAKE_STEPS="300", FAKE_SECONDS_A_STEP="0.02")
-    stage.cases.add_scene_volumes()
-    stage.presenter.start()
-    stage.application.do()
-    handle = stage.presenter.handle
-    wait_until(lambda: handle.poll() and stage.presenter.reason_no_curves == "")
-    context.scene.Clear()
-    stage.presenter.restore()
-    assert stage.presenter.handle is handle and stage.parameters.text("TrainingFolder") == str(handle.folder)
-    told = stage.presenter.progress
-    wait_until(lambda: handle.poll() and stage.presenter.progress > told)
-    assert context.scene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode") == 1
-    assert context.scene.GetNumberOfNodesByClass("vtkMRMLTableNode") == 1
-
-
-@pytest.fixture
-def a_job_with_snapshots(tmp_path, context, some_cases):
-    """A finished training that kept three snapshots of 'patient 9', which is in the scene."""
-    folder = tmp_path / "jobs" / "seen"
-    cases = (Case("a", Role.TRAINING, "images/a.nrrd", "labels/a.nrrd"), Case("patient_9", Role.UNLABELED, "images/b"))
-    datalist = Datalist(cases, (Label(1, "Liver"),))
-    job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), datalist)
-    some_cases.SetAttribute("CoraNetSlicer.Case", f"{job.identifier}/patient_9")
-    writer = job.open_events()
-    writer.write(Started(0, 30, "cpu", "0"))
-    for step in (10, 20, 30):
-        path = job.snapshot_path("patient_9", step)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        node = add_volume(context, "regions", LIVER_MASK.astype(np.uint8) * step, rotated_ijk_to_ras(), label=True)
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(str(path))
-        assert storage.WriteData(node)
-        context.scene.RemoveNode(node)
-        writer.write(SnapshotSaved(step, "patient_9", path.relative_to(folder).as_posix(), 0.1))
-    writer.close()
-    return job
-
-
-def test_snapshots_are_loaded_one_by_one_over_the_volume_in_the_scene(
-    stage_with, a_job_with_snapshots, some_cases, context
-):
-    stage = stage_with()
-    context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
-    stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
-    assert stage.presenter.watched.has_snapshots
-    assert "no losses yet" in stage.presenter.reason_no_curves
-    stage.presenter.watched.show_snapshots()
-    snapshots = SnapshotSequence(context, a_job_with_snapshots)
-    assert snapshots.steps == () and stage.application.shown == [some_cases]
-    stage.application.waiting.pop(0)()
-    assert snapshots.steps == (10,) and stage.application.shown[-1] is snapshots.browser
-    shown = list(stage.application.shown)
-    stage.application.do()
-    # The others only join: a person may look at something else by now.
-    assert snapshots.steps == (10, 20, 30) and stage.application.shown == shown
-    assert stage.application.slice_composite_nodes()[0].GetLabelVolumeID() == snapshots.label_map.GetID()
-    # Asked again: they are there already.
-    stage.presenter.watched.show_snapshots()
-    assert not stage.application.waiting and stage.application.shown[-2:] == [some_cases, snapshots.browser]
-
-
-def test_a_snapshot_that_is_damaged_is_said(stage_with, a_job_with_snapshots):
-    stage = stage_with()
-    a_job_with_snapshots.snapshot_path("patient_9", 20).unlink()
-    stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
-    stage.presenter.watched.show_snapshots()
-    stage.application.do()
-    assert "step-0000020.nrrd' is missing" in stage.presenter.error
-
-
-def test_a_volume_that_is_gone_is_said(stage_with, a_job_with_snapshots, some_cases, context):
-    context.scene.RemoveNode(some_cases)
-    stage = stage_with()
-    stage.presenter.attach(stage.logic.attach(a_job_with_snapshots.folder))
-    with pytest.raises(DataError, match="is missing"):
-        stage.presenter.watched.show_snapshots()
 
 
 # -- the scene remembers -----------------------------------------------------------------------------------------------
@@ -546,7 +276,7 @@ def test_a_damaged_training_is_said(stage_with, context, tmp_path):
 
 def test_an_ended_training_leaves_with_its_scene(stage_with, context, tmp_path):
     stage = stage_with()
-    job = a_told_job(tmp_path / "jobs" / "old", Started(0, 10, "cpu", "0"), Finished("done.", 3.0))
+    job = a_job_of_events(tmp_path / "jobs" / "old", Started(0, 10, "cpu", "0"), Finished("done.", 3.0))
     stage.presenter.attach(stage.logic.attach(job.folder))
     stage.presenter.restore()
     assert stage.presenter.handle is not None

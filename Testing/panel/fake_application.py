@@ -29,6 +29,7 @@ class FakeApplication:
         window: the main window; None: there is none.
         user: who decides.
         has_segment_editor: whether there is a widget of the Segment Editor for the panel.
+        interactors: (vtkRenderWindowInteractor, vtkMRMLSliceNode) of each slice view of the layout.
     """
 
     def __init__(self, scene: Any) -> None:
@@ -45,6 +46,7 @@ class FakeApplication:
         self.window: Any = None
         self.user = ""
         self.has_segment_editor = True
+        self.interactors: list[tuple[Any, Any]] = []
         self._timers: list[Any] = []
 
     def main_window(self) -> Any:
@@ -94,6 +96,9 @@ class FakeApplication:
     def slice_composite_nodes(self) -> list[Any]:
         kind = "vtkMRMLSliceCompositeNode"
         return [self.scene.GetNthNodeByClass(i, kind) for i in range(self.scene.GetNumberOfNodesByClass(kind))]
+
+    def slice_interactors(self) -> list[tuple[Any, Any]]:
+        return list(self.interactors)
 
     def open_folder(self, folder: Path) -> None:
         self.shown.append(("open_folder", folder))

@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from clicks import cells
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDockWidget, QMainWindow, QWidget
 from pythonqt import proxy_of, unwrap
-from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
+from synthetic_predictions import (
+    CASE_ID,
+    synthetic_heads,
+    write_margins,
+    write_regions,
+    write_segmented_job,
+    write_volumes,
+)
 
 from coranet.contract import Job
 
@@ -81,5 +89,22 @@ def a_reviewable_job(folder: Path, change: Callable[[dict[str, np.ndarray]], Non
     job = write_segmented_job(folder, heads)
     files = job.prediction(CASE_ID)
     write_regions(files, heads)
+    write_margins(files, heads)
     write_volumes(files, heads)
     return job
+
+
+NUMBER, STRUCTURE, ML, EFFECT, STATUS = range(5)
+
+
+def statuses(ui) -> list[str]:
+    return [row[STATUS] for row in cells(ui.regionsTable)]
+
+
+def selected(ui) -> list[int]:
+    return sorted({item.row() for item in ui.regionsTable.selectedItems()})
+
+
+def green(ui) -> list[int]:
+    items = [ui.regionsTable.item(row, NUMBER) for row in range(ui.regionsTable.rowCount)]
+    return [row for row, item in enumerate(items) if unwrap(item).background().color().green() > 120]

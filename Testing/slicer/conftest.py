@@ -18,7 +18,7 @@ from scene_builders import (
     add_volume,
     rotated_ijk_to_ras,
 )
-from synthetic_predictions import CASE_ID, write_regions, write_segmented_job
+from synthetic_predictions import CASE_ID, write_margins, write_regions, write_segmented_job
 from training_stage import Stage
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
@@ -85,6 +85,7 @@ def a_segmented_job(tmp_path):
     """A finished segmentation of one case, with its uncertain regions."""
     job = write_segmented_job(tmp_path / "segment 1")
     write_regions(job.prediction(CASE_ID))
+    write_margins(job.prediction(CASE_ID))
     return job
 
 

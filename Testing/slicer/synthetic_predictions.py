@@ -95,6 +95,30 @@ def write_volumes(files: PredictionFiles, heads: dict[str, np.ndarray] | None = 
     files.result.write_text(json.dumps(content), encoding="utf-8")
 
 
+def synthetic_margins(heads: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Margin and second class of voxels at most six voxels away from a boundary, as if all doubt were distance."""
+    from scipy.ndimage import distance_transform_edt
+
+    labels, unit = heads["segmentation"], float(np.prod(SPACING_MM)) ** (1 / 3) / 12
+    margin, second = np.full(labels.shape, 255, np.uint8), np.zeros_like(labels)
+    for value in np.unique(labels):
+        mine = labels == value
+        away, nearest = distance_transform_edt(mine, SPACING_MM[::-1], return_indices=True)
+        # Between the centres of two voxels lies the boundary.
+        steps = np.maximum(away - min(SPACING_MM) / 2, 0) / unit
+        near = mine & (steps < 72)
+        margin[near] = steps[near].astype(np.uint8)
+        second[near] = labels[tuple(nearest)][near]
+    return margin, second
+
+
+def write_margins(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> None:
+    """Add to the result what slides of its boundary need."""
+    margin, second = synthetic_margins(heads or synthetic_heads())
+    write_image(margin, files.margin)
+    write_image(second, files.second)
+
+
 def write_regions(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> RegionList:
     """The uncertain regions of a case as the engine writes them; of the synthetic heads about a dozen."""
     # Here, because they need torch, which few tests of the Slicer side do.

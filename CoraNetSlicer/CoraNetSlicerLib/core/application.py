@@ -117,6 +117,13 @@ class Application:
         """The vtkMRMLSliceCompositeNode of each slice view."""
         return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
 
+    def slice_interactors(self) -> list[tuple[Any, Any]]:
+        """The vtkRenderWindowInteractor of each slice view of the layout, with its vtkMRMLSliceNode."""
+        manager = slicer.app.layoutManager()
+        names = manager.sliceViewNames() if manager is not None else ()
+        widgets = [manager.sliceWidget(name) for name in names]
+        return [(widget.sliceView().interactor(), widget.mrmlSliceNode()) for widget in widgets if widget is not None]
+
     def open_folder(self, folder: Path) -> None:
         """Show a folder in the file manager of the system."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))

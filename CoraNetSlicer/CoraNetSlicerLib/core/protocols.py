@@ -65,6 +65,9 @@ class Views(Protocol):
     def slice_composite_nodes(self) -> list[Any]:
         """The vtkMRMLSliceCompositeNode of each slice view."""
 
+    def slice_interactors(self) -> list[tuple[Any, Any]]:
+        """The vtkRenderWindowInteractor of each slice view of the layout, with its vtkMRMLSliceNode."""
+
 
 class Settings(Protocol):
     """Remembers texts on this machine, whatever scene is open."""

@@ -18,6 +18,7 @@ from ..core.case_volume import volume_hash
 from ..core.images import read_image
 from ..core.label_files import label_type
 from ..core.results import LoadedPrediction, case_keys, segment_id
+from .boundary_slide import known_voxels_of_slides
 from .improvement import PromotedCase
 from .region_voxels import RegionVoxels, read_label_map
 from .segment_layers import SegmentLayers
@@ -40,7 +41,7 @@ def promote_case(state: ReviewState) -> PromotedCase:
     name = loaded.segmentation.GetName()
     if files is None:
         raise DataError(f"the files of '{name}' are not where they were; load the result anew from its job.")
-    if not review.decisions and not review.trusts_certain:
+    if not review.decisions and not review.slides and not review.trusts_certain:
         raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
     require_no_overlap(loaded)
     result = files.read_result()
@@ -48,6 +49,8 @@ def promote_case(state: ReviewState) -> PromotedCase:
     (image, *more), part = _images(files, result, name, scan)
     decided = [state.voxels(number) for number in review.decisions]
     known = known_voxels(loaded, decided, files, review.trusts_certain)
+    for box in known_voxels_of_slides(state):
+        known[box.slices][box.mask] = True
     write_reviewed(loaded, files.reviewed)
     write_known(loaded, known, files.known)
     # As the model has them: segments can be renamed or deleted.

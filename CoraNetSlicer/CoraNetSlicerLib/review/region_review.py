@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
@@ -14,13 +14,23 @@ from coranet.contract.errors import DataError
 
 from ..core.context import SceneContext
 from ..core.results import LoadedPrediction, segment_id
+from .boundary_slide import BoundarySliding, box_with_slides, known_voxels_of_slides, withdraw_slides
 from .class_volumes import ClassVolume, narrowed_volumes
 from .improvement import PromotedCase
 from .promotion import promote_case
 from .region_editing import MODULE_EDITOR, RegionEditing
-from .region_view import RegionOutline, RegionPlace, region_place, show_in_cameras, show_in_slices, smallest_field_mm
+from .region_view import (
+    RegionOutline,
+    RegionPlace,
+    SlideRing,
+    region_place,
+    show_in_cameras,
+    show_in_slices,
+    smallest_field_mm,
+)
 from .review_record import ReviewStep
 from .review_state import ReviewState, choice_of
+from .segment_layers import MaskedBox
 from .worklist import progress_text, status_text, structure_text
 
 
@@ -46,6 +56,8 @@ class RegionReview:
         review: the decisions.
         warnings: what the user should know, in sentences.
         outline: draws the region that is looked at.
+        sliding: moves the boundary while the wheel turns; `take_slide` makes a decision of it.
+        ring: shows where and how far.
     """
 
     def __init__(
@@ -73,6 +85,7 @@ class RegionReview:
             pass
         self._history = self._state.history
         self.outline = RegionOutline(context, self._state)
+        self.sliding, self.ring = BoundarySliding(self._state), SlideRing(context)
         self.loaded, self.files = loaded, self._state.files
         self.changed, self.warnings = self._state.changed, self._state.warnings
 
@@ -128,8 +141,9 @@ class RegionReview:
         return narrowed_volumes(self._state.volumes, self.loaded.labels, decided, self.loaded.volume)
 
     def decided_boxes(self) -> list[Any]:
-        """Where the voxels of the decided regions are: a segment_layers.MaskedBox of each."""
-        return [self._state.voxels(number).box for number in self.review.decisions]
+        """Where somebody has decided: a segment_layers.MaskedBox of each region, and of each slide."""
+        decided = [self._state.voxels(number).box for number in self.review.decisions]
+        return [*decided, *(known_voxels_of_slides(self._state) if self.review.slides else ())]
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 
@@ -148,16 +162,59 @@ class RegionReview:
         """
         self._require_no_edit()
         chosen = choice_of(choice)
-        voxels = self._state.voxels(number)
-        before = self._state.layers.read(voxels.box)
+        self.sliding.discard()
+        voxels, box = self._state.voxels(number), box_with_slides(self._state, number)
+        before = self._state.layers.read(box)
+        withdraw_slides(self._state, number)
         self._state.paint(number, voxels.labels[(chosen or Choice.KEEP).value])
-        self._note(number, Decision(chosen, author, time.time()) if chosen else None, before)
+        self._note(number, Decision(chosen, author, time.time()) if chosen else None, before, box)
+
+    def slide(
+        self, center_ijk: Sequence[float], level: float, radius_mm: Optional[float] = None,
+        number: Optional[int] = None, author: str = "",
+    ) -> None:  # fmt: skip
+        """Move the boundary at a point; a step that `undo` takes back.
+
+        Args:
+            center_ijk: index of the point in the volume, not always a whole one.
+            level: how far, as a share of the radius; above 0 the structure becomes larger, see
+                `coranet.contract.Slide`.
+            radius_mm: None: that of the place.
+            number: of the place that it decides; None: none.
+            author: who decides.
+
+        Raises:
+            DataError: there is no such place, no boundary near the point, or a region is being edited.
+            StorageError: as of `decide`.
+        """
+        self._require_no_edit()
+        self.sliding.begin(center_ijk, number, radius_mm)
+        self.sliding.set_level(level)
+        self.take_slide(author)
+
+    def take_slide(self, author: str = "") -> Optional[int]:
+        """Make a decision of the slide under way; one that moves nothing says that a place is right as it is.
+
+        Args:
+            author: who decides.
+
+        Returns:
+            The number of the place that is decided by it; None if none is.
+        """
+        slide = self.sliding.slide
+        if slide is None or not slide.level:
+            self.sliding.discard()
+            if slide is not None and slide.region is not None:
+                self.decide(slide.region, Choice.KEEP, author)
+        else:
+            self._add(self._state.step_of_slide(self.sliding.take(author)))
+        return slide.region if slide is not None else None
 
     def undo(self) -> Optional[int]:
         """Take the last step back: exactly the voxels of its region, and its decision. Raises as `decide`.
 
         Returns:
-            The number of the region; None if there is nothing to take back.
+            The number of the region, 0 of a slide that decides none; None if there is nothing to take back.
         """
         return self._step(back=True)
 
@@ -190,6 +247,7 @@ class RegionReview:
             StorageError: a file could not be written.
         """
         self._require_no_edit()
+        self.sliding.discard()
         if trust_certain is not None:
             self._state.set_review(replace(self.review, trusts_certain=bool(trust_certain)))
         return promote_case(self._state)
@@ -225,6 +283,7 @@ class RegionReview:
         """
         region = self.regions.region(number)
         self._require_no_edit()
+        self.sliding.discard()
         value = region.radical or region.conservative
         selected = next((segment_id(label) for label in self.loaded.labels if label.value == value), "")
         editor = self._editing.begin(number, self._state.voxels(number).box, selected, editor_tag)
@@ -253,7 +312,7 @@ class RegionReview:
         if accept:
             before = self._state.layers.read(box)
             self._state.layers.write(box, painted.members)
-            self._note(number, Decision(Choice.EDITED, author, time.time()), before)
+            self._note(number, Decision(Choice.EDITED, author, time.time()), before, box)
         else:
             self.changed.send()
         return painted.outside_voxels
@@ -285,27 +344,35 @@ class RegionReview:
         """Read the voxels of the regions in steps of milliseconds; else they are read, at once, when asked for."""
         return self._state.read_steps()
 
-    def _note(self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray]) -> None:
-        after = self._state.layers.read(self._state.voxels(number).box)
-        self._history.add(ReviewStep.of(number, (self.decision(number), decision), before, after))
+    def _note(
+        self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray], box: MaskedBox
+    ) -> None:
+        slides, rest = self.review.slides, tuple(one for one in self.review.slides if one.region != number)
+        of_slides = (box, (slides, rest)) if rest != slides else ()
+        after = self._state.layers.read(box)
+        self._add(ReviewStep.of(number, (self.decision(number), decision), before, after, *of_slides))
+
+    def _add(self, step: ReviewStep) -> None:
+        self._history.add(step)
         self._state.keep_history(self._history)
-        self._state.set_decision(number, decision)
+        self._state.set_review(step.review(self.review, back=False))
 
     def _step(self, back: bool) -> Optional[int]:
         self._require_no_edit()
+        self.sliding.discard()
         if back and self._history.peek(back) is None and self.review.decisions:
             self._history.add_first(self._latest_step())
         step = self._history.peek(back)
         if step is None:
             return None
-        self._state.layers.write(self._state.voxels(step.number).box, step.members(back))
+        self._state.layers.write(self._state.box_of(step), step.members(back))
         self._history.move(back)
         self._state.keep_history(self._history)
-        self._state.set_decision(step.number, step.decision(back))
+        self._state.set_review(step.review(self.review, back))
         return step.number
 
     def _latest_step(self) -> ReviewStep:
-        """The latest decision of which only the files tell: before it, its region was as the result named it."""
+        """The latest decision of which no step tells: before it, its region was as the result named it."""
         number, decision = max(self.review.decisions.items(), key=lambda item: item[1].time)
         voxels = self._state.voxels(number)
         labels, ids = voxels.labels[Choice.KEEP.value], {segment_id(label): label.value for label in self.loaded.labels}

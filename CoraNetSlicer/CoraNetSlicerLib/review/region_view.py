@@ -11,6 +11,7 @@ import numpy as np
 import slicer
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
+from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from coranet.closed_surface import OVERLAY_SMOOTHING
 from coranet.contract import Region
@@ -36,6 +37,9 @@ OUTLINE_COLOR = (1.0, 0.0, 0.8)
 OUTLINE_PIXELS = 3
 _OPACITY_3D = 0.8
 _SEGMENT = "region"
+_RING_PIXELS = 1
+# Round to the eye at any zoom, and cut in a part of a millisecond.
+_RING_CORNERS = 48
 # Of a larger box the surface alone would take more than a tenth of a second.
 _MOST_SURFACE_VOXELS = 1_000_000
 
@@ -65,19 +69,32 @@ def region_place(region: Region, volume_node: Any) -> RegionPlace:
         region: which.
         volume_node: the volume that was segmented.
     """
-    matrix = vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(matrix)
-    to_world = vtkGeneralTransform()
-    if volume_node.GetParentTransformNode() is not None:
-        volume_node.GetParentTransformNode().GetTransformToWorld(to_world)
 
-    def world(ijk: Iterable[float]) -> tuple[float, float, float]:
-        return tuple(to_world.TransformPoint(matrix.MultiplyPoint((*ijk, 1.0))[:3]))
+    def world(ijk: Sequence[float]) -> tuple[float, float, float]:
+        return world_point(volume_node, ijk)
 
     # Voxels have a size: the box goes from the outside of the first to that of the last.
     i, j, k = ((first - 0.5, last + 0.5) for first, last in region.bounds_ijk)
     corners = [world((x, y, z)) for x in i for y in j for z in k]
     return RegionPlace(world(region.center_ijk), np.array(corners))
+
+
+def world_point(volume_node: Any, point_ijk: Sequence[float]) -> tuple[float, float, float]:
+    """Where a point of a volume is in the world (RAS, mm), transforms above the volume taken into account."""
+    matrix, to_world = vtkMatrix4x4(), vtkGeneralTransform()
+    volume_node.GetIJKToRASMatrix(matrix)
+    if volume_node.GetParentTransformNode() is not None:
+        volume_node.GetParentTransformNode().GetTransformToWorld(to_world)
+    return tuple(to_world.TransformPoint(matrix.MultiplyPoint((*point_ijk, 1.0))[:3]))
+
+
+def volume_point(volume_node: Any, point_ras_mm: Sequence[float]) -> tuple[float, float, float]:
+    """The inverse of `world_point`: continuous indices (i, j, k) of a point of the world (RAS, mm)."""
+    matrix, from_world = vtkMatrix4x4(), vtkGeneralTransform()
+    volume_node.GetRASToIJKMatrix(matrix)
+    if volume_node.GetParentTransformNode() is not None:
+        volume_node.GetParentTransformNode().GetTransformFromWorld(from_world)
+    return tuple(matrix.MultiplyPoint((*from_world.TransformPoint(*point_ras_mm), 1.0))[:3])
 
 
 def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> None:
@@ -274,3 +291,54 @@ class RegionOutline:
         display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
         display.SetOpacity3D(_OPACITY_3D)
         return self._context.scene.AddNode(display)
+
+
+class SlideRing:
+    """A ring in slice views where the boundary is being slid, as wide as the slide reaches; no 3D view draws it.
+
+    It is a sphere, so that each slice shows how far the slide reaches in it. Neither offered nor saved with the scene.
+
+    Attributes:
+        node: the vtkMRMLModelNode; None while nothing is drawn.
+    """
+
+    def __init__(self, context: SceneContext) -> None:
+        """Draw nothing yet."""
+        self.node: Any = None
+        self._context = context
+
+    def draw(self, center_ras_mm: Sequence[float], radius_mm: float) -> None:
+        """Draw the ring, in place of the one before."""
+        if self.node is None or self.node.GetScene() is None:
+            self.node = self._new_node()
+        sphere = vtkSphereSource()
+        sphere.SetCenter(*center_ras_mm)
+        sphere.SetRadius(radius_mm)
+        sphere.SetThetaResolution(_RING_CORNERS)
+        sphere.SetPhiResolution(_RING_CORNERS)
+        sphere.Update()
+        self.node.SetAndObservePolyData(sphere.GetOutput())
+
+    def clear(self) -> None:
+        """Draw nothing any more."""
+        if self.node is not None and self.node.GetScene() is not None:
+            display = self.node.GetDisplayNode()
+            self._context.scene.RemoveNode(self.node)
+            self._context.scene.RemoveNode(display)
+        self.node = None
+
+    def _new_node(self) -> Any:
+        display = slicer.vtkMRMLModelDisplayNode()
+        display.SetHideFromEditors(True)
+        display.SetSaveWithScene(False)
+        display.SetVisibility3D(False)
+        display.SetVisibility2D(True)
+        display.SetSliceIntersectionThickness(_RING_PIXELS)
+        display.SetColor(*OUTLINE_COLOR)
+        display = self._context.scene.AddNode(display)
+        node = slicer.vtkMRMLModelNode()
+        node.SetName(_("Where the boundary is slid"))
+        node.SetHideFromEditors(True)
+        node.SetSaveWithScene(False)
+        node.SetAndObserveDisplayNodeID(display.GetID())
+        return self._context.scene.AddNode(node)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import slicer
 
+from coranet.boundary_slide import BoundaryMargins
 from coranet.contract import Choice, Label, PredictionFiles, Region, RegionList
 from coranet.contract.errors import DataError, JobError
 
@@ -41,8 +42,7 @@ class RegionVoxels:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; a few hundred characters for a thousand voxels."""
         labels = {choice: _packed(values.astype("<u2").tobytes()) for choice, values in self.labels.items()}
-        mask = {"shape": list(self.box.mask.shape), "mask": _packed(np.packbits(self.box.mask).tobytes())}
-        return {"first_kji": list(self.box.first_kji), **mask, "labels": labels}
+        return {**packed_box(self.box), "labels": labels}
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> RegionVoxels:
@@ -52,19 +52,31 @@ class RegionVoxels:
             JobError: it is damaged.
         """
         try:
-            shape = tuple(int(size) for size in content["shape"])
-            bits = np.frombuffer(_unpacked(content["mask"]), np.uint8)
-            mask = np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
-            first = tuple(int(index) for index in content["first_kji"])
+            box = unpacked_box(content)
             labels = {
                 choice: np.frombuffer(_unpacked(text), "<u2").astype(np.uint16)
                 for choice, text in content["labels"].items()
             }
-            if {len(values) for values in labels.values()} != {int(np.count_nonzero(mask))}:
+            if {len(values) for values in labels.values()} != {int(np.count_nonzero(box.mask))}:
                 raise ValueError("the numbers of its voxels do not agree")
         except (AttributeError, KeyError, TypeError, ValueError, zlib.error) as error:
             raise JobError(f"the regions in the scene cannot be read ({error}); load the result anew.") from error
-        return RegionVoxels(MaskedBox(first, mask), labels)
+        return RegionVoxels(box, labels)
+
+
+def packed_box(box: MaskedBox) -> dict[str, Any]:
+    """Some voxels of a volume in plain JSON types."""
+    mask = _packed(np.packbits(box.mask).tobytes())
+    return {"first_kji": list(box.first_kji), "shape": list(box.mask.shape), "mask": mask}
+
+
+def unpacked_box(content: Mapping[str, Any]) -> MaskedBox:
+    """The inverse of `packed_box`; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
+    first_k, first_j, first_i = (int(index) for index in content["first_kji"])
+    shape = tuple(int(size) for size in content["shape"])
+    bits = np.frombuffer(_unpacked(content["mask"]), np.uint8)
+    mask = np.unpackbits(bits, count=math.prod(shape)).reshape(shape).astype(bool)
+    return MaskedBox((first_k, first_j, first_i), mask)
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,19 @@ def read_region_voxels(
         volumes[label.value] = _class_volume(loaded, label, heads)
         yield
     return ReadRegions(found, volumes)
+
+
+def read_margins(loaded: LoadedPrediction, files: PredictionFiles) -> Generator[None, None, BoundaryMargins]:
+    """Read what slides need to know of a result, in steps of some milliseconds.
+
+    Raises:
+        DataError: a file is missing, as in results of earlier versions, or does not fit the volume.
+    """
+    margin = yield from _read_map(files.margin, loaded.volume)
+    yield
+    second = yield from _read_map(files.second, loaded.volume)
+    spacing_i, spacing_j, spacing_k = loaded.volume.GetSpacing()
+    return BoundaryMargins(margin, second, (spacing_i, spacing_j, spacing_k))
 
 
 def read_label_map(path: Path, volume_node: Any) -> np.ndarray:

@@ -35,7 +35,7 @@ from .improvement import (
 from .overlays import show_alone
 from .region_editing import MODULE_EDITOR
 from .region_review import RegionReview, opening_steps
-from .region_view import RegionPlace, show_volume_somewhere
+from .region_view import RegionPlace, show_volume_somewhere, volume_point
 from .results_in_scene import result_texts, results_in_scene
 
 if TYPE_CHECKING:
@@ -135,6 +135,60 @@ class ReviewConsole:
         """
         review = self.regions(case)
         review.decide(number, choice, author)
+        return review
+
+    def resolvePlace(
+        self, case: AnyCase, number: int, level: float, radius_mm: Optional[float] = None, author: str = ""
+    ) -> RegionReview:
+        """Decide on a place by sliding the boundary there; slides add up.
+
+        Example:
+            >>> logic.resolvePlace(case, 3, level=0.4, author="Ada")
+
+        Args:
+            case: see the class.
+            number: of the place.
+            level: how far the boundary moves, as a share of the radius; above 0 the structure becomes larger, below 0
+                smaller. Where the model doubts more, it moves farther.
+            radius_mm: from where on nothing moves; None: that of the place.
+            author: who decides.
+
+        Returns:
+            The review.
+
+        Raises:
+            DataError: there is no such case or place, no boundary near it, or the result has no margins.
+            StorageError: review.json could not be written; the decision stays, in the scene.
+        """
+        review = self.regions(case)
+        review.slide(review.regions.region(number).center_ijk, level, radius_mm, number, author)
+        return review
+
+    def slideAt(
+        self, case: AnyCase, point_ras: Sequence[float], level: float, radius_mm: Optional[float] = None,
+        place: Optional[int] = None, author: str = "",
+    ) -> RegionReview:  # fmt: skip
+        """Slide the boundary that is nearest to a point, in a place or anywhere.
+
+        Example:
+            >>> logic.slideAt(case, (12.5, -30.0, 44.0), level=-0.3, radius_mm=8)
+
+        Args:
+            case: see the class.
+            point_ras: in the world, mm.
+            level: as of `resolvePlace`.
+            radius_mm: None: the middle one of all places, or that of `place`.
+            place: number of the place that it decides; None: it decides none.
+            author: who decides.
+
+        Returns:
+            The review.
+
+        Raises:
+            DataError, StorageError: as `resolvePlace`.
+        """
+        review = self.regions(case)
+        review.slide(volume_point(review.loaded.volume, point_ras), level, radius_mm, place, author)
         return review
 
     def undoRegion(self, case: AnyCase) -> Optional[int]:

@@ -10,7 +10,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Optional
 
@@ -19,14 +19,16 @@ import slicer
 from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkIntArray, vtkStringArray
 from vtkmodules.vtkCommonDataModel import vtkTable
 
-from coranet.contract import Decision, Label, RegionList, Review
+from coranet.contract import Decision, Label, RegionList, Review, Slide
+from coranet.contract.codec import from_json, to_json
 from coranet.contract.errors import JobError
 
 from ..core.context import SceneContext
 from ..core.results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIBUTE, LoadedPrediction
 from ..core.translation import _
 from .class_volumes import ClassVolume
-from .region_voxels import RegionVoxels
+from .region_voxels import RegionVoxels, packed_box, unpacked_box
+from .segment_layers import MaskedBox
 from .worklist import status_text, structure_text
 
 COLUMNS = ("number", "structure", "mL", "effect mL", "status", "author")
@@ -34,8 +36,11 @@ WORKLIST_REFERENCE = "CoraNetSlicer.Worklist"
 RECORD_REFERENCE = "CoraNetSlicer.Review"
 DECISIONS_ATTRIBUTE = "CoraNetSlicer.Decisions"
 STEPS_ATTRIBUTE = "CoraNetSlicer.Steps"
+SLIDING_ATTRIBUTE = "CoraNetSlicer.Sliding"
 # Characters of the text; the oldest steps are left out of it.
 _LONGEST_TEXT = 1_000_000
+
+Slides = tuple[Slide, ...]
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,19 @@ class ReviewRecord:
         if self._node is not None:
             self._node.SetAttribute(STEPS_ATTRIBUTE, text or None)
 
+    def read_under_way(self) -> Optional[ReviewStep]:
+        """What there was before the slide that was neither taken nor discarded when the scene was saved; None: none."""
+        text = self._node.GetAttribute(SLIDING_ATTRIBUTE) if self.is_current else None
+        try:
+            return ReviewStep.from_dict(json.loads(text)) if text else None
+        except (AttributeError, KeyError, TypeError, ValueError, zlib.error):
+            return None
+
+    def write_under_way(self, step: Optional[ReviewStep]) -> None:
+        """Keep what there was before a slide that is drawn and may be discarded; None: there is none any more."""
+        if self._node is not None:
+            self._node.SetAttribute(SLIDING_ATTRIBUTE, step.text if step is not None else None)
+
     @property
     def _node(self) -> Any:
         return self._loaded.segmentation.GetNodeReference(RECORD_REFERENCE)
@@ -154,13 +172,15 @@ class ReviewRecord:
 
 @dataclass(frozen=True)
 class ReviewStep:
-    """A decision on a region, with its voxels before and after, packed to bits.
+    """A decision on a region, or a slide of the boundary, with its voxels before and after, packed to bits.
 
     Attributes:
-        number: of the region.
+        number: of the region; 0: it is a slide that decides none.
         before, after: the decision; None: none.
-        voxels: how many the region has.
+        voxels: how many it concerns.
         packed_before, packed_after: which of them each segment had, by id.
+        box: where they are; None: they are those of the region.
+        slides: all of the review before and after; None: the step changes none.
     """
 
     number: int
@@ -169,25 +189,30 @@ class ReviewStep:
     voxels: int
     packed_before: Mapping[str, np.ndarray]
     packed_after: Mapping[str, np.ndarray]
+    box: Optional[MaskedBox] = None
+    slides: Optional[tuple[Slides, Slides]] = None
 
     @staticmethod
     def of(
         number: int, decisions: tuple[Optional[Decision], Optional[Decision]],
         before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray],
+        box: Optional[MaskedBox] = None, slides: Optional[tuple[Slides, Slides]] = None,
     ) -> ReviewStep:  # fmt: skip
         """Make a step.
 
         Args:
             number: of the region.
             decisions: before and after.
-            before: which voxels of the region each segment had, by id: bool, flat.
+            before: which voxels each segment had, by id: bool, flat.
             after: which it has.
+            box: where these voxels are; None: they are those of the region.
+            slides: before and after; None: they are the same.
         """
         voxels = len(next(iter(before.values()), ()))
         packed = [
             {identifier: np.packbits(mask) for identifier, mask in members.items()} for members in (before, after)
         ]
-        return ReviewStep(number, *decisions, voxels, *packed)
+        return ReviewStep(number, *decisions, voxels, *packed, box, slides)
 
     @cached_property
     def text(self) -> str:
@@ -197,18 +222,35 @@ class ReviewStep:
             for voxels in (self.packed_before, self.packed_after)
         ]
         decisions = [asdict(decision) if decision is not None else None for decision in (self.before, self.after)]
-        return json.dumps({"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": packed})
+        content = {"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": packed}
+        if self.box is not None:
+            content["box"] = packed_box(self.box)
+        if self.slides is not None:
+            content["slides"] = to_json(self.slides)
+        return json.dumps(content)
 
     @staticmethod
     def from_dict(content: Mapping[str, Any]) -> ReviewStep:
         """The step that a text tells of; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
         before, after = (Decision(**decision) if decision is not None else None for decision in content["decisions"])
         packed = [{identifier: _unpacked(text) for identifier, text in voxels.items()} for voxels in content["packed"]]
-        return ReviewStep(int(content["number"]), before, after, int(content["voxels"]), *packed)
+        box = unpacked_box(content["box"]) if "box" in content else None
+        slides = from_json(tuple[Slides, Slides], content["slides"]) if "slides" in content else None
+        return ReviewStep(int(content["number"]), before, after, int(content["voxels"]), *packed, box, slides)
 
-    def decision(self, back: bool) -> Optional[Decision]:
-        """What holds once the step is taken back, or done again."""
-        return self.before if back else self.after
+    def review(self, review: Review, back: bool) -> Review:
+        """The review once the step is taken back, or done again.
+
+        Args:
+            review: as it is before that.
+            back: whether it is taken back.
+        """
+        decision = self.before if back else self.after
+        decisions = {number: kept for number, kept in review.decisions.items() if number != self.number}
+        if decision is not None:
+            decisions[self.number] = decision
+        slides = review.slides if self.slides is None else self.slides[0 if back else 1]
+        return replace(review, decisions=decisions, slides=slides)
 
     def members(self, back: bool) -> dict[str, np.ndarray]:
         """Which voxels each segment then has, by id: bool, flat."""

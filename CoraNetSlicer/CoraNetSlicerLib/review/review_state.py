@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Optional, Union
 
 import numpy as np
 
-from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Review
+from coranet.boundary_slide import BoundaryMargins
+from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Review, Slide
+from coranet.contract.axis_order import AxisOrder, axis_order
 from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
-from ..core.images import image_header, order_on_grid_of
+from ..core.images import image_header, order_on_grid_of, placement_of
 from ..core.notification import Signal
 from ..core.results import LoadedPrediction, segment_id
+from ..core.stepwise import run_to_end
+from .boundary_slide import SlideChange, repeat_slide
 from .class_volumes import ClassVolume
 from .promotion import write_reviewed
-from .region_voxels import RegionVoxels, read_label_map, read_region_voxels
-from .review_record import KeptReview, ReviewHistory, ReviewRecord
-from .segment_layers import SegmentLayers
+from .region_voxels import RegionVoxels, read_label_map, read_margins, read_region_voxels
+from .review_record import KeptReview, ReviewHistory, ReviewRecord, ReviewStep
+from .segment_layers import MaskedBox, SegmentLayers
 
 
 class ReviewState:
@@ -32,6 +36,7 @@ class ReviewState:
         layers: the segments of the result.
         warnings: what the user should know, in sentences.
         is_being_read: whether the voxels of the regions are being read in steps.
+        problem_of_margins: why the result has no margins, once they were looked for; "" if it has.
     """
 
     def __init__(self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles]) -> None:
@@ -52,13 +57,19 @@ class ReviewState:
         self.layers = SegmentLayers(loaded.segmentation, loaded.volume)
         self.warnings: tuple[str, ...] = ()
         self.is_being_read = False
+        self.problem_of_margins = ""
+        self._margins: Optional[BoundaryMargins] = None
         self._record = ReviewRecord(context, loaded)
         self._to_do: Optional[Review] = None
         kept = kept_in_scene(self._record, self.files)
         if kept is None:
             kept = KeptReview.of(regions_of_files(loaded, self.files))
-            self._to_do = Review.read(self.files.review, kept.regions)
+            self._to_do = _review_of_files(loaded, self.files, kept.regions)
         self._kept = kept
+        under_way = self._record.read_under_way()
+        if under_way is not None:
+            self.layers.write(self.box_of(under_way), under_way.members(back=True))
+            self._record.write_under_way(None)
 
     @property
     def regions(self) -> RegionList:
@@ -97,12 +108,23 @@ class ReviewState:
         self._read()
         return self._kept.voxels[number]
 
+    @property
+    def margins(self) -> Optional[BoundaryMargins]:
+        """What slides need to know of the result, read when it is asked for; None: see `problem_of_margins`."""
+        # The regions first: they keep what the result names before anything is slid.
+        run_to_end(self.read_steps())
+        return self._margins
+
     def read_steps(self) -> Generator[None, None, None]:
-        """Read the voxels of the regions, if they are not there yet, in steps of milliseconds.
+        """Read the voxels of the regions, and the margins, if they are not there yet, in steps of milliseconds.
 
         Raises:
-            DataError: a file is missing, or does not fit.
+            DataError: a file of the regions is missing, or does not fit.
         """
+        yield from self._read_voxels()
+        yield from self._read_margins()
+
+    def _read_voxels(self) -> Generator[None, None, None]:
         if len(self._kept.voxels) == len(self.regions.regions) and self._kept.volumes:
             return
         if self.files is None:
@@ -119,6 +141,25 @@ class ReviewState:
         if self._record.is_current:
             self._record.write(self._kept)
 
+    def _read_margins(self) -> Generator[None, None, None]:
+        if self._margins is not None or self.problem_of_margins:
+            return
+        name = self.loaded.segmentation.GetName()
+        if self.files is None:
+            self.problem_of_margins = (
+                f"the files of '{name}' are not where they were, and a boundary is slid by them; load the result anew "
+                "from its job."
+            )
+        elif not (self.files.margin.is_file() and self.files.second.is_file()):
+            self.problem_of_margins = (
+                f"'{name}' is of an earlier version, and its boundary cannot be slid; segment the volume again."
+            )
+        else:
+            try:
+                self._margins = yield from read_margins(self.loaded, self.files)
+            except DataError as error:
+                self.problem_of_margins = str(error)
+
     def take_up_steps(self) -> Iterator[None]:
         """Begin a new review, in steps: what the files say of an earlier one is done once more on the result's voxels.
 
@@ -128,17 +169,28 @@ class ReviewState:
         review, self._to_do = self._to_do, None
         if review is None:
             return
-        done: dict[int, Decision] = {}
+        done = ReviewHistory()
         try:
             yield from self._do_once_more(review, done)
         except GeneratorExit:
             # Who begins again must find the result as it was loaded.
-            for number in done:
-                self.paint(number, self.voxels(number).labels[Choice.KEEP.value])
+            while (step := done.peek(back=True)) is not None:
+                self.layers.write(self.box_of(step), step.members(back=True))
+                done.move(back=True)
             raise
-        self._kept = replace(self._kept, review=replace(review, decisions=done))
         self._record.write(self._kept)
-        self._record.write_steps("")
+        self._record.write_steps(done.text)
+
+    def step_of_slide(self, change: SlideChange) -> ReviewStep:
+        """A slide, which is written in the segments already, as a step that can be taken back."""
+        review, number = self.review.with_slide(change.slide), change.slide.region or 0
+        decisions = (self.review.decisions.get(number), review.decisions.get(number))
+        after, slides = self.layers.read(change.box), (self.review.slides, review.slides)
+        return ReviewStep.of(number, decisions, change.before, after, change.box, slides)
+
+    def box_of(self, step: ReviewStep) -> MaskedBox:
+        """The voxels of a step."""
+        return step.box or self.voxels(step.number).box
 
     @property
     def history(self) -> ReviewHistory:
@@ -148,6 +200,16 @@ class ReviewState:
     def keep_history(self, history: ReviewHistory) -> None:
         """Keep the steps in the scene."""
         self._record.write_steps(history.text)
+
+    def keep_before_slide(self, box: Optional[MaskedBox], members: Mapping[str, np.ndarray]) -> None:
+        """Keep what there was before a slide under way, so that a scene that is saved now can go back to it.
+
+        Args:
+            box: where it is drawn; None: nowhere any more.
+            members: which of these voxels each segment had.
+        """
+        step = ReviewStep.of(0, (None, None), members, {}, box) if box is not None else None
+        self._record.write_under_way(step)
 
     def paint(self, number: int, labels: np.ndarray) -> None:
         """Give the voxels of a region label values.
@@ -173,22 +235,13 @@ class ReviewState:
             )
         self.layers.write(self.voxels(number).box, members)
 
-    def set_decision(self, number: int, decision: Optional[Decision]) -> None:
-        """Note what was decided; the voxels have been painted before.
+    def set_review(self, review: Review) -> None:
+        """Keep another review of the same regions; the voxels have been painted before.
 
         Raises:
-            StorageError: a file could not be written; the decision stays, in the scene.
+            StorageError: a file could not be written; the review stays, in the scene.
         """
-        decisions = {other: kept for other, kept in self.review.decisions.items() if other != number}
-        if decision is not None:
-            decisions[number] = decision
-        self.set_review(replace(self.review, decisions=decisions))
-        if self.files is not None and decision is not None and decision.choice is Choice.EDITED:
-            # Nowhere else outside of the scene is what was painted.
-            write_reviewed(self.loaded, self.files.reviewed)
-
-    def set_review(self, review: Review) -> None:
-        """Keep another review of the same regions; raises as `set_decision`."""
+        before = self.review
         self._kept = replace(self._kept, review=review)
         self._record.write_review(self._kept)
         self.changed.send()
@@ -198,31 +251,50 @@ class ReviewState:
             raise StorageError(
                 f"'{self.files.folder}' is no longer there; the decision is in the scene alone, so save the scene."
             )
-        review.write(self.files.review)
+        _in_order_of_files(review, self.loaded, self.files).write(self.files.review)
+        edited = {item for item in review.decisions.items() if item[1].choice is Choice.EDITED}
+        if edited - before.decisions.items():
+            # Nowhere else outside of the scene is what was painted.
+            write_reviewed(self.loaded, self.files.reviewed)
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _read(self) -> Mapping[int, RegionVoxels]:
-        for _step in self.read_steps():
-            pass
+        run_to_end(self._read_voxels())
         return self._kept.voxels
 
-    def _do_once_more(self, review: Review, done: dict[int, Decision]) -> Iterator[None]:
-        """Give regions what was decided before the result was loaded; notes in `done` what could be done."""
-        if review.decisions:
-            yield from self.read_steps()
+    def _do_once_more(self, review: Review, done: ReviewHistory) -> Iterator[None]:
+        """Do what was decided before the result was loaded, in the order of its time; notes what could be done."""
+        self._kept = replace(self._kept, review=replace(review, decisions={}, slides=()))
+        if not review.decisions and not review.slides:
+            return
+        yield from self.read_steps()
         painted = self._painted(review)
-        for number, decision in review.decisions.items():
-            voxels = self.voxels(number)
-            if decision.choice is not Choice.EDITED:
-                labels = voxels.labels[decision.choice.value]
-            elif painted is not None:
-                labels = voxels.box.of(painted)
-            else:
-                continue
-            done[number] = decision
-            self.paint(number, labels)
+        slides = review.slides if self._margins is not None else ()
+        if len(slides) < len(review.slides):
+            self.warnings += (f"Boundaries that were slid are as the model found them: {self.problem_of_margins}",)
+        decided = [(number, one) for number, one in review.decisions.items() if one.choice is not Choice.SLID]
+        for what in sorted([*decided, *slides], key=_time_of):
+            step = self._slid_again(what) if isinstance(what, Slide) else self._decided_again(*what, painted)
+            if step is not None:
+                done.add(step)
+                self._kept = replace(self._kept, review=step.review(self.review, back=False))
             yield
+
+    def _slid_again(self, slide: Slide) -> ReviewStep:
+        return self.step_of_slide(repeat_slide(self, slide, self.review.slides))
+
+    def _decided_again(self, number: int, decision: Decision, painted: Optional[np.ndarray]) -> Optional[ReviewStep]:
+        voxels = self.voxels(number)
+        if decision.choice is not Choice.EDITED:
+            labels = voxels.labels[decision.choice.value]
+        elif painted is not None:
+            labels = voxels.box.of(painted)
+        else:
+            return None
+        before = self.layers.read(voxels.box)
+        self.paint(number, labels)
+        return ReviewStep.of(number, (None, decision), before, self.layers.read(voxels.box))
 
     def _painted(self, review: Review) -> Optional[np.ndarray]:
         """What was painted in edited regions: the label values of the whole case; None where there is none."""
@@ -236,6 +308,33 @@ class ReviewState:
             "review them again.",
         )
         return None
+
+
+def _time_of(what: Union[Slide, tuple[int, Decision]]) -> float:
+    return what.time if isinstance(what, Slide) else what[1].time
+
+
+def _review_of_files(loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList) -> Review:
+    """The review that the files of a case tell of, in the indices of the volume."""
+    review = Review.read(files.review, regions)
+    if not review.slides:
+        return review
+    image = image_header(files.region_map)
+    order = order_on_grid_of(loaded.volume, image, files.region_map)
+    return _in_order(review, order, image.GetImageData().GetDimensions())
+
+
+def _in_order_of_files(review: Review, loaded: LoadedPrediction, files: PredictionFiles) -> Review:
+    """The inverse of what `_review_of_files` does to a review."""
+    if not review.slides:
+        return review
+    volume, image = placement_of(loaded.volume), placement_of(image_header(files.region_map))
+    order = axis_order(volume, image) or AxisOrder()
+    return _in_order(review, order, loaded.volume.GetImageData().GetDimensions())
+
+
+def _in_order(review: Review, order: AxisOrder, size_ijk: Sequence[int]) -> Review:
+    return replace(review, slides=tuple(slide.in_order(order, size_ijk) for slide in review.slides))
 
 
 def choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:

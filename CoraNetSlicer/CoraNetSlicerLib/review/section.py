@@ -16,6 +16,7 @@ from ..core.translation import _
 from .overlays_section import fit_height
 from .presenter import ReviewPresenter
 from .region_editing import MASK_SEGMENT
+from .slice_gestures import SliceGestures, WheelTurn
 from .worklist import SORT_COLUMNS, RegionOrder, RegionRow, short_ml
 
 # Each takes a part of a millisecond, in which the application does not answer.
@@ -56,8 +57,12 @@ class ReviewSection(Section):
         self.connect(ui.regionsTable.horizontalHeader().sectionClicked, self._on_head)
         self.connect(presenter.changed, self._show)
         # What is greyed out says why in the panel when its key is pressed.
+        window = application.main_window()
         keys = {key: partial(self._on_click, action) for _button, key, action in actions if key}
-        self._keys = ReviewKeys(application.main_window(), keys)
+        self._keys = ReviewKeys(window, keys)
+        self._slide_keys = ReviewKeys(window, self._bound(self._sliding_actions()), repeats=True)
+        self._ending_keys = ReviewKeys(window, self._bound(self._ending_actions()))
+        self._gestures = SliceGestures(presenter.scene, application, self._on_wheel)
         # Always there, unless the page is turned or the panel out of sight.
         self._sight = Sight(ui.resultCombo, self._on_sight)
         presenter.set_watched(self._sight.is_there)
@@ -71,7 +76,9 @@ class ReviewSection(Section):
     def cleanup(self) -> None:
         """Let go of everything, of the keys too."""
         self._sight.end()
-        self._keys.cleanup()
+        self._gestures.set_active(False)
+        for keys in (self._keys, self._slide_keys, self._ending_keys):
+            keys.cleanup()
         self._editor.show(None)
         super().cleanup()
         self._table.clear()
@@ -92,7 +99,32 @@ class ReviewSection(Section):
             (ui.previousRegionButton, "P", partial(presenter.go, -1)),
         ]
 
+    def _sliding_actions(self) -> dict[str, Callable[[], None]]:
+        """What moves the boundary, by key. With Shift, "+" is the key "=" on many keyboards."""
+        slide = self._presenter.slide
+        return {
+            "+": partial(slide, 1),
+            "=": partial(slide, 1),
+            "-": partial(slide, -1),
+            "]": partial(slide, 1, True),
+            "[": partial(slide, -1, True),
+        }
+
+    def _ending_actions(self) -> dict[str, Callable[[], None]]:
+        """What ends a slide, by key; the keys are everybody's while none is under way."""
+        take, discard = self._presenter.take_slide_and_go_on, self._presenter.discard_slide
+        return {"Return": take, "Enter": take, "Escape": discard}
+
+    def _bound(self, actions: Mapping[str, Callable[[], None]]) -> dict[str, Callable[[], None]]:
+        return {key: partial(self._on_click, action) for key, action in actions.items()}
+
     # -- from the person ---------------------------------------------------------------------------------------------
+
+    def _on_wheel(self, turn: WheelTurn) -> bool:
+        if self._presenter.reason_not_slidable:
+            return False
+        self._on_click(partial(self._presenter.turn_wheel, turn))
+        return True
 
     def _on_click(self, action: Callable[[], None], _checked: bool = False) -> None:
         # A reason that passes is shown until it has passed.
@@ -130,6 +162,7 @@ class ReviewSection(Section):
         ui.reviewProgressBar.setVisible(bool(presenter.rows))
         say(ui.reviewProgressLabel, presenter.progress)
         say(ui.regionQuestionLabel, presenter.question)
+        say(ui.slideLabel, presenter.slide_text)
         self._table.show(presenter.rows, presenter.number, presenter.order)
         for button in self._deciding:
             self.permit(button, presenter.reason_not_decidable)
@@ -170,7 +203,13 @@ class ReviewSection(Section):
             say(self._ui.reviewErrorLabel, self._presenter.note)
 
     def _show_keys(self) -> None:
-        self._keys.set_active(self._is_active and self._sight.is_there and not self._presenter.reason)
+        presenter = self._presenter
+        is_open = self._is_active and self._sight.is_there and not presenter.reason
+        self._keys.set_active(is_open)
+        # The Segment Editor has such keys, too.
+        self._slide_keys.set_active(is_open and not presenter.edited)
+        self._ending_keys.set_active(is_open and presenter.is_sliding)
+        self._gestures.set_active(is_open and not presenter.edited)
 
 
 class RegionEditor:
@@ -354,12 +393,13 @@ class ReviewKeys:
     They are off until `set_active`; then keys go where they always go, to the views or the Segment Editor.
     """
 
-    def __init__(self, window: Any, actions: Mapping[str, Callable[[], object]]) -> None:
+    def __init__(self, window: Any, actions: Mapping[str, Callable[[], object]], repeats: bool = False) -> None:
         """Make the shortcuts.
 
         Args:
             window: the main window; None: there is none, and no key.
             actions: by name of the key.
+            repeats: whether a key that is held down acts again and again.
         """
         self._window = window
         self._shortcuts: list[tuple[Any, Callable[[], None]]] = []
@@ -367,7 +407,7 @@ class ReviewKeys:
             shortcut = qt.QShortcut(window)
             shortcut.setKey(qt.QKeySequence(key))
             # A key that is held down must not decide about one region after the other.
-            shortcut.autoRepeat = False
+            shortcut.autoRepeat = repeats
             shortcut.enabled = False
             receive = partial(_unless_typing, action)
             shortcut.activated.connect(receive)

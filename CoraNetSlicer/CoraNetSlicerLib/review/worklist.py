@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
-from coranet.contract import Choice, Label, Region, RegionList, Review
+from coranet.contract import Choice, Label, Region, RegionList, Review, Slide
 
 from ..core.translation import _
 
@@ -21,9 +21,10 @@ _LARGEST_FIRST = ("ml", "effect_ml")
 
 
 def structure_text(region: Region, labels: Sequence[Label]) -> str:
-    """Which classes are in question, such as "Pancreas" or "Pancreas or Tumor"."""
+    """Which classes are in question, and where, such as "Pancreas or Tumor" or "Pancreas: upper left"."""
     names = {label.value: label.name for label in labels}
-    return _(" or ").join(names.get(value, str(value)) for value in region.label_values)
+    classes = _(" or ").join(names.get(value, str(value)) for value in region.label_values)
+    return f"{classes}: {region.where}" if region.where else classes
 
 
 def status_text(choice: Optional[Choice]) -> str:
@@ -34,15 +35,21 @@ def status_text(choice: Optional[Choice]) -> str:
         Choice.RADICAL: _("radical"),
         Choice.KEEP: _("kept"),
         Choice.EDITED: _("edited"),
+        Choice.SLID: _("slid"),
     }
     return texts[choice]
 
 
 def progress_text(review: Review, regions: RegionList) -> str:
-    """How far a review is, such as "7 of 23 reviewed, 81 % of the uncertain volume cleared"."""
+    """How far a review is, such as "7 of 20 reviewed. Left if you stop here: about 0.4 mL"."""
     if not regions.regions:
         return _("There is no uncertain region to review.")
     decided, share = review.progress(regions)
+    left_ml = regions.expected_left_ml(review.decisions)
+    if left_ml is not None:
+        return _("{decided} of {total} reviewed. Left if you stop here: about {ml} mL").format(
+            decided=decided, total=len(regions.regions), ml=rounded_ml(left_ml)
+        )
     # All is said only when it is all.
     percent = 100 if decided == len(regions.regions) else min(99, round(100 * share))
     return _("{decided} of {total} reviewed, {percent} % of the uncertain volume cleared").format(
@@ -58,7 +65,7 @@ class RegionRow:
         number: of the region.
         structure: which classes are in question.
         ml: volume of the region.
-        effect_ml: volume that a decision is expected to change.
+        effect_ml: volume that a decision is expected to change; of a place, what is expected to be wrong there.
         status: what has become of it, in words.
         is_decided: whether somebody has decided.
         tool_tip: more about it.
@@ -81,9 +88,13 @@ def region_rows(review: RegionReview) -> list[RegionRow]:
 def question_text(review: RegionReview, number: int) -> str:
     """What is to be decided about a region, in three lines: where it stands, and what each choice would change."""
     region = review.regions.region(number)
-    what = _("Region {number}: {structure}, {ml} mL, {status}.").format(
-        number=number, structure=review.structure(number), ml=short_ml(region.volume_ml), status=review.status(number)
-    )
+    is_block = region.kind == "block"
+    text = _("Region {number}: {structure}, {ml} mL, {status}.")
+    of_place = _("Place {number}: {structure}. About {ml} mL wrong, {status}.")
+    what = (text if is_block else of_place).format(
+        number=number, structure=review.structure(number), status=review.status(number),
+        ml=short_ml(region.volume_ml if is_block else region.expected_wrong_ml),
+    )  # fmt: skip
     texts = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}
     effects = [texts[head].format(changes=changes_text(region, head, review.loaded.labels)) for head in _HEADS]
     return "\n".join([what, *effects])
@@ -106,6 +117,34 @@ def short_ml(ml: float) -> str:
     return f"{ml:.3f}" if ml < 0.1 else f"{ml:.2f}" if ml < 10 else f"{ml:.1f}"
 
 
+def rounded_ml(ml: float) -> str:
+    """A volume that is an estimate, with one digit, from 10 on two."""
+    if ml < 0.005:
+        return "0"
+    return f"{ml:.2f}" if ml < 0.095 else f"{ml:.1f}" if ml < 9.95 else f"{ml:.2g}" if ml < 99.5 else f"{ml:.0f}"
+
+
+def slide_text(slide: Optional[Slide], ml: float, labels: Sequence[Label]) -> str:
+    """How a boundary is slid, in two lines; of a slide under way, what it has changed, and how it ends.
+
+    Args:
+        slide: under way; None: none is.
+        ml: by how much it makes the class that grows larger.
+        labels: the classes.
+    """
+    if slide is None:
+        return "\n".join((
+            _("Shift + wheel moves the boundary (keys + and -)."),
+            _("Shift + Ctrl + wheel changes the radius (keys [ and ])."),
+        ))  # fmt: skip
+    name = next((label.name for label in labels if label.value == slide.grows), str(slide.grows))
+    change = f"{'-' if ml < 0 else '+'}{short_ml(abs(ml))}"
+    return "\n".join((
+        _("{name} {change} mL, radius {radius:.1f} mm.").format(name=name, change=change, radius=slide.radius_mm),
+        _("Enter takes it, Esc discards it."),
+    ))  # fmt: skip
+
+
 def _row(review: RegionReview, region: Region) -> RegionRow:
     decision = review.decision(region.number)
     structure = review.structure(region.number)
@@ -120,7 +159,7 @@ def _row(review: RegionReview, region: Region) -> RegionRow:
         number=region.number,
         structure=structure,
         ml=region.volume_ml,
-        effect_ml=region.expected_effect_ml,
+        effect_ml=region.expected_effect_ml if region.kind == "block" else region.expected_wrong_ml,
         status=review.status(region.number),
         is_decided=decision is not None,
         tool_tip=tool_tip,

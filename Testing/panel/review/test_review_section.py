@@ -10,97 +10,16 @@ from clicks import cells, click, greyed, tool_tip
 from mrml_widgets import qMRMLSegmentEditorWidget
 from PySide6.QtTest import QTest
 from pythonqt import unwrap
-from reviewable import Window, a_reviewable_job
+from reviewable import EFFECT, ML, NUMBER, STATUS, STRUCTURE, a_reviewable_job, green, selected, statuses
 from scene_builders import labels_of
 from synthetic_predictions import CASE_ID, synthetic_heads
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.core.console_calls import CallLog
-from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.core.results import nodes_of_class
-from CoraNetSlicerLib.logic import CoraNetLogic
-from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
-from CoraNetSlicerLib.review.overlays_section import OverlaysSection
-from CoraNetSlicerLib.review.presenter import ReviewPresenter
 from CoraNetSlicerLib.review.result_loading import ResultLoading
 from CoraNetSlicerLib.review.section import ReviewSection
 
 HEADS = synthetic_heads()
-NUMBER, STRUCTURE, ML, EFFECT, STATUS = range(5)
-
-
-@pytest.fixture
-def logic(context, tmp_path):
-    logic = CoraNetLogic(context, jobsFolder=tmp_path / "jobs")
-    yield logic
-    logic.close()
-
-
-@pytest.fixture
-def window(form, application):
-    window = Window(form)
-    application.window, application.user = window.proxy, "Ada"
-    yield window
-    window.real.hide()
-
-
-@pytest.fixture
-def calls():
-    return CallLog()
-
-
-@pytest.fixture
-def overlays(ui, context, application):
-    context.scene.AddNewNodeByClass("vtkMRMLSliceNode", "Red").SetDimensions(300, 200, 1)
-    context.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
-    presenter = OverlaysPresenter(context, Parameters(context.scene), application)
-    section = OverlaysSection(ui, presenter, application)
-    yield presenter
-    section.cleanup()
-    presenter.close()
-
-
-@pytest.fixture
-def presenter(ui, logic, overlays, calls, application, window):
-    presenter = ReviewPresenter(logic, overlays, calls, application)
-    presenter.section = ReviewSection(ui, presenter, application)
-    presenter.section.set_active(True)
-    yield presenter
-    presenter.section.cleanup()
-    presenter.close()
-
-
-@pytest.fixture
-def load(logic, overlays, presenter, process_events, tmp_path):
-    def load(name="segment 1", wait=True, **changes):
-        job = a_reviewable_job(tmp_path / "jobs" / name, **changes)
-        (loaded,) = logic.loadResults(job.folder, show=False)
-        overlays.show(loaded)
-        if wait:
-            overlays.choose(str(loaded.segmentation.GetID()))
-            process_events(until=lambda: not presenter.reason_not_decidable and not overlays.reason_not_copyable)
-            process_events(until=lambda: overlays.caution.region is not None)
-        return loaded
-
-    return load
-
-
-@pytest.fixture
-def loaded(load):
-    return load()
-
-
-def statuses(ui) -> list[str]:
-    return [row[STATUS] for row in cells(ui.regionsTable)]
-
-
-def selected(ui) -> list[int]:
-    return sorted({item.row() for item in ui.regionsTable.selectedItems()})
-
-
-def green(ui) -> list[int]:
-    items = [ui.regionsTable.item(row, NUMBER) for row in range(ui.regionsTable.rowCount)]
-    return [row for row, item in enumerate(items) if unwrap(item).background().color().green() > 120]
 
 
 DECIDING = ("conservativeRegionButton", "radicalRegionButton", "keepRegionButton", "editRegionButton")

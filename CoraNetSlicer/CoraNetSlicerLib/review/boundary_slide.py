@@ -1,0 +1,307 @@
+"""Sliding the boundary of a result: what a person sees while the wheel turns, until it is taken or discarded."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Optional
+
+import numpy as np
+
+from coranet.boundary_slide import BoundaryMargins, apply_slide, known_after, pair_at, slide_box
+from coranet.contract import Slide
+from coranet.contract.errors import DataError
+from coranet.contract.slide import voxel_length_mm
+
+from ..core.results import segment_id
+from .segment_layers import MaskedBox, SegmentLayers
+
+if TYPE_CHECKING:
+    from .review_state import ReviewState
+
+# Which voxels of a box each segment has, by id, bool, flat.
+Members = Mapping[str, np.ndarray]
+
+# A notch of the wheel moves the boundary at the point by half a voxel, and makes the radius a seventh larger.
+_NOTCH_VOXELS = 0.5
+_NOTCH_RADIUS = 8 / 7
+_SMALLEST_VOXELS, _DEFAULT_VOXELS = 2.0, 6.0
+_LARGEST_MM = 100.0
+# What is left of a height after as many notches back as forth.
+_NOTHING_MM = 1e-6
+
+
+@dataclass(frozen=True)
+class SlideChange:
+    """What a slide has changed in the segments.
+
+    Attributes:
+        slide: as it was made.
+        box: the voxels that are others now.
+        before: which of them each segment had.
+    """
+
+    slide: Slide
+    box: MaskedBox
+    before: Members
+
+
+class BoundarySliding:
+    """At most one slide is under way. It is seen in the result's segments, and nothing else knows of it yet.
+
+    Only the box around the slide is read and written, however large the volume is.
+
+    Attributes:
+        slide: the one under way; None if there is none.
+        ml: by how much it makes the class that grows larger than it was before, in mL; below 0: smaller.
+    """
+
+    def __init__(self, state: ReviewState) -> None:
+        """Take the review; the margins of its result are read when they are needed first."""
+        self.slide: Optional[Slide] = None
+        self.ml = 0.0
+        self._state = state
+        self._near: Optional[_Near] = None
+
+    @property
+    def reason(self) -> str:
+        """Why no boundary can be slid; "" if one can."""
+        return "" if self._state.margins is not None else self._state.problem_of_margins
+
+    def begin(self, center_ijk: Sequence[float], number: Optional[int], radius_mm: Optional[float] = None) -> None:
+        """Begin a slide; nothing moves yet. What is drawn of one under way is taken back.
+
+        Args:
+            center_ijk: index of the point, not always a whole one.
+            number: of the place that it decides; None: it is anywhere.
+            radius_mm: None: that of the place.
+
+        Raises:
+            DataError: there is no boundary near the point, or the result has no margins.
+        """
+        self.discard()
+        radius = self.radius_mm(number) if radius_mm is None else radius_mm
+        i, j, k = (float(index) for index in center_ijk)
+        # Which classes is asked here; any two are as good for the box.
+        near = _Near.of(self._state, Slide((i, j, k), radius, 0.0, 1, 0))
+        pair = pair_at(near.labels, near.margins, near.local(near.slide).center_ijk, radius)
+        if pair is None:
+            raise DataError(
+                f"there is no boundary within {radius:.3g} mm of this point; point at one, or choose a larger radius."
+            )
+        self.slide = Slide((i, j, k), radius, 0.0, *pair, number)
+
+    def covers(self, center_ijk: Sequence[float]) -> bool:
+        """Whether a point lies within the radius of the slide under way."""
+        return self.slide is not None and self.distance_mm(center_ijk, self.slide.center_ijk) <= self.slide.radius_mm
+
+    def distance_mm(self, one_ijk: Sequence[float], other_ijk: Sequence[float]) -> float:
+        """How far two points of the volume are from each other."""
+        spacing = self._state.loaded.volume.GetSpacing()
+        return math.hypot(*((one - other) * mm for one, other, mm in zip(one_ijk, other_ijk, spacing, strict=True)))
+
+    def radius_mm(self, number: Optional[int] = None) -> float:
+        """The radius with which a slide begins: that of a place, else the middle one of all places."""
+        regions = self._state.regions
+        if number is not None and regions.region(number).radius_mm:
+            return regions.region(number).radius_mm
+        radii = sorted(region.radius_mm for region in regions.regions if region.radius_mm)
+        return radii[len(radii) // 2] if radii else _DEFAULT_VOXELS * self._voxel_mm
+
+    def turn(self, notches: int) -> None:
+        """Move the boundary out by some notches, or (below 0) in; `draw` shows it."""
+        slide = self._required()
+        height = slide.height_mm + notches * _NOTCH_VOXELS * self._voxel_mm
+        self.slide = replace(slide, level=0.0 if abs(height) < _NOTHING_MM else height / slide.radius_mm)
+
+    def widen(self, notches: int) -> None:
+        """Make the radius larger, or (below 0) smaller; at the point, the boundary stays where it is."""
+        slide = self._required()
+        smallest = _SMALLEST_VOXELS * self._voxel_mm
+        radius = min(max(slide.radius_mm * _NOTCH_RADIUS**notches, smallest), max(_LARGEST_MM, smallest))
+        self.slide = replace(slide, radius_mm=radius, level=slide.height_mm / radius)
+
+    def set_level(self, level: float) -> None:
+        """Move the boundary to a level, see `coranet.contract.Slide`; `draw` shows it."""
+        self.slide = replace(self._required(), level=level)
+
+    def draw(self) -> None:
+        """Write the slide as it is now into the segments, in place of what was drawn of it before."""
+        slide = self._required()
+        if self._near is None or slide.radius_mm > self._near.slide.radius_mm:
+            self._restore()
+            self._near = _Near.of(self._state, slide)
+            self._state.keep_before_slide(self._near.box, self._near.members)
+        labels = self._near.draw(self._state.layers, slide, self._state.review.slides)
+        larger = np.count_nonzero(labels == slide.grows) - np.count_nonzero(self._near.labels == slide.grows)
+        self.ml = float(larger) * math.prod(self._near.margins.spacing_mm) / 1000.0
+
+    def discard(self) -> None:
+        """Take back what was drawn of the slide under way, if there is one."""
+        self._restore()
+        self.slide, self.ml = None, 0.0
+
+    def take(self, author: str = "") -> SlideChange:
+        """End the slide under way; what is drawn of it stays.
+
+        Args:
+            author: who has slid.
+        """
+        self.draw()
+        slide, near = self._required(), self._near or _Near.of(self._state, self._required())
+        self.slide, self.ml, self._near = None, 0.0, None
+        self._state.keep_before_slide(None, {})
+        return _change(self._state, replace(slide, author=author, time=time.time()), near)
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def _voxel_mm(self) -> float:
+        return voxel_length_mm(self._state.loaded.volume.GetSpacing())
+
+    def _required(self) -> Slide:
+        if self.slide is None:
+            raise DataError("no boundary is being slid; turn the wheel at one first.")
+        return self.slide
+
+    def _restore(self) -> None:
+        if self._near is not None:
+            self._state.layers.write(self._near.box, self._near.members)
+            self._state.keep_before_slide(None, {})
+        self._near = None
+
+
+def repeat_slide(state: ReviewState, slide: Slide, earlier: Iterable[Slide]) -> SlideChange:
+    """Write a slide of an earlier review into the segments.
+
+    Args:
+        state: of the review.
+        slide: which.
+        earlier: slides that were made before it.
+    """
+    near = _Near.of(state, slide)
+    near.draw(state.layers, slide, earlier)
+    return _change(state, slide, near)
+
+
+def withdraw_slides(state: ReviewState, number: int) -> None:
+    """Move the boundary back where the slides of a place have moved it; those of other places hold on.
+
+    Without the margins of the result nothing moves: only the voxels of the place are known then.
+    """
+    slides = list(state.review.slides if state.margins is not None else ())
+    for slide in reversed([one for one in slides if one.region == number]):
+        near = _Near.of(state, slide)
+        near.draw(state.layers, replace(slide, level=-slide.level), slides)
+        slides.remove(slide)
+
+
+def box_with_slides(state: ReviewState, number: int) -> MaskedBox:
+    """All voxels that a decision on a place can change: its own, and a box around those that its slides reach."""
+    box = state.voxels(number).box
+    slides = [slide for slide in state.review.slides if slide.region == number] if state.margins is not None else []
+    if not slides:
+        return box
+    boxes = [box, *(_Near.of(state, slide).box for slide in slides)]
+    first = np.min([one.first_kji for one in boxes], axis=0)
+    last = np.max([np.add(one.first_kji, one.mask.shape) for one in boxes], axis=0)
+    return MaskedBox((int(first[0]), int(first[1]), int(first[2])), np.ones(last - first, bool))
+
+
+def known_voxels_of_slides(state: ReviewState) -> list[MaskedBox]:
+    """Where labels are truth because a person has slid the boundary there."""
+    known, slides = [], state.review.slides if state.margins is not None else ()
+    for count, slide in enumerate(slides):
+        near = _Near.of(state, slide)
+        box, mask = known_after(near.labels, near.margins, near.local(slide), map(near.local, slides[:count]))
+        inside = np.zeros(near.box.mask.shape, bool)
+        inside[box] = mask
+        known.append(MaskedBox(near.box.first_kji, inside))
+    return known
+
+
+@dataclass(frozen=True)
+class _Near:
+    """The box around a slide, and what is there.
+
+    Attributes:
+        slide: the slide.
+        box: all voxels of the box.
+        margins: of the result, in the box.
+        members: which voxels each segment had when the box was read.
+        labels: (k, j, i), uint16: their label values.
+        ids: label value of each segment that is a class.
+    """
+
+    slide: Slide
+    box: MaskedBox
+    margins: BoundaryMargins
+    members: Members
+    labels: np.ndarray
+    ids: Mapping[str, int]
+
+    @staticmethod
+    def of(state: ReviewState, slide: Slide) -> _Near:
+        """Read what is there now.
+
+        Raises:
+            DataError: the point is not inside the volume, or the result has no margins.
+        """
+        margins = state.margins
+        if margins is None:
+            raise DataError(state.problem_of_margins)
+        slices = slide_box(slide, margins.margin.shape, margins.spacing_mm)
+        first_k, first_j, first_i = (side.start for side in slices)
+        shape = tuple(side.stop - side.start for side in slices)
+        if not all(shape):
+            raise DataError("this point is not inside the volume; point at a boundary in it.")
+        box = MaskedBox((first_k, first_j, first_i), np.ones(shape, bool))
+        inside = BoundaryMargins(margins.margin[slices], margins.second[slices], margins.spacing_mm)
+        members = state.layers.read(box)
+        ids = {segment_id(label): label.value for label in state.loaded.labels if segment_id(label) in members}
+        labels = np.zeros(shape, np.uint16)
+        for identifier, value in ids.items():
+            labels.ravel()[members[identifier]] = value
+        return _Near(slide, box, inside, members, labels, ids)
+
+    def local(self, slide: Slide) -> Slide:
+        """A slide in the indices of the box."""
+        i, j, k = (index - first for index, first in zip(slide.center_ijk, self.box.first_kji[::-1], strict=True))
+        return replace(slide, center_ijk=(i, j, k))
+
+    def draw(self, layers: SegmentLayers, slide: Slide, earlier: Iterable[Slide]) -> np.ndarray:
+        """Write a slide into the segments of the classes, on what there was; returns its label values, (k, j, i)."""
+        labels: np.ndarray = self.labels.copy()
+        box, moved = apply_slide(labels, self.margins, self.local(slide), map(self.local, earlier))
+        labels[box] = moved
+        changed = (labels != self.labels).ravel()
+        if len(self.ids) < len(self.members):
+            # A segment that is no class gave way to what was drawn before.
+            layers.write(self.box, self.members)
+        after = {
+            identifier: np.where(changed, labels.ravel() == value, self.members[identifier])
+            for identifier, value in self.ids.items()
+        }
+        layers.write(self.box, after)
+        return labels
+
+
+def _change(state: ReviewState, slide: Slide, near: _Near) -> SlideChange:
+    now = state.layers.read(near.box)
+    changed = np.zeros(near.labels.size, bool)
+    for identifier, before in near.members.items():
+        changed |= before != now[identifier]
+    box = _tight(near.box.first_kji, changed.reshape(near.labels.shape))
+    return SlideChange(slide, box, {identifier: before[changed] for identifier, before in near.members.items()})
+
+
+def _tight(first_kji: Sequence[int], mask: np.ndarray) -> MaskedBox:
+    """The smallest box around the voxels of a mask."""
+    sides = []
+    for axis in range(3):
+        there = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
+        sides.append(slice(int(there[0]), int(there[-1]) + 1) if there.size else slice(0, 0))
+    first_k, first_j, first_i = (first + side.start for first, side in zip(first_kji, sides, strict=True))
+    return MaskedBox((first_k, first_j, first_i), mask[tuple(sides)])

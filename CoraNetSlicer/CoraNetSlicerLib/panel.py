@@ -69,13 +69,14 @@ class Panel:
         self._is_active = True
         self._jobs_section = JobsSection(ui, self.jobs, self.calls)
         self._review_section = ReviewSection(ui, self.review, application)
+        self._overlays_section = OverlaysSection(ui, self.overlays, application)
         self._sections = [
             self.pages,
             EnvironmentSection(ui, self.environment, application, partial(self.pages.show, "environment")),
             DataSection(ui, self.cases, application, self.ranking),
             TrainSection(ui, self.training, application, self.calls),
             SegmentSection(ui, self.segmentation, application, self.calls),
-            OverlaysSection(ui, self.overlays, application),
+            self._overlays_section,
             self._review_section,
             TeachBackSection(ui, self.teach_back, application),
             CallsSection(ui, self.calls, application),
@@ -127,6 +128,7 @@ class Panel:
         self._is_active = active
         self._jobs_section.set_active(active and self.pages.current == "jobs")
         self._review_section.set_active(active)
+        self._overlays_section.set_active(active)
 
     def restore(self) -> None:
         """Show the state that the scene has, after it was loaded or cleared."""

@@ -23,6 +23,7 @@ SERIES = tuple(f"coranet.volume.{name}" for name in _SERIES_FILES)
 WIDGET_FILES = (
     "application", "section", "panel", "calls_section", "closing", "pages", "strip_section", "qt_ticker",
     "text_colors", "cases_table", "overlays_section", "teach_back_section",
+    "hide_key",
 )  # fmt: skip
 DOORWAY = "CoraNetSlicer"
 PURE = ("coranet.networks", "coranet.losses", "coranet.uncertainty", "coranet.schedules")

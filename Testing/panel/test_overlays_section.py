@@ -12,7 +12,8 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.review.looks import show_prediction
-from CoraNetSlicerLib.review.overlays_presenter import KINDS, OverlaysPresenter
+from CoraNetSlicerLib.review.overlay_rows import KINDS
+from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
 from CoraNetSlicerLib.review.overlays_section import OverlaysSection
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
@@ -172,6 +173,7 @@ def test_looks_and_which_of_them_is_on(loaded, ui, process_events, button, drawn
     process_events(until=lambda: not ui.overlaysStatusLabel.isVisible())
     assert checked(ui, IN_SLICES) == [bool(one) for one in drawn]
     assert [look for look in looks(ui) if look.isChecked()] == [getattr(ui, button)]
+    assert ui.overlaysSection.text == f"Overlays and volumes: {getattr(ui, button).text}"
     in_3d = [button != "anatomyLookButton", False, False, False]
     process_events(until=lambda: checked(ui, IN_3D) == in_3d)
 

@@ -8,7 +8,7 @@ from synthetic_predictions import CASE_ID, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.review.looks import show_prediction
-from CoraNetSlicerLib.review.overlays_presenter import KINDS
+from CoraNetSlicerLib.review.overlay_rows import KINDS
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 

@@ -8,7 +8,8 @@ import itertools
 import numpy as np
 import pytest
 
-from CoraNetSlicerLib.core.results import STRUCTURE_COLORS, UNCERTAIN_COLOR
+from coranet.contract import Label
+from CoraNetSlicerLib.core.results import STRUCTURE_COLORS, UNCERTAIN_COLOR, label_color
 from CoraNetSlicerLib.review.contour_colors import (
     conservative_color,
     contrast,
@@ -53,6 +54,21 @@ def distance(one, other, eyes: str) -> float:
 
 def over(color, grey, opacity: float):
     return tuple(opacity * part + (1 - opacity) * below for part, below in zip(color, grey, strict=True))
+
+
+@pytest.mark.parametrize(
+    "own, is_kept",
+    [
+        ((0.95, 0.84, 0.57), False),  # Slicer's second segment
+        ((1.0, 0.85, 0.1), False),
+        ((0.5, 0.68, 0.5), True),
+        ((0.85, 0.4, 0.3), True),
+        ((0.62, 0.6, 0.58), True),
+        (None, False),
+    ],
+)
+def test_a_structure_keeps_its_color_unless_it_is_the_yellow_of_the_uncertain_region(own, is_kept):
+    assert label_color(Label(2, "Liver", own)) == (own if is_kept else STRUCTURE_COLORS[1])
 
 
 def test_luminance_and_contrast_are_those_of_wcag():

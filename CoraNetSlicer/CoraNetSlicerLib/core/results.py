@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ UNCERTAIN_COLOR = (1.0, 0.85, 0.1)
 # For classes without a colour. Found by a search: with normal vision and without red or green cones, each stands out
 # from every grey, from the others and from the uncertain yellow (Testing/slicer/test_contour_colors.py: how far).
 STRUCTURE_COLORS = ((0.375, 0.75, 1.0), (0.875, 0.375, 0.0), (0.5, 0.0, 1.0), (0.5, 0.875, 0.5), (0.625, 0.375, 0.25))
+# A hue so near to that of the uncertain region, in parts of the circle, is yellow.
+_YELLOW_HUES, _LEAST_SATURATION = 15 / 360, 0.15
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,15 @@ def segment_id(label: Label, head: str = "segmentation") -> str:
 
 
 def label_color(label: Label) -> tuple[float, float, float]:
-    """The class's own colour, or a fixed one by its value."""
-    return label.color or STRUCTURE_COLORS[(label.value - 1) % len(STRUCTURE_COLORS)]
+    """The class's own colour, or a fixed one by its value: also in place of yellow, which is the uncertain region's."""
+    own = label.color
+    return own if own and not _is_yellow(own) else STRUCTURE_COLORS[(label.value - 1) % len(STRUCTURE_COLORS)]
+
+
+def _is_yellow(color: tuple[float, float, float]) -> bool:
+    """Whether contours in a colour's hue would be taken for the uncertain region; so is Slicer's second segment."""
+    hue, _lightness, saturation = colorsys.rgb_to_hls(*color)
+    return saturation > _LEAST_SATURATION and abs(hue - colorsys.rgb_to_hls(*UNCERTAIN_COLOR)[0]) < _YELLOW_HUES
 
 
 def case_key(job: Job, case_id: str) -> str:

@@ -17,6 +17,7 @@ from .overlays import (
     make_surfaces,
     prepare_display,
     set_class_color,
+    set_surface_colored,
 )
 
 CONTOURS, FILLED, UNCERTAINTY_LOOK, ANATOMY = "contours", "filled", "uncertainty", "anatomy"
@@ -78,6 +79,7 @@ def apply_look(loaded: LoadedPrediction, look: Look) -> None:
     for node in (loaded.segmentation, loaded.overlays):
         if node is not None and node.GetDisplayNode() is not None:
             prepare_display(node, is_result=node is loaded.segmentation)
+    set_surface_colored(loaded.segmentation, look.colors_surface)
     for kind in SEGMENT_OVERLAYS:
         appearance = Appearance(loaded, kind)
         if appearance.segment_ids:

@@ -28,6 +28,8 @@ RADICAL = "radical"
 UNCERTAIN = "uncertain"
 SEGMENT_OVERLAYS = (RESULT, CONSERVATIVE, RADICAL, UNCERTAIN)
 RESULT_CONTOUR_PIXELS, BOUNDS_CONTOUR_PIXELS = 3, 1
+# On the segmentation of a result whose surface shows the uncertainty; saved with the scene.
+_COLORED_ATTRIBUTE = "CoraNetSlicer.UncertaintyOnSurface"
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
@@ -290,6 +292,19 @@ def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> Non
         appearance = Appearance(loaded, kind)
         if appearance.id_of(label) in appearance.segment_ids:
             appearance.set_color(appearance.id_of(label), tone)
+
+
+def is_surface_colored(segmentation_node: Any) -> bool:
+    """Whether the surface of a result is to show the uncertainty, if the look says so."""
+    return bool(segmentation_node.GetAttribute(_COLORED_ATTRIBUTE))
+
+
+def set_surface_colored(segmentation_node: Any, is_colored: bool) -> None:
+    """Have the surface of a result show the uncertainty, or be in one colour; see surface_coloring."""
+    if is_colored:
+        segmentation_node.SetAttribute(_COLORED_ATTRIBUTE, "1")
+    else:
+        segmentation_node.RemoveAttribute(_COLORED_ATTRIBUTE)
 
 
 def make_surfaces(segmentation: Any, overlays: Any) -> None:

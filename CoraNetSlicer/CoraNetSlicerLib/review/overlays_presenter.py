@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Optional
 
 from coranet.contract import Review
@@ -20,17 +20,15 @@ from ..core.translation import _
 from .caution import CautionDial
 from .class_volumes import ClassVolume, VolumeCounting, narrowed, volumes_table
 from .contour_colors import Color
+from .hiding import Hiding
 from .looks import LOOKS, apply_look, set_faint, shown_look
+from .overlay_rows import UNCERTAINTY, OverlayRow, map_row, segment_row
 from .overlays import (
-    CONSERVATIVE,
-    RADICAL,
     RESULT,
     SEGMENT_OVERLAYS,
-    UNCERTAIN,
     Appearance,
     hide_other_segmentations,
     other_segmentations,
-    reason_gone,
     reason_no_result,
     set_class_color,
     show_alone,
@@ -40,13 +38,12 @@ from .region_review import RegionReview
 from .region_view import show_result_in_cameras
 from .results_in_scene import result_texts, results_in_scene
 from .segment_surfaces import SurfaceMaking
+from .surface_coloring import SurfaceColoring
 from .uncertainty_map import UncertaintyMap
 
 _SHOWN_ROLE, _HIDES_OTHERS = "shownResult", "hidesOtherSegmentations"
 # Longer than between two moves of a hand at a slider.
 _REST_MS = 500
-UNCERTAINTY = "uncertainty"
-KINDS = (*SEGMENT_OVERLAYS, UNCERTAINTY)
 
 
 class OverlaysPresenter:
@@ -56,6 +53,7 @@ class OverlaysPresenter:
         changed: sent after changes of what is shown, whoever made them.
         note: which result has come while another one was being reviewed; "" if none.
         is_held: whether the result that is shown stays when another one comes.
+        is_edited: whether somebody paints in the result.
         caution: the dial that draws the uncertain region wider or narrower.
         reviewed: the decisions that are drawn; None: none were taken into account.
         uncertainty_map: the map over the volume, and its legend.
@@ -74,8 +72,8 @@ class OverlaysPresenter:
         self._parameters = parameters
         self._application = application
         self.note = ""
-        self.is_held = False
-        self._centered: set[str] = set()
+        self.is_held = self.is_edited = False
+        self._framed: dict[str, bool] = {}
         self._results: dict[str, LoadedPrediction] = {}
         self._key = ""
         self._attached: tuple[object, ...] = ()
@@ -85,14 +83,19 @@ class OverlaysPresenter:
         self._is_place_marked = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
-        self._rest = Deferred(application, self._make_lost_surfaces)
+        self._rest = Deferred(application, self._on_rest)
         self._surfaces = SurfaceMaking(application, self._paint.request, self._on_surfaces)
         self._counting = VolumeCounting(application, self._paint.request)
+        self._coloring = SurfaceColoring(context, application)
+        self._follow_surfaces = Deferred(application, self._coloring.follow)
+        self._hiding = Hiding(context, application)
         self.uncertainty_map = UncertaintyMap(context, application, self._paint.request)
         self.caution = CautionDial(application, self._paint.request)
         self._nodes = Observation()
         self._scene = Observation()
         self._scene.of_nodes(context.scene, self._look_again.request)
+        # The models are not saved; a scene that is loaded without us has the plain surfaces.
+        self._scene.of_saving(context.scene, self._before_saving, self._coloring.refresh)
         self.restore()
 
     # -- which result ------------------------------------------------------------------------------------------------
@@ -159,6 +162,7 @@ class OverlaysPresenter:
             DataError: it is not in the scene.
         """
         before = self.current
+        self._hiding.show()
         self._look()
         if key not in self._results:
             raise DataError(_("This result is no longer in the scene; choose another."))
@@ -176,13 +180,16 @@ class OverlaysPresenter:
         shown = self._parameters.nodes(_SHOWN_ROLE)
         self._key, self.note = str(shown[0].GetID()) if shown else "", ""
         self._attached = ()
+        self._framed.clear()
         self._look()
 
     def close(self) -> None:
         """Let go of the scene."""
         self._nodes.end()
         self._scene.end()
-        for part in (self._paint, self._look_again, self._rest, self._surfaces, self._counting, self.caution):
+        self._hiding.show()
+        deferred = (self._paint, self._look_again, self._rest, self._follow_surfaces)
+        for part in (*deferred, self._surfaces, self._coloring, self._counting, self.caution):
             part.close()
 
     # -- how it is drawn ---------------------------------------------------------------------------------------------
@@ -190,7 +197,8 @@ class OverlaysPresenter:
     @property
     def rows(self) -> list[OverlayRow]:
         """How each overlay is drawn now, in the order of KINDS."""
-        return [*(_segment_row(self.current, kind) for kind in SEGMENT_OVERLAYS), self._map_row]
+        segments = [segment_row(self.current, kind) for kind in SEGMENT_OVERLAYS]
+        return [*segments, map_row(self.uncertainty_map)]
 
     @property
     def status(self) -> str:
@@ -198,7 +206,7 @@ class OverlaysPresenter:
         return self._surfaces.status or self.note
 
     def set_visible_2d(self, kind: str, visible: bool) -> None:
-        """Draw an overlay in slices, or do not."""
+        """Draw one of overlay_rows.KINDS in slices, or do not."""
         if kind == UNCERTAINTY:
             self.uncertainty_map.set_visible(visible)
         else:
@@ -254,6 +262,8 @@ class OverlaysPresenter:
         else:
             self.uncertainty_map.set_visible(False)
         self._surfaces.make([Appearance(self.current, kind) for kind in look.in_3d])
+        self._coloring.follow()
+        self._coloring.refresh()
         self._paint.request()
 
     def set_place_marked(self, is_marked: bool) -> None:
@@ -261,6 +271,19 @@ class OverlaysPresenter:
         self._is_place_marked = is_marked
         if self.current is not None:
             set_faint(self.current, is_marked)
+
+    def set_edited(self, is_edited: bool) -> None:
+        """Say whether somebody paints in the result."""
+        if is_edited != self.is_edited:
+            self.is_edited = is_edited
+            self._paint.request()
+
+    def hold_hidden(self, is_held: bool) -> None:
+        """Hide all that lies over the anatomy while a key is held."""
+        if is_held and self.current is not None:
+            self._hiding.hide()
+        else:
+            self._hiding.show()
 
     # -- how large it is ---------------------------------------------------------------------------------------------
 
@@ -292,12 +315,6 @@ class OverlaysPresenter:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    @property
-    def _map_row(self) -> OverlayRow:
-        text, tool_tip = _texts()[UNCERTAINTY]
-        shown = self.uncertainty_map
-        return OverlayRow(UNCERTAINTY, text, tool_tip, shown.reason, shown.is_visible, None, shown.opacity)
-
     def _change(self, kind: str, change: Callable[[Appearance], None]) -> None:
         """Change how an overlay is drawn; what is not there stays as it is."""
         if self.current is not None:
@@ -307,15 +324,27 @@ class OverlaysPresenter:
         self._paint.request()
 
     def _on_look(self) -> None:
+        if self._hiding.is_on:
+            # For a moment; nothing else has changed.
+            return
         self._paint.request()
+        self._follow_surfaces.request()
         self._rest.request_at_rest(_REST_MS)
 
-    def _make_lost_surfaces(self) -> None:
+    def _before_saving(self) -> None:
+        self._hiding.show()
+        self._coloring.clear()
+
+    def _on_rest(self) -> None:
+        """Make the surfaces that were lost, and colour those that have changed."""
+        self._coloring.refresh()
         if self.current is not None:
             shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
             self._surfaces.make([appearance for appearance in shown if appearance.misses_surface])
 
     def _on_surfaces(self) -> None:
+        self._coloring.refresh()
+        self._frame()
         # What is drawn reaches further than before, and would be cut off.
         for camera in nodes_of_class(self._context.scene, "vtkMRMLCameraNode"):
             camera.ResetClippingRange()
@@ -328,9 +357,17 @@ class OverlaysPresenter:
         shown = [view.GetBackgroundVolumeID() for view in self.uncertainty_map.views]
         if volume is not None and volume.GetID() not in shown:
             self._application.show_volume(volume)
-        if self._key not in self._centered:
-            self._centered.add(self._key)
-            show_result_in_cameras(self.current, nodes_of_class(self._context.scene, "vtkMRMLCameraNode"))
+        self._frame()
+
+    def _frame(self) -> None:
+        """Turn the cameras to the result: once, and once more if it had no surface then."""
+        if self.current is None:
+            return
+        has_surface = bool(Appearance(self.current, RESULT).is_visible_3d)
+        if self._key not in self._framed or has_surface > self._framed[self._key]:
+            self._framed[self._key] = has_surface
+            cameras = nodes_of_class(self._context.scene, "vtkMRMLCameraNode")
+            show_result_in_cameras(self.current, cameras, always=True)
 
     def _look(self) -> None:
         """Look what the scene holds, and attach to the current result; what is being loaded is not there yet."""
@@ -341,11 +378,13 @@ class OverlaysPresenter:
         self._results = {
             key: loaded for key, loaded in found.items() if key == self._key or is_filled(loaded.segmentation)
         }
+        self._framed = {key: framed for key, framed in self._framed.items() if key in self._results}
         if self._key not in self._results:
             self._key = next(iter(self._results), "")
             if not self._key:
                 show_other_segmentations(self._context)
         self.uncertainty_map.attach(self.current)
+        self._coloring.attach(self.current)
         self._observe()
         identity = _identity(self.current)
         is_other = identity != self._attached
@@ -392,84 +431,3 @@ def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:
         return (None,)
     nodes = (loaded.segmentation, loaded.overlays, loaded.uncertainty)
     return (*nodes, *(label.value for label in loaded.labels))
-
-
-@dataclass(frozen=True)
-class OverlayColor:
-    """A colour that can be chosen.
-
-    Attributes:
-        key: of the segment.
-        name: of the class, or of the region.
-        color: red, green, blue in [0, 1].
-    """
-
-    key: str
-    name: str
-    color: Color
-
-
-@dataclass(frozen=True)
-class OverlayRow:
-    """One overlay as it is drawn now.
-
-    Attributes:
-        kind: one of KINDS.
-        text: what a person calls it.
-        tool_tip: what it is.
-        reason: why nothing of it can be changed; "" if it can.
-        visible_2d: drawn in slices.
-        visible_3d: drawn in 3D; None where it cannot be.
-        opacity: in slices, in [0, 1].
-        colors: of its segments; none for the uncertainty map.
-    """
-
-    kind: str
-    text: str
-    tool_tip: str
-    reason: str
-    visible_2d: bool
-    visible_3d: Optional[bool]
-    opacity: float
-    colors: tuple[OverlayColor, ...] = ()
-
-
-def _segment_row(loaded: Optional[LoadedPrediction], kind: str) -> OverlayRow:
-    """The row of an overlay that is made of segments.
-
-    Args:
-        loaded: the result; None if there is none.
-        kind: one of overlays.SEGMENT_OVERLAYS.
-    """
-    text, tool_tip = _texts()[kind]
-    if loaded is None:
-        return OverlayRow(kind, text, tool_tip, reason_no_result(), False, False, 0.0)
-    appearance = Appearance(loaded, kind)
-    return OverlayRow(
-        kind,
-        text,
-        tool_tip,
-        "" if appearance.segment_ids else reason_gone(),
-        appearance.is_visible_2d,
-        appearance.is_visible_3d,
-        appearance.opacity,
-        tuple(_colors(loaded, appearance, text)),
-    )
-
-
-def _colors(loaded: LoadedPrediction, appearance: Appearance, text: str) -> list[OverlayColor]:
-    names = {appearance.id_of(label): label.name for label in loaded.labels}
-    return [OverlayColor(key, names.get(key, text), color) for key, color in appearance.colors.items()]
-
-
-def _texts() -> dict[str, tuple[str, str]]:
-    return {
-        RESULT: (_("Result"), _("What the model found.")),
-        CONSERVATIVE: (
-            _("Conservative"),
-            _("Surely part of the structure: the lower bound of its volume."),
-        ),
-        RADICAL: (_("Radical"), _("Possibly part of the structure: the upper bound of its volume.")),
-        UNCERTAIN: (_("Uncertain"), _("Where the model is uncertain. Caution makes this region wider or narrower.")),
-        UNCERTAINTY: (_("Uncertainty"), _("How uncertain the model is of each voxel, from 0 to 1.")),
-    }

@@ -9,14 +9,16 @@ from typing import Any, Optional
 import ctk
 import qt
 
-from ..core.protocols import Desktop
+from ..core.protocols import Host
 from ..core.section import Section, say
 from ..core.translation import _
 from .caution import ml_text
 from .class_volumes import ClassVolume
 from .contour_colors import Color
+from .hide_key import HideKey
 from .looks import ANATOMY, CONTOURS, FILLED, UNCERTAINTY_LOOK
-from .overlays_presenter import UNCERTAINTY, OverlayColor, OverlayRow, OverlaysPresenter
+from .overlay_rows import UNCERTAINTY, OverlayColor, OverlayRow
+from .overlays_presenter import OverlaysPresenter
 
 _ROW_PIXELS = 24
 _MOST_VOLUMES_PIXELS = 10 * _ROW_PIXELS
@@ -30,19 +32,20 @@ Permit = Callable[[Any, str], None]
 class OverlaysSection(Section):
     """Which result is shown, how it is drawn, and how large it is."""
 
-    def __init__(self, ui: Any, presenter: OverlaysPresenter, application: Desktop) -> None:
+    def __init__(self, ui: Any, presenter: OverlaysPresenter, application: Host) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: has the clipboard.
+            application: has the clipboard, and the window of the key.
         """
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
-        self._is_painting = False
+        self._is_painting = self._is_active = False
         self._volume_items: list[list[Any]] = []
+        self._key = HideKey(application.main_window(), presenter.hold_hidden, (ui.regionsTable, ui.overlaysTable))
         self._table = OverlaysTable(ui.overlaysTable, presenter, self.permit)
         self._prepare_volumes(ui.volumesTable)
         self._looks = (
@@ -62,8 +65,14 @@ class OverlaysSection(Section):
         self.connect(presenter.changed, self._show)
         self._show()
 
+    def set_active(self, active: bool) -> None:
+        """Say whether the module is open and no region is being edited; only then does Space hide the overlays."""
+        self._is_active = active
+        self._permit_key()
+
     def cleanup(self) -> None:
-        """Let go of everything, of the cells too."""
+        """Let go of everything, of the cells and the key too."""
+        self._key.cleanup()
         super().cleanup()
         self._table.clear()
 
@@ -118,15 +127,28 @@ class OverlaysSection(Section):
             self._show_volumes()
         finally:
             self._is_painting = False
-        look = self._presenter.look
-        for button, name in self._looks:
-            self.permit(button, self._presenter.reason)
-            button.setChecked(name == look)
+        self._show_look()
         self.permit(self._ui.resultCombo, self._presenter.reason)
         self.permit(self._ui.legendCheckBox, self._presenter.uncertainty_map.reason)
         self.permit(self._ui.copyVolumesButton, self._presenter.reason_not_copyable)
+        self._permit_key()
         say(self._ui.hideOthersCheckBox, self._presenter.others_text)
         say(self._ui.overlaysStatusLabel, self._presenter.status)
+
+    def _show_look(self) -> None:
+        look, title = self._presenter.look, _("Overlays and volumes")
+        for button, name in self._looks:
+            self.permit(button, self._presenter.reason)
+            button.setChecked(name == look)
+            if name == look:
+                title = f"{title}: {button.text}"
+        if not look and not self._presenter.reason:
+            title = _("{title}: changed by hand").format(title=title)
+        self._ui.overlaysSection.text = title
+
+    def _permit_key(self) -> None:
+        # While a region is edited, the key is the Segment Editor's.
+        self._key.set_active(self._is_active and not self._presenter.reason and not self._presenter.is_edited)
 
     def _show_results(self) -> None:
         combo, results = self._ui.resultCombo, self._presenter.results

@@ -19,7 +19,7 @@ from coranet.contract import Region
 from ..core.context import SceneContext
 from ..core.results import LoadedPrediction, segment_id
 from ..core.translation import _
-from .segment_surfaces import has_surface, lost_surface, make_surface
+from .segment_surfaces import has_surface, lost_surface, make_surface, surface_of_segment
 
 if TYPE_CHECKING:
     from .review_state import ReviewState
@@ -145,13 +145,16 @@ def smallest_field_mm(loaded: LoadedPrediction) -> float:
     return SMALLEST_FIELD_MM if place is None else min(SMALLEST_FIELD_MM, _ROOM * place.size_mm)
 
 
-def show_result_in_cameras(loaded: LoadedPrediction, camera_nodes: Iterable[Any], share: float = _MIDDLE) -> None:
+def show_result_in_cameras(
+    loaded: LoadedPrediction, camera_nodes: Iterable[Any], share: float = _MIDDLE, always: bool = False
+) -> None:
     """Turn cameras to a result, and go to where it fills them, unless they look into the middle of it already.
 
     Args:
         loaded: the result; nothing is done if it is empty.
         camera_nodes: vtkMRMLCameraNode of each view.
         share: of the box around it, along each axis, that counts as its middle.
+        always: also turn those that look into the middle of it, from wherever.
     """
     place = _result_place(loaded)
     if place is None:
@@ -159,8 +162,8 @@ def show_result_in_cameras(loaded: LoadedPrediction, camera_nodes: Iterable[Any]
     low, high = place.corners_ras_mm.min(axis=0), place.corners_ras_mm.max(axis=0)
     for node in camera_nodes:
         off_center = np.array(node.GetFocalPoint()) - place.center_ras_mm
-        if (np.abs(off_center) > share * (high - low) / 2).any():
-            turn_camera(node, place.center_ras_mm, _ROOM * place.size_mm)
+        if always or (np.abs(off_center) > share * (high - low) / 2).any():
+            turn_camera(node, place.center_ras_mm, _ROOM * float((high - low).max()))
 
 
 def show_in_cameras(place: RegionPlace, loaded: LoadedPrediction, camera_nodes: Iterable[Any]) -> None:
@@ -202,13 +205,25 @@ def turn_camera(node: Any, point_ras_mm: Sequence[float], field_mm: Optional[flo
 
 def _result_place(loaded: LoadedPrediction) -> Optional[RegionPlace]:
     """Where a result is in the world; None if it is empty."""
-    bounds = np.zeros(6)
-    loaded.segmentation.GetRASBounds(bounds)
+    bounds = _result_bounds(loaded)
     low, high = bounds[::2], bounds[1::2]
     if (low > high).any():
         return None
     corners = np.array([[x, y, z] for x in bounds[:2] for y in bounds[2:4] for z in bounds[4:]])
     return RegionPlace(tuple(((low + high) / 2).tolist()), corners)
+
+
+def _result_bounds(loaded: LoadedPrediction) -> np.ndarray:
+    """Bounds of a result's surfaces in the world, mm; those of its voxel grid where there is no surface."""
+    node = loaded.segmentation
+    surfaces = [surface_of_segment(node, segment_id(label)) for label in loaded.labels]
+    of_each = [surface.GetBounds() for surface in surfaces if surface is not None and surface.GetNumberOfPoints()]
+    if not of_each or node.GetParentTransformNode() is not None:
+        bounds = np.zeros(6)
+        node.GetRASBounds(bounds)
+        return bounds
+    low, high = np.min(of_each, axis=0)[::2], np.max(of_each, axis=0)[1::2]
+    return np.column_stack([low, high]).ravel()
 
 
 def _extent_along(place: RegionPlace, slice_to_ras: Any) -> tuple[float, float]:

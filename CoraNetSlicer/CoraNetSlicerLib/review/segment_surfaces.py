@@ -43,6 +43,11 @@ def has_surface(node: Any, identifier: str) -> bool:
     return surface is not None and not _holds_place(surface)
 
 
+def surface_of_segment(node: Any, identifier: str) -> Any:
+    """The vtkPolyData of a segment that is drawn in 3D; None if there is none."""
+    return _surface(node, identifier) if has_surface(node, identifier) else None
+
+
 def is_surface_made(node: Any, identifier: str) -> bool:
     """Whether a segment has a surface, and it is that of its voxels."""
     surface = _surface(node, identifier)

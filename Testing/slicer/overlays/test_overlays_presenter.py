@@ -10,7 +10,7 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, wri
 from coranet.contract import Job
 from CoraNetSlicerLib.review.class_volumes import ClassVolume
 from CoraNetSlicerLib.review.contour_colors import conservative_color, radical_color
-from CoraNetSlicerLib.review.overlays_presenter import KINDS
+from CoraNetSlicerLib.review.overlay_rows import KINDS
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 VOXEL_ML = 0.9 * 0.7 * 2.5 / 1000

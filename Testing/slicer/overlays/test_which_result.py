@@ -152,6 +152,26 @@ class TestWhichResult:
         presenter.choose(loaded.segmentation.GetID())
         assert camera.GetFocalPoint() == (900.0, 0.0, 0.0)
 
+    def test_3d_views_are_centred_once_more_when_the_surface_comes(self, context, tmp_path, presenter, application):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+        presenter.show(load_case(context, tmp_path / "a" / "segment 1"))
+        for expected in (False, True):
+            camera.SetFocalPoint(900.0, 0.0, 0.0)
+            presenter.set_visible_3d("result", True)
+            application.run()
+            assert (camera.GetFocalPoint() == (900.0, 0.0, 0.0)) == expected
+
+    def test_a_view_that_looks_into_the_middle_from_far_away_comes_near(self, context, tmp_path, presenter):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode", "Camera")
+        loaded = load_case(context, tmp_path / "a" / "segment 1", surfaces=True)
+        bounds = np.zeros(6)
+        loaded.segmentation.GetRASBounds(bounds)
+        middle = (bounds[::2] + bounds[1::2]) / 2
+        camera.SetFocalPoint(*middle)
+        camera.SetPosition(*(middle + (0.0, 5000.0, 0.0)))
+        presenter.show(loaded)
+        assert np.linalg.norm(np.subtract(camera.GetPosition(), camera.GetFocalPoint())) < 500
+
     def test_a_result_that_is_gone_cannot_be_chosen(self, context, loaded, other, presenter, application):
         context.scene.RemoveNode(loaded.segmentation)
         application.run()

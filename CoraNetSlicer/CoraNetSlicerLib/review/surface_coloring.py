@@ -1,0 +1,271 @@
+"""The uncertainty as colours of the result's surface: smooth and opaque, in the structure's colour where it is certain.
+
+3D views draw a segment in one colour, so a model with the same points is drawn in place of each surface. Where the
+voxels around a point are uncertain over a wide band, it is yellow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import numpy as np
+import slicer
+from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonDataModel import vtkPolyData
+from vtkmodules.vtkCommonMath import vtkMatrix4x4
+from vtkmodules.vtkFiltersCore import vtkAssignAttribute
+
+from coranet.contract.errors import DataError
+
+from ..core.context import SceneContext
+from ..core.images import voxel_values
+from ..core.protocols import Scheduler
+from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
+from ..core.stepwise import Deferred
+from .overlays import RESULT, UNCERTAIN, Appearance, is_surface_colored
+from .segment_layers import SegmentLayers
+from .segment_surfaces import surface_of_segment
+
+COLORS = "Uncertainty colors"
+# How far along the normal, to both sides: voxels of the finest spacing, and at least so many mm.
+_REACH_VOXELS, _LEAST_REACH_MM = 3.0, 3.0
+_SAMPLES = 7
+# A band this wide, as a share of what is looked at, is as yellow as can be.
+_WIDE = 0.5
+_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+
+
+class SurfaceColoring:
+    """Draws models in place of the surfaces of one result, one after the other, so that the application answers."""
+
+    def __init__(self, context: SceneContext, application: Scheduler) -> None:
+        """Have no result yet.
+
+        Args:
+            context: the scene.
+            application: does things later.
+        """
+        self._context = context
+        self._loaded: Optional[LoadedPrediction] = None
+        self._models: dict[str, _Model] = {}
+        self._step = Deferred(application, self._make_next)
+
+    def attach(self, loaded: Optional[LoadedPrediction]) -> None:
+        """Take a result, or none; of the one before plain surfaces are left."""
+        before = self._loaded and self._loaded.segmentation
+        is_other = (loaded and loaded.segmentation) is not before
+        if is_other:
+            self.clear()
+        self._loaded = loaded
+        if is_other:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Follow the surfaces, their colours and what is uncertain, soon."""
+        self._step.request()
+
+    def follow(self) -> None:
+        """Show and hide models as the surfaces are shown; none is made."""
+        wanted = self._wanted()
+        for identifier in [one for one, model in self._models.items() if one not in wanted or not model.is_there]:
+            self._models.pop(identifier).remove(self._context.scene)
+        self._cover(wanted)
+
+    def clear(self) -> None:
+        """Take all models away; the plain surfaces are drawn again."""
+        for identifier in list(self._models):
+            self._models.pop(identifier).remove(self._context.scene)
+        self._cover({})
+
+    def close(self) -> None:
+        """Take all models away, and make no more."""
+        self._step.close()
+        self.clear()
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _wanted(self) -> dict[str, Any]:
+        """By id of each segment of the result that is drawn in 3D, its surface."""
+        loaded = self._loaded
+        if loaded is None or loaded.uncertainty is None or loaded.uncertainty.GetImageData() is None:
+            return {}
+        appearance = Appearance(loaded, RESULT)
+        if not appearance.segment_ids or not is_surface_colored(loaded.segmentation) or not appearance.is_visible_3d:
+            return {}
+        display = loaded.segmentation.GetDisplayNode()
+        found = {one: surface_of_segment(loaded.segmentation, one) for one in appearance.segment_ids}
+        return {
+            one: surface
+            for one, surface in found.items()
+            if surface is not None
+            and surface.GetNumberOfPoints()
+            and display.GetSegmentVisibility(one)
+            and display.GetSegmentVisibility3D(one)
+        }
+
+    def _is_outdated(self, identifier: str) -> bool:
+        model = self._models.get(identifier)
+        return model is None or model.made_from != self._sources(identifier)
+
+    def _sources(self, identifier: str) -> tuple[object, ...]:
+        """What must be the same for a model to be right."""
+        loaded = self._loaded
+        segment = loaded.segmentation.GetSegmentation().GetSegment(identifier)
+        surface = surface_of_segment(loaded.segmentation, identifier)
+        uncertain = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN) if loaded.overlays is not None else None
+        labelmap = uncertain.GetRepresentation(_BINARY_LABELMAP) if uncertain is not None else None
+        scalars = labelmap.GetPointData().GetScalars() if labelmap is not None else None
+        return (
+            surface.GetPoints().GetMTime(),
+            segment.GetColor(),
+            loaded.uncertainty.GetImageData().GetMTime(),
+            scalars.GetMTime() if scalars is not None else 0,
+            loaded.segmentation.GetTransformNodeID(),
+        )
+
+    def _make_next(self) -> None:
+        outdated = [identifier for identifier in self._wanted() if self._is_outdated(identifier)]
+        if outdated:
+            self._make(outdated[0])
+        self.follow()
+        if outdated[1:]:
+            self._step.request()
+
+    def _make(self, identifier: str) -> None:
+        loaded = self._loaded
+        surface = surface_of_segment(loaded.segmentation, identifier)
+        color = loaded.segmentation.GetSegmentation().GetSegment(identifier).GetColor()
+        colored = vtkPolyData()
+        colored.ShallowCopy(surface)
+        colors = numpy_to_vtk(colors_of_doubt(surface_doubt(surface, loaded), color), deep=True)
+        colors.SetName(COLORS)
+        colored.GetPointData().AddArray(colors)
+        colored.GetPointData().SetActiveScalars(COLORS)
+        model = self._models.get(identifier)
+        if model is None:
+            model = self._models[identifier] = _Model.new(self._context.scene, loaded.segmentation)
+        model.node.SetAndObserveMesh(colored)
+        model.made_from = self._sources(identifier)
+
+    def _cover(self, wanted: Collection[str]) -> None:
+        """Hide the plain surfaces when all of them have a model in their place, as opaque as they are."""
+        display = self._loaded.segmentation.GetDisplayNode() if self._loaded is not None else None
+        if display is None:
+            return
+        is_covered = bool(wanted) and all(identifier in self._models for identifier in wanted)
+        for identifier, model in self._models.items():
+            model.show(is_covered, display.GetSegmentOpacity3D(identifier))
+        if bool(display.GetOpacity3D()) == is_covered:
+            display.SetOpacity3D(0.0 if is_covered else 1.0)
+
+
+@dataclass
+class _Model:
+    """A vtkMRMLModelNode that is neither offered anywhere nor saved with the scene.
+
+    Attributes:
+        node: the model.
+        made_from: what it was made from.
+    """
+
+    node: Any
+    made_from: tuple[object, ...] = ()
+
+    @staticmethod
+    def new(scene: Any, segmentation_node: Any) -> _Model:
+        display = slicer.vtkMRMLModelDisplayNode()
+        display.SetScalarVisibility(True)
+        display.SetActiveScalar(COLORS, vtkAssignAttribute.POINT_DATA)
+        display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseDirectMapping)
+        display.SetVisibility(False)
+        node = slicer.vtkMRMLModelNode()
+        node.SetName(f"{segmentation_node.GetName()} uncertainty")
+        node.SetAttribute(PART_ATTRIBUTE, "surface")
+        for one in (display, node):
+            one.SetHideFromEditors(True)
+            one.SetSaveWithScene(False)
+        node.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
+        node.SetAndObserveDisplayNodeID(scene.AddNode(display).GetID())
+        return _Model(scene.AddNode(node))
+
+    @property
+    def is_there(self) -> bool:
+        # A scene that was closed has taken the node along.
+        return self.node.GetScene() is not None
+
+    def show(self, is_visible: bool, opacity: float) -> None:
+        display = self.node.GetDisplayNode() if self.is_there else None
+        if display is not None:
+            display.SetOpacity(opacity)
+            display.SetVisibility(is_visible)
+
+    def remove(self, scene: Any) -> None:
+        if self.is_there:
+            display = self.node.GetDisplayNode()
+            scene.RemoveNode(self.node)
+            if display is not None and display.GetScene() is not None:
+                scene.RemoveNode(display)
+
+
+def surface_doubt(surface: Any, loaded: LoadedPrediction) -> np.ndarray:
+    """How uncertain the voxels are around each point of a surface: the mean along its normal, of flagged voxels alone.
+
+    Args:
+        surface: vtkPolyData in the world of the segmentation node, with normals.
+        loaded: the result with its uncertainty map.
+
+    Returns:
+        (points,) float32 in [0, 1]; 0 where nothing is flagged, as after a decision.
+    """
+    volume = loaded.uncertainty
+    shape_kji = tuple(reversed(volume.GetImageData().GetDimensions()))
+    uncertainty = voxel_values(volume).reshape(shape_kji)
+    flagged = _flagged(loaded)
+    points = vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
+    to_ijk = _world_to_ijk(volume)
+    normals = surface.GetPointData().GetNormals()
+    along = vtk_to_numpy(normals).astype(np.float64) @ to_ijk[:3, :3].T if normals is not None else 0.0 * points
+    ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
+    reach = max(_LEAST_REACH_MM, _REACH_VOXELS * min(volume.GetSpacing()))
+    last_ijk = np.array(shape_kji[::-1]) - 1
+    total = np.zeros(len(points), np.float32)
+    for distance in np.linspace(-reach, reach, _SAMPLES):
+        i, j, k = np.clip(np.rint(ijk + distance * along), 0, last_ijk).astype(np.int32).T
+        total += uncertainty[k, j, i] * flagged[k, j, i]
+    return total / _SAMPLES
+
+
+def colors_of_doubt(doubt: np.ndarray, color: tuple[float, float, float]) -> np.ndarray:
+    """From the colour of a structure, where it is certain, to that of the uncertain region.
+
+    Args:
+        doubt: (points,) in [0, 1].
+        color: of the structure, parts in [0, 1].
+
+    Returns:
+        (points, 3) uint8.
+    """
+    share = np.clip(doubt / _WIDE, 0.0, 1.0)[:, None]
+    return np.rint(255 * ((1 - share) * np.array(color) + share * np.array(UNCERTAIN_COLOR))).astype(np.uint8)
+
+
+def _flagged(loaded: LoadedPrediction) -> np.ndarray:
+    """Which voxels of the map are flagged, bool, (k, j, i); all of them where the uncertain region is gone."""
+    if not Appearance(loaded, UNCERTAIN).segment_ids:
+        return np.ones(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())), bool)
+    segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN)
+    layers = SegmentLayers(loaded.overlays, loaded.uncertainty)
+    try:
+        return layers.mask_of(segment.GetRepresentation(_BINARY_LABELMAP), segment.GetLabelValue())
+    except DataError:
+        # Somebody has drawn it anew on another grid.
+        return np.ones(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())), bool)
+
+
+def _world_to_ijk(volume_node: Any) -> np.ndarray:
+    """(4, 4), without transforms above the volume: the segmentation lies below the same ones."""
+    matrix = vtkMatrix4x4()
+    volume_node.GetRASToIJKMatrix(matrix)
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])

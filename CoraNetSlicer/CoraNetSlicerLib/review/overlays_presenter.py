@@ -272,8 +272,9 @@ class OverlaysPresenter:
         if self.current is not None:
             set_faint(self.current, is_marked)
 
-    def set_edited(self, is_edited: bool) -> None:
-        """Say whether somebody paints in the result."""
+    def hold(self, is_held: bool, is_edited: bool) -> None:
+        """Say whether the result that is shown stays when another one comes, and whether somebody paints in it."""
+        self.is_held = is_held
         if is_edited != self.is_edited:
             self.is_edited = is_edited
             self._paint.request()

@@ -453,8 +453,7 @@ class ReviewPresenter:
     def _hold(self) -> None:
         """Another result that comes does not take the place of one that somebody is at work on."""
         is_open = bool(self.edited) or self.is_sliding or not all(row.is_decided for row in self.rows)
-        self._overlays.is_held = self._is_watched and is_open
-        self._overlays.set_edited(bool(self.edited))
+        self._overlays.hold(self._is_watched and is_open, is_edited=bool(self.edited))
 
     def _outline(self) -> None:
         """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""

@@ -71,7 +71,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
 
     def click(self, button):
         try:
-            wait_until(button.isEnabled, 30)
+            wait_until(button.isEnabled)
         except TimeoutError:
             self.fail(f"{button.objectName} is greyed out: {button.toolTip}")
         button.click()
@@ -126,8 +126,8 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         if python:
             self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
             self.ui.pythonPathEdit.setCurrentPath(python)
-            wait_until(lambda: self.panel.environment.python == python, 30)
-        wait_until(lambda: not self.panel.environment.is_checking, 300)
+            wait_until(lambda: self.panel.environment.python == python)
+        wait_until(lambda: not self.panel.environment.is_checking)
         if self.panel.environment.reason_not_ready:
             self.skipTest(f"the engine cannot run: {self.panel.environment.reason_not_ready}")
 
@@ -137,40 +137,40 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.ui.segmentVolumeSelector.setCurrentNode(volume)
         self.click(self.ui.segmentButton)
         wait_until(lambda: slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 4)
-        wait_until(lambda: self.ui.resultCombo.count == 1, 30)
+        wait_until(lambda: self.ui.resultCombo.count == 1)
         self.click(self.ui.contoursLookButton)
         self.assertEqual(self.ui.overlaysErrorLabel.text, "")
-        wait_until(lambda: self.ui.volumesTable.rowCount == 3, 30)  # two structures and the uncertain region
+        wait_until(lambda: self.ui.volumesTable.rowCount == 3)  # two structures and the uncertain region
 
     def review(self):
         review = self.panel.review
         self.panel.pages.show("review")
-        wait_until(lambda: review.rows and not review.reason_not_decidable, 60)
+        wait_until(lambda: review.rows and not review.reason_not_decidable)
         self.assertIn("Region", self.ui.regionQuestionLabel.text)
         self.click(self.ui.nextRegionButton)
         number = review.number
         self.assertEqual([node.GetName() for node in outlines()], [f"Phantom 04 Region {number}"])
         self.click(self.ui.radicalRegionButton)
-        wait_until(lambda: "1 of" in self.ui.reviewProgressLabel.text, 30)
+        wait_until(lambda: "1 of" in self.ui.reviewProgressLabel.text)
         self.click(self.ui.undoRegionButton)
-        wait_until(lambda: "0 of" in self.ui.reviewProgressLabel.text, 30)
+        wait_until(lambda: "0 of" in self.ui.reviewProgressLabel.text)
         self.click(self.ui.redoRegionButton)
         self.click(self.ui.nextRegionButton)
         self.edit_a_region()
-        wait_until(self.ui.improveButton.isEnabled, 30)
+        wait_until(self.ui.improveButton.isEnabled)
         self.assertIn("2 reviewed regions", self.ui.improveButton.text)
 
     def edit_a_region(self):
         number = self.panel.review.number
         self.click(self.ui.editRegionButton)
-        wait_until(lambda: self.ui.regionEditorHost.visible, 30)
+        wait_until(lambda: self.ui.regionEditorHost.visible)
         editor = slicer.mrmlScene.GetSingletonNode("CoraNetSlicerEditor", "vtkMRMLSegmentEditorNode")
         self.assertEqual((editor.GetMaskSegmentID(), editor.GetActiveEffectName()), ("coranet-region", "Paint"))
         self.assertEqual(slicer.util.moduleSelector().selectedModule, "CoraNetSlicer")
         self.assertEqual([node.GetName() for node in outlines()], [f"Phantom 04 Region {number}"])
         self.click(self.ui.doneEditingButton)
         self.assertFalse(editor.GetActiveEffectName())
-        wait_until(lambda: self.panel.review.rows[number - 1].status == "edited", 30)
+        wait_until(lambda: self.panel.review.rows[number - 1].status == "edited")
 
     def find_it_again_under_jobs(self):
         self.panel.pages.show("jobs")

@@ -13,12 +13,14 @@ import slicer
 from stepping import Until
 
 _SETTLE_S = 0.15
+# No test is about speed: far more than a busy machine needs for what a click does.
+LONGEST_S = 600.0
 _WHEEL_UP, _WHEEL_DOWN = "4", "5"
 
 
 def xdotool(*arguments: object) -> None:
     """Run xdotool."""
-    subprocess.run(["xdotool", *(str(argument) for argument in arguments)], check=True, timeout=60)
+    subprocess.run(["xdotool", *(str(argument) for argument in arguments)], check=True, timeout=LONGEST_S)
 
 
 def describe(widget) -> str:
@@ -36,7 +38,7 @@ class Pointer:
     def click(self, widget, at=None, times: int = 1, button: int = 1):
         """Click a widget once it can be clicked; `at`: a QPoint in it, else its middle."""
         reason = f"{describe(widget)} to be clickable; its tool tip: {widget.toolTip}"
-        yield Until(lambda: widget.isVisible() and widget.isEnabled(), reason, 120)
+        yield Until(lambda: widget.isVisible() and widget.isEnabled(), reason, LONGEST_S)
         yield from self.scroll_to(widget, at)
         yield from self.wait_until_still(widget)
         self._move(widget, at)
@@ -58,7 +60,7 @@ class Pointer:
         yield from self.click(combo)
         self.keys("Home", *["Down"] * index, "Return")
         yield _SETTLE_S
-        yield Until(lambda: combo.currentIndex == index, f"{describe(combo)} to show '{text}'", 20)
+        yield Until(lambda: combo.currentIndex == index, f"{describe(combo)} to show '{text}'", LONGEST_S)
 
     def drag(self, widget, points, button: int = 1):
         """Press the mouse at the first of several QPoints, move along the others, let go."""

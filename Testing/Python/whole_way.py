@@ -16,7 +16,7 @@ import qt
 import slicer
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1] / "real-slicer")]
-from pointer import Pointer, main_window_picture  # noqa: E402
+from pointer import LONGEST_S, Pointer, main_window_picture  # noqa: E402
 from stepping import Journal, Run, StallMeter, Until  # noqa: E402
 
 LABELED, UNLABELED = 4, 8
@@ -93,7 +93,7 @@ class WholeWay:
             yield from self.turn_to("environment")
             self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
             self.ui.pythonPathEdit.setCurrentPath(python)
-        yield Until(lambda: not self.panel.environment.reason_not_ready, "an environment that is ready", 300)
+        yield Until(lambda: not self.panel.environment.reason_not_ready, "an environment that is ready", LONGEST_S)
         load_volumes(self.widget.logic, os.environ.get("CORANET_TEST_DATA"))
         yield 1.0
         self.picture("environment")
@@ -107,7 +107,7 @@ class WholeWay:
         yield 0.3
         self.journal.begin("Add the scene's volumes as cases")
         yield from self.pointer.click(self.ui.addVolumesButton)
-        yield Until(lambda: self.ui.casesTable.rowCount == LABELED + UNLABELED, "all cases in the table", 60)
+        yield Until(lambda: self.ui.casesTable.rowCount == LABELED + UNLABELED, "all cases in the table", LONGEST_S)
         yield 1.0
         self.picture("cases")
 
@@ -119,7 +119,7 @@ class WholeWay:
         self.journal.begin("Start the training")
         yield from self.turn_to("train")
         yield from self.pointer.click(self.ui.trainButton)
-        yield Until(lambda: self.panel.training.handle is not None, "the training to start", 120)
+        yield Until(lambda: self.panel.training.handle is not None, "the training to start", LONGEST_S)
         self.journal.begin("Train")
         yield Until(lambda: self.panel.training.progress > 0.3, "a third of the training")
         self.picture("training")
@@ -153,20 +153,20 @@ class WholeWay:
     def review(self):
         self.journal.begin("Open the review")
         yield from self.pointer.click(self.ui.reviewStep)
-        yield Until(lambda: self.panel.review.rows and not self.panel.review.reason_not_decidable, "regions", 120)
+        yield Until(lambda: self.panel.review.rows and not self.panel.review.reason_not_decidable, "regions", LONGEST_S)
         yield 1.0
         self.picture("review")
         for key, word in (("1", "conservative"), ("2", "radical"), ("3", "kept")):
             self.journal.begin(f"Press {key}: {word}")
             decided = self.decided()
             self.pointer.keys(key)
-            yield Until(lambda before=decided: self.decided() > before, f"a decision by key {key}", 60)
+            yield Until(lambda before=decided: self.decided() > before, f"a decision by key {key}", LONGEST_S)
             yield 2.5
             self.picture(f"decided-{word}")
         self.journal.begin("Undo")
         decided = self.decided()
         yield from self.pointer.click(self.ui.undoRegionButton)
-        yield Until(lambda: self.decided() < decided, "the decision to be undone", 60)
+        yield Until(lambda: self.decided() < decided, "the decision to be undone", LONGEST_S)
         yield 1.0
 
     def decided(self) -> int:
@@ -184,7 +184,9 @@ class WholeWay:
         self.picture("painted")
         self.journal.begin("Done editing")
         yield from self.pointer.click(self.ui.doneEditingButton)
-        yield Until(lambda: any(row.status == "edited" for row in self.panel.review.rows), "an edited region", 60)
+        yield Until(
+            lambda: any(row.status == "edited" for row in self.panel.review.rows), "an edited region", LONGEST_S
+        )
         yield 2.0
         self.picture("edited")
 
@@ -193,7 +195,7 @@ class WholeWay:
         self.ui.teachBackSection.collapsed = False
         yield 1.0
         yield from self.pointer.click(self.ui.improveButton)
-        yield Until(lambda: self.panel.training.is_active, "the improvement to start", 120)
+        yield Until(lambda: self.panel.training.is_active, "the improvement to start", LONGEST_S)
         self.picture("teaching-back")
         yield Until(lambda: self.panel.training.handle.status.is_over, "the end of the improvement")
         self.require(self.panel.training.handle)

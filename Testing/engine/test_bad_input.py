@@ -153,7 +153,7 @@ def test_a_trained_job_is_not_trained_anew_without_being_asked(a_trained_job, tm
 
 @pytest.fixture
 def another_process():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     yield process
     process.kill()
     process.wait()

@@ -29,7 +29,7 @@ def a_job(awkward_path):
 
 @pytest.fixture
 def another_process():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     yield process
     process.kill()
     process.wait()

@@ -134,7 +134,7 @@ sys.path.insert(0, sys.argv[1])
 from coranet.team_member import bound_to_launcher
 with bound_to_launcher():
     print("bound", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 

@@ -16,7 +16,7 @@ from coranet.contract.events import Warned
 from coranet.data.scans import read_scan, scan_grid
 from coranet.data.series import divide_series, divided_series
 from coranet.reporting import Reporter
-from coranet.volume import Grid, parts_of, read_grid, write_volume
+from coranet.volume import Grid, parts_of, read_grid, read_image, write_volume
 
 quiet = Reporter(lambda event: None, lambda: False)
 
@@ -176,6 +176,53 @@ def test_of_a_labeled_series_the_image_is_taken_on_whose_grid_its_label_alone_li
         assert "of them." in divided.sentences[0] and case.image == str(tmp_path / "CT")
         with pytest.raises(DataError, match="give a file of the one that is meant"):
             read_scan(case)
+
+
+CHANNELS: list[tuple[Callable[[Path], None], int, str]] = [
+    (orientations, 0, "axial 6 x 5"),
+    (orientations, 1, "sagittal 6 x 5"),
+    (oblique_orientations, 1, "axial 6 x 5 (2)"),
+    (orientations_with_echoes, 2, "sagittal 6 x 5"),
+    (echoes, 0, ""),
+    (phases, 1, ""),
+    (frames, 1, ""),
+    (orientations_with_echoes, 0, ""),
+]
+
+
+@pytest.mark.parametrize("reference", ["channel", "label"])
+@pytest.mark.parametrize("place", [0, 1], ids=["first channel", "second channel"])
+@pytest.mark.parametrize(("make", "number", "part"), CHANNELS)
+def test_of_a_channel_the_image_is_taken_that_alone_lies_on_the_grid_of_the_others(
+    tmp_path, make, number, part, place, reference
+):
+    make(tmp_path / "CT")
+    grid = grid_of_part(tmp_path / "CT", number)
+    other = label_on(grid, tmp_path / "T1.nrrd")
+    images = [other, str(tmp_path / "CT")] if place else [str(tmp_path / "CT"), other]
+    label = label_on(grid, tmp_path / "label.nrrd") if reference == "label" else None
+    case = Case("a", Role.TRAINING if label else Role.INPUT, images[0], label, more_images=(images[1],))
+    divided = divided_series(Datalist((case,), channels=("T1", "CT")), quiet)
+    (made,) = divided.datalist.cases
+    assert made.id == "a" and made.images[1 - place] == other and len(divided.sentences) == 1
+    if part:
+        what = f"the {reference} '{label or other}'"
+        assert f"{what} lies on the grid of {part}, which is taken" in divided.sentences[0]
+        scan = read_scan(made)
+        assert scan.voxels.shape == (2, *grid.size_ijk[::-1]) and grid.difference(scan.grid) == ""
+        assert (scan.voxels[place] == read_image(tmp_path / "CT", number).voxels).all()
+        assert divided_series(divided.datalist, quiet).sentences == ()
+    else:
+        assert "of them." in divided.sentences[0] and made == case
+        with pytest.raises(DataError, match="give a file of the one that is meant"):
+            read_scan(made)
+
+
+def test_channels_that_are_all_series_of_several_images_stay_as_they_are(tmp_path):
+    for name in ("a", "b"):
+        orientations(tmp_path / name)
+    case = Case("x", Role.INPUT, str(tmp_path / "a"), more_images=(str(tmp_path / "b"),))
+    assert divided_series(Datalist((case,), channels=("T1", "T2")), quiet).datalist.cases == (case,)
 
 
 def test_a_label_on_none_of_the_grids_is_told(tmp_path):

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_files import SPACING, positions, voxels, write_report, write_series, write_slice
-from pydicom.uid import generate_uid
+from dicom_files import SPACING, item, positions, voxels, write_report, write_series, write_slice
+from pydicom import dcmread
+from pydicom.sequence import Sequence as Items
+from pydicom.uid import RLELossless, generate_uid
 
 from coranet.contract.errors import DataError
 from coranet.contract.source_files import source_files
@@ -68,11 +70,20 @@ def a_number_that_is_none(folder: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"12.34567", b"12.three"))
 
 
+def run_lengths(folder: Path) -> None:
+    """Compressed as ITK's decoder does not take it; Slicer's does."""
+    series(folder)
+    for path in folder.iterdir():
+        stored = dcmread(path)
+        stored.compress(RLELossless)
+        stored.save_as(path)
+
+
 def one_acquisition_after_another(folder: Path) -> None:
     series(folder, AcquisitionNumber=[1, 1, 1, 1, 2, 2, 2], AcquisitionTime=[f"10000{k}" for k in range(7)])
 
 
-GOOD = [plain, with_other_files, with_a_report, numbers_against_places, rounded_places, jittered_places,
+GOOD = [plain, run_lengths, with_other_files, with_a_report, numbers_against_places, rounded_places, jittered_places,
         one_acquisition_after_another, a_number_that_is_none,
 ]  # fmt: skip
 
@@ -106,6 +117,50 @@ def test_each_slice_has_its_own_scale(tmp_path):
     volume, _ = read(tmp_path / "s")
     expected = voxels() * np.reshape(slopes, (7, 1, 1)) + np.reshape([0, 0.5, 0, 0, -1024, 0, 7], (7, 1, 1))
     np.testing.assert_allclose(volume.voxels, expected, rtol=1e-6)
+
+
+def bits_of_an_overlay(folder: Path) -> np.ndarray:
+    """12 bits of intensities, above them a mask, as files of before 2004 have it."""
+    array = np.abs(voxels()) % 1000
+    write_series(folder, array, positions(), BitsStored=12, HighBit=11, PixelRepresentation=0)
+    for path in folder.iterdir():
+        stored = dcmread(path)
+        one = array[stored.InstanceNumber - 1].astype("<u2")
+        stored.PixelData = (one | (one % 3 == 0).astype("<u2") << 15).tobytes()
+        for element, kind, value in ((0x10, "US", 5), (0x11, "US", 6), (0x40, "CS", "G"), (0x50, "SS", [1, 1]),
+                                     (0x100, "US", 16), (0x102, "US", 15)):  # fmt: skip
+            stored.add_new(0x60000000 + element, kind, value)
+        stored.save_as(path)
+    return array
+
+
+def signed_12_bits(folder: Path) -> np.ndarray:
+    """Negative numbers whose highest bits are 0."""
+    write_series(folder, voxels(), positions(), BitsStored=12, HighBit=11)
+    for path in folder.iterdir():
+        stored = dcmread(path)
+        stored.PixelData = (voxels()[stored.InstanceNumber - 1].astype("<u2") & 0x0FFF).tobytes()
+        stored.save_as(path)
+    return voxels()
+
+
+def signed_12_bits_and_a_mask(folder: Path) -> np.ndarray:
+    """As ITK does not take them either."""
+    wanted = signed_12_bits(folder)
+    for path in folder.iterdir():
+        stored = dcmread(path)
+        stored.PixelData = (np.frombuffer(stored.PixelData, "<u2") | 1 << 15).tobytes()
+        for element, kind, value in ((0x10, "US", 5), (0x11, "US", 6), (0x40, "CS", "G"), (0x50, "SS", [1, 1]),
+                                     (0x100, "US", 16), (0x102, "US", 15)):  # fmt: skip
+            stored.add_new(0x60000000 + element, kind, value)
+        stored.save_as(path)
+    return wanted
+
+
+@pytest.mark.parametrize("make", [bits_of_an_overlay, signed_12_bits, signed_12_bits_and_a_mask])
+def test_bits_above_those_of_an_intensity_are_no_part_of_it(tmp_path, make):
+    wanted = make(tmp_path / "s")
+    np.testing.assert_array_equal(read(tmp_path / "s")[0].voxels, wanted)
 
 
 def test_label_maps_may_be_series(tmp_path):
@@ -331,6 +386,28 @@ def a_position_that_is_none(folder: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"-3.000000", b"nan      "))
 
 
+def with_a_table(folder: Path) -> None:
+    """Intensities by a table in place of slope and intercept, as some X-ray and old MR devices write them."""
+    table = item(
+        LUTDescriptor=[256, 0, 16], ModalityLUTType="HU", LUTData=(3 * np.arange(256) + 7).astype("<u2").tobytes()
+    )
+    more = dict(RescaleSlope=None, RescaleIntercept=None, ModalityLUTSequence=Items([table]))
+    write_series(folder, np.abs(voxels()) % 256, positions(), PixelRepresentation=0, **more)
+
+
+def white_is_low(folder: Path) -> None:
+    series(folder, PhotometricInterpretation="MONOCHROME1")
+
+
+def palette(folder: Path) -> None:
+    series(folder, PhotometricInterpretation="PALETTE COLOR")
+
+
+def mosaic(folder: Path) -> None:
+    kind = ("ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC")
+    write_series(folder, np.zeros((3, 15, 18), np.int16), [(0.0, 0.0, 0.0)] * 3, ImageType=kind)
+
+
 def only_a_report(folder: Path) -> None:
     write_report(folder / "report")
 
@@ -370,6 +447,10 @@ REFUSED = [
     (a_slope_of_zero, "scales its intensities by 0"),
     (a_position_that_is_none, "a position that is no place|cannot be read as DICOM"),
     (only_a_report, "holds 0 DICOM series"),
+    (with_a_table, "has a table from stored values to intensities"),
+    (white_is_low, "stores its intensities as MONOCHROME1, expected MONOCHROME2"),
+    (palette, "a colour image with a palette"),
+    (mosaic, "a mosaic of Siemens"),
 ]
 
 

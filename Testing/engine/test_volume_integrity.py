@@ -160,10 +160,13 @@ def test_slices_in_files_of_their_own_are_looked_at_each(tmp_path):
     listed.write_text(f"{NRRD}encoding: raw\ndata file: LIST 2\n{names}\n")
     numbered = tmp_path / "numbered.mhd"
     numbered.write_text(f"{META}ElementDataFile = s%d.raw 0 6 1\n")
+    backwards = tmp_path / "backwards.nhdr"
+    backwards.write_text(f"{NRRD}encoding: raw\ndata file: s%d.raw 6 0 -1\n")
+    np.testing.assert_array_equal(read(backwards)[0], VOXELS[::-1])
     for path in (listed, numbered):
         np.testing.assert_array_equal(read(path)[0], VOXELS)
     (tmp_path / "s3.raw").write_bytes(b"short")
-    for path in (listed, numbered):
+    for path in (listed, numbered, backwards):
         with pytest.raises(DataError, match=r"s3\.raw' cannot be read: voxels are missing"):
             read_image(path)
 
@@ -218,3 +221,11 @@ def test_pictures_are_no_scans(tmp_path):
     sitk.WriteImage(sitk.GetImageFromArray(VOXELS.astype(np.uint8)), str(tmp_path / "a.tif"))
     with pytest.raises(DataError, match=r"its name ends with none of \.nii\.gz"):
         read_image(tmp_path / "a.tif")
+
+
+def test_a_compressed_file_whose_name_does_not_say_so_is_to_be_renamed(tmp_path):
+    path = write_nifti(tmp_path / "a.nii.gz").rename(tmp_path / "b.nii")
+    with pytest.raises(DataError, match=r"is compressed, but its name does not say so.*rename it to 'b\.nii\.gz'"):
+        read_image(path)
+    write_nifti(tmp_path / "c.nii").rename(tmp_path / "d.nii.gz")
+    read_image(tmp_path / "d.nii.gz")

@@ -126,6 +126,10 @@ REFUSED = [
     ("eight dimensions", {"dim": (9, 5, 6, 7)}, "cannot be read|single slice|missing"),
     ("a single slice", {"dim": (3, 5, 6, 1)}, "single slice"),
     ("a plane", {"dim": (2, 5, 6)}, "single slice"),
+    ("voxels from byte 0", {"offset": 0.0}, "begin at byte 0, which lies in its header, expected 352 or more"),
+    ("voxels from the header's end", {"offset": 348.0}, "begin at byte 348"),
+    ("voxels from before the file", {"offset": -1.0}, "begin at byte -1"),
+    ("voxels from nowhere", {"offset": NAN}, "begin at byte 0"),
     ("larger than the file", {"dim": (3, 5, 6, 70)}, "voxels are missing at its end"),
 ]  # fmt: skip
 

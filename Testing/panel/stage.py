@@ -12,6 +12,7 @@ from environment_doubles import ScriptedInstallation
 from fake_application import FakeApplication
 from fake_jobs import a_segmentation, a_training, an_improved_training
 from form import child_widget_variables, load_ui
+from patience import PATIENCE_S
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
@@ -78,12 +79,16 @@ class Stage:
         self.form.deleteLater()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
-    def settle(self, until: Callable[[], object] | None = None, seconds: float = 30.0) -> None:
+    def settle(self, until: Callable[[], object] | None = None) -> None:
         """Let Qt work for a moment, or until something is true."""
-        end = time.monotonic() + (0.3 if until is None else seconds)
-        while time.monotonic() < end and not (until is not None and until()):
+        end = time.monotonic() + (0.3 if until is None else PATIENCE_S)
+        while time.monotonic() < end:
             QApplication.processEvents()
+            if until is not None and until():
+                return
             time.sleep(0.01)
+        if until is not None:
+            raise TimeoutError(f"waited {PATIENCE_S} s in vain")
 
     def picture(self, page: str, width: int) -> QPixmap:
         """A picture of the panel with one page ("": the one in sight), so high that nothing has to be scrolled."""
@@ -124,7 +129,7 @@ class Stage:
         if probe is not None:
             environment._start_probe = probe
         environment.check()
-        self.settle(lambda: environment.health is not None and not environment.is_checking, 120)
+        self.settle(lambda: environment.health is not None and not environment.is_checking)
 
     def install(self, output: str) -> None:
         """Click the first button that fixes; nothing is installed, but `output` is what it prints."""
@@ -208,7 +213,7 @@ class Stage:
         write_volumes(job.prediction(CASE_ID))
         (loaded,) = self.logic.loadResults(job.folder, show=False)
         self.panel.overlays.show(loaded)
-        self.settle(lambda: not self.panel.review.reason_not_decidable, 300)
+        self.settle(lambda: not self.panel.review.reason_not_decidable)
 
     def show_several_reviewable(self) -> None:
         """Load the results of several segmentations, some of them surer than others, each of a volume of its own."""

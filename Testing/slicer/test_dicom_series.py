@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import slicer
 from dicom_files import positions, voxels, write_series
+from pydicom import dcmread
+from pydicom.uid import RLELossless
 from scene_builders import array_of
 
-from coranet.contract import Case, Datalist, Job, JobKind, Role
+from coranet.contract import Case, Datalist, Job, JobKind, Role, find_cases
 from coranet.contract.config import SegmentConfig
 from coranet.contract.errors import DataError
 from coranet.data.identity import identity_of
@@ -55,12 +59,25 @@ def with_a_missing_slice(folder):
     return write_series(folder, voxels()[there], [positions()[k] for k in there])
 
 
+def run_lengths(folder):
+    write_series(folder, voxels(), positions())
+    for path in folder.iterdir():
+        stored = dcmread(path)
+        stored.compress(RLELossless)
+        stored.save_as(path)
+    return folder
+
+
+def white_is_low(folder):
+    return write_series(folder, voxels(), positions(), PhotometricInterpretation="MONOCHROME1")
+
+
 def divided(folder, role=Role.INPUT):
     quiet = Reporter(lambda event: None, lambda: False)
     return divided_series(Datalist((Case("MR", role, str(folder)),)), quiet).datalist.cases
 
 
-@pytest.mark.parametrize("make", [echoes, orientations, with_a_scout, with_a_slice_twice])
+@pytest.mark.parametrize("make", [echoes, orientations, with_a_scout, with_a_slice_twice, run_lengths])
 def test_both_sides_read_the_same_images_of_a_series(tmp_path, make):
     for case in divided(make(tmp_path / "MR")):
         node = read_image(tmp_path / case.image, slicer.vtkMRMLScalarVolumeNode(), case.part)
@@ -68,7 +85,12 @@ def test_both_sides_read_the_same_images_of_a_series(tmp_path, make):
 
 
 @pytest.mark.parametrize(
-    ("make", "words"), [(echoes, "one DICOM series of 2 images"), (with_a_missing_slice, "lacks 1 slices")]
+    ("make", "words"),
+    [
+        (echoes, "one DICOM series of 2 images"),
+        (with_a_missing_slice, "lacks 1 slices"),
+        (white_is_low, "stores its intensities as MONOCHROME1"),
+    ],
 )
 def test_both_sides_refuse_a_series_in_the_same_sentence(tmp_path, make, words):
     folder = make(tmp_path / "MR")
@@ -109,6 +131,23 @@ def test_check_names_the_images_of_a_series(cases, tmp_path):
     write_volume(tmp_path / "l.nrrd", np.zeros((7, 5, 6), np.uint8), read_grid(tmp_path / "MR", 0))
     cases.set_segmentation(cases.rows[0].key, LabelFile(str(tmp_path / "l.nrrd"), {1: "Liver"}))
     assert "that has the geometry of the label" in texts(cases, "several images")[0]
+
+
+def test_check_names_the_images_of_a_channel(cases, tmp_path):
+    orientations(tmp_path / "MR")
+    write_volume(tmp_path / "T1.nrrd", np.ones((7, 5, 6), np.int16), read_grid(tmp_path / "MR", 0))
+    echoes(tmp_path / "both")
+    content = {"labels": {"1": "Liver"}, "channels": ["T1", "T2"], "unlabeled": [["T1.nrrd", "MR"], ["both", "both"]]}
+    (tmp_path / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    cases.add_files(tmp_path / "dataset.json")
+    cases.look_at_files(60)
+    (text,) = texts(cases, "several images")
+    assert (
+        "A channel of 'T1' is one DICOM series of 2 images: axial 6 x 5 (7 slices), sagittal 6 x 5 (5 slices)." in text
+    )
+    assert "has the geometry of the other channels is used" in text
+    made = divided_series(find_cases(tmp_path / "dataset.json"), Reporter(lambda event: None, lambda: False)).datalist
+    assert engine_read(made.cases[0].images[1]).grid == read_grid(tmp_path / "T1.nrrd")
 
 
 def test_check_says_why_a_series_cannot_be_used(cases, tmp_path):

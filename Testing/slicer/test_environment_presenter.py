@@ -15,6 +15,7 @@ from environment_doubles import (
     healthy,
     lacking,
 )
+from patience import PATIENCE_S
 
 from coranet.contract.errors import ConfigError
 from CoraNetSlicerLib.environment import preflight
@@ -415,7 +416,7 @@ def test_from_missing_to_ready_with_real_processes(application, tmp_path):
     )
 
     def work(until) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE_S
         while not until():
             assert time.monotonic() < end, presenter.summary
             application.work()

@@ -59,15 +59,15 @@ def a_program_starts_a_training_and_exits(folder: Path, engine: str) -> None:
     assert start_time(int(done.stdout)) is None
 
 
-def check_that_another_logic_takes_over(context, folder: Path, runner=None, seconds: float = PATIENCE_S) -> None:
+def check_that_another_logic_takes_over(context, folder: Path, runner=None) -> None:
     job = CoraNetLogic(context, runner).attach(folder)
     assert job.status is JobStatus.RUNNING
-    wait_until(lambda: job.poll() and job.progress > 0, seconds)
+    wait_until(lambda: job.poll() and job.progress > 0)
     before = job.progress
-    wait_until(lambda: job.poll() and job.progress > before, seconds)
+    wait_until(lambda: job.poll() and job.progress > before)
     assert job.secondsLeft is None or job.secondsLeft > 0
     job.cancel()
-    assert job.wait(seconds) is JobStatus.CANCELLED
+    assert job.wait(PATIENCE_S) is JobStatus.CANCELLED
     wait_until(lambda: start_time(Job.open(folder).read_process()["pid"]) is None)
 
 
@@ -79,7 +79,7 @@ def test_a_training_goes_on_without_its_parent_and_is_found_again(context, folde
 @pytest.mark.slow
 def test_the_real_engine_goes_on_without_its_parent_and_is_found_again(context, folder):
     a_program_starts_a_training_and_exits(folder, "real")
-    check_that_another_logic_takes_over(context, folder, seconds=120)
+    check_that_another_logic_takes_over(context, folder)
     log = Job.open(folder).log_path.read_text(encoding="utf-8")
     assert "Traceback" not in log
 

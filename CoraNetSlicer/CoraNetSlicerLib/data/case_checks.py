@@ -90,7 +90,8 @@ class CaseChecks:
             yield _label_map(row, path)
         if facts.problem:
             yield error(row, _("not usable"), "{problem}", problem=facts.problem)
-        if len(facts.images) > 1:
+        # A series that is named for several channels gives one of its images to each.
+        if len(facts.images) > 1 and row.images.count(path) < 2:
             yield _several_images(row, facts.images)
 
     def _missing(self, row: CaseRow, path: str) -> Iterator[Finding]:
@@ -303,6 +304,11 @@ def _several_images(row: CaseRow, images: Sequence[str]) -> Finding:
         text = _(
             "'{name}' is one DICOM series of {count} images: {images}. The one that has the geometry of the label is "
             "used, if it is one alone."
+        )
+    elif len(row.images) > 1:
+        text = _(
+            "A channel of '{name}' is one DICOM series of {count} images: {images}. The one that has the geometry of "
+            "the other channels is used, if it is one alone."
         )
     return warning(row, _("several images"), text, count=len(images), images=", ".join(images))
 

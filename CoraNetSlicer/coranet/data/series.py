@@ -62,8 +62,9 @@ def divide_series(job: Job, datalist: Datalist, reporter: Reporter, done: Collec
 def divided_series(datalist: Datalist, reporter: Reporter, done: Collection[str] = ()) -> DividedSeries:
     """The cases of a datalist with one for each image of a series; reads the headers of DICOM files alone.
 
-    Of a labeled case the image is taken on whose grid the label lies, if that is one. A case of several channels, and
-    what cannot be read, stays as it is: whoever reads it says what is wrong.
+    Of a labeled case the image is taken on whose grid the label lies, if that is one; of a channel the one that lies
+    on the grid of the label or, without a label, on that of the first channel that is one image. What cannot be read,
+    or be decided so, stays as it is: whoever reads it says what is wrong.
 
     Args:
         datalist: with absolute paths.
@@ -78,7 +79,10 @@ def divided_series(datalist: Datalist, reporter: Reporter, done: Collection[str]
     sentences: list[str] = []
     for case in datalist.cases:
         reporter.stop_if_asked()
-        parts = () if case.id in done else _parts(case)
+        if case.more_images and case.id not in done:
+            cases.append(_with_channels_of_one_grid(case, sentences))
+            continue
+        parts = () if case.id in done or case.part else _parts(case.image)
         if len(parts) < 2:
             cases.append(case)
         elif case.label:
@@ -91,9 +95,9 @@ def divided_series(datalist: Datalist, reporter: Reporter, done: Collection[str]
     return DividedSeries(replace(datalist, cases=tuple(cases)), tuple(sentences))
 
 
-def _parts(case: Case) -> Sequence[Part]:
-    path = Path(case.image)
-    if case.more_images or case.part or not (path.is_dir() or is_dicom_file(path)):
+def _parts(image: str) -> Sequence[Part]:
+    path = Path(image)
+    if not (path.is_dir() or is_dicom_file(path)):
         return ()
     try:
         # What is put right is told when the images are read.
@@ -117,17 +121,48 @@ def _each_is_a_case(case: Case, made: Sequence[Case], parts: Sequence[Part]) -> 
 
 
 def _with_the_image_of_its_label(case: Case, parts: Sequence[Part], sentences: list[str]) -> Case:
-    images = f"'{case.image}' is one DICOM series of {len(parts)} images ({listed_parts(parts)})"
-    try:
-        label = read_grid(str(case.label))
-    except (CoraNetError, OSError):
+    part = _part_on_grid(case.image, parts, f"the label '{case.label}'", str(case.label), sentences)
+    return case if part is None else _of_part(case, part, case.id)
+
+
+def _with_channels_of_one_grid(case: Case, sentences: list[str]) -> Case:
+    """A case of several channels, those that are series of several images replaced by the one on the others' grid."""
+    # A series that is named several times gives one of its images to each channel.
+    once = [image for image in case.images if case.images.count(image) == 1]
+    divided = {image: parts for image in once if len(parts := _parts(image)) > 1}
+    whole = [image for image in case.images if image not in divided]
+    kind, reference = ("label", case.label) if case.label else ("channel", next(iter(whole), None))
+    if not divided or reference is None:
         return case
-    fitting = [part for part in parts if _lies_on(label, Path(case.image), part)]
+    taken: dict[str, str] = {}
+    for image, parts in divided.items():
+        part = _part_on_grid(image, parts, f"the {kind} '{reference}'", reference, sentences)
+        if part is None or not _is_known_by_file(part, parts):
+            return case
+        taken[image] = str(part.slices[0].path)
+    first, *others = (taken.get(image, image) for image in case.images)
+    return replace(case, image=first, more_images=tuple(others))
+
+
+def _is_known_by_file(part: Part, parts: Sequence[Part]) -> bool:
+    """Whether a file stands for a part, so that a channel can be that; frames of one file share it."""
+    others = {dicom_slice.path for other in parts if other is not part for dicom_slice in other.slices}
+    return part.slices[0].path not in others
+
+
+def _part_on_grid(image: str, parts: Sequence[Part], what: str, reference: str, sentences: list[str]) -> Part | None:
+    """The part of a series that lies on the grid of a file, if it is one alone."""
+    images = f"'{image}' is one DICOM series of {len(parts)} images ({listed_parts(parts)})"
+    try:
+        grid = read_grid(reference)
+    except (CoraNetError, OSError):
+        return None
+    fitting = [part for part in parts if _lies_on(grid, Path(image), part)]
     if len(fitting) == 1:
-        sentences.append(f"{images}; the label '{case.label}' lies on the grid of {fitting[0].name}, which is taken.")
-        return _of_part(case, fitting[0], case.id)
-    sentences.append(f"{images}; the label '{case.label}' lies on the grid of {len(fitting) or 'none'} of them.")
-    return case
+        sentences.append(f"{images}; {what} lies on the grid of {fitting[0].name}, which is taken.")
+        return fitting[0]
+    sentences.append(f"{images}; {what} lies on the grid of {len(fitting) or 'none'} of them.")
+    return None
 
 
 def _lies_on(label: Grid, path: Path, part: Part) -> bool:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 
+_PLAIN = "MONOCHROME2"
+
+
 def read_slices(path: Path) -> list[Slice]:
     """The slices of a file; [] where it holds no image, such as a report or a directory.
 
@@ -54,14 +57,37 @@ def _slices(path: Path) -> list[Slice]:
     if not header.get("Rows") or not header.get("Columns"):
         _require_other_kind(path, header)
         return []
+    _require_plain_values(path, header)
+    if "PerFrameFunctionalGroupsSequence" in header or int(header.get("NumberOfFrames") or 1) > 1:
+        return read_frames(path, header)
+    return [_slice(path, header)]
+
+
+def _require_plain_values(path: Path, header: Dataset) -> None:
+    """Look whether what is stored is an intensity for each voxel, but for a slope and an intercept."""
     samples = int(header.get("SamplesPerPixel") or 1)
     if samples != 1:
         raise DataError(
             f"'{path}' has {samples} values in each voxel (colour), expected 1; convert it to a grey-value volume."
         )
-    if "PerFrameFunctionalGroupsSequence" in header or int(header.get("NumberOfFrames") or 1) > 1:
-        return read_frames(path, header)
-    return [_slice(path, header)]
+    kind = str(header.get("PhotometricInterpretation") or _PLAIN)
+    if kind == "PALETTE COLOR":
+        raise DataError(f"'{path}' is a colour image with a palette; convert it to a grey-value volume.")
+    if kind != _PLAIN:
+        # ITK would turn the intensities round, those of a CT, too.
+        raise DataError(
+            f"'{path}' stores its intensities as {kind}, expected {_PLAIN}: programs disagree on whether they are "
+            "inverted; convert it, and look at its values."
+        )
+    if "ModalityLUTSequence" in header:
+        raise DataError(
+            f"'{path}' has a table from stored values to intensities (ModalityLUTSequence), which ITK and Slicer pass "
+            "over; apply it (pydicom.pixels.apply_modality_lut), and save the volume as NRRD."
+        )
+    if "MOSAIC" in values_of(header.get("ImageType")):
+        raise DataError(
+            f"'{path}' is a mosaic of Siemens, all slices side by side in one picture; convert it (dcm2niix does)."
+        )
 
 
 def _header(path: Path) -> Dataset:

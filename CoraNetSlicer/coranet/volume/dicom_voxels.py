@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,13 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from ..contract.errors import DataError
+from .dicom_header import Slice
 from .dicom_parts import Part, require_stack
 from .grid import Volume
 from .itk import itk_reads
 
 Array = npt.NDArray[Any]
+_log = logging.getLogger("coranet")
 
 
 def read_part(path: Path, part: Part) -> Volume:
@@ -31,19 +35,46 @@ def read_part(path: Path, part: Part) -> Volume:
         DataError: slices are missing, or a file cannot be decoded.
     """
     grid = require_stack(path, part)
-    if any(dicom_slice.frame is not None for dicom_slice in part.slices):
-        voxels = _frames(part)
-    else:
-        reader = sitk.ImageSeriesReader()
-        reader.SetOutputPixelType(sitk.sitkFloat32)
-        with itk_reads(path, [dicom_slice.path for dicom_slice in part.slices], _compression(part)) as names:
-            reader.SetFileNames(names)
-            voxels = sitk.GetArrayFromImage(reader.Execute())
+    is_enhanced = any(dicom_slice.frame is not None for dicom_slice in part.slices)
+    voxels = _frames(part) if is_enhanced else _files(path, part)
     if voxels.shape != grid.size_ijk[::-1]:
         raise DataError(
             f"'{path}' was decoded to {voxels.shape[::-1]} voxels, expected {grid.size_ijk}; export the series anew."
         )
     return Volume(voxels, grid)
+
+
+def _files(path: Path, part: Part) -> Array:
+    reader = sitk.ImageSeriesReader()
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    try:
+        with itk_reads(path, [dicom_slice.path for dicom_slice in part.slices], _compression(part)) as names:
+            reader.SetFileNames(names)
+            return sitk.GetArrayFromImage(reader.Execute())
+    except DataError:
+        # ITK's decoder refuses some files that are sound: run lengths of other writers, overlays of before 2004.
+        try:
+            return np.stack([_decoded_by_pydicom(dicom_slice) for dicom_slice in part.slices])
+        except Exception:  # noqa: BLE001 - pydicom raises whatever a file makes it raise; ITK's sentence holds
+            _log.debug("pydicom cannot decode '%s' either", path, exc_info=True)
+        raise
+
+
+def _decoded_by_pydicom(dicom_slice: Slice) -> Array:
+    """The intensities of a file of one slice; without bits that are no part of them, such as those of an overlay."""
+    import pydicom
+
+    with warnings.catch_warnings():
+        # What it would put right by a guess.
+        warnings.simplefilter("error")
+        stored = pydicom.dcmread(dicom_slice.path)
+        voxels = stored.pixel_array.astype(np.int64)
+    bits = int(stored.BitsStored)
+    voxels &= (1 << bits) - 1
+    if stored.PixelRepresentation:
+        voxels -= (voxels >> (bits - 1)) << bits
+    slope, intercept = dicom_slice.rescale
+    return (voxels * slope + intercept).astype(np.float32)
 
 
 def _compression(part: Part) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ..contract.errors import DataError
 from ..contract.image_headers import has_endless_header
-from .nifti_header import is_nifti, read_nifti_header
+from .nifti_header import FIRST_VOXEL, NiftiHeader, is_nifti, read_nifti_header
 from .notes import note
 from .text_headers import MetaHeader, NrrdHeader, read_meta_header, read_nrrd_header
 
@@ -44,6 +44,11 @@ def _require_whole_nifti(path: Path) -> None:
     header = read_nifti_header(path)
     with open(path, "rb") as file:
         is_compressed = file.read(2) == _GZIP
+    if is_compressed and not path.name.lower().endswith(".gz"):
+        raise DataError(
+            f"'{path}' is compressed, but its name does not say so, and ITK and Slicer go by the name; rename it to "
+            f"'{path.name}.gz'."
+        )
     if header is None:
         if is_compressed:
             _require_stream(path, 0, 1)
@@ -51,10 +56,20 @@ def _require_whole_nifti(path: Path) -> None:
             f"'{path}' cannot be read as an image (it has no NIfTI header); check that the file is whole and open it "
             "in Slicer."
         )
+    _require_offset(path, header)
     if is_compressed:
         _require_stream(path, 0, header.bytes_needed)
     else:
         _require_length(path, path.stat().st_size, header.bytes_needed)
+
+
+def _require_offset(path: Path, header: NiftiHeader) -> None:
+    """ITK and Slicer read voxels that begin before byte 352 from byte 348 on, which shifts them by four bytes."""
+    if header.offset < FIRST_VOXEL:
+        raise DataError(
+            f"'{path}' says that its voxels begin at byte {header.offset}, which lies in its header, expected "
+            f"{FIRST_VOXEL} or more (vox_offset); load it with nibabel, which takes {FIRST_VOXEL}, and save it again."
+        )
 
 
 def _require_whole_nrrd(path: Path) -> None:

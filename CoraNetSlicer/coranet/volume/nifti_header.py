@@ -30,7 +30,7 @@ _UNIT_NAMES = {_METRES: "metres", _MICRONS: "micrometres"}
 _LARGEST_SPACING_MM = 100.0
 _SCANNER = 1
 # Where voxels begin at the earliest in a file of one piece.
-_FIRST_VOXEL = 352
+FIRST_VOXEL = 352
 _ORTHOGONAL = 1e-3
 
 Array = npt.NDArray[Any]
@@ -69,7 +69,7 @@ class NiftiHeader:
     @property
     def bytes_needed(self) -> int:
         """Length of a file with these voxels, uncompressed."""
-        return max(self.offset, _FIRST_VOXEL) + math.prod(max(size, 1) for size in self.sizes) * self.bits // 8
+        return max(self.offset, FIRST_VOXEL) + math.prod(max(size, 1) for size in self.sizes) * self.bits // 8
 
 
 def is_nifti(path: Path) -> bool:

@@ -187,12 +187,14 @@ def _beginning(path: Path) -> bytes:
 
 
 def _numbered(folder: Path, words: list[str]) -> list[Path]:
-    """Names such as ``slice%03d.raw 1 20 1``."""
+    """Names such as ``slice%03d.raw 1 20 1``, or ``slice%03d.raw 20 1 -1``."""
     first, last, step = (_integer(word) for word in words[1:4])
-    if not 0 <= last - first < _MOST_FILES:
+    step = step or 1
+    numbers = range(first, last + (1 if step > 0 else -1), step)
+    if not 0 < len(numbers) <= _MOST_FILES:
         return []
     try:
-        return [folder / (words[0] % number) for number in range(first, last + 1, step or 1)]
+        return [folder / (words[0] % number) for number in numbers]
     except (TypeError, ValueError):
         return []
 

@@ -33,6 +33,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def many(options: argparse.Namespace) -> None:
 def _segmenter(options: argparse.Namespace) -> Segmenter:
     config = SegmentConfig(options.model, machine=MachineConfig(threads=options.threads))
     segmenter = Segmenter(config, Reporter(lambda event: None, lambda: False))
-    segmenter.single_component = ()
+    segmenter.kept = replace(segmenter.kept, label_values=())
     return segmenter
 
 

@@ -250,7 +250,10 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     chosen: dict[str, Any] = {**overrides(options.set)}
     if "model" in chosen:
         raise ConfigError("the model is named with --model; leave out --set model=...")
+    is_training = options.command is _train
+    off = ("training.error_model", "off") if is_training else ("inference.doubt", "heads")
     own = {
+        off[0]: ("--fast", off[1] if getattr(options, "fast", False) else None),
         "time": ("--time", getattr(options, "time", None) or None),
         "machine.devices": ("--devices", options.devices),
         "inference.caution": ("--caution", getattr(options, "caution", None)),
@@ -430,6 +433,8 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         )
         command.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         command.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
+    for command in (segment, evaluate):
+        command.add_argument("--fast", action="store_true", help="the doubt of the heads alone: inference.doubt=heads")
     for command in (train, segment, evaluate):
         command.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable"

@@ -13,12 +13,13 @@ from torch import nn
 from . import __version__
 from .coarse.finding import CoarseNetwork
 from .coarse.part import CoarsePart
-from .contract import Label, ModelCard, names_of, write_json_atomic
+from .contract import Label, ModelCard, names_of, read_json, write_json_atomic
 from .contract.config import InferenceConfig
 from .contract.errors import DataError, JobError, ModelError
 from .contract.model_card import MODEL_SCHEMA_VERSION, damaged_model, model_card_path
 from .data.preprocessing import Preprocessing
 from .devices import Device
+from .error_model import ErrorModel
 from .inference.network_pass import SlidingWindow
 from .networks import Architecture, CoraNet, place
 from .tensors import load_tensors, save_tensors
@@ -75,6 +76,16 @@ class ModelPackage:
             **({"coarse": self.coarse.to_dict()} if self.coarse else {}),
         }
         write_json_atomic(model_card_path(self.folder), content)
+
+    def write_error_model(self, model: ErrorModel) -> None:
+        """Add the error model of this model, which is whole without it.
+
+        Raises:
+            StorageError: it could not be written.
+        """
+        path = model_card_path(self.folder)
+        described = model.write(self.folder)
+        write_json_atomic(path, {**read_json(path), "error_model": described})
 
     @staticmethod
     def read(model_or_job: str | Path) -> ModelPackage:

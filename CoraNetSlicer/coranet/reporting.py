@@ -52,18 +52,21 @@ class Pace:
     """Reports progress, not too often, with the time left from the pace of each phase so far."""
 
     def __init__(
-        self, reporter: Reporter, phases: dict[str, int], relative_cost: dict[str, float] | None = None
-    ) -> None:
+        self, reporter: Reporter, phases: dict[str, int], relative_cost: dict[str, float] | None = None,
+        after: float = 0.0,
+    ) -> None:  # fmt: skip
         """Begin to measure.
 
         Args:
             reporter: where to report.
             phases: steps of each phase, in order.
             relative_cost: expected cost of a step, to guess the pace of a phase that has not begun; 1 if not given.
+            after: how long what comes after these phases takes, as a share of what they take in all.
         """
         self._reporter = reporter
         self._phases = phases
         self._cost = {phase: (relative_cost or {}).get(phase, 1.0) for phase in phases}
+        self._after = after
         self._seconds_per_step: dict[str, float] = {}
         self._last_report = 0.0
         self._last_time = self._begun = time.monotonic()
@@ -90,6 +93,6 @@ class Pace:
         left, end = 0.0, 0
         for phase, steps in self._phases.items():
             end += steps
-            remaining = min(max(end - step, 0), steps)
+            remaining = min(max(end - step, 0), steps) + self._after * steps
             left += remaining * self._seconds_per_step.get(phase, unit * self._cost[phase])
         return left

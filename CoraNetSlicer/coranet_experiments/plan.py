@@ -222,6 +222,8 @@ def _run(question: Question, variant: Variant, labeled: int | None, seed: int, t
 
 def _train_config(question: Question, variant: Variant, seed: int) -> TrainConfig:
     chosen: dict[str, Any] = {"data.cache_folder": str((question.folder / "cache").absolute())}
+    # Methods are compared by what they learn in their time, and by the doubt of their heads.
+    chosen["training.error_model"] = "off"
     if question.threads is not None:
         chosen["machine.threads"] = question.threads
     chosen.update(question.overrides)

@@ -280,7 +280,7 @@ def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
 @pytest.mark.parametrize("where", [
     "inference.segmentation.read_channels", "inference.segmentation.Segmenter.boxes",
     "inference.segmentation.Segmenter.prepared",
-    "inference.segmentation.keep_largest", "inference.segmentation.write_volume",
+    "inference.segmentation.with_largest_kept", "inference.segmentation.write_volume",
     "inference.segmentation.find_regions", "inference.segmentation.write_regions",
     "surfaces.closed_surface", "surfaces._write", "inference.segmentation.result_content",
 ])  # fmt: skip
@@ -326,15 +326,15 @@ def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
         read.append(case.id)
         return read_channels(case)
 
-    predict = Segmenter.predict
+    segmented = Segmenter.segmented
 
     def predicting(self, *args):
-        result = predict(self, *args)
+        result = segmented(self, *args)
         known.append(list(read))
         return result
 
     monkeypatch.setattr("coranet.inference.segmentation.read_channels", reading)
-    monkeypatch.setattr(Segmenter, "predict", predicting)
+    monkeypatch.setattr(Segmenter, "segmented", predicting)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     assert read == ["a", "b"]
     assert known[0] == (["a", "b"] if room else ["a"])
@@ -354,7 +354,7 @@ def test_the_largest_component_is_kept_of_the_classes_that_were_one_in_training(
     replace(package, card=card).write(package.load_network(a_cpu))
     config = SegmentConfig(str(package.folder), inference=InferenceConfig(largest_component=asked), machine=MACHINE)
     segmenter = Segmenter(config, a_reporter)
-    assert (segmenter.single_component, segmenter.hangs_together) == expected
+    assert (segmenter.kept.label_values, segmenter.kept.together) == expected
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_a_plan_with_its_steps_is_kept_as_it_is(a_plan, tmp_path):
 
 def test_the_final_steps_take_the_place_of_the_expected_ones(a_plan, a_cpu):
     made, config = a_plan("20 min"), TrainConfig.from_preset("quick")
-    final = made.with_steps(Durations(StepSeconds(1.0, 1.0)), config, 1003.0, a_cpu)
+    final = made.with_steps(Durations(StepSeconds(1.0, 1.0)), config, (1003.0, "20 min"), a_cpu)
     assert final.steps.total == 950 and final.architecture == made.architecture
     assert final.sentences[:2] == made.sentences[:2] and final.sentences[2].startswith("950 steps (317 on labeled")
     assert StepPlan.as_set(final.applied_to(config).training) == final.steps
@@ -86,7 +86,7 @@ def test_the_final_steps_take_the_place_of_the_expected_ones(a_plan, a_cpu):
 
 def test_a_training_that_is_ready_is_done_even_if_its_time_is_over(a_plan, a_cpu):
     durations = Durations(StepSeconds(1.0, 1.0), validation=3.0)
-    final = a_plan("20 min").with_steps(durations, TrainConfig.from_preset("quick"), -5.0, a_cpu)
+    final = a_plan("20 min").with_steps(durations, TrainConfig.from_preset("quick"), (-5.0, "20 min"), a_cpu)
     assert 20 <= final.steps.total <= 60
 
 

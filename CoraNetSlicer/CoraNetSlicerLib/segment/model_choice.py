@@ -155,6 +155,7 @@ def card_text(card: ModelCard) -> str:
         _dice(card),
         _("Note: {text}").format(text=card.validation_caution) if card.validation_caution else "",
         _before(card),
+        card.error_model.sentence() if card.error_model else "",
         _trained_on(card),
         _how(card),
         _("Its training cases: {text}").format(text="; ".join(card.cautions)) if card.cautions else "",

@@ -250,7 +250,11 @@ def progress_text(progress: Optional[Progress], seconds_left: Optional[float], a
     }
     if progress.phase in templates:
         return templates[progress.phase].format(step=progress.step, total=progress.total_steps)
-    phases = {"pretraining": _("Pretraining"), "self-training": _("Self-training")}
+    phases = {
+        "pretraining": _("Pretraining"),
+        "self-training": _("Self-training"),
+        "error_model": _("Learning where the model errs"),
+    }
     phase = phases.get(progress.phase, progress.phase)
     if progress.step >= progress.total_steps:
         return _("{phase} is done; the model is being written").format(phase=phase)

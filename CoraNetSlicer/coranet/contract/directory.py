@@ -322,6 +322,15 @@ class Job:
         return self.folder / "checkpoints" / "coarse.json"
 
     @property
+    def error_plan_path(self) -> Path:
+        """How the error model is made: which cases short trainings leave out, and how long they are."""
+        return self.folder / "checkpoints" / "error_model.json"
+
+    def fold_checkpoint_path(self, number: int) -> Path:
+        """Everything needed to go on with a short training, numbered from 1, and its weights when it is done."""
+        return self.folder / "checkpoints" / f"fold-{number}.pt"
+
+    @property
     def best_checkpoint_path(self) -> Path:
         """The weights that were best on the validation cases."""
         return self.folder / "checkpoints" / "best.pt"

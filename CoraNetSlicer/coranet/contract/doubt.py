@@ -12,6 +12,7 @@ from .codec import from_json
 HEADS, ERROR_MODEL = "heads", "error_model"
 # Promised where nobody asks for another share.
 DEFAULT_SHARE = 0.8
+FEWEST_FOR_PROMISE = 4
 # Flagged volumes are compared with what lies within this distance of a structure.
 NEAR_MM = 20.0
 _KEYS = ("doubt", "tolerance_mm", "promises", "quality")
@@ -19,17 +20,25 @@ _KEYS = ("doubt", "tolerance_mm", "promises", "quality")
 
 @dataclass(frozen=True)
 class Promise:
-    """A share of the deep errors that is promised to lie where the error model's probability is at least a threshold.
+    """A share of the deep errors that is to lie where the error model's probability is at least a threshold.
 
     Attributes:
         share: of the deep errors, at least, in the mean over cases.
-        threshold: of the probability, 0 to 1.
+        threshold: of the probability, 0 to 1; None: the share cannot be promised, from so few cases.
         cases: on so many it was measured; neither network nor error model had seen them.
+        expected: the threshold that held the share in the mean of these cases, which is no promise for the next one;
+            None: none did.
     """
 
     share: float
-    threshold: float
+    threshold: Optional[float]
     cases: int
+    expected: Optional[float] = None
+
+    @property
+    def used(self) -> Optional[float]:
+        """The threshold that is promised, else the one that is expected."""
+        return self.expected if self.threshold is None else self.threshold
 
 
 @dataclass(frozen=True)
@@ -39,20 +48,39 @@ class ErrorModelCard:
     Attributes:
         tolerance_mm: a wrong voxel farther than this from the true boundary is a deep error.
         cases: from so many it has learned.
-        promises: those that can be made, by rising share; () where there are too few cases for any.
-        threshold: of the uncertain region where nothing can be promised; None: unknown.
+        promises: by rising share.
     """
 
     tolerance_mm: float
     cases: int = 0
     promises: tuple[Promise, ...] = ()
-    threshold: Optional[float] = None
 
     def promise(self, share: float = DEFAULT_SHARE) -> Optional[Promise]:
-        """The promise of a share, else that of the largest share that can be promised; None: there is none."""
-        of_share = [promise for promise in self.promises if abs(promise.share - share) < 1e-6]
-        known = of_share or sorted(self.promises, key=lambda promise: promise.share)
-        return known[-1] if known else None
+        """The promise of a share, else that of the largest share that can be promised, else what is expected of it.
+
+        Returns:
+            None where not even that is known.
+        """
+        asked = [promise for promise in self.promises if abs(promise.share - share) < 1e-6 and promise.used is not None]
+        promised = [promise for promise in self.promises if promise.threshold is not None]
+        first = [promise for promise in asked if promise.threshold is not None] or promised[-1:] or asked
+        return first[0] if first else None
+
+    def sentence(self) -> str:
+        """What is promised, or why nothing is."""
+        promised = [promise for promise in self.promises if promise.threshold is not None]
+        if promised:
+            shares = " (".join(f"{100 * promise.share:.0f} %" for promise in promised[:2]) + (
+                ")" if promised[1:] else ""
+            )
+            return (
+                f"At least {shares} of what is wrong by more than {self.tolerance_mm:.3g} mm lies inside the uncertain "
+                f"region, in the mean over cases; measured on {promised[0].cases} cases."
+            )
+        return (
+            f"Nothing can be promised of the uncertain region: the error model has learned from {self.cases} cases, "
+            f"and a promise of 80 % needs {FEWEST_FOR_PROMISE}."
+        )
 
 
 @dataclass(frozen=True)
@@ -60,11 +88,13 @@ class CasePromise:
     """What a promise comes to in a case.
 
     Attributes:
-        share, threshold, cases: as in `Promise`.
+        share, cases: as in `Promise`.
+        threshold: of the error model's probability, the promised promise, else the expected promise.
         caution: where the dial stands at this threshold (`coranet regions --caution`).
         flagged_ml: volume of the uncertain region there, in mL.
         flagged_share: the same as a share of what lies within 20 mm of the structures.
-        volume_bounds_ml: by name of the label the lowest and the highest volume in mL, with the same promise.
+        volume_bounds_ml: by name of the label the lowest and the highest volume in mL, for the same share of cases.
+        is_promised: False: it was so in the mean of too few cases to promise it for the next promise.
     """
 
     share: float
@@ -74,6 +104,7 @@ class CasePromise:
     flagged_ml: float
     flagged_share: float
     volume_bounds_ml: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    is_promised: bool = True
 
 
 @dataclass(frozen=True)

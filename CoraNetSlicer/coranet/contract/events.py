@@ -84,6 +84,7 @@ class PaceMeasured(Event):
         pretraining, self_training: one step of each stage.
         whole_scan: to segment a whole scan, as for a validation case or a snapshot.
         validation_cases: how many cases validate.
+        error_model_share: share of the whole training that its error model takes; 0: it has none.
     """
 
     type: ClassVar[str] = "pace"
@@ -93,6 +94,7 @@ class PaceMeasured(Event):
     self_training: float
     whole_scan: float
     validation_cases: int = 0
+    error_model_share: float = 0.0
 
 
 @dataclass(frozen=True)

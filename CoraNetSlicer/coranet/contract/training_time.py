@@ -43,7 +43,8 @@ def training_seconds(pace: PaceMeasured, amounts: TrainingAmounts) -> tuple[floa
     """Seconds of the whole training, and those of them that segment whole scans."""
     whole_scans = pace.whole_scan * amounts.whole_scans
     steps = pace.pretraining * amounts.pretraining_steps + pace.self_training * amounts.self_training_steps
-    return pace.case * amounts.cases + steps + whole_scans, whole_scans
+    whole = pace.case * amounts.cases + steps + whole_scans
+    return whole / (1 - pace.error_model_share), whole_scans
 
 
 def training_time_text(pace: PaceMeasured, amounts: TrainingAmounts) -> str:

@@ -106,12 +106,14 @@ class Quality:
         mean_dice: their mean.
         verdict: "good", "look" or "poor".
         reasons: why it is not "good", a sentence each.
+        unlike: of these the ones that say in what the scan is unlike those of the training.
     """
 
     dice: tuple[float, ...]
     mean_dice: float
     verdict: str
     reasons: tuple[str, ...] = ()
+    unlike: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ class QualityModel:
         """How good a result is."""
         dice = tuple(self._calibrated(number, value) for number, value in enumerate(figures.expected_dice))
         mean = float(np.mean(dice))
-        reasons = [*self._unlike(figures)]
+        unlike = tuple(self._unlike(figures))
+        reasons = [*unlike]
         verdict = LOOK if reasons else GOOD
         known = [case.mean_dice for case in self.cases if case.mean_dice is not None]
         if known:
@@ -206,7 +209,7 @@ class QualityModel:
             elif mean < float(np.quantile(known, _LOOK_SHARE)):
                 verdict = LOOK
                 reasons.insert(0, f"a Dice of about {mean:.2f} is expected; most training cases were better.")
-        return Quality(dice, mean, verdict, tuple(reasons))
+        return Quality(dice, mean, verdict, tuple(reasons), unlike)
 
     def bounds(self, figures: CaseFigures, share: float) -> tuple[VolumeBounds, ...]:
         """Volumes of the classes with bounds, by conformal prediction of the error in units of the expected one.

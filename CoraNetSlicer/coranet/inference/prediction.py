@@ -107,6 +107,20 @@ class OwnGridDecision:
                 self._decide(here, box, some)
             done = ready
 
+    def fill_doubt(self, probability: Tensor, box: Box | None = None, ask: Callable[[], object] = lambda: None) -> None:
+        """Put the doubt of an error model in place of that of the heads, in a box that is decided.
+
+        Args:
+            probability: (D, H, W) of the prepared box, float32 in [0, 1].
+            box: in canonical voxels of the scan; None: all of it.
+            ask: called again and again; may raise to stop.
+        """
+        uncertainty = self._canonical[-1]
+        here = uncertainty if box is None else uncertainty[box.slices]
+        for some in _portions(0, here.shape[0], here.shape[1] * here.shape[2]):
+            ask()
+            here[some.start : some.stop] = resample(probability[None], here.shape, some)[0].numpy()
+
     def _decide(self, logits: HeadLogits, box: Box, rows: range) -> None:
         doubt = uncertainty_map(logits.conservative, logits.radical)
         moved = moved_labels(logits.conservative, logits.radical, doubt, self._threshold)

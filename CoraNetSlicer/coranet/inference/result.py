@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from .. import __version__
-from ..contract import Case, Label
+from ..contract import Case, CaseDoubt, Label
+from ..contract.codec import to_json
 from ..data.class_indices import value_counts
 from ..networks import HeadLogits
 from ..uncertainty import uncertainty_threshold
@@ -29,12 +30,14 @@ class MadeBy:
         labels: its classes.
         caution: where the dial stood.
         fingerprint: of the model, wherever its folder is copied to; "" if unknown.
+        doubt: whose doubt is shown, what is promised of it, and how good the result is expected to be.
     """
 
     model: str
     labels: tuple[Label, ...]
     caution: float
     fingerprint: str = ""
+    doubt: CaseDoubt = CaseDoubt()
 
 
 class StopWatch:
@@ -71,6 +74,7 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: Made
         "created": time.time(),
         "labels": [asdict(label) for label in made_by.labels],
         **volumes_at(prediction, made_by.labels, grid, made_by.caution),
+        **{key: value for key, value in to_json(made_by.doubt).items() if value not in (None, [])},
         "versions": {"coranet": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
 

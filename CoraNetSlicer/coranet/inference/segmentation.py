@@ -20,7 +20,7 @@ from ..background import Background
 from ..coarse.finding import not_found, nothing_in_boxes
 from ..coarse.grid import CanonicalGrid
 from ..coarse.turning import TurnedScan, find_turned, found_turned
-from ..contract import Case, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
+from ..contract import Case, CaseDoubt, ErrorModelCard, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
 from ..contract.channels import require_all_channels
 from ..contract.config import SegmentConfig
 from ..contract.errors import CoraNetError, DataError, JobError, ModelError
@@ -36,6 +36,7 @@ from ..data.series import divide_series
 from ..data.spatial import ARRAY_AXIS
 from ..devices import Device, choose_device
 from ..distributed import Team
+from ..error_model import ErrorModel
 from ..model_package import ModelPackage
 from ..networks import MirrorMean
 from ..regions.files import remove_regions, write_regions
@@ -44,8 +45,9 @@ from ..reporting import Reporter
 from ..surfaces import can_make_surfaces, write_surfaces
 from ..volume import Grid, Volume, noted_by, write_volume
 from .account import Account, Outcome
+from .doubt import FoundDoubt, KeptComponents, ScanEvidence, Segmented, caution_of, quality_warning, with_largest_kept
 from .network_pass import SlidingWindow
-from .prediction import OwnGridDecision, Prediction, arrays_of, keep_largest
+from .prediction import OwnGridDecision, Prediction, arrays_of
 from .result import MadeBy, StopWatch, result_content
 
 # A scan that is not larger than this makes room for the next one beside it.
@@ -69,10 +71,11 @@ class Segmenter:
         device = device or choose_device(config.machine)
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
-        self.caution = _caution(config, self.package)
-        card = ModelCard.read(self.package.folder)
-        self.single_component, self.hangs_together = _components(config, self.package, card)
-        self.mirrored_axes = _mirrored_axes(config, self.package, card)
+        self.card = ModelCard.read(self.package.folder)
+        self.error_model = _error_model(config, self.package)
+        self.caution = _caution(config, self.package, self.card.error_model if self.error_model else None)
+        self.kept = _components(config, self.package, self.card)
+        self.mirrored_axes = _mirrored_axes(config, self.package, self.card)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
@@ -81,10 +84,14 @@ class Segmenter:
         )
         self.coarse = self.package.load_coarse(device, config.inference, lambda share: reporter.stop_if_asked())
 
-    def predict(
+    def predict(self, volume: Volume) -> Prediction:
+        """Segment one scan; see `segmented`."""
+        return self.segmented(volume).prediction
+
+    def segmented(
         self, volume: Volume, before_window: Callable[[float], None] | None = None, boxes: Sequence[Box] | None = None,
         on_empty_boxes: Callable[[], object] = lambda: None,
-    ) -> Prediction:  # fmt: skip
+    ) -> Segmented:  # fmt: skip
         """Segment one scan; outside of the boxes in which the network looks there is background, which is certain.
 
         Args:
@@ -96,29 +103,38 @@ class Segmenter:
         """
         before = before_window or self.window.before_window
         found = self.boxes(volume, before_window) if boxes is None else boxes
-        prediction = self._decided(volume, found or [_whole(volume)], before)
-        if found and self.coarse is not None and not prediction.segmentation.any():
+        decided = self._decided(volume, found or [_whole(volume)], before)
+        if found and self.coarse is not None and not decided.prediction.segmentation.any():
             # The coarse network may have found something else.
             on_empty_boxes()
-            prediction = self._decided(volume, [_whole(volume)], before)
-        Background(partial(keep_largest, prediction, self.single_component, self.hangs_together)).result(
-            partial(before, 1.0)
-        )
-        return prediction
+            decided = self._decided(volume, [_whole(volume)], before)
+        finishing = partial(with_largest_kept, decided.prediction, volume.grid, self.kept, self.caution)
+        prediction = Background(partial(finishing, self.error_model is None)).result(partial(before, 1.0))
+        return replace(decided, prediction=prediction)
 
-    def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Prediction:
+    def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Segmented:
         """What the network says in some boxes of a scan, and background elsewhere."""
-        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution)
+        doubt = None if self.error_model is None else FoundDoubt(self.error_model)
+        # The dial of an error model is set once all is decided.
+        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution if doubt is None else 0.0)
         whole, done = sum(box.voxels for box in boxes), 0
+        own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
         network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
         for box in boxes:
             telling = _Telling(before_window, done / whole, box.voxels / whole)
             image = Background(partial(self.prepared, volume, box)).result(telling.again)
             window = replace(self.window, before_window=telling)
             logits = window.stream(network, image, lowest(image.numpy()))
-            decision.fill(logits, image.shape[1], box, telling.again)
+            if doubt is None:
+                decision.fill(logits, image.shape[1], box, telling.again)
+            else:
+                with ScanEvidence.of(image, self.window.classes) as scan:
+                    decision.fill(scan.gathered(logits), image.shape[1], box, telling.again)
+                    spacing = CanonicalGrid(box.size, own_spacing).with_size(image.shape[1:]).spacing_dhw
+                    finding = Background(partial(doubt.probability, scan, spacing))
+                    decision.fill_doubt(finding.result(telling.again), box, telling.again)
             done += box.voxels
-        return decision.prediction
+        return Segmented(decision.prediction, doubt)
 
     def boxes(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> list[Box]:
         """Where the network looks, in canonical voxels of the scan.
@@ -298,7 +314,8 @@ class _CaseRun:
         self.go_on("read")
         self.files.result.unlink(missing_ok=True)
         remove_regions(self.files)
-        prediction, grid, identity = self._predicted(scans, following)
+        segmented, grid, identity = self._predicted(scans, following)
+        prediction = segmented.prediction
         self._write(prediction, grid)
         regions = self._write_regions(prediction, grid) if self.segmenter.makes_regions else None
         package = self.segmenter.package
@@ -306,7 +323,8 @@ class _CaseRun:
             write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
             self.watch.lap("surfaces")
         fingerprint = model_fingerprint(package.folder)
-        made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution, fingerprint)
+        doubt = self._doubt(segmented, grid)
+        made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution, fingerprint, doubt)
         content = Background(partial(result_content, self.case, prediction, grid, made_by))
         result = {**content.result(partial(self.go_on, "surfaces", 1.0)), "scan": identity.to_dict()}
         if self.case.id in scans.stamps:
@@ -322,7 +340,20 @@ class _CaseRun:
                     Warned("nothing_found", f"{sentence}, and whether it is like the scans of the training.")
                 )
 
-    def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Prediction, Grid, ScanIdentity]:
+    def _doubt(self, segmented: Segmented, grid: Grid) -> CaseDoubt:
+        """What is promised of the uncertain region, and how good the result is expected to be."""
+        card = self.segmenter.card.error_model
+        if segmented.doubt is None or card is None:
+            return CaseDoubt()
+        labels = self.segmenter.package.labels
+        found = Background(partial(segmented.doubt.of_case, segmented.prediction, grid, labels, card))
+        doubt = found.result(partial(self.go_on, "surfaces", 1.0))
+        quality = segmented.doubt.quality()
+        if quality is not None and (warning := quality_warning(self.case.id, quality)):
+            self.reporter.emit(warning)
+        return doubt
+
+    def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Segmented, Grid, ScanIdentity]:
         """The result; the scan itself is not kept, so that there is room for what comes next."""
         package = self.segmenter.package
         volume, identity = scans.take(self.case, partial(self.go_on, "read"))
@@ -333,9 +364,9 @@ class _CaseRun:
             scans.begin(following)
         seen, boxes = self._found(volume)
         on_empty_boxes = partial(self.reporter.emit, nothing_in_boxes(self.case.id))
-        prediction = self.segmenter.predict(seen, partial(self.go_on, "predict"), boxes, on_empty_boxes)
+        segmented = self.segmenter.segmented(seen, partial(self.go_on, "predict"), boxes, on_empty_boxes)
         self.watch.lap("predict")
-        return prediction, volume.grid, identity
+        return segmented, volume.grid, identity
 
     def _found(self, volume: Volume) -> tuple[Volume, list[Box]]:
         """How to look at the scan, and where."""
@@ -398,10 +429,18 @@ def _attempt(run: _CaseRun, scans: _Scans, following: Case | None) -> Outcome:
     return Outcome(run.case.id, seconds, tuple(run.told), failure, skipped, error, run.watch.seconds)
 
 
-def _caution(config: SegmentConfig, package: ModelPackage) -> float:
-    """Where the dial stands: as the configuration says, else as the model says, else as the heads were trained."""
+def _error_model(config: SegmentConfig, package: ModelPackage) -> ErrorModel | None:
+    """Whose doubt is shown: None is that of the heads, with which other uncertainties are compared."""
+    is_wanted = config.inference.doubt == "auto" and not config.compare_uncertainties
+    return ErrorModel.read(package.folder) if is_wanted else None
+
+
+def _caution(config: SegmentConfig, package: ModelPackage, error_model: ErrorModelCard | None) -> float:
+    """Where the dial stands: as the configuration says, else as the model promises, else as the heads were trained."""
     if config.inference.caution is not None:
         return config.inference.caution
+    if error_model is not None:
+        return caution_of(error_model, config.inference.promised_share)
     return float(package.card.get("caution") or 0.0)
 
 
@@ -423,12 +462,13 @@ def _mirrored_axes(config: SegmentConfig, package: ModelPackage, card: ModelCard
     return tuple(axis for axis in axes if axis != package.architecture.slice_axis)
 
 
-def _components(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[tuple[int, ...], bool]:
-    """Label values of the classes of which only the largest component is kept, and whether it is of all together."""
-    asked = config.inference.largest_component
+def _components(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> KeptComponents:
+    """Of which classes only the largest component is kept."""
+    asked, values = config.inference.largest_component, tuple(label.value for label in package.labels)
     if asked != "auto":
-        return tuple(label.value for label in package.labels if asked == "on"), False
-    return tuple(label.value for label in package.labels if label.name in card.single_component), card.hangs_together
+        return KeptComponents(values, values if asked == "on" else ())
+    single = tuple(label.value for label in package.labels if label.name in card.single_component)
+    return KeptComponents(values, single, card.hangs_together)
 
 
 def _summary(job: Job, count: int, account: Account) -> str:

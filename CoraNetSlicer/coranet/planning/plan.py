@@ -19,6 +19,7 @@ from ..networks import Architecture, backbone_reason, plan_architecture
 from ..networks.architecture import product
 from ..reporting import Reporter
 from ..training_set.survey import Survey
+from .error_budget import error_model_note
 from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
 from .sentences import steps_sentence
 from .steps import Durations, StepPlan
@@ -30,6 +31,7 @@ from .timed import (
     plan_in_time,
     seconds_for_steps,
     speed_of,
+    time_of_steps,
 )
 from .warm_start import history_after, reviewed_regions, with_labels_of
 from .workplace import Workplace
@@ -82,17 +84,20 @@ class Plan:
         """The settings with the planned steps and intervals in place of those that were set."""
         return (self.steps or StepPlan.as_set(config.training)).applied_to(config)
 
-    def with_steps(self, durations: Durations, config: TrainConfig, left_s: float, device: Device) -> Plan:
+    def with_steps(
+        self, durations: Durations, config: TrainConfig, left: tuple[float, str], device: Device
+    ) -> Plan:  # fmt: skip
         """The plan with the steps that fit into what is left of the time; these stay.
 
         Args:
             durations: of the training, as it was measured.
             config: of the training.
-            left_s: seconds that are left of its time.
+            left: seconds that are left for its steps, and the whole time as `time_of_steps` says it.
             device: where it computes.
         """
+        left_s, time = left
         steps = final_steps(config, left_s, durations)
-        sentence = steps_sentence(steps, config.time, device, is_final=True)
+        sentence = steps_sentence(steps, time, device, is_final=True)
         return replace(self, steps=steps, sentences=(*self.sentences[:-1], sentence))
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,6 +181,9 @@ def plan_training(
                 f"only {made.steps.total} steps fit into {config.time}, too few to learn much; give more time.",
             )
         )  # fmt: skip
+    note = error_model_note(config, datalist)
+    if note is not None:
+        reporter.emit(note)
     patch = " x ".join(str(count) for count in made.architecture.patch_size_kji)
     labeled, unlabeled = made.batch_sizes
     reporter.emit(
@@ -208,7 +216,8 @@ def _with_steps(
         return plan
     step = speed_of(config, datalist, workplace).step(plan.architecture, plan.batch_sizes)
     steps = expected_steps(config, datalist, seconds_for_steps(config, datalist, scans.seconds, workplace), step)
-    return replace(plan, steps=steps, sentences=(steps_sentence(steps, config.time, workplace.device, is_final=False),))
+    sentence = steps_sentence(steps, time_of_steps(config, datalist), workplace.device, is_final=False)
+    return replace(plan, steps=steps, sentences=(sentence,))
 
 
 def _new_plan(

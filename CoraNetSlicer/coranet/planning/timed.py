@@ -14,6 +14,7 @@ from ..data.preprocessing import ScanStatistics
 from ..methods import METHODS
 from ..training_set.structures import Structures
 from ..training_set.survey import USED_ROLES
+from .error_budget import reserved_s
 from .memory import activation_bytes_per_voxel, most_voxels
 from .search import Candidate, Search, voxels_a_step
 from .sentences import patch_sentence, spacing_sentence, steps_sentence
@@ -93,7 +94,7 @@ def plan_in_time(
     sentences = (
         spacing_sentence(chosen, search),
         patch_sentence(chosen, search, [label.name for label in datalist.labels], scans.is_part),
-        steps_sentence(steps, config.time, workplace.device, is_final=False),
+        steps_sentence(steps, time_of_steps(config, datalist), workplace.device, is_final=False),
     )
     return TimedPlan(chosen, steps, sentences)
 
@@ -111,7 +112,16 @@ def speed_of(config: TrainConfig, datalist: Datalist, workplace: Workplace) -> S
 def seconds_for_steps(config: TrainConfig, datalist: Datalist, seconds_a_case: float, workplace: Workplace) -> float:
     """What of the time is left for steps and validations, if all cases are still to be prepared."""
     count = len(datalist.with_role(*USED_ROLES))
-    return _FOR_STEPS * (workplace.left_s(config.time) - count * seconds_a_case - _FINISH_S)
+    left_s = workplace.left_s(config.time) - reserved_s(config, datalist)
+    return _FOR_STEPS * (left_s - count * seconds_a_case - _FINISH_S)
+
+
+def time_of_steps(config: TrainConfig, datalist: Datalist) -> str:
+    """The time into which the steps fit, for people; with what is kept for an error model."""
+    reserved = reserved_s(config, datalist)
+    if not reserved:
+        return config.time
+    return f"{config.time}, of which the error model takes {duration(reserved)},"
 
 
 def expected_steps(config: TrainConfig, datalist: Datalist, seconds: float, step: StepSeconds) -> StepPlan:

@@ -19,6 +19,7 @@ from ..data.preprocessing import median_prepared_size
 from ..devices import Device, choose_device
 from ..event_messages import describe
 from ..networks.architecture import product
+from ..planning.error_budget import error_model_share
 from ..planning.few_voxels import few_voxels
 from ..planning.plan import Given, Plan, checked_datalist, plan_training
 from ..planning.steps import StepPlan
@@ -118,4 +119,5 @@ def _pace(
         self_training=steps.self_training,
         whole_scan=voxels * measure_whole_scan(config, device, plan.architecture),
         validation_cases=len(checked.datalist.with_role(Role.VALIDATION)),
+        error_model_share=error_model_share(config, checked.datalist),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..contract import Datalist, Job, Role
+from ..contract import Datalist, Job, ModelCard, Role
 from ..contract.config import TrainConfig
 from ..contract.errors import JobError
 from ..contract.events import Noted, SnapshotSaved, Started, Warned
@@ -25,11 +25,13 @@ from ..inference.network_pass import SlidingWindow
 from ..methods import METHODS
 from ..model_package import ModelPackage
 from ..networks import Architecture
+from ..planning.error_budget import error_model_share, reserved_s
 from ..planning.few_voxels import few_voxels
 from ..planning.memory import BatchSizes
 from ..planning.plan import Given, Plan, checked_datalist, plan_training
 from ..planning.steps import StepSeconds
 from ..planning.taken_over import plan_taken_over
+from ..planning.timed import time_of_steps
 from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
@@ -41,6 +43,7 @@ from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
 from .coarse_stage import PREPARING, Regions, TrainingJob, find_regions
 from .dial import calibrate_caution
+from .error_stage import Trained, add_error_model
 from .loop import Trainer, TrainerContext
 from .snapshots import Snapshots
 from .state import TrainingState
@@ -112,10 +115,7 @@ class _Training:
         is_begun = job.last_checkpoint_path.exists()
         initial = None if is_begun else initial_model(self._config)
         datalist = self._team.from_leader(lambda: self._checked_cases(initial))
-        at_hand = TrainingJob(
-            job, self._config, self._workplace, self._team, self._reporter, self._cache_folder, self._survey
-        )
-        regions = find_regions(at_hand, datalist, initial)
+        regions = find_regions(self._at_hand(), datalist, initial)
         plan = self._team.from_leader(lambda: self._plan(datalist, Given(self._survey, initial, regions.margin_mm)))
         state = self._started(plan, initial)
         cases = self._team.leader_first(lambda: self._prepared_cases(datalist, plan, regions))
@@ -126,9 +126,17 @@ class _Training:
                 plan = self._with_final_steps(plan, state, cases, (loader, window))
                 state = self._started(plan, initial)
             self._config = state.config
-            context = TrainerContext(device, self._team, window, self._reporter, self._snapshots(cases, window))
+            share = error_model_share(self._config, datalist)
+            context = TrainerContext(
+                device, self._team, window, self._reporter, self._snapshots(cases, window), share / (1 - share)
+            )
             trainer = Trainer(state, cases, loader, context)
             yield _Ready(datalist, regions, plan, state, cases, window, trainer)
+
+    def _at_hand(self) -> TrainingJob:
+        return TrainingJob(
+            self._job, self._config, self._workplace, self._team, self._reporter, self._cache_folder, self._survey
+        )
 
     def _checked_cases(self, initial: ModelPackage | None) -> Datalist:
         """The cases that can be used, once all have been looked at."""
@@ -158,8 +166,10 @@ class _Training:
         self._reporter.stop_if_asked()
         left_s = self._workplace.left_s(self._config.time)
         durations = measure_training(state, (self._device, self._team, left_s), cases, *work)
-        left_s = self._workplace.left_s(self._config.time)
-        final = self._team.from_leader(lambda: plan.with_steps(durations, self._config, left_s, self._device))
+        datalist = self._job.read_datalist()
+        left_s = self._workplace.left_s(self._config.time) - reserved_s(self._config, datalist)
+        left = left_s, time_of_steps(self._config, datalist)
+        final = self._team.from_leader(lambda: plan.with_steps(durations, self._config, left, self._device))
         if self._team.is_leader:
             write_json_atomic(self._job.plan_path, final.to_dict())
         self._reporter.emit(Noted("plan", final.sentences[-1]))
@@ -247,6 +257,7 @@ class _Training:
             job.model_folder, plan.architecture, plan.preprocessing, datalist.labels, card, regions.part
         )
         package.write(state.teacher, regions.network)
+        add_error_model(self._at_hand(), Trained(package, state.teacher, plan, cases, window))
         remove_folder(job.cache_folder)
         return _summary(package)
 
@@ -299,11 +310,13 @@ def _summary(package: ModelPackage) -> str:
     dice: Iterable[tuple[str, Any]] = package.card["validation_dice"].items()
     before = {name: f" ({value:.3f} before)" for name, value in package.card["before"].items() if value is not None}
     scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
-    caution = package.card["validation_caution"]
+    caution, error_model = package.card["validation_caution"], ModelCard.read(package.folder).error_model
+    promised = f" {error_model.sentence()}" if error_model else ""
     told = f"; validation Dice: {scores}." if scores else "."
     beware = f" Beware: {caution}." if caution and scores else ""
     cautions = "; ".join(package.card["cautions"])
-    return f"the model is in '{package.folder}'{told}{beware}" + (f" Of its cases, {cautions}." if cautions else "")
+    of_cases = f" Of its cases, {cautions}." if cautions else ""
+    return f"the model is in '{package.folder}'{told}{promised}{beware}{of_cases}"
 
 
 _NOT_IMPROVED = Warned(

@@ -29,7 +29,7 @@ from .validation import score
 
 PRETRAINING, SELF_TRAINING = "pretraining", "self-training"
 # Student on twice the patches and the teacher's forward pass, against the student alone; only for the first guess.
-_RELATIVE_COST = {PRETRAINING: 1.0, SELF_TRAINING: 2.4}
+RELATIVE_COST = {PRETRAINING: 1.0, SELF_TRAINING: 2.4}
 _MOST_BAD_STEPS = 20
 
 
@@ -43,6 +43,7 @@ class TrainerContext:
         window: how to validate on whole scans.
         reporter: where to report, and who says when to stop.
         snapshots: keeps the regions of an unlabeled case; None: nobody does.
+        time_after: how long what comes after the steps takes, as a share of what they take.
     """
 
     device: Device
@@ -50,6 +51,7 @@ class TrainerContext:
     window: SlidingWindow
     reporter: Reporter
     snapshots: Snapshots | None = None
+    time_after: float = 0.0
 
 
 class Trainer:
@@ -91,7 +93,7 @@ class Trainer:
             self._reporter.emit(warning)
         if self._config.initial_model and state.step == 0 and state.before is None and context.team.is_leader:
             self._validate_initial(best_path)
-        pace = Pace(self._reporter, self._phases(), _RELATIVE_COST)
+        pace = Pace(self._reporter, self._phases(), RELATIVE_COST, context.time_after)
         while state.step < state.total_steps:
             if context.team.any(self._reporter.should_stop()):
                 self._save(last_path)

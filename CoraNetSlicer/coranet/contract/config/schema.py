@@ -262,6 +262,18 @@ class TrainingConfig(Section):
         0, "Steps between snapshots of the certain and uncertain region of an unlabeled case; 0: none; null: a "
         "twentieth of all steps.", unit="steps", range=(0, 1_000_000),
     )  # fmt: skip
+    error_model: str = setting(
+        "off", "Whether the training ends with an error model, which learns from labeled cases that a network has not "
+        "seen where the result is wrong: 'on', 'off', or 'auto': where there are two such cases, and time for it.",
+        paper="off", choices=("auto", "on", "off"),
+    )  # fmt: skip
+    error_model_share: float = setting(
+        0.2, "Share of the whole training that the error model may take.", range=(0.01, 0.5)
+    )
+    error_tolerance_mm: Optional[float] = setting(
+        None, "A wrong voxel farther than this from the true boundary is a deep error, of which the error model "
+        "promises a share. null: 1 mm, or a voxel where that is larger.", unit="mm", range=(0, 100),
+    )  # fmt: skip
     snapshot_case: str = setting("", "Name of the case of which snapshots are kept; empty: the first unlabeled one.")
     log_interval: int = setting(10, "Steps between reported losses.", unit="steps", range=(1, 1_000_000))
 
@@ -280,6 +292,15 @@ class InferenceConfig(Section):
     caution: Optional[float] = setting(
         None, "The dial: natural logarithm of the factor by which the heads' misclassification costs are raised; more "
         "flags more as uncertain. null: what was set on validation cases and is stored in the model.", range=(-20, 20),
+    )  # fmt: skip
+    doubt: str = setting(
+        "auto", "What uncertainty map and uncertain region follow: the 'heads' alone, as in the paper, or 'auto': the "
+        "error model of the model, where it has one.", paper="heads", choices=("auto", "heads"),
+    )  # fmt: skip
+    promised_share: float = setting(
+        0.8, "Share of the deep errors that the uncertain region is to hold, where the model has an error model and no "
+        "caution is set: 0.8, 0.9 or 0.95; the largest that can be promised where there are too few cases for it.",
+        range=(0.8, 0.95),
     )  # fmt: skip
     mirroring: str = setting(
         "off", "Whether the result is a mean over mirrored views of the scan, along each axis along which the training "
@@ -386,5 +407,5 @@ class SegmentConfig(Section):
     )
     compare_uncertainties: bool = setting(
         False, "Whether an evaluation also measures other uncertainties: softmax, dropout, test-time augmentation, "
-        "chance.",
+        "chance; that of the heads, as in the paper, is then the result's own.",
     )  # fmt: skip

@@ -1,0 +1,297 @@
+"""The doubt of an error model, in place of that of the heads: how probably a result is wrong by a tolerance."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from ..contract import CaseDoubt, CasePromise, CaseQuality, ErrorModelCard, Label, Promise
+from ..contract.doubt import DEFAULT_SHARE, ERROR_MODEL, NEAR_MM
+from ..contract.events import Warned
+from ..data.class_indices import value_counts
+from ..error_model import ErrorModel, Evidence, Quality
+from ..error_model.evidence import HEAD_CHANNELS
+from ..error_model.quality import POOR, CaseFigures
+from ..regions.caution import at_caution
+from ..uncertainty import caution_at
+from ..volume import Grid
+from .network_pass import JoinedRows
+from .prediction import Prediction, keep_largest
+
+# Evidence of larger scans lies in a file that is mapped.
+_MOST_BYTES = 2**30
+# The error model has learned from what lies so near to what a head names, in voxels.
+_MARGIN = 16
+# Voxels of about this size suffice for what lies near a structure.
+_NEAR_STEP_MM = 1.5
+
+Array = npt.NDArray[Any]
+Place = tuple[slice, slice, slice]
+
+
+@dataclass
+class ScanEvidence:
+    """What the heads say of a prepared scan, kept while its logits pass.
+
+    Attributes:
+        image: (C, D, H, W), the prepared scan.
+        evidence: filled by `gathered`.
+    """
+
+    image: Tensor
+    evidence: Evidence
+    _folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @staticmethod
+    def of(image: Tensor, classes: int) -> ScanEvidence:
+        """Begin with nothing known.
+
+        Args:
+            image: (C, D, H, W), the prepared scan.
+            classes: number of classes with background.
+        """
+        voxels = math.prod(image.shape[1:])
+        if voxels * 2 * (len(HEAD_CHANNELS) + len(image)) <= _MOST_BYTES:
+            return ScanEvidence(image, Evidence.allocated(image, classes))
+        folder = tempfile.TemporaryDirectory(prefix="coranet-", ignore_cleanup_errors=True)
+        size = (len(HEAD_CHANNELS) + len(image), *image.shape[1:])
+        mapped = np.memmap(Path(folder.name) / "evidence", dtype=np.float16, mode="w+", shape=size)
+        small = Evidence.allocated(image[:, :1, :1, :1], classes)
+        kinds = (small.classes.dtype, small.runner_up.dtype)
+        maps = (torch.zeros(image.shape[1:], dtype=kind) for kind in kinds)
+        return ScanEvidence(image, Evidence(torch.from_numpy(mapped), *maps), folder)
+
+    def gathered(self, parts: Iterable[JoinedRows]) -> Iterator[JoinedRows]:
+        """Pass on rows of logits, and keep what they say."""
+        return self.evidence.gathered(parts, self.image)
+
+    def __enter__(self) -> ScanEvidence:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        del self.evidence
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def near_named(self) -> tuple[Place, Evidence] | None:
+        """The box around what any head names, with a margin, and the evidence in it; None where nothing is named."""
+        radical = self.evidence.channels[HEAD_CHANNELS.index("radical_foreground")].numpy() > 0
+        named = (self.evidence.classes.numpy() > 0) | radical
+        place: list[slice] = []
+        for axis in range(3):
+            where = np.flatnonzero(named.any(axis=tuple(other for other in range(3) if other != axis)))
+            if not len(where):
+                return None
+            place.append(slice(max(0, int(where[0]) - _MARGIN), int(where[-1]) + 1 + _MARGIN))
+        box = place[0], place[1], place[2]
+        evidence, every = self.evidence, (slice(None), *box)
+        return box, Evidence(evidence.channels[every], evidence.classes[box], evidence.runner_up[box])
+
+
+@dataclass(frozen=True)
+class KeptComponents:
+    """Of which labels a result keeps the largest component.
+
+    Attributes:
+        all_values: of all labels.
+        label_values: of those that keep one each.
+        together: whether all of them as one keep one, before that.
+    """
+
+    all_values: tuple[int, ...]
+    label_values: tuple[int, ...] = ()
+    together: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        """Whether something may be removed."""
+        return self.together or bool(self.label_values)
+
+
+@dataclass
+class FoundDoubt:
+    """What an error model finds in a scan, box by box.
+
+    Attributes:
+        model: of the network.
+        figures: of each box, from which quality and volumes are estimated.
+    """
+
+    model: ErrorModel
+    figures: list[CaseFigures] = field(default_factory=list)
+
+    def probability(self, scan: ScanEvidence, spacing_dhw: Sequence[float]) -> Tensor:
+        """How probably each voxel is wrong by more than the tolerance.
+
+        Args:
+            scan: a prepared box whose logits have passed.
+            spacing_dhw: of the prepared box, mm.
+
+        Returns:
+            (D, H, W), float32, 0 far from what any head names.
+        """
+        probability = torch.zeros(scan.image.shape[1:])
+        near = scan.near_named
+        if near is None:
+            return probability
+        place, evidence = near
+        found = self.model.apply(evidence)
+        self.figures.append(self.model.figures(found, evidence, evidence.classes.numpy(), spacing_dhw))
+        probability[place] = found[1]
+        return probability
+
+    def quality(self) -> Quality | None:
+        """How good the result is expected to be; None where nothing was found."""
+        return self.model.quality(joined(self.figures)) if self.figures else None
+
+    def of_case(self, prediction: Prediction, grid: Grid, labels: Sequence[Label], card: ErrorModelCard) -> CaseDoubt:
+        """What the result says of it.
+
+        Args:
+            prediction: the result.
+            grid: of the scan.
+            labels: of the classes.
+            card: of the error model.
+        """
+        quality, near_ml = self.quality(), near_structures_ml(prediction.segmentation, grid)
+        promises, least = [], 1.0
+        for promise in card.promises:
+            if promise.used is not None:
+                # What is only expected may not flag less than what is promised of a smaller share.
+                least = min(least, promise.used)
+                promises.append(self._of_promise(promise, least, prediction, grid, (labels, near_ml)))
+        told = None if quality is None else CaseQuality(quality.mean_dice, quality.verdict, quality.reasons)
+        return CaseDoubt(ERROR_MODEL, card.tolerance_mm, tuple(promises), told)
+
+    def _of_promise(
+        self, promise: Promise, used: float, prediction: Prediction, grid: Grid, case: tuple[Sequence[Label], float]
+    ) -> CasePromise:
+        """What a promise comes to at the threshold used; `case`: the labels, and the volume near them in mL."""
+        labels, near_ml = case
+        flagged_ml = float(np.count_nonzero(prediction.uncertainty >= np.float32(used)) * grid.voxel_ml)
+        return CasePromise(
+            promise.share, used, caution_at(used), promise.cases, flagged_ml,
+            min(1.0, flagged_ml / near_ml) if near_ml else 0.0,
+            self._bounds(prediction, grid, labels, promise.share), promise.threshold is not None,
+        )  # fmt: skip
+
+    def _bounds(
+        self, prediction: Prediction, grid: Grid, labels: Sequence[Label], share: float
+    ) -> dict[str, tuple[float, float]]:
+        """Lowest and highest volume of each label, around that of the result."""
+        if not self.figures:
+            return {}
+        counts, bounds = value_counts(prediction.segmentation), {}
+        for label, found in zip(labels, self.model.volume_bounds(joined(self.figures), share), strict=True):
+            # The result may have fewer components than the network names.
+            ml = float(counts[label.value] * grid.voxel_ml) if label.value < len(counts) else 0.0
+            bounds[label.name] = (max(0.0, ml - (found.ml - found.lower_ml)), ml + found.upper_ml - found.ml)
+        return bounds
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A segmented scan.
+
+    Attributes:
+        prediction: the result.
+        doubt: what the error model found; None: the doubt is that of the heads.
+    """
+
+    prediction: Prediction
+    doubt: FoundDoubt | None = None
+
+
+def with_largest_kept(
+    prediction: Prediction, grid: Grid, kept: KeptComponents, caution: float, is_of_heads: bool
+) -> Prediction:  # fmt: skip
+    """The result with its largest components alone, and its overlays at the dial.
+
+    Args:
+        prediction: what was decided; changed in place.
+        grid: of the scan.
+        kept: of which labels the largest component is kept.
+        caution: where the dial stands.
+        is_of_heads: whether the uncertainty map is that of the heads, whose overlays are decided already; else it is
+            that of the error model.
+    """
+    before = prediction.segmentation.copy() if kept.is_any and not is_of_heads else None
+    keep_largest(prediction, kept.label_values, kept.together)
+    if is_of_heads:
+        return prediction
+    if before is not None:
+        # What was removed was in doubt; that it is gone is not.
+        prediction.uncertainty[before != prediction.segmentation] = 0
+    uncertain = (prediction.conservative != prediction.radical).astype(np.uint8)
+    return at_caution(replace(prediction, uncertain=uncertain), grid, kept.all_values, caution)
+
+
+def caution_of(card: ErrorModelCard, share: float = DEFAULT_SHARE) -> float:
+    """Where the dial stands for a share of the deep errors, or the largest share that can be promised."""
+    promise = card.promise(share)
+    used = None if promise is None else promise.used
+    return 0.0 if used is None else caution_at(used)
+
+
+def joined(figures: Sequence[CaseFigures]) -> CaseFigures:
+    """The figures of a scan from those of its boxes."""
+    if len(figures) == 1:
+        return figures[0]
+    largest = max(figures, key=lambda box: sum(box.volume_ml))
+    volumes = np.array([box.volume_ml for box in figures])
+    dice = np.array([box.expected_dice for box in figures])
+    weights = np.maximum(volumes, 1e-9)
+    return CaseFigures(
+        tuple(map(float, (dice * weights).sum(0) / weights.sum(0))),
+        tuple(map(float, volumes.sum(0))),
+        tuple(map(float, np.sum([box.doubtful_ml for box in figures], axis=0))),
+        largest.traits,
+    )
+
+
+def near_structures_ml(segmentation: Array, grid: Grid, near_mm: float = NEAR_MM) -> float:
+    """About the volume in mL that lies in a structure or within a distance of one.
+
+    Args:
+        segmentation: (k, j, i), label values.
+        grid: of the scan.
+        near_mm: the distance.
+    """
+    spacing = grid.spacing_mm[::-1]
+    steps = [max(1, round(_NEAR_STEP_MM / step)) for step in spacing]
+    named = segmentation[tuple(slice(step // 2, None, step) for step in steps)] > 0
+    if not named.any():
+        return 0.0
+    coarse = [size * step for size, step in zip(spacing, steps, strict=True)]
+    reach = [math.ceil(near_mm / step) + 1 for step in coarse]
+    box = []
+    for axis in range(3):
+        where = np.flatnonzero(named.any(axis=tuple(other for other in range(3) if other != axis)))
+        box.append(slice(max(0, int(where[0]) - reach[axis]), int(where[-1]) + 1 + reach[axis]))
+    distance = distance_transform_edt(~named[tuple(box)], sampling=coarse)
+    return float(np.count_nonzero(distance <= near_mm) * grid.voxel_ml * math.prod(steps))
+
+
+def quality_warning(case_id: str, quality: Quality) -> Warned | None:
+    """What is told of a result that is expected to be poor, or of a scan that is unlike those of the training.
+
+    A result that is worth a look, as a fifth of all are, is ranked before the others, not warned of.
+    """
+    if quality.unlike:
+        return Warned(
+            "unlike_training", f"'{case_id}' is unlike the scans of the training: {' '.join(quality.reasons)}"
+        )
+    if quality.verdict == POOR:
+        return Warned("poor_result", f"the result of '{case_id}' is probably poor: {' '.join(quality.reasons)}")
+    return None

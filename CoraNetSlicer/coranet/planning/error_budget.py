@@ -1,0 +1,111 @@
+"""Whether a training ends with an error model, and what of its time is kept for that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..contract import Case, Datalist, PredictionFiles, RegionList, Review, Role
+from ..contract.config import TrainConfig
+from ..contract.config.time_budget import seconds_of
+from ..contract.errors import JobError
+from ..contract.events import Noted, duration
+
+# With fewer cases the error model would say nothing that the heads do not say.
+FEWEST_CASES = 2
+# With so many cases set aside, no training has to leave cases out: 90 % can be promised.
+ENOUGH_SET_ASIDE = 9
+# Less time, or fewer steps of the training, teach an error model too little.
+_LEAST_S, _FEWEST_STEPS = 45.0, 200
+
+
+def is_reviewed_to_the_end(case: Case) -> bool:
+    """Whether a person has decided on each region of a case whose label is known in part.
+
+    Raises:
+        JobError: the review beside the mask, or its list of regions, is damaged.
+    """
+    if not case.known:
+        return False
+    files = PredictionFiles(Path(case.known).parent)
+    if not (files.regions.is_file() and files.review.is_file()):
+        return False
+    regions = RegionList.read(files.regions)
+    return len(Review.read(files.review, regions).decisions) >= len(regions.regions)
+
+
+def set_aside(datalist: Datalist) -> tuple[Case, ...]:
+    """The cases with a known label from which a training does not learn it, or not from the start."""
+    reviewed = [case for case in datalist.with_role(Role.TRAINING) if _is_reviewed(case)]
+    return (*datalist.with_role(Role.VALIDATION), *reviewed)
+
+
+def left_out_cases(datalist: Datalist) -> tuple[Case, ...]:
+    """The labeled cases that short trainings leave out, so that some network has not seen them; () where none has to.
+
+    One labeled case is not left out: nothing would be there to learn from.
+    """
+    whole = tuple(case for case in datalist.with_role(Role.TRAINING) if not case.is_partial)
+    return whole if len(whole) > 1 and len(set_aside(datalist)) < ENOUGH_SET_ASIDE else ()
+
+
+def error_model_share(config: TrainConfig, datalist: Datalist) -> float:
+    """Share of the whole training that its error model takes; 0: there is none."""
+    return 0.0 if why_none(config, datalist) is not None else config.training.error_model_share
+
+
+def reserved_s(config: TrainConfig, datalist: Datalist) -> float:
+    """Seconds of a training's time that are kept for its error model; 0 where it has no time, or there is none."""
+    return error_model_share(config, datalist) * (seconds_of(config.time) or 0.0)
+
+
+def why_none(config: TrainConfig, datalist: Datalist) -> str | None:
+    """Why a training has no error model, in a sentence, "" where nobody asked for one; None: it has one.
+
+    Args:
+        config: of the training; with `time`, or the steps that are set.
+        datalist: its cases.
+    """
+    training = config.training
+    if training.error_model == "off":
+        return ""
+    count = len(set_aside(datalist)) + len(left_out_cases(datalist))
+    if count < FEWEST_CASES:
+        return (
+            f"there is no error model, so the uncertain region is where the heads differ: it would learn from at least "
+            f"{FEWEST_CASES} labeled cases that a network has not seen, and there is {count or 'none'}; label one more."
+        )
+    whole_s = seconds_of(config.time)
+    kept_s = training.error_model_share * (whole_s or 0.0)
+    is_short = kept_s < _LEAST_S if whole_s else _steps(config) < _FEWEST_STEPS
+    if training.error_model == "auto" and is_short:
+        least = duration(_LEAST_S / training.error_model_share) if whole_s else f"{_FEWEST_STEPS} steps"
+        return (
+            "there is no error model, so the uncertain region is where the heads differ: a training needs at least "
+            f"{least} for one; give more, or set training.error_model to 'on'."
+        )
+    return None
+
+
+def error_model_note(config: TrainConfig, datalist: Datalist) -> Noted | None:
+    """Whether there will be an error model, for people; None: nobody asked for one."""
+    reason = why_none(config, datalist)
+    if reason is not None:
+        return Noted("no_error_model", reason) if reason else None
+    aside, left_out = len(set_aside(datalist)), len(left_out_cases(datalist))
+    sources = [f"{aside} set aside or reviewed"] if aside else []
+    sources += [f"{left_out} that short trainings leave out"] if left_out else []
+    share = f"{100 * config.training.error_model_share:.0f} %"
+    time = f"{share} of {config.time}" if config.time else f"{share} of the training"
+    return Noted("error_model", f"an error model learns from {' and '.join(sources)} where the model errs, in {time}.")
+
+
+def _is_reviewed(case: Case) -> bool:
+    try:
+        return is_reviewed_to_the_end(case)
+    except JobError:
+        # Whoever learns from it tells of it.
+        return False
+
+
+def _steps(config: TrainConfig) -> int:
+    return config.training.pretraining_steps + config.training.self_training_steps

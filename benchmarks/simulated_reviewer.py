@@ -36,7 +36,7 @@ from review_oracle import Course, questions_of, review
 from review_rivals import Doubt, asked_like_coranet, by_chance, of_highest_entropy
 
 from coranet.contract import Case, Region
-from coranet.regions.caution import at_caution
+from coranet.inference.caution import at_caution
 from coranet.regions.finding import RegionRule, find_regions
 from coranet_experiments.statistics import paired_difference
 

@@ -15,10 +15,10 @@ from small_jobs import call, the_only_error
 from coranet.contract import Case, Datalist, Job, JobKind, Label, PredictionFiles, RegionList, Role, write_json_atomic
 from coranet.contract.config import SegmentConfig
 from coranet.contract.errors import DataError, JobError
+from coranet.inference.caution import at_caution
 from coranet.inference.prediction import arrays_of, on_own_grid
 from coranet.inference.result import MadeBy, result_content
 from coranet.networks import HeadLogits
-from coranet.regions.caution import at_caution
 from coranet.regions.files import WrittenCase, find_predictions, make_regions, read_regions, write_regions
 from coranet.regions.finding import find_regions
 from coranet.volume import read_image, read_label_map, write_volume

@@ -70,12 +70,11 @@ class ErrorModelCard:
         """What is promised, or why nothing is."""
         promised = [promise for promise in self.promises if promise.threshold is not None]
         if promised:
-            shares = " (".join(f"{100 * promise.share:.0f} %" for promise in promised[:2]) + (
-                ")" if promised[1:] else ""
-            )
+            shares = [f"{100 * promise.share:.0f} %" for promise in promised]
             return (
-                f"At least {shares} of what is wrong by more than {self.tolerance_mm:.3g} mm lies inside the uncertain "
-                f"region, in the mean over cases; measured on {promised[0].cases} cases."
+                f"At least {shares[0]}{f' ({shares[1]})' if shares[1:] else ''} of what is wrong by more than "
+                f"{self.tolerance_mm:.3g} mm lies inside the uncertain region, in the mean over cases; measured on "
+                f"{promised[0].cases} cases."
             )
         return (
             f"Nothing can be promised of the uncertain region: the error model has learned from {self.cases} cases, "

@@ -22,9 +22,9 @@ from ..data.class_indices import value_counts
 from ..error_model import ErrorModel, Evidence, Quality
 from ..error_model.evidence import HEAD_CHANNELS
 from ..error_model.quality import POOR, CaseFigures
-from ..regions.caution import at_caution
 from ..uncertainty import caution_at
 from ..volume import Grid
+from .caution import at_caution
 from .network_pass import JoinedRows
 from .prediction import Prediction, keep_largest
 

@@ -6,10 +6,10 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
 
-from ..inference.prediction import Prediction
 from ..uncertainty import uncertainty_threshold
 from ..volume import Grid
 from .components import Array
+from .prediction import Prediction
 
 
 def at_caution(prediction: Prediction, grid: Grid, label_values: tuple[int, ...], caution: float) -> Prediction:

@@ -433,8 +433,7 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         )
         command.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         command.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
-    for command in (segment, evaluate):
-        command.add_argument("--fast", action="store_true", help="the doubt of the heads alone: inference.doubt=heads")
+    _add_fast(segment, evaluate)
     for command in (train, segment, evaluate):
         command.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable"
@@ -445,6 +444,11 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
             "--devices", type=_devices, metavar="N",
             help="graphics cards that share the work, or 'all' (on a processor: processes); default: machine.devices",
         )  # fmt: skip
+
+
+def _add_fast(segment: argparse.ArgumentParser, evaluate: argparse.ArgumentParser) -> None:
+    for command in (segment, evaluate):
+        command.add_argument("--fast", action="store_true", help="the doubt of the heads alone: inference.doubt=heads")
 
 
 def _add_run_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:

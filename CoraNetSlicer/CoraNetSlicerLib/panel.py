@@ -182,7 +182,9 @@ class Panel:
             self.pages.show("jobs")
             self.jobs.choose(others[0])
 
-    def _on_page(self, _name: str) -> None:
+    def _on_page(self, name: str) -> None:
+        if name == "segment":
+            self.segmentation.source.propose()
         self.set_active(self._is_active)
 
     def _tell_of_news(self, page: str, _sent: object) -> None:

@@ -110,7 +110,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
             self.panel.training.settings.set_text(name, text)
         self.click(self.ui.trainButton)
         wait_until(lambda: self.panel.training.progress > 0.05)
-        self.assertGreater(self.ui.trainingProgressBar.value, 0)
+        self.assertGreater(self.ui.runningProgressBar.value, 0)
         self.click(self.ui.stopTrainingButton)
         wait_until(lambda: not self.panel.training.reason_not_resumable)
         self.click(self.ui.resumeTrainingButton)
@@ -182,7 +182,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         kinds = [self.ui.jobsTable.item(row, 1).text() for row in range(self.ui.jobsTable.rowCount)]
         self.ui.jobsTable.selectRow(kinds.index("Training"))
         self.click(self.ui.showJobButton)
-        self.assertEqual(self.ui.trainingProgressBar.value, self.ui.trainingProgressBar.maximum)
+        self.assertEqual(self.panel.training.progress, 1.0)
 
 
 if __name__ == "__main__":

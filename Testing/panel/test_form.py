@@ -210,6 +210,5 @@ def test_nothing_that_appears_moves_the_button_train(ui, process_events):
     for label in (ui.estimateLabel, ui.trainingErrorLabel, ui.trainingStatusLabel, ui.trainingPlanLabel):
         label.setText("A sentence. " * 20)
         label.setVisible(True)
-    ui.trainingProgressBar.setVisible(True)
     process_events()
     assert button.mapTo(unwrap(ui.trainSection), button.rect().topLeft()) == before

@@ -120,7 +120,7 @@ def test_a_fresh_section_is_short_and_every_button_says_why_it_is_grey(stage, ui
     assert line_of(ui, TIME).text == "1 h" and entries(field_of(ui, TIME)) == ["20 min", "1 h", "4 h", "8 h"]
     first = ui.basicSettings.layout().itemAt(0).widget()
     assert "Time:" in first.text
-    assert not ui.trainingStatusLabel.isVisible() and not ui.trainingProgressBar.isVisible()
+    assert not ui.trainingStatusLabel.isVisible()
     assert greyed(ui.trainButton) == greyed(ui.estimateButton) == "Add volumes to the table under Data."
     assert greyed(ui.stopTrainingButton) == "No training is running."
     assert not ui.showSnapshotsButton.isVisible()
@@ -332,7 +332,7 @@ def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, s
     ui.trainingNameEdit.setText("mine")
     click(ui.trainButton)
     assert "Writing" in ui.trainingStatusLabel.text and "running" in greyed(ui.trainButton)
-    process_events(until=lambda: ui.trainingProgressBar.value > 0)
+    process_events(until=lambda: stage.presenter.progress > 0)
     assert "mine: Pretraining, step " in ui.trainingStatusLabel.text
     assert ui.trainingStatusLabel.text.endswith(" left of 1 h.")
     assert ui.trainingPlanLabel.text.startswith("Works at 1.4 mm") and "120 steps fit" in ui.trainingPlanLabel.text
@@ -340,11 +340,11 @@ def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, s
     click(ui.stopTrainingButton)
     assert greyed(ui.stopTrainingButton) == "It is stopping already."
     process_events(until=lambda: ui.resumeTrainingButton.isEnabled())
-    stopped_at = ui.trainingProgressBar.value
+    stopped_at = stage.presenter.progress
     assert "Stopped after step" in ui.trainingStatusLabel.text and stopped_at > 0
     click(ui.resumeTrainingButton)
     process_events(until=lambda: "Finished" in ui.trainingStatusLabel.text)
-    assert ui.trainingProgressBar.value == ui.trainingProgressBar.maximum > stopped_at
+    assert stage.presenter.progress == 1.0 > stopped_at
     assert "learned nothing in 120 steps" in ui.trainingStatusLabel.text
     assert greyed(ui.resumeTrainingButton) == "The training is finished." and greyed(ui.trainButton) == ""
 

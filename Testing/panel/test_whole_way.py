@@ -107,7 +107,7 @@ def train(window, process_events) -> None:
     """Train, stop on the way, resume, to the end; the curves are there."""
     ui, training = window.ui, window.panel.training
     seen: set[int] = set()
-    ui.trainingProgressBar.valueChanged.connect(seen.add)
+    ui.runningProgressBar.valueChanged.connect(seen.add)
     click(ui.trainButton)
     process_events(until=lambda: training.handle is not None, timeout=LONG_S)
     saved = training.handle.job.last_checkpoint_path
@@ -117,14 +117,13 @@ def train(window, process_events) -> None:
     process_events(until=lambda: training.handle.status.is_over, timeout=LONG_S)
     assert training.handle.status is JobStatus.CANCELLED, training.handle.logTail()
     process_events(until=ui.resumeTrainingButton.isEnabled)
-    stopped_at = ui.trainingProgressBar.value
-    assert 0 < stopped_at < ui.trainingProgressBar.maximum
+    assert 0 < training.progress < 1
     assert "Resume" in ui.trainingStatusLabel.text
     click(ui.resumeTrainingButton)
     process_events(until=lambda: training.handle.status is not JobStatus.CANCELLED, timeout=LONG_S)
     process_events(until=lambda: training.handle.status.is_over, timeout=LONG_S)
     assert training.handle.status is JobStatus.FINISHED, training.handle.logTail()
-    process_events(until=lambda: ui.trainingProgressBar.value == ui.trainingProgressBar.maximum)
+    process_events(until=lambda: training.progress == 1)
     click(ui.showCurvesButton)
 
 

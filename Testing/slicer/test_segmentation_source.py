@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from queued_application import QueuedApplication
 from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.data.presenter import CasesPresenter
-from CoraNetSlicerLib.segment.segmentation_source import images_to_segment
+from CoraNetSlicerLib.segment.segmentation_source import SegmentationSource, images_to_segment
 
 
 @pytest.fixture
@@ -42,3 +43,35 @@ def test_a_volume_without_its_other_images_is_refused_by_name(context, volumes):
         images_to_segment(volumes[2:], ("T1", "FLAIR"), Parameters(context.scene))
     with pytest.raises(DataError, match="needs T1, FLAIR and T2 of each case; give 'T1' its images"):
         images_to_segment(volumes[:1], ("T1", "FLAIR", "T2"), Parameters(context.scene))
+
+
+class TestProposal:
+    @pytest.fixture
+    def view(self, context):
+        return context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Red")
+
+    @pytest.fixture
+    def source(self, context, view):
+        application = QueuedApplication(context.scene)
+        source = SegmentationSource(context.scene, Parameters(context.scene), application, application)
+        yield source
+        source.close()
+
+    def test_the_volume_in_view_is_proposed_until_a_person_chooses(self, volumes, view, source):
+        for volume in volumes[:2]:
+            view.SetBackgroundVolumeID(volume.GetID())
+            source.propose()
+            assert source.volume is volume and source.reason_missing == ""
+        source.set_volume(volumes[2])
+        source.propose()
+        assert source.volume is volumes[2]
+
+    def test_with_nothing_in_view_nothing_is_proposed(self, volumes, source):
+        source.propose()
+        assert source.volume is None and source.reason_missing == "Choose a volume."
+
+    def test_a_map_of_ours_is_not_proposed(self, context, volumes, view, source):
+        volumes[0].SetAttribute("CoraNetSlicer.PredictionPart", "uncertainty")
+        view.SetBackgroundVolumeID(volumes[0].GetID())
+        source.propose()
+        assert source.volume is None

@@ -161,11 +161,6 @@ class TeachBackPresenter:
         return is_mine and self._training.is_active
 
     @property
-    def progress(self) -> float:
-        """Share of that training that is done, in [0, 1]."""
-        return self._training.progress if self.is_improving else 0.0
-
-    @property
     def status(self) -> str:
         """What is being written, or how the training that was started here stands; "" if there is neither."""
         if self._writing.is_busy:

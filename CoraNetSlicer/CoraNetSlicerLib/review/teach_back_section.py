@@ -38,7 +38,6 @@ class TeachBackSection(Section):
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         self.connect(ui.reviewedCasesList.itemChanged, self._on_tick)
         self.connect(ui.trustCertainCheckBox.toggled, self._on_trust)
-        ui.teachBackProgressBar.setRange(0, 100)
         self.connect(ui.improveButton.clicked, self._on_improve)
         self.connect(ui.useImprovedButton.clicked, self._on_use)
         self.connect(presenter.changed, self._show)
@@ -76,8 +75,6 @@ class TeachBackSection(Section):
         ui.improveButton.setText(presenter.button_text)
         self.permit(ui.improveButton, presenter.reason_not_startable)
         say(ui.teachBackStatusLabel, presenter.status)
-        ui.teachBackProgressBar.setVisible(presenter.is_improving)
-        ui.teachBackProgressBar.setValue(int(100 * presenter.progress))
         if presenter.reason_not_usable:
             let_go_of_focus(ui.useImprovedButton)
         ui.useImprovedButton.setVisible(not presenter.reason_not_usable)

@@ -124,7 +124,7 @@ class SegmentationPresenter:
         self._environment = environment
         self._parameters = parameters
         self.models = ModelChoice(logic, parameters, application)
-        self.source = SegmentationSource(logic.context.scene, parameters, application)
+        self.source = SegmentationSource(logic.context.scene, parameters, application, application)
         self._cases: tuple[Case, ...] = ()
         self._skipping: set[str] = set()
         self._problems: dict[str, str] = {}

@@ -46,7 +46,6 @@ class SegmentSection(Section):
         self._table = SegmentCasesTable(ui.segmentCasesTable, application, {"skip": self._skip, "load": self._load})
         for key, text in presenter.source.kinds:
             ui.segmentSourceCombo.addItem(text, key)
-        ui.segmentationProgressBar.setRange(0, 100)
         self.connect(ui.modelCombo.currentIndexChanged, self._on_model)
         self.connect(ui.browseModelButton.clicked, self._on_browse)
         self.connect(ui.segmentSourceCombo.currentIndexChanged, self._on_source)
@@ -208,12 +207,8 @@ class SegmentSection(Section):
                 item.setCheckState(state)
 
     def _show_progress(self) -> None:
-        ui, progress = self._ui, self._presenter.progress
-        # Never a range of nothing: Qt would repaint the bar for ever, also where nobody sees it.
-        ui.segmentationProgressBar.setValue(round(100 * progress))
-        ui.segmentationProgressBar.setVisible(self._presenter.handle is not None or self._presenter.is_running)
         lines = [self._presenter.status, *self._presenter.warnings]
-        say(ui.segmentationStatusLabel, "\n".join(line for line in lines if line))
+        say(self._ui.segmentationStatusLabel, "\n".join(line for line in lines if line))
 
 
 class SegmentCasesTable:

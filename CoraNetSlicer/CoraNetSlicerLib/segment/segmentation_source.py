@@ -16,7 +16,7 @@ from ..core.case_images import require_usable_volume
 from ..core.case_nodes import NodeWatch, image_volumes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
-from ..core.protocols import Scheduler
+from ..core.protocols import Scheduler, Views
 from ..core.results import is_result, nodes_of_class
 from ..core.stepwise import Deferred
 from ..core.translation import _, sentence
@@ -59,13 +59,14 @@ class SegmentationSource:
         left_out: what else is in it and why it is left out, a sentence each.
     """
 
-    def __init__(self, scene: Any, parameters: Parameters, scheduler: Scheduler) -> None:
+    def __init__(self, scene: Any, parameters: Parameters, scheduler: Scheduler, views: Views) -> None:
         """Show what the scene remembers.
 
         Args:
             scene: vtkMRMLScene.
             parameters: the panel's state in it.
             scheduler: does work later.
+            views: knows which volume is in view.
         """
         self.changed = Signal()
         self.input_error = self.output_error = ""
@@ -73,6 +74,8 @@ class SegmentationSource:
         self.left_out: tuple[str, ...] = ()
         self._scene = scene
         self._parameters = parameters
+        self._views = views
+        self._proposed = ""
         self._news = Deferred(scheduler, self._on_nodes)
         self._watch = NodeWatch(scene, self._news.request, lambda: None)
         self.restore()
@@ -185,6 +188,17 @@ class SegmentationSource:
         if node is not self.volume:
             self._parameters.set_nodes(_VOLUME, [] if node is None else [node])
             self.changed.send()
+
+    def propose(self) -> None:
+        """Choose the volume that is in view, unless a person has chosen another one."""
+        chosen = self.volume
+        if chosen is not None and chosen.GetID() != self._proposed:
+            return
+        shown = {view.GetBackgroundVolumeID() for view in self._views.slice_composite_nodes()}
+        in_view = next((node for node in image_volumes(self._scene) if node.GetID() in shown), None)
+        if in_view is not None:
+            self._proposed = str(in_view.GetID())
+            self.set_volume(in_view)
 
     def set_ticked(self, node: Any, is_ticked: bool) -> None:
         """Tick a volume, or take the tick away."""

@@ -19,7 +19,6 @@ from .presenter import TrainingPresenter
 from .training_settings import BASIC_SETTINGS, SettingField, TrainingSettings, setting_fields
 from .watched_training import Message
 
-_PARTS_OF_BAR = 1000
 _MOST_MESSAGES = 6
 _ROWS_AT_ONCE = 6
 
@@ -50,7 +49,6 @@ class TrainSection(Section):
         self._adding_rows = StepwiseWork(scheduler, self._on_rows, self._find_settings)
         for name in presenter.settings.presets:
             ui.presetCombo.addItem(name)
-        ui.trainingProgressBar.setRange(0, _PARTS_OF_BAR)
         for label in (ui.trainingStatusLabel, ui.trainingPlanLabel):
             label.setTextFormat(qt.Qt.PlainText)
         ui.trainingMessagesLabel.setTextFormat(qt.Qt.RichText)
@@ -178,8 +176,6 @@ class TrainSection(Section):
         self.permit(ui.showCurvesButton, presenter.reason_no_curves)
         ui.showSnapshotsButton.setVisible(presenter.watched.has_snapshots)
         say(ui.trainingErrorLabel, self._problem or presenter.error)
-        ui.trainingProgressBar.setVisible(bool(presenter.status))
-        ui.trainingProgressBar.setValue(round(_PARTS_OF_BAR * presenter.progress))
         say(ui.trainingStatusLabel, presenter.status)
         say(ui.trainingPlanLabel, "\n".join(presenter.plan))
         color = text_color(ui.trainingMessagesLabel, WARNING)

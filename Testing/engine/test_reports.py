@@ -12,7 +12,20 @@ from region_cases import prediction_of, shell_prediction
 from scans import grid_of, scan_on, signed_permutations, tilted
 from small_jobs import call, the_only_error
 
-from coranet.contract import Case, Choice, Label, PredictionFiles, RegionList, Review, Role, write_json_atomic
+from coranet.contract import (
+    Case,
+    CaseDoubt,
+    CasePromise,
+    CaseQuality,
+    Choice,
+    Label,
+    PredictionFiles,
+    RegionList,
+    Review,
+    Role,
+    write_json_atomic,
+)
+from coranet.contract.codec import to_json
 from coranet.data.orientation import Orientation
 from coranet.html.slices import UNCERTAIN_COLOR
 from coranet.inference.prediction import arrays_of
@@ -76,6 +89,23 @@ class TestCases:
         assert case.warnings == tuple(told)
         write_page(tmp_path / "page.html", [case], "a")
         assert "nothing &lt;large&gt; enough" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    def test_promise_expected_dice_and_bounds_are_on_the_page(self, a_case, tmp_path):
+        files, plain = a_case("a"), a_case("b")
+        bounds = {"organ": (58.0, 67.5), "lesion <b>": (0.0, 1.0)}
+        promises = (
+            CasePromise(0.8, 0.3, 0.85, 5, 2.1, 0.034, bounds),
+            CasePromise(0.9, 0.2, 1.4, 5, 3.0, 0.05, bounds, False),
+        )
+        doubt = CaseDoubt("error_model", 1.0, promises, CaseQuality(0.874, "look", ("far larger.",)))
+        write_json_atomic(files.result, {**files.read_result(), **to_json(doubt)})
+        cases = reported_cases([files, plain], Wanted(regions=0))
+        write_page(tmp_path / "page.html", cases, "a")
+        text = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert "At least 80 % of what is wrong by more than 1 mm" in text and "measured on 5 cases" in text
+        assert "0.87 (look)" in text and "58 to 67.5" in text
+        write_page(tmp_path / "plain.html", cases[1:], "b")
+        assert "expected Dice" not in (tmp_path / "plain.html").read_text(encoding="utf-8")
 
     def test_the_most_uncertain_case_comes_first(self, a_case, tmp_path):
         a_case("sure", certain(shell_prediction(grid_of())))

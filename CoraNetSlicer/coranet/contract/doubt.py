@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -68,18 +68,8 @@ class ErrorModelCard:
 
     def sentence(self) -> str:
         """What is promised, or why nothing is."""
-        promised = [promise for promise in self.promises if promise.threshold is not None]
-        if promised:
-            shares = [f"{100 * promise.share:.0f} %" for promise in promised]
-            return (
-                f"At least {shares[0]}{f' ({shares[1]})' if shares[1:] else ''} of what is wrong by more than "
-                f"{self.tolerance_mm:.3g} mm lies inside the uncertain region, in the mean over cases; measured on "
-                f"{promised[0].cases} cases."
-            )
-        return (
-            f"Nothing can be promised of the uncertain region: the error model has learned from {self.cases} cases, "
-            f"and a promise of 80 % needs {FEWEST_FOR_PROMISE}."
-        )
+        shares = [promise.share for promise in self.promises if promise.threshold is not None]
+        return _sentence(shares, self.tolerance_mm, self.cases)
 
 
 @dataclass(frozen=True)
@@ -145,3 +135,30 @@ class CaseDoubt:
             CodecError: a key has a value of another type.
         """
         return from_json(CaseDoubt, {key: result[key] for key in _KEYS if key in result})
+
+    def sentence(self) -> str:
+        """What is promised, or why nothing is; "" where the doubt is that of the heads."""
+        if self.tolerance_mm is None:
+            return ""
+        shares = [promise.share for promise in self.promises if promise.is_promised]
+        return _sentence(shares, self.tolerance_mm, max((promise.cases for promise in self.promises), default=0))
+
+
+def _sentence(shares: Sequence[float], tolerance_mm: float, cases: int) -> str:
+    """What is promised of the deep errors, or why nothing is.
+
+    Args:
+        shares: that are promised, rising.
+        tolerance_mm: of deep errors.
+        cases: on so many it was measured.
+    """
+    if not shares:
+        return (
+            f"Nothing can be promised of the uncertain region: the error model has learned from {cases} cases, and a "
+            f"promise of 80 % needs {FEWEST_FOR_PROMISE}."
+        )
+    first, *more = (f"{100 * share:.0f} %" for share in shares)
+    return (
+        f"At least {first}{f' ({more[0]})' if more else ''} of what is wrong by more than {tolerance_mm:.3g} mm lies "
+        f"inside the uncertain region, in the mean over cases; measured on {cases} cases."
+    )

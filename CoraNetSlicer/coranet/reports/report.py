@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..contract import Region
+from ..contract import CaseDoubt, Region
 from ..contract.files import write_text_atomic
 from ..html.page import opening, page, section, table
 from ..html.png import data_uri
@@ -46,6 +46,9 @@ def _head(cases: Sequence[ReportedCase], folder: str) -> str:
     without = sum(case.regions is None for case in cases)
     if without:
         rows["without regions"] = f"{without}; <code>coranet regions {escape(folder)}</code> finds them"
+    promises = dict.fromkeys(sentence for case in cases if (sentence := case.doubt.sentence()))
+    if promises:
+        rows["promise"] = "<br>".join(map(escape, promises))
     note = (
         "Where the conservative and the radical head of the model name different labels. Their volumes are the bounds "
         "of that of the result."
@@ -54,6 +57,7 @@ def _head(cases: Sequence[ReportedCase], folder: str) -> str:
 
 
 def _ranking(cases: Sequence[ReportedCase]) -> str:
+    has_quality = any(case.doubt.quality for case in cases)
     rows = [
         [
             escape(case.uncertainty.case),
@@ -61,6 +65,7 @@ def _ranking(cases: Sequence[ReportedCase]) -> str:
             f"{case.uncertainty.uncertain_ml:.3g}",
             "-" if case.uncertainty.regions is None else str(case.uncertainty.regions),
             _progress(case),
+            *([_expected(case.doubt)] if has_quality else []),
             "<br>".join(map(escape, (case.uncertainty.reason, *case.warnings))),
         ]
         for case in cases
@@ -69,8 +74,16 @@ def _ranking(cases: Sequence[ReportedCase]) -> str:
         '<p class="soft">The most uncertain case first. Uncertain: undecided volume in which a class is in question, '
         "by its radical volume; mean over the classes. Cleared: share of the uncertain volume that is decided.</p>"
     )
-    head = ("case", "uncertain", "uncertain, mL", "regions", "reviewed, cleared", "why")
+    head = ["case", "uncertain", "uncertain, mL", "regions", "reviewed, cleared"]
+    head += [*(["expected Dice"] if has_quality else []), "why"]
     return section("What to look at next", table(head, rows), note)
+
+
+def _expected(doubt: CaseDoubt) -> str:
+    quality = doubt.quality
+    if quality is None:
+        return "-"
+    return quality.verdict if quality.dice is None else f"{quality.dice:.2f} ({quality.verdict})"
 
 
 def _progress(case: ReportedCase) -> str:
@@ -84,17 +97,25 @@ def _progress(case: ReportedCase) -> str:
 
 def _volumes(cases: Sequence[ReportedCase]) -> str:
     has_reviews = any(case.reviewed_volumes for case in cases)
+    has_promises = any(case.doubt.promises for case in cases)
     rows = []
     for case in cases:
         reviewed = {volume.name: volume for volume in case.reviewed_volumes}
         for number, volume in enumerate(case.volumes):
             row = [escape(case.uncertainty.case) if not number else "", escape(volume.name), *_with_bounds(volume)]
+            row += [_promised_bounds(case.doubt, volume.name)] if has_promises else []
             if has_reviews:
                 row += _with_bounds(reviewed.get(volume.name))
             rows.append(row)
-    head = ["case", "class", "volume, mL", "bounds, mL"]
+    head = ["case", "class", "volume, mL", "bounds, mL", *(["in 80 % of cases, mL"] if has_promises else [])]
     head += ["reviewed, mL", "bounds after review, mL"] if has_reviews else []
     return section("Volumes", table(head, rows))
+
+
+def _promised_bounds(doubt: CaseDoubt, name: str) -> str:
+    """Between which volumes the true one lies in 80 % of the cases."""
+    bounds = doubt.promises[0].volume_bounds_ml.get(name) if doubt.promises else None
+    return "-" if bounds is None else f"{bounds[0]:.4g} to {bounds[1]:.4g}"
 
 
 def _with_bounds(volume: ClassVolume | None) -> list[str]:

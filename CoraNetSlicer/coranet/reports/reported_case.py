@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..contract import CaseUncertainty, Choice, PredictionFiles, Region, RegionList, Review, ScanIdentity, rank_cases
+from ..contract import (
+    CaseDoubt,
+    CaseUncertainty,
+    Choice,
+    PredictionFiles,
+    Region,
+    RegionList,
+    Review,
+    ScanIdentity,
+    rank_cases,
+)
 from ..contract.errors import DataError
 from ..data.axes import on_axes_of
 from ..data.identity import identity_of
@@ -45,6 +55,7 @@ class ReportedCase:
         has_scan: whether the scan was there to be drawn.
         names: of the labels, by their values.
         warnings: what was told of the case while it was segmented, in sentences.
+        doubt: what is promised of the uncertain region, and how good the result is expected to be.
     """
 
     uncertainty: CaseUncertainty
@@ -56,6 +67,7 @@ class ReportedCase:
     has_scan: bool
     names: dict[int, str]
     warnings: tuple[str, ...] = ()
+    doubt: CaseDoubt = CaseDoubt()
 
 
 @dataclass(frozen=True)
@@ -86,10 +98,10 @@ def reported_cases(predictions: Sequence[PredictionFiles], wanted: Wanted) -> li
 def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: int) -> ReportedCase:
     result = files.read_result()
     names = {int(label["value"]): str(label["name"]) for label in result["labels"]}
-    in_ml = result["volumes_ml"]
+    in_ml, doubt = result["volumes_ml"], files.doubt(result)
     volumes = tuple(ClassVolume(name, **{head: in_ml[name][head] for head in HEADS}) for name in names.values())
     if not files.regions.is_file():
-        return ReportedCase(ranked, volumes, (), None, None, (), True, names, files.warnings(result))
+        return ReportedCase(ranked, volumes, (), None, None, (), True, names, files.warnings(result), doubt)
     regions = RegionList.read(files.regions)
     review = Review.read(files.review, regions)
     shown = [region for region in regions.regions if region.number not in review.decisions][:picture_count]
@@ -101,7 +113,9 @@ def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: in
         region_map = read_regions(files).region_map
         reviewed = _reviewed_volumes(case, regions, region_map, review) if review.decisions else ()
         pictures, has_scan = _pictures(case, shown, region_map)
-    return ReportedCase(ranked, volumes, reviewed, regions, review, pictures, has_scan, names, files.warnings(result))
+    return ReportedCase(
+        ranked, volumes, reviewed, regions, review, pictures, has_scan, names, files.warnings(result), doubt
+    )
 
 
 def _pictures(case: WrittenCase, regions: Sequence[Region], region_map: Array) -> tuple[tuple[Picture, ...], bool]:

@@ -6,8 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from coranet.contract import Choice, Label, Region
-from CoraNetSlicerLib.review.worklist import RegionOrder, changes_text, question_text, region_rows, short_ml
+from coranet.contract import Choice, Label, Region, Slide
+from CoraNetSlicerLib.review.worklist import (
+    RegionOrder,
+    changes_text,
+    column_titles,
+    question_text,
+    region_rows,
+    rounded_ml,
+    short_ml,
+    slide_text,
+    structure_text,
+)
 
 LABELS = (Label(2, "Pancreas"), Label(5, "Tumor"))
 
@@ -54,6 +64,67 @@ def test_the_question_has_three_lines(review):
     lines = question_text(review, 1).split("\n")
     assert lines[0].startswith("Region 1: ") and lines[0].endswith("open.")
     assert lines[1].startswith("Conservative (1): ") and lines[2].startswith("Radical (2): ")
+
+
+def as_places(review, *where, left_ml=0.3):
+    """The first regions of a review as places, each expected to have 0.2 mL wrong; the rest is gone."""
+    regions = review.regions
+    places = tuple(
+        replace(region, kind="place", radius_mm=4.0, expected_wrong_ml=0.2, where=text)
+        for region, text in zip(regions.regions, where, strict=False)
+    )
+    review._state._kept = replace(review._state._kept, regions=replace(regions, regions=places, left_ml=left_ml))
+
+
+class TestPlaces:
+    def test_are_named_by_where_they_are(self, review):
+        as_places(review, "upper left, towards the back", "")
+        first, second = region_rows(review)
+        assert first.structure == f"{structure_of(review, 1)}: upper left, towards the back"
+        assert second.structure == structure_of(review, 2) and first.effect_ml == 0.2
+        question = question_text(review, 1).split("\n")[0]
+        assert question == f"Place 1: {first.structure}. About 0.20 mL wrong, open."
+
+    def test_of_a_result_with_one_class_the_place_is_enough(self, review, a_result):
+        as_places(review, "upper left")
+        review.loaded = replace(a_result, labels=a_result.labels[:1])
+        assert region_rows(review)[0].structure == "upper left"
+
+    def test_what_is_left_is_said(self, review):
+        as_places(review, "upper left", "lower right")
+        assert review.progress == "0 of 2 reviewed. Left if you stop here: about 0.7 mL"
+        review.decide(1, "keep")
+        assert review.progress == "1 of 2 reviewed. Left if you stop here: about 0.5 mL"
+
+    def test_their_columns_are_others(self):
+        assert column_titles(True) == ["No.", "Place", "", "Wrong mL", "Status"]
+        assert column_titles(False) == ["No.", "Structure", "mL", "Effect mL", "Status"]
+
+
+def structure_of(review, number):
+    return structure_text(replace(review.regions.region(number), where=""), LABELS)
+
+
+@pytest.mark.parametrize(
+    "ml, text", [(0.0, "0"), (0.0123, "0.01"), (0.444, "0.4"), (3.26, "3.3"), (12.3, "12"), (126.0, "126")]
+)
+def test_what_is_left_is_a_round_number(ml, text):
+    assert rounded_ml(ml) == text
+
+
+class TestSlideText:
+    def test_says_the_gestures(self):
+        assert slide_text(None, 0.0, LABELS).split("\n") == [
+            "Shift + wheel moves the boundary (keys + and -).",
+            "Shift + Ctrl + wheel changes the radius (keys [ and ]).",
+        ]
+
+    @pytest.mark.parametrize("ml, change", [(0.123, "+0.12"), (-0.0456, "-0.046")])
+    def test_of_a_slide_under_way_it_says_what_it_changes_and_how_it_ends(self, ml, change):
+        slide = Slide((1.0, 2.0, 3.0), 6.0, 0.2, grows=5, shrinks=0)
+        assert slide_text(slide, ml, LABELS).split("\n") == [
+            f"Tumor {change} mL, radius 6.0 mm.", "Enter takes it, Esc discards it.",
+        ]  # fmt: skip
 
 
 class TestOrder:

@@ -29,8 +29,8 @@ _NOTCH_VOXELS = 0.5
 _NOTCH_RADIUS = 8 / 7
 _SMALLEST_VOXELS, _DEFAULT_VOXELS = 2.0, 6.0
 _LARGEST_MM = 100.0
-# What is left of a height after as many notches back as forth.
-_NOTHING_MM = 1e-6
+# Levels are rounded, so that a person can read the console call; less than that is nothing.
+_DIGITS, _NOTHING_MM = 4, 0.02
 
 
 @dataclass(frozen=True)
@@ -114,14 +114,14 @@ class BoundarySliding:
         """Move the boundary out by some notches, or (below 0) in; `draw` shows it."""
         slide = self._required()
         height = slide.height_mm + notches * _NOTCH_VOXELS * self._voxel_mm
-        self.slide = replace(slide, level=0.0 if abs(height) < _NOTHING_MM else height / slide.radius_mm)
+        self.slide = replace(slide, level=_level(height, slide.radius_mm))
 
     def widen(self, notches: int) -> None:
         """Make the radius larger, or (below 0) smaller; at the point, the boundary stays where it is."""
         slide = self._required()
         smallest = _SMALLEST_VOXELS * self._voxel_mm
-        radius = min(max(slide.radius_mm * _NOTCH_RADIUS**notches, smallest), max(_LARGEST_MM, smallest))
-        self.slide = replace(slide, radius_mm=radius, level=slide.height_mm / radius)
+        radius = round(min(max(slide.radius_mm * _NOTCH_RADIUS**notches, smallest), _LARGEST_MM), 3)
+        self.slide = replace(slide, radius_mm=radius, level=_level(slide.height_mm, radius))
 
     def set_level(self, level: float) -> None:
         """Move the boundary to a level, see `coranet.contract.Slide`; `draw` shows it."""
@@ -286,6 +286,10 @@ class _Near:
         }
         layers.write(self.box, after)
         return labels
+
+
+def _level(height_mm: float, radius_mm: float) -> float:
+    return 0.0 if abs(height_mm) < _NOTHING_MM else round(height_mm / radius_mm, _DIGITS)
 
 
 def _change(state: ReviewState, slide: Slide, near: _Near) -> SlideChange:

@@ -79,7 +79,7 @@ class OverlaysPresenter:
         self._attached: tuple[object, ...] = ()
         self.reviewed: Optional[Review] = None
         self._bounds: dict[int, ClassVolume] = {}
-        self._must_recount = False
+        self._must_recount = self._is_sliding = False
         self._is_place_marked = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
@@ -279,6 +279,12 @@ class OverlaysPresenter:
             self.is_edited = is_edited
             self._paint.request()
 
+    def set_sliding(self, is_sliding: bool) -> None:
+        """Say whether a boundary is being slid: what is measured of the voxels is measured when that ends."""
+        ends, self._is_sliding = self._is_sliding and not is_sliding, is_sliding
+        if ends:
+            self._look_again.request()
+
     def hold_hidden(self, is_held: bool) -> None:
         """Hide all that lies over the anatomy while a key is held."""
         if is_held and self.current is not None:
@@ -423,7 +429,10 @@ class OverlaysPresenter:
             self._on_segments()
             return
         self._must_recount = True
-        self._look_again.request()
+        if self._is_sliding:
+            self._rest.request_at_rest(_REST_MS)
+        else:
+            self._look_again.request()
 
 
 def _identity(loaded: Optional[LoadedPrediction]) -> tuple[object, ...]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any, Optional
 
 from coranet.contract import Choice
-from coranet.contract.errors import CoraNetError, DataError
+from coranet.contract.errors import DataError
 
 from ..core.console_calls import CallLog, call
 from ..core.notification import Signal
@@ -18,9 +18,8 @@ from ..logic import CoraNetLogic
 from .overlays_presenter import OverlaysPresenter
 from .region_editing import MODULE_EDITOR, PANEL_EDITOR
 from .region_review import RegionReview
-from .region_view import volume_point, world_point
-from .slice_gestures import WheelTurn
-from .worklist import RegionOrder, RegionRow, question_text, region_rows, slide_text
+from .slide_presenter import SlidePresenter
+from .worklist import RegionOrder, RegionRow, column_titles, question_text, region_rows
 
 
 class ReviewPresenter:
@@ -36,6 +35,7 @@ class ReviewPresenter:
         rows: the worklist in its order.
         order: in which the regions are listed.
         number: of the region that is looked at; 0 if none is.
+        slides: moves the boundary with wheel and keys.
         note: a message of the last action; "" if there is none.
     """
 
@@ -64,14 +64,13 @@ class ReviewPresenter:
         self._problem = ""
         self._reading = StepwiseWork(application, self._on_read)
         self._update = Deferred(application, self._update_now)
-        # Drawn once for many notches of the wheel.
-        self._draw_slide = Deferred(application, self._draw_slide_now)
+        self.slides = SlidePresenter(self, overlays, application)
         overlays.changed.connect(self._follow)
 
     def set_watched(self, watched: bool) -> None:
         """Say whether anybody sees it."""
         if not watched:
-            self._settle_slide()
+            self.slides.settle()
         begins, self._is_watched = watched and not self._is_watched, watched
         if begins:
             # What could not be taken up before may be there now.
@@ -84,11 +83,10 @@ class ReviewPresenter:
 
     def close(self) -> None:
         """Let go of everything; what was decided is in the scene."""
-        self._settle_slide()
+        self.slides.close()
         self._overlays.changed.disconnect(self._follow)
         self._let_go()
         self._update.close()
-        self._draw_slide.close()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -112,6 +110,12 @@ class ReviewPresenter:
         return self.review.review.progress(self.review.regions)[1] if self.review is not None else 0.0
 
     @property
+    def column_titles(self) -> list[str]:
+        """What the columns of the worklist are called; "" of one that is not shown."""
+        regions = self.review.regions.regions if self.review is not None else ()
+        return column_titles(any(region.kind != "block" for region in regions))
+
+    @property
     def question(self) -> str:
         """What is to be decided about the region that is looked at."""
         return question_text(self.review, self.number) if self.review is not None and self.number else ""
@@ -126,25 +130,6 @@ class ReviewPresenter:
         """The vtkMRMLSegmentEditorNode of the panel while it edits a region; None if it does not."""
         editor = self.review.editor if self.review is not None else None
         return editor if editor is not None and editor.GetSingletonTag() == PANEL_EDITOR else None
-
-    @property
-    def is_sliding(self) -> bool:
-        """Whether a slide of the boundary is under way, which is neither taken nor discarded yet."""
-        return self.review is not None and self.review.sliding.slide is not None
-
-    @property
-    def slide_text(self) -> str:
-        """How the boundary is slid, or where the slide under way stands; "" if it cannot be."""
-        if self.review is None or self._reading.is_busy or self.edited or self.review.sliding.reason:
-            return ""
-        return slide_text(self.review.sliding.slide, self.review.sliding.ml, self.review.loaded.labels)
-
-    @property
-    def reason_not_slidable(self) -> str:
-        """Why no boundary can be slid now."""
-        if self.review is None or self._reading.is_busy or self.edited:
-            return self.reason or self._reason_to_wait
-        return self.review.sliding.reason
 
     @property
     def reason_not_movable(self) -> str:
@@ -163,23 +148,28 @@ class ReviewPresenter:
         return "" if self.number else _("Choose a region first.")
 
     @property
+    def reason_to_wait(self) -> str:
+        """Why nothing can be changed now, whichever region it is in."""
+        return self.reason_not_decidable if self._reading.is_busy or self.edited else self.reason
+
+    @property
     def reason_not_undoable(self) -> str:
         """Why there is no step to take back."""
-        can = self.review is not None and (self.review.can_undo or self.is_sliding)
-        return self._reason_to_wait or ("" if can else _("There is no decision to undo."))
+        can = self.review is not None and (self.review.can_undo or self.slides.is_under_way)
+        return self.reason_to_wait or ("" if can else _("There is no decision to undo."))
 
     @property
     def reason_not_redoable(self) -> str:
         """Why there is no step to do again."""
         can = self.review is not None and self.review.can_redo
-        return self._reason_to_wait or ("" if can else _("There is nothing to redo."))
+        return self.reason_to_wait or ("" if can else _("There is nothing to redo."))
 
     @property
     def reasons(self) -> set[str]:
         """All that cannot be done now, and why."""
         return {
             self.reason_not_movable, self.reason_not_decidable, self.reason_not_undoable, self.reason_not_redoable,
-            self.reason_not_slidable,
+            self.slides.reason,
         } - {""}  # fmt: skip
 
     # -- what a person does ------------------------------------------------------------------------------------------
@@ -195,10 +185,10 @@ class ReviewPresenter:
         Raises:
             DataError: there is no such region.
         """
-        self.take_slide()
+        self.slides.take()
         self._logic.showRegion(self._required().loaded, number)
         self.number = number
-        self._note_call("showRegion", number)
+        self.note_call("showRegion", number)
         self.changed.send()
 
     def go(self, step: int) -> None:
@@ -221,10 +211,10 @@ class ReviewPresenter:
         """
         _require(self.reason_not_decidable)
         review, number, author = self._required(), self.number, self._application.user_name()
-        after = self._next_open(number)
+        after = self.next_open(number)
         self._logic.resolveRegion(review.loaded, number, choice, author)
-        self._note_call("resolveRegion", number, choice.value, author=author)
-        self._look_at(after)
+        self.note_call("resolveRegion", number, choice.value, author=author)
+        self.look_at(after)
 
     def edit(self, in_panel: bool = False) -> None:
         """Open the Segment Editor, confined to the region that is looked at.
@@ -236,9 +226,9 @@ class ReviewPresenter:
             DataError: nothing can be edited now.
         """
         _require(self.reason_not_decidable)
-        self.take_slide()
+        self.slides.take()
         self._logic.editRegion(self._required().loaded, self.number, PANEL_EDITOR if in_panel else MODULE_EDITOR)
-        self._note_call("editRegion", self.number)
+        self.note_call("editRegion", self.number)
         self.changed.send()
         if not in_panel:
             hint = _("Paint in region {number}. Then go back to CoraNet and click Done or Discard.")
@@ -252,11 +242,11 @@ class ReviewPresenter:
             StorageError: a file could not be written; what was painted stays, in the scene.
         """
         review, author = self._required(), self._application.user_name()
-        after = self._next_open(self.edited) if accept else 0
+        after = self.next_open(self.edited) if accept else 0
         outside = self._logic.finishEdit(review.loaded, accept, author)
         self._application.clear_hint()
-        self._note_call("finishEdit", accept=accept, author=author if accept else "")
-        self._look_at(after)
+        self.note_call("finishEdit", accept=accept, author=author if accept else "")
+        self.look_at(after)
         if outside:
             self.note = _("{count} voxels outside the region were changed too; they were restored.").format(
                 count=outside
@@ -265,120 +255,23 @@ class ReviewPresenter:
     def undo(self) -> None:
         """Take the slide under way back, else the last step, and look at its region; raises as `decide`."""
         _require(self.reason_not_undoable)
-        if self.is_sliding:
-            self.discard_slide()
+        if self.slides.is_under_way:
+            self.slides.discard()
             return
         number = self._logic.undoRegion(self._required().loaded)
-        self._note_call("undoRegion")
-        self._look_at(number)
+        self.note_call("undoRegion")
+        self.look_at(number)
 
     def redo(self) -> None:
         """Do again what was taken back last, and look at its region; raises as `decide`."""
         _require(self.reason_not_redoable)
         number = self._logic.redoRegion(self._required().loaded)
-        self._note_call("redoRegion")
-        self._look_at(number)
+        self.note_call("redoRegion")
+        self.look_at(number)
 
-    # -- sliding the boundary ----------------------------------------------------------------------------------------
-
-    def turn_wheel(self, turn: WheelTurn) -> None:
-        """Slide the boundary under the cursor, or (with Ctrl) change the radius.
-
-        Within the radius of the slide under way a turn goes on with it; elsewhere that one is taken first.
-
-        Raises:
-            DataError: it cannot be slid, or there is none near.
-            StorageError: as of `take_slide`.
-        """
-        _require(self.reason_not_slidable)
-        review, center = self._required(), volume_point(self._required().loaded.volume, turn.point_ras_mm)
-        if not review.sliding.covers(center):
-            radius = review.sliding.slide.radius_mm if review.sliding.slide is not None else None
-            self.take_slide()
-            self._begin_slide(center, self.number if self._lies_in_place(center) else None, radius)
-        self._go_on_sliding(turn.step, turn.with_control)
-
-    def slide(self, notches: int, changes_radius: bool = False) -> None:
-        """Slide the boundary at the place that is looked at, or change the radius; a slide under way goes on.
-
-        Args:
-            notches: above 0 out, below 0 in; of the radius: larger, smaller.
-            changes_radius: whether they are of the radius.
-
-        Raises:
-            DataError: it cannot be slid.
-        """
-        _require(self.reason_not_slidable or ("" if self.is_sliding else self.reason_not_decidable))
-        if not self.is_sliding:
-            self._begin_slide(self._required().regions.region(self.number).center_ijk, self.number)
-        self._go_on_sliding(notches, changes_radius)
-
-    def take_slide(self) -> Optional[int]:
-        """Decide by the slide under way, if there is one; returns the place that is decided by it, None if none is.
-
-        Raises:
-            StorageError: review.json could not be written; the decision stays, in the scene.
-        """
-        if self.review is None or self.review.sliding.slide is None or not self.review.is_current:
-            return None
-        review, slide, author = self.review, self.review.sliding.slide, self._application.user_name()
-        number = review.take_slide(author)
-        if slide.level:
-            point = world_point(review.loaded.volume, slide.center_ijk)
-            given = tuple(round(mm, 3) for mm in point)
-            self._note_call("slideAt", given, slide.level, slide.radius_mm, place=slide.region, author=author)
-        elif number is not None:
-            self._note_call("resolveRegion", number, Choice.KEEP.value, author=author)
+    def update_soon(self) -> None:
+        """Show what has changed, when the application has time."""
         self._update.request()
-        return number
-
-    def take_slide_and_go_on(self) -> None:
-        """Decide by the slide under way, and look at the next place that is undecided; raises as `take_slide`."""
-        slide = self._required().sliding.slide
-        after = self._next_open(slide.region) if slide is not None and slide.region is not None else 0
-        self.take_slide()
-        self._look_at(after)
-
-    def discard_slide(self) -> None:
-        """Take the slide under way back."""
-        if self.review is not None:
-            self.review.sliding.discard()
-            self._update.request()
-
-    def _settle_slide(self) -> None:
-        """Take the slide under way where nobody can be told at once that it could not be written."""
-        try:
-            self.take_slide()
-        except CoraNetError as error:
-            self.note = str(error)
-
-    def _begin_slide(self, center_ijk: Sequence[float], number: Optional[int], radius: Optional[float] = None) -> None:
-        self.note = ""
-        self._required().sliding.begin(center_ijk, number, radius)
-        # The keys that end it are at work from now on.
-        self.changed.send()
-
-    def _go_on_sliding(self, notches: int, changes_radius: bool) -> None:
-        sliding = self._required().sliding
-        (sliding.widen if changes_radius else sliding.turn)(notches)
-        self._draw_slide.request()
-
-    def _draw_slide_now(self) -> None:
-        if self.review is None or self.review.sliding.slide is None or not self.review.is_current:
-            return
-        slide = self.review.sliding.slide
-        self.review.sliding.draw()
-        self.review.ring.draw(world_point(self.review.loaded.volume, slide.center_ijk), slide.radius_mm)
-        self.changed.send()
-
-    def _lies_in_place(self, center_ijk: Sequence[float]) -> bool:
-        """Whether a point lies in the place that is looked at."""
-        review = self._required()
-        if not self.number:
-            return False
-        region = review.regions.region(self.number)
-        reach = region.radius_mm or max(region.extent_mm) / 2
-        return review.sliding.distance_mm(center_ijk, region.center_ijk) <= reach
 
     # -- following the result that is shown --------------------------------------------------------------------------
 
@@ -445,14 +338,13 @@ class ReviewPresenter:
         if review is not None and not self._reading.is_busy and self._overlays.reviewed is not review.review:
             self._overlays.show_reviewed(review)
             self.decided.send()
-        if review is not None and not self.is_sliding:
-            review.ring.clear()
+        self.slides.on_update()
         self._hold()
         self.changed.send()
 
     def _hold(self) -> None:
         """Another result that comes does not take the place of one that somebody is at work on."""
-        is_open = bool(self.edited) or self.is_sliding or not all(row.is_decided for row in self.rows)
+        is_open = bool(self.edited) or self.slides.is_under_way or not all(row.is_decided for row in self.rows)
         self._overlays.hold(self._is_watched and is_open, is_edited=bool(self.edited))
 
     def _outline(self) -> None:
@@ -467,28 +359,25 @@ class ReviewPresenter:
 
     # ----------------------------------------------------------------------------------------------------------------
 
-    @property
-    def _reason_to_wait(self) -> str:
-        """Why no step can be taken back or done again, whatever steps there are."""
-        return self.reason_not_decidable if self._reading.is_busy or self.edited else self.reason
-
     def _required(self) -> RegionReview:
         if self.review is None:
             raise DataError(self.reason)
         return self.review
 
-    def _note_call(self, method: str, *given: Any, **named: Any) -> None:
+    def note_call(self, method: str, *given: Any, **named: Any) -> None:
+        """Show the console call of what was done, in place of the last message."""
         self.note = ""
         self._calls.add(call(method, str(self._required().loaded.segmentation.GetName()), *given, **named))
 
-    def _next_open(self, number: int) -> int:
+    def next_open(self, number: int) -> int:
         """The first region below another one of the list that is not decided, else the first of all; 0: none."""
         listed = [row.number for row in self.rows]
         at = listed.index(number) + 1 if number in listed else 0
         is_open = {row.number for row in self.rows if not row.is_decided and row.number != number}
         return next((number for number in [*listed[at:], *listed[:at]] if number in is_open), 0)
 
-    def _look_at(self, number: Optional[int]) -> None:
+    def look_at(self, number: Optional[int]) -> None:
+        """Bring a region into view; 0 or None: the views stay."""
         if number and self.review is not None:
             self._logic.showRegion(self.review.loaded, number)
             self.number = number

@@ -37,9 +37,9 @@ OUTLINE_COLOR = (1.0, 0.0, 0.8)
 OUTLINE_PIXELS = 3
 _OPACITY_3D = 0.8
 _SEGMENT = "region"
-_RING_PIXELS = 1
-# Round to the eye at any zoom, and cut in a part of a millisecond.
-_RING_CORNERS = 48
+_RING_PIXELS = 2
+# Round to the eye; more would take milliseconds to cut.
+_RING_CORNERS = 32
 # Of a larger box the surface alone would take more than a tenth of a second.
 _MOST_SURFACE_VOXELS = 1_000_000
 
@@ -321,11 +321,16 @@ class SlideRing:
         """Draw nothing yet."""
         self.node: Any = None
         self._context = context
+        self._drawn: tuple[float, ...] = ()
 
     def draw(self, center_ras_mm: Sequence[float], radius_mm: float) -> None:
         """Draw the ring, in place of the one before."""
+        wanted = (*center_ras_mm, radius_mm)
         if self.node is None or self.node.GetScene() is None:
             self.node = self._new_node()
+        elif wanted == self._drawn:
+            return
+        self._drawn = wanted
         sphere = vtkSphereSource()
         sphere.SetCenter(*center_ras_mm)
         sphere.SetRadius(radius_mm)

@@ -101,7 +101,7 @@ class ReviewSection(Section):
 
     def _sliding_actions(self) -> dict[str, Callable[[], None]]:
         """What moves the boundary, by key. With Shift, "+" is the key "=" on many keyboards."""
-        slide = self._presenter.slide
+        slide = self._presenter.slides.turn
         return {
             "+": partial(slide, 1),
             "=": partial(slide, 1),
@@ -112,7 +112,7 @@ class ReviewSection(Section):
 
     def _ending_actions(self) -> dict[str, Callable[[], None]]:
         """What ends a slide, by key; the keys are everybody's while none is under way."""
-        take, discard = self._presenter.take_slide_and_go_on, self._presenter.discard_slide
+        take, discard = self._presenter.slides.take_and_go_on, self._presenter.slides.discard
         return {"Return": take, "Enter": take, "Escape": discard}
 
     def _bound(self, actions: Mapping[str, Callable[[], None]]) -> dict[str, Callable[[], None]]:
@@ -121,9 +121,9 @@ class ReviewSection(Section):
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_wheel(self, turn: WheelTurn) -> bool:
-        if self._presenter.reason_not_slidable:
+        if self._presenter.slides.reason:
             return False
-        self._on_click(partial(self._presenter.turn_wheel, turn))
+        self._on_click(partial(self._presenter.slides.turn_wheel, turn))
         return True
 
     def _on_click(self, action: Callable[[], None], _checked: bool = False) -> None:
@@ -162,7 +162,8 @@ class ReviewSection(Section):
         ui.reviewProgressBar.setVisible(bool(presenter.rows))
         say(ui.reviewProgressLabel, presenter.progress)
         say(ui.regionQuestionLabel, presenter.question)
-        say(ui.slideLabel, presenter.slide_text)
+        say(ui.slideLabel, presenter.slides.text)
+        self._table.set_titles(presenter.column_titles)
         self._table.show(presenter.rows, presenter.number, presenter.order)
         for button in self._deciding:
             self.permit(button, presenter.reason_not_decidable)
@@ -208,7 +209,7 @@ class ReviewSection(Section):
         self._keys.set_active(is_open)
         # The Segment Editor has such keys, too.
         self._slide_keys.set_active(is_open and not presenter.edited)
-        self._ending_keys.set_active(is_open and presenter.is_sliding)
+        self._ending_keys.set_active(is_open and presenter.slides.is_under_way)
         self._gestures.set_active(is_open and not presenter.edited)
 
 
@@ -298,6 +299,7 @@ class RegionsTable:
         self._rows: list[RegionRow] = []
         self._painted: list[Any] = []
         self._items: list[list[Any]] = []
+        self._titles: list[str] = []
         self._number = 0
         self._painting, self._is_waiting = Painting(), False
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
@@ -326,6 +328,14 @@ class RegionsTable:
         if not self._is_waiting:
             self._paint()
         self._select()
+
+    def set_titles(self, titles: Sequence[str]) -> None:
+        """Name the columns; one without a title is hidden."""
+        if list(titles) != self._titles:
+            self._titles = list(titles)
+            for column, title in enumerate(titles):
+                self._table.horizontalHeaderItem(column).setText(title)
+                self._table.setColumnHidden(column, not title)
 
     def clear(self) -> None:
         """Take all rows off."""

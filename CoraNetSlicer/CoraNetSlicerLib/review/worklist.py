@@ -63,7 +63,7 @@ class RegionRow:
 
     Attributes:
         number: of the region.
-        structure: which classes are in question.
+        structure: which classes are in question, and where; where alone if the result has one class.
         ml: volume of the region.
         effect_ml: volume that a decision is expected to change; of a place, what is expected to be wrong there.
         status: what has become of it, in words.
@@ -83,6 +83,13 @@ class RegionRow:
 def region_rows(review: RegionReview) -> list[RegionRow]:
     """All regions of a review in the order of their numbers."""
     return [_row(review, region) for region in review.regions.regions]
+
+
+def column_titles(has_places: bool) -> list[str]:
+    """What the columns are called, in the order of SORT_COLUMNS; "": a column is not shown, as the size of places."""
+    if has_places:
+        return [_("No."), _("Place"), "", _("Wrong mL"), _("Status")]
+    return [_("No."), _("Structure"), _("mL"), _("Effect mL"), _("Status")]
 
 
 def question_text(review: RegionReview, number: int) -> str:
@@ -148,6 +155,7 @@ def slide_text(slide: Optional[Slide], ml: float, labels: Sequence[Label]) -> st
 def _row(review: RegionReview, region: Region) -> RegionRow:
     decision = review.decision(region.number)
     structure = review.structure(region.number)
+    is_known = len(review.loaded.labels) == 1 and bool(region.where)
     figures = _("Uncertainty {mean:.2f} on average, {peak:.2f} at most; {share:.0f} % of the surface.").format(
         mean=region.mean_uncertainty, peak=region.peak_uncertainty, share=100 * region.surface_share
     )
@@ -157,7 +165,7 @@ def _row(review: RegionReview, region: Region) -> RegionRow:
         tool_tip += "\n" + _("Decided by {author}.").format(author=decision.author)
     return RegionRow(
         number=region.number,
-        structure=structure,
+        structure=region.where if is_known else structure,
         ml=region.volume_ml,
         effect_ml=region.expected_effect_ml if region.kind == "block" else region.expected_wrong_ml,
         status=review.status(region.number),

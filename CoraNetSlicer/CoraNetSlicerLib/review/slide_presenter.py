@@ -1,0 +1,182 @@
+"""Sliding the boundary in the panel: what the wheel and the keys do to the review of the result that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Optional
+
+from coranet.contract import Choice
+from coranet.contract.errors import CoraNetError, DataError
+
+from ..core.protocols import Host
+from ..core.stepwise import Deferred
+from .region_view import volume_point, world_point
+from .worklist import slide_text
+
+if TYPE_CHECKING:
+    from .overlays_presenter import OverlaysPresenter
+    from .presenter import ReviewPresenter
+    from .region_review import RegionReview
+    from .slice_gestures import WheelTurn
+
+
+class SlidePresenter:
+    """State and actions of a slide in the section Review, of which it is a part."""
+
+    def __init__(self, presenter: ReviewPresenter, overlays: OverlaysPresenter, application: Host) -> None:
+        """Slide nothing yet.
+
+        Args:
+            presenter: of the section: which review, and which place is looked at.
+            overlays: measures nothing while a slide is under way.
+            application: draws later, and knows who decides.
+        """
+        self._presenter = presenter
+        self._overlays = overlays
+        self._application = application
+        # Once for many notches of the wheel.
+        self._draw = Deferred(application, self._draw_now)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is a slide that is neither taken nor discarded yet."""
+        review = self._presenter.review
+        return review is not None and review.sliding.slide is not None
+
+    @property
+    def text(self) -> str:
+        """How the boundary is slid, or where the slide under way stands; "" if it cannot be."""
+        review = self._presenter.review
+        if review is None or self.reason:
+            return ""
+        return slide_text(review.sliding.slide, review.sliding.ml, review.loaded.labels)
+
+    @property
+    def reason(self) -> str:
+        """Why no boundary can be slid now; "" if one can."""
+        presenter = self._presenter
+        return presenter.reason_to_wait or (presenter.review.sliding.reason if presenter.review is not None else "")
+
+    def turn_wheel(self, turn: WheelTurn) -> None:
+        """Slide the boundary under the cursor, or (with Ctrl) change the radius.
+
+        Within the radius of the slide under way a turn goes on with it; elsewhere that one is taken first.
+
+        Raises:
+            DataError: it cannot be slid, or there is none near.
+            StorageError: as of `take`.
+        """
+        review = self._required()
+        center = volume_point(review.loaded.volume, turn.point_ras_mm)
+        if not review.sliding.covers(center):
+            radius = review.sliding.slide.radius_mm if review.sliding.slide is not None else None
+            self.take()
+            self._begin(center, self._presenter.number if self._lies_in_place(center) else None, radius)
+        self._go_on(turn.step, turn.with_control)
+
+    def turn(self, notches: int, changes_radius: bool = False) -> None:
+        """Slide the boundary at the place that is looked at, or change the radius; a slide under way goes on.
+
+        Args:
+            notches: above 0 out, below 0 in; of the radius: larger, smaller.
+            changes_radius: whether they are of the radius.
+
+        Raises:
+            DataError: it cannot be slid.
+        """
+        review = self._required()
+        if not self.is_under_way:
+            if self._presenter.reason_not_decidable:
+                raise DataError(self._presenter.reason_not_decidable)
+            number = self._presenter.number
+            self._begin(review.regions.region(number).center_ijk, number)
+        self._go_on(notches, changes_radius)
+
+    def take(self) -> None:
+        """Decide by the slide under way, if there is one.
+
+        Raises:
+            StorageError: review.json could not be written; the decision stays, in the scene.
+        """
+        review = self._presenter.review
+        if review is None or review.sliding.slide is None or not review.is_current:
+            return
+        slide, author = review.sliding.slide, self._application.user_name()
+        review.take_slide(author)
+        if slide.level:
+            point = tuple(round(mm, 3) for mm in world_point(review.loaded.volume, slide.center_ijk))
+            self._presenter.note_call(
+                "slideAt", point, level=slide.level, radius_mm=slide.radius_mm, place=slide.region, author=author
+            )
+        elif slide.region is not None:
+            self._presenter.note_call("resolveRegion", slide.region, Choice.KEEP.value, author=author)
+        self._presenter.update_soon()
+
+    def take_and_go_on(self) -> None:
+        """Decide by the slide under way, and look at the next place that is undecided; raises as `take`."""
+        slide = self._required().sliding.slide
+        after = self._presenter.next_open(slide.region) if slide is not None and slide.region is not None else 0
+        self.take()
+        self._presenter.look_at(after)
+
+    def discard(self) -> None:
+        """Take the slide under way back."""
+        if self._presenter.review is not None:
+            self._presenter.review.sliding.discard()
+            self._presenter.update_soon()
+
+    def settle(self) -> None:
+        """Take the slide under way where nobody can be told at once that it could not be written."""
+        try:
+            self.take()
+        except CoraNetError as error:
+            self._presenter.note = str(error)
+
+    def on_update(self) -> None:
+        """Clear what was there for a slide once none is under way any more."""
+        self._overlays.set_sliding(self.is_under_way)
+        if self._presenter.review is not None and not self.is_under_way:
+            self._presenter.review.ring.clear()
+
+    def close(self) -> None:
+        """Take the slide under way, and draw none any more."""
+        self.settle()
+        self._draw.close()
+
+    # ----------------------------------------------------------------------------------------------------------------
+
+    def _required(self) -> RegionReview:
+        review = self._presenter.review
+        if review is None or self.reason:
+            raise DataError(self.reason)
+        return review
+
+    def _begin(self, center_ijk: Sequence[float], number: Optional[int], radius: Optional[float] = None) -> None:
+        self._presenter.note = ""
+        self._required().sliding.begin(center_ijk, number, radius)
+        self._overlays.set_sliding(True)
+        # The keys that end it are at work from now on.
+        self._presenter.changed.send()
+
+    def _go_on(self, notches: int, changes_radius: bool) -> None:
+        sliding = self._required().sliding
+        (sliding.widen if changes_radius else sliding.turn)(notches)
+        self._draw.request()
+
+    def _draw_now(self) -> None:
+        review = self._presenter.review
+        if review is None or review.sliding.slide is None or not review.is_current:
+            return
+        slide = review.sliding.slide
+        review.sliding.draw()
+        review.ring.draw(world_point(review.loaded.volume, slide.center_ijk), slide.radius_mm)
+        self._presenter.changed.send()
+
+    def _lies_in_place(self, center_ijk: Sequence[float]) -> bool:
+        """Whether a point lies in the place that is looked at."""
+        review, number = self._required(), self._presenter.number
+        if not number:
+            return False
+        region = review.regions.region(number)
+        reach = region.radius_mm or max(region.extent_mm) / 2
+        return review.sliding.distance_mm(center_ijk, region.center_ijk) <= reach

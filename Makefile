@@ -19,6 +19,9 @@ PROGRAM := CoraNetSlicer Testing docs $(wildcard benchmarks)
 DOCS_VENV := .venv-docs
 DOCS_INSTALLED := $(DOCS_VENV)/installed.stamp
 
+# Containers often switch compiled files off; then each process that a test starts compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test quick faults slicer-test docs lint format file-list clean
 

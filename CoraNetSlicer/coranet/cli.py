@@ -26,8 +26,8 @@ from .contract.errors import (
     DataError,
     JobCancelled,
     JobError,
-    PackageError,
     StorageError,
+    missing_package,
     tells_of_memory,
 )
 from .experiments import add_experiment_command
@@ -138,7 +138,7 @@ def _expected(error: Exception) -> CoraNetError:
     if isinstance(error, CoraNetError):
         return error
     if isinstance(error, ModuleNotFoundError):
-        return PackageError(f"the package '{error.name}' is missing; 'coranet doctor' says how to install it.")
+        return missing_package(error)
     if isinstance(error, OSError):
         refusal = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
         return StorageError(f"{refusal} ({error.strerror or error}); check that it is there and that you may use it.")

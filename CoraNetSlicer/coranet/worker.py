@@ -19,8 +19,10 @@ from .contract.errors import (
     CoraNetError,
     JobCancelled,
     JobTakenError,
+    PackageError,
     StorageError,
     file_error,
+    missing_package,
     storage_error,
 )
 from .contract.events import (
@@ -39,15 +41,10 @@ from .contract.events import (
 from .contract.files import never_made_again, remove_partial_files
 from .devices import is_out_of_memory
 from .distributed import Team, is_lost_member
-from .evaluation import describe as describe_metrics
-from .evaluation import evaluate_job
 from .event_messages import describe
-from .inference.segmentation import run_segmentation_job
 from .reporting import Reporter
 from .signals import stop_on_signal
 from .team_member import bound_to_launcher, claim, leave_exit_code
-from .training.dry_run import describe_plan, plan_training_job
-from .training.job import run_training_job
 from .volume import noted_by
 
 # A network folder may vanish for a while; one whose parent is there has been removed.
@@ -56,6 +53,7 @@ _BEATS_UNTIL_GONE = 6
 _log = logging.getLogger("coranet")
 
 Listener = Callable[[Event], object]
+Work = Callable[[Job, bool, Reporter, Team], str]
 
 
 def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> int:
@@ -74,20 +72,26 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
     Raises:
         JobError: another process works on the job.
     """
-    team = Team.of_environment()
+    # Before the job is claimed: what is missing is told as by any other command.
+    team, work = Team.of_environment(), _work_of(job)
     with bound_to_launcher() if team.count > 1 else nullcontext():
         if not team.is_leader:
-            return _help(job, resume, team)
+            return _help(job, resume, team, work)
         with _leading(job, resume, listener, team) as (reporter, outcome):
             _warn_of_settings(job, resume, reporter)
-            outcome.message = _work_of(job)(job, resume, reporter, team)
+            outcome.message = work(job, resume, reporter, team)
             if job.kind is JobKind.SEGMENT and job.read_datalist().with_role(Role.TEST):
+                from .evaluation import describe as describe_metrics
+                from .evaluation import evaluate_job
+
                 outcome.message = describe_metrics(evaluate_job(job, reporter))
         return outcome.exit_code
 
 
 def plan(job: Job, listener: Listener = lambda event: None) -> int:
     """Plan a training and time its parts, in this process; as `work_on`, but nothing is trained."""
+    from .training.dry_run import describe_plan, plan_training_job
+
     with _leading(job, False, listener, Team()) as (reporter, outcome):
         _warn_of_settings(job, False, reporter)
         outcome.message = describe_plan(plan_training_job(job, reporter))
@@ -127,13 +131,13 @@ def _leading(job: Job, resume: bool, listener: Listener, team: Team) -> Iterator
             leave_exit_code(outcome.exit_code)
 
 
-def _help(job: Job, resume: bool, team: Team) -> int:
+def _help(job: Job, resume: bool, team: Team, work: Work) -> int:
     """Take part in the leader's work; what goes wrong here is in the log, and the leader tells that it did."""
     with _in_folder(job), stop_on_signal() as signalled:
         reporter = Reporter(lambda event: None, lambda: signalled.is_set() or job.cancel_requested())
         try:
             _warn_of_settings(job, resume, reporter)
-            _work_of(job)(job, resume, reporter, team)
+            work(job, resume, reporter, team)
         except JobCancelled:
             # torchrun ends the leader, which has not said so yet, as soon as one of the others has failed.
             return 0
@@ -145,8 +149,15 @@ def _help(job: Job, resume: bool, team: Team) -> int:
     return 0
 
 
-def _work_of(job: Job) -> Callable[[Job, bool, Reporter, Team], str]:
-    return run_training_job if job.kind is JobKind.TRAIN else run_segmentation_job
+def _work_of(job: Job) -> Work:
+    """What does a job. A segmentation does not load what a training needs, which takes more than a second."""
+    if job.kind is JobKind.TRAIN:
+        from .training.job import run_training_job
+
+        return run_training_job
+    from .inference.segmentation import run_segmentation_job
+
+    return run_segmentation_job
 
 
 class _Telling:
@@ -209,6 +220,8 @@ _MORE_MEMORY = {
 
 
 def _in_words(error: Exception, job: Job, team: Team) -> tuple[CoraNetError, int]:
+    if isinstance(error, ModuleNotFoundError):
+        return missing_package(error), PackageError.exit_code
     if is_out_of_memory(error):
         reason = f" ({' '.join(str(error).split())})" if str(error) else ""
         message = f"the memory of this machine does not suffice; {_MORE_MEMORY[job.kind]}{reason}."

@@ -261,7 +261,7 @@ def test_the_student_goes_towards_the_known_labels(name):
         if is_taught:
             unlabeled = unlabeled._replace(targets=truth, known=KNOWN)
         optimizer = torch.optim.Adam([*networks.student.parameters(), *method.auxiliary.parameters()], lr=0.01)
-        for step in range(12):
+        for step in range(8):
             torch.manual_seed(step)
             optimizer.zero_grad()
             method.self_train(networks, labeled, unlabeled, 1.0).total.backward()

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -303,9 +304,10 @@ def test_what_a_preset_sets_may_be_void():
 # -- settings and arguments --
 
 
-def source_trees() -> Iterator[tuple[Path, ast.Module]]:
-    for path in sorted((REPOSITORY / "CoraNetSlicer").rglob("*.py")):
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def source_trees() -> tuple[tuple[Path, ast.Module], ...]:
+    paths = sorted((REPOSITORY / "CoraNetSlicer").rglob("*.py"))
+    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
 def test_every_setting_is_read_by_somebody():

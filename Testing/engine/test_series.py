@@ -92,11 +92,11 @@ def test_each_image_is_a_case_with_its_name(awkward_path, make, names, parts, ro
     assert {case.role for case in cases} == {role}
     assert len(divided.sentences) == 1 and f"is one DICOM series of {len(parts)} images" in divided.sentences[0]
     assert all(f"'{name}' ({part}, " in divided.sentences[0] for name, part in zip(names, parts, strict=True))
-    for case, part in zip(cases, parts_of(awkward_path / "CT"), strict=True):
-        scan = read_scan(case)
+    scans = [read_scan(case) for case in cases]
+    for case, scan, part in zip(cases, scans, parts_of(awkward_path / "CT"), strict=True):
         assert scan.voxels.shape[0] == len(part.slices) and scan.grid == scan_grid(case)
     # Each is another image.
-    assert len({read_scan(case).voxels.tobytes() for case in cases}) == len(cases)
+    assert len({scan.voxels.tobytes() for scan in scans}) == len(cases)
     # It is divided once; kept and read again it is the same.
     assert divided_series(divided.datalist, quiet) == (type(divided))(divided.datalist)
     assert Datalist.from_dict(divided.datalist.to_dict()) == divided.datalist

@@ -52,7 +52,9 @@ def a_segmentation_job(a_trained_job, a_phantom_set, awkward_path) -> Job:
 
 def which_does(monkeypatch, action) -> None:
     """Let the work of a training job be something else."""
-    monkeypatch.setattr(worker, "run_training_job", lambda job, resume, reporter, team: action(reporter) or "done.")
+    monkeypatch.setattr(
+        "coranet.training.job.run_training_job", lambda job, resume, reporter, team: action(reporter) or "done."
+    )
 
 
 def which_raises(monkeypatch, error: BaseException) -> None:

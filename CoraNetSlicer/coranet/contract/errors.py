@@ -110,6 +110,11 @@ _REMEDIES = (
 _OTHER_REMEDY = "check its folder and the space there"
 
 
+def missing_package(error: ModuleNotFoundError) -> PackageError:
+    """A package that is not there, as an error that says how to get it."""
+    return PackageError(f"the package '{error.name}' is missing; 'coranet doctor' says how to install it.")
+
+
 def storage_error(path: str | Path, error: OSError) -> StorageError:
     """The sentence for a failed write.
 

@@ -16,6 +16,7 @@ from ..errors import ConfigError
 SCHEMA_VERSION = 1
 
 SectionT = TypeVar("SectionT", bound="Section")
+_KNOWN_HINTS: dict[type, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Section:
     """A group of settings that checks itself when it is made."""
 
     def __post_init__(self) -> None:
-        hints = typing.get_type_hints(type(self))
+        hints = _hints(type(self))
         for option in dataclasses.fields(self):
             if option.metadata:
                 value = _checked(option, hints[option.name], getattr(self, option.name))
@@ -82,7 +83,7 @@ class Section:
                 f"'{source}' has schema version {version!r}, expected {SCHEMA_VERSION}; it was written by "
                 "another version of CoraNet: use that one."
             )
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls)
         for key, value in values.items():
             if key not in hints:
                 raise ConfigError(
@@ -99,7 +100,7 @@ class Section:
     @classmethod
     def unknown_names(cls, content: Any, prefix: str = "") -> list[str]:
         """Paths of the settings in plain JSON types that there are not."""
-        hints, names = typing.get_type_hints(cls), []
+        hints, names = _hints(cls), []
         for key, value in content.items() if isinstance(content, Mapping) else ():
             if key not in hints:
                 names += [] if key == "schema_version" else [f"{prefix}{key}"]
@@ -112,7 +113,7 @@ class Section:
         """Plain JSON types without the settings that there are not: what another version has written can be read."""
         if not isinstance(content, Mapping):
             return content
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls)
         known = {key: value for key, value in content.items() if key in hints or key == "schema_version"}
         return {
             key: hints[key].known_part(value) if key in hints and _is_section(hints[key]) else value
@@ -143,7 +144,7 @@ class Section:
     @classmethod
     def settings(cls, prefix: str = "") -> Iterator[Setting]:
         """All settings below this section, in order."""
-        hints = typing.get_type_hints(cls)
+        hints = _hints(cls)
         for option in dataclasses.fields(cls):
             name = f"{prefix}{option.name}"
             if _is_section(hints[option.name]):
@@ -154,6 +155,13 @@ class Section:
                     name, option.metadata["meaning"], option.metadata["unit"], option.metadata["paper"],
                     minimum, maximum, option.metadata["choices"], option.default,
                 )  # fmt: skip
+
+
+def _hints(section: type) -> dict[str, Any]:
+    """Types of the fields; found out once, for that takes longer than all checks of a configuration together."""
+    if section not in _KNOWN_HINTS:
+        _KNOWN_HINTS[section] = typing.get_type_hints(section)
+    return _KNOWN_HINTS[section]
 
 
 def _replaced(section: Any, path: list[str], value: Any) -> Any:

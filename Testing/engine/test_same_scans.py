@@ -191,6 +191,12 @@ def test_a_model_knows_the_scans_of_its_training(scan, known):
     assert (SPOILED in spoiled_sentence({"x": known} if known else {})) == bool(known)
 
 
+def test_of_many_known_scans_some_are_named():
+    sentence = spoiled_sentence({f"c{number}": "unlabeled" for number in range(80)} | {"x": "training", "y": ""})
+    assert "'c0'" in sentence and "'c79'" not in sentence and " more: " in sentence and "'x': the model" in sentence
+    assert len(sentence) < 400 and "'y'" not in sentence
+
+
 def test_scans_are_kept_by_role_without_those_of_tests(tmp_path):
     case = write_case(tmp_path, "c0", Role.TRAINING)
     datalist = listed(case, saved_anew(case, Role.TEST, "copied"))

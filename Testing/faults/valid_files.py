@@ -20,26 +20,10 @@ from coranet.contract import (
     PredictionFiles,
     Review,
     Role,
+    events,
     write_json_atomic,
 )
 from coranet.contract.config import SegmentConfig, TrainConfig
-from coranet.contract.events import (
-    Cancelled,
-    CaseDone,
-    CaseFailed,
-    CaseSkipped,
-    CheckpointSaved,
-    EventWriter,
-    Failed,
-    Finished,
-    Losses,
-    Noted,
-    Progress,
-    SnapshotSaved,
-    Started,
-    Validation,
-    Warned,
-)
 from coranet.data.preprocessing import Preprocessing
 from coranet.inference.prediction import Prediction
 from coranet.model_package import ModelPackage
@@ -115,12 +99,23 @@ def _write_job(folder: Path, scans: Path) -> dict[str, Path]:
     job = Job.create(folder, JobKind.TRAIN, TrainConfig.from_preset("quick"), Datalist(cases, _LABELS))
     job.claim()
     told = (
-        Started(0, 10, "CPU", "1"), Progress("pretraining", 1, 10, 2.5, 0.5), Losses(1, "pretraining", 1.0, 0.5),
-        Validation(2, {"organ": 0.5, "lesion": None}, 0.5, True), Warned("a", "b"), Noted("a", "b"), CheckpointSaved(2),
-        SnapshotSaved(2, "b", "snapshots/b.nrrd", 0.25), CaseDone("a", 1, 2, 3.5), CaseFailed("a", "b"),
-        CaseSkipped("a"), Failed("b"), Cancelled(3), Finished("b", 2.5),
-    )  # fmt: skip
-    writer = EventWriter(job.events_path)
+        events.Started(0, 10, "CPU", "1"),
+        events.Progress("pretraining", 1, 10, 2.5, 0.5),
+        events.Losses(1, "pretraining", 1.0, 0.5),
+        events.Validation(2, {"organ": 0.5, "lesion": None}, 0.5, True),
+        events.Warned("a", "b"),
+        events.Noted("a", "b"),
+        events.CheckpointSaved(2),
+        events.SnapshotSaved(2, "b", "snapshots/b.nrrd", 0.25),
+        events.CaseDone("a", 1, 2, 3.5),
+        events.CaseFailed("a", "b"),
+        events.PaceMeasured("CPU", 1.0, 0.5, 0.75, 2.0),
+        events.CaseSkipped("a"),
+        events.Failed("b"),
+        events.Cancelled(3),
+        events.Finished("b", 2.5),
+    )
+    writer = events.EventWriter(job.events_path)
     for event in told:
         writer.write(event)
     writer.close()

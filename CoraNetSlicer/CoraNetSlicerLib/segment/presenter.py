@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -238,12 +238,8 @@ class SegmentationPresenter:
             names = [str(volume.GetName()) for volume in self.source.volumes]
             folder = self._logic.newFolder(segmentation_name(names))
             files = SegmentExport(folder, self.images, segment_config(model.folder), model.card.channels)
-            self._writing.begin(self._write_and_start(files))
+            self._writing.begin(self._logic.writeAndStart(files))
             self.changed.send()
-
-    def _write_and_start(self, files: SegmentExport) -> Generator[str, None, JobHandle]:
-        job = yield from files.steps()
-        return self._logic.watch(self._logic.runner.start(job))
 
     def resume(self) -> None:
         """Go on with the segmentation that is shown: cases that are not done are segmented.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Optional
 
 from coranet.contract import JobStatus
@@ -214,12 +213,8 @@ class TrainingPresenter:
         nodes, config = self._cases.training_nodes(), self.settings.config()
         files = TrainingExport(self._logic.context, self._logic.jobsFolder / self.name, nodes, config)
         self.error, self._stopped_text, self._name_of_written = "", "", self.name
-        self._writing.begin(self._write_and_start(files))
+        self._writing.begin(self._logic.writeAndStart(files))
         self.changed.send()
-
-    def _write_and_start(self, files: TrainingExport) -> Generator[str, None, JobHandle]:
-        job = yield from files.steps()
-        return self._logic.watch(self._logic.runner.start(job))
 
     def stop(self) -> None:
         """Ask the training to stop at its next safe point, or do not go on to write its files.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,7 +115,8 @@ class TimeEstimate:
         self._nodes, self._config = nodes, config
         few = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
         folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
-        self._writing.begin(self._write_and_start(TrainingExport(self._logic.context, folder, few, config)))
+        files = TrainingExport(self._logic.context, folder, few, config)
+        self._writing.begin(self._logic.writeAndStart(files, dry_run=True))
         self._say(_("Planning"))
 
     def cancel(self) -> None:
@@ -149,10 +150,6 @@ class TimeEstimate:
             self._handle.cancel(_GRACE_S)
             self._handle.close()
             self._handle = None
-
-    def _write_and_start(self, files: TrainingExport) -> Generator[str, None, JobHandle]:
-        job = yield from files.steps()
-        return self._logic.watch(self._logic.runner.start(job, dry_run=True))
 
     def _on_written(self, problem: str) -> None:
         if problem:

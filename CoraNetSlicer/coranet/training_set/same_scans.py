@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ..contract import Case, Role
 from ..contract.events import Warned
+from ..contract.image_files import names_in_words
 from .survey import MeasuredCase, Survey
 
 _TEXT_OF_ROLE = {
@@ -97,7 +98,7 @@ def seen_in_training(images: Collection[str], scans: Mapping[str, Collection[str
 def spoiled_sentence(seen: Mapping[str, str]) -> str:
     """What has to stand beside a metric: which cases the model knows, and how; "" where it knows none."""
     known_by_key = [
-        f"{' and '.join(_quoted(names))}: {_TEXT_OF_KEY[key]}"
+        f"{names_in_words(names)}: {_TEXT_OF_KEY[key]}"
         for key in _TEXT_OF_KEY
         if (names := [case for case, known in seen.items() if known == key])
     ]

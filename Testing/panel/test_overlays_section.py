@@ -33,11 +33,11 @@ def presenter(ui, context, application):
 
 @pytest.fixture
 def load(context, presenter, process_events):
-    def load(folder, caution=0.0, labels=None):
+    def load(folder, caution=0.0, labels=None, **said):
         folder.parent.mkdir(exist_ok=True)
         job = write_segmented_job(folder)
         file = job.prediction(CASE_ID).result
-        content = {**json.loads(file.read_text()), "caution": caution}
+        content = {**json.loads(file.read_text()), "caution": caution, **said}
         file.write_text(json.dumps({**content, "labels": labels or content["labels"]}))
         volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
         loaded = load_prediction(context, job.prediction(CASE_ID), volume)
@@ -259,3 +259,38 @@ def test_a_closed_scene_leaves_the_form_grey(loaded, ui, context, presenter, pro
     assert greyed(ui.filledLookButton) == NO_RESULT
     assert checked(ui, IN_SLICES) == [False] * 5
     assert ui.cautionMeaningLabel.text == ""
+
+
+class TestPromises:
+    PROMISES = [
+        {
+            "share": share,
+            "threshold": 0.3,
+            "caution": caution,
+            "cases": 9,
+            "flagged_ml": 1.0,
+            "flagged_share": share / 40,
+        }
+        for share, caution in ((0.8, 0.0, 0.02), (0.9, 1.5, 0.03))
+    ]
+
+    def test_take_the_place_of_numbers(self, load, ui, presenter, tmp_path, process_events):
+        load(tmp_path / "a" / "segment 1", doubt="error_model", tolerance_mm=1.0, promises=self.PROMISES)
+        assert ui.promiseCombo.isVisible() and not ui.cautionSlider.isVisible()
+        assert ui.promiseCombo.currentText == "80 % of the errors: 2.0 % of the volume near"
+        before = ui.cautionMeaningLabel.text
+        ui.promiseCombo.setCurrentIndex(1)
+        process_events(until=lambda: ui.cautionMeaningLabel.text != before)
+        assert ui.cautionMeaningLabel.text.startswith("At least 90 % ") and presenter.caution.value == 1.5
+        click(ui.cautionResetButton)
+        process_events(until=lambda: ui.promiseCombo.currentIndex == 0)
+
+    def test_a_result_that_is_not_good_says_so_in_the_list_and_why(self, load, ui, tmp_path):
+        load(tmp_path / "a" / "segment 1", quality={"dice": 0.7, "verdict": "look", "reasons": ["Unlike the others."]})
+        assert ui.resultCombo.currentText.endswith(" - look: Dice about 0.70")
+        assert ui.resultQualityLabel.text == "Expected: look: Dice about 0.70. Unlike the others."
+
+    def test_without_any_the_slider_is_there(self, load, ui, tmp_path):
+        load(tmp_path / "a" / "segment 1")
+        assert ui.cautionSlider.isVisible() and not ui.promiseCombo.isVisible()
+        assert not ui.resultQualityLabel.isVisible()

@@ -12,6 +12,7 @@ import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
+from coranet.contract.doubt import HEADS, CasePromise
 from coranet.contract.errors import DataError
 
 from ..core.images import voxel_values
@@ -19,6 +20,7 @@ from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction
 from ..core.stepwise import Deferred
 from ..core.translation import _
+from .case_doubt import case_doubt, promise_text, promise_title
 from .overlays import UNCERTAIN, Appearance, reason_gone, reason_no_map
 from .segment_layers import MaskedBox
 from .segment_surfaces import drop_surface, outdate_surface
@@ -240,6 +242,25 @@ class CautionDial:
         return None if self.reason else self._region
 
     @property
+    def offers(self) -> list[str]:
+        """Cautions in words, by what they hold of the errors; [] where the result promises nothing."""
+        return [promise_title(promise) for promise in self._promises]
+
+    @property
+    def offer(self) -> int:
+        """Which of the offers is drawn; -1: none of them."""
+        near = [abs(promise.caution - self.value) <= _SAME for promise in self._promises]
+        return near.index(True) if True in near else -1
+
+    def choose(self, offer: int) -> None:
+        """Draw the region of an offer."""
+        self.set(self._promises[offer].caution)
+
+    @property
+    def _promises(self) -> tuple[CasePromise, ...]:
+        return () if self.reason else case_doubt(self._loaded.segmentation).promises
+
+    @property
     def text(self) -> str:
         """What the caution means, and what it flags."""
         if self.region is None:
@@ -247,11 +268,20 @@ class CautionDial:
         flags = _("Flags {share:.1f} % of the volume, {ml} mL.").format(
             share=100.0 * self.region.share, ml=ml_text(self.region.ml)
         )
-        texts = [_cost_text(self._wanted), flags]
+        texts = [self._meaning, flags]
         if self.is_moved:
             kept = _("The outlines stay as computed, at caution {caution:.2f}.")
             texts.append(kept.format(caution=self.model_value))
-        return " ".join(texts)
+        return " ".join(text for text in texts if text)
+
+    @property
+    def _meaning(self) -> str:
+        doubt = case_doubt(self._loaded.segmentation)
+        if self.offer < 0:
+            # Of an error model the costs of the heads say nothing.
+            return _cost_text(self._wanted) if doubt.doubt == HEADS else ""
+        names = [label.name for label in self._loaded.labels]
+        return promise_text(doubt.promises[self.offer], doubt.tolerance_mm or 0.0, names)
 
     @property
     def is_moved(self) -> bool:

@@ -17,6 +17,7 @@ from ..core.protocols import Host
 from ..core.results import LoadedPrediction, is_filled, job_name, nodes_of_class, segment_id
 from ..core.stepwise import Deferred
 from ..core.translation import _
+from .case_doubt import quality_text, with_verdict
 from .caution import CautionDial
 from .class_volumes import ClassVolume, VolumeCounting, narrowed, volumes_table
 from .contour_colors import Color
@@ -102,8 +103,14 @@ class OverlaysPresenter:
 
     @property
     def results(self) -> dict[str, str]:
-        """All results of the scene: key -> what a person calls it."""
-        return result_texts(self._results.values())
+        """All results of the scene: key -> what a person calls it, and how good it is expected to be."""
+        texts = result_texts(self._results.values())
+        return {key: with_verdict(text, self._results[key].segmentation) for key, text in texts.items()}
+
+    @property
+    def quality_text(self) -> str:
+        """Why the result that is shown should be looked at; "" where it is good, or nobody knows."""
+        return quality_text(self.current.segmentation) if self.current is not None else ""
 
     @property
     def key(self) -> str:
@@ -145,7 +152,7 @@ class OverlaysPresenter:
         key = str(loaded.segmentation.GetID())
         if self._key != key and (self.is_held or self._is_of_shown_job(loaded)):
             show_alone(self.current, self._results.values())
-            self.note = _("'{name}' is ready: choose it above.").format(name=self.results[key])
+            self.note = _("'{name}' is ready: choose it above.").format(name=result_texts(self._results.values())[key])
             return
         # What was counted and measured belongs to the result that it takes the place of.
         self._attached = ()

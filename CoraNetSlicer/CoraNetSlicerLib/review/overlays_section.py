@@ -59,6 +59,7 @@ class OverlaysSection(Section):
         self.connect(ui.resultCombo.currentIndexChanged, self._on_result)
         self.connect(ui.hideOthersCheckBox.toggled, self._on_hide_others)
         self.connect(ui.cautionSlider.valueChanged, self._on_caution)
+        self.connect(ui.promiseCombo.currentIndexChanged, self._on_promise)
         self.connect(ui.cautionResetButton.clicked, self._on_caution_reset)
         self.connect(ui.legendCheckBox.toggled, self._on_legend)
         self.connect(ui.copyVolumesButton.clicked, self._on_copy)
@@ -101,6 +102,10 @@ class OverlaysSection(Section):
         if not self._is_painting:
             self._presenter.caution.set(caution)
 
+    def _on_promise(self, index: int) -> None:
+        if not self._is_painting and index >= 0:
+            self._presenter.caution.choose(index)
+
     def _on_caution_reset(self, _checked: bool = False) -> None:
         self._presenter.caution.reset()
 
@@ -133,6 +138,7 @@ class OverlaysSection(Section):
         self.permit(self._ui.copyVolumesButton, self._presenter.reason_not_copyable)
         self._permit_key()
         say(self._ui.hideOthersCheckBox, self._presenter.others_text)
+        say(self._ui.resultQualityLabel, self._presenter.quality_text)
         say(self._ui.overlaysStatusLabel, self._presenter.status)
 
     def _show_look(self) -> None:
@@ -150,6 +156,18 @@ class OverlaysSection(Section):
         # While a region is edited, the key is the Segment Editor's.
         self._key.set_active(self._is_active and not self._presenter.reason and not self._presenter.is_edited)
 
+    def _show_promises(self) -> None:
+        """Cautions by what they hold of the errors, in place of numbers."""
+        caution, combo = self._presenter.caution, self._ui.promiseCombo
+        offers = caution.offers
+        if [combo.itemText(index) for index in range(combo.count)] != offers:
+            combo.clear()
+            for offer in offers:
+                combo.addItem(offer)
+        combo.setCurrentIndex(caution.offer)
+        combo.setVisible(bool(offers))
+        self._ui.cautionSlider.setVisible(not offers)
+
     def _show_results(self) -> None:
         combo, results = self._ui.resultCombo, self._presenter.results
         shown = {combo.itemData(index): combo.itemText(index) for index in range(combo.count)}
@@ -163,6 +181,7 @@ class OverlaysSection(Section):
         caution, slider = self._presenter.caution, self._ui.cautionSlider
         slider.minimum, slider.maximum = caution.range  # PythonQt knows no setter of these
         slider.setValue(caution.value)
+        self._show_promises()
         say(self._ui.cautionMeaningLabel, caution.text)
         self.permit(slider, caution.reason)
         self.permit(self._ui.cautionResetButton, caution.reason_not_resettable)

@@ -45,6 +45,7 @@ from ..core.results import (
     segment_id,
     uncertainty_color_node,
 )
+from .case_doubt import note_doubt
 from .caution import note_caution
 from .looks import show_prediction
 
@@ -123,6 +124,7 @@ class ResultLoading:
             self._volume, nodes.segmentation, nodes.overlays, nodes.uncertainty, labels, result, warnings
         )
         note_caution(loaded)
+        note_doubt(loaded)
         # In one step with whatever the caller does with it, so that no view draws it half made.
         nodes.reveal()
         if self._show:

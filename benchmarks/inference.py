@@ -4,6 +4,7 @@
     python benchmarks/inference.py memory MODEL SCAN [--tiles 3,3,3]
     python benchmarks/inference.py large [--size 512,512,466] [--classes 5] [--threads 2]
     python benchmarks/inference.py many MODEL FOLDER [--cases 50]
+    python benchmarks/inference.py doubt MODEL SCAN [--tiles 1,1,1] [--repeats 3]
 
 MODEL is a trained model of one channel, SCAN one of its scans, continued by its own mirror images to `--tiles` times
 its size. All see the same prepared image with the same weights and number format; time is that of the processor (others
@@ -22,7 +23,8 @@ may work on the machine), the best of `--repeats`, for:
 `memory` runs MONAI and the engine in processes of their own; what Python, PyTorch and MONAI need alone is told beside
 it. `large` does that with a network of random weights and made-up noise at the scan's own spacing, written to files as
 a job does. `many` counts what a job of small cases takes of the
-processor beyond the computation: reading, files, regions.
+processor beyond the computation: reading, files, regions. `doubt` tells what the error model of MODEL adds to the time
+of a scan; everywhere else the doubt is that of the heads.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +48,7 @@ from measured_child import measured
 from monai.inferers import sliding_window_inference
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
-from coranet.contract.config import MachineConfig, SegmentConfig
+from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.data.preprocessing import Preprocessing
@@ -64,7 +67,8 @@ COARSE_VOXELS = 100_000
 def main() -> None:
     """Measure what was asked for."""
     options = _options()
-    {"speed": speed, "memory": memory, "large": large, "many": many, "child": child}[options.what](options)
+    programs = {"speed": speed, "memory": memory, "large": large, "many": many, "doubt": doubt, "child": child}
+    programs[options.what](options)
 
 
 def speed(options: argparse.Namespace) -> None:
@@ -250,8 +254,22 @@ def many(options: argparse.Namespace) -> None:
     print({name: round(sum(one.get(name, 0.0) for one in stages), 2) for name in stages[0]}, "s by the clock")
 
 
-def _segmenter(options: argparse.Namespace) -> Segmenter:
-    config = SegmentConfig(options.model, machine=MachineConfig(threads=options.threads))
+def doubt(options: argparse.Namespace) -> None:
+    """What an error model adds to the time of a segmentation."""
+    volume, seconds = _tiled(options), {}
+    for kind in ("heads", "auto"):
+        segmenter = _segmenter(options, kind)
+        seconds[kind], _ = _best(partial(segmenter.predict, volume), options.repeats)
+    more = 100 * (seconds["auto"] / seconds["heads"] - 1)
+    print(
+        f"{volume.voxels.shape} voxels: {seconds['heads']:.2f} s of the processor with the doubt of the heads, "
+        f"{seconds['auto']:.2f} s with that of the error model; {more:.0f} % more"
+    )
+
+
+def _segmenter(options: argparse.Namespace, kind: str = "heads") -> Segmenter:
+    machine = MachineConfig(threads=options.threads)
+    config = SegmentConfig(options.model, inference=InferenceConfig(doubt=kind), machine=machine)
     segmenter = Segmenter(config, Reporter(lambda event: None, lambda: False))
     segmenter.kept = replace(segmenter.kept, label_values=())
     return segmenter
@@ -298,7 +316,7 @@ def _numbers(text: str) -> tuple[int, int, int]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("speed", "memory", "large", "many", "child"))
+    parser.add_argument("what", choices=("speed", "memory", "large", "many", "doubt", "child"))
     parser.add_argument("model", nargs="?")
     parser.add_argument("scan", nargs="?")
     parser.add_argument("--tiles", type=_numbers, default=(3, 3, 3), help="along k, j, i")

@@ -1,13 +1,15 @@
 """A self-training step of the engine against a plain eager float32 step: same network, patches, batch and machine.
 
     python benchmarks/training_step.py [--backbones vnet,unet] [--decoders three,branches] [--output FILE.json]
+    python benchmarks/training_step.py --job JOB
 
 Ours: the code of a training job, with all options of the device (number format, memory layout, fused optimizer).
 Plain: the step as the paper describes it, written in the straightforward way: contiguous float32, one pass for labeled
 and one for unlabeled patches, one for the teacher and one for the network that gives pseudo-labels, losses by one-hot
 formulas, torch.optim.Adam, the moving average in a loop. "Plain, one teacher" leaves out the fourth pass, which ours
 does not need either where the teacher gives the pseudo-labels. Augmentation is in neither, and neither is compiled.
-Repeats are interleaved; figures are medians.
+Repeats are interleaved; figures are medians. With `--job` it tells instead what each phase of a training took, and what
+its error model added to the rest.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +31,9 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
+from coranet.contract import Job
 from coranet.contract.config import MachineConfig, TrainConfig
+from coranet.contract.events import Event, Progress, Started
 from coranet.data.patches import LabeledBatch, UnlabeledBatch
 from coranet.devices import Device, choose_device
 from coranet.distributed import Team
@@ -192,6 +197,26 @@ def measured(backbone: str, decoders: str, device: Device, args: argparse.Namesp
     }  # fmt: skip
 
 
+def seconds_by_phase(events: Iterable[Event]) -> dict[str, float]:
+    """Seconds from one event to the next, by the phase of the progress that was told last; pauses of a job left out."""
+    seconds: dict[str, float] = defaultdict(float)
+    phase, since = "", None
+    for event in events:
+        if since is not None and not isinstance(event, Started):
+            seconds[phase] += event.time - since
+        since = None if event.is_final else event.time
+        phase = event.phase if isinstance(event, Progress) else phase
+    return {name: value for name, value in seconds.items() if name}
+
+
+def tell_phases(folder: Path) -> None:
+    """What each phase of a training took."""
+    seconds = seconds_by_phase(Job.open(folder).read_events())
+    print(", ".join(f"{name} {value:.0f} s" for name, value in seconds.items()))
+    added = seconds.pop("error_model", 0.0)
+    print(f"the error model added {100 * added / max(sum(seconds.values()), 1e-9):.0f} %")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbones", default="vnet,unet", help="of vnet, unet, resnet18")
@@ -202,7 +227,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--output", type=Path, help="JSON file")
+    parser.add_argument("--job", type=Path, help="folder of a training: tell what its phases took, and measure nothing")
     args = parser.parse_args()
+    if args.job:
+        tell_phases(args.job)
+        return
     device = choose_device(MachineConfig(precision=args.precision, threads=args.threads))
     machine = {"device": device.name, "precision": str(device.dtype), "torch": torch.__version__,
                "processor": platform.processor() or platform.machine(), "system": platform.system()}  # fmt: skip

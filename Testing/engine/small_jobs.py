@@ -38,6 +38,7 @@ TINY = {
     "training.validation_interval": "5",
     "training.checkpoint_interval": "3",
     "training.log_interval": "1",
+    "training.error_model": "off",
     "machine.threads": "1",
     "machine.device": "cpu",
 }

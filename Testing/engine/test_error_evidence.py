@@ -72,3 +72,20 @@ def test_rows_that_are_gathered_are_those_of_the_whole_scan():
 def test_many_classes_have_indices_of_16_bits():
     logits, image = random_scan(300, size=(1, 1, 2))
     assert Evidence.of_rows(logits, image).classes.dtype == torch.int16
+
+
+def test_a_position_is_relative_to_what_is_named():
+    classes = torch.zeros(4, 30, 1, dtype=torch.uint8)
+    classes[1:3, 10:21] = 1
+    # An island moves nothing.
+    classes[0, 29] = 1
+    along_d, along_h, along_w = Evidence(torch.zeros(9, 4, 30, 1), classes, classes).position
+    assert along_h[[15, 19, 11]].tolist() == pytest.approx([0, 4 / 4.5, -4 / 4.5])
+    assert along_h[0].item() == pytest.approx(-15 / 4.5)
+    assert along_w.tolist() == [0]
+    assert along_d.diff().min() > 0
+
+
+def test_where_nothing_is_named_there_is_no_position():
+    classes = torch.zeros(2, 3, 4, dtype=torch.uint8)
+    assert not any(axis.any() for axis in Evidence(torch.zeros(9, 2, 3, 4), classes, classes).position)

@@ -16,17 +16,17 @@ from torch.nn import functional
 
 from ..contract.errors import DataError
 from .evidence import HEAD_CHANNELS, Evidence
-from .network import ErrorArchitecture, ErrorNetwork
+from .network import ErrorArchitecture, ErrorNetwork, slabs
 
-# Steps of a fit, each of two cases; and the most voxels of a case that a step sees.
-STEPS, _PATCH_VOXELS, _CASES_A_STEP = 240, 150_000, 2
-_LEARNING_RATE, _WEIGHT_DECAY = 4e-3, 1e-4
-# Voxels around what any head or the truth names: errors far from it are seen, and the background does not drown them.
-_MARGIN = 16
+# Rounds over the sampled voxels; how many of these a step sees at most, and steps that a round has at least.
+EPOCHS, _MOST_A_STEP, _STEPS_A_ROUND = 25, 4096, 20
+_LEARNING_RATE, _WEIGHT_DECAY = 5e-3, 1e-3
+# Voxels that are sampled of a case: of the deep errors, of the other errors, of what is in doubt, of the rest.
+_SAMPLED = (8000, 8000, 8000, 4000)
+# Entropy from which on a voxel is in doubt.
+_DOUBT = 0.02
 # The deep errors of a case count as if they were as many as those of the others, within this factor.
 _MOST_WEIGHT = 5.0
-# How far the image of a scan may be brighter or of more contrast than those of the fit.
-_IMAGE_JITTER, _MARGIN_JITTER = 0.15, 0.1
 # Spacings come from files: 1.0000001 mm is no more than 1 mm.
 _ROUNDING = 1e-4
 _LEAST_MM = 1.0
@@ -92,101 +92,127 @@ def default_tolerance_mm(scan_mm: Sequence[float], prepared_mm: Sequence[float])
 
 def fit(
     cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object] = lambda: None,
-    steps: int = STEPS,
+    epochs: int = EPOCHS,
 ) -> ErrorNetwork:  # fmt: skip
     """Fit an error network; every case weighs alike.
 
     Args:
         cases: at least one; none of them trained the network whose errors are learned.
         tolerance_mm: of deep errors.
-        seed: of the first weights and of what is seen in which order.
+        seed: of the first weights, and of which voxels are seen in which order.
         stop: called before each step, may raise to stop.
-        steps: of the fit.
+        epochs: rounds over the sampled voxels.
 
     Raises:
         DataError: there is no case.
     """
     if not cases:
         raise DataError("an error model needs at least one case whose truth is known, got none; label one more case.")
-    samples = [_Sample.of(case, tolerance_mm) for case in cases]
-    errors = np.array([sample.deep_errors for sample in samples], dtype=np.float64)
-    weights = _case_weights(errors)
-    random = np.random.default_rng(seed)
+    depth, height, width = (float(median(case.spacing_dhw[axis] for case in cases)) for axis in range(3))
+    channels = len(cases[0].evidence.channels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _new_network(cases, samples)
-    network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps + 1, pct_start=0.2)
-    order: list[int] = []
-    for _ in range(steps):
-        stop()
-        optimizer.zero_grad(set_to_none=True)
-        for _ in range(_CASES_A_STEP):
-            order = order or random.permutation(len(samples)).tolist()
-            number = order.pop()
-            _loss(network, samples[number].drawn(random), float(weights[number])).backward()
-        optimizer.step()
-        schedule.step()
+        network = ErrorNetwork(ErrorArchitecture(channels, (depth, height, width)))
+    sample = _Sample.of(cases, network, tolerance_mm, np.random.default_rng(seed))
+    sample.standardize(network)
+    if len(sample.features):
+        _learn(network.train(), sample, torch.Generator().manual_seed(seed), stop, epochs)
     return network.eval()
+
+
+def _learn(
+    network: ErrorNetwork, sample: _Sample, generator: torch.Generator, stop: Callable[[], object], epochs: int
+) -> None:
+    optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    count = len(sample.features)
+    batch = min(_MOST_A_STEP, -(-count // _STEPS_A_ROUND))
+    steps = epochs * -(-count // batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps + 1)
+    for _ in range(epochs):
+        for chosen in torch.randperm(count, generator=generator).split(batch):
+            stop()
+            optimizer.zero_grad(set_to_none=True)
+            _loss(network, sample, chosen).backward()
+            optimizer.step()
+            schedule.step()
+
+
+def _loss(network: ErrorNetwork, sample: _Sample, chosen: Tensor) -> Tensor:
+    """Cross-entropy over all voxels of the cases, as the sampled ones stand for them."""
+    logits = network(sample.features[chosen])
+    loss: Tensor = functional.binary_cross_entropy_with_logits(logits, sample.targets[chosen], sample.weights[chosen])
+    return loss
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """A case as the fit sees it: the box around what is named or true.
+    """Some voxels of all cases.
 
     Attributes:
-        evidence: (F, D, H, W), float16.
-        targets: (2, D, H, W), bool: wrong, deeply wrong.
-        known: (D, H, W), bool.
-        deep_errors: number of voxels.
+        features: (N, features).
+        targets: (N, 2), 0 or 1: wrong, deeply wrong.
+        weights: (N, 2): how many voxels each one stands for, on the mean 1; of deep errors also how much they count.
     """
 
-    evidence: Tensor
+    features: Tensor
     targets: Tensor
-    known: Tensor
-    deep_errors: int
+    weights: Tensor
 
     @staticmethod
-    def of(case: ErrorCase, tolerance_mm: float) -> _Sample:
-        deep, box = case.deep(tolerance_mm), _box_of(case)
-        channels = (slice(None), *box)
-        known = np.ones(case.truth.shape, dtype=bool) if case.known is None else case.known
-        targets = np.stack([case.wrong[box], deep[box]])
-        return _Sample(
-            case.evidence.channels[channels],
-            torch.from_numpy(targets),
-            torch.from_numpy(np.ascontiguousarray(known[box])),
-            int(np.count_nonzero(deep)),
-        )
+    def of(
+        cases: Sequence[ErrorCase], network: ErrorNetwork, tolerance_mm: float, random: np.random.Generator
+    ) -> _Sample:
+        """Sample the voxels of cases, each of which weighs as much as any other.
 
-    def drawn(self, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Evidence (1, F, ...), targets (1, 2, ...) and what is known (...) of a patch, mirrored at random."""
-        box = _patch_in(self.known.shape, random)
-        channels = (slice(None), *box)
-        evidence = self.evidence[channels].float()
-        axes = [axis for axis in range(-3, 0) if random.random() < 0.5]
-        heads, image = evidence[: len(HEAD_CHANNELS)], evidence[len(HEAD_CHANNELS) :]
-        heads = heads * float(np.exp(random.normal(0, _MARGIN_JITTER)))
-        image = image * float(np.exp(random.normal(0, _IMAGE_JITTER))) + float(random.normal(0, _IMAGE_JITTER))
-        evidence = torch.cat([heads, image])
-        parts = evidence[None], self.targets[channels][None].float(), self.known[box]
-        flipped = tuple(part.flip(axes) for part in parts) if axes else parts
-        return flipped[0], flipped[1], flipped[2]
+        Where a case has many deep errors each counts less, and a share of them as much as in any other case: that is
+        what the promise is about.
+        """
+        deep = [case.deep(tolerance_mm) for case in cases]
+        counts = _case_weights(np.array([np.count_nonzero(one) for one in deep], dtype=np.float64))
+        parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        for case, of_case, weight in zip(cases, deep, counts, strict=True):
+            places, stands_for = _sampled_places(case, of_case, random)
+            targets = torch.from_numpy(np.stack([case.wrong.ravel()[places], of_case.ravel()[places]], 1)).float()
+            weights = torch.from_numpy(np.stack([stands_for, stands_for], 1)).float()
+            weights[:, 1] *= 1 + (float(weight) - 1) * targets[:, 1]
+            parts.append((_features(network, case, places), targets, weights))
+        features, targets, weights = (torch.cat(part) for part in zip(*parts, strict=True))
+        return _Sample(features, targets, weights / weights[:, :1].mean().clamp_min(1e-12))
+
+    def standardize(self, network: ErrorNetwork) -> None:
+        """Set mean and deviation of the features."""
+        if len(self.features) > 1:
+            network.mean.copy_(self.features.mean(0))
+            network.deviation.copy_(self.features.std(0) + 1e-3)
 
 
-def _loss(network: ErrorNetwork, drawn: tuple[Tensor, Tensor, Tensor], weight: float) -> Tensor:
-    """Mean over the known voxels: of wrong, as it is; of deeply wrong, with the errors of a case weighted.
+def _sampled_places(case: ErrorCase, deep: Array, random: np.random.Generator) -> tuple[Array, Array]:
+    """Numbers of some voxels of a case, ascending, and for how large a share of its known voxels each one stands."""
+    known = np.ones(deep.shape, dtype=bool) if case.known is None else case.known
+    wrong = case.wrong
+    doubted = (case.evidence.channels[HEAD_CHANNELS.index("entropy")].numpy() > _DOUBT) & ~wrong
+    strata = (deep, wrong & ~deep, doubted & known, known & ~doubted & ~wrong)
+    places, stands_for = [], []
+    for stratum, most in zip(strata, _SAMPLED, strict=True):
+        found = np.flatnonzero(stratum)
+        chosen = found if len(found) <= most else random.choice(found, most, replace=False)
+        places.append(chosen)
+        stands_for.append(np.full(len(chosen), len(found) / max(1, len(chosen)) / max(1, np.count_nonzero(known))))
+    joined = np.concatenate(places)
+    order = np.argsort(joined)
+    return joined[order], np.concatenate(stands_for)[order]
 
-    Where a case has many deep errors each counts less, and each share of them as much as in any other case: that is
-    what the promise is about.
-    """
-    evidence, targets, known = drawn
-    logits = network(evidence)
-    weights = torch.ones_like(targets)
-    weights[:, 1] += (weight - 1) * targets[:, 1]
-    each = functional.binary_cross_entropy_with_logits(logits, targets, weights, reduction="none")
-    return (each * known).sum() / max(1, int(known.sum()))
+
+def _features(network: ErrorNetwork, case: ErrorCase, places: Array) -> Tensor:
+    """The features of voxels in ascending order, (N, features), slab by slab."""
+    row = case.truth.shape[1] * case.truth.shape[2]
+    parts = [torch.empty(0, network.architecture.features)]
+    for rows, around in slabs(network.architecture, case.truth.shape):
+        first, last = np.searchsorted(places, [rows.start * row, rows.stop * row])
+        if last > first:
+            here = torch.from_numpy(places[first:last] - around.start * row)
+            parts.append(network.sampled(case.evidence, around, here))
+    return torch.cat(parts)
 
 
 def _case_weights(errors: Array) -> Array:
@@ -196,39 +222,3 @@ def _case_weights(errors: Array) -> Array:
     typical = errors.sum() / np.count_nonzero(errors)
     weights: Array = np.clip(typical / np.maximum(errors, 1), 1 / _MOST_WEIGHT, _MOST_WEIGHT)
     return weights
-
-
-def _new_network(cases: Sequence[ErrorCase], samples: Sequence[_Sample]) -> ErrorNetwork:
-    """A network that says the mean everywhere."""
-    depth, height, width = (float(median(case.spacing_dhw[axis] for case in cases)) for axis in range(3))
-    network = ErrorNetwork(ErrorArchitecture(len(samples[0].evidence), (depth, height, width)))
-    flat = [sample.evidence.flatten(1).float() for sample in samples]
-    means = torch.stack([one.mean(1) for one in flat])
-    squares = torch.stack([one.square().mean(1) for one in flat]).mean(0)
-    mean = means.mean(0)
-    network.standardize(mean, (squares - mean.square()).clamp_min(1e-4).sqrt())
-    network.start_at(torch.stack([sample.targets.flatten(1).float().mean(1) for sample in samples]).mean(0).tolist())
-    return network
-
-
-def _box_of(case: ErrorCase) -> tuple[slice, slice, slice]:
-    """Around what the segmentation, the radical head or the truth names, with a margin; all where that is nothing."""
-    radical = case.evidence.channels[HEAD_CHANNELS.index("radical_foreground")].numpy() > 0
-    named = (case.segmentation > 0) | (case.truth > 0) | radical
-    box = []
-    for axis in range(3):
-        where = np.flatnonzero(named.any(tuple(other for other in range(3) if other != axis)))
-        size = named.shape[axis]
-        box.append(slice(max(0, where[0] - _MARGIN), min(size, where[-1] + 1 + _MARGIN)) if len(where) else slice(size))
-    return box[0], box[1], box[2]
-
-
-def _patch_in(size: Sequence[int], random: np.random.Generator) -> tuple[slice, slice, slice]:
-    """A random part of a box, with as many voxels as a step may see; all of a small one."""
-    edges = list(size)
-    while np.prod(edges) > _PATCH_VOXELS:
-        longest = int(np.argmax(edges))
-        edges[longest] = max(1, int(edges[longest] * 0.9))
-    starts = [int(random.integers(whole - edge + 1)) for whole, edge in zip(size, edges, strict=True)]
-    box = [slice(start, start + edge) for start, edge in zip(starts, edges, strict=True)]
-    return box[0], box[1], box[2]

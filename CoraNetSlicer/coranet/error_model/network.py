@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..contract.codec import from_json, to_json
+from .evidence import HEAD_CHANNELS, Evidence
 
-# An axis is halved, and convolved along, as soon as its voxels are less than this many times the smallest spacing.
-_MUCH_COARSER = 1.9
+# An axis is halved as soon as its voxels are less than this many times as long as the shortest ones.
+_MUCH_LONGER = 1.9
+# Of these, and of the image, each level also knows how steep they are.
+_STEEP = HEAD_CHANNELS.index("segmentation_foreground")
+_POSITIONS = 3
+# Voxels whose features are there at once, and voxels of the coarsest level that are seen around them.
+SLAB_VOXELS, _HALO = 1_000_000, 3
 
 
 @dataclass(frozen=True)
@@ -23,42 +29,40 @@ class ErrorArchitecture:
     Attributes:
         channels: of the evidence.
         spacing_dhw: mm, of the scans that it is fitted on.
-        width: features of each level.
+        width: features of each voxel behind the first layer.
         levels: how often the evidence is halved: the coarsest level sees far from the boundary.
     """
 
     channels: int
     spacing_dhw: tuple[float, float, float]
-    width: int = 16
-    levels: int = 3
+    width: int = 32
+    levels: int = 4
 
     @property
     def factors(self) -> list[tuple[int, int, int]]:
-        """By how much each level is coarser than the one above it, along (D, H, W)."""
-        spacing, factors = list(self.spacing_dhw), []
+        """By how much each level is coarser than the evidence, along (D, H, W)."""
+        spacing, total, factors = list(self.spacing_dhw), [1, 1, 1], []
         for _ in range(self.levels):
-            depth, height, width = (2 if step < _MUCH_COARSER * min(spacing) else 1 for step in spacing)
-            factors.append((depth, height, width))
-            spacing = [step * factor for step, factor in zip(spacing, factors[-1], strict=True)]
+            halved = [2 if step < _MUCH_LONGER * min(spacing) else 1 for step in spacing]
+            spacing = [step * factor for step, factor in zip(spacing, halved, strict=True)]
+            total = [whole * factor for whole, factor in zip(total, halved, strict=True)]
+            factors.append((total[0], total[1], total[2]))
         return factors
 
     @property
-    def kernels(self) -> list[tuple[int, int, int]]:
-        """Sizes of the kernels of each level: 1 along an axis whose voxels are still much longer."""
-        spacing, kernels = list(self.spacing_dhw), []
-        for factors in self.factors:
-            spacing = [step * factor for step, factor in zip(spacing, factors, strict=True)]
-            depth, height, width = (3 if step < _MUCH_COARSER * min(spacing) else 1 for step in spacing)
-            kernels.append((depth, height, width))
-        return kernels
+    def rows(self) -> int:
+        """Rows along D that are one row of the coarsest level; a part of a scan begins at a multiple of them."""
+        return self.factors[-1][0] if self.levels else 1
 
     @property
-    def rows(self) -> int:
-        """Rows along D that are one row of the coarsest level."""
-        rows = 1
-        for factors in self.factors:
-            rows *= factors[0]
-        return rows
+    def level_features(self) -> int:
+        """Numbers of a voxel of each level: the evidence, and how steep some of it is."""
+        return self.channels + 1 + self.channels - len(HEAD_CHANNELS)
+
+    @property
+    def features(self) -> int:
+        """Numbers of a voxel, of all levels together with its position."""
+        return (1 + self.levels) * self.level_features + _POSITIONS
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -72,7 +76,7 @@ class ErrorArchitecture:
             TypeError, KeyError, ValueError: something is missing or of another kind.
         """
         made = from_json(ErrorArchitecture, content)
-        if not (1 <= made.channels <= 1100 and 1 <= made.width <= 256 and 1 <= made.levels <= 6):
+        if not (len(HEAD_CHANNELS) < made.channels <= 1100 and 1 <= made.width <= 256 and 0 <= made.levels <= 6):
             raise ValueError(
                 f"an error network of {made.channels} channels, {made.width} features, {made.levels} levels"
             )
@@ -82,14 +86,13 @@ class ErrorArchitecture:
 
 
 class ErrorNetwork(nn.Module):
-    """A pyramid: evidence averaged at coarser and coarser levels, convolved there, and brought back to each voxel.
+    """A perceptron of each voxel that sees the evidence averaged at coarser and coarser levels, and where it lies.
 
-    At full resolution each voxel is seen by itself, with what the levels say of its surroundings. So nearly all of the
-    work is done on an eighth of the voxels or fewer.
+    What is averaged is not learned, so that voxels that are fitted on can be sampled, and a fit takes seconds.
 
     Attributes:
         architecture: its form.
-        mean, deviation: of the evidence that it was fitted on, (F,).
+        mean, deviation: of the features that it was fitted on, each (features,).
     """
 
     mean: Tensor
@@ -98,77 +101,112 @@ class ErrorNetwork(nn.Module):
     def __init__(self, architecture: ErrorArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        channels, width = architecture.channels, architecture.width
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("deviation", torch.ones(channels))
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for level, kernel in enumerate(architecture.kernels):
-            inputs = channels if level == 0 else channels + width
-            self.down.append(_convolution(inputs, width, kernel))
-            self.up.append(_convolution(width if level == architecture.levels - 1 else 2 * width, width, kernel))
-        self.voxel = nn.Conv3d(channels, width, 1)
-        self.surroundings = nn.Conv3d(width, width, 1, bias=False)
-        self.hidden = nn.Conv3d(width, width, 1)
-        self.output = nn.Conv3d(width, 2, 1)
-        nn.init.zeros_(self.output.weight)
+        self.register_buffer("mean", torch.zeros(architecture.features))
+        self.register_buffer("deviation", torch.ones(architecture.features))
+        self.first = nn.Linear(architecture.features, architecture.width)
+        self.second = nn.Linear(architecture.width, architecture.width)
+        self.output = nn.Linear(architecture.width, 2)
 
-    def forward(self, evidence: Tensor) -> Tensor:
-        """Logits of wrong, and of wrong by more than the tolerance.
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, features) -> logits of wrong, and of wrong by more than the tolerance, (N, 2)."""
+        return self._behind_first(self.first((features - self.mean) / self.deviation))
+
+    def scan(self, evidence: Evidence, rows: slice) -> Tensor:
+        """The logits of some rows of a scan, all of which are seen around them.
 
         Args:
-            evidence: (B, F, D, H, W), float32.
+            evidence: of the scan.
+            rows: along D, beginning at a multiple of `architecture.rows`.
 
         Returns:
-            (B, 2, D, H, W), float32.
+            (2, rows, H, W), float32.
         """
-        standard = self._standard(evidence)
-        around = self._up(self.surroundings(self._context(standard)), 0, standard.shape[2:])
-        features = functional.relu(self.voxel(standard) + around)
-        output: Tensor = self.output(functional.relu(self.hidden(features)))
+        *levels, position = self._levels(evidence, rows)
+        weight = self.first.weight / self.deviation
+        parts = weight.split([*(len(level) for level in levels), _POSITIONS], 1)
+        size = evidence.classes[rows].shape
+        offset = self.first.bias - weight @ self.mean
+        hidden = _product(parts[-1], position) + offset[:, None, None, None]
+        # What is linear may as well come before the levels are made fine again.
+        for number, (part, level) in enumerate(zip(parts[:-1], levels, strict=True)):
+            hidden += self._fine(_product(part, level), number, size)
+        return self._behind_first(hidden.flatten(1).T).T.reshape(2, *size)
+
+    def sampled(self, evidence: Evidence, rows: slice, places: Tensor) -> Tensor:
+        """The features of some voxels.
+
+        Args:
+            evidence: of the scan.
+            rows: along D, beginning at a multiple of `architecture.rows`.
+            places: (N,), int64, numbers of voxels, counted through these rows.
+
+        Returns:
+            (N, features), float32.
+        """
+        *levels, position = self._levels(evidence, rows)
+        size = evidence.classes[rows].shape
+        fine = (self._fine(level, number, size) for number, level in enumerate(levels))
+        return torch.cat([level.flatten(1)[:, places] for level in (*fine, position)]).T.contiguous()
+
+    def _levels(self, evidence: Evidence, rows: slice) -> list[Tensor]:
+        """Features of each level of some rows, finest first, and the position of the voxels; each (C, ...)."""
+        pooled = evidence.channels[:, rows].float()
+        levels = [self._with_slopes(pooled)]
+        for factors in self.architecture.factors:
+            levels.append(self._with_slopes(_averaged(pooled, factors)))
+        along_d, along_h, along_w = evidence.position
+        shape = pooled.shape[1:]
+        position = [along_d[rows, None, None].expand(shape), along_h[:, None].expand(shape), along_w.expand(shape)]
+        return [*levels, torch.stack(position)]
+
+    def _with_slopes(self, level: Tensor) -> Tensor:
+        chosen = [_STEEP, *range(len(HEAD_CHANNELS), self.architecture.channels)]
+        return torch.cat([level, _slope(level[chosen])])
+
+    def _fine(self, coarse: Tensor, level: int, size: Sequence[int]) -> Tensor:
+        """Features of a level at each voxel; its last voxels may reach beyond the scan."""
+        if not level:
+            return coarse
+        scale = [float(factor) for factor in self.architecture.factors[level - 1]]
+        fine = functional.interpolate(coarse[None], scale_factor=scale, mode="trilinear", align_corners=False)[0]
+        return fine[:, : size[0], : size[1], : size[2]]
+
+    def _behind_first(self, hidden: Tensor) -> Tensor:
+        output: Tensor = self.output(functional.relu(self.second(functional.relu(hidden))))
         return output
 
-    def standardize(self, mean: Tensor, deviation: Tensor) -> None:
-        """Set what evidence is divided by, each (F,)."""
-        self.mean.copy_(mean)
-        self.deviation.copy_(deviation)
 
-    def start_at(self, shares: Sequence[float]) -> None:
-        """Begin with the shares of wrong and of deeply wrong voxels everywhere."""
-        with torch.no_grad():
-            self.output.bias.copy_(torch.logit(torch.tensor(shares), eps=1e-6))  # type: ignore[union-attr]
-
-    def _standard(self, evidence: Tensor) -> Tensor:
-        return (evidence - self.mean[:, None, None, None]) / self.deviation[:, None, None, None]
-
-    def _context(self, standard: Tensor) -> Tensor:
-        """What the levels say, at the resolution of the first of them."""
-        features: list[Tensor] = []
-        pooled = standard
-        for factors, down in zip(self.architecture.factors, self.down, strict=True):
-            pooled = _averaged(pooled, factors)
-            inputs = torch.cat([pooled, _averaged(features[-1], factors)], 1) if features else pooled
-            features.append(functional.relu(down(inputs)))
-        context = functional.relu(self.up[-1](features[-1]))
-        for level in range(self.architecture.levels - 2, -1, -1):
-            finer = features[level]
-            context = self._up(context, level + 1, finer.shape[2:])
-            context = functional.relu(self.up[level](torch.cat([finer, context], 1)))
-        return context
-
-    def _up(self, coarse: Tensor, level: int, size: Sequence[int]) -> Tensor:
-        """Features of a level on the grid above it, whose last voxels may fill a coarse one in part."""
-        scale = [float(factor) for factor in self.architecture.factors[level]]
-        fine = functional.interpolate(coarse, scale_factor=scale, mode="trilinear", align_corners=False)
-        return fine[:, :, : size[0], : size[1], : size[2]]
+def slabs(architecture: ErrorArchitecture, size: Sequence[int]) -> Iterator[tuple[slice, slice]]:
+    """Rows of a scan of (D, H, W) voxels whose features fit into memory, and the rows around them that they need."""
+    depth, height, width = size
+    unit = architecture.rows
+    # The coarsest level is interpolated between, and its slopes reach one voxel further.
+    around = _HALO * unit
+    rows = max(around, SLAB_VOXELS // (height * width) // unit * unit)
+    for first in range(0, depth, rows):
+        last = min(depth, first + rows)
+        yield slice(first, last), slice(max(0, first - around), min(depth, last + around))
 
 
-def _convolution(inputs: int, outputs: int, kernel: tuple[int, int, int]) -> nn.Conv3d:
-    depth, height, width = (size // 2 for size in kernel)
-    layer = nn.Conv3d(inputs, outputs, kernel, padding=(depth, height, width))
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    return layer
+def _averaged(level: Tensor, factors: tuple[int, int, int]) -> Tensor:
+    """The mean of each block of voxels; the last voxels are repeated where the last block is not whole."""
+    pads = [0, 0, 0, 0, 0, 0]
+    for axis, factor in enumerate(factors):
+        pads[5 - 2 * axis] = -level.shape[axis + 1] % factor
+    return functional.avg_pool3d(functional.pad(level[None], pads, mode="replicate"), factors)[0]
 
 
-def _averaged(features: Tensor, factors: tuple[int, int, int]) -> Tensor:
-    """The mean of each block of voxels; of those that are there, where the last block is not whole."""
-    return functional.avg_pool3d(features, factors, ceil_mode=True, count_include_pad=False)
+def _product(weight: Tensor, level: Tensor) -> Tensor:
+    """(width, C) x (C, D, H, W) -> (width, D, H, W)."""
+    return (weight @ level.flatten(1)).reshape(len(weight), *level.shape[1:])
+
+
+def _slope(level: Tensor) -> Tensor:
+    """Length of the gradient in steps of voxels, 0 across the border; (C, D, H, W)."""
+    squares = torch.zeros_like(level)
+    for axis in range(1, 4):
+        count = level.shape[axis]
+        if count > 2:
+            difference = (level.narrow(axis, 2, count - 2) - level.narrow(axis, 0, count - 2)) / 2
+            squares.narrow(axis, 1, count - 2).add_(difference.square())
+    return squares.sqrt_()

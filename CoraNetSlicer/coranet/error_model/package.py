@@ -18,8 +18,8 @@ from ..contract.files import read_json
 from ..contract.model_card import model_card_path
 from ..tensors import load_tensors, save_tensors
 from .evidence import Evidence
-from .fitting import STEPS, ErrorCase, fit
-from .network import ErrorArchitecture, ErrorNetwork
+from .fitting import EPOCHS, ErrorCase, fit
+from .network import ErrorArchitecture, ErrorNetwork, slabs
 from .promise import SHARES, Promise, RiskCurve
 from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBounds
 
@@ -27,10 +27,6 @@ _WEIGHTS, _KEY = "error_model.pt", "error_model"
 # With fewer cases an error model is no better than CoraNet's own map.
 FEWEST_CASES = 2
 _MOST_FOLDS = 5
-# Numbers that a slab keeps at once, all features together; its rows are few on wide scans.
-_SLAB_VOXELS = 4_000_000
-# Rows around a slab that the coarsest level may see; a multiple of them is added.
-_HALO_ROWS = 32
 
 Array = npt.NDArray[Any]
 
@@ -56,7 +52,7 @@ class ErrorModel:
     @staticmethod
     def fit(
         cases: Sequence[ErrorCase], names: Sequence[str], tolerance_mm: float, seed: int = 0,
-        stop: Callable[[], object] = lambda: None, steps: int = STEPS,
+        stop: Callable[[], object] = lambda: None, epochs: int = EPOCHS,
     ) -> ErrorModel:  # fmt: skip
         """Fit an error model to all cases, with promises from fits that left each case out.
 
@@ -66,7 +62,7 @@ class ErrorModel:
             tolerance_mm: of deep errors.
             seed: of the fits.
             stop: called again and again, may raise to stop.
-            steps: of each fit.
+            epochs: of each fit.
 
         Raises:
             DataError: there are too few cases.
@@ -76,12 +72,12 @@ class ErrorModel:
                 f"an error model needs at least {FEWEST_CASES} cases with a known truth, got {len(cases)}; label more."
             )
         curves, figures = [], []
-        for number, network in _left_out(cases, tolerance_mm, seed, stop, steps):
+        for number, network in _left_out(cases, tolerance_mm, seed, stop, epochs):
             case, probability = cases[number], applied(network, cases[number].evidence, stop).numpy()
             known = slice(None) if case.known is None else case.known
             curves.append(RiskCurve.of(probability[1][known], case.deep(tolerance_mm)[known]))
             figures.append(_figures(case, probability[0], len(names) + 1))
-        network = fit(cases, tolerance_mm, seed, stop, steps)
+        network = fit(cases, tolerance_mm, seed, stop, epochs)
         promises = tuple(Promise.of(curves, share) for share in SHARES)
         return ErrorModel(network, tolerance_mm, promises, QualityModel(tuple(names), tuple(figures)), len(cases))
 
@@ -177,23 +173,18 @@ class ErrorModel:
 
 def applied(network: ErrorNetwork, evidence: Evidence, stop: Callable[[], object] = lambda: None) -> Tensor:
     """Probabilities (2, D, H, W), float32, in slabs along D that see what lies around them."""
-    _, depth, height, width = evidence.channels.shape
-    unit = network.architecture.rows
-    halo = -(-_HALO_ROWS // unit) * unit
-    rows = max(2 * halo, _SLAB_VOXELS // (height * width) // unit * unit)
-    result = torch.empty(2, depth, height, width)
+    size = evidence.classes.shape
+    result = torch.empty(2, *size)
     with torch.inference_mode():
-        for first in range(0, depth, rows):
+        for rows, around in slabs(network.architecture, size):
             stop()
-            begin, end = max(0, first - halo), min(depth, first + rows + halo)
-            slab = evidence.channels[None, :, begin:end].float()
-            last = min(depth, first + rows)
-            result[:, first:last] = torch.sigmoid(network(slab))[0, :, first - begin : last - begin]
+            inside = slice(rows.start - around.start, rows.stop - around.start)
+            result[:, rows] = torch.sigmoid(network.scan(evidence, around)[:, inside])
     return result
 
 
 def _left_out(
-    cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object], steps: int
+    cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object], epochs: int
 ) -> list[tuple[int, ErrorNetwork]]:
     """For each case a network that was fitted without it; cases of one fold share theirs."""
     folds = min(len(cases), _MOST_FOLDS)
@@ -202,7 +193,7 @@ def _left_out(
     for fold in range(folds):
         left_out = sorted(int(number) for number in order[fold::folds])
         others = [case for number, case in enumerate(cases) if number not in left_out]
-        network = fit(others, tolerance_mm, seed + 1 + fold, stop, steps)
+        network = fit(others, tolerance_mm, seed + 1 + fold, stop, epochs)
         pairs += [(number, network) for number in left_out]
     return sorted(pairs, key=lambda pair: pair[0])
 

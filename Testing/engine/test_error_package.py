@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from error_cases import error_case
+
+from coranet.contract.errors import DataError, ModelError
+from coranet.error_model import ErrorModel, network
+from coranet.error_model.package import applied
+
+
+@pytest.fixture(scope="module")
+def an_error_model() -> ErrorModel:
+    return ErrorModel.fit([error_case(seed) for seed in range(4)], ["outer", "inner"], 1.0, epochs=4)
+
+
+def written(model: ErrorModel, folder) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "model.json").write_text(json.dumps({"error_model": model.write(folder)}), encoding="utf-8")
+
+
+def test_probabilities_are_those_of_the_scan(an_error_model):
+    case = error_case(9)
+    probability = an_error_model.apply(case.evidence)
+    assert probability.shape == (2, *case.truth.shape)
+    assert probability.dtype == torch.float32
+    assert probability.min() >= 0
+    assert probability.max() <= 1
+
+
+def test_it_comes_back_from_its_folder(an_error_model, tmp_path):
+    written(an_error_model, tmp_path)
+    back = ErrorModel.read(tmp_path)
+    case = error_case(9)
+    assert torch.equal(back.apply(case.evidence), an_error_model.apply(case.evidence))
+    assert (back.promises, back.quality_model, back.tolerance_mm, back.cases) == (
+        an_error_model.promises, an_error_model.quality_model, 1.0, 4
+    )  # fmt: skip
+
+
+def test_a_model_without_an_error_model_has_none(tmp_path):
+    (tmp_path / "model.json").write_text("{}", encoding="utf-8")
+    assert ErrorModel.read(tmp_path) is None
+
+
+def test_damaged_weights_are_an_error(an_error_model, tmp_path):
+    written(an_error_model, tmp_path)
+    (tmp_path / "error_model.pt").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="cannot be read"):
+        ErrorModel.read(tmp_path)
+
+
+def test_a_damaged_card_is_an_error(an_error_model, tmp_path):
+    content = an_error_model.write(tmp_path)
+    for key in content:
+        (tmp_path / "model.json").write_text(json.dumps({"error_model": {**content, key: "?"}}), encoding="utf-8")
+        with pytest.raises(ModelError, match="cannot be read"):
+            ErrorModel.read(tmp_path)
+
+
+def test_one_case_is_too_few():
+    with pytest.raises(DataError, match="at least 2 cases"):
+        ErrorModel.fit([error_case(0)], ["outer", "inner"], 1.0)
+
+
+def test_promises_say_from_how_many_cases_they_come(an_error_model):
+    assert {promise.cases for promise in an_error_model.promises} == {4}
+    assert an_error_model.promise(0.9).threshold is None
+    assert an_error_model.promise(0.9).used is not None
+    with pytest.raises(DataError, match="promises shares of"):
+        an_error_model.promise(0.5)
+
+
+def test_slabs_say_what_the_whole_scan_says(an_error_model, monkeypatch):
+    case = error_case(5, (150, 6, 7))
+    whole = applied(an_error_model.network, case.evidence)
+    monkeypatch.setattr(network, "SLAB_VOXELS", 1)
+    torch.testing.assert_close(applied(an_error_model.network, case.evidence), whole, rtol=1e-3, atol=1e-4)
+
+
+def test_a_result_has_a_quality_and_bounds(an_error_model):
+    case = error_case(9)
+    figures = an_error_model.figures(
+        an_error_model.apply(case.evidence), case.evidence, case.segmentation, case.spacing_dhw
+    )
+    quality = an_error_model.quality(figures)
+    assert len(quality.dice) == 2
+    assert quality.verdict in ("good", "look", "poor")
+    for bounds, index in zip(an_error_model.volume_bounds(figures, 0.8), (1, 2), strict=True):
+        assert bounds.ml == pytest.approx(np.count_nonzero(case.segmentation == index) / 1000)
+        assert bounds.lower_ml <= bounds.ml <= bounds.upper_ml
+        assert bounds.promised
+    assert not an_error_model.volume_bounds(figures, 0.9)[0].promised

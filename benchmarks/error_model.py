@@ -1,0 +1,296 @@
+"""How well the order of doubt points at errors, learned and not, on cases that neither network nor error model saw.
+
+    OMP_NUM_THREADS=1 python benchmarks/error_model.py MODEL DATA [--fitted 8,4,2] [--draws 4] [--most 24]
+        [--cache FOLDER] [--output JSON]
+
+MODEL is a trained model, DATA a folder with `unlabeled/imageNNN.nrrd` and `unlabeled-truth/labelNNN.nrrd`, of which the
+even-numbered ones are used: the development part. Everything is measured on the grid of the prepared scans. Each draw
+divides the cases anew: some fit the error model, the others are measured.
+
+- volume: share of all voxels that must be flagged, with one threshold for all measured cases, to hold 80 % of the
+  errors of the mean case, as a multiple of what the softmax margin needs there.
+- places: share of the deep errors within the first 5, 10, 20 balls of 3 mm, each next one where the most is expected.
+- promise: mean coverage over 200 random halves of the cross-fitted cases.
+- quality: rank correlation of the estimated with the true mean Dice over the cross-fitted cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.ndimage import convolve, distance_transform_edt
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
+
+from coranet.coarse.grid import CanonicalGrid
+from coranet.contract.config import SegmentConfig
+from coranet.data.box import Box
+from coranet.data.cache import lowest
+from coranet.error_model import ErrorCase, ErrorModel, Evidence, default_tolerance_mm, fit
+from coranet.error_model.evidence import HEAD_CHANNELS
+from coranet.error_model.fitting import EPOCHS
+from coranet.error_model.package import applied
+from coranet.error_model.promise import SHARES, THRESHOLDS, threshold_for
+from coranet.inference.components import keep_largest_components
+from coranet.inference.segmentation import Segmenter
+from coranet.reporting import Reporter
+from coranet.volume import read_image, read_label_map
+
+HELD, PLACES, RADIUS_MM = 0.8, (5, 10, 20), 3.0
+_BALL_VOXELS = 1.5
+
+
+@dataclass(frozen=True)
+class MeasuredCase:
+    """A case, what is wrong in it, and the orders that need no fit."""
+
+    name: str
+    case: ErrorCase
+    tolerance_mm: float
+    deep: np.ndarray
+    scores: dict[str, np.ndarray]
+
+    @property
+    def wrong(self) -> np.ndarray:
+        return self.case.wrong
+
+
+def development_cases(data: Path, most: int) -> list[str]:
+    """Numbers of the even cases."""
+    found = sorted(re.sub(r"\D", "", path.name) for path in (data / "unlabeled-truth").glob("label*.nrrd"))
+    return [number for number in found if int(number) % 2 == 0][:most]
+
+
+def error_case(segmenter: Segmenter, data: Path, number: str) -> tuple[ErrorCase, float]:
+    """A case with its evidence, and the tolerance that belongs to its spacing."""
+    volume = read_image(data / "unlabeled" / f"image{number}.nrrd")
+    truth = read_label_map(data / "unlabeled-truth" / f"label{number}.nrrd")
+    package = segmenter.package
+    boxes = segmenter.boxes(volume)
+    box = boxes[0] if boxes else Box.whole(CanonicalGrid.of(volume.grid).shape)
+    for other in boxes[1:]:
+        box = box.united(other)
+    image = segmenter.prepared(volume, box)
+    evidence = Evidence.allocated(image, len(package.labels) + 1)
+    for _ in evidence.gathered(segmenter.window.stream(segmenter.network, image, lowest(image.numpy())), image):
+        pass
+    values = [label.value for label in package.labels]
+    prepared_truth = package.preprocessing.prepare_labels(truth, values, box=box)
+    grid = CanonicalGrid.of(volume.grid)
+    extent = CanonicalGrid(box.size, grid.spacing_dhw).with_size(image.shape[1:])
+    segmentation = cleaned(segmenter, evidence)
+    tolerance = default_tolerance_mm(volume.grid.spacing_mm, extent.spacing_dhw)
+    return ErrorCase(evidence, segmentation, np.asarray(prepared_truth), None, extent.spacing_dhw), tolerance
+
+
+def cleaned(segmenter: Segmenter, evidence: Evidence) -> np.ndarray:
+    """The classes of the result, small components removed as the model says."""
+    values = [label.value for label in segmenter.package.labels]
+    segmentation = evidence.classes.numpy().copy()
+    classes = [1 + values.index(value) for value in segmenter.single_component]
+    if classes or segmenter.hangs_together:
+        conservative = segmentation * (evidence.channels[HEAD_CHANNELS.index("conservative_foreground")].numpy() > 0)
+        keep_largest_components(segmentation, conservative, segmentation.copy(), classes, segmenter.hangs_together)
+    return segmentation
+
+
+def measured_case(name: str, case: ErrorCase, tolerance: float) -> MeasuredCase:
+    def head(channel: str) -> np.ndarray:
+        return case.evidence.channels[HEAD_CHANNELS.index(channel)].numpy().astype(np.float32)
+
+    inside = case.segmentation > 0
+    far = np.full(inside.shape, 1e3, np.float32)
+    outward = distance_transform_edt(~inside, sampling=case.spacing_dhw) if inside.any() else far
+    inward = distance_transform_edt(inside, sampling=case.spacing_dhw)
+    scores = {
+        "softmax margin": -head("segmentation_margin"),
+        "entropy": head("entropy"),
+        "CoraNet's map": -head("caution_shift"),
+        "shell around the boundary": -np.maximum(outward, inward).astype(np.float32),
+    }
+    return MeasuredCase(name, case, tolerance, case.deep(tolerance), scores)
+
+
+def needed_share(scores: list[np.ndarray], errors: list[np.ndarray], held: float = HELD) -> float:
+    """Share of all voxels flagged by the one threshold that holds so much of the errors of the mean case."""
+    ranked, weights = [], []
+    for score, error in zip(scores, errors, strict=True):
+        if error.any():
+            ranked.append(score[error])
+            weights.append(np.full(len(ranked[-1]), 1 / len(ranked[-1])))
+    values, weight = np.concatenate(ranked), np.concatenate(weights)
+    order = np.argsort(-values, kind="stable")
+    place = np.searchsorted(np.cumsum(weight[order]), held * len(ranked))
+    threshold = values[order[min(place, len(order) - 1)]]
+    return float(np.mean([np.mean(score >= threshold) for score in scores]))
+
+
+def ball(spacing_dhw: tuple[float, float, float]) -> np.ndarray:
+    """Voxels within the radius of a place, at least the neighbours across a face in the finest plane."""
+    radius = max(RADIUS_MM, _BALL_VOXELS * min(spacing_dhw))
+    reach = [int(radius // step) for step in spacing_dhw]
+    axes = np.meshgrid(*(np.arange(-r, r + 1) * s for r, s in zip(reach, spacing_dhw, strict=True)), indexing="ij")
+    return sum(axis**2 for axis in axes) <= radius**2
+
+
+def held_by_places(score: np.ndarray, deep: np.ndarray, spacing_dhw: tuple[float, float, float]) -> list[float]:
+    """Share of the deep errors within the first places of an order, whose scores are at least 0."""
+    kernel = ball(spacing_dhw)
+    reach = np.array(kernel.shape) // 2
+    margin = 3 * reach
+    left, found = (np.pad(array, [(m, m) for m in margin]) for array in (score.astype(np.float64), deep))
+    inner = tuple(slice(m, m + size) for m, size in zip(margin, score.shape, strict=True))
+    sums = convolve(left, kernel.astype(np.float64), mode="constant")
+    total, held, shares = max(1, np.count_nonzero(deep)), 0, []
+    for count in range(1, max(PLACES) + 1):
+        centre = np.array(np.unravel_index(sums[inner].argmax(), score.shape)) + margin
+
+        def around(times: int, centre: np.ndarray = centre) -> tuple[slice, ...]:
+            return tuple(slice(c - times * r, c + times * r + 1) for c, r in zip(centre, reach, strict=True))
+
+        held += np.count_nonzero(found[around(1)] & kernel)
+        found[around(1)] &= ~kernel
+        left[around(1)][kernel] = 0
+        # Sums within two radii have changed; they are made of what lies within three.
+        fresh = convolve(left[around(3)], kernel.astype(np.float64), mode="constant")
+        sums[around(2)] = fresh[tuple(slice(r, size - r) for r, size in zip(reach, fresh.shape, strict=True))]
+        if count in PLACES:
+            shares.append(held / total)
+    return shares
+
+
+def load_cases(args: argparse.Namespace) -> tuple[list[MeasuredCase], list[str]]:
+    """The cases, predicted or from the cache."""
+    numbers = development_cases(args.data, args.most)
+    segmenter, cases, names = None, [], []
+    for number in numbers:
+        path = args.cache / f"{number}.pt"
+        if not path.is_file():
+            segmenter = segmenter or Segmenter(
+                SegmentConfig(model=str(args.model)), Reporter(lambda event: None, lambda: False)
+            )
+            case, tolerance = error_case(segmenter, args.data, number)
+            args.cache.mkdir(parents=True, exist_ok=True)
+            names = [label.name for label in segmenter.package.labels]
+            torch.save({
+                "evidence": [case.evidence.channels, case.evidence.classes, case.evidence.runner_up],
+                "segmentation": torch.from_numpy(case.segmentation), "truth": torch.from_numpy(case.truth),
+                "spacing": case.spacing_dhw, "tolerance": tolerance, "names": names,
+            }, path)  # fmt: skip
+        content = torch.load(path, weights_only=True)
+        names = content["names"]
+        case = ErrorCase(
+            Evidence(*content["evidence"]), content["segmentation"].numpy(), content["truth"].numpy(), None,
+            tuple(content["spacing"]),
+        )  # fmt: skip
+        cases.append(measured_case(number, case, content["tolerance"]))
+    return cases, names
+
+
+def places_of(case: MeasuredCase, orders: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """Share of the deep errors within the first places, by order."""
+    expected = {
+        "entropy": case.scores["entropy"],
+        "CoraNet's map": 1 / (1 + np.exp(-case.scores["CoraNet's map"].astype(np.float64))),
+        **orders,
+        "the truth": case.deep.astype(np.float64),
+    }
+    return {name: held_by_places(score, case.deep, case.case.spacing_dhw) for name, score in expected.items()}
+
+
+def draw(cases: list[MeasuredCase], fitted: int, number: int, epochs: int) -> dict[str, object]:
+    """Fit on some cases, measure on the others."""
+    order = np.random.default_rng(number).permutation(len(cases))
+    rotated = np.roll(order, -fitted * number)
+    here, there = [cases[i] for i in rotated[:fitted]], [cases[i] for i in rotated[fitted:]]
+    tolerance = float(np.median([case.tolerance_mm for case in cases]))
+    begun = time.process_time()
+    network = fit([case.case for case in here], tolerance, number, epochs=epochs)
+    seconds = time.process_time() - begun
+    row: dict[str, object] = {"fit_processor_s": round(seconds, 1), "measured": [case.name for case in there]}
+    learned = [applied(network, case.case.evidence).numpy() for case in there]
+    for kind, errors, output in (("all", [c.wrong for c in there], 0), ("deep", [c.deep for c in there], 1)):
+        needed = {name: needed_share([c.scores[name] for c in there], errors) for name in there[0].scores}
+        needed["learned"] = needed_share([one[output] for one in learned], errors)
+        needed["learned, by deep errors"] = needed_share([one[1] for one in learned], errors)
+        row[kind] = needed
+    if number == 0 or fitted == 8:
+        places = [places_of(c, {"learned": one[1]}) for c, one in zip(there, learned, strict=True) if c.deep.any()]
+        row["places"] = {name: np.mean([one[name] for one in places], axis=0).tolist() for name in places[0]}
+    return row
+
+
+def summary(rows: list[dict[str, object]]) -> dict[str, object]:
+    """Mean over the draws, as multiples of the softmax margin."""
+    made: dict[str, object] = {"draws": len(rows), "fit_processor_s": np.mean([row["fit_processor_s"] for row in rows])}
+    for kind in ("all", "deep"):
+        base = "softmax margin"
+        made[kind] = {
+            name: round(float(np.mean([row[kind][name] / row[kind][base] for row in rows])), 3)
+            for name in rows[0][kind]
+        }
+        made[f"{kind}_softmax_share"] = round(float(np.mean([row[kind][base] for row in rows])), 4)
+    places = [row["places"] for row in rows if "places" in row]
+    if places:
+        made["places"] = {
+            name: np.round(np.mean([one[name] for one in places], axis=0), 3).tolist() for name in places[0]
+        }
+    return made
+
+
+def kept_promises(cases: list[MeasuredCase], model: ErrorModel) -> dict[str, object]:
+    """Mean coverage over random halves of the cross-fitted curves."""
+    random, made = np.random.default_rng(0), {}
+    curves = model.curves
+    for share in SHARES:
+        held = []
+        for _ in range(200):
+            order = random.permutation(len(curves))
+            half = len(curves) // 2
+            threshold = threshold_for([curves[i] for i in order[:half]], share)
+            if threshold is not None:
+                place = np.searchsorted(THRESHOLDS, threshold)
+                held.append(1 - np.mean([curves[i].missed[place] for i in order[half:]]))
+        made[f"{share:g}"] = round(float(np.mean(held)), 3) if held else None
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--fitted", default="8,4,2")
+    parser.add_argument("--draws", type=int, default=4)
+    parser.add_argument("--most", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--cache", type=Path, default=Path("error-model-cache"))
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    cases, names = load_cases(args)
+    result: dict[str, object] = {
+        "command": " ".join(["python", *sys.argv]), "cases": [case.name for case in cases],
+        "tolerance_mm": float(np.median([case.tolerance_mm for case in cases])),
+        "wrong_share": float(np.mean([case.wrong.mean() for case in cases])),
+        "deep_of_wrong": float(np.mean([case.deep.sum() / max(1, case.wrong.sum()) for case in cases])),
+    }  # fmt: skip
+    print(json.dumps(result), flush=True)
+    for fitted in (int(word) for word in args.fitted.split(",") if word):
+        rows = [draw(cases, fitted, number, args.epochs) for number in range(args.draws)]
+        result[f"fitted on {fitted}"] = summary(rows)
+        print(fitted, json.dumps(summary(rows)), flush=True)
+    if args.output:
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+        args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -108,7 +108,7 @@ def fit(
     """
     if not cases:
         raise DataError("an error model needs at least one case whose truth is known, got none; label one more case.")
-    depth, height, width = (float(median(case.spacing_dhw[axis] for case in cases)) for axis in range(3))
+    depth, height, width = (float(np.median([case.spacing_dhw[axis] for case in cases])) for axis in range(3))
     channels = len(cases[0].evidence.channels)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -192,12 +192,12 @@ def _sampled_places(case: ErrorCase, deep: Array, random: np.random.Generator) -
     wrong = case.wrong
     doubted = (case.evidence.channels[HEAD_CHANNELS.index("entropy")].numpy() > _DOUBT) & ~wrong
     strata = (deep, wrong & ~deep, doubted & known, known & ~doubted & ~wrong)
-    places, stands_for = [], []
+    places, stands_for, whole = [], [], max(1, int(np.count_nonzero(known)))
     for stratum, most in zip(strata, _SAMPLED, strict=True):
         found = np.flatnonzero(stratum)
         chosen = found if len(found) <= most else random.choice(found, most, replace=False)
         places.append(chosen)
-        stands_for.append(np.full(len(chosen), len(found) / max(1, len(chosen)) / max(1, np.count_nonzero(known))))
+        stands_for.append(np.full(len(chosen), len(found) / (max(1, len(chosen)) * whole)))
     joined = np.concatenate(places)
     order = np.argsort(joined)
     return joined[order], np.concatenate(stands_for)[order]

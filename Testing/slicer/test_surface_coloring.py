@@ -82,7 +82,7 @@ def test_colors_are_drawn_as_they_are(context, coloring):
 
 def test_certain_is_the_structure_and_a_wide_band_is_yellow():
     color = (0.2, 0.4, 0.8)
-    certain, half, wide, beyond = colors_of_doubt(np.array([0.0, 0.25, 0.5, 1.0]), color)
+    certain, half, wide, beyond = colors_of_doubt(np.array([0.0, 0.375, 0.75, 1.0]), color)
     np.testing.assert_array_equal(certain, np.rint(255 * np.array(color)))
     np.testing.assert_allclose(half, 255 * (np.array(color) + np.array(UNCERTAIN_COLOR)) / 2, atol=1)
     np.testing.assert_array_equal(wide, np.rint(255 * np.array(UNCERTAIN_COLOR)))

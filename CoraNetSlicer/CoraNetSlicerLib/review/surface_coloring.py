@@ -33,7 +33,7 @@ COLORS = "Uncertainty colors"
 _REACH_VOXELS, _LEAST_REACH_MM = 3.0, 3.0
 _SAMPLES = 7
 # A band this wide, as a share of what is looked at, is as yellow as can be.
-_WIDE = 0.5
+_WIDE = 0.75
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 
 

@@ -347,7 +347,7 @@ class OverlaysPresenter:
 
     def _before_saving(self) -> None:
         self._hiding.show()
-        self._coloring.clear()
+        self._coloring.uncover()
 
     def _on_rest(self) -> None:
         """Make the surfaces that were lost, and colour those that have changed."""

@@ -57,10 +57,11 @@ class SurfaceColoring:
         before = self._loaded and self._loaded.segmentation
         is_other = (loaded and loaded.segmentation) is not before
         if is_other:
-            self.clear()
-        self._loaded = loaded
-        if is_other:
+            # Models are used again, since 3D views need a tenth of a second to let go of one.
+            self.uncover()
+            self._loaded = loaded
             self.refresh()
+        self._loaded = loaded
 
     def refresh(self) -> None:
         """Follow the surfaces, their colours and what is uncertain, soon."""
@@ -68,21 +69,20 @@ class SurfaceColoring:
 
     def follow(self) -> None:
         """Show and hide models as the surfaces are shown; none is made."""
-        wanted = self._wanted()
-        for identifier in [one for one, model in self._models.items() if one not in wanted or not model.is_there]:
-            self._models.pop(identifier).remove(self._context.scene)
-        self._cover(wanted)
+        self._models = {identifier: model for identifier, model in self._models.items() if model.is_there}
+        self._cover(self._wanted())
 
-    def clear(self) -> None:
-        """Take all models away; the plain surfaces are drawn again."""
-        for identifier in list(self._models):
-            self._models.pop(identifier).remove(self._context.scene)
+    def uncover(self) -> None:
+        """Draw the plain surfaces until `follow`."""
         self._cover({})
 
     def close(self) -> None:
         """Take all models away, and make no more."""
         self._step.close()
-        self.clear()
+        self.uncover()
+        for model in self._models.values():
+            model.remove(self._context.scene)
+        self._models.clear()
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -105,9 +105,13 @@ class SurfaceColoring:
             and display.GetSegmentVisibility3D(one)
         }
 
-    def _is_outdated(self, identifier: str) -> bool:
+    def _is_made(self, identifier: str) -> bool:
+        """Whether there is a model of this result's surface, be it as it was before."""
         model = self._models.get(identifier)
-        return model is None or model.made_from != self._sources(identifier)
+        return model is not None and model.made_of is self._loaded.segmentation
+
+    def _is_outdated(self, identifier: str) -> bool:
+        return not self._is_made(identifier) or self._models[identifier].made_from != self._sources(identifier)
 
     def _sources(self, identifier: str) -> tuple[object, ...]:
         """What must be the same for a model to be right."""
@@ -145,18 +149,21 @@ class SurfaceColoring:
         colored.GetPointData().SetActiveScalars(COLORS)
         model = self._models.get(identifier)
         if model is None:
-            model = self._models[identifier] = _Model.new(self._context.scene, loaded.segmentation)
+            model = self._models[identifier] = _Model.new(self._context.scene)
+        model.node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
         model.node.SetAndObserveMesh(colored)
-        model.made_from = self._sources(identifier)
+        model.made_of, model.made_from = loaded.segmentation, self._sources(identifier)
 
     def _cover(self, wanted: Collection[str]) -> None:
         """Hide the plain surfaces when all of them have a model in their place, as opaque as they are."""
         display = self._loaded.segmentation.GetDisplayNode() if self._loaded is not None else None
         if display is None:
+            for model in self._models.values():
+                model.show(False, 1.0)
             return
-        is_covered = bool(wanted) and all(identifier in self._models for identifier in wanted)
+        is_covered = bool(wanted) and all(self._is_made(identifier) for identifier in wanted)
         for identifier, model in self._models.items():
-            model.show(is_covered, display.GetSegmentOpacity3D(identifier))
+            model.show(is_covered and identifier in wanted, display.GetSegmentOpacity3D(identifier))
         if bool(display.GetOpacity3D()) == is_covered:
             display.SetOpacity3D(0.0 if is_covered else 1.0)
 
@@ -167,26 +174,27 @@ class _Model:
 
     Attributes:
         node: the model.
+        made_of: the segmentation node whose surface it is.
         made_from: what it was made from.
     """
 
     node: Any
+    made_of: Any = None
     made_from: tuple[object, ...] = ()
 
     @staticmethod
-    def new(scene: Any, segmentation_node: Any) -> _Model:
+    def new(scene: Any) -> _Model:
         display = slicer.vtkMRMLModelDisplayNode()
         display.SetScalarVisibility(True)
         display.SetActiveScalar(COLORS, vtkAssignAttribute.POINT_DATA)
         display.SetScalarRangeFlag(slicer.vtkMRMLDisplayNode.UseDirectMapping)
         display.SetVisibility(False)
         node = slicer.vtkMRMLModelNode()
-        node.SetName(f"{segmentation_node.GetName()} uncertainty")
+        node.SetName("CoraNet uncertainty on the surface")
         node.SetAttribute(PART_ATTRIBUTE, "surface")
         for one in (display, node):
             one.SetHideFromEditors(True)
             one.SetSaveWithScene(False)
-        node.SetAndObserveTransformNodeID(segmentation_node.GetTransformNodeID())
         node.SetAndObserveDisplayNodeID(scene.AddNode(display).GetID())
         return _Model(scene.AddNode(node))
 

@@ -27,7 +27,7 @@ from scipy.ndimage import gaussian_filter, zoom
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
 from coranet.contract import PredictionFiles
-from coranet.inference.prediction import Prediction
+from coranet.inference.prediction import Prediction, arrays_of
 from coranet.regions.files import write_regions
 from coranet.regions.finding import find_regions
 from coranet.volume import Grid
@@ -98,7 +98,7 @@ def measured(size_ijk: tuple[int, int, int], thickness: float, repeats: int) -> 
         begun = time.perf_counter()
         write_regions(PredictionFiles(Path(folder)), found, grid)
         write_seconds = time.perf_counter() - begun
-    arrays = sum(one.nbytes for one in vars(prediction).values()) / 2**30
+    arrays = sum(one.nbytes for one in arrays_of(prediction).values()) / 2**30
     differing = np.count_nonzero(prediction.conservative != prediction.radical)
     return {
         "size_ijk": size_ijk, "classes": len(STRUCTURES), "differing_share": differing / prediction.radical.size,

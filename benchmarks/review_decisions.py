@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT / folder) for folder in ("CoraNetSlicer", "Testing/slic
 from regions import STRUCTURES, made_up_case
 from synthetic_predictions import CASE_ID, write_segmented_job
 
+from coranet.inference.prediction import arrays_of
 from coranet.regions.files import write_regions
 from coranet.regions.finding import find_regions
 from coranet.volume import read_grid
@@ -38,7 +39,7 @@ DECISIONS = 20
 def opened_review(folder: Path, size_ijk: tuple[int, int, int]) -> RegionReview:
     """A made-up case on disk, loaded into a scene."""
     prediction = made_up_case(size_ijk[::-1], 0.1)
-    job = write_segmented_job(folder / "segment 1", vars(prediction))
+    job = write_segmented_job(folder / "segment 1", arrays_of(prediction))
     files = job.prediction(CASE_ID)
     content = json.loads(files.result.read_text(encoding="utf-8"))
     content["labels"] = [{"value": value, "name": f"Class {value}"} for value in range(1, len(STRUCTURES) + 1)]

@@ -10,11 +10,32 @@ import math
 import torch
 from torch import Tensor
 
+# Of a float32's 23 bits behind the first one so many are not stored; smaller numbers are stored as 0.
+_DROPPED_BITS = 13
+_SMALLEST = 2.0**-15
+
 
 def named_classes(logits: Tensor) -> Tensor:
     """The class of the largest logit, of equal ones the first; (B, K, ...) -> int64, (B, ...)."""
     # The same as argmax, in a tenth of its time on a CPU.
     return logits.max(1).indices
+
+
+def second_class(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The second class of each voxel, and by how much the largest logit exceeds its own.
+
+    Args:
+        logits: (B, K, ...).
+
+    Returns:
+        Margin, float, at least 0; and class, int64; each (B, ...). Of three equal logits the second is any.
+    """
+    if logits.shape[1] == 2:
+        first, second = logits.unbind(1)
+        return (first - second).abs(), (first >= second).long()
+    best, index = logits.max(1, keepdim=True)
+    others = logits.scatter(1, index, -torch.inf).max(1)
+    return best.squeeze(1) - others.values, others.indices
 
 
 def certain_region(conservative_logits: Tensor, radical_logits: Tensor, caution: float = 0.0) -> Tensor:
@@ -70,6 +91,31 @@ def uncertainty_map(conservative_logits: Tensor, radical_logits: Tensor) -> Tens
     certain = certain_region(conservative_logits, radical_logits)
     below_half = torch.nextafter(torch.tensor(0.5), torch.tensor(0.0)).to(value)
     return torch.where(certain, value.minimum(below_half), value.clamp_min(0.5))
+
+
+def rounded_down(uncertainty: Tensor) -> Tensor:
+    """Values of the map as they are stored: 11 significant bits, and 0 below 2^-15, which is a caution of 10.4.
+
+    So a file has half of its size. Rounding down moves no value over 0.5.
+
+    Args:
+        uncertainty: float32 in [0, 1].
+    """
+    bits = uncertainty.contiguous().view(torch.int32)
+    stored = (bits & -(1 << _DROPPED_BITS)).view(torch.float32)
+    return stored.masked_fill_(stored < _SMALLEST, 0)
+
+
+def threshold_of_rounded(threshold: float) -> float:
+    """The value that exact numbers are at least where `rounded_down` ones are at least a threshold, a float32."""
+    exact = torch.tensor([threshold], dtype=torch.float32)
+    stored = rounded_down(exact.clone())
+    up = (
+        stored
+        if stored.item() >= exact.item()
+        else (stored.view(torch.int32) + (1 << _DROPPED_BITS)).view(torch.float32)
+    )
+    return max(up.item(), _SMALLEST)
 
 
 def uncertainty_threshold(caution: float) -> float:

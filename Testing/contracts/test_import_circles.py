@@ -13,7 +13,7 @@ PROGRAM = ("coranet", "coranet_experiments", "CoraNetSlicerLib", "CoraNetSlicer.
 AGAINST_THE_ORDER = {
     ("coranet.inference.components", "coranet.regions.components"),
     ("coranet.inference.segmentation", "coranet.regions.files"),
-    ("coranet.inference.segmentation", "coranet.regions.finding"),
+    ("coranet.inference.segmentation", "coranet.regions.places"),
     ("CoraNetSlicerLib.segment.result_queue", "CoraNetSlicerLib.review.result_loading"),
 }
 

@@ -144,7 +144,7 @@ def test_a_segmentation_leaves_the_files_of_the_document(a_segmentation):
     lines_without_a_bar(answer.stderr)
     for case in ("case005", "case006"):
         names = sorted(path.name for path in (folder / "predictions" / case).iterdir())
-        images = [f"{name}.nrrd" for name in (*HEADS, "uncertain", "uncertainty", "regions")]
+        images = [f"{name}.nrrd" for name in (*HEADS, "uncertain", "uncertainty", "margin", "second", "regions")]
         assert names == sorted([*images, "regions.json", "result.json"])
     assert Job.open(folder).status() is JobStatus.FINISHED
 

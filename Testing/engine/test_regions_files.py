@@ -21,6 +21,7 @@ from coranet.inference.result import MadeBy, result_content
 from coranet.networks import HeadLogits
 from coranet.regions.files import WrittenCase, find_predictions, make_regions, read_regions, write_regions
 from coranet.regions.finding import find_regions
+from coranet.regions.places import find_places
 from coranet.volume import read_image, read_label_map, write_volume
 
 LABELS = (Label(1, "organ"), Label(7, "lesion"))
@@ -69,7 +70,7 @@ def test_a_case_comes_back_as_it_was_written(written):
 def test_a_result_that_has_none_gets_regions(written):
     files = written("a", random_prediction())
     made = make_regions(files)
-    expected = find_regions("a", random_prediction(), grid_of(), 0.0)
+    expected = find_places("a", random_prediction(), grid_of(), 0.0)
     assert made.regions == expected.list.regions == RegionList.read(files.regions).regions
     assert files.read_result()["regions"] == len(made.regions)
 
@@ -174,19 +175,20 @@ class TestAnotherCaution:
         assert result["volumes_ml"]["organ"]["segmentation"] == before["volumes_ml"]["organ"]["segmentation"]
         assert not files.surface("radical-1").exists()
         again = WrittenCase.read(files)
-        assert find_regions("a", again.prediction, again.grid, 1.5).list.regions == made.regions
+        assert find_places("a", again.prediction, again.grid, 1.5).list.regions == made.regions
 
 
 class TestCommand:
-    def test_all_cases_of_a_folder_get_regions_and_the_first_ones_are_told(self, written, capsys):
+    def test_all_cases_of_a_folder_get_places_and_the_first_ones_are_told(self, written, capsys):
         files = [written(name) for name in ("a", "b")]
         assert call("regions", files[0].folder.parent) == 0
         out = capsys.readouterr().out
         for one in files:
             regions = RegionList.read(one.regions)
-            assert f"{one.folder.name}: {len(regions.regions)} regions, " in out
-        assert "mL, background or organ, mean uncertainty" in out
-        assert out.count("\n") == 2 * 6
+            assert f"{one.folder.name}: {len(regions.regions)} places, " in out
+            lines = 2 + min(5, len(regions.regions))
+        assert "mL expected to be wrong" in out and "expected to be wrong elsewhere" in out
+        assert out.count("\n") == 2 * lines
 
     def test_the_dial_can_be_moved_and_the_smallest_region_said(self, written, capsys):
         files = written("a", random_prediction())

@@ -30,7 +30,7 @@ from coranet.data.orientation import Orientation
 from coranet.html.slices import UNCERTAIN_COLOR
 from coranet.inference.prediction import arrays_of
 from coranet.inference.result import MadeBy, result_content
-from coranet.regions.files import find_predictions, make_regions, read_regions
+from coranet.regions.files import find_predictions, read_regions, write_regions
 from coranet.regions.finding import RegionRule, find_regions
 from coranet.reports.report import region_text, write_page
 from coranet.reports.reported_case import Wanted, reported_cases
@@ -55,7 +55,8 @@ def a_case(tmp_path):
         result = result_content(case, prediction, grid_of(), MadeBy("model", LABELS, 0.0))
         write_json_atomic(files.result, {**result, "regions": None, "seconds": {}})
         if has_regions:
-            make_regions(files)
+            # All that is uncertain is in one of these.
+            write_regions(files, find_regions(name, prediction, grid_of(), 0.0), grid_of())
         return files
 
     return write

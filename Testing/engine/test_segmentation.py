@@ -14,6 +14,7 @@ from coranet.contract import Case, Datalist, Job, JobKind, RegionList, Role, wri
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.contract.errors import CoraNetError, DataError, JobCancelled, ModelError
 from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Progress, Warned
+from coranet.contract.slide import NOT_REACHABLE
 from coranet.data.box import Box
 from coranet.data.identity import identity_of
 from coranet.data.scans import read_channels, read_scan
@@ -21,6 +22,7 @@ from coranet.inference.prediction import arrays_of
 from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import CoraNet, HeadLogits, MirrorMean
 from coranet.regions import finding
+from coranet.regions.files import WrittenCase
 from coranet.reporting import Reporter
 from coranet.volume import Grid, Volume, read_grid, read_image, read_label_map, write_volume
 
@@ -73,6 +75,19 @@ def test_a_job_writes_every_result_onto_the_scans_own_grid(segment, an_oblique_s
     # A slow machine tells how far the case is before it is done.
     told = [type(event) for event in a_reporter.events if isinstance(event, (CaseDone, Progress))]
     assert told[-2:] == [CaseDone, Progress]
+
+
+def test_margins_are_those_of_the_label_map_that_is_written(segment, an_oblique_scan):
+    job, _ = segment({"a": an_oblique_scan})
+    files = job.prediction("a")
+    case = WrittenCase.read(files)
+    margins, labels = case.margins(), case.prediction.segmentation
+    for path in (files.margin, files.second):
+        assert read_grid(path).difference(an_oblique_scan.grid) == ""
+    reached = margins.margin != NOT_REACHABLE
+    assert reached.any() and margins.margin.dtype == np.uint8 and margins.second.dtype == labels.dtype
+    assert not (margins.second == labels)[reached].any()
+    assert not margins.second[~reached].any()
 
 
 def test_regions_are_those_of_the_label_maps_that_are_written(segment, an_oblique_scan):
@@ -280,8 +295,9 @@ def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
 @pytest.mark.parametrize("where", [
     "inference.segmentation.read_channels", "inference.segmentation.Segmenter.boxes",
     "inference.segmentation.Segmenter.prepared",
-    "inference.segmentation.with_largest_kept", "inference.segmentation.write_volume",
-    "inference.segmentation.find_regions", "inference.segmentation.write_regions",
+    "inference.segmentation.with_largest_kept", "inference.segmentation.slide_margins",
+    "inference.segmentation.write_volume",
+    "inference.segmentation.find_places", "inference.segmentation.write_regions",
     "surfaces.closed_surface", "surfaces._write", "inference.segmentation.result_content",
 ])  # fmt: skip
 def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkeypatch, where):

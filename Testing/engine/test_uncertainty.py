@@ -12,6 +12,9 @@ from coranet.uncertainty import (
     certain_region,
     moved_labels,
     named_classes,
+    rounded_down,
+    second_class,
+    threshold_of_rounded,
     uncertainty_map,
     uncertainty_threshold,
 )
@@ -256,3 +259,35 @@ def test_with_caution_the_certain_region_is_where_the_heads_are_that_far_from_di
     assert torch.equal(regions[0], certain_region(conservative, radical))
     for wider, narrower, caution in zip(regions, regions[1:], (0.5, 2.0), strict=False):
         assert torch.equal(narrower, wider & (shift >= caution)) and narrower.sum() < wider.sum()
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+def test_the_second_class_is_the_best_of_the_others(classes):
+    logits, _ = random_heads(classes)
+    margin, second = second_class(logits)
+    two = logits.topk(2, dim=1)
+    assert torch.equal(second, two.indices[:, 1])
+    torch.testing.assert_close(margin, two.values[:, 0] - two.values[:, 1])
+
+
+def test_of_two_equal_logits_the_second_is_the_other_one():
+    logits = torch.zeros(1, 2, 1, 1, 1)
+    assert second_class(logits)[1].item() == 1 - named_classes(logits).item()
+
+
+def test_rounding_down_is_small_keeps_one_half_and_leaves_out_the_far_tail():
+    values = torch.cat([torch.rand(1000, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 0.5, 1, 1e-5])])
+    stored = rounded_down(values)
+    assert ((stored <= values) & (stored >= values * (1 - 2**-10))).logical_or(values < 2**-15).all()
+    assert stored[-4:].tolist() == [0, 0.5, 1, 0]
+    just_below = torch.nextafter(torch.tensor([0.5]), torch.tensor(0.0))
+    assert rounded_down(just_below).item() < 0.5
+    assert torch.equal(rounded_down(stored), stored)
+
+
+@pytest.mark.parametrize("caution", [-3.0, -0.7, 0.0, 0.3, 1.9, 6.0, 10.0])
+def test_a_threshold_of_rounded_values_is_one_of_exact_ones(caution):
+    threshold = uncertainty_threshold(caution)
+    generator = torch.Generator().manual_seed(1)
+    values = torch.cat([threshold * (1 + 0.004 * (torch.rand(2000, generator=generator) - 0.5)), torch.rand(100)])
+    assert torch.equal(rounded_down(values) >= threshold, values >= threshold_of_rounded(threshold))

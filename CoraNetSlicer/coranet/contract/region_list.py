@@ -20,14 +20,14 @@ class Region:
     """One connected region in which the conservative and the radical head name a certain pair of labels.
 
     Attributes:
-        number: from 1, in the order of the expected effect; the voxel value in regions.nrrd.
+        number: from 1, the first one to visit first; the voxel value in regions.nrrd.
         conservative, radical: label values that the two heads name there; 0 is background. Of a region that smaller
             ones were joined to, those of most of its voxels.
         voxels: how many.
         volume_ml: their volume.
         bounds_ijk: first and last voxel along i, j and k, both inside.
         extent_mm: length of the box around it along i, j and k.
-        center_ijk: the voxel of the region that is nearest to its centre of mass, so never outside of it.
+        center_ijk: the point of a place; of an object or a block the voxel that is nearest to its centre of mass.
         center_lps_mm: where that voxel lies: left, posterior, superior, in mm (DICOM's axes, those of NRRD and NIfTI
             readers of ITK; RAS of Slicer has the first two with the other sign).
         mean_uncertainty, peak_uncertainty: of the uncertainty map, in [0, 1].
@@ -35,7 +35,8 @@ class Region:
             of different labels, one of which is in question) that touches a voxel of the region, in [0, 1].
         changes_ml: by head ("conservative", "radical"), by label value: how the volume of that class would change if
             the whole region got what the head names, against the result. Background is left out.
-        expected_effect_ml: the expected size of the change in mL; what regions are ranked by.
+        expected_effect_ml: the expected size of the change in mL; what blocks are ranked by. Of others, as
+            `expected_wrong_ml`.
         kind: "place", a ball on the surface of the result; "object", a whole one; "block", a piece of the uncertain
             region, which is all that earlier versions had.
         radius_mm: of the ball of a place, or of the one around an object; 0: a block has none.
@@ -75,7 +76,7 @@ class RegionList:
     Attributes:
         case: its name.
         caution: where the dial stood.
-        smallest_ml: regions of less were joined to a neighbour, or left out where they had none.
+        smallest_ml: places hold no less; blocks of less were joined to a neighbour, or left out where they had none.
         uncertain_ml: volume of all voxels where the two heads name different labels.
         left_out_ml: volume of those that are in no region, because they are too few in one place.
         created: seconds since 1970; a review belongs to the regions of that moment.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
@@ -37,9 +39,7 @@ def at_caution(prediction: Prediction, grid: Grid, label_values: tuple[int, ...]
         flagged & (prediction.segmentation == 0) & (prediction.radical == 0), prediction.radical, grid, label_values
     )
     radical[flagged] = structure
-    return Prediction(
-        prediction.segmentation, conservative, radical, uncertain.astype(np.uint8), prediction.uncertainty
-    )
+    return replace(prediction, conservative=conservative, radical=radical, uncertain=uncertain.astype(np.uint8))
 
 
 def _nearest_structure(asked: Array, labels: Array, grid: Grid, label_values: tuple[int, ...]) -> Array:

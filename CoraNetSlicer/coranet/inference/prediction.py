@@ -19,9 +19,17 @@ from ..data.orientation import Orientation
 from ..data.resampling import resample, rows_ready
 from ..main_memory import available_bytes
 from ..networks import HeadLogits
-from ..uncertainty import moved_labels, named_classes, uncertainty_map, uncertainty_threshold
+from ..uncertainty import (
+    moved_labels,
+    named_classes,
+    rounded_down,
+    threshold_of_rounded,
+    uncertainty_map,
+    uncertainty_threshold,
+)
 from ..volume import Grid, Volume
 from .components import keep_largest_components
+from .margins import HeadMargins, sureness_and_second
 from .network_pass import JoinedRows
 
 # Logits at full resolution, all classes and heads together, that are there at once; more are no faster.
@@ -30,6 +38,9 @@ _PORTION_NUMBERS = 8_000_000
 _COPIES = 3
 # Not asked for below.
 _ALWAYS_THERE = 2**29
+
+# As they lie in `Prediction`.
+_ARRAYS = (*HeadLogits._fields, "uncertain", "uncertainty")
 
 Array = npt.NDArray[Any]
 
@@ -45,6 +56,7 @@ class Prediction:
             labels, with more also where a third class comes close.
         uncertainty: float32 in [0, 1], whatever the caution; at least `uncertainty_threshold(caution)` exactly where
             `uncertain` is 1.
+        head_margins: what slides are made of, where it was asked for.
     """
 
     segmentation: Array
@@ -52,6 +64,7 @@ class Prediction:
     radical: Array
     uncertain: Array
     uncertainty: Array
+    head_margins: HeadMargins | None = None
 
 
 class OwnGridDecision:
@@ -61,23 +74,27 @@ class OwnGridDecision:
         prediction: the result, as far as it is decided.
     """
 
-    def __init__(self, grid: Grid, labels: tuple[Label, ...], caution: float = 0.0) -> None:
+    def __init__(self, grid: Grid, labels: tuple[Label, ...], caution: float = 0.0, with_margins: bool = False) -> None:
         """Begin with background everywhere, and no doubt.
 
         Args:
             grid: of the scan.
             labels: of classes 1, 2, ...
             caution: where the dial stands: 0 is how the heads were trained, more flags more as uncertain.
+            with_margins: whether to keep what slides are made of.
         """
         values = torch.tensor([0, *(label.value for label in labels)])
         kind = np.uint8 if values.max() < 256 else np.uint16
         shape = grid.size_ijk[::-1]
         heads = [np.zeros(shape, dtype=kind) for _ in HeadLogits._fields]
         uncertain, uncertainty = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.float32)
-        self.prediction = Prediction(heads[0], heads[1], heads[2], uncertain, uncertainty)
+        margins = HeadMargins.begin(shape, kind) if with_margins else None
+        self.prediction = Prediction(heads[0], heads[1], heads[2], uncertain, uncertainty, margins)
         orientation = Orientation.of(grid.direction)
         # Views: what is written in canonical order lands where it belongs.
         self._canonical = [orientation.to_canonical(array) for array in arrays_of(self.prediction).values()]
+        kept = (margins.sureness, margins.second) if margins is not None else ()
+        self._canonical_margins = [orientation.to_canonical(array) for array in kept]
         self._values = values.numpy().astype(kind)
         self._is_index = bool((values == torch.arange(len(values))).all())
         self._threshold = uncertainty_threshold(caution)
@@ -119,15 +136,19 @@ class OwnGridDecision:
         here = uncertainty if box is None else uncertainty[box.slices]
         for some in _portions(0, here.shape[0], here.shape[1] * here.shape[2]):
             ask()
-            here[some.start : some.stop] = resample(probability[None], here.shape, some)[0].numpy()
+            here[some.start : some.stop] = rounded_down(resample(probability[None], here.shape, some)[0]).numpy()
 
     def _decide(self, logits: HeadLogits, box: Box, rows: range) -> None:
-        doubt = uncertainty_map(logits.conservative, logits.radical)
-        moved = moved_labels(logits.conservative, logits.radical, doubt, self._threshold)
+        doubt = rounded_down(uncertainty_map(logits.conservative, logits.radical))
+        moved = moved_labels(logits.conservative, logits.radical, doubt, threshold_of_rounded(self._threshold))
         along_d, *within = box.slices
         place = (slice(along_d.start + rows.start, along_d.start + rows.stop), *within)
         for target, classes in zip(self._canonical, (named_classes(logits.segmentation), *moved), strict=False):
             target[place] = self._labels(classes[0])
+        if self._canonical_margins:
+            sureness, second = sureness_and_second(logits.segmentation)
+            self._canonical_margins[0][place] = sureness.cpu().numpy()
+            self._canonical_margins[1][place] = self._labels(second)
         is_uncertain, uncertainty = self._canonical[len(HeadLogits._fields) :]
         uncertainty[place] = doubt[0].cpu().numpy()
         is_uncertain[place] = uncertainty[place] >= np.float32(self._threshold)
@@ -193,8 +214,8 @@ def channels_on_own_grid(channels: Tensor, grid: Grid, box: Box | None = None) -
 
 
 def arrays_of(prediction: Prediction) -> dict[str, Array]:
-    """The arrays by name, without copying them."""
-    return {name: getattr(prediction, name) for name in Prediction.__dataclass_fields__}
+    """The arrays by name, without copying them; `head_margins` are none of them."""
+    return {name: getattr(prediction, name) for name in _ARRAYS}
 
 
 def _require_room_for_a_row(classes: int, size_hw: Sequence[int]) -> None:

@@ -23,6 +23,7 @@ from ..coarse.turning import TurnedScan, find_turned, found_turned
 from ..contract import Case, CaseDoubt, ErrorModelCard, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
 from ..contract.channels import require_all_channels
 from ..contract.config import SegmentConfig
+from ..contract.doubt import ERROR_MODEL, HEADS
 from ..contract.errors import CoraNetError, DataError, JobError, ModelError
 from ..contract.events import Event as TellingEvent
 from ..contract.events import Started, Warned
@@ -40,12 +41,13 @@ from ..error_model import ErrorModel
 from ..model_package import ModelPackage
 from ..networks import MirrorMean
 from ..regions.files import remove_regions, write_regions
-from ..regions.finding import find_regions
+from ..regions.places import CHANCES, find_places
 from ..reporting import Reporter
 from ..surfaces import can_make_surfaces, write_surfaces
 from ..volume import Grid, Volume, noted_by, write_volume
 from .account import Account, Outcome
 from .doubt import FoundDoubt, KeptComponents, ScanEvidence, Segmented, caution_of, quality_warning, with_largest_kept
+from .margins import slide_margins
 from .network_pass import SlidingWindow
 from .prediction import OwnGridDecision, Prediction, arrays_of
 from .result import MadeBy, StopWatch, result_content
@@ -116,7 +118,7 @@ class Segmenter:
         """What the network says in some boxes of a scan, and background elsewhere."""
         doubt = None if self.error_model is None else FoundDoubt(self.error_model)
         # The dial of an error model is set once all is decided.
-        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution if doubt is None else 0.0)
+        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution if doubt is None else 0.0, True)
         whole, done = sum(box.voxels for box in boxes), 0
         own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
         network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
@@ -384,6 +386,10 @@ class _CaseRun:
     def _write(self, prediction: Prediction, grid: Grid) -> None:
         """Write all arrays; the uncertainty map, which takes longest, beside the others."""
         arrays = arrays_of(prediction)
+        if prediction.head_margins is not None:
+            making = Background(partial(slide_margins, prediction.segmentation, prediction.head_margins, grid))
+            margins = making.result(partial(self.go_on, "write"))
+            arrays |= {"margin": margins.margin, "second": margins.second}
         names = [["uncertainty"], [name for name in arrays if name != "uncertainty"]]
         is_abandoned = Event()
 
@@ -400,8 +406,11 @@ class _CaseRun:
         self.watch.lap("write")
 
     def _write_regions(self, prediction: Prediction, grid: Grid) -> int | None:
-        """Write the regions of a case; returns how many, None if there are too many to be looked at."""
-        finding = Background(partial(find_regions, self.case.id, prediction, grid, self.segmenter.caution))
+        """Write the places of a case; returns how many, None if there are too many to be looked at."""
+        chance = CHANCES[HEADS if self.segmenter.error_model is None else ERROR_MODEL]
+        finding = Background(
+            partial(find_places, self.case.id, prediction, grid, self.segmenter.caution, chance=chance)
+        )
         try:
             found = finding.result(partial(self.go_on, "regions"))
         except DataError as error:

@@ -19,10 +19,14 @@ _TOLD = 5
 
 def add_regions_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the words of ``regions`` to the command line."""
-    parser = commands.add_parser("regions", help="find the uncertain regions of results, largest expected effect first")
+    parser = commands.add_parser(
+        "regions", help="find the places of results that are worth a visit, where most is expected to be wrong first"
+    )
     parser.add_argument("prediction", help="folder of a segmentation job, of one of its cases, or of several")
     parser.add_argument("--caution", type=float, metavar="T", help="move the results to another caution first")
-    parser.add_argument("--smallest-ml", type=float, metavar="ML", help="smaller ones are joined or left out")
+    parser.add_argument(
+        "--smallest-ml", type=float, metavar="ML", help="a place holds at least so much of the uncertain region"
+    )
     parser.set_defaults(command=regions)
 
 
@@ -37,11 +41,11 @@ def regions(options: argparse.Namespace) -> int:
         JobError, DataError, StorageError: a case cannot be read or written.
     """
     from .files import find_predictions, make_regions
-    from .finding import RegionRule
+    from .places import PlaceRule
 
     if options.caution is not None and not math.isfinite(options.caution):
         raise ConfigError(f"--caution expects a number, got {options.caution}; correct it.")
-    rule = RegionRule(smallest_ml=options.smallest_ml)
+    rule = PlaceRule(least_ml=options.smallest_ml)
     for files in find_predictions(options.prediction):
         made = make_regions(files, options.caution, rule)
         names = {label["value"]: label["name"] for label in files.read_result()["labels"]}
@@ -52,15 +56,18 @@ def regions(options: argparse.Namespace) -> int:
 def _told(made: RegionList, path: Path, names: dict[int, str]) -> str:
     count = len(made.regions)
     lines = [
-        f"{made.case}: {count} {'region' if count == 1 else 'regions'}, {made.uncertain_ml:.3g} mL uncertain "
+        f"{made.case}: {count} {'place' if count == 1 else 'places'}, {made.uncertain_ml:.3g} mL uncertain "
         f"at the caution {made.caution:.3g}, in '{path}'"
     ]
     for region in made.regions[:_TOLD]:
         pair = [
             names.get(value, str(value)) if value else "background" for value in (region.conservative, region.radical)
         ]
+        where = f", {region.where}" if region.where else ""
         lines.append(
-            f"  {region.number}: {region.volume_ml:.3g} mL, {pair[0]} or {pair[1]}, "
-            f"mean uncertainty {100 * region.mean_uncertainty:.0f} %"
+            f"  {region.number}: {pair[0]} or {pair[1]}{where}, {region.expected_wrong_ml:.3g} mL expected to be wrong"
         )
+    left_ml = made.expected_left_ml([one.number for one in made.regions])
+    if left_ml is not None:
+        lines.append(f"  expected to be wrong elsewhere: {left_ml:.3g} mL")
     return "".join(f"{line}\n" for line in lines)

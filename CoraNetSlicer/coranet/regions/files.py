@@ -18,7 +18,8 @@ from ..inference.prediction import Prediction
 from ..inference.result import volumes_at
 from ..volume import Grid, read_image, read_label_map, write_volume
 from .components import Array
-from .finding import FoundRegions, RegionRule, find_regions
+from .finding import FoundRegions
+from .places import CHANCES, PlaceRule, find_places, heads_chance
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical", "uncertain")
 
@@ -78,11 +79,12 @@ class WrittenCase:
         if not {"case", "labels"} <= result.keys():
             raise JobError(f"'{files.result}' names no case or no labels; it was not written by this program.")
         largest = _largest_value(result, files.result)
-        arrays = {}
         volume = read_image(files.uncertainty)
-        for name in _LABEL_MAPS:
-            arrays[name] = read_map(getattr(files, name), volume.grid, largest)
-        return WrittenCase(files, Prediction(**arrays, uncertainty=volume.voxels), volume.grid, result)
+        segmentation, conservative, radical, uncertain = (
+            read_map(getattr(files, name), volume.grid, largest) for name in _LABEL_MAPS
+        )
+        prediction = Prediction(segmentation, conservative, radical, uncertain, volume.voxels)
+        return WrittenCase(files, prediction, volume.grid, result)
 
 
 def _largest_value(result: dict[str, Any], source: Path) -> int:
@@ -132,13 +134,13 @@ def _complete(folder: Path) -> Iterator[PredictionFiles]:
             yield PredictionFiles(candidate)
 
 
-def make_regions(files: PredictionFiles, caution: float | None = None, rule: RegionRule | None = None) -> RegionList:
-    """Find the regions of a case that was written before, and write them beside it.
+def make_regions(files: PredictionFiles, caution: float | None = None, rule: PlaceRule | None = None) -> RegionList:
+    """Find the places of a case that was written before, and write them beside it.
 
     Args:
         files: of the case.
         caution: to which the result is moved first, see `at_caution`; None: where it stands.
-        rule: how small and how large regions may be; None: the default.
+        rule: how many places, and how large; None: the default.
 
     Raises:
         JobError, DataError: the case cannot be read.
@@ -147,7 +149,8 @@ def make_regions(files: PredictionFiles, caution: float | None = None, rule: Reg
     case = WrittenCase.read(files)
     if caution is not None and caution != case.caution:
         case = _moved(case, caution)
-    found = find_regions(case.name, case.prediction, case.grid, case.caution, rule)
+    chance = CHANCES.get(str(case.result.get("doubt")), heads_chance)
+    found = find_places(case.name, case.prediction, case.grid, case.caution, rule, chance)
     write_regions(files, found, case.grid)
     write_json_atomic(files.result, {**case.result, "regions": len(found.list.regions)})
     return found.list

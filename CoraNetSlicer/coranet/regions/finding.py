@@ -106,11 +106,7 @@ def find_regions(
     conservative, radical = flat(prediction.conservative), flat(prediction.radical)
     voxels = SparseVoxels(np.flatnonzero(conservative != radical), prediction.segmentation.shape)
     count = len(voxels.places)
-    if count > MOST_VOXELS:
-        raise DataError(
-            f"the heads name different labels in {100 * count / conservative.size:.0f} % of '{case}', too much to be "
-            "reviewed in regions; lower the caution, or train longer and on cases that are like this one."
-        )
+    require_reviewable(case, count, conservative.size)
     limits = rule.limits(count, grid.voxel_ml)
     pairs = conservative[voxels.places].astype(np.int32) << 16 | radical[voxels.places]
     region = divide(voxels, pairs, grid.spacing_mm[::-1], limits)
@@ -130,6 +126,24 @@ def find_regions(
         largest_ml=0.0 if rule.largest_share == 1 else float(limits.most * grid.voxel_ml),
     )
     return FoundRegions(listed, _region_map(divided, numbers))
+
+
+def require_reviewable(case: str, count: int, size: int) -> None:
+    """Look whether the heads differ in few enough voxels.
+
+    Args:
+        case: its name.
+        count: in how many they differ.
+        size: of how many.
+
+    Raises:
+        DataError: nobody could review them.
+    """
+    if count > MOST_VOXELS:
+        raise DataError(
+            f"the heads name different labels in {100 * count / size:.0f} % of '{case}', too much to be "
+            "reviewed in regions; lower the caution, or train longer and on cases that are like this one."
+        )
 
 
 def _ranked(regions: list[Region], effect: Callable[[Region], float]) -> tuple[list[Region], Array]:

@@ -1,0 +1,370 @@
+"""The places of a case that are worth a visit: points on its surface with a ball around them, and whole objects.
+
+A person visits places in their order. Each next one is where most is expected to be wrong for the seconds that a visit
+takes, without what the places before it hold.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+
+from ..contract import Region, RegionList
+from ..contract.doubt import ERROR_MODEL, HEADS
+from ..contract.errors import ConfigError
+from ..inference.prediction import Prediction
+from ..volume import Grid
+from .components import Array, SparseVoxels, components
+from .finding import FEWEST_VOXELS, FoundRegions, require_reviewable
+from .position import where_in
+from .statistics import DividedCase, describe, flat
+from .structures import Structure, structures_of
+
+# Less probable errors are too many to be looked at one by one, and add up to nothing.
+_LEAST_CHANCE = 1e-3
+# A ball's radius has so many cells, in which points of the surface and errors are gathered.
+_CELLS_A_RADIUS = 4
+
+
+@dataclass(frozen=True)
+class PlaceRule:
+    """Which places a case has.
+
+    Attributes:
+        most: how many places at most.
+        radius_share: of the structure's own radius (`Structure.radius_mm`) that the ball of a place has.
+        least_ml: a place holds at least so much of the uncertain region; None: 10 voxels.
+        visit_seconds: what a visit takes: to go there, look, and move the boundary.
+        seconds_per_mm: what it takes longer for each mm of the ball's radius, since there is more to look at.
+    """
+
+    most: int = 20
+    radius_share: float = 0.7
+    least_ml: float | None = None
+    visit_seconds: float = 6.0
+    seconds_per_mm: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.most < 1 or not self.radius_share > 0:
+            raise ConfigError(
+                f"there must be at least one place, of a radius above 0, got {self.most} and {self.radius_share}; "
+                "correct them."
+            )
+        if self.least_ml is not None and not self.least_ml >= 0:
+            raise ConfigError(f"the smallest region must have at least 0 mL, got {self.least_ml}; correct it.")
+
+    def fewest(self, grid: Grid) -> float:
+        """How many uncertain voxels a place has at least."""
+        # Of as many mL as asked for, rounding aside.
+        return FEWEST_VOXELS if self.least_ml is None else max(1.0, self.least_ml / grid.voxel_ml * (1 - 1e-9))
+
+    def seconds(self, radius_mm: float) -> float:
+        """What a visit takes."""
+        return self.visit_seconds + self.seconds_per_mm * radius_mm
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where to look.
+
+    Attributes:
+        kind: "place" or "object", as `Region.kind`.
+        center_ijk: a voxel.
+        radius_mm: of the ball around it.
+        wrong: how many voxels are expected to be wrong there, without those of earlier places.
+        voxels: (N,), places in the flattened grid of its uncertain voxels, ascending.
+        structure: label value of the structure on whose surface it lies.
+    """
+
+    kind: str
+    center_ijk: tuple[int, int, int]
+    radius_mm: float
+    wrong: float
+    voxels: Array
+    structure: int
+
+
+def heads_chance(uncertainty: Array) -> Array:
+    """How probably a voxel is wrong, by CoraNet's own map: its fourth power, as for `expected_effect_ml`."""
+    squared: Array = np.square(uncertainty)
+    return np.square(squared, out=squared)
+
+
+def stored_chance(uncertainty: Array) -> Array:
+    """How probably a voxel is wrong, by an error model: what its map says."""
+    return uncertainty
+
+
+# By whose doubt a result's map is.
+CHANCES: dict[str, Callable[[Array], Array]] = {HEADS: heads_chance, ERROR_MODEL: stored_chance}
+
+
+def find_places(
+    case: str,
+    prediction: Prediction,
+    grid: Grid,
+    caution: float,
+    rule: PlaceRule | None = None,
+    chance: Callable[[Array], Array] = heads_chance,
+) -> FoundRegions:
+    """Find the places of a case.
+
+    Args:
+        case: its name.
+        prediction: its results.
+        grid: on which they lie.
+        caution: where the dial stood when they were made.
+        rule: how many, and how large; None: the default.
+        chance: from values of the uncertainty map to how probably a voxel is wrong.
+
+    Raises:
+        DataError: the heads differ in so many voxels that nobody could review them.
+    """
+    rule = rule or PlaceRule()
+    differ = flat(prediction.conservative) != flat(prediction.radical)
+    count = int(np.count_nonzero(differ))
+    require_reviewable(case, count, differ.size)
+    errors = _Errors.of(prediction, chance)
+    structures = structures_of(prediction.segmentation, grid)
+    places = _objects(prediction, grid, errors, rule)
+    for place in places:
+        errors.take(place.voxels)
+    places += _balls(grid, errors, structures, rule)
+    places = sorted(places, key=lambda place: -place.wrong / rule.seconds(place.radius_mm))[: rule.most]
+    found = _described(prediction, grid, places, structures)
+    inside = sum(len(place.voxels) for place in places)
+    listed = RegionList(
+        case=case,
+        caution=caution,
+        smallest_ml=float(rule.fewest(grid) * grid.voxel_ml),
+        uncertain_ml=float(count * grid.voxel_ml),
+        left_out_ml=float((count - inside) * grid.voxel_ml),
+        created=time.time(),
+        regions=tuple(found),
+        left_ml=float(max(0.0, errors.total - sum(place.wrong for place in places)) * grid.voxel_ml),
+    )
+    return FoundRegions(listed, _place_map(prediction.segmentation.shape, places))
+
+
+class _Errors:
+    """What is expected to be wrong, voxel by voxel.
+
+    Attributes:
+        voxels: those that may be wrong, or in which the heads differ.
+        chance: (N,), float32, of each; 0 once a place has taken it.
+        differs: (N,), bool, whether the heads differ there, and no place has taken it.
+        total: of the whole case, in voxels.
+    """
+
+    def __init__(self, voxels: SparseVoxels, chance: Array, differs: Array) -> None:
+        self.voxels, self.chance, self.differs = voxels, chance, differs
+        self.total = float(chance.sum(dtype=np.float64))
+
+    @staticmethod
+    def of(prediction: Prediction, chance: Callable[[Array], Array]) -> _Errors:
+        probable = chance(flat(prediction.uncertainty))
+        differs = flat(prediction.conservative) != flat(prediction.radical)
+        places = np.flatnonzero((probable >= _LEAST_CHANCE) | differs)
+        return _Errors(SparseVoxels(places, prediction.segmentation.shape), probable[places], differs[places])
+
+    def take(self, places: Array) -> None:
+        """Some voxels, ascending, belong to a place from now on."""
+        at = np.searchsorted(self.voxels.places, places)
+        self.chance[at], self.differs[at] = 0, False
+
+
+def _objects(prediction: Prediction, grid: Grid, errors: _Errors, rule: PlaceRule) -> list[Place]:
+    """Parts that the radical head alone names: what hangs together there, with no voxel of the conservative head's.
+
+    Of a structure of which the conservative head names nothing at all, none is an object.
+    """
+    radical, conservative = flat(prediction.radical), flat(prediction.conservative)
+    named = SparseVoxels(np.flatnonzero(radical), prediction.radical.shape)
+    if not len(named.places):
+        return []
+    values = radical[named.places]
+    parts = components(named, values)
+    sizes = np.bincount(parts)
+    agreed = np.bincount(parts, weights=conservative[named.places] == values) > 0
+    of_part = np.empty(len(sizes), values.dtype)
+    of_part[parts] = values
+    is_object = ~agreed & np.isin(of_part, of_part[agreed]) & (sizes >= rule.fewest(grid))
+    members = np.flatnonzero(is_object[parts])
+    members = members[np.argsort(parts[members], kind="stable")]
+    return [
+        _object(SparseVoxels(named.places[some], named.shape), grid, errors, int(values[some[0]]))
+        for some in np.split(members, np.flatnonzero(np.diff(parts[members])) + 1)
+        if len(some)
+    ]
+
+
+def _object(voxels: SparseVoxels, grid: Grid, errors: _Errors, structure: int) -> Place:
+    ijk = np.stack(voxels.indices()[::-1], axis=1)
+    away_mm = np.linalg.norm((ijk - ijk.mean(0)) * grid.spacing_mm, axis=1)
+    center = ijk[int(away_mm.argmin())]
+    radius = float(np.linalg.norm((ijk - center) * grid.spacing_mm, axis=1).max())
+    wrong = float(errors.chance[np.searchsorted(errors.voxels.places, voxels.places)].sum(dtype=np.float64))
+    i, j, k = center.tolist()
+    # A ball around it, whose border is behind its last voxels.
+    return Place("object", (i, j, k), radius + max(grid.spacing_mm) / 2, wrong, voxels.places, structure)
+
+
+def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: PlaceRule) -> list[Place]:
+    """The best balls around points of the surface, one after the other."""
+    candidates = [_Candidates.of(one, grid, errors, rule) for one in structures if len(one.surface.places)]
+    places: list[Place] = []
+    while candidates and len(places) < rule.most:
+        (gain, point), best = max(((one.best(), one) for one in candidates), key=lambda pair: pair[0])
+        if gain <= _LEAST_CHANCE:
+            break
+        best.visited[point] = True
+        i, j, k = best.centers_ijk[point].tolist()
+        inside = _in_ball(errors.voxels, (i, j, k), best.radius_mm, grid)
+        chosen = inside[errors.differs[inside]]
+        if len(chosen) < rule.fewest(grid):
+            continue
+        wrong = float(errors.chance[inside].sum(dtype=np.float64))
+        places.append(Place("place", (i, j, k), best.radius_mm, wrong, errors.voxels.places[chosen], best.structure))
+        for one in candidates:
+            one.remove(errors, inside)
+        errors.take(errors.voxels.places[inside])
+    return places
+
+
+@dataclass
+class _Candidates:
+    """The points of one structure's surface, and what is expected to be wrong around each.
+
+    Points and errors are gathered in cells of a quarter of the radius, so that their number goes with the surface in
+    units of the radius, whatever the voxels.
+
+    Attributes:
+        structure: label value.
+        radius_mm: of the ball around each point.
+        seconds: of a visit.
+        centers_ijk: (P, 3), the points.
+        around: (P, C), sparse: 1 where a cell lies in the ball around a point.
+        cell_of: (N,), the cell of each voxel of the errors.
+        wrong: (C,), voxels of each cell that are expected to be wrong.
+        visited: (P,), bool: points that are not to be visited again.
+    """
+
+    structure: int
+    radius_mm: float
+    seconds: float
+    centers_ijk: Array
+    around: csr_array
+    cell_of: Array
+    wrong: Array
+    visited: Array
+
+    @staticmethod
+    def of(structure: Structure, grid: Grid, errors: _Errors, rule: PlaceRule) -> _Candidates:
+        radius_mm = structure.place_radius_mm(rule.radius_share, grid)
+        strides = [max(1, int(radius_mm / _CELLS_A_RADIUS / spacing)) for spacing in grid.spacing_mm[::-1]]
+        cells = _Cells(strides, errors.voxels.shape)
+        used, cell_of = np.unique(cells.of(errors.voxels), return_inverse=True)
+        _, firsts = np.unique(cells.of(structure.surface), return_index=True)
+        centers = np.stack([axis[firsts] for axis in structure.surface.indices()[::-1]], axis=1)
+        points, middles = (cKDTree(ijk * np.array(grid.spacing_mm)) for ijk in (centers, cells.centers_ijk(used)))
+        pairs = points.sparse_distance_matrix(middles, radius_mm, output_type="ndarray")
+        around = csr_array(
+            (np.ones(len(pairs), np.float32), (pairs["i"], pairs["j"])), shape=(len(centers), len(used))
+        )  # fmt: skip
+        wrong = np.bincount(cell_of, weights=errors.chance, minlength=len(used))
+        visited = np.zeros(len(centers), bool)
+        return _Candidates(
+            structure.value, radius_mm, rule.seconds(radius_mm), centers, around, cell_of, wrong, visited
+        )  # fmt: skip
+
+    def best(self) -> tuple[float, int]:
+        """Voxels that are expected to be wrong around the best point, per second of a visit, and which point it is."""
+        gain = np.where(self.visited, 0.0, self.around @ self.wrong)
+        best = int(gain.argmax())
+        return float(gain[best]) / self.seconds, best
+
+    def remove(self, errors: _Errors, indices: Array) -> None:
+        """Some voxels of the errors, by their index, are to count no more."""
+        self.wrong -= np.bincount(self.cell_of[indices], weights=errors.chance[indices], minlength=len(self.wrong))
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """A coarse grid: so many voxels along k, j, i are one cell."""
+
+    strides: list[int]
+    shape: tuple[int, int, int]
+
+    def of(self, voxels: SparseVoxels) -> Array:
+        """(N,), number of each voxel's cell."""
+        k, j, i = (index // stride for index, stride in zip(voxels.indices(), self.strides, strict=True))
+        _, rows, columns = self._counts()
+        numbers: Array = (k.astype(np.int64) * rows + j) * columns + i
+        return numbers
+
+    def centers_ijk(self, numbers: Array) -> Array:
+        """(N, 3), the middles of cells."""
+        kji = np.stack(np.unravel_index(numbers, self._counts()), axis=1)
+        middles: Array = (kji * self.strides + (np.array(self.strides) - 1) / 2)[:, ::-1]
+        return middles
+
+    def _counts(self) -> tuple[int, int, int]:
+        k, j, i = (-(-size // stride) for size, stride in zip(self.shape, self.strides, strict=True))
+        return k, j, i
+
+
+def _in_ball(voxels: SparseVoxels, center_ijk: tuple[int, int, int], radius_mm: float, grid: Grid) -> Array:
+    """Indices of the voxels that lie in a ball."""
+    slab = voxels.shape[1] * voxels.shape[2]
+    reach = int(radius_mm / grid.spacing_mm[2])
+    # Voxels are in the order of their slices.
+    first, last = np.searchsorted(
+        voxels.places, [(center_ijk[2] - reach) * slab, (center_ijk[2] + reach + 1) * slab]
+    )  # fmt: skip
+    some = SparseVoxels(voxels.places[first:last], voxels.shape)
+    squared_mm = sum(
+        ((index - at) * spacing) ** 2
+        for index, at, spacing in zip(some.indices()[::-1], center_ijk, grid.spacing_mm, strict=True)
+    )
+    inside: Array = first + np.flatnonzero(squared_mm <= radius_mm**2)
+    return inside
+
+
+def _described(prediction: Prediction, grid: Grid, places: list[Place], structures: list[Structure]) -> list[Region]:
+    """What is told of the places, in their order."""
+    if not places:
+        return []
+    voxels = np.concatenate([place.voxels for place in places])
+    region = np.repeat(np.arange(len(places)), [len(place.voxels) for place in places])
+    order = np.argsort(voxels)
+    inside = SparseVoxels(voxels[order], prediction.segmentation.shape)
+    described = describe(DividedCase(prediction, grid, inside, region[order], len(places)))
+    by_value = {one.value: one for one in structures}
+    return [
+        replace(
+            one,
+            number=number,
+            kind=place.kind,
+            center_ijk=place.center_ijk,
+            center_lps_mm=grid.position_mm(place.center_ijk),
+            radius_mm=place.radius_mm,
+            expected_wrong_ml=place.wrong * grid.voxel_ml,
+            expected_effect_ml=place.wrong * grid.voxel_ml,
+            where=where_in(by_value[place.structure].bounds_ijk, place.center_ijk, grid)
+            if place.structure in by_value
+            else "",
+        )
+        for number, (one, place) in enumerate(zip(described, places, strict=True), start=1)
+    ]
+
+
+def _place_map(shape: tuple[int, ...], places: list[Place]) -> Array:
+    region_map = np.zeros(shape, np.uint16)
+    for number, place in enumerate(places, start=1):
+        flat(region_map)[place.voxels] = number
+    return region_map

@@ -408,9 +408,7 @@ class _CaseRun:
     def _write_regions(self, prediction: Prediction, grid: Grid) -> int | None:
         """Write the places of a case; returns how many, None if there are too many to be looked at."""
         chance = CHANCES[HEADS if self.segmenter.error_model is None else ERROR_MODEL]
-        finding = Background(
-            partial(find_places, self.case.id, prediction, grid, self.segmenter.caution, chance=chance)
-        )
+        finding = Background(partial(find_places, self.case.id, prediction, grid, self.segmenter.caution, None, chance))
         try:
             found = finding.result(partial(self.go_on, "regions"))
         except DataError as error:

@@ -269,9 +269,9 @@ class TestPromises:
             "caution": caution,
             "cases": 9,
             "flagged_ml": 1.0,
-            "flagged_share": share / 40,
+            "flagged_share": flagged,
         }
-        for share, caution in ((0.8, 0.0, 0.02), (0.9, 1.5, 0.03))
+        for share, caution, flagged in ((0.8, 0.0, 0.02), (0.9, 1.5, 0.03))
     ]
 
     def test_take_the_place_of_numbers(self, load, ui, presenter, tmp_path, process_events):
@@ -288,7 +288,7 @@ class TestPromises:
     def test_a_result_that_is_not_good_says_so_in_the_list_and_why(self, load, ui, tmp_path):
         load(tmp_path / "a" / "segment 1", quality={"dice": 0.7, "verdict": "look", "reasons": ["Unlike the others."]})
         assert ui.resultCombo.currentText.endswith(" - look: Dice about 0.70")
-        assert ui.resultQualityLabel.text == "Expected: look: Dice about 0.70. Unlike the others."
+        assert ui.resultQualityLabel.text == "Look at this result. Unlike the others."
 
     def test_without_any_the_slider_is_there(self, load, ui, tmp_path):
         load(tmp_path / "a" / "segment 1")

@@ -96,7 +96,7 @@ class TestWords:
     def test_what_is_not_good_says_why(self, load):
         loaded = load(**SAID)
         assert quality_text(loaded.segmentation) == (
-            "Expected: poor: Dice about 0.71. 8986 mL; the training cases had 40 to 110."
+            "This result is expected to be poor. 8986 mL; the training cases had 40 to 110."
         )
         assert with_verdict("scan 1", loaded.segmentation) == "scan 1 - poor: Dice about 0.71"
         good = load(quality={"dice": 0.9, "verdict": "good"})

@@ -85,7 +85,8 @@ def quality_text(segmentation_node: Any) -> str:
     quality = case_doubt(segmentation_node).quality
     if quality is None or quality.verdict == "good":
         return ""
-    return " ".join([_("Expected: {verdict}.").format(verdict=verdict_text(quality)), *quality.reasons])
+    first = _("This result is expected to be poor.") if quality.verdict == "poor" else _("Look at this result.")
+    return " ".join([first, *quality.reasons])
 
 
 def with_verdict(text: str, segmentation_node: Any) -> str:

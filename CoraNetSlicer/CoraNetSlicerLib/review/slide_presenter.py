@@ -89,6 +89,8 @@ class SlidePresenter:
             if self._presenter.reason_not_decidable:
                 raise DataError(self._presenter.reason_not_decidable)
             number = self._presenter.number
+            # What is slid is seen.
+            self._presenter.look_at(number)
             self._begin(review.regions.region(number).center_ijk, number)
         self._go_on(notches, changes_radius)
 

@@ -97,6 +97,12 @@ class TestKeys:
         assert statuses(ui)[:2] == ["slid", "open"] and selected(ui) == [1] and rings(context) == []
         assert presenter.review.decision(1).author == "Ada"
 
+    def test_what_is_slid_comes_into_view(self, hand, loaded, presenter):
+        hand.wheel.node.JumpSliceByCentering(500.0, 0.0, 0.0)
+        hand.press("+")
+        origin = [hand.wheel.node.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+        assert origin == pytest.approx(presenter.review.place(1).center_ras_mm, abs=1e-3)
+
     def test_escape_discards(self, hand, loaded, context, presenter, ui, process_events):
         hand.press("---")
         assert not is_result(loaded)

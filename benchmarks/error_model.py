@@ -36,7 +36,7 @@ from coranet.data.box import Box
 from coranet.data.cache import lowest
 from coranet.error_model import ErrorCase, ErrorModel, Evidence, default_tolerance_mm, fit
 from coranet.error_model.evidence import HEAD_CHANNELS
-from coranet.error_model.fitting import EPOCHS
+from coranet.error_model.fitting import STEPS
 from coranet.error_model.package import applied
 from coranet.error_model.promise import SHARES, THRESHOLDS, threshold_for
 from coranet.inference.components import keep_largest_components
@@ -206,14 +206,14 @@ def places_of(case: MeasuredCase, orders: dict[str, np.ndarray]) -> dict[str, li
     return {name: held_by_places(score, case.deep, case.case.spacing_dhw) for name, score in expected.items()}
 
 
-def draw(cases: list[MeasuredCase], fitted: int, number: int, epochs: int) -> dict[str, object]:
+def draw(cases: list[MeasuredCase], fitted: int, number: int, steps: int) -> dict[str, object]:
     """Fit on some cases, measure on the others."""
     order = np.random.default_rng(number).permutation(len(cases))
     rotated = np.roll(order, -fitted * number)
     here, there = [cases[i] for i in rotated[:fitted]], [cases[i] for i in rotated[fitted:]]
     tolerance = float(np.median([case.tolerance_mm for case in cases]))
     begun = time.process_time()
-    network = fit([case.case for case in here], tolerance, number, epochs=epochs)
+    network = fit([case.case for case in here], tolerance, number, steps=steps)
     seconds = time.process_time() - begun
     row: dict[str, object] = {"fit_processor_s": round(seconds, 1), "measured": [case.name for case in there]}
     learned = [applied(network, case.case.evidence).numpy() for case in there]
@@ -270,7 +270,7 @@ def main() -> None:
     parser.add_argument("--fitted", default="8,4,2")
     parser.add_argument("--draws", type=int, default=4)
     parser.add_argument("--most", type=int, default=24)
-    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--cache", type=Path, default=Path("error-model-cache"))
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
@@ -284,7 +284,7 @@ def main() -> None:
     }  # fmt: skip
     print(json.dumps(result), flush=True)
     for fitted in (int(word) for word in args.fitted.split(",") if word):
-        rows = [draw(cases, fitted, number, args.epochs) for number in range(args.draws)]
+        rows = [draw(cases, fitted, number, args.steps) for number in range(args.draws)]
         result[f"fitted on {fitted}"] = summary(rows)
         print(fitted, json.dumps(summary(rows)), flush=True)
     if args.output:

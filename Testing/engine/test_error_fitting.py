@@ -68,7 +68,7 @@ def test_no_case_is_refused():
 
 def test_a_fit_learns_where_errors_are_and_comes_out_the_same_again():
     cases = [error_case(seed) for seed in range(3)]
-    networks = [fit(cases[:2], 1.0, seed=1, epochs=8) for _ in range(2)]
+    networks = [fit(cases[:2], 1.0, seed=1, steps=120) for _ in range(2)]
     other = cases[2]
     first, second = (applied(network, other.evidence) for network in networks)
     assert torch.equal(first, second)
@@ -93,5 +93,5 @@ def test_a_fit_takes_cases_of_different_sizes_without_errors_and_partly_known():
     perfect = replace(perfect, segmentation=perfect.truth)
     small = error_case(2, (1, 9, 30))
     partial = replace(error_case(3), known=np.zeros(error_case(3).truth.shape, dtype=bool))
-    network = fit([perfect, small, partial], 1.0, 0, epochs=2)
+    network = fit([perfect, small, partial], 1.0, 0, steps=3)
     assert torch.isfinite(applied(network, small.evidence)).all()

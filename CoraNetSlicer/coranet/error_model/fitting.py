@@ -18,8 +18,8 @@ from ..contract.errors import DataError
 from .evidence import HEAD_CHANNELS, Evidence
 from .network import ErrorArchitecture, ErrorNetwork, slabs
 
-# Rounds over the sampled voxels; how many of these a step sees at most, and steps that a round has at least.
-EPOCHS, _MOST_A_STEP, _STEPS_A_ROUND = 25, 4096, 20
+# Steps of a fit, and the sampled voxels of each.
+STEPS, _BATCH = 240, 8192
 _LEARNING_RATE, _WEIGHT_DECAY = 5e-3, 1e-3
 # Voxels that are sampled of a case: of the deep errors, of the other errors, of what is in doubt, of the rest.
 _SAMPLED = (8000, 8000, 8000, 4000)
@@ -92,7 +92,7 @@ def default_tolerance_mm(scan_mm: Sequence[float], prepared_mm: Sequence[float])
 
 def fit(
     cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object] = lambda: None,
-    epochs: int = EPOCHS,
+    steps: int = STEPS,
 ) -> ErrorNetwork:  # fmt: skip
     """Fit an error network; every case weighs alike.
 
@@ -101,7 +101,7 @@ def fit(
         tolerance_mm: of deep errors.
         seed: of the first weights, and of which voxels are seen in which order.
         stop: called before each step, may raise to stop.
-        epochs: rounds over the sampled voxels.
+        steps: of the fit.
 
     Raises:
         DataError: there is no case.
@@ -116,25 +116,25 @@ def fit(
     sample = _Sample.of(cases, network, tolerance_mm, np.random.default_rng(seed))
     sample.standardize(network)
     if len(sample.features):
-        _learn(network.train(), sample, torch.Generator().manual_seed(seed), stop, epochs)
+        _learn(network.train(), sample, torch.Generator().manual_seed(seed), stop, steps)
     return network.eval()
 
 
 def _learn(
-    network: ErrorNetwork, sample: _Sample, generator: torch.Generator, stop: Callable[[], object], epochs: int
+    network: ErrorNetwork, sample: _Sample, generator: torch.Generator, stop: Callable[[], object], steps: int
 ) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    count = len(sample.features)
-    batch = min(_MOST_A_STEP, -(-count // _STEPS_A_ROUND))
-    steps = epochs * -(-count // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps + 1)
-    for _ in range(epochs):
-        for chosen in torch.randperm(count, generator=generator).split(batch):
-            stop()
-            optimizer.zero_grad(set_to_none=True)
-            _loss(network, sample, chosen).backward()
-            optimizer.step()
-            schedule.step()
+    count, left = len(sample.features), torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        stop()
+        if not len(left):
+            left = torch.randperm(count, generator=generator)
+        chosen, left = left[:_BATCH], left[_BATCH:]
+        optimizer.zero_grad(set_to_none=True)
+        _loss(network, sample, chosen).backward()
+        optimizer.step()
+        schedule.step()
 
 
 def _loss(network: ErrorNetwork, sample: _Sample, chosen: Tensor) -> Tensor:

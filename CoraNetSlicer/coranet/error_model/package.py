@@ -18,7 +18,7 @@ from ..contract.files import read_json
 from ..contract.model_card import model_card_path
 from ..tensors import load_tensors, save_tensors
 from .evidence import Evidence
-from .fitting import EPOCHS, ErrorCase, fit
+from .fitting import STEPS, ErrorCase, fit
 from .network import ErrorArchitecture, ErrorNetwork, slabs
 from .promise import SHARES, Promise, RiskCurve
 from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBounds
@@ -52,7 +52,7 @@ class ErrorModel:
     @staticmethod
     def fit(
         cases: Sequence[ErrorCase], names: Sequence[str], tolerance_mm: float, seed: int = 0,
-        stop: Callable[[], object] = lambda: None, epochs: int = EPOCHS,
+        stop: Callable[[], object] = lambda: None, steps: int = STEPS,
     ) -> ErrorModel:  # fmt: skip
         """Fit an error model to all cases, with promises from fits that left each case out.
 
@@ -62,7 +62,7 @@ class ErrorModel:
             tolerance_mm: of deep errors.
             seed: of the fits.
             stop: called again and again, may raise to stop.
-            epochs: of each fit.
+            steps: of each fit.
 
         Raises:
             DataError: there are too few cases.
@@ -72,12 +72,12 @@ class ErrorModel:
                 f"an error model needs at least {FEWEST_CASES} cases with a known truth, got {len(cases)}; label more."
             )
         curves, figures = [], []
-        for number, network in _left_out(cases, tolerance_mm, seed, stop, epochs):
+        for number, network in _left_out(cases, tolerance_mm, seed, stop, steps):
             case, probability = cases[number], applied(network, cases[number].evidence, stop).numpy()
             known = slice(None) if case.known is None else case.known
             curves.append(RiskCurve.of(probability[1][known], case.deep(tolerance_mm)[known]))
             figures.append(_figures(case, probability[0], len(names) + 1))
-        network = fit(cases, tolerance_mm, seed, stop, epochs)
+        network = fit(cases, tolerance_mm, seed, stop, steps)
         promises = tuple(Promise.of(curves, share) for share in SHARES)
         return ErrorModel(network, tolerance_mm, promises, QualityModel(tuple(names), tuple(figures)), len(cases))
 
@@ -184,7 +184,7 @@ def applied(network: ErrorNetwork, evidence: Evidence, stop: Callable[[], object
 
 
 def _left_out(
-    cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object], epochs: int
+    cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object], steps: int
 ) -> list[tuple[int, ErrorNetwork]]:
     """For each case a network that was fitted without it; cases of one fold share theirs."""
     folds = min(len(cases), _MOST_FOLDS)
@@ -193,7 +193,7 @@ def _left_out(
     for fold in range(folds):
         left_out = sorted(int(number) for number in order[fold::folds])
         others = [case for number, case in enumerate(cases) if number not in left_out]
-        network = fit(others, tolerance_mm, seed + 1 + fold, stop, epochs)
+        network = fit(others, tolerance_mm, seed + 1 + fold, stop, steps)
         pairs += [(number, network) for number in left_out]
     return sorted(pairs, key=lambda pair: pair[0])
 

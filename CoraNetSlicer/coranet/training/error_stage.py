@@ -35,7 +35,8 @@ from .timing import measure_steps, patch_sampler
 
 ERROR_MODEL = "error_model"
 _TOLD = ("out_of_memory", "non_finite_loss")
-_TIMED_STEPS, _TIMED_FIT_STEPS = 3, 2
+# A fit samples voxels before its first step, which takes as long as many of these.
+_TIMED_STEPS, _TIMED_FIT_STEPS = 3, 40
 # As many fits leave cases out, and one learns from all.
 _MOST_FITS = 5
 _QUIET_S = 0.5

@@ -35,6 +35,7 @@ from .installation import add_install_command
 from .regions.command import add_regions_command
 from .reports.command import add_report_command
 from .standard_streams import tolerant_streams
+from .strict_parser import StrictParser
 
 if TYPE_CHECKING:
     from .contract import Case, Datalist, Job, JobKind
@@ -90,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tolerant_streams():
         options = _parser().parse_args(arguments)
         try:
+            _require_working_folder()
             work = options.command(options)
             if not isinstance(work, _Work):
                 return int(work)
@@ -110,6 +112,14 @@ def _require_utf8_names() -> None:
         return
     with suppress(OSError):
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
+def _require_working_folder() -> None:
+    """Raise StorageError where the folder that the command is called in was deleted: libraries fail there, oddly."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise StorageError("the folder that this terminal is in is gone; change to another one (cd).") from error
 
 
 def _keep_caches_out_of_home() -> None:
@@ -213,6 +223,7 @@ def _evaluate(options: argparse.Namespace) -> _Work:
     from .data.case_labels import with_classes_of
     from .model_package import ModelPackage
 
+    _require_list(options.datalist)
     datalist = find_cases(options.datalist)
     cases = datalist.with_role(Role.TEST)
     if not cases:
@@ -370,9 +381,17 @@ def _devices(text: str) -> int:
     return int(text)
 
 
+def _require_list(path: str) -> None:
+    from .contract.image_files import is_image_file
+
+    if is_image_file(Path(path)):
+        raise DataError(f"'{path}' is an image, expected a dataset.json, or a folder of images and labels.")
+
+
 def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
     from .contract import Role
 
+    _require_list(datalist)
     if not any(case.role is Role.TRAINING for case in cases):
         raise DataError(
             f"the datalist '{datalist}' has no labeled case; add at least one {{image, label}} to 'training'."
@@ -380,7 +399,7 @@ def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = StrictParser(
         prog="coranet",
         description="Semi-supervised segmentation that shows where it is uncertain.",
         epilog=_EXAMPLES,

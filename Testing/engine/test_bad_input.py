@@ -151,6 +151,14 @@ def test_a_trained_job_is_not_trained_anew_without_being_asked(a_trained_job, tm
     assert load_tensors(copy.last_checkpoint_path)["step"] == 10
 
 
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_an_image_in_place_of_a_list_is_called_an_image(a_phantom_set, a_trained_job, tmp_path, capsys, command):
+    image = next(iter((a_phantom_set.parent / "images").iterdir()))
+    model = ["--model", a_trained_job.folder] if command == "evaluate" else []
+    assert call(command, image, *model, "--output", tmp_path / "job") == 3
+    assert f"'{image}' is an image, expected a dataset.json, or a folder" in the_only_error(capsys)
+
+
 @pytest.fixture
 def another_process():
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])

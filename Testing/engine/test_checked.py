@@ -122,6 +122,55 @@ def test_a_training_of_empty_labels_alone_is_refused(a_job, a_reporter, labeled)
         check(job, a_reporter)
 
 
+@pytest.mark.parametrize("number", [0, 2, 4])
+def test_a_label_that_leaves_no_background_is_named(a_job, a_reporter, number):
+    job = a_job(3, 1, validation=1)
+    write_volume(job.read_datalist().cases[number].label, NOTHING + 7, grid_of())
+    check(job, a_reporter)
+    assert f"c{number}-label" in message(a_reporter, "no_background")
+
+
+def test_a_label_with_a_little_background_is_not_named(a_job, a_reporter):
+    job = a_job(2, 1)
+    nearly = NOTHING + 7
+    nearly[0, 0, 0] = 0
+    write_volume(job.read_datalist().cases[0].label, nearly, grid_of())
+    check(job, a_reporter)
+    assert "no_background" not in codes(a_reporter)
+
+
+def label_map_in_place_of(case) -> None:
+    voxels = NOTHING.copy()
+    voxels[2:5, 3:8, 4:9] = 1
+    voxels[3, 4:6, 5:7] = 7
+    write_volume(case.image, voxels, grid_of())
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_label_maps_among_the_unlabeled_images_are_left_out_and_named(a_job, a_reporter, count):
+    job = a_job(3, 3)
+    wrong = job.read_datalist().with_role(Role.UNLABELED)[:count]
+    for case in wrong:
+        label_map_in_place_of(case)
+    checked = check(job, a_reporter)
+    told = message(a_reporter, "left_out")
+    assert all(f"'{case.image}' is a label map, not an image" in told for case in wrong)
+    assert len(checked.datalist.with_role(Role.UNLABELED)) == 3 - count
+    with pytest.raises(DataError, match="is a label map, not an image"):
+        check(job, a_reporter, data__unusable_unlabeled="refuse")
+
+
+def test_a_mask_may_be_a_channel(a_job, a_reporter):
+    job = a_job(2, 1)
+    (case,) = job.read_datalist().with_role(Role.UNLABELED)
+    mask = replace(case, image=case.image + " mask.nrrd")
+    label_map_in_place_of(mask)
+    cases = [replace(one, more_images=(mask.image,)) for one in job.read_datalist().cases]
+    datalist = Datalist(tuple(cases), LABELS, channels=("image", "mask"))
+    checked = checked_cases(job, datalist, TrainConfig(), a_reporter)
+    assert len(checked.datalist.cases) == 3 and "left_out" not in codes(a_reporter)
+
+
 def test_validation_has_structures_but_training_has_none(a_job, a_reporter):
     job = a_job(2, 1, validation=1)
     empty(job, 0, 1)

@@ -267,3 +267,15 @@ def test_a_finished_training_may_be_resumed_and_stays_as_it_is(a_trained_job, a_
     before = copy.last_checkpoint_path.read_bytes()
     assert call("train", a_phantom_set, "--output", copy.folder, "--resume") == 0
     assert copy.last_checkpoint_path.read_bytes() == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder that somebody is in")
+def test_a_working_folder_that_is_gone_is_named(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert call("phantom", tmp_path / "phantom") == 7
+    assert (
+        capsys.readouterr().err == "error: the folder that this terminal is in is gone; change to another one (cd).\n"
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from coranet.contract import Datalist, Role, find_cases, input_list
+from coranet.contract import Datalist, Role, find_cases, input_list, scans_in
 from coranet.contract.errors import DataError
 
 
@@ -99,7 +99,8 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(tmp_path))
     (tmp_path / "a.nrrd").write_bytes(b"x")
-    assert [case.image for case in input_list(["~", "~/a.nrrd"]).cases] == [str(tmp_path / "a.nrrd")] * 2
+    for entry in ("~", "~/a.nrrd"):
+        assert [case.image for case in input_list([entry]).cases] == [str(tmp_path / "a.nrrd")]
 
 
 @pytest.mark.parametrize("name", ["list.csv", "list.txt", "scan.dat"])
@@ -107,3 +108,15 @@ def test_a_list_of_another_kind_is_told(tmp_path, name):
     (tmp_path / name).write_text("image,label\na.nrrd,b.nrrd\n", encoding="utf-8")
     with pytest.raises(DataError, match=f"{name}' is neither an image nor a dataset.json .*; give a dataset.json"):
         find_cases(tmp_path / name)
+
+
+def test_a_scan_that_is_named_again_is_segmented_once_and_that_is_told(a_folder_of_scans, monkeypatch):
+    first = sorted(scans_in(a_folder_of_scans).scans)[0][1]
+    monkeypatch.chdir(a_folder_of_scans)
+    listed = input_list([a_folder_of_scans, first, first.name, f"{a_folder_of_scans}/../{a_folder_of_scans.name}"])
+    once = input_list([a_folder_of_scans])
+    assert listed.cases[: len(once.cases)] == once.cases
+    told = [sentence for sentence in listed.left_out if "is named twice; it is segmented once" in sentence]
+    # The folder's three, and its first one twice.
+    assert len(told) == 5 and set(listed.left_out) == {*once.left_out, *told}
+    assert len({case.image for case in listed.cases}) == len(listed.cases)

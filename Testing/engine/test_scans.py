@@ -9,7 +9,7 @@ from scans import grid_of, scan_on, signed_permutations, tilted
 
 from coranet.contract import Case, Role
 from coranet.contract.errors import DataError
-from coranet.data.scans import images_on_other_grids, read_scan, scan_grid, unlike_training
+from coranet.data.scans import images_on_other_grids, of_another_unit, read_scan, scan_grid, unlike_training
 from coranet.volume import Grid, Volume, write_volume
 
 
@@ -135,3 +135,27 @@ def test_ct_in_the_place_of_another_image_is_told(an_oblique_grid, found, lowest
     for text, sentence in zip(told, sentences, strict=True):
         with pytest.raises(DataError, match=sentence):
             raise DataError(text)
+
+
+UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "is_told"),
+    [
+        ((1.0, 1.25, 2.0), False),
+        ((0.4, 0.4, 5.0), False),
+        ((2.0, 1.0, 1.25), False),
+        ((0.05, 0.05, 2.0), False),
+        ((1e-3, 1.25e-3, 2e-3), True),
+        ((1e-4, 1e-4, 1e-4), True),
+        ((0.03, 0.03, 0.03), True),
+        ((60.0, 70.0, 90.0), True),
+        ((90.0, 90.0, 2.0), False),
+    ],
+)
+def test_a_scan_whose_spacing_has_another_unit_than_that_of_the_model_is_named(spacing_mm, is_told):
+    grid = Grid((4, 4, 4), spacing_mm, (0.0, 0.0, 0.0), UPRIGHT)
+    told = of_another_unit(Case("a", Role.INPUT, "a.nrrd"), grid, (1.0, 1.25, 2.0))
+    assert len(told) == is_told
+    assert not told or ("check the unit of the spacing" in told[0] and "1 x 1.25 x 2 mm" in told[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Union
@@ -42,6 +43,8 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
             left_out += scans.left_out
         else:
             found.append((image_name(entry), entry))
+    found, twice = _each_once(found, channels)
+    left_out += twice
     groups = [(case.id, case.images) for case in listed_cases]
     groups += [(name, tuple(str(path.absolute()) for path in paths)) for name, paths in grouped(found, channels)]
     for name, images in groups:
@@ -52,3 +55,19 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
         for name, (_, images) in zip(names, groups, strict=False)
     )
     return Datalist(cases, channels=tuple(channels) if len(channels) > 1 else (), left_out=tuple(left_out))
+
+
+def _each_once(found: Sequence[tuple[str, Path]], channels: Sequence[str]) -> tuple[list[tuple[str, Path]], list[str]]:
+    """Scans without those that are named again, as by a folder and a file in it; and a sentence on each of these."""
+    places: set[str] = set()
+    kept: list[tuple[str, Path]] = []
+    left_out: list[str] = []
+    for name, path in found:
+        place = os.path.normcase(os.path.abspath(path))
+        # A file of four dimensions is named once for each of its channels.
+        if place in places and len(channels) == 1:
+            left_out.append(f"'{path}' is named twice; it is segmented once.")
+            continue
+        places.add(place)
+        kept.append((name, path))
+    return kept, left_out

@@ -9,10 +9,13 @@ import numpy as np
 from ..contract import Case
 from ..contract.errors import DataError
 from ..volume import Grid, Volume, on_grid, read_grid, read_image
+from ..volume.grid import by
 from .axes import is_reordered, on_axes_of
 
 # Lowest intensities of CT, in HU, and of anything else.
 _AIR, _NO_AIR = -800.0, -200.0
+# No scan that a model is for has voxels this many times smaller, or larger, along all axes.
+_OTHER_UNIT = 30.0
 
 
 def read_scan(case: Case) -> Volume:
@@ -98,6 +101,23 @@ def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Se
                 f"CT and the other is not; check {cause}."
             )
     return sentences
+
+
+def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list[str]:
+    """A sentence where the voxels of a scan are so small or so large, along all axes, that their unit must be wrong.
+
+    Args:
+        case: of the scan.
+        grid: of the scan.
+        spacing_mm: at which the model works.
+    """
+    times = [own / usual for own, usual in zip(sorted(grid.spacing_mm), sorted(spacing_mm), strict=True)]
+    if max(times) > 1 / _OTHER_UNIT and min(times) < _OTHER_UNIT:
+        return []
+    return [
+        f"'{case.id}' has voxels of {by(grid.spacing_mm)} mm, the model works at {by(spacing_mm)} mm; check the unit "
+        "of the spacing in its header."
+    ]
 
 
 def _places(images: Sequence[str]) -> list[tuple[str, int | None]]:

@@ -149,6 +149,7 @@ def _findings(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[N
         *_other_grids([case.case.id for case in survey.cases.values() if case.has_other_grids]),
         *_other_axes(survey),
         *_without_structure(datalist, survey),
+        *_without_background(survey),
         *same_scans(survey, datalist.cases, datalist.channel_names),
         *same_labels(survey),
         *unlike_others(survey.of(datalist.cases), datalist.labels),
@@ -202,6 +203,19 @@ def _without_structure(datalist: Datalist, survey: Survey) -> Iterator[Warned]:
         verb = "hold" if len(validating) > 1 else "holds"
         message = f"{', '.join(validating)} {verb} no structure: whatever is found there counts as a Dice of 0"
         yield Warned("no_structure_in_validation", f"{message}, and nothing found counts for nothing.")
+
+
+def _without_background(survey: Survey) -> Iterator[Warned]:
+    """A label that covers its whole scan is more often a mask of the field of view than a structure."""
+    found = [
+        f"'{one.case.label}'" for one in survey.cases.values() if not one.has_background and not one.case.is_partial
+    ]
+    if found:
+        verb = "leave" if len(found) > 1 else "leaves"
+        message = (
+            f"{', '.join(found[:_MOST_REASONS])} {verb} no voxel of the scan free: there is no background to learn"
+        )
+        yield Warned("no_background", f"{message}; check that the structures of this scan are meant.")
 
 
 def _thin_data(datalist: Datalist, config: TrainConfig) -> Iterator[Warned]:

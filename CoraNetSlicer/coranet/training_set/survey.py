@@ -10,6 +10,7 @@ from pathlib import Path
 from ..coarse.scans import LabeledScan
 from ..contract import Case, Datalist, Role
 from ..contract.errors import DataError
+from ..contract.label_maps import is_label_map
 from ..data.cache import read_labeled_pair
 from ..data.identity import identity_of, identity_of_channels
 from ..data.normalization import IntensityNormalization
@@ -36,6 +37,7 @@ class MeasuredCase:
         scan: where its labels lie, and its intensities; None for an unlabeled case.
         structures: size and shape of its labels; None for an unlabeled case.
         present: label values that occur in it.
+        has_background: whether its label leaves a voxel of the scan free.
         has_other_grids: whether one of its images is resampled to the grid of the first one.
         scan_hash: by which its scan is known, whatever the file is called (`ScanIdentity.voxels`).
         more_hashes: the same of its images of further channels.
@@ -48,6 +50,7 @@ class MeasuredCase:
     scan: LabeledScan | None = None
     structures: Structures | None = None
     present: frozenset[int] = frozenset()
+    has_background: bool = True
     has_other_grids: bool = False
     scan_hash: str = ""
     label_hash: str = ""
@@ -156,6 +159,15 @@ def _require_files(case: Case) -> None:
             raise DataError(f"'{path}' does not exist; correct the path in the datalist.")
 
 
+def _require_scan(case: Case) -> None:
+    """Raise DataError for a label map among the images; as a channel of several, a mask may be meant."""
+    if not case.more_images and is_label_map(case.image):
+        raise DataError(
+            f"'{case.image}' is a label map, not an image: it has few values, all whole numbers; name the image, or "
+            "take the case out of the datalist."
+        )
+
+
 def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
     _require_files(case)
     others = bool(images_on_other_grids(case))
@@ -164,6 +176,7 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
     size = _sorted_size(image.grid)
     found = MeasuredCase(case, has_other_grids=others, scan_hash=scan_hash, size=size, more_hashes=tuple(more))
     if case.role is Role.UNLABELED:
+        _require_scan(case)
         return replace(found, traits=Traits.of(image)), image
     image, labels = read_labeled_pair(case, values, image)
     traits = Traits.of(image, labels, values)
@@ -172,6 +185,7 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
         scan=LabeledScan.of(case.id, image, labels),
         structures=Structures.of(labels, values),
         present=frozenset(traits.structures),
+        has_background=bool((labels.voxels == 0).any()),
         label_hash=identity_of(labels).voxels,
         traits=traits,
     )

@@ -1,0 +1,42 @@
+"""A command line of which nothing is passed over: no option counts twice, is empty or guessed from its beginning."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+_GIVEN = "_given_options"
+
+
+class _StoreOnce(argparse.Action):
+    """Keeps a value, and refuses a second one: argparse would take the last without a word."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        given = namespace.__dict__.setdefault(_GIVEN, set())
+        if option_string and self.dest in given:
+            raise argparse.ArgumentError(self, "it is given twice; leave one of them out")
+        given.add(self.dest)
+        if "" in (values if isinstance(values, (list, tuple)) else [values]):
+            raise argparse.ArgumentError(self, "it is empty, as the value of a variable that is not set; give a value")
+        setattr(namespace, self.dest, values)
+
+
+class StrictParser(argparse.ArgumentParser):
+    """Parses arguments; its subcommands do so, too."""
+
+    def __init__(self, **more: Any) -> None:
+        """Take what argparse.ArgumentParser takes.
+
+        Args:
+            **more: of it.
+        """
+        super().__init__(**{"allow_abbrev": False, **more})
+        for name in (None, "store"):
+            self.register("action", name, _StoreOnce)

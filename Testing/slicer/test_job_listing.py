@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from job_fixtures import a_training_job
 
-from CoraNetSlicerLib.jobs.listing import find_again
+from coranet.contract.events import EventWriter, Finished
+from CoraNetSlicerLib.jobs.listing import JobListing, find_again
 
 
 class TestFindingAgain:
@@ -42,3 +43,14 @@ class TestFindingAgain:
     def test_nothing_is_found_for_nothing(self, tmp_path):
         assert find_again("", "", tmp_path) is None
         assert find_again(str(tmp_path / "gone"), "x", tmp_path / "no folder") is None
+
+
+def test_a_job_whose_clock_was_wrong_is_dated_by_its_files(tmp_path):
+    for number, when in enumerate((1e300, -1e15)):
+        job = a_training_job(tmp_path / f"job {number}")
+        job.claim()
+        writer = EventWriter(job.events_path, clock=lambda when=when: when)
+        writer.write(Finished("well.", 1.0))
+        writer.close()
+    for summary in JobListing().look(tmp_path):
+        assert 1e9 < summary.changed < 1e11

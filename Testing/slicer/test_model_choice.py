@@ -86,6 +86,17 @@ def test_what_is_no_model_is_refused_and_the_choice_stays(make_choice, logic, tm
     assert choice.chosen.name == "good" and choice.entries == make_choice().entries
 
 
+@pytest.mark.parametrize("created", [1e300, 2.0**63, -1.0, -1e15, 2.6e11])
+def test_a_model_of_a_clock_that_was_wrong_is_offered_without_a_date(make_choice, logic, created):
+    a_training(logic.jobsFolder / "good", created=1.8e9)
+    a_training(logic.jobsFolder / "odd", created=created)
+    choice = make_choice()
+    texts = {entry.name: entry.text for entry in choice.entries}
+    assert texts["odd"] == "odd" and texts["good"].startswith("good (20")
+    choice.choose(logic.jobsFolder / "odd")
+    assert choice.text
+
+
 def test_a_model_that_is_gone_is_told(make_choice, logic, tmp_path):
     folder = write_model(tmp_path / "a")
     choice = make_choice()

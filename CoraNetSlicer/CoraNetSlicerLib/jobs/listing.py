@@ -12,6 +12,7 @@ from typing import Optional
 from coranet.contract import Job, JobKind, JobStatus, read_last_event, read_last_events
 from coranet.contract.errors import CoraNetError
 from coranet.contract.events import Event, Failed, Finished, Progress
+from coranet.contract.known_time import known_time
 
 from .handle import BEFORE_STEPS, time_asked
 from .runner import JobProcess
@@ -88,7 +89,8 @@ class JobListing:
             told = read_last_events(job.events_path) if status in _UNFINISHED else []
         except (CoraNetError, OSError) as error:
             return JobSummary(folder, changed=max(stamp[:2]), problem=str(error))
-        begun = JobSummary(folder, job.kind, status, last.time if last else max(stamp[:2]))
+        told_at = known_time(last.time) if last else 0.0
+        begun = JobSummary(folder, job.kind, status, told_at or max(stamp[:2]))
         if status in _UNFINISHED:
             is_stopping = status is JobStatus.RUNNING and job.cancel_requested()
             return _with_progress(replace(begun, is_stopping=is_stopping, time_asked=time_asked(job)), told)

@@ -15,6 +15,7 @@ from .directory import Job
 from .doubt import ErrorModelCard
 from .errors import DataError, JobError, ModelError
 from .files import read_json
+from .known_time import known_time
 from .status import JobKind
 
 MODEL_SCHEMA_VERSION = 1
@@ -204,7 +205,12 @@ def _card(folder: Path, content: Any) -> ModelCard:
     )
     if min(card.spacing_mm) <= 0:
         raise ValueError(f"a spacing must be larger than 0, got {card.spacing_mm}")
-    return replace(card, mirrored_axes=tuple(axis for axis in card.mirrored_axes if axis in ("L", "P", "S")))
+    return replace(
+        card,
+        mirrored_axes=tuple(axis for axis in card.mirrored_axes if axis in ("L", "P", "S")),
+        created=known_time(card.created),
+        history=tuple(replace(model, created=known_time(model.created)) for model in card.history),
+    )
 
 
 def channels_of_model(content: Mapping[str, Any]) -> tuple[str, ...]:

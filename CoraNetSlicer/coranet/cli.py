@@ -399,7 +399,7 @@ def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = StrictParser(
+    parser: argparse.ArgumentParser = StrictParser(
         prog="coranet",
         description="Semi-supervised segmentation that shows where it is uncertain.",
         epilog=_EXAMPLES,

@@ -115,8 +115,8 @@ def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list
     if max(times) > 1 / _OTHER_UNIT and min(times) < _OTHER_UNIT:
         return []
     return [
-        f"'{case.id}' has voxels of {by(grid.spacing_mm)} mm, the model works at {by(spacing_mm)} mm; check the unit "
-        "of the spacing in its header."
+        f"'{case.id}' has voxels of {by(grid.spacing_mm)} mm, the model works at {by(tuple(spacing_mm))} mm; check the "
+        "unit of the spacing in its header."
     ]
 
 

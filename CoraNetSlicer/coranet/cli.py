@@ -385,7 +385,9 @@ def _require_list(path: str) -> None:
     from .contract.image_files import is_image_file
 
     if is_image_file(Path(path)):
-        raise DataError(f"'{path}' is an image, expected a dataset.json, or a folder of images and labels.")
+        raise DataError(
+            f"'{path}' is an image, expected a dataset.json; choose that, or a folder of images and labels."
+        )
 
 
 def _require_labeled(datalist: str, cases: Sequence[Case]) -> None:

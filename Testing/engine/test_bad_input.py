@@ -156,7 +156,7 @@ def test_an_image_in_place_of_a_list_is_called_an_image(a_phantom_set, a_trained
     image = next(iter((a_phantom_set.parent / "images").iterdir()))
     model = ["--model", a_trained_job.folder] if command == "evaluate" else []
     assert call(command, image, *model, "--output", tmp_path / "job") == 3
-    assert f"'{image}' is an image, expected a dataset.json, or a folder" in the_only_error(capsys)
+    assert f"'{image}' is an image, expected a dataset.json; choose that, or a folder" in the_only_error(capsys)
 
 
 @pytest.fixture

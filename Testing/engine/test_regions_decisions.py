@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from region_cases import random_prediction
+from region_cases import random_prediction, shell_prediction
 from scans import grid_of
 
-from coranet.contract import Choice, Review
+from coranet.boundary_slide import apply_slide
+from coranet.contract import Choice, Review, Slide
 from coranet.contract.errors import DataError
+from coranet.inference.margins import HeadMargins, slide_margins
 from coranet.regions.decisions import apply_decision, reviewed_maps, voxels_of
 from coranet.regions.finding import find_regions
+from coranet.regions.places import find_places
 
 SOURCE = {Choice.CONSERVATIVE: "conservative", Choice.RADICAL: "radical", Choice.KEEP: "segmentation"}
 
@@ -84,3 +87,49 @@ def test_a_decision_on_a_region_that_is_not_there_is_an_error(prediction, found)
     review = Review.of(found.list).with_decision(9999, Choice.KEEP)
     with pytest.raises(DataError, match="not 9999; choose one of them"):
         reviewed_maps(prediction, found.list, found.region_map, review)
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A result, its places, and its margins."""
+    grid = grid_of((24, 20, 16), spacing_mm=(1.0, 1.0, 1.0))
+    prediction = shell_prediction(grid)
+    head = HeadMargins.begin(prediction.segmentation.shape, np.uint8)
+    margins = slide_margins(prediction.segmentation, head, grid)
+    return prediction, find_places("a", prediction, grid, 0.0), margins
+
+
+class TestSlides:
+    """Boundaries that were moved, at places and anywhere."""
+
+    def slide_at(self, found, number: int | None, level: float) -> Slide:
+        place = found.list.region(number or 1)
+        i, j, k = map(float, place.center_ijk)
+        return Slide((i, j, k), 5.0, level, place.label_values[-1], 0, number)
+
+    def test_a_place_that_was_slid_is_the_result_with_its_slides(self, case):
+        prediction, found, margins = case
+        slides = [self.slide_at(found, 1, level) for level in (0.5, 0.25)]
+        review = Review.of(found.list).with_slide(slides[0]).with_slide(slides[1])
+        labels, known = reviewed_maps(prediction, found.list, found.region_map, review, None, margins)
+        expected = prediction.segmentation.copy()
+        for count, slide in enumerate(slides):
+            box, moved = apply_slide(expected, margins, slide, slides[:count])
+            expected[box] = moved
+        np.testing.assert_array_equal(labels, expected)
+        assert (labels != prediction.segmentation).any()
+        assert known[found.region_map == 1].all()
+        assert known[labels != prediction.segmentation].mean() > 0.5
+
+    def test_a_slide_anywhere_decides_no_place(self, case):
+        prediction, found, margins = case
+        review = Review.of(found.list).with_slide(self.slide_at(found, None, -0.5))
+        labels, known = reviewed_maps(prediction, found.list, found.region_map, review, None, margins)
+        assert not review.decisions and (labels != prediction.segmentation).any()
+        assert known.any() and not known[found.region_map == 1].all()
+
+    def test_without_margins_slides_are_an_error(self, case):
+        prediction, found, _ = case
+        review = Review.of(found.list).with_slide(self.slide_at(found, 1, 0.5))
+        with pytest.raises(DataError, match="'a' were moved, but it has no margins; segment the case anew"):
+            reviewed_maps(prediction, found.list, found.region_map, review)

@@ -29,7 +29,7 @@ from CoraNetSlicerLib.core import images
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, has_results, is_filled, nodes_of_class
 from CoraNetSlicerLib.review.looks import show_prediction
-from CoraNetSlicerLib.review.overlays import make_surfaces
+from CoraNetSlicerLib.review.overlays import make_surfaces, show_alone
 from CoraNetSlicerLib.review.result_loading import ResultLoading, load_prediction
 
 SURFACE = "Closed surface"
@@ -133,8 +133,10 @@ class TestSteps:
             nodes = [one for one in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if not is_filled(one)]
             seen += [(step, one.GetName()) for one in nodes if one.GetDisplayNode().GetVisibility()]
         assert seen == []
-        for node in (loading.loaded.segmentation, loading.loaded.overlays):
-            assert node.GetDisplayNode().GetVisibility()
+        displays = [node.GetDisplayNode() for node in (loading.loaded.segmentation, loading.loaded.overlays)]
+        assert not any(display.GetVisibility() for display in displays), "another one may be looked at"
+        show_alone(loading.loaded, [loading.loaded])
+        assert all(display.GetVisibility() for display in displays)
 
     @pytest.mark.parametrize("was_shown", [True, False])
     def test_what_was_hidden_stays_hidden_where_no_look_is_asked_for(self, context, files, its_volume, was_shown):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ..core.context import SceneContext
@@ -15,6 +16,7 @@ from .overlays import (
     UNCERTAIN,
     Appearance,
     make_surfaces,
+    one_modification,
     prepare_display,
     set_class_color,
     set_surface_colored,
@@ -76,14 +78,17 @@ def apply_look(loaded: LoadedPrediction, look: Look) -> None:
         loaded: the result; what it lacks is left out.
         look: what to draw; surfaces that are not there are not made.
     """
-    for node in (loaded.segmentation, loaded.overlays):
-        if node is not None and node.GetDisplayNode() is not None:
+    nodes = [node for node in (loaded.segmentation, loaded.overlays) if node is not None and node.GetDisplayNode()]
+    with ExitStack() as stack:
+        for node in nodes:
+            # Views that draw at once would draw what is half done.
+            stack.enter_context(one_modification(node.GetDisplayNode()))
             prepare_display(node, is_result=node is loaded.segmentation)
-    set_surface_colored(loaded.segmentation, look.colors_surface)
-    for kind in SEGMENT_OVERLAYS:
-        appearance = Appearance(loaded, kind)
-        if appearance.segment_ids:
-            appearance.draw(look.fills.get(kind, 0.0), kind in look.contours, kind in look.in_3d)
+        set_surface_colored(loaded.segmentation, look.colors_surface)
+        for kind in SEGMENT_OVERLAYS:
+            appearance = Appearance(loaded, kind)
+            if appearance.segment_ids:
+                appearance.draw(look.fills.get(kind, 0.0), kind in look.contours, kind in look.in_3d)
 
 
 def shown_look(loaded: LoadedPrediction, has_map: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -48,6 +49,7 @@ from ..core.results import (
 from .case_doubt import note_doubt
 from .caution import note_caution
 from .looks import show_prediction
+from .overlays import one_modification
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 # Uncertainty below this share of its range is not drawn, so that the map does not veil the image.
@@ -72,7 +74,8 @@ class ResultLoading:
             context: the scene.
             prediction: coranet.contract PredictionFiles of the case.
             volume_node: the volume that was segmented.
-            show: also give the nodes their look; in 3D too if the engine has written surfaces.
+            show: also give the nodes their look; they stay hidden until `overlays.show_alone`, which draws them in 3D
+                too if the engine has written surfaces.
             is_its_scan: the volume is known to be the scan that the result was computed on, as `CaseVolume` finds it.
         """
         self.loaded: Optional[LoadedPrediction] = None
@@ -125,10 +128,13 @@ class ResultLoading:
         )
         note_caution(loaded)
         note_doubt(loaded)
-        # In one step with whatever the caller does with it, so that no view draws it half made.
-        nodes.reveal()
         if self._show:
-            show_prediction(self._context, loaded, surfaces=False)
+            # Hidden until somebody shows it: it must not lie, for a moment, over the result that is looked at.
+            with nodes.held_back():
+                show_prediction(self._context, loaded, surfaces=False)
+                nodes.hide()
+        else:
+            nodes.reveal()
         self.loaded = loaded
 
     def _require_scan(self, result: Mapping[str, Any]) -> Generator[str, None, bool]:
@@ -349,6 +355,19 @@ class ResultNodes:
         if display is not None:
             self._shown.setdefault(part, bool(display.GetVisibility()))
             display.SetVisibility(False)
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Views draw nothing of what happens to the nodes before the end."""
+        with ExitStack() as stack:
+            for node in (self.segmentation, self.overlays):
+                stack.enter_context(one_modification(node.GetDisplayNode()))
+            yield
+
+    def hide(self) -> None:
+        """Draw nothing of the nodes."""
+        for node in (self.segmentation, self.overlays):
+            node.GetDisplayNode().SetVisibility(False)
 
     def reveal(self) -> None:
         """Draw the nodes, which are whole now, unless they were hidden before."""

@@ -180,3 +180,28 @@ class TestAFolderThatIsNeverMadeAgain:
         with never_made_again(a_file.parent, require), pytest.raises(JobTakenError):
             write_json_atomic(a_file, {})
         assert a_file.read_text() == "the other one's" and len(everything_in(a_file.parent)) == 1
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """A scanner holds each new file: none can be taken away."""
+
+    def refuse(path, missing_ok=False):
+        raise PermissionError(errno.EACCES, "used by another process", str(path))
+
+    monkeypatch.setattr(files.Path, "unlink", refuse)
+
+
+def test_a_temporary_file_that_is_held_does_not_hide_what_went_wrong(a_file, held, monkeypatch):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "_flush_to_disk", full)
+    with pytest.raises(StorageError, match="the disk is full"):
+        write_json_atomic(a_file, {"value": "new"})
+    assert read_json(a_file) == {"value": "old"}
+
+
+def test_a_temporary_file_that_is_held_is_no_error_of_a_write_that_went_well(a_file, held):
+    write_json_atomic(a_file, {"value": "new"})
+    assert read_json(a_file) == {"value": "new"}

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.ndimage import convolve, distance_transform_edt
+from scipy.stats import spearmanr
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
@@ -34,11 +35,12 @@ from coranet.coarse.grid import CanonicalGrid
 from coranet.contract.config import SegmentConfig
 from coranet.data.box import Box
 from coranet.data.cache import lowest
-from coranet.error_model import ErrorCase, ErrorModel, Evidence, default_tolerance_mm, fit
+from coranet.error_model import ErrorCase, Evidence, RiskCurve, default_tolerance_mm, fit
 from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.fitting import STEPS
-from coranet.error_model.package import applied
+from coranet.error_model.package import applied, cross_fitted
 from coranet.error_model.promise import SHARES, THRESHOLDS, threshold_for
+from coranet.error_model.quality import CaseFigures, QualityModel
 from coranet.inference.components import keep_largest_components
 from coranet.inference.segmentation import Segmenter
 from coranet.reporting import Reporter
@@ -246,21 +248,73 @@ def summary(rows: list[dict[str, object]]) -> dict[str, object]:
     return made
 
 
-def kept_promises(cases: list[MeasuredCase], model: ErrorModel) -> dict[str, object]:
-    """Mean coverage over random halves of the cross-fitted curves."""
+def estimates(cases: list[MeasuredCase], names: list[str], tolerance: float, steps: int) -> dict[str, object]:
+    """Promise, Dice and volumes, each of a case by fits that left it out."""
+    curves, figures = cross_fitted([case.case for case in cases], len(names) + 1, tolerance, steps=steps)
+    return {
+        "promise": kept_promises(curves),
+        "dice": estimated_dice(figures, names),
+        "volume": {f"{share:g}": held_volumes(figures, names, share) for share in SHARES[:2]},
+        "unlike": [
+            QualityModel(tuple(names), others(figures, n)).estimate(one).unlike for n, one in enumerate(figures)
+        ],
+    }
+
+
+def others(figures: list[CaseFigures], number: int) -> tuple[CaseFigures, ...]:
+    return tuple(figures[:number] + figures[number + 1 :])
+
+
+def kept_promises(curves: list[RiskCurve]) -> dict[str, object]:
+    """Mean coverage and mean flagged share of one half of the cases by the threshold of the other half, 200 times."""
     random, made = np.random.default_rng(0), {}
-    curves = model.curves
     for share in SHARES:
-        held = []
+        held, flagged = [], []
         for _ in range(200):
             order = random.permutation(len(curves))
-            half = len(curves) // 2
+            half = (len(curves) + 1) // 2
             threshold = threshold_for([curves[i] for i in order[:half]], share)
             if threshold is not None:
                 place = np.searchsorted(THRESHOLDS, threshold)
                 held.append(1 - np.mean([curves[i].missed[place] for i in order[half:]]))
-        made[f"{share:g}"] = round(float(np.mean(held)), 3) if held else None
+                flagged.append(np.mean([curves[i].flagged[place] for i in order[half:]]))
+        made[f"{share:g}"] = [round(float(np.mean(one)), 3) for one in (held, flagged)] if held else None
     return made
+
+
+def estimated_dice(figures: list[CaseFigures], names: list[str]) -> dict[str, object]:
+    """Rank correlation with the true mean Dice, and mean error of the calibrated estimate."""
+    estimated = [QualityModel(tuple(names), others(figures, n)).estimate(one) for n, one in enumerate(figures)]
+    true = np.array([one.mean_dice for one in figures])
+    said = np.array([one.mean_dice for one in estimated])
+    raw = np.array([np.mean(one.expected_dice) for one in figures])
+    return {
+        "true": np.round(true, 3).tolist(), "expected": np.round(raw, 3).tolist(),
+        "estimated": np.round(said, 3).tolist(), "rank_correlation": round(float(spearmanr(raw, true)[0]), 3),
+        "mean_error": round(float(np.mean(np.abs(said - true))), 4), "verdicts": [one.verdict for one in estimated],
+    }  # fmt: skip
+
+
+def held_volumes(figures: list[CaseFigures], names: list[str], share: float) -> dict[str, object]:
+    """How many true volumes lie within the bounds, and how wide these are, in units of the volume; two ways."""
+    rows: dict[str, list[tuple[bool, float]]] = {"by expected errors": [], "by relative error": []}
+    for n, one in enumerate(figures):
+        rest = others(figures, n)
+        for number, bounds in enumerate(QualityModel(tuple(names), rest).bounds(one, share)):
+            scale = max(one.true_ml[number], 1e-6)
+            inside = bounds.lower_ml <= one.true_ml[number] <= bounds.upper_ml
+            rows["by expected errors"].append((inside, (bounds.upper_ml - bounds.lower_ml) / scale))
+            errors = sorted(abs(np.log((c.true_ml[number] + 1e-3) / (c.volume_ml[number] + 1e-3))) for c in rest)
+            reach = np.exp(errors[min(len(errors), int(np.ceil((len(errors) + 1) * share - 1e-9))) - 1])
+            lower, upper = bounds.ml / reach, bounds.ml * reach
+            rows["by relative error"].append((lower <= one.true_ml[number] <= upper, (upper - lower) / scale))
+    return {
+        name: {
+            "held": round(float(np.mean([i for i, _ in row])), 3),
+            "width": round(float(np.mean([w for _, w in row])), 3),
+        }
+        for name, row in rows.items()
+    }
 
 
 def main() -> None:
@@ -287,6 +341,8 @@ def main() -> None:
         rows = [draw(cases, fitted, number, args.steps) for number in range(args.draws)]
         result[f"fitted on {fitted}"] = summary(rows)
         print(fitted, json.dumps(summary(rows)), flush=True)
+    result["estimates"] = estimates(cases, names, float(result["tolerance_mm"]), args.steps)
+    print(json.dumps(result["estimates"]), flush=True)
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

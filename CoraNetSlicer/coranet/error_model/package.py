@@ -71,12 +71,7 @@ class ErrorModel:
             raise DataError(
                 f"an error model needs at least {FEWEST_CASES} cases with a known truth, got {len(cases)}; label more."
             )
-        curves, figures = [], []
-        for number, network in _left_out(cases, tolerance_mm, seed, stop, steps):
-            case, probability = cases[number], applied(network, cases[number].evidence, stop).numpy()
-            known = slice(None) if case.known is None else case.known
-            curves.append(RiskCurve.of(probability[1][known], case.deep(tolerance_mm)[known]))
-            figures.append(_figures(case, probability[0], len(names) + 1))
+        curves, figures = cross_fitted(cases, len(names) + 1, tolerance_mm, seed, stop, steps)
         network = fit(cases, tolerance_mm, seed, stop, steps)
         promises = tuple(Promise.of(curves, share) for share in SHARES)
         return ErrorModel(network, tolerance_mm, promises, QualityModel(tuple(names), tuple(figures)), len(cases))
@@ -181,6 +176,29 @@ def applied(network: ErrorNetwork, evidence: Evidence, stop: Callable[[], object
             inside = slice(rows.start - around.start, rows.stop - around.start)
             result[:, rows] = torch.sigmoid(network.scan(evidence, around)[:, inside])
     return result
+
+
+def cross_fitted(
+    cases: Sequence[ErrorCase], classes: int, tolerance_mm: float, seed: int = 0,
+    stop: Callable[[], object] = lambda: None, steps: int = STEPS,
+) -> tuple[list[RiskCurve], list[CaseFigures]]:  # fmt: skip
+    """What fits that left a case out say of it, for each case in order.
+
+    Args:
+        cases: at least two.
+        classes: number of classes with background.
+        tolerance_mm: of deep errors.
+        seed: of the fits.
+        stop: called again and again, may raise to stop.
+        steps: of each fit.
+    """
+    curves, figures = [], []
+    for number, network in _left_out(cases, tolerance_mm, seed, stop, steps):
+        case, probability = cases[number], applied(network, cases[number].evidence, stop).numpy()
+        known = slice(None) if case.known is None else case.known
+        curves.append(RiskCurve.of(probability[1][known], case.deep(tolerance_mm)[known]))
+        figures.append(_figures(case, probability[0], classes))
+    return curves, figures
 
 
 def _left_out(

@@ -20,7 +20,9 @@ _POOR_SHARE = 0.8
 # The share of results that is worth a look, as the training cases would be divided.
 _LOOK_SHARE = 0.2
 # So many of the training cases' kind lie in the range that is called plausible.
-_PLAUSIBLE_SHARE = 0.99
+_PLAUSIBLE_SHARE = 0.995
+# How much volumes (in logarithms) and traits of one kind of scan differ, where few cases tell; they count as this many.
+_USUAL_VOLUME_SPREAD, _USUAL_TRAIT_SPREAD, _USUAL_CASES = 0.35, 0.25, 4
 # With fewer cases the estimate is shifted, not stretched.
 _FEWEST_FOR_SLOPE = 6
 _MOST_SLOPE = 2.0
@@ -250,22 +252,23 @@ class QualityModel:
         sentences = []
         for number, (name, ml) in enumerate(zip(self.names, figures.volume_ml, strict=True)):
             known = np.array([case.true_ml[number] for case in self.cases if case.true_ml and case.true_ml[number] > 0])
-            if len(known) >= 2 and not _is_plausible(np.log(known), float(np.log(max(ml, 1e-6))), 0.25):
+            if len(known) >= 2 and not _is_plausible(np.log(known), float(np.log(max(ml, 1e-6))), _USUAL_VOLUME_SPREAD):
                 sentences.append(
                     f"'{name}' has {ml:.3g} mL; the training cases had {known.min():.3g} to {known.max():.3g}."
                 )
         traits = np.array([case.traits for case in self.cases if case.traits]).reshape(-1, len(TRAITS))
         for number, (trait, value) in enumerate(zip(TRAITS, figures.traits, strict=False)):
-            if len(traits) >= 2 and not _is_plausible(traits[:, number], value, 0.1):
+            if len(traits) >= 2 and not _is_plausible(traits[:, number], value, _USUAL_TRAIT_SPREAD):
                 sentences.append(f"{trait} is not as in the training cases.")
         return sentences
 
 
-def _is_plausible(known: Array, value: float, least_spread: float) -> bool:
-    """Whether a value may come from where some others do, by Student's t; their spread is at least so much."""
+def _is_plausible(known: Array, value: float, usual_spread: float) -> bool:
+    """Whether a value may come from where some others do, by Student's t, with a usual spread beside theirs."""
     count = len(known)
-    spread = max(float(known.std(ddof=1)), least_spread)
-    reach = float(student_t.ppf((1 + _PLAUSIBLE_SHARE) / 2, count - 1)) * spread * np.sqrt(1 + 1 / count)
+    freedom = count - 1 + _USUAL_CASES
+    squares = float(np.square(known - known.mean()).sum()) + _USUAL_CASES * usual_spread**2
+    reach = float(student_t.ppf((1 + _PLAUSIBLE_SHARE) / 2, freedom)) * np.sqrt(squares / freedom * (1 + 1 / count))
     return bool(abs(value - known.mean()) <= reach)
 
 

@@ -160,6 +160,8 @@ def test_an_image_alone_is_not_enough_for_a_model_of_several(tmp_path):
     [
         (T1_FLAIR, T1_FLAIR),
         (("t1", "Flair"), T1_FLAIR),
+        ((" T1", "FLAIR\u00a0"), T1_FLAIR),
+        (("\ufeffT1", "FLAIR\u200b"), T1_FLAIR),
         ((), T1_FLAIR),
         (T1_FLAIR, ("channel 1", "channel 2")),
         ((), ("channel 1",)),

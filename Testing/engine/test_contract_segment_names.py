@@ -24,7 +24,8 @@ SAME = [
     ("organ", "organ"), ("organ", "Organ"), ("ORGAN", "organ"), ("organ", " organ "), ("left kidney", "left  kidney"),
     ("left kidney", "left\tkidney"), ("left kidney", "left\u00a0kidney"), ("Nieren", "nieren"),
     ("\u00e9piphyse", "e\u0301piphyse"), ("M\u00dcLLER", "mu\u0308ller"), ("Stra\u00dfe", "STRASSE"),
-    ("\u03a3", "\u03c2"),
+    ("\u03a3", "\u03c2"), ("organ", "\ufefforgan"), ("organ", "or\u00adgan"), ("organ", "organ\u200b"),
+    ("left kidney", "left\u2003kidney"), ("organ", "\u200eorgan\u200f"), ("left kidney", "left\u200b \u2060kidney"),
 ]  # fmt: skip
 OTHERS = [
     ("organ", "organs"), ("organ", "lesion"), ("left kidney", "leftkidney"), ("left kidney", "left_kidney"),

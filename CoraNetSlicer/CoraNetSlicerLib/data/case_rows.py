@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 from coranet.contract import Case, Datalist, Role, image_name
 from coranet.contract.errors import DataError
+from coranet.contract.name_key import name_key
 
 from ..core.label_files import LabelFile
 from ..core.parameters import Parameters
@@ -188,7 +189,7 @@ def names_in(text: str, count: int) -> Channels:
                 count=count, text=text
             )
         )
-    if len({name.casefold() for name in names}) < count:
+    if len({name_key(name) for name in names}) < count:
         raise DataError(_("Each channel needs a name of its own, got '{text}'; rename one.").format(text=text))
     return names
 
@@ -207,7 +208,7 @@ def joined(names: Channels, datalist: Datalist, is_empty: bool) -> Channels:
     theirs = datalist.channel_names if len(datalist.channel_names) > 1 else ()
     if is_empty or not names:
         return theirs
-    if not datalist.channels or [*map(str.casefold, names)] == [*map(str.casefold, theirs)]:
+    if not datalist.channels or [*map(name_key, names)] == [*map(name_key, theirs)]:
         return names
     if names == tuple(_default_name(number) for number in range(1, len(theirs) + 1)):
         return theirs

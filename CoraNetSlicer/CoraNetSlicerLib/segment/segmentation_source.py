@@ -11,6 +11,7 @@ from typing import Any
 
 from coranet.contract import Job, listed, scans_in
 from coranet.contract.errors import CoraNetError, DataError
+from coranet.contract.name_key import name_key
 
 from ..core.case_images import require_usable_volume
 from ..core.case_nodes import NodeWatch, image_volumes
@@ -287,8 +288,8 @@ def images_to_segment(volumes: Sequence[Any], channels: Sequence[str], parameter
     if len(channels) < 2:
         return list(volumes)
     storage = CaseStorage(parameters)
-    names = [name.casefold() for name in storage.channels()]
-    wanted = [name.casefold() for name in channels]
+    names = [name_key(name) for name in storage.channels()]
+    wanted = [name_key(name) for name in channels]
     rows = {id(row.volume): row.images for row in storage.rows()}
     # Without names in common, the table's order is that of the model.
     order = [names.index(name) for name in wanted] if sorted(names) == sorted(wanted) else range(len(names))

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from .errors import DataError
 from .image_files import image_name
 from .image_headers import read_image_header
+from .name_key import name_key
 
 # Name of a case, and an image for each channel.
 ImagesOfCase = tuple[str, tuple[Path, ...]]
@@ -77,7 +78,7 @@ def require_same_channels(theirs: Sequence[str], ours: Sequence[str], source: st
         source: what lists the cases, for the error message.
     """
     is_named = bool(theirs) and tuple(ours) != names_of((), len(ours))
-    is_same = [*map(str.casefold, theirs)] == [*map(str.casefold, ours)] if is_named else len(theirs) in (0, len(ours))
+    is_same = [*map(name_key, theirs)] == [*map(name_key, ours)] if is_named else len(theirs) in (0, len(ours))
     if not is_same:
         found, wanted = (f"{len(names)}{noun} ({listed(names)})" for names, noun in ((theirs, " channels"), (ours, "")))
         raise DataError(

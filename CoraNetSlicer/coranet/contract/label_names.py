@@ -8,6 +8,7 @@ from typing import Any, Union
 
 from .datalist import Label
 from .errors import DataError
+from .name_key import name_key
 
 _BACKGROUND = "background"
 # What other programs call the value 0.
@@ -43,12 +44,12 @@ def labels_of(content: Any, path: Union[str, Path]) -> tuple[Label, ...]:
     """
     pairs = _pairs(content, path)
     for value, name in pairs:
-        if name.casefold() == _BACKGROUND and value != 0:
+        if name_key(name) == _BACKGROUND and value != 0:
             raise DataError(
                 f"the datalist '{path}' gives the background the value {value}, but 0 is the background; correct its "
                 "'labels', and the label maps if they have it so."
             )
-        if name.casefold() == _IGNORE:
+        if name_key(name) == _IGNORE:
             raise DataError(
                 f"the datalist '{path}' has nnU-Net's label 'ignore', which is no structure to be learned; remove it "
                 "and give these cases a mask 'known' that is 0 where nobody has decided."
@@ -64,7 +65,7 @@ def labels_of(content: Any, path: Union[str, Path]) -> tuple[Label, ...]:
 
 def notes_on(content: Any, path: Union[str, Path]) -> list[str]:
     """What a person should know of labels that can be read: that a structure has the value of the background."""
-    names = [name for value, name in _pairs(content, path) if value == 0 and name.casefold() not in _NOTHING]
+    names = [name for value, name in _pairs(content, path) if value == 0 and name_key(name) not in _NOTHING]
     return [
         f"'{name}' has the value 0 in the datalist '{path}', which is the background, and is not learned; give it "
         "another value where it is a structure."

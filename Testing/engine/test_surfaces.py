@@ -129,13 +129,13 @@ def test_every_segment_gets_its_file_an_empty_one_where_nothing_was_found(a_pred
 
 
 def test_all_together_have_a_bounded_number_of_triangles(tmp_path):
-    k, j, i = np.mgrid[:120, :200, :200].astype(float)
-    ball = (k - 60) ** 2 + (j - 100) ** 2 + (i - 100) ** 2
-    large, small = (ball < 59**2) & ((i + j + k) % 9 > 1), ball < 40**2
+    k, j, i = np.mgrid[:90, :150, :150].astype(float)
+    ball = (k - 45) ** 2 + (j - 75) ** 2 + (i - 75) ** 2
+    large, small = (ball < 44**2) & ((i + j + k) % 9 > 1), ball < 30**2
     heads = [2 * mask.astype(np.uint8) for mask in (large, small, large)]
     uncertain = (large & ~small).astype(np.uint8)
     files = PredictionFiles(tmp_path)
-    grid = Grid((200, 200, 120), (0.8, 0.8, 0.9), (5.0, -3.0, 7.0), UPRIGHT.direction)
+    grid = Grid((150, 150, 90), (0.8, 0.8, 0.9), (5.0, -3.0, 7.0), UPRIGHT.direction)
     write_surfaces(files, Prediction(*heads, uncertain, uncertain.astype(np.float32)), LABELS, grid)
     names = [f"{head}-2" for head in ("segmentation", "conservative", "radical")]
     counts = [read(files.surface(one)).GetNumberOfPolys() for one in (*names, "uncertain")]

@@ -126,6 +126,7 @@ def test_little_memory_is_planned_for(a_plan, monkeypatch):
 # -- the command line --
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_the_plan_and_leaves_nothing_behind(a_phantom_set, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(dry_run, "measure_network", lambda config, device, *what: a_machine()(*what))
@@ -135,6 +136,7 @@ def test_a_dry_run_prints_the_plan_and_leaves_nothing_behind(a_phantom_set, tmp_
     assert list(Path(tmp_path).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_steps_says_that_they_are_set(a_phantom_set, capsys):
     words = ("--set", "training.pretraining_steps=5", "--set", "training.self_training_steps=7")
     assert call("train", a_phantom_set, "--dry-run", *words, "--set", "machine.device=cpu") == 0

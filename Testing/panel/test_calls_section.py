@@ -49,6 +49,7 @@ def test_before_any_button_there_is_nothing_to_copy(panel, ui):
     assert ui.callsText.toPlainText() == ""
 
 
+@pytest.mark.slow
 def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
     process_events(until=ui.addVolumesButton.isEnabled)
     click(ui.addVolumesButton)
@@ -75,6 +76,7 @@ def test_a_training_and_its_end(panel, a_scene, logic, ui, process_events):
     assert panel.calls.last == f'logic.attach("{folder}").resume()'
 
 
+@pytest.mark.slow
 def test_a_segmentation(panel, a_scene, logic, ui, process_events):
     model = a_training(logic.jobsFolder / "model").folder
     panel.segmentation.models.refresh()

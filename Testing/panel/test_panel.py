@@ -90,6 +90,7 @@ class TestOpening:
         assert panel.training.handle is None
         assert [row.name for row in panel.jobs.rows] == ["old"]
 
+    @pytest.mark.slow
     def test_what_the_scene_remembers_comes_before_what_runs(self, open_panel, logic):
         old = a_training(logic.jobsFolder / "old")
         first = open_panel()
@@ -97,6 +98,7 @@ class TestOpening:
         a_running_training(logic)
         assert open_panel().training.handle.folder == old.folder
 
+    @pytest.mark.slow
     def test_a_second_panel_takes_over_with_its_curves(self, open_panel, logic, context, application, process_events):
         job = a_running_training(logic)
         first = open_panel()
@@ -128,6 +130,7 @@ class TestWiring:
         assert panel.training.handle.folder == training.folder
         assert panel.segmentation.handle.folder == segmentation.folder
 
+    @pytest.mark.slow
     def test_a_training_that_ends_is_in_list_and_models(self, open_panel, logic, process_events, monkeypatch):
         panel = open_panel()
         refreshed = []

@@ -27,6 +27,7 @@ def test_pictures_are_taken_and_no_text_is_cut(tmp_path):
         assert len(colors) > 10
 
 
+@pytest.mark.slow
 def test_without_a_folder_it_says_how_it_is_used():
     done = subprocess.run([sys.executable, str(PROGRAM)], capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 2

@@ -143,6 +143,7 @@ class TestSource:
 
 
 class TestSegmenting:
+    @pytest.mark.slow
     def test_a_click_segments_and_the_result_comes_by_itself(self, presenter, context, ui, process_events):
         ui.segmentVolumeSelector.setCurrentNode(a_scan(context))
         results, ended = [], []

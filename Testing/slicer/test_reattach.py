@@ -71,6 +71,7 @@ def check_that_another_logic_takes_over(context, folder: Path, runner=None) -> N
     wait_until(lambda: start_time(Job.open(folder).read_process()["pid"]) is None)
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_without_its_parent_and_is_found_again(context, folder):
     a_program_starts_a_training_and_exits(folder, "fake")
     check_that_another_logic_takes_over(context, folder, fake_runner())

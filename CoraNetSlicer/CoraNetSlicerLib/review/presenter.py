@@ -79,7 +79,7 @@ class ReviewPresenter:
         self._hold()
         if self.editor is not None:
             self.review.pause_edit(not watched)
-        self._outline()
+        self.outline()
 
     def close(self) -> None:
         """Let go of everything; what was decided is in the scene."""
@@ -323,7 +323,7 @@ class ReviewPresenter:
             self._problem = problem
             self._on_taken_up()
         else:
-            self._outline()
+            self.outline()
         self._update.request()
 
     def _on_review(self) -> None:
@@ -347,7 +347,7 @@ class ReviewPresenter:
         is_open = bool(self.edited) or self.slides.is_under_way or not all(row.is_decided for row in self.rows)
         self._overlays.hold(self._is_watched and is_open, is_edited=bool(self.edited))
 
-    def _outline(self) -> None:
+    def outline(self) -> None:
         """Draw a line around the region that is looked at; one that is being edited keeps it in the Segment Editor."""
         if self.review is None or self._reading.is_busy:
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 import slicer
+from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
 from vtkmodules.vtkFiltersSources import vtkSphereSource
@@ -337,7 +338,8 @@ class SlideRing:
         sphere.SetThetaResolution(_RING_CORNERS)
         sphere.SetPhiResolution(_RING_CORNERS)
         sphere.Update()
-        self.node.SetAndObservePolyData(sphere.GetOutput())
+        # The same surface with other points: for another one, each view would make its pipeline anew.
+        self.node.GetPolyData().ShallowCopy(sphere.GetOutput())
 
     def clear(self) -> None:
         """Draw nothing any more."""
@@ -360,5 +362,6 @@ class SlideRing:
         node.SetName(_("Where the boundary is slid"))
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
+        node.SetAndObservePolyData(vtkPolyData())
         node.SetAndObserveDisplayNodeID(display.GetID())
         return self._context.scene.AddNode(node)

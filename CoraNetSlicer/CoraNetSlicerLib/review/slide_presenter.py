@@ -136,9 +136,11 @@ class SlidePresenter:
 
     def on_update(self) -> None:
         """Clear what was there for a slide once none is under way any more."""
+        review = self._presenter.review
         self._overlays.set_sliding(self.is_under_way)
-        if self._presenter.review is not None and not self.is_under_way:
-            self._presenter.review.ring.clear()
+        if review is not None and not self.is_under_way and review.ring.node is not None:
+            review.ring.clear()
+            self._presenter.outline()
 
     def close(self) -> None:
         """Take the slide under way, and draw none any more."""
@@ -157,6 +159,8 @@ class SlidePresenter:
         self._presenter.note = ""
         self._required().sliding.begin(center_ijk, number, radius)
         self._overlays.set_sliding(True)
+        # It would lie over the boundary.
+        self._required().outline.clear()
         # The keys that end it are at work from now on.
         self._presenter.changed.send()
 

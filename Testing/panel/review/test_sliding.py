@@ -97,6 +97,13 @@ class TestKeys:
         assert statuses(ui)[:2] == ["slid", "open"] and selected(ui) == [1] and rings(context) == []
         assert presenter.review.decision(1).author == "Ada"
 
+    def test_the_line_around_the_place_gives_way_and_comes_back(self, hand, loaded, presenter, process_events):
+        process_events(until=lambda: presenter.review.outline.node is not None)
+        hand.press("+")
+        assert presenter.review.outline.node is None
+        hand.press("\x1b")
+        assert presenter.review.outline.node is not None
+
     def test_what_is_slid_comes_into_view(self, hand, loaded, presenter):
         hand.wheel.node.JumpSliceByCentering(500.0, 0.0, 0.0)
         hand.press("+")

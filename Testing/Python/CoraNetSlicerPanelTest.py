@@ -146,7 +146,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         review = self.panel.review
         self.panel.pages.show("review")
         wait_until(lambda: review.rows and not review.reason_not_decidable)
-        self.assertIn("Region", self.ui.regionQuestionLabel.text)
+        self.assertRegex(self.ui.regionQuestionLabel.text, "Place 1|Region 1")
         self.click(self.ui.nextRegionButton)
         number = review.number
         self.assertEqual([node.GetName() for node in outlines()], [f"Phantom 04 Region {number}"])

@@ -202,7 +202,7 @@ class Stage:
         """Load the result of a segmentation."""
         self.panel.pages.show("review")
         job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
-        (loaded,) = self.logic.loadResults(job.folder, show=False)
+        (loaded,) = self.logic.loadResults(job.folder)
         self.panel.overlays.show(loaded)
 
     def show_reviewable(self) -> None:
@@ -211,7 +211,7 @@ class Stage:
         job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
         write_regions(job.prediction(CASE_ID))
         write_volumes(job.prediction(CASE_ID))
-        (loaded,) = self.logic.loadResults(job.folder, show=False)
+        (loaded,) = self.logic.loadResults(job.folder)
         self.panel.overlays.show(loaded)
         self.settle(lambda: not self.panel.review.reason_not_decidable)
 

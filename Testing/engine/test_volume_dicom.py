@@ -408,6 +408,24 @@ def mosaic(folder: Path) -> None:
     write_series(folder, np.zeros((3, 15, 18), np.int16), [(0.0, 0.0, 0.0)] * 3, ImageType=kind)
 
 
+def one_bit_a_voxel(folder: Path) -> None:
+    series(folder, BitsAllocated=1, BitsStored=1, HighBit=0, PixelRepresentation=0)
+
+
+def packed_12_bits(folder: Path) -> None:
+    """As files of before 1993 have them: two voxels in three bytes."""
+    series(folder, BitsAllocated=12, BitsStored=12, HighBit=11, PixelRepresentation=0)
+
+
+def two_patients_of_one_number(folder: Path) -> None:
+    """Anonymized, so that all files have the same number of a series."""
+    series(folder, PatientID=["1", "1", "1", "2", "2", "2", "2"])
+
+
+def two_studies_of_one_number(folder: Path) -> None:
+    series(folder, StudyInstanceUID=["1.1", "1.1", "1.1", "1.2", "1.2", "1.2", "1.2"])
+
+
 def only_a_report(folder: Path) -> None:
     write_report(folder / "report")
 
@@ -451,6 +469,10 @@ REFUSED = [
     (white_is_low, "stores its intensities as MONOCHROME1, expected MONOCHROME2"),
     (palette, "a colour image with a palette"),
     (mosaic, "a mosaic of Siemens"),
+    (one_bit_a_voxel, "stores 1 bits a voxel, expected 8, 16, 32"),
+    (packed_12_bits, "stores 12 bits a voxel|voxels are missing"),
+    (two_patients_of_one_number, "holds 2 DICOM series, expected exactly 1"),
+    (two_studies_of_one_number, "holds 2 DICOM series, expected exactly 1"),
 ]
 
 

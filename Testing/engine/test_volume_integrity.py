@@ -229,3 +229,24 @@ def test_a_compressed_file_whose_name_does_not_say_so_is_to_be_renamed(tmp_path)
         read_image(path)
     write_nifti(tmp_path / "c.nii").rename(tmp_path / "d.nii.gz")
     read_image(tmp_path / "d.nii.gz")
+
+
+def test_a_compressed_stream_of_unknown_length_in_a_metaimage_is_refused(tmp_path):
+    content = zlib.compress(VOXELS.tobytes())
+    head = f"{META}CompressedData = True\n"
+    attached, detached = tmp_path / "a.mha", tmp_path / "b.mhd"
+    attached.write_bytes(f"{head}ElementDataFile = LOCAL\n".encode() + content)
+    with pytest.raises(DataError, match="does not say how long its compressed data are"):
+        read_image(attached)
+    (tmp_path / "voxels.zraw").write_bytes(content)
+    detached.write_text(f"{head}ElementDataFile = voxels.zraw\n")
+    np.testing.assert_array_equal(read(detached)[0], VOXELS)
+
+
+@pytest.mark.parametrize("directions", ["(1,0,0) (0,1.25,0) none", "none (1,0,0) (0,1.25,0)", "none none none"])
+def test_an_axis_without_a_direction_has_no_spacing(tmp_path, directions):
+    path = tmp_path / "a.nrrd"
+    head = NRRD.replace("(1,0,0) (0,1.25,0) (0,0,2)", directions)
+    path.write_bytes(f"{head}encoding: raw\n\n".encode() + VOXELS.tobytes())
+    with pytest.raises(DataError, match="does not say how large its voxels are|cannot be read as an image"):
+        read_image(path)

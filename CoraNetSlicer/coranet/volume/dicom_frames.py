@@ -20,6 +20,7 @@ from .dicom_header import (
     feature,
     position_of,
     scale_of,
+    series_of,
     spacing_of,
     title_of,
     values_of,
@@ -113,7 +114,7 @@ def _slice(path: Path, index: int, frame: _Frame, offsets: list[str]) -> Slice:
     return Slice(
         path=path,
         frame=index,
-        series=str(header.get("SeriesInstanceUID", "")),
+        series=series_of(header),
         title=title_of(header),
         size=(int(header.Columns), int(header.Rows)),
         spacing_mm=spacing_of(path, frame.element_or_own("PixelMeasuresSequence", "PixelSpacing")),

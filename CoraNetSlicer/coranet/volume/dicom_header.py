@@ -64,6 +64,12 @@ def compression_of(header: Dataset) -> str:
     return str(syntax.name) if syntax is not None and syntax.is_compressed else ""
 
 
+def series_of(header: Dataset) -> str:
+    """What slices of one series share. Files of several patients may have one number after they were anonymized."""
+    keywords = ("SeriesInstanceUID", "StudyInstanceUID", "PatientID")
+    return "\n".join(str(header.get(keyword) or "").strip() for keyword in keywords)
+
+
 def title_of(header: Dataset) -> str:
     """What a series is called, for a person."""
     number_, words = header.get("SeriesNumber"), str(header.get("SeriesDescription") or "").strip()

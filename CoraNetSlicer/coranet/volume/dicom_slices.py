@@ -20,6 +20,7 @@ from .dicom_header import (
     feature,
     position_of,
     scale_of,
+    series_of,
     spacing_of,
     title_of,
     values_of,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _PLAIN = "MONOCHROME2"
+_BITS = (8, 16, 32)
 
 
 def read_slices(path: Path) -> list[Slice]:
@@ -78,6 +80,12 @@ def _require_plain_values(path: Path, header: Dataset) -> None:
         raise DataError(
             f"'{path}' stores its intensities as {kind}, expected {_PLAIN}: programs disagree on whether they are "
             "inverted; convert it, and look at its values."
+        )
+    bits = int(header.get("BitsAllocated") or 16)
+    if bits not in _BITS:
+        raise DataError(
+            f"'{path}' stores {bits} bits a voxel, expected {', '.join(map(str, _BITS))}, and ITK and Slicer read "
+            "others wrongly; convert it."
         )
     if "ModalityLUTSequence" in header:
         raise DataError(
@@ -138,7 +146,7 @@ def _slice(path: Path, header: Dataset) -> Slice:
     return Slice(
         path=path,
         frame=None,
-        series=str(header.get("SeriesInstanceUID", "")),
+        series=series_of(header),
         title=title_of(header),
         size=(int(header.Columns), int(header.Rows)),
         spacing_mm=spacing_of(path, header.get("PixelSpacing")),

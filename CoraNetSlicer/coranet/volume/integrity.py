@@ -112,6 +112,12 @@ def _require_whole_meta(path: Path, header: MetaHeader) -> None:
     pieces = header.data_files(path)
     for piece in pieces:
         _require_there(path, piece)
+    if header.is_compressed and not pieces and not header.compressed_size:
+        # ITK takes the compressed bytes for voxels then.
+        raise DataError(
+            f"'{path}' does not say how long its compressed data are (CompressedDataSize); write that into its header, "
+            "or save the image again."
+        )
     start = header.length if not pieces else max(0, header.header_size)
     part = math.ceil(needed / max(1, len(pieces)))
     for piece in pieces or [path]:

@@ -59,8 +59,11 @@ def _described(path: Path) -> tuple[list[float] | None, list[str]]:
     name = path.name.lower()
     if name.endswith((".nrrd", ".nhdr")) and (nrrd := read_nrrd_header(path)):
         units = re.findall(r'"([^"]*)"', nrrd.fields.get("space units", nrrd.fields.get("units", "")))
-        has_vectors = "space directions" in nrrd.fields
-        return (None if has_vectors else _numbers(nrrd.fields.get("spacings", ""))), units
+        directions = nrrd.fields.get("space directions")
+        if directions is None:
+            return _numbers(nrrd.fields.get("spacings", "")), units
+        # An axis without a direction has no spacing either.
+        return (None if directions.count("(") >= _DIMENSIONS else []), units
     if name.endswith((".mha", ".mhd")) and (meta := read_meta_header(path)):
         placing = " ".join(meta.fields.get(name, "") for name in _PLACING)
         if not all(map(math.isfinite, _numbers(placing))):

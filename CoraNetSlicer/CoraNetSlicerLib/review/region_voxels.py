@@ -107,10 +107,10 @@ def read_region_voxels(
     Raises:
         DataError: a file is missing, or does not fit the volume or the list of the regions.
     """
-    region_map = yield from _read_map(files.region_map, loaded.volume)
+    region_map = yield from label_map_steps(files.region_map, loaded.volume)
     heads = {}
     for head in _HEADS:
-        heads[head] = yield from _read_map(getattr(files, head), loaded.volume)
+        heads[head] = yield from label_map_steps(getattr(files, head), loaded.volume)
     result = SegmentLayers(loaded.segmentation, loaded.volume)
     found = {}
     for region in regions.regions:
@@ -132,9 +132,9 @@ def read_margins(loaded: LoadedPrediction, files: PredictionFiles) -> Generator[
     Raises:
         DataError: a file is missing, as in results of earlier versions, or does not fit the volume.
     """
-    margin = yield from _read_map(files.margin, loaded.volume)
+    margin = yield from label_map_steps(files.margin, loaded.volume)
     yield
-    second = yield from _read_map(files.second, loaded.volume)
+    second = yield from label_map_steps(files.second, loaded.volume)
     spacing_i, spacing_j, spacing_k = loaded.volume.GetSpacing()
     return BoundaryMargins(margin, second, (spacing_i, spacing_j, spacing_k))
 
@@ -145,10 +145,11 @@ def read_label_map(path: Path, volume_node: Any) -> np.ndarray:
     Raises:
         DataError: it is missing or lies on another grid.
     """
-    return run_to_end(_read_map(path, volume_node))
+    return run_to_end(label_map_steps(path, volume_node))
 
 
-def _read_map(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]:
+def label_map_steps(path: Path, volume_node: Any) -> Generator[None, None, np.ndarray]:
+    """The voxels (k, j, i) of an image on a volume's grid, in steps of milliseconds; raises as `read_label_map`."""
     require_checksum(path)
     yield
     node = read_image(path, slicer.vtkMRMLScalarVolumeNode())

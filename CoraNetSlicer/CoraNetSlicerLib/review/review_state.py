@@ -20,6 +20,7 @@ from ..core.results import LoadedPrediction, segment_id
 from ..core.stepwise import run_to_end
 from .boundary_slide import SlideChange, repeat_slide
 from .class_volumes import ClassVolume
+from .earlier_review import carried_decisions
 from .promotion import write_reviewed
 from .region_voxels import RegionVoxels, read_label_map, read_margins, read_region_voxels
 from .review_record import KeptReview, ReviewHistory, ReviewRecord, ReviewStep
@@ -59,6 +60,7 @@ class ReviewState:
         self.is_being_read = False
         self.problem_of_margins = ""
         self._margins: Optional[BoundaryMargins] = None
+        self._scene = context.scene
         self._record = ReviewRecord(context, loaded)
         self._to_do: Optional[Review] = None
         kept = kept_in_scene(self._record, self.files)
@@ -170,6 +172,8 @@ class ReviewState:
         if review is None:
             return
         done = ReviewHistory()
+        if not self.files.review.is_file():
+            review = yield from self._carried_over(review)
         try:
             yield from self._do_once_more(review, done)
         except GeneratorExit:
@@ -262,6 +266,15 @@ class ReviewState:
     def _read(self) -> Mapping[int, RegionVoxels]:
         run_to_end(self._read_voxels())
         return self._kept.voxels
+
+    def _carried_over(self, review: Review) -> Generator[None, None, Review]:
+        """A new review, with what an earlier one of the same scan says of its regions."""
+        decisions = yield from carried_decisions(self._scene, self.loaded, self.files, self.regions)
+        if decisions:
+            self.warnings += (
+                f"{len(decisions)} of {len(self.regions.regions)} are decided as in the earlier review of this scan.",
+            )
+        return replace(review, decisions=decisions)
 
     def _do_once_more(self, review: Review, done: ReviewHistory) -> Iterator[None]:
         """Do what was decided before the result was loaded, in the order of its time; notes what could be done."""

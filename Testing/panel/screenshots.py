@@ -266,6 +266,7 @@ def overlays_of_a_review(stage: Stage) -> str:
 
 @picture
 def overlays_uncertainty_map(stage: Stage) -> str:
+    stage.context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", "Red")
     stage.show_result()
     stage.click("uncertaintyLookButton")
     stage.ui.overlaysSection.collapsed = False

@@ -146,6 +146,10 @@ class OverlaysSection(Section):
         for button, name in self._looks:
             self.permit(button, self._presenter.reason)
             button.setChecked(name == look)
+            # In the dark style a pressed button hardly differs from others.
+            font = qt.QFont(button.font)
+            font.setBold(name == look)
+            button.setFont(font)
             if name == look:
                 title = f"{title}: {button.text}"
         if not look and not self._presenter.reason:

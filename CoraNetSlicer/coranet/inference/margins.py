@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,12 @@ class _BoundaryCells:
             self.is_boundary[cell] = True
             self.one[cell], self.other[cell] = self.labels[here], self.labels[there]
 
+    @cached_property
+    def _only_pair(self) -> tuple[int, int] | None:
+        """The two labels, where there are no others at a boundary."""
+        meeting = np.unique([self.one[self.is_boundary], self.other[self.is_boundary]])
+        return (int(meeting[0]), int(meeting[1])) if len(meeting) == 2 else None
+
     def boxes(self) -> Iterator[Box]:
         """The boxes of voxels, portion by portion, in which something can be reached."""
         return (self._voxels(rows, within) for rows, within in self._portions())
@@ -197,6 +204,10 @@ class _BoundaryCells:
     def _across(self, around: Box, nearest: tuple[Array, ...], box: Box) -> Array:
         """For the voxels of a box the label across the nearest boundary."""
         labels = self.labels[box]
+        pair = self._only_pair
+        if pair is not None:
+            # Of two labels it is the other one, wherever the boundary is.
+            return np.where(labels == pair[0], pair[1], pair[0]).astype(labels.dtype)
         one, other = (self._spread(pair[around][nearest], box) for pair in (self.one, self.other))
         return np.where(one != labels, one, other)
 

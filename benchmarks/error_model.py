@@ -10,7 +10,8 @@ divides the cases anew: some fit the error model, the others are measured.
 - volume: share of all voxels that must be flagged, with one threshold for all measured cases, to hold 80 % of the
   errors of the mean case, as a multiple of what the softmax margin needs there.
 - places: share of the deep errors within the first 5, 10, 20 balls of 3 mm, each next one where the most is expected.
-- promise: mean coverage over 200 random halves of the cross-fitted cases.
+- promise: mean coverage and flagged share over 200 random splits of the cross-fitted cases, for thresholds from 4, 9
+  and half of them: promised, and only expected.
 - quality: rank correlation of the estimated with the true mean Dice over the cross-fitted cases.
 """
 
@@ -21,6 +22,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +41,7 @@ from coranet.error_model import ErrorCase, Evidence, RiskCurve, default_toleranc
 from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.fitting import STEPS
 from coranet.error_model.package import applied, cross_fitted
-from coranet.error_model.promise import SHARES, THRESHOLDS, threshold_for
+from coranet.error_model.promise import SHARES, THRESHOLDS, expected_threshold, threshold_for
 from coranet.error_model.quality import CaseFigures, QualityModel
 from coranet.inference.components import keep_largest_components
 from coranet.inference.segmentation import Segmenter
@@ -97,10 +99,10 @@ def cleaned(segmenter: Segmenter, evidence: Evidence) -> np.ndarray:
     """The classes of the result, small components removed as the model says."""
     values = [label.value for label in segmenter.package.labels]
     segmentation = evidence.classes.numpy().copy()
-    classes = [1 + values.index(value) for value in segmenter.single_component]
-    if classes or segmenter.hangs_together:
+    classes = [1 + values.index(value) for value in segmenter.kept.label_values]
+    if segmenter.kept.is_any:
         conservative = segmentation * (evidence.channels[HEAD_CHANNELS.index("conservative_foreground")].numpy() > 0)
-        keep_largest_components(segmentation, conservative, segmentation.copy(), classes, segmenter.hangs_together)
+        keep_largest_components(segmentation, conservative, segmentation.copy(), classes, segmenter.kept.together)
     return segmentation
 
 
@@ -266,20 +268,31 @@ def others(figures: list[CaseFigures], number: int) -> tuple[CaseFigures, ...]:
 
 
 def kept_promises(curves: list[RiskCurve]) -> dict[str, object]:
-    """Mean coverage and mean flagged share of one half of the cases by the threshold of the other half, 200 times."""
-    random, made = np.random.default_rng(0), {}
-    for share in SHARES:
-        held, flagged = [], []
-        for _ in range(200):
-            order = random.permutation(len(curves))
-            half = (len(curves) + 1) // 2
-            threshold = threshold_for([curves[i] for i in order[:half]], share)
-            if threshold is not None:
-                place = np.searchsorted(THRESHOLDS, threshold)
-                held.append(1 - np.mean([curves[i].missed[place] for i in order[half:]]))
-                flagged.append(np.mean([curves[i].flagged[place] for i in order[half:]]))
-        made[f"{share:g}"] = [round(float(np.mean(one)), 3) for one in (held, flagged)] if held else None
+    """Coverage and flagged share of the other cases by thresholds of a few, on the mean of 200 random splits."""
+    made: dict[str, object] = {}
+    for count in sorted({count for count in (4, 9, (len(curves) + 1) // 2) if count < len(curves)}):
+        for share in SHARES[:2]:
+            row = {}
+            for name, rule in (("promised", threshold_for), ("expected", expected_threshold)):
+                found = split_coverage(curves, count, share, rule)
+                row[name] = {"held": found[0], "flagged": found[1]} if found else None
+            made[f"{share:g} from {count} cases"] = row
     return made
+
+
+def split_coverage(
+    curves: list[RiskCurve], count: int, share: float, rule: Callable[[list[RiskCurve], float], float | None]
+) -> tuple[float, float] | None:
+    random, held, flagged = np.random.default_rng(0), [], []
+    for _ in range(200):
+        order = random.permutation(len(curves))
+        threshold = rule([curves[i] for i in order[:count]], share)
+        if threshold is None:
+            return None
+        place = np.searchsorted(THRESHOLDS, threshold)
+        held.append(1 - np.mean([curves[i].missed[place] for i in order[count:]]))
+        flagged.append(np.mean([curves[i].flagged[place] for i in order[count:]]))
+    return round(float(np.mean(held)), 3), round(float(np.mean(flagged)), 4)
 
 
 def estimated_dice(figures: list[CaseFigures], names: list[str]) -> dict[str, object]:

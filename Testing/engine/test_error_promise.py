@@ -83,6 +83,19 @@ def cases_of_chance(count: int, seed: int) -> list[RiskCurve]:
     return curves
 
 
+@pytest.mark.parametrize("count", [4, 8, 60])
+@pytest.mark.parametrize("share", SHARES)
+def test_what_is_expected_is_held_in_the_mean_from_few_cases_too(count, share):
+    curves, random = cases_of_chance(120, seed=4), np.random.default_rng(5)
+    held = []
+    for _ in range(200):
+        order = random.permutation(len(curves))
+        threshold = expected_threshold([curves[number] for number in order[:count]], share)
+        place = np.searchsorted(THRESHOLDS, threshold)
+        held.append(1 - np.mean([curves[number].missed[place] for number in order[count:]]))
+    assert share - 0.005 <= np.mean(held) <= share + 0.05
+
+
 @pytest.mark.parametrize("share", SHARES[:2])
 def test_over_random_splits_the_promise_is_kept_and_not_by_far(share):
     curves, random = cases_of_chance(120, seed=1), np.random.default_rng(2)

@@ -54,7 +54,7 @@ class Promise:
     Attributes:
         share: of the deep errors of a case, on the mean over cases.
         threshold: the largest probability of which this can be promised; None: it cannot, from so few cases.
-        expected: the largest probability at which the mean over the calibration cases is as much; None: at none.
+        expected: the largest probability that may be expected to hold as much (`expected_threshold`); None: none may.
         cases: how many cases it comes from.
         flagged: share of the voxels of these that is flagged at the threshold used, on the mean.
     """
@@ -96,8 +96,12 @@ def threshold_for(curves: Sequence[RiskCurve], share: float) -> float | None:
 
 
 def expected_threshold(curves: Sequence[RiskCurve], share: float) -> float | None:
-    """The largest of `THRESHOLDS` at which the mean case misses no more than the rest; no promise for the next one."""
-    return _largest(curves, 1 - share) if curves else None
+    """The largest of `THRESHOLDS` that may be expected to hold a share; no promise for the next case.
+
+    The promise allows for a next case that misses everything: from few cases it flags twice what is needed. This allows
+    for one that misses twice the rest of the share (B = 2 alpha in place of 1), which held the share in measurements.
+    """
+    return _largest(curves, (1 - share) * (1 - 1 / len(curves))) if curves else None
 
 
 def needed_cases(share: float) -> int:

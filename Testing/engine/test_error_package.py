@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,6 +45,19 @@ def test_it_comes_back_from_its_folder(an_error_model, tmp_path):
 def test_a_model_without_an_error_model_has_none(tmp_path):
     (tmp_path / "model.json").write_text("{}", encoding="utf-8")
     assert ErrorModel.read(tmp_path) is None
+
+
+def test_cases_that_are_known_in_part_promise_nothing():
+    cases = [error_case(seed) for seed in range(4)]
+    known = np.zeros(cases[0].truth.shape, dtype=bool)
+    known[: len(known) // 2] = True
+    partial = [replace(case, known=known) for case in cases]
+    model = ErrorModel.fit([*cases[:2], *partial[2:]], ["outer", "inner"], 1.0, steps=5)
+    assert (model.cases, model.promises[0].cases, model.promises[0].threshold) == (4, 2, None)
+    assert model.promises[0].expected is not None
+    model = ErrorModel.fit(partial, ["outer", "inner"], 1.0, steps=5)
+    assert (model.promises[0].cases, model.promises[0].threshold) == (0, None)
+    assert model.promises[0].expected is not None
 
 
 def test_damaged_weights_are_an_error(an_error_model, tmp_path):

@@ -69,7 +69,8 @@ class ErrorModelCard:
     def sentence(self) -> str:
         """What is promised, or why nothing is."""
         shares = [promise.share for promise in self.promises if promise.threshold is not None]
-        return _sentence(shares, self.tolerance_mm, self.cases)
+        measured = max((promise.cases for promise in self.promises), default=self.cases)
+        return _sentence(shares, self.tolerance_mm, measured)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,7 @@ def _sentence(shares: Sequence[float], tolerance_mm: float, cases: int) -> str:
     """
     if not shares:
         return (
-            f"Nothing can be promised of the uncertain region: the error model has learned from {cases} cases, and a "
+            f"Nothing can be promised of the uncertain region: it was measured on {cases} cases with a whole label, and a "
             f"promise of 80 % needs {FEWEST_FOR_PROMISE}."
         )
     first, *more = (f"{100 * share:.0f} %" for share in shares)

@@ -72,8 +72,9 @@ class ErrorModel:
                 f"an error model needs at least {FEWEST_CASES} cases with a known truth, got {len(cases)}; label more."
             )
         curves, figures = cross_fitted(cases, len(names) + 1, tolerance_mm, seed, stop, steps)
+        whole = [curve for case, curve in zip(cases, curves, strict=True) if case.known is None or case.known.all()]
         network = fit(cases, tolerance_mm, seed, stop, steps)
-        promises = tuple(Promise.of(curves, share) for share in SHARES)
+        promises = tuple(_promise(whole, curves, share) for share in SHARES)
         return ErrorModel(network, tolerance_mm, promises, QualityModel(tuple(names), tuple(figures)), len(cases))
 
     def apply(self, evidence: Evidence, stop: Callable[[], object] = lambda: None) -> Tensor:
@@ -199,6 +200,15 @@ def cross_fitted(
         curves.append(RiskCurve.of(probability[1][known], case.deep(tolerance_mm)[known]))
         figures.append(_figures(case, probability[0], classes))
     return curves, figures
+
+
+def _promise(whole: Sequence[RiskCurve], curves: Sequence[RiskCurve], share: float) -> Promise:
+    """The promise from the cases that are known as a whole; without any of them what is expected from all.
+
+    Of a case that is known in part, as where somebody has looked, nobody knows the errors elsewhere.
+    """
+    made = Promise.of(whole, share)
+    return made if whole else replace(Promise.of(curves, share), threshold=None, cases=0)
 
 
 def _left_out(

@@ -155,8 +155,8 @@ def _sentence(shares: Sequence[float], tolerance_mm: float, cases: int) -> str:
     """
     if not shares:
         return (
-            f"Nothing can be promised of the uncertain region: it was measured on {cases} cases with a whole label, and "
-            f"80 % needs {FEWEST_FOR_PROMISE}."
+            f"Nothing can be promised of the uncertain region: it was measured on {cases} cases with a whole label, "
+            f"and 80 % needs {FEWEST_FOR_PROMISE}."
         )
     first, *more = (f"{100 * share:.0f} %" for share in shares)
     return (

@@ -454,7 +454,7 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         )
         command.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         command.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
-    _add_fast(train, segment, evaluate)
+    _add_fast(segment, evaluate)
     for command in (train, segment, evaluate):
         command.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable"
@@ -467,9 +467,8 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         )  # fmt: skip
 
 
-def _add_fast(train: argparse.ArgumentParser, *segmenting: argparse.ArgumentParser) -> None:
-    train.add_argument("--fast", action="store_true", help="without the error model: training.error_model=off")
-    for command in segmenting:
+def _add_fast(segment: argparse.ArgumentParser, evaluate: argparse.ArgumentParser) -> None:
+    for command in (segment, evaluate):
         command.add_argument("--fast", action="store_true", help="the doubt of the heads alone: inference.doubt=heads")
 
 

@@ -263,7 +263,7 @@ class TrainingConfig(Section):
         "twentieth of all steps.", unit="steps", range=(0, 1_000_000),
     )  # fmt: skip
     error_model: str = setting(
-        "auto", "Whether the training ends with an error model, which learns from labeled cases that a network has not "
+        "off", "Whether the training ends with an error model, which learns from labeled cases that a network has not "
         "seen where the result is wrong: 'on', 'off', or 'auto': where there are two such cases, and time for it.",
         paper="off", choices=("auto", "on", "off"),
     )  # fmt: skip

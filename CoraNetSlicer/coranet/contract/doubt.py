@@ -153,10 +153,15 @@ def _sentence(shares: Sequence[float], tolerance_mm: float, cases: int) -> str:
         tolerance_mm: of deep errors.
         cases: on so many it was measured.
     """
-    if not shares:
+    if not shares and cases < FEWEST_FOR_PROMISE:
         return (
             f"Nothing can be promised of the uncertain region: it was measured on {cases} cases with a whole label, "
             f"and 80 % needs {FEWEST_FOR_PROMISE}."
+        )
+    if not shares:
+        return (
+            f"Nothing can be promised of the uncertain region: the errors of the {cases} cases on which it was measured "
+            "differ too much."
         )
     first, *more = (f"{100 * share:.0f} %" for share in shares)
     return (

@@ -50,7 +50,10 @@ def test_the_promise_of_a_share_or_of_the_largest_that_there_is(promises, share,
     [
         (PROMISES, "At least 80 % (90 %) of what is wrong by more than 1.5 mm lies inside .* measured on 12 cases"),
         (HALF_PROMISED, "At least 80 % of what .* on 5 cases"),
-        ((Promise(0.8, None, 5, 0.4),), "Nothing can be promised of .* the errors of the 5 cases .* differ too much"),
+        (
+            (Promise(0.8, None, 5, 0.4),),
+            "Nothing can be promised of .* the 5 cases on which it was measured differ too much",
+        ),
         (NOT_PROMISED, "Nothing can be promised of .* on 3 cases with a whole label, and 80 % needs 4"),
     ],
 )

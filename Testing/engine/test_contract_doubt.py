@@ -52,7 +52,7 @@ def test_the_promise_of_a_share_or_of_the_largest_that_there_is(promises, share,
         (HALF_PROMISED, "At least 80 % of what .* on 5 cases"),
         (
             (Promise(0.8, None, 5, 0.4),),
-            "Nothing can be promised of .* the 5 cases on which it was measured differ too much",
+            "Nothing can be promised of .* the 5 cases of the measurement differ too much",
         ),
         (NOT_PROMISED, "Nothing can be promised of .* on 3 cases with a whole label, and 80 % needs 4"),
     ],

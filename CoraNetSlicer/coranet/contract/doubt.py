@@ -159,7 +159,7 @@ def _sentence(shares: Sequence[float], tolerance_mm: float, cases: int) -> str:
             f"and 80 % needs {FEWEST_FOR_PROMISE}."
         )
     if not shares:
-        return f"Nothing can be promised of the uncertain region: the {cases} cases on which it was measured differ too much."
+        return f"Nothing can be promised of the uncertain region: the {cases} cases of the measurement differ too much."
     first, *more = (f"{100 * share:.0f} %" for share in shares)
     return (
         f"At least {first}{f' ({more[0]})' if more else ''} of what is wrong by more than {tolerance_mm:.3g} mm lies "

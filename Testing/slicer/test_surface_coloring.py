@@ -196,8 +196,21 @@ def test_another_result_gets_the_same_models(context, application, tmp_path, loa
     loaded.segmentation.GetDisplayNode().SetVisibility(False)
     coloring.attach(other)
     assert visible(context) == [] and plain_opacity(loaded) == 1.0
+    assert plain_opacity(other) == 0.0, "nothing is drawn twice, first plain and then coloured"
     application.run()
     assert visible(context) == before == models(context) and plain_opacity(other) == 0.0
+
+
+def test_what_cannot_be_coloured_is_plain(context, application, loaded, monkeypatch, caplog):
+    def fails(*_):
+        raise ValueError("no normals")
+
+    monkeypatch.setattr("CoraNetSlicerLib.review.surface_coloring.surface_doubt", fails)
+    coloring = SurfaceColoring(context, application)
+    coloring.attach(loaded)
+    application.run()
+    assert plain_opacity(loaded) == 1.0 and visible(context) == []
+    assert "could not be coloured" in caplog.text
 
 
 def test_plain_surfaces_are_saved(context, application, loaded, coloring):

@@ -6,6 +6,7 @@ voxels around a point are uncertain over a wide band, it is yellow.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -24,10 +25,11 @@ from ..core.images import voxel_values
 from ..core.protocols import Scheduler
 from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
 from ..core.stepwise import Deferred
-from .overlays import RESULT, UNCERTAIN, Appearance, is_surface_colored
+from .overlays import RESULT, UNCERTAIN, Appearance, is_surface_colored, set_surface_colored
 from .segment_layers import SegmentLayers
 from .segment_surfaces import surface_of_segment
 
+_LOG = logging.getLogger(__name__)
 COLORS = "Uncertainty colors"
 # How far along the normal, to both sides: voxels of the finest spacing, and at least so many mm.
 _REACH_VOXELS, _LEAST_REACH_MM = 3.0, 3.0
@@ -60,6 +62,7 @@ class SurfaceColoring:
             # Models are used again, since 3D views need a tenth of a second to let go of one.
             self.uncover()
             self._loaded = loaded
+            self.follow()
             self.refresh()
         self._loaded = loaded
 
@@ -132,7 +135,11 @@ class SurfaceColoring:
     def _make_next(self) -> None:
         outdated = [identifier for identifier in self._wanted() if self._is_outdated(identifier)]
         if outdated:
-            self._make(outdated[0])
+            try:
+                self._make(outdated[0])
+            except Exception:  # noqa: BLE001 - the plain surfaces are better than none
+                _LOG.exception("the surface of '%s' could not be coloured", outdated[0])
+                set_surface_colored(self._loaded.segmentation, False)
         self.follow()
         if outdated[1:]:
             self._step.request()
@@ -155,17 +162,13 @@ class SurfaceColoring:
         model.made_of, model.made_from = loaded.segmentation, self._sources(identifier)
 
     def _cover(self, wanted: Collection[str]) -> None:
-        """Hide the plain surfaces when all of them have a model in their place, as opaque as they are."""
+        """Hide the plain surfaces at once, so that nothing is drawn twice; models come when they are made."""
         display = self._loaded.segmentation.GetDisplayNode() if self._loaded is not None else None
-        if display is None:
-            for model in self._models.values():
-                model.show(False, 1.0)
-            return
-        is_covered = bool(wanted) and all(self._is_made(identifier) for identifier in wanted)
         for identifier, model in self._models.items():
-            model.show(is_covered and identifier in wanted, display.GetSegmentOpacity3D(identifier))
-        if bool(display.GetOpacity3D()) == is_covered:
-            display.SetOpacity3D(0.0 if is_covered else 1.0)
+            is_shown = display is not None and identifier in wanted and self._is_made(identifier)
+            model.show(is_shown, display.GetSegmentOpacity3D(identifier) if is_shown else 1.0)
+        if display is not None and bool(display.GetOpacity3D()) == bool(wanted):
+            display.SetOpacity3D(0.0 if wanted else 1.0)
 
 
 @dataclass

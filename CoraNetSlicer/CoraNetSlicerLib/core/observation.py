@@ -41,11 +41,6 @@ class Observation:
         """Hear of colours, names and surfaces of segments."""
         self._observe(segmentation_node.GetSegmentation(), _LOOK_CHANGED, receiver)
 
-    def of_saving(self, scene: Any, before: Callable[[], None], after: Callable[[], None]) -> None:
-        """Hear of a scene that is about to be saved, and that was saved."""
-        self._observe(scene, (slicer.vtkMRMLScene.StartSaveEvent,), before)
-        self._observe(scene, (slicer.vtkMRMLScene.EndSaveEvent,), after)
-
     def end(self) -> None:
         """Hear of nothing any more."""
         for source, tag in self._observers:

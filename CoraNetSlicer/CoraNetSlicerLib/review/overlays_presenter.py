@@ -95,8 +95,6 @@ class OverlaysPresenter:
         self._nodes = Observation()
         self._scene = Observation()
         self._scene.of_nodes(context.scene, self._look_again.request)
-        # The models are not saved; a scene that is loaded without us has the plain surfaces.
-        self._scene.of_saving(context.scene, self._before_saving, self._coloring.refresh)
         self.restore()
 
     # -- which result ------------------------------------------------------------------------------------------------
@@ -344,10 +342,6 @@ class OverlaysPresenter:
         self._paint.request()
         self._follow_surfaces.request()
         self._rest.request_at_rest(_REST_MS)
-
-    def _before_saving(self) -> None:
-        self._hiding.show()
-        self._coloring.uncover()
 
     def _on_rest(self) -> None:
         """Make the surfaces that were lost, and colour those that have changed."""

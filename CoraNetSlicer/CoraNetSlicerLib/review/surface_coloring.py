@@ -1,19 +1,20 @@
 """The uncertainty as colours of the result's surface: smooth and opaque, in the structure's colour where it is certain.
 
-3D views draw a segment in one colour, so a model with the same points is drawn in place of each surface. Where the
+3D views draw a segment in one colour, so a model of the same shape lies on each surface, a hair outside. The surface
+itself stays visible: what hides it would be saved with the scene, and missed where CoraNet is not installed. Where the
 voxels around a point are uncertain over a wide band, it is yellow.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
 import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkFiltersCore import vtkAssignAttribute
@@ -36,11 +37,13 @@ _REACH_VOXELS, _LEAST_REACH_MM = 3.0, 3.0
 _SAMPLES = 7
 # A band this wide, as a share of what is looked at, is as yellow as can be.
 _WIDE = 0.75
+# How far a model lies outside of its surface, in voxels of the finest spacing: enough for any depth buffer.
+_OUTSIDE_VOXELS = 0.05
 _BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 
 
 class SurfaceColoring:
-    """Draws models in place of the surfaces of one result, one after the other, so that the application answers."""
+    """Draws models on the surfaces of one result, made one after the other, so that the application answers."""
 
     def __init__(self, context: SceneContext, application: Scheduler) -> None:
         """Have no result yet.
@@ -55,34 +58,30 @@ class SurfaceColoring:
         self._step = Deferred(application, self._make_next)
 
     def attach(self, loaded: Optional[LoadedPrediction]) -> None:
-        """Take a result, or none; of the one before plain surfaces are left."""
-        before = self._loaded and self._loaded.segmentation
-        is_other = (loaded and loaded.segmentation) is not before
+        """Take a result, or none."""
+        is_other = (loaded and loaded.segmentation) is not (self._loaded and self._loaded.segmentation)
+        self._loaded = loaded
         if is_other:
-            # Models are used again, since 3D views need a tenth of a second to let go of one.
-            self.uncover()
-            self._loaded = loaded
             self.follow()
             self.refresh()
-        self._loaded = loaded
 
     def refresh(self) -> None:
         """Follow the surfaces, their colours and what is uncertain, soon."""
         self._step.request()
 
     def follow(self) -> None:
-        """Show and hide models as the surfaces are shown; none is made."""
-        self._models = {identifier: model for identifier, model in self._models.items() if model.is_there}
-        self._cover(self._wanted())
+        """Show and hide models as the surfaces are shown; none is made.
 
-    def uncover(self) -> None:
-        """Draw the plain surfaces until `follow`."""
-        self._cover({})
+        What is not shown is used again: 3D views need a tenth of a second to let go of a model.
+        """
+        self._models = {identifier: model for identifier, model in self._models.items() if model.is_there}
+        wanted = self._wanted()
+        for identifier, model in self._models.items():
+            model.show(identifier in wanted and self._is_made(identifier))
 
     def close(self) -> None:
         """Take all models away, and make no more."""
         self._step.close()
-        self.uncover()
         for model in self._models.values():
             model.remove(self._context.scene)
         self._models.clear()
@@ -90,7 +89,7 @@ class SurfaceColoring:
     # ----------------------------------------------------------------------------------------------------------------
 
     def _wanted(self) -> dict[str, Any]:
-        """By id of each segment of the result that is drawn in 3D, its surface."""
+        """By id of each segment of the result that is drawn in 3D and opaque, its surface."""
         loaded = self._loaded
         if loaded is None or loaded.uncertainty is None or loaded.uncertainty.GetImageData() is None:
             return {}
@@ -106,6 +105,7 @@ class SurfaceColoring:
             and surface.GetNumberOfPoints()
             and display.GetSegmentVisibility(one)
             and display.GetSegmentVisibility3D(one)
+            and display.GetSegmentOpacity3D(one) * display.GetOpacity3D() * display.GetOpacity() == 1.0
         }
 
     def _is_made(self, identifier: str) -> bool:
@@ -148,8 +148,7 @@ class SurfaceColoring:
         loaded = self._loaded
         surface = surface_of_segment(loaded.segmentation, identifier)
         color = loaded.segmentation.GetSegmentation().GetSegment(identifier).GetColor()
-        colored = vtkPolyData()
-        colored.ShallowCopy(surface)
+        colored = _enlarged(surface, _OUTSIDE_VOXELS * min(loaded.uncertainty.GetSpacing()))
         colors = numpy_to_vtk(colors_of_doubt(surface_doubt(surface, loaded), color), deep=True)
         colors.SetName(COLORS)
         colored.GetPointData().AddArray(colors)
@@ -160,15 +159,6 @@ class SurfaceColoring:
         model.node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
         model.node.SetAndObserveMesh(colored)
         model.made_of, model.made_from = loaded.segmentation, self._sources(identifier)
-
-    def _cover(self, wanted: Collection[str]) -> None:
-        """Hide the plain surfaces at once, so that nothing is drawn twice; models come when they are made."""
-        display = self._loaded.segmentation.GetDisplayNode() if self._loaded is not None else None
-        for identifier, model in self._models.items():
-            is_shown = display is not None and identifier in wanted and self._is_made(identifier)
-            model.show(is_shown, display.GetSegmentOpacity3D(identifier) if is_shown else 1.0)
-        if display is not None and bool(display.GetOpacity3D()) == bool(wanted):
-            display.SetOpacity3D(0.0 if wanted else 1.0)
 
 
 @dataclass
@@ -206,10 +196,9 @@ class _Model:
         # A scene that was closed has taken the node along.
         return self.node.GetScene() is not None
 
-    def show(self, is_visible: bool, opacity: float) -> None:
-        display = self.node.GetDisplayNode() if self.is_there else None
+    def show(self, is_visible: bool) -> None:
+        display = self.node.GetDisplayNode()
         if display is not None:
-            display.SetOpacity(opacity)
             display.SetVisibility(is_visible)
 
     def remove(self, scene: Any) -> None:
@@ -218,6 +207,19 @@ class _Model:
             scene.RemoveNode(self.node)
             if display is not None and display.GetScene() is not None:
                 scene.RemoveNode(display)
+
+
+def _enlarged(surface: Any, by_mm: float) -> Any:
+    """A surface with its points moved outwards along their normals; all else is that of the other."""
+    enlarged = vtkPolyData()
+    enlarged.ShallowCopy(surface)
+    normals = surface.GetPointData().GetNormals()
+    if normals is not None:
+        points = vtkPoints()
+        moved = vtk_to_numpy(surface.GetPoints().GetData()) + np.float32(by_mm) * vtk_to_numpy(normals)
+        points.SetData(numpy_to_vtk(np.ascontiguousarray(moved, dtype=np.float32), deep=True))
+        enlarged.SetPoints(points)
+    return enlarged
 
 
 def surface_doubt(surface: Any, loaded: LoadedPrediction) -> np.ndarray:

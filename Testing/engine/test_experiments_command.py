@@ -32,9 +32,8 @@ def play(monkeypatch):
 
 
 def experiment(datalist, folder, *words) -> int:
-    return call(
-        "experiment", datalist, "--methods", "supervised,coranet", "--preset", "quick", "--output", folder, *words
-    )
+    preset = [] if "--preset" in words else ["--preset", "quick"]
+    return call("experiment", datalist, "--methods", "supervised,coranet", *preset, "--output", folder, *words)
 
 
 def test_tables_and_report_are_written(datalist, awkward_path, play, capsys):
@@ -134,7 +133,7 @@ def test_words_become_settings_of_the_jobs(datalist, tmp_path, play):
         (("--jobs", "0"), 2, "--jobs expects"),
         (("--seeds", "0,x"), 2, "--seeds expects whole numbers"),
         (("--seeds", "1,1"), 2, "--seeds expects different values"),
-        (("--labeled", ""), 2, "--labeled expects"),
+        (("--labeled", " "), 2, "--labeled expects"),
         (("--labeled", "99"), 3, "1 to 5 can be kept, not 99"),
         (("--set", "training"), 2, "key=value"),
         (("--set", "seed=3"), 2, "--seeds"),

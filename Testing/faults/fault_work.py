@@ -22,7 +22,7 @@ def command(args: list[str]) -> int:
 
 
 def review(folder: str) -> int:
-    """Decide on each region of a segmented case, one after the other, and promote it."""
+    """Decide on each region of a segmented case, one after the other, the last by a slide, and promote it."""
     from synthetic_predictions import CASE_ID
 
     from coranet.contract import Choice, Job
@@ -38,6 +38,8 @@ def review(folder: str) -> int:
     choices = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
     for region in opened.regions.regions:
         opened.decide(region.number, choices[region.number % 3], "Ada")
+    last = opened.regions.regions[-1]
+    opened.slide(last.center_ijk, 0.4, 5.0, last.number, "Ada")
     opened.promote(True)
     return 0
 

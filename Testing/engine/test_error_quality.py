@@ -66,7 +66,6 @@ def test_an_absent_class_that_nobody_expects_has_a_dice_of_one():
 def test_the_estimate_is_calibrated_by_the_known_cases():
     model = a_quality_model()
     assert model.estimate(figures(70, 0.81)).mean_dice == pytest.approx(0.86)
-    # Few cases shift the estimate alone.
     few = replace(model, cases=model.cases[:3])
     assert few.estimate(figures(60, 0.60)).mean_dice == pytest.approx(0.65)
     assert replace(model, cases=()).estimate(figures(60, 0.60)).mean_dice == 0.60

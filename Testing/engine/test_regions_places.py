@@ -10,7 +10,7 @@ from region_cases import prediction_of, random_prediction, shell_prediction
 from scans import grid_of
 
 from coranet.contract.errors import ConfigError, DataError
-from coranet.regions import finding
+from coranet.regions import finding, places
 from coranet.regions.places import PlaceRule, find_places, heads_chance, stored_chance
 
 SIZE = (48, 40, 36)
@@ -162,6 +162,15 @@ def test_random_labels_are_no_obstacle():
     assert found.list.caution == 0.25 and len(found.list.regions) <= 20
     decided = sum(region.volume_ml for region in found.list.regions)
     assert found.list.uncertain_ml == pytest.approx(decided + found.list.left_out_ml)
+
+
+def test_of_too_many_points_those_are_compared_where_most_may_be_wrong(monkeypatch):
+    prediction = bitten_ball(ON_SURFACE)
+    expected = find_places("a", prediction, CUBES, 0.0, SMALL).list.regions[0]
+    monkeypatch.setattr(places, "_MOST_POINTS", 40)
+    found = find_places("a", prediction, CUBES, 0.0, SMALL).list.regions[0]
+    assert np.linalg.norm(np.subtract(found.center_ijk, expected.center_ijk)) < expected.radius_mm
+    assert found.expected_wrong_ml > 0.7 * expected.expected_wrong_ml
 
 
 @pytest.mark.parametrize("filled", [0, 1])

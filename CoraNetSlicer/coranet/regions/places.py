@@ -29,6 +29,8 @@ from .structures import Structure, structures_of
 _LEAST_CHANCE = 1e-3
 # A ball's radius has so many cells, in which points of the surface and errors are gathered.
 _CELLS_A_RADIUS = 4
+# Points of one surface that are compared: of the tree of a vessel there are more.
+_MOST_POINTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,12 @@ class _Errors:
         chance: (N,), float32, of each; 0 once a place has taken it.
         differs: (N,), bool, whether the heads differ there, and no place has taken it.
         total: of the whole case, in voxels.
+        ijk: i, j and k of each, each (N,).
     """
 
     def __init__(self, voxels: SparseVoxels, chance: Array, differs: Array) -> None:
         self.voxels, self.chance, self.differs = voxels, chance, differs
+        self.ijk = voxels.indices()[::-1]
         self.total = float(chance.sum(dtype=np.float64))
 
     @staticmethod
@@ -177,6 +181,28 @@ class _Errors:
         """Some voxels, ascending, belong to a place from now on."""
         at = np.searchsorted(self.voxels.places, places)
         self.chance[at], self.differs[at] = 0, False
+
+    def near(self, structure: Structure, reach_mm: float, grid: Grid) -> Array:
+        """Indices, ascending, of the voxels in the box around a structure with so much around it."""
+        inside = np.ones(len(self.chance), bool)
+        for index, (first, last), spacing in zip(self.ijk, structure.bounds_ijk, grid.spacing_mm, strict=True):
+            reach = reach_mm / spacing
+            inside &= (index >= first - reach) & (index <= last + reach)
+        return np.flatnonzero(inside)
+
+    def in_ball(self, center_ijk: tuple[int, int, int], radius_mm: float, grid: Grid) -> Array:
+        """Indices, ascending, of the voxels in a ball."""
+        slab = self.voxels.shape[1] * self.voxels.shape[2]
+        reach = int(radius_mm / grid.spacing_mm[2])
+        # Voxels are in the order of their slices.
+        ends = [(center_ijk[2] - reach) * slab, (center_ijk[2] + reach + 1) * slab]
+        first, last = np.searchsorted(self.voxels.places, ends)
+        squared_mm = sum(
+            ((index[first:last] - at) * spacing) ** 2
+            for index, at, spacing in zip(self.ijk, center_ijk, grid.spacing_mm, strict=True)
+        )
+        inside: Array = first + np.flatnonzero(squared_mm <= radius_mm**2)
+        return inside
 
 
 def _objects(prediction: Prediction, grid: Grid, errors: _Errors, rule: PlaceRule) -> list[Place]:
@@ -217,7 +243,10 @@ def _object(voxels: SparseVoxels, grid: Grid, errors: _Errors, structure: int) -
 
 def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: PlaceRule) -> list[Place]:
     """The best balls around points of the surface, one after the other."""
-    candidates = [_Candidates.of(one, grid, errors, rule) for one in structures if len(one.surface.places)]
+    with_surface = [one for one in structures if len(one.surface.places)]
+    # Where nothing can be wrong, nothing is near any of them.
+    candidates = [_Candidates.of(one, grid, errors, rule) for one in with_surface] if len(errors.chance) else []
+    candidates = [one for one in candidates if len(one.members)]
     places: list[Place] = []
     while candidates and len(places) < rule.most:
         (gain, point), best = max(((one.best(), one) for one in candidates), key=lambda pair: pair[0])
@@ -225,7 +254,7 @@ def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: Place
             break
         best.visited[point] = True
         i, j, k = best.centers_ijk[point].tolist()
-        inside = _in_ball(errors.voxels, (i, j, k), best.radius_mm, grid)
+        inside = errors.in_ball((i, j, k), best.radius_mm, grid)
         chosen = inside[errors.differs[inside]]
         if len(chosen) < rule.fewest(grid):
             continue
@@ -250,7 +279,8 @@ class _Candidates:
         seconds: of a visit.
         centers_ijk: (P, 3), the points.
         around: (P, C), sparse: 1 where a cell lies in the ball around a point.
-        cell_of: (N,), the cell of each voxel of the errors.
+        members: (M,), ascending: the voxels of the errors, by their index, that are near the structure.
+        cell_of: (M,), the cell of each of these.
         wrong: (C,), voxels of each cell that are expected to be wrong.
         visited: (P,), bool: points that are not to be visited again.
     """
@@ -260,6 +290,7 @@ class _Candidates:
     seconds: float
     centers_ijk: Array
     around: csr_array
+    members: Array
     cell_of: Array
     wrong: Array
     visited: Array
@@ -269,18 +300,19 @@ class _Candidates:
         radius_mm = structure.place_radius_mm(rule.radius_share, grid)
         strides = [max(1, int(radius_mm / _CELLS_A_RADIUS / spacing)) for spacing in grid.spacing_mm[::-1]]
         cells = _Cells(strides, errors.voxels.shape)
-        used, cell_of = np.unique(cells.of(errors.voxels), return_inverse=True)
-        _, firsts = np.unique(cells.of(structure.surface), return_index=True)
-        centers = np.stack([axis[firsts] for axis in structure.surface.indices()[::-1]], axis=1)
+        members = errors.near(structure, radius_mm, grid)
+        near = SparseVoxels(errors.voxels.places[members], errors.voxels.shape)
+        used, cell_of = np.unique(cells.of(near), return_inverse=True)
+        wrong = np.bincount(cell_of, weights=errors.chance[members], minlength=len(used))
+        centers = _points(structure, cells, used, wrong)
         points, middles = (cKDTree(ijk * np.array(grid.spacing_mm)) for ijk in (centers, cells.centers_ijk(used)))
         pairs = points.sparse_distance_matrix(middles, radius_mm, output_type="ndarray")
         around = csr_array(
             (np.ones(len(pairs), np.float32), (pairs["i"], pairs["j"])), shape=(len(centers), len(used))
         )  # fmt: skip
-        wrong = np.bincount(cell_of, weights=errors.chance, minlength=len(used))
         visited = np.zeros(len(centers), bool)
         return _Candidates(
-            structure.value, radius_mm, rule.seconds(radius_mm), centers, around, cell_of, wrong, visited
+            structure.value, radius_mm, rule.seconds(radius_mm), centers, around, members, cell_of, wrong, visited
         )  # fmt: skip
 
     def best(self) -> tuple[float, int]:
@@ -291,7 +323,21 @@ class _Candidates:
 
     def remove(self, errors: _Errors, indices: Array) -> None:
         """Some voxels of the errors, by their index, are to count no more."""
-        self.wrong -= np.bincount(self.cell_of[indices], weights=errors.chance[indices], minlength=len(self.wrong))
+        at = np.searchsorted(self.members, indices)
+        mine = np.flatnonzero(self.members[np.minimum(at, len(self.members) - 1)] == indices)
+        cells, chance = self.cell_of[at[mine]], errors.chance[indices[mine]]
+        self.wrong -= np.bincount(cells, weights=chance, minlength=len(self.wrong))
+
+
+def _points(structure: Structure, cells: _Cells, used: Array, wrong: Array) -> Array:
+    """(P, 3), ijk: a point of the surface for each cell that it passes; of too many, those where most may be wrong."""
+    numbers, firsts = np.unique(cells.of(structure.surface), return_index=True)
+    if len(numbers) > _MOST_POINTS:
+        at = np.minimum(np.searchsorted(used, numbers), len(used) - 1)
+        here = np.where(used[at] == numbers, wrong[at], 0)
+        firsts = firsts[np.argsort(-here, kind="stable")[:_MOST_POINTS]]
+    points: Array = np.stack([axis[firsts] for axis in structure.surface.indices()[::-1]], axis=1)
+    return points
 
 
 @dataclass(frozen=True)
@@ -317,23 +363,6 @@ class _Cells:
     def _counts(self) -> tuple[int, int, int]:
         k, j, i = (-(-size // stride) for size, stride in zip(self.shape, self.strides, strict=True))
         return k, j, i
-
-
-def _in_ball(voxels: SparseVoxels, center_ijk: tuple[int, int, int], radius_mm: float, grid: Grid) -> Array:
-    """Indices of the voxels that lie in a ball."""
-    slab = voxels.shape[1] * voxels.shape[2]
-    reach = int(radius_mm / grid.spacing_mm[2])
-    # Voxels are in the order of their slices.
-    first, last = np.searchsorted(
-        voxels.places, [(center_ijk[2] - reach) * slab, (center_ijk[2] + reach + 1) * slab]
-    )  # fmt: skip
-    some = SparseVoxels(voxels.places[first:last], voxels.shape)
-    squared_mm = sum(
-        ((index - at) * spacing) ** 2
-        for index, at, spacing in zip(some.indices()[::-1], center_ijk, grid.spacing_mm, strict=True)
-    )
-    inside: Array = first + np.flatnonzero(squared_mm <= radius_mm**2)
-    return inside
 
 
 def _described(prediction: Prediction, grid: Grid, places: list[Place], structures: list[Structure]) -> list[Region]:

@@ -2,12 +2,13 @@
 
     QT_QPA_PLATFORM=offscreen python benchmarks/panel_stalls.py [--size 256,256,200] [--rows 12]
 
-The whole panel is shown off screen on the stand-ins of Testing/panel, on a real scene. It is measured in four parts:
+The whole panel is shown off screen on the stand-ins of Testing/panel, on a real scene. It is measured in five parts:
 
     training   a process tells losses and progress a hundred times a second; bar, status and curves follow
     loading    the result of a volume that is in the scene: two classes, all overlays, the uncertainty map, surfaces
     looks      the looks "3D", "plain" and "review" are clicked, and the dial is turned
     review     uncertain regions are decided, one is edited, steps are taken back
+    sliding    the boundary is slid notch by notch, taken and taken back, at three places
 
 Every event that Qt delivers is timed. Printed are the longest, in wall time and in processor time of this process (what
 lies between the two is other work of the machine, and waiting for the disk), with what was done in them. What is drawn
@@ -44,12 +45,13 @@ from stage import Stage
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role, write_json_atomic
 from coranet.contract.config import SegmentConfig
 from coranet.contract.events import CaseDone, Finished, Started
+from coranet.inference.margins import HeadMargins, slide_margins
 from coranet.inference.prediction import Prediction, arrays_of
 from coranet.regions.finding import find_regions
 from coranet.surfaces import write_surfaces
 from coranet.volume import Grid, write_volume
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.qt_ticker import QtTicker
-from CoraNetSlicerLib.core.results import find_or_load_volume
 from CoraNetSlicerLib.core.stepwise import Deferred
 from CoraNetSlicerLib.review.result_loading import ResultLoading
 
@@ -135,6 +137,9 @@ def write_result(folder: Path, size_ijk: tuple[int, int, int]) -> Job:
     for name, voxels in arrays_of(prediction).items():
         write_volume(getattr(files, name), voxels, grid)
     write_surfaces(files, prediction, LABELS, grid)
+    margins = slide_margins(prediction.segmentation, HeadMargins.begin(organ.shape, np.uint8), grid)
+    write_volume(files.margin, margins.margin, grid)
+    write_volume(files.second, margins.second, grid)
     regions = find_regions(CASE, prediction, grid, 0.0)
     regions.list.write(files.regions)
     write_volume(files.region_map, regions.region_map, grid)
@@ -162,7 +167,7 @@ def measure_training(stage: Stage, folder: Path) -> None:
     stage.logic._runner = fake_runner("", FAKE_STEPS="1000", FAKE_SECONDS_A_STEP="0.01")
     job = stage.logic.watch(stage.logic.runner.start(a_training_job(folder / "jobs" / "training")))
     stage.panel.open_job(job)
-    stage.settle(lambda: job.status.is_over, TRAINING_S + 30)
+    stage.settle(lambda: job.status.is_over)
     stage.settle()
 
 
@@ -171,11 +176,11 @@ def measure_loading(stage: Stage, job: Job) -> None:
     results: list[Any] = []
     stage.panel.segmentation.loaded.connect(results.append)
     stage.panel.open_job(stage.logic.attach(job.folder))
-    stage.settle(lambda: results, 60)
+    stage.settle(lambda: results)
     if not results:
         raise RuntimeError("the result did not come")
     stage.settle()
-    stage.settle(lambda: not stage.panel.overlays.status, 60)
+    stage.settle(lambda: not stage.panel.overlays.status)
 
 
 def measure_looks(stage: Stage) -> None:
@@ -191,14 +196,28 @@ def measure_looks(stage: Stage) -> None:
 def measure_review(stage: Stage, stalls: Stalls) -> None:
     """Decide on regions with all surfaces in sight, edit one, and take all back."""
     review = stage.panel.review
-    stage.settle(lambda: not review.reason_not_decidable, 60)
+    stage.settle(lambda: not review.reason_not_decidable)
     decisions = ("radicalRegionButton", "conservativeRegionButton", "keepRegionButton") * 3
     for name in (*decisions, "editRegionButton", "doneEditingButton", *["undoRegionButton"] * 4):
         button = getattr(stage.ui, name)
-        stage.settle(button.isEnabled, 60)
+        stage.settle(button.isEnabled)
         stage.application.later(stalls.named(f"click {name}", button.click))
         stage.settle()
-    stage.settle(lambda: not stage.panel.overlays.status, 60)
+    stage.settle(lambda: not stage.panel.overlays.status)
+
+
+def measure_sliding(stage: Stage, stalls: Stalls) -> None:
+    """Slide the boundary at places, notch by notch, take it, and take it back."""
+    slides = stage.panel.review.slides
+    stage.settle(lambda: not slides.reason)
+    for _place in range(3):
+        for notch in [1] * 8 + [-1] * 4:
+            stage.application.later(stalls.named("notch of a slide", lambda notch=notch: slides.turn(notch)))
+            stage.settle()
+        stage.application.later(stalls.named("take a slide", slides.take_and_go_on))
+        stage.settle()
+    stage.application.later(stalls.named("undo a slide", stage.panel.review.undo))
+    stage.settle(lambda: not stage.panel.overlays.status)
 
 
 def report(title: str, found: list[Stall], rows: int) -> tuple[float, float]:
@@ -234,6 +253,7 @@ def main() -> int:
             ("loading", lambda: measure_loading(stage, job)),
             ("looks", lambda: measure_looks(stage)),
             ("review", lambda: measure_review(stage, stalls)),
+            ("sliding", lambda: measure_sliding(stage, stalls)),
         ):
             part()
             longest.append(report(title, stalls.take(), arguments.rows))

@@ -4,7 +4,8 @@
 
 The case is made up as in `regions.py`, with five classes; it is loaded into a real scene without a window. Timed are
 opening the review, reading its voxels (in steps, of which the longest counts), twenty decisions in the order of the
-list, taking them back, an edit, and promoting the case to training. Views do not draw, so their part is not in it.
+list, taking them back, a slide of the boundary with a radius of 15 mm, notch by notch, an edit, and promoting the case
+to training. Views do not draw, so their part is not in it.
 """
 
 from __future__ import annotations
@@ -22,18 +23,20 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("CoraNetSlicer", "Testing/slicer", "benchmarks")]
 
 from regions import STRUCTURES, made_up_case
-from synthetic_predictions import CASE_ID, write_segmented_job
+from synthetic_predictions import CASE_ID, write_image, write_segmented_job
 
+from coranet.inference.margins import HeadMargins, slide_margins
 from coranet.inference.prediction import arrays_of
 from coranet.regions.files import write_regions
 from coranet.regions.finding import find_regions
 from coranet.volume import read_grid
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.core.results import find_or_load_volume
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
-DECISIONS = 20
+DECISIONS, NOTCHES = 20, 10
+SLIDE_RADIUS_MM = 15.0
 
 
 def opened_review(folder: Path, size_ijk: tuple[int, int, int]) -> RegionReview:
@@ -46,6 +49,10 @@ def opened_review(folder: Path, size_ijk: tuple[int, int, int]) -> RegionReview:
     files.result.write_text(json.dumps(content), encoding="utf-8")
     grid = read_grid(files.segmentation)
     write_regions(files, find_regions(CASE_ID, prediction, grid, 0.0), grid)
+    head = HeadMargins.begin(prediction.segmentation.shape, prediction.segmentation.dtype)
+    margins = slide_margins(prediction.segmentation, head, grid)
+    write_image(margins.margin, files.margin)
+    write_image(margins.second, files.second)
     context = SceneContext.standalone()
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
     loaded = load_prediction(context, files, volume)
@@ -72,6 +79,19 @@ def longest_step(review: RegionReview) -> float:
     return longest
 
 
+def slide(review: RegionReview) -> list[float]:
+    """Processor time of each notch of a slide, in milliseconds; the slide is discarded."""
+    review.sliding.begin(review.regions.region(1).center_ijk, None, SLIDE_RADIUS_MM)
+
+    def turn() -> None:
+        review.sliding.turn(1)
+        review.sliding.draw()
+
+    notches = [timed(turn) for _notch in range(NOTCHES)]
+    review.sliding.discard()
+    return notches
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", default="256,256,200", help="i,j,k")
@@ -88,7 +108,8 @@ def main() -> None:
         undone = [timed(review.undo) for _number in numbers]
         print(f"{'a decision':<16}{max(decisions):6.0f} ms at most")
         print(f"{'an undo':<16}{max(undone):6.0f} ms at most")
-        print(f"{'brackets':<16}{timed(review.brackets):6.0f} ms")
+        print(f"{'bounds':<16}{timed(review.bounds):6.0f} ms")
+        print(f"{'a slide':<16}{max(slide(review)):6.0f} ms at most a notch")
         print(f"{'begin an edit':<16}{timed(lambda: review.begin_edit(1)):6.0f} ms")
         print(f"{'end an edit':<16}{timed(lambda: review.end_edit(True)):6.0f} ms")
         print(f"{'promote':<16}{timed(lambda: review.promote(True)):6.0f} ms")

@@ -73,10 +73,9 @@ def test_it_can_be_taken_back_and_does_not_come_again(context, taught, improved)
 def test_where_no_answer_is_right_it_stays_open(context, taught, improved):
     region = taught.regions.region(1)
     k, j, i = (slice(first, last + 1) for first, last in reversed(region.bounds_ijk))
-    for name in ("reviewed",):
-        labels = labels_of(taught.loaded).astype(np.uint8)
-        labels[k, j, i] = PANCREAS + 1
-        write_image(labels, getattr(taught.files, name))
+    labels = labels_of(taught.loaded).astype(np.uint8)
+    labels[k, j, i] = PANCREAS + 1
+    write_image(labels, taught.files.reviewed)
     loaded, files = improved()
     assert 1 not in RegionReview(context, loaded, files).review.decisions
 

@@ -222,20 +222,22 @@ def _objects(prediction: Prediction, grid: Grid, errors: _Errors, rule: PlaceRul
     of_part[parts] = values
     is_object = ~agreed & np.isin(of_part, of_part[agreed]) & (sizes >= rule.fewest(grid))
     members = np.flatnonzero(is_object[parts])
-    members = members[np.argsort(parts[members], kind="stable")]
+    at = np.searchsorted(errors.voxels.places, named.places[members])
+    wrong = np.bincount(parts[members], weights=errors.chance[at], minlength=len(sizes))
+    # Of thousands of specks no more than can be listed are looked at.
+    likeliest = np.argsort(-wrong, kind="stable")[: rule.most]
     return [
-        _object(SparseVoxels(named.places[some], named.shape), grid, errors, int(values[some[0]]))
-        for some in np.split(members, np.flatnonzero(np.diff(parts[members])) + 1)
-        if len(some)
+        _object(SparseVoxels(named.places[parts == part], named.shape), grid, float(wrong[part]), int(of_part[part]))
+        for part in likeliest.tolist()
+        if is_object[part]
     ]
 
 
-def _object(voxels: SparseVoxels, grid: Grid, errors: _Errors, structure: int) -> Place:
+def _object(voxels: SparseVoxels, grid: Grid, wrong: float, structure: int) -> Place:
     ijk = np.stack(voxels.indices()[::-1], axis=1)
     away_mm = np.linalg.norm((ijk - ijk.mean(0)) * grid.spacing_mm, axis=1)
     center = ijk[int(away_mm.argmin())]
     radius = float(np.linalg.norm((ijk - center) * grid.spacing_mm, axis=1).max())
-    wrong = float(errors.chance[np.searchsorted(errors.voxels.places, voxels.places)].sum(dtype=np.float64))
     i, j, k = center.tolist()
     # A ball around it, whose border is behind its last voxels.
     return Place("object", (i, j, k), radius + max(grid.spacing_mm) / 2, wrong, voxels.places, structure)

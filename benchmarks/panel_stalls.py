@@ -196,6 +196,7 @@ def measure_looks(stage: Stage) -> None:
 def measure_review(stage: Stage, stalls: Stalls) -> None:
     """Decide on regions with all surfaces in sight, edit one, and take all back."""
     review = stage.panel.review
+    stage.panel.pages.show("review")
     stage.settle(lambda: not review.reason_not_decidable)
     decisions = ("radicalRegionButton", "conservativeRegionButton", "keepRegionButton") * 3
     for name in (*decisions, "editRegionButton", "doneEditingButton", *["undoRegionButton"] * 4):

@@ -303,6 +303,7 @@ class ReviewPresenter:
         yield from review.read_steps()
 
     def _let_go(self) -> None:
+        self.slides.settle()
         self._reading.stop()
         if self.review is not None:
             self.review.changed.disconnect(self._on_review)

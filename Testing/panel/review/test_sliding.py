@@ -246,6 +246,14 @@ class TestNothingIsLost:
         np.testing.assert_array_equal(labels_of(loaded), after)
         presenter.end_edit(False)
 
+    def test_another_result_takes_it(self, hand, loaded, load, logic, overlays, process_events):
+        other = load("segment 2")
+        overlays.choose(str(loaded.segmentation.GetID()))
+        process_events(until=lambda: hand.press("+") == [] and not is_result(loaded))
+        overlays.choose(str(other.segmentation.GetID()))
+        process_events()
+        assert logic.regions(loaded).status(1) == "slid" and is_result(other)
+
     def test_leaving_the_panel_takes_it(self, hand, loaded, presenter, window, process_events):
         hand.press("++")
         window.dock.hide()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 from coranet.contract.config import InferenceConfig
 from coranet.inference.network_pass import SlidingWindow
 from coranet.networks import HeadLogits
-from coranet.training.confidence import ScaledNetwork, as_sure_as, mean_margin
+from coranet.training.confidence import FACTORS, as_sure_as, entropies
 
 
 class Sure(nn.Module):
@@ -35,25 +36,38 @@ def a_window(a_tiny_architecture, a_cpu) -> SlidingWindow:
     return SlidingWindow.of(architecture, InferenceConfig(), a_cpu)
 
 
-def test_the_margin_near_the_structures_is_the_mean(a_window):
-    cases = [a_prepared_case((16, 16, 32)), a_prepared_case((16, 16, 32), "b", labeled=False)]
-    assert mean_margin(Sure(3.0), cases, a_window) == pytest.approx(3.0, rel=1e-4)
-    assert mean_margin(Sure(3.0), [], a_window) is None
+@pytest.fixture
+def some_cases():
+    return [a_prepared_case((16, 16, 32)), a_prepared_case((16, 16, 32), "b", labeled=False)]
 
 
-@pytest.mark.parametrize(("wanted", "found", "factor"), [(6.0, 3.0, 2.0), (1.0, 2.0, 0.5), (90.0, 1.0, 4.0)])
-def test_a_network_is_made_as_sure(wanted, found, factor):
+def test_the_entropy_is_that_of_each_voxel_once(a_window, some_cases):
+    found = entropies(Sure(2.0), some_cases, a_window)
+
+    def of(margin: float) -> float:
+        rest = math.exp(-margin) / (1 + math.exp(-margin))
+        return -rest * math.log(rest) + (1 - rest) * math.log(1 + math.exp(-margin))
+
+    half = 2 * 16 * 16 * 16
+    expected = [half * (of(2.0 * factor) + of(20 * factor)) for factor in FACTORS]
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert list(found) == sorted(found, reverse=True)
+    assert entropies(Sure(2.0), [], a_window) is None
+
+
+@pytest.mark.parametrize(("margin", "other"), [(3.0, 6.0), (4.0, 2.0)])
+def test_a_network_is_made_as_sure_and_names_the_same(a_window, some_cases, margin, other):
+    wanted, network = entropies(Sure(other), some_cases, a_window), Sure(margin)
+    scaled = as_sure_as(network, wanted, entropies(network, some_cases, a_window))
+    middle = len(FACTORS) // 2
+    assert entropies(scaled, some_cases, a_window)[middle] == pytest.approx(wanted[middle], rel=0.03)
     image = torch.randn(1, 1, 4, 4, 8)
-    network = Sure(3.0)
-    scaled = as_sure_as(network, wanted, found)
     for head, before in zip(scaled(image), network(image), strict=True):
-        torch.testing.assert_close(head, factor * before)
         assert torch.equal(head.argmax(1), before.argmax(1))
+        torch.testing.assert_close(head / head.max(), before / before.max())
 
 
-def test_where_nothing_is_known_it_stays_as_it_is(a_window):
+def test_where_nothing_is_known_it_stays_as_it_is(a_window, some_cases):
     network = Sure(3.0)
-    assert as_sure_as(network, None, 3.0) is network and as_sure_as(network, 3.0, None) is network
-    scaled = as_sure_as(network, 6.0, mean_margin(network, [a_prepared_case((16, 16, 32))], a_window))
-    assert isinstance(scaled, ScaledNetwork)
-    assert mean_margin(scaled, [a_prepared_case((16, 16, 32))], a_window) == pytest.approx(6.0, rel=1e-3)
+    known = entropies(network, some_cases, a_window)
+    assert as_sure_as(network, None, known) is network and as_sure_as(network, known, None) is network

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -12,11 +15,10 @@ from ..data.cache import PreparedCase
 from ..inference.network_pass import SlidingWindow
 from ..networks import HeadLogits
 
-# Voxels count in which the radical head gives a structure at least these odds, as a natural logarithm: what lies
-# farther away is background to every network.
-_NEAR = -6.0
-# A network that is so much surer or less sure than another one has learned something else.
-_MOST = 4.0
+Array = npt.NDArray[Any]
+
+# Factors of logits for which the entropy is known; what lies beyond has learned something else.
+FACTORS = np.exp(np.linspace(math.log(0.25), math.log(4.0), 17))
 
 
 class ScaledNetwork(nn.Module):
@@ -31,36 +33,46 @@ class ScaledNetwork(nn.Module):
         return HeadLogits(*(self._factor * head for head in self._network(image)))
 
 
-def mean_margin(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingWindow) -> float | None:
-    """How far the best class lies before the second one, in logits of the segmentation head near the structures.
+def entropies(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingWindow) -> Array | None:
+    """How unsure a network is: the entropy of its segmentation head, were its logits so many times as large.
 
     Args:
         network: gives `HeadLogits`; evaluated as it is.
-        cases: prepared; the mean is over their voxels together.
+        cases: prepared.
         window: how to cover a whole scan.
 
     Returns:
-        The mean; None where no voxel lies near a structure, or there is no case.
+        For each of `FACTORS` the sum over all voxels, falling; None where there is no case.
     """
-    total, count = 0.0, 0
+    totals = np.zeros(len(FACTORS))
     for case in cases:
         image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
-        for _, rows in window.stream(network, image, case.padding):
-            is_near = rows.radical[1:].amax(0) - rows.radical[0] > _NEAR
-            best, second = rows.segmentation.float().topk(2, dim=0).values
-            total += float((best - second)[is_near].sum())
-            count += int(is_near.sum())
-    return total / count if count else None
+        done = 0
+        for first, rows in window.stream(network, image, case.padding):
+            # Each part but the first begins with the last row of the one before.
+            logits = rows.segmentation[:, done - first :].float()
+            done = first + rows.segmentation.shape[1]
+            totals += [_entropy(float(factor) * logits) for factor in FACTORS]
+    return totals if len(cases) else None
 
 
-def as_sure_as(network: nn.Module, wanted: float | None, found: float | None) -> nn.Module:
-    """A network with logits on the scale of another one.
+def as_sure_as(network: nn.Module, wanted: Array | None, found: Array | None) -> nn.Module:
+    """A network with logits on such a scale that its entropy is that of another one.
 
     Args:
         network: gives `HeadLogits`.
-        wanted: `mean_margin` of the other one.
-        found: that of this one, of the same cases.
+        wanted: `entropies` of the other one.
+        found: those of this one, of the same cases.
     """
-    if not wanted or not found:
+    if wanted is None or found is None or min(wanted.min(), found.min()) <= 0:
         return network
-    return ScaledNetwork(network, min(max(wanted / found, 1 / _MOST), _MOST)).eval()
+    scale, at_one = np.log(FACTORS), np.log(np.interp(0.0, np.log(FACTORS), wanted))
+    # Of rising values: the entropy falls as the factor grows.
+    factor = math.exp(float(np.interp(-at_one, -np.log(found), scale)))
+    return ScaledNetwork(network, factor).eval()
+
+
+def _entropy(logits: Tensor) -> float:
+    """Sum of the entropy of the softmax over all voxels; logits (K, D, H, W)."""
+    log_shares = torch.log_softmax(logits, 0)
+    return -float((log_shares.exp() * log_shares).sum())

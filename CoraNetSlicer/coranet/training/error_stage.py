@@ -28,7 +28,7 @@ from ..planning.workplace import Workplace
 from ..reporting import Reporter
 from .cases import TrainingCases
 from .coarse_stage import TrainingJob
-from .confidence import as_sure_as, mean_margin
+from .confidence import Array, as_sure_as, entropies
 from .folds import ErrorPlan, StageSeconds, fold_config, folds_of, steps_for_share, steps_in_time
 from .loop import RELATIVE_COST, SELF_TRAINING, Trainer, TrainerContext
 from .state import TrainingState
@@ -176,11 +176,11 @@ class _ErrorStage:
             network = initial.load_network(self._device)
             made += [self._error_case(network, case) for case in unseen]
         progress = self._progress(plan, self._count(plan))
-        wanted = self._mean_margin(self._trained.network) if plan.folds else None
+        wanted = self._entropies(self._trained.network) if plan.folds else None
         for number, left_out in enumerate(plan.folds, start=1):
             network = self._fold_network(number, plan, progress)
             # It has learned less, so it is less sure where it is right.
-            network = as_sure_as(network, wanted, self._mean_margin(network))
+            network = as_sure_as(network, wanted, self._entropies(network))
             made += [self._error_case(network, case) for case in self._labeled if case.case.id in left_out]
             if number == 1:
                 # Of reviewed cases, no short training learns.
@@ -204,11 +204,11 @@ class _ErrorStage:
                 Trainer(state, cases, loader, context).run(path, path)
         return state.teacher
 
-    def _mean_margin(self, network: nn.Module) -> float | None:
-        """How sure a network is of scans whose labels nobody has taught it."""
+    def _entropies(self, network: nn.Module) -> Array | None:
+        """How unsure a network is of scans whose labels nobody has taught it."""
         cases = (*largest_boxes(self._trained.cases.unlabeled), *self._validation)
         window = replace(self._trained.window, before_window=lambda share: self._reporter.stop_if_asked())
-        return mean_margin(network, cases[:_CASES_OF_CONFIDENCE], window)
+        return entropies(network, cases[:_CASES_OF_CONFIDENCE], window)
 
     def _loader(self, left_out: Sequence[str]) -> Loader:
         trained = self._trained

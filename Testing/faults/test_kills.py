@@ -152,7 +152,7 @@ def test_over_a_segmentation(server, a_segmentation):
         assert written.result["volumes_ml"] == reference.result["volumes_ml"]
         assert not list(folder.rglob("*.partial.*"))
 
-    killed(Killer(server, resumed, a_segmentation, seed=2), "segmentation", amount(90, 3), require_valid, require_same)
+    killed(Killer(server, resumed, a_segmentation, seed=2), "segmentation", amount(130, 3), require_valid, require_same)
 
 
 @pytest.fixture(scope="module")

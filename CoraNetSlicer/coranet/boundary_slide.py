@@ -122,7 +122,9 @@ def pair_at(
     inside, outside = int(here[nearest]), int(second[nearest])
     if 0 in (inside, outside):
         return max(inside, outside), 0
-    at = tuple(min(max(round(one), 0), size - 1) for one, size in zip(reversed(center_ijk), labels.shape, strict=False))
+    at = tuple(
+        min(max(round(index), 0), size - 1) for index, size in zip(reversed(center_ijk), labels.shape, strict=False)
+    )
     return (outside, inside) if int(labels[at]) == outside else (inside, outside)
 
 

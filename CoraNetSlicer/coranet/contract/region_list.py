@@ -103,7 +103,7 @@ class RegionList:
         """
         if self.left_ml is None:
             return None
-        return self.left_ml + sum(one.expected_wrong_ml for one in self.regions if one.number not in decided)
+        return self.left_ml + sum(region.expected_wrong_ml for region in self.regions if region.number not in decided)
 
     def region(self, number: int) -> Region:
         """The region with a number.

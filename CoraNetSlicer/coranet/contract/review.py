@@ -91,7 +91,7 @@ class Review:
     def without_last_slide(self) -> Review:
         """The same without the slide that was made last; a place that has no other is not decided any more."""
         slides, last = self.slides[:-1], self.slides[-1:]
-        places = {one.region for one in last} - {None} - {one.region for one in slides}
+        places = {slide.region for slide in last} - {None} - {slide.region for slide in slides}
         kept = {number: decision for number, decision in self.decisions.items() if number not in places}
         return replace(self, decisions=kept, slides=slides)
 

@@ -168,7 +168,7 @@ class _Sample:
         what the promise is about.
         """
         deep = [case.deep(tolerance_mm) for case in cases]
-        counts = _case_weights(np.array([np.count_nonzero(one) for one in deep], dtype=np.float64))
+        counts = _case_weights(np.array([np.count_nonzero(mask) for mask in deep], dtype=np.float64))
         parts: list[tuple[Tensor, Tensor, Tensor]] = []
         for case, of_case, weight in zip(cases, deep, counts, strict=True):
             places, stands_for = _sampled_places(case, of_case, random)

@@ -208,7 +208,9 @@ def _without_structure(datalist: Datalist, survey: Survey) -> Iterator[Warned]:
 def _without_background(survey: Survey) -> Iterator[Warned]:
     """A label that covers its whole scan is more often a mask of the field of view than a structure."""
     found = [
-        f"'{one.case.label}'" for one in survey.cases.values() if not one.has_background and not one.case.is_partial
+        f"'{measured.case.label}'"
+        for measured in survey.cases.values()
+        if not measured.has_background and not measured.case.is_partial
     ]
     if found:
         verb = "leave" if len(found) > 1 else "leaves"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+
+import numpy as np
 
 from coranet.contract.errors import DataError
 from coranet.contract.outliers import INTENSITY_RANGE, VOLUME_ML, other_modalities, other_spacings, times_apart
@@ -240,14 +241,14 @@ def _scan_outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Fin
 
 
 def _spacing_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
-    usual = [median(sorted(other.spacing_mm)[axis] for other in others) for axis in range(3)]
+    usual = [float(value) for value in np.median([sorted(other.spacing_mm) for other in others], axis=0)]
     text = _("'{name}' has voxels of {own} mm, the others of about {usual} mm. Check that it is a scan of that kind.")
     own = in_words(sorted(facts.spacing_mm))
     return warning(row, _("unusual spacing"), text, own=own, usual=in_words(usual))
 
 
 def _intensity_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
-    low, high = median(other.low for other in others), median(other.high for other in others)
+    low, high = (float(value) for value in np.median([(other.low, other.high) for other in others], axis=0))
     text = _(
         "'{name}' has intensities from {own_low:.4g} to {own_high:.4g}, the others from about {low:.4g} to {high:.4g}. "
         "Check that it is a scan of that kind."

@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Optional
 
 # Of two cases nobody can say which is the odd one.
@@ -89,6 +88,9 @@ def other_spacings(spacings: Sequence[Sequence[float]]) -> list[int]:
     found = {index for axis in range(3) for index in times_apart([spacing[axis] for spacing in ordered], SPACING)}
     unknown = [index for index, spacing in enumerate(ordered) if spacing == [_UNKNOWN_MM] * 3]
     if len(unknown) == 1 and len(ordered) >= FEWEST_CASES:
+        # Imported where it is needed: it brings decimal and fractions along, which nothing else here needs.
+        from statistics import median
+
         usual = [
             median(spacing[axis] for index, spacing in enumerate(ordered) if index not in unknown) for axis in range(3)
         ]

@@ -341,8 +341,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("error-model-cache"))
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    torch.set_num_threads(1)
     cases, names = load_cases(args)
+    # After the model was loaded, which sets as many as the machine has.
+    torch.set_num_threads(1)
     result: dict[str, object] = {
         "command": " ".join(["python", *sys.argv]), "cases": [case.name for case in cases],
         "tolerance_mm": float(np.median([case.tolerance_mm for case in cases])),
@@ -353,7 +354,7 @@ def main() -> None:
     for fitted in (int(word) for word in args.fitted.split(",") if word):
         rows = [draw(cases, fitted, number, args.steps) for number in range(args.draws)]
         result[f"fitted on {fitted}"] = summary(rows)
-        print(fitted, json.dumps(summary(rows)), flush=True)
+        print(args.data.name, fitted, json.dumps(summary(rows)), flush=True)
     result["estimates"] = estimates(cases, names, float(result["tolerance_mm"]), args.steps)
     print(json.dumps(result["estimates"]), flush=True)
     if args.output:

@@ -288,7 +288,7 @@ class OverlaysPresenter:
         """Say whether a boundary is being slid: what is measured of the voxels is measured when that ends."""
         ends, self._is_sliding = self._is_sliding and not is_sliding, is_sliding
         if ends:
-            self._look_again.request()
+            self._on_segments()
 
     def hold_hidden(self, is_held: bool) -> None:
         """Hide all that lies over the anatomy while a key is held."""
@@ -345,6 +345,9 @@ class OverlaysPresenter:
 
     def _on_rest(self) -> None:
         """Make the surfaces that were lost, and colour those that have changed."""
+        if self._is_sliding:
+            # A surface takes longer than a notch of the wheel may; it is made when the slide ends.
+            return
         self._coloring.refresh()
         if self.current is not None:
             shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
@@ -430,9 +433,7 @@ class OverlaysPresenter:
             self._on_segments()
             return
         self._must_recount = True
-        if self._is_sliding:
-            self._rest.request_at_rest(_REST_MS)
-        else:
+        if not self._is_sliding:
             self._look_again.request()
 
 

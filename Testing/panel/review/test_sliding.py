@@ -11,8 +11,10 @@ from synthetic_predictions import CASE_ID, synthetic_heads
 from vtkmodules.vtkRenderingCore import vtkRenderWindowInteractor
 
 from CoraNetSlicerLib.core.results import nodes_of_class
+from CoraNetSlicerLib.review.overlays import RESULT
 from CoraNetSlicerLib.review.region_view import world_point
 from CoraNetSlicerLib.review.segment_layers import SegmentLayers
+from CoraNetSlicerLib.review.segment_surfaces import has_surface, lost_surface
 
 HEADS = synthetic_heads()
 FORWARD, BACKWARD = "MouseWheelForwardEvent", "MouseWheelBackwardEvent"
@@ -288,3 +290,16 @@ def test_the_console_resolves_a_place(hand, loaded, logic, ui, process_events):
     process_events()
     assert review.status(3) == "slid" and statuses(ui)[2] == "slid" and review.decision(3).author == "Bob"
     assert not is_result(loaded)
+
+
+def test_surfaces_are_made_when_the_slide_ends(hand, loaded, overlays, context, process_events):
+    overlays.set_visible_3d(RESULT, True)
+    process_events(until=lambda: not overlays.status)
+    ids = [f"segmentation-{label.value}" for label in loaded.labels]
+    assert all(has_surface(loaded.segmentation, one) for one in ids)
+    hand.press("+++")
+    assert any(lost_surface(loaded.segmentation, one) for one in ids)
+    overlays._on_rest()
+    assert any(lost_surface(loaded.segmentation, one) for one in ids), "none is made while the wheel turns"
+    hand.press("\r")
+    process_events(until=lambda: not any(lost_surface(loaded.segmentation, one) for one in ids))

@@ -5,7 +5,7 @@ Reviewing uncertain regions and improving models is in review_console.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -18,8 +18,6 @@ from .core.case_volume import CaseVolume
 from .core.context import SceneContext
 from .core.export import (
     LabeledNodes,
-    SegmentExport,
-    TrainingExport,
     TrainingNodes,
     export_segment_job,
     export_training_job,
@@ -256,21 +254,6 @@ class CoraNetLogic(ReviewConsole):
         self._watched = [one for one in self._watched if one.status is JobStatus.RUNNING]
         self._watched.append(handle)
         return handle
-
-    def writeAndStart(
-        self, files: Union[TrainingExport, SegmentExport], dry_run: bool = False
-    ) -> Generator[str, None, JobHandle]:
-        """Write the files of a job and start it, in steps between which the application can answer.
-
-        Args:
-            files: writes them.
-            dry_run: only plan a training.
-
-        Yields:
-            What is being written.
-        """
-        job = yield from files.steps()
-        return self.watch(self.runner.start(job, dry_run=dry_run))
 
     def close(self) -> None:
         """Stop watching all jobs; they go on."""

@@ -83,8 +83,13 @@ def one_acquisition_after_another(folder: Path) -> None:
     series(folder, AcquisitionNumber=[1, 1, 1, 1, 2, 2, 2], AcquisitionTime=[f"10000{k}" for k in range(7)])
 
 
+def each_slice_of_another_study(folder: Path) -> None:
+    """As ITK writes them where it was given no number."""
+    series(folder, StudyInstanceUID=[f"1.2.{k}" for k in range(7)])
+
+
 GOOD = [plain, run_lengths, with_other_files, with_a_report, numbers_against_places, rounded_places, jittered_places,
-        one_acquisition_after_another, a_number_that_is_none,
+        one_acquisition_after_another, a_number_that_is_none, each_slice_of_another_study,
 ]  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def test_the_engine_plans_in_a_folder_that_is_removed(estimate_with, application
         "Patches of 96 x 96 x 96 voxels, 2 + 2 a step."
     )
     assert not estimate.is_running and not (tmp_path / "jobs" / ".estimate").exists()
-    assert any("Writing case 3 of 6" in text for text in told) and "Checking case 2 of 5 ..." in told
+    assert any("Writing case 3 of 6" in text for text in told)
     estimate.forget()
     assert told[-1] == estimate.text == ""
 

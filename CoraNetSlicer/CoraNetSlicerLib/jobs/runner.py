@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from coranet.contract import Job, JobStatus, is_alive, terminate_tree
 from coranet.contract.errors import CoraNetError, JobError, storage_error
 from coranet.contract.process import ENGINE, DetachedProcess, start_in_own_group
 
+from ..core.export import SegmentExport, TrainingExport
 from ..environment.interpreter import Interpreter
 
 GRACE_S = 30.0
@@ -159,6 +160,21 @@ class JobRunner:
         command += ["--dry-run"] if dry_run else []
         child = self._launch_into_log(job, command)
         return JobProcess(job, self._clock, child, claimed_before)
+
+    def write_and_start(
+        self, files: Union[TrainingExport, SegmentExport], dry_run: bool = False
+    ) -> Generator[str, None, JobProcess]:
+        """Write the files of a job and start it, in steps between which the application can answer.
+
+        Args:
+            files: writes them.
+            dry_run: only plan a training.
+
+        Yields:
+            What is being written.
+        """
+        job = yield from files.steps()
+        return self.start(job, dry_run=dry_run)
 
     def attach(self, job: Job) -> JobProcess:
         """Watch a job that somebody else may have started."""

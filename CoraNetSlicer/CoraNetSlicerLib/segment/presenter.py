@@ -238,7 +238,7 @@ class SegmentationPresenter:
             names = [str(volume.GetName()) for volume in self.source.volumes]
             folder = self._logic.newFolder(segmentation_name(names))
             files = SegmentExport(folder, self.images, segment_config(model.folder), model.card.channels)
-            self._writing.begin(self._logic.writeAndStart(files))
+            self._writing.begin(self._logic.runner.write_and_start(files))
             self.changed.send()
 
     def resume(self) -> None:
@@ -322,7 +322,7 @@ class SegmentationPresenter:
 
     def _on_written(self, problem: str) -> None:
         if not problem:
-            self._on_started(self._writing.result)
+            self._on_started(self._logic.watch(self._writing.result))
             return
         self.error = problem
         self.changed.send()

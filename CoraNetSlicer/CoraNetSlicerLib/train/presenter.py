@@ -213,7 +213,7 @@ class TrainingPresenter:
         nodes, config = self._cases.training_nodes(), self.settings.config()
         files = TrainingExport(self._logic.context, self._logic.jobsFolder / self.name, nodes, config)
         self.error, self._stopped_text, self._name_of_written = "", "", self.name
-        self._writing.begin(self._logic.writeAndStart(files))
+        self._writing.begin(self._logic.runner.write_and_start(files))
         self.changed.send()
 
     def stop(self) -> None:
@@ -297,7 +297,7 @@ class TrainingPresenter:
             self._on_trouble(_("The training was not started: {message}").format(message=problem))
             return
         self._parameters.set_text(_NAME, "")
-        self.attach(self._writing.result)
+        self.attach(self._logic.watch(self._writing.result))
         self.started.send(self.handle)
 
     def _on_trouble(self, message: str) -> None:

@@ -116,7 +116,7 @@ class TimeEstimate:
         few = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
         folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
         files = TrainingExport(self._logic.context, folder, few, config)
-        self._writing.begin(self._logic.writeAndStart(files, dry_run=True))
+        self._writing.begin(self._logic.runner.write_and_start(files, dry_run=True))
         self._say(_("Planning"))
 
     def cancel(self) -> None:
@@ -155,7 +155,7 @@ class TimeEstimate:
         if problem:
             self._say(self._failure.format(message=problem))
             return
-        handle: JobHandle = self._writing.result
+        handle = self._logic.watch(self._writing.result)
         self._handle = handle
         handle.onEvents(lambda new: self._on_events(handle, new))
         handle.onFinished(self._on_finished)

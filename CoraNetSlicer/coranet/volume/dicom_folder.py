@@ -47,8 +47,8 @@ def parts_in_steps(path: str | Path) -> Generator[None, None, list[Part]]:
         slices += _read(file, path) if is_dicom_file(file) else []
         yield
     if path != folder:
-        wanted = {dicom_slice.series for dicom_slice in slices if dicom_slice.path == path}
-        slices = [dicom_slice for dicom_slice in slices if dicom_slice.series in wanted]
+        groups = [group for group in _by_series(slices) if any(dicom_slice.path == path for dicom_slice in group)]
+        slices = [dicom_slice for group in groups for dicom_slice in group]
     slices = _of_one_series(path, slices)
     parts = parts_of_series(path, _each_once(path, _without_scouts(path, slices)))
     if path != folder:
@@ -105,20 +105,34 @@ def _read(file: Path, asked: Path) -> list[Slice]:
 
 
 def _of_one_series(path: Path, slices: Sequence[Slice]) -> list[Slice]:
-    series: dict[str, list[Slice]] = {}
-    for dicom_slice in slices:
-        series.setdefault(dicom_slice.series, []).append(dicom_slice)
-    scouts = {uid: group for uid, group in series.items() if all(member.is_localizer for member in group)}
+    series = _by_series(slices)
+    scouts = [group for group in series if all(member.is_localizer for member in group)]
     if len(series) > 1 and len(series) - len(scouts) == 1:
-        note(f"'{path}' has a scout ({_titles(list(scouts.values()))}), which is left out.")
-        series = {uid: group for uid, group in series.items() if uid not in scouts}
+        note(f"'{path}' has a scout ({_titles(scouts)}), which is left out.")
+        series = [group for group in series if group not in scouts]
     if len(series) != 1:
-        found = f": {_titles(list(series.values()))}" if series else ""
+        found = f": {_titles(series)}" if series else ""
         raise DataError(
             f"'{path}' holds {len(series)} DICOM series, expected exactly 1{found}; put each series in a folder of its "
             "own."
         )
-    return next(iter(series.values()))
+    return series[0]
+
+
+def _by_series(slices: Sequence[Slice]) -> list[list[Slice]]:
+    """The slices of each series, of each study that has one of this number.
+
+    Where each slice names another study the number says nothing: ITK makes one up for each file for which it has none.
+    """
+    studies: dict[str, list[str]] = {}
+    for dicom_slice in slices:
+        studies.setdefault(dicom_slice.series, []).append(dicom_slice.study)
+    groups: dict[tuple[str, str], list[Slice]] = {}
+    for dicom_slice in slices:
+        named = studies[dicom_slice.series]
+        study = dicom_slice.study if len(set(named)) < len(named) else ""
+        groups.setdefault((dicom_slice.series, study), []).append(dicom_slice)
+    return list(groups.values())
 
 
 def _titles(series: Sequence[Sequence[Slice]]) -> str:

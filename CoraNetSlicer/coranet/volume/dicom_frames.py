@@ -22,6 +22,7 @@ from .dicom_header import (
     scale_of,
     series_of,
     spacing_of,
+    study_of,
     title_of,
     values_of,
 )
@@ -115,6 +116,7 @@ def _slice(path: Path, index: int, frame: _Frame, offsets: list[str]) -> Slice:
         path=path,
         frame=index,
         series=series_of(header),
+        study=study_of(header),
         title=title_of(header),
         size=(int(header.Columns), int(header.Rows)),
         spacing_mm=spacing_of(path, frame.element_or_own("PixelMeasuresSequence", "PixelSpacing")),

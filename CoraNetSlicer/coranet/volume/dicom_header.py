@@ -25,7 +25,8 @@ class Slice:
     Attributes:
         path: its file.
         frame: its number in the file, from 0; None: the file holds it alone.
-        series: series instance UID.
+        series: series instance UID and the number of the patient.
+        study: study instance UID.
         title: what the series is called.
         size: columns and rows.
         spacing_mm: along columns and rows, as (i, j).
@@ -41,6 +42,7 @@ class Slice:
     path: Path
     frame: int | None
     series: str
+    study: str
     title: str
     size: tuple[int, int]
     spacing_mm: tuple[float, float]
@@ -66,8 +68,12 @@ def compression_of(header: Dataset) -> str:
 
 def series_of(header: Dataset) -> str:
     """What slices of one series share. Files of several patients may have one number after they were anonymized."""
-    keywords = ("SeriesInstanceUID", "StudyInstanceUID", "PatientID")
-    return "\n".join(str(header.get(keyword) or "").strip() for keyword in keywords)
+    return "\n".join(str(header.get(keyword) or "").strip() for keyword in ("SeriesInstanceUID", "PatientID"))
+
+
+def study_of(header: Dataset) -> str:
+    """The number of the study."""
+    return str(header.get("StudyInstanceUID") or "").strip()
 
 
 def title_of(header: Dataset) -> str:

@@ -22,6 +22,7 @@ from .dicom_header import (
     scale_of,
     series_of,
     spacing_of,
+    study_of,
     title_of,
     values_of,
 )
@@ -147,6 +148,7 @@ def _slice(path: Path, header: Dataset) -> Slice:
         path=path,
         frame=None,
         series=series_of(header),
+        study=study_of(header),
         title=title_of(header),
         size=(int(header.Columns), int(header.Rows)),
         spacing_mm=spacing_of(path, header.get("PixelSpacing")),

@@ -21,7 +21,8 @@ from coranet.contract.events import Cancelled, Event, Losses, Noted, Progress, S
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
 from coranet.distributed import Team
-from coranet.inference.prediction import OwnGridDecision, Prediction
+from coranet.inference.doubt import Segmented
+from coranet.inference.prediction import OwnGridDecision
 from coranet.inference.segmentation import Segmenter
 from coranet.model_package import ModelPackage
 from coranet.planning.steps import StepSeconds
@@ -123,7 +124,7 @@ def test_a_training_stopped_in_either_stage_ends_as_if_it_had_not(a_two_stage_jo
 def test_outside_of_the_boxes_is_background_that_is_certain(a_two_stage_job, a_small_organ_set, tmp_path, monkeypatch):
     boxes = [Box((2, 3, 4), (8, 12, 14)), Box((12, 18, 20), (18, 28, 34))]
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: boxes)
-    monkeypatch.setattr("coranet.inference.segmentation.keep_largest", lambda *_: None)
+    monkeypatch.setattr("coranet.inference.doubt.keep_largest", lambda *_: None)
     image = a_small_organ_set.parent / "image1.nrrd"
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0
@@ -143,7 +144,7 @@ def test_where_nothing_is_found_all_is_looked_at_and_it_is_said(
     a_two_stage_job, a_small_organ_set, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [])
-    monkeypatch.setattr("coranet.inference.segmentation.keep_largest", lambda *_: None)
+    monkeypatch.setattr("coranet.inference.doubt.keep_largest", lambda *_: None)
     image = a_small_organ_set.parent / "image1.nrrd"
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0
@@ -159,9 +160,9 @@ def test_where_the_fine_network_finds_nothing_in_the_boxes_all_is_looked_at_and_
 ):
     looked_at = []
 
-    def decided(segmenter: Segmenter, volume: Volume, boxes, _before) -> Prediction:
+    def decided(segmenter: Segmenter, volume: Volume, boxes, _before) -> Segmented:
         looked_at.append(list(boxes))
-        return OwnGridDecision(volume.grid, segmenter.package.labels).prediction
+        return Segmented(OwnGridDecision(volume.grid, segmenter.package.labels).prediction, None)
 
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [Box((2, 3, 4), (8, 12, 14))])
     monkeypatch.setattr(Segmenter, "_decided", decided)
@@ -186,7 +187,7 @@ def test_what_is_found_with_the_slices_turned_lies_where_it_is_in_the_scan(
 
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [])
     monkeypatch.setattr(Segmenter, "turned", turned)
-    monkeypatch.setattr("coranet.inference.segmentation.keep_largest", lambda *_: None)
+    monkeypatch.setattr("coranet.inference.doubt.keep_largest", lambda *_: None)
     image = a_small_organ_set.parent / "image1.nrrd"
     job = segmentation_job(tmp_path / "job", [image], a_two_stage_job.folder)
     assert work_on(job, resume=False) == 0

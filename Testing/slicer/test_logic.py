@@ -43,6 +43,8 @@ def test_training_starts_in_the_background_and_ends(logic, context, a_labeled_ca
     job.cancel()
     assert job.wait(PATIENCE_S) is JobStatus.CANCELLED
     logic.runner = fake_runner()
+    # A handle keeps the runner that it was made with.
+    job = logic.attach(job.folder)
     job.resume()
     assert job.wait(PATIENCE_S) is JobStatus.FINISHED
     assert [case.role for case in job.job.read_datalist().cases] == [Role.TRAINING, Role.UNLABELED, Role.UNLABELED]

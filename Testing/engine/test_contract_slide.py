@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from test_contract_region_list import a_region
 
-from coranet.contract import Choice, RegionList, Review, Slide
+from coranet.contract import Choice, Decision, RegionList, Review, Slide
 from coranet.contract.axis_order import AxisOrder
 from coranet.contract.errors import DataError
 from coranet.contract.slide import voxel_length_mm
@@ -86,3 +86,19 @@ def test_what_is_left_is_what_no_decided_place_holds(regions):
     assert listed.expected_left_ml([]) == pytest.approx(0.85)
     assert listed.expected_left_ml({1}) == pytest.approx(0.35)
     assert regions.expected_left_ml([]) is None
+
+
+def test_what_was_done_comes_in_the_order_of_time_and_decisions_before_slides():
+    first, second, third = (replace(A_SLIDE, region=None, level=level) for level in (0.1, 0.2, 0.3))
+    review = Review(
+        "a", 1.0,
+        {
+            2: Decision(Choice.KEEP, time=5.0),
+            1: Decision(Choice.RADICAL, time=5.0),
+            3: Decision(Choice.EDITED),
+            4: Decision(Choice.SLID, time=1.0),
+        },
+        slides=(replace(first, time=5.0), replace(second, time=0.0), replace(third, time=4.0)),
+    )  # fmt: skip
+    order = [done.level if isinstance(done, Slide) else done[0] for done in review.in_order_of_time()]
+    assert order == [3, 0.2, 0.3, 1, 2, 0.1]

@@ -9,7 +9,7 @@ import pytest
 from region_cases import random_prediction, shell_prediction
 from scans import grid_of
 
-from coranet.boundary_slide import apply_slide
+from coranet.boundary_slide import apply_slide, known_after
 from coranet.contract import Choice, Review, Slide
 from coranet.contract.errors import DataError
 from coranet.inference.margins import HeadMargins, slide_margins
@@ -127,6 +127,49 @@ class TestSlides:
         labels, known = reviewed_maps(prediction, found.list, found.region_map, review, None, margins)
         assert not review.decisions and (labels != prediction.segmentation).any()
         assert known.any() and not known[found.region_map == 1].all()
+
+    @pytest.mark.parametrize(
+        ("decided_at", "slid_at", "last"),
+        [
+            (1.0, 2.0, "slide"),
+            (2.0, 1.0, "decision"),
+            # At one time decisions come first; what has no time came before all that has one.
+            (1.0, 1.0, "slide"),
+            (0.0, 0.0, "slide"),
+            (1.0, 0.0, "decision"),
+            (0.0, 1.0, "slide"),
+        ],
+    )
+    def test_what_was_done_later_holds(self, case, decided_at, slid_at, last):
+        prediction, found, margins = case
+        place = found.region_map == 1
+        slide = replace(self.slide_at(found, None, -0.5), center_ijk=self.slide_at(found, 1, 0).center_ijk)
+        review = Review.of(found.list).with_decision(1, Choice.RADICAL, at=decided_at)
+        review = review.with_slide(replace(slide, time=slid_at))
+        labels, known = reviewed_maps(prediction, found.list, found.region_map, review, None, margins)
+        expected = prediction.segmentation.copy()
+        for act in ("slide", "decision") if last == "decision" else ("decision", "slide"):
+            if act == "slide":
+                box, moved = apply_slide(expected, margins, slide)
+                expected[box] = moved
+            else:
+                expected[place] = prediction.radical[place]
+        np.testing.assert_array_equal(labels, expected)
+        assert (labels[place] == prediction.radical[place]).all() == (last == "decision")
+        box, near = known_after(labels, margins, slide)
+        truth = place.copy()
+        truth[box] |= near
+        np.testing.assert_array_equal(known, truth)
+
+    def test_that_a_place_was_slid_takes_no_slide_back(self, case):
+        prediction, found, margins = case
+        first, second = (replace(self.slide_at(found, 1, level), time=at) for level, at in ((0.5, 1.0), (0.25, 2.0)))
+        review = Review.of(found.list).with_slide(first).with_slide(second)
+        timeless = replace(review, slides=tuple(replace(one, time=0.0) for one in review.slides))
+        maps = [
+            reviewed_maps(prediction, found.list, found.region_map, one, None, margins) for one in (review, timeless)
+        ]
+        np.testing.assert_array_equal(maps[0][0], maps[1][0])
 
     def test_without_margins_slides_are_an_error(self, case):
         prediction, found, _ = case

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 from coranet.boundary_slide import BoundaryMargins, apply_slide, known_after
 from coranet.contract import Choice
 from coranet.contract.errors import DataError
+from CoraNetSlicerLib.review import boundary_slide, region_review
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.results_in_scene import results_in_scene
@@ -219,6 +222,57 @@ class TestTaken:
         assert known.any() and len(review.decided_boxes()) == 1
         reviewed = sitk.GetArrayFromImage(sitk.ReadImage(str(its_files.reviewed)))
         np.testing.assert_array_equal(reviewed, labels_of(a_result))
+
+
+ACTS = {
+    "decide": lambda review: review.decide(1, "radical"),
+    "keep": lambda review: review.decide(1, "keep"),
+    "slide across": lambda review: review.slide(near_place(review), -0.6, 8.0),
+    "slide out": lambda review: review.slide(near_place(review), 0.4, RADIUS_MM),
+    "slide place": lambda review: review.slide(review.regions.region(2).center_ijk, 0.5, 8.0, 2),
+    "decide 2": lambda review: review.decide(2, "conservative"),
+}
+
+
+def near_place(review):
+    return review.regions.region(1).center_ijk
+
+
+class TestOrder:
+    """What a person saw is what the engine makes of review.json, and what the result shows when it is loaded anew."""
+
+    @pytest.mark.parametrize(
+        "acts",
+        [
+            ("decide", "slide across"),
+            ("slide across", "decide"),
+            ("slide across", "keep"),
+            ("slide place", "decide", "slide out"),
+            ("slide out", "slide place", "slide across", "decide"),
+            ("slide place", "slide across", "decide 2"),
+            ("decide 2", "slide across", "decide", "slide out", "slide across"),
+        ],
+    )
+    def test_both_sides_agree(self, context, review, a_result, its_files, margins, monkeypatch, acts):
+        from coranet.inference.prediction import Prediction
+        from coranet.regions.decisions import reviewed_maps
+
+        # A coarse clock would name one time for two steps.
+        clock = SimpleNamespace(time=itertools.count(1.0).__next__)
+        for module in (region_review, boundary_slide):
+            monkeypatch.setattr(module, "time", clock)
+        for act in acts:
+            ACTS[act](review)
+        review.promote()
+        seen = labels_of(a_result)
+        names = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
+        region_map = sitk.GetArrayFromImage(sitk.ReadImage(str(its_files.region_map)))
+        heads = Prediction(*(HEADS[name] for name in names))
+        labels, known = reviewed_maps(heads, review.regions, region_map, review.review, None, margins)
+        np.testing.assert_array_equal(labels, seen)
+        np.testing.assert_array_equal(known, sitk.GetArrayFromImage(sitk.ReadImage(str(its_files.known))))
+        again = RegionReview(context, load_prediction(context, its_files, a_result.volume), its_files)
+        np.testing.assert_array_equal(labels_of(again.loaded), seen)
 
 
 class TestLater:

@@ -283,11 +283,10 @@ class ReviewState:
             return
         yield from self.read_steps()
         painted = self._painted(review)
-        slides = review.slides if self._margins is not None else ()
-        if len(slides) < len(review.slides):
+        if review.slides and self._margins is None:
             self.warnings += (f"Boundaries that were slid are as the model found them: {self.problem_of_margins}",)
-        decided = [(number, one) for number, one in review.decisions.items() if one.choice is not Choice.SLID]
-        for what in sorted([*decided, *slides], key=_time_of):
+            review = replace(review, slides=())
+        for what in review.in_order_of_time():
             step = self._slid_again(what) if isinstance(what, Slide) else self._decided_again(*what, painted)
             if step is not None:
                 done.add(step)
@@ -321,10 +320,6 @@ class ReviewState:
             "review them again.",
         )
         return None
-
-
-def _time_of(what: Union[Slide, tuple[int, Decision]]) -> float:
-    return what.time if isinstance(what, Slide) else what[1].time
 
 
 def _review_of_files(loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList) -> Review:

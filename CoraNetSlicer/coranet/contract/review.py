@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from .codec import from_json, keeping_unknown, to_json
 from .errors import JobError
@@ -94,6 +94,16 @@ class Review:
         places = {slide.region for slide in last} - {None} - {slide.region for slide in slides}
         kept = {number: decision for number, decision in self.decisions.items() if number not in places}
         return replace(self, decisions=kept, slides=slides)
+
+    def in_order_of_time(self) -> list[Union[tuple[int, Decision], Slide]]:
+        """What was done, in the order in which it has an effect: by time, and what has none first.
+
+        At one time decisions come first, by number, then slides as listed. `Choice.SLID` is left out: its slides say it.
+        """
+        done: list[Union[tuple[int, Decision], Slide]] = [
+            (number, decision) for number, decision in sorted(self.decisions.items()) if decision.choice != Choice.SLID
+        ]
+        return sorted([*done, *self.slides], key=lambda one: one.time if isinstance(one, Slide) else one[1].time)
 
     def is_complete(self, regions: RegionList) -> bool:
         """Whether the case is reviewed to the end: all regions are decided."""

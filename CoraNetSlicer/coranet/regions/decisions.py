@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..boundary_slide import BoundaryMargins, apply_slide, known_after
-from ..contract import Choice, Region, RegionList, Review
+from ..contract import Choice, Region, RegionList, Review, Slide
 from ..contract.errors import DataError
 from ..inference.prediction import Prediction
 from .components import Array
@@ -56,7 +56,7 @@ def reviewed_maps(
         prediction: the case's results, (k, j, i).
         regions: of the case.
         region_map: (k, j, i), number of each voxel's region.
-        review: the decisions, and the slides, which come after them in their order.
+        review: the decisions and the slides, which come in the order of their times.
         painted: (k, j, i), label values: what was painted in regions that were edited; None: none was.
         margins: of the result; None: no boundary was moved.
 
@@ -68,29 +68,43 @@ def reviewed_maps(
     Raises:
         DataError: a region is not there, or boundaries were moved and there are no margins.
     """
-    labels = prediction.segmentation.copy()
+    labels = _reviewed_labels(prediction, regions, region_map, review, painted, margins)
     known = np.zeros(labels.shape, np.uint8)
     if review.trusts_certain:
         certain = (prediction.conservative == prediction.radical) & (prediction.uncertain == 0)
         known[certain] = 1
-    for number, decision in review.decisions.items():
-        region = regions.region(number)
-        box, inside = voxels_of(region, region_map)
-        if decision.choice is Choice.EDITED and painted is not None:
-            np.copyto(labels[box], painted[box], where=inside, casting="same_kind")
-        apply_decision(labels, region, decision.choice, region_map, prediction)
+    for number in review.decisions:
+        box, inside = voxels_of(regions.region(number), region_map)
         known[box][inside] = 1
-    if review.slides:
-        if margins is None:
-            raise DataError(f"boundaries of '{review.case}' were moved, but it has no margins; segment the case anew.")
-        _slide(labels, known, margins, review)
+    if margins is not None:
+        slides = [done for done in review.in_order_of_time() if isinstance(done, Slide)]
+        for count, slide in enumerate(slides):
+            # A slide makes nothing known where in the end neither of its classes is.
+            box, is_known = known_after(labels, margins, slide, slides[:count])
+            known[box][is_known] = 1
     return labels, known
 
 
-def _slide(labels: Array, known: Array, margins: BoundaryMargins, review: Review) -> None:
-    """Move the boundaries of a review in place, and mark what is known by that."""
-    for count, slide in enumerate(review.slides):
-        box, moved = apply_slide(labels, margins, slide, review.slides[:count])
-        labels[box] = moved
-        box, is_known = known_after(labels, margins, slide, review.slides[:count])
-        known[box][is_known] = 1
+def _reviewed_labels(
+    prediction: Prediction, regions: RegionList, region_map: Array, review: Review, painted: Array | None,
+    margins: BoundaryMargins | None,
+) -> Array:  # fmt: skip
+    labels: Array = prediction.segmentation.copy()
+    earlier: list[Slide] = []
+    for done in review.in_order_of_time():
+        if isinstance(done, Slide):
+            if margins is None:
+                raise DataError(
+                    f"boundaries of '{review.case}' were moved, but it has no margins; segment the case anew."
+                )
+            box, moved = apply_slide(labels, margins, done, earlier)
+            labels[box] = moved
+            earlier.append(done)
+            continue
+        number, decision = done
+        region = regions.region(number)
+        if decision.choice is Choice.EDITED and painted is not None:
+            box, inside = voxels_of(region, region_map)
+            np.copyto(labels[box], painted[box], where=inside, casting="same_kind")
+        apply_decision(labels, region, decision.choice, region_map, prediction)
+    return labels

@@ -241,6 +241,13 @@ def near_place(review):
 class TestOrder:
     """What a person saw is what the engine makes of review.json, and what the result shows when it is loaded anew."""
 
+    @pytest.fixture(autouse=True)
+    def fine_clock(self, monkeypatch):
+        """A coarse one would name one time for two steps."""
+        clock = SimpleNamespace(time=itertools.count(1.0).__next__)
+        for module in (region_review, boundary_slide):
+            monkeypatch.setattr(module, "time", clock)
+
     @pytest.mark.parametrize(
         "acts",
         [
@@ -253,14 +260,10 @@ class TestOrder:
             ("decide 2", "slide across", "decide", "slide out", "slide across"),
         ],
     )
-    def test_both_sides_agree(self, context, review, a_result, its_files, margins, monkeypatch, acts):
+    def test_both_sides_agree(self, context, review, a_result, its_files, margins, acts):
         from coranet.inference.prediction import Prediction
         from coranet.regions.decisions import reviewed_maps
 
-        # A coarse clock would name one time for two steps.
-        clock = SimpleNamespace(time=itertools.count(1.0).__next__)
-        for module in (region_review, boundary_slide):
-            monkeypatch.setattr(module, "time", clock)
         for act in acts:
             ACTS[act](review)
         review.promote()

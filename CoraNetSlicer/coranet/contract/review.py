@@ -98,7 +98,7 @@ class Review:
     def in_order_of_time(self) -> list[Union[tuple[int, Decision], Slide]]:
         """What was done, in the order in which it has an effect: by time, and what has none first.
 
-        At one time decisions come first, by number, then slides as listed. `Choice.SLID` is left out: its slides say it.
+        At one time decisions come first, by number, then slides as listed. `Choice.SLID` is left out: slides say it.
         """
         done: list[Union[tuple[int, Decision], Slide]] = [
             (number, decision) for number, decision in sorted(self.decisions.items()) if decision.choice != Choice.SLID

@@ -19,6 +19,7 @@ from coranet.contract import Job, JobStatus, ModelCard
 from coranet.contract.events import Cancelled, Finished, Noted, Progress
 from coranet.error_model import ErrorModel
 from coranet.reporting import Reporter
+from coranet.training import error_stage
 from coranet.training.error_stage import ERROR_MODEL, _StageProgress, largest_boxes
 from coranet.worker import work_on
 
@@ -115,7 +116,9 @@ def test_killed_in_a_short_training_it_ends_as_if_it_never_was(tmp_path, a_data_
 
 
 @pytest.mark.slow
-def test_stopped_in_a_fit_it_goes_on_from_the_short_trainings(tmp_path, a_data_set, the_uninterrupted_job):
+def test_stopped_in_a_fit_it_goes_on_from_the_short_trainings(tmp_path, a_data_set, the_uninterrupted_job, monkeypatch):
+    # Each step is told, however fast they are.
+    monkeypatch.setattr(error_stage, "_QUIET_S", 0.0)
     job = training_job(tmp_path / "job", a_data_set, **WITH_FOLDS)
 
     def stop_in_a_fit(event: object) -> None:

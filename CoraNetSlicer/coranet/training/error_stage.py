@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -268,7 +269,9 @@ class _StageProgress:
 
     def __init__(self, reporter: Reporter, total: int, fit_cost: float) -> None:
         self._reporter, self._total, self._fit_cost = reporter, max(1, total), fit_cost
-        self._begun = self._last = time.monotonic()
+        self._begun = time.monotonic()
+        # The first one is told at once: a stage has begun.
+        self._last = -math.inf
         self._first: float | None = None
         self.done = 0.0
 

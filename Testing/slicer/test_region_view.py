@@ -10,6 +10,7 @@ from scene_builders import labels_of, vtk_matrix
 
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_nodes import segmentations
+from CoraNetSlicerLib.review.looks import ANATOMY, CONTOURS, LOOKS, apply_look
 from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.region_view import (
     SMALLEST_FIELD_MM,
@@ -254,6 +255,27 @@ def test_it_has_a_surface_where_the_result_has_one(review, a_result):
     review.outline.node.GetRASBounds(bounds)
     spacing = max(a_result.volume.GetSpacing())
     assert (bounds[::2] >= low - spacing).all() and (bounds[1::2] <= high + spacing).all()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_it_is_drawn_in_3d_where_the_look_draws_something_there(review, a_result, look):
+    make_surfaces(a_result.segmentation, a_result.overlays)
+    apply_look(a_result, LOOKS[look])
+    review.show(1)
+    display = review.outline.node.GetDisplayNode()
+    assert bool(display.GetVisibility3D()) == (look != ANATOMY) and display.GetVisibility2DOutline()
+    for other in LOOKS:
+        apply_look(a_result, LOOKS[other])
+        review.outline.follow_look()
+        assert bool(display.GetVisibility3D()) == (other != ANATOMY) and display.GetVisibility2DOutline()
+
+
+def test_while_all_is_hidden_it_stays_as_the_look_has_it(review, a_result):
+    apply_look(a_result, LOOKS[CONTOURS])
+    review.show(1)
+    a_result.segmentation.GetDisplayNode().SetVisibility(False)
+    review.outline.follow_look()
+    assert review.outline.node.GetDisplayNode().GetVisibility3D()
 
 
 def test_it_lies_under_the_transform_of_the_result(context, review, a_result):

@@ -116,6 +116,11 @@ def _is_fill(appearance: Appearance, opacity: float) -> bool:
     return any(abs(appearance.fill - one) < _SAME for one in wanted)
 
 
+def is_in_3d(loaded: LoadedPrediction) -> bool:
+    """Whether anything of a result is to be drawn in 3D."""
+    return any(Appearance(loaded, kind).is_wanted_3d for kind in SEGMENT_OVERLAYS)
+
+
 def set_faint(loaded: LoadedPrediction, is_faint: bool) -> None:
     """Draw the uncertain region faintly, because one place of it is marked, or as the look has it.
 

@@ -151,6 +151,15 @@ class Appearance:
             for identifier in ids
         )
 
+    @property
+    def is_wanted_3d(self) -> bool:
+        """Whether something of it is to be drawn in 3D, also while it has no surface, or all is hidden for a moment."""
+        display, ids = self._display, self.segment_ids
+        return bool(ids and display.GetVisibility3D()) and any(
+            display.GetSegmentVisibility(identifier) and display.GetSegmentVisibility3D(identifier)
+            for identifier in ids
+        )
+
     def set_visible_3d(self, visible: bool) -> None:
         """Draw its surfaces, if they are made, or do not."""
         with one_modification(self._display) as display:

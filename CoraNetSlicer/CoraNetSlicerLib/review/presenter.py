@@ -11,13 +11,14 @@ from coranet.contract.errors import DataError
 from ..core.console_calls import CallLog, call
 from ..core.notification import Signal
 from ..core.protocols import Host
-from ..core.results import LoadedPrediction, is_filled
+from ..core.results import LoadedPrediction, is_filled, nodes_of_class
 from ..core.stepwise import Deferred, StepwiseWork
 from ..core.translation import _
 from ..logic import CoraNetLogic
 from .overlays_presenter import OverlaysPresenter
 from .region_editing import MODULE_EDITOR, PANEL_EDITOR
 from .region_review import RegionReview
+from .region_view import show_in_slices, smallest_field_mm
 from .slide_presenter import SlidePresenter
 from .worklist import RegionOrder, RegionRow, column_titles, question_text, region_rows
 
@@ -59,7 +60,7 @@ class ReviewPresenter:
         self._overlays = overlays
         self._calls = calls
         self._application = application
-        self._is_watched = False
+        self._is_watched = self._has_gone = False
         self._shown: Optional[LoadedPrediction] = None
         self._problem = ""
         self._reading = StepwiseWork(application, self._on_read)
@@ -187,7 +188,7 @@ class ReviewPresenter:
         """
         self.slides.take()
         self._logic.showRegion(self._required().loaded, number)
-        self.number = number
+        self.number, self._has_gone = number, True
         self.note_call("showRegion", number)
         self.changed.send()
 
@@ -291,6 +292,8 @@ class ReviewPresenter:
             self._update.request()
         elif self.review is not None and self._overlays.reviewed is not self.review.review:
             self._update.request()
+        if self.review is not None:
+            self.review.outline.follow_look()
 
     def _take_up(self, shown: LoadedPrediction) -> Generator[None, None, None]:
         review = yield from self._logic.openRegions(shown)
@@ -315,6 +318,7 @@ class ReviewPresenter:
 
     def _on_taken_up(self) -> None:
         review = self.review
+        self._has_gone = False
         self.number = (review.next_open() or min(1, len(review.regions.regions))) if review is not None else 0
         self.note = "\n".join(review.warnings) if review is not None else ""
 
@@ -354,9 +358,17 @@ class ReviewPresenter:
             return
         self._overlays.set_place_marked(bool(self._is_watched and self.number))
         if self._is_watched and self.number:
+            self._go_to_first(self.review)
             self.review.outline.draw(self.number)
         elif not self.edited:
             self.review.outline.clear()
+
+    def _go_to_first(self, review: RegionReview) -> None:
+        """Turn the slices to the first open region of a review that begins, unless a person has chosen one before."""
+        begins, self._has_gone = not self._has_gone, True
+        if begins and not self.edited and review.decision(self.number) is None:
+            slices = nodes_of_class(self.scene, "vtkMRMLSliceNode")
+            show_in_slices(review.place(self.number), slices, smallest_field_mm(review.loaded))
 
     # ----------------------------------------------------------------------------------------------------------------
 
@@ -381,7 +393,7 @@ class ReviewPresenter:
         """Bring a region into view; 0 or None: the views stay."""
         if number and self.review is not None:
             self._logic.showRegion(self.review.loaded, number)
-            self.number = number
+            self.number, self._has_gone = number, True
         self.changed.send()
 
 

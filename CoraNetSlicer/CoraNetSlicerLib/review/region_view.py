@@ -20,6 +20,7 @@ from coranet.contract import Region
 from ..core.context import SceneContext
 from ..core.results import LoadedPrediction, segment_id
 from ..core.translation import _
+from .looks import is_in_3d
 from .segment_surfaces import has_surface, lost_surface, make_surface, surface_of_segment
 
 if TYPE_CHECKING:
@@ -279,6 +280,11 @@ class RegionOutline:
         node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
         self.node = self._context.scene.AddNode(node)
 
+    def follow_look(self) -> None:
+        """Draw the surface where something of the result is drawn in 3D: alone it would float before the anatomy."""
+        if self.node is not None and self.node.GetScene() is not None:
+            self.node.GetDisplayNode().SetVisibility3D(is_in_3d(self._state.loaded))
+
     def clear(self) -> None:
         """Draw nothing any more."""
         # A scene that was closed has taken the node along.
@@ -305,6 +311,7 @@ class RegionOutline:
         display.SetVisibility2DOutline(True)
         display.SetOpacity2DOutline(1.0)
         display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
+        display.SetVisibility3D(is_in_3d(self._state.loaded))
         display.SetOpacity3D(_OPACITY_3D)
         return self._context.scene.AddNode(display)
 

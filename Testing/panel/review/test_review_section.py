@@ -398,6 +398,58 @@ def outlines(context) -> list[str]:
     ]
 
 
+def red_center(context) -> np.ndarray:
+    """Where the red slice view looks, RAS in mm."""
+    (red,) = nodes_of_class(context.scene, "vtkMRMLSliceNode")
+    return np.array([red.GetSliceToRAS().GetElement(row, 3) for row in range(3)])
+
+
+class TestFirstPlace:
+    def is_seen(self, context, presenter, number) -> bool:
+        return np.allclose(red_center(context), presenter.review.place(number).center_ras_mm)
+
+    def test_slices_go_there_when_a_review_opens(self, loaded, presenter, context, calls):
+        assert presenter.number == 1 and self.is_seen(context, presenter, 1)
+
+    def test_what_is_decided_is_left_out(self, loaded, presenter, logic, context, window, process_events):
+        window.press("12")
+        logic.loadResults(logic.jobsFolder / "segment 1", show=False)
+        process_events(until=lambda: presenter.number == 3 and outlines(context))
+        assert self.is_seen(context, presenter, 3)
+
+    def test_a_place_that_was_chosen_before_stays(self, load, presenter, context, process_events):
+        load(wait=False)
+        process_events(until=lambda: presenter.review is not None)
+        presenter.choose(4)
+        process_events(until=lambda: not presenter.reason_not_decidable and outlines(context))
+        assert presenter.number == 4 and self.is_seen(context, presenter, 4)
+
+    def test_who_comes_back_to_the_page_finds_the_slices_as_they_were(self, loaded, presenter, context, process_events):
+        (red,) = nodes_of_class(context.scene, "vtkMRMLSliceNode")
+        red.JumpSliceByCentering(1.0, 2.0, 3.0)
+        there = red_center(context)
+        presenter.set_watched(False)
+        presenter.set_watched(True)
+        process_events()
+        np.testing.assert_array_equal(red_center(context), there)
+
+    def test_a_result_that_has_to_wait_moves_nothing(self, loaded, load, overlays, presenter, context, process_events):
+        presenter.choose(2)
+        load("segment 2", wait=False)
+        process_events(until=lambda: overlays.note)
+        assert presenter.review.loaded.segmentation is loaded.segmentation and self.is_seen(context, presenter, 2)
+
+    def test_unseen_it_waits_for_somebody(self, load, presenter, context, process_events):
+        load(wait=False)
+        process_events(until=lambda: presenter.review is not None)
+        before = red_center(context)
+        presenter.set_watched(False)
+        process_events(until=lambda: not presenter.reason_not_decidable)
+        np.testing.assert_array_equal(red_center(context), before)
+        presenter.set_watched(True)
+        assert self.is_seen(context, presenter, 1)
+
+
 class TestOutline:
     def test_the_region_that_is_looked_at_has_one(self, loaded, context, window, process_events):
         process_events(until=lambda: outlines(context))
@@ -408,6 +460,16 @@ class TestOutline:
         window.press("1")
         process_events()
         assert [name.split()[-2:] for name in outlines(context)] == [["Region", "3"]]
+
+    def test_it_leaves_3d_with_the_look_that_hides_all_and_comes_back(
+        self, loaded, overlays, presenter, context, process_events
+    ):
+        process_events(until=lambda: outlines(context))
+        display = presenter.review.outline.node.GetDisplayNode()
+        for look, is_there in (("anatomy", False), ("contours", True), ("anatomy", False), ("uncertainty", True)):
+            overlays.apply_look(look)
+            process_events(until=lambda is_there=is_there: bool(display.GetVisibility3D()) == is_there)
+            assert display.GetVisibility2DOutline()
 
     def test_it_goes_when_nobody_looks_but_stays_for_the_segment_editor(
         self, loaded, presenter, context, window, process_events

@@ -54,6 +54,9 @@ def work(folder: Path, **more) -> Work:
     return Work("fault_work:do_job", {"folder": str(folder), "resume": True}, **more)
 
 
+_NO_ROOM_FOR_A_LIBRARY = "cannot allocate memory for thread-local data"
+
+
 def require_told(outcome: Outcome, folder: Path) -> None:
     """Raise AssertionError unless a job ended well, or with the exit code of an error that somebody has expected."""
     log = Job.open(folder).log_path
@@ -175,7 +178,9 @@ def test_little_memory(server, begin):
     for megabytes in amount((0, 4, 16, 48, 96, 192, 384), (16, 96)):
         folder = begin()
         outcome = server.run(work(folder, limits={"RLIMIT_AS": megabytes << 20}))
-        require_told(outcome, folder)
+        # The C library ends a process itself that loads a library and finds no room for its variables: as a kill does.
+        if _NO_ROOM_FOR_A_LIBRARY not in outcome.output:
+            require_told(outcome, folder)
         require_it_goes_on(server, folder)
         shutil.rmtree(folder)
         counts["jobs with little memory"] += 1

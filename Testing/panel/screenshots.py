@@ -291,6 +291,12 @@ def review_list(stage: Stage) -> str:
 
 
 @picture
+def review_places(stage: Stage) -> str:
+    stage.show_reviewable_places()
+    return "review"
+
+
+@picture
 def review_editing(stage: Stage) -> str:
     stage.show_reviewable()
     stage.decide("2", "1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,14 @@ from PySide6.QtWidgets import (
 )
 from pythonqt import unwrap
 from scene_builders import add_segmentation, add_volume
-from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
+from synthetic_predictions import (
+    CASE_ID,
+    synthetic_heads,
+    write_margins,
+    write_regions,
+    write_segmented_job,
+    write_volumes,
+)
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from CoraNetSlicerLib.core.context import SceneContext
@@ -38,6 +46,7 @@ from CoraNetSlicerLib.panel import Panel
 HEIGHT = 800  # of the panel beside the views on a screen of 1,080 lines
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _SHAPE_KJI = (24, 40, 36)
+_LONG_PLACE = "upper right, towards the front"
 _COLORS = {"Pancreas": (0.9, 0.45, 0.3), "Tumor": (0.35, 0.72, 0.62)}
 
 
@@ -211,6 +220,23 @@ class Stage:
         job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
         write_regions(job.prediction(CASE_ID))
         write_volumes(job.prediction(CASE_ID))
+        (loaded,) = self.logic.loadResults(job.folder)
+        self.panel.overlays.show(loaded)
+        self.settle(lambda: not self.panel.review.reason_not_decidable)
+
+    def show_reviewable_places(self) -> None:
+        """Load a result whose places have long names and whose boundary can be slid, and take its review up."""
+        self.panel.pages.show("review")
+        job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
+        files = job.prediction(CASE_ID)
+        found = write_regions(files)
+        places = tuple(
+            replace(region, kind="place", radius_mm=5.0, where=_LONG_PLACE, expected_wrong_ml=region.volume_ml / 2)
+            for region in found.regions
+        )
+        replace(found, regions=places, left_ml=0.1).write(files.regions)
+        write_volumes(files)
+        write_margins(files)
         (loaded,) = self.logic.loadResults(job.folder)
         self.panel.overlays.show(loaded)
         self.settle(lambda: not self.panel.review.reason_not_decidable)

@@ -12,6 +12,7 @@ from patience import PATIENCE_S
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pythonqt import unwrap
+from stage import Stage
 
 from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.logic import CoraNetLogic
@@ -104,3 +105,23 @@ def test_from_volumes_to_the_first_result(window, application, process_events):
     assert result.volume in [row.volume for row in panel.cases.rows if row.role.value == "unlabeled"]
     assert len(panel.segmentation.rows) == UNLABELED
     assert mouse.clicks <= MOST_CLICKS, f"{mouse.clicks} clicks"
+
+
+def test_worklist_answers_and_undo_of_places_with_long_names(tmp_path, qt_application):
+    stage = Stage(tmp_path / "stage")
+    try:
+        stage.show_reviewable_places()
+        form, ui = unwrap(stage.form), stage.ui
+        stage.picture("review", SIZE[0])
+        assert form.height() == SIZE[1] and stage.scrolled == 0
+        table, question = unwrap(ui.regionsTable), unwrap(ui.regionQuestionLabel)
+        assert table.rowCount() > 8 and question.geometry().top() > table.geometry().bottom()
+        rows = table.viewport().height()
+        assert rows > 0 and rows % table.rowHeight(0) == 0, "the last row is cut"
+        for name in ("conservativeRegionButton", "editRegionButton", "undoRegionButton", "redoRegionButton"):
+            button = unwrap(getattr(ui, name))
+            assert form.rect().contains(button.mapTo(form, button.rect().bottomRight())), name
+        item = table.item(0, 1)
+        assert "towards the front" in item.toolTip() and not stage.cut_texts()
+    finally:
+        stage.close()

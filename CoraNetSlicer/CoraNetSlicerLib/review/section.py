@@ -22,8 +22,8 @@ from .worklist import SORT_COLUMNS, RegionOrder, RegionRow, short_ml
 # Each takes a part of a millisecond, in which the application does not answer.
 _ROWS_AT_ONCE = 60
 _ROW_PIXELS = 22
-# Worklist, answers and undo are seen at once in a panel of 800 pixels.
-_TALLEST_PIXELS = 11 * _ROW_PIXELS
+# So many rows at once: worklist, answers and undo are seen together in a panel of 800 pixels, whatever the texts say.
+_MOST_ROWS = 8
 # Seen on light and on dark ground.
 _DONE = (67, 160, 71, 80)
 _STRUCTURE, _NUMBERS = 1, (0, 2, 3)
@@ -356,7 +356,9 @@ class RegionsTable:
             self._table.setRowCount(0)
             self._table.setRowCount(count)
             self._items, self._painted = [], [None] * count
-            fit_height(self._table, _TALLEST_PIXELS)
+            # Whole rows: half a one looks as if what is below lay over it.
+            frame = self._table.horizontalHeader().sizeHint.height() + 2 * self._table.frameWidth
+            fit_height(self._table, frame + _MOST_ROWS * _ROW_PIXELS)
 
     def _paint(self) -> None:
         self._is_waiting = False

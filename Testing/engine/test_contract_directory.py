@@ -131,6 +131,14 @@ def test_a_job_of_an_earlier_version_has_the_identifier_of_when_it_was_made(a_jo
     assert uuid.UUID(first) == uuid.UUID(copy) != uuid.UUID(other)
 
 
+def test_an_earlier_version_with_a_name_that_is_no_text_has_an_identifier(a_job):
+    path = a_job.folder / "job.json"
+    content = {**json.loads(path.read_text(encoding="utf-8")), "engine_version": "\ud800"}
+    del content["id"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert uuid.UUID(Job.open(a_job.folder).identifier)
+
+
 def test_a_job_that_begins_anew_is_another_one(a_job):
     before = a_job.identifier
     a_job.begin_anew(TrainConfig(), DATALIST)

@@ -47,8 +47,8 @@ def read_image(path: Path, node: Any, part: str = "") -> Any:
     require_readable(path)
     if is_implausible(path):
         raise DataError(
-            f"'{path}' has a header without end, or one that tells of more voxels than the file can hold; restore the "
-            "file, or run again what has written it."
+            f"'{path}' has a header without end, with a field of more than 500 bytes, or one that tells of more voxels "
+            "than the file can hold; restore the file, or run again what has written it."
         )
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     files = _slices_in_order(path, part) if path.is_dir() or is_dicom_file(path) else [path]

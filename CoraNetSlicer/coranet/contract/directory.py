@@ -423,7 +423,8 @@ def _identifier(content: Mapping[str, Any], source: Path) -> str:
     """The job's own, or of an earlier version's job one that depends on when it was made: it moves with its files."""
     if content.get("id") is None:
         made = "/".join(str(content[key]) for key in ("kind", "engine_version", "created"))
-        return str(uuid.uuid5(_EARLIER_JOBS, made))
+        # Of what is no text, too: half a surrogate pair.
+        return str(uuid.uuid5(_EARLIER_JOBS, made.encode("utf-8", "backslashreplace").decode("utf-8")))
     try:
         return str(uuid.UUID(content["id"]))
     except (AttributeError, TypeError, ValueError):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Union
 
 from .errors import DataError
+from .image_headers import has_unreadable_header
 from .listed_paths import same_letters
 
 # Longest first: a name ends with ".nii.gz" before it ends with ".gz".
@@ -157,6 +158,11 @@ def require_readable(path: Union[str, Path]) -> None:
     reason = _unreadable_name(path)
     if reason:
         raise DataError(f"'{path}' {reason}.")
+    if path.is_file() and ending_of(path.name) in (".nrrd", ".nhdr") and has_unreadable_header(path):
+        raise DataError(
+            f"'{path}' cannot be read: its header has no end within the first megabyte or 20,000 lines, or a field of "
+            "more than 500 bytes; copy or download the file again."
+        )
 
 
 def names_in_words(names: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ from typing import Optional, Union
 _LONGEST_HEADER = 65536
 # Deflate makes 1032 bytes of one at best; some voxels are single bits.
 MOST_HEADER_BYTES, _MOST_LINES = 1 << 20, 20_000
+# Of a field of NRRD; Teem, which reads it in ITK and Slicer, overruns its message of 1024 bytes about a longer one.
+_LONGEST_FIELD = 500
 _BEST_PACKED = 8 * 1032
 _MOST_VOXELS = 1 << 36
 _VECTOR = re.compile(r"\(([^)]*)\)|none")
@@ -55,13 +57,13 @@ def read_image_header(path: Union[str, Path]) -> Optional[ImageHeader]:
 
 
 def is_implausible(path: Union[str, Path]) -> bool:
-    """Whether a header has no end, or tells of more voxels than the file can hold, however well they are packed.
+    """Whether a header cannot be read, or tells of more voxels than the file can hold, however well they are packed.
 
     A reader that believes such a header takes all time or memory, and takes the application along.
     """
     if not Path(path).is_file():
         return False
-    if Path(path).suffix.lower() in (".nrrd", ".nhdr") and has_endless_header(path):
+    if Path(path).suffix.lower() in (".nrrd", ".nhdr") and has_unreadable_header(path):
         return True
     header = read_image_header(path)
     if header is None:
@@ -72,13 +74,24 @@ def is_implausible(path: Union[str, Path]) -> bool:
     return voxels > (_MOST_VOXELS if is_detached else _BEST_PACKED * Path(path).stat().st_size)
 
 
-def has_endless_header(path: Union[str, Path]) -> bool:
-    """Whether a NRRD file begins with more lines than a header has: its readers take minutes for a million comments."""
+def has_unreadable_header(path: Union[str, Path]) -> bool:
+    """Whether the readers of NRRD must not see a file.
+
+    They take minutes for a million comments, and a long field ends their process.
+    """
     with open(path, "rb") as file:
         head = file.read(MOST_HEADER_BYTES)
     end = re.search(rb"\r?\n\r?\n", head)
-    lines = head.count(b"\n", 0, end.end() if end else len(head))
-    return (end is None and len(head) == MOST_HEADER_BYTES) or lines > _MOST_LINES
+    lines = (head[: end.start()] if end else head).split(b"\n")
+    if not head.startswith(b"NRRD"):
+        return False
+    is_endless = (end is None and len(head) == MOST_HEADER_BYTES) or len(lines) > _MOST_LINES
+    return is_endless or any(len(line) > _LONGEST_FIELD and _is_field(line) for line in lines)
+
+
+def _is_field(line: bytes) -> bool:
+    """Whether a line is no comment, no key with a value of its own, and no free text."""
+    return not line.startswith((b"#", b"content:")) and b":=" not in line
 
 
 def _fields(head: bytes, separator: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..contract.errors import DataError
-from ..contract.image_headers import has_endless_header
 from .nifti_header import FIRST_VOXEL, NiftiHeader, is_nifti, read_nifti_header
 from .notes import note
 from .text_headers import MetaHeader, NrrdHeader, read_meta_header, read_nrrd_header
@@ -73,11 +72,6 @@ def _require_offset(path: Path, header: NiftiHeader) -> None:
 
 
 def _require_whole_nrrd(path: Path) -> None:
-    if has_endless_header(path):
-        raise DataError(
-            f"'{path}' cannot be read: its header has no end within the first megabyte or 20,000 lines; copy or "
-            "download the file again."
-        )
     header = read_nrrd_header(path)
     if header is not None:
         _require_whole_pieces(path, header)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -27,13 +28,23 @@ from vtkmodules.util.numpy_support import vtk_to_numpy  # noqa: E402
 from vtkmodules.vtkCommonDataModel import vtkPlane, vtkPolyData  # noqa: E402
 from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter  # noqa: E402
 
-from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, UNCERTAIN_SEGMENT, VOLUME_REFERENCE  # noqa: E402
-from CoraNetSlicerLib.review.overlays import make_surfaces  # noqa: E402
+from coranet.contract import Label  # noqa: E402
+from CoraNetSlicerLib.core.context import SceneContext  # noqa: E402
+from CoraNetSlicerLib.core.results import (  # noqa: E402
+    PART_ATTRIBUTE,
+    UNCERTAIN_SEGMENT,
+    VOLUME_REFERENCE,
+    LoadedPrediction,
+)
+from CoraNetSlicerLib.review.overlays import make_surfaces, set_surface_colored  # noqa: E402
+from CoraNetSlicerLib.review.surface_coloring import SurfaceColoring  # noqa: E402
 
 PANEL_PIXELS = 760
 VIEW_3D_PIXELS = (1400, 1100)
 # Air around the object, as a share of its size.
 SLICE_MARGIN = 0.35
+# The coloured model of a surface is so much larger at most.
+ALIKE_MM = 0.5
 ORIENTATIONS = {"Sagittal": 0, "Coronal": 1, "Axial": 2}
 
 
@@ -63,12 +74,12 @@ class ShownCase:
             segment = result.GetSegment(identifier)
             legend.filled(f"{segment.GetName()}: result", segment.GetColor())
             if in_3d:
-                legend.filled("radical (translucent)", overlays.GetSegment(radical_id(identifier)).GetColor())
                 continue
             legend.outlined("conservative", overlays.GetSegment(conservative_id(identifier)).GetColor())
             legend.outlined("radical", overlays.GetSegment(radical_id(identifier)).GetColor())
             legend.new_line()
-        legend.filled("uncertain: conservative and radical disagree", overlays.GetSegment(UNCERTAIN_SEGMENT).GetColor())
+        uncertain = "uncertain around the surface" if in_3d else "uncertain: conservative and radical disagree"
+        legend.filled(uncertain, overlays.GetSegment(UNCERTAIN_SEGMENT).GetColor())
         return legend
 
 
@@ -172,7 +183,7 @@ def put_image_under_overlays(view: Any) -> None:
 
 
 def draw_3d(app: SlicerApp, case: ShownCase, path: Path) -> None:
-    """Opaque result inside the translucent radical segments, with the uncertain region."""
+    """The opaque result, coloured where it is uncertain."""
     view = app.view_manager.create_view(
         ViewLayoutDefinition.threed_view(background_color=("#ffffff", "#ffffff"), box_visible=False)
     )
@@ -186,6 +197,7 @@ def draw_3d(app: SlicerApp, case: ShownCase, path: Path) -> None:
     renderer.SetUseFXAA(True)
     window.SetSize(*VIEW_3D_PIXELS)
     make_surfaces(case.segmentation, case.overlays)  # scenes keep voxels only
+    color_by_uncertainty(app, case)
     view.fit_view_to_content()
     points = np.concatenate([surface_points(case.segmentation, name) for name in segment_names(case.segmentation)])
     look_at_broad_side(view, points)
@@ -195,6 +207,23 @@ def draw_3d(app: SlicerApp, case: ShownCase, path: Path) -> None:
         caption += "; on the right cut open"
         picture = side_by_side(picture, trimmed(render(view), background_tolerance=40))
     with_caption(picture, caption, case.legend(in_3d=True)).save(path)
+
+
+class AtOnce:
+    """Does at once what the application does later."""
+
+    def later(self, action: Callable[[], object], milliseconds: int = 0) -> None:
+        action()
+
+
+def color_by_uncertainty(app: SlicerApp, case: ShownCase) -> None:
+    """As the panel does."""
+    set_surface_colored(case.segmentation, True)
+    result = case.segmentation.GetSegmentation()
+    names = segment_names(case.segmentation)
+    labels = tuple(Label(int(name.rpartition("-")[2]), result.GetSegment(name).GetName()) for name in names)
+    loaded = LoadedPrediction(case.volume, case.segmentation, case.overlays, case.uncertainty, labels, {})
+    SurfaceColoring(SceneContext(app.scene, None), AtOnce()).attach(loaded)
 
 
 def cut_open(view: Any, case: ShownCase) -> bool:
@@ -210,7 +239,7 @@ def cut_open(view: Any, case: ShownCase) -> bool:
     plane.SetNormal(*camera.GetDirectionOfProjection())
     for actor in view.renderer().GetActors():
         surface = actor.GetMapper().GetInput() if actor.GetMapper() else None
-        if surface is not None and not any(np.allclose(surface.GetBounds(), one) for one in kept):
+        if surface is not None and not any(np.allclose(surface.GetBounds(), one, atol=ALIKE_MM) for one in kept):
             actor.GetMapper().AddClippingPlane(plane)
     return True
 

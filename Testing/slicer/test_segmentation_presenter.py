@@ -300,8 +300,8 @@ class TestWriting:
 
     def test_what_goes_wrong_on_the_way_is_told(self, presenter, context, application, logic, monkeypatch):
         presenter.source.set_volume(a_scan(context))
-        presenter.start()
         logic.useInterpreter(Interpreter("/no/such/python", {}))
+        presenter.start()
         application.run()
         assert "/no/such/python" in presenter.error and not presenter.is_running
 

@@ -18,6 +18,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from coranet.volume import Volume, noted_by, read_grid, read_image
+
 AXES = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 SPACING = (1.0, 1.25, 2.0)
 SIZE = (6, 5, 4)
@@ -122,3 +124,17 @@ def _set(data: Dataset, more: dict[str, Any]) -> None:
             delattr(data, name)
         elif value is not None:
             setattr(data, name, list(value) if isinstance(value, tuple) else value)
+
+
+def series(folder: Path, **more) -> Path:
+    """Write a series of all slices; more: elements of each, or lists of one for each slice."""
+    return write_series(folder, voxels(), positions(), **more)
+
+
+def read(path: Path, channel: int | None = None) -> tuple[Volume, list[str]]:
+    """An image and what was told of it; its grid alone is the same."""
+    notes: list[str] = []
+    with noted_by(notes.append):
+        volume = read_image(path, channel)
+        assert read_grid(path, channel) == volume.grid
+    return volume, notes

@@ -149,7 +149,8 @@ def grid_of_part(folder: Path, number: int) -> Grid:
     return read_grid(folder, number)
 
 
-LABELED: list[tuple[Callable[[Path], None], int, str]] = [
+# A series, the number of the image on whose grid the other file lies, and the part that is taken; "": none is.
+ON_A_GRID: list[tuple[Callable[[Path], None], int, str]] = [
     (orientations, 0, "axial 6 x 5"),
     (orientations, 1, "sagittal 6 x 5"),
     (oblique_orientations, 1, "axial 6 x 5 (2)"),
@@ -162,7 +163,7 @@ LABELED: list[tuple[Callable[[Path], None], int, str]] = [
 
 
 @pytest.mark.parametrize("role", [Role.TRAINING, Role.VALIDATION, Role.TEST])
-@pytest.mark.parametrize(("make", "number", "part"), LABELED)
+@pytest.mark.parametrize(("make", "number", "part"), ON_A_GRID)
 def test_of_a_labeled_series_the_image_is_taken_on_whose_grid_its_label_alone_lies(tmp_path, make, number, part, role):
     make(tmp_path / "CT")
     label = label_on(grid_of_part(tmp_path / "CT", number), tmp_path / "label.nrrd")
@@ -178,21 +179,9 @@ def test_of_a_labeled_series_the_image_is_taken_on_whose_grid_its_label_alone_li
             read_scan(case)
 
 
-CHANNELS: list[tuple[Callable[[Path], None], int, str]] = [
-    (orientations, 0, "axial 6 x 5"),
-    (orientations, 1, "sagittal 6 x 5"),
-    (oblique_orientations, 1, "axial 6 x 5 (2)"),
-    (orientations_with_echoes, 2, "sagittal 6 x 5"),
-    (echoes, 0, ""),
-    (phases, 1, ""),
-    (frames, 1, ""),
-    (orientations_with_echoes, 0, ""),
-]
-
-
 @pytest.mark.parametrize("reference", ["channel", "label"])
 @pytest.mark.parametrize("place", [0, 1], ids=["first channel", "second channel"])
-@pytest.mark.parametrize(("make", "number", "part"), CHANNELS)
+@pytest.mark.parametrize(("make", "number", "part"), ON_A_GRID)
 def test_of_a_channel_the_image_is_taken_that_alone_lies_on_the_grid_of_the_others(
     tmp_path, make, number, part, place, reference
 ):

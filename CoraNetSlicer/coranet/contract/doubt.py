@@ -13,6 +13,8 @@ HEADS, ERROR_MODEL = "heads", "error_model"
 # Promised where nobody asks for another share.
 DEFAULT_SHARE = 0.8
 FEWEST_FOR_PROMISE = 4
+# With fewer cases an error model is no better than CoraNet's own map.
+FEWEST_CASES = 2
 # Flagged volumes are compared with what lies within this distance of a structure.
 NEAR_MM = 20.0
 _KEYS = ("doubt", "tolerance_mm", "promises", "quality")

@@ -20,6 +20,7 @@ MOST_HEADER_BYTES, _MOST_LINES = 1 << 20, 20_000
 _LONGEST_FIELD = 500
 _BEST_PACKED = 8 * 1032
 _MOST_VOXELS = 1 << 36
+_END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
 _VECTOR = re.compile(r"\(([^)]*)\)|none")
 
 
@@ -80,8 +81,11 @@ def has_unreadable_header(path: Union[str, Path]) -> bool:
     They take minutes for a million comments, and a long field ends their process.
     """
     with open(path, "rb") as file:
-        head = file.read(MOST_HEADER_BYTES)
-    end = re.search(rb"\r?\n\r?\n", head)
+        head = file.read(_LONGEST_HEADER)
+        end = _END_OF_HEADER.search(head)
+        if end is None and len(head) == _LONGEST_HEADER:
+            head += file.read(MOST_HEADER_BYTES - _LONGEST_HEADER)
+            end = _END_OF_HEADER.search(head)
     lines = (head[: end.start()] if end else head).split(b"\n")
     if not head.startswith(b"NRRD"):
         return False

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..contract.codec import from_json, to_json
+from ..contract.doubt import FEWEST_CASES
 from ..contract.errors import DataError, JobError, ModelError
 from ..contract.files import read_json
 from ..contract.model_card import model_card_path
@@ -24,9 +25,8 @@ from .promise import SHARES, Promise, RiskCurve
 from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBounds
 
 _WEIGHTS, _KEY = "error_model.pt", "error_model"
-# With fewer cases an error model is no better than CoraNet's own map.
-FEWEST_CASES = 2
-_MOST_FOLDS = 5
+# As many fits at most leave cases out.
+MOST_FOLDS = 5
 
 Array = npt.NDArray[Any]
 
@@ -215,7 +215,7 @@ def _left_out(
     cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object], steps: int
 ) -> list[tuple[int, ErrorNetwork]]:
     """For each case a network that was fitted without it; cases of one fold share theirs."""
-    folds = min(len(cases), _MOST_FOLDS)
+    folds = min(len(cases), MOST_FOLDS)
     order = np.random.default_rng(seed).permutation(len(cases))
     pairs: list[tuple[int, ErrorNetwork]] = []
     for fold in range(folds):

@@ -7,11 +7,13 @@ with (n R + 1) / (n + 1) <= alpha keeps the expected risk of the next case at al
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ..contract import doubt as contract
 
 Array = npt.NDArray[Any]
 
@@ -48,37 +50,24 @@ class RiskCurve:
 
 
 @dataclass(frozen=True)
-class Promise:
-    """What a threshold is expected to hold.
+class Promise(contract.Promise):
+    """What a threshold is expected to hold, as a model's card has it.
 
     Attributes:
-        share: of the deep errors of a case, on the mean over cases.
-        threshold: the largest probability of which this can be promised; None: it cannot, from so few cases.
-        expected: the largest probability that may be expected to hold as much (`expected_threshold`); None: none may.
-        cases: how many cases it comes from.
-        flagged: share of the voxels of these that is flagged at the threshold used, on the mean.
+        flagged: share of the voxels of the calibration cases that is flagged at the threshold used, on the mean.
     """
 
-    share: float
-    threshold: float | None
-    expected: float | None
-    cases: int
     flagged: float = 0.0
-
-    @property
-    def used(self) -> float | None:
-        """The threshold that is promised, else the one that is expected."""
-        return self.expected if self.threshold is None else self.threshold
 
     @staticmethod
     def of(curves: Sequence[RiskCurve], share: float) -> Promise:
         """From the cross-fitted curves of the calibration cases."""
-        made = Promise(share, threshold_for(curves, share), expected_threshold(curves, share), len(curves))
+        made = Promise(share, threshold_for(curves, share), len(curves), expected_threshold(curves, share))
         if made.used is None:
             return made
         place = int(np.flatnonzero(np.isclose(THRESHOLDS, made.used, rtol=1e-12))[0])
         flagged = float(np.mean([curve.flagged[place] for curve in curves]))
-        return Promise(share, made.threshold, made.expected, made.cases, flagged)
+        return replace(made, flagged=flagged)
 
 
 def threshold_for(curves: Sequence[RiskCurve], share: float) -> float | None:

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..contract import CaseDoubt, CasePromise, CaseQuality, ErrorModelCard, Label, Promise
 from ..contract.doubt import DEFAULT_SHARE, ERROR_MODEL, NEAR_MM
 from ..contract.events import Warned
+from ..data.box import Box
 from ..data.class_indices import value_counts
 from ..error_model import ErrorModel, Evidence, Quality
 from ..error_model.evidence import HEAD_CHANNELS
@@ -88,13 +89,10 @@ class ScanEvidence:
         """The box around what any head names, with a margin, and the evidence in it; None where nothing is named."""
         radical = self.evidence.channels[HEAD_CHANNELS.index("radical_foreground")].numpy() > 0
         named = (self.evidence.classes.numpy() > 0) | radical
-        place: list[slice] = []
-        for axis in range(3):
-            where = np.flatnonzero(named.any(axis=tuple(other for other in range(3) if other != axis)))
-            if not len(where):
-                return None
-            place.append(slice(max(0, int(where[0]) - _MARGIN), int(where[-1]) + 1 + _MARGIN))
-        box = place[0], place[1], place[2]
+        around = Box.around(named)
+        if around is None:
+            return None
+        box = around.grown((_MARGIN,) * 3, named.shape).slices
         evidence, every = self.evidence, (slice(None), *box)
         return box, Evidence(evidence.channels[every], evidence.classes[box], evidence.runner_up[box])
 
@@ -271,15 +269,12 @@ def near_structures_ml(segmentation: Array, grid: Grid, near_mm: float = NEAR_MM
     spacing = grid.spacing_mm[::-1]
     steps = [max(1, round(_NEAR_STEP_MM / step)) for step in spacing]
     named = segmentation[tuple(slice(step // 2, None, step) for step in steps)] > 0
-    if not named.any():
+    around = Box.around(named)
+    if around is None:
         return 0.0
     coarse = [size * step for size, step in zip(spacing, steps, strict=True)]
     reach = [math.ceil(near_mm / step) + 1 for step in coarse]
-    box = []
-    for axis in range(3):
-        where = np.flatnonzero(named.any(axis=tuple(other for other in range(3) if other != axis)))
-        box.append(slice(max(0, int(where[0]) - reach[axis]), int(where[-1]) + 1 + reach[axis]))
-    distance = distance_transform_edt(~named[tuple(box)], sampling=coarse)
+    distance = distance_transform_edt(~named[around.grown(reach, named.shape).slices], sampling=coarse)
     return float(np.count_nonzero(distance <= near_mm) * grid.voxel_ml * math.prod(steps))
 
 

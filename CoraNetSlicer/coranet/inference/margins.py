@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..boundary_slide import BoundaryMargins
 from ..contract.slide import NOT_REACHABLE, STEPS_PER_VOXEL, voxel_length_mm
+from ..data.box import Box as VoxelBox
 from ..data.resampling import resample
 from ..uncertainty import second_class
 from ..volume import Grid
@@ -226,16 +227,10 @@ class _BoundaryCells:
 
     def _portions(self) -> Iterator[tuple[slice, tuple[slice, slice]]]:
         """Rows of cells, and the cells along j and i, in which something can be reached."""
-        sides = []
-        for axis, reach in enumerate(self._reach()):
-            others = tuple(other for other in range(3) if other != axis)
-            found = np.flatnonzero(self.is_boundary.any(axis=others))
-            if not len(found):
-                return
-            sides.append(
-                slice(max(0, int(found[0]) - reach), min(self.is_boundary.shape[axis], int(found[-1]) + reach + 1))
-            )
-        rows, j, i = sides
+        around = VoxelBox.around(self.is_boundary)
+        if around is None:
+            return
+        rows, j, i = around.grown(self._reach(), self.is_boundary.shape).slices
         count = max(1, _PORTION_CELLS // ((j.stop - j.start) * (i.stop - i.start)))
         for first in range(rows.start, rows.stop, count):
             yield slice(first, min(first + count, rows.stop)), (j, i)

@@ -7,11 +7,10 @@ from pathlib import Path
 from ..contract import Case, Datalist, PredictionFiles, RegionList, Review, Role
 from ..contract.config import TrainConfig
 from ..contract.config.time_budget import seconds_of
+from ..contract.doubt import FEWEST_CASES
 from ..contract.errors import JobError
 from ..contract.events import Noted, duration
 
-# With fewer cases the error model would say nothing that the heads do not say.
-FEWEST_CASES = 2
 # With so many cases set aside, no training has to leave cases out: 90 % can be promised.
 ENOUGH_SET_ASIDE = 9
 # Less time, or fewer steps of the training, teach an error model too little.
@@ -30,7 +29,7 @@ def is_reviewed_to_the_end(case: Case) -> bool:
     if not (files.regions.is_file() and files.review.is_file()):
         return False
     regions = RegionList.read(files.regions)
-    return len(Review.read(files.review, regions).decisions) >= len(regions.regions)
+    return Review.read(files.review, regions).is_complete(regions)
 
 
 def set_aside(datalist: Datalist) -> tuple[Case, ...]:

@@ -33,16 +33,15 @@ def apply_decision(labels: Array, region: Region, choice: Choice, region_map: Ar
     Args:
         labels: (k, j, i), label values; is changed.
         region: on which was decided.
-        choice: what becomes of it; `Choice.EDITED` changes nothing, since what was painted is in `labels` already.
+        choice: what becomes of it; `Choice.EDITED` changes nothing, since what was painted is in `labels` already, and
+            there is none of `Choice.SLID`: slides say it.
         region_map: (k, j, i), number of each voxel's region.
         prediction: the case's results, (k, j, i).
     """
     if choice is Choice.EDITED:
         return
     box, inside = voxels_of(region, region_map)
-    # Slides move the boundary of the result.
-    as_it_is = choice in (Choice.KEEP, Choice.SLID)
-    source = prediction.segmentation if as_it_is else getattr(prediction, choice.value)
+    source = prediction.segmentation if choice is Choice.KEEP else getattr(prediction, choice.value)
     np.copyto(labels[box], source[box], where=inside)
 
 

@@ -132,7 +132,7 @@ def find_places(
     differ = flat(prediction.conservative) != flat(prediction.radical)
     count = int(np.count_nonzero(differ))
     require_reviewable(case, count, differ.size)
-    errors = _Errors.of(prediction, chance)
+    errors = _Errors.of(prediction.uncertainty, differ, chance)
     structures = structures_of(prediction.segmentation, grid)
     places = _objects(prediction, grid, errors, rule)
     for place in places:
@@ -171,11 +171,11 @@ class _Errors:
         self.total = float(chance.sum(dtype=np.float64))
 
     @staticmethod
-    def of(prediction: Prediction, chance: Callable[[Array], Array]) -> _Errors:
-        probable = chance(flat(prediction.uncertainty))
-        differs = flat(prediction.conservative) != flat(prediction.radical)
+    def of(uncertainty: Array, differs: Array, chance: Callable[[Array], Array]) -> _Errors:
+        """Of a case; `differs` is flat and says where the heads differ."""
+        probable = chance(flat(uncertainty))
         places = np.flatnonzero((probable >= _LEAST_CHANCE) | differs)
-        return _Errors(SparseVoxels(places, prediction.segmentation.shape), probable[places], differs[places])
+        return _Errors(SparseVoxels(places, uncertainty.shape), probable[places], differs[places])
 
     def take(self, places: Array) -> None:
         """Some voxels, ascending, belong to a place from now on."""

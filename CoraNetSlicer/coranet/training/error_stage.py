@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ..contract import Role
+from ..contract.doubt import FEWEST_CASES
 from ..contract.errors import ModelError
 from ..contract.events import Event, Noted, Progress, Warned
 from ..contract.files import read_json, write_json_atomic
@@ -21,9 +22,10 @@ from ..data.loading import Loader
 from ..data.scans import read_channels, scan_grid
 from ..distributed import Team
 from ..error_model import ErrorCase, ErrorModel, Evidence, default_tolerance_mm, fit
+from ..error_model.package import MOST_FOLDS
 from ..inference.network_pass import SlidingWindow
 from ..model_package import ModelPackage
-from ..planning.error_budget import FEWEST_CASES, is_reviewed_to_the_end, left_out_cases, reserved_s, why_none
+from ..planning.error_budget import is_reviewed_to_the_end, left_out_cases, reserved_s, why_none
 from ..planning.plan import Plan
 from ..planning.workplace import Workplace
 from ..reporting import Reporter
@@ -39,8 +41,6 @@ ERROR_MODEL = "error_model"
 _TOLD = ("out_of_memory", "non_finite_loss")
 # A fit samples voxels before its first step, which takes as long as many of these.
 _TIMED_STEPS, _TIMED_FIT_STEPS = 3, 40
-# As many fits leave cases out, and one learns from all.
-_MOST_FITS = 5
 _QUIET_S = 0.5
 # On so many scans it is compared how sure networks are.
 _CASES_OF_CONFIDENCE = 4
@@ -162,7 +162,8 @@ class _ErrorStage:
         return len(self._validation) + len(self._reviewed) + sum(map(len, plan.folds))
 
     def _fits(self, cases: int) -> int:
-        return min(cases, _MOST_FITS) + 1
+        """As many leave cases out, and one learns from all."""
+        return min(cases, MOST_FOLDS) + 1
 
     def _progress(self, plan: ErrorPlan, cases: int) -> _StageProgress:
         fit_steps = round(self._fits(cases) * plan.fit_steps * plan.fit_cost)

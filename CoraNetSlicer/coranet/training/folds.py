@@ -18,6 +18,12 @@ SCHEMA_VERSION = 1
 _MOST_FOLDS, _TWO_FOLDS_OF = 3, 4
 # More would not make a short training a better stand-in.
 _MOST_STEPS = 4000
+# Of what the error model takes, what short trainings take; fits take the rest.
+_FOLDS_SHARE = 0.6
+_FEWEST_FIT_STEPS, MOST_FIT_STEPS = 4, 240
+_FEWEST_FOLD_STEPS = 20
+# What nobody counts.
+_COUNTED = 0.9
 
 
 @dataclass(frozen=True)
@@ -103,14 +109,6 @@ def steps_for_share(config: TrainConfig, folds: int, relative_cost: float) -> tu
     steps = 0 if not folds else min(max(1, round(for_folds / folds)), _MOST_STEPS)
     total = training.pretraining_steps + training.self_training_steps
     return steps, min(max(_FEWEST_FIT_STEPS, total // 4), MOST_FIT_STEPS)
-
-
-# Of what the error model takes, what short trainings take; fits take the rest.
-_FOLDS_SHARE = 0.6
-_FEWEST_FIT_STEPS, MOST_FIT_STEPS = 4, 240
-_FEWEST_FOLD_STEPS = 20
-# What nobody counts.
-_COUNTED = 0.9
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ SCREENSHOTS = HERE.parents[1] / "Resources" / "Screenshots"
 SHEETS = {
     "panel-train": ("data-wrong", "train-running"),
     "panel-segment": ("segment-finished", "overlays-of-a-review"),
-    "panel-review": ("review-list", "review-done"),
+    "panel-review": ("review-places", "review-done"),
 }
 _MARGIN = 12
 

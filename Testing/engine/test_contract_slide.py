@@ -72,33 +72,15 @@ def test_another_decision_on_the_place_removes_its_slides_alone(regions):
     assert review.with_decision(1, Choice.KEEP).slides == (A_SLIDE, free)
 
 
-def test_the_last_one_is_taken_back(regions):
-    once = Review.of(regions).with_slide(A_SLIDE)
-    twice = once.with_slide(replace(A_SLIDE, level=-0.25))
-    assert twice.without_last_slide() == once
-    assert once.without_last_slide() == Review.of(regions)
-    assert Review.of(regions).without_last_slide() == Review.of(regions)
+@pytest.mark.parametrize("answer", [Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP, Choice.EDITED])
+def test_the_answer_of_before_stays_with_its_time_and_the_slide_follows_it(regions, answer):
+    decided = Review.of(regions).with_decision(2, answer, "Bo", 5.0)
+    review = decided.with_slide(A_SLIDE)
+    assert review.decisions == {2: Decision(answer, "Bo", 5.0)}
+    assert review.in_order_of_time() == [(2, Decision(answer, "Bo", 5.0)), A_SLIDE]
+    assert review.is_slid(2) and not decided.is_slid(2) and not review.is_slid(1)
 
 
-def test_what_is_left_is_what_no_decided_place_holds(regions):
-    rows = tuple(replace(one, expected_wrong_ml=ml) for one, ml in zip(regions.regions, (0.5, 0.25), strict=True))
-    listed = replace(regions, regions=rows, left_ml=0.1)
-    assert listed.expected_left_ml([]) == pytest.approx(0.85)
-    assert listed.expected_left_ml({1}) == pytest.approx(0.35)
-    assert regions.expected_left_ml([]) is None
-
-
-def test_what_was_done_comes_in_the_order_of_time_and_decisions_before_slides():
-    first, second, third = (replace(A_SLIDE, region=None, level=level) for level in (0.1, 0.2, 0.3))
-    review = Review(
-        "a", 1.0,
-        {
-            2: Decision(Choice.KEEP, time=5.0),
-            1: Decision(Choice.RADICAL, time=5.0),
-            3: Decision(Choice.EDITED),
-            4: Decision(Choice.SLID, time=1.0),
-        },
-        slides=(replace(first, time=5.0), replace(second, time=0.0), replace(third, time=4.0)),
-    )  # fmt: skip
-    order = [done.level if isinstance(done, Slide) else done[0] for done in review.in_order_of_time()]
-    assert order == [3, 0.2, 0.3, 1, 2, 0.1]
+def test_of_two_slides_without_an_answer_the_latest_decides(regions):
+    review = Review.of(regions).with_slide(A_SLIDE).with_slide(replace(A_SLIDE, author="Bo", time=9.0))
+    assert review.decisions == {2: Decision(Choice.SLID, "Bo", 9.0)}

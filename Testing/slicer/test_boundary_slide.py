@@ -20,6 +20,7 @@ from CoraNetSlicerLib.review import boundary_slide, region_review
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.results_in_scene import results_in_scene
+from CoraNetSlicerLib.review.review_record import ReviewHistory
 from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 
 HEADS = synthetic_heads()
@@ -230,6 +231,7 @@ ACTS = {
     "slide across": lambda review: review.slide(near_place(review), -0.6, 8.0),
     "slide out": lambda review: review.slide(near_place(review), 0.4, RADIUS_MM),
     "slide place": lambda review: review.slide(review.regions.region(2).center_ijk, 0.5, 8.0, 2),
+    "slide place 1": lambda review: review.slide(near_place(review), -0.5, 8.0, 1),
     "decide 2": lambda review: review.decide(2, "conservative"),
 }
 
@@ -257,6 +259,9 @@ class TestOrder:
             ("slide place", "decide", "slide out"),
             ("slide out", "slide place", "slide across", "decide"),
             ("slide place", "slide across", "decide 2"),
+            ("decide", "slide place 1"),
+            ("slide across", "keep", "slide place 1", "slide out"),
+            ("decide", "slide place 1", "decide 2", "slide place 1", "slide place"),
             ("decide 2", "slide across", "decide", "slide out", "slide across"),
         ],
     )
@@ -276,6 +281,51 @@ class TestOrder:
         np.testing.assert_array_equal(known, sitk.GetArrayFromImage(sitk.ReadImage(str(its_files.known))))
         again = RegionReview(context, load_prediction(context, its_files, a_result.volume), its_files)
         np.testing.assert_array_equal(labels_of(again.loaded), seen)
+
+
+class TestAnsweredAndSlid:
+    """A place that has an answer is slid: both hold, in their order."""
+
+    @pytest.fixture
+    def states(self, review, a_result):
+        states = [labels_of(a_result)]
+        for act in ("decide", "slide place 1"):
+            ACTS[act](review)
+            states.append(labels_of(a_result))
+        assert all((one != other).any() for one, other in itertools.pairwise(states))
+        return states
+
+    def test_it_says_both(self, review, states):
+        assert review.status(1) == "radical, slid"
+        review.decide(2, "keep")
+        ACTS["slide place"](review)
+        assert review.status(2) == "slid"
+
+    def test_undone_it_is_answered(self, review, a_result, states):
+        assert review.undo() == 1 and review.status(1) == "radical"
+        np.testing.assert_array_equal(labels_of(a_result), states[1])
+        assert review.undo() == 1 and review.status(1) == "open"
+        np.testing.assert_array_equal(labels_of(a_result), states[0])
+
+    def test_so_it_is_when_it_was_loaded_anew(self, context, review, a_result, its_files, states):
+        again = RegionReview(context, load_prediction(context, its_files, a_result.volume), its_files)
+        np.testing.assert_array_equal(labels_of(again.loaded), states[2])
+        assert again.status(1) == "radical, slid" and again.review == review.review
+        assert again.undo() == 1
+        np.testing.assert_array_equal(labels_of(again.loaded), states[1])
+
+    def test_a_slide_that_moves_nothing_leaves_the_answer(self, review, a_result, states):
+        review.sliding.begin(near_place(review), 1, RADIUS_MM)
+        assert review.take_slide() == 1 and review.status(1) == "radical, slid"
+        np.testing.assert_array_equal(labels_of(a_result), states[2])
+
+    def test_a_step_that_is_not_known_any_more_is_undone_with_its_slides(self, review, a_result, states, monkeypatch):
+        monkeypatch.setattr(review, "_history", ReviewHistory())
+        assert review.undo() == 1
+        np.testing.assert_array_equal(labels_of(a_result), states[0])
+        assert review.review.slides == () and review.status(1) == "open"
+        assert review.redo() == 1
+        np.testing.assert_array_equal(labels_of(a_result), states[2])
 
 
 class TestLater:

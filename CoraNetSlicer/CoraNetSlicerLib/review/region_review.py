@@ -122,8 +122,7 @@ class RegionReview:
 
     def status(self, number: int) -> str:
         """What has become of a region, in words."""
-        decision = self.decision(number)
-        return status_text(decision.choice if decision else None)
+        return status_text(self.review, self.regions.region(number).number)
 
     def decision(self, number: int) -> Optional[Decision]:
         """The decision on a region; None if there is none yet."""
@@ -193,7 +192,7 @@ class RegionReview:
         self.take_slide(author)
 
     def take_slide(self, author: str = "") -> Optional[int]:
-        """Make a decision of the slide under way; one that moves nothing says that a place is right as it is.
+        """Make a decision of the slide under way; one that moves nothing says that a place is right as it is now.
 
         Args:
             author: who decides.
@@ -204,7 +203,7 @@ class RegionReview:
         slide = self.sliding.slide
         if slide is None or not slide.level:
             self.sliding.discard()
-            if slide is not None and slide.region is not None:
+            if slide is not None and slide.region is not None and self.decision(slide.region) is None:
                 self.decide(slide.region, Choice.KEEP, author)
         else:
             self._add(self._state.step_of_slide(self.sliding.take(author)))
@@ -372,15 +371,17 @@ class RegionReview:
         return step.number
 
     def _latest_step(self) -> ReviewStep:
-        """The latest decision of which no step tells: before it, its region was as the result named it."""
+        """All that was done at the place decided last, of which no step tells: before, it was as the result named it."""
         number, decision = max(self.review.decisions.items(), key=lambda item: item[1].time)
-        voxels = self._state.voxels(number)
-        labels, ids = voxels.labels[Choice.KEEP.value], {segment_id(label): label.value for label in self.loaded.labels}
-        before = {identifier: labels == value for identifier, value in ids.items()}
-        after = {
-            identifier: mask for identifier, mask in self._state.layers.read(voxels.box).items() if identifier in ids
-        }
-        return ReviewStep.of(number, (None, decision), before, after)
+        box, layers = box_with_slides(self._state, number), self._state.layers
+        after = layers.read(box)
+        withdraw_slides(self._state, number)
+        self._state.paint(number, self._state.voxels(number).labels[Choice.KEEP.value])
+        before = layers.read(box)
+        layers.write(box, after)
+        slides = self.review.slides
+        rest = tuple(one for one in slides if one.region != number)
+        return ReviewStep.of(number, (None, decision), before, after, box, (rest, slides))
 
     def _require_no_edit(self) -> None:
         if self.edited is not None:

@@ -331,7 +331,7 @@ def _fill_worklist(node: Any, review: Review, regions: RegionList, labels: Seque
         column.SetName(name)
     for region in regions.regions:
         decision = review.decisions.get(region.number)
-        status = status_text(decision.choice if decision else None)
+        status = status_text(review, region.number)
         effect, author = region.expected_effect_ml, decision.author if decision else ""
         values = (region.number, structure_text(region, labels), region.volume_ml, effect, status, author)
         for column, value in zip(columns, values, strict=False):

@@ -27,8 +27,9 @@ def structure_text(region: Region, labels: Sequence[Label]) -> str:
     return f"{classes}: {region.where}" if region.where else classes
 
 
-def status_text(choice: Optional[Choice]) -> str:
-    """What has become of a region, in words."""
+def status_text(review: Review, number: int) -> str:
+    """What has become of a region, such as "radical", or "radical, slid" where its boundary was slid after that."""
+    choice = review.decisions[number].choice if number in review.decisions else None
     texts = {
         None: _("open"),
         Choice.CONSERVATIVE: _("conservative"),
@@ -37,7 +38,10 @@ def status_text(choice: Optional[Choice]) -> str:
         Choice.EDITED: _("edited"),
         Choice.SLID: _("slid"),
     }
-    return texts[choice]
+    # What was kept and then slid is not as it was.
+    if choice in (None, Choice.KEEP, Choice.SLID) or not review.is_slid(number):
+        return texts[Choice.SLID if choice is Choice.KEEP and review.is_slid(number) else choice]
+    return f"{texts[choice]}, {texts[Choice.SLID]}"
 
 
 def progress_text(review: Review, regions: RegionList) -> str:

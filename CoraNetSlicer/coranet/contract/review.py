@@ -26,7 +26,7 @@ class Choice(str, Enum):
     RADICAL = "radical"  # what the radical head names
     KEEP = "keep"  # the result as it is
     EDITED = "edited"  # what a person has painted
-    SLID = "slid"  # the result, its boundary moved by the slides of the place
+    SLID = "slid"  # the result, its boundary moved by the slides of the place, which had no answer before
 
 
 @dataclass(frozen=True)
@@ -82,18 +82,17 @@ class Review:
         return replace(self, decisions=decisions, slides=slides)
 
     def with_slide(self, slide: Slide) -> Review:
-        """The same with one slide more; one of a place decides it, and adds to the slides that it has."""
+        """The same with one slide more. One of a place decides it, and adds to the answer and the slides it has."""
         decisions = dict(self.decisions)
         if slide.region is not None:
-            decisions[slide.region] = Decision(Choice.SLID, slide.author, slide.time)
+            answer = decisions.pop(slide.region, None)
+            is_answer = answer is not None and answer.choice is not Choice.SLID
+            decisions[slide.region] = answer if is_answer else Decision(Choice.SLID, slide.author, slide.time)
         return replace(self, decisions=decisions, slides=(*self.slides, slide))
 
-    def without_last_slide(self) -> Review:
-        """The same without the slide that was made last; a place that has no other is not decided any more."""
-        slides, last = self.slides[:-1], self.slides[-1:]
-        places = {slide.region for slide in last} - {None} - {slide.region for slide in slides}
-        kept = {number: decision for number, decision in self.decisions.items() if number not in places}
-        return replace(self, decisions=kept, slides=slides)
+    def is_slid(self, number: int) -> bool:
+        """Whether slides belong to a region."""
+        return any(slide.region == number for slide in self.slides)
 
     def in_order_of_time(self) -> list[Union[tuple[int, Decision], Slide]]:
         """What was done, in the order in which it has an effect: by time, and what has none first.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -108,10 +108,11 @@ def _reported(files: PredictionFiles, ranked: CaseUncertainty, picture_count: in
     reviewed: tuple[ClassVolume, ...] = ()
     pictures: tuple[Picture, ...] = ()
     has_scan = True
-    if shown or review.decisions:
+    if shown or review.decisions or review.slides:
         case = WrittenCase.read(files)
         region_map = read_regions(files).region_map
-        reviewed = _reviewed_volumes(case, regions, region_map, review) if review.decisions else ()
+        is_reviewed = review.decisions or review.slides
+        reviewed = _reviewed_volumes(case, regions, region_map, review) if is_reviewed else ()
         pictures, has_scan = _pictures(case, shown, region_map)
     return ReportedCase(
         ranked, volumes, reviewed, regions, review, pictures, has_scan, names, files.warnings(result), doubt
@@ -142,11 +143,12 @@ def _reviewed_volumes(
     case: WrittenCase, regions: RegionList, region_map: Array, review: Review
 ) -> tuple[ClassVolume, ...]:
     margins = case.margins() if review.slides else None
-    labels, _ = reviewed_maps(case.prediction, regions, region_map, review, _painted(case, review), margins)
-    decided = np.isin(region_map, list(review.decisions))
+    # What is certain narrows no bounds.
+    review = replace(review, trusts_certain=False)
+    labels, decided = reviewed_maps(case.prediction, regions, region_map, review, _painted(case, review), margins)
     maps = {"segmentation": labels}
     for head in ("conservative", "radical"):
-        maps[head] = np.where(decided, labels, getattr(case.prediction, head))
+        maps[head] = np.where(decided > 0, labels, getattr(case.prediction, head))
 
     def in_ml(value: int) -> dict[str, float]:
         return {head: float(np.count_nonzero(maps[head] == value) * case.grid.voxel_ml) for head in HEADS}

@@ -371,7 +371,7 @@ class RegionReview:
         return step.number
 
     def _latest_step(self) -> ReviewStep:
-        """All that was done at the place decided last, of which no step tells: before, it was as the result named it."""
+        """All that was done at the place decided last, of which no step tells: it was as the result named it."""
         number, decision = max(self.review.decisions.items(), key=lambda item: item[1].time)
         box, layers = box_with_slides(self._state, number), self._state.layers
         after = layers.read(box)

@@ -85,9 +85,9 @@ class Review:
         """The same with one slide more. One of a place decides it, and adds to the answer and the slides it has."""
         decisions = dict(self.decisions)
         if slide.region is not None:
-            answer = decisions.pop(slide.region, None)
-            is_answer = answer is not None and answer.choice is not Choice.SLID
-            decisions[slide.region] = answer if is_answer else Decision(Choice.SLID, slide.author, slide.time)
+            slid = Decision(Choice.SLID, slide.author, slide.time)
+            before = decisions.pop(slide.region, slid)
+            decisions[slide.region] = slid if before.choice is Choice.SLID else before
         return replace(self, decisions=decisions, slides=(*self.slides, slide))
 
     def is_slid(self, number: int) -> bool:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from source_tree import REPOSITORY, SOURCE_ROOT
+from source_tree import REPOSITORY, SOURCE_ROOT, files_in
 
 from coranet.cli import _parser
 from coranet.contract.config import SegmentConfig, TrainConfig
@@ -31,11 +31,7 @@ EXAMPLE_CLASSES = {
 }
 TROUBLESHOOTING = REPOSITORY / "docs" / "how-to" / "troubleshooting.md"
 
-every_document = pytest.mark.parametrize(
-    "text",
-    [path.read_text(encoding="utf-8") for path in DOCUMENTS],
-    ids=[path.relative_to(REPOSITORY).as_posix() for path in DOCUMENTS],
-)
+TEXTS = {path.relative_to(REPOSITORY).as_posix(): path.read_text(encoding="utf-8") for path in DOCUMENTS}
 
 
 def blocks(text: str, *languages: str) -> list[str]:
@@ -57,8 +53,8 @@ def command_lines(text: str) -> list[list[str]]:
 def messages() -> str:
     """All texts of the program, with "…" for what is put in, one after the other."""
     found = []
-    for path in sorted(SOURCE_ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for file in files_in("."):
+        for node in file.nodes:
             if isinstance(node, ast.JoinedStr):
                 found.append("".join(one.value if isinstance(one, ast.Constant) else "…" for one in node.values))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -66,30 +62,36 @@ def messages() -> str:
     return "\n".join(found)
 
 
-@every_document
-def test_command_lines_are_those_of_the_program(text):
-    for words in command_lines(text):
-        _parser().parse_args(words)
+def test_command_lines_are_those_of_the_program():
+    parser = _parser()
+    for name, text in TEXTS.items():
+        for words in command_lines(text):
+            try:
+                parser.parse_args(words)
+            except SystemExit:
+                pytest.fail(f"{name} has a command line that does not parse: {shlex.join(words)}")
 
 
-@every_document
-def test_options_that_are_named_exist(text):
+def test_options_that_are_named_exist():
     [commands] = [one.choices for one in _parser()._actions if isinstance(one.choices, dict)]
-    for line in re.findall(r"`coranet ([a-z][^`]*)`", text):
+    known = {command: set(parser._option_string_actions) for command, parser in commands.items()}
+    lines = [(name, line) for name, text in TEXTS.items() for line in re.findall(r"`coranet ([a-z][^`]*)`", text)]
+    for name, line in lines:
         command, *words = line.split()
-        assert command in commands, f"there is no command 'coranet {command}'"
+        assert command in known, f"{name}: there is no command 'coranet {command}'"
         options = {word.partition("=")[0] for word in words if word.startswith("--")}
-        assert options <= set(commands[command]._option_string_actions), line
+        assert options <= known[command], f"{name}: {line}"
 
 
-@every_document
-def test_settings_that_are_named_exist(text):
-    named = set(re.findall(r"--set ([a-z_.]+)=", text))
-    quoted = set(re.findall(r"`([a-z_]+\.[a-z_]+)(?:[=.][^`]*)?`", text))
-    named |= {name for name in quoted if name.partition(".")[0] in SECTIONS and not is_module(name)}
-    assert named <= SETTINGS, f"no such setting: {sorted(named - SETTINGS)}"
+def test_settings_that_are_named_exist():
+    for document, text in TEXTS.items():
+        named = set(re.findall(r"--set ([a-z_.]+)=", text))
+        quoted = set(re.findall(r"`([a-z_]+\.[a-z_]+)(?:[=.][^`]*)?`", text))
+        named |= {name for name in quoted if name.partition(".")[0] in SECTIONS and not is_module(name)}
+        assert named <= SETTINGS, f"{document} names settings that do not exist: {sorted(named - SETTINGS)}"
 
 
+@cache
 def is_module(name: str) -> bool:
     """Whether a dotted name is that of a file, or of a name in a file, of the engine or of the Slicer side."""
     package, _, inner = name.partition(".")
@@ -102,19 +104,23 @@ def is_module(name: str) -> bool:
     return False
 
 
-@every_document
-def test_python_is_python_and_calls_what_there_is(text):
-    for block in blocks(text, "python"):
-        for node in ast.walk(ast.parse(block)):
+def test_python_is_python_and_calls_what_there_is():
+    found = [(name, block) for name, text in TEXTS.items() for block in blocks(text, "python")]
+    for name, block in found:
+        for node in ast.walk(ast.parse(block, filename=name)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 owner = EXAMPLE_CLASSES.get(node.value.id)
-                assert owner is None or hasattr(owner, node.attr) or node.attr == "jobsFolder", ast.unparse(node)
+                exists = owner is None or hasattr(owner, node.attr) or node.attr == "jobsFolder"
+                assert exists, f"{name}: {ast.unparse(node)}"
 
 
-@every_document
-def test_json_is_json(text):
-    for block in blocks(text, "json"):
-        json.loads(block)
+def test_json_is_json():
+    for name, text in TEXTS.items():
+        for block in blocks(text, "json"):
+            try:
+                json.loads(block)
+            except json.JSONDecodeError as error:
+                pytest.fail(f"{name} has JSON that is none: {error}")
 
 
 def test_messages_that_are_explained_are_those_of_the_program():

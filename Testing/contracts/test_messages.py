@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
+from source_tree import REPOSITORY, SourceFile, files_in
 
 ERRORS = (
     "CoraNetError", "ConfigError", "DataError", "ModelError", "JobError", "DeviceError", "StorageError", "PackageError",
@@ -49,30 +49,22 @@ def text_of(node: ast.expr) -> str | None:
     return None
 
 
-@cache
-def calls_in(source: str) -> tuple[ast.Call, ...]:
-    """Everything that is called by a plain name; parsed once, since several tests look at all files."""
-    nodes = ast.walk(ast.parse(source))
-    return tuple(node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
-
-
-def calls_with_text(source: str, names: tuple[str, ...], position: int = 0) -> Iterator[tuple[int, str]]:
-    """(line, sentence) of each call of something."""
-    for node in calls_in(source):
-        if isinstance(node.func, ast.Name) and node.func.id in names:
+def calls_with_text(file: SourceFile, names: tuple[str, ...], position: int = 0) -> Iterator[tuple[int, str]]:
+    """(line, sentence) of each call of something by its plain name."""
+    for node in file.nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names:
             text = text_of(node.args[position]) if len(node.args) > position else None
             if text is not None:
                 yield node.lineno, text
 
 
-def sentences(repository, names: tuple[str, ...], position: int = 0) -> list[tuple[str, str]]:
+def sentences(names: tuple[str, ...], position: int = 0) -> list[tuple[str, str]]:
     """(file:line, sentence) of the whole package."""
-    found = []
-    for path in sorted((repository / "CoraNetSlicer").rglob("*.py")):
-        place = path.relative_to(repository).as_posix()
-        source = path.read_text(encoding="utf-8")
-        found += [(f"{place}:{line}", text) for line, text in calls_with_text(source, names, position)]
-    return found
+    return [
+        (f"{file.path.relative_to(REPOSITORY).as_posix()}:{line}", text)
+        for file in files_in(".")
+        for line, text in calls_with_text(file, names, position)
+    ]
 
 
 def without_remedy(text: str) -> bool:
@@ -83,20 +75,20 @@ def is_vague(text: str) -> bool:
     return any(re.search(pattern, text, re.IGNORECASE) for pattern in VAGUE)
 
 
-def test_each_error_says_what_to_do(repository):
-    found = sentences(repository, ERRORS)
+def test_each_error_says_what_to_do():
+    found = sentences(ERRORS)
     assert len(found) > 200
     assert [f"{place}: {text}" for place, text in found if without_remedy(text)] == []
 
 
-def test_each_warning_says_what_it_means_or_what_to_do(repository):
-    found = sentences(repository, ("Warned",), 1)
+def test_each_warning_says_what_it_means_or_what_to_do():
+    found = sentences(("Warned",), 1)
     assert len(found) > 10
     assert [f"{place}: {text}" for place, text in found if not re.search(r"[;:,}]", text)] == []
 
 
-def test_no_sentence_is_vague(repository):
-    found = [*sentences(repository, ERRORS), *sentences(repository, ("Warned", "Noted"), 1)]
+def test_no_sentence_is_vague():
+    found = [*sentences(ERRORS), *sentences(("Warned", "Noted"), 1)]
     assert [f"{place}: {text}" for place, text in found if is_vague(text)] == []
 
 
@@ -117,5 +109,5 @@ def test_the_check_tells_remedies(text, has_none):
     "code", ["raise DataError('a; b')", "raise DataError(f'{x}; b')", "raise DataError(_('a {n}; b').format(n=1))"]
 )
 def test_the_check_sees_sentences_however_they_are_written(code):
-    ((_, text),) = calls_with_text(code, ERRORS)
+    ((_, text),) = calls_with_text(SourceFile.from_text(code, "example"), ERRORS)
     assert text.endswith("; b") and is_vague("Invalid input") and not is_vague(text)

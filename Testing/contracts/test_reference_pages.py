@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import reference_pages
@@ -11,8 +10,6 @@ from source_tree import REPOSITORY
 
 from coranet.cli import _parser
 from coranet.contract.config import SegmentConfig, TrainConfig, preset_names
-
-DOCUMENTS = sorted((REPOSITORY / "docs").rglob("*.md"))
 
 
 def test_the_command_line_has_each_command_with_each_option():
@@ -48,7 +45,7 @@ def test_a_bar_in_a_cell_does_not_end_it():
     assert reference_pages._table(("a",), [("x|y",)])[-1] == "| x\\|y |"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
-def test_documents_ask_for_pages_that_there_are(path: Path):
-    asked = re.findall(r"<!-- generated: (.+) -->", path.read_text(encoding="utf-8"))
-    assert set(asked) <= set(reference_pages.PAGES)
+def test_documents_ask_for_pages_that_there_are():
+    texts = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "docs").rglob("*.md")]
+    asked = {page for text in texts for page in re.findall(r"<!-- generated: (.+) -->", text)}
+    assert asked and asked <= set(reference_pages.PAGES)

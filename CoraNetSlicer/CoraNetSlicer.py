@@ -139,8 +139,7 @@ class CoraNetSlicerLogic(CoraNetLogic, ScriptedLoadableModuleLogic):
     def __init__(self, python: Optional[str] = None):
         """With `python`, jobs run in that interpreter instead of in the one that was chosen in the panel."""
         ScriptedLoadableModuleLogic.__init__(self)
-        from CoraNetSlicerLib.core.application import Application
-        from CoraNetSlicerLib.core.qt_ticker import QtTicker
+        from CoraNetSlicerLib.core.application import Application, QtTicker
         from CoraNetSlicerLib.jobs.presenter import FOLDER_SETTING
 
         application = Application()

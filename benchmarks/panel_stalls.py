@@ -50,8 +50,8 @@ from coranet.inference.prediction import Prediction, arrays_of
 from coranet.regions.finding import find_regions
 from coranet.surfaces import write_surfaces
 from coranet.volume import Grid, write_volume
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.core.stepwise import Deferred
 from CoraNetSlicerLib.review.result_loading import ResultLoading
 

@@ -30,8 +30,7 @@ from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, channels_of_
 from .jobs.arguments import segment_config as segmentConfig
 from .jobs.arguments import train_config as trainConfig
 from .jobs.handle import JobHandle, Ticker
-from .jobs.job_names import free_name, segmentation_name, training_name
-from .jobs.listing import JobListing, JobSummary
+from .jobs.listing import JobListing, JobSummary, free_name, segmentation_name, training_name
 from .jobs.runner import JobProcess, JobRunner
 from .review.looks import show_prediction
 from .review.result_loading import load_prediction
@@ -90,7 +89,7 @@ class CoraNetLogic(ReviewConsole):
         Args:
             labeled: (volume node, segmentation node) of each labeled case. Images that are not loaded can be learned
                 from where they lie: ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile of
-                core.label_files. Images that belong together, such as T1 and FLAIR, are one case with channels:
+                core.case_images. Images that belong together, such as T1 and FLAIR, are one case with channels:
                 ((t1, flair), segmentation), or with names, by which the model asks for them:
                 ({"T1": t1, "FLAIR": flair}, segmentation).
             unlabeled: volume nodes, or paths of images, without segmentation; of several channels (t1, flair).

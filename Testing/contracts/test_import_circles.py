@@ -14,7 +14,6 @@ AGAINST_THE_ORDER = {
     ("coranet.inference.components", "coranet.regions.components"),
     ("coranet.inference.segmentation", "coranet.regions.files"),
     ("coranet.inference.segmentation", "coranet.regions.places"),
-    ("CoraNetSlicerLib.segment.result_queue", "CoraNetSlicerLib.review.result_loading"),
 }
 
 Import = tuple[str, str]

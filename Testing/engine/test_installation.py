@@ -18,7 +18,7 @@ from coranet.cli import main
 from coranet.contract.errors import ConfigError, PackageError, StorageError
 from coranet.installation import Installation, install
 from coranet.package_check import REQUIRED, requirement
-from CoraNetSlicerLib.environment.package_installation import MONAI
+from CoraNetSlicerLib.environment.installation import MONAI
 
 
 class Recorded:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scene_builders import add_volume, array_of, numpy_matrix
 
 from coranet.volume import read_image, read_label_map, write_volume
-from CoraNetSlicerLib.core.case_files import write_volume as export
 from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.export import write_volume as export
 from CoraNetSlicerLib.core.images import image_header, order_on_grid_of, reordered
 from CoraNetSlicerLib.core.images import read_image as import_by_slicer
 

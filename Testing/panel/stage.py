@@ -37,9 +37,9 @@ from synthetic_predictions import (
 )
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
-from CoraNetSlicerLib.environment.causes import likely_cause
+from CoraNetSlicerLib.environment.installation import likely_cause
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel import Panel
 

@@ -9,7 +9,7 @@ from fake_jobs import a_segmentation, a_training
 from job_fixtures import LogicOfFakeEngine, fake_runner, until_its_jobs_end
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.panel import Panel
 
 

@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from pythonqt import unwrap
 from stage import Stage
 
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel import Panel
 from CoraNetSlicerLib.self_test import SETTINGS

@@ -15,7 +15,7 @@ from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.contract import Job, JobKind, JobStatus
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.panel import Panel, _running_segmentation, _state_of
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.application import QtTicker
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from scene_builders import SHAPE_KJI, add_volume, rotated_ijk_to_ras
 from segmentation_parts import ReadyEnvironment, a_logic, a_training, write_model
 from synthetic_predictions import write_image
 
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.segment.presenter import SegmentationPresenter
 from CoraNetSlicerLib.segment.section import SegmentSection
 

@@ -18,7 +18,7 @@ from synthetic_predictions import LABELS, synthetic_heads, write_image
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
 from coranet.contract.config import TrainConfig
 from coranet.contract.events import Finished
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.panel import Panel
 
 HEADS = synthetic_heads()

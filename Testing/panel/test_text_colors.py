@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QLabel
 from pythonqt import proxy_of
 
-from CoraNetSlicerLib.core.text_colors import ERROR, WARNING, text_color
+from CoraNetSlicerLib.core.section import ERROR, WARNING, text_color
 
 # Slicer's own styles, and the extremes.
 LIGHT = ((255, 255, 255), (239, 239, 239), (247, 247, 247))

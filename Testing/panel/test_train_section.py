@@ -14,9 +14,9 @@ from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, 
 
 from coranet.contract.config import TrainConfig
 from coranet.contract.events import Losses, Started, Warned
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.core.notification import Signal
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.train.presenter import TrainingPresenter

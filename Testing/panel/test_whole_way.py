@@ -8,7 +8,7 @@ from form import child_widget_variables, load_ui, open_everything
 from patience import PATIENCE_S
 
 from coranet.contract import JobStatus
-from CoraNetSlicerLib.core.qt_ticker import QtTicker
+from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel import Panel
 from CoraNetSlicerLib.self_test import SETTINGS

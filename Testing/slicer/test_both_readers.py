@@ -17,7 +17,7 @@ from scene_builders import array_of, numpy_matrix
 from coranet.contract import Case, Label, Role
 from coranet.contract.errors import DataError
 from coranet.data.cache import read_labeled_pair
-from CoraNetSlicerLib.core.label_files import LabelFile, read_as_classes
+from CoraNetSlicerLib.core.case_images import LabelFile, read_as_classes
 
 NAMES = {1: "organ", 2: "lesion"}
 # The values change places, so that Slicer's side has to read the file.

@@ -16,10 +16,10 @@ from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 from coranet.boundary_slide import BoundaryMargins, apply_slide, known_after
 from coranet.contract import Choice
 from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.results import results_in_scene
 from CoraNetSlicerLib.review import boundary_slide, region_review
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.results_in_scene import results_in_scene
 from CoraNetSlicerLib.review.review_record import ReviewHistory
 from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 

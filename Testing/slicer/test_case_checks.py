@@ -18,9 +18,8 @@ from scene_builders import (
 )
 
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.data.case_facts import NodeFacts
+from CoraNetSlicerLib.data.case_facts import KnownFiles, NodeFacts
 from CoraNetSlicerLib.data.case_rows import CaseRole, Severity
-from CoraNetSlicerLib.data.file_facts import KnownFiles
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 
@@ -174,7 +173,7 @@ class TestVolumes:
                 raise MemoryError
             return None
 
-        monkeypatch.setattr("CoraNetSlicerLib.data.file_facts.read_image_header", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.data.case_facts.read_image_header", fails)
         files = KnownFiles()
         assert files.look_at([f"{tmp_path}/{name}.nrrd" for name in "abc"], 60)
         assert files.of(f"{tmp_path}/b.nrrd").exists and not files.of(f"{tmp_path}/c.nrrd").exists

@@ -9,8 +9,10 @@ from queued_application import QueuedApplication
 from scene_bundles import saved_and_reloaded
 
 from coranet.contract.doubt import CasePromise, CaseQuality
-from CoraNetSlicerLib.review.case_doubt import (
+from CoraNetSlicerLib.core.results import results_in_scene
+from CoraNetSlicerLib.review.caution import (
     DOUBT_ATTRIBUTE,
+    CautionDial,
     case_doubt,
     promise_text,
     promise_title,
@@ -18,9 +20,7 @@ from CoraNetSlicerLib.review.case_doubt import (
     verdict_text,
     with_verdict,
 )
-from CoraNetSlicerLib.review.caution import CautionDial
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.results_in_scene import results_in_scene
 
 PROMISES = [
     {"share": 0.8, "threshold": 0.3, "caution": 0.847, "cases": 9, "flagged_ml": 1.2, "flagged_share": 0.021,

@@ -7,8 +7,7 @@ import pytest
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
 from coranet.contract.config import TrainConfig
-from CoraNetSlicerLib.core.case_files import CaseFiles
-from CoraNetSlicerLib.core.export import SegmentExport
+from CoraNetSlicerLib.core.export import CaseFiles, SegmentExport
 from CoraNetSlicerLib.jobs.arguments import segment_config
 
 

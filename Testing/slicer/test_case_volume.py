@@ -21,10 +21,16 @@ from coranet.contract.config import SegmentConfig
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_volume import CaseVolume, find_or_load_volume
 from CoraNetSlicerLib.core.export import export_segment_job
-from CoraNetSlicerLib.core.results import case_key, find_prediction_files, mark_as_case, nodes_of_class
+from CoraNetSlicerLib.core.results import (
+    case_key,
+    find_prediction_files,
+    mark_as_case,
+    nodes_of_class,
+    result_texts,
+    results_in_scene,
+)
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.results_in_scene import result_texts, results_in_scene
 
 SHAPE = synthetic_heads()["segmentation"].shape
 LABELS = [{"value": 2, "name": "Pancreas", "color": None, "terminology": ""}]

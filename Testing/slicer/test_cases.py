@@ -10,7 +10,7 @@ import pytest
 from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK, add_segmentation, add_volume, rotated_ijk_to_ras
 
 from coranet.contract.errors import DataError
-from CoraNetSlicerLib.core.label_files import LabelFile
+from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.core.results import mark_as_case
 from CoraNetSlicerLib.core.segment_classes import source_name

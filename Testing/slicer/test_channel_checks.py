@@ -11,9 +11,8 @@ from scene_builders import (
 )
 
 from CoraNetSlicerLib.data.case_checks import CaseChecks
-from CoraNetSlicerLib.data.case_facts import NodeFacts
+from CoraNetSlicerLib.data.case_facts import KnownFiles, NodeFacts
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, Severity
-from CoraNetSlicerLib.data.file_facts import KnownFiles
 
 
 class TestChannels:

@@ -11,9 +11,9 @@ import slicer
 from scene_builders import SHAPE_KJI, add_volume
 
 from coranet.contract.config import TrainConfig
+from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.core.console_calls import CallLog, call, train_call
 from CoraNetSlicerLib.core.export import TrainingNodes
-from CoraNetSlicerLib.core.label_files import LabelFile
 from CoraNetSlicerLib.jobs.arguments import train_config
 
 
@@ -122,7 +122,7 @@ def test_the_log_keeps_them_with_what_they_need(caplog):
         'logic.undoRegion("a")',
     ]
     log.add(call("train", [("a", LabelFile("b", {1: "c"}))]))
-    assert log.text.startswith("from CoraNetSlicerLib.core.label_files import LabelFile\n")
+    assert log.text.startswith("from CoraNetSlicerLib.core.case_images import LabelFile\n")
 
 
 def test_the_log_forgets_the_oldest():

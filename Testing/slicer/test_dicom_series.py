@@ -21,11 +21,11 @@ from coranet.data.series import divided_series
 from coranet.reporting import Reporter
 from coranet.volume import read_grid, write_volume
 from coranet.volume import read_image as engine_read
+from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume, volume_hash
 from CoraNetSlicerLib.core.images import read_image
-from CoraNetSlicerLib.core.label_files import LabelFile
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.data.file_facts import KnownFiles
+from CoraNetSlicerLib.data.case_facts import KnownFiles
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 SCOUT = ("ORIGINAL", "PRIMARY", "LOCALIZER")

@@ -18,9 +18,9 @@ from synthetic_predictions import (
 )
 
 from coranet.contract import Choice
-from CoraNetSlicerLib.review.earlier_review import earlier_review
 from CoraNetSlicerLib.review.region_review import RegionReview, opening_steps
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.review_state import earlier_review
 
 HEADS = synthetic_heads()
 

@@ -15,13 +15,19 @@ from environment_doubles import PlainApplication
 from patience import PATIENCE_S
 
 from coranet.contract.errors import ConfigError, JobError, StorageError
-from CoraNetSlicerLib.environment import background, preflight
-from CoraNetSlicerLib.environment.background import BackgroundProcess
-from CoraNetSlicerLib.environment.causes import likely_cause
+from CoraNetSlicerLib.environment import installation, interpreter
 from CoraNetSlicerLib.environment.environment import Environment, InterpreterKind
-from CoraNetSlicerLib.environment.install import Installation, InstallRequest, SlicerInstallation, pip_args
-from CoraNetSlicerLib.environment.interpreter import Interpreter
-from CoraNetSlicerLib.environment.preflight import characters_too_many, needed_gib, obstacle
+from CoraNetSlicerLib.environment.installation import (
+    Installation,
+    InstallRequest,
+    SlicerInstallation,
+    characters_too_many,
+    likely_cause,
+    needed_gib,
+    obstacle,
+    pip_args,
+)
+from CoraNetSlicerLib.environment.interpreter import BackgroundProcess, Interpreter
 from CoraNetSlicerLib.environment.probe import Health, Probe
 
 
@@ -225,7 +231,7 @@ def test_a_process_that_cannot_be_ended_does_not_hold_the_window(slicers, tmp_pa
             raise subprocess.TimeoutExpired("python", timeout)
 
     ended = []
-    monkeypatch.setattr(background, "terminate_tree", ended.append)
+    monkeypatch.setattr(interpreter, "terminate_tree", ended.append)
     process = BackgroundProcess(slicers, ["-V"], tmp_path / "log", launch=lambda *_, **__: Unending())
     process.stop()
     assert ended == [4711] and Unending.waited and max(Unending.waited) < 10
@@ -372,13 +378,13 @@ def test_the_switch_of_windows_is_asked(monkeypatch, tmp_path):
 
 def test_a_disk_that_is_too_full_is_found_before(monkeypatch, tmp_path):
     usage = SimpleNamespace(free=2 * 2**30)
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: usage)
-    monkeypatch.setattr(preflight.shutil, "which", lambda name: None)
+    monkeypatch.setattr(installation.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(installation.shutil, "which", lambda name: None)
     assert "Only 2.0 GiB are free" in obstacle(tmp_path / "environment", True).message
     assert obstacle(tmp_path, False) is None
     usage.free = 5 * 2**30
     assert obstacle(tmp_path, True) is None
-    monkeypatch.setattr(preflight.shutil, "which", lambda name: name)
+    monkeypatch.setattr(installation.shutil, "which", lambda name: name)
     assert "about 10.0 are needed" in obstacle(tmp_path, True).message and needed_gib() == 10
 
 
@@ -386,5 +392,5 @@ def test_a_folder_that_cannot_be_written_is_found_before(monkeypatch, tmp_path):
     def refuse(**_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(preflight.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(installation.tempfile, "TemporaryFile", refuse)
     assert obstacle(tmp_path, True).code == "folder.read_only"

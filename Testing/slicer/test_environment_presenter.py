@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from functools import partial
 from types import SimpleNamespace
@@ -18,9 +19,8 @@ from environment_doubles import (
 from patience import PATIENCE_S
 
 from coranet.contract.errors import ConfigError
-from CoraNetSlicerLib.environment import preflight
 from CoraNetSlicerLib.environment.environment import InterpreterKind
-from CoraNetSlicerLib.environment.install import Installation, InstallRequest
+from CoraNetSlicerLib.environment.installation import Installation, InstallRequest
 from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
 from CoraNetSlicerLib.environment.probe import Health, Probe
 
@@ -173,7 +173,7 @@ def test_it_is_installed_from_wheels(first_start, installation, tmp_path):
 
 
 def test_what_cannot_succeed_is_not_begun(first_start, installation, monkeypatch):
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**30))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**30))
     first_start.fix("install")
     assert not installation.requests and "Only 1.0 GiB are free" in first_start.findings[0].text
 
@@ -311,7 +311,7 @@ def test_monai_is_installed_by_slicer(presenter, application, probe):
 def test_before_slicer_could_pip_does_it(presenter, application, probe, monkeypatch):
     started = []
     monkeypatch.setattr(
-        "CoraNetSlicerLib.environment.package_installation.Installation",
+        "CoraNetSlicerLib.environment.installation.Installation",
         lambda interpreter, args, log: started.append((interpreter.executable, args[:4])) or ScriptedInstallation(),
     )
     checked(presenter, application, probe, lacking("monai"))

@@ -11,8 +11,8 @@ from coranet.contract import Label, Role
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import DataError
 from coranet.data.cache import read_labeled_pair
+from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.core.export import TrainingExport, TrainingNodes, export_training_job
-from CoraNetSlicerLib.core.label_files import LabelFile
 
 LABELS = LIVER_MASK * 2 + TUMOR_MASK * 5
 NAMES = {2: "Liver", 5: "Tumor"}

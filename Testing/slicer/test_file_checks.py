@@ -9,7 +9,7 @@ from scene_builders import (
     add_segmentation,
 )
 
-from CoraNetSlicerLib.core.label_files import LabelFile
+from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.data.case_rows import Severity
 
 

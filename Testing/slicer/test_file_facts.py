@@ -9,10 +9,10 @@ import slicer
 
 from coranet.contract.axis_order import axis_order
 from coranet.contract.errors import DataError
+from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.core.images import placement_of, placement_of_file, read_image
-from CoraNetSlicerLib.core.label_files import LabelFile
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.data.file_facts import KnownFiles
+from CoraNetSlicerLib.data.case_facts import KnownFiles
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 OBLIQUE = (0.96, -0.28, 0.0, 0.28, 0.96, 0.0, 0.0, 0.0, 1.0)
@@ -86,7 +86,7 @@ def test_many_registered_scans_are_not_read(tmp_path, monkeypatch):
     paths = [str(tmp_path / f"{number}.{'nrrd' if number % 2 else 'nii.gz'}") for number in range(24)]
     for number, path in enumerate(paths):
         sitk.WriteImage(scan(seed=number), path)
-    monkeypatch.setattr("CoraNetSlicerLib.data.file_facts.read_image", None)
+    monkeypatch.setattr("CoraNetSlicerLib.data.case_facts.read_image", None)
     assert KnownFiles().look_at(paths, 600)
 
 

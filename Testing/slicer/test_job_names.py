@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from CoraNetSlicerLib.jobs.job_names import free_name, improved_name, name_error, segmentation_name, training_name
+from CoraNetSlicerLib.jobs.listing import free_name, improved_name, name_error, segmentation_name, training_name
 
 
 @pytest.mark.parametrize(

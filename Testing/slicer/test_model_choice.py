@@ -8,7 +8,7 @@ from segmentation_parts import SettingsApplication, a_logic, a_training, write_m
 from coranet.contract import ModelCard
 from coranet.contract.errors import ModelError
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.segment.model_choice import ModelChoice, card_text
+from CoraNetSlicerLib.jobs.model_choice import ModelChoice, card_text
 
 
 @pytest.fixture

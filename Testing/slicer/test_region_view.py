@@ -10,6 +10,7 @@ from scene_builders import labels_of, vtk_matrix
 
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_nodes import segmentations
+from CoraNetSlicerLib.core.results import results_in_scene
 from CoraNetSlicerLib.review.looks import ANATOMY, CONTOURS, LOOKS, apply_look
 from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.region_view import (
@@ -22,7 +23,6 @@ from CoraNetSlicerLib.review.region_view import (
     volume_point,
     world_point,
 )
-from CoraNetSlicerLib.review.results_in_scene import results_in_scene
 from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 from CoraNetSlicerLib.review.segment_surfaces import has_surface
 

@@ -14,11 +14,10 @@ from synthetic_predictions import CASE_ID, write_segmented_job
 from coranet.contract import Choice, Decision
 from coranet.contract.errors import DataError, JobError
 from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.core.results import find_prediction_files
+from CoraNetSlicerLib.core.results import find_prediction_files, results_in_scene
 from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.results_in_scene import results_in_scene
 from CoraNetSlicerLib.review.review_record import (
     COLUMNS,
     DECISIONS_ATTRIBUTE,

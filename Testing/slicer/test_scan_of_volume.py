@@ -13,8 +13,8 @@ from synthetic_predictions import identity_of_file
 
 from coranet.contract import ScanIdentity
 from coranet.contract.errors import DataError
-from CoraNetSlicerLib.core.case_files import write_volume
 from CoraNetSlicerLib.core.case_volume import is_scan, volume_hash, volume_hash_steps
+from CoraNetSlicerLib.core.export import write_volume
 from CoraNetSlicerLib.core.images import read_image
 
 RNG = np.random.default_rng(2)

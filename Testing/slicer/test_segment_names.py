@@ -9,7 +9,7 @@ from scene_builders import LIVER_MASK, TUMOR_MASK
 
 from coranet.contract import Label
 from coranet.contract.errors import DataError
-from CoraNetSlicerLib.core.label_files import LabelFile, read_as_classes
+from CoraNetSlicerLib.core.case_images import LabelFile, read_as_classes
 from CoraNetSlicerLib.core.segment_classes import classes_of, label_array
 from CoraNetSlicerLib.data.case_report import name_differences
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow

@@ -12,16 +12,15 @@ from typing import Any
 
 from coranet.contract.config import DEFAULT_PRESET, TrainConfig
 
-from .case_images import CaseImages, images_of
+from .case_images import CaseImages, LabelFile, images_of
 from .export import TrainingNodes
-from .label_files import LabelFile
 from .notification import Signal
 
 _LOG = logging.getLogger(__name__)
 _MOST_CALLS = 200
 # The panel's own logic: another one would know nothing of the steps that this one can take back.
 _LOGIC = "logic = slicer.modules.coranetslicer.widgetRepresentation().self().logic"
-_LABEL_FILE = "from CoraNetSlicerLib.core.label_files import LabelFile"
+_LABEL_FILE = "from CoraNetSlicerLib.core.case_images import LabelFile"
 
 
 class CallLog:

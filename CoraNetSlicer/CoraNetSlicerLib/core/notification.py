@@ -1,12 +1,24 @@
-"""A signal without Qt: whoever is connected is called."""
+"""Hearing of changes: a signal without Qt, and observers of the scene that end together."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import slicer
+
 _LOG = logging.getLogger(__name__)
+_VOXELS_CHANGED = (
+    slicer.vtkSegmentation.SourceRepresentationModified,
+    slicer.vtkSegmentation.SegmentAdded,
+    slicer.vtkSegmentation.SegmentRemoved,
+)
+_LOOK_CHANGED = (
+    slicer.vtkSegmentation.SegmentModified,
+    slicer.vtkSegmentation.ContainedRepresentationNamesModified,
+)
+_NODES_CHANGED = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent)
 
 
 class Signal:
@@ -32,3 +44,36 @@ class Signal:
                 receiver(*arguments)
             except Exception:  # noqa: BLE001 - see above
                 _LOG.exception("a receiver of a signal failed")
+
+
+class Observation:
+    """Observers that end together. Receivers are called often: they note that something changed, and look later."""
+
+    def __init__(self) -> None:
+        self._observers: list[tuple[Any, int]] = []
+
+    def of_nodes(self, scene: Any, receiver: Callable[[], None]) -> None:
+        """Hear of nodes that come or go."""
+        self._observe(scene, _NODES_CHANGED, receiver)
+
+    def of_node(self, node: Any, receiver: Callable[[], None]) -> None:
+        """Hear of anything that a node itself holds, such as a display node's opacity."""
+        self._observe(node, ("ModifiedEvent",), receiver)
+
+    def of_voxels(self, segmentation_node: Any, receiver: Callable[[], None]) -> None:
+        """Hear of segments that were painted, added or removed."""
+        self._observe(segmentation_node.GetSegmentation(), _VOXELS_CHANGED, receiver)
+
+    def of_segments(self, segmentation_node: Any, receiver: Callable[[], None]) -> None:
+        """Hear of colours, names and surfaces of segments."""
+        self._observe(segmentation_node.GetSegmentation(), _LOOK_CHANGED, receiver)
+
+    def end(self) -> None:
+        """Hear of nothing any more."""
+        for source, tag in self._observers:
+            source.RemoveObserver(tag)
+        self._observers.clear()
+
+    def _observe(self, source: Any, events: Iterable[Any], receiver: Callable[[], None]) -> None:
+        for event in events:
+            self._observers.append((source, source.AddObserver(event, lambda *_: receiver())))

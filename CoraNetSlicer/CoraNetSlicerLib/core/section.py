@@ -1,4 +1,4 @@
-"""The base of all sections of the panel: connections that end, and buttons that say why they are grey."""
+"""The base of all sections of the panel: connections that end, buttons that say why they are grey, colours of texts."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import logging
 from collections.abc import Callable
 from typing import Any, Optional
 
+import qt
+
 from coranet.contract.errors import CoraNetError
 
 from .console_calls import CallLog
 from .translation import _
 
 _LOG = logging.getLogger(__name__)
+Color = tuple[int, int, int]
+
+# On light and on dark ground. Each has a contrast of 4.5 : 1 or more there (WCAG 2.1, 1.4.3).
+ERROR = ((179, 29, 29), (255, 160, 150))
+WARNING = ((138, 75, 0), (255, 183, 77))
 
 
 class Section:
@@ -116,3 +123,15 @@ def say(label: Any, text: str) -> None:
     """Show a text; a label without one is hidden."""
     label.setText(text)
     label.setVisible(bool(text))
+
+
+def text_color(widget: Any, tones: tuple[Color, Color]) -> Color:
+    """Red, green and blue, 0 to 255, of a text in a widget.
+
+    Args:
+        widget: where it is shown.
+        tones: ERROR or WARNING.
+    """
+    palette = widget.palette
+    is_dark = palette.color(qt.QPalette.WindowText).lightness() > palette.color(qt.QPalette.Window).lightness()
+    return tones[1] if is_dark else tones[0]

@@ -13,8 +13,8 @@ from coranet.contract import Label
 from coranet.contract.errors import DataError
 from coranet.contract.segment_names import match_name
 
+from .case_images import LabelFile, label_type
 from .context import SceneContext
-from .label_files import LabelFile, label_type
 from .stepwise import run_to_end
 
 BINARY_LABELMAP = "Binary labelmap"

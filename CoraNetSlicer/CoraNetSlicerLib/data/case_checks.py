@@ -10,14 +10,12 @@ from coranet.contract.axis_order import axis_order
 from coranet.contract.channels import require_no_swapped_channels
 from coranet.contract.errors import DataError
 
-from ..core.case_images import is_path, name_of_image
-from ..core.label_files import LabelFile
-from ..core.pairing import drawn_on, is_off_grid, lie_apart, shares_grid
+from ..core.case_images import LabelFile, is_path, name_of_image
+from ..core.case_nodes import drawn_on, is_off_grid, lie_apart, shares_grid
 from ..core.segment_classes import segment_names_of, source_name
 from ..core.translation import _, sentence
-from .case_facts import NodeFacts, VolumeFacts
+from .case_facts import KnownFiles, NodeFacts, VolumeFacts
 from .case_rows import CaseRole, CaseRow, Finding, Severity
-from .file_facts import KnownFiles
 
 # A segmentation may be drawn on slightly other voxels; only what blurs its edges is worth a word.
 _DRAWN_RATIO = 1.25

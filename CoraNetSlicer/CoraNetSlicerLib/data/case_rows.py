@@ -11,7 +11,7 @@ from coranet.contract import Case, Datalist, Role, image_name
 from coranet.contract.errors import DataError
 from coranet.contract.name_key import name_key
 
-from ..core.label_files import LabelFile
+from ..core.case_images import LabelFile
 from ..core.parameters import Parameters
 from ..core.translation import _
 

@@ -10,9 +10,9 @@ import qt
 
 from coranet.contract import CaseUncertainty, image_name
 
-from ..core.label_files import LabelFile
+from ..core.case_images import LabelFile
+from ..core.section import ERROR, WARNING, text_color
 from ..core.segment_classes import source_name
-from ..core.text_colors import ERROR, WARNING, text_color
 from ..core.translation import _
 from .case_ranking import CaseRanking, CaseSorting, share_text
 from .case_rows import CaseRole, CaseRow, Severity

@@ -11,16 +11,22 @@ from typing import Any, Optional, Union
 from coranet.contract import find_cases
 from coranet.contract.errors import DataError
 
-from ..core.case_nodes import NodeWatch, image_volumes, is_in_scene, nodes_of_items, segmentations
+from ..core.case_images import LabelFile
+from ..core.case_nodes import (
+    NodeWatch,
+    image_volumes,
+    is_in_scene,
+    nodes_of_items,
+    pair_with_segmentations,
+    segmentations,
+)
 from ..core.context import SceneContext
 from ..core.export import TrainingNodes
-from ..core.label_files import LabelFile
 from ..core.notification import Signal
-from ..core.pairing import pair_with_segmentations
 from ..core.parameters import Parameters
 from ..core.translation import _
 from .case_checks import CaseChecks
-from .case_facts import NodeFacts
+from .case_facts import KnownFiles, NodeFacts
 from .case_report import CaseReport, Segment
 from .case_rows import (
     ROLE_OF_FILE,
@@ -37,7 +43,6 @@ from .case_rows import (
     with_another,
     without_last,
 )
-from .file_facts import KnownFiles
 
 
 class CasesPresenter:

@@ -13,13 +13,10 @@ from ..core.notification import Signal
 from ..core.protocols import Dialogs, Packages, Scheduler
 from ..core.translation import _
 from .environment import Environment, InterpreterKind
-from .fixes import FindingRow, choose_private, row_of_no_environment, rows_of
-from .install import Installation
+from .fixes import FindingRow, choose_private, row_of_no_environment, rows_of, summary_of
+from .installation import Installation, PackageInstallation, StartInstallation, needed_gib
 from .interpreter import Interpreter
-from .package_installation import PackageInstallation, StartInstallation
-from .preflight import needed_gib
 from .probe import Health, Probe
-from .summary import summary_of
 
 _LOG = logging.getLogger(__name__)
 _POLL_MS = 300

@@ -15,8 +15,7 @@ from coranet.contract.errors import CoraNetError
 from coranet.contract.process import ENGINE, DetachedProcess
 
 from ..core.translation import _
-from .background import BackgroundProcess, read_end
-from .interpreter import Interpreter
+from .interpreter import BackgroundProcess, Interpreter, read_end
 
 # Importing PyTorch for the first time, from a slow disk that a virus scanner watches.
 _TIMEOUT_S = 300.0

@@ -10,15 +10,21 @@ from coranet.contract import Review
 from coranet.contract.errors import DataError
 
 from ..core.context import SceneContext
-from ..core.notification import Signal
-from ..core.observation import Observation
+from ..core.notification import Observation, Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import LoadedPrediction, is_filled, job_name, nodes_of_class, segment_id
+from ..core.results import (
+    LoadedPrediction,
+    is_filled,
+    job_name,
+    nodes_of_class,
+    result_texts,
+    results_in_scene,
+    segment_id,
+)
 from ..core.stepwise import Deferred
 from ..core.translation import _
-from .case_doubt import quality_text, with_verdict
-from .caution import CautionDial
+from .caution import CautionDial, quality_text, with_verdict
 from .class_volumes import ClassVolume, VolumeCounting, narrowed, volumes_table
 from .contour_colors import Color
 from .hiding import Hiding
@@ -37,7 +43,6 @@ from .overlays import (
 )
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
-from .results_in_scene import result_texts, results_in_scene
 from .segment_surfaces import SurfaceMaking
 from .surface_coloring import SurfaceColoring
 from .uncertainty_map import UncertaintyMap

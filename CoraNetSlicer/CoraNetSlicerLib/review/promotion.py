@@ -13,10 +13,10 @@ from coranet.contract import Job, Label, PredictionFiles, ScanIdentity
 from coranet.contract.errors import DataError
 from coranet.contract.files import atomic_path
 
-from ..core.case_files import label_node, write_volume
+from ..core.case_images import label_type
 from ..core.case_volume import volume_hash
+from ..core.export import label_node, write_volume
 from ..core.images import read_image
-from ..core.label_files import label_type
 from ..core.results import LoadedPrediction, case_keys, segment_id
 from .boundary_slide import known_voxels_of_slides
 from .improvement import PromotedCase

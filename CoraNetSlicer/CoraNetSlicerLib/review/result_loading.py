@@ -46,8 +46,7 @@ from ..core.results import (
     segment_id,
     uncertainty_color_node,
 )
-from .case_doubt import note_doubt
-from .caution import note_caution
+from .caution import note_caution, note_doubt
 from .looks import show_prediction
 from .overlays import one_modification
 

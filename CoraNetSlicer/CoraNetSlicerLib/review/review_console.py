@@ -18,9 +18,11 @@ from ..core.results import (
     job_name,
     mark_as_cases_of,
     nodes_of_class,
+    result_texts,
+    results_in_scene,
 )
 from ..jobs.arguments import AnyJob, TrainSettings, job_of
-from ..jobs.job_names import improved_name
+from ..jobs.listing import improved_name
 from .improvement import (
     PromotedCase,
     improving_config,
@@ -36,7 +38,6 @@ from .overlays import show_alone
 from .region_editing import MODULE_EDITOR
 from .region_review import RegionReview, opening_steps
 from .region_view import RegionPlace, show_volume_somewhere, volume_point
-from .results_in_scene import result_texts, results_in_scene
 
 if TYPE_CHECKING:
     from ..jobs.handle import JobHandle

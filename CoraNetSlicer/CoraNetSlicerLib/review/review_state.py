@@ -1,4 +1,4 @@
-"""Where the review of a result stands, in memory, in the scene and beside the case's files."""
+"""Where a review stands, and where one begins that goes on from an earlier one."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ import numpy as np
 from coranet.boundary_slide import BoundaryMargins
 from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Review, Slide
 from coranet.contract.axis_order import AxisOrder, axis_order
-from coranet.contract.errors import DataError, StorageError
+from coranet.contract.errors import DataError, JobError, StorageError
+from coranet.regions.carry_over import EarlierReview, carried_over
 
 from ..core.context import SceneContext
 from ..core.images import image_header, order_on_grid_of, placement_of
 from ..core.notification import Signal
-from ..core.results import LoadedPrediction, segment_id
+from ..core.results import LoadedPrediction, find_prediction_files, results_in_scene, segment_id
 from ..core.stepwise import run_to_end
 from .boundary_slide import SlideChange, repeat_slide
 from .class_volumes import ClassVolume
-from .earlier_review import carried_decisions
 from .promotion import write_reviewed
-from .region_voxels import RegionVoxels, read_label_map, read_margins, read_region_voxels
+from .region_voxels import RegionVoxels, label_map_steps, read_label_map, read_margins, read_region_voxels
 from .review_record import KeptReview, ReviewHistory, ReviewRecord, ReviewStep
 from .segment_layers import MaskedBox, SegmentLayers
+
+Decisions = Mapping[int, Decision]
 
 
 class ReviewState:
@@ -392,3 +394,58 @@ def regions_of_files(loaded: LoadedPrediction, files: Optional[PredictionFiles])
     image = image_header(files.region_map)
     order = order_on_grid_of(loaded.volume, image, files.region_map)
     return regions.in_order(order, image.GetImageData().GetDimensions())
+
+
+def carried_decisions(
+    scene: Any, loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList
+) -> Generator[None, None, Decisions]:
+    """What an earlier review of the same scan says of the regions of a new result, in steps of some milliseconds.
+
+    Args:
+        scene: vtkMRMLScene; an earlier result in it that was made to teach a model has a review.
+        loaded: the new result.
+        files: of the new result.
+        regions: of the new result, in the indices of the volume.
+
+    Returns:
+        By number of the region; {} where there is no earlier review, or it says nothing of them.
+    """
+    earlier = earlier_review(scene, loaded)
+    if earlier is None or not regions.regions:
+        return {}
+    try:
+        region_map = yield from label_map_steps(files.region_map, loaded.volume)
+        answers = {}
+        of_choice = {Choice.KEEP: "segmentation", Choice.CONSERVATIVE: "conservative", Choice.RADICAL: "radical"}
+        for choice, name in of_choice.items():
+            answers[choice] = yield from label_map_steps(getattr(files, name), loaded.volume)
+        labels = yield from label_map_steps(earlier.reviewed, loaded.volume)
+        known = yield from label_map_steps(earlier.known, loaded.volume)
+        author, time = _latest(earlier)
+    except (DataError, JobError):
+        # It lies on another grid, or is damaged: the new result is reviewed from the beginning.
+        return {}
+    yield
+    return carried_over(regions, region_map, answers, EarlierReview(labels, known, author, time))
+
+
+def earlier_review(scene: Any, loaded: LoadedPrediction) -> Optional[PredictionFiles]:
+    """The files of the result of the same volume that was reviewed, and made to teach, last; None: there is none."""
+    found = []
+    for other in results_in_scene(scene):
+        is_of_scan = other.volume is loaded.volume and other.segmentation is not loaded.segmentation
+        if not is_of_scan or [label.value for label in other.labels] != [label.value for label in loaded.labels]:
+            continue
+        files = find_prediction_files(other.segmentation)
+        if files is not None and files.reviewed.is_file() and files.known.is_file():
+            found.append(files)
+    return max(found, key=lambda files: files.known.stat().st_mtime, default=None)
+
+
+def _latest(files: PredictionFiles) -> tuple[str, float]:
+    """Who decided last, and when; ("", 0.0) where it is not known."""
+    if not files.regions.is_file():
+        return "", 0.0
+    decisions = Review.read(files.review, RegionList.read(files.regions)).decisions.values()
+    last = max(decisions, key=lambda decision: decision.time, default=None)
+    return (last.author, last.time) if last is not None else ("", 0.0)

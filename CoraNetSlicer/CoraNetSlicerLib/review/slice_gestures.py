@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.observation import Observation
+from ..core.notification import Observation
 from ..core.protocols import Host
 from ..core.results import nodes_of_class
 

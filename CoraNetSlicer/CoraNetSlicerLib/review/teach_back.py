@@ -14,15 +14,14 @@ from coranet.contract.events import Finished, duration
 from ..core.console_calls import CallLog, call
 from ..core.notification import Signal
 from ..core.protocols import Scheduler
-from ..core.results import REVIEWED_ATTRIBUTE, LoadedPrediction
+from ..core.results import REVIEWED_ATTRIBUTE, LoadedPrediction, result_texts, results_in_scene
 from ..core.stepwise import Deferred, StepwiseWork
 from ..core.translation import _
 from ..jobs.handle import JobHandle
+from ..jobs.model_choice import ModelChoice
 from ..logic import CoraNetLogic
-from ..segment.model_choice import ModelChoice
 from ..train.presenter import TrainingPresenter
 from .improvement import PromotedCase, find_training
-from .results_in_scene import result_texts, results_in_scene
 from .review_record import ReviewRecord
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import qt
 
 from ..core.section import Section, let_go_of_focus, say
-from ..segment.model_choice import comparison_rows
+from ..jobs.model_choice import comparison_rows
 from .overlays_section import fit_height
 from .teach_back import TeachBackPresenter
 

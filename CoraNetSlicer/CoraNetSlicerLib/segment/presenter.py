@@ -21,10 +21,9 @@ from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..jobs.arguments import segment_config
 from ..jobs.handle import JobHandle
-from ..jobs.job_names import segmentation_name
-from ..jobs.listing import find_again
+from ..jobs.listing import find_again, segmentation_name
+from ..jobs.model_choice import ModelChoice
 from ..logic import CoraNetLogic
-from .model_choice import ModelChoice
 from .result_queue import ResultQueue, WaitingResult
 from .segmentation_source import SegmentationSource, SourceKind, images_to_segment
 

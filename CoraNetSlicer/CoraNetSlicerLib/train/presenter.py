@@ -15,8 +15,7 @@ from ..core.protocols import Host
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
-from ..jobs.job_names import free_name, name_error, training_name
-from ..jobs.listing import find_again
+from ..jobs.listing import find_again, free_name, name_error, training_name
 from ..logic import CoraNetLogic
 from .time_estimate import TimeEstimate
 from .training_settings import TrainingSettings

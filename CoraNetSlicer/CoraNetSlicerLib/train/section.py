@@ -11,9 +11,8 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.protocols import Scheduler
-from ..core.section import Painting, Section, problem_text, say
+from ..core.section import WARNING, Color, Painting, Section, problem_text, say, text_color
 from ..core.stepwise import Steps, StepwiseWork
-from ..core.text_colors import WARNING, Color, text_color
 from ..core.translation import _, sentence
 from .presenter import TrainingPresenter
 from .training_settings import BASIC_SETTINGS, SettingField, TrainingSettings, setting_fields

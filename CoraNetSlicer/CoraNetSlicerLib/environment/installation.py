@@ -1,0 +1,420 @@
+"""Installs and repairs packages in the background, at most one at a time: what would go wrong, and what did."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from coranet.contract.errors import JobError, storage_error
+from coranet.contract.process import ENGINE, DetachedProcess
+
+from ..core.protocols import Packages
+from ..core.translation import _
+from .environment import Environment, InterpreterKind
+from .interpreter import BackgroundProcess, Interpreter
+from .probe import Health
+
+_EXTENSION = "PyTorch"
+# Of the engine's package_check, which this side must not import; a test compares them.
+MONAI = "monai>=1.3"
+
+_SHOWN_LINES = 200
+# What Slicer brings along and has loaded: another version of them would break it.
+_KEPT = ("torch", "numpy", "scipy", "SimpleITK")
+# Download and unpacked files of PyTorch: the builds for NVIDIA's cards carry CUDA's libraries.
+_CUDA_GIB, _PLAIN_GIB, _SMALL_GIB = 10.0, 3.0, 0.3
+# MAX_PATH of Windows without the zero at its end.
+_LONGEST_PATH = 259
+# PyTorch 2.13 has a license text 173 characters below the folder of packages; later ones may go deeper.
+_DEEPEST_FILE = 180
+
+
+@dataclass(frozen=True)
+class InstallRequest:
+    """What `coranet install` is asked for.
+
+    Attributes:
+        packages: names, for example ("torch", "monai"); (): all, into an environment of our own.
+        environment: folder of that environment; "": none.
+        python: the Python that gets the packages; "": none.
+        anew: remove the environment or the packages first.
+        wheels: folder of wheel files; "": from the internet.
+    """
+
+    packages: tuple[str, ...] = ()
+    environment: str = ""
+    python: str = ""
+    anew: bool = False
+    wheels: str = ""
+
+    def args(self) -> list[str]:
+        """The arguments of the command line."""
+        options = {"environment": self.environment, "python": self.python, "wheels": self.wheels}
+        given = [f"--{name}={value}" for name, value in options.items() if value]
+        return ["install", *self.packages, *given, *["--anew"] * self.anew]
+
+
+class Installation:
+    """An installation in a process of its own. `poll` it until it is over."""
+
+    can_stop = True
+
+    def __init__(
+        self,
+        interpreter: Interpreter,
+        args: Sequence[str],
+        log: Path,
+        launch: Callable[..., Any] = DetachedProcess,
+    ) -> None:
+        """Start it.
+
+        Args:
+            interpreter: the Python that runs the installer.
+            args: its arguments, for example the engine's file and those of `InstallRequest`.
+            log: file for its output; an older one is replaced.
+            launch: starts a process, like subprocess.Popen.
+
+        Raises:
+            JobError: the Python cannot be started.
+            StorageError: the log cannot be written.
+        """
+        self._process = BackgroundProcess(interpreter, args, log, launch=launch)
+
+    @staticmethod
+    def by_engine(interpreter: Interpreter, request: InstallRequest, log: Path, engine: Path = ENGINE) -> Installation:
+        """Start `coranet install`; raises as the constructor."""
+        return Installation(interpreter, [str(engine), *request.args()], log)
+
+    def poll(self) -> Optional[int]:
+        """Its exit code; None: it still works. Never waits."""
+        return self._process.exit_code()
+
+    def stop(self) -> None:
+        """End it with all its children. An environment that is left unfinished is made anew by the next one."""
+        self._process.stop()
+
+    def log(self) -> str:
+        """Its last output, for a person."""
+        return "\n".join(self._process.output().splitlines()[-_SHOWN_LINES:])
+
+    def why_failed(self) -> str:
+        """The likely cause in a sentence, with the last error in its output."""
+        return likely_cause(self._process.output(), self._process.exit_code() or 0)
+
+
+class SlicerInstallation:
+    """An installation by `slicer.packaging`, which Slicer has since 5.11. The same members as `Installation`."""
+
+    # Slicer offers no way to.
+    can_stop = False
+
+    def __init__(self, pip_install: Callable[..., object], args: Sequence[str], log: Path) -> None:
+        """Start it.
+
+        Args:
+            pip_install: `slicer.packaging.pip_install`.
+            args: those of pip, without "install".
+            log: file for its output; an older one is replaced.
+
+        Raises:
+            JobError: Slicer installs something else at the moment.
+            StorageError: the log cannot be written.
+        """
+        self._code: Optional[int] = None
+        self._lines: list[str] = []
+        self._log = log
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text("", encoding="utf-8")
+        except OSError as error:
+            raise storage_error(log, error) from error
+        try:
+            pip_install(
+                list(args),
+                blocking=False,
+                show_progress=False,
+                logCallback=self._on_line,
+                completedCallback=self._on_end,
+            )
+        except RuntimeError as error:
+            raise JobError(_("Slicer cannot install it now ({error}); try again later.").format(error=error)) from error
+
+    def _on_line(self, line: str) -> None:
+        self._lines.append(line.rstrip())
+
+    def _on_end(self, code: int) -> None:
+        self._code = code
+        self._log.write_text(self.log(), encoding="utf-8")
+
+    def poll(self) -> Optional[int]:
+        """Its exit code; None: it still works."""
+        return self._code
+
+    def stop(self) -> None:
+        """Does nothing: see `can_stop`."""
+
+    def log(self) -> str:
+        """Its last output, for a person."""
+        return "\n".join(self._lines[-_SHOWN_LINES:])
+
+    def why_failed(self) -> str:
+        """The likely cause in a sentence, with the last error in its output."""
+        return likely_cause(self.log(), self._code or 0)
+
+
+StartInstallation = Callable[[Interpreter, InstallRequest, Path], Any]
+
+
+class PackageInstallation:
+    """At most one installation at a time; `problem` says why the last one failed."""
+
+    def __init__(
+        self, environment: Environment, application: Packages, start: StartInstallation = Installation.by_engine
+    ) -> None:
+        """Take the environment to install into.
+
+        Args:
+            environment: the choice of this machine.
+            application: the application's Python and extensions.
+            start: starts `coranet install`, with its log.
+        """
+        self._environment = environment
+        self._application = application
+        self._start = start
+        self._running: Any = None
+        self.problem = ""
+        self.log = ""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether packages are being installed."""
+        return self._running is not None
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether what runs can be stopped."""
+        return self._running is not None and self._running.can_stop
+
+    def begin(self, names: Sequence[str], health: Optional[Health], anew: bool) -> None:
+        """Start to install, unless it could not succeed: then `problem` says why.
+
+        Args:
+            names: packages; (): all, into the environment of our own.
+            health: what the doctor found in the chosen Python; None: nothing is known.
+            anew: remove the environment or the packages first.
+
+        Raises:
+            CoraNetError: it cannot be started.
+        """
+        environment = self._environment
+        is_private = environment.kind is InterpreterKind.PRIVATE
+        facts = health.facts if health else {}
+        folder = Path(environment.folder if is_private else str(facts.get("packages_folder", "")))
+        found = obstacle(folder, with_torch=is_private or "torch" in names)
+        self.problem, self.log = found.message if found else "", ""
+        if found is not None:
+            return
+        if environment.kind is InterpreterKind.SLICER:
+            self._running = self._into_slicer({name: str(value) for name, value in facts.items()}, anew)
+        else:
+            request = InstallRequest(
+                packages=() if is_private else tuple(names),
+                environment=environment.folder if is_private else "",
+                python="" if is_private else environment.python,
+                anew=anew,
+                wheels=environment.wheels_folder,
+            )
+            self._running = self._start(environment.slicers_interpreter(), request, environment.install_log)
+
+    def _into_slicer(self, versions: dict[str, str], anew: bool) -> Any:
+        """MONAI is the only package of ours among those of Slicer: one of pure Python."""
+        args = pip_args(MONAI, versions, self._environment.wheels_folder, anew)
+        log, pip_install = self._environment.install_log, self._application.pip_install()
+        if pip_install is not None:
+            return SlicerInstallation(pip_install, args, log)
+        return Installation(self._environment.slicers_interpreter(), ["-m", "pip", "install", *args], log)
+
+    def stop(self) -> None:
+        """End it, where that is possible."""
+        if self.can_stop:
+            self._running.stop()
+            self.log = self._running.log()
+            self._running, self.problem = None, _("The installation was stopped.")
+
+    def poll(self) -> bool:
+        """Look once, without waiting. Returns whether anything is new; when it is over, `is_running` says so."""
+        if self._running is None:
+            return False
+        code, log = self._running.poll(), self._running.log()
+        is_new = code is not None or log != self.log
+        self.log = log
+        if code is not None:
+            self.problem = self._running.why_failed() if code else ""
+            self._running = None
+        return is_new
+
+    def install_extension(self) -> None:
+        """Install Slicer's PyTorch extension, and restart; sets `problem` where that fails."""
+        self.problem = self._application.install_extension(_EXTENSION)
+        if not self.problem:
+            self._application.restart()
+
+
+def pip_args(requirement: str, versions: dict[str, str], wheels: str, anew: bool) -> list[str]:
+    """Arguments of pip, without "install", for a package among those of Slicer, which stay as they are.
+
+    Args:
+        requirement: for example "monai>=1.3".
+        versions: of what is installed, by name.
+        wheels: folder of wheel files; "": from the internet.
+        anew: install it again where it is there.
+    """
+    source = ["--no-index", "--find-links", wheels] if wheels else []
+    replaced = ["--force-reinstall", "--no-deps"] if anew else []
+    # Named with their versions, they satisfy what the package asks for, and nothing is exchanged.
+    kept = [] if anew else [f"{name}=={versions[name]}" for name in _KEPT if name in versions]
+    return [*replaced, *source, requirement, *kept]
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why nothing is installed: a code for programs, and a sentence."""
+
+    code: str
+    message: str
+
+
+def needed_gib(with_torch: bool = True) -> float:
+    """How much room an installation needs on this computer, in GiB."""
+    if not with_torch:
+        return _SMALL_GIB
+    return _CUDA_GIB if shutil.which("nvidia-smi") else _PLAIN_GIB
+
+
+def obstacle(packages_folder: Path, with_torch: bool, platform: str = sys.platform) -> Optional[Obstacle]:
+    """The first reason not to begin an installation; None: there is none.
+
+    Args:
+        packages_folder: where the packages will be; need not be there yet.
+        with_torch: PyTorch is among them.
+        platform: as sys.platform.
+    """
+    existing = next((one for one in (packages_folder, *packages_folder.parents) if one.is_dir()), None)
+    if existing is None or not _is_writable(existing):
+        text = _("'{folder}' cannot be written. Choose an environment of its own in a folder of yours.")
+        return Obstacle("folder.read_only", text.format(folder=packages_folder))
+    too_many = characters_too_many(str(packages_folder), platform) if with_torch else 0
+    if too_many:
+        text = _(
+            "The path '{folder}' is {count} characters too long for the files of PyTorch on Windows. Choose an "
+            "environment folder with a short path, for example 'C:\\CoraNet'."
+        )
+        return Obstacle("folder.path_too_long", text.format(folder=packages_folder, count=too_many))
+    free, needed = shutil.disk_usage(existing).free / 2**30, needed_gib(with_torch)
+    if free < needed:
+        text = _("Only {free} GiB are free for '{folder}', about {needed} are needed. Free some space first.")
+        return Obstacle(
+            "folder.no_space", text.format(free=round(free, 1), folder=packages_folder, needed=round(needed, 1))
+        )
+    return None
+
+
+def characters_too_many(packages_folder: str, platform: str = sys.platform) -> int:
+    """By how many characters the files of PyTorch would be too deep below a folder of packages; 0: they fit."""
+    if platform != "win32" or _windows_allows_long_paths():
+        return 0
+    return max(0, len(packages_folder) + 1 + _DEEPEST_FILE - _LONGEST_PATH)
+
+
+def _windows_allows_long_paths() -> bool:
+    """Whether the switch of Windows is on; the Pythons of python.org and of uv heed it."""
+    try:
+        import winreg
+    except ImportError:  # not on Windows
+        return False
+    try:
+        path = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:  # type: ignore[attr-defined,unused-ignore]
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        # os.access says yes to folders of Windows in which nobody but an administrator may write.
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def likely_cause(log: str, exit_code: int) -> str:
+    """The likely cause in a sentence, followed by the last error in the log.
+
+    Args:
+        log: what the installation printed.
+        exit_code: of its process.
+    """
+    cause = next((text for pattern, text in _causes() if re.search(pattern, log, re.IGNORECASE)), "")
+    if not cause and exit_code in (-9, 137):
+        cause = _("The system ended the installation, probably because memory ran out; close other programs.")
+    last = _last_error(log)
+    cause = cause or _("The installation failed; the log says more.")
+    return f"{cause} ({last})" if last else cause
+
+
+def _last_error(log: str) -> str:
+    lines = [line.strip(" \t\u2502") for line in log.splitlines() if line.strip()]
+    # The last line of all is ours and only says that uv or pip failed.
+    errors = [line for line in lines if re.match(r"(error: (?!uv |pip )|ERROR\b|\u00d7|Caused by: |\w+Error: )", line)]
+    chosen = errors or lines
+    return chosen[-1][:300] if chosen else ""
+
+
+def _causes() -> list[tuple[str, str]]:
+    """Patterns and sentences; the first that fits counts, so what is the consequence of another comes after it."""
+    return [
+        (
+            r"No space left|os error (28|112)\b|Errno 28\b|WinError 112",
+            _("The disk is full; free some space, or choose an environment folder on another disk."),
+        ),
+        (
+            r"os error 206|WinError 206|File name too long|Long Path support",
+            _("A path is too long for this system; choose an environment folder with a short path."),
+        ),
+        (
+            r"os error (5|13|32)\b|WinError (5|32)\b|Permission denied|Access is denied",
+            _("A file is in use or protected, perhaps by a virus scanner; restart Slicer and install again."),
+        ),
+        (
+            r"invalid peer certificate|UnknownIssuer|CERTIFICATE_VERIFY_FAILED|certificate verify failed",
+            _(
+                "The secure connection was refused, as by a firewall that looks into it; ask for an exception, or "
+                "install from a folder of wheels."
+            ),
+        ),
+        (
+            r"dns error|error sending request|client error \(Connect\)|Could not connect|timed out|ProxyError"
+            r"|NewConnectionError|name resolution|getaddrinfo failed",
+            _("There is no connection to the internet, or a proxy is in the way; install from a folder of wheels."),
+        ),
+        (
+            r"No interpreter found|No download found|No virtual environment found",
+            _("There is no Python 3.10 to 3.13 for it; install one from python.org, or choose another Python."),
+        ),
+        (
+            r"No solution found|No matching distribution|no wheels with a matching",
+            _("There is no build for this Python and this system; choose another Python or another folder of wheels."),
+        ),
+        (
+            r"externally managed",
+            _("The system manages the packages of this Python; choose the Python of a virtual environment."),
+        ),
+    ]

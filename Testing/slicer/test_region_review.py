@@ -271,32 +271,12 @@ class TestLookingAtIt:
             review.decide(region.number, Choice.KEEP)
         assert review.next_open() is None
 
-    def test_bounds_close_as_regions_are_decided(self, review, a_result):
-        voxel_ml = float(np.prod(a_result.volume.GetSpacing())) / 1000
-        first = {one.name: one for one in review.bounds()}
-        assert first["Pancreas"].conservative_ml == pytest.approx((HEADS["conservative"] == PANCREAS).sum() * voxel_ml)
-        assert first["Pancreas"].radical_ml == pytest.approx((HEADS["radical"] == PANCREAS).sum() * voxel_ml)
-        widths = [width(one) for one in first.values()]
-        for region in review.regions.regions:
-            review.decide(region.number, ("radical", "conservative", "keep")[region.number % 3])
-            now = [width(one) for one in review.bounds()]
-            assert all(after <= before + 1e-9 for after, before in zip(now, widths, strict=True))
-            widths = now
-        labels = labels_of(a_result)
-        for one, value in zip(review.bounds(), (PANCREAS, TUMOR), strict=True):
-            ml = (labels == value).sum() * voxel_ml
-            assert (one.ml, one.conservative_ml, one.radical_ml) == pytest.approx((ml, ml, ml))
-
     def test_who_is_connected_is_told(self, review):
         told = []
         review.changed.connect(lambda: told.append(review.progress))
         review.decide(1, Choice.KEEP)
         review.undo()
         assert len(told) == 2
-
-
-def width(volume) -> float:
-    return abs(volume.radical_ml - volume.conservative_ml)
 
 
 class TestFiles:

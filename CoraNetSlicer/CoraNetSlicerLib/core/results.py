@@ -27,6 +27,8 @@ PART_ATTRIBUTE = "CoraNetSlicer.PredictionPart"
 FOLDER_ATTRIBUTE = "CoraNetSlicer.PredictionFolder"
 # On a result whose voxels are those of the review that the scene keeps; goes when the result is loaded anew.
 REVIEWED_ATTRIBUTE = "CoraNetSlicer.Reviewed"
+# On overlays: what the heads named where their bounds follow a decision; goes when the result is loaded anew.
+BOUNDS_ATTRIBUTE = "CoraNetSlicer.DecidedBounds"
 # On a result while its segments are being filled in.
 FILLING_ATTRIBUTE = "CoraNetSlicer.Filling"
 VOLUME_REFERENCE = "CoraNetSlicer.Volume"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
-from coranet.boundary_slide import BoundaryMargins, apply_slide, known_after, pair_at, slide_box
+from coranet.boundary_slide import BoundaryMargins, apply_slide, known_after, pair_at, settled_after, slide_box
 from coranet.contract import Slide
 from coranet.contract.errors import DataError
 from coranet.contract.slide import voxel_length_mm
@@ -215,11 +215,17 @@ def known_voxels_of_slides(state: ReviewState) -> list[MaskedBox]:
     known, slides = [], state.review.slides if state.margins is not None else ()
     for count, slide in enumerate(slides):
         near = _Near.of(state, slide)
-        box, mask = known_after(near.labels, near.margins, near.local(slide), map(near.local, slides[:count]))
-        inside = np.zeros(near.box.mask.shape, bool)
-        inside[box] = mask
-        known.append(MaskedBox(near.box.first_kji, inside))
+        known.append(
+            near.part(*known_after(near.labels, near.margins, near.local(slide), map(near.local, slides[:count])))
+        )
     return known
+
+
+def settled_voxels_of_slides(state: ReviewState) -> list[MaskedBox]:
+    """Where nothing is uncertain any more because a person has slid the boundary there."""
+    slides = state.review.slides if state.margins is not None else ()
+    around = ((_Near.of(state, slide), slide) for slide in slides)
+    return [near.part(*settled_after(near.labels, near.margins, near.local(slide))) for near, slide in around]
 
 
 @dataclass(frozen=True)
@@ -270,6 +276,12 @@ class _Near:
         """A slide in the indices of the box."""
         i, j, k = (index - first for index, first in zip(slide.center_ijk, self.box.first_kji[::-1], strict=True))
         return replace(slide, center_ijk=(i, j, k))
+
+    def part(self, slices: tuple[slice, ...], mask: np.ndarray) -> MaskedBox:
+        """Some voxels of a box within this one."""
+        inside = np.zeros(self.box.mask.shape, bool)
+        inside[slices] = mask
+        return MaskedBox(self.box.first_kji, inside)
 
     def draw(self, layers: SegmentLayers, slide: Slide, earlier: Iterable[Slide]) -> np.ndarray:
         """Write a slide into the segments of the classes, on what there was; returns its label values, (k, j, i)."""

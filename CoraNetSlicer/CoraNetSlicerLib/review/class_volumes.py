@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
@@ -61,57 +61,6 @@ def _segment_ml(segment: Any) -> Optional[float]:
     # A segment without any voxel may have lost its image when it was saved.
     count = np.count_nonzero(vtk_to_numpy(scalars) == segment.GetLabelValue()) if scalars is not None else 0
     return float(count * math.prod(labelmap.GetSpacing()) / 1000.0)
-
-
-def narrowed_volumes(
-    volumes: Mapping[int, ClassVolume],
-    labels: Sequence[Label],
-    decided: Sequence[tuple[Mapping[str, np.ndarray], np.ndarray]],
-    volume_node: Any,
-) -> list[ClassVolume]:
-    """The volume of each class with its bounds, decided regions counting as what they are now.
-
-    Args:
-        volumes: by label value, of the classes before the first decision.
-        labels: the classes.
-        decided: of each decided region, the label values of its voxels: by choice, and as they are now; flat.
-        volume_node: gives the size of a voxel.
-    """
-    voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
-    return [_narrowed(volumes[label.value], label, decided, voxel_ml) for label in labels if label.value in volumes]
-
-
-def _narrowed(
-    volume: ClassVolume, label: Label, decided: Sequence[tuple[Mapping[str, np.ndarray], np.ndarray]], voxel_ml: float
-) -> ClassVolume:
-    def after(ml: Optional[float], head: str) -> Optional[float]:
-        if ml is None:
-            return None
-        counts = ((_count(now, label), _count(labels[head], label)) for labels, now in decided)
-        more = sum(after - before for after, before in counts)
-        return ml + more * voxel_ml
-
-    return ClassVolume(
-        label.name, after(volume.ml, "keep"), after(volume.conservative_ml, "conservative"),
-        after(volume.radical_ml, "radical"), label.value,
-    )  # fmt: skip
-
-
-def _count(values: np.ndarray, label: Label) -> int:
-    return int(np.count_nonzero(values == label.value))
-
-
-def narrowed(volume: ClassVolume, bounds: Mapping[int, ClassVolume]) -> ClassVolume:
-    """A volume as it was counted, with the bounds that a review has left of it.
-
-    Args:
-        volume: of a class.
-        bounds: by label value of the class; a class that is not there has the bounds that were counted.
-    """
-    narrower = bounds.get(volume.value)
-    if narrower is None or volume.ml is None:
-        return volume
-    return replace(volume, conservative_ml=narrower.conservative_ml, radical_ml=narrower.radical_ml)
 
 
 def volumes_table(volumes: Iterable[ClassVolume]) -> str:

@@ -25,8 +25,9 @@ from ..core.results import (
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .caution import CautionDial, quality_text, with_verdict
-from .class_volumes import ClassVolume, VolumeCounting, narrowed, volumes_table
+from .class_volumes import ClassVolume, VolumeCounting, volumes_table
 from .contour_colors import Color
+from .decided_bounds import draw_decided_bounds
 from .hiding import Hiding
 from .looks import LOOKS, apply_look, set_faint, shown_look
 from .overlay_rows import UNCERTAINTY, OverlayRow, map_row, segment_row
@@ -84,7 +85,6 @@ class OverlaysPresenter:
         self._key = ""
         self._attached: tuple[object, ...] = ()
         self.reviewed: Optional[Review] = None
-        self._bounds: dict[int, ClassVolume] = {}
         self._must_recount = self._is_sliding = False
         self._is_place_marked = False
         self._paint = Deferred(application, self.changed.send)
@@ -312,13 +312,14 @@ class OverlaysPresenter:
         # Named as the segments are now.
         names = {label.value: label.name for label in self.current.labels} if self.current is not None else {}
         counted = [replace(volume, name=names.get(volume.value, volume.name)) for volume in self._counting.volumes]
-        return [*(narrowed(volume, self._bounds) for volume in counted), *uncertain]
+        return [*counted, *uncertain]
 
     def show_reviewed(self, review: RegionReview) -> None:
         """Draw and count decided regions of the result that is shown as what they are: not uncertain any more."""
         self.reviewed = review.review
-        self._bounds = {volume.value: volume for volume in review.bounds()} if review.review.decisions else {}
-        self.caution.set_reviewed(review.decided_boxes())
+        decided = review.decided_boxes()
+        draw_decided_bounds(review.loaded, decided)
+        self.caution.set_reviewed(decided)
         self._paint.request()
 
     @property
@@ -406,7 +407,7 @@ class OverlaysPresenter:
         is_other = identity != self._attached
         if is_other:
             self._attached = identity
-            self.reviewed, self._bounds = None, {}
+            self.reviewed = None
             self.caution.attach(self.current)
             # What was outdated while another result was shown.
             self._rest.request_at_rest(_REST_MS)

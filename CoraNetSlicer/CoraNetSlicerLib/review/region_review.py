@@ -14,8 +14,7 @@ from coranet.contract.errors import DataError
 
 from ..core.context import SceneContext
 from ..core.results import LoadedPrediction, segment_id
-from .boundary_slide import BoundarySliding, box_with_slides, known_voxels_of_slides, withdraw_slides
-from .class_volumes import ClassVolume, narrowed_volumes
+from .boundary_slide import BoundarySliding, box_with_slides, settled_voxels_of_slides, withdraw_slides
 from .improvement import PromotedCase
 from .promotion import promote_case
 from .region_editing import MODULE_EDITOR, RegionEditing
@@ -133,16 +132,10 @@ class RegionReview:
         open_ones = [region.number for region in self.regions.regions if region.number not in self.review.decisions]
         return next((number for number in open_ones if number > after), next(iter(open_ones), None))
 
-    def bounds(self) -> list[ClassVolume]:
-        """Volume of each class with its bounds, in which decided regions count as what they are now."""
-        found, labels = map(self._state.voxels, self.review.decisions), self.loaded.labels
-        decided = [(voxels.labels, self._state.layers.read_labels(voxels.box, labels)) for voxels in found]
-        return narrowed_volumes(self._state.volumes, self.loaded.labels, decided, self.loaded.volume)
-
-    def decided_boxes(self) -> list[Any]:
-        """Where somebody has decided: a segment_layers.MaskedBox of each region, and of each slide."""
+    def decided_boxes(self) -> list[MaskedBox]:
+        """Where somebody has decided, and nothing is uncertain any more: of each region, and of each slide."""
         decided = [self._state.voxels(number).box for number in self.review.decisions]
-        return [*decided, *(known_voxels_of_slides(self._state) if self.review.slides else ())]
+        return [*decided, *(settled_voxels_of_slides(self._state) if self.review.slides else ())]
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 

@@ -14,13 +14,12 @@ import numpy as np
 import slicer
 
 from coranet.boundary_slide import BoundaryMargins
-from coranet.contract import Choice, Label, PredictionFiles, Region, RegionList
+from coranet.contract import Choice, PredictionFiles, Region, RegionList
 from coranet.contract.errors import DataError, JobError
 
 from ..core.images import order_on_grid_of, read_image, reordered, require_checksum, voxel_values
 from ..core.results import LoadedPrediction
 from ..core.stepwise import run_to_end
-from .class_volumes import ClassVolume, count_class_volume
 from .segment_layers import MaskedBox, SegmentLayers
 
 _HEADS = ("conservative", "radical")
@@ -79,22 +78,9 @@ def unpacked_box(content: Mapping[str, Any]) -> MaskedBox:
     return MaskedBox((first_k, first_j, first_i), mask)
 
 
-@dataclass(frozen=True)
-class ReadRegions:
-    """What was read of the regions of a case.
-
-    Attributes:
-        voxels: by number of the region.
-        volumes: of the classes, by label value.
-    """
-
-    voxels: Mapping[int, RegionVoxels]
-    volumes: Mapping[int, ClassVolume]
-
-
 def read_region_voxels(
     loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList
-) -> Generator[None, None, ReadRegions]:
+) -> Generator[None, None, dict[int, RegionVoxels]]:
     """Read where the regions are and what may become of them; stops after some milliseconds each, to be gone on with.
 
     The heads are read from the files: the overlays in the scene can be those of another caution.
@@ -103,6 +89,9 @@ def read_region_voxels(
         loaded: the result; "keep" gets what it names now.
         files: of the case.
         regions: what is known of the regions.
+
+    Returns:
+        By number of the region.
 
     Raises:
         DataError: a file is missing, or does not fit the volume or the list of the regions.
@@ -119,11 +108,7 @@ def read_region_voxels(
         labels[Choice.KEEP.value] = result.read_labels(box, loaded.labels)
         found[region.number] = RegionVoxels(box, labels)
         yield
-    volumes = {}
-    for label in loaded.labels:
-        volumes[label.value] = _class_volume(loaded, label, heads)
-        yield
-    return ReadRegions(found, volumes)
+    return found
 
 
 def read_margins(loaded: LoadedPrediction, files: PredictionFiles) -> Generator[None, None, BoundaryMargins]:
@@ -157,12 +142,6 @@ def label_map_steps(path: Path, volume_node: Any) -> Generator[None, None, np.nd
     yield
     node = reordered(node, order, volume_node)
     return voxel_values(node).reshape(tuple(reversed(node.GetImageData().GetDimensions())))
-
-
-def _class_volume(loaded: LoadedPrediction, label: Label, heads: Mapping[str, np.ndarray]) -> ClassVolume:
-    voxel_ml = math.prod(loaded.volume.GetSpacing()) / 1000.0
-    conservative, radical = (np.count_nonzero(heads[head] == label.value) * voxel_ml for head in _HEADS)
-    return ClassVolume(label.name, count_class_volume(loaded, label).ml, conservative, radical, label.value)
 
 
 def _box(region: Region, region_map: np.ndarray, path: Path) -> MaskedBox:

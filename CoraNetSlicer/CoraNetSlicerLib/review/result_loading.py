@@ -31,6 +31,7 @@ from ..core.images import (
     voxel_portions,
 )  # fmt: skip
 from ..core.results import (
+    BOUNDS_ATTRIBUTE,
     FILLING_ATTRIBUTE,
     FOLDER_ATTRIBUTE,
     PART_ATTRIBUTE,
@@ -343,6 +344,7 @@ class ResultNodes:
             self._hide(node, part)
             node.GetSegmentation().RemoveAllSegments()
             node.RemoveAttribute(REVIEWED_ATTRIBUTE)
+            node.RemoveAttribute(BOUNDS_ATTRIBUTE)
             node.SetReferenceImageGeometryParameterFromVolumeNode(self._volume)
         node.SetAndObserveTransformNodeID(self._volume.GetTransformNodeID())
         self._place_under_volume(node)

@@ -26,7 +26,6 @@ from coranet.contract.errors import JobError
 from ..core.context import SceneContext
 from ..core.results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIBUTE, LoadedPrediction
 from ..core.translation import _
-from .class_volumes import ClassVolume
 from .region_voxels import RegionVoxels, packed_box, unpacked_box
 from .segment_layers import MaskedBox
 from .worklist import status_text, structure_text
@@ -51,13 +50,11 @@ class KeptReview:
         regions: of the case.
         review: the decisions.
         voxels: by number of the region; empty while they are not read.
-        volumes: of the classes, by label value, before the first decision; empty while they are not counted.
     """
 
     regions: RegionList
     review: Review
     voxels: Mapping[int, RegionVoxels] = field(default_factory=dict)
-    volumes: Mapping[int, ClassVolume] = field(default_factory=dict)
 
     @staticmethod
     def of(regions: RegionList) -> KeptReview:
@@ -96,16 +93,14 @@ class ReviewRecord:
             regions = RegionList.from_dict(content["regions"], "the scene")
             decisions = json.loads(self._node.GetAttribute(DECISIONS_ATTRIBUTE))
             voxels = {int(number): RegionVoxels.from_dict(region) for number, region in content["voxels"].items()}
-            volumes = {int(value): ClassVolume(**volume) for value, volume in content["volumes"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"the review in the scene cannot be read ({error}); load the result anew.") from error
-        return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, volumes)
+        return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels)
 
     def write(self, kept: KeptReview) -> None:
         """Keep regions, voxels and decisions."""
         voxels = {str(number): region.to_dict() for number, region in kept.voxels.items()}
-        volumes = {str(value): asdict(volume) for value, volume in kept.volumes.items()}
-        content = {"regions": kept.regions.to_dict(), "voxels": voxels, "volumes": volumes}
+        content = {"regions": kept.regions.to_dict(), "voxels": voxels}
         node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
         # In the scene's own file: no file of its own that can be forgotten.
         node.SetForceCreateStorageNode(slicer.vtkMRMLTextNode.CreateStorageNodeNever)

@@ -20,7 +20,6 @@ from ..core.notification import Signal
 from ..core.results import LoadedPrediction, find_prediction_files, results_in_scene, segment_id
 from ..core.stepwise import run_to_end
 from .boundary_slide import SlideChange, repeat_slide
-from .class_volumes import ClassVolume
 from .promotion import write_reviewed
 from .region_voxels import RegionVoxels, label_map_steps, read_label_map, read_margins, read_region_voxels
 from .review_record import KeptReview, ReviewHistory, ReviewRecord, ReviewStep
@@ -86,12 +85,6 @@ class ReviewState:
         return self._kept.review
 
     @property
-    def volumes(self) -> Mapping[int, ClassVolume]:
-        """Volumes of the classes, by label value, before the first decision."""
-        self._read()
-        return self._kept.volumes
-
-    @property
     def worklist(self) -> Any:
         """VtkMRMLTableNode with a row for each region."""
         return self._record.worklist
@@ -129,7 +122,7 @@ class ReviewState:
         yield from self._read_margins()
 
     def _read_voxels(self) -> Generator[None, None, None]:
-        if len(self._kept.voxels) == len(self.regions.regions) and self._kept.volumes:
+        if len(self._kept.voxels) == len(self.regions.regions):
             return
         if self.files is None:
             raise DataError(
@@ -138,10 +131,10 @@ class ReviewState:
             )
         self.is_being_read = True
         try:
-            read = yield from read_region_voxels(self.loaded, self.files, self.regions)
+            voxels = yield from read_region_voxels(self.loaded, self.files, self.regions)
         finally:
             self.is_being_read = False
-        self._kept = replace(self._kept, voxels=read.voxels, volumes=read.volumes)
+        self._kept = replace(self._kept, voxels=voxels)
         if self._record.is_current:
             self._record.write(self._kept)
 

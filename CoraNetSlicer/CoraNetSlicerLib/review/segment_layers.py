@@ -44,6 +44,10 @@ class MaskedBox:
         """The box in an array (k, j, i) of the whole volume."""
         return tuple(slice(first, first + size) for first, size in zip(self.first_kji, self.mask.shape, strict=False))
 
+    def is_same(self, other: MaskedBox) -> bool:
+        """Whether another one has the same voxels, in the same box."""
+        return self.first_kji == other.first_kji and np.array_equal(self.mask, other.mask)
+
     def of(self, voxels: np.ndarray) -> np.ndarray:
         """Their values in an array (k, j, i) of the whole volume; a copy, flat."""
         return np.asarray(voxels[self.slices][self.mask])

@@ -10,8 +10,8 @@ divides the cases anew: some fit the error model, the others are measured.
 - volume: share of all voxels that must be flagged, with one threshold for all measured cases, to hold 80 % of the
   errors of the mean case, as a multiple of what the softmax margin needs there.
 - places: share of the deep errors within the first 5, 10, 20 balls of 3 mm, each next one where the most is expected.
-- promise: mean coverage and flagged share over 200 random splits of the cross-fitted cases, for thresholds from 4, 9
-  and half of them: promised, and only expected.
+- promise: mean coverage and flagged share over 200 random splits of the cross-fitted cases, for regions from 4, 9 and
+  half of them, beside what is promised.
 - quality: rank correlation of the estimated with the true mean Dice over the cross-fitted cases.
 """
 
@@ -22,7 +22,6 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +36,11 @@ from coranet.coarse.grid import CanonicalGrid
 from coranet.contract.config import SegmentConfig
 from coranet.data.box import Box
 from coranet.data.cache import lowest
-from coranet.error_model import ErrorCase, Evidence, RiskCurve, default_tolerance_mm, fit
+from coranet.error_model import ErrorCase, Evidence, Promise, RiskCurve, default_tolerance_mm, fit
 from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.fitting import STEPS
 from coranet.error_model.package import applied, cross_fitted
-from coranet.error_model.promise import SHARES, THRESHOLDS, expected_threshold, threshold_for
+from coranet.error_model.promise import PROBABILITY_SHARES, SHARES
 from coranet.error_model.quality import CaseFigures, QualityModel
 from coranet.inference.components import keep_largest_components
 from coranet.inference.segmentation import Segmenter
@@ -268,31 +267,26 @@ def others(figures: list[CaseFigures], number: int) -> tuple[CaseFigures, ...]:
 
 
 def kept_promises(curves: list[RiskCurve]) -> dict[str, object]:
-    """Coverage and flagged share of the other cases by thresholds of a few, on the mean of 200 random splits."""
+    """Coverage and flagged share of the other cases by regions from a few, on the mean of 200 random splits."""
     made: dict[str, object] = {}
     for count in sorted({count for count in (4, 9, (len(curves) + 1) // 2) if count < len(curves)}):
         for share in SHARES[:2]:
-            row = {}
-            for name, rule in (("promised", threshold_for), ("expected", expected_threshold)):
-                found = split_coverage(curves, count, share, rule)
-                row[name] = {"held": found[0], "flagged": found[1]} if found else None
-            made[f"{share:g} from {count} cases"] = row
+            made[f"{share:g} from {count} cases"] = split_coverage(curves, count, share)
     return made
 
 
-def split_coverage(
-    curves: list[RiskCurve], count: int, share: float, rule: Callable[[list[RiskCurve], float], float | None]
-) -> tuple[float, float] | None:
+def split_coverage(curves: list[RiskCurve], count: int, share: float) -> dict[str, float] | None:
     random, held, flagged = np.random.default_rng(0), [], []
     for _ in range(200):
         order = random.permutation(len(curves))
-        threshold = rule([curves[i] for i in order[:count]], share)
-        if threshold is None:
+        promise = Promise.of([curves[i] for i in order[:count]], share)
+        if promise.probability_share is None:
             return None
-        place = np.searchsorted(THRESHOLDS, threshold)
+        place = np.searchsorted(PROBABILITY_SHARES, promise.probability_share)
         held.append(1 - np.mean([curves[i].missed[place] for i in order[count:]]))
         flagged.append(np.mean([curves[i].flagged[place] for i in order[count:]]))
-    return round(float(np.mean(held)), 3), round(float(np.mean(flagged)), 4)
+    means = {"held": held, "flagged": flagged, "promised": [promise.promised]}
+    return {name: round(float(np.mean(values)), 4) for name, values in means.items()}
 
 
 def estimated_dice(figures: list[CaseFigures], names: list[str]) -> dict[str, object]:

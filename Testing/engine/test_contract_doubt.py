@@ -10,11 +10,11 @@ from coranet.contract import CaseDoubt, CasePromise, CaseQuality, ErrorModelCard
 from coranet.contract.codec import from_json, to_json
 from coranet.contract.errors import JobError
 
-PROMISES = (Promise(0.8, 0.3, 12), Promise(0.9, 0.1, 12))
+PROMISES = (Promise(0.8, 9, 0.7), Promise(0.9, 9, 0.85), Promise(0.95, 9, None))
 
 
 def test_what_a_result_says_is_read_as_it_was_written():
-    promise = CasePromise(0.8, 0.3, 0.85, 12, 2.1, 0.034, {"left atrium": (58.0, 67.5)})
+    promise = CasePromise(0.8, 0.3, 0.85, 12, 2.1, 0.034, {"left atrium": (58.0, 67.5)}, 0.68)
     doubt = CaseDoubt("error_model", 1.0, (promise,), CaseQuality(0.87, "look", ("far larger than in training.",)))
     assert CaseDoubt.of_result({"case": "a", "caution": 0.85, **to_json(doubt)}) == doubt
 
@@ -29,40 +29,41 @@ def test_a_damaged_key_is_named_with_its_file(tmp_path, damage):
         PredictionFiles(tmp_path).doubt(damage)
 
 
-NOT_PROMISED = (Promise(0.8, None, 3, 0.4), Promise(0.9, None, 3, 0.2))
-HALF_PROMISED = (Promise(0.8, 0.3, 5, 0.4), Promise(0.9, None, 5, 0.2))
+@pytest.mark.parametrize(("share", "expected"), [(0.8, 0.7), (0.9, 0.85), (0.95, None), (0.5, None)])
+def test_the_promise_of_a_share(share, expected):
+    found = ErrorModelCard(1.0, 9, PROMISES).promise(share)
+    assert (found and found.probability_share) == expected
 
 
 @pytest.mark.parametrize(
-    ("promises", "share", "expected"),
-    [
-        (PROMISES, 0.8, 0.3), (PROMISES, 0.9, 0.1), (PROMISES, 0.95, 0.1), (HALF_PROMISED, 0.9, 0.3), ((), 0.8, None),
-        (NOT_PROMISED, 0.9, 0.2), (NOT_PROMISED[:1], 0.9, None),
-    ],
-)  # fmt: skip
-def test_the_promise_of_a_share_or_of_the_largest_that_there_is(promises, share, expected):
-    found = ErrorModelCard(1.0, 12, promises).promise(share)
-    assert (found and found.used) == expected
+    ("share", "cases", "promised"),
+    # By hand: a = (1 + (1 - share)(n - 1)) / (n + 1).
+    [(0.8, 1, 0.5), (0.8, 4, 0.68), (0.8, 9, 0.74), (0.9, 9, 0.82), (0.95, 19, 0.905), (0.8, 0, None)],
+)
+def test_what_is_promised_grows_with_the_cases(share, cases, promised):
+    assert Promise(share, cases, 0.7).promised == (None if promised is None else pytest.approx(promised))
 
 
 @pytest.mark.parametrize(
     ("promises", "said"),
     [
-        (PROMISES, "At least 80 % (90 %) of what is wrong by more than 1.5 mm lies inside .* measured on 12 cases"),
-        (HALF_PROMISED, "At least 80 % of what .* on 5 cases"),
-        (
-            (Promise(0.8, None, 5, 0.4),),
-            "Nothing can be promised of .* the 5 cases of the measurement differ too much",
-        ),
-        (NOT_PROMISED, "Nothing can be promised of .* on 3 cases with a whole label, and 80 % needs 4"),
+        (PROMISES, "About 80 % of what is wrong by more than 1.5 mm is .* at least 74 % is promised, .* on 9 cases"),
+        ((Promise(0.8, 0, 0.7),), "About 80 % of what .* nothing is promised"),
+        ((Promise(0.8, 5, None),), "Nothing is known of the errors .* differ too much"),
+        ((), "Nothing is known"),
     ],
 )
 def test_the_promise_in_words(promises, said):
-    sentence = ErrorModelCard(1.5, promises[0].cases, promises).sentence()
-    assert re.match(said.replace("(90 %)", r"\(90 %\)"), sentence)
+    assert re.match(said, ErrorModelCard(1.5, 9, promises).sentence())
+    found = tuple(
+        CasePromise(one.share, 0.3, 0.8, one.cases, 1.0, 0.1, {}, one.promised)
+        for one in promises
+        if one.probability_share
+    )
+    assert CaseDoubt("error_model", 1.5, found).sentence() == ErrorModelCard(1.5, 9, promises).sentence()
 
 
 def test_a_card_is_read_as_it_was_written():
-    card = ErrorModelCard(1.5, 4, HALF_PROMISED)
+    card = ErrorModelCard(1.5, 9, PROMISES)
     assert from_json(ErrorModelCard, {**to_json(card), "later": 1}) == card
     assert from_json(ErrorModelCard, {"tolerance_mm": 1}) == ErrorModelCard(1.0)

@@ -53,11 +53,11 @@ def test_cases_that_are_known_in_part_promise_nothing():
     known[: len(known) // 2] = True
     partial = [replace(case, known=known) for case in cases]
     model = ErrorModel.fit([*cases[:2], *partial[2:]], ["outer", "inner"], 1.0, steps=5)
-    assert (model.cases, model.promises[0].cases, model.promises[0].threshold) == (4, 2, None)
-    assert model.promises[0].expected is not None
+    assert (model.cases, model.promises[0].cases) == (4, 2)
+    assert model.promises[0].probability_share is not None
     model = ErrorModel.fit(partial, ["outer", "inner"], 1.0, steps=5)
-    assert (model.promises[0].cases, model.promises[0].threshold) == (0, None)
-    assert model.promises[0].expected is not None
+    assert (model.promises[0].cases, model.promises[0].promised) == (0, None)
+    assert model.promises[0].probability_share is not None
 
 
 def test_damaged_weights_are_an_error(an_error_model, tmp_path):
@@ -82,10 +82,7 @@ def test_one_case_is_too_few():
 
 def test_promises_say_from_how_many_cases_they_come(an_error_model):
     assert {promise.cases for promise in an_error_model.promises} == {4}
-    assert an_error_model.promise(0.9).threshold is None
-    assert an_error_model.promise(0.9).used is not None
-    with pytest.raises(DataError, match="promises shares of"):
-        an_error_model.promise(0.5)
+    assert [promise.share for promise in an_error_model.promises] == [0.8, 0.9, 0.95]
 
 
 def test_slabs_say_what_the_whole_scan_says(an_error_model, monkeypatch):

@@ -1,4 +1,4 @@
-"""With an error model the uncertain region is where its probability reaches a threshold; a result says its promise."""
+"""With an error model the uncertain region holds a share of its probability; a result says its promise."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from region_cases import prediction_of
 from scans import grid_of
 from scipy.ndimage import distance_transform_edt
 
-from coranet.contract import Case, CaseDoubt, Datalist, ErrorModelCard, Job, JobKind, ModelCard, Promise, Role
+from coranet.contract import Case, CaseDoubt, Datalist, Job, JobKind, ModelCard, Role
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.contract.events import Warned
 from coranet.error_model import ErrorCase, ErrorModel, Evidence, Quality
 from coranet.error_model.quality import CaseFigures
 from coranet.inference import doubt as doubt_of
 from coranet.inference.doubt import (
+    Dial,
     FoundDoubt,
     KeptComponents,
     ScanEvidence,
-    caution_of,
+    Segmented,
     joined,
     near_structures_ml,
     quality_warning,
@@ -30,7 +31,7 @@ from coranet.inference.doubt import (
 from coranet.inference.network_pass import JoinedRows
 from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import HeadLogits
-from coranet.uncertainty import caution_at, uncertainty_threshold
+from coranet.uncertainty import uncertainty_threshold
 from coranet.volume import write_volume
 
 MACHINE = MachineConfig(device="cpu", threads=1)
@@ -50,7 +51,7 @@ def an_error_case(seed: int, size=(8, 9, 10)) -> ErrorCase:
 
 @pytest.fixture(scope="module")
 def an_error_model() -> ErrorModel:
-    """Of five random cases, hardly fitted: 80 % is promised."""
+    """Of five random cases, hardly fitted."""
     return ErrorModel.fit([an_error_case(seed) for seed in range(5)], NAMES, 1.5, steps=2)
 
 
@@ -67,14 +68,18 @@ def segmented(package, volume, reporter, **inference):
     return segmenter, segmenter.segmented(volume)
 
 
-def test_the_uncertain_region_is_a_threshold_of_the_probability_and_where_the_heads_differ(
+def test_the_uncertain_region_holds_a_share_of_the_probability_and_is_where_the_heads_differ(
     a_model, an_oblique_scan, a_reporter
 ):
     segmenter, found = segmented(a_model, an_oblique_scan, a_reporter)
     result = found.prediction
-    promised = ModelCard.read(a_model.folder).error_model.promise(0.8)
-    assert segmenter.caution == pytest.approx(caution_at(promised.threshold))
-    is_uncertain = result.uncertainty >= np.float32(uncertainty_threshold(segmenter.caution))
+    part = ModelCard.read(a_model.folder).error_model.promise(0.8).probability_share
+    assert segmenter.dial == Dial(None, part)
+    is_uncertain = result.uncertainty >= np.float32(uncertainty_threshold(found.caution))
+    # The region is the smallest that holds this share of the probability.
+    assert result.uncertainty[is_uncertain].sum() >= part * result.uncertainty.sum()
+    least = is_uncertain & (result.uncertainty > result.uncertainty[is_uncertain].min())
+    assert result.uncertainty[least].sum() < part * result.uncertainty.sum()
     assert np.array_equal(result.uncertain == 1, is_uncertain)
     assert np.array_equal(result.conservative != result.radical, is_uncertain)
     assert np.array_equal(result.conservative[~is_uncertain], result.segmentation[~is_uncertain])
@@ -94,8 +99,8 @@ def test_of_the_heads_it_is_what_a_model_without_an_error_model_says(
 
 
 def test_a_caution_that_is_set_stands(a_model, an_oblique_scan, a_reporter):
-    segmenter, found = segmented(a_model, an_oblique_scan, a_reporter, caution=-1.0)
-    assert segmenter.caution == -1.0
+    _, found = segmented(a_model, an_oblique_scan, a_reporter, caution=-1.0)
+    assert found.caution == -1.0
     expected = found.prediction.uncertainty >= np.float32(uncertainty_threshold(-1.0))
     assert np.array_equal(found.prediction.uncertain == 1, expected)
 
@@ -112,7 +117,7 @@ def test_a_result_says_its_promises(a_model, an_oblique_scan, a_reporter, tmp_pa
     doubt = files.doubt(result)
     assert (doubt.doubt, doubt.tolerance_mm) == ("error_model", 1.5)
     assert [one.share for one in doubt.promises] == [0.8, 0.9, 0.95]
-    assert [one.is_promised for one in doubt.promises] == [True, False, False]
+    assert [one.promised for one in doubt.promises] == pytest.approx([0.7, 0.7667, 0.8], abs=1e-4)  # of five cases
     first = doubt.promises[0]
     assert first.caution == result["caution"] and first.flagged_ml == pytest.approx(result["uncertain_ml"])
     flagged = [one.flagged_ml for one in doubt.promises]
@@ -176,18 +181,19 @@ def test_where_nothing_is_named_there_is_no_doubt(an_error_model):
     assert found.quality() is None
 
 
-def test_what_was_removed_is_not_in_doubt():
+def test_what_was_removed_is_not_in_doubt(an_error_model):
     labels, several = np.zeros((6, 6, 12), np.uint8), KeptComponents((1,))
     labels[1:5, 1:5, 1:5], labels[2:4, 2:4, 9:11] = 1, 1
     uncertainty = np.where(labels > 0, 0.9, 0.1)
     grid, heads = grid_of((12, 6, 6)), [labels.copy() for _ in range(6)]
     prediction = prediction_of(*heads[:3], uncertainty)
-    result = with_largest_kept(prediction, grid, KeptComponents((1,), (1,)), 0.0, is_of_heads=False)
+    doubted = Segmented(prediction, FoundDoubt(an_error_model))
+    result = with_largest_kept(doubted, grid, KeptComponents((1,), (1,)), Dial(0.0)).prediction
     assert not result.segmentation[..., 8:].any() and not result.uncertain[..., 8:].any()
     assert np.array_equal(result.uncertain[..., :6] == 1, labels[..., :6] > 0)
     # In doubt and named by both heads: the conservative one gives it up.
     assert not result.conservative.any() and np.array_equal(result.radical[..., :6], labels[..., :6])
-    plain = with_largest_kept(prediction_of(*heads[3:], uncertainty), grid, several, 0.0, is_of_heads=True)
+    plain = with_largest_kept(Segmented(prediction_of(*heads[3:], uncertainty)), grid, several, Dial(0.0)).prediction
     assert plain.segmentation[..., 8:].any() and np.array_equal(plain.conservative, labels)
 
 
@@ -202,12 +208,13 @@ def test_what_lies_near_is_about_what_distances_say(spacing):
     assert near_structures_ml(0 * labels, grid) == 0
 
 
-@pytest.mark.parametrize(
-    ("promises", "share", "expected"),
-    [((Promise(0.8, 0.2, 9), Promise(0.9, 0.1, 9)), 0.9, caution_at(0.1)), ((), 0.8, 0.0)],
-)
-def test_the_dial_stands_where_the_share_is_promised(promises, share, expected):
-    assert caution_of(ErrorModelCard(1.0, 9, promises), share) == expected
+def test_the_dial_goes_with_the_case_unless_it_is_set():
+    uncertainty = np.array([0.5, 0.25, 0.25, 0.0], dtype=np.float32)
+    for sure in (1.0, 0.125):
+        here = np.float32(sure) * uncertainty
+        threshold = uncertainty_threshold(Dial(None, 0.5).caution_of(here))
+        assert np.array_equal(here >= threshold, [True, False, False, False])
+    assert Dial(1.25, 0.5).caution_of(uncertainty) == 1.25
 
 
 def test_figures_of_boxes_are_those_of_the_scan():

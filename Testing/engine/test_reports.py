@@ -95,15 +95,16 @@ class TestCases:
         files, plain = a_case("a"), a_case("b")
         bounds = {"organ": (58.0, 67.5), "lesion <b>": (0.0, 1.0)}
         promises = (
-            CasePromise(0.8, 0.3, 0.85, 5, 2.1, 0.034, bounds),
-            CasePromise(0.9, 0.2, 1.4, 5, 3.0, 0.05, bounds, False),
+            CasePromise(0.8, 0.3, 0.85, 5, 2.1, 0.034, bounds, 0.7),
+            CasePromise(0.9, 0.2, 1.4, 5, 3.0, 0.05, bounds, 0.75),
         )
         doubt = CaseDoubt("error_model", 1.0, promises, CaseQuality(0.874, "look", ("far larger.",)))
         write_json_atomic(files.result, {**files.read_result(), **to_json(doubt)})
         cases = reported_cases([files, plain], Wanted(regions=0))
         write_page(tmp_path / "page.html", cases, "a")
         text = (tmp_path / "page.html").read_text(encoding="utf-8")
-        assert "At least 80 % of what is wrong by more than 1 mm" in text and "measured on 5 cases" in text
+        assert "About 80 % of what is wrong by more than 1 mm" in text
+        assert "at least 70 % is promised" in text and "measured on 5 cases" in text
         assert "0.87 (look)" in text and "58 to 67.5" in text
         write_page(tmp_path / "plain.html", cases[1:], "b")
         assert "expected Dice" not in (tmp_path / "plain.html").read_text(encoding="utf-8")

@@ -281,7 +281,7 @@ class TestPromises:
         before = ui.cautionMeaningLabel.text
         ui.promiseCombo.setCurrentIndex(1)
         process_events(until=lambda: ui.cautionMeaningLabel.text != before)
-        assert ui.cautionMeaningLabel.text.startswith("At least 90 % ") and presenter.caution.value == 1.5
+        assert ui.cautionMeaningLabel.text.startswith("About 90 % ") and presenter.caution.value == 1.5
         click(ui.cautionResetButton)
         process_events(until=lambda: ui.promiseCombo.currentIndex == 0)
 

@@ -69,17 +69,17 @@ class TestInTheScene:
 
 class TestWords:
     def test_a_caution_says_what_it_holds(self):
-        promise = CasePromise(0.8, 0.3, 0.847, 9, 1.2, 0.0214, {"Pancreas": (58.24, 67.41)})
+        promise = CasePromise(0.8, 0.3, 0.847, 9, 1.2, 0.0214, {"Pancreas": (58.24, 67.41)}, 0.74)
         assert promise_title(promise) == "80 % of the errors: 2.1 % of the volume near"
         assert promise_text(promise, 1.0, ["Pancreas", "Tumor"]) == (
-            "At least 80 % of what is wrong by more than 1 mm is expected inside (from 9 cases). "
-            "Pancreas: 58.2 to 67.4 mL."
+            "About 80 % of what is wrong by more than 1 mm is expected inside; at least 74 % is promised "
+            "(from 9 cases). Pancreas: 58.2 to 67.4 mL."
         )
 
     def test_what_cannot_be_promised_says_so(self):
-        promise = CasePromise(0.8, 0.3, 0.847, 3, 1.2, 0.0214, is_promised=False)
+        promise = CasePromise(0.8, 0.3, 0.847, 0, 1.2, 0.0214)
         assert promise_text(promise, 1.5, ["Pancreas"]) == (
-            "About 80 % of what is wrong by more than 1.5 mm is expected inside; 3 cases are too few to promise it."
+            "About 80 % of what is wrong by more than 1.5 mm is expected inside; nothing is promised."
         )
 
     @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ class TestDial:
         assert dial.offers == [
             "80 % of the errors: 2.1 % of the volume near", "90 % of the errors: 3.4 % of the volume near",
         ]  # fmt: skip
-        assert dial.offer == 0 and dial.text.startswith("At least 80 % of what is wrong by more than 1 mm")
+        assert dial.offer == 0 and dial.text.startswith("About 80 % of what is wrong by more than 1 mm")
 
     def test_another_offer_draws_another_region(self, dial):
         before = dial.region.ml
         dial.choose(1)
         dial.application.run()
         assert dial.offer == 1 and dial.value == pytest.approx(1.386) and dial.region.ml >= before
-        assert dial.text.startswith("At least 90 %")
+        assert dial.text.startswith("About 90 %")
         dial.set(3.0)
         dial.application.run()
         assert dial.offer == -1 and "false alarm" not in dial.text and dial.text.startswith("Flags ")

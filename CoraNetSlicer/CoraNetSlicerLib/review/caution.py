@@ -379,27 +379,27 @@ def promise_text(promise: CasePromise, tolerance_mm: float, names: Sequence[str]
     """What a caution holds, in sentences, and between which volumes the true ones lie.
 
     Args:
-        promise: what the error model promises there.
+        promise: what the error model expects and promises there.
         tolerance_mm: less than that from the boundary is no error.
         names: of the structures.
     """
-    if promise.is_promised:
+    if promise.promised is None:
         text = _(
-            "At least {share:.0f} % of what is wrong by more than {mm:.3g} mm is expected inside (from {cases} cases)."
+            "About {share:.0f} % of what is wrong by more than {mm:.3g} mm is expected inside; nothing is promised."
         )
     else:
         text = _(
-            "About {share:.0f} % of what is wrong by more than {mm:.3g} mm is expected inside; {cases} cases are too "
-            "few to promise it."
+            "About {share:.0f} % of what is wrong by more than {mm:.3g} mm is expected inside; at least "
+            "{promised:.0f} % is promised (from {cases} cases)."
         )
-    share = 100 * promise.share
+    numbers = {"share": 100 * promise.share, "promised": 100 * (promise.promised or 0), "mm": tolerance_mm}
     bounds = [
         _("{name}: {low:.3g} to {high:.3g} mL.").format(name=name, low=low, high=high)
         for name in names
         for low, high in [promise.volume_bounds_ml.get(name, (None, None))]
         if low is not None
     ]
-    return " ".join([text.format(share=share, mm=tolerance_mm, cases=promise.cases), *bounds])
+    return " ".join([text.format(**numbers, cases=promise.cases), *bounds])
 
 
 def verdict_text(quality: CaseQuality) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -10,9 +10,8 @@ from .codec import from_json
 
 # Whose doubt orders the voxels: that of the conservative and the radical head, or the error model's.
 HEADS, ERROR_MODEL = "heads", "error_model"
-# Promised where nobody asks for another share.
+# Expected in the uncertain region where nobody asks for another share.
 DEFAULT_SHARE = 0.8
-FEWEST_FOR_PROMISE = 4
 # With fewer cases an error model is no better than CoraNet's own map.
 FEWEST_CASES = 2
 # Flagged volumes are compared with what lies within this distance of a structure.
@@ -22,25 +21,27 @@ _KEYS = ("doubt", "tolerance_mm", "promises", "quality")
 
 @dataclass(frozen=True)
 class Promise:
-    """A share of the deep errors that is to lie where the error model's probability is at least a threshold.
+    """A share of the deep errors that is expected in the uncertain region, and the region that is expected to hold it.
 
     Attributes:
-        share: of the deep errors, at least, in the mean over cases.
-        threshold: of the probability, 0 to 1; None: the share cannot be promised, from so few cases.
+        share: of the deep errors, in the mean over cases.
         cases: on so many it was measured; neither network nor error model had seen them.
-        expected: the threshold that held the share in the mean of these cases, which is no promise for the next one;
-            None: none did.
+        probability_share: the region is the smallest that holds this share of the sum of the error model's probability
+            in a case; None: none held the share.
     """
 
     share: float
-    threshold: Optional[float]
-    cases: int
-    expected: Optional[float] = None
+    cases: int = 0
+    probability_share: Optional[float] = None
 
     @property
-    def used(self) -> Optional[float]:
-        """The threshold that is promised, else the one that is expected."""
-        return self.expected if self.threshold is None else self.threshold
+    def promised(self) -> Optional[float]:
+        """The share that conformal risk control promises of the next case in this region; None without a case.
+
+        The region is the smallest in which n cases miss R <= (1 - share)(1 - 1 / n) of their deep errors on the mean.
+        With a = (1 + (1 - share)(n - 1)) / (n + 1) that is where (n R + 1) / (n + 1) <= a: at most a is missed.
+        """
+        return None if self.cases < 1 else 1 - (1 + (1 - self.share) * (self.cases - 1)) / (self.cases + 1)
 
 
 @dataclass(frozen=True)
@@ -58,21 +59,14 @@ class ErrorModelCard:
     promises: tuple[Promise, ...] = ()
 
     def promise(self, share: float = DEFAULT_SHARE) -> Optional[Promise]:
-        """The promise of a share, else that of the largest share that can be promised, else what is expected of it.
-
-        Returns:
-            None where not even that is known.
-        """
-        asked = [promise for promise in self.promises if abs(promise.share - share) < 1e-6 and promise.used is not None]
-        promised = [promise for promise in self.promises if promise.threshold is not None]
-        first = [promise for promise in asked if promise.threshold is not None] or promised[-1:] or asked
-        return first[0] if first else None
+        """The promise of a share; None where no region was found to hold it."""
+        known = [one for one in self.promises if one.probability_share is not None]
+        return next((one for one in known if abs(one.share - share) < 1e-6), None)
 
     def sentence(self) -> str:
-        """What is promised, or why nothing is."""
-        shares = [promise.share for promise in self.promises if promise.threshold is not None]
-        measured = max((promise.cases for promise in self.promises), default=self.cases)
-        return _sentence(shares, self.tolerance_mm, measured)
+        """What is expected and promised of the default share, or why nothing is."""
+        first = self.promise()
+        return _sentence(None if first is None else (first.share, first.promised, first.cases), self.tolerance_mm)
 
 
 @dataclass(frozen=True)
@@ -81,12 +75,12 @@ class CasePromise:
 
     Attributes:
         share, cases: as in `Promise`.
-        threshold: of the error model's probability, the promised promise, else the expected promise.
+        threshold: of the error model's probability, in this case.
         caution: where the dial stands at this threshold (`coranet regions --caution`).
         flagged_ml: volume of the uncertain region there, in mL.
         flagged_share: the same as a share of what lies within 20 mm of the structures.
         volume_bounds_ml: by name of the label the lowest and the highest volume in mL, for the same share of cases.
-        is_promised: False: it was so in the mean of too few cases to promise it for the next promise.
+        promised: the share that is promised; None: nothing is.
     """
 
     share: float
@@ -96,7 +90,7 @@ class CasePromise:
     flagged_ml: float
     flagged_share: float
     volume_bounds_ml: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    is_promised: bool = True
+    promised: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -140,30 +134,29 @@ class CaseDoubt:
         return from_json(CaseDoubt, {key: result[key] for key in _KEYS if key in result})
 
     def sentence(self) -> str:
-        """What is promised, or why nothing is; "" where the doubt is that of the heads."""
+        """What is expected and promised of the first share; "" where the doubt is that of the heads."""
         if self.tolerance_mm is None:
             return ""
-        shares = [promise.share for promise in self.promises if promise.is_promised]
-        return _sentence(shares, self.tolerance_mm, max((promise.cases for promise in self.promises), default=0))
+        first = self.promises[0] if self.promises else None
+        return _sentence(None if first is None else (first.share, first.promised, first.cases), self.tolerance_mm)
 
 
-def _sentence(shares: Sequence[float], tolerance_mm: float, cases: int) -> str:
-    """What is promised of the deep errors, or why nothing is.
+def _sentence(first: Optional[tuple[float, Optional[float], int]], tolerance_mm: float) -> str:
+    """What is expected of the deep errors, or why nothing is.
 
     Args:
-        shares: that are promised, rising.
+        first: the share that is expected, the one that is promised, and on how many cases they were measured.
         tolerance_mm: of deep errors.
-        cases: on so many it was measured.
     """
-    if not shares and cases < FEWEST_FOR_PROMISE:
-        return (
-            f"Nothing can be promised of the uncertain region: it was measured on {cases} cases with a whole label, "
-            f"and 80 % needs {FEWEST_FOR_PROMISE}."
-        )
-    if not shares:
-        return f"Nothing can be promised of the uncertain region: the {cases} cases of the measurement differ too much."
-    first, *more = (f"{100 * share:.0f} %" for share in shares)
+    if first is None:
+        return "Nothing is known of the errors in the uncertain region: the cases of the measurement differ too much."
+    share, promised, cases = first
+    measured = (
+        "nothing is promised, as no case with a whole label was there to measure it"
+        if promised is None
+        else f"at least {100 * promised:.0f} % is promised, in the mean over cases; measured on {cases} cases"
+    )
     return (
-        f"At least {first}{f' ({more[0]})' if more else ''} of what is wrong by more than {tolerance_mm:.3g} mm lies "
-        f"inside the uncertain region, in the mean over cases; measured on {cases} cases."
+        f"About {100 * share:.0f} % of what is wrong by more than {tolerance_mm:.3g} mm is expected inside the "
+        f"uncertain region; {measured}."
     )

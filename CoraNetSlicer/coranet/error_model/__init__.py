@@ -2,12 +2,13 @@
 
 from .evidence import Evidence
 from .fitting import ErrorCase, default_tolerance_mm, fit
+from .nested import NestedRegions
 from .network import ErrorNetwork
 from .package import ErrorModel
-from .promise import Promise, RiskCurve, threshold_for
+from .promise import Promise, RiskCurve
 from .quality import Quality, VolumeBounds
 
 __all__ = [
-    "ErrorCase", "ErrorModel", "ErrorNetwork", "Evidence", "Promise", "Quality", "RiskCurve", "VolumeBounds",
-    "default_tolerance_mm", "fit", "threshold_for",
+    "ErrorCase", "ErrorModel", "ErrorNetwork", "Evidence", "NestedRegions", "Promise", "Quality", "RiskCurve",
+    "VolumeBounds", "default_tolerance_mm", "fit",
 ]  # fmt: skip

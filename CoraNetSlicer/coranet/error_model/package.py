@@ -38,7 +38,7 @@ class ErrorModel:
     Attributes:
         network: says how probably a voxel is wrong.
         tolerance_mm: of deep errors.
-        promises: for each of `SHARES` the threshold.
+        promises: for each of `SHARES` the region that is expected to hold it.
         quality_model: what estimates of Dice and volume need.
         cases: how many cases it was fitted on.
     """
@@ -88,18 +88,6 @@ class ErrorModel:
             (2, D, H, W), float32.
         """
         return applied(self.network, evidence, stop)
-
-    def promise(self, share: float) -> Promise:
-        """What is promised of a share of the deep errors.
-
-        Raises:
-            DataError: nothing is known of this share.
-        """
-        for promise in self.promises:
-            if abs(promise.share - share) < 1e-6:
-                return promise
-        shares = ", ".join(f"{promise.share:g}" for promise in self.promises)
-        raise DataError(f"the error model promises shares of {shares}, got {share:g}; choose one of them.")
 
     def figures(
         self, probability: Tensor, evidence: Evidence, segmentation: Array, spacing_dhw: Sequence[float]
@@ -208,7 +196,7 @@ def _promise(whole: Sequence[RiskCurve], curves: Sequence[RiskCurve], share: flo
     Of a case that is known in part, as where somebody has looked, nobody knows the errors elsewhere.
     """
     made = Promise.of(whole, share)
-    return made if whole else replace(Promise.of(curves, share), threshold=None, cases=0)
+    return made if whole else replace(Promise.of(curves, share), cases=0)
 
 
 def _left_out(

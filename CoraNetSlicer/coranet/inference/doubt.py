@@ -15,12 +15,12 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from ..contract import CaseDoubt, CasePromise, CaseQuality, ErrorModelCard, Label, Promise
-from ..contract.doubt import DEFAULT_SHARE, ERROR_MODEL, NEAR_MM
+from ..contract import CaseDoubt, CasePromise, CaseQuality, ErrorModelCard, Label
+from ..contract.doubt import ERROR_MODEL, NEAR_MM
 from ..contract.events import Warned
 from ..data.box import Box
 from ..data.class_indices import value_counts
-from ..error_model import ErrorModel, Evidence, Quality
+from ..error_model import ErrorModel, Evidence, NestedRegions, Quality
 from ..error_model.evidence import HEAD_CHANNELS
 from ..error_model.quality import POOR, CaseFigures
 from ..uncertainty import caution_at
@@ -163,26 +163,19 @@ class FoundDoubt:
             card: of the error model.
         """
         quality, near_ml = self.quality(), near_structures_ml(prediction.segmentation, grid)
-        promises, least = [], 1.0
+        regions = NestedRegions.of(prediction.uncertainty)
+        promises = []
         for promise in card.promises:
-            if promise.used is not None:
-                # What is only expected may not flag less than what is promised of a smaller share.
-                least = min(least, promise.used)
-                promises.append(self._of_promise(promise, least, prediction, grid, (labels, near_ml)))
+            if promise.probability_share is not None:
+                threshold = regions.threshold(promise.probability_share)
+                flagged_ml = float(np.count_nonzero(prediction.uncertainty >= np.float32(threshold)) * grid.voxel_ml)
+                promises.append(CasePromise(
+                    promise.share, threshold, caution_at(threshold), promise.cases, flagged_ml,
+                    min(1.0, flagged_ml / near_ml) if near_ml else 0.0,
+                    self._bounds(prediction, grid, labels, promise.share), promise.promised,
+                ))  # fmt: skip
         told = None if quality is None else CaseQuality(quality.mean_dice, quality.verdict, quality.reasons)
         return CaseDoubt(ERROR_MODEL, card.tolerance_mm, tuple(promises), told)
-
-    def _of_promise(
-        self, promise: Promise, used: float, prediction: Prediction, grid: Grid, case: tuple[Sequence[Label], float]
-    ) -> CasePromise:
-        """What a promise comes to at the threshold used; `case`: the labels, and the volume near them in mL."""
-        labels, near_ml = case
-        flagged_ml = float(np.count_nonzero(prediction.uncertainty >= np.float32(used)) * grid.voxel_ml)
-        return CasePromise(
-            promise.share, used, caution_at(used), promise.cases, flagged_ml,
-            min(1.0, flagged_ml / near_ml) if near_ml else 0.0,
-            self._bounds(prediction, grid, labels, promise.share), promise.threshold is not None,
-        )  # fmt: skip
 
     def _bounds(
         self, prediction: Prediction, grid: Grid, labels: Sequence[Label], share: float
@@ -205,41 +198,55 @@ class Segmented:
     Attributes:
         prediction: the result.
         doubt: what the error model found; None: the doubt is that of the heads.
+        caution: where the dial stands.
     """
 
     prediction: Prediction
     doubt: FoundDoubt | None = None
+    caution: float = 0.0
 
 
-def with_largest_kept(
-    prediction: Prediction, grid: Grid, kept: KeptComponents, caution: float, is_of_heads: bool
-) -> Prediction:  # fmt: skip
+@dataclass(frozen=True)
+class Dial:
+    """Where the dial of a result stands.
+
+    Attributes:
+        caution: as it is set; None: it goes with the case.
+        probability_share: then the uncertain region is the smallest that holds this share of the sum of the error
+            model's probability.
+    """
+
+    caution: float | None = 0.0
+    probability_share: float = 0.0
+
+    def caution_of(self, uncertainty: Array) -> float:
+        """The caution of a case, from its whole uncertainty map as it is stored."""
+        if self.caution is not None:
+            return self.caution
+        return caution_at(NestedRegions.of(uncertainty).threshold(self.probability_share))
+
+
+def with_largest_kept(segmented: Segmented, grid: Grid, kept: KeptComponents, dial: Dial) -> Segmented:
     """The result with its largest components alone, and its overlays at the dial.
 
     Args:
-        prediction: what was decided; changed in place.
+        segmented: what was decided; changed in place. The overlays of the heads are decided already.
         grid: of the scan.
         kept: of which labels the largest component is kept.
-        caution: where the dial stands.
-        is_of_heads: whether the uncertainty map is that of the heads, whose overlays are decided already; else it is
-            that of the error model.
+        dial: where the dial stands.
     """
+    prediction, is_of_heads = segmented.prediction, segmented.doubt is None
     before = prediction.segmentation.copy() if kept.is_any and not is_of_heads else None
     keep_largest(prediction, kept.label_values, kept.together)
     if is_of_heads:
-        return prediction
+        return replace(segmented, caution=dial.caution_of(prediction.uncertainty))
     if before is not None:
         # What was removed was in doubt; that it is gone is not.
         prediction.uncertainty[before != prediction.segmentation] = 0
+    caution = dial.caution_of(prediction.uncertainty)
     uncertain = (prediction.conservative != prediction.radical).astype(np.uint8)
-    return at_caution(replace(prediction, uncertain=uncertain), grid, kept.all_values, caution)
-
-
-def caution_of(card: ErrorModelCard, share: float = DEFAULT_SHARE) -> float:
-    """Where the dial stands for a share of the deep errors, or the largest share that can be promised."""
-    promise = card.promise(share)
-    used = None if promise is None else promise.used
-    return 0.0 if used is None else caution_at(used)
+    moved = at_caution(replace(prediction, uncertain=uncertain), grid, kept.all_values, caution)
+    return replace(segmented, prediction=moved, caution=caution)
 
 
 def joined(figures: Sequence[CaseFigures]) -> CaseFigures:

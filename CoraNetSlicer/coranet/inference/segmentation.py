@@ -46,7 +46,7 @@ from ..reporting import Reporter
 from ..surfaces import can_make_surfaces, write_surfaces
 from ..volume import Grid, Volume, noted_by, write_volume
 from .account import Account, Outcome
-from .doubt import FoundDoubt, KeptComponents, ScanEvidence, Segmented, caution_of, quality_warning, with_largest_kept
+from .doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, quality_warning, with_largest_kept
 from .margins import slide_margins
 from .network_pass import SlidingWindow
 from .prediction import OwnGridDecision, Prediction, arrays_of
@@ -75,7 +75,7 @@ class Segmenter:
         self.device_name = device.name
         self.card = ModelCard.read(self.package.folder)
         self.error_model = _error_model(config, self.package)
-        self.caution = _caution(config, self.package, self.card.error_model if self.error_model else None)
+        self.dial = _dial(config, self.package, self.card.error_model if self.error_model else None)
         self.kept = _components(config, self.package, self.card)
         self.mirrored_axes = _mirrored_axes(config, self.package, self.card)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
@@ -110,15 +110,15 @@ class Segmenter:
             # The coarse network may have found something else.
             on_empty_boxes()
             decided = self._decided(volume, [_whole(volume)], before)
-        finishing = partial(with_largest_kept, decided.prediction, volume.grid, self.kept, self.caution)
-        prediction = Background(partial(finishing, self.error_model is None)).result(partial(before, 1.0))
-        return replace(decided, prediction=prediction)
+        finishing = partial(with_largest_kept, decided, volume.grid, self.kept, self.dial)
+        return Background(finishing).result(partial(before, 1.0))
 
     def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Segmented:
         """What the network says in some boxes of a scan, and background elsewhere."""
         doubt = None if self.error_model is None else FoundDoubt(self.error_model)
         # The dial of an error model is set once all is decided.
-        decision = OwnGridDecision(volume.grid, self.package.labels, self.caution if doubt is None else 0.0, True)
+        caution = self.dial.caution or 0.0 if doubt is None else 0.0
+        decision = OwnGridDecision(volume.grid, self.package.labels, caution, True)
         whole, done = sum(box.voxels for box in boxes), 0
         own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
         network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
@@ -319,14 +319,14 @@ class _CaseRun:
         segmented, grid, identity = self._predicted(scans, following)
         prediction = segmented.prediction
         self._write(prediction, grid)
-        regions = self._write_regions(prediction, grid) if self.segmenter.makes_regions else None
+        regions = self._write_regions(segmented, grid) if self.segmenter.makes_regions else None
         package = self.segmenter.package
         if self.segmenter.makes_surfaces:
             write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
             self.watch.lap("surfaces")
         fingerprint = model_fingerprint(package.folder)
         doubt = self._doubt(segmented, grid)
-        made_by = MadeBy(str(package.folder), package.labels, self.segmenter.caution, fingerprint, doubt)
+        made_by = MadeBy(str(package.folder), package.labels, segmented.caution, fingerprint, doubt)
         content = Background(partial(result_content, self.case, prediction, grid, made_by))
         result = {**content.result(partial(self.go_on, "surfaces", 1.0)), "scan": identity.to_dict()}
         if self.case.id in scans.stamps:
@@ -406,10 +406,11 @@ class _CaseRun:
             is_abandoned.set()
         self.watch.lap("write")
 
-    def _write_regions(self, prediction: Prediction, grid: Grid) -> int | None:
+    def _write_regions(self, segmented: Segmented, grid: Grid) -> int | None:
         """Write the places of a case; returns how many, None if there are too many to be looked at."""
-        chance = CHANCES[HEADS if self.segmenter.error_model is None else ERROR_MODEL]
-        finding = Background(partial(find_places, self.case.id, prediction, grid, self.segmenter.caution, None, chance))
+        chance = CHANCES[HEADS if segmented.doubt is None else ERROR_MODEL]
+        prediction, caution = segmented.prediction, segmented.caution
+        finding = Background(partial(find_places, self.case.id, prediction, grid, caution, None, chance))
         try:
             found = finding.result(partial(self.go_on, "regions"))
         except DataError as error:
@@ -443,13 +444,14 @@ def _error_model(config: SegmentConfig, package: ModelPackage) -> ErrorModel | N
     return ErrorModel.read(package.folder) if is_wanted else None
 
 
-def _caution(config: SegmentConfig, package: ModelPackage, error_model: ErrorModelCard | None) -> float:
-    """Where the dial stands: as the configuration says, else as the model promises, else as the heads were trained."""
+def _dial(config: SegmentConfig, package: ModelPackage, error_model: ErrorModelCard | None) -> Dial:
+    """Where the dial stands: as the configuration says, else by the error model, else as the heads were trained."""
     if config.inference.caution is not None:
-        return config.inference.caution
-    if error_model is not None:
-        return caution_of(error_model, config.inference.promised_share)
-    return float(package.card.get("caution") or 0.0)
+        return Dial(config.inference.caution)
+    if error_model is None:
+        return Dial(float(package.card.get("caution") or 0.0))
+    promise = error_model.promise(config.inference.promised_share)
+    return Dial() if promise is None else Dial(None, promise.probability_share or 0.0)
 
 
 def _mirrored_axes(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[int, ...]:

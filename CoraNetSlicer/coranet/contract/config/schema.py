@@ -298,8 +298,8 @@ class InferenceConfig(Section):
         "error model of the model, where it has one.", paper="heads", choices=("auto", "heads"),
     )  # fmt: skip
     promised_share: float = setting(
-        0.8, "Share of the deep errors that the uncertain region is to hold, where the model has an error model and no "
-        "caution is set: 0.8, 0.9 or 0.95; the largest that can be promised where there are too few cases for it.",
+        0.8, "Share of the deep errors that is expected in the uncertain region, where the model has an error model "
+        "and no caution is set: 0.8, 0.9 or 0.95. Which share is promised then depends on the number of cases.",
         range=(0.8, 0.95),
     )  # fmt: skip
     mirroring: str = setting(

@@ -7,6 +7,7 @@ place of the phantoms.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import sys
@@ -21,6 +22,8 @@ from stepping import Journal, Run, StallMeter, Until  # noqa: E402
 
 LABELED, UNLABELED = 4, 8
 PANEL_WIDTH = 440
+# So long into a stall, what Python does is written down; nothing is where Slicer itself is at work, as at drawing.
+NOTICED_S = 0.2
 SMALL = {
     "training.pretraining_steps": "120",
     "training.self_training_steps": "60",
@@ -217,7 +220,9 @@ class WholeWay:
 def load_volumes(logic, data: str | None) -> None:
     """Bring four labeled and eight unlabeled volumes into the scene."""
     if not data:
-        logic.loadPhantom(labeled=LABELED, unlabeled=UNLABELED)
+        labeled, _unlabeled = logic.loadPhantom(labeled=LABELED, unlabeled=UNLABELED)
+        # As the module Sample Data does.
+        slicer.util.setSliceViewerLayers(background=labeled[0][0], fit=True)
         return
     folder = Path(data)
     listed = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
@@ -226,6 +231,24 @@ def load_volumes(logic, data: str | None) -> None:
         slicer.util.loadSegmentation(str(folder / case["label"]))
     for case in listed["unlabeled"][:UNLABELED]:
         slicer.util.loadVolume(str(folder / case["image"]))
+
+
+class StallNotes:
+    """Writes where Python is in each long stall, from a thread that needs nothing of Python's."""
+
+    def __init__(self, path: Path, journal: Journal) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._journal = journal
+        self._step = ""
+
+    def beat(self) -> None:
+        """Wait for the next stall anew."""
+        step = self._journal.steps[-1].name if self._journal.steps else ""
+        if step != self._step:
+            self._step = step
+            self._file.write(f"\n== {step}\n")
+            self._file.flush()
+        faulthandler.dump_traceback_later(NOTICED_S, file=self._file)
 
 
 def every(milliseconds: int, action) -> qt.QTimer:
@@ -246,7 +269,8 @@ def main() -> None:
     run = Run(way.steps(), journal, meter, lambda error: slicer.util.exit(1 if error else 0))
     # Kept alive by the application, as is all that they call.
     slicer.app.setProperty("coranetWholeWay", "running")
-    main.timers = [every(5, meter.beat), every(30, run.tick)]
+    notes = StallNotes(output / "stalls.txt", journal)
+    main.timers = [every(5, meter.beat), every(5, notes.beat), every(30, run.tick)]
 
 
 main()

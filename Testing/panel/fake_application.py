@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -92,6 +93,9 @@ class FakeApplication:
 
     def clear_hint(self) -> None:
         self.shown.append(("clear_hint",))
+
+    def drawn_once(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def slice_composite_nodes(self) -> list[Any]:
         kind = "vtkMRMLSliceCompositeNode"

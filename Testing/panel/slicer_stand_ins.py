@@ -58,6 +58,7 @@ class FakeSlicerApplication:
     def __init__(self, application_logic: Any) -> None:
         self.is_testing = False
         self.connected: list[tuple[str, Callable[[], None]]] = []
+        self.paused = 0
         self._logic = application_logic
 
     def connect(self, signal: str, receiver: Callable[[], None]) -> None:
@@ -68,6 +69,12 @@ class FakeSlicerApplication:
 
     def testingEnabled(self) -> bool:  # noqa: N802
         return self.is_testing
+
+    def pauseRender(self) -> None:  # noqa: N802
+        self.paused += 1
+
+    def resumeRender(self) -> None:  # noqa: N802
+        self.paused -= 1
 
     def processEvents(self) -> None:  # noqa: N802
         qt.QApplication.processEvents()

@@ -190,6 +190,11 @@ def test_the_map_with_its_colors_and_its_legend(loaded, context, ui, process_eve
     click(cell(ui, "uncertainty", IN_SLICES))
     process_events()
     assert not ui.legendCheckBox.isChecked()
+    # A view looks whether the map is drawn only when the legend changes.
+    drawn, legend = [], context.scene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode")
+    legend.AddObserver("ModifiedEvent", lambda *_: drawn.append(view.GetForegroundVolumeID()))
+    click(ui.legendCheckBox)
+    assert legend.GetVisibility() and drawn[-1] == loaded.uncertainty.GetID()
 
 
 def test_the_caution_slider_draws_the_region_and_says_what_it_means(load, ui, tmp_path, process_events):

@@ -18,6 +18,7 @@ th:first-child, td:first-child { text-align: left; } .slow { color: #b00020; fon
 figure { margin: 0; } figure img { width: 100%; border: 1px solid #ccc; }
 pre { background: #f6f6f6; padding: 8px; overflow: auto; }
 """
+_COUNTS = ("Clicks", "Keys", "Scrolls")
 # A person notices a stall that is longer.
 NOTICED_S = 0.2
 
@@ -69,6 +70,7 @@ def _row(step: Step) -> str:
     notes = escape("; ".join(step.notes))
     return (
         f"<tr><td>{escape(step.name)}<td>{step.seconds:.1f}<td{mark}>{1000 * step.longest_stall_s:.0f}"
+        f"<td>{1000 * step.stall_thread_s:.0f}<td>{1000 * step.stall_process_s:.0f}"
         f"<td>{step.clicks}<td>{step.keys}<td>{step.scrolls}<td>{notes}</tr>"
     )
 

@@ -44,7 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     write_report(output, record, faults)
     error = record.error or ("" if code == 0 else f"Slicer ended with code {code}; see slicer.log.")
     for step in record.steps:
-        print(f"{step.name:<44} {step.seconds:7.1f} s   longest stall {1000 * step.longest_stall_s:6.0f} ms")
+        stall = (step.longest_stall_s, step.stall_thread_s, step.stall_process_s)
+        times = "{:6.0f} ms, processor {:5.0f} ms, of all threads {:5.0f} ms".format(*(1000 * part for part in stall))
+        print(f"{step.name:<56} {step.seconds:7.1f} s   longest stall {times}")
     print(f"{len(faults)} errors in the log; report: {output / 'report.html'}")
     print("The tests of the panel " + ("passed." if tests_code == 0 else "failed; see panel-tests.log."))
     print(error or "The whole way was gone.")

@@ -27,19 +27,40 @@ class Until(NamedTuple):
 Script = Iterator["Until | float"]
 
 
-class StallMeter:
-    """The longest time in which the application's thread did not get to a timer that is always due."""
+class Stall(NamedTuple):
+    """A time in which the application's thread did not get to a timer that is always due; all in seconds.
 
-    def __init__(self, now: Clock = time.monotonic) -> None:
+    Attributes:
+        wall: how long it was.
+        thread: of the processor, that the thread itself took; the rest it waited, for others on a busy machine too.
+        process: of the processor, that all threads of the application took; those of a view drawn without a graphics
+            card are among them.
+    """
+
+    wall: float = 0.0
+    thread: float = 0.0
+    process: float = 0.0
+
+
+def clocks() -> Stall:
+    """The time now: on the wall, and of the processor."""
+    return Stall(time.monotonic(), time.thread_time(), time.process_time())
+
+
+class StallMeter:
+    """The longest stall."""
+
+    def __init__(self, now: Callable[[], Stall] = clocks) -> None:
         self._now = now
-        self._last: float | None = None
-        self._longest = 0.0
+        self._last: Stall | None = None
+        self._longest = Stall()
 
     def beat(self) -> None:
         """The timer fired."""
         now = self._now()
         if self._last is not None:
-            self._longest = max(self._longest, now - self._last)
+            passed = Stall(*(after - before for after, before in zip(now, self._last, strict=True)))
+            self._longest = max(self._longest, passed)
         self._last = now
 
     def skip(self) -> None:
@@ -47,9 +68,9 @@ class StallMeter:
         if self._last is not None:
             self._last = self._now()
 
-    def take(self) -> float:
-        """The longest stall since the last call, in seconds."""
-        longest, self._longest = self._longest, 0.0
+    def take(self) -> Stall:
+        """The longest stall since the last call."""
+        longest, self._longest = self._longest, Stall()
         return longest
 
 
@@ -60,6 +81,8 @@ class Step:
     name: str
     seconds: float = 0.0
     longest_stall_s: float = 0.0
+    stall_thread_s: float = 0.0
+    stall_process_s: float = 0.0
     clicks: int = 0
     keys: int = 0
     scrolls: int = 0
@@ -94,7 +117,7 @@ class Journal:
         """Take the figures of the step that is being done, and write all."""
         if self.steps:
             self.step.seconds = self._now() - self._began
-            self.step.longest_stall_s = max(self.step.longest_stall_s, self._meter.take())
+            self.step.longest_stall_s, self.step.stall_thread_s, self.step.stall_process_s = self._meter.take()
         self.write()
 
     def write(self) -> None:

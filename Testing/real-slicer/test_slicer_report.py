@@ -9,10 +9,10 @@ from stepping import Step
 
 
 def test_the_report_shows_steps_pictures_and_faults(tmp_path):
-    steps = [Step("Train <one>", 12.3, 0.41, 2, 3, 1, ["03-train.png"], ["1 h"]), Step("Segment")]
+    steps = [Step("Train <one>", 12.3, 0.41, 0.12, 0.33, 2, 3, 1, ["03-train.png"], ["1 h"]), Step("Segment")]
     html = write_report(tmp_path, Record(steps, ""), ["CRITICAL <bad>"]).read_text(encoding="utf-8")
     assert "Train &lt;one&gt;" in html and "CRITICAL &lt;bad&gt;" in html
-    assert "<td class=slow>410" in html and 'src="03-train.png"' in html
+    assert "<td class=slow>410<td>120<td>330<td>2" in html and 'src="03-train.png"' in html
     assert "1 errors in the log" in html and "The whole way was gone" in html
 
 

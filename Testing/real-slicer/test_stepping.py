@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from stepping import Journal, Run, StallMeter, Until
+from stepping import Journal, Run, Stall, StallMeter, Until, clocks
 
 
 class Hours:
@@ -13,9 +13,13 @@ class Hours:
 
     def __init__(self):
         self.time = 100.0
+        self.thread = self.process = 0.0
 
     def __call__(self):
         return self.time
+
+    def all(self):
+        return Stall(self.time, self.thread, self.process)
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def now():
 
 @pytest.fixture
 def meter(now):
-    return StallMeter(now)
+    return StallMeter(now.all)
 
 
 @pytest.fixture
@@ -38,8 +42,19 @@ def test_the_longest_gap_between_beats_is_the_stall(meter, now):
         meter.beat()
         now.time += gap
     meter.beat()
-    assert meter.take() == pytest.approx(0.3)
-    assert meter.take() == 0.0
+    assert meter.take().wall == pytest.approx(0.3)
+    assert meter.take() == Stall()
+
+
+def test_of_a_stall_it_is_known_who_took_the_processor(meter, now):
+    for wall, thread, process in ((0.1, 0.09, 0.09), (0.5, 0.1, 0.3), (0.2, 0.2, 0.2)):
+        meter.beat()
+        now.time, now.thread, now.process = now.time + wall, now.thread + thread, now.process + process
+    meter.beat()
+    assert meter.take() == pytest.approx((0.5, 0.1, 0.3))
+    # Clocks that run.
+    before, after = clocks(), clocks()
+    assert all(late >= early for early, late in zip(before, after, strict=True))
 
 
 def test_the_work_of_the_test_itself_is_no_stall(meter, now):
@@ -48,7 +63,7 @@ def test_the_work_of_the_test_itself_is_no_stall(meter, now):
     meter.skip()
     now.time += 0.01
     meter.beat()
-    assert meter.take() == pytest.approx(0.01)
+    assert meter.take().wall == pytest.approx(0.01)
 
 
 def test_a_script_waits_for_seconds_and_for_conditions(journal, meter, now):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -24,6 +26,21 @@ def icon(name: str) -> Any:
         StorageError: there is no such picture.
     """
     return qt.QIcon(str(resource_path(f"Icons/{name}.png")))
+
+
+@contextmanager
+def _drawn_once(application: Any) -> Iterator[None]:
+    """Pause the views: one that was asked 16 ms ago to draw does so at once when it is asked again, for each change."""
+    application.pauseRender()
+    try:
+        yield
+    finally:
+        application.resumeRender()
+
+
+def _act(application: Any, action: Callable[[], None]) -> None:
+    with _drawn_once(application):
+        action()
 
 
 class Application:
@@ -113,6 +130,10 @@ class Application:
         """Take the hint off the status bar, where what it says is done."""
         slicer.util.showStatusMessage("")
 
+    def drawn_once(self) -> AbstractContextManager[None]:
+        """Views draw what happens inside once, at its end."""
+        return _drawn_once(slicer.app)
+
     def slice_composite_nodes(self) -> list[Any]:
         """The vtkMRMLSliceCompositeNode of each slice view."""
         return list(slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"))
@@ -159,7 +180,7 @@ class Application:
 
     def later(self, action: Callable[[], None], milliseconds: int = 0) -> None:
         """Do something when the application has dealt with what is waiting."""
-        qt.QTimer.singleShot(milliseconds, action)
+        qt.QTimer.singleShot(milliseconds, partial(_act, slicer.app, action))
 
     # -- processes and packages --------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
@@ -61,6 +62,9 @@ class Views(Protocol):
 
     def clear_hint(self) -> None:
         """Take the hint off the status bar."""
+
+    def drawn_once(self) -> AbstractContextManager[None]:
+        """Views draw what happens inside once, at its end."""
 
     def slice_composite_nodes(self) -> list[Any]:
         """The vtkMRMLSliceCompositeNode of each slice view."""

@@ -117,7 +117,8 @@ class OverlaysSection(Section):
         self._application.copy_text(self._presenter.volumes_text())
 
     def _do(self, action: Callable[[], object]) -> None:
-        self.attempt(self._ui.overlaysErrorLabel, action)
+        with self._application.drawn_once():
+            self.attempt(self._ui.overlaysErrorLabel, action)
 
     # -- to the person -----------------------------------------------------------------------------------------------
 

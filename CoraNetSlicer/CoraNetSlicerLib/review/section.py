@@ -45,6 +45,7 @@ class ReviewSection(Section):
         """
         super().__init__(ui)
         self._presenter = presenter
+        self._application = application
         self._is_active = False
         self._passing = ""
         self._table = RegionsTable(ui.regionsTable, application, self._on_choice)
@@ -129,7 +130,8 @@ class ReviewSection(Section):
     def _on_click(self, action: Callable[[], None], _checked: bool = False) -> None:
         # A reason that passes is shown until it has passed.
         reasons = self._presenter.reasons
-        is_done = self.attempt(self._ui.reviewErrorLabel, action)
+        with self._application.drawn_once():
+            is_done = self.attempt(self._ui.reviewErrorLabel, action)
         message = str(self._ui.reviewErrorLabel.text)
         self._passing = message if not is_done and message in reasons else ""
         self._show_note()

@@ -104,8 +104,9 @@ class UncertaintyMap:
         if self.reason:
             return
         if visible:
-            show_legend(self._loaded.uncertainty, _("Uncertainty"))
+            # In this order: a legend does not hear that its volume is drawn.
             self.set_visible(True)
+            show_legend(self._loaded.uncertainty, _("Uncertainty"))
         else:
             hide_legend(self._loaded.uncertainty)
         self._on_change()
@@ -133,7 +134,7 @@ class UncertaintyMap:
 
 
 def show_legend(volume_node: Any, title: str) -> None:
-    """Show the colours of a volume and what they mean, where the volume is drawn.
+    """Show the colours of a volume and what they mean, where the volume is drawn now.
 
     Args:
         volume_node: vtkMRMLScalarVolumeNode in a scene, with a display node.
@@ -147,9 +148,13 @@ def show_legend(volume_node: Any, title: str) -> None:
         legend.SetAndObservePrimaryDisplayNode(volume_node.GetDisplayNode())
         volume_node.AddAndObserveDisplayNodeID(legend.GetID())
     legend.SetTitleText(title)
+    # Slicer's five would be 0.2 and 0.8 at a quarter and at three quarters.
+    legend.SetNumberOfLabels(3)
     # The map is not drawn in 3D, and its legend would stand there alone.
     legend.SetVisibility3D(False)
     legend.SetVisibility(True)
+    # Views look whether the volume is drawn only when the legend has changed.
+    legend.Modified()
 
 
 def hide_legend(volume_node: Any) -> None:

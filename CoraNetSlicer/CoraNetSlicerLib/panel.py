@@ -52,7 +52,7 @@ class Panel:
         """
         self.parameters = Parameters(logic.context.scene)
         self.environment = EnvironmentPresenter(Environment.of(application), application)
-        self.cases = CasesPresenter(logic.context, self.parameters)
+        self.cases = CasesPresenter(logic.context, self.parameters, application)
         self.training = TrainingPresenter(logic, self.cases, self.environment, self.parameters, application)
         self.segmentation = SegmentationPresenter(logic, self.environment, self.parameters, application)
         self.overlays = OverlaysPresenter(logic.context, self.parameters, application)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import slicer
+from queued_application import QueuedApplication
 from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK, add_segmentation, add_volume, rotated_ijk_to_ras
 
 from coranet.contract.errors import DataError
@@ -491,3 +493,49 @@ class TestChannels:
         cases.add_volumes([a_scan("A")])
         cases.add_files(self.two_on_disk(awkward_path))
         assert cases.channels == ("T1", "FLAIR") and cases.rows[0].more == (None,)
+
+
+class TestManyChangesAtOnce:
+    @pytest.fixture
+    def application(self, context):
+        return QueuedApplication(context.scene)
+
+    @pytest.fixture
+    def soon(self, context, application):
+        """Cases in an application that shows many changes of the scene at once."""
+        presenter = CasesPresenter(context, Parameters(context.scene), application)
+        yield presenter
+        presenter.close()
+
+    def test_they_are_shown_once(self, soon, application, context, a_scan):
+        scans = [a_scan(f"U{number}") for number in range(3)]
+        soon.add_volumes(scans)
+        application.run()
+        shown = []
+        soon.changed.connect(lambda: shown.append(len(soon.rows)))
+        for scan in scans:
+            mark_as_case(scan, "job/case")
+        context.scene.RemoveNode(scans[0])
+        # What is asked for meanwhile is true.
+        assert len(soon.rows) == 2 and shown == []
+        application.run()
+        assert shown == [2]
+
+    def test_nothing_is_shown_after_the_end(self, soon, application, a_scan):
+        soon.add_volumes([a_scan("U")])
+        application.run()
+        shown = []
+        soon.changed.connect(lambda: shown.append(1))
+        a_scan("V")
+        soon.close()
+        application.run()
+        assert shown == []
+
+    def test_what_is_hidden_is_no_case(self, cases, context):
+        shown = []
+        cases.changed.connect(lambda: shown.append(1))
+        outline = slicer.vtkMRMLSegmentationNode()
+        outline.SetHideFromEditors(True)
+        context.scene.AddNode(outline)
+        context.scene.RemoveNode(outline)
+        assert shown == []

@@ -100,8 +100,9 @@ class NodeWatch:
 
     @calldata_type(VTK_OBJECT)
     def _node_came_or_went(self, scene: Any, event: str, node: Any) -> None:
-        # While a scene is loaded or closed there would be hundreds; the end of that is told by another event.
-        if scene.IsClosing() or scene.IsImporting():
+        # While a scene is loaded or closed there would be hundreds; the end of that is told by another event. A hidden
+        # node, such as the line around a region, is no case.
+        if scene.IsClosing() or scene.IsImporting() or node.GetHideFromEditors():
             return
         if node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
             self._on_nodes()

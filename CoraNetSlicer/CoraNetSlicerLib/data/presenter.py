@@ -24,6 +24,8 @@ from ..core.context import SceneContext
 from ..core.export import TrainingNodes
 from ..core.notification import Signal
 from ..core.parameters import Parameters
+from ..core.protocols import Scheduler
+from ..core.stepwise import Deferred
 from ..core.translation import _
 from .case_checks import CaseChecks
 from .case_facts import KnownFiles, NodeFacts
@@ -52,14 +54,16 @@ class CasesPresenter:
         changed: sent after each change of what is shown.
     """
 
-    def __init__(self, context: SceneContext, parameters: Parameters) -> None:
+    def __init__(self, context: SceneContext, parameters: Parameters, scheduler: Optional[Scheduler] = None) -> None:
         """Show what the scene remembers.
 
         Args:
             context: the scene.
             parameters: the panel's state in the scene.
+            scheduler: lets many changes of the scene be shown at once, soon; None: each is shown by itself.
         """
         self.changed = Signal()
+        self._changed_soon = Deferred(scheduler, self.changed.send) if scheduler is not None else None
         self._context = context
         self._storage = CaseStorage(parameters)
         self._facts = NodeFacts()
@@ -109,6 +113,8 @@ class CasesPresenter:
     def close(self) -> None:
         """Listen to the scene no longer; closing twice is no error."""
         self._watch.close()
+        if self._changed_soon is not None:
+            self._changed_soon.close()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -391,9 +397,12 @@ class CasesPresenter:
         self._refresh()
 
     def _refresh(self) -> None:
+        self._forget_report()
+        self.changed.send()
+
+    def _forget_report(self) -> None:
         self._report = self._offered = None
         self._watch.follow(node for row in self._rows for node in row.nodes)
-        self.changed.send()
 
     def _on_nodes(self) -> None:
         rows = [row for row in self._rows if row.is_file or is_in_scene(self._context.scene, row.volume)]
@@ -401,7 +410,8 @@ class CasesPresenter:
         if rows != self._rows:
             self._rows = rows
             self._storage.save(rows)
-        self._refresh()
+        self._forget_report()
+        (self._changed_soon.request if self._changed_soon is not None else self.changed.send)()
 
     def _without_lost_nodes(self, row: CaseRow) -> CaseRow:
         lost = [node for node in row.nodes if not is_in_scene(self._context.scene, node)]

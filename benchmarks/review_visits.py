@@ -1,12 +1,13 @@
-"""A reviewer's time: what visits of places repair, each with one slide, against blocks with their answers.
+"""A reviewer's time: what visits of places repair, each with a slide or an answer, against blocks with their answers.
 
     python benchmarks/review_visits.py MODEL DATALIST --truth FOLDER --output DIR [--cases 8] [--tolerance-mm 1.5]
 
 The even-numbered unlabeled cases are segmented with the model. A reviewer who knows the truth visits the places of each
-case in their order. At a place it takes the slide, of ten levels, that leaves the fewest wrong voxels in the ball; at
-an object the best of three answers; at a block too. Compared are places by the result's own map, by entropy, by the
-truth (whose map is 1 where the result is wrong by more than the tolerance), and blocks; and radii of places. The
-reviewer of "sees the slices" also slides the worst error that can be seen in the three slices through each place.
+case in their order. At a place it takes the slide, of ten levels, or the answer that leaves the fewest wrong voxels;
+at an object the best of three answers; at a block too. Compared are places by the result's own map, by entropy, by the
+truth (whose map is 1 where the result is wrong by more than the tolerance), and blocks; and radii of places, as shares
+of the structure's own (those of discs, where slices are thick, go along). The reviewer of "slides alone" answers
+objects only; that of "sees the slices" also slides the worst error in the three slices through each place.
 
 Seconds are those of the keystroke-level model (Card, Moran, Newell 1980: a mental act 1.35 s, a key or a notch of the
 wheel 0.2 s): a view is a key and a look at three slices, a slide a mental act, five notches and a key, an answer a
@@ -52,6 +53,9 @@ LEVELS = (-1.0, -0.7, -0.45, -0.25, -0.12, 0.12, 0.25, 0.45, 0.7, 1.0)
 RADII = (0.4, 0.55, 0.7, 0.9)
 TOLD = (5, 10, 15, 20)
 TOLD_S = (60, 120)
+MANNERS = ("slides alone", "sees the slices", "painted")
+# Of a slide in a block.
+DEFAULT_MM = 8.0
 ANSWERS = (Choice.KEEP, Choice.CONSERVATIVE, Choice.RADICAL)
 
 
@@ -94,26 +98,41 @@ class Reviewer:
         wrong = self.labels != self.case.truth
         return Step(seconds, int(np.count_nonzero(wrong & self.deep)), int(np.count_nonzero(wrong)))
 
-    def visit(self, region: Region, found: FoundRegions) -> float:
+    def visit(self, region: Region, found: FoundRegions, slides_alone: bool = False) -> float:
         """Repair what can be repaired there; returns the seconds that it took."""
-        if region.kind == "place":
-            self.slide(tuple(map(float, region.center_ijk)), region.radius_mm)
+        if region.kind != "place":
+            self.answer(region, found)
+            return VIEW_S + ANSWER_S
+        before, slides = self.labels, list(self.slides)
+        answered = before.copy()
+        if not slides_alone:
+            self.labels = answered
+            self.answer(region, found)
+        self.labels = before
+        self.slide(region.center_ijk, region)
+        if np.count_nonzero(answered != self.case.truth) >= np.count_nonzero(self.labels != self.case.truth):
             return VIEW_S + SLIDE_S
+        self.labels, self.slides = answered, slides
+        return VIEW_S + ANSWER_S
+
+    def answer(self, region: Region, found: FoundRegions) -> None:
+        """Take the best of the three answers."""
         inside = found.region_map == region.number
         truth, maps = self.case.truth[inside], self.case.written.prediction
         arrays = (maps.segmentation, maps.conservative, maps.radical)
         best = min(range(3), key=lambda index: np.count_nonzero(arrays[index][inside] != truth))
         apply_decision(self.labels, region, ANSWERS[best], found.region_map, maps)
-        return VIEW_S + ANSWER_S
 
-    def slide(self, center_ijk: Sequence[float], radius_mm: float) -> None:
-        """Take the best slide at a point, if one repairs anything."""
-        pair = pair_at(self.case.written.prediction.segmentation, self.margins, center_ijk, radius_mm)
+    def slide(self, center_ijk: Sequence[int], region: Region) -> None:
+        """Take the best slide at a point, as large as a region, if one repairs anything."""
+        i, j, k = map(float, center_ijk)
+        radius_mm, axis = region.radius_mm or DEFAULT_MM, region.slice_axis
+        pair = pair_at(self.case.written.prediction.segmentation, self.margins, (i, j, k), radius_mm, axis)
         if pair is None:
             return
         best, fewest = None, None
         for level in LEVELS:
-            slide = Slide((center_ijk[0], center_ijk[1], center_ijk[2]), radius_mm, level, *pair)
+            slide = Slide((i, j, k), radius_mm, level, *pair, slice_axis=axis)
             box, moved = apply_slide(self.labels, self.margins, slide, self.slides)
             if fewest is None:
                 fewest = int(np.count_nonzero(self.labels[box] != self.case.truth[box]))
@@ -125,12 +144,13 @@ class Reviewer:
             self.labels[best[1]] = best[2]
 
     def paint(self, region: Region) -> float:
-        """Give the ball of a place its true labels; returns the seconds that it took."""
+        """Give the ball or disc of a place its true labels; returns the seconds that it took."""
         spacing = self.case.written.grid.spacing_mm
         i, j, k = map(float, region.center_ijk)
-        box = slide_box(Slide((i, j, k), region.radius_mm, 0.0, 1, 0), self.labels.shape, spacing)
+        shape = Slide((i, j, k), region.radius_mm, 0.0, 1, 0, slice_axis=region.slice_axis)
+        box = slide_box(shape, self.labels.shape, spacing)
         kji = np.ogrid[box]
-        away = zip(kji, reversed(region.center_ijk), reversed(spacing), strict=True)
+        away = zip(kji, reversed(region.center_ijk), reversed(shape.steps_mm(spacing)), strict=True)
         ball = sum(((index - at) * mm) ** 2 for index, at, mm in away) <= region.radius_mm**2
         truth, now = self.case.truth[box], self.labels[box]
         slices = ((truth != now) & ball).any(axis=(1, 2))
@@ -156,16 +176,17 @@ class Reviewer:
 
 
 def review(case: KnownCase, deep: Array, found: FoundRegions, manner: str = "") -> list[Step]:
-    """Visit the regions of a case in their order; `manner`: "", or "sees the slices", or "painted"."""
+    """Visit the regions of a case in their order; `manner`: "", or one of `MANNERS`."""
     reviewer = Reviewer.of(case, deep)
     seconds = 0.0
     steps = [reviewer.step(seconds)]
     for region in found.list.regions[: max(TOLD)]:
         is_painted = manner == "painted" and region.kind == "place"
-        seconds += reviewer.paint(region) if is_painted else reviewer.visit(region, found)
+        slides_alone = manner == "slides alone"
+        seconds += reviewer.paint(region) if is_painted else reviewer.visit(region, found, slides_alone)
         worst = reviewer.worst_in_slices(region.center_ijk) if manner == "sees the slices" else None
         if worst is not None:
-            reviewer.slide(tuple(map(float, worst)), region.radius_mm or 8.0)
+            reviewer.slide(worst, region)
             seconds += SLIDE_S
         steps.append(reviewer.step(seconds))
     return steps
@@ -199,7 +220,8 @@ def ways(case: KnownCase, deep: Array, doubt: Doubt | None) -> Iterator[tuple[st
     chance = CHANCES.get(str(written.result.get("doubt")), heads_chance)
 
     def places(shown: Prediction, probable: Callable[[Array], Array], share: float) -> FoundRegions:
-        rule = replace(PlaceRule(), radius_share=share)
+        usual = PlaceRule()
+        rule = replace(usual, radius_share=share, disc_share=share / usual.radius_share * usual.disc_share)
         return find_places(written.name, shown, grid, written.caution, rule, probable)
 
     true = by_truth(case, deep)
@@ -207,7 +229,7 @@ def ways(case: KnownCase, deep: Array, doubt: Doubt | None) -> Iterator[tuple[st
         yield f"places, {share}", review(case, deep, places(prediction, chance, share))
         yield f"places by the truth, {share}", review(case, deep, places(true, stored_chance, share))
     usual = PlaceRule().radius_share
-    for manner in ("sees the slices", "painted"):
+    for manner in MANNERS:
         yield f"places, {manner}", review(case, deep, places(prediction, chance, usual), manner)
     yield "blocks", review(case, deep, find_regions(written.name, prediction, grid, written.caution))
     if doubt is not None:

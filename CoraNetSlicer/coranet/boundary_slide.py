@@ -14,7 +14,7 @@ from typing import Any, Optional
 import numpy as np
 import numpy.typing as npt
 
-from .contract.slide import NOT_REACHABLE, STEPS_PER_VOXEL, Slide, voxel_length_mm
+from .contract.slide import NOT_REACHABLE, STEPS_PER_VOXEL, Slide, steps_mm, voxel_length_mm
 
 Array = npt.NDArray[Any]
 Box = tuple[slice, slice, slice]
@@ -115,7 +115,11 @@ def settled_after(labels: Array, margins: BoundaryMargins, slide: Slide) -> tupl
 
 
 def pair_at(
-    labels: Array, margins: BoundaryMargins, center_ijk: Sequence[float], reach_mm: float
+    labels: Array,
+    margins: BoundaryMargins,
+    center_ijk: Sequence[float],
+    reach_mm: float,
+    slice_axis: Optional[int] = None,
 ) -> Optional[tuple[int, int]]:
     """The two classes whose boundary is nearest to a point.
 
@@ -124,15 +128,17 @@ def pair_at(
         margins: of the result.
         center_ijk: index of the point.
         reach_mm: how far a boundary may be.
+        slice_axis: across which axis (0: i) it must be in the same slice; None: across none.
 
     Returns:
         (grows, shrinks): the structure before background; of two structures first the one in which the point lies.
         None: there is no boundary that near.
     """
-    box = _box(center_ijk, reach_mm, labels.shape, margins.spacing_mm)
+    steps = steps_mm(margins.spacing_mm, reach_mm, slice_axis)
+    box = _box(center_ijk, reach_mm, labels.shape, steps)
     margin, second, here = margins.margin[box], margins.second[box], labels[box]
     way_mm = margin * np.float32(voxel_length_mm(margins.spacing_mm) / STEPS_PER_VOXEL)
-    way_mm += np.sqrt(_squared_mm(center_ijk, box, margins.spacing_mm))
+    way_mm += np.sqrt(_squared_mm(center_ijk, box, steps))
     way_mm[(margin == NOT_REACHABLE) | (here == second) | (way_mm > reach_mm)] = np.inf
     if not way_mm.size or not np.isfinite(way_mm.min()):
         return None
@@ -154,14 +160,14 @@ def slide_box(slide: Slide, shape: Sequence[int], spacing_mm: Sequence[float]) -
         shape: (k, j, i) of the scan.
         spacing_mm: along i, j, k.
     """
-    return _box(slide.center_ijk, slide.radius_mm, shape, spacing_mm)
+    return _box(slide.center_ijk, slide.radius_mm, shape, slide.steps_mm(spacing_mm))
 
 
-def _box(center_ijk: Sequence[float], radius_mm: float, shape: Sequence[int], spacing_mm: Sequence[float]) -> Box:
+def _box(center_ijk: Sequence[float], radius_mm: float, shape: Sequence[int], steps_ijk_mm: Sequence[float]) -> Box:
     sides = []
-    for center, spacing, size in zip(reversed(center_ijk), reversed(spacing_mm), shape, strict=False):
-        first = max(0, math.ceil(center - radius_mm / spacing))
-        last = min(size - 1, math.floor(center + radius_mm / spacing))
+    for center, step, size in zip(reversed(center_ijk), reversed(steps_ijk_mm), shape, strict=False):
+        first = max(0, math.ceil(center - radius_mm / step))
+        last = min(size - 1, math.floor(center + radius_mm / step))
         sides.append(slice(min(first, size), max(last + 1, min(first, size))))
     k, j, i = sides
     return k, j, i
@@ -199,17 +205,17 @@ def _signed_mm(margins: BoundaryMargins, box: Box, slide: Slide) -> Array:
 
 def _bump(slide: Slide, box: Box, spacing_mm: Sequence[float]) -> Array:
     """1 at the point, 0 from the radius on, and smooth between: (1 - r^2 / R^2)^2."""
-    inside = 1 - _squared_mm(slide.center_ijk, box, spacing_mm) / np.float32(slide.radius_mm**2)
+    inside = 1 - _squared_mm(slide.center_ijk, box, slide.steps_mm(spacing_mm)) / np.float32(slide.radius_mm**2)
     bump: Array = np.maximum(inside, 0, out=inside)
     bump *= bump
     return bump
 
 
-def _squared_mm(center_ijk: Sequence[float], box: Box, spacing_mm: Sequence[float]) -> Array:
+def _squared_mm(center_ijk: Sequence[float], box: Box, steps_ijk_mm: Sequence[float]) -> Array:
     """Squared distance of each voxel of a box from a point, float32."""
     k, j, i = (
-        ((np.arange(side.start, side.stop) - center) * spacing).astype(np.float32) ** 2
-        for side, center, spacing in zip(box, reversed(center_ijk), reversed(spacing_mm), strict=False)
+        ((np.arange(side.start, side.stop) - center) * step).astype(np.float32) ** 2
+        for side, center, step in zip(box, reversed(center_ijk), reversed(steps_ijk_mm), strict=False)
     )
     squared: Array = k[:, None, None] + j[None, :, None] + i[None, None, :]
     return squared

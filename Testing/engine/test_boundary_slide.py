@@ -167,6 +167,32 @@ def test_a_ball_outside_of_the_scan_has_no_voxels():
     assert pair_at(labels, margins, (60.0, 0.0, 0.0), 5.0) is None
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_disc_moves_the_boundary_in_its_slice_as_a_ball_does_and_nowhere_else(axis):
+    labels, margins = random_case(3)
+    ball = Slide((7.0, 6.0, 4.0), 6.0, 0.8, 7, 0)
+    disc = replace(ball, slice_axis=axis)
+    expected = labels.copy()
+    there = [slice(None)] * 3
+    there[2 - axis] = int(ball.center_ijk[axis])
+    expected[tuple(there)] = moved(labels, margins, ball)[tuple(there)]
+    assert (expected != labels).any() and (moved(labels, margins, ball) != expected).any()
+    np.testing.assert_array_equal(moved(labels, margins, disc), expected)
+    box, known = known_after(expected, margins, disc)
+    assert known.any() and box[2 - axis] == slice(there[2 - axis], there[2 - axis] + 1)
+
+
+def test_a_boundary_in_another_slice_is_none_for_a_disc():
+    labels = np.zeros((5, 6, 6), np.uint8)
+    labels[2] = 7
+    margin = np.full(labels.shape, 6, np.uint8)
+    margin[:2] = margin[3:] = NOT_REACHABLE
+    margins = BoundaryMargins(margin, np.where(labels == 7, 0, 7).astype(np.uint8), (1.0, 1.0, 4.0))
+    assert pair_at(labels, margins, (3.0, 3.0, 1.0), 6.0) == (7, 0)
+    assert pair_at(labels, margins, (3.0, 3.0, 1.0), 6.0, 2) is None
+    assert pair_at(labels, margins, (3.0, 3.0, 2.0), 6.0, 2) == (7, 0)
+
+
 def test_the_box_holds_the_ball_and_little_more():
     assert slide_box(Slide((8.0, 7.5, 4.0), 3.0, 1.0, 7, 0), (9, 14, 17), SPACING) == (
         slice(3, 6), slice(6, 10), slice(5, 12),

@@ -11,7 +11,7 @@ from test_contract_region_list import a_region
 from coranet.contract import Choice, Decision, RegionList, Review, Slide
 from coranet.contract.axis_order import AxisOrder
 from coranet.contract.errors import DataError
-from coranet.contract.slide import voxel_length_mm
+from coranet.contract.slide import steps_mm, thick_slice_axis, voxel_length_mm
 
 A_SLIDE = Slide((3.5, 4.0, 1.25), 6.0, 0.5, grows=7, shrinks=0, region=2, author="Ada", time=8.0)
 
@@ -49,6 +49,41 @@ def test_it_lies_at_the_same_voxel_of_a_grid_in_another_order():
     turned = A_SLIDE.in_order(AxisOrder((2, 0, 1), (False, True, False)), (8, 9, 10))
     assert turned.center_ijk == (1.25, 8 - 1 - 3.5, 4.0)
     assert A_SLIDE.in_order(AxisOrder(), (8, 9, 10)) is A_SLIDE
+
+
+def test_a_disc_stays_in_its_slice_of_a_grid_in_another_order():
+    disc = replace(A_SLIDE, center_ijk=(3.5, 4.25, 1.0), slice_axis=2)
+    turned = disc.in_order(AxisOrder((2, 0, 1), (False, True, False)), (8, 9, 10))
+    assert turned.center_ijk == (1.0, 8 - 1 - 3.5, 4.25) and turned.slice_axis == 0
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "radius_mm", "axis"),
+    [
+        # Three slices are 30 mm.
+        ((2.5, 2.5, 10.0), 29.9, 2),
+        ((2.5, 2.5, 10.0), 30.0, None),
+        ((10.0, 2.5, 2.5), 12.0, 0),
+        # Not more than twice as thick as the pixels are wide.
+        ((0.625, 0.625, 1.25), 2.0, None),
+        ((1.0, 1.0, 1.0), 2.0, None),
+    ],
+)
+def test_where_slices_are_thick_a_small_place_is_a_disc(spacing_mm, radius_mm, axis):
+    assert thick_slice_axis(spacing_mm, radius_mm) == axis
+
+
+def test_the_next_slice_is_out_of_the_reach_of_a_disc():
+    assert steps_mm((2.5, 2.0, 10.0), 12.0, None) == (2.5, 2.0, 10.0)
+    assert steps_mm((2.5, 2.0, 10.0), 12.0, 2) == (2.5, 2.0, 24.0)
+    assert replace(A_SLIDE, slice_axis=0).steps_mm((1.0, 2.0, 3.0)) == (12.0, 2.0, 3.0)
+
+
+def test_a_slide_of_an_earlier_version_is_a_ball(regions, tmp_path):
+    review = Review.of(regions).with_slide(A_SLIDE)
+    content = review.to_dict()
+    del content["slides"][0]["slice_axis"]
+    assert Review.from_dict(content, regions, "review.json") == review
 
 
 def test_it_comes_back_with_its_review(regions, tmp_path):

@@ -89,6 +89,23 @@ def test_the_radius_goes_with_the_structure():
     assert max(one.radius_mm for one in large) == pytest.approx(2 * max(one.radius_mm for one in small))
 
 
+@pytest.mark.parametrize("axis", [0, 2])
+def test_where_slices_are_thick_a_place_is_a_disc_in_one_of_them(bites, axis):
+    spacing = [1.0, 1.0, 1.0]
+    spacing[axis] = 8.0
+    grid = grid_of(SIZE, spacing_mm=tuple(spacing), direction=np.eye(3))
+    prediction, _ = bites
+    found = find_places("a", prediction, grid, 0.5)
+    assert found.list.regions
+    for region in found.list.regions:
+        inside = np.argwhere(found.region_map == region.number)[:, ::-1]
+        away_mm = (inside - region.center_ijk) * spacing
+        assert region.slice_axis == axis and not away_mm[:, axis].any()
+        assert np.linalg.norm(away_mm, axis=1).max() <= region.radius_mm
+    balls = find_places("a", prediction, CUBES, 0.5)
+    assert all(region.slice_axis is None for region in balls.list.regions)
+
+
 def test_no_more_than_asked_for_are_listed_and_what_is_left_is_said():
     prediction = bitten_ball(ON_SURFACE)
     all_of_them = find_places("a", prediction, CUBES, 0.0, SMALL).list
@@ -190,7 +207,7 @@ def test_a_place_holds_at_least_so_much_of_the_uncertain_region():
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"most": 0}, "at least one place, of a radius above 0, got 0"),
+        ({"most": 0}, "at least one place, of radii above 0, got 0"),
         ({"radius_share": 0.0}, "got 20 and 0.0; correct them"),
         ({"least_ml": -1.0}, "at least 0 mL, got -1.0; correct it"),
     ],

@@ -15,7 +15,6 @@ from CoraNetSlicerLib.review.looks import ANATOMY, CONTOURS, LOOKS, apply_look
 from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.region_view import (
     SMALLEST_FIELD_MM,
-    SlideRing,
     region_place,
     show_in_slices,
     show_result_in_cameras,
@@ -309,34 +308,6 @@ def test_what_is_no_region_is_refused(review):
     with pytest.raises(DataError):
         review.outline.draw(99)
     assert review.outline.node is None
-
-
-class TestRing:
-    def test_is_a_sphere_that_slices_draw_and_nobody_else(self, context):
-        ring = SlideRing(context)
-        ring.draw((10.0, -20.0, 30.0), 6.0)
-        bounds = np.array(ring.node.GetPolyData().GetBounds()).reshape(3, 2)
-        np.testing.assert_allclose(bounds.mean(axis=1), (10.0, -20.0, 30.0), atol=0.1)
-        np.testing.assert_allclose(np.ptp(bounds, axis=1), 12.0, atol=0.2)
-        display = ring.node.GetDisplayNode()
-        assert display.GetVisibility2D() and not display.GetVisibility3D()
-        assert ring.node.GetHideFromEditors() and not ring.node.GetSaveWithScene()
-
-    def test_follows_and_goes_without_leaving_anything(self, context):
-        nodes = context.scene.GetNumberOfNodes()
-        ring = SlideRing(context)
-        ring.draw((0.0, 0.0, 0.0), 6.0)
-        node, drawn = ring.node, ring.node.GetPolyData().GetMTime()
-        ring.draw((0.0, 0.0, 0.0), 6.0)
-        assert ring.node is node and node.GetPolyData().GetMTime() == drawn, "it is not made again for nothing"
-        ring.draw((0.0, 0.0, 0.0), 9.0)
-        assert ring.node is node and node.GetPolyData().GetBounds()[5] == pytest.approx(9.0)
-        ring.clear()
-        ring.clear()
-        assert context.scene.GetNumberOfNodes() == nodes
-        ring.draw((0.0, 0.0, 0.0), 6.0)
-        context.scene.Clear(0)
-        ring.clear()
 
 
 def test_a_point_of_the_world_is_found_in_the_volume_under_a_transform(context, a_result):

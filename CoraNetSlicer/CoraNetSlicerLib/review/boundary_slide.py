@@ -13,7 +13,7 @@ import numpy as np
 from coranet.boundary_slide import BoundaryMargins, apply_slide, known_after, pair_at, settled_after, slide_box
 from coranet.contract import Slide
 from coranet.contract.errors import DataError
-from coranet.contract.slide import voxel_length_mm
+from coranet.contract.slide import steps_mm, thick_slice_axis, voxel_length_mm
 
 from ..core.results import segment_id
 from .segment_layers import MaskedBox, SegmentLayers
@@ -82,33 +82,29 @@ class BoundarySliding:
             DataError: there is no boundary near the point, or the result has no margins.
         """
         self.discard()
-        radius = self.radius_mm(number) if radius_mm is None else radius_mm
-        i, j, k = (float(index) for index in center_ijk)
+        usual_mm, axis = self._shape(number)
+        radius = usual_mm if radius_mm is None else radius_mm
+        i, j, k = (float(round(index) if at == axis else index) for at, index in enumerate(center_ijk))
         # Which classes is asked here; any two are as good for the box.
-        near = _Near.of(self._state, Slide((i, j, k), radius, 0.0, 1, 0))
-        pair = pair_at(near.labels, near.margins, near.local(near.slide).center_ijk, radius)
+        near = _Near.of(self._state, Slide((i, j, k), radius, 0.0, 1, 0, slice_axis=axis))
+        pair = pair_at(near.labels, near.margins, near.local(near.slide).center_ijk, radius, axis)
         if pair is None:
             raise DataError(
                 f"there is no boundary within {radius:.3g} mm of this point; point at one, or choose a larger radius."
             )
-        self.slide = Slide((i, j, k), radius, 0.0, *pair, number)
+        self.slide = Slide((i, j, k), radius, 0.0, *pair, number, slice_axis=axis)
 
-    def covers(self, center_ijk: Sequence[float]) -> bool:
-        """Whether a point lies within the radius of the slide under way."""
-        return self.slide is not None and self.distance_mm(center_ijk, self.slide.center_ijk) <= self.slide.radius_mm
+    def covers(self, point_ijk: Sequence[float]) -> bool:
+        """Whether a point lies within the radius of the slide under way, of a disc in its slice."""
+        slide = self.slide
+        return slide is not None and self._is_within(point_ijk, slide.center_ijk, slide.radius_mm, slide.slice_axis)
 
-    def distance_mm(self, one_ijk: Sequence[float], other_ijk: Sequence[float]) -> float:
-        """How far two points of the volume are from each other."""
-        spacing = self._state.loaded.volume.GetSpacing()
-        return math.hypot(*((one - other) * mm for one, other, mm in zip(one_ijk, other_ijk, spacing, strict=True)))
-
-    def radius_mm(self, number: Optional[int] = None) -> float:
-        """The radius with which a slide begins: that of a place, else the middle one of all places."""
-        regions = self._state.regions
-        if number is not None and regions.region(number).radius_mm:
-            return regions.region(number).radius_mm
-        radii = sorted(region.radius_mm for region in regions.regions if region.radius_mm)
-        return radii[len(radii) // 2] if radii else _DEFAULT_VOXELS * self._voxel_mm
+    def is_in_place(self, point_ijk: Sequence[float], number: int) -> bool:
+        """Whether a point lies in a place; of a block, which is none, within half its length from its middle."""
+        region = self._state.regions.region(number)
+        return self._is_within(
+            point_ijk, region.center_ijk, region.radius_mm or max(region.extent_mm) / 2, region.slice_axis
+        )
 
     def turn(self, notches: int) -> None:
         """Move the boundary out by some notches, or (below 0) in; `draw` shows it."""
@@ -156,6 +152,24 @@ class BoundarySliding:
         return _change(self._state, replace(slide, author=author, time=time.time()), near)
 
     # ----------------------------------------------------------------------------------------------------------------
+
+    def _is_within(
+        self, point_ijk: Sequence[float], center_ijk: Sequence[float], radius_mm: float, slice_axis: Optional[int]
+    ) -> bool:
+        steps = steps_mm(self._state.loaded.volume.GetSpacing(), radius_mm, slice_axis)
+        away = ((one - other) * mm for one, other, mm in zip(point_ijk, center_ijk, steps, strict=True))
+        return math.hypot(*away) <= radius_mm
+
+    def _shape(self, number: Optional[int]) -> tuple[float, Optional[int]]:
+        """Radius, and axis of a disc, with which a slide begins: those of a place, else of the middle one of all."""
+        regions = self._state.regions
+        if number is not None and regions.region(number).radius_mm:
+            return regions.region(number).radius_mm, regions.region(number).slice_axis
+        places = sorted((one for one in regions.regions if one.radius_mm), key=lambda one: one.radius_mm)
+        if places:
+            return places[len(places) // 2].radius_mm, places[len(places) // 2].slice_axis
+        radius_mm = _DEFAULT_VOXELS * self._voxel_mm
+        return radius_mm, thick_slice_axis(self._state.loaded.volume.GetSpacing(), radius_mm)
 
     @property
     def _voxel_mm(self) -> float:

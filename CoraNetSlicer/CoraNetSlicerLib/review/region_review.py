@@ -21,7 +21,6 @@ from .region_editing import MODULE_EDITOR, RegionEditing
 from .region_view import (
     RegionOutline,
     RegionPlace,
-    SlideRing,
     region_place,
     show_in_cameras,
     show_in_slices,
@@ -30,6 +29,7 @@ from .region_view import (
 from .review_record import ReviewStep
 from .review_state import ReviewState, choice_of
 from .segment_layers import MaskedBox
+from .slide_ring import SlideRing
 from .worklist import progress_text, status_text, structure_text
 
 

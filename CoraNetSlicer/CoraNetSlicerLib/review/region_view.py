@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 import slicer
-from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 
 from coranet.closed_surface import OVERLAY_SMOOTHING
 from coranet.contract import Region
@@ -39,9 +37,6 @@ OUTLINE_COLOR = (1.0, 0.0, 0.8)
 OUTLINE_PIXELS = 3
 _OPACITY_3D = 0.8
 _SEGMENT = "region"
-_RING_PIXELS = 2
-# Round to the eye; more would take milliseconds to cut.
-_RING_CORNERS = 32
 # Of a larger box the surface alone would take more than a tenth of a second.
 _MOST_SURFACE_VOXELS = 1_000_000
 
@@ -314,61 +309,3 @@ class RegionOutline:
         display.SetVisibility3D(is_in_3d(self._state.loaded))
         display.SetOpacity3D(_OPACITY_3D)
         return self._context.scene.AddNode(display)
-
-
-class SlideRing:
-    """A ring in slice views where the boundary is being slid, as wide as the slide reaches; no 3D view draws it.
-
-    It is a sphere, so that each slice shows how far the slide reaches in it. Neither offered nor saved with the scene.
-
-    Attributes:
-        node: the vtkMRMLModelNode; None while nothing is drawn.
-    """
-
-    def __init__(self, context: SceneContext) -> None:
-        """Draw nothing yet."""
-        self.node: Any = None
-        self._context = context
-        self._drawn: tuple[float, ...] = ()
-
-    def draw(self, center_ras_mm: Sequence[float], radius_mm: float) -> None:
-        """Draw the ring, in place of the one before."""
-        wanted = (*center_ras_mm, radius_mm)
-        if self.node is None or self.node.GetScene() is None:
-            self.node = self._new_node()
-        elif wanted == self._drawn:
-            return
-        self._drawn = wanted
-        sphere = vtkSphereSource()
-        sphere.SetCenter(*center_ras_mm)
-        sphere.SetRadius(radius_mm)
-        sphere.SetThetaResolution(_RING_CORNERS)
-        sphere.SetPhiResolution(_RING_CORNERS)
-        sphere.Update()
-        # The same surface with other points: for another one, each view would make its pipeline anew.
-        self.node.GetPolyData().ShallowCopy(sphere.GetOutput())
-
-    def clear(self) -> None:
-        """Draw nothing any more."""
-        if self.node is not None and self.node.GetScene() is not None:
-            display = self.node.GetDisplayNode()
-            self._context.scene.RemoveNode(self.node)
-            self._context.scene.RemoveNode(display)
-        self.node = None
-
-    def _new_node(self) -> Any:
-        display = slicer.vtkMRMLModelDisplayNode()
-        display.SetHideFromEditors(True)
-        display.SetSaveWithScene(False)
-        display.SetVisibility3D(False)
-        display.SetVisibility2D(True)
-        display.SetSliceIntersectionThickness(_RING_PIXELS)
-        display.SetColor(*OUTLINE_COLOR)
-        display = self._context.scene.AddNode(display)
-        node = slicer.vtkMRMLModelNode()
-        node.SetName(_("Where the boundary is slid"))
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
-        node.SetAndObservePolyData(vtkPolyData())
-        node.SetAndObserveDisplayNodeID(display.GetID())
-        return self._context.scene.AddNode(node)

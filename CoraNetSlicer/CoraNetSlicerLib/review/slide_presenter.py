@@ -175,14 +175,10 @@ class SlidePresenter:
             return
         slide = review.sliding.slide
         review.sliding.draw()
-        review.ring.draw(world_point(review.loaded.volume, slide.center_ijk), slide.radius_mm)
+        review.ring.draw(review.loaded.volume, slide)
         self._presenter.changed.send()
 
     def _lies_in_place(self, center_ijk: Sequence[float]) -> bool:
         """Whether a point lies in the place that is looked at."""
-        review, number = self._required(), self._presenter.number
-        if not number:
-            return False
-        region = review.regions.region(number)
-        reach = region.radius_mm or max(region.extent_mm) / 2
-        return review.sliding.distance_mm(center_ijk, region.center_ijk) <= reach
+        number = self._presenter.number
+        return bool(number) and self._required().sliding.is_in_place(center_ijk, number)

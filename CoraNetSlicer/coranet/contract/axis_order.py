@@ -62,6 +62,10 @@ class AxisOrder:
         )
         return i, j, k
 
+    def axis_of(self, axis: int) -> int:
+        """Which of the wanted grid's axes i, j, k an axis of the given grid is."""
+        return self.axes.index(axis)
+
 
 def axis_order(given: Placement, wanted: Placement) -> Optional[AxisOrder]:
     """How the voxels of a grid are to be ordered to be those of another.

@@ -39,7 +39,8 @@ class Region:
             `expected_wrong_ml`.
         kind: "place", a ball on the surface of the result; "object", a whole one; "block", a piece of the uncertain
             region, which is all that earlier versions had.
-        radius_mm: of the ball of a place, or of the one around an object; 0: a block has none.
+        radius_mm: of the ball or disc of a place, or of the ball around an object; 0: a block has none.
+        slice_axis: across which axis (0: i) a place is a disc in one slice; None: it is a ball, or no place.
         expected_wrong_ml: volume that is expected to be wrong there, without what earlier places hold.
         where: in words, where it lies in its structure; "" where that is not known.
     """
@@ -62,6 +63,7 @@ class Region:
     radius_mm: float = 0.0
     expected_wrong_ml: float = 0.0
     where: str = ""
+    slice_axis: Optional[int] = None
 
     @property
     def label_values(self) -> tuple[int, ...]:
@@ -179,5 +181,6 @@ def _in_order(region: Region, order: AxisOrder, size_ijk: Sequence[int]) -> Regi
     width, height, depth = (region.extent_mm[axis] for axis in order.axes)
     center = order.index_of(region.center_ijk, size_ijk)
     return replace(
-        region, bounds_ijk=(along_i, along_j, along_k), extent_mm=(width, height, depth), center_ijk=center
+        region, bounds_ijk=(along_i, along_j, along_k), extent_mm=(width, height, depth), center_ijk=center,
+        slice_axis=None if region.slice_axis is None else order.axis_of(region.slice_axis),
     )  # fmt: skip

@@ -14,6 +14,8 @@ from .errors import DataError
 NOT_REACHABLE = 255
 # Steps of margin.nrrd that a boundary passes on its way over one voxel; the largest number is 21 voxels away.
 STEPS_PER_VOXEL = 12
+# What reaches fewer slices to a side is a disc in one of them, where slices are thick.
+_BALL_SLICES = 3
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Slide:
     Attributes:
         center_ijk: index of the point, not always a whole one.
         radius_mm: from where on nothing moves.
+        slice_axis: across which axis (0: i) it stays in one slice, a disc; None: it is a ball. The point is then a
+            whole one along that axis.
         level: how far the boundary moves at the point, as a share of the radius, where the network's doubt is even on
             both sides; where it doubts more, the boundary moves farther. Above 0 `grows` becomes larger, below 0
             smaller.
@@ -40,6 +44,7 @@ class Slide:
     region: Optional[int] = None
     author: str = ""
     time: float = 0.0
+    slice_axis: Optional[int] = None
 
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (*self.center_ijk, self.level))):
@@ -58,6 +63,10 @@ class Slide:
         """What is added to the margin at the point: the level times the radius."""
         return self.level * self.radius_mm
 
+    def steps_mm(self, spacing_mm: Sequence[float]) -> tuple[float, ...]:
+        """What a voxel's step along i, j, k counts in the distance from the point; see `steps_mm`."""
+        return steps_mm(spacing_mm, self.radius_mm, self.slice_axis)
+
     def in_order(self, order: AxisOrder, size_ijk: Sequence[int]) -> Slide:
         """The same slide in the indices of a grid that holds the voxels in another order.
 
@@ -65,7 +74,36 @@ class Slide:
             order: how the voxels of the grid that the slide is in become those of the other.
             size_ijk: of the grid that the slide is in.
         """
-        return self if order.changes_nothing else replace(self, center_ijk=order.index_of(self.center_ijk, size_ijk))
+        if order.changes_nothing:
+            return self
+        axis = None if self.slice_axis is None else order.axis_of(self.slice_axis)
+        return replace(self, center_ijk=order.index_of(self.center_ijk, size_ijk), slice_axis=axis)
+
+
+def thick_slice_axis(spacing_mm: Sequence[float], radius_mm: float) -> Optional[int]:
+    """Across which axis (0: i) what has this radius is a disc in one slice; None: it is a ball.
+
+    Slices are thick where they are more than twice as far from each other as their pixels are. There the structure is
+    another one in each, as soon as a ball reaches less than three of them to a side.
+
+    Args:
+        spacing_mm: along i, j, k.
+        radius_mm: of the ball.
+    """
+    thickness = max(spacing_mm)
+    is_thick = thickness > 2 * min(spacing_mm) and radius_mm < _BALL_SLICES * thickness
+    return list(spacing_mm).index(thickness) if is_thick else None
+
+
+def steps_mm(spacing_mm: Sequence[float], radius_mm: float, slice_axis: Optional[int]) -> tuple[float, ...]:
+    """What a voxel's step along i, j, k counts in distances: across a disc, the next slice is out of its reach.
+
+    Args:
+        spacing_mm: along i, j, k.
+        radius_mm: of the ball or disc.
+        slice_axis: across which axis it is a disc; None: it is a ball.
+    """
+    return tuple(2 * radius_mm if axis == slice_axis else mm for axis, mm in enumerate(spacing_mm))
 
 
 def voxel_length_mm(spacing_mm: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ takes, without what the places before it hold.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from ..contract import Region, RegionList
 from ..contract.doubt import ERROR_MODEL, HEADS
 from ..contract.errors import ConfigError
+from ..contract.slide import steps_mm, thick_slice_axis
 from ..inference.prediction import Prediction
 from ..volume import Grid
 from .components import Array, SparseVoxels, components
@@ -40,6 +41,7 @@ class PlaceRule:
     Attributes:
         most: how many places at most.
         radius_share: of the structure's own radius (`Structure.radius_mm`) that the ball of a place has.
+        disc_share: the same of a place that is a disc, since slices are thick (`contract.slide.thick_slice_axis`).
         least_ml: a place holds at least so much of the uncertain region; None: 10 voxels.
         visit_seconds: what a visit takes: to go there, look at three slices, and move the boundary; by the
             keystroke-level model (Card, Moran, Newell 1980) four mental acts of 1.35 s and seven keys of 0.2 s.
@@ -48,15 +50,16 @@ class PlaceRule:
 
     most: int = 20
     radius_share: float = 0.7
+    disc_share: float = 1.5
     least_ml: float | None = None
     visit_seconds: float = 6.8
     seconds_per_mm: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.most < 1 or not self.radius_share > 0:
+        shares = (self.radius_share, self.disc_share)
+        if self.most < 1 or not min(shares) > 0:
             raise ConfigError(
-                f"there must be at least one place, of a radius above 0, got {self.most} and {self.radius_share}; "
-                "correct them."
+                f"there must be at least one place, of radii above 0, got {self.most} and {shares}; correct them."
             )
         if self.least_ml is not None and not self.least_ml >= 0:
             raise ConfigError(f"the smallest region must have at least 0 mL, got {self.least_ml}; correct it.")
@@ -70,6 +73,12 @@ class PlaceRule:
         """What a visit takes."""
         return self.visit_seconds + self.seconds_per_mm * radius_mm
 
+    def shape_of(self, structure: Structure, grid: Grid) -> tuple[float, int | None]:
+        """Radius of the places of a structure, mm; and across which axis they are discs, None: they are balls."""
+        radius_mm = structure.place_radius_mm(self.radius_share, grid)
+        axis = thick_slice_axis(grid.spacing_mm, radius_mm)
+        return (radius_mm if axis is None else structure.place_radius_mm(self.disc_share, grid)), axis
+
 
 @dataclass(frozen=True)
 class Place:
@@ -79,6 +88,7 @@ class Place:
         kind: "place" or "object", as `Region.kind`.
         center_ijk: a voxel.
         radius_mm: of the ball around it.
+        slice_axis: across which axis it is a disc in place of a ball; None: across none.
         wrong: how many voxels are expected to be wrong there, without those of earlier places.
         voxels: (N,), places in the flattened grid of its uncertain voxels, ascending.
         structure: label value of the structure on whose surface it lies.
@@ -90,6 +100,7 @@ class Place:
     wrong: float
     voxels: Array
     structure: int
+    slice_axis: int | None = None
 
 
 def heads_chance(uncertainty: Array) -> Array:
@@ -190,16 +201,16 @@ class _Errors:
             inside &= (index >= first - reach) & (index <= last + reach)
         return np.flatnonzero(inside)
 
-    def in_ball(self, center_ijk: tuple[int, int, int], radius_mm: float, grid: Grid) -> Array:
-        """Indices, ascending, of the voxels in a ball."""
+    def in_ball(self, center_ijk: tuple[int, int, int], radius_mm: float, steps_ijk_mm: Sequence[float]) -> Array:
+        """Indices, ascending, of the voxels in a ball, a voxel's step along i, j, k counting so many mm."""
         slab = self.voxels.shape[1] * self.voxels.shape[2]
-        reach = int(radius_mm / grid.spacing_mm[2])
+        reach = int(radius_mm / steps_ijk_mm[2])
         # Voxels are in the order of their slices.
         ends = [(center_ijk[2] - reach) * slab, (center_ijk[2] + reach + 1) * slab]
         first, last = np.searchsorted(self.voxels.places, ends)
         squared_mm = sum(
-            ((index[first:last] - at) * spacing) ** 2
-            for index, at, spacing in zip(self.ijk, center_ijk, grid.spacing_mm, strict=True)
+            ((index[first:last] - at) * step) ** 2
+            for index, at, step in zip(self.ijk, center_ijk, steps_ijk_mm, strict=True)
         )
         inside: Array = first + np.flatnonzero(squared_mm <= radius_mm**2)
         return inside
@@ -256,12 +267,15 @@ def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: Place
             break
         best.visited[point] = True
         i, j, k = best.centers_ijk[point].tolist()
-        inside = errors.in_ball((i, j, k), best.radius_mm, grid)
+        inside = errors.in_ball((i, j, k), best.radius_mm, best.steps_mm)
         chosen = inside[errors.differs[inside]]
         if len(chosen) < rule.fewest(grid):
             continue
         wrong = float(errors.chance[inside].sum(dtype=np.float64))
-        places.append(Place("place", (i, j, k), best.radius_mm, wrong, errors.voxels.places[chosen], best.structure))
+        voxels = errors.voxels.places[chosen]
+        places.append(
+            Place("place", (i, j, k), best.radius_mm, wrong, voxels, best.structure, slice_axis=best.slice_axis)
+        )
         for one in candidates:
             one.remove(errors, inside)
         errors.take(errors.voxels.places[inside])
@@ -278,6 +292,8 @@ class _Candidates:
     Attributes:
         structure: label value.
         radius_mm: of the ball around each point.
+        slice_axis: across which axis it is a disc; None: it is a ball.
+        steps_mm: what a voxel's step along i, j, k counts in distances from a point.
         seconds: of a visit.
         centers_ijk: (P, 3), the points.
         around: (P, C), sparse: 1 where a cell lies in the ball around a point.
@@ -289,6 +305,8 @@ class _Candidates:
 
     structure: int
     radius_mm: float
+    slice_axis: int | None
+    steps_mm: tuple[float, ...]
     seconds: float
     centers_ijk: Array
     around: csr_array
@@ -299,22 +317,24 @@ class _Candidates:
 
     @staticmethod
     def of(structure: Structure, grid: Grid, errors: _Errors, rule: PlaceRule) -> _Candidates:
-        radius_mm = structure.place_radius_mm(rule.radius_share, grid)
-        strides = [max(1, int(radius_mm / _CELLS_A_RADIUS / spacing)) for spacing in grid.spacing_mm[::-1]]
+        radius_mm, axis = rule.shape_of(structure, grid)
+        steps = steps_mm(grid.spacing_mm, radius_mm, axis)
+        strides = [max(1, int(radius_mm / _CELLS_A_RADIUS / step)) for step in steps[::-1]]
         cells = _Cells(strides, errors.voxels.shape)
         members = errors.near(structure, radius_mm, grid)
         near = SparseVoxels(errors.voxels.places[members], errors.voxels.shape)
         used, cell_of = np.unique(cells.of(near), return_inverse=True)
         wrong = np.bincount(cell_of, weights=errors.chance[members], minlength=len(used))
         centers = _points(structure, cells, used, wrong)
-        points, middles = (cKDTree(ijk * np.array(grid.spacing_mm)) for ijk in (centers, cells.centers_ijk(used)))
+        points, middles = (cKDTree(ijk * np.array(steps)) for ijk in (centers, cells.centers_ijk(used)))
         pairs = points.sparse_distance_matrix(middles, radius_mm, output_type="ndarray")
         around = csr_array(
             (np.ones(len(pairs), np.float32), (pairs["i"], pairs["j"])), shape=(len(centers), len(used))
         )  # fmt: skip
         visited = np.zeros(len(centers), bool)
         return _Candidates(
-            structure.value, radius_mm, rule.seconds(radius_mm), centers, around, members, cell_of, wrong, visited
+            structure.value, radius_mm, axis, steps, rule.seconds(radius_mm),
+            centers, around, members, cell_of, wrong, visited,
         )  # fmt: skip
 
     def best(self) -> tuple[float, int]:
@@ -385,6 +405,7 @@ def _described(prediction: Prediction, grid: Grid, places: list[Place], structur
             center_ijk=place.center_ijk,
             center_lps_mm=grid.position_mm(place.center_ijk),
             radius_mm=place.radius_mm,
+            slice_axis=place.slice_axis,
             expected_wrong_ml=place.wrong * grid.voxel_ml,
             expected_effect_ml=place.wrong * grid.voxel_ml,
             where=where_in(by_value[place.structure].bounds_ijk, place.center_ijk, grid)

@@ -170,7 +170,7 @@ def test_a_ball_outside_of_the_scan_has_no_voxels():
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_a_disc_moves_the_boundary_in_its_slice_as_a_ball_does_and_nowhere_else(axis):
     labels, margins = random_case(3)
-    ball = Slide((7.0, 6.0, 4.0), 6.0, 0.8, 7, 0)
+    ball = Slide((7.0, 6.0, 4.0), 6.0, -0.8, 7, 0)
     disc = replace(ball, slice_axis=axis)
     expected = labels.copy()
     there = [slice(None)] * 3

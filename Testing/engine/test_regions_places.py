@@ -208,7 +208,7 @@ def test_a_place_holds_at_least_so_much_of_the_uncertain_region():
     ("rule", "said"),
     [
         ({"most": 0}, "at least one place, of radii above 0, got 0"),
-        ({"radius_share": 0.0}, "got 20 and 0.0; correct them"),
+        ({"radius_share": 0.0}, r"got 20 and \(0.0, 1.5\); correct them"),
         ({"least_ml": -1.0}, "at least 0 mL, got -1.0; correct it"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -70,6 +71,15 @@ def engine_reaches_into_slicer(files: Iterable[SourceFile]) -> Iterator[Finding]
             forbidden = SLICER_ONLY if vtk_is_allowed else (*SLICER_ONLY, "vtk", "vtkmodules")
             if is_below(imported.what, forbidden):
                 yield imported
+
+
+def slow_imports(files: Iterable[SourceFile]) -> Iterator[Finding]:
+    """Rule 1: what takes as long to import as PyTorch is imported by the function that needs it."""
+    slow = ("monai", "matplotlib", "scipy.stats", "scipy.signal")
+    for file in files:
+        at_once = [node for node in file.tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        imports = SourceFile(file.path, file.module, ast.Module(at_once, [])).imports()
+        yield from (one for one in imports if is_below(one.what, slow))
 
 
 def comparisons_are_reached_into(files: Iterable[SourceFile]) -> Iterator[Finding]:

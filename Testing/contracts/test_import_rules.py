@@ -34,6 +34,11 @@ def test_the_engine_never_reaches_into_slicer():
     assert not violations, f"rule 1, the engine must run without Slicer:\n{violations}"
 
 
+def test_a_job_does_not_wait_for_what_it_does_not_need():
+    violations = as_lines(rules.slow_imports(present(*ENGINE)))
+    assert not violations, f"rule 1, each start of a job would take seconds longer; import inside:\n{violations}"
+
+
 def test_comparisons_are_a_part_that_others_do_without():
     violations = as_lines(rules.comparisons_are_reached_into(present(*ENGINE, *SLICER_SIDE)))
     assert not violations, f"rule 1, Slicer's extension does not carry coranet_experiments:\n{violations}"
@@ -125,6 +130,7 @@ BROKEN = [
     (rules.engine_reaches_into_slicer, "coranet.data.cases", "def f():\n    from slicer import app"),
     (rules.engine_reaches_into_slicer, "coranet.regions", "import vtkmodules.all"),
     (rules.engine_reaches_into_slicer, "coranet.cli", "import importlib\nimportlib.import_module('qt')"),
+    (rules.slow_imports, "coranet.metrics", "from monai.metrics import compute_dice"),
     (rules.comparisons_are_reached_into, "coranet.evaluation", "def f():\n    from coranet_experiments import plan"),
     (rules.comparisons_are_reached_into, "coranet.cli", "load('coranet_experiments.command')"),
     (rules.slicer_side_reaches_into_engine, "CoraNetSlicerLib.logic", "import torch"),
@@ -163,6 +169,7 @@ def test_each_rule_notices_that_it_is_broken(rule, module, text):
 ALLOWED = [
     (rules.engine_reaches_into_slicer, "coranet.surfaces", "import vtkmodules.vtkFiltersCore"),
     (rules.engine_reaches_into_slicer, "coranet.closed_surface", "import vtkmodules.vtkFiltersCore"),
+    (rules.slow_imports, "coranet.metrics", "def f():\n    from monai.metrics import compute_dice"),
     (rules.comparisons_are_reached_into, "coranet_experiments.report", "from coranet_experiments import plan"),
     (rules.comparisons_are_reached_into, "coranet.experiments", "PACKAGE = 'coranet_experiments'"),
     (rules.surface_needs_more_than_vtk, "coranet.closed_surface", "import math, numpy\nfrom vtkmodules import a"),

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import run
 from metrics import ClassRow
 
-HERE = Path(__file__).resolve().parent
-ENGINE = HERE.parents[1] / "CoraNetSlicer" / "coranet" / "__main__.py"
+ENGINE = run.MODULE_FOLDER / "coranet" / "__main__.py"
 
 
-def run_demo(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(HERE / "run.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
+@pytest.fixture
+def ends(monkeypatch, capsys):
+    """The exit code of the demo with these arguments, and its errors; in this process."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["run.py", *map(str, arguments)])
+        return run.main(), capsys.readouterr().err
+
+    return call
 
 
-def test_a_folder_with_other_peoples_files_is_left_alone(tmp_path):
+def test_a_folder_with_other_peoples_files_is_left_alone(tmp_path, ends):
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
-    ended = run_demo("--output", str(tmp_path))
-    assert ended.returncode == 1
-    assert "holds files that are not this demo's" in ended.stderr
+    exit_code, errors = ends("--output", tmp_path)
+    assert exit_code == 1
+    assert "holds files that are not this demo's" in errors
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_data_set_that_is_missing_ends_in_one_sentence(tmp_path):
-    ended = run_demo("--output", str(tmp_path / "out"), "--data", str(tmp_path / "nowhere.json"))
-    assert ended.returncode == 1
-    assert "nowhere.json' must be a dataset.json" in ended.stderr
-    assert "Traceback" not in ended.stderr
+def test_a_data_set_that_is_missing_ends_in_one_sentence(tmp_path, ends):
+    exit_code, errors = ends("--output", tmp_path / "out", "--data", tmp_path / "nowhere.json")
+    assert exit_code == 1
+    assert "nowhere.json' must be a dataset.json" in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.slow
@@ -40,7 +45,9 @@ def test_it_leaves_what_it_promises(tmp_path):
     subprocess.run([sys.executable, str(ENGINE), "phantom", str(tmp_path / "data"), *counts], check=True)
     output = tmp_path / "demo output ü"
     few_steps = ["--set", "training.pretraining_steps=3", "--set", "training.self_training_steps=3"]
-    ended = run_demo("--data", str(tmp_path / "data" / "dataset.json"), "--output", str(output), *few_steps)
+    asked = ["--data", str(tmp_path / "data" / "dataset.json"), "--output", str(output), *few_steps]
+    ended = subprocess.run([sys.executable, run.__file__, *asked], capture_output=True, text=True, encoding="utf-8",
+                           errors="replace", check=False)  # fmt: skip
     left = {path.name for path in output.iterdir()}
     assert {"scene.mrb", "curves.png", "metrics.md", "metrics.csv", "jobs"} <= left, ended.stderr
     header = (output / "metrics.csv").read_text(encoding="utf-8").splitlines()[0]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class Orientation:
             direction: row-major 3 x 3; its columns are the directions of i, j, k in LPS.
         """
         matrix = np.array(direction, dtype=float).reshape(3, 3)
-        _, columns = linear_sum_assignment(-np.abs(matrix))
-        axes = tuple(int(column) for column in columns)
+        axes = max(permutations(range(3)), key=lambda columns: np.abs(matrix)[range(3), columns].sum())
         flips = tuple(bool(matrix[row, column] < 0) for row, column in enumerate(axes))
         return Orientation(axes, flips)  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from .evidence import HEAD_CHANNELS, Evidence
 
@@ -260,7 +260,7 @@ def _is_plausible(known: Array, value: float, usual_spread: float) -> bool:
     count = len(known)
     freedom = count - 1 + _USUAL_CASES
     squares = float(np.square(known - known.mean()).sum()) + _USUAL_CASES * usual_spread**2
-    reach = float(student_t.ppf((1 + _PLAUSIBLE_SHARE) / 2, freedom)) * np.sqrt(squares / freedom * (1 + 1 / count))
+    reach = float(stdtrit(freedom, (1 + _PLAUSIBLE_SHARE) / 2)) * np.sqrt(squares / freedom * (1 + 1 / count))
     return bool(abs(value - known.mean()) <= reach)
 
 

@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from monai.metrics import compute_confusion_matrix_metric
 
-# Our names, and those that MONAI has for the same.
-OVERLAPS = {"dice": "f1 score", "jaccard": "threat score", "precision": "precision", "recall": "sensitivity"}
+OVERLAPS = ("dice", "jaccard", "precision", "recall")
 
 Array = npt.NDArray[Any]
 
@@ -35,10 +32,10 @@ def overlap_per_class(predicted: Array, truth: Array, classes: int) -> dict[str,
         np.bincount(some.ravel(), minlength=classes)[1:classes]
         for some in (truth[truth == predicted], predicted, truth)
     )
-    false_positives, false_negatives = named - hits, true - hits
-    others = truth.size - hits - false_positives - false_negatives
-    matrix = torch.from_numpy(np.stack([hits, false_positives, others, false_negatives], axis=1)).double()
-    return {name: compute_confusion_matrix_metric(known_as, matrix).tolist() for name, known_as in OVERLAPS.items()}
+    in_either = named + true - hits
+    ratios = ((2 * hits, named + true), (hits, in_either), (hits, named), (hits, true))
+    with np.errstate(invalid="ignore"):
+        return {name: (part / whole).tolist() for name, (part, whole) in zip(OVERLAPS, ratios, strict=True)}
 
 
 def dice_per_class(predicted: Array, truth: Array, classes: int) -> list[float]:

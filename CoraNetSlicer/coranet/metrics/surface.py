@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from monai.metrics import get_mask_edges, get_surface_distance
 
 SURFACE_DISTANCES = ("hausdorff_mm", "hd95_mm", "assd_mm")
 
@@ -44,6 +43,9 @@ def surface_distances_per_class(
 
 
 def _distances(predicted: Array, truth: Array, spacing_kji: Sequence[float]) -> tuple[float, float, float]:
+    # Here, because it takes as long to import as all else together, and only evaluations need it.
+    from monai.metrics import get_mask_edges, get_surface_distance
+
     # Not compute_hausdorff_distance and its like: they would look for the same surfaces three times.
     surface, true_surface = get_mask_edges(predicted, truth)
     there = get_surface_distance(surface, true_surface, spacing=spacing_kji)

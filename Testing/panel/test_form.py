@@ -47,6 +47,16 @@ def test_every_button_has_a_tool_tip(ui):
     assert not silent
 
 
+def test_no_text_of_a_choice_widens_the_panel():
+    """A list of choices asks for the width of its longest text unless it is told not to."""
+    for one in ElementTree.parse(FORM).iter("widget"):
+        values = {child.get("name"): "".join(child.itertext()) for child in one.iter("property")}
+        if one.get("class") == "QComboBox":
+            assert "AdjustToMinimumContentsLengthWithIcon" in values.get("sizeAdjustPolicy", ""), one.get("name")
+    (selector,) = (one for one in ElementTree.parse(FORM).iter("widget") if one.get("class") == "qMRMLNodeComboBox")
+    assert selector.find("property[@name='sizePolicy']/sizepolicy").get("hsizetype") == "Ignored"
+
+
 def test_a_section_folds_and_leaves_hidden_what_was_hidden(qt_application, process_events):
     section = ctk.ctkCollapsibleButton()
     layout = qt.QVBoxLayout(section)

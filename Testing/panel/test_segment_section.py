@@ -153,10 +153,17 @@ class TestSegmenting:
         assert "A segmentation is running" in greyed(ui.segmentButton) and greyed(ui.cancelSegmentationButton) == ""
         process_events(until=lambda: results and ended)
         assert cells(ui.segmentCasesTable)[0][0] == "Patient_1"
-        assert cells(ui.segmentCasesTable)[0][2] == "Load"
+        assert cells(ui.segmentCasesTable)[0][2] == "Show"
         assert presenter.progress == 1.0
         assert greyed(ui.cancelSegmentationButton) == "No segmentation is running."
         assert "1 cases are segmented." in ui.segmentationStatusLabel.text
+        chosen = []
+        presenter.chosen.connect(chosen.append)
+        click(ui.segmentCasesTable.cellWidget(0, 2))
+        assert chosen == [results[0].segmentation]
+        context.scene.RemoveNode(chosen[0])
+        presenter.changed.send()
+        assert cells(ui.segmentCasesTable)[0][2] == "Load"
         click(ui.segmentCasesTable.cellWidget(0, 2))
         assert cells(ui.segmentCasesTable)[0][1] == "loading"
         process_events(until=lambda: len(results) == 2)

@@ -229,7 +229,12 @@ class TestOneVolume:
         assert loaded.volume is volume and loaded.segmentation.GetSegmentation().GetNumberOfSegments() == 1
         assert loaded.segmentation.GetDisplayNode().GetSegmentVisibility3D("segmentation-1")
         assert told == {"started": [presenter.handle], "ended": [presenter.handle]}
-        assert states(presenter) == [CaseState.DONE] and presenter.rows[0].action == "load"
+        assert states(presenter) == [CaseState.DONE] and presenter.rows[0].action == "show"
+        chosen = []
+        presenter.chosen.connect(chosen.append)
+        for case in ("Patient_1", "no such case"):
+            presenter.show(case)
+        assert chosen == [loaded.segmentation]
         assert presenter.progress == 1.0 and "1 cases are segmented." in presenter.status
         assert presenter.handle.job.read_config().surfaces
 

@@ -34,3 +34,10 @@ def test_rows_follow_the_last_word_on_each_case():
     assert [(row.text, row.action) for row in rows] == [
         ("done in 2 min", "load"), ("skipped", ""), ("running", "skip"), ("waiting", "skip"),
     ]  # fmt: skip
+    there = CaseProgress(JobStatus.RUNNING, loaded={"a"})
+    assert case_rows(["a"], events, there)[0].action == "show"
+
+
+def test_a_case_that_was_quick_took_a_second():
+    (row,) = case_rows(["a"], [CaseDone("a", 1, 1, 0.3)], CaseProgress(JobStatus.FINISHED))
+    assert row.text == "done in 1 s"

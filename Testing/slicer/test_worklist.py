@@ -13,6 +13,7 @@ from CoraNetSlicerLib.review.worklist import (
     column_titles,
     question_text,
     region_rows,
+    region_title,
     rounded_ml,
     short_ml,
     slide_text,
@@ -64,6 +65,11 @@ def test_the_question_has_three_lines(review):
     lines = question_text(review, 1).split("\n")
     assert lines[0].startswith("Region 1: ") and lines[0].endswith("open.")
     assert lines[1].startswith("Conservative (1): ") and lines[2].startswith("Radical (2): ")
+
+
+def test_a_place_is_called_so_wherever_it_is_named(review):
+    block = review.regions.region(3)
+    assert region_title(block) == "Region 3" and region_title(replace(block, kind="place")) == "Place 3"
 
 
 def as_places(review, *where, left_ml=0.3):

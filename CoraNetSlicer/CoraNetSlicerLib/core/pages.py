@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from .notification import Signal
-from .section import Section, let_go_of_focus
+from .section import Section, let_go_of_focus, press
 
 STEPS = ("data", "train", "segment", "review")
 PAGES = (*STEPS, "jobs", "environment")
@@ -59,7 +59,7 @@ class Pages(Section):
     def _paint(self) -> None:
         self._ui.pages.setCurrentWidget(getattr(self._ui, f"{self.current}Page"))
         for name in PAGES:
-            self._button(name).setChecked(name == self.current)
+            press(self._button(name), name == self.current)
 
     def _button(self, name: str) -> Any:
         return getattr(self._ui, f"{name}Step")

@@ -119,6 +119,14 @@ def let_go_of_focus(*widgets: Any) -> None:
         widget.clearFocus()
 
 
+def press(button: Any, is_pressed: bool) -> None:
+    """Show whether a button that stays pressed is so: also by its font, for in the dark style it hardly differs."""
+    button.setChecked(is_pressed)
+    font = qt.QFont(button.font)
+    font.setBold(is_pressed)
+    button.setFont(font)
+
+
 def say(label: Any, text: str) -> None:
     """Show a text; a label without one is hidden."""
     label.setText(text)

@@ -155,7 +155,9 @@ class OverlaysPresenter:
         key = str(loaded.segmentation.GetID())
         if self._key != key and (self.is_held or self._is_of_shown_job(loaded)):
             show_alone(self.current, self._results.values())
-            self.note = _("'{name}' is ready: choose it above.").format(name=result_texts(self._results.values())[key])
+            others = [text for one, text in result_texts(self._results.values()).items() if one != self._key]
+            several = _("{count} other results are ready: choose one above.").format(count=len(others))
+            self.note = several if len(others) > 1 else _("'{name}' is ready: choose it above.").format(name=others[0])
             return
         # What was counted and measured belongs to the result that it takes the place of.
         self._attached = ()

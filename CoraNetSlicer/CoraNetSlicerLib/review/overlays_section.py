@@ -10,7 +10,7 @@ import ctk
 import qt
 
 from ..core.protocols import Host
-from ..core.section import Section, say
+from ..core.section import Section, press, say
 from ..core.translation import _
 from .caution import ml_text
 from .class_volumes import ClassVolume
@@ -146,11 +146,7 @@ class OverlaysSection(Section):
         look, title = self._presenter.look, _("Overlays and volumes")
         for button, name in self._looks:
             self.permit(button, self._presenter.reason)
-            button.setChecked(name == look)
-            # In the dark style a pressed button hardly differs from others.
-            font = qt.QFont(button.font)
-            font.setBold(name == look)
-            button.setFont(font)
+            press(button, name == look)
             if name == look:
                 title = f"{title}: {button.text}"
         if not look and not self._presenter.reason:

@@ -20,7 +20,7 @@ from .region_editing import MODULE_EDITOR, PANEL_EDITOR
 from .region_review import RegionReview
 from .region_view import show_in_slices, smallest_field_mm
 from .slide_presenter import SlidePresenter
-from .worklist import RegionOrder, RegionRow, column_titles, question_text, region_rows
+from .worklist import RegionOrder, RegionRow, column_titles, question_text, region_rows, region_title
 
 
 class ReviewPresenter:
@@ -101,9 +101,9 @@ class ReviewPresenter:
     @property
     def progress(self) -> str:
         """How far the review is, as a text."""
-        if self._reading.is_busy:
-            return _("Reading the regions ...")
-        return self.review.progress if self.review is not None else ""
+        if self.review is None:
+            return ""
+        return _("Reading the regions ...") if self._reading.is_busy else self.review.progress
 
     @property
     def share_done(self) -> float:
@@ -127,6 +127,11 @@ class ReviewPresenter:
         return (self.review.edited or 0) if self.review is not None else 0
 
     @property
+    def edited_title(self) -> str:
+        """What is being edited, such as "Place 3"; "" if nothing is."""
+        return region_title(self.review.regions.region(self.edited)) if self.edited else ""
+
+    @property
     def editor(self) -> Any:
         """The vtkMRMLSegmentEditorNode of the panel while it edits a region; None if it does not."""
         editor = self.review.editor if self.review is not None else None
@@ -145,7 +150,7 @@ class ReviewPresenter:
         if self._reading.is_busy:
             return _("The regions are being read.")
         if self.edited:
-            return _("Region {number} is being edited; keep or discard the edit first.").format(number=self.edited)
+            return _("{title} is being edited; keep or discard the edit first.").format(title=self.edited_title)
         return "" if self.number else _("Choose a region first.")
 
     @property
@@ -232,8 +237,8 @@ class ReviewPresenter:
         self.note_call("editRegion", self.number)
         self.changed.send()
         if not in_panel:
-            hint = _("Paint in region {number}. Then go back to CoraNet and click Done or Discard.")
-            self._application.show_segment_editor(hint.format(number=self.number))
+            hint = _("{title}: paint or erase. Then go back to CoraNet and click Done or Discard.")
+            self._application.show_segment_editor(hint.format(title=self.edited_title))
 
     def end_edit(self, accept: bool) -> None:
         """Keep what was painted, or take it back.

@@ -20,6 +20,7 @@ from ..core.results import LoadedPrediction, segment_id
 from ..core.translation import _
 from .looks import is_in_3d
 from .segment_surfaces import has_surface, lost_surface, make_surface, surface_of_segment
+from .worklist import region_title
 
 if TYPE_CHECKING:
     from .review_state import ReviewState
@@ -262,7 +263,7 @@ class RegionOutline:
             DataError: there is no such region, or a file is missing or does not fit.
         """
         loaded, box = self._state.loaded, self._state.voxels(number).box
-        name = _("Region {number}").format(number=number)
+        name = region_title(self._state.regions.region(number))
         node = slicer.vtkMRMLSegmentationNode()
         node.SetName(f"{loaded.volume.GetName()} {name}")
         node.SetHideFromEditors(True)

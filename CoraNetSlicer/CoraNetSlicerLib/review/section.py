@@ -189,10 +189,10 @@ class ReviewSection(Section):
         if is_editing or not presenter.rows:
             let_go_of_focus(*self._deciding)
         if is_editing:
-            in_panel = _("Region {number}: paint or erase. Nothing outside of it changes.")
-            elsewhere = _("Region {number} is being edited in the Segment Editor. Nothing outside of it changes.")
+            in_panel = _("{title}: paint or erase. Nothing outside of it changes.")
+            elsewhere = _("{title} is being edited in the Segment Editor. Nothing outside of it changes.")
             text = in_panel if presenter.editor is not None else elsewhere
-            ui.editingLabel.setText(text.format(number=presenter.edited))
+            ui.editingLabel.setText(text.format(title=presenter.edited_title))
         else:
             let_go_of_focus(ui.doneEditingButton, ui.discardEditButton)
         self._editor.show(presenter.editor)

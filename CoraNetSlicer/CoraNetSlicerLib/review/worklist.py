@@ -20,6 +20,12 @@ SORT_COLUMNS = ("number", "structure", "ml", "effect_ml", "status")
 _LARGEST_FIRST = ("ml", "effect_ml")
 
 
+def region_title(region: Region) -> str:
+    """What a region is called: "Place 3"; "Region 3" where it is a block of the uncertain region."""
+    title = _("Region {number}") if region.kind == "block" else _("Place {number}")
+    return title.format(number=region.number)
+
+
 def structure_text(region: Region, labels: Sequence[Label]) -> str:
     """Which classes are in question, and where, such as "Pancreas or Tumor" or "Pancreas: upper left"."""
     names = {label.value: label.name for label in labels}
@@ -100,10 +106,10 @@ def question_text(review: RegionReview, number: int) -> str:
     """What is to be decided about a region, in three lines: where it stands, and what each choice would change."""
     region = review.regions.region(number)
     is_block = region.kind == "block"
-    text = _("Region {number}: {structure}, {ml} mL, {status}.")
-    of_place = _("Place {number}: {structure}. About {ml} mL wrong, {status}.")
+    text = _("{title}: {structure}, {ml} mL, {status}.")
+    of_place = _("{title}: {structure}. About {ml} mL wrong, {status}.")
     what = (text if is_block else of_place).format(
-        number=number, structure=review.structure(number), status=review.status(number),
+        title=region_title(region), structure=review.structure(number), status=review.status(number),
         ml=short_ml(region.volume_ml if is_block else region.expected_wrong_ml),
     )  # fmt: skip
     texts = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}

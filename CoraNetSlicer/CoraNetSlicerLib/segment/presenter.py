@@ -16,7 +16,14 @@ from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import LoadedPrediction, find_volume
+from ..core.results import (
+    PREDICTION_ATTRIBUTE,
+    LoadedPrediction,
+    case_key,
+    find_volume,
+    is_filled,
+    results_in_scene,
+)
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..jobs.arguments import segment_config
@@ -54,7 +61,7 @@ class CaseRow:
         case: its name.
         state: where it stands.
         text: the same in words.
-        action: what its button does: "skip", "load", or "" for no button.
+        action: what its button does: "skip", "load", "show", or "" for no button.
     """
 
     case: str
@@ -71,6 +78,7 @@ class CaseProgress:
         status: where the job stands.
         skipping: cases that somebody asked to leave out.
         loading: cases whose result is on its way into the scene.
+        loaded: cases whose result is in the scene.
         problems: case -> why its result could not be loaded.
         part: share of the running case that is done, 0 to 1; 0 while unknown.
         seconds_left: of the running case; None while unknown.
@@ -79,6 +87,7 @@ class CaseProgress:
     status: JobStatus
     skipping: Collection[str] = ()
     loading: Collection[str] = ()
+    loaded: Collection[str] = ()
     problems: Mapping[str, str] = field(default_factory=dict)
     part: float = 0.0
     seconds_left: Optional[float] = None
@@ -92,6 +101,7 @@ class SegmentationPresenter:
         started: sent with the JobHandle of a segmentation that was started here.
         ended: sent with the JobHandle of a segmentation that ended while it was watched, however it did.
         loaded: sent with the LoadedPrediction of each result that came into the scene.
+        chosen: sent with the segmentation node of a result that a person wants to see.
         models: the choice of a model; has a signal of its own.
         source: the choice of what is segmented; has a signal of its own.
         handle: the segmentation that is watched; None: there is none.
@@ -114,6 +124,7 @@ class SegmentationPresenter:
         self.started = Signal()
         self.ended = Signal()
         self.loaded = Signal()
+        self.chosen = Signal()
         self.handle: Optional[JobHandle] = None
         self.warnings: tuple[str, ...] = ()
         self.error = ""
@@ -160,7 +171,9 @@ class SegmentationPresenter:
         mine = [one for one in self._queue.cases if one.job.folder == self.handle.folder]
         loading = {one.case.id for one in mine}
         part, left = self.handle.partProgress, seconds_left_of_case(self.handle.events)
-        progress = CaseProgress(self.handle.status, self._skipping, loading, self._problems, part, left)
+        progress = CaseProgress(
+            self.handle.status, self._skipping, loading, self._loaded_cases, self._problems, part, left
+        )
         return case_rows([case.id for case in self._cases], self.handle.events, progress)
 
     @property
@@ -283,6 +296,21 @@ class SegmentationPresenter:
         if self.handle is not None:
             self._problems.pop(case, None)
             self._queue.add(self.handle.job, next(one for one in self._cases if one.id == case))
+
+    def show(self, case: str) -> None:
+        """Ask for the result of a case, which is in the scene, to be shown; nothing happens if it has gone."""
+        if case in self._loaded_cases:
+            self.chosen.send(self._loaded_cases[case])
+
+    @property
+    def _loaded_cases(self) -> dict[str, Any]:
+        """By case, the segmentation node of each result of the segmentation that is watched."""
+        if self.handle is None:
+            return {}
+        nodes = (loaded.segmentation for loaded in results_in_scene(self._logic.context.scene))
+        by_key = {node.GetAttribute(PREDICTION_ATTRIBUTE): node for node in nodes if is_filled(node)}
+        keys = {case.id: case_key(self.handle.job, case.id) for case in self._cases}
+        return {case: by_key[key] for case, key in keys.items() if key in by_key}
 
     def attach(self, handle: JobHandle) -> None:
         """Watch an existing segmentation; the scene remembers it, and results are loaded if their volumes are there.
@@ -462,7 +490,8 @@ def _row_of_outcome(case: str, outcome: Event, progress: CaseProgress) -> CaseRo
     if case in progress.problems:
         text = _("done, not loaded: {reason}").format(reason=progress.problems[case])
         return CaseRow(case, CaseState.DONE, text, "load")
-    return CaseRow(case, CaseState.DONE, _("done in {time}").format(time=duration(outcome.seconds)), "load")
+    text = _("done in {time}").format(time=duration(max(1.0, outcome.seconds)))
+    return CaseRow(case, CaseState.DONE, text, "show" if case in progress.loaded else "load")
 
 
 def _row_without_outcome(case: str, is_next: bool, progress: CaseProgress) -> CaseRow:

@@ -43,7 +43,8 @@ class SegmentSection(Section):
         self._folders: list[str] = []
         self._ticks: list[tuple[Any, str]] = []
         self._items: list[Any] = []
-        self._table = SegmentCasesTable(ui.segmentCasesTable, application, {"skip": self._skip, "load": self._load})
+        actions = {"skip": self._skip, "load": self._load, "show": presenter.show}
+        self._table = SegmentCasesTable(ui.segmentCasesTable, application, actions)
         for key, text in presenter.source.kinds:
             ui.segmentSourceCombo.addItem(text, key)
         self.connect(ui.modelCombo.currentIndexChanged, self._on_model)
@@ -225,10 +226,11 @@ class SegmentCasesTable:
         self._table = table
         self._painting = StepwiseWork(scheduler, lambda problem: None)
         self._actions = actions
-        self._texts = {"skip": _("Skip"), "load": _("Load")}
+        self._texts = {"skip": _("Skip"), "load": _("Load"), "show": _("Show")}
         self._tips = {
             "skip": _("Skip this case and continue with the others."),
             "load": _("Load the result into the scene. It replaces what is there."),
+            "show": _("Bring the result into view."),
         }
         self._rows: list[CaseRow] = []
         self._painted: list[Any] = []

@@ -120,6 +120,13 @@ class TestWhichResult:
         presenter.choose(other.segmentation.GetID())
         assert presenter.current.segmentation is other.segmentation and presenter.status == ""
 
+    def test_several_that_wait_are_counted(self, context, tmp_path, loaded, presenter, application):
+        presenter.is_held = True
+        for name in "bc":
+            presenter.show(load_case(context, tmp_path / name / "segment 2"))
+        application.run()
+        assert presenter.status == "2 other results are ready: choose one above."
+
     def test_of_one_job_the_first_stays_in_view(self, context, tmp_path, loaded, presenter, application):
         folder = loaded.segmentation.GetAttribute(FOLDER_ATTRIBUTE)
         other = load_case(context, tmp_path / "b" / "segment 2")

@@ -25,6 +25,7 @@ _SURFACE_NETS = r"vtkNew<vtkSurfaceNets3D> surfaceNets;.*?surfaceNets->GetOutput
 _RULE = "Slicer/Libs/vtkSegmentationCore/vtkBinaryLabelmapToClosedSurfaceConversionRule.cxx"
 _TABLES = "Slicer/Libs/MRML/Core/vtkMRMLTableStorageNode.cxx"
 _PACKAGE = "Slicer/CMake/SlicerCPack.cmake"
+_SLICES = "Slicer/Libs/MRML/DisplayableManager/vtkMRMLModelSliceDisplayableManager.cxx"
 _VIEW = "Slicer/Libs/MRML/Widgets/qMRMLThreeDView.cxx"
 _LATER_SHADOWS = "VolumeOpacityThreshold|IntensityScale|IntensityShift"
 _COLUMN_INDEX = """#include <vtkDataSetAttributes.h>
@@ -76,6 +77,8 @@ CHANGES = (
     Change(_TABLES, r"(#include <vtkTable\.h>\n)(?!#include <vtkDataSetAttributes)", r"\1" + _COLUMN_INDEX),
     Change("Slicer/Libs/MRML/Logic/vtkMRMLSliceLogic.cxx", r"^\s+\w+->BlendAlpha(On|Off)\(\);", "  ;"),
     Change("Slicer/Libs/MRML/Widgets/qMRMLPlotView.cxx", r"->SetColorF\(", "->SetColor("),
+    # Its cutter gives pieces, of which its geometry filter makes nothing: no model was drawn in slice views.
+    Change(_SLICES, r"vtkGeometryFilter\b", "vtkCompositeDataGeometryFilter"),
     Change(_VIEW, r"^[^\n]*->SetDepthFormat\(vtkTextureObject::Fixed32\);\n", ""),
     Change(_VIEW, rf"d->ShadowsRenderPass->Get({_LATER_SHADOWS})\(\)", "0.0"),
     Change(_VIEW, rf"d->ShadowsRenderPass->Set({_LATER_SHADOWS})\((\w+)\);", r"(void)\2;"),

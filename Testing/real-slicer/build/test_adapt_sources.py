@@ -21,6 +21,7 @@ find_package(CTK REQUIRED)
 #include <vtkTable.h>
   int index = rawTable->GetColumnIndex(column->GetName());
     blend->BlendAlphaOff();
+#include <vtkGeometryFilter.h>
     plot->SetColorF(1.0, 0.0, 0.0);
 from MRMLCLIPython import *
   this->ShadowsRenderPass->SetDepthFormat(vtkTextureObject::Fixed32);

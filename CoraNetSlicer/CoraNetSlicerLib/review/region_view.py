@@ -17,7 +17,6 @@ from coranet.contract import Region
 
 from ..core.context import SceneContext
 from ..core.results import LoadedPrediction, segment_id
-from ..core.translation import _
 from .looks import is_in_3d
 from .segment_surfaces import has_surface, lost_surface, make_surface, surface_of_segment
 from .worklist import region_title

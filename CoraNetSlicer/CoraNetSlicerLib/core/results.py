@@ -255,6 +255,12 @@ def results_in_scene(scene: Any) -> list[LoadedPrediction]:
     return [_loaded(found) for found in parts.values() if "result" in found]
 
 
+def results_by_key(scene: Any) -> dict[str, Any]:
+    """The segmentation node of each result that is complete, by the `case_key` of its case."""
+    nodes = (loaded.segmentation for loaded in results_in_scene(scene))
+    return {str(node.GetAttribute(PREDICTION_ATTRIBUTE)): node for node in nodes if is_filled(node)}
+
+
 def result_texts(results: Iterable[LoadedPrediction]) -> dict[str, str]:
     """What people call results: the volume, and the job that made it; no two results are called the same.
 

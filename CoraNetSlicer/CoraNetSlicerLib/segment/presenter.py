@@ -16,14 +16,7 @@ from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import (
-    PREDICTION_ATTRIBUTE,
-    LoadedPrediction,
-    case_key,
-    find_volume,
-    is_filled,
-    results_in_scene,
-)
+from ..core.results import LoadedPrediction, case_key, find_volume, results_by_key
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..jobs.arguments import segment_config
@@ -307,8 +300,7 @@ class SegmentationPresenter:
         """By case, the segmentation node of each result of the segmentation that is watched."""
         if self.handle is None:
             return {}
-        nodes = (loaded.segmentation for loaded in results_in_scene(self._logic.context.scene))
-        by_key = {node.GetAttribute(PREDICTION_ATTRIBUTE): node for node in nodes if is_filled(node)}
+        by_key = results_by_key(self._logic.context.scene)
         keys = {case.id: case_key(self.handle.job, case.id) for case in self._cases}
         return {case: by_key[key] for case, key in keys.items() if key in by_key}
 

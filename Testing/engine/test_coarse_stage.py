@@ -27,6 +27,7 @@ from coranet.inference.segmentation import Segmenter
 from coranet.model_package import ModelPackage
 from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
+from coranet.plausibility.traits import Measurement
 from coranet.training import coarse_stage
 from coranet.training_set.survey import survey_cases
 from coranet.volume import Volume, read_grid, read_image, read_label_map, write_volume
@@ -162,7 +163,7 @@ def test_where_the_fine_network_finds_nothing_in_the_boxes_all_is_looked_at_and_
 
     def decided(segmenter: Segmenter, volume: Volume, boxes, _before) -> Segmented:
         looked_at.append(list(boxes))
-        return Segmented(OwnGridDecision(volume.grid, segmenter.package.labels).prediction, None)
+        return Segmented(OwnGridDecision(volume.grid, segmenter.package.labels).prediction, Measurement(2))
 
     monkeypatch.setattr(CoarseNetwork, "boxes", lambda *_: [Box((2, 3, 4), (8, 12, 14))])
     monkeypatch.setattr(Segmenter, "_decided", decided)

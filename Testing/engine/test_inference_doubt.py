@@ -13,8 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 from coranet.contract import Case, CaseDoubt, Datalist, Job, JobKind, ModelCard, Role
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
-from coranet.contract.events import Warned
-from coranet.error_model import ErrorCase, ErrorModel, Evidence, Quality
+from coranet.error_model import ErrorCase, ErrorModel, Evidence
 from coranet.error_model.quality import CaseFigures
 from coranet.inference import doubt as doubt_of
 from coranet.inference.doubt import (
@@ -25,12 +24,12 @@ from coranet.inference.doubt import (
     Segmented,
     joined,
     near_structures_ml,
-    quality_warning,
     with_largest_kept,
 )
 from coranet.inference.network_pass import JoinedRows
 from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import HeadLogits
+from coranet.plausibility.traits import Measurement
 from coranet.uncertainty import uncertainty_threshold
 from coranet.volume import write_volume
 
@@ -187,13 +186,14 @@ def test_what_was_removed_is_not_in_doubt(an_error_model):
     uncertainty = np.where(labels > 0, 0.9, 0.1)
     grid, heads = grid_of((12, 6, 6)), [labels.copy() for _ in range(6)]
     prediction = prediction_of(*heads[:3], uncertainty)
-    doubted = Segmented(prediction, FoundDoubt(an_error_model))
+    doubted = Segmented(prediction, Measurement(2), FoundDoubt(an_error_model))
     result = with_largest_kept(doubted, grid, KeptComponents((1,), (1,)), Dial(0.0)).prediction
     assert not result.segmentation[..., 8:].any() and not result.uncertain[..., 8:].any()
     assert np.array_equal(result.uncertain[..., :6] == 1, labels[..., :6] > 0)
     # In doubt and named by both heads: the conservative one gives it up.
     assert not result.conservative.any() and np.array_equal(result.radical[..., :6], labels[..., :6])
-    plain = with_largest_kept(Segmented(prediction_of(*heads[3:], uncertainty)), grid, several, Dial(0.0)).prediction
+    plain = Segmented(prediction_of(*heads[3:], uncertainty), Measurement(2))
+    plain = with_largest_kept(plain, grid, several, Dial(0.0)).prediction
     assert plain.segmentation[..., 8:].any() and np.array_equal(plain.conservative, labels)
 
 
@@ -224,18 +224,3 @@ def test_figures_of_boxes_are_those_of_the_scan():
     assert both.volume_ml == (40.0, 2.0) and both.doubtful_ml == (5.0, 1.0)
     assert both.expected_dice == pytest.approx((0.825, 0.5)) and both.traits == one.traits
     assert joined([one]) is one
-
-
-@pytest.mark.parametrize(
-    ("quality", "code"),
-    [
-        (Quality((0.9,), 0.9, "good"), None),
-        (Quality((0.8,), 0.8, "look", ("less sure than most.",)), None),
-        (Quality((0.4,), 0.4, "poor", ("bad.",)), "poor_result"),
-        (Quality((0.9,), 0.9, "look", ("nine litres.",), ("nine litres.",)), "unlike_training"),
-    ],
-)
-def test_poor_and_unlike_are_told_once(quality, code):
-    warning = quality_warning("a", quality)
-    assert (warning and warning.code) == code
-    assert warning is None or (isinstance(warning, Warned) and quality.reasons[0] in warning.message)

@@ -101,11 +101,13 @@ class CaseQuality:
         dice: estimated, mean over the labels; None: it cannot be estimated.
         verdict: "good", "look" or "poor".
         reasons: why it is not good, in sentences.
+        confidence: mean Dice that the network itself expects, which is too high but ranks results; None: unknown.
     """
 
     dice: Optional[float]
     verdict: str
     reasons: tuple[str, ...] = ()
+    confidence: Optional[float] = None
 
 
 @dataclass(frozen=True)

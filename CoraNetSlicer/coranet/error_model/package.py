@@ -104,9 +104,9 @@ class ErrorModel:
         voxels = ClassVoxels.of(probability[0].numpy(), segmentation, evidence, classes)
         return CaseFigures.of(voxels, evidence, segmentation, spacing_dhw)
 
-    def quality(self, figures: CaseFigures) -> Quality:
-        """How good a result is."""
-        return self.quality_model.estimate(figures)
+    def quality(self, figures: CaseFigures, unlike: Sequence[str] | None = None) -> Quality:
+        """How good a result is; see `QualityModel.estimate`."""
+        return self.quality_model.estimate(figures, unlike)
 
     def volume_bounds(self, figures: CaseFigures, share: float) -> tuple[VolumeBounds, ...]:
         """The volume of each class but background, with bounds that hold for a share of the cases."""

@@ -192,11 +192,16 @@ class QualityModel:
     names: tuple[str, ...]
     cases: tuple[CaseFigures, ...]
 
-    def estimate(self, figures: CaseFigures) -> Quality:
-        """How good a result is."""
+    def estimate(self, figures: CaseFigures, unlike: Sequence[str] | None = None) -> Quality:
+        """How good a result is.
+
+        Args:
+            figures: of the result.
+            unlike: in what it is unlike the training, in sentences; None: as the cases of the error model tell.
+        """
         dice = tuple(self._calibrated(number, value) for number, value in enumerate(figures.expected_dice))
         mean = float(np.mean(dice))
-        unlike = tuple(self._unlike(figures))
+        unlike = tuple(self._unlike(figures) if unlike is None else unlike)
         reasons = [*unlike]
         verdict = LOOK if reasons else GOOD
         known = [case.mean_dice for case in self.cases if case.mean_dice is not None]

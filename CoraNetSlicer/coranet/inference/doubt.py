@@ -15,14 +15,14 @@ import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from ..contract import CaseDoubt, CasePromise, CaseQuality, ErrorModelCard, Label
+from ..contract import CaseDoubt, CasePromise, ErrorModelCard, Label
 from ..contract.doubt import ERROR_MODEL, NEAR_MM
-from ..contract.events import Warned
 from ..data.box import Box
 from ..data.class_indices import value_counts
 from ..error_model import ErrorModel, Evidence, NestedRegions, Quality
 from ..error_model.evidence import HEAD_CHANNELS
-from ..error_model.quality import POOR, CaseFigures
+from ..error_model.quality import CaseFigures
+from ..plausibility.traits import Measurement
 from ..uncertainty import caution_at
 from ..volume import Grid
 from .caution import at_caution
@@ -149,12 +149,12 @@ class FoundDoubt:
         probability[place] = found[1]
         return probability
 
-    def quality(self) -> Quality | None:
-        """How good the result is expected to be; None where nothing was found."""
-        return self.model.quality(joined(self.figures)) if self.figures else None
+    def quality(self, unlike: Sequence[str] | None = None) -> Quality | None:
+        """How good the result is expected to be (`QualityModel.estimate`); None where nothing was found."""
+        return self.model.quality(joined(self.figures), unlike) if self.figures else None
 
     def of_case(self, prediction: Prediction, grid: Grid, labels: Sequence[Label], card: ErrorModelCard) -> CaseDoubt:
-        """What the result says of it.
+        """What the result says of it, but for how good it is.
 
         Args:
             prediction: the result.
@@ -162,7 +162,7 @@ class FoundDoubt:
             labels: of the classes.
             card: of the error model.
         """
-        quality, near_ml = self.quality(), near_structures_ml(prediction.segmentation, grid)
+        near_ml = near_structures_ml(prediction.segmentation, grid)
         regions = NestedRegions.of(prediction.uncertainty)
         promises = []
         for promise in card.promises:
@@ -174,8 +174,7 @@ class FoundDoubt:
                     min(1.0, flagged_ml / near_ml) if near_ml else 0.0,
                     self._bounds(prediction, grid, labels, promise.share), promise.promised,
                 ))  # fmt: skip
-        told = None if quality is None else CaseQuality(quality.mean_dice, quality.verdict, quality.reasons)
-        return CaseDoubt(ERROR_MODEL, card.tolerance_mm, tuple(promises), told)
+        return CaseDoubt(ERROR_MODEL, card.tolerance_mm, tuple(promises))
 
     def _bounds(
         self, prediction: Prediction, grid: Grid, labels: Sequence[Label], share: float
@@ -197,11 +196,13 @@ class Segmented:
 
     Attributes:
         prediction: the result.
+        measurement: of the scan and of the network's confidence.
         doubt: what the error model found; None: the doubt is that of the heads.
         caution: where the dial stands.
     """
 
     prediction: Prediction
+    measurement: Measurement
     doubt: FoundDoubt | None = None
     caution: float = 0.0
 
@@ -283,17 +284,3 @@ def near_structures_ml(segmentation: Array, grid: Grid, near_mm: float = NEAR_MM
     reach = [math.ceil(near_mm / step) + 1 for step in coarse]
     distance = distance_transform_edt(~named[around.grown(reach, named.shape).slices], sampling=coarse)
     return float(np.count_nonzero(distance <= near_mm) * grid.voxel_ml * math.prod(steps))
-
-
-def quality_warning(case_id: str, quality: Quality) -> Warned | None:
-    """What is told of a result that is expected to be poor, or of a scan that is unlike those of the training.
-
-    A result that is worth a look, as a fifth of all are, is ranked before the others, not warned of.
-    """
-    if quality.unlike:
-        return Warned(
-            "unlike_training", f"'{case_id}' is unlike the scans of the training: {' '.join(quality.reasons)}"
-        )
-    if quality.verdict == POOR:
-        return Warned("poor_result", f"the result of '{case_id}' is probably poor: {' '.join(quality.reasons)}")
-    return None

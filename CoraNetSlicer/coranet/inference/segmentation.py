@@ -40,16 +40,19 @@ from ..distributed import Team
 from ..error_model import ErrorModel
 from ..model_package import ModelPackage
 from ..networks import MirrorMean
+from ..plausibility.reference import Reference
+from ..plausibility.traits import Measurement
 from ..regions.files import remove_regions, write_regions
 from ..regions.places import CHANCES, find_places
 from ..reporting import Reporter
 from ..surfaces import can_make_surfaces, write_surfaces
 from ..volume import Grid, Volume, noted_by, write_volume
 from .account import Account, Outcome
-from .doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, quality_warning, with_largest_kept
+from .doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, with_largest_kept
 from .margins import slide_margins
 from .network_pass import SlidingWindow
 from .prediction import OwnGridDecision, Prediction, arrays_of
+from .quality import expected_quality
 from .result import MadeBy, StopWatch, result_content
 
 # A scan that is not larger than this makes room for the next one beside it.
@@ -75,6 +78,7 @@ class Segmenter:
         self.device_name = device.name
         self.card = ModelCard.read(self.package.folder)
         self.error_model = _error_model(config, self.package)
+        self.reference = Reference.from_card(self.package.card)
         self.dial = _dial(config, self.package, self.card.error_model if self.error_model else None)
         self.kept = _components(config, self.package, self.card)
         self.mirrored_axes = _mirrored_axes(config, self.package, self.card)
@@ -119,14 +123,14 @@ class Segmenter:
         # The dial of an error model is set once all is decided.
         caution = self.dial.caution or 0.0 if doubt is None else 0.0
         decision = OwnGridDecision(volume.grid, self.package.labels, caution, True)
-        whole, done = sum(box.voxels for box in boxes), 0
+        whole, done, measurement = sum(box.voxels for box in boxes), 0, Measurement(self.window.classes)
         own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
         network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
         for box in boxes:
             telling = _Telling(before_window, done / whole, box.voxels / whole)
             image = Background(partial(self.prepared, volume, box)).result(telling.again)
             window = replace(self.window, before_window=telling)
-            logits = window.stream(network, image, lowest(image.numpy()))
+            logits = measurement.gathered(window.stream(network, image, lowest(image.numpy())), image.numpy())
             if doubt is None:
                 decision.fill(logits, image.shape[1], box, telling.again)
             else:
@@ -136,7 +140,7 @@ class Segmenter:
                     finding = Background(partial(doubt.probability, scan, spacing))
                     decision.fill_doubt(finding.result(telling.again), box, telling.again)
             done += box.voxels
-        return Segmented(decision.prediction, doubt)
+        return Segmented(decision.prediction, measurement, doubt)
 
     def boxes(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> list[Box]:
         """Where the network looks, in canonical voxels of the scan.
@@ -344,16 +348,18 @@ class _CaseRun:
 
     def _doubt(self, segmented: Segmented, grid: Grid) -> CaseDoubt:
         """What is promised of the uncertain region, and how good the result is expected to be."""
-        card = self.segmenter.card.error_model
-        if segmented.doubt is None or card is None:
-            return CaseDoubt()
-        labels = self.segmenter.package.labels
-        found = Background(partial(segmented.doubt.of_case, segmented.prediction, grid, labels, card))
-        doubt = found.result(partial(self.go_on, "surfaces", 1.0))
-        quality = segmented.doubt.quality()
-        if quality is not None and (warning := quality_warning(self.case.id, quality)):
+        card, labels, doubt = self.segmenter.card.error_model, self.segmenter.package.labels, CaseDoubt()
+        waiting = partial(self.go_on, "surfaces", 1.0)
+        if segmented.doubt is not None and card is not None:
+            doubt = Background(partial(segmented.doubt.of_case, segmented.prediction, grid, labels, card)).result(
+                waiting
+            )
+        expected = Background(partial(expected_quality, segmented, grid, labels, self.segmenter.reference)).result(
+            waiting
+        )
+        if expected is not None and (warning := expected.warning(self.case.id)):
             self.reporter.emit(warning)
-        return doubt
+        return doubt if expected is None else replace(doubt, quality=expected.quality)
 
     def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Segmented, Grid, ScanIdentity]:
         """The result; the scan itself is not kept, so that there is room for what comes next."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from ..planning.taken_over import plan_taken_over
 from ..planning.timed import time_of_steps
 from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
+from ..plausibility.reference import Reference
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
 from ..training_set.checked import checked_cases
@@ -45,10 +47,14 @@ from .coarse_stage import PREPARING, Regions, TrainingJob, find_regions
 from .dial import calibrate_caution
 from .error_stage import Trained, add_error_model
 from .loop import Trainer, TrainerContext
+from .reference import reference_of
 from .snapshots import Snapshots
 from .state import TrainingState
 from .timing import measure_network, measure_training, patch_sampler
 from .validation import Score, score
+
+# Of the voxels that a training looks at, those on which its end measures what its scans are like.
+_MEASURED_SHARE = 0.02
 
 
 def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
@@ -250,6 +256,7 @@ class _Training:
             **_components(cases),
             **({"mirrored_axes": list(flips)} if (flips := self._config.augmentation.flip_axes) else {}),
             **said_of_cases(job),
+            "reference": self._reference(ready).to_dict(),
         }
         if state.before is not None and best["step"] == 0:
             self._reporter.emit(_NOT_IMPROVED)
@@ -260,6 +267,12 @@ class _Training:
         add_error_model(self._at_hand(), Trained(package, state.teacher, plan, cases, window))
         remove_folder(job.cache_folder)
         return _summary(package)
+
+    def _reference(self, ready: _Ready) -> Reference:
+        """What its scans are like, from a small share of the voxels that the training has looked at."""
+        window = replace(ready.window, before_window=lambda share: self._reporter.stop_if_asked())
+        voxels = ready.state.step * sum(ready.plan.batch_sizes) * math.prod(ready.plan.architecture.patch_size_kji)
+        return reference_of(ready.state.teacher, ready.cases, window, _MEASURED_SHARE * voxels)
 
     def _take_best_weights(self, state: TrainingState, cases: TrainingCases, window: SlidingWindow) -> dict[str, Any]:
         """Give the teacher the weights of the model; returns their "dice" and "step", and how many were "averaged"."""

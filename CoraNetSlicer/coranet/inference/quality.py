@@ -1,0 +1,96 @@
+"""Will this result be good? What the error model expects, where there is one, and how like the training the case is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..contract import CaseQuality, Label
+from ..contract.events import Warned
+from ..data.class_indices import value_counts
+from ..error_model import Quality
+from ..error_model.quality import GOOD, LOOK, POOR
+from ..plausibility.reference import Reference
+from ..plausibility.traits import CaseTraits
+from ..volume import Grid
+from .doubt import Segmented
+
+_LESS_SURE = "the network is less sure of it than of four in five scans of its training."
+
+
+@dataclass(frozen=True)
+class ExpectedQuality:
+    """What is told of a result before anybody looks at it.
+
+    Attributes:
+        quality: for `result.json`.
+        unlike: in what it is unlike the training, in sentences; they are among the reasons of `quality`.
+    """
+
+    quality: CaseQuality
+    unlike: tuple[str, ...] = ()
+
+    def warning(self, case_id: str) -> Warned | None:
+        """What is told of a result that is expected to be poor, or of a scan that is unlike those of the training.
+
+        A result that is worth a look, as a fifth of all are, is ranked before the others, not warned of.
+        """
+        reasons = " ".join(self.quality.reasons)
+        if self.unlike:
+            return Warned("unlike_training", f"'{case_id}' is unlike the scans of the training: {reasons}")
+        if self.quality.verdict == POOR:
+            return Warned("poor_result", f"the result of '{case_id}' is probably poor: {reasons}")
+        return None
+
+
+def expected_quality(
+    segmented: Segmented, grid: Grid, labels: Sequence[Label], reference: Reference | None
+) -> ExpectedQuality | None:
+    """How good a result is expected to be.
+
+    Args:
+        segmented: the result.
+        grid: of the scan.
+        labels: of the classes.
+        reference: what the scans of the training were like; None: the model is of an earlier version.
+
+    Returns:
+        None where the model has neither a reference nor an error model, or the latter found nothing.
+    """
+    if reference is None:
+        return _by_errors(segmented)
+    traits = _traits(segmented, grid, labels)
+    by_errors = _by_errors(segmented, reference.implausible(traits).sentences, traits.confidence)
+    return by_errors or quality_by_reference(traits, reference)
+
+
+def quality_by_reference(traits: CaseTraits, reference: Reference) -> ExpectedQuality:
+    """How good a result is expected to be without an error model.
+
+    Args:
+        traits: of the case.
+        reference: what the scans of the training were like.
+    """
+    implausible = reference.implausible(traits)
+    reasons = implausible.sentences
+    if not implausible.of_result and reference.is_less_sure(traits.confidence):
+        reasons = (_LESS_SURE, *reasons)
+    verdict = POOR if implausible.of_result else LOOK if reasons else GOOD
+    return ExpectedQuality(CaseQuality(None, verdict, reasons, traits.confidence), implausible.sentences)
+
+
+def _by_errors(
+    segmented: Segmented, unlike: Sequence[str] | None = None, confidence: float | None = None
+) -> ExpectedQuality | None:
+    """What the error model expects; `unlike` and `confidence` by the reference, where there is one."""
+    found: Quality | None = None if segmented.doubt is None else segmented.doubt.quality(unlike)
+    if found is None:
+        return None
+    return ExpectedQuality(CaseQuality(found.mean_dice, found.verdict, found.reasons, confidence), found.unlike)
+
+
+def _traits(segmented: Segmented, grid: Grid, labels: Sequence[Label]) -> CaseTraits:
+    """What was measured, with the volumes of the result."""
+    counts, values = value_counts(segmented.prediction.segmentation), [label.value for label in labels]
+    volumes = [float(counts[value] * grid.voxel_ml) if value < len(counts) else 0.0 for value in values]
+    return segmented.measurement.traits(volumes)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..contract import CaseQuality, Label
+from ..contract import CaseDoubt, CaseQuality, ErrorModelCard, Label
 from ..contract.events import Warned
 from ..data.class_indices import value_counts
 from ..error_model import Quality
@@ -41,6 +41,25 @@ class ExpectedQuality:
         if self.quality.verdict == POOR:
             return Warned("poor_result", f"the result of '{case_id}' is probably poor: {reasons}")
         return None
+
+
+def case_doubt(
+    segmented: Segmented, grid: Grid, labels: Sequence[Label], card: ErrorModelCard | None, reference: Reference | None
+) -> tuple[CaseDoubt, ExpectedQuality | None]:
+    """What a result says of its errors: what is promised of the uncertain region, and how good it is expected to be.
+
+    Args:
+        segmented: the result.
+        grid: of the scan.
+        labels: of the classes.
+        card: of the error model, where there is one.
+        reference: as for `expected_quality`.
+    """
+    doubt = CaseDoubt()
+    if segmented.doubt is not None and card is not None:
+        doubt = segmented.doubt.of_case(segmented.prediction, grid, labels, card)
+    expected = expected_quality(segmented, grid, labels, reference)
+    return (doubt if expected is None else replace(doubt, quality=expected.quality)), expected
 
 
 def expected_quality(

@@ -52,7 +52,7 @@ from .doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, wi
 from .margins import slide_margins
 from .network_pass import SlidingWindow
 from .prediction import OwnGridDecision, Prediction, arrays_of
-from .quality import expected_quality
+from .quality import case_doubt
 from .result import MadeBy, StopWatch, result_content
 
 # A scan that is not larger than this makes room for the next one beside it.
@@ -348,18 +348,14 @@ class _CaseRun:
 
     def _doubt(self, segmented: Segmented, grid: Grid) -> CaseDoubt:
         """What is promised of the uncertain region, and how good the result is expected to be."""
-        card, labels, doubt = self.segmenter.card.error_model, self.segmenter.package.labels, CaseDoubt()
-        waiting = partial(self.go_on, "surfaces", 1.0)
-        if segmented.doubt is not None and card is not None:
-            doubt = Background(partial(segmented.doubt.of_case, segmented.prediction, grid, labels, card)).result(
-                waiting
-            )
-        expected = Background(partial(expected_quality, segmented, grid, labels, self.segmenter.reference)).result(
-            waiting
-        )
+        segmenter = self.segmenter
+        deciding = Background(partial(
+            case_doubt, segmented, grid, segmenter.package.labels, segmenter.card.error_model, segmenter.reference
+        ))  # fmt: skip
+        doubt, expected = deciding.result(partial(self.go_on, "surfaces", 1.0))
         if expected is not None and (warning := expected.warning(self.case.id)):
             self.reporter.emit(warning)
-        return doubt if expected is None else replace(doubt, quality=expected.quality)
+        return doubt
 
     def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Segmented, Grid, ScanIdentity]:
         """The result; the scan itself is not kept, so that there is room for what comes next."""

@@ -19,6 +19,9 @@ PROGRAM := CoraNetSlicer Testing docs $(wildcard benchmarks)
 DOCS_VENV := .venv-docs
 DOCS_INSTALLED := $(DOCS_VENV)/installed.stamp
 
+# Files go to processes in the order of Testing/conftest.py, slow ones first.
+BY_FILE := --dist loadfile --no-loadscope-reorder
+
 # Containers often switch compiled files off; then each process that a test starts compiles all that it imports.
 export PYTHONDONTWRITEBYTECODE :=
 
@@ -51,14 +54,14 @@ demo: $(INSTALLED)
 	$(BIN)/python Testing/demo/run.py --output '$(OUTPUT)' $(if $(DATA),--data '$(DATA)')
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(BY_FILE)
 
 quick: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m 'not slow' -n auto $(BY_FILE)
 
 # `make test` runs a sample of the same tests.
 faults: $(INSTALLED)
-	FAULTS=full FUZZ_SECONDS='$(FUZZ_SECONDS)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile Testing/faults
+	FAULTS=full FUZZ_SECONDS='$(FUZZ_SECONDS)' OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(BY_FILE) Testing/faults
 
 # Needs no environment but the engine's; docs/maintaining.md says how. Under xvfb-run where there is no display.
 slicer-test:

@@ -23,6 +23,12 @@ os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 gc.disable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: what several processes do at the end is then short for each of them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish() -> None:
     """From here on garbage is that of tests."""
     gc.freeze()

@@ -9,20 +9,18 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_jobs import call, settings, the_only_error
+from source_tree import files_in
 
 from coranet import cli, doctor, installation, launch
 from coranet.contract import Job
 from coranet.contract.config import SegmentConfig, TrainConfig, require_effect
 from coranet.contract.errors import ConfigError
 from coranet_experiments import command as experiments
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Scene:
@@ -304,18 +302,12 @@ def test_what_a_preset_sets_may_be_void():
 # -- settings and arguments --
 
 
-@cache
-def source_trees() -> tuple[tuple[Path, ast.Module], ...]:
-    paths = sorted((REPOSITORY / "CoraNetSlicer").rglob("*.py"))
-    return tuple((path, ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
-
-
 def test_every_setting_is_read_by_somebody():
     read = {
         node.attr
-        for path, tree in source_trees()
-        if "config" not in path.parts
-        for node in ast.walk(tree)
+        for file in files_in(".")
+        if "config" not in file.path.parts
+        for node in file.nodes
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
     names = {one.name for one in (*TrainConfig.settings(), *SegmentConfig.settings())}
@@ -343,10 +335,11 @@ _INTERFACES = {("supervised.py", "self_train"), ("looks.py", "show_prediction")}
 
 def test_no_function_takes_what_it_does_not_use():
     found = [
-        f"{path.name}:{node.lineno} {node.name}({name})"
-        for path, tree in source_trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and (path.name, node.name) not in _INTERFACES and node.name[:2] != "__"
+        f"{file.path.name}:{node.lineno} {node.name}({name})"
+        for file in files_in(".")
+        for node in file.nodes
+        if isinstance(node, ast.FunctionDef) and node.name[:2] != "__"
+        if (file.path.name, node.name) not in _INTERFACES
         for name in unused_arguments(node)
         if name not in _HANDED_OVER
     ]

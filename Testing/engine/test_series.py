@@ -81,11 +81,28 @@ DIVIDED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("role", [Role.UNLABELED, Role.INPUT])
-@pytest.mark.parametrize(("make", "names", "parts"), DIVIDED, ids=lambda value: getattr(value, "__name__", ""))
-def test_each_image_is_a_case_with_its_name(awkward_path, make, names, parts, role):
-    make(awkward_path / "CT")
-    before = Datalist((Case("CT", role, str(awkward_path / "CT")),))
+@pytest.fixture(scope="module")
+def written() -> dict[Callable[[Path], None], Path]:
+    """The folder of each function above that was called."""
+    return {}
+
+
+@pytest.fixture
+def a_series(make, written, tmp_path_factory) -> Path:
+    """The folder that the function of this test's row writes, once for all tests; to be read only."""
+    if make not in written:
+        written[make] = tmp_path_factory.mktemp("Müller Ⅱ 心臓") / "CT"
+        make(written[make])
+    return written[make]
+
+
+@pytest.mark.parametrize(
+    ("make", "names", "parts", "role"),
+    [*((*row, Role.UNLABELED) for row in DIVIDED), (*DIVIDED[0], Role.INPUT)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_image_is_a_case_with_its_name(a_series, names, parts, role):
+    before = Datalist((Case("CT", role, str(a_series)),))
     divided = divided_series(before, quiet)
     cases = divided.datalist.cases
     assert [case.id for case in cases] == names and [case.part for case in cases] == parts
@@ -93,7 +110,7 @@ def test_each_image_is_a_case_with_its_name(awkward_path, make, names, parts, ro
     assert len(divided.sentences) == 1 and f"is one DICOM series of {len(parts)} images" in divided.sentences[0]
     assert all(f"'{name}' ({part}, " in divided.sentences[0] for name, part in zip(names, parts, strict=True))
     scans = [read_scan(case) for case in cases]
-    for case, scan, part in zip(cases, scans, parts_of(awkward_path / "CT"), strict=True):
+    for case, scan, part in zip(cases, scans, parts_of(a_series), strict=True):
         assert scan.voxels.shape[0] == len(part.slices) and scan.grid == scan_grid(case)
     # Each is another image.
     assert len({scan.voxels.tobytes() for scan in scans}) == len(cases)
@@ -145,10 +162,6 @@ def label_on(grid: Grid, path: Path) -> str:
     return str(path)
 
 
-def grid_of_part(folder: Path, number: int) -> Grid:
-    return read_grid(folder, number)
-
-
 # A series, the number of the image on whose grid the other file lies, and the part that is taken; "": none is.
 ON_A_GRID: list[tuple[Callable[[Path], None], int, str]] = [
     (orientations, 0, "axial 6 x 5"),
@@ -160,35 +173,45 @@ ON_A_GRID: list[tuple[Callable[[Path], None], int, str]] = [
     (frames, 1, ""),
     (orientations_with_echoes, 0, ""),
 ]
+TAKEN, UNDECIDED = ON_A_GRID[1], ON_A_GRID[4]
 
 
-@pytest.mark.parametrize("role", [Role.TRAINING, Role.VALIDATION, Role.TEST])
-@pytest.mark.parametrize(("make", "number", "part"), ON_A_GRID)
-def test_of_a_labeled_series_the_image_is_taken_on_whose_grid_its_label_alone_lies(tmp_path, make, number, part, role):
-    make(tmp_path / "CT")
-    label = label_on(grid_of_part(tmp_path / "CT", number), tmp_path / "label.nrrd")
-    divided = divided_series(Datalist((Case("CT", role, str(tmp_path / "CT"), label),)), quiet)
+@pytest.mark.parametrize(
+    ("make", "number", "part", "role"),
+    [
+        *((*row, Role.TRAINING) for row in ON_A_GRID),
+        *((*row, role) for row in (TAKEN, UNDECIDED) for role in (Role.VALIDATION, Role.TEST)),
+    ],
+)
+def test_of_a_labeled_series_the_image_is_taken_on_whose_grid_its_label_alone_lies(
+    tmp_path, a_series, number, part, role
+):
+    label = label_on(read_grid(a_series, number), tmp_path / "label.nrrd")
+    divided = divided_series(Datalist((Case("CT", role, str(a_series), label),)), quiet)
     (case,) = divided.datalist.cases
     assert (case.id, case.part, case.label) == ("CT", part, label)
     if part:
         assert f"lies on the grid of {part}, which is taken" in divided.sentences[0]
         assert read_grid(label).difference(scan_grid(case)) == ""
     else:
-        assert "of them." in divided.sentences[0] and case.image == str(tmp_path / "CT")
+        assert "of them." in divided.sentences[0] and case.image == str(a_series)
         with pytest.raises(DataError, match="give a file of the one that is meant"):
             read_scan(case)
 
 
-@pytest.mark.parametrize("reference", ["channel", "label"])
-@pytest.mark.parametrize("place", [0, 1], ids=["first channel", "second channel"])
-@pytest.mark.parametrize(("make", "number", "part"), ON_A_GRID)
+@pytest.mark.parametrize(
+    ("make", "number", "part", "place", "reference"),
+    [
+        *((*row, 0, "label") for row in ON_A_GRID),
+        *((*row, *order) for row in (TAKEN, UNDECIDED) for order in ((1, "label"), (0, "channel"), (1, "channel"))),
+    ],
+)
 def test_of_a_channel_the_image_is_taken_that_alone_lies_on_the_grid_of_the_others(
-    tmp_path, make, number, part, place, reference
+    tmp_path, a_series, number, part, place, reference
 ):
-    make(tmp_path / "CT")
-    grid = grid_of_part(tmp_path / "CT", number)
+    grid = read_grid(a_series, number)
     other = label_on(grid, tmp_path / "T1.nrrd")
-    images = [other, str(tmp_path / "CT")] if place else [str(tmp_path / "CT"), other]
+    images = [other, str(a_series)] if place else [str(a_series), other]
     label = label_on(grid, tmp_path / "label.nrrd") if reference == "label" else None
     case = Case("a", Role.TRAINING if label else Role.INPUT, images[0], label, more_images=(images[1],))
     divided = divided_series(Datalist((case,), channels=("T1", "CT")), quiet)
@@ -199,7 +222,7 @@ def test_of_a_channel_the_image_is_taken_that_alone_lies_on_the_grid_of_the_othe
         assert f"{what} lies on the grid of {part}, which is taken" in divided.sentences[0]
         scan = read_scan(made)
         assert scan.voxels.shape == (2, *grid.size_ijk[::-1]) and grid.difference(scan.grid) == ""
-        assert (scan.voxels[place] == read_image(tmp_path / "CT", number).voxels).all()
+        assert (scan.voxels[place] == read_image(a_series, number).voxels).all()
         assert divided_series(divided.datalist, quiet).sentences == ()
     else:
         assert "of them." in divided.sentences[0] and made == case
@@ -224,7 +247,7 @@ def test_a_label_on_none_of_the_grids_is_told(tmp_path):
 
 def test_a_label_in_another_order_of_axes_belongs_to_its_image(tmp_path):
     orientations(tmp_path / "CT")
-    grid = grid_of_part(tmp_path / "CT", 0)
+    grid = read_grid(tmp_path / "CT", 0)
     last = grid.position_mm((0, 0, grid.size_ijk[2] - 1))
     turned = np.reshape(grid.direction, (3, 3)) * [1, 1, -1]
     label = label_on(Grid(grid.size_ijk, grid.spacing_mm, last, tuple(turned.ravel())), tmp_path / "label.nrrd")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -40,15 +41,9 @@ def load_ui(path: str | Path = FORM) -> Any:
     Returns:
         The stand-in of its top widget.
     """
-    tree = ElementTree.parse(path)
-    connections = [{one.tag: one.text or "" for one in item} for item in tree.iter("connection")]
-    for parent in tree.iter():
-        for child in list(parent):
-            if child.tag == "connections":
-                parent.remove(child)
-    _write_numbers_for_flags(tree)
+    form, connections = _prepared(path, Path(path).stat().st_mtime_ns)
     content = QBuffer()
-    content.setData(QByteArray(ElementTree.tostring(tree.getroot(), encoding="utf-8")))
+    content.setData(QByteArray(form))
     content.open(QBuffer.OpenModeFlag.ReadOnly)
     loader = _Loader()
     top = loader.load(content)
@@ -56,6 +51,19 @@ def load_ui(path: str | Path = FORM) -> Any:
     for connection in connections:
         _connect(top, connection)
     return proxy_of(top)
+
+
+@cache
+def _prepared(path: str | Path, _written_ns: int) -> tuple[bytes, list[dict[str, str]]]:
+    """A form as Qt's loader can read it, and its connections, which are made afterwards."""
+    tree = ElementTree.parse(path)
+    connections = [{one.tag: one.text or "" for one in item} for item in tree.iter("connection")]
+    for parent in tree.iter():
+        for child in list(parent):
+            if child.tag == "connections":
+                parent.remove(child)
+    _write_numbers_for_flags(tree)
+    return ElementTree.tostring(tree.getroot(), encoding="utf-8"), connections
 
 
 def _write_numbers_for_flags(tree: ElementTree.ElementTree) -> None:

@@ -27,7 +27,8 @@ class _Module(types.ModuleType):
         for source in self._sources:
             found = getattr(source, name, None) if name not in _MISSING and not name.startswith("_") else None
             if isinstance(found, type):
-                return wrapper_class(found)
+                self.__dict__[name] = wrapper_class(found)
+                return self.__dict__[name]
         raise AttributeError(f"module '{self.__name__}' has no attribute '{name}'")
 
 

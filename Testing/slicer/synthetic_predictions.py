@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,6 +13,9 @@ import SimpleITK as sitk
 from coranet.contract import Case, Datalist, Job, JobKind, PredictionFiles, RegionList, Role, ScanIdentity
 from coranet.contract.config import SegmentConfig
 from coranet.contract.scan_identity import voxel_hash
+
+if TYPE_CHECKING:
+    from coranet.regions.finding import FoundRegions
 
 SIZE_IJK = (18, 24, 14)
 SPACING_MM = (0.9, 0.7, 2.5)
@@ -25,6 +29,9 @@ LABELS = [
     {"value": TUMOR, "name": "Tumor", "color": None, "terminology": ""},
 ]
 CASE_ID = "patient 7"
+
+# Arrays of heads, on the one grid that there is -> their regions: most tests have the same ones.
+_found_regions: dict[bytes, FoundRegions] = {}
 
 
 def synthetic_heads() -> dict[str, np.ndarray]:
@@ -127,9 +134,12 @@ def write_regions(files: PredictionFiles, heads: dict[str, np.ndarray] | None = 
     from coranet.volume import read_grid
 
     heads = heads or synthetic_heads()
-    names = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
-    prediction = Prediction(*(heads[name] for name in names))
-    found = find_regions(CASE_ID, prediction, read_grid(files.segmentation), 0.0, RegionRule(largest_share=0.15))
+    arrays = [heads[name] for name in ("segmentation", "conservative", "radical", "uncertain", "uncertainty")]
+    key = b"".join(array.tobytes() for array in arrays)
+    if key not in _found_regions:
+        rule = RegionRule(largest_share=0.15)
+        _found_regions[key] = find_regions(CASE_ID, Prediction(*arrays), read_grid(files.segmentation), 0.0, rule)
+    found = _found_regions[key]
     found.list.write(files.regions)
     write_image(found.region_map, files.region_map)
     return found.list

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QMetaMethod, QObject
+from PySide6.QtCore import QMetaMethod, QMetaObject, QObject
 from shiboken6 import Shiboken
 
 from .values import deliver
@@ -16,10 +16,20 @@ _connections: dict[int, list[tuple[str, int, Callable[..., Any], Callable[..., A
 # Signals of which Qt 5 has an overload that comes first: (class, signal) -> number of its arguments.
 _FIRST_OVERLOAD = {("QProcess", "finished"): 1}
 
+# Class in Python and in C++ -> what `signatures` says of it.
+_signatures: dict[tuple[type, str], list[tuple[str, str, int]]] = {}
+
 
 def signatures(real: QObject) -> list[tuple[str, str, int]]:
     """Name, normalized signature and number of arguments of each signal, as the meta object orders them."""
     meta = real.metaObject()
+    key = type(real), meta.className()
+    if key not in _signatures:
+        _signatures[key] = _signatures_of(type(real), meta)
+    return _signatures[key]
+
+
+def _signatures_of(real_class: type, meta: QMetaObject) -> list[tuple[str, str, int]]:
     methods = [meta.method(index) for index in range(meta.methodCount())]
     found = [
         (bytes(one.name().data()).decode(), bytes(one.methodSignature().data()).decode(), one.parameterCount())
@@ -27,7 +37,7 @@ def signatures(real: QObject) -> list[tuple[str, str, int]]:
         if one.methodType() == QMetaMethod.MethodType.Signal
     ]
     # Signals of stand-ins carry Python objects; their C++ names are told by the class.
-    aliases = getattr(type(real), "SIGNATURES", {})
+    aliases = getattr(real_class, "SIGNATURES", {})
     return [(name, aliases.get(signature, signature), count) for name, signature, count in found]
 
 

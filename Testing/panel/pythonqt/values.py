@@ -6,6 +6,7 @@ import enum
 import inspect
 import traceback
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from PySide6.support.signature import get_signature
@@ -68,6 +69,7 @@ def is_qt_enum(value: Any) -> bool:
     return isinstance(value, enum.Enum) and type(value).__module__.startswith("PySide6")
 
 
+@cache
 def enum_member(cpp_class: type, name: str) -> Any:
     """The enum value of that name in a class or its bases; None if there is none."""
     for one in cpp_class.__mro__:

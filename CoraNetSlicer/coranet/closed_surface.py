@@ -10,7 +10,7 @@ nothing from the boundary. A corner is moved by less than the diagonal of a cell
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ UNCERTAIN_INSET_VOXELS = 0.2
 # Voxels that are looked at once: a few of these in memory, however large the scan.
 _VOXELS_AT_ONCE = 4_000_000
 _COARSER = 1.3
+# Of so many triangles the neighbours are averaged between two moments in which a window can answer.
+_TRIANGLES_AT_ONCE = 300_000
+_PASSED = 0.999
 
 Array = npt.NDArray[Any]
 Box = tuple[slice, slice, slice]
@@ -55,10 +58,22 @@ def triangles_each(surfaces: int) -> int:
 
 
 def closed_surface(mask: Array, spacing_mm: Sequence[float], is_mirrored: bool, style: SurfaceStyle) -> Any:
-    """The closed surface of a mask.
+    """The closed surface of a mask, all at once; arguments and result are those of `surface_steps`."""
+    steps = surface_steps(mask, spacing_mm, is_mirrored, style)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def surface_steps(
+    mask: Array, spacing_mm: Sequence[float], is_mirrored: bool, style: SurfaceStyle
+) -> Generator[None, None, Any]:
+    """The closed surface of a mask, in steps of some tens of milliseconds, between which a window can answer.
 
     Args:
-        mask: bool, (k, j, i).
+        mask: bool, (k, j, i); stays as it is until the end.
         spacing_mm: of a voxel along i, j and k.
         is_mirrored: whether the axes i, j, k are left-handed in the world.
         style: how it is made.
@@ -77,12 +92,15 @@ def closed_surface(mask: Array, spacing_mm: Sequence[float], is_mirrored: bool, 
         return empty
     spacing = np.array(spacing_mm, dtype=float)
     coarseness = math.sqrt(max(1.0, _about_triangles(mask[box]) / style.most_triangles))
+    yield
     if coarseness > 1:
-        surface, coarseness = _coarse_surface(mask, box, spacing, coarseness, style.most_triangles)
+        surface, coarseness = yield from _coarse_surface(mask, box, spacing, coarseness, style.most_triangles)
     else:
         surface = _edges(mask, box, range(mask[box].shape[0] + 2))
     # Cells that are larger than a voxel have smoothed already.
-    return _with_normals(_smoothed(surface, style.smoothing / coarseness), spacing, is_mirrored, style.inset_voxels)
+    yield from _smooth(surface, style.smoothing / coarseness)
+    yield
+    return _with_normals(surface, spacing, is_mirrored, style.inset_voxels)
 
 
 def bounding_box(mask: Array) -> Box | None:
@@ -143,12 +161,15 @@ def _edges(mask: Array, box: Box, rows: range) -> Any:
     return edges.GetOutput()
 
 
-def _coarse_surface(mask: Array, box: Box, spacing: Array, coarseness: float, most: int) -> tuple[Any, float]:
+def _coarse_surface(
+    mask: Array, box: Box, spacing: Array, coarseness: float, most: int
+) -> Generator[None, None, tuple[Any, float]]:
     """A surface of at most so many triangles, and the size of the cells in voxels of the finest spacing."""
     while True:
         cells = _Cells(coarseness * spacing.min() / spacing, mask.shape)
         for rows in _slabs(mask, box):
             cells.add(_edges(mask, box, rows))
+            yield
             if cells.triangles > most:
                 break
         else:
@@ -233,21 +254,75 @@ def _poly_data(points: Array, triangles: Array) -> Any:
     return surface
 
 
-def _smoothed(surface: Any, smoothing: float) -> Any:
-    from vtkmodules.vtkFiltersCore import vtkWindowedSincPolyDataFilter
+def _smooth(surface: Any, smoothing: float) -> Iterator[None]:
+    """Smooth the points of a closed surface, in steps: as vtkWindowedSincPolyDataFilter does, but not all at once.
+
+    That is a low-pass filter of the frequencies of the surface, as a sum of Chebyshev polynomials of its Laplacian with
+    the weights of a Hamming window (Taubin, Zhang, Golub 1996, "Optimal surface smoothing as filter design"); the
+    volume stays. Strength and number of iterations are those of 3D Slicer.
+    """
+    from vtkmodules.util.numpy_support import vtk_to_numpy
 
     if smoothing <= 0 or not surface.GetNumberOfPolys():
-        return surface
-    smoother = vtkWindowedSincPolyDataFilter()
-    smoother.SetInputData(surface)
-    smoother.SetNumberOfIterations(int(20 + smoothing * 40))
-    smoother.SetPassBand(10.0 ** (-4.0 * smoothing))
-    smoother.BoundarySmoothingOff()
-    smoother.FeatureEdgeSmoothingOff()
-    smoother.NonManifoldSmoothingOn()
-    smoother.NormalizeCoordinatesOn()
-    smoother.Update()
-    return smoother.GetOutput()
+        return
+    points = vtk_to_numpy(surface.GetPoints().GetData())
+    triangles = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    mean = _NeighborMean(triangles, len(points))
+    weights = _filter_weights(int(20 + smoothing * 40), 10.0 ** (-4.0 * smoothing))
+    at_once = max(1, _TRIANGLES_AT_ONCE // len(triangles))
+    # Around the middle, so that float32 is precise; a row an axis is faster than a row a point.
+    middle = points.mean(axis=0)
+    before = np.ascontiguousarray((points - middle).T)
+    now = 0.5 * (before + mean.of(before))
+    result = weights[0] * before + weights[1] * now
+    for iteration, weight in enumerate(weights[2:]):
+        before, now = now, now + mean.of(now) - before
+        result += weight * now
+        if iteration % at_once == 0:
+            yield
+    points[:] = result.T + middle
+
+
+class _NeighborMean:
+    """Of each point of a closed surface the mean of its neighbours; each edge lies in two triangles."""
+
+    def __init__(self, triangles: Array, count: int) -> None:
+        corners = triangles.ravel()
+        uses = np.bincount(corners, minlength=count)
+        self._corners = np.ascontiguousarray(triangles.T)
+        self._triangle = np.argsort(corners, kind="stable") // 3
+        # A point of no triangle stays where it is.
+        self._used = np.flatnonzero(uses)
+        self._firsts = (np.cumsum(uses) - uses)[self._used]
+        self._share = (0.5 / uses[self._used]).astype(np.float32)
+
+    def of(self, points: Array) -> Array:
+        """Args: points (3, N), float32."""
+        first, second, third = self._corners
+        found: Array = points.copy()
+        for axis, values in enumerate(points):
+            sums = values[first] + values[second] + values[third]
+            # What the triangles at a point add up to holds each neighbour twice, and the point itself once a triangle.
+            around = np.add.reduceat(sums[self._triangle], self._firsts)
+            found[axis, self._used] = around * self._share - np.float32(0.5) * values[self._used]
+        return found
+
+
+def _filter_weights(iterations: int, pass_band: float) -> Array:
+    """Weights of the Chebyshev polynomials, float32, of a filter that passes frequencies up to one in [0, 2]."""
+    order = np.arange(iterations + 1)
+    window = 0.54 + 0.46 * np.cos(order * np.pi / (iterations + 1))
+    edge = math.acos(1 - 0.5 * pass_band)
+
+    def weights(shift: float) -> Array:
+        found: Array = 2 * window * np.sin(order * (edge + shift)) / (np.maximum(order, 1) * np.pi)
+        found[0] = window[0] * (edge + shift) / np.pi
+        return found
+
+    # The window makes the pass band narrower; it is moved until its edge passes nearly as a whole.
+    shifts = np.linspace(0.0, 4 * np.pi / (iterations + 1), 200)
+    passed = np.array([weights(shift) @ np.cos(order * edge) for shift in shifts])
+    return weights(float(shifts[int((passed >= _PASSED).argmax())])).astype(np.float32)
 
 
 def _with_normals(surface: Any, spacing: Array, is_mirrored: bool, inset_voxels: float) -> Any:
@@ -269,7 +344,8 @@ def _with_normals(surface: Any, spacing: Array, is_mirrored: bool, inset_voxels:
     result = normals.GetOutput()
     points = vtk_to_numpy(result.GetPoints().GetData())
     directions = vtk_to_numpy(result.GetPointData().GetNormals())
-    points -= inset_voxels * float(spacing.min()) * directions
+    if inset_voxels:
+        _move_inwards(result, inset_voxels * float(spacing.min()))
     points /= spacing
     # A normal is no distance: what is stretched by the spacing later is shrunk by it then.
     directions *= spacing
@@ -283,3 +359,26 @@ def _with_normals(surface: Any, spacing: Array, is_mirrored: bool, inset_voxels:
     reverse.ReverseNormalsOff()
     reverse.Update()
     return reverse.GetOutput()
+
+
+def _move_inwards(surface: Any, by: float) -> None:
+    """Move the points against their normals, but none of a triangle that would turn round, as where a part is thin.
+
+    Such triangles have their normals on the other side, and are drawn as black specks.
+    """
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    points = vtk_to_numpy(surface.GetPoints().GetData())
+    triangles = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).reshape(-1, 3)
+    before, turned_before = points.copy(), _turns(points, triangles)
+    points -= by * vtk_to_numpy(surface.GetPointData().GetNormals())
+    is_turned = np.sum(_turns(points, triangles) * turned_before, axis=1) <= 0
+    stays = np.unique(triangles[is_turned])
+    points[stays] = before[stays]
+
+
+def _turns(points: Array, triangles: Array) -> Array:
+    """(T, 3), perpendicular to each triangle, on the side from which it turns left."""
+    first, second, third = np.moveaxis(points[triangles], 1, 0)
+    across: Array = np.cross(second - first, third - first)
+    return across

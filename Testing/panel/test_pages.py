@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from clicks import click
 from form import child_widget_variables
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtGui import QColor, QPalette
+from pythonqt import unwrap
 
 from CoraNetSlicerLib.core.pages import PAGES, Pages
 
@@ -69,3 +72,27 @@ def test_after_cleaning_up_clicks_do_nothing(pages, fresh_ui):
     pages.cleanup()
     fresh_ui.trainStep.click()
     assert in_sight(fresh_ui) == ["data"]
+
+
+def test_in_another_style_of_the_application_its_buttons_have_other_colors(pages, fresh_ui, process_events):
+    """A style sheet keeps the colours with which it was set."""
+    set_again = []
+    fresh_ui.steps.setStyleSheet("QToolButton { border: none; }")
+
+    class Watch(QObject):
+        def eventFilter(self, _watched, event):  # noqa: N802
+            set_again.append(event.type() == QEvent.Type.StyleChange)
+            return False
+
+    steps, watch = unwrap(fresh_ui.steps), Watch()
+    steps.installEventFilter(watch)
+    dark = QPalette(QColor(50, 50, 50))
+    unwrap(fresh_ui.pages).setPalette(dark)
+    process_events()
+    assert any(set_again) and fresh_ui.steps.styleSheet == "QToolButton { border: none; }"
+    steps.removeEventFilter(watch)
+    set_again.clear()
+    pages.cleanup()
+    unwrap(fresh_ui.pages).setPalette(QPalette(QColor(240, 240, 240)))
+    process_events()
+    assert not any(set_again)

@@ -15,6 +15,7 @@ from CoraNetSlicerLib.review.looks import ANATOMY, CONTOURS, LOOKS, apply_look
 from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.region_view import (
     SMALLEST_FIELD_MM,
+    is_in_slices,
     region_place,
     show_in_slices,
     show_result_in_cameras,
@@ -308,6 +309,29 @@ def test_what_is_no_region_is_refused(review):
     with pytest.raises(DataError):
         review.outline.draw(99)
     assert review.outline.node is None
+
+
+def test_hidden_it_comes_back_as_it_was(review):
+    review.outline.draw(1)
+    node = review.outline.node
+    review.outline.hide()
+    assert not review.outline.is_visible
+    review.outline.draw(1)
+    assert review.outline.is_visible and review.outline.node is node
+    review.outline.hide()
+    review.outline.draw(2)
+    assert review.outline.is_visible and review.outline.node is not node
+
+
+@pytest.mark.parametrize(
+    ("moved_mm", "expected"), [((0, 0, 0), True), ((20, 0, 0), True), ((0, 0, 3), False), ((300, 0, 0), False)]
+)
+def test_a_view_shows_what_is_in_its_slice_and_its_field(a_slice_node, moved_mm, expected):
+    node, point = a_slice_node(), (10.0, -20.0, 30.0)
+    node.JumpSliceByCentering(*point)
+    node.UpdateMatrices()
+    assert is_in_slices(np.add(point, moved_mm), [node]) == expected
+    assert is_in_slices(point, [])
 
 
 def test_a_point_of_the_world_is_found_in_the_volume_under_a_transform(context, a_result):

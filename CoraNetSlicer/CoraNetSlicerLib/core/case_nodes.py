@@ -104,7 +104,9 @@ class NodeWatch:
         # node, such as the line around a region, is no case.
         if scene.IsClosing() or scene.IsImporting() or node.GetHideFromEditors():
             return
-        if node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLSegmentationNode"):
+        is_image = node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLSegmentationNode")
+        # What is hidden is offered nowhere: a review draws and removes such nodes all the time.
+        if is_image and (not node.GetHideFromEditors() or node.GetID() in self._followed):
             self._on_nodes()
 
     def _scene_changed(self, scene: Any, event: str) -> None:

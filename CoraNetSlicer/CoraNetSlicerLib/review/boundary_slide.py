@@ -70,6 +70,11 @@ class BoundarySliding:
         """Why no boundary can be slid; "" if one can."""
         return "" if self._state.margins is not None else self._state.problem_of_margins
 
+    @property
+    def box(self) -> Optional[MaskedBox]:
+        """All voxels that the slide can have changed so far; None before it is drawn."""
+        return self._near.box if self._near is not None else None
+
     def begin(self, center_ijk: Sequence[float], number: Optional[int], radius_mm: Optional[float] = None) -> None:
         """Begin a slide; nothing moves yet. What is drawn of one under way is taken back.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Optional
 
@@ -36,6 +36,7 @@ from .overlays import (
     SEGMENT_OVERLAYS,
     Appearance,
     hide_other_segmentations,
+    is_surface_colored,
     other_segmentations,
     reason_no_result,
     set_class_color,
@@ -44,7 +45,9 @@ from .overlays import (
 )
 from .region_review import RegionReview
 from .region_view import show_result_in_cameras
+from .segment_layers import MaskedBox
 from .segment_surfaces import SurfaceMaking
+from .slide_surfaces import SlideSurfaces
 from .surface_coloring import SurfaceColoring
 from .uncertainty_map import UncertaintyMap
 
@@ -86,13 +89,14 @@ class OverlaysPresenter:
         self._attached: tuple[object, ...] = ()
         self.reviewed: Optional[Review] = None
         self._must_recount = self._is_sliding = False
-        self._is_place_marked = False
+        self._is_place_marked = self._is_restored = False
         self._paint = Deferred(application, self.changed.send)
         self._look_again = Deferred(application, self._look)
         self._rest = Deferred(application, self._on_rest)
         self._surfaces = SurfaceMaking(application, self._paint.request, self._on_surfaces)
         self._counting = VolumeCounting(application, self._paint.request)
         self._coloring = SurfaceColoring(context, application)
+        self._slide_surfaces = SlideSurfaces(application, self._coloring.hide_until_made)
         self._follow_surfaces = Deferred(application, self._coloring.follow)
         self._hiding = Hiding(context, application)
         self.uncertainty_map = UncertaintyMap(context, application, self._paint.request)
@@ -194,6 +198,7 @@ class OverlaysPresenter:
         self._attached = ()
         self._framed.clear()
         self._look()
+        self._is_restored = self.current is not None
 
     def close(self) -> None:
         """Let go of the scene."""
@@ -201,7 +206,7 @@ class OverlaysPresenter:
         self._scene.end()
         self._hiding.show()
         deferred = (self._paint, self._look_again, self._rest, self._follow_surfaces)
-        for part in (*deferred, self._surfaces, self._coloring, self._counting, self.caution):
+        for part in (*deferred, self._slide_surfaces, self._surfaces, self._coloring, self._counting, self.caution):
             part.close()
 
     # -- how it is drawn ---------------------------------------------------------------------------------------------
@@ -295,7 +300,19 @@ class OverlaysPresenter:
         """Say whether a boundary is being slid: what is measured of the voxels is measured when that ends."""
         ends, self._is_sliding = self._is_sliding and not is_sliding, is_sliding
         if ends:
+            self._slide_surfaces.stop()
             self._on_segments()
+
+    def follow_slide(self, values: Iterable[int], box: MaskedBox) -> None:
+        """Draw a slide in 3D, when the wheel rests.
+
+        Args:
+            values: label values of its classes.
+            box: around it.
+        """
+        if self.current is not None:
+            wanted = [segment_id(label) for label in self.current.labels if label.value in set(values)]
+            self._slide_surfaces.follow(self.current, wanted, box)
 
     def hold_hidden(self, is_held: bool) -> None:
         """Hide all that lies over the anatomy while a key is held."""
@@ -359,7 +376,12 @@ class OverlaysPresenter:
         self._coloring.refresh()
         if self.current is not None:
             shown = [Appearance(self.current, kind) for kind in SEGMENT_OVERLAYS]
-            self._surfaces.make([appearance for appearance in shown if appearance.misses_surface])
+            missing = [appearance for appearance in shown if appearance.misses_surface]
+            # A scene can be saved without surfaces.
+            is_restored, self._is_restored = self._is_restored, False
+            if is_restored and is_surface_colored(self.current.segmentation) and shown[0].is_wanted_3d:
+                missing = [shown[0], *missing]
+            self._surfaces.make(missing)
 
     def _on_surfaces(self) -> None:
         self._coloring.refresh()
@@ -433,6 +455,8 @@ class OverlaysPresenter:
                 self._nodes.of_node(node.GetDisplayNode(), self._on_look)
 
     def _on_segments(self) -> None:
+        if self._is_sliding:
+            return
         self._look_again.request()
         self._rest.request_at_rest(_REST_MS)
 

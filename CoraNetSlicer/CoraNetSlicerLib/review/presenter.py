@@ -18,7 +18,7 @@ from ..logic import CoraNetLogic
 from .overlays_presenter import OverlaysPresenter
 from .region_editing import MODULE_EDITOR, PANEL_EDITOR
 from .region_review import RegionReview
-from .region_view import show_in_slices, smallest_field_mm
+from .region_view import is_in_slices, show_in_slices, smallest_field_mm
 from .slide_presenter import SlidePresenter
 from .worklist import RegionOrder, RegionRow, column_titles, question_text, region_rows, region_title
 
@@ -65,6 +65,7 @@ class ReviewPresenter:
         self._problem = ""
         self._reading = StepwiseWork(application, self._on_read)
         self._update = Deferred(application, self._update_now)
+        self._go = Deferred(application, lambda: self.look_at(self.number))
         self.slides = SlidePresenter(self, overlays, application)
         overlays.changed.connect(self._follow)
 
@@ -88,6 +89,7 @@ class ReviewPresenter:
         self._overlays.changed.disconnect(self._follow)
         self._let_go()
         self._update.close()
+        self._go.close()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 
@@ -220,7 +222,7 @@ class ReviewPresenter:
         after = self.next_open(number)
         self._logic.resolveRegion(review.loaded, number, choice, author)
         self.note_call("resolveRegion", number, choice.value, author=author)
-        self.look_at(after)
+        self.go_on(after)
 
     def edit(self, in_panel: bool = False) -> None:
         """Open the Segment Editor, confined to the region that is looked at.
@@ -393,6 +395,20 @@ class ReviewPresenter:
         at = listed.index(number) + 1 if number in listed else 0
         is_open = {row.number for row in self.rows if not row.is_decided and row.number != number}
         return next((number for number in [*listed[at:], *listed[:at]] if number in is_open), 0)
+
+    def is_in_view(self, number: int) -> bool:
+        """Whether all slices show the middle of a region."""
+        review, slices = self._required(), nodes_of_class(self.scene, "vtkMRMLSliceNode")
+        display = review.loaded.segmentation.GetDisplayNode()
+        is_shown = display is None or bool(display.GetVisibility())
+        return is_shown and is_in_slices(review.place(number).center_ras_mm, slices)
+
+    def go_on(self, number: int) -> None:
+        """Look at a region after what was decided is drawn, so that neither waits for both; 0: the views stay."""
+        if number:
+            self.number, self._has_gone = number, True
+            self._go.request()
+        self.changed.send()
 
     def look_at(self, number: Optional[int]) -> None:
         """Bring a region into view; 0 or None: the views stay."""

@@ -136,6 +136,22 @@ def show_in_slices(place: RegionPlace, slice_nodes: Iterable[Any], smallest_mm: 
         node.EndModify(was_modifying)
 
 
+def is_in_slices(point_ras_mm: Sequence[float], slice_nodes: Iterable[Any]) -> bool:
+    """Whether all slice views show a point: in their slice, and in their field of view."""
+    return all(_shows(node, point_ras_mm) for node in slice_nodes)
+
+
+def _shows(slice_node: Any, point_ras_mm: Sequence[float]) -> bool:
+    from_slice = vtkMatrix4x4()
+    vtkMatrix4x4.Invert(slice_node.GetSliceToRAS(), from_slice)
+    away = from_slice.MultiplyPoint((*point_ras_mm, 1.0))[:3]
+    # The origin of the slice is its middle, moved by what the view was moved by hand.
+    moved = (*slice_node.GetXYZOrigin()[:2], 0.0)
+    return all(
+        abs(mm - by) <= field / 2 for mm, by, field in zip(away, moved, slice_node.GetFieldOfView(), strict=True)
+    )
+
+
 def smallest_field_mm(loaded: LoadedPrediction) -> float:
     """The least field of view around a region of a result: of a small organ, the organ fills the view."""
     place = _result_place(loaded)
@@ -251,6 +267,8 @@ class RegionOutline:
         self.node: Any = None
         self._context = context
         self._state = state
+        # Number of the region, and whether it has a surface.
+        self._drawn: tuple[int, bool] = (0, False)
 
     def draw(self, number: int) -> None:
         """Draw a region in place of the one before: a line in slices and, where the result has surfaces, its own.
@@ -262,18 +280,35 @@ class RegionOutline:
             DataError: there is no such region, or a file is missing or does not fit.
         """
         loaded, box = self._state.loaded, self._state.voxels(number).box
+        drawn = (number, self._is_result_in_3d and box.mask.size <= _MOST_SURFACE_VOXELS)
+        if self.node is not None and self.node.GetScene() is not None and drawn == self._drawn:
+            self.node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
+            self.node.GetDisplayNode().SetVisibility(True)
+            return
+        self._drawn = drawn
         name = region_title(self._state.regions.region(number))
         node = slicer.vtkMRMLSegmentationNode()
         node.SetName(f"{loaded.volume.GetName()} {name}")
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
         node.GetSegmentation().AddSegment(self._state.layers.segment_of(box, name, OUTLINE_COLOR), _SEGMENT)
-        if self._is_result_in_3d and box.mask.size <= _MOST_SURFACE_VOXELS:
+        if drawn[1]:
             make_surface(node, _SEGMENT, OVERLAY_SMOOTHING)
         self.clear()
         node.SetAndObserveDisplayNodeID(self._new_display().GetID())
         node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
         self.node = self._context.scene.AddNode(node)
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether a region is drawn."""
+        is_there = self.node is not None and self.node.GetScene() is not None
+        return is_there and bool(self.node.GetDisplayNode().GetVisibility())
+
+    def hide(self) -> None:
+        """Draw nothing for now; `draw` of the same region brings it back at once."""
+        if self.is_visible:
+            self.node.GetDisplayNode().SetVisibility(False)
 
     def follow_look(self) -> None:
         """Draw the surface where something of the result is drawn in 3D: alone it would float before the anatomy."""

@@ -44,6 +44,11 @@ class MaskedBox:
         """The box in an array (k, j, i) of the whole volume."""
         return tuple(slice(first, first + size) for first, size in zip(self.first_kji, self.mask.shape, strict=False))
 
+    def grown(self, voxels: int) -> MaskedBox:
+        """All voxels of the box and so many around it to each side, also where the volume ends."""
+        k, j, i = (first - voxels for first in self.first_kji)
+        return MaskedBox((k, j, i), np.ones([size + 2 * voxels for size in self.mask.shape], bool))
+
     def is_same(self, other: MaskedBox) -> bool:
         """Whether another one has the same voxels, in the same box."""
         return self.first_kji == other.first_kji and np.array_equal(self.mask, other.mask)
@@ -163,6 +168,10 @@ class SegmentLayers:
                 if identifier in values:
                     target[voxels == self._segment(identifier).GetLabelValue()] = values[identifier]
         return painted
+
+    def slices_in(self, labelmap: Any, box: MaskedBox) -> tuple[slice, ...]:
+        """The part of a box that a labelmap has, in the labelmap's array (k, j, i)."""
+        return self._common(box.first_kji, box.mask.shape, labelmap)[1]
 
     def mask_of(self, labelmap: Any, value: int) -> np.ndarray:
         """Where a labelmap has a value: bool, (k, j, i), all voxels of the volume."""
@@ -290,6 +299,13 @@ class SegmentLayers:
 
     def _segment(self, identifier: str) -> Any:
         return self.node.GetSegmentation().GetSegment(identifier)
+
+
+def world_to_ijk(volume_node: Any) -> np.ndarray:
+    """(4, 4), without transforms above the volume: the segmentation lies below the same ones."""
+    matrix = vtkMatrix4x4()
+    volume_node.GetRASToIJKMatrix(matrix)
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
 
 
 def _matrix(volume_node: Any) -> Any:

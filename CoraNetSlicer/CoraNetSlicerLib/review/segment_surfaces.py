@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
@@ -14,10 +14,11 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkCommonTransforms import vtkTransform
 from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 
-from coranet.closed_surface import UNCERTAIN_INSET_VOXELS, SurfaceStyle, closed_surface, triangles_each
+from coranet.closed_surface import UNCERTAIN_INSET_VOXELS, SurfaceStyle, surface_steps, triangles_each
 
 from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT
+from ..core.stepwise import run_to_end
 from ..core.translation import _
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRe
 _LOG = logging.getLogger(__name__)
 # Long enough for the status to be painted before the first surface.
 _FIRST_MS = 30
+_END = object()
 
 
 def has_surface(node: Any, identifier: str) -> bool:
@@ -79,13 +81,20 @@ def ids_to_make(node: Any, identifiers: Iterable[str]) -> list[str]:
 
 
 def make_surface(node: Any, identifier: str, smoothing: float) -> None:
-    """Make a segment's surface from its voxels, and only this, of no more triangles than a view can show.
+    """Make a segment's surface from its voxels, all at once; arguments as of `surface_making_steps`."""
+    run_to_end(surface_making_steps(node, identifier, smoothing))
 
-    Slicer's own conversion would redo all segments of the node, each with millions of triangles in a large scan.
+
+def surface_making_steps(node: Any, identifier: str, smoothing: float) -> Generator[None, None, None]:
+    """Make a segment's surface from its voxels, and only this, in steps of some tens of milliseconds.
+
+    It has no more triangles than a view can show. Slicer's own conversion would redo all segments of the node, each
+    with millions of triangles in a large scan.
 
     Args:
         node: vtkMRMLSegmentationNode.
-        identifier: of the segment; nothing is done if it is gone.
+        identifier: of the segment; nothing is done if it is gone. If its voxels become others in the meantime, its
+            surface is one that was lost, see `lost_surface`.
         smoothing: Slicer's smoothing factor, in [0, 1].
     """
     segment = node.GetSegmentation().GetSegment(identifier)
@@ -94,9 +103,15 @@ def make_surface(node: Any, identifier: str, smoothing: float) -> None:
         return
     inset = UNCERTAIN_INSET_VOXELS if identifier == UNCERTAIN_SEGMENT else 0.0
     most = triangles_each(node.GetSegmentation().GetNumberOfSegments())
-    surface = _surface_of(labelmap, segment.GetLabelValue(), SurfaceStyle(smoothing, inset, most))
+    begun = _voxels_of(segment)
+    surface = yield from surface_of_steps(labelmap, segment.GetLabelValue(), SurfaceStyle(smoothing, inset, most))
+    yield
+    if node.GetSegmentation().GetSegment(identifier) is not segment:
+        return
     _hold_places(node)
     segment.AddRepresentation(_CLOSED_SURFACE, surface)
+    if _voxels_of(segment) != begun:
+        outdate_surface(node, identifier)
 
 
 def drop_surface(node: Any, identifier: str) -> None:
@@ -112,6 +127,12 @@ def outdate_surface(node: Any, identifier: str) -> None:
     """
     if has_surface(node, identifier):
         _mark(_surface(node, identifier), _OUTDATED)
+
+
+def replace_outdated(node: Any, identifier: str, surface: Any) -> None:
+    """Draw a vtkPolyData, which is nearly the segment's surface, until `make_surface` makes that of its voxels."""
+    _mark(surface, _OUTDATED)
+    node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, surface)
 
 
 def add_without_surface(node: Any, segment: Any, identifier: str) -> None:
@@ -161,20 +182,41 @@ def _has_mark(surface: Any, name: str) -> bool:
     return bool(surface.GetFieldData().HasArray(name))
 
 
-def _surface_of(labelmap: Any, value: int, style: SurfaceStyle) -> Any:
-    """The surface of the voxels of a vtkOrientedImageData that have a value, in the world."""
+def _voxels_of(segment: Any) -> tuple[Any, int]:
+    """What is another one once the voxels of a segment are others."""
+    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
+    scalars = labelmap.GetPointData().GetScalars() if labelmap is not None else None
+    return labelmap, scalars.GetMTime() if scalars is not None else 0
+
+
+def surface_of_steps(
+    labelmap: Any, value: int, style: SurfaceStyle, box: tuple[slice, ...] = (slice(None),) * 3
+) -> Generator[None, None, Any]:
+    """The surface of the voxels of a labelmap that have a value, in the world, in steps of some tens of milliseconds.
+
+    Args:
+        labelmap: vtkOrientedImageData.
+        value: of the voxels.
+        style: how it is made.
+        box: (k, j, i), in the labelmap's array: only voxels in it, at whose border the surface is closed.
+
+    Returns:
+        vtkPolyData.
+    """
     scalars = labelmap.GetPointData().GetScalars()
     if scalars is None or not labelmap.GetNumberOfPoints():
         return vtkPolyData()
-    voxels = vtk_to_numpy(scalars).reshape(tuple(reversed(labelmap.GetDimensions())))
+    voxels = vtk_to_numpy(scalars).reshape(tuple(reversed(labelmap.GetDimensions())))[box]
     to_world = vtkMatrix4x4()
     labelmap.GetImageToWorldMatrix(to_world)
-    surface = closed_surface(voxels == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)
+    steps = surface_steps(voxels == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)
+    surface = yield from steps
     if not surface.GetNumberOfPoints():
         return vtkPolyData()
     transform = vtkTransform()
     transform.SetMatrix(to_world)
-    transform.Translate(*labelmap.GetExtent()[::2])
+    first_ijk = [side.start or 0 for side in reversed(box)]
+    transform.Translate(*(low + first for low, first in zip(labelmap.GetExtent()[::2], first_ijk, strict=True)))
     moved = vtkTransformPolyDataFilter()
     moved.SetInputData(surface)
     moved.SetTransform(transform)
@@ -203,6 +245,7 @@ class SurfaceMaking:
         self._application = application
         self._on_change = on_change
         self._waiting: list[_Surface] = []
+        self._steps: Optional[Iterator[None]] = None
         self._made = 0
 
     @property
@@ -230,17 +273,23 @@ class SurfaceMaking:
     def close(self) -> None:
         """Make no more."""
         self._waiting.clear()
+        self._steps = None
 
     def _step(self) -> None:
         if not self._waiting:
             return
         node, identifier, smoothing = self._waiting[0]
         try:
-            # Asked again: it may have been made or deleted in the meantime.
-            if not is_surface_made(node, identifier):
-                make_surface(node, identifier, smoothing)
+            if self._steps is None:
+                # Asked again: it may have been made or deleted in the meantime.
+                is_made = is_surface_made(node, identifier)
+                self._steps = iter(()) if is_made else surface_making_steps(node, identifier, smoothing)
+            if next(self._steps, _END) is not _END:
+                self._application.later(self._step, 0)
+                return
         except Exception:  # noqa: BLE001 - one that cannot be made must not be waited for by the others
             _LOG.exception("the surface of '%s' could not be made", identifier)
+        self._steps = None
         del self._waiting[0]
         self._made += 1
         self._on_change()

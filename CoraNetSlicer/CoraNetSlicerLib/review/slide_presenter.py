@@ -89,8 +89,9 @@ class SlidePresenter:
             if self._presenter.reason_not_decidable:
                 raise DataError(self._presenter.reason_not_decidable)
             number = self._presenter.number
-            # What is slid is seen.
-            self._presenter.look_at(number)
+            # What is slid is seen; where it is seen already, nothing is moved.
+            if not self._presenter.is_in_view(number):
+                self._presenter.look_at(number)
             self._begin(review.regions.region(number).center_ijk, number)
         self._go_on(notches, changes_radius)
 
@@ -119,7 +120,7 @@ class SlidePresenter:
         slide = self._required().sliding.slide
         after = self._presenter.next_open(slide.region) if slide is not None and slide.region is not None else 0
         self.take()
-        self._presenter.look_at(after)
+        self._presenter.go_on(after)
 
     def discard(self) -> None:
         """Take the slide under way back."""
@@ -160,7 +161,7 @@ class SlidePresenter:
         self._required().sliding.begin(center_ijk, number, radius)
         self._overlays.set_sliding(True)
         # It would lie over the boundary.
-        self._required().outline.clear()
+        self._required().outline.hide()
         # The keys that end it are at work from now on.
         self._presenter.changed.send()
 
@@ -176,6 +177,7 @@ class SlidePresenter:
         slide = review.sliding.slide
         review.sliding.draw()
         review.ring.draw(review.loaded.volume, slide)
+        self._overlays.follow_slide((slide.grows, slide.shrinks), review.sliding.box)
         self._presenter.changed.send()
 
     def _lies_in_place(self, center_ijk: Sequence[float]) -> bool:

@@ -16,7 +16,6 @@ import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkPolyData
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkFiltersCore import vtkAssignAttribute
 
 from coranet.contract.errors import DataError
@@ -27,7 +26,7 @@ from ..core.protocols import Scheduler
 from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
 from ..core.stepwise import Deferred
 from .overlays import RESULT, UNCERTAIN, Appearance, is_surface_colored, set_surface_colored
-from .segment_layers import SegmentLayers
+from .segment_layers import SegmentLayers, world_to_ijk
 from .segment_surfaces import surface_of_segment
 
 _LOG = logging.getLogger(__name__)
@@ -55,6 +54,8 @@ class SurfaceColoring:
         self._context = context
         self._loaded: Optional[LoadedPrediction] = None
         self._models: dict[str, _Model] = {}
+        # Hidden until they are made anew.
+        self._stale: set[str] = set()
         self._step = Deferred(application, self._make_next)
 
     def attach(self, loaded: Optional[LoadedPrediction]) -> None:
@@ -77,7 +78,12 @@ class SurfaceColoring:
         self._models = {identifier: model for identifier, model in self._models.items() if model.is_there}
         wanted = self._wanted()
         for identifier, model in self._models.items():
-            model.show(identifier in wanted and self._is_made(identifier))
+            model.show(identifier in wanted and self._is_made(identifier) and identifier not in self._stale)
+
+    def hide_until_made(self) -> None:
+        """Hide all models, because the surfaces below them change; each is shown again once it is made anew."""
+        self._stale = set(self._models)
+        self.follow()
 
     def close(self) -> None:
         """Take all models away, and make no more."""
@@ -134,6 +140,7 @@ class SurfaceColoring:
 
     def _make_next(self) -> None:
         outdated = [identifier for identifier in self._wanted() if self._is_outdated(identifier)]
+        self._stale.intersection_update(outdated[1:])
         if outdated:
             try:
                 self._make(outdated[0])
@@ -237,7 +244,7 @@ def surface_doubt(surface: Any, loaded: LoadedPrediction) -> np.ndarray:
     uncertainty = voxel_values(volume).reshape(shape_kji)
     flagged = _flagged(loaded)
     points = vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
-    to_ijk = _world_to_ijk(volume)
+    to_ijk = world_to_ijk(volume)
     normals = surface.GetPointData().GetNormals()
     along = vtk_to_numpy(normals).astype(np.float64) @ to_ijk[:3, :3].T if normals is not None else 0.0 * points
     ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
@@ -275,10 +282,3 @@ def _flagged(loaded: LoadedPrediction) -> np.ndarray:
     except DataError:
         # Somebody has drawn it anew on another grid.
         return np.ones(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())), bool)
-
-
-def _world_to_ijk(volume_node: Any) -> np.ndarray:
-    """(4, 4), without transforms above the volume: the segmentation lies below the same ones."""
-    matrix = vtkMatrix4x4()
-    volume_node.GetRASToIJKMatrix(matrix)
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])

@@ -100,11 +100,19 @@ class TestKeys:
         assert presenter.review.decision(1).author == "Ada"
 
     def test_the_line_around_the_place_gives_way_and_comes_back(self, hand, loaded, presenter, process_events):
-        process_events(until=lambda: presenter.review.outline.node is not None)
+        process_events(until=lambda: presenter.review.outline.is_visible)
+        node = presenter.review.outline.node
         hand.press("+")
-        assert presenter.review.outline.node is None
+        assert not presenter.review.outline.is_visible
         hand.press("\x1b")
-        assert presenter.review.outline.node is not None
+        assert presenter.review.outline.is_visible and presenter.review.outline.node is node
+
+    def test_what_is_in_view_already_does_not_move(self, hand, loaded, presenter, process_events, monkeypatch):
+        presenter.choose(1)
+        shown = []
+        monkeypatch.setattr(presenter, "look_at", shown.append)
+        hand.press("+")
+        assert shown == [] and presenter.review.sliding.slide is not None
 
     def test_what_is_slid_comes_into_view(self, hand, loaded, presenter):
         hand.wheel.node.JumpSliceByCentering(500.0, 0.0, 0.0)

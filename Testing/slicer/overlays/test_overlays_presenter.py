@@ -310,7 +310,7 @@ class TestSurfacesThatAreMadeAnew:
         def fails(*_):
             raise RuntimeError("a filter failed")
 
-        monkeypatch.setattr("CoraNetSlicerLib.review.segment_surfaces.make_surface", fails)
+        monkeypatch.setattr("CoraNetSlicerLib.review.segment_surfaces.surface_making_steps", fails)
         presenter.set_visible_3d("result", True)
         application.run()
         assert presenter.status == "" and "could not be made" in caplog.text

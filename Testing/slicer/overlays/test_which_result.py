@@ -12,7 +12,7 @@ from synthetic_predictions import CASE_ID, TUMOR, synthetic_heads
 
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.core.results import FOLDER_ATTRIBUTE
+from CoraNetSlicerLib.core.results import FOLDER_ATTRIBUTE, nodes_of_class, results_in_scene
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
 from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
 
@@ -234,6 +234,20 @@ class TestSavedScene:
         flagged = (synthetic_heads()["uncertainty"] >= 0.5).sum()
         assert reloaded.caution.region.ml == pytest.approx(flagged * VOXEL_ML)
         reloaded.close()
+
+    @pytest.mark.parametrize("has_surfaces", [True, False])
+    def test_its_surfaces_are_coloured_without_a_click(self, context, tmp_path, has_surfaces):
+        load_case(context, tmp_path / "a" / "segment 1", surfaces=has_surfaces)
+        again = saved_and_reloaded(context, tmp_path)
+        if not has_surfaces:
+            for one in results_in_scene(again.scene):
+                one.segmentation.GetSegmentation().RemoveRepresentation("Closed surface")
+        application = QueuedApplication(again.scene)
+        presenter = OverlaysPresenter(again, Parameters(again.scene), application)
+        application.run()
+        models = nodes_of_class(again.scene, "vtkMRMLModelNode")
+        assert len(models) == 2 and all(node.GetDisplayNode().GetVisibility() for node in models)
+        presenter.close()
 
     def test_a_closed_scene_leaves_nothing(self, context, loaded, presenter, application):
         context.scene.Clear(0)

@@ -70,11 +70,6 @@ class BoundarySliding:
         """Why no boundary can be slid; "" if one can."""
         return "" if self._state.margins is not None else self._state.problem_of_margins
 
-    @property
-    def box(self) -> Optional[MaskedBox]:
-        """All voxels that the slide can have changed so far; None before it is drawn."""
-        return self._near.box if self._near is not None else None
-
     def begin(self, center_ijk: Sequence[float], number: Optional[int], radius_mm: Optional[float] = None) -> None:
         """Begin a slide; nothing moves yet. What is drawn of one under way is taken back.
 
@@ -128,8 +123,12 @@ class BoundarySliding:
         """Move the boundary to a level, see `coranet.contract.Slide`; `draw` shows it."""
         self.slide = replace(self._required(), level=level)
 
-    def draw(self) -> None:
-        """Write the slide as it is now into the segments, in place of what was drawn of it before."""
+    def draw(self) -> MaskedBox:
+        """Write the slide as it is now into the segments, in place of what was drawn of it before.
+
+        Returns:
+            All voxels that the slide can have changed so far; the same box until its radius is larger.
+        """
         slide = self._required()
         if self._near is None or slide.radius_mm > self._near.slide.radius_mm:
             self._restore()
@@ -138,6 +137,7 @@ class BoundarySliding:
         labels = self._near.draw(self._state.layers, slide, self._state.review.slides)
         larger = np.count_nonzero(labels == slide.grows) - np.count_nonzero(self._near.labels == slide.grows)
         self.ml = float(larger) * math.prod(self._near.margins.spacing_mm) / 1000.0
+        return self._near.box
 
     def discard(self) -> None:
         """Take back what was drawn of the slide under way, if there is one."""

@@ -175,9 +175,9 @@ class SlidePresenter:
         if review is None or review.sliding.slide is None or not review.is_current:
             return
         slide = review.sliding.slide
-        review.sliding.draw()
+        box = review.sliding.draw()
         review.ring.draw(review.loaded.volume, slide)
-        self._overlays.follow_slide((slide.grows, slide.shrinks), review.sliding.box)
+        self._overlays.follow_slide((slide.grows, slide.shrinks), box)
         self._presenter.changed.send()
 
     def _lies_in_place(self, center_ijk: Sequence[float]) -> bool:

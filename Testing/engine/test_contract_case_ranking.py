@@ -8,6 +8,7 @@ import pytest
 from test_contract_region_list import a_region
 
 from coranet.contract import (
+    CaseQuality,
     Choice,
     PredictionFiles,
     RegionList,
@@ -16,6 +17,7 @@ from coranet.contract import (
     rank_cases,
     write_json_atomic,
 )
+from coranet.contract.codec import to_json
 from coranet.contract.errors import JobError
 
 LABELS = [{"value": 1, "name": "pancreas"}, {"value": 7, "name": "tumour"}]
@@ -25,11 +27,15 @@ LABELS = [{"value": 1, "name": "pancreas"}, {"value": 7, "name": "tumour"}]
 def a_case(tmp_path):
     """Writes a result: `a_case("a", pancreas=(found, conservative, radical), regions=[(ml, pair), ...])`."""
 
-    def write(name, regions=None, pancreas=(80.0, 70.0, 100.0), tumour=(8.0, 4.0, 10.0)) -> PredictionFiles:
+    def write(
+        name, regions=None, pancreas=(80.0, 70.0, 100.0), tumour=(8.0, 4.0, 10.0), quality=None
+    ) -> PredictionFiles:
         files = PredictionFiles(tmp_path / name)
         heads = ("segmentation", "conservative", "radical")
         volumes = {"pancreas": dict(zip(heads, pancreas, strict=True)), "tumour": dict(zip(heads, tumour, strict=True))}
         result = {"case": name, "labels": LABELS, "volumes_ml": volumes, "uncertain_ml": 21.0}
+        if quality is not None:
+            result["quality"] = to_json(quality)
         write_json_atomic(files.result, result)
         if regions is not None:
             rows = [
@@ -102,6 +108,30 @@ def test_the_most_uncertain_case_comes_first_and_all_are_measured_alike(a_case):
     assert [one.folder.name for one in ranked] == ["a", "b", "c"]
     assert [one.large_ml for one in ranked] == [10.0] * 3
     assert ranked[0].reason.endswith("2 regions over 10 mL") and ranked[1].reason.endswith("no region over 10 mL")
+
+
+def test_what_is_expected_to_be_worst_comes_first_whatever_is_uncertain(a_case):
+    cases = [
+        a_case("sure", [(20.0, (0, 1))], quality=CaseQuality(None, "good", (), 0.97)),
+        a_case("unsure", [(2.0, (0, 1))], quality=CaseQuality(None, "poor", ("far less sure.",), 0.6)),
+        a_case("estimated", [(2.0, (0, 1))], quality=CaseQuality(0.8, "look", ("a Dice of 0.8 is expected.",), 0.99)),
+    ]
+    ranked = rank_cases(cases)
+    assert [one.case for one in ranked] == ["unsure", "estimated", "sure"]
+    assert [one.rank for one in ranked] == pytest.approx([0.4, 0.2, 0.03])
+    assert ranked[0].reason.startswith("poor: far less sure; 2 % of the predicted pancreas")
+    assert ranked[2].reason.startswith("20 % of")
+
+
+def test_a_poor_case_that_was_reviewed_comes_last_and_without_an_expectation_the_share_counts(a_case):
+    files = a_case("poor", [(8.0, (0, 1)), (4.0, (0, 1))], quality=CaseQuality(None, "poor", ("bad.",), 0.5))
+    review = Review.of(RegionList.read(files.regions)).with_decision(1, Choice.KEEP)
+    review.write(files.review)
+    assert case_uncertainty(files).rank == pytest.approx(0.25)
+    review.with_decision(2, Choice.KEEP).write(files.review)
+    assert case_uncertainty(files).rank == 0
+    unknown = case_uncertainty(a_case("b", [(2.0, (0, 1))]))
+    assert unknown.quality is None and unknown.rank == unknown.share
 
 
 def test_cases_that_are_not_complete_are_left_out(a_case, tmp_path):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from queued_application import QueuedApplication
 from synthetic_predictions import CASE_ID, synthetic_heads, write_regions, write_segmented_job, write_volumes
 
+from coranet.contract import CaseQuality
 from CoraNetSlicerLib.core.results import case_key, mark_as_case
 from CoraNetSlicerLib.data.case_ranking import CaseRanking, CaseSorting, share_text
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow
@@ -71,6 +73,9 @@ def test_the_reason_is_said_in_words(ranking, segment, a_volume_node):
     found = ranking.of(a_row(a_volume_node))
     assert "% of the predicted" in found.reason and 0 < found.share < 1
     assert share_text(found) == f"{100 * found.share:.0f} %"
+    poor = replace(found, quality=CaseQuality(None, "poor", ("far less sure.",), 0.5))
+    assert share_text(poor) == f"poor, {100 * found.share:.0f} %"
+    assert share_text(replace(found, quality=CaseQuality(0.9, "good"))) == share_text(found)
 
 
 def test_a_file_is_known_by_its_path(ranking, segment):

@@ -17,6 +17,7 @@ from coranet.contract import Case, Job, JobKind, Label, PredictionFiles
 from coranet.contract.errors import CoraNetError
 
 from .context import SceneContext
+from .translation import _
 
 CASE_ATTRIBUTE = "CoraNetSlicer.Case"
 # On a segmentation of a person's that gave way to a result; saved with the scene, so that it comes back.
@@ -324,3 +325,8 @@ def _class_value(identifier: str) -> Optional[int]:
     value = int(tail) if tail.isdigit() else 0
     is_class = 0 < value < _VALUES_END and identifier == segment_id(Label(value, ""))
     return value if is_class else None
+
+
+def verdict_name(verdict: str) -> str:
+    """How good a result is expected to be, in the language of the application."""
+    return {"good": _("good"), "look": _("look"), "poor": _("poor")}.get(verdict, verdict)

@@ -13,8 +13,9 @@ from coranet.contract.errors import CoraNetError
 
 from ..core.notification import Signal
 from ..core.protocols import Scheduler
-from ..core.results import case_key, case_keys
+from ..core.results import case_key, case_keys, verdict_name
 from ..core.stepwise import Deferred, StepwiseWork
+from ..core.translation import _
 from ..logic import CoraNetLogic
 from .case_rows import CaseRow
 
@@ -114,11 +115,11 @@ class CaseRanking:
 
 
 class CaseSorting:
-    """As they were added, the most uncertain first, or the least uncertain first; those that nobody knows come last.
+    """As they were added, what is to be looked at first first, or last; those that nobody knows come last.
 
     Attributes:
         is_sorted: whether they are sorted at all.
-        is_descending: whether the most uncertain come first.
+        is_descending: whether those that are to be looked at first come first.
     """
 
     def __init__(self) -> None:
@@ -141,18 +142,21 @@ class CaseSorting:
         """
         if not self.is_sorted:
             return list(rows)
-        shares = {key: case.share for key, case in known.items() if case is not None}
-        ranked = [row for row in rows if row.key in shares]
-        ranked.sort(key=lambda row: shares[row.key], reverse=self.is_descending)
-        return [*ranked, *(row for row in rows if row.key not in shares)]
+        ranks = {key: case.rank for key, case in known.items() if case is not None}
+        ranked = [row for row in rows if row.key in ranks]
+        ranked.sort(key=lambda row: ranks[row.key], reverse=self.is_descending)
+        return [*ranked, *(row for row in rows if row.key not in ranks)]
 
 
 def share_text(uncertainty: Optional[CaseUncertainty]) -> str:
-    """How much of what was found is uncertain, in percent; "" if nobody knows."""
+    """How much of what was found is uncertain, such as "14 %" or "poor, 14 %"; "" if nobody knows."""
     if uncertainty is None:
         return ""
     percent = 100 * uncertainty.share
-    return f"{percent:.0f} %" if percent >= 1 or not percent else f"{percent:.1f} %"
+    share = f"{percent:.0f} %" if percent >= 1 or not percent else f"{percent:.1f} %"
+    if uncertainty.quality is None or uncertainty.quality.verdict == "good":
+        return share
+    return _("{verdict}, {share}").format(verdict=verdict_name(uncertainty.quality.verdict), share=share)
 
 
 def _changed(path: Path) -> float:

@@ -20,7 +20,7 @@ from coranet.contract.errors import DataError
 
 from ..core.images import voxel_values
 from ..core.protocols import Scheduler
-from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction
+from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, verdict_name
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .overlays import UNCERTAIN, Appearance, reason_gone, reason_no_map
@@ -404,8 +404,7 @@ def promise_text(promise: CasePromise, tolerance_mm: float, names: Sequence[str]
 
 def verdict_text(quality: CaseQuality) -> str:
     """How good a result is expected to be, such as "look: Dice about 0.78"."""
-    verdicts = {"good": _("good"), "look": _("look"), "poor": _("poor")}
-    verdict = verdicts.get(quality.verdict, quality.verdict)
+    verdict = verdict_name(quality.verdict)
     if quality.dice is None:
         return verdict
     return _("{verdict}: Dice about {dice:.2f}").format(verdict=verdict, dice=quality.dice)
@@ -417,7 +416,8 @@ def quality_text(segmentation_node: Any) -> str:
     if quality is None or quality.verdict == "good":
         return ""
     first = _("This result is expected to be poor.") if quality.verdict == "poor" else _("Look at this result.")
-    return " ".join([first, *quality.reasons])
+    # Behind a colon, as the engine tells them, they go on a sentence.
+    return " ".join([first, *(reason[:1].upper() + reason[1:] for reason in quality.reasons)])
 
 
 def with_verdict(text: str, segmentation_node: Any) -> str:

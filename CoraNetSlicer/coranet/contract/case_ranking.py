@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from .doubt import CaseDoubt, CaseQuality
 from .errors import JobError
 from .prediction_files import PredictionFiles
 from .region_list import Region, RegionList
@@ -21,7 +22,7 @@ class CaseUncertainty:
     Attributes:
         case: its name.
         folder: where its results lie.
-        share: mean of `shares` over the classes that have one, in [0, 1]: what cases are ranked by.
+        share: mean of `shares` over the classes that have one, in [0, 1].
         shares: by name of the class, the uncertain share of the predicted structure: the volume of the undecided
             regions in which it is in question (without regions: between the bounds of its volume) by the volume that
             the radical head gives it, in [0, 1]; None where no head finds any of it.
@@ -29,6 +30,7 @@ class CaseUncertainty:
         regions, reviewed: how many regions there are, and how many of them are decided; None where none were made.
         large_ml, large_regions: how many undecided regions have more than `large_ml`, about half of the largest.
         reason: the same in words, for example "14 % of the predicted pancreas is uncertain; 3 regions over 1 mL".
+        quality: how good the result is expected to be; None: nobody knows.
     """
 
     case: str
@@ -41,10 +43,24 @@ class CaseUncertainty:
     large_ml: float
     large_regions: int
     reason: str
+    quality: Optional[CaseQuality] = None
+
+    @property
+    def rank(self) -> float:
+        """What cases are ranked by, in [0, 1], most to be looked at first.
+
+        What the Dice is expected to miss, by the error model or by the network itself, as far as nobody has decided on
+        it; `share` where that is unknown.
+        """
+        expected = None if self.quality is None else self.quality.expected_dice
+        if expected is None:
+            return self.share
+        undecided = 1.0 if not self.regions else 1 - self.reviewed / self.regions
+        return (1 - expected) * undecided
 
 
 def rank_cases(cases: Iterable[PredictionFiles]) -> list[CaseUncertainty]:
-    """Order cases, the most uncertain first; those that are not complete are left out.
+    """Order cases, those first that are to be looked at first (`CaseUncertainty.rank`); incomplete ones are left out.
 
     Args:
         cases: the files of their results. All are measured by the same size of a large region.
@@ -54,7 +70,7 @@ def rank_cases(cases: Iterable[PredictionFiles]) -> list[CaseUncertainty]:
     """
     read = [_Case.read(files) for files in cases if files.result.is_file()]
     largest = max((region.volume_ml for case in read for region in case.undecided), default=0.0)
-    return sorted((case.described(_large_ml(largest)) for case in read), key=lambda case: (-case.share, case.case))
+    return sorted((case.described(_large_ml(largest)) for case in read), key=lambda case: (-case.rank, case.case))
 
 
 def case_uncertainty(files: PredictionFiles) -> CaseUncertainty:
@@ -88,6 +104,7 @@ class _Case:
         uncertain_ml: of the uncertain region.
         regions: None where none were made.
         undecided: regions on which nobody has decided.
+        quality: how good the result is expected to be; None: nobody knows.
     """
 
     files: PredictionFiles
@@ -97,6 +114,7 @@ class _Case:
     uncertain_ml: float
     regions: Optional[RegionList]
     undecided: tuple[Region, ...]
+    quality: Optional[CaseQuality]
 
     @staticmethod
     def read(files: PredictionFiles) -> _Case:
@@ -111,7 +129,8 @@ class _Case:
             values = {str(label["name"]): int(label["value"]) for label in result["labels"]}
             volumes = {name: _volumes(result["volumes_ml"][name]) for name in values}
             uncertain_ml = float(result["uncertain_ml"])
-            return _Case(files, str(result["case"]), values, volumes, uncertain_ml, regions, undecided)
+            quality = CaseDoubt.of_result(result).quality
+            return _Case(files, str(result["case"]), values, volumes, uncertain_ml, regions, undecided, quality)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(
                 f"'{files.result}' has other content than expected ({error!r}); segment the case anew."
@@ -134,6 +153,7 @@ class _Case:
             large_ml=large_ml,
             large_regions=large,
             reason=self._reason(shares, large, large_ml),
+            quality=self.quality,
         )
 
     def _share(self, name: str) -> Optional[float]:
@@ -150,7 +170,7 @@ class _Case:
 
     def _reason(self, shares: Mapping[str, Optional[float]], large: int, large_ml: float) -> str:
         found = {name: share for name, share in shares.items() if share is not None}
-        parts = []
+        parts = [] if self.quality is None or not self.quality.reasons else [self.quality.sentence()]
         if found:
             name = max(found, key=lambda candidate: found[candidate])
             parts.append(f"{_percent(found[name])} of the predicted {name} is uncertain")

@@ -109,6 +109,15 @@ class CaseQuality:
     reasons: tuple[str, ...] = ()
     confidence: Optional[float] = None
 
+    @property
+    def expected_dice(self) -> Optional[float]:
+        """By the error model, else by the network itself, which is too sure; None: nobody knows."""
+        return self.confidence if self.dice is None else self.dice
+
+    def sentence(self) -> str:
+        """The verdict with its reasons, such as "look: the scan is far noisier than those of the training"."""
+        return f"{self.verdict}: {' '.join(self.reasons)}".rstrip(".")
+
 
 @dataclass(frozen=True)
 class CaseDoubt:

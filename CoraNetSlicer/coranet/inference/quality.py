@@ -78,7 +78,7 @@ def expected_quality(
     """
     if reference is None:
         return _by_errors(segmented)
-    traits = _traits(segmented, grid, labels)
+    traits = measured_traits(segmented, grid, labels)
     by_errors = _by_errors(segmented, reference.implausible(traits).sentences, traits.confidence)
     return by_errors or quality_by_reference(traits, reference)
 
@@ -108,8 +108,8 @@ def _by_errors(
     return ExpectedQuality(CaseQuality(found.mean_dice, found.verdict, found.reasons, confidence), found.unlike)
 
 
-def _traits(segmented: Segmented, grid: Grid, labels: Sequence[Label]) -> CaseTraits:
-    """What was measured, with the volumes of the result."""
+def measured_traits(segmented: Segmented, grid: Grid, labels: Sequence[Label]) -> CaseTraits:
+    """What was measured of a scan, with the volumes of the result."""
     counts, values = value_counts(segmented.prediction.segmentation), [label.value for label in labels]
     volumes = [float(counts[value] * grid.voxel_ml) if value < len(counts) else 0.0 for value in values]
     return segmented.measurement.traits(volumes)

@@ -52,7 +52,7 @@ from .doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, wi
 from .margins import slide_margins
 from .network_pass import SlidingWindow
 from .prediction import OwnGridDecision, Prediction, arrays_of
-from .quality import case_doubt
+from .quality import ExpectedQuality, case_doubt
 from .result import MadeBy, StopWatch, result_content
 
 # A scan that is not larger than this makes room for the next one beside it.
@@ -329,7 +329,7 @@ class _CaseRun:
             write_surfaces(self.files, prediction, package.labels, grid, partial(self.go_on, "surfaces"))
             self.watch.lap("surfaces")
         fingerprint = model_fingerprint(package.folder)
-        doubt = self._doubt(segmented, grid)
+        doubt, expected = self._doubt(segmented, grid)
         made_by = MadeBy(str(package.folder), package.labels, segmented.caution, fingerprint, doubt)
         content = Background(partial(result_content, self.case, prediction, grid, made_by))
         result = {**content.result(partial(self.go_on, "surfaces", 1.0)), "scan": identity.to_dict()}
@@ -339,6 +339,8 @@ class _CaseRun:
             result["warnings"] = warnings
         # Last: where the result is, the case is complete.
         write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
+        if expected is not None and (warning := expected.warning(self.case.id)):
+            self.reporter.emit(warning)
         for name, volumes_ml in result["volumes_ml"].items():
             if not volumes_ml["segmentation"]:
                 sentence = f"no '{name}' was found in '{self.case.id}'; look whether it has one"
@@ -346,16 +348,13 @@ class _CaseRun:
                     Warned("nothing_found", f"{sentence}, and whether it is like the scans of the training.")
                 )
 
-    def _doubt(self, segmented: Segmented, grid: Grid) -> CaseDoubt:
+    def _doubt(self, segmented: Segmented, grid: Grid) -> tuple[CaseDoubt, ExpectedQuality | None]:
         """What is promised of the uncertain region, and how good the result is expected to be."""
         segmenter = self.segmenter
         deciding = Background(partial(
             case_doubt, segmented, grid, segmenter.package.labels, segmenter.card.error_model, segmenter.reference
         ))  # fmt: skip
-        doubt, expected = deciding.result(partial(self.go_on, "surfaces", 1.0))
-        if expected is not None and (warning := expected.warning(self.case.id)):
-            self.reporter.emit(warning)
-        return doubt
+        return deciding.result(partial(self.go_on, "surfaces", 1.0))
 
     def _predicted(self, scans: _Scans, following: Case | None) -> tuple[Segmented, Grid, ScanIdentity]:
         """The result; the scan itself is not kept, so that there is room for what comes next."""

@@ -24,7 +24,7 @@ def write_page(path: Path, cases: Sequence[ReportedCase], folder: str) -> None:
 
     Args:
         path: HTML file, UTF-8.
-        cases: the most uncertain first.
+        cases: in the order in which they are to be looked at.
         folder: what is reported on.
 
     Raises:
@@ -71,11 +71,12 @@ def _ranking(cases: Sequence[ReportedCase]) -> str:
         for case in cases
     ]
     note = (
-        '<p class="soft">The most uncertain case first. Uncertain: undecided volume in which a class is in question, '
-        "by its radical volume; mean over the classes. Cleared: share of the uncertain volume that is decided.</p>"
+        '<p class="soft">First the case that is most worth a look. Uncertain: undecided volume in which a class is in '
+        "question, by its radical volume; mean over the classes. Cleared: share of the uncertain volume that is "
+        "decided.</p>"
     )
     head = ["case", "uncertain", "uncertain, mL", "regions", "reviewed, cleared"]
-    head += [*(["expected Dice"] if has_quality else []), "why"]
+    head += [*(["quality"] if has_quality else []), "why"]
     return section("What to look at next", table(head, rows), note)
 
 

@@ -79,7 +79,7 @@ class Wanted:
 
 
 def reported_cases(predictions: Sequence[PredictionFiles], wanted: Wanted) -> list[ReportedCase]:
-    """What is to be told, the most uncertain case first.
+    """What is to be told, first the case that is to be looked at first.
 
     Args:
         predictions: files of complete cases.

@@ -45,6 +45,29 @@ def outlines():
     return [node for node in nodes if node.GetHideFromEditors()]
 
 
+class RedWheel:
+    """The mouse wheel over the middle of the red slice view, by events of its interactor, as Qt makes them of it."""
+
+    def __init__(self):
+        widget = slicer.app.layoutManager().sliceWidget("Red")
+        self.node, self._interactor = widget.mrmlSliceNode(), widget.sliceView().interactor()
+
+    def turn(self, forward=True, shift=False, control=False):
+        width, height = self.node.GetDimensions()[:2]
+        self._interactor.SetEventInformation(width // 2, height // 2, int(control), int(shift))
+        self._interactor.InvokeEvent("MouseWheelForwardEvent" if forward else "MouseWheelBackwardEvent")
+
+
+def press(key):
+    """Press a key that a shortcut of the main window has, if it is at work; returns whether it is."""
+    shortcuts = [one for one in slicer.util.mainWindow().findChildren("QShortcut") if one.key.toString() == key]
+    active = [one for one in shortcuts if one.enabled]
+    for one in active:
+        one.activated()
+    slicer.app.processEvents()
+    return bool(active)
+
+
 class CoraNetSlicerPanelTest(unittest.TestCase):
     def setUp(self):
         slicer.mrmlScene.Clear(0)
@@ -147,6 +170,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.panel.pages.show("review")
         wait_until(lambda: review.rows and not review.reason_not_decidable)
         self.assertRegex(self.ui.regionQuestionLabel.text, "Place 1|Region 1")
+        self.slide_by_wheel_and_keys()
         self.click(self.ui.nextRegionButton)
         number = review.number
         self.assert_outlined(number)
@@ -163,6 +187,34 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
     def assert_outlined(self, number):
         (outline,) = outlines()
         self.assertRegex(outline.GetName(), f"^Phantom 04 (Place|Region) {number}$")
+
+    def slide_by_wheel_and_keys(self):
+        review, wheel = self.panel.review, RedWheel()
+        wait_until(lambda: not review.slides.reason)
+        review.choose(1)
+        offset, sliding = wheel.node.GetSliceOffset(), review.review.sliding
+        self.assertFalse(press("Return") or press("Esc"), "they are everybody's while nothing is slid")
+        for _notch in range(2):
+            wheel.turn(shift=True)
+        wait_until(lambda: "Enter takes it" in self.ui.slideLabel.text)
+        self.assertGreater(sliding.slide.level, 0)
+        self.assertEqual(sliding.slide.region, 1)
+        radius = sliding.slide.radius_mm
+        wheel.turn(shift=True, control=True)
+        self.assertGreater(sliding.slide.radius_mm, radius)
+        self.assertEqual(wheel.node.GetSliceOffset(), offset, "Slicer's own wheel does not hear of ours")
+        wheel.turn()
+        self.assertNotEqual(wheel.node.GetSliceOffset(), offset, "without Shift it turns the slices")
+        wheel.turn(forward=False)
+        self.assertTrue(press("Esc"))
+        self.assertIsNone(sliding.slide)
+        wheel.turn(forward=False, shift=True)
+        self.assertLess(sliding.slide.level, 0)
+        self.assertTrue(press("Return"))
+        wait_until(lambda: review.rows[0].status == "slid" and review.number != 1)
+        self.click(self.ui.undoRegionButton)
+        wait_until(lambda: review.rows[0].status == "open" and not review.reason_not_decidable)
+        review.choose(1)
 
     def edit_a_region(self):
         number = self.panel.review.number

@@ -80,6 +80,17 @@ class Pointer:
         self._move(widget, at)
         yield _SETTLE_S
 
+    def wheel(self, notches: int, held: str):
+        """Turn the wheel away from the person while a key is held, where the mouse is."""
+        self._journal.step.scrolls += 1
+        xdotool("keydown", held)
+        try:
+            for _notch in range(notches):
+                xdotool("click", _WHEEL_UP)
+                yield _SETTLE_S
+        finally:
+            xdotool("keyup", held)
+
     def keys(self, *names: str) -> None:
         """Press keys one after the other; names as X has them, such as ctrl+z."""
         self._journal.step.keys += len(names)

@@ -159,6 +159,7 @@ class WholeWay:
         yield Until(lambda: self.panel.review.rows and not self.panel.review.reason_not_decidable, "regions", LONGEST_S)
         yield 1.0
         self.picture("review")
+        yield from self.slide_by_wheel()
         for key, word in (("1", "conservative"), ("2", "radical"), ("3", "kept")):
             self.journal.begin(f"Press {key}: {word}")
             decided = self.decided()
@@ -171,6 +172,22 @@ class WholeWay:
         yield from self.pointer.click(self.ui.undoRegionButton)
         yield Until(lambda: self.decided() < decided, "the decision to be undone", LONGEST_S)
         yield 1.0
+
+    def slide_by_wheel(self):
+        self.journal.begin("Slide the boundary with Shift and the wheel")
+        view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
+        sliding = self.panel.review.review.sliding
+        yield from self.pointer.move(view)
+        yield from self.pointer.wheel(3, "shift")
+        yield Until(lambda: sliding.slide is not None and sliding.slide.level, "a slide under way", LONGEST_S)
+        yield 1.0
+        self.picture("sliding")
+        self.journal.begin("Press Enter: slid")
+        decided = self.decided()
+        self.pointer.keys("Return")
+        yield Until(lambda: self.decided() > decided, "a slide that is taken", LONGEST_S)
+        yield 2.5
+        self.picture("slid")
 
     def decided(self) -> int:
         return sum(row.status != "open" for row in self.panel.review.rows)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -308,6 +309,7 @@ class _NeighborMean:
         return found
 
 
+@lru_cache
 def _filter_weights(iterations: int, pass_band: float) -> Array:
     """Weights of the Chebyshev polynomials, float32, of a filter that passes frequencies up to one in [0, 2]."""
     order = np.arange(iterations + 1)

@@ -10,6 +10,7 @@ import torch
 
 from coranet.inference.network_pass import JoinedRows
 from coranet.networks import HeadLogits
+from coranet.plausibility import traits
 from coranet.plausibility.traits import Confidence, Measurement, fine_detail
 
 
@@ -45,7 +46,9 @@ def test_a_network_that_is_sure_is_right_in_its_own_eyes_and_one_that_names_noth
     assert confidence_of(of_shares([0.9, 0.6], [0.1, 0.4])).mean == 0
 
 
-def test_rows_that_come_twice_count_once():
+@pytest.mark.parametrize("portion", [1, 60, 1 << 23])
+def test_rows_that_come_twice_count_once_in_whatever_portions(monkeypatch, portion):
+    monkeypatch.setattr(traits, "_PORTION_NUMBERS", portion)
     torch.manual_seed(0)
     whole = 3 * torch.randn(3, 9, 4, 5)
     in_parts = Confidence(3)
@@ -89,8 +92,8 @@ def test_boxes_of_a_scan_count_by_their_voxels():
     images = noise((2, 30, 30)), np.cumsum(noise((4, 30, 30), 1), 3)
     for image in images:
         list(measurement.gathered([JoinedRows(0, logits)], image))
-    traits = measurement.traits([3.5])
+    found = measurement.traits([3.5])
     expected = (fine_detail(images[0])[0] + 2 * fine_detail(images[1])[0]) / 3
-    assert traits.detail == (pytest.approx(expected),)
-    assert traits.volume_ml == (3.5,) and measurement.named == (2,)
-    assert traits.confidence == pytest.approx(confidence_of(logits).mean)
+    assert found.detail == (pytest.approx(expected),)
+    assert found.volume_ml == (3.5,) and measurement.named == (2,)
+    assert found.confidence == pytest.approx(confidence_of(logits).mean)

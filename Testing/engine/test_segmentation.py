@@ -203,7 +203,7 @@ def test_the_dial_stands_where_it_was_set_else_where_the_model_says(
     a_model_with_caution, a_reporter, stored, asked, expected
 ):
     config = SegmentConfig(a_model_with_caution(stored), inference=InferenceConfig(caution=asked), machine=MACHINE)
-    assert Segmenter(config, a_reporter).caution == expected
+    assert Segmenter(config, a_reporter).dial.caution == expected
 
 
 def test_a_model_whose_caution_is_no_number_is_an_error(a_model_with_caution, a_reporter):

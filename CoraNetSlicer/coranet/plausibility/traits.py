@@ -19,6 +19,8 @@ _Rows = TypeVar("_Rows", bound=tuple[int, HeadLogits])
 
 # Voxels that suffice for the fine detail of a scan.
 _MOST_VOXELS = 1 << 21
+# Softmax of all classes that is there at once.
+_PORTION_NUMBERS = 1 << 23
 # Far below what float16 resolves in a normalized scan: where there is no detail, the ratio of two of them is 1.
 _NO_DETAIL = 1e-6
 
@@ -66,17 +68,19 @@ class Confidence:
             first, logits = part
             fresh = logits.segmentation[:, max(0, done - first) :]
             done = first + logits.segmentation.shape[1]
-            self._add(fresh.float())
+            self._add(fresh)
             yield part
 
     def _add(self, logits: Tensor) -> None:
         """Count rows, (K, D, H, W), once each."""
-        shares = torch.softmax(logits, 0)
-        best, named = shares.flatten(1).max(0)
-        count = len(logits)
-        self._agreeing += torch.bincount(named, best.double(), count).cpu()
-        self._named += torch.bincount(named, minlength=count).cpu()
-        self._expected += shares.flatten(1).sum(1, dtype=torch.float64).cpu()
+        count, rows = len(logits), max(1, _PORTION_NUMBERS // max(1, logits[:, :1].numel()))
+        for some in logits.split(rows, 1):
+            shares = torch.softmax(some.float(), 0).flatten(1)
+            best, named = (part.cpu() for part in shares.max(0))
+            self._agreeing += torch.bincount(named, best.double(), count)
+            self._named += torch.bincount(named, minlength=count)
+            # Not every device knows float64.
+            self._expected += shares.sum(1).cpu().double()
 
     @property
     def named(self) -> tuple[int, ...]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from coranet.contract.errors import JobCancelled
-from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Noted, Progress
+from coranet.contract.events import CaseDone, CaseFailed, CaseSkipped, Noted, Progress, Warned
 from coranet.inference.account import Account, Outcome, part_done
 
 STAGES = {"read": 1.0, "predict": 6.0, "write": 2.0, "regions": 1.0}
@@ -86,3 +86,12 @@ def test_an_error_that_ends_the_job_is_raised_after_the_others_were_told(a_repor
     with pytest.raises(JobCancelled):
         account.enter([Outcome("a", 1.0, (), error=JobCancelled("stopped.")), Outcome("b", 1.0, ())])
     assert [event.case for event in a_reporter.events if isinstance(event, CaseDone)] == ["b"]
+
+
+def test_cases_that_were_warned_of_are_counted_once(a_reporter):
+    account = Account(a_reporter, total=3, number=0, at_once=1)
+    unlike, poor, other = Warned("unlike_training", "a"), Warned("poor_result", "b"), Warned("no_regions", "c")
+    account.enter(
+        [Outcome("a", 1.0, (unlike, poor)), Outcome("b", 1.0, (other,)), Outcome("c", 1.0, (unlike,), "failed")]
+    )
+    assert account.doubtful == 1

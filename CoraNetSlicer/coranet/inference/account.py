@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..contract.errors import CoraNetError
-from ..contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Progress
+from ..contract.events import CaseDone, CaseFailed, CaseSkipped, Event, Progress, Warned
 from ..reporting import Reporter
+from .quality import QUALITY_CODES
 
 SEGMENTING = "segmenting"
 # What the stages of a case take of its time, as long as no case has shown it.
@@ -45,7 +46,13 @@ class Outcome:
 
 
 class Account:
-    """Tells what became of the cases, in the order of the list, and how far the one under way is."""
+    """Tells what became of the cases, in the order of the list, and how far the one under way is.
+
+    Attributes:
+        failures: why cases could not be segmented.
+        skipped: how many were left out on request.
+        doubtful: how many were warned of, since they are unlike the training or probably poor.
+    """
 
     def __init__(self, reporter: Reporter, total: int, number: int, at_once: int) -> None:
         """Begin.
@@ -57,7 +64,7 @@ class Account:
             at_once: cases that are worked on at the same time.
         """
         self.failures: list[str] = []
-        self.skipped = 0
+        self.skipped = self.doubtful = 0
         self._reporter = reporter
         self._total, self._number, self._at_once = total, number, at_once
         self._seconds: list[float] = []
@@ -110,6 +117,7 @@ class Account:
         else:
             self._seconds.append(outcome.seconds)
             self._stages = outcome.stages or self._stages
+            self.doubtful += any(isinstance(event, Warned) and event.code in QUALITY_CODES for event in outcome.told)
             self._reporter.emit(CaseDone(outcome.case, self._number, self._total, round(outcome.seconds, 2)))
         left = (self._total - self._number) * float(np.mean(self._seconds)) / self._at_once if self._seconds else None
         self._reporter.emit(Progress(SEGMENTING, self._number, self._total, left))

@@ -15,6 +15,8 @@ from ..plausibility.traits import CaseTraits
 from ..volume import Grid
 from .doubt import Segmented
 
+# Of warnings of results that cannot be trusted.
+QUALITY_CODES = UNLIKE_TRAINING, POOR_RESULT = "unlike_training", "poor_result"
 _LESS_SURE = "the network is less sure of it than of four in five scans of its training."
 
 
@@ -37,9 +39,9 @@ class ExpectedQuality:
         """
         reasons = " ".join(self.quality.reasons)
         if self.unlike:
-            return Warned("unlike_training", f"'{case_id}' is unlike the scans of the training: {reasons}")
+            return Warned(UNLIKE_TRAINING, f"'{case_id}' is unlike the scans of the training: {reasons}")
         if self.quality.verdict == POOR:
-            return Warned("poor_result", f"the result of '{case_id}' is probably poor: {reasons}")
+            return Warned(POOR_RESULT, f"the result of '{case_id}' is probably poor: {reasons}")
         return None
 
 

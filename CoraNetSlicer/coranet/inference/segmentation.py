@@ -52,7 +52,7 @@ from .doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, wi
 from .margins import slide_margins
 from .network_pass import SlidingWindow
 from .prediction import OwnGridDecision, Prediction, arrays_of
-from .quality import ExpectedQuality, case_doubt
+from .quality import UNLIKE_TRAINING, ExpectedQuality, case_doubt
 from .result import MadeBy, StopWatch, result_content
 
 # A scan that is not larger than this makes room for the next one beside it.
@@ -362,7 +362,7 @@ class _CaseRun:
         volume, identity = scans.take(self.case, partial(self.go_on, "read"))
         unlike = unlike_training(self.case, volume, package.preprocessing.lowest, package.channels)
         for sentence in [*unlike, *of_another_unit(self.case, volume.grid, package.preprocessing.spacing_mm)]:
-            self.reporter.emit(Warned("unlike_training", sentence))
+            self.reporter.emit(Warned(UNLIKE_TRAINING, sentence))
         self.watch.lap("read")
         if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:
             scans.begin(following)
@@ -494,5 +494,6 @@ def _summary(job: Job, count: int, account: Account) -> str:
     left_out = f"; {skipped} skipped on request" if skipped else ""
     # Whoever looks at the last line alone is to know that there is more to read.
     others = "; something in its input was left out, see the warnings" if job.read_datalist().left_out else ""
+    doubts = f"; do not trust {account.doubtful} of them unseen, see the warnings" if account.doubtful else ""
     folder = job.prediction_folder("").resolve()
-    return f"{done} {'case is' if done == 1 else 'cases are'} segmented, in '{folder}'{left_out}{others}."
+    return f"{done} {'case is' if done == 1 else 'cases are'} segmented, in '{folder}'{left_out}{others}{doubts}."

@@ -22,8 +22,8 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 from coranet.contract.errors import CoraNetError
+from coranet.contract.resources import resource_path
 from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.core.resources import resource_path
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic

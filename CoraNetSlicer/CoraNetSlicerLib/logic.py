@@ -1,20 +1,18 @@
 """The console and batch API: train, segment, attach to jobs, load results. Names are in Slicer's camelCase.
 
-Reviewing uncertain regions and improving models is in review_console.
+Reviewing uncertain regions is in review_console.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from coranet.contract import Case, Job, JobKind, JobStatus, delete_job, input_list
-from coranet.contract.errors import JobError
+from coranet.contract import CaseUncertainty, Job, JobKind, JobStatus, ModelCard, delete_job, input_list, rank_cases
+from coranet.contract.errors import DataError, JobError
 
 from .core.case_images import first_image, name_of_image
-from .core.case_volume import CaseVolume
 from .core.context import SceneContext
 from .core.export import (
     LabeledNodes,
@@ -22,19 +20,36 @@ from .core.export import (
     export_segment_job,
     export_training_job,
 )  # fmt: skip
-from .core.results import LoadedPrediction
+from .core.results import LoadedPrediction, mark_as_cases_of
 from .core.stepwise import run_to_end
 from .data.sample_data import load_phantom
 from .environment.interpreter import Interpreter
-from .jobs.arguments import AnyJob, SegmentSettings, TrainSettings, channels_of_model, job_of
-from .jobs.arguments import segment_config as segmentConfig
-from .jobs.arguments import train_config as trainConfig
+from .jobs.arguments import (
+    AnyJob,
+    SegmentSettings,
+    TrainSettings,
+    channels_of_model,
+    job_of,
+    segment_config,
+    train_config,
+)
 from .jobs.handle import JobHandle, Ticker
-from .jobs.listing import JobListing, JobSummary, free_name, segmentation_name, training_name
+from .jobs.listing import JobListing, JobSummary, free_name, improved_name, segmentation_name, training_name
 from .jobs.runner import JobProcess, JobRunner
+from .review.improvement import (
+    PromotedCase,
+    improving_config,
+    improving_job,
+    job_folders,
+    known_keys,
+    require_labels,
+    require_training,
+    take_over_files,
+    with_promoted,
+)
 from .review.looks import show_prediction
-from .review.result_loading import load_prediction
-from .review.review_console import ReviewConsole
+from .review.result_loading import load_case
+from .review.review_console import AnyCase, ReviewConsole
 from .train.scene import TrainingPlot
 
 
@@ -65,9 +80,8 @@ class CoraNetLogic(ReviewConsole):
             makeTicker: makes what polls a running job; None: jobs are polled only by `wait()` and `poll()`.
             processEvents: keeps the application alive while `wait()` blocks.
         """
-        super().__init__()
-        self.context = context
-        self.jobsFolder = Path(jobsFolder).expanduser() if jobsFolder else Path.home() / "CoraNetSlicer" / "jobs"
+        folder = Path(jobsFolder).expanduser() if jobsFolder else Path.home() / "CoraNetSlicer" / "jobs"
+        super().__init__(context, folder)
         self.runner = runner or JobRunner(Interpreter.of_this_process())
         self._make_ticker = makeTicker
         self._process_events = processEvents
@@ -102,7 +116,7 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             CoraNetError: a node, a setting or the folder cannot be used; the text says why and what to do.
         """
-        config = trainConfig(settings)
+        config = train_config(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
         target = self._folderFor(folder, training_name(segmentNames or ()))
         return self.watch(self.runner.start(export_training_job(self.context, target, nodes, config)))
@@ -126,7 +140,7 @@ class CoraNetLogic(ReviewConsole):
             CoraNetError: a node, the model, a setting or the folder cannot be used.
         """
         volumes = list(volumeNodes) if isinstance(volumeNodes, (list, tuple)) else [volumeNodes]
-        config = segmentConfig(model, settings)
+        config = segment_config(model, settings)
         channels = channels_of_model(config.model)
         target = self._folderFor(folder, segmentation_name([_name_of_case(images) for images in volumes]))
         return self.watch(self.runner.start(export_segment_job(target, volumes, config, channels)))
@@ -150,7 +164,7 @@ class CoraNetLogic(ReviewConsole):
         Raises:
             CoraNetError: there is no image, or the model, a setting or the folder cannot be used.
         """
-        config = segmentConfig(model, settings)
+        config = segment_config(model, settings)
         channels = channels_of_model(config.model)
         datalist = input_list([inputFolder], channels)
         target = self._folderFor(outputFolder, segmentation_name([case.id for case in datalist.cases]))
@@ -225,15 +239,75 @@ class CoraNetLogic(ReviewConsole):
             DataError: a result file is damaged or does not fit its volume, or the scan that it was computed on is
                 neither in the scene nor where it was.
         """
-        job = job_of(job)
-        if job.kind is not JobKind.SEGMENT:
-            raise JobError(
-                f"'{job.folder}' is a training, expected a segmentation; segment volumes with its model first."
-            )
+        job = _segmentation(job)
         cases = [case for case in job.read_datalist().cases if job.prediction(case.id).result.is_file()]
         if not cases:
             raise JobError(f"'{job.folder}' has no result yet; wait until its first case is done.")
-        return [self._load(job, case, show) for case in cases]
+        results = [run_to_end(load_case(self.context, job, case)) for case in cases]
+        for loaded in results if show else ():
+            show_prediction(self.context, loaded)
+        return results
+
+    def improve(
+        self,
+        model: AnyJob,
+        cases: Sequence[Union[PromotedCase, AnyCase]],
+        settings: TrainSettings = None,
+        folder: Union[None, str, Path] = None,
+        labeled: Sequence[LabeledNodes] = (),
+    ) -> JobHandle:
+        """Train on from a model with reviewed cases, in the background; on the same validation cases as before.
+
+        Example:
+            >>> logic.improve(model, [case, other], {"training.self_training_steps": 500}).wait()
+
+        Args:
+            model: the training that made it (its handle or folder), or the model's folder.
+            cases: what `promote` gives, or cases to be promoted now.
+            settings: None: those of the training before, without its pretraining; a dictionary changes single ones of
+                them; else as of `train`.
+            folder: of the new job; None: a new one in `jobsFolder`.
+            labeled: (volume node, segmentation node) of labeled cases, in place of those of the training before; needed
+                only where that is not there any more.
+
+        Raises:
+            CoraNetError: a case, the model, a setting or the folder cannot be used; the text says why.
+        """
+        promoted = [case if isinstance(case, PromotedCase) else self.promote(case) for case in cases]
+        if not promoted:
+            raise DataError("there is nothing to improve the model with; review some regions of at least one case.")
+        config = improving_config(model, settings)
+        labels = ModelCard.read(config.training.initial_model).labels
+        require_labels(labels, promoted)
+        target = self._folderFor(folder, improved_name(self.jobsFolder, _name_of_model(config.training.initial_model)))
+        if labeled:
+            values = {label.name: label.value for label in labels}
+            nodes = TrainingNodes(labeled, segment_names=list(values), values=values)
+            job = export_training_job(self.context, target, nodes, config)
+            joined = with_promoted(job.read_relative_datalist(), promoted)
+            job.write_datalist(take_over_files(job.folder, joined, job_folders(promoted)))
+            known = known_keys(joined, promoted)
+        else:
+            training = require_training(model)
+            joined = with_promoted(training.read_datalist(), promoted, training.identifier)
+            job = improving_job(target, config, joined, [training.folder, *job_folders(promoted)])
+            known = known_keys(joined, promoted, training.identifier)
+        # So that snapshots are laid over the volumes, and a further round knows its cases.
+        mark_as_cases_of(self.context.scene, job, known)
+        return self.watch(self.runner.start(job))
+
+    def rankCases(self, job: AnyJob) -> list[CaseUncertainty]:
+        """The segmented cases of a job, those first at which a look is worth most, each with the reason in words.
+
+        Example:
+            >>> print(logic.rankCases(job)[0].reason)
+            14 % of the predicted pancreas is uncertain; 3 regions over 1 mL
+
+        Raises:
+            JobError: it is no segmentation, or a file is damaged.
+        """
+        job = _segmentation(job)
+        return rank_cases(job.prediction(case.id) for case in job.read_datalist().cases)
 
     def trainingPlot(self, job: AnyJob) -> TrainingPlot:
         """Losses and validation Dice as tables and plots in the scene; they follow a running job.
@@ -260,21 +334,27 @@ class CoraNetLogic(ReviewConsole):
             handle.close()
         self._watched.clear()
 
-    def _load(self, job: Job, case: Case, show: bool) -> LoadedPrediction:
-        volume = CaseVolume(self.context, job, case)
-        run_to_end(volume.steps())
-        loaded = load_prediction(self.context, job.prediction(case.id), volume.node, is_its_scan=True)
-        loaded = replace(loaded, warnings=(*volume.warnings, *loaded.warnings))
-        if show:
-            show_prediction(self.context, loaded)
-        return loaded
-
     def _folderFor(self, folder: Union[None, str, Path], name: str) -> Path:
         return Path(folder).expanduser() if folder else self.newFolder(name)
 
     def newFolder(self, name: str) -> Path:
         """A folder in `jobsFolder` that is not there yet, with a name like the wanted one."""
         return self.jobsFolder / free_name(self.jobsFolder, name)
+
+
+def _name_of_model(folder: str) -> str:
+    """What people call a model: the folder of its training, or its own."""
+    path = Path(folder)
+    return path.parent.name if path.name == "model" else path.name
+
+
+def _segmentation(job: AnyJob) -> Job:
+    found = job_of(job)
+    if found.kind is not JobKind.SEGMENT:
+        raise JobError(
+            f"'{found.folder}' is a training, expected a segmentation; segment volumes with its model first."
+        )
+    return found
 
 
 def _name_of_case(images: Any) -> str:

@@ -78,7 +78,7 @@ class Panel:
             SegmentSection(ui, self.segmentation, application, self.calls),
             self._overlays_section,
             self._review_section,
-            TeachBackSection(ui, self.teach_back, application),
+            TeachBackSection(ui, self.teach_back),
             CallsSection(ui, self.calls, application),
             StripSection(ui, self.activities, self.calls),
             self._jobs_section,
@@ -104,14 +104,14 @@ class Panel:
         self.training.ended.connect(partial(self._tell_of_news, "segment"))
         self.segmentation.loaded.connect(partial(self._tell_of_news, "review"))
         for signal in (self.overlays.changed, self.review.decided, self.training.ended):
-            signal.connect(self._look_at_reviewed)
+            signal.connect(lambda *_sent: self.teach_back.look_again())
         for signal in (
             self.review.decided,
             self.segmentation.loaded,
             self.segmentation.ended,
             self.jobs.folder_changed,
         ):
-            signal.connect(self._look_at_segmented)
+            signal.connect(lambda *_sent: self.ranking.look_again())
 
     def open_job(self, handle: JobHandle) -> None:
         """Show a job on the page that is made for it."""
@@ -202,12 +202,6 @@ class Panel:
     def _on_improvement(self, handle: JobHandle) -> None:
         self.open_job(handle)
         self._on_job(handle)
-
-    def _look_at_reviewed(self, *_sent: Any) -> None:
-        self.teach_back.look_again()
-
-    def _look_at_segmented(self, *_sent: Any) -> None:
-        self.ranking.look_again()
 
     def _on_job(self, handle: JobHandle) -> None:
         self.jobs.refresh()

@@ -39,7 +39,7 @@ def require_kept_settings(job: Job, chosen: Mapping[str, Any], preset: str | Non
     if preset is not None:
         wanted = TrainConfig.from_preset(preset, chosen)
     for name in (setting.name for setting in kept.settings()):
-        was, now = _value(kept, name), _value(wanted, name)
+        was, now = kept.value(name), wanted.value(name)
         if was != now and name not in _MAY_DIFFER and not (name == "time" and seconds_of(was) == seconds_of(now)):
             raise ConfigError(
                 f"a resumed job keeps its settings, and the one in '{job.folder}' was begun with {name}={was!r}, not "
@@ -227,13 +227,6 @@ def _names_of(case: Case) -> list[tuple[str, ...]]:
 def _path(path: str) -> str:
     # However it is spelled, and through whatever links.
     return os.path.normcase(os.path.realpath(path)) if path else ""
-
-
-def _value(config: Config, name: str) -> Any:
-    value: Any = config
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
 
 
 def _some(names: Sequence[str]) -> str:

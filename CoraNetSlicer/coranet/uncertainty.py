@@ -81,7 +81,7 @@ def uncertainty_map(conservative_logits: Tensor, radical_logits: Tensor) -> Tens
     """Uncertainty in [0, 1]: u = 1 / (1 + exp(t)) of the `caution_shift` t.
 
     At least 0.5 exactly where the heads name different classes. The uncertain region for a caution t is where the map
-    is at least `uncertainty_threshold(t)`.
+    is at least `contract.doubt.uncertainty_threshold(t)`.
 
     Returns:
         Float32, (B, ...).
@@ -118,14 +118,8 @@ def threshold_of_rounded(threshold: float) -> float:
     return max(up.item(), _SMALLEST)
 
 
-def uncertainty_threshold(caution: float) -> float:
-    """The uncertainty from which on a voxel is uncertain at a caution: 1 / (1 + exp(caution)), a float32."""
-    # Rounded as the map is, so that a comparison with it does not depend on who makes it.
-    return torch.tensor(1 / (1 + math.exp(caution)), dtype=torch.float32).item()
-
-
 def caution_at(uncertainty: float) -> float:
-    """The inverse of `uncertainty_threshold`: log((1 - u) / u); infinite at 0 and 1."""
+    """The inverse of `contract.doubt.uncertainty_threshold`: log((1 - u) / u); infinite at 0 and 1."""
     if not 0 < uncertainty < 1:
         return math.inf if uncertainty <= 0 else -math.inf
     return math.log((1 - uncertainty) / uncertainty)
@@ -149,7 +143,7 @@ def moved_labels(
         conservative_logits: (B, K, ...).
         radical_logits: (B, K, ...).
         uncertainty: (B, ...), of `uncertainty_map`.
-        threshold: of `uncertainty_threshold`.
+        threshold: of `contract.doubt.uncertainty_threshold`.
 
     Returns:
         Class indices of the conservative and of the radical head, int64, each (B, ...).

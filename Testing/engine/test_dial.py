@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from coranet.contract import Case, Role
+from coranet.contract.doubt import uncertainty_threshold
 from coranet.data.cache import PreparedCase
 from coranet.inference.network_pass import SlidingWindow
 from coranet.inference.windows import WindowRule
 from coranet.networks import HeadLogits
 from coranet.training.dial import MOST_CAUTION, calibrate_caution
-from coranet.uncertainty import uncertainty_map, uncertainty_threshold
+from coranet.uncertainty import uncertainty_map
 
 SIZE = (5, 7, 6)
 

@@ -13,6 +13,7 @@ from scipy.ndimage import distance_transform_edt
 
 from coranet.contract import Case, CaseDoubt, Datalist, Job, JobKind, ModelCard, Role
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
+from coranet.contract.doubt import uncertainty_threshold
 from coranet.error_model import ErrorCase, ErrorModel, Evidence
 from coranet.error_model.quality import CaseFigures
 from coranet.inference import doubt as doubt_of
@@ -30,7 +31,6 @@ from coranet.inference.network_pass import JoinedRows
 from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import HeadLogits
 from coranet.plausibility.traits import Measurement
-from coranet.uncertainty import uncertainty_threshold
 from coranet.volume import write_volume
 
 MACHINE = MachineConfig(device="cpu", threads=1)

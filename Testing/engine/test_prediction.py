@@ -6,6 +6,7 @@ import torch
 from scans import grid_of, labels_on, name_of_direction, scan_on, signed_permutations, tilted
 
 from coranet.contract import Label
+from coranet.contract.doubt import uncertainty_threshold
 from coranet.contract.errors import DataError
 from coranet.data.box import Box
 from coranet.data.orientation import Orientation
@@ -20,7 +21,7 @@ from coranet.inference.prediction import (
     on_own_grid,
 )
 from coranet.networks import HeadLogits
-from coranet.uncertainty import uncertainty_map, uncertainty_threshold
+from coranet.uncertainty import uncertainty_map
 from coranet.volume import Volume
 
 DIRECTIONS = signed_permutations()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from coranet.contract.doubt import uncertainty_threshold
 from coranet.uncertainty import (
     caution_at,
     caution_shift,
@@ -16,7 +17,6 @@ from coranet.uncertainty import (
     second_class,
     threshold_of_rounded,
     uncertainty_map,
-    uncertainty_threshold,
 )
 
 CLASSES = [2, 3, 4]

@@ -63,7 +63,7 @@ def test_slicer_finds_the_icon_of_the_module_beside_it(installed):
 def test_the_slicer_side_is_imported_and_finds_its_resources(installed):
     program = (
         "import json, CoraNetSlicerLib.logic\n"
-        "from CoraNetSlicerLib.core.resources import resource_path\n"
+        "from coranet.contract.resources import resource_path\n"
         "names = ['Icons/CoraNetSlicer.png', 'Icons/CoraNetPhantom.png', 'UI/CoraNetSlicer.ui', 'requirements.txt']\n"
         "print(json.dumps([CoraNetSlicerLib.logic.__file__, *map(str, map(resource_path, names))]))"
     )

@@ -132,7 +132,7 @@ def test_an_installation_is_stopped(an_installation, presenter, ui, rows, proces
     assert an_installation.stopped == 1
     assert rows()[0][0] == "\u2716 The installation was stopped."
     click(ui.openInstallLogButton)
-    assert application.shown[-1] == ("open_file", presenter.install_log_path)
+    assert application.shown[-1] == ("open_file", presenter.environment.install_log)
 
 
 def test_buttons_say_what_they_do(check, rows):
@@ -160,7 +160,7 @@ def test_fields_follow_the_choice(presenter, ui):
     assert ui.environmentSummaryLabel.text.startswith("No Python is chosen")
     choose(ui.interpreterCombo, "Own environment (recommended)")
     assert ui.environmentFolderEdit.isVisible() and not ui.pythonPathEdit.isVisible()
-    assert ui.environmentFolderEdit.currentPath == presenter.folder
+    assert ui.environmentFolderEdit.currentPath == presenter.environment.folder
 
 
 WRONG_PATHS = [

@@ -319,7 +319,7 @@ def test_from_the_click_to_the_process_are_few_calls_in_few_files(stage, ui, app
     click(ui.trainButton)
     while waiting:
         waiting.pop(0)()
-    ways = [one for one in at_click if ("section.py", "_on_train") in one]
+    ways = [one for one in at_click if ("section.py", "_train") in one]
     calls = [one for one in dict.fromkeys([*ways[0], *at_process]) if one[0]]
     assert at_process and len(calls) <= 8, calls
     assert len({file for file, _name in calls}) <= 4, calls

@@ -353,10 +353,10 @@ class TestSteps:
         job = patient(tmp_path, "P1", 1)
         found = CaseVolume(context, job, job.read_datalist().cases[0])
         steps = list(found.steps())
-        assert steps == ["image", *["plane of the scan"] * SHAPE[0]]
+        assert steps == ["image", *[None] * SHAPE[0]]
         assert found.is_new and found.node.GetAttribute("CoraNetSlicer.Case") == case_key(job, "T1")
         again = CaseVolume(context, job, job.read_datalist().cases[0])
-        assert list(again.steps()) == ["plane of the scan"] * SHAPE[0] and not again.is_new
+        assert list(again.steps()) == [None] * SHAPE[0] and not again.is_new
 
     def test_a_case_that_has_no_result_yet_is_known_by_its_mark(self, context, tmp_path):
         node = add_volume(context, "Patient", scan(1), np.eye(4))

@@ -8,9 +8,9 @@ import torch
 from synthetic_predictions import CASE_ID, synthetic_heads, write_segmented_job
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from coranet.contract.doubt import uncertainty_threshold
 from coranet.contract.errors import DataError
 from coranet.uncertainty import uncertainty_map
-from coranet.uncertainty import uncertainty_threshold as threshold_of_the_engine
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
 from CoraNetSlicerLib.review.caution import (
@@ -18,7 +18,6 @@ from CoraNetSlicerLib.review.caution import (
     drawn_caution,
     flagged_region,
     model_caution,
-    uncertainty_threshold,
 )
 from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.result_loading import load_prediction
@@ -55,7 +54,7 @@ def drawn(loaded) -> np.ndarray:
 
 @pytest.mark.parametrize("caution", [-3.0, -0.5, 0.0, 0.5, 1.0, 1.37, 6.0])
 def test_the_region_is_the_one_that_the_engine_would_write(loaded, logits, caution):
-    expected = uncertainty_map(*logits)[0].numpy() >= np.float32(threshold_of_the_engine(caution))
+    expected = uncertainty_map(*logits)[0].numpy() >= np.float32(uncertainty_threshold(caution))
     region = draw_uncertain_region(loaded, caution)
     np.testing.assert_array_equal(drawn(loaded), expected)
     assert region.share == pytest.approx(expected.mean())
@@ -67,17 +66,12 @@ def test_what_somebody_has_decided_about_is_not_drawn_whatever_the_caution(loade
     mask = np.random.default_rng(2).random((3, 4, 5)) < 0.5
     box = MaskedBox((2, 6, 1), mask)
     for caution in (0.0, 2.0, 0.0):
-        expected = uncertainty_map(*logits)[0].numpy() >= np.float32(threshold_of_the_engine(caution))
+        expected = uncertainty_map(*logits)[0].numpy() >= np.float32(uncertainty_threshold(caution))
         expected[2:5, 6:10, 1:6][mask] = False
         region = draw_uncertain_region(loaded, caution, [box])
         np.testing.assert_array_equal(drawn(loaded), expected)
         assert region == flagged_region(loaded, [box])
     assert draw_uncertain_region(loaded, 0.0).ml > region.ml
-
-
-def test_thresholds_are_those_of_the_engine():
-    for caution in np.linspace(-10, 10, 401):
-        assert uncertainty_threshold(float(caution)) == threshold_of_the_engine(float(caution))
 
 
 def test_the_segment_keeps_its_place_in_space(loaded):

@@ -249,7 +249,7 @@ def test_a_python_that_is_chosen_is_checked(presenter, probe, tmp_path):
     program.touch()
     presenter.choose("other")
     presenter.set_python(f" {program.parent.parent} ")
-    assert presenter.python == str(program)
+    assert presenter.environment.python == str(program)
     assert probe.asked[-1].executable == str(program)
 
 
@@ -427,7 +427,7 @@ def test_from_missing_to_ready_with_real_processes(application, tmp_path):
     work(lambda: "Downloading --environment=" in presenter.install_log)
     work(lambda: presenter.reason_not_ready == "")
     assert presenter.summary == "Ready: Python 3.12, PyTorch 2.9 on CPU."
-    assert presenter.install_log_path.read_text(encoding="utf-8").startswith("Downloading")
+    assert presenter.environment.install_log.read_text(encoding="utf-8").startswith("Downloading")
     presenter.close()
 
 

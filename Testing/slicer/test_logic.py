@@ -16,8 +16,9 @@ from coranet.contract import JobKind, JobStatus, Role
 from coranet.contract.config import SegmentConfig, TrainConfig
 from coranet.contract.errors import ConfigError, DataError, JobError, ModelError
 from coranet.contract.events import Losses
+from CoraNetSlicerLib.jobs.arguments import segment_config, train_config
 from CoraNetSlicerLib.jobs.handle import JobHandle
-from CoraNetSlicerLib.logic import CoraNetLogic, segmentConfig, trainConfig
+from CoraNetSlicerLib.logic import CoraNetLogic
 
 
 @pytest.fixture
@@ -75,39 +76,39 @@ def test_a_refused_training_leaves_no_folder_that_looks_like_a_job(logic, a_volu
 
 class TestSettings:
     def test_nothing_means_the_default_preset(self):
-        assert trainConfig(None) == TrainConfig.from_preset("default")
+        assert train_config(None) == TrainConfig.from_preset("default")
 
     def test_a_name_means_a_preset(self):
-        assert trainConfig("quick") == TrainConfig.from_preset("quick")
+        assert train_config("quick") == TrainConfig.from_preset("quick")
 
     def test_a_dictionary_changes_single_settings_of_a_preset(self):
-        config = trainConfig({"preset": "quick", "training.self_training_steps": 7, "data.patch_size_kji": (8, 8, 8)})
+        config = train_config({"preset": "quick", "training.self_training_steps": 7, "data.patch_size_kji": (8, 8, 8)})
         assert config.training.self_training_steps == 7
         assert config.data.patch_size_kji == (8, 8, 8)
         assert config.network == TrainConfig.from_preset("quick").network
 
     def test_a_configuration_is_taken_as_it_is(self):
         config = TrainConfig(seed=5)
-        assert trainConfig(config) is config
+        assert train_config(config) is config
 
     def test_a_misspelt_setting_gets_a_suggestion(self):
         with pytest.raises(ConfigError, match=r"did you mean 'training\.learning_rate'"):
-            trainConfig({"training.learning_rat": 1e-3})
+            train_config({"training.learning_rat": 1e-3})
 
     def test_what_is_no_setting_is_refused(self):
         with pytest.raises(ConfigError, match="a preset's name or a dictionary, got int"):
-            trainConfig(5)
+            train_config(5)
 
     def test_segmentation_settings_join_the_model(self, a_model):
-        assert segmentConfig(a_model, {"inference.overlap": 0.25}).inference.overlap == 0.25
+        assert segment_config(a_model, {"inference.overlap": 0.25}).inference.overlap == 0.25
         given = SegmentConfig(model=str(a_model)).with_overrides({"machine.device": "cpu"})
-        assert segmentConfig(a_model, given) == SegmentConfig(model=str(a_model)).with_overrides(
+        assert segment_config(a_model, given) == SegmentConfig(model=str(a_model)).with_overrides(
             {"machine.device": "cpu"}
         )
 
     def test_settings_that_name_another_model_are_an_error(self, a_model):
         with pytest.raises(ConfigError, match="name the model 'other'.*name one of them"):
-            segmentConfig(a_model, SegmentConfig(model="other"))
+            segment_config(a_model, SegmentConfig(model="other"))
 
 
 class TestModels:
@@ -115,19 +116,19 @@ class TestModels:
         job = a_training_job(tmp_path / "t")
         job.model_folder.mkdir()
         for model in (JobHandle(job, fake_runner()), job, job.folder, str(job.folder)):
-            assert segmentConfig(model).model == str(job.folder)
+            assert segment_config(model).model == str(job.folder)
 
     def test_an_unfinished_training_is_not(self, tmp_path):
         with pytest.raises(ModelError, match="has made no model yet"):
-            segmentConfig(a_training_job(tmp_path / "t"))
+            segment_config(a_training_job(tmp_path / "t"))
 
     def test_a_segmentation_is_not(self, tmp_path):
         with pytest.raises(ModelError, match="expected a training"):
-            segmentConfig(write_segmented_job(tmp_path / "s").folder)
+            segment_config(write_segmented_job(tmp_path / "s").folder)
 
     def test_a_missing_folder_is_named(self, tmp_path):
         with pytest.raises(ModelError, match="there is no model folder"):
-            segmentConfig(tmp_path / "nowhere")
+            segment_config(tmp_path / "nowhere")
 
 
 def test_one_volume_or_several_can_be_segmented(logic, context, a_model):

@@ -27,7 +27,7 @@ from coranet.surfaces import write_surfaces
 from coranet.volume import read_grid
 from CoraNetSlicerLib.core import images
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, has_results, is_filled, nodes_of_class
+from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, is_filled, nodes_of_class
 from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.overlays import make_surfaces, show_alone
 from CoraNetSlicerLib.review.result_loading import ResultLoading, load_prediction
@@ -146,11 +146,6 @@ class TestSteps:
         again = load_prediction(context, files, its_volume)
         assert bool(again.segmentation.GetDisplayNode().GetVisibility()) is was_shown
         assert again.overlays.GetDisplayNode().GetVisibility()
-
-    def test_results_are_known_to_be_there(self, context, a_job, files, its_volume):
-        assert not has_results(context.scene, a_job, CASE_ID)
-        load_prediction(context, files, its_volume)
-        assert has_results(context.scene, a_job, CASE_ID)
 
 
 class TestDamage:

@@ -211,7 +211,7 @@ def test_another_preset_keeps_what_a_person_changed_and_nothing_else(settings):
     assert settings.text(STEPS) == "123"
     assert settings.text("training.pretraining_steps") == "300"
     assert settings.error("machine.threads") == "must be a number, got 'many'; correct it."
-    settings.reset("machine.threads")
+    settings.set_text("machine.threads", "")
     assert settings.config().preset == "quick"
 
 

@@ -13,7 +13,8 @@ from typing import Any, Optional
 import qt
 import slicer
 
-from .resources import resource_path
+from coranet.contract.resources import resource_path
+
 from .translation import _
 
 _GROUP = "CoraNetSlicer/"

@@ -6,7 +6,7 @@ from typing import Any
 
 from .console_calls import CallLog
 from .protocols import Desktop
-from .section import Section
+from .section import Section, show_end
 from .translation import _
 
 
@@ -23,25 +23,15 @@ class CallsSection(Section):
         """
         super().__init__(ui)
         self._log = calls
-        self._application = application
-        self.connect(ui.copyCallsButton.clicked, self._on_copy)
-        self.connect(ui.callsStep.toggled, self._on_toggled)
+        self.on_click(ui.copyCallsButton, lambda: application.copy_text(calls.text))
+        self.connect(ui.callsStep.toggled, lambda _is_open: self._show())
         self.connect(calls.changed, self._show)
-        self._show()
-
-    def _on_copy(self, _checked: bool = False) -> None:
-        self._application.copy_text(self._log.text)
-
-    def _on_toggled(self, _is_open: bool) -> None:
         self._show()
 
     def _show(self) -> None:
         is_open = self._ui.callsStep.isChecked()
         self._ui.callsSection.setVisible(is_open)
         self.permit(self._ui.copyCallsButton, "" if self._log.last else _("No button was pressed yet."))
-        text = self._ui.callsText
         # Hundreds of lines: painted when somebody looks at them.
-        if is_open and text.toPlainText() != self._log.text:
-            text.setPlainText(self._log.text)
-            bar = text.verticalScrollBar()
-            bar.setValue(bar.maximum)
+        if is_open:
+            show_end(self._ui.callsText, self._log.text)

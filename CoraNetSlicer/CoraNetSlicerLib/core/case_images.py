@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any, Optional, Union
 
 import numpy as np
 import slicer
-from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract import Case, Label, Role, image_name, listed, names_of
 from coranet.contract.channels import require_all_channels
@@ -18,7 +18,7 @@ from coranet.contract.image_files import require_readable
 from coranet.contract.label_values import require_label_volume, whole_label_values
 from coranet.contract.segment_names import FileSegment, match_name, meaning_of
 
-from .images import placement_of, read_image
+from .images import placement_of, read_image, voxels_of
 
 # A volume node or the path of an image; of several channels a tuple of them, or {name of the channel: node or path}.
 CaseImages = Any
@@ -65,6 +65,11 @@ def is_path(image: Any) -> bool:
 def absolute(path: Union[str, Path]) -> str:
     """A path as a datalist has it."""
     return str(Path(path).expanduser().absolute())
+
+
+def path_key(path: Union[str, Path]) -> str:
+    """The same for a file however its path is written."""
+    return os.path.normcase(os.path.abspath(path))
 
 
 def name_of_image(image: Any) -> str:
@@ -207,9 +212,7 @@ def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarra
     require_label_volume(path)
     node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
     placement_of(node).require_upright(f"'{path}'")
-    image = node.GetImageData()
-    values = whole_label_values(vtk_to_numpy(image.GetPointData().GetScalars()), path)
-    voxels = values.reshape(tuple(reversed(image.GetDimensions())))
+    voxels = whole_label_values(voxels_of(node.GetImageData()), path)
     found = {int(value) for value in np.unique(voxels)}
     names = file.names_in_file()
     unknown = sorted(found - {0, *names})

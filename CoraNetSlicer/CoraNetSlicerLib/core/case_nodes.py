@@ -18,7 +18,8 @@ from coranet.contract.name_pairs import pair_names
 
 from .case_images import require_usable_volume
 from .context import SceneContext
-from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE
+from .images import elements
+from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE, nodes_of_class
 from .segment_classes import first_labelmap
 
 _OURS = "CoraNetSlicer."
@@ -32,12 +33,12 @@ _BEYOND_VOXELS = 2.0
 
 def image_volumes(scene: Any) -> list[Any]:
     """The volumes that can be cases: no label maps, no results of ours, nothing hidden, nothing without voxels."""
-    return [node for node in _nodes(scene, "vtkMRMLScalarVolumeNode") if _is_offered(node) and _is_usable(node)]
+    return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if _is_offered(node) and _is_usable(node)]
 
 
 def segmentations(scene: Any) -> list[Any]:
     """The segmentations that can be labels: no results of ours, nothing hidden."""
-    return [node for node in _nodes(scene, "vtkMRMLSegmentationNode") if _is_offered(node)]
+    return [node for node in nodes_of_class(scene, "vtkMRMLSegmentationNode") if _is_offered(node)]
 
 
 def nodes_of_items(context: SceneContext, items: Iterable[int]) -> list[Any]:
@@ -128,10 +129,6 @@ def _events_of(node: Any) -> list[Any]:
             kind.SourceRepresentationModified,
         ]
     return [*events, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent]
-
-
-def _nodes(scene: Any, node_class: str) -> list[Any]:
-    return [scene.GetNthNodeByClass(index, node_class) for index in range(scene.GetNumberOfNodesByClass(node_class))]
 
 
 def _is_offered(node: Any) -> bool:
@@ -275,7 +272,7 @@ def _lies_on(image: Any, volume: Any) -> bool:
     image.GetImageToWorldMatrix(to_world)
     volume.GetRASToIJKMatrix(to_voxels)
     vtkMatrix4x4.Multiply4x4(to_voxels, to_world, between)
-    matrix = np.array([[between.GetElement(row, column) for column in range(4)] for row in range(3)])
+    matrix = elements(between)[:3]
     corners = np.array(list(itertools.product(*np.reshape(image.GetExtent(), (3, 2)))), dtype=float)
     places = corners @ matrix[:, :3].T + matrix[:, 3]
     # On the volume's own voxels all corners are moved by the same whole number of voxels.

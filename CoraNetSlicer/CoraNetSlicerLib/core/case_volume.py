@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any, Optional
 
 import slicer
-from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract import Case, Job, ScanIdentity
 from coranet.contract.axis_order import AxisOrder
@@ -16,7 +14,7 @@ from coranet.contract.errors import DataError
 from coranet.contract.scan_identity import hash_steps
 
 from .context import SceneContext
-from .images import image_header, moved_to, order_on_grid_of, read_image
+from .images import elements, ijk_to_ras, image_header, moved_to, order_on_grid_of, read_image, voxels_of
 from .results import case_key, is_result, mark_as_case, marked_volumes, nodes_of_class
 from .stepwise import run_to_end
 
@@ -48,7 +46,7 @@ class CaseVolume:
         self._job = job
         self._case = case
 
-    def steps(self) -> Generator[str, None, None]:
+    def steps(self) -> Generator[object, None, None]:
         """Do the work, each step a few milliseconds.
 
         A result says which scan it was computed on; then the volume is one that is this scan: first of those that are
@@ -84,7 +82,7 @@ class CaseVolume:
             return None
         return ScanIdentity.from_dict(files.read_result().get("scan"), files.result)
 
-    def _of_scan(self, identity: ScanIdentity, marked: list[Any]) -> Generator[str, None, Any]:
+    def _of_scan(self, identity: ScanIdentity, marked: list[Any]) -> Generator[object, None, Any]:
         for node in marked:
             if (yield from is_scan(node, identity)):
                 return node
@@ -105,7 +103,7 @@ class CaseVolume:
             return False
         return True
 
-    def _load(self, identity: Optional[ScanIdentity]) -> Generator[str, None, Any]:
+    def _load(self, identity: Optional[ScanIdentity]) -> Generator[object, None, Any]:
         # Read before it enters the scene, so that a file that cannot be used leaves no node behind.
         node = read_image(Path(self._case.image), slicer.vtkMRMLScalarVolumeNode(), self._case.part)
         node.SetName(self._case.id)
@@ -125,7 +123,7 @@ class CaseVolume:
         self.is_new = True
         return added
 
-    def _as_the_engine_reads(self, node: Any, identity: ScanIdentity) -> Generator[str, None, Any]:
+    def _as_the_engine_reads(self, node: Any, identity: ScanIdentity) -> Generator[object, None, Any]:
         """A scan where its result lies, if its voxels are those of the result; else None.
 
         Of a header that contradicts itself (a spacing of 0 beside an sform, units of micrometres), Slicer's reader and
@@ -151,7 +149,7 @@ def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
     return found.node
 
 
-def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[str, None, bool]:
+def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[object, None, bool]:
     """Whether a volume node holds a scan, in steps of a plane each; returns it at the end."""
     image = volume_node.GetImageData()
     scalars = image.GetPointData().GetScalars() if image is not None else None
@@ -164,7 +162,7 @@ def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[str, None, bo
     return (yield from volume_hash_steps(volume_node)) == identity.voxels
 
 
-def volume_hash_steps(volume_node: Any) -> Generator[str, None, str]:
+def volume_hash_steps(volume_node: Any) -> Generator[object, None, str]:
     """The hash of a volume node's voxels (see `coranet.contract.scan_identity`), in steps; returned at the end.
 
     Raises:
@@ -174,17 +172,8 @@ def volume_hash_steps(volume_node: Any) -> Generator[str, None, str]:
     scalars = image.GetPointData().GetScalars() if image is not None else None
     if scalars is None or scalars.GetNumberOfComponents() != 1:
         raise DataError(f"'{volume_node.GetName()}' is not a grey-value volume; load the scan that was segmented.")
-    voxels = vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
-    matrix = vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(matrix)
-    direction = [matrix.GetElement(row, column) for row in range(3) for column in range(3)]
-    planes = hash_steps(voxels, direction, _ASCENDS)
-    while True:
-        try:
-            next(planes)
-        except StopIteration as end:
-            return str(end.value)
-        yield "plane of the scan"
+    direction = elements(ijk_to_ras(volume_node))[:3, :3].ravel().tolist()
+    return (yield from hash_steps(voxels_of(image), direction, _ASCENDS))
 
 
 def volume_hash(volume_node: Any) -> str:

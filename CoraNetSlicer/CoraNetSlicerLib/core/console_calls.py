@@ -95,21 +95,15 @@ def _by_name(images: CaseImages, nodes: TrainingNodes) -> Any:
 
 def _settings(config: TrainConfig) -> Mapping[str, Any]:
     preset = TrainConfig.from_preset(config.preset)
-    found = {setting.name: _value(config, setting.name) for setting in TrainConfig.settings()}
+    found = {setting.name: config.value(setting.name) for setting in TrainConfig.settings()}
     # The time comes first: it is what a person asks.
     chosen = {"preset": config.preset} if config.preset != DEFAULT_PRESET else {}
     chosen.update({"time": config.time} if config.time else {})
-    others = {name: value for name, value in found.items() if name != "preset" and value != _value(preset, name)}
+    others = {name: value for name, value in found.items() if name != "preset" and value != preset.value(name)}
     if {"training.pretraining_steps", "training.self_training_steps"} & others.keys():
         # Steps switch the preset's time off by themselves.
         others.pop("time", None)
     return {**chosen, **others}
-
-
-def _value(config: Any, name: str) -> Any:
-    for part in name.split("."):
-        config = getattr(config, part)
-    return config
 
 
 def _is_nothing(value: Any) -> bool:

@@ -36,6 +36,14 @@ class SceneContext:
         """The scene's vtkMRMLSubjectHierarchyNode; made if the scene has none yet."""
         return slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(self.scene)
 
+    def place_under(self, volume_node: Any, node: Any) -> None:
+        """Show a node below a volume in the tree of the module Data."""
+        hierarchy = self.subject_hierarchy
+        item = hierarchy.GetItemByDataNode(volume_node)
+        if not item:
+            item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), volume_node)
+        hierarchy.SetItemParent(hierarchy.CreateItem(item, node), item)
+
     @staticmethod
     def standalone(terminologies_folder: Optional[Path] = None) -> SceneContext:
         """A new, empty scene with logics of its own: for scripts and tests outside the application.

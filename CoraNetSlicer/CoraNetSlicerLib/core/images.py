@@ -110,8 +110,7 @@ def reordered(image: Any, order: AxisOrder, volume_node: Any) -> Any:
     """A node with the voxels of an image in the order of a volume's; the image itself where the order is the same."""
     if order.changes_nothing:
         return image
-    voxels = voxel_values(image).reshape(tuple(reversed(image.GetImageData().GetDimensions())))
-    ordered = np.ascontiguousarray(order.applied(voxels))
+    ordered = np.ascontiguousarray(order.applied(voxels_of(image.GetImageData())))
     made = vtkImageData()
     made.SetDimensions(*reversed(ordered.shape))
     scalars = image.GetImageData().GetScalarType()
@@ -139,9 +138,31 @@ def moved_to(image: Any, order: AxisOrder, place: Any) -> Optional[Any]:
 
 def lie_as(node: Any, place: Any) -> None:
     """Give a volume node origin, spacing and directions of another one."""
+    node.SetIJKToRASMatrix(ijk_to_ras(place))
+
+
+def ijk_to_ras(volume_node: Any) -> Any:
+    """The vtkMatrix4x4 from indices of a volume to the world; transforms above the volume do not count."""
     matrix = vtkMatrix4x4()
-    place.GetIJKToRASMatrix(matrix)
-    node.SetIJKToRASMatrix(matrix)
+    volume_node.GetIJKToRASMatrix(matrix)
+    return matrix
+
+
+def elements(matrix: Any) -> np.ndarray:
+    """The elements of a vtkMatrix4x4, (4, 4)."""
+    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
+
+
+def size_kji(volume_node: Any) -> tuple[int, int, int]:
+    """How many voxels a volume node has."""
+    size_i, size_j, size_k = volume_node.GetImageData().GetDimensions()
+    return size_k, size_j, size_i
+
+
+def voxels_of(image: Any) -> np.ndarray:
+    """All voxels of a vtkImageData, (k, j, i); a view."""
+    voxels: np.ndarray = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+    return voxels
 
 
 def voxel_values(node: Any) -> np.ndarray:
@@ -266,8 +287,8 @@ def placement_of_file(path: Path) -> Placement:
         raise DataError(f"'{path}' cannot be read as an image; check that the file is whole, or copy it again.")
     matrix = vtkMatrix4x4()
     vtkMatrix4x4.Invert(reader.GetRasToIjkMatrix(), matrix)
-    rows = [[matrix.GetElement(row, column) for column in range(4)] for row in range(3)]
-    return Placement.of_matrix([extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in range(3)], rows)
+    size = [extent[2 * axis + 1] - extent[2 * axis] + 1 for axis in range(3)]
+    return Placement.of_matrix(size, elements(matrix)[:3].tolist())
 
 
 def _archetype_reader() -> Any:
@@ -280,10 +301,7 @@ def _archetype_reader() -> Any:
 
 def placement_of(node: Any) -> Placement:
     """Where the voxels of a volume node lie; transforms above it do not count."""
-    matrix = vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    rows = [[matrix.GetElement(row, column) for column in range(4)] for row in range(3)]
-    return Placement.of_matrix(node.GetImageData().GetDimensions(), rows)
+    return Placement.of_matrix(node.GetImageData().GetDimensions(), elements(ijk_to_ras(node))[:3].tolist())
 
 
 def _grid_in_words(node: Any) -> str:

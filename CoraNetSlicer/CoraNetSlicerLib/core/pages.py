@@ -36,7 +36,7 @@ class Pages(Section):
         self._last_step = STEPS[0]
         self._texts = {name: str(self._button(name).text) for name in PAGES}
         for name in PAGES:
-            self.connect(self._button(name).clicked, partial(self._on_click, name))
+            self.on_click(self._button(name), partial(self._on_click, name))
         self._palette = PaletteWatch(ui.pages, self._restyle)
         self._paint()
 
@@ -61,7 +61,7 @@ class Pages(Section):
         mark = _NEWS if is_new and name != self.current else ""
         self._button(name).setText(self._texts[name] + mark)
 
-    def _on_click(self, name: str, _checked: bool = False) -> None:
+    def _on_click(self, name: str) -> None:
         # A second click on Jobs or Environment goes back to the step that a person came from.
         self.show(self._last_step if name == self.current and name not in STEPS else name)
 

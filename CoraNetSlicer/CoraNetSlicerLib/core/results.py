@@ -33,6 +33,8 @@ BOUNDS_ATTRIBUTE = "CoraNetSlicer.DecidedBounds"
 # On a result while its segments are being filled in.
 FILLING_ATTRIBUTE = "CoraNetSlicer.Filling"
 VOLUME_REFERENCE = "CoraNetSlicer.Volume"
+# No white space: XML readers change it. No file system but POSIX allows it in a name.
+_BETWEEN_KEYS = "|"
 UNCERTAINTY_COLORS = "CoraNet uncertainty colors"
 UNCERTAIN_SEGMENT = "uncertain"
 UNCERTAIN_COLOR = (1.0, 0.85, 0.1)
@@ -119,13 +121,6 @@ def find_volume(scene: Any, job: Job, case: Case) -> Any:
     return next(iter(marked_volumes(scene, job, case.id)), None)
 
 
-def has_results(scene: Any, job: Job, case_id: str) -> bool:
-    """Whether the result of a case is in the scene."""
-    key = case_key(job, case_id)
-    segmentations = nodes_of_class(scene, "vtkMRMLSegmentationNode")
-    return any(node.GetAttribute(PREDICTION_ATTRIBUTE) == key for node in segmentations)
-
-
 def is_filled(segmentation_node: Any) -> bool:
     """Whether a result is whole: not so while it is being loaded, or where that was broken off."""
     return not segmentation_node.GetAttribute(FILLING_ATTRIBUTE)
@@ -202,10 +197,6 @@ def case_keys(volume_node: Any) -> list[str]:
     """Of which jobs a volume is which case: the `case_key` of each."""
     attribute = volume_node.GetAttribute(CASE_ATTRIBUTE)
     return attribute.split(_BETWEEN_KEYS) if attribute else []
-
-
-# No white space: XML readers change it. No file system but POSIX allows it in a name.
-_BETWEEN_KEYS = "|"
 
 
 def uncertainty_color_node(context: SceneContext) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import qt
@@ -35,11 +35,26 @@ class Section:
         self._calls = calls
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._tool_tips: dict[str, str] = {}
+        self._painting = Painting()
 
     def connect(self, signal: Any, receiver: Callable[..., Any]) -> None:
         """Connect a signal of a widget or of a presenter until `cleanup`."""
         signal.connect(receiver)
         self._connections.append((signal, receiver))
+
+    def on_click(self, button: Any, action: Callable[[], object], label: Any = None) -> None:
+        """Do something when a button is clicked.
+
+        Args:
+            button: QAbstractButton.
+            action: what to do.
+            label: shows why it failed, see `attempt`; None: it cannot fail.
+        """
+        self.connect(button.clicked, lambda *_sent: action() if label is None else self.attempt(label, action))
+
+    def on_input(self, signal: Any, action: Callable[..., object]) -> None:
+        """Hand on what a field sends while a person changes it, but not while it is painted."""
+        self.connect(signal, lambda *sent: None if self._painting else action(*sent))
 
     def cleanup(self) -> None:
         """End all connections: PythonQt keeps the object of a connected method alive."""
@@ -125,6 +140,41 @@ def press(button: Any, is_pressed: bool) -> None:
     font = qt.QFont(button.font)
     font.setBold(is_pressed)
     button.setFont(font)
+
+
+def prepare_table(table: Any, stretched: Sequence[int], row_pixels: int = 0) -> None:
+    """Let nothing be typed into a table, number no rows, and make its columns as wide as their texts.
+
+    Args:
+        table: QTableWidget.
+        stretched: the columns that share what is left of the width.
+        row_pixels: height of the rows; 0: as it is.
+    """
+    table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+    table.verticalHeader().setVisible(False)
+    if row_pixels:
+        table.verticalHeader().setDefaultSectionSize(row_pixels)
+    header = table.horizontalHeader()
+    header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+    for column in stretched:
+        header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
+
+
+def fit_height(table: Any, at_most: int = 16_000) -> None:
+    """Make a table as high as its rows, in pixels: one that scrolls inside a panel that scrolls is hard to use."""
+    rows = sum(table.rowHeight(number) for number in range(table.rowCount))
+    height = min(rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth, at_most)
+    table.setFixedHeight(height)
+    # Else the section would take what is left of the panel, and spread its rows over it.
+    table.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
+
+
+def show_end(widget: Any, text: str) -> None:
+    """Show a text of many lines, scrolled to its end."""
+    if widget.toPlainText() != text:
+        widget.setPlainText(text)
+        bar = widget.verticalScrollBar()
+        bar.setValue(bar.maximum)
 
 
 def say(label: Any, text: str) -> None:

@@ -15,9 +15,11 @@ from coranet.contract.segment_names import match_name
 
 from .case_images import LabelFile, label_type
 from .context import SceneContext
+from .images import size_kji, voxels_of
 from .stepwise import run_to_end
 
-BINARY_LABELMAP = "Binary labelmap"
+# Names of the representations of a segment.
+BINARY_LABELMAP, CLOSED_SURFACE = "Binary labelmap", "Closed surface"
 # Of a large layer, odd steps so that no column is followed.
 _SAMPLED_VOXELS = 4000
 # Slicer gives this type to every new segment; it says nothing about what the segment is.
@@ -82,7 +84,7 @@ def is_empty_segment(segment: Any) -> bool:
     """Whether a segment has neither voxels nor a surface."""
     labelmap = segment.GetRepresentation(BINARY_LABELMAP)
     if labelmap is None:
-        surface = segment.GetRepresentation("Closed surface")
+        surface = segment.GetRepresentation(CLOSED_SURFACE)
         return surface is None or surface.GetNumberOfPoints() == 0
     scalars = labelmap.GetPointData().GetScalars() if labelmap.GetNumberOfPoints() else None
     if scalars is None or scalars.GetNumberOfTuples() == 0:
@@ -109,8 +111,7 @@ def paint_labels(
     context: SceneContext, segmentation_node: Any, volume_node: Any, labels: Sequence[Label]
 ) -> Generator[None, None, np.ndarray]:
     """What `label_array` does, in steps: stops after each class, and returns the array at the end."""
-    shape = tuple(reversed(volume_node.GetImageData().GetDimensions()))
-    result = np.zeros(shape, dtype=label_type(labels))
+    result = np.zeros(size_kji(volume_node), dtype=label_type(labels))
     for label in labels:
         mask = _segment_mask(context, segmentation_node, volume_node, label.name)
         taken = result[mask]
@@ -226,8 +227,7 @@ def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: An
                 f"the segment '{name}' of '{segmentation_node.GetName()}' cannot be brought onto the grid of "
                 f"'{volume_node.GetName()}'; check that it has a binary label map."
             )
-        voxels: np.ndarray = vtk_to_numpy(scalars).reshape(tuple(reversed(image.GetDimensions())))
-        return voxels > 0
+        return voxels_of(image) > 0
     finally:
         # The export leaves a display node and a colour table behind, too.
         for index in reversed(range(scene.GetNumberOfNodes())):

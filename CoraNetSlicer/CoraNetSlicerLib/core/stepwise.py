@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any, Optional, TypeVar
 
 from coranet.contract.errors import CoraNetError
@@ -63,7 +64,7 @@ class StepwiseWork:
         """Do steps, in place of those before."""
         self.stop()
         self._steps, self.result = steps, None
-        self._scheduler.later(lambda: self._go_on(steps))
+        self._scheduler.later(partial(self._go_on, steps))
 
     def stop(self) -> None:
         """Do not go on; what was done by halves is taken back."""
@@ -85,7 +86,7 @@ class StepwiseWork:
             self._end(steps, _("unexpected error ({error})").format(error=error))
         else:
             if self._steps is steps:
-                self._scheduler.later(lambda: self._go_on(steps))
+                self._scheduler.later(partial(self._go_on, steps))
                 self._on_step()
 
     def _end(self, steps: Steps, problem: str, result: Any = None) -> None:

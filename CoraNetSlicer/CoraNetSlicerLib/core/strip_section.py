@@ -32,7 +32,7 @@ class StripSection(Section):
         # Qt does not keep it alive.
         self._message = ElidedLabel(ui.messageLabel)
         ui.runningProgressBar.setRange(0, _PARTS_OF_BAR)
-        self.connect(ui.stopRunningButton.clicked, self._on_stop)
+        self.on_click(ui.stopRunningButton, self._stop)
         self.connect(activities.changed, self._show)
         self._show()
 
@@ -41,7 +41,7 @@ class StripSection(Section):
         super().cleanup()
         self._message.end()
 
-    def _on_stop(self, _checked: bool = False) -> None:
+    def _stop(self) -> None:
         running = self._activities.current
         if running is None:
             return

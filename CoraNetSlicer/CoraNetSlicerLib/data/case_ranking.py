@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Optional
@@ -11,6 +10,7 @@ from typing import Optional
 from coranet.contract import CaseUncertainty, Job, JobKind, PredictionFiles, case_uncertainty
 from coranet.contract.errors import CoraNetError
 
+from ..core.case_images import path_key
 from ..core.notification import Signal
 from ..core.protocols import Scheduler
 from ..core.results import case_key, case_keys, verdict_name
@@ -52,7 +52,7 @@ class CaseRanking:
 
     def of(self, row: CaseRow) -> Optional[CaseUncertainty]:
         """How uncertain the latest segmentation of a case is; None if there is none."""
-        keys = [_place(row.volume)] if row.is_file else case_keys(row.volume)
+        keys = [path_key(row.volume)] if row.is_file else case_keys(row.volume)
         found = [self._known[key] for key in keys if key in self._known]
         # The latest job is looked at first, and its cases come first.
         order = list(self._known.values())
@@ -101,7 +101,7 @@ class CaseRanking:
                 yield case_key(job, case.id), prediction
                 # A file that was written since may be another scan.
                 if _changed(Path(case.image)) <= _changed(prediction.result):
-                    yield _place(case.image), prediction
+                    yield path_key(case.image), prediction
 
     def _uncertainty(self, prediction: PredictionFiles) -> Optional[CaseUncertainty]:
         """How uncertain a case is; what is unchanged is not read again."""
@@ -164,7 +164,3 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _place(path: str) -> str:
-    return os.path.normcase(os.path.abspath(path))

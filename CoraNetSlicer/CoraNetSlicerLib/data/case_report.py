@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from coranet.contract.errors import DataError
 from coranet.contract.outliers import INTENSITY_RANGE, VOLUME_ML, other_modalities, other_spacings, times_apart
 from coranet.contract.segment_names import distinct_names, has_name
 
+from ..core.case_images import path_key
 from ..core.segment_classes import classes_of, segment_names_of
 from ..core.translation import _, sentence
 from .case_checks import CaseChecks, error, in_words, quoted, warning
@@ -208,7 +208,7 @@ def _same_images(rows: Sequence[CaseRow], checks: CaseChecks) -> Iterator[Findin
     by_digest: dict[str, list[CaseRow]] = {}
     for row in rows:
         facts = VolumeFacts(file=row.volume) if row.is_file else checks.facts.of_volume(row.volume)
-        file = os.path.normcase(os.path.abspath(facts.file)) if facts.file else ""
+        file = path_key(facts.file) if facts.file else ""
         same = by_file.setdefault(file, row) if file else row
         if same is row and row.is_file:
             same = next((other for other in copies if checks.files.are_same_scan(other.volume, row.volume)), row)

@@ -11,7 +11,7 @@ import qt
 from coranet.contract import CaseUncertainty, image_name
 
 from ..core.case_images import LabelFile
-from ..core.section import ERROR, WARNING, text_color
+from ..core.section import ERROR, WARNING, Painting, prepare_table, text_color
 from ..core.segment_classes import source_name
 from ..core.translation import _
 from .case_ranking import CaseRanking, CaseSorting, share_text
@@ -55,16 +55,12 @@ class CasesTable:
         self._table = table
         self._presenter = presenter
         self._rows: list[_Row] = []
-        self._is_painting = False
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
+        self._painting = Painting()
+        prepare_table(table, stretched=(_VOLUME, _SEGMENTATION))
         # Names are told apart by their ends.
         table.setTextElideMode(qt.Qt.ElideMiddle)
         table.setWordWrap(False)
         header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        for column in (_VOLUME, _SEGMENTATION):
-            header.setSectionResizeMode(column, qt.QHeaderView.Stretch)
         header.setMinimumSectionSize(_NARROWEST_COLUMN)
         header.sectionResized.connect(self._on_width)
         header.setSectionsClickable(True)
@@ -90,8 +86,7 @@ class CasesTable:
         """
         known = {row.key: self._ranking.of(row) for row in self._presenter.rows} if self._ranking else {}
         rows = self._sorting.sorted(self._presenter.rows, known)
-        self._is_painting = True
-        try:
+        with self._painting:
             self._show_channels()
             self._remove_all_but([row.key for row in rows])
             for row in rows[len(self._rows) :][:_ROWS_AT_A_TIME]:
@@ -99,8 +94,6 @@ class CasesTable:
             for widgets, row in zip(self._rows, rows, strict=False):
                 widgets.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
                 widgets.show_uncertainty(known.get(row.key))
-        finally:
-            self._is_painting = False
         self._table.setColumnHidden(_UNCERTAIN, not any(known.values()))
         self._table.setMinimumHeight(_ROW_HEIGHT * (1 + min(max(len(rows), _FEWEST_ROWS), _MOST_ROWS)))
         return len(self._rows) == len(rows)
@@ -177,22 +170,21 @@ class CasesTable:
             made.fit(column, self._table.columnWidth(column))
 
     def _on_role(self, row: _Row, *_sent: Any) -> None:
-        if not self._is_painting:
+        if not self._painting:
             self._presenter.set_role(row.key, _ROLES[row.role.currentIndex])
 
     def _on_image(self, row: _Row, channel: int, *_sent: Any) -> None:
-        if not self._is_painting:
+        if not self._painting:
             self._presenter.set_image(row.key, channel, row.images[channel - 1].chosen)
 
     def _on_segmentation(self, row: _Row, *_sent: Any) -> None:
-        if self._is_painting:
+        if self._painting:
             return
         if row.segmentation.chosen != CHOOSE_FILE:
             self._presenter.set_segmentation(row.key, row.segmentation.chosen)
             return
-        self._is_painting = True
-        row.segmentation.show_again()
-        self._is_painting = False
+        with self._painting:
+            row.segmentation.show_again()
         self._choose_label(row.key)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Optional, Union
 from coranet.contract import find_cases
 from coranet.contract.errors import DataError
 
-from ..core.case_images import LabelFile
+from ..core.case_images import LabelFile, path_key
 from ..core.case_nodes import (
     NodeWatch,
     image_volumes,
@@ -246,8 +246,8 @@ class CasesPresenter:
         """
         datalist = find_cases(path, name_values=False)
         names = {label.value: label.name for label in datalist.labels}
-        known = {_place(row.volume) for row in self._rows if row.is_file}
-        cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and _place(case.image) not in known]
+        known = {path_key(row.volume) for row in self._rows if row.is_file}
+        cases = [case for case in datalist.cases if case.role in ROLE_OF_FILE and path_key(case.image) not in known]
         if not cases:
             raise DataError(_("'{path}' has no case that is not in the table yet; choose another.").format(path=path))
         self._channels = joined(self._channels, datalist, not self._rows)
@@ -423,7 +423,3 @@ def _labeled(row: CaseRow, source: Any) -> CaseRow:
     """A row with another segmentation; an unlabeled case becomes labeled by it."""
     role = CaseRole.LABELED if row.role is CaseRole.UNLABELED else row.role
     return replace(row, role=role, segmentation=source)
-
-
-def _place(path: str) -> str:
-    return os.path.normcase(os.path.abspath(path))

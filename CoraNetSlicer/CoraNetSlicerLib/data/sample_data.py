@@ -13,10 +13,10 @@ import slicer
 from coranet.contract import Case, Label, read_datalist
 from coranet.contract.errors import DataError, StorageError
 from coranet.contract.process import ENGINE, without_window
+from coranet.contract.resources import resource_path
 
 from ..core.context import SceneContext
 from ..core.images import read_image
-from ..core.resources import resource_path
 from ..core.translation import _
 from ..environment.interpreter import Interpreter
 

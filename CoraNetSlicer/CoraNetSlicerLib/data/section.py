@@ -12,6 +12,7 @@ from coranet.contract.errors import CoraNetError
 
 from ..core.protocols import Host
 from ..core.section import Section, say
+from ..core.stepwise import Deferred
 from ..core.translation import _
 from .case_ranking import CaseRanking
 from .case_report import Segment
@@ -42,45 +43,43 @@ class DataSection(Section):
         self._application = application
         self._table = CasesTable(ui.casesTable, presenter, self._on_choose_label, ranking)
         self._segment_items: list[Any] = []
-        self._is_painting = False
-        self._is_closed = False
-        self._will_paint = False
-        self._is_looking = False
         self._painted_names = ""
+        # Later: many changes at once are painted once, and a combo box is never replaced while it sends its signal.
+        self._repaint = Deferred(application, self._show)
+        # A few at a time: the folder may be at the other end of a slow network.
+        self._look_at_files = Deferred(application, self._look_at_some_files)
         # Qt does not keep it alive.
         self._drop = CaseDrop(self._on_paths, self._on_items)
         self._viewport = ui.casesTable.viewport()
         ui.casesTable.setAcceptDrops(True)
         self._viewport.setAcceptDrops(True)
         self._viewport.installEventFilter(self._drop)
-        self.connect(ui.addVolumesButton.clicked, self._on_add_volumes)
-        self.connect(ui.addFilesButton.clicked, self._on_add_files)
-        self.connect(ui.removeCasesButton.clicked, self._on_remove)
-        self.connect(ui.addChannelButton.clicked, self._on_add_channel)
-        self.connect(ui.removeChannelButton.clicked, self._on_remove_channel)
+        self.on_click(ui.addVolumesButton, presenter.add_scene_volumes, ui.dataErrorLabel)
+        self.on_click(ui.addFilesButton, self._add_files)
+        self.on_click(ui.removeCasesButton, self._remove)
+        self.on_click(ui.addChannelButton, presenter.add_channel, ui.dataErrorLabel)
+        self.on_click(ui.removeChannelButton, presenter.remove_channel, ui.dataErrorLabel)
         self.connect(ui.channelNamesEdit.editingFinished, self._on_channel_names)
         self.connect(ui.casesTable.itemSelectionChanged, self._show_removable)
         self.connect(ui.casesTable.cellDoubleClicked, self._on_double_click)
         self.connect(ui.casesTable.horizontalHeader().sectionClicked, self._on_head)
-        self.connect(ui.segmentsList.itemChanged, self._on_segment)
+        self.on_input(ui.segmentsList.itemChanged, self._on_segment)
         if ranking is not None:
-            self.connect(ranking.changed, self._on_changed)
-        self.connect(presenter.changed, self._on_changed)
+            self.connect(ranking.changed, self._repaint.request)
+        self.connect(presenter.changed, self._repaint.request)
         self._show()
 
     def cleanup(self) -> None:
         """Let go of everything."""
         super().cleanup()
-        self._is_closed = True
+        self._repaint.close()
+        self._look_at_files.close()
         self._viewport.removeEventFilter(self._drop)
         self._table.close()
 
     # -- from the person ---------------------------------------------------------------------------------------------
 
-    def _on_add_volumes(self, _checked: bool = False) -> None:
-        self.attempt(self._ui.dataErrorLabel, self._presenter.add_scene_volumes)
-
-    def _on_add_files(self, _checked: bool = False) -> None:
+    def _add_files(self) -> None:
         answers = {"folder": _("Folder"), "datalist": _("Datalist"), "": _("Cancel")}
         kind = self._application.choose(
             _("Add a folder of images, or a datalist (dataset.json)? The files stay on disk."), answers
@@ -104,15 +103,9 @@ class DataSection(Section):
         if path:
             self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.set_label_file(key, path))
 
-    def _on_remove(self, _checked: bool = False) -> None:
+    def _remove(self) -> None:
         say(self._ui.dataErrorLabel, "")
         self._presenter.remove(self._table.selected_keys)
-
-    def _on_add_channel(self, _checked: bool = False) -> None:
-        self.attempt(self._ui.dataErrorLabel, self._presenter.add_channel)
-
-    def _on_remove_channel(self, _checked: bool = False) -> None:
-        self.attempt(self._ui.dataErrorLabel, self._presenter.remove_channel)
 
     def _on_channel_names(self) -> None:
         text = self._ui.channelNamesEdit.text
@@ -127,11 +120,9 @@ class DataSection(Section):
 
     def _on_head(self, column: int) -> None:
         if self._table.sort(column):
-            self._on_changed()
+            self._repaint.request()
 
     def _on_segment(self, _item: Any) -> None:
-        if self._is_painting:
-            return
         for item, segment in zip(self._segment_items, self._presenter.segments, strict=False):
             is_checked = item.checkState() == qt.Qt.Checked
             if is_checked != segment.learned:
@@ -144,7 +135,7 @@ class DataSection(Section):
     def _rename(self, name: str, new: str) -> None:
         self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.rename_segment(name, new))
         # Also where it was refused: the list still shows what was typed.
-        self._on_changed()
+        self._repaint.request()
 
     def _on_paths(self, paths: list[str]) -> None:
         refusals = []
@@ -164,35 +155,22 @@ class DataSection(Section):
 
     # -- to the person -----------------------------------------------------------------------------------------------
 
-    def _on_changed(self) -> None:
-        # Later: many changes at once are painted once, and a combo box is never replaced while it sends its signal.
-        if not self._will_paint:
-            self._will_paint = True
-            self._application.later(self._show)
-
     def _show(self) -> None:
-        self._will_paint = False
-        if self._is_closed:
-            return
         ui, presenter = self._ui, self._presenter
         if not self._table.show():
-            self._on_changed()
+            self._repaint.request()
         self._show_channels()
         self._show_segments()
         self._show_removable()
         self.permit(ui.addVolumesButton, presenter.reason_not_addable)
         ui.dataSummaryLabel.setText(presenter.report.summary)
         say(ui.dataFindingsLabel, presenter.report.findings_text)
-        if presenter.has_unseen_files and not self._is_looking:
-            self._is_looking = True
-            self._application.later(self._look_at_files)
+        if presenter.has_unseen_files:
+            self._look_at_files.request()
 
-    def _look_at_files(self) -> None:
-        # A few at a time: the folder may be at the other end of a slow network.
-        self._is_looking = False
-        self._is_looking = not self._is_closed and not self._presenter.look_at_files()
-        if self._is_looking:
-            self._application.later(self._look_at_files)
+    def _look_at_some_files(self) -> None:
+        if not self._presenter.look_at_files():
+            self._look_at_files.request()
 
     def _show_removable(self) -> None:
         self.permit(self._ui.removeCasesButton, "" if self._table.selected_keys else _("Select rows first."))
@@ -212,8 +190,7 @@ class DataSection(Section):
 
     def _show_segments(self) -> None:
         segments = self._presenter.segments
-        self._is_painting = True
-        try:
+        with self._painting:
             self._ui.segmentsLabel.setVisible(bool(segments))
             self._ui.segmentsList.setVisible(bool(segments))
             if len(self._segment_items) != len(segments):
@@ -227,8 +204,6 @@ class DataSection(Section):
                 item.setToolTip(_("Double-click to rename it.") if segment.is_renamable else "")
                 item.setFlags(_FIXED | qt.Qt.ItemIsEditable if segment.is_renamable else _FIXED)
                 item.setCheckState(qt.Qt.Checked if segment.learned else qt.Qt.Unchecked)
-        finally:
-            self._is_painting = False
 
 
 def _segment_text(segment: Segment) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.translation import _
+from ..core.translation import _, sentence
 from .environment import InterpreterKind
 from .probe import Finding, Health
 
@@ -95,7 +95,7 @@ def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> 
     for one in health.findings:
         if one not in missing:
             fixes = _fixes_of(one, kind, has_pytorch_module)
-            text = _sentence(one.message) if fixes or not one.fix else f"{_sentence(one.message)} {_sentence(one.fix)}"
+            text = sentence(one.message) if fixes or not one.fix else f"{sentence(one.message)} {sentence(one.fix)}"
             rows.append(FindingRow(one.code, one.level, text, fixes))
     return sorted(rows, key=lambda row: row.level != "error")
 
@@ -147,10 +147,6 @@ def _fixes_in_slicer(is_of_pytorch: bool, has_pytorch_module: bool) -> tuple[Fix
     return choose_private(), Fix("extension", _("Install the PyTorch extension"), tip)
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def summary_of(health: Health) -> str:
     """For example "Ready: Python 3.12, PyTorch 2.9 on NVIDIA RTX 4090, 22 of 24 GiB free."."""
     facts = health.facts
@@ -163,7 +159,7 @@ def summary_of(health: Health) -> str:
     if missing:
         return _("{packages} are missing.").format(packages=titles(missing))
     message = next((one.message for one in health.findings if one.level == "error"), "")
-    return message[:1].upper() + message[1:]
+    return sentence(message)
 
 
 def _device(facts: Mapping[str, Any]) -> str:

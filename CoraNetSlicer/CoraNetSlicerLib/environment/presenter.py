@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from coranet.contract.errors import CoraNetError
 
 from ..core.notification import Signal
 from ..core.protocols import Dialogs, Packages, Scheduler
-from ..core.translation import _
+from ..core.translation import _, sentence
 from .environment import Environment, InterpreterKind
 from .fixes import FindingRow, choose_private, row_of_no_environment, rows_of, summary_of
 from .installation import Installation, PackageInstallation, StartInstallation, needed_gib
@@ -28,7 +27,12 @@ class _Application(Scheduler, Dialogs, Packages, Protocol):
 
 
 class EnvironmentPresenter:
-    """State and actions of the page; `changed` is sent after each change of what is shown."""
+    """State and actions of the page.
+
+    Attributes:
+        changed: sent after each change of what is shown.
+        environment: the choice of this machine; to change it, ask the presenter.
+    """
 
     def __init__(
         self,
@@ -46,7 +50,7 @@ class EnvironmentPresenter:
             installation: starts `coranet install`, with its log.
         """
         self.changed = Signal()
-        self._environment = environment
+        self.environment = environment
         self._application = application
         self._packages = PackageInstallation(environment, application, installation)
         self._start_probe = probe
@@ -80,7 +84,7 @@ class EnvironmentPresenter:
             return _("Installing packages. Slicer can be used meanwhile.")
         if self._problem:
             return self._problem
-        if self._environment.is_missing:
+        if self.environment.is_missing:
             return _("Not installed yet.")
         if self._health is None:
             return _("Checking the environment...") if self.is_checking else _("Not checked yet.")
@@ -94,8 +98,8 @@ class EnvironmentPresenter:
         if self._packages.problem:
             fixes = () if self.kind is InterpreterKind.PRIVATE else (choose_private(),)
             rows.append(FindingRow("install.failed", "error", self._packages.problem, fixes))
-        if self._environment.is_missing:
-            rows.append(row_of_no_environment(self._environment.folder, needed_gib()))
+        if self.environment.is_missing:
+            rows.append(row_of_no_environment(self.environment.folder, needed_gib()))
         elif self._health:
             rows += rows_of(self._health, self.kind, self._application.has_module(_PYTORCH_MODULE))
         return rows
@@ -115,7 +119,7 @@ class EnvironmentPresenter:
     def has_error(self) -> bool:
         """Whether something is wrong that a person has to decide on."""
         known_bad = self._health is not None and not self._health.is_well and not self.is_checking
-        is_missing = self._environment.is_missing and not self.is_installing
+        is_missing = self.environment.is_missing and not self.is_installing
         return bool(self._problem or self._packages.problem or known_bad or is_missing)
 
     @property
@@ -146,11 +150,6 @@ class EnvironmentPresenter:
         """What the installation said lately; "" if there was none."""
         return self._packages.log
 
-    @property
-    def install_log_path(self) -> Path:
-        """The file with all it said."""
-        return self._environment.install_log
-
     # -- the choice --------------------------------------------------------------------------------------------------
 
     @property
@@ -165,19 +164,14 @@ class EnvironmentPresenter:
     @property
     def kind(self) -> InterpreterKind:
         """Whose Python is chosen."""
-        return self._environment.kind
+        return self.environment.kind
 
     def choose(self, kind: str) -> None:
         """Choose whose Python is used, by its key, and check it."""
         if InterpreterKind(kind) is not self.kind:
-            self._environment.choose(InterpreterKind(kind))
+            self.environment.choose(InterpreterKind(kind))
             self._packages.problem = ""
             self.check()
-
-    @property
-    def python(self) -> str:
-        """The user's Python program."""
-        return self._environment.python
 
     def set_python(self, path: str) -> None:
         """Choose the user's Python, and check it.
@@ -185,13 +179,8 @@ class EnvironmentPresenter:
         Raises:
             ConfigError: there is none.
         """
-        self._environment.set_python(path)
+        self.environment.set_python(path)
         self.check()
-
-    @property
-    def folder(self) -> str:
-        """The folder of the environment of our own."""
-        return self._environment.folder
 
     def set_folder(self, path: str) -> None:
         """Choose the folder for the environment of our own, and check it.
@@ -199,13 +188,8 @@ class EnvironmentPresenter:
         Raises:
             ConfigError: it cannot be one.
         """
-        self._environment.set_folder(path)
+        self.environment.set_folder(path)
         self.check()
-
-    @property
-    def wheels_folder(self) -> str:
-        """The folder of wheel files to install from; "": from the internet."""
-        return self._environment.wheels_folder
 
     def set_wheels_folder(self, path: str) -> None:
         """Install from a folder of wheel files.
@@ -213,7 +197,7 @@ class EnvironmentPresenter:
         Raises:
             ConfigError: it has none.
         """
-        self._environment.set_wheels_folder(path)
+        self.environment.set_wheels_folder(path)
         self.changed.send()
 
     # -- checking ----------------------------------------------------------------------------------------------------
@@ -224,28 +208,28 @@ class EnvironmentPresenter:
             return
         self._forget_probe()
         self._problem, self._interpreter, self._health = "", None, None
-        if not self._environment.is_missing:
+        if not self.environment.is_missing:
             self._start_checking()
         self._poll_later()
         self.changed.send()
 
     def _start_checking(self) -> None:
         try:
-            interpreter = self._environment.interpreter()
+            interpreter = self.environment.interpreter()
             self._probe = self._start_probe(interpreter)
         except CoraNetError as error:
-            self._problem = str(error)[:1].upper() + str(error)[1:]
+            self._problem = sentence(str(error))
         except OSError as error:
             self._problem = _("The environment could not be checked: {error}").format(error=error)
         else:
             self._interpreter = interpreter
             # What worked before: work can begin at once.
-            self._health = self._environment.remembered(interpreter)
+            self._health = self.environment.remembered(interpreter)
 
     def _accept(self, health: Health) -> None:
         self._probe, self._health = None, health
         if self._interpreter is not None:
-            self._environment.remember(self._interpreter, health)
+            self.environment.remember(self._interpreter, health)
         self.changed.send()
 
     # -- fixing ------------------------------------------------------------------------------------------------------
@@ -289,7 +273,7 @@ class EnvironmentPresenter:
 
     def _on_installed(self) -> None:
         # What is remembered is no longer true.
-        self._environment.forget()
+        self.environment.forget()
         self.check()
 
     # -- looking now and then ----------------------------------------------------------------------------------------

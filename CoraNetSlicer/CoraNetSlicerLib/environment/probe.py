@@ -78,10 +78,6 @@ class Health:
         fix = _("choose another Python, or install PyTorch again.")
         return Health(False, {}, (Finding("error", "python", message, fix, "probe.failed"),))
 
-    def has(self, code: str, topic: str = "") -> bool:
-        """Whether something was found, about any topic or a certain one."""
-        return any(one.code == code and topic in ("", one.topic) for one in self.findings)
-
 
 class Probe:
     """One check. `poll` it until it answers."""

@@ -9,7 +9,7 @@ from typing import Any
 import qt
 
 from ..core.protocols import Host
-from ..core.section import Section, say
+from ..core.section import Section, say, show_end
 from ..core.translation import _
 from .environment import InterpreterKind
 from .fixes import FindingRow, Fix
@@ -39,8 +39,7 @@ class EnvironmentSection(Section):
         self._rows: list[FindingRow] = []
         self._row_widgets: list[Any] = []
         self._buttons: list[tuple[Any, Fix]] = []
-        self._shown_log = ""
-        self._is_painting = self._is_closed = self._was_error = False
+        self._is_closed = self._was_error = False
         self._edits = 0
         for key, text in presenter.kinds:
             ui.interpreterCombo.addItem(text, key)
@@ -49,15 +48,18 @@ class EnvironmentSection(Section):
         self._show()
 
     def _connect(self) -> None:
-        ui = self._ui
-        self.connect(self._presenter.changed, self._show)
-        self.connect(ui.interpreterCombo.currentIndexChanged, self._on_kind)
-        self.connect(ui.pythonPathEdit.currentPathChanged, self._on_python)
-        self.connect(ui.environmentFolderEdit.currentPathChanged, self._on_folder)
-        self.connect(ui.wheelsFolderEdit.currentPathChanged, self._on_wheels_folder)
-        self.connect(ui.checkEnvironmentButton.clicked, self._on_check)
-        self.connect(ui.stopInstallButton.clicked, self._on_stop)
-        self.connect(ui.openInstallLogButton.clicked, self._on_open_log)
+        ui, presenter = self._ui, self._presenter
+        self.connect(presenter.changed, self._show)
+        self.on_input(ui.interpreterCombo.currentIndexChanged, self._on_kind)
+        for field, action in (
+            (ui.pythonPathEdit, presenter.set_python),
+            (ui.environmentFolderEdit, presenter.set_folder),
+            (ui.wheelsFolderEdit, presenter.set_wheels_folder),
+        ):
+            self.connect(field.currentPathChanged, partial(self._set_path_soon, field, action))
+        self.on_click(ui.checkEnvironmentButton, presenter.check)
+        self.on_click(ui.stopInstallButton, presenter.stop_install)
+        self.on_click(ui.openInstallLogButton, lambda: self._application.open_file(presenter.environment.install_log))
 
     def cleanup(self) -> None:
         """Let go of everything."""
@@ -69,20 +71,11 @@ class EnvironmentSection(Section):
 
     def _on_kind(self, _changed: object = None) -> None:
         # Qt 5 sends the index or the text, depending on the overload that was found.
-        if not self._is_painting and self._ui.interpreterCombo.currentIndex >= 0:
+        if self._ui.interpreterCombo.currentIndex >= 0:
             say(self._ui.environmentErrorLabel, "")
             self._presenter.choose(str(self._ui.interpreterCombo.currentData))
 
-    def _on_python(self, _path: str) -> None:
-        self._set_path_soon(self._ui.pythonPathEdit, self._presenter.set_python)
-
-    def _on_folder(self, _path: str) -> None:
-        self._set_path_soon(self._ui.environmentFolderEdit, self._presenter.set_folder)
-
-    def _on_wheels_folder(self, _path: str) -> None:
-        self._set_path_soon(self._ui.wheelsFolderEdit, self._presenter.set_wheels_folder)
-
-    def _set_path_soon(self, field: Any, action: Callable[[str], None]) -> None:
+    def _set_path_soon(self, field: Any, action: Callable[[str], None], _path: str) -> None:
         """When a person has stopped typing: half a path is wrong, or another one."""
         self._edits += 1
         self._application.later(partial(self._set_path, field, action, self._edits), _TYPING_MS)
@@ -90,15 +83,6 @@ class EnvironmentSection(Section):
     def _set_path(self, field: Any, action: Callable[[str], None], edit: int) -> None:
         if edit == self._edits and not self._is_closed:
             self.attempt(self._ui.environmentErrorLabel, lambda: action(str(field.currentPath)))
-
-    def _on_check(self, _checked: bool = False) -> None:
-        self._presenter.check()
-
-    def _on_stop(self, _checked: bool = False) -> None:
-        self._presenter.stop_install()
-
-    def _on_open_log(self, _checked: bool = False) -> None:
-        self._application.open_file(self._presenter.install_log_path)
 
     def _on_fix(self, code: str, _checked: bool = False) -> None:
         # After the click is over: the button may be among what changes.
@@ -112,8 +96,7 @@ class EnvironmentSection(Section):
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter
-        self._is_painting = True
-        try:
+        with self._painting:
             ui.environmentSummaryLabel.setText(presenter.summary)
             ui.interpreterCombo.setCurrentIndex(ui.interpreterCombo.findData(presenter.kind.value))
             self._show_fields(presenter.kind)
@@ -121,16 +104,14 @@ class EnvironmentSection(Section):
                 self._show_findings(presenter.findings)
             self._show_log()
             self._show_permissions()
-        finally:
-            self._is_painting = False
         self._open_on_error()
 
     def _show_paths(self) -> None:
         """Once: later, what stands in a field is what a person has typed, right or wrong."""
-        ui, presenter = self._ui, self._presenter
-        ui.pythonPathEdit.setCurrentPath(presenter.python)
-        ui.environmentFolderEdit.setCurrentPath(presenter.folder)
-        ui.wheelsFolderEdit.setCurrentPath(presenter.wheels_folder)
+        ui, environment = self._ui, self._presenter.environment
+        ui.pythonPathEdit.setCurrentPath(environment.python)
+        ui.environmentFolderEdit.setCurrentPath(environment.folder)
+        ui.wheelsFolderEdit.setCurrentPath(environment.wheels_folder)
 
     def _show_fields(self, kind: InterpreterKind) -> None:
         ui = self._ui
@@ -147,11 +128,7 @@ class EnvironmentSection(Section):
         ui.installLogText.setVisible(presenter.is_installing or bool(log))
         ui.openInstallLogButton.setVisible(bool(log))
         ui.stopInstallButton.setVisible(presenter.can_stop_install)
-        if log != self._shown_log:
-            self._shown_log = log
-            ui.installLogText.setPlainText(log)
-            bar = ui.installLogText.verticalScrollBar()
-            bar.setValue(bar.maximum)
+        show_end(ui.installLogText, log)
 
     def _show_permissions(self) -> None:
         ui, reason = self._ui, self._presenter.reason_not_changeable

@@ -27,11 +27,11 @@ from coranet.contract.events import (
 )  # fmt: skip
 
 from ..core.translation import _
+from ..environment.interpreter import read_end
 from .runner import GRACE_S, JobProcess, JobRunner
 
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2
-_LOG_TAIL_BYTES = 64 * 1024
 # So many looks in a row may fail before a script is told.
 _TOLERATED = 25
 # Phases of a training before its steps; what they count and the time that is left of them say nothing of the whole.
@@ -49,7 +49,11 @@ class Ticker(Protocol):
 
 
 class JobHandle:
-    """One job. Properties and methods are in Slicer's camelCase: this is what the Python console sees."""
+    """One job. Properties and methods are in Slicer's camelCase: this is what the Python console sees.
+
+    Attributes:
+        job: the job directory with the names of its files.
+    """
 
     def __init__(
         self,
@@ -70,7 +74,7 @@ class JobHandle:
             processEvents: called by `wait` between two looks, so that the application stays alive.
             clock: seconds since 1970.
         """
-        self._job = job
+        self.job = job
         self._runner = runner
         self._process = process or runner.attach(job)
         self._ticker = ticker
@@ -97,17 +101,12 @@ class JobHandle:
     @property
     def folder(self) -> Path:
         """The job's folder; `attach` it later, or on another day, to come back."""
-        return self._job.folder
-
-    @property
-    def job(self) -> Job:
-        """The job directory with the names of its files."""
-        return self._job
+        return self.job.folder
 
     @property
     def kind(self) -> JobKind:
         """Training or segmentation."""
-        return self._job.kind
+        return self.job.kind
 
     @property
     def status(self) -> JobStatus:
@@ -129,7 +128,7 @@ class JobHandle:
     def isStopping(self) -> bool:
         """Whether it runs, but was asked to stop."""
         # The engine forgets the request before its process has ended.
-        self._is_asked = self._is_asked or self._job.cancel_requested()
+        self._is_asked = self._is_asked or self.job.cancel_requested()
         return self._is_asked and self.status is JobStatus.RUNNING
 
     @property
@@ -170,7 +169,7 @@ class JobHandle:
     def timeAsked(self) -> str:
         """How long the training may take in all, as it was asked for: "1 h"; "": as long as its steps take."""
         if self._time_asked is None:
-            self._time_asked = time_asked(self._job)
+            self._time_asked = time_asked(self.job)
         return self._time_asked
 
     @property
@@ -298,13 +297,13 @@ class JobHandle:
         status = self.status
         if status in (JobStatus.FINISHED, JobStatus.RUNNING):
             raise JobError(f"'{self.folder}' is {status.value}; only a job that stopped early can be resumed.")
-        self._process = self._runner.start(self._job, resume=status is not JobStatus.CREATED)
+        self._process = self._runner.start(self.job, resume=status is not JobStatus.CREATED)
         self._ended, self._is_asked = None, False
         self._watch()
 
     def logTail(self, lines: int = 20) -> str:
         """The last lines of the log; "" if there is none."""
-        return log_tail(self._job.log_path, lines)
+        return log_tail(self.job.log_path, lines)
 
     def close(self) -> None:
         """Stop watching; the job goes on."""
@@ -373,13 +372,7 @@ def time_left(seconds: float, asked: str = "") -> str:
 
 def log_tail(path: Path, lines: int = 20) -> str:
     """The last lines of a log; "" if there is none."""
-    try:
-        with open(path, "rb") as log:
-            log.seek(max(0, path.stat().st_size - _LOG_TAIL_BYTES))
-            content = log.read()
-    except OSError:
-        return ""
-    return "\n".join(content.decode("utf-8", errors="replace").splitlines()[-lines:])
+    return "\n".join(read_end(path).splitlines()[-lines:])
 
 
 def _call(callback: Callable[[Any], None], argument: Any) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
 import qt
 
 from ..core.console_calls import CallLog, call
-from ..core.section import Section, say
+from ..core.section import Painting, Section, prepare_table, say, show_end
 from .presenter import JobRow, JobsPresenter
 
 
@@ -26,21 +27,21 @@ class JobsSection(Section):
         """
         super().__init__(ui, calls)
         self._presenter = presenter
-        self._is_painting = False
-        self._is_typing = False
+        self._typing = Painting()
         self._rows: tuple[JobRow, ...] = ()
         self._items: list[list[Any]] = []
         self._folder: Optional[Path] = None
-        self._prepare_table(ui.jobsTable)
-        self.connect(ui.jobsFolderEdit.currentPathChanged, self._on_folder)
-        self.connect(ui.jobsTable.itemSelectionChanged, self._on_choice)
+        prepare_table(ui.jobsTable, stretched=[0])
+        ui.jobsTable.setTextElideMode(qt.Qt.ElideMiddle)  # names begin with the day and differ at their end
+        self.on_input(ui.jobsFolderEdit.currentPathChanged, self._on_folder)
+        self.on_input(ui.jobsTable.itemSelectionChanged, self._on_choice)
         self.connect(ui.jobsTable.cellDoubleClicked, self._on_double_click)
-        self.connect(ui.showJobButton.clicked, self._on_show)
-        self.connect(ui.resumeJobButton.clicked, self._on_resume)
-        self.connect(ui.stopJobButton.clicked, self._on_stop)
-        self.connect(ui.openJobFolderButton.clicked, self._on_open_folder)
-        self.connect(ui.deleteJobButton.clicked, self._on_delete)
-        self.connect(ui.refreshJobsButton.clicked, self._on_refresh)
+        self.on_click(ui.showJobButton, partial(self._act, presenter.show, "attach"))
+        self.on_click(ui.resumeJobButton, partial(self._act, presenter.resume, "attach", "resume"))
+        self.on_click(ui.stopJobButton, partial(self._act, presenter.stop, "attach", "cancel"))
+        self.on_click(ui.deleteJobButton, partial(self._act, presenter.delete, "deleteJob"))
+        self.on_click(ui.openJobFolderButton, presenter.open_folder, ui.jobsErrorLabel)
+        self.on_click(ui.refreshJobsButton, presenter.refresh, ui.jobsErrorLabel)
         self.connect(presenter.changed, self._show)
         self._show()
 
@@ -48,74 +49,36 @@ class JobsSection(Section):
         """Say whether the page is in sight; out of sight, the list is not kept up to date."""
         self._presenter.set_watched(active)
 
-    def _prepare_table(self, table: Any) -> None:
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
-        table.setTextElideMode(qt.Qt.ElideMiddle)  # names begin with the day and differ at their end
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_folder(self, path: str) -> None:
-        if self._is_painting:
-            return
-        self._is_typing = True  # the text stays as the person types it
-        try:
+        with self._typing:  # the text stays as the person types it
             self.attempt(self._ui.jobsFolderErrorLabel, lambda: self._presenter.set_folder(path))
-        finally:
-            self._is_typing = False
 
     def _on_choice(self) -> None:
-        if self._is_painting:
-            return
         rows = [item.row() for item in self._ui.jobsTable.selectedItems()]
         say(self._ui.jobsErrorLabel, "")
         self._presenter.choose(self._rows[rows[0]].folder if rows else None)
 
     def _on_double_click(self, _row: int, _column: int) -> None:
         if not self._presenter.reason_not_showable:
-            self._on_show()
-
-    def _on_show(self, _checked: bool = False) -> None:
-        self._act(self._presenter.show, "attach")
-
-    def _on_resume(self, _checked: bool = False) -> None:
-        self._act(self._presenter.resume, "attach", "resume")
-
-    def _on_stop(self, _checked: bool = False) -> None:
-        self._act(self._presenter.stop, "attach", "cancel")
-
-    def _on_open_folder(self, _checked: bool = False) -> None:
-        self._do(self._presenter.open_folder)
-
-    def _on_delete(self, _checked: bool = False) -> None:
-        self._act(self._presenter.delete, "deleteJob")
-
-    def _on_refresh(self, _checked: bool = False) -> None:
-        self._do(self._presenter.refresh)
-
-    def _do(self, action: Callable[[], object]) -> bool:
-        return self.attempt(self._ui.jobsErrorLabel, action)
+            self._act(self._presenter.show, "attach")
 
     def _act(self, action: Callable[[], object], method: str, then: str = "") -> None:
         """Do something with the chosen job, and say which console call does it."""
         folder = self._presenter.chosen
         # Who says no to deleting it has done nothing.
-        if self._do(action) and folder is not None and (method != "deleteJob" or self._presenter.chosen is None):
+        is_done = self.attempt(self._ui.jobsErrorLabel, action)
+        if is_done and folder is not None and (method != "deleteJob" or self._presenter.chosen is None):
             self.note(call(method, folder, then=then))
 
     # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        self._is_painting = True
-        try:
+        with self._painting:
             self._show_folder()
             self._show_rows()
             self._show_choice()
-        finally:
-            self._is_painting = False
         presenter, ui = self._presenter, self._ui
         self.permit(ui.showJobButton, presenter.reason_not_showable)
         self.permit(ui.resumeJobButton, presenter.reason_not_resumable)
@@ -123,12 +86,13 @@ class JobsSection(Section):
         self.permit(ui.openJobFolderButton, presenter.reason_nothing_chosen)
         self.permit(ui.deleteJobButton, presenter.reason_not_deletable)
         say(ui.jobStatusLabel, presenter.status)
-        self._show_log(presenter.log)
+        ui.jobLogText.setVisible(bool(presenter.log))
+        show_end(ui.jobLogText, presenter.log)
 
     def _show_folder(self) -> None:
         if self._folder != self._presenter.folder:
             self._folder = self._presenter.folder
-            if not self._is_typing:
+            if not self._typing:
                 self._ui.jobsFolderEdit.setCurrentPath(str(self._folder))
                 say(self._ui.jobsFolderErrorLabel, "")
 
@@ -167,11 +131,3 @@ class JobsSection(Section):
             table.clearSelection()
         elif index >= 0 and selected != {index}:
             table.selectRow(index)
-
-    def _show_log(self, log: str) -> None:
-        text = self._ui.jobLogText
-        text.setVisible(bool(log))
-        if text.toPlainText() != log:
-            text.setPlainText(log)
-            bar = text.verticalScrollBar()
-            bar.setValue(bar.maximum)

@@ -15,12 +15,13 @@ from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract import CaseDoubt
 from coranet.contract.codec import CodecError, to_json
-from coranet.contract.doubt import HEADS, CasePromise, CaseQuality
+from coranet.contract.doubt import HEADS, CasePromise, CaseQuality, uncertainty_threshold
 from coranet.contract.errors import DataError
 
-from ..core.images import voxel_values
+from ..core.images import elements, ijk_to_ras, size_kji, voxel_values
 from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, verdict_name
+from ..core.segment_classes import BINARY_LABELMAP
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .overlays import UNCERTAIN, Appearance, reason_gone, reason_no_map
@@ -32,7 +33,6 @@ MODEL_CAUTION_ATTRIBUTE = "CoraNetSlicer.ModelCaution"
 DRAWN_CAUTION_ATTRIBUTE = "CoraNetSlicer.DrawnCaution"
 # A factor of the costs of 10^43; the map holds 0 or 1 long before.
 LARGEST_CAUTION = 100
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _LOWEST, _HIGHEST = -3.0, 6.0
 # Half of what the slider can show.
 _SAME = 0.005
@@ -53,12 +53,6 @@ class FlaggedRegion:
 
     share: float
     ml: float
-
-
-def uncertainty_threshold(caution: float) -> float:
-    """The uncertainty from which on a voxel is uncertain at a caution: 1 / (1 + exp(caution)), a float32."""
-    # Rounded as the map is, so that the region is voxel for voxel the one that the engine writes.
-    return float(np.float32(1 / (1 + math.exp(caution))))
 
 
 def note_caution(loaded: LoadedPrediction) -> None:
@@ -104,7 +98,7 @@ def draw_uncertain_region(
     (outdate_surface if keep_surface else drop_surface)(loaded.overlays, UNCERTAIN_SEGMENT)
     if not _write_over(loaded, flagged):
         segment.SetLabelValue(1)
-        segment.AddRepresentation(_BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))
+        segment.AddRepresentation(BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))
     loaded.overlays.SetAttribute(DRAWN_CAUTION_ATTRIBUTE, repr(float(caution)))
     return _flagged_region(flagged, loaded.uncertainty)
 
@@ -117,10 +111,10 @@ def flagged_region(loaded: LoadedPrediction, reviewed: Iterable[MaskedBox] = ())
 def _flagged(loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox]) -> np.ndarray:
     """Flat, bool."""
     flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
-    voxels = flagged.reshape(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())))
+    voxels = flagged.reshape(size_kji(loaded.uncertainty))
     for box in reviewed:
         voxels[box.slices][box.mask] = False
-    return flagged
+    return np.asarray(flagged)
 
 
 def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:
@@ -137,15 +131,11 @@ def _write_over(loaded: LoadedPrediction, flagged: np.ndarray) -> bool:
     """
     segmentation = loaded.overlays.GetSegmentation()
     segment = segmentation.GetSegment(UNCERTAIN_SEGMENT)
-    labelmap, wanted = segment.GetRepresentation(_BINARY_LABELMAP), slicer.vtkOrientedImageData()
+    labelmap, wanted = segment.GetRepresentation(BINARY_LABELMAP), _grid_of(loaded.uncertainty)
     if labelmap is None or segment.GetLabelValue() != 1 or labelmap.GetPointData().GetScalars() is None:
         return False
-    wanted.SetExtent(loaded.uncertainty.GetImageData().GetExtent())
-    matrix = vtkMatrix4x4()
-    loaded.uncertainty.GetIJKToRASMatrix(matrix)
-    wanted.SetImageToWorldMatrix(matrix)
     others = (segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments()))
-    is_shared = any(other.GetRepresentation(_BINARY_LABELMAP) is labelmap for other in others if other is not segment)
+    is_shared = any(other.GetRepresentation(BINARY_LABELMAP) is labelmap for other in others if other is not segment)
     fits = labelmap.GetExtent() == wanted.GetExtent() and np.allclose(_elements(labelmap), _elements(wanted), atol=1e-6)
     if is_shared or not fits:
         return False
@@ -157,18 +147,22 @@ def _write_over(loaded: LoadedPrediction, flagged: np.ndarray) -> bool:
     return True
 
 
-def _elements(labelmap: Any) -> list[float]:
+def _elements(labelmap: Any) -> np.ndarray:
     matrix = vtkMatrix4x4()
     labelmap.GetImageToWorldMatrix(matrix)
-    return [matrix.GetElement(row, column) for row in range(4) for column in range(4)]
+    return elements(matrix)
+
+
+def _grid_of(volume_node: Any) -> Any:
+    """A vtkOrientedImageData on the grid of a volume, without voxels."""
+    labelmap = slicer.vtkOrientedImageData()
+    labelmap.SetExtent(volume_node.GetImageData().GetExtent())
+    labelmap.SetImageToWorldMatrix(ijk_to_ras(volume_node))
+    return labelmap
 
 
 def _labelmap(volume_node: Any, mask: np.ndarray) -> Any:
-    labelmap = slicer.vtkOrientedImageData()
-    labelmap.SetExtent(volume_node.GetImageData().GetExtent())
-    matrix = vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(matrix)
-    labelmap.SetImageToWorldMatrix(matrix)
+    labelmap = _grid_of(volume_node)
     labelmap.GetPointData().SetScalars(numpy_to_vtk(mask.view(np.uint8), deep=True))
     return labelmap
 
@@ -209,15 +203,20 @@ class CautionDial:
         self._loaded = loaded
         self._region = None
         self._reviewed = ()
-        if not self.reason:
+        if loaded is not None and not self.reason:
             self._wanted = drawn_caution(loaded)
             self._measure.request()
 
     @property
     def reason(self) -> str:
         """Why the slider cannot be moved; "" if it can."""
-        no_map = reason_no_map(self._loaded)
-        return no_map or ("" if Appearance(self._loaded, UNCERTAIN).segment_ids else reason_gone())
+        no_map, loaded = reason_no_map(self._loaded), self._loaded
+        return no_map or ("" if loaded and Appearance(loaded, UNCERTAIN).segment_ids else reason_gone())
+
+    @property
+    def _drawable(self) -> Optional[LoadedPrediction]:
+        """The result, if its region can be drawn."""
+        return None if self.reason else self._loaded
 
     @property
     def reason_not_resettable(self) -> str:
@@ -232,7 +231,8 @@ class CautionDial:
     @property
     def model_value(self) -> float:
         """The caution at which the result was computed."""
-        return 0.0 if self.reason else model_caution(self._loaded)
+        loaded = self._drawable
+        return 0.0 if loaded is None else model_caution(loaded)
 
     @property
     def range(self) -> tuple[float, float]:
@@ -262,29 +262,30 @@ class CautionDial:
 
     @property
     def _promises(self) -> tuple[CasePromise, ...]:
-        return () if self.reason else case_doubt(self._loaded.segmentation).promises
+        loaded = self._drawable
+        return () if loaded is None else case_doubt(loaded.segmentation).promises
 
     @property
     def text(self) -> str:
         """What the caution means, and what it flags."""
-        if self.region is None:
+        loaded = self._drawable
+        if loaded is None or self.region is None:
             return ""
         flags = _("Flags {share:.1f} % of the volume, {ml} mL.").format(
             share=100.0 * self.region.share, ml=ml_text(self.region.ml)
         )
-        texts = [self._meaning, flags]
+        texts = [self._meaning(loaded), flags]
         if self.is_moved:
             kept = _("The outlines stay as computed, at caution {caution:.2f}.")
             texts.append(kept.format(caution=self.model_value))
         return " ".join(text for text in texts if text)
 
-    @property
-    def _meaning(self) -> str:
-        doubt = case_doubt(self._loaded.segmentation)
+    def _meaning(self, loaded: LoadedPrediction) -> str:
+        doubt = case_doubt(loaded.segmentation)
         if self.offer < 0:
             # Of an error model the costs of the heads say nothing.
             return _cost_text(self._wanted) if doubt.doubt == HEADS else ""
-        names = [label.name for label in self._loaded.labels]
+        names = [label.name for label in loaded.labels]
         return promise_text(doubt.promises[self.offer], doubt.tolerance_mm or 0.0, names)
 
     @property
@@ -315,20 +316,22 @@ class CautionDial:
             deferred.close()
 
     def _draw_now(self) -> None:
-        if self.reason:
+        loaded = self._drawable
+        if loaded is None:
             return
         # Without a region that was decided it is nearly the same: drawn until its surface is made anew, if it is seen.
-        is_same = self._wanted == drawn_caution(self._loaded) and Appearance(self._loaded, UNCERTAIN).is_visible_3d
+        is_same = self._wanted == drawn_caution(loaded) and Appearance(loaded, UNCERTAIN).is_visible_3d
         self.is_drawing = True
         try:
-            self._region = draw_uncertain_region(self._loaded, self._wanted, self._reviewed, keep_surface=is_same)
+            self._region = draw_uncertain_region(loaded, self._wanted, self._reviewed, keep_surface=is_same)
         finally:
             self.is_drawing = False
         self._on_change()
 
     def _measure_now(self) -> None:
-        if not self.reason and self._region is None:
-            self._region = flagged_region(self._loaded, self._reviewed)
+        loaded = self._drawable
+        if loaded is not None and self._region is None:
+            self._region = flagged_region(loaded, self._reviewed)
             self._on_change()
 
 

@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
-import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract import Label
 
 from ..core.protocols import Scheduler
 from ..core.results import LoadedPrediction
+from ..core.segment_classes import BINARY_LABELMAP
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .overlays import CONSERVATIVE, RADICAL, RESULT, Appearance
 
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 _LOG = logging.getLogger(__name__)
 
 
@@ -44,17 +43,20 @@ class ClassVolume:
 
 def count_class_volume(loaded: LoadedPrediction, label: Label) -> ClassVolume:
     """Count the voxels of a class: some milliseconds for a large volume."""
-    counted = []
-    for kind in (RESULT, CONSERVATIVE, RADICAL):
-        appearance = Appearance(loaded, kind)
-        identifier = appearance.id_of(label)
-        there = identifier in appearance.segment_ids
-        counted.append(_segment_ml(appearance.node.GetSegmentation().GetSegment(identifier)) if there else None)
-    return ClassVolume(label.name, *counted, label.value)
+    result, conservative, radical = (
+        _ml_of(Appearance(loaded, kind), label) for kind in (RESULT, CONSERVATIVE, RADICAL)
+    )
+    return ClassVolume(label.name, result, conservative, radical, label.value)
+
+
+def _ml_of(appearance: Appearance, label: Label) -> Optional[float]:
+    identifier = appearance.id_of(label)
+    is_there = identifier in appearance.segment_ids
+    return _segment_ml(appearance.node.GetSegmentation().GetSegment(identifier)) if is_there else None
 
 
 def _segment_ml(segment: Any) -> Optional[float]:
-    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
     if labelmap is None:
         return None
     scalars = labelmap.GetPointData().GetScalars()
@@ -65,10 +67,10 @@ def _segment_ml(segment: Any) -> Optional[float]:
 
 def volumes_table(volumes: Iterable[ClassVolume]) -> str:
     """Volumes as a table with a header, for a spreadsheet: columns between tabs, mL with three decimals."""
-    rows = [(_("Structure"), _("Result (mL)"), _("Conservative (mL)"), _("Radical (mL)"))]
+    rows = [[_("Structure"), _("Result (mL)"), _("Conservative (mL)"), _("Radical (mL)")]]
     for volume in volumes:
         numbers = (volume.ml, volume.conservative_ml, volume.radical_ml)
-        rows.append((volume.name, *("" if ml is None else f"{ml:.3f}" for ml in numbers)))
+        rows.append([volume.name, *("" if ml is None else f"{ml:.3f}" for ml in numbers)])
     return "".join("\t".join(row) + "\n" for row in rows)
 
 

@@ -58,10 +58,13 @@ def _kept(loaded: LoadedPrediction) -> list[ReviewStep]:
 def _restored(bounds: SegmentLayers, kept: list[ReviewStep], decided: Sequence[MaskedBox]) -> list[ReviewStep]:
     """Bring back what the heads named, up to the first box that is decided no more; returns what is still kept."""
     same = 0
-    while same < min(len(kept), len(decided)) and kept[same].box.is_same(decided[same]):
+    for step, box in zip(kept, decided, strict=False):
+        if step.box is None or not step.box.is_same(box):
+            break
         same += 1
     for step in reversed(kept[same:]):
-        bounds.write(step.box, step.members(back=True))
+        if step.box is not None:
+            bounds.write(step.box, step.members(back=True))
     return kept[:same]
 
 

@@ -104,15 +104,15 @@ def improving_config(model: AnyJob, settings: TrainSettings = None) -> TrainConf
     training = find_training(model)
     folder = training.folder if training is not None else Path(str(model)).expanduser().absolute()
     card = ModelCard.read(folder)
-    is_change = settings is None or (isinstance(settings, Mapping) and "preset" not in settings)
-    if not is_change:
-        config = train_config(settings)
-    else:
-        config = training.read_config() if training is not None else _config_of_card(card)
+    if settings is None or (isinstance(settings, Mapping) and "preset" not in settings):
+        before = training.read_config() if training is not None else None
+        config = before if isinstance(before, TrainConfig) else _config_of_card(card)
         if config.training.self_training_steps:
             # In that order: a number of steps switches the time off, which is all for self-training now.
             config = config.with_overrides({_PRETRAINING_STEPS: 0}).with_overrides({"time": config.time})
         config = config.with_overrides(settings or {})
+    else:
+        config = train_config(settings)
     config = config.with_overrides({_INITIAL_MODEL: str(card.folder)})
     require_effect(config, [name for name in settings if name != "preset"] if isinstance(settings, Mapping) else ())
     return config

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Optional
 
-import slicer
-
 from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
 from coranet.contract import Label
 
 from ..core.context import SceneContext
 from ..core.results import HIDDEN_ATTRIBUTE, UNCERTAIN_SEGMENT, LoadedPrediction, is_result, nodes_of_class, segment_id
+from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.translation import _
 from .contour_colors import Color, conservative_color, radical_color
 from .segment_surfaces import has_surface, is_surface_made, lost_surface, make_surface
@@ -30,8 +29,6 @@ SEGMENT_OVERLAYS = (RESULT, CONSERVATIVE, RADICAL, UNCERTAIN)
 RESULT_CONTOUR_PIXELS, BOUNDS_CONTOUR_PIXELS = 3, 1
 # On the segmentation of a result whose surface shows the uncertainty; saved with the scene.
 _COLORED_ATTRIBUTE = "CoraNetSlicer.UncertaintyOnSurface"
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-_CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 @dataclass(frozen=True)
@@ -101,8 +98,8 @@ class Appearance:
     @property
     def colors(self) -> dict[str, Color]:
         """Segment id -> colour."""
-        segmentation = self.node.GetSegmentation() if self.node is not None else None
-        return {identifier: tuple(segmentation.GetSegment(identifier).GetColor()) for identifier in self.segment_ids}
+        ids = self.segment_ids
+        return {identifier: self.node.GetSegmentation().GetSegment(identifier).GetColor() for identifier in ids}
 
     def set_color(self, identifier: str, color: Color) -> None:
         """Give a segment a colour, each part in [0, 1]."""
@@ -182,9 +179,10 @@ class Appearance:
         display, ids = self._display, self.segment_ids
         if not ids:
             return self.style.opacity_2d
+        of_node, of_segment = display.GetOpacity2DOutline(), display.GetSegmentOpacity2DOutline(ids[0])
         if self.style.fill:
-            return display.GetOpacity() * display.GetOpacity2DFill() * display.GetSegmentOpacity2DFill(ids[0])
-        return display.GetOpacity() * display.GetOpacity2DOutline() * display.GetSegmentOpacity2DOutline(ids[0])
+            of_node, of_segment = display.GetOpacity2DFill(), display.GetSegmentOpacity2DFill(ids[0])
+        return float(display.GetOpacity() * of_node * of_segment)
 
     def set_opacity(self, opacity: float) -> None:
         """Set the opacity in slices; that of the surfaces follows in the proportion of the style."""
@@ -351,8 +349,8 @@ def _show_labelmap_in_2d_and_surface_in_3d(display: Any) -> None:
     display.SetOpacity2DOutline(1.0)
     display.SetOpacity3D(1.0)
     # Not the surface's cut: smoothing would draw the bounds where no voxel says so.
-    display.SetPreferredDisplayRepresentationName2D(_BINARY_LABELMAP)
-    display.SetPreferredDisplayRepresentationName3D(_CLOSED_SURFACE)
+    display.SetPreferredDisplayRepresentationName2D(BINARY_LABELMAP)
+    display.SetPreferredDisplayRepresentationName3D(CLOSED_SURFACE)
 
 
 def reason_no_result() -> str:

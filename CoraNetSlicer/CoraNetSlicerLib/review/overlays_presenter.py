@@ -157,8 +157,9 @@ class OverlaysPresenter:
         """Show a result that was just loaded, unless a person looks at another one: of a job, the first is shown."""
         self._look()
         key = str(loaded.segmentation.GetID())
-        if self._key != key and (self.is_held or self._is_of_shown_job(loaded)):
-            show_alone(self.current, self._results.values())
+        current = self.current
+        if current is not None and self._key != key and (self.is_held or self._is_of_shown_job(loaded)):
+            show_alone(current, self._results.values())
             others = [text for one, text in result_texts(self._results.values()).items() if one != self._key]
             several = _("{count} other results are ready: choose one above.").format(count=len(others))
             self.note = several if len(others) > 1 else _("'{name}' is ready: choose it above.").format(name=others[0])
@@ -182,12 +183,12 @@ class OverlaysPresenter:
         self._look()
         if key not in self._results:
             raise DataError(_("This result is no longer in the scene; choose another."))
-        self._key, self.note = key, ""
-        self._parameters.set_nodes(_SHOWN_ROLE, [self.current.segmentation])
-        show_alone(self.current, self._results.values())
-        set_faint(self.current, self._is_place_marked)
+        self._key, self.note, current = key, "", self._results[key]
+        self._parameters.set_nodes(_SHOWN_ROLE, [current.segmentation])
+        show_alone(current, self._results.values())
+        set_faint(current, self._is_place_marked)
         self._show_or_hide_others()
-        self._bring_into_view()
+        self._bring_into_view(current)
         self._look()
         self.uncertainty_map.take_over(before)
 
@@ -254,10 +255,11 @@ class OverlaysPresenter:
             key: of an OverlayColor.
             color: red, green, blue in [0, 1].
         """
-        labels = self.current.labels if self.current is not None and kind == RESULT else ()
+        current = self.current
+        labels = current.labels if current is not None and kind == RESULT else ()
         label = next((label for label in labels if segment_id(label) == key), None)
-        if label is not None:
-            set_class_color(self.current, label, color)
+        if current is not None and label is not None:
+            set_class_color(current, label, color)
         else:
             self._change(kind, lambda appearance: appearance.set_color(key, color))
         self._paint.request()
@@ -393,8 +395,8 @@ class OverlaysPresenter:
     def _show_or_hide_others(self) -> None:
         (hide_other_segmentations if self.hides_others else show_other_segmentations)(self._context)
 
-    def _bring_into_view(self) -> None:
-        volume = self.current.volume
+    def _bring_into_view(self, loaded: LoadedPrediction) -> None:
+        volume = loaded.volume
         shown = [view.GetBackgroundVolumeID() for view in self.uncertainty_map.views]
         if volume is not None and volume.GetID() not in shown:
             self._application.show_volume(volume)

@@ -10,7 +10,7 @@ import ctk
 import qt
 
 from ..core.protocols import Host
-from ..core.section import Section, press, say
+from ..core.section import Painting, Section, fit_height, prepare_table, press, say
 from ..core.translation import _
 from .caution import ml_text
 from .class_volumes import ClassVolume
@@ -43,11 +43,11 @@ class OverlaysSection(Section):
         super().__init__(ui)
         self._presenter = presenter
         self._application = application
-        self._is_painting = self._is_active = False
+        self._is_active = False
         self._volume_items: list[list[Any]] = []
         self._key = HideKey(application.main_window(), presenter.hold_hidden, (ui.regionsTable, ui.overlaysTable))
         self._table = OverlaysTable(ui.overlaysTable, presenter, self.permit)
-        self._prepare_volumes(ui.volumesTable)
+        prepare_table(ui.volumesTable, stretched=[0], row_pixels=_ROW_PIXELS)
         self._looks = (
             (ui.contoursLookButton, CONTOURS),
             (ui.filledLookButton, FILLED),
@@ -55,14 +55,14 @@ class OverlaysSection(Section):
             (ui.anatomyLookButton, ANATOMY),
         )
         for button, look in self._looks:
-            self.connect(button.clicked, partial(self._on_look, look))
-        self.connect(ui.resultCombo.currentIndexChanged, self._on_result)
-        self.connect(ui.hideOthersCheckBox.toggled, self._on_hide_others)
-        self.connect(ui.cautionSlider.valueChanged, self._on_caution)
-        self.connect(ui.promiseCombo.currentIndexChanged, self._on_promise)
-        self.connect(ui.cautionResetButton.clicked, self._on_caution_reset)
-        self.connect(ui.legendCheckBox.toggled, self._on_legend)
-        self.connect(ui.copyVolumesButton.clicked, self._on_copy)
+            self.on_click(button, partial(self._do, partial(presenter.apply_look, look)))
+        self.on_input(ui.resultCombo.currentIndexChanged, self._on_result)
+        self.on_input(ui.hideOthersCheckBox.toggled, presenter.set_hides_others)
+        self.on_input(ui.cautionSlider.valueChanged, presenter.caution.set)
+        self.on_input(ui.promiseCombo.currentIndexChanged, self._on_promise)
+        self.on_click(ui.cautionResetButton, presenter.caution.reset)
+        self.on_input(ui.legendCheckBox.toggled, presenter.uncertainty_map.set_legend)
+        self.on_click(ui.copyVolumesButton, lambda: application.copy_text(presenter.volumes_text()))
         self.connect(presenter.changed, self._show)
         self._show()
 
@@ -77,44 +77,15 @@ class OverlaysSection(Section):
         super().cleanup()
         self._table.clear()
 
-    def _prepare_volumes(self, table: Any) -> None:
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
-
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_result(self, index: int) -> None:
-        if not self._is_painting and index >= 0:
+        if index >= 0:
             self._do(partial(self._presenter.choose, self._ui.resultCombo.itemData(index)))
 
-    def _on_hide_others(self, checked: bool) -> None:
-        if not self._is_painting:
-            self._presenter.set_hides_others(checked)
-
-    def _on_look(self, look: str, _checked: bool = False) -> None:
-        self._do(partial(self._presenter.apply_look, look))
-
-    def _on_caution(self, caution: float) -> None:
-        if not self._is_painting:
-            self._presenter.caution.set(caution)
-
     def _on_promise(self, index: int) -> None:
-        if not self._is_painting and index >= 0:
+        if index >= 0:
             self._presenter.caution.choose(index)
-
-    def _on_caution_reset(self, _checked: bool = False) -> None:
-        self._presenter.caution.reset()
-
-    def _on_legend(self, checked: bool) -> None:
-        if not self._is_painting:
-            self._presenter.uncertainty_map.set_legend(checked)
-
-    def _on_copy(self, _checked: bool = False) -> None:
-        self._application.copy_text(self._presenter.volumes_text())
 
     def _do(self, action: Callable[[], object]) -> None:
         with self._application.drawn_once():
@@ -123,16 +94,13 @@ class OverlaysSection(Section):
     # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        self._is_painting = True
-        try:
+        with self._painting:
             self._show_results()
             self._table.show()
             self._show_caution()
             self._ui.hideOthersCheckBox.setChecked(self._presenter.hides_others)
             self._ui.legendCheckBox.setChecked(self._presenter.uncertainty_map.has_legend)
             self._show_volumes()
-        finally:
-            self._is_painting = False
         self._show_look()
         self.permit(self._ui.resultCombo, self._presenter.reason)
         self.permit(self._ui.legendCheckBox, self._presenter.uncertainty_map.reason)
@@ -235,18 +203,13 @@ class OverlaysTable:
         self._presenter = presenter
         self._permit = permit
         self._rows: list[_Row] = []
-        self._is_painting = False
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(_NAME, qt.QHeaderView.Stretch)
+        self._painting = Painting()
+        prepare_table(table, stretched=[_NAME])
 
     def show(self) -> None:
         """Paint the rows; widgets are made anew only where classes came or went."""
         rows = self._presenter.rows
-        self._is_painting = True
-        try:
+        with self._painting:
             is_other = [_structure(row) for row in rows] != [row.structure for row in self._rows]
             if is_other:
                 self._rebuild(rows)
@@ -258,8 +221,6 @@ class OverlaysTable:
             if is_other:
                 self._table.resizeRowsToContents()
                 fit_height(self._table)
-        finally:
-            self._is_painting = False
 
     def clear(self) -> None:
         """Take all rows off."""
@@ -281,15 +242,19 @@ class OverlaysTable:
             self._rows.append(made)
 
     def _connect(self, row: _Row) -> None:
-        row.in_slices.toggled.connect(partial(self._on_in_slices, row.kind))
+        presenter = self._presenter
+        self._on_input(row.in_slices.toggled, partial(presenter.set_visible_2d, row.kind))
         if row.in_3d is not None:
-            row.in_3d.toggled.connect(partial(self._on_in_3d, row.kind))
-        row.opacity.valueChanged.connect(partial(self._on_opacity, row.kind))
-        if row.kind == UNCERTAINTY:
-            row.colors.widget.currentIndexChanged.connect(self._on_color_map)
+            self._on_input(row.in_3d.toggled, partial(presenter.set_visible_3d, row.kind))
+        self._on_input(row.opacity.valueChanged, lambda percent: presenter.set_opacity(row.kind, percent / 100))
+        if isinstance(row.colors, _ColorMaps):
+            self._on_input(row.colors.widget.currentIndexChanged, self._on_color_map)
         else:
             for key, button in row.colors.buttons.items():
-                button.colorChanged.connect(partial(self._on_color, row.kind, key))
+                self._on_input(button.colorChanged, partial(self._on_color, row.kind, key))
+
+    def _on_input(self, signal: Any, action: Callable[..., object]) -> None:
+        signal.connect(lambda *sent: None if self._painting else action(*sent))
 
     def _show_color_maps(self) -> None:
         combo, maps = self._rows[-1].colors.widget, self._presenter.uncertainty_map.color_maps
@@ -301,24 +266,11 @@ class OverlaysTable:
 
     # -- from the person ---------------------------------------------------------------------------------------------
 
-    def _on_in_slices(self, kind: str, checked: bool) -> None:
-        if not self._is_painting:
-            self._presenter.set_visible_2d(kind, checked)
-
-    def _on_in_3d(self, kind: str, checked: bool) -> None:
-        if not self._is_painting:
-            self._presenter.set_visible_3d(kind, checked)
-
-    def _on_opacity(self, kind: str, percent: int) -> None:
-        if not self._is_painting:
-            self._presenter.set_opacity(kind, percent / 100)
-
     def _on_color(self, kind: str, key: str, color: Any) -> None:
-        if not self._is_painting:
-            self._presenter.set_color(kind, key, (color.red() / 255, color.green() / 255, color.blue() / 255))
+        self._presenter.set_color(kind, key, (color.red() / 255, color.green() / 255, color.blue() / 255))
 
     def _on_color_map(self, index: int) -> None:
-        if not self._is_painting and index >= 0:
+        if index >= 0:
             self._presenter.uncertainty_map.set_color_map(self._rows[-1].colors.widget.itemData(index))
 
 
@@ -420,12 +372,3 @@ def _check_box(name: str, tool_tip: str) -> Any:
     box.setToolTip(tool_tip)
     box.setStyleSheet("margin-left: 6px")
     return box
-
-
-def fit_height(table: Any, at_most: int = 16_000) -> None:
-    """Make a table as high as its rows, in pixels: one that scrolls inside a panel that scrolls is hard to use."""
-    rows = sum(table.rowHeight(number) for number in range(table.rowCount))
-    height = min(rows + table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth, at_most)
-    table.setFixedHeight(height)
-    # Else the section would take what is left of the panel, and spread its rows over it.
-    table.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)

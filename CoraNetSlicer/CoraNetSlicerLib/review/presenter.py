@@ -79,7 +79,7 @@ class ReviewPresenter:
             self._shown = self._shown if self.review is not None else None
             self._follow()
         self._hold()
-        if self.editor is not None:
+        if self.review is not None and self.editor is not None:
             self.review.pause_edit(not watched)
         self.outline()
 
@@ -131,7 +131,8 @@ class ReviewPresenter:
     @property
     def edited_title(self) -> str:
         """What is being edited, such as "Place 3"; "" if nothing is."""
-        return region_title(self.review.regions.region(self.edited)) if self.edited else ""
+        review = self.review
+        return region_title(review.regions.region(self.edited)) if review is not None and self.edited else ""
 
     @property
     def editor(self) -> Any:
@@ -220,7 +221,7 @@ class ReviewPresenter:
         _require(self.reason_not_decidable)
         review, number, author = self._required(), self.number, self._application.user_name()
         after = self.next_open(number)
-        self._logic.resolveRegion(review.loaded, number, choice, author)
+        review.decide(number, choice, author)
         self.note_call("resolveRegion", number, choice.value, author=author)
         self.go_on(after)
 
@@ -235,7 +236,7 @@ class ReviewPresenter:
         """
         _require(self.reason_not_decidable)
         self.slides.take()
-        self._logic.editRegion(self._required().loaded, self.number, PANEL_EDITOR if in_panel else MODULE_EDITOR)
+        self._required().begin_edit(self.number, PANEL_EDITOR if in_panel else MODULE_EDITOR)
         self.note_call("editRegion", self.number)
         self.changed.send()
         if not in_panel:
@@ -251,7 +252,7 @@ class ReviewPresenter:
         """
         review, author = self._required(), self._application.user_name()
         after = self.next_open(self.edited) if accept else 0
-        outside = self._logic.finishEdit(review.loaded, accept, author)
+        outside = review.end_edit(accept, author)
         self._application.clear_hint()
         self.note_call("finishEdit", accept=accept, author=author if accept else "")
         self.look_at(after)
@@ -266,14 +267,14 @@ class ReviewPresenter:
         if self.slides.is_under_way:
             self.slides.discard()
             return
-        number = self._logic.undoRegion(self._required().loaded)
+        number = self._required().undo()
         self.note_call("undoRegion")
         self.look_at(number)
 
     def redo(self) -> None:
         """Do again what was taken back last, and look at its region; raises as `decide`."""
         _require(self.reason_not_redoable)
-        number = self._logic.redoRegion(self._required().loaded)
+        number = self._required().redo()
         self.note_call("redoRegion")
         self.look_at(number)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -16,7 +16,7 @@ from coranet.contract.files import atomic_path
 from ..core.case_images import label_type
 from ..core.case_volume import volume_hash
 from ..core.export import label_node, write_volume
-from ..core.images import read_image
+from ..core.images import read_image, size_kji
 from ..core.results import LoadedPrediction, case_keys, segment_id
 from .boundary_slide import known_voxels_of_slides
 from .improvement import PromotedCase
@@ -52,7 +52,7 @@ def promote_case(state: ReviewState) -> PromotedCase:
     for box in known_voxels_of_slides(state):
         known[box.slices][box.mask] = True
     write_reviewed(loaded, files.reviewed)
-    write_known(loaded, known, files.known)
+    _write(known.astype(np.uint8), loaded, files.known)
     # As the model has them: segments can be renamed or deleted.
     labels = tuple(Label.from_dict(row) for row in result["labels"])
     keys = tuple(case_keys(loaded.volume))
@@ -113,20 +113,6 @@ def write_reviewed(loaded: LoadedPrediction, path: Path) -> None:
     _write(_result_labels(loaded), loaded, path)
 
 
-def write_known(loaded: LoadedPrediction, known: np.ndarray, path: Path) -> None:
-    """Write where a label map is truth.
-
-    Args:
-        loaded: the result.
-        known: bool, (k, j, i).
-        path: of the file.
-
-    Raises:
-        StorageError: it could not be written.
-    """
-    _write(known.astype(np.uint8), loaded, path)
-
-
 def require_no_overlap(loaded: LoadedPrediction) -> None:
     """Raise DataError, naming both, if two classes of a result have a voxel in common."""
     layers = SegmentLayers(loaded.segmentation, loaded.volume)
@@ -161,7 +147,7 @@ def known_voxels(
     Raises:
         DataError: a file that is needed is missing or lies on another grid.
     """
-    known = _certain(loaded, files) if trusts_certain else np.zeros(_size(loaded), bool)
+    known = _certain(loaded, files) if trusts_certain else np.zeros(size_kji(loaded.volume), bool)
     for voxels in decided:
         known[voxels.box.slices][voxels.box.mask] = True
     return known
@@ -171,10 +157,6 @@ def _certain(loaded: LoadedPrediction, files: PredictionFiles) -> np.ndarray:
     paths = (files.uncertain, files.conservative, files.radical)
     uncertain, conservative, radical = (read_label_map(path, loaded.volume) for path in paths)
     return np.asarray((uncertain == 0) & (conservative == radical))
-
-
-def _size(loaded: LoadedPrediction) -> Sequence[int]:
-    return tuple(reversed(loaded.volume.GetImageData().GetDimensions()))
 
 
 def _write(array: np.ndarray, loaded: LoadedPrediction, path: Path) -> None:

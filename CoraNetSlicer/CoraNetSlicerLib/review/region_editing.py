@@ -11,6 +11,7 @@ import slicer
 
 from ..core.context import SceneContext
 from ..core.results import UNCERTAIN_COLOR, LoadedPrediction
+from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.translation import _
 from .segment_layers import MaskedBox, SegmentLayers
 from .segment_surfaces import add_without_surface
@@ -20,9 +21,6 @@ MASK_SEGMENT = "coranet-region"
 # on one node would both paint.
 MODULE_EDITOR, PANEL_EDITOR = "SegmentEditor", "CoraNetSlicerEditor"
 _EFFECT = "Paint"
-
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-_CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class RegionEditing:
                 copy.DeepCopy(labelmap)
             for identifier in ids:
                 segment = segmentation.GetSegment(identifier)
-                surface = segment.GetRepresentation(_CLOSED_SURFACE)
+                surface = segment.GetRepresentation(CLOSED_SURFACE)
                 voxels = copy if labelmap is not None else None
                 kept[identifier] = _KeptSegment(segment, segment.GetLabelValue(), voxels, surface)
         return kept
@@ -199,10 +197,10 @@ def _restore(segmentation: Any, identifier: str, kept: _KeptSegment) -> None:
     segment = kept.segment
     segment.SetLabelValue(kept.label_value)
     if kept.voxels is None:
-        segment.RemoveRepresentation(_BINARY_LABELMAP)
+        segment.RemoveRepresentation(BINARY_LABELMAP)
     else:
-        segment.AddRepresentation(_BINARY_LABELMAP, kept.voxels)
+        segment.AddRepresentation(BINARY_LABELMAP, kept.voxels)
     if kept.surface is not None:
-        segment.AddRepresentation(_CLOSED_SURFACE, kept.surface)
+        segment.AddRepresentation(CLOSED_SURFACE, kept.surface)
     if segmentation.GetSegment(identifier) is None:
         segmentation.AddSegment(segment, identifier)

@@ -16,6 +16,7 @@ from coranet.closed_surface import OVERLAY_SMOOTHING
 from coranet.contract import Region
 
 from ..core.context import SceneContext
+from ..core.images import ijk_to_ras
 from ..core.results import LoadedPrediction, segment_id
 from .looks import is_in_3d
 from .segment_surfaces import has_surface, lost_surface, make_surface, surface_of_segment
@@ -78,11 +79,10 @@ def region_place(region: Region, volume_node: Any) -> RegionPlace:
 
 def world_point(volume_node: Any, point_ijk: Sequence[float]) -> tuple[float, float, float]:
     """Where a point of a volume is in the world (RAS, mm), transforms above the volume taken into account."""
-    matrix, to_world = vtkMatrix4x4(), vtkGeneralTransform()
-    volume_node.GetIJKToRASMatrix(matrix)
+    to_world = vtkGeneralTransform()
     if volume_node.GetParentTransformNode() is not None:
         volume_node.GetParentTransformNode().GetTransformToWorld(to_world)
-    return tuple(to_world.TransformPoint(matrix.MultiplyPoint((*point_ijk, 1.0))[:3]))
+    return _point(to_world.TransformPoint(ijk_to_ras(volume_node).MultiplyPoint((*point_ijk, 1.0))[:3]))
 
 
 def volume_point(volume_node: Any, point_ras_mm: Sequence[float]) -> tuple[float, float, float]:
@@ -91,7 +91,12 @@ def volume_point(volume_node: Any, point_ras_mm: Sequence[float]) -> tuple[float
     volume_node.GetRASToIJKMatrix(matrix)
     if volume_node.GetParentTransformNode() is not None:
         volume_node.GetParentTransformNode().GetTransformFromWorld(from_world)
-    return tuple(matrix.MultiplyPoint((*from_world.TransformPoint(*point_ras_mm), 1.0))[:3])
+    return _point(matrix.MultiplyPoint((*from_world.TransformPoint(*point_ras_mm), 1.0))[:3])
+
+
+def _point(found: Sequence[float]) -> tuple[float, float, float]:
+    first, second, third = found
+    return first, second, third
 
 
 def show_volume_somewhere(volume_node: Any, composite_nodes: Iterable[Any]) -> None:

@@ -17,7 +17,7 @@ from coranet.boundary_slide import BoundaryMargins
 from coranet.contract import Choice, PredictionFiles, Region, RegionList
 from coranet.contract.errors import DataError, JobError
 
-from ..core.images import order_on_grid_of, read_image, reordered, require_checksum, voxel_values
+from ..core.images import order_on_grid_of, read_image, reordered, require_checksum, voxels_of
 from ..core.results import LoadedPrediction
 from ..core.stepwise import run_to_end
 from .segment_layers import MaskedBox, SegmentLayers
@@ -40,7 +40,7 @@ class RegionVoxels:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; a few hundred characters for a thousand voxels."""
-        labels = {choice: _packed(values.astype("<u2").tobytes()) for choice, values in self.labels.items()}
+        labels = {choice: packed(values.astype("<u2").tobytes()) for choice, values in self.labels.items()}
         return {**packed_box(self.box), "labels": labels}
 
     @staticmethod
@@ -53,7 +53,7 @@ class RegionVoxels:
         try:
             box = unpacked_box(content)
             labels = {
-                choice: np.frombuffer(_unpacked(text), "<u2").astype(np.uint16)
+                choice: np.frombuffer(unpacked(text), "<u2").astype(np.uint16)
                 for choice, text in content["labels"].items()
             }
             if {len(values) for values in labels.values()} != {int(np.count_nonzero(box.mask))}:
@@ -65,7 +65,7 @@ class RegionVoxels:
 
 def packed_box(box: MaskedBox) -> dict[str, Any]:
     """Some voxels of a volume in plain JSON types."""
-    mask = _packed(np.packbits(box.mask).tobytes())
+    mask = packed(np.packbits(box.mask).tobytes())
     return {"first_kji": list(box.first_kji), "shape": list(box.mask.shape), "mask": mask}
 
 
@@ -73,7 +73,7 @@ def unpacked_box(content: Mapping[str, Any]) -> MaskedBox:
     """The inverse of `packed_box`; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
     first_k, first_j, first_i = (int(index) for index in content["first_kji"])
     shape = tuple(int(size) for size in content["shape"])
-    bits = np.frombuffer(_unpacked(content["mask"]), np.uint8)
+    bits = np.frombuffer(unpacked(content["mask"]), np.uint8)
     mask = np.unpackbits(bits, count=math.prod(shape)).reshape(shape).astype(bool)
     return MaskedBox((first_k, first_j, first_i), mask)
 
@@ -140,24 +140,26 @@ def label_map_steps(path: Path, volume_node: Any) -> Generator[None, None, np.nd
     node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
     order = order_on_grid_of(volume_node, node, path)
     yield
-    node = reordered(node, order, volume_node)
-    return voxel_values(node).reshape(tuple(reversed(node.GetImageData().GetDimensions())))
+    return voxels_of(reordered(node, order, volume_node).GetImageData())
 
 
 def _box(region: Region, region_map: np.ndarray, path: Path) -> MaskedBox:
     bounds = region.bounds_ijk[::-1]
+    first_k, first_j, first_i = (first for first, _last in bounds)
     inside = region_map[tuple(slice(first, last + 1) for first, last in bounds)] == region.number
     if np.count_nonzero(inside) != region.voxels:
         raise DataError(
             f"'{path}' has {np.count_nonzero(inside)} voxels of region {region.number}, the list of the regions says "
             f"{region.voxels}; run 'coranet regions' on its folder anew."
         )
-    return MaskedBox(tuple(first for first, _last in bounds), inside)
+    return MaskedBox((first_k, first_j, first_i), inside)
 
 
-def _packed(content: bytes) -> str:
+def packed(content: bytes) -> str:
+    """Bytes as a text for a scene, small where they repeat."""
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
-def _unpacked(text: str) -> bytes:
+def unpacked(text: str) -> bytes:
+    """The inverse of `packed`; raises ValueError or zlib.error where it is damaged."""
     return zlib.decompress(base64.b64decode(text))

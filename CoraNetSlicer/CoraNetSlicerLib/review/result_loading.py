@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 import slicer
 from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -15,14 +16,15 @@ from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
 
 from coranet.closed_surface import OVERLAY_SMOOTHING, RESULT_SMOOTHING
-from coranet.contract import Label, ScanIdentity
+from coranet.contract import Case, Job, Label, ScanIdentity
 from coranet.contract.errors import DataError
 
-from ..core.case_volume import is_scan
+from ..core.case_volume import CaseVolume, is_scan
 from ..core.context import SceneContext
 from ..core.images import (
     LabelCheck,
     UnitRangeCheck,
+    ijk_to_ras,
     lie_as,
     order_on_grid_of,
     read_image,
@@ -47,6 +49,8 @@ from ..core.results import (
     segment_id,
     uncertainty_color_node,
 )
+from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
+from ..core.stepwise import run_to_end
 from .caution import note_caution, note_doubt
 from .looks import show_prediction
 from .overlays import one_modification
@@ -54,15 +58,13 @@ from .overlays import one_modification
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 # Uncertainty below this share of its range is not drawn, so that the map does not veil the image.
 UNCERTAINTY_LOWER_THRESHOLD = 0.05
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-_CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 
 
 class ResultLoading:
     """Brings the results of one case into the scene.
 
     Attributes:
-        loaded: the nodes; None until the last step.
+        loaded: the LoadedPrediction; None until the last step.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class ResultLoading:
                 too if the engine has written surfaces.
             is_its_scan: the volume is known to be the scan that the result was computed on, as `CaseVolume` finds it.
         """
-        self.loaded: Optional[LoadedPrediction] = None
+        self.loaded: Any = None
         self._context = context
         self._prediction = prediction
         self._volume = volume_node
@@ -88,11 +90,14 @@ class ResultLoading:
         self._surfaces: dict[str, Any] = {}
         self._indices_to_world = vtkMatrix4x4()
 
-    def steps(self) -> Iterator[str]:
+    def steps(self) -> Generator[object, None, LoadedPrediction]:
         """Do the work, each step a few milliseconds; nothing enters the scene before all files are read and checked.
 
         Yields:
             What was done, in a word or two.
+
+        Returns:
+            The nodes.
 
         Raises:
             DataError: a file is missing or unreadable, lies on another grid than the volume, or holds unknown values;
@@ -103,8 +108,10 @@ class ResultLoading:
             yield step
             if self._volume.GetScene() is not self._context.scene:
                 raise DataError("the volume is no longer in the scene; load it again before its result.")
+        loaded: LoadedPrediction = self.loaded
+        return loaded
 
-    def _all_steps(self) -> Iterator[str]:
+    def _all_steps(self) -> Iterator[object]:
         result = self._prediction.read_result()
         labels = _read_labels(result, self._prediction.result)
         warnings = tuple(self._prediction.warnings(result))
@@ -137,7 +144,7 @@ class ResultLoading:
             nodes.reveal()
         self.loaded = loaded
 
-    def _require_scan(self, result: Mapping[str, Any]) -> Generator[str, None, bool]:
+    def _require_scan(self, result: Mapping[str, Any]) -> Generator[object, None, bool]:
         """Go on if the volume is the scan that the result was computed on; False: the result does not say which."""
         identity = ScanIdentity.from_dict(result.get("scan"), self._prediction.result)
         if identity is not None and not self._is_its_scan and not (yield from is_scan(self._volume, identity)):
@@ -193,10 +200,28 @@ def load_prediction(
     Raises:
         DataError, JobError: as `ResultLoading.steps`.
     """
-    loading = ResultLoading(context, prediction, volume_node, is_its_scan=is_its_scan)
-    for _ in loading.steps():
-        pass
-    return loading.loaded
+    return run_to_end(ResultLoading(context, prediction, volume_node, is_its_scan=is_its_scan).steps())
+
+
+def load_case(
+    context: SceneContext, job: Job, case: Case, show: bool = False
+) -> Generator[object, None, LoadedPrediction]:
+    """Load the result of a case, and its volume if that is not in the scene, in steps of milliseconds.
+
+    Args:
+        context: the scene.
+        job: that made the result.
+        case: of its datalist, with absolute paths.
+        show: as of `ResultLoading`.
+
+    Raises:
+        DataError, JobError: as `CaseVolume.steps` and `ResultLoading.steps`.
+    """
+    volume = CaseVolume(context, job, case)
+    yield from volume.steps()
+    steps = ResultLoading(context, job.prediction(case.id), volume.node, show, is_its_scan=True).steps()
+    loaded = yield from steps
+    return replace(loaded, warnings=(*volume.warnings, *loaded.warnings))
 
 
 def _read_surface(path: Path) -> Any:
@@ -347,7 +372,7 @@ class ResultNodes:
             node.RemoveAttribute(BOUNDS_ATTRIBUTE)
             node.SetReferenceImageGeometryParameterFromVolumeNode(self._volume)
         node.SetAndObserveTransformNodeID(self._volume.GetTransformNodeID())
-        self._place_under_volume(node)
+        self._context.place_under(self._volume, node)
         return node
 
     def _hide(self, node: Any, part: str) -> None:
@@ -378,18 +403,9 @@ class ResultNodes:
                 node.GetDisplayNode().SetVisibility(shown)
 
     def _is_mine(self, node: Any, part: str) -> bool:
-        return (
-            node.GetAttribute(PART_ATTRIBUTE) == part
-            and node.GetAttribute(PREDICTION_ATTRIBUTE) == self._case_key
-            and node.GetNodeReferenceID(VOLUME_REFERENCE) == self._volume.GetID()
-        )
-
-    def _place_under_volume(self, node: Any) -> None:
-        hierarchy = self._context.subject_hierarchy
-        volume_item = hierarchy.GetItemByDataNode(self._volume)
-        if not volume_item:
-            volume_item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), self._volume)
-        hierarchy.SetItemParent(hierarchy.CreateItem(volume_item, node), volume_item)
+        marks = (node.GetAttribute(PART_ATTRIBUTE), node.GetAttribute(PREDICTION_ATTRIBUTE))
+        is_of_volume: bool = node.GetNodeReferenceID(VOLUME_REFERENCE) == self._volume.GetID()
+        return marks == (part, self._case_key) and is_of_volume
 
 
 def _segment(name: str, color: tuple[float, float, float], value: int, labelmap: Any) -> Any:
@@ -397,22 +413,20 @@ def _segment(name: str, color: tuple[float, float, float], value: int, labelmap:
     segment.SetName(name)
     segment.SetColor(*color)
     segment.SetLabelValue(value)
-    segment.AddRepresentation(_BINARY_LABELMAP, labelmap)
+    segment.AddRepresentation(BINARY_LABELMAP, labelmap)
     return segment
 
 
 def _add(segmentation: Any, segment: Any, identifier: str, surfaces: Mapping[str, Any]) -> None:
     # Before the segment is added: it would be converted to have what the segments before it have.
     if identifier in surfaces:
-        segment.AddRepresentation(_CLOSED_SURFACE, surfaces[identifier])
+        segment.AddRepresentation(CLOSED_SURFACE, surfaces[identifier])
     segmentation.AddSegment(segment, identifier)
 
 
 def _oriented_image(node: Any) -> Any:
     """The voxels of a volume node as a labelmap; not copied."""
-    matrix = vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
     image = slicer.vtkOrientedImageData()
     image.ShallowCopy(node.GetImageData())
-    image.SetImageToWorldMatrix(matrix)
+    image.SetImageToWorldMatrix(ijk_to_ras(node))
     return image

@@ -1,46 +1,31 @@
-"""The part of the console API that is about uncertain regions: review them, teach them back, see what comes next."""
+"""The part of the console API that reviews uncertain regions."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
-from coranet.contract import CaseUncertainty, Choice, JobKind, ModelCard, rank_cases
-from coranet.contract.errors import DataError, JobError
+from coranet.contract import Choice
+from coranet.contract.errors import DataError
 
-from ..core.export import LabeledNodes, TrainingNodes, export_training_job
+from ..core.context import SceneContext
 from ..core.results import (
     PREDICTION_ATTRIBUTE,
     LoadedPrediction,
     find_prediction_files,
     job_name,
-    mark_as_cases_of,
     nodes_of_class,
     result_texts,
     results_in_scene,
 )
-from ..jobs.arguments import AnyJob, TrainSettings, job_of
-from ..jobs.listing import improved_name
-from .improvement import (
-    PromotedCase,
-    improving_config,
-    improving_job,
-    job_folders,
-    known_keys,
-    require_labels,
-    require_training,
-    take_over_files,
-    with_promoted,
-)
+from ..core.stepwise import run_to_end
+from .improvement import PromotedCase
 from .overlays import show_alone
 from .region_editing import MODULE_EDITOR
 from .region_review import RegionReview, opening_steps
 from .region_view import RegionPlace, show_volume_somewhere, volume_point
-
-if TYPE_CHECKING:
-    from ..jobs.handle import JobHandle
 
 AnyCase = Union[LoadedPrediction, Any, str]
 
@@ -61,7 +46,7 @@ class _Opening:
 
 
 class ReviewConsole:
-    """What `CoraNetLogic` can do with uncertain regions; a part of it, which uses its context and starts its jobs.
+    """What `CoraNetLogic` can do with uncertain regions; a part of it.
 
     A case is what `loadResults` gives, its segmentation node, or the name of that, of its volume, or of the case.
 
@@ -73,7 +58,15 @@ class ReviewConsole:
         >>> logic.improve(model, [case])
     """
 
-    def __init__(self) -> None:
+    def __init__(self, context: SceneContext, jobsFolder: Path) -> None:
+        """Begin without a review.
+
+        Args:
+            context: the scene and its logics.
+            jobsFolder: where results are looked for that are not where they were.
+        """
+        self.context = context
+        self.jobsFolder = jobsFolder
         # By id of the segmentation: steps that can be taken back must not be forgotten from call to call.
         self._reviews: dict[str, RegionReview] = {}
         # Reviews that are being taken up, in steps: panel and console go on with the same one.
@@ -90,12 +83,7 @@ class ReviewConsole:
             DataError: there is no such result, or it has no list of regions.
             JobError: what is kept of a review is damaged.
         """
-        opening = self.openRegions(case)
-        while True:
-            try:
-                next(opening)
-            except StopIteration as end:
-                return end.value
+        return run_to_end(self.openRegions(case))
 
     def openRegions(self, case: AnyCase) -> Generator[None, None, RegionReview]:
         """What `regions` does, in steps of milliseconds between which a window can answer; returns and raises as it."""
@@ -258,71 +246,6 @@ class ReviewConsole:
         """
         return self.regions(case).promote(trustCertain)
 
-    def improve(
-        self,
-        model: AnyJob,
-        cases: Sequence[Union[PromotedCase, AnyCase]],
-        settings: TrainSettings = None,
-        folder: Union[None, str, Path] = None,
-        labeled: Sequence[LabeledNodes] = (),
-    ) -> JobHandle:
-        """Train on from a model with reviewed cases, in the background; on the same validation cases as before.
-
-        Example:
-            >>> logic.improve(model, [case, other], {"training.self_training_steps": 500}).wait()
-
-        Args:
-            model: the training that made it (its handle or folder), or the model's folder.
-            cases: what `promote` gives, or cases to be promoted now.
-            settings: None: those of the training before, without its pretraining; a dictionary changes single ones of
-                them; else as of `train`.
-            folder: of the new job; None: a new one in `jobsFolder`.
-            labeled: (volume node, segmentation node) of labeled cases, in place of those of the training before; needed
-                only where that is not there any more.
-
-        Raises:
-            CoraNetError: a case, the model, a setting or the folder cannot be used; the text says why.
-        """
-        promoted = [case if isinstance(case, PromotedCase) else self.promote(case) for case in cases]
-        if not promoted:
-            raise DataError("there is nothing to improve the model with; review some regions of at least one case.")
-        config = improving_config(model, settings)
-        labels = ModelCard.read(config.training.initial_model).labels
-        require_labels(labels, promoted)
-        target = self._folderFor(folder, improved_name(self.jobsFolder, _name_of_model(config.training.initial_model)))
-        if labeled:
-            values = {label.name: label.value for label in labels}
-            nodes = TrainingNodes(labeled, segment_names=list(values), values=values)
-            job = export_training_job(self.context, target, nodes, config)
-            joined = with_promoted(job.read_relative_datalist(), promoted)
-            job.write_datalist(take_over_files(job.folder, joined, job_folders(promoted)))
-            known = known_keys(joined, promoted)
-        else:
-            training = require_training(model)
-            joined = with_promoted(training.read_datalist(), promoted, training.identifier)
-            job = improving_job(target, config, joined, [training.folder, *job_folders(promoted)])
-            known = known_keys(joined, promoted, training.identifier)
-        # So that snapshots are laid over the volumes, and a further round knows its cases.
-        mark_as_cases_of(self.context.scene, job, known)
-        return self.watch(self.runner.start(job))
-
-    def rankCases(self, job: AnyJob) -> list[CaseUncertainty]:
-        """The segmented cases of a job, those first at which a look is worth most, each with the reason in words.
-
-        Example:
-            >>> print(logic.rankCases(job)[0].reason)
-            14 % of the predicted pancreas is uncertain; 3 regions over 1 mL
-
-        Raises:
-            JobError: it is no segmentation, or a file is damaged.
-        """
-        job = job_of(job)
-        if job.kind is not JobKind.SEGMENT:
-            raise JobError(
-                f"'{job.folder}' is a training, expected a segmentation; segment volumes with its model first."
-            )
-        return rank_cases(job.prediction(case.id) for case in job.read_datalist().cases)
-
     def _review_of(self, loaded: LoadedPrediction) -> Optional[RegionReview]:
         """The review of a result that was taken up before."""
         self._reviews = {key: kept for key, kept in self._reviews.items() if kept.is_current}
@@ -359,12 +282,6 @@ class ReviewConsole:
         known = ", ".join(f"'{result.segmentation.GetName()}'" for result in results) or "none"
         what = f"are {len(found)} results" if found else "is no result"
         raise DataError(f"there {what} '{name}' in the scene; choose one of its results: {known}.")
-
-
-def _name_of_model(folder: str) -> str:
-    """What people call a model: the folder of its training, or its own."""
-    path = Path(folder)
-    return path.parent.name if path.name == "model" else path.name
 
 
 def _names(loaded: LoadedPrediction) -> set[str]:

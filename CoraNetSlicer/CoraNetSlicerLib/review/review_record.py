@@ -6,7 +6,6 @@ A table node shows both to people; it is written, never read.
 
 from __future__ import annotations
 
-import base64
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +25,7 @@ from coranet.contract.errors import JobError
 from ..core.context import SceneContext
 from ..core.results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIBUTE, LoadedPrediction
 from ..core.translation import _
-from .region_voxels import RegionVoxels, packed_box, unpacked_box
+from .region_voxels import RegionVoxels, packed, packed_box, unpacked, unpacked_box
 from .segment_layers import MaskedBox
 from .worklist import status_text, structure_text
 
@@ -155,14 +154,8 @@ class ReviewRecord:
         node.SetAttribute(PREDICTION_ATTRIBUTE, segmentation.GetAttribute(PREDICTION_ATTRIBUTE))
         segmentation.SetNodeReferenceID(reference, node.GetID())
         if not node.GetHideFromEditors():
-            self._place_under_volume(node)
+            self._context.place_under(self._loaded.volume, node)
         return node
-
-    def _place_under_volume(self, node: Any) -> None:
-        hierarchy = self._context.subject_hierarchy
-        volume_item = hierarchy.GetItemByDataNode(self._loaded.volume)
-        if volume_item:
-            hierarchy.SetItemParent(hierarchy.CreateItem(volume_item, node), volume_item)
 
 
 @dataclass(frozen=True)
@@ -204,20 +197,20 @@ class ReviewStep:
             slides: before and after; None: they are the same.
         """
         voxels = len(next(iter(before.values()), ()))
-        packed = [
+        bits_before, bits_after = (
             {identifier: np.packbits(mask) for identifier, mask in members.items()} for members in (before, after)
-        ]
-        return ReviewStep(number, *decisions, voxels, *packed, box, slides)
+        )
+        return ReviewStep(number, *decisions, voxels, bits_before, bits_after, box, slides)
 
     @cached_property
     def text(self) -> str:
         """All of it as JSON."""
-        packed = [
-            {identifier: _packed(bits) for identifier, bits in voxels.items()}
-            for voxels in (self.packed_before, self.packed_after)
+        voxels = [
+            {identifier: packed(bits.tobytes()) for identifier, bits in members.items()}
+            for members in (self.packed_before, self.packed_after)
         ]
         decisions = [asdict(decision) if decision is not None else None for decision in (self.before, self.after)]
-        content = {"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": packed}
+        content = {"number": self.number, "decisions": decisions, "voxels": self.voxels, "packed": voxels}
         if self.box is not None:
             content["box"] = packed_box(self.box)
         if self.slides is not None:
@@ -228,10 +221,15 @@ class ReviewStep:
     def from_dict(content: Mapping[str, Any]) -> ReviewStep:
         """The step that a text tells of; raises KeyError, TypeError, ValueError or zlib.error where it is damaged."""
         before, after = (Decision(**decision) if decision is not None else None for decision in content["decisions"])
-        packed = [{identifier: _unpacked(text) for identifier, text in voxels.items()} for voxels in content["packed"]]
+        bits_before, bits_after = (
+            {identifier: np.frombuffer(unpacked(text), np.uint8) for identifier, text in members.items()}
+            for members in content["packed"]
+        )
         box = unpacked_box(content["box"]) if "box" in content else None
         slides = from_json(tuple[Slides, Slides], content["slides"]) if "slides" in content else None
-        return ReviewStep(int(content["number"]), before, after, int(content["voxels"]), *packed, box, slides)
+        return ReviewStep(
+            int(content["number"]), before, after, int(content["voxels"]), bits_before, bits_after, box, slides
+        )
 
     def review(self, review: Review, back: bool) -> Review:
         """The review once the step is taken back, or done again.
@@ -269,7 +267,9 @@ class ReviewHistory:
     @property
     def text(self) -> str:
         """The steps, the latest ones if there are many."""
-        done, undone, left = [], [], _LONGEST_TEXT
+        left = _LONGEST_TEXT
+        done: list[str] = []
+        undone: list[str] = []
         for steps, texts in ((self._done, done), (self._undone, undone)):
             for step in reversed(steps):
                 left -= len(step.text)
@@ -302,14 +302,6 @@ def _steps(contents: Iterable[Mapping[str, Any]]) -> list[ReviewStep]:
     return [ReviewStep.from_dict(step) for step in contents]
 
 
-def _packed(bits: np.ndarray) -> str:
-    return base64.b64encode(zlib.compress(bits.tobytes())).decode("ascii")
-
-
-def _unpacked(text: str) -> np.ndarray:
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
-
-
 def _fill_worklist(node: Any, review: Review, regions: RegionList, labels: Sequence[Label]) -> None:
     """Write a row for each region, in the order of their numbers.
 
@@ -321,7 +313,7 @@ def _fill_worklist(node: Any, review: Review, regions: RegionList, labels: Seque
     """
     table = vtkTable()
     kinds = (vtkIntArray, vtkStringArray, vtkDoubleArray, vtkDoubleArray, vtkStringArray, vtkStringArray)
-    columns = [kind() for kind in kinds]
+    columns: list[Any] = [kind() for kind in kinds]
     for name, column in zip(COLUMNS, columns, strict=False):
         column.SetName(name)
     for region in regions.regions:

@@ -66,8 +66,9 @@ class ReviewState:
         self._to_do: Optional[Review] = None
         kept = kept_in_scene(self._record, self.files)
         if kept is None:
-            kept = KeptReview.of(regions_of_files(loaded, self.files))
-            self._to_do = _review_of_files(loaded, self.files, kept.regions)
+            files = _required_files(loaded, self.files)
+            kept = KeptReview.of(regions_of_files(loaded, files))
+            self._to_do = _review_of_files(loaded, files, kept.regions)
         self._kept = kept
         under_way = self._record.read_under_way()
         if under_way is not None:
@@ -167,8 +168,8 @@ class ReviewState:
         if review is None:
             return
         done = ReviewHistory()
-        if not self.files.review.is_file():
-            review = yield from self._carried_over(review)
+        if self.files is not None and not self.files.review.is_file():
+            review = yield from self._carried_over(review, self.files)
         try:
             yield from self._do_once_more(review, done)
         except GeneratorExit:
@@ -262,9 +263,9 @@ class ReviewState:
         run_to_end(self._read_voxels())
         return self._kept.voxels
 
-    def _carried_over(self, review: Review) -> Generator[None, None, Review]:
+    def _carried_over(self, review: Review, files: PredictionFiles) -> Generator[None, None, Review]:
         """A new review, with what an earlier one of the same scan says of its regions."""
-        decisions = yield from carried_decisions(self._scene, self.loaded, self.files, self.regions)
+        decisions = yield from carried_decisions(self._scene, self.loaded, files, self.regions)
         if decisions:
             self.warnings += (
                 f"{len(decisions)} of {len(self.regions.regions)} are decided as in the earlier review of this scan.",
@@ -365,18 +366,22 @@ def kept_in_scene(record: ReviewRecord, files: Optional[PredictionFiles]) -> Opt
     return kept if RegionList.read(files.regions).created == kept.regions.created else None
 
 
-def regions_of_files(loaded: LoadedPrediction, files: Optional[PredictionFiles]) -> RegionList:
+def _required_files(loaded: LoadedPrediction, files: Optional[PredictionFiles]) -> PredictionFiles:
+    if files is None:
+        raise DataError(
+            f"the files of '{loaded.segmentation.GetName()}' are not where they were, and the scene keeps no review of "
+            "it; load the result anew from its job."
+        )
+    return files
+
+
+def regions_of_files(loaded: LoadedPrediction, files: PredictionFiles) -> RegionList:
     """The regions that the files of a case tell of.
 
     Raises:
         DataError: there are none, or they lie on another grid than the volume.
         JobError: regions.json is damaged.
     """
-    if files is None:
-        raise DataError(
-            f"the files of '{loaded.segmentation.GetName()}' are not where they were, and the scene keeps no review of "
-            "it; load the result anew from its job."
-        )
     if not files.regions.is_file():
         raise DataError(
             f"'{files.folder}' has no list of uncertain regions; run 'coranet regions' on it, or segment the volume "

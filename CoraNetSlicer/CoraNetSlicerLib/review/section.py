@@ -11,9 +11,8 @@ import qt
 from coranet.contract import Choice
 
 from ..core.protocols import Host, Scheduler
-from ..core.section import Painting, Section, let_go_of_focus, say
+from ..core.section import Painting, Section, fit_height, let_go_of_focus, prepare_table, say
 from ..core.translation import _
-from .overlays_section import fit_height
 from .presenter import ReviewPresenter
 from .region_editing import MASK_SEGMENT
 from .slice_gestures import SliceGestures, WheelTurn
@@ -53,7 +52,7 @@ class ReviewSection(Section):
         ui.reviewProgressBar.setRange(0, 100)
         actions = self._actions()
         for button, _key, action in actions:
-            self.connect(button.clicked, partial(self._on_click, action))
+            self.on_click(button, partial(self._on_click, action))
         self.connect(ui.regionsTable.itemSelectionChanged, self._table.on_selection)
         self.connect(ui.regionsTable.horizontalHeader().sectionClicked, self._on_head)
         self.connect(presenter.changed, self._show)
@@ -127,7 +126,7 @@ class ReviewSection(Section):
         self._on_click(partial(self._presenter.slides.turn_wheel, turn))
         return True
 
-    def _on_click(self, action: Callable[[], None], _checked: bool = False) -> None:
+    def _on_click(self, action: Callable[[], None]) -> None:
         # A reason that passes is shown until it has passed.
         reasons = self._presenter.reasons
         with self._application.drawn_once():
@@ -304,12 +303,8 @@ class RegionsTable:
         self._titles: list[str] = []
         self._number = 0
         self._painting, self._is_waiting = Painting(), False
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
+        prepare_table(table, stretched=[_STRUCTURE], row_pixels=_ROW_PIXELS)
         header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(_STRUCTURE, qt.QHeaderView.Stretch)
         header.setSortIndicatorShown(True)
         header.setSectionsClickable(True)
 

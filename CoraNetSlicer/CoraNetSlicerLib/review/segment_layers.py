@@ -11,20 +11,20 @@ from typing import Any
 
 import numpy as np
 import slicer
-from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR, VTK_UNSIGNED_SHORT
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract import Label
 from coranet.contract.errors import DataError
 
+from ..core.images import elements, ijk_to_ras, size_kji, voxels_of
 from ..core.results import segment_id
+from ..core.segment_classes import BINARY_LABELMAP
 from .segment_surfaces import drop_surface, outdate_surface
 
 # No corner of the volume may lie further than this from a voxel of the segments.
 _GRID_TOLERANCE_VOXELS = 0.01
-
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class SegmentLayers:
         """Each labelmap with the ids of the segments in it; (None, [id]) for a segment that has none."""
         found: list[tuple[Any, list[str]]] = []
         for identifier in self.ids:
-            labelmap = self._segment(identifier).GetRepresentation(_BINARY_LABELMAP)
+            labelmap = self._segment(identifier).GetRepresentation(BINARY_LABELMAP)
             ids = next((ids for other, ids in found if labelmap is not None and other is labelmap), None)
             if ids is None:
                 found.append((labelmap, [identifier]))
@@ -158,12 +158,12 @@ class SegmentLayers:
         Raises:
             DataError: the segments lie on another grid than the volume.
         """
-        painted = np.zeros(self._size_kji, dtype)
+        painted = np.zeros(size_kji(self.volume), dtype)
         for labelmap, ids in self.layers():
             if not _has_voxels(labelmap):
                 continue
-            mine, theirs = self._common((0, 0, 0), self._size_kji, labelmap)
-            voxels, target = _voxels(labelmap)[theirs], painted[mine]
+            mine, theirs = self._common((0, 0, 0), size_kji(self.volume), labelmap)
+            voxels, target = voxels_of(labelmap)[theirs], painted[mine]
             for identifier in ids:
                 if identifier in values:
                     target[voxels == self._segment(identifier).GetLabelValue()] = values[identifier]
@@ -175,10 +175,10 @@ class SegmentLayers:
 
     def mask_of(self, labelmap: Any, value: int) -> np.ndarray:
         """Where a labelmap has a value: bool, (k, j, i), all voxels of the volume."""
-        mask = np.zeros(self._size_kji, bool)
+        mask = np.zeros(size_kji(self.volume), bool)
         if _has_voxels(labelmap):
-            mine, theirs = self._common((0, 0, 0), self._size_kji, labelmap)
-            mask[mine] = _voxels(labelmap)[theirs] == value
+            mine, theirs = self._common((0, 0, 0), size_kji(self.volume), labelmap)
+            mask[mine] = voxels_of(labelmap)[theirs] == value
         return mask
 
     def segment_of(self, box: MaskedBox, name: str, color: Sequence[float]) -> Any:
@@ -188,13 +188,13 @@ class SegmentLayers:
         image.SetExtent(
             *(end for first, size in zip(first_ijk, size_ijk, strict=False) for end in (first, first + size - 1))
         )
-        image.SetImageToWorldMatrix(_matrix(self.volume))
+        image.SetImageToWorldMatrix(ijk_to_ras(self.volume))
         image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(box.mask).view(np.uint8).ravel(), deep=True))
         segment = slicer.vtkSegment()
         segment.SetName(name)
         segment.SetColor(*color)
         segment.SetLabelValue(1)
-        segment.AddRepresentation(_BINARY_LABELMAP, image)
+        segment.AddRepresentation(BINARY_LABELMAP, image)
         return segment
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -220,21 +220,21 @@ class SegmentLayers:
             slice(first + shift, first + shift + size)
             for first, shift, size in zip(box.first_kji, offset, box.mask.shape, strict=False)
         )
-        _voxels(image)[at][box.mask] = after
+        voxels_of(image)[at][box.mask] = after
         # The voxels alone: were the image said to be modified, Slicer would drop the surfaces of all segments; and were
         # it another image, slice views would draw its segments anew, over those that lay over them.
         image.GetPointData().GetScalars().Modified()
         if image is not labelmap:
             for identifier in ids:
-                self._segment(identifier).AddRepresentation(_BINARY_LABELMAP, image)
+                self._segment(identifier).AddRepresentation(BINARY_LABELMAP, image)
         return changed
 
     def _read_values(self, labelmap: Any, box: MaskedBox) -> np.ndarray:
-        found = np.zeros(box.mask.shape, _voxels(labelmap).dtype if _has_voxels(labelmap) else np.uint16)
+        found = np.zeros(box.mask.shape, voxels_of(labelmap).dtype if _has_voxels(labelmap) else np.uint16)
         if _has_voxels(labelmap):
             mine, theirs = self._common(box.first_kji, box.mask.shape, labelmap)
-            found[mine] = _voxels(labelmap)[theirs]
-        return found[box.mask]
+            found[mine] = voxels_of(labelmap)[theirs]
+        return np.asarray(found[box.mask])
 
     def _covering(self, labelmap: Any, box: MaskedBox) -> Any:
         """An image with the voxels of a labelmap that covers a box; its own ones where it does so already."""
@@ -244,8 +244,8 @@ class SegmentLayers:
                 return labelmap
         image = self._empty_image(labelmap.GetScalarType() if _has_voxels(labelmap) else self._kind_for_all())
         if _has_voxels(labelmap):
-            mine, theirs = self._common((0, 0, 0), self._size_kji, labelmap)
-            _voxels(image)[mine] = _voxels(labelmap)[theirs]
+            mine, theirs = self._common((0, 0, 0), size_kji(self.volume), labelmap)
+            voxels_of(image)[mine] = voxels_of(labelmap)[theirs]
         return image
 
     def _kind_for_all(self) -> int:
@@ -254,10 +254,10 @@ class SegmentLayers:
 
     def _empty_image(self, kind: int) -> Any:
         image = slicer.vtkOrientedImageData()
-        image.SetExtent(*(bound for size in reversed(self._size_kji) for bound in (0, size - 1)))
-        image.SetImageToWorldMatrix(_matrix(self.volume))
+        image.SetExtent(*(bound for size in reversed(size_kji(self.volume)) for bound in (0, size - 1)))
+        image.SetImageToWorldMatrix(ijk_to_ras(self.volume))
         image.AllocateScalars(kind, 1)
-        _voxels(image)[:] = 0
+        voxels_of(image)[:] = 0
         return image
 
     def _common(
@@ -266,7 +266,7 @@ class SegmentLayers:
         """What a box and a labelmap have in common, in the box and in the labelmap's array."""
         mine, theirs = [], []
         for first, size, shift, length in zip(
-            first_kji, size_kji, self._offset(labelmap), _voxels(labelmap).shape, strict=False
+            first_kji, size_kji, self._offset(labelmap), voxels_of(labelmap).shape, strict=False
         ):
             begin = max(0, -(first + shift))
             end = max(begin, min(size, length - (first + shift)))
@@ -280,10 +280,10 @@ class SegmentLayers:
         labelmap.GetImageToWorldMatrix(of_labelmap)
         of_labelmap.Invert()
         between = vtkMatrix4x4()
-        vtkMatrix4x4.Multiply4x4(of_labelmap, _matrix(self.volume), between)
-        matrix = np.array([[between.GetElement(row, column) for column in range(4)] for row in range(3)])
+        vtkMatrix4x4.Multiply4x4(of_labelmap, ijk_to_ras(self.volume), between)
+        matrix = elements(between)[:3]
         shift = np.rint(matrix[:, 3])
-        size_ijk = np.array(self._size_kji[::-1], float)
+        size_ijk = np.array(size_kji(self.volume)[::-1], float)
         off = np.abs(matrix[:, :3] - np.eye(3)) @ size_ijk + np.abs(matrix[:, 3] - shift)
         if off.max() > _GRID_TOLERANCE_VOXELS:
             raise DataError(
@@ -293,10 +293,6 @@ class SegmentLayers:
         extent = labelmap.GetExtent()
         return tuple(int(shift[axis]) - extent[2 * axis] for axis in (2, 1, 0))
 
-    @property
-    def _size_kji(self) -> tuple[int, int, int]:
-        return tuple(reversed(self.volume.GetImageData().GetDimensions()))
-
     def _segment(self, identifier: str) -> Any:
         return self.node.GetSegmentation().GetSegment(identifier)
 
@@ -305,13 +301,7 @@ def world_to_ijk(volume_node: Any) -> np.ndarray:
     """(4, 4), without transforms above the volume: the segmentation lies below the same ones."""
     matrix = vtkMatrix4x4()
     volume_node.GetRASToIJKMatrix(matrix)
-    return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
-
-
-def _matrix(volume_node: Any) -> Any:
-    matrix = vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(matrix)
-    return matrix
+    return elements(matrix)
 
 
 def _has_voxels(labelmap: Any) -> bool:
@@ -319,11 +309,6 @@ def _has_voxels(labelmap: Any) -> bool:
     return (
         labelmap is not None and labelmap.GetNumberOfPoints() > 0 and labelmap.GetPointData().GetScalars() is not None
     )
-
-
-def _voxels(labelmap: Any) -> np.ndarray:
-    """All voxels of a labelmap, (k, j, i); a view."""
-    return vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(tuple(reversed(labelmap.GetDimensions())))
 
 
 def _differ(before: np.ndarray, after: np.ndarray, value: int) -> bool:

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-import slicer
-from vtkmodules.util.numpy_support import vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkIntArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
@@ -16,8 +14,10 @@ from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
 
 from coranet.closed_surface import UNCERTAIN_INSET_VOXELS, SurfaceStyle, surface_steps, triangles_each
 
+from ..core.images import voxels_of
 from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT
+from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.stepwise import run_to_end
 from ..core.translation import _
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 _PLACE_HOLDER = "CoraNetSlicer.PlaceHolder"
 _OUTDATED = "CoraNetSlicer.Outdated"
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-_CLOSED_SURFACE = slicer.vtkSegmentationConverter.GetSegmentationClosedSurfaceRepresentationName()
 _LOG = logging.getLogger(__name__)
 # Long enough for the status to be painted before the first surface.
 _FIRST_MS = 30
@@ -98,7 +96,7 @@ def surface_making_steps(node: Any, identifier: str, smoothing: float) -> Genera
         smoothing: Slicer's smoothing factor, in [0, 1].
     """
     segment = node.GetSegmentation().GetSegment(identifier)
-    labelmap = segment.GetRepresentation(_BINARY_LABELMAP) if segment is not None else None
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP) if segment is not None else None
     if labelmap is None:
         return
     inset = UNCERTAIN_INSET_VOXELS if identifier == UNCERTAIN_SEGMENT else 0.0
@@ -109,7 +107,7 @@ def surface_making_steps(node: Any, identifier: str, smoothing: float) -> Genera
     if node.GetSegmentation().GetSegment(identifier) is not segment:
         return
     _hold_places(node)
-    segment.AddRepresentation(_CLOSED_SURFACE, surface)
+    segment.AddRepresentation(CLOSED_SURFACE, surface)
     if _voxels_of(segment) != begun:
         outdate_surface(node, identifier)
 
@@ -117,7 +115,7 @@ def surface_making_steps(node: Any, identifier: str, smoothing: float) -> Genera
 def drop_surface(node: Any, identifier: str) -> None:
     """Draw nothing in place of a segment's surface, because its voxels will be others."""
     if has_surface(node, identifier):
-        node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, _place_holder())
+        node.GetSegmentation().GetSegment(identifier).AddRepresentation(CLOSED_SURFACE, _place_holder())
 
 
 def outdate_surface(node: Any, identifier: str) -> None:
@@ -132,19 +130,19 @@ def outdate_surface(node: Any, identifier: str) -> None:
 def replace_outdated(node: Any, identifier: str, surface: Any) -> None:
     """Draw a vtkPolyData, which is nearly the segment's surface, until `make_surface` makes that of its voxels."""
     _mark(surface, _OUTDATED)
-    node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, surface)
+    node.GetSegmentation().GetSegment(identifier).AddRepresentation(CLOSED_SURFACE, surface)
 
 
 def add_without_surface(node: Any, segment: Any, identifier: str) -> None:
     """Add a segment that is not drawn in 3D; Slicer would make a surface of it, here and now, if others have one."""
-    if node.GetSegmentation().ContainsRepresentation(_CLOSED_SURFACE):
-        segment.AddRepresentation(_CLOSED_SURFACE, _place_holder())
+    if node.GetSegmentation().ContainsRepresentation(CLOSED_SURFACE):
+        segment.AddRepresentation(CLOSED_SURFACE, _place_holder())
     node.GetSegmentation().AddSegment(segment, identifier)
 
 
 def _surface(node: Any, identifier: str) -> Any:
     segment = node.GetSegmentation().GetSegment(identifier)
-    return segment.GetRepresentation(_CLOSED_SURFACE) if segment is not None else None
+    return segment.GetRepresentation(CLOSED_SURFACE) if segment is not None else None
 
 
 def _segment_ids(node: Any) -> list[str]:
@@ -158,7 +156,7 @@ def _hold_places(node: Any) -> None:
     # The first segment last: as soon as it has a surface, Slicer thinks that the node has all of them.
     for identifier in reversed(_segment_ids(node)):
         if _surface(node, identifier) is None:
-            node.GetSegmentation().GetSegment(identifier).AddRepresentation(_CLOSED_SURFACE, _place_holder())
+            node.GetSegmentation().GetSegment(identifier).AddRepresentation(CLOSED_SURFACE, _place_holder())
     node.EndModify(was_modifying)
 
 
@@ -184,7 +182,7 @@ def _has_mark(surface: Any, name: str) -> bool:
 
 def _voxels_of(segment: Any) -> tuple[Any, int]:
     """What is another one once the voxels of a segment are others."""
-    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
     scalars = labelmap.GetPointData().GetScalars() if labelmap is not None else None
     return labelmap, scalars.GetMTime() if scalars is not None else 0
 
@@ -206,7 +204,7 @@ def surface_of_steps(
     scalars = labelmap.GetPointData().GetScalars()
     if scalars is None or not labelmap.GetNumberOfPoints():
         return vtkPolyData()
-    voxels = vtk_to_numpy(scalars).reshape(tuple(reversed(labelmap.GetDimensions())))[box]
+    voxels = voxels_of(labelmap)[box]
     to_world = vtkMatrix4x4()
     labelmap.GetImageToWorldMatrix(to_world)
     steps = surface_steps(voxels == value, labelmap.GetSpacing(), to_world.Determinant() < 0, style)

@@ -6,12 +6,11 @@ It is a preview: where both parts meet they can be a part of a voxel apart. The 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import slicer
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
@@ -20,13 +19,13 @@ from coranet.closed_surface import RESULT_SMOOTHING, SurfaceStyle
 
 from ..core.protocols import Scheduler
 from ..core.results import LoadedPrediction
+from ..core.segment_classes import BINARY_LABELMAP
 from ..core.stepwise import Deferred, StepwiseWork
 from .overlays import RESULT, Appearance
 from .segment_layers import MaskedBox, SegmentLayers, world_to_ijk
 from .segment_surfaces import replace_outdated, surface_of_segment, surface_of_steps
 
 _LOG = logging.getLogger(__name__)
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 # Longer than between two notches of a wheel that is turned without a stop.
 _REST_MS = 150
 # The part is replaced up to so many voxels outside of the box, and made from more, so that it is smoothed alike there.
@@ -82,7 +81,9 @@ class SlideSurfaces:
         if problem:
             _LOG.warning("a slide could not be followed in 3D: %s", problem)
 
-    def _steps(self, loaded: LoadedPrediction, identifiers: Sequence[str], box: MaskedBox) -> Iterator[None]:
+    def _steps(
+        self, loaded: LoadedPrediction, identifiers: Sequence[str], box: MaskedBox
+    ) -> Generator[None, None, None]:
         if box is not self._box:
             self._outside.clear()
             self._box = box
@@ -146,7 +147,7 @@ class _Part:
 def _part_inside(loaded: LoadedPrediction, identifier: str, box: MaskedBox) -> Generator[None, None, _Part]:
     """The surface of a segment in a box and a little around it."""
     segment = loaded.segmentation.GetSegmentation().GetSegment(identifier)
-    labelmap = segment.GetRepresentation(_BINARY_LABELMAP)
+    labelmap = segment.GetRepresentation(BINARY_LABELMAP)
     around = SegmentLayers(loaded.segmentation, loaded.volume).slices_in(labelmap, box.grown(_AROUND + _MARGIN))
     style = SurfaceStyle(RESULT_SMOOTHING)
     surface = yield from surface_of_steps(labelmap, segment.GetLabelValue(), style, around)
@@ -163,6 +164,6 @@ def _is_outside(loaded: LoadedPrediction, box: MaskedBox) -> Callable[[np.ndarra
 
     def is_outside(points: np.ndarray) -> np.ndarray:
         ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
-        return ((ijk < low) | (ijk > high)).any(axis=1)
+        return np.asarray(((ijk < low) | (ijk > high)).any(axis=1))
 
     return is_outside

@@ -21,9 +21,10 @@ from vtkmodules.vtkFiltersCore import vtkAssignAttribute
 from coranet.contract.errors import DataError
 
 from ..core.context import SceneContext
-from ..core.images import voxel_values
+from ..core.images import size_kji, voxels_of
 from ..core.protocols import Scheduler
 from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
+from ..core.segment_classes import BINARY_LABELMAP
 from ..core.stepwise import Deferred
 from .overlays import RESULT, UNCERTAIN, Appearance, is_surface_colored, set_surface_colored
 from .segment_layers import SegmentLayers, world_to_ijk
@@ -38,7 +39,6 @@ _SAMPLES = 7
 _WIDE = 0.75
 # How far a model lies outside of its surface, in voxels of the finest spacing: enough for any depth buffer.
 _OUTSIDE_VOXELS = 0.05
-_BINARY_LABELMAP = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
 
 
 class SurfaceColoring:
@@ -117,42 +117,26 @@ class SurfaceColoring:
     def _is_made(self, identifier: str) -> bool:
         """Whether there is a model of this result's surface, be it as it was before."""
         model = self._models.get(identifier)
-        return model is not None and model.made_of is self._loaded.segmentation
+        return model is not None and self._loaded is not None and model.made_of is self._loaded.segmentation
 
-    def _is_outdated(self, identifier: str) -> bool:
-        return not self._is_made(identifier) or self._models[identifier].made_from != self._sources(identifier)
-
-    def _sources(self, identifier: str) -> tuple[object, ...]:
-        """What must be the same for a model to be right."""
-        loaded = self._loaded
-        segment = loaded.segmentation.GetSegmentation().GetSegment(identifier)
-        surface = surface_of_segment(loaded.segmentation, identifier)
-        uncertain = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN) if loaded.overlays is not None else None
-        labelmap = uncertain.GetRepresentation(_BINARY_LABELMAP) if uncertain is not None else None
-        scalars = labelmap.GetPointData().GetScalars() if labelmap is not None else None
-        return (
-            surface.GetPoints().GetMTime(),
-            segment.GetColor(),
-            loaded.uncertainty.GetImageData().GetMTime(),
-            scalars.GetMTime() if scalars is not None else 0,
-            loaded.segmentation.GetTransformNodeID(),
-        )
+    def _is_outdated(self, identifier: str, loaded: LoadedPrediction) -> bool:
+        return not self._is_made(identifier) or self._models[identifier].made_from != _sources(identifier, loaded)
 
     def _make_next(self) -> None:
-        outdated = [identifier for identifier in self._wanted() if self._is_outdated(identifier)]
+        loaded = self._loaded
+        outdated = [identifier for identifier in self._wanted() if loaded and self._is_outdated(identifier, loaded)]
         self._stale.intersection_update(outdated[1:])
-        if outdated:
+        if loaded is not None and outdated:
             try:
-                self._make(outdated[0])
+                self._make(outdated[0], loaded)
             except Exception:  # noqa: BLE001 - the plain surfaces are better than none
                 _LOG.exception("the surface of '%s' could not be coloured", outdated[0])
-                set_surface_colored(self._loaded.segmentation, False)
+                set_surface_colored(loaded.segmentation, False)
         self.follow()
         if outdated[1:]:
             self._step.request()
 
-    def _make(self, identifier: str) -> None:
-        loaded = self._loaded
+    def _make(self, identifier: str, loaded: LoadedPrediction) -> None:
         surface = surface_of_segment(loaded.segmentation, identifier)
         color = loaded.segmentation.GetSegmentation().GetSegment(identifier).GetColor()
         colored = _enlarged(surface, _OUTSIDE_VOXELS * min(loaded.uncertainty.GetSpacing()))
@@ -165,7 +149,23 @@ class SurfaceColoring:
             model = self._models[identifier] = _Model.new(self._context.scene)
         model.node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
         model.node.SetAndObserveMesh(colored)
-        model.made_of, model.made_from = loaded.segmentation, self._sources(identifier)
+        model.made_of, model.made_from = loaded.segmentation, _sources(identifier, loaded)
+
+
+def _sources(identifier: str, loaded: LoadedPrediction) -> tuple[object, ...]:
+    """What must be the same for a model to be right."""
+    segment = loaded.segmentation.GetSegmentation().GetSegment(identifier)
+    surface = surface_of_segment(loaded.segmentation, identifier)
+    uncertain = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN) if loaded.overlays is not None else None
+    labelmap = uncertain.GetRepresentation(BINARY_LABELMAP) if uncertain is not None else None
+    scalars = labelmap.GetPointData().GetScalars() if labelmap is not None else None
+    return (
+        surface.GetPoints().GetMTime(),
+        segment.GetColor(),
+        loaded.uncertainty.GetImageData().GetMTime(),
+        scalars.GetMTime() if scalars is not None else 0,
+        loaded.segmentation.GetTransformNodeID(),
+    )
 
 
 @dataclass
@@ -240,8 +240,7 @@ def surface_doubt(surface: Any, loaded: LoadedPrediction) -> np.ndarray:
         (points,) float32 in [0, 1]; 0 where nothing is flagged, as after a decision.
     """
     volume = loaded.uncertainty
-    shape_kji = tuple(reversed(volume.GetImageData().GetDimensions()))
-    uncertainty = voxel_values(volume).reshape(shape_kji)
+    uncertainty = voxels_of(volume.GetImageData())
     flagged = _flagged(loaded)
     points = vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
     to_ijk = world_to_ijk(volume)
@@ -249,7 +248,7 @@ def surface_doubt(surface: Any, loaded: LoadedPrediction) -> np.ndarray:
     along = vtk_to_numpy(normals).astype(np.float64) @ to_ijk[:3, :3].T if normals is not None else 0.0 * points
     ijk = points @ to_ijk[:3, :3].T + to_ijk[:3, 3]
     reach = max(_LEAST_REACH_MM, _REACH_VOXELS * min(volume.GetSpacing()))
-    last_ijk = np.array(shape_kji[::-1]) - 1
+    last_ijk = np.array(uncertainty.shape[::-1]) - 1
     total = np.zeros(len(points), np.float32)
     for distance in np.linspace(-reach, reach, _SAMPLES):
         i, j, k = np.clip(np.rint(ijk + distance * along), 0, last_ijk).astype(np.int32).T
@@ -268,17 +267,18 @@ def colors_of_doubt(doubt: np.ndarray, color: tuple[float, float, float]) -> np.
         (points, 3) uint8.
     """
     share = np.clip(doubt / _WIDE, 0.0, 1.0)[:, None]
-    return np.rint(255 * ((1 - share) * np.array(color) + share * np.array(UNCERTAIN_COLOR))).astype(np.uint8)
+    mixed = (1 - share) * np.array(color) + share * np.array(UNCERTAIN_COLOR)
+    return np.asarray(np.rint(255 * mixed), np.uint8)
 
 
 def _flagged(loaded: LoadedPrediction) -> np.ndarray:
     """Which voxels of the map are flagged, bool, (k, j, i); all of them where the uncertain region is gone."""
     if not Appearance(loaded, UNCERTAIN).segment_ids:
-        return np.ones(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())), bool)
+        return np.ones(size_kji(loaded.uncertainty), bool)
     segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN)
     layers = SegmentLayers(loaded.overlays, loaded.uncertainty)
     try:
-        return layers.mask_of(segment.GetRepresentation(_BINARY_LABELMAP), segment.GetLabelValue())
+        return layers.mask_of(segment.GetRepresentation(BINARY_LABELMAP), segment.GetLabelValue())
     except DataError:
         # Somebody has drawn it anew on another grid.
-        return np.ones(tuple(reversed(loaded.uncertainty.GetImageData().GetDimensions())), bool)
+        return np.ones(size_kji(loaded.uncertainty), bool)

@@ -6,9 +6,8 @@ from typing import Any
 
 import qt
 
-from ..core.section import Section, let_go_of_focus, say
+from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say
 from ..jobs.model_choice import comparison_rows
-from .overlays_section import fit_height
 from .teach_back import TeachBackPresenter
 
 _LINE_PIXELS, _MOST_LINES = 20, 6
@@ -18,7 +17,7 @@ _ROW_PIXELS = 24
 class TeachBackSection(Section):
     """Which cases are taught back, and the start of the training."""
 
-    def __init__(self, ui: Any, presenter: TeachBackPresenter, _application: Any) -> None:
+    def __init__(self, ui: Any, presenter: TeachBackPresenter) -> None:
         """Bind the widgets.
 
         Args:
@@ -27,19 +26,14 @@ class TeachBackSection(Section):
         """
         super().__init__(ui)
         self._presenter = presenter
-        self._is_painting = False
         self._keys: list[str] = []
         self._items: list[Any] = []
         self._compared: list[Any] = []
-        table = ui.improvementTable
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
-        table.verticalHeader().setDefaultSectionSize(_ROW_PIXELS)
-        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
-        self.connect(ui.reviewedCasesList.itemChanged, self._on_tick)
-        self.connect(ui.trustCertainCheckBox.toggled, self._on_trust)
-        self.connect(ui.improveButton.clicked, self._on_improve)
-        self.connect(ui.useImprovedButton.clicked, self._on_use)
+        prepare_table(ui.improvementTable, stretched=range(3), row_pixels=_ROW_PIXELS)
+        self.on_input(ui.reviewedCasesList.itemChanged, self._on_tick)
+        self.on_input(ui.trustCertainCheckBox.toggled, presenter.set_trusts_certain)
+        self.on_click(ui.improveButton, presenter.start, ui.teachBackErrorLabel)
+        self.on_click(ui.useImprovedButton, presenter.use_improved, ui.teachBackErrorLabel)
         self.connect(presenter.changed, self._show)
         self._show()
 
@@ -47,29 +41,16 @@ class TeachBackSection(Section):
 
     def _on_tick(self, item: Any) -> None:
         row = self._ui.reviewedCasesList.row(item)
-        if not self._is_painting and 0 <= row < len(self._keys):
+        if 0 <= row < len(self._keys):
             self._presenter.set_used(self._keys[row], item.checkState() == qt.Qt.Checked)
-
-    def _on_trust(self, checked: bool) -> None:
-        if not self._is_painting:
-            self._presenter.set_trusts_certain(checked)
-
-    def _on_improve(self, _checked: bool = False) -> None:
-        self.attempt(self._ui.teachBackErrorLabel, self._presenter.start)
-
-    def _on_use(self, _checked: bool = False) -> None:
-        self.attempt(self._ui.teachBackErrorLabel, self._presenter.use_improved)
 
     # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
         ui, presenter = self._ui, self._presenter
-        self._is_painting = True
-        try:
+        with self._painting:
             self._show_cases()
             ui.trustCertainCheckBox.setChecked(presenter.trusts_certain)
-        finally:
-            self._is_painting = False
         ui.teachBackSection.text = presenter.title
         say(ui.teachBackSummaryLabel, presenter.summary)
         ui.improveButton.setText(presenter.button_text)

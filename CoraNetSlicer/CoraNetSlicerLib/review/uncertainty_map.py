@@ -49,6 +49,11 @@ class UncertaintyMap:
         return reason_no_map(self._loaded)
 
     @property
+    def _drawable(self) -> Optional[LoadedPrediction]:
+        """The result, if it has a map."""
+        return None if self.reason else self._loaded
+
+    @property
     def is_visible(self) -> bool:
         """Whether a slice view draws it."""
         return self._shown_opacity() is not None
@@ -61,20 +66,21 @@ class UncertaintyMap:
 
     def set_visible(self, visible: bool) -> None:
         """Draw the map in slices, or do not; its legend comes only with it, and goes with it."""
-        if self.reason:
+        loaded = self._drawable
+        if loaded is None:
             return
         if visible:
-            show_uncertainty(self._loaded, self.views, self._hidden_opacity)
+            show_uncertainty(loaded, self.views, self._hidden_opacity)
         else:
             self._hidden_opacity = self._shown_opacity() or self._hidden_opacity
-            hide_uncertainty(self._loaded, self.views)
-            hide_legend(self._loaded.uncertainty)
+            hide_uncertainty(loaded, self.views)
+            hide_legend(loaded.uncertainty)
         self._on_change()
 
     def set_opacity(self, opacity: float) -> None:
         """Draw the map lighter or heavier; opacity in [0, 1]."""
         self._hidden_opacity = opacity
-        if self.is_visible:
+        if self._loaded is not None and self.is_visible:
             show_uncertainty(self._loaded, self.views, opacity)
         self._on_change()
 
@@ -86,35 +92,39 @@ class UncertaintyMap:
     @property
     def color_map(self) -> str:
         """Key of the colors that it has."""
-        return "" if self.reason else str(self._loaded.uncertainty.GetDisplayNode().GetColorNodeID() or "")
+        loaded = self._drawable
+        return "" if loaded is None else str(loaded.uncertainty.GetDisplayNode().GetColorNodeID() or "")
 
     def set_color_map(self, key: str) -> None:
         """Draw the map in other colors."""
-        if not self.reason and key != self.color_map:
-            self._loaded.uncertainty.GetDisplayNode().SetAndObserveColorNodeID(key)
+        loaded = self._drawable
+        if loaded is not None and key != self.color_map:
+            loaded.uncertainty.GetDisplayNode().SetAndObserveColorNodeID(key)
             self._on_change()
 
     @property
     def has_legend(self) -> bool:
         """Whether the legend is shown."""
-        return not self.reason and is_legend_shown(self._loaded.uncertainty)
+        loaded = self._drawable
+        return loaded is not None and is_legend_shown(loaded.uncertainty)
 
     def set_legend(self, visible: bool) -> None:
         """Show the legend, and the map with it, or hide it."""
-        if self.reason:
+        loaded = self._drawable
+        if loaded is None:
             return
         if visible:
             # In this order: a legend does not hear that its volume is drawn.
             self.set_visible(True)
-            show_legend(self._loaded.uncertainty, _("Uncertainty"))
+            show_legend(loaded.uncertainty, _("Uncertainty"))
         else:
-            hide_legend(self._loaded.uncertainty)
+            hide_legend(loaded.uncertainty)
         self._on_change()
 
     def take_over(self, before: Optional[LoadedPrediction]) -> None:
         """Draw the map as that of another result was drawn, which goes."""
         opacity = None if before is None else uncertainty_opacity(before, self.views)
-        if opacity is None or before.uncertainty is self._loaded.uncertainty:
+        if before is None or opacity is None or self._loaded is None or before.uncertainty is self._loaded.uncertainty:
             return
         had_legend = is_legend_shown(before.uncertainty)
         hide_uncertainty(before, self.views)

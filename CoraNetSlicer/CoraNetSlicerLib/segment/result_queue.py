@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Optional
 
 from coranet.contract import Case, Job
 
-from ..core.case_volume import CaseVolume
 from ..core.context import SceneContext
 from ..core.notification import Signal
 from ..core.protocols import Scheduler
 from ..core.stepwise import StepwiseWork
-from ..review.result_loading import ResultLoading
+from ..review.result_loading import load_case
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,6 @@ class ResultQueue:
         self._context = context
         self._waiting: deque[WaitingResult] = deque()
         self._current: Optional[WaitingResult] = None
-        self._loading: Optional[ResultLoading] = None
-        self._warnings: tuple[str, ...] = ()
         self._work = StepwiseWork(scheduler, self._on_end)
 
     @property
@@ -75,28 +71,18 @@ class ResultQueue:
         """Load nothing of it any more."""
         self._waiting.clear()
         self._work.stop()
-        self._current, self._loading = None, None
+        self._current = None
 
     def _begin_next(self) -> None:
-        self._current, self._loading = (self._waiting.popleft() if self._waiting else None), None
+        self._current = self._waiting.popleft() if self._waiting else None
         if self._current is not None:
-            self._work.begin(self._all_steps(self._current))
-
-    def _all_steps(self, current: WaitingResult) -> Generator[str, None, None]:
-        volume = CaseVolume(self._context, current.job, current.case)
-        yield from volume.steps()
-        self._warnings = volume.warnings
-        prediction = current.job.prediction(current.case.id)
-        self._loading = ResultLoading(self._context, prediction, volume.node, show=True, is_its_scan=True)
-        yield from self._loading.steps()
+            self._work.begin(load_case(self._context, self._current.job, self._current.case, show=True))
 
     def _on_end(self, problem: str) -> None:
-        current, loaded = self._current, self._loading.loaded if self._loading is not None else None
-        if loaded is not None:
-            loaded = replace(loaded, warnings=(*self._warnings, *loaded.warnings))
+        current, loaded = self._current, self._work.result
         self._begin_next()
-        if loaded is not None and not problem:
-            self.loaded.send(loaded, current)
-        else:
+        if problem:
             self.failed.send(current, problem)
+        else:
+            self.loaded.send(loaded, current)
         self.changed.send()

@@ -10,7 +10,7 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.protocols import Host, Scheduler
-from ..core.section import Section, let_go_of_focus, say
+from ..core.section import Section, let_go_of_focus, prepare_table, say
 from ..core.stepwise import Steps, StepwiseWork
 from ..core.translation import _
 from .presenter import CaseRow, SegmentationPresenter
@@ -39,7 +39,6 @@ class SegmentSection(Section):
         super().__init__(ui, calls)
         self._presenter = presenter
         self._application = application
-        self._is_painting = False
         self._folders: list[str] = []
         self._ticks: list[tuple[Any, str]] = []
         self._items: list[Any] = []
@@ -47,19 +46,23 @@ class SegmentSection(Section):
         self._table = SegmentCasesTable(ui.segmentCasesTable, application, actions)
         for key, text in presenter.source.kinds:
             ui.segmentSourceCombo.addItem(text, key)
-        self.connect(ui.modelCombo.currentIndexChanged, self._on_model)
-        self.connect(ui.browseModelButton.clicked, self._on_browse)
-        self.connect(ui.segmentSourceCombo.currentIndexChanged, self._on_source)
-        self.connect(ui.segmentUnlabeledButton.clicked, self._on_unlabeled)
-        self.connect(ui.segmentVolumeSelector.currentNodeChanged, self._on_volume)
-        self.connect(ui.segmentVolumesList.itemChanged, self._on_tick)
-        self.connect(ui.inputFolderEdit.currentPathChanged, self._on_input_folder)
-        self.connect(ui.outputFolderEdit.currentPathChanged, self._on_output_folder)
-        self.connect(ui.segmentButton.clicked, self._on_segment)
-        self.connect(ui.cancelSegmentationButton.clicked, self._on_cancel)
-        self.connect(ui.resumeSegmentationButton.clicked, self._on_resume)
-        self.connect(presenter.changed, self._show)
+        self._connect_widgets()
         self._show()
+
+    def _connect_widgets(self) -> None:
+        ui, presenter, source = self._ui, self._presenter, self._presenter.source
+        self.on_input(ui.modelCombo.currentIndexChanged, self._on_model)
+        self.on_click(ui.browseModelButton, self._browse)
+        self.on_input(ui.segmentSourceCombo.currentIndexChanged, self._on_source)
+        self.on_click(ui.segmentUnlabeledButton, source.tick_unlabeled)
+        self.on_input(ui.segmentVolumeSelector.currentNodeChanged, source.set_volume)
+        self.on_input(ui.segmentVolumesList.itemChanged, self._on_tick)
+        self.on_input(ui.inputFolderEdit.currentPathChanged, source.set_input_folder)
+        self.on_input(ui.outputFolderEdit.currentPathChanged, source.set_output_folder)
+        self.on_click(ui.segmentButton, self._segment)
+        self.on_click(ui.cancelSegmentationButton, self._cancel)
+        self.on_click(ui.resumeSegmentationButton, self._resume)
+        self.connect(presenter.changed, self._show)
 
     def cleanup(self) -> None:
         """Let go of everything."""
@@ -69,42 +72,24 @@ class SegmentSection(Section):
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_model(self, index: int) -> None:
-        if not self._is_painting and 0 <= index < len(self._folders):
-            folder = self._folders[index]
-            self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.models.choose(folder))
+        if 0 <= index < len(self._folders):
+            self.attempt(self._ui.modelErrorLabel, partial(self._presenter.models.choose, self._folders[index]))
 
-    def _on_browse(self, _checked: bool = False) -> None:
+    def _browse(self) -> None:
         folder = self._application.choose_folder(_("Choose the folder of a model or of a training"))
         if folder:
             self.attempt(self._ui.modelErrorLabel, lambda: self._presenter.models.choose(folder))
 
     def _on_source(self, index: int) -> None:
-        if not self._is_painting and index >= 0:
+        if index >= 0:
             self._presenter.source.set_kind(str(self._ui.segmentSourceCombo.itemData(index)))
 
-    def _on_unlabeled(self, _checked: bool = False) -> None:
-        self._presenter.source.tick_unlabeled()
-
-    def _on_volume(self, node: Any) -> None:
-        if not self._is_painting:
-            self._presenter.source.set_volume(node)
-
     def _on_tick(self, item: Any) -> None:
-        if self._is_painting:
-            return
         row = self._ui.segmentVolumesList.row(item)
         if 0 <= row < len(self._ticks):
             self._presenter.source.set_ticked(self._ticks[row][0], item.checkState() == qt.Qt.Checked)
 
-    def _on_input_folder(self, path: str) -> None:
-        if not self._is_painting:
-            self._presenter.source.set_input_folder(path)
-
-    def _on_output_folder(self, path: str) -> None:
-        if not self._is_painting:
-            self._presenter.source.set_output_folder(path)
-
-    def _on_segment(self, _checked: bool = False) -> None:
+    def _segment(self) -> None:
         source, chosen = self._presenter.source, self._presenter.models.chosen
         if not self.attempt(self._ui.segmentErrorLabel, self._presenter.start) or chosen is None:
             return
@@ -113,12 +98,12 @@ class SegmentSection(Section):
         else:
             self.note(call("segment", self._presenter.images, chosen.folder))
 
-    def _on_cancel(self, _checked: bool = False) -> None:
+    def _cancel(self) -> None:
         handle = self._presenter.handle
         if self.attempt(self._ui.segmentErrorLabel, self._presenter.cancel) and handle is not None:
             self.note(call("attach", handle.folder, then="cancel"))
 
-    def _on_resume(self, _checked: bool = False) -> None:
+    def _resume(self) -> None:
         if self.attempt(self._ui.segmentErrorLabel, self._presenter.resume) and self._presenter.handle is not None:
             self.note(call("attach", self._presenter.handle.folder, then="resume"))
 
@@ -133,13 +118,10 @@ class SegmentSection(Section):
     # -- to the person -----------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        self._is_painting = True
-        try:
+        with self._painting:
             self._show_models()
             self._show_source()
             self._show_progress()
-        finally:
-            self._is_painting = False
         self._table.show(self._presenter.rows)
         if self._presenter.error:
             say(self._ui.segmentErrorLabel, self._presenter.error)
@@ -236,11 +218,7 @@ class SegmentCasesTable:
         self._painted: list[Any] = []
         self._items: list[tuple[Any, Any]] = []
         self._buttons: dict[int, Any] = {}
-        table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
-        table.verticalHeader().setVisible(False)
-        header = table.horizontalHeader()
-        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        header.setSectionResizeMode(1, qt.QHeaderView.Stretch)
+        prepare_table(table, stretched=[1])
         table.setVisible(False)
 
     def show(self, rows: Sequence[CaseRow]) -> None:

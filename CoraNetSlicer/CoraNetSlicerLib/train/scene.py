@@ -7,10 +7,9 @@ from typing import Any, Optional
 
 import numpy as np
 import slicer
-from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
+from vtkmodules.util.numpy_support import numpy_to_vtk
 from vtkmodules.vtkCommonCore import VTK_UNSIGNED_CHAR
 from vtkmodules.vtkCommonDataModel import vtkImageData, vtkTable
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract import Job, Label
 from coranet.contract.errors import DataError
@@ -18,7 +17,7 @@ from coranet.contract.events import Event, Losses, SnapshotSaved, Validation, wi
 
 from ..core.case_volume import find_or_load_volume
 from ..core.context import SceneContext
-from ..core.images import read_image
+from ..core.images import ijk_to_ras, read_image, voxels_of
 from ..core.results import UNCERTAIN_COLOR, label_color, nodes_of_class
 
 TRAINING_ATTRIBUTE = "CoraNetSlicer.Training"
@@ -323,13 +322,10 @@ class SnapshotSequence(_TrainingNodes):
 
 def _cropped(node: Any) -> Any:
     """The node with the box that is not background: a whole scan for every step would not fit into memory."""
-    image = node.GetImageData()
-    voxels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(tuple(reversed(image.GetDimensions())))
+    voxels = voxels_of(node.GetImageData())
     box = _box(voxels)
     kept = np.ascontiguousarray(voxels[tuple(slice(first, last + 1) for first, last in box)], dtype=np.uint8)
-    matrix = vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    corner = matrix.MultiplyPoint([*(float(first) for first, _last in reversed(box)), 1.0])
+    corner = ijk_to_ras(node).MultiplyPoint([*(float(first) for first, _last in reversed(box)), 1.0])
     smaller = vtkImageData()
     smaller.SetDimensions(*reversed(kept.shape))
     smaller.GetPointData().SetScalars(numpy_to_vtk(kept.ravel(), deep=True, array_type=VTK_UNSIGNED_CHAR))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from html import escape
 from typing import Any, Optional
 
@@ -39,7 +40,7 @@ class TrainSection(Section):
         super().__init__(ui, calls)
         self._presenter = presenter
         self._problem = ""
-        self._painting, self._typing = Painting(), Painting()
+        self._typing = Painting()
         self._is_emptied = False
         self._basic = SettingsForm(ui.basicSettings.layout(), presenter.settings, self.connect)
         self._basic.add_rows(BASIC_SETTINGS)
@@ -63,26 +64,29 @@ class TrainSection(Section):
 
     def _connect_widgets(self) -> None:
         ui, presenter = self._ui, self._presenter
-        self.connect(ui.presetCombo.currentIndexChanged, self._on_preset)
+        self.on_input(ui.presetCombo.currentIndexChanged, self._on_preset)
         self.connect(ui.advancedSection.contentsCollapsed, self._on_advanced)
         self.connect(ui.settingsFilterEdit.textChanged, self._find_settings)
-        self.connect(ui.trainingNameEdit.textChanged, self._on_name)
+        self.on_input(ui.trainingNameEdit.textChanged, self._on_name)
         self.connect(ui.trainingNameEdit.editingFinished, self._on_name_finished)
-        self.connect(ui.estimateButton.clicked, self._on_estimate)
-        self.connect(ui.trainButton.clicked, self._on_train)
-        self.connect(ui.stopTrainingButton.clicked, self._on_stop)
-        self.connect(ui.resumeTrainingButton.clicked, self._on_resume)
-        self.connect(ui.showCurvesButton.clicked, self._on_curves)
-        self.connect(ui.showSnapshotsButton.clicked, self._on_snapshots)
+        for button, action in (
+            (ui.estimateButton, self._estimate_or_cancel),
+            (ui.stopTrainingButton, partial(self._act_on_job, presenter.stop, "cancel")),
+            (ui.resumeTrainingButton, partial(self._act_on_job, presenter.resume, "resume")),
+            (ui.showCurvesButton, presenter.watched.show_curves),
+            (ui.showSnapshotsButton, presenter.watched.show_snapshots),
+        ):
+            self.on_click(button, partial(self._do, action))
+        self.on_click(ui.trainButton, self._train)
         self.connect(presenter.settings.changed, self._show_settings)
         self.connect(presenter.changed, self._show)
 
     # -- from the person ---------------------------------------------------------------------------------------------
 
     def _on_preset(self, index: int) -> None:
-        if not self._painting and index >= 0:
-            with self._saying_problems():
-                self._presenter.settings.set_preset(self._presenter.settings.presets[index])
+        settings = self._presenter.settings
+        if index >= 0:
+            self._do(lambda: settings.set_preset(settings.presets[index]))
 
     def _on_advanced(self, collapsed: bool) -> None:
         if collapsed or self._advanced is not None:
@@ -100,8 +104,6 @@ class TrainSection(Section):
             self._advanced.find(str(self._ui.settingsFilterEdit.text))
 
     def _on_name(self, text: str) -> None:
-        if self._painting:
-            return
         with self._typing:  # the text stays as the person types it
             self._is_emptied = not text
             self._presenter.set_name(text)
@@ -110,40 +112,28 @@ class TrainSection(Section):
         self._is_emptied = False
         self._show()
 
-    def _on_estimate(self, _checked: bool = False) -> None:
-        with self._saying_problems():
-            if self._presenter.estimate.is_running:
-                self._presenter.estimate.cancel()
-            else:
-                self._presenter.measure()
+    def _estimate_or_cancel(self) -> None:
+        if self._presenter.estimate.is_running:
+            self._presenter.estimate.cancel()
+        else:
+            self._presenter.measure()
 
-    def _on_train(self, _checked: bool = False) -> None:
+    def _train(self) -> None:
         with self._saying_problems():
             # Before it starts: the names of the next training are others.
             call_of_start = self._presenter.call_of_start()
             self._presenter.start()
             self.note(call_of_start)
 
-    def _on_stop(self, _checked: bool = False) -> None:
-        self._act_on_job(self._presenter.stop, "cancel")
-
-    def _on_resume(self, _checked: bool = False) -> None:
-        self._act_on_job(self._presenter.resume, "resume")
-
     def _act_on_job(self, action: Callable[[], object], method: str) -> None:
+        handle = self._presenter.handle
+        action()
+        if handle is not None:
+            self.note(call("attach", handle.folder, then=method))
+
+    def _do(self, action: Callable[[], object]) -> None:
         with self._saying_problems():
-            handle = self._presenter.handle
             action()
-            if handle is not None:
-                self.note(call("attach", handle.folder, then=method))
-
-    def _on_curves(self, _checked: bool = False) -> None:
-        with self._saying_problems():
-            self._presenter.watched.show_curves()
-
-    def _on_snapshots(self, _checked: bool = False) -> None:
-        with self._saying_problems():
-            self._presenter.watched.show_snapshots()
 
     @contextmanager
     def _saying_problems(self) -> Iterator[None]:
@@ -271,7 +261,7 @@ class SettingRow:
         self._painted = (text, error, placeholder, is_changed)
         with self._painting:
             self._show_text(text, placeholder)
-        say(self._error, error[:1].upper() + error[1:])
+        say(self._error, sentence(error))
         label = escape(_("{setting}:").format(setting=self.field.label))
         self.label.setText(f"<b>{label}</b>" if is_changed else label)
         if self._line is not None:

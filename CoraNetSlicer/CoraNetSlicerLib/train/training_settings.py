@@ -67,6 +67,12 @@ class TrainingSettings:
     """A preset, and what a person changed in it. What is typed is kept as it was typed, right or wrong.
 
     A training has a time or numbers of steps: whoever types the one takes back the other.
+
+    Attributes:
+        changed: sent after each change.
+        preset: name of the chosen one.
+        overrides: setting -> value, where it differs from the preset; wrong texts are left out.
+        errors: setting -> what is wrong with the text that was typed, in a sentence.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -77,7 +83,7 @@ class TrainingSettings:
         """
         self.changed = Signal()
         self._parameters = parameters
-        self._preset, self._base = DEFAULT_PRESET, TrainConfig.from_preset(DEFAULT_PRESET)
+        self.preset, self._base = DEFAULT_PRESET, TrainConfig.from_preset(DEFAULT_PRESET)
         self._defaults = {one.name: one.default for one in TrainConfig.settings()}
         self._read()
 
@@ -88,11 +94,6 @@ class TrainingSettings:
         return (DEFAULT_PRESET, *others)
 
     @property
-    def preset(self) -> str:
-        """Name of the chosen preset."""
-        return self._preset
-
-    @property
     def time(self) -> str:
         """How long the training may take in all; "": as long as its steps take."""
         return self._config.time
@@ -100,22 +101,12 @@ class TrainingSettings:
     @property
     def description(self) -> str:
         """What the chosen preset is for."""
-        return str(read_preset(preset_path(self._preset)).get("description", ""))
-
-    @property
-    def overrides(self) -> dict[str, Any]:
-        """Setting -> value, where it differs from the preset; wrong texts are left out."""
-        return dict(self._overrides)
-
-    @property
-    def errors(self) -> dict[str, str]:
-        """Setting -> what is wrong with the text that was typed, in a sentence."""
-        return dict(self._errors)
+        return str(read_preset(preset_path(self.preset)).get("description", ""))
 
     @property
     def reason_wrong(self) -> str:
         """What is wrong with the first wrong setting, with its name; "" if none is."""
-        for name, error in self._errors.items():
+        for name, error in self.errors.items():
             return _("{setting} {error}").format(setting=setting_fields()[name].label, error=error)
         return ""
 
@@ -124,7 +115,7 @@ class TrainingSettings:
         typed = self._typed.get(name)
         if typed is not None:
             return typed
-        return "" if self._is_planned(name) else as_text(_value(self._config, name))
+        return "" if self._is_planned(name) else as_text(self._config.value(name))
 
     def placeholder(self, name: str) -> str:
         """What holds as long as the field of a setting is empty."""
@@ -132,18 +123,18 @@ class TrainingSettings:
             return self._config.time or _("as many steps as are set under Advanced")
         if self._is_planned(name):
             return _("as many as the time allows")
-        if _value(self._config, name) is None:
+        if self._config.value(name) is None:
             return _("automatic")
         empty = {type(None): _("automatic"), tuple: _("none")}
-        return as_text(_value(self._base, name)) or empty.get(type(self._defaults[name]), "")
+        return as_text(self._base.value(name)) or empty.get(type(self._defaults[name]), "")
 
     def error(self, name: str) -> str:
         """What is wrong with the text of a setting; "" if nothing."""
-        return self._errors.get(name, "")
+        return self.errors.get(name, "")
 
     def is_overridden(self, name: str) -> bool:
         """Whether a setting differs from the preset."""
-        return name in self._overrides
+        return name in self.overrides
 
     def set_preset(self, name: str) -> None:
         """Choose a preset; what a person changed in the one before stays changed.
@@ -151,9 +142,9 @@ class TrainingSettings:
         Raises:
             ConfigError: there is no such preset.
         """
-        if name == self._preset:
+        if name == self.preset:
             return
-        kept = {key: text for key, text in self._typed.items() if key in self._overrides or key in self._errors}
+        kept = {key: text for key, text in self._typed.items() if key in self.overrides or key in self.errors}
         self._use(name, kept)
         self._write()
 
@@ -162,14 +153,8 @@ class TrainingSettings:
         if text == self.text(name):
             return
         kept = {key: old for key, old in self._typed.items() if not (text.strip() and _excludes(name, key))}
-        self._use(self._preset, {**kept, name: text})
+        self._use(self.preset, {**kept, name: text})
         self._write()
-
-    def reset(self, name: str) -> None:
-        """Let the preset say the value of a setting again."""
-        if name in self._typed:
-            self._use(self._preset, {key: text for key, text in self._typed.items() if key != name})
-            self._write()
 
     def config(self) -> TrainConfig:
         """The configuration of the training.
@@ -177,7 +162,7 @@ class TrainingSettings:
         Raises:
             ConfigError: a text is wrong; the message names the setting.
         """
-        if self._errors:
+        if self.errors:
             raise ConfigError(self.reason_wrong)
         return self._config
 
@@ -198,31 +183,31 @@ class TrainingSettings:
         self._use(preset if preset in preset_names() else DEFAULT_PRESET, kept)
 
     def _write(self) -> None:
-        self._parameters.set_value(_PARAMETER, {"preset": self._preset, "typed": self._typed})
+        self._parameters.set_value(_PARAMETER, {"preset": self.preset, "typed": self._typed})
         self.changed.send()
 
     def _use(self, preset: str, typed: dict[str, str]) -> None:
-        if preset != self._preset:
-            self._preset, self._base = preset, TrainConfig.from_preset(preset)
+        if preset != self.preset:
+            self.preset, self._base = preset, TrainConfig.from_preset(preset)
         self._typed = typed
-        self._overrides: dict[str, Any] = {}
-        self._errors: dict[str, str] = {}
+        self.overrides: dict[str, Any] = {}
+        self.errors: dict[str, str] = {}
         for name, text in typed.items():
             self._check(name, text)
-        self._config = self._with_snapshots(self._base.with_overrides(self._overrides))
+        self._config = self._with_snapshots(self._base.with_overrides(self.overrides))
 
     def _check(self, name: str, text: str) -> None:
         default = self._defaults[name]
         if not text.strip() and isinstance(default, (int, float)):
             return
         try:
-            value = _value(self._base.with_overrides({name: _parsed(text.strip(), default)}), name)
+            value = self._base.with_overrides({name: _parsed(text.strip(), default)}).value(name)
         except ConfigError as error:
-            self._errors[name] = _without_name(str(error), name)
+            self.errors[name] = _without_name(str(error), name)
             return
         # Steps that are those of the preset are a change, too, where the preset has a time.
-        if value != _value(self._base, name) or (name in STEPS and self._base.time):
-            self._overrides[name] = value
+        if value != self._base.value(name) or (name in STEPS and self._base.time):
+            self.overrides[name] = value
 
     def _is_planned(self, name: str) -> bool:
         """Whether the engine finds the value of a setting so that the training takes the time it may."""
@@ -269,13 +254,6 @@ def _part(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _value(config: TrainConfig, name: str) -> Any:
-    value: Any = config
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
 
 
 def _without_name(message: str, name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -17,6 +19,13 @@ FEWEST_CASES = 2
 # Flagged volumes are compared with what lies within this distance of a structure.
 NEAR_MM = 20.0
 _KEYS = ("doubt", "tolerance_mm", "promises", "quality")
+
+
+def uncertainty_threshold(caution: float) -> float:
+    """The uncertainty from which on a voxel is uncertain at a caution: 1 / (1 + exp(caution)), a float32."""
+    # Rounded as the map is, so that a comparison with it does not depend on who makes it.
+    (rounded,) = struct.unpack("f", struct.pack("f", 1 / (1 + math.exp(caution))))
+    return float(rounded)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
 
-from ..uncertainty import uncertainty_threshold
+from ..contract.doubt import uncertainty_threshold
 from ..volume import Grid
 from .components import Array
 from .prediction import Prediction

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..contract import Label
+from ..contract.doubt import uncertainty_threshold
 from ..contract.errors import DataError
 from ..data.box import Box
 from ..data.orientation import Orientation
@@ -25,7 +26,6 @@ from ..uncertainty import (
     rounded_down,
     threshold_of_rounded,
     uncertainty_map,
-    uncertainty_threshold,
 )
 from ..volume import Grid, Volume
 from .components import keep_largest_components

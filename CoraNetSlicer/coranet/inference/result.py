@@ -12,9 +12,9 @@ import torch
 from .. import __version__
 from ..contract import Case, CaseDoubt, Label
 from ..contract.codec import to_json
+from ..contract.doubt import uncertainty_threshold
 from ..data.class_indices import value_counts
 from ..networks import HeadLogits
-from ..uncertainty import uncertainty_threshold
 from ..volume import Grid
 from .prediction import Prediction
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
+from ..resources import resource_path
 from .json_text import JsonError, read_json_file
 from .settings import suggestion
 
@@ -14,7 +15,7 @@ DEFAULT_PRESET = "default"
 
 def preset_names() -> list[str]:
     """Names of the presets that come with the program, in alphabetical order."""
-    return sorted(path.stem for path in _presets_folder().glob("*.json"))
+    return sorted(path.stem for path in resource_path("Presets").glob("*.json"))
 
 
 def preset_path(name: str) -> Path:
@@ -23,19 +24,12 @@ def preset_path(name: str) -> Path:
     Raises:
         ConfigError: there is no preset of that name and no such file.
     """
-    for path in (_presets_folder() / f"{name}.json", Path(name)):
+    for path in (resource_path("Presets") / f"{name}.json", Path(name)):
         if path.is_file():
             return path
     raise ConfigError(
         f"there is no preset '{name}'{suggestion(name, preset_names())}; presets: {', '.join(preset_names())}."
     )
-
-
-def _presets_folder() -> Path:
-    # Installed, Resources lies beside the package; in the source tree one level further up.
-    package = Path(__file__).resolve().parents[2]
-    candidates = [package.parent / "Resources" / "Presets", package.parent.parent / "Resources" / "Presets"]
-    return next((folder for folder in candidates if folder.is_dir()), candidates[0])
 
 
 def read_preset(path: Path) -> dict[str, Any]:

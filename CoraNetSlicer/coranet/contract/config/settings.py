@@ -8,6 +8,7 @@ import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Optional, TypeVar
 
@@ -123,6 +124,10 @@ class Section:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; the inverse of `from_dict`."""
         return {"schema_version": SCHEMA_VERSION, **json.loads(json.dumps(dataclasses.asdict(self)))}
+
+    def value(self, name: str) -> Any:
+        """The value of a setting, by its path: "training.learning_rate"."""
+        return attrgetter(name)(self)
 
     def with_overrides(self: SectionT, overrides: Mapping[str, Any]) -> SectionT:
         """A copy with some settings changed.

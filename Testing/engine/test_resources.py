@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coranet.contract.errors import StorageError
-from CoraNetSlicerLib.core.resources import resource_path
+from coranet.contract.resources import resource_path
 
 
 def test_resources_of_the_source_tree_are_found():

@@ -43,8 +43,8 @@ from coranet.error_model.package import applied, cross_fitted
 from coranet.error_model.promise import PROBABILITY_SHARES, SHARES
 from coranet.error_model.quality import CaseFigures, QualityModel
 from coranet.inference.components import keep_largest_components
-from coranet.inference.segmentation import Segmenter
 from coranet.reporting import Reporter
+from coranet.segmentation import Segmenter
 from coranet.volume import read_image, read_label_map
 
 HELD, PLACES, RADIUS_MM = 0.8, (5, 10, 20), 3.0

@@ -34,11 +34,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 from coranet.contract.config import SegmentConfig
 from coranet.contract.errors import CoraNetError
 from coranet.inference.quality import measured_traits, quality_by_reference
-from coranet.inference.segmentation import Segmenter
 from coranet.metrics import dice_per_class
 from coranet.plausibility.reference import Reference
 from coranet.plausibility.traits import CaseTraits
 from coranet.reporting import Reporter
+from coranet.segmentation import Segmenter
 from coranet.volume import Grid, Volume, read_image, read_label_map
 
 # Sets of the same organ and contrast are no foreign ones.

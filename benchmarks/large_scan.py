@@ -31,7 +31,7 @@ from coranet.contract.files import write_json_atomic
 from coranet.metrics import dice_per_class
 from coranet.volume import read_label_map
 
-IMPORTS = "import monai, SimpleITK, torch; import coranet.inference.segmentation, coranet.training.job"
+IMPORTS = "import monai, SimpleITK, torch; import coranet.segmentation, coranet.training.job"
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from coranet.contract.config import SegmentConfig
 from coranet.data.datalist import with_true_labels
 from coranet.data.orientation import Orientation
 from coranet.inference.prediction import channels_on_own_grid
-from coranet.inference.segmentation import Segmenter
 from coranet.regions.files import WrittenCase, read_map
 from coranet.reporting import Reporter
+from coranet.segmentation import Segmenter
 from coranet.volume import read_image
 from coranet_experiments.uncertainty_sources import ScanPasses
 

@@ -155,7 +155,7 @@ def _work_of(job: Job) -> Work:
         from .training.job import run_training_job
 
         return run_training_job
-    from .inference.segmentation import run_segmentation_job
+    from .segmentation import run_segmentation_job
 
     return run_segmentation_job
 

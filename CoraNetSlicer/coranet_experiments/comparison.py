@@ -18,9 +18,9 @@ from coranet.data.box import Box
 from coranet.data.identity import identity_of_channels
 from coranet.data.scans import on_one_grid, read_channels
 from coranet.inference.prediction import channels_on_own_grid
-from coranet.inference.segmentation import Segmenter
 from coranet.metrics import KnownErrors, covered, detection, detection_at, expected_calibration_error
 from coranet.reporting import Reporter
+from coranet.segmentation import Segmenter
 from coranet.volume import Grid
 
 from .uncertainty_sources import ScanPasses, least_confidence, predictive_entropy

@@ -23,11 +23,11 @@ from coranet.data.orientation import Orientation
 from coranet.distributed import Team
 from coranet.inference.doubt import Segmented
 from coranet.inference.prediction import OwnGridDecision
-from coranet.inference.segmentation import Segmenter
 from coranet.model_package import ModelPackage
 from coranet.planning.steps import StepSeconds
 from coranet.planning.workplace import Workplace
 from coranet.plausibility.traits import Measurement
+from coranet.segmentation import Segmenter
 from coranet.training import coarse_stage
 from coranet.training_set.survey import survey_cases
 from coranet.volume import Volume, read_grid, read_image, read_label_map, write_volume

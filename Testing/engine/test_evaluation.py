@@ -15,8 +15,8 @@ from coranet.contract.errors import DataError, JobCancelled, ModelError
 from coranet.contract.events import Progress
 from coranet.data.case_labels import with_classes_of
 from coranet.evaluation import describe, evaluate_job
-from coranet.inference.segmentation import run_segmentation_job
 from coranet.metrics import FLAGGED_SHARES, coverage_curve, overlap_per_class, surface_distances_per_class
+from coranet.segmentation import run_segmentation_job
 from coranet.volume import read_image, write_volume
 
 GRID = grid_of()

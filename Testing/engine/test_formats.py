@@ -9,7 +9,7 @@ import pytest
 from coranet.contract import Datalist, Job, JobKind, input_list
 from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
 from coranet.contract.errors import DataError
-from coranet.inference.segmentation import run_segmentation_job
+from coranet.segmentation import run_segmentation_job
 from coranet.volume import read_grid, read_image
 
 IMAGES = (

@@ -28,9 +28,9 @@ from coranet.inference.doubt import (
     with_largest_kept,
 )
 from coranet.inference.network_pass import JoinedRows
-from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import HeadLogits
 from coranet.plausibility.traits import Measurement
+from coranet.segmentation import Segmenter, run_segmentation_job
 from coranet.volume import write_volume
 
 MACHINE = MachineConfig(device="cpu", threads=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from region_cases import flooded
 
-from coranet.regions.components import SparseVoxels
+from coranet.data.components import SparseVoxels
 from coranet.regions.division import NO_REGION, Limits, divide
 
 SHAPE = (8, 12, 14)

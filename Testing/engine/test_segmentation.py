@@ -19,11 +19,11 @@ from coranet.data.box import Box
 from coranet.data.identity import identity_of
 from coranet.data.scans import read_channels, read_scan
 from coranet.inference.prediction import arrays_of
-from coranet.inference.segmentation import Segmenter, run_segmentation_job
 from coranet.networks import CoraNet, HeadLogits, MirrorMean
 from coranet.regions import finding
 from coranet.regions.files import WrittenCase
 from coranet.reporting import Reporter
+from coranet.segmentation import Segmenter, run_segmentation_job
 from coranet.volume import Grid, Volume, read_grid, read_image, read_label_map, write_volume
 
 MACHINE = MachineConfig(device="cpu", threads=1)
@@ -168,7 +168,7 @@ def test_resuming_leaves_complete_cases_alone(segment, an_oblique_scan, a_report
 
 
 def test_a_class_that_is_not_found_is_told(segment, an_oblique_grid, a_reporter, monkeypatch):
-    monkeypatch.setattr("coranet.inference.segmentation.OwnGridDecision.fill", lambda *_: None)
+    monkeypatch.setattr("coranet.segmentation.OwnGridDecision.fill", lambda *_: None)
     segment({"a": scan_on(an_oblique_grid)})
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["nothing_found"] * 2
 
@@ -257,10 +257,8 @@ class TestSkipping:
             return network(patches)
 
         monkeypatch.setattr("coranet.inference.network_pass.SlidingWindow._heads", ask_at_the_second_window)
-        monkeypatch.setattr("coranet.inference.segmentation.Segmenter.prepared", lambda *_: torch.zeros(1, 20, 24, 40))
-        monkeypatch.setattr(
-            "coranet.inference.segmentation.write_volume", lambda *_: pytest.fail("it was computed to its end")
-        )
+        monkeypatch.setattr("coranet.segmentation.Segmenter.prepared", lambda *_: torch.zeros(1, 20, 24, 40))
+        monkeypatch.setattr("coranet.segmentation.write_volume", lambda *_: pytest.fail("it was computed to its end"))
         a_job.prediction("b").request_skip()
         run_segmentation_job(a_job, False, a_reporter)
         assert self.outcomes(a_reporter) == [(CaseSkipped, "a"), (CaseSkipped, "b")]
@@ -293,12 +291,12 @@ def test_progress_within_a_case_is_told(a_job_of_two, a_reporter, monkeypatch):
 
 
 @pytest.mark.parametrize("where", [
-    "inference.segmentation.read_channels", "inference.segmentation.Segmenter.boxes",
-    "inference.segmentation.Segmenter.prepared",
-    "inference.segmentation.with_largest_kept", "inference.segmentation.slide_margins",
-    "inference.segmentation.write_volume",
-    "inference.segmentation.find_places", "inference.segmentation.write_regions",
-    "surfaces.closed_surface", "surfaces._write", "inference.segmentation.result_content",
+    "segmentation.read_channels", "segmentation.Segmenter.boxes",
+    "segmentation.Segmenter.prepared",
+    "segmentation.with_largest_kept", "segmentation.slide_margins",
+    "segmentation.write_volume",
+    "segmentation.find_places", "segmentation.write_regions",
+    "surfaces.closed_surface", "surfaces._write", "segmentation.result_content",
 ])  # fmt: skip
 def test_a_job_stops_while_something_takes_long(a_job_of_two, a_reporter, monkeypatch, where):
     may_end, is_under_way = threading.Event(), threading.Event()
@@ -324,7 +322,7 @@ def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_tw
             may_end.wait(PATIENCE_S)
         return read_channels(case)
 
-    monkeypatch.setattr("coranet.inference.segmentation.read_channels", slowly)
+    monkeypatch.setattr("coranet.segmentation.read_channels", slowly)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     may_end.set()
     kinds = [(type(event), event.case) for event in a_reporter.events if isinstance(event, (CaseDone, CaseSkipped))]
@@ -335,7 +333,7 @@ def test_a_case_is_skipped_while_it_is_read_and_the_next_one_is_done(a_job_of_tw
 def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
     a_job_of_two, a_reporter, monkeypatch, room
 ):
-    monkeypatch.setattr("coranet.inference.segmentation._MOST_BYTES_AHEAD", room)
+    monkeypatch.setattr("coranet.segmentation._MOST_BYTES_AHEAD", room)
     read, known = [], []
 
     def reading(case):
@@ -349,7 +347,7 @@ def test_the_next_scan_is_read_while_this_one_is_computed_where_both_have_room(
         known.append(list(read))
         return result
 
-    monkeypatch.setattr("coranet.inference.segmentation.read_channels", reading)
+    monkeypatch.setattr("coranet.segmentation.read_channels", reading)
     monkeypatch.setattr(Segmenter, "segmented", predicting)
     run_segmentation_job(a_job_of_two, False, a_reporter)
     assert read == ["a", "b"]

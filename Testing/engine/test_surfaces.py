@@ -16,7 +16,7 @@ from coranet.contract import Case, Datalist, Job, JobKind, Label, PredictionFile
 from coranet.contract.config import MachineConfig, SegmentConfig
 from coranet.contract.errors import StorageError
 from coranet.inference.prediction import Prediction
-from coranet.inference.segmentation import run_segmentation_job
+from coranet.segmentation import run_segmentation_job
 from coranet.surfaces import surface_of, write_surfaces
 from coranet.volume import Grid, write_volume
 
@@ -182,7 +182,7 @@ def test_a_job_writes_surfaces_where_they_are_asked_for(a_job, a_reporter, asked
 
 
 def test_without_vtk_a_job_is_done_without_surfaces(a_job, a_reporter, monkeypatch):
-    monkeypatch.setattr("coranet.inference.segmentation.can_make_surfaces", lambda: False)
+    monkeypatch.setattr("coranet.segmentation.can_make_surfaces", lambda: False)
     job = a_job(True)
     run_segmentation_job(job, False, a_reporter)
     assert job.prediction("a").result.is_file()

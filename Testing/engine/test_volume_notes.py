@@ -64,7 +64,7 @@ def test_a_segmentation_tells_what_was_put_right(awkward_path, a_random_model, a
     from coranet.contract import Case, Datalist, Job, JobKind, Role
     from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
     from coranet.contract.events import Warned
-    from coranet.inference.segmentation import run_segmentation_job
+    from coranet.segmentation import run_segmentation_job
 
     folder = write_series(awkward_path / "s", voxels(), positions())
     write_slice(folder / "again", voxels()[3], positions()[3])

@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 from small_jobs import errors_in, segmentation_job, training_job, wait_until
 
-from coranet import worker
+from coranet import segmentation, worker
 from coranet.contract import Job, JobStatus, write_json_atomic
 from coranet.contract.errors import DataError, JobCancelled, JobTakenError, StorageError
 from coranet.contract.events import (
@@ -29,7 +29,6 @@ from coranet.contract.events import (
     Started,
     Warned,
 )
-from coranet.inference import segmentation
 from coranet.worker import UNEXPECTED, work_on
 
 

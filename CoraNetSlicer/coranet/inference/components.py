@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..data.class_indices import places_by_class
-from ..regions.components import SparseVoxels, components
+from ..data.components import SparseVoxels, components
 
 Array = npt.NDArray[Any]
 

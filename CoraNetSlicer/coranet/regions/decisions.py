@@ -7,8 +7,8 @@ import numpy as np
 from ..boundary_slide import BoundaryMargins, apply_slide, known_after
 from ..contract import Choice, Region, RegionList, Review, Slide
 from ..contract.errors import DataError
+from ..data.components import Array
 from ..inference.prediction import Prediction
-from .components import Array
 
 Box = tuple[slice, slice, slice]
 

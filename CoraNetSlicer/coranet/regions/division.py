@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .components import Array, Contacts, SparseVoxels, components, connected, contacts_of, summed_contacts
+from ..data.components import Array, Contacts, SparseVoxels, components, connected, contacts_of, summed_contacts
 
 NO_REGION = -1
 

@@ -13,11 +13,11 @@ from ..boundary_slide import BoundaryMargins
 from ..contract import Job, Label, PredictionFiles, RegionList, write_json_atomic
 from ..contract.errors import DataError, JobError
 from ..data.axes import on_axes_of
+from ..data.components import Array
 from ..inference.caution import at_caution
 from ..inference.prediction import Prediction
 from ..inference.result import volumes_at
 from ..volume import Grid, read_image, read_label_map, write_volume
-from .components import Array
 from .finding import FoundRegions
 from .places import CHANCES, PlaceRule, find_places, heads_chance
 

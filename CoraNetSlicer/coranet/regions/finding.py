@@ -10,9 +10,9 @@ import numpy as np
 
 from ..contract import Region, RegionList
 from ..contract.errors import ConfigError, DataError
+from ..data.components import Array, SparseVoxels
 from ..inference.prediction import Prediction
 from ..volume import Grid
-from .components import Array, SparseVoxels
 from .division import Limits, divide
 from .statistics import DividedCase, describe, flat
 

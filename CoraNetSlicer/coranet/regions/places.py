@@ -18,9 +18,9 @@ from ..contract import Region, RegionList
 from ..contract.doubt import ERROR_MODEL, HEADS
 from ..contract.errors import ConfigError
 from ..contract.slide import steps_mm, thick_slice_axis
+from ..data.components import Array, SparseVoxels, components
 from ..inference.prediction import Prediction
 from ..volume import Grid
-from .components import Array, SparseVoxels, components
 from .finding import FEWEST_VOXELS, FoundRegions, require_reviewable
 from .position import where_in
 from .statistics import DividedCase, describe, flat

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..contract import Region
+from ..data.components import Array, SparseVoxels
 from ..inference.prediction import Prediction
 from ..volume import Grid
-from .components import Array, SparseVoxels
 
 HEADS = ("conservative", "radical")
 

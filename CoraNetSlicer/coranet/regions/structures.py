@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..contract.slide import voxel_length_mm
+from ..data.components import Array, SparseVoxels
 from ..volume import Grid
-from .components import Array, SparseVoxels
 from .statistics import flat
 
 # Faces of voxels have more area than the smooth surface that they follow: 1.5 times, on the mean over all directions.

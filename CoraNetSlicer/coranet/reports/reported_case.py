@@ -20,8 +20,8 @@ from ..contract import (
 )
 from ..contract.errors import DataError
 from ..data.axes import on_axes_of
+from ..data.components import Array
 from ..data.identity import identity_of
-from ..regions.components import Array
 from ..regions.decisions import reviewed_maps
 from ..regions.files import WrittenCase, read_map, read_regions
 from ..volume import read_image

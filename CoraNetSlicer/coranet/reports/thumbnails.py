@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..contract import Region
+from ..data.components import Array
 from ..data.orientation import Orientation
 from ..html.slices import UNCERTAIN_COLOR, axis_across, enlarged, gray_levels
 from ..inference.prediction import Prediction
-from ..regions.components import Array
 from ..volume import Grid
 
 HEADS = ("segmentation", "conservative", "radical")

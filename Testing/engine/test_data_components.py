@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from region_cases import flooded
 
-from coranet.regions.components import SparseVoxels, components, connected, contacts_of, summed_contacts
+from coranet.data.components import SparseVoxels, components, connected, contacts_of, summed_contacts
 
 SHAPE = (6, 9, 11)
 

@@ -15,45 +15,45 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import __version__
-from ..background import Background
-from ..coarse.finding import not_found, nothing_in_boxes
-from ..coarse.grid import CanonicalGrid
-from ..coarse.turning import TurnedScan, find_turned, found_turned
-from ..contract import Case, CaseDoubt, ErrorModelCard, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
-from ..contract.channels import require_all_channels
-from ..contract.config import SegmentConfig
-from ..contract.doubt import ERROR_MODEL, HEADS
-from ..contract.errors import CoraNetError, DataError, JobError, ModelError
-from ..contract.events import Event as TellingEvent
-from ..contract.events import Started, Warned
-from ..contract.model_card import model_fingerprint
-from ..contract.source_files import source_stamp
-from ..data.box import Box
-from ..data.cache import lowest
-from ..data.identity import identity_of_channels
-from ..data.scans import of_another_unit, on_one_grid, read_channels, unlike_training
-from ..data.series import divide_series
-from ..data.spatial import ARRAY_AXIS
-from ..devices import Device, choose_device
-from ..distributed import Team
-from ..error_model import ErrorModel
-from ..model_package import ModelPackage
-from ..networks import MirrorMean
-from ..plausibility.reference import Reference
-from ..plausibility.traits import Measurement
-from ..regions.files import remove_regions, write_regions
-from ..regions.places import CHANCES, find_places
-from ..reporting import Reporter
-from ..surfaces import can_make_surfaces, write_surfaces
-from ..volume import Grid, Volume, noted_by, write_volume
-from .account import Account, Outcome
-from .doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, with_largest_kept
-from .margins import slide_margins
-from .network_pass import SlidingWindow
-from .prediction import OwnGridDecision, Prediction, arrays_of
-from .quality import UNLIKE_TRAINING, ExpectedQuality, case_doubt
-from .result import MadeBy, StopWatch, result_content
+from . import __version__
+from .background import Background
+from .coarse.finding import not_found, nothing_in_boxes
+from .coarse.grid import CanonicalGrid
+from .coarse.turning import TurnedScan, find_turned, found_turned
+from .contract import Case, CaseDoubt, ErrorModelCard, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
+from .contract.channels import require_all_channels
+from .contract.config import SegmentConfig
+from .contract.doubt import ERROR_MODEL, HEADS
+from .contract.errors import CoraNetError, DataError, JobError, ModelError
+from .contract.events import Event as TellingEvent
+from .contract.events import Started, Warned
+from .contract.model_card import model_fingerprint
+from .contract.source_files import source_stamp
+from .data.box import Box
+from .data.cache import lowest
+from .data.identity import identity_of_channels
+from .data.scans import of_another_unit, on_one_grid, read_channels, unlike_training
+from .data.series import divide_series
+from .data.spatial import ARRAY_AXIS
+from .devices import Device, choose_device
+from .distributed import Team
+from .error_model import ErrorModel
+from .inference.account import Account, Outcome
+from .inference.doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, with_largest_kept
+from .inference.margins import slide_margins
+from .inference.network_pass import SlidingWindow
+from .inference.prediction import OwnGridDecision, Prediction, arrays_of
+from .inference.quality import UNLIKE_TRAINING, ExpectedQuality, case_doubt
+from .inference.result import MadeBy, StopWatch, result_content
+from .model_package import ModelPackage
+from .networks import MirrorMean
+from .plausibility.reference import Reference
+from .plausibility.traits import Measurement
+from .regions.files import remove_regions, write_regions
+from .regions.places import CHANCES, find_places
+from .reporting import Reporter
+from .surfaces import can_make_surfaces, write_surfaces
+from .volume import Grid, Volume, noted_by, write_volume
 
 # A scan that is not larger than this makes room for the next one beside it.
 _MOST_BYTES_AHEAD = 2**28

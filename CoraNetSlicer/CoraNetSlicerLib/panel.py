@@ -78,7 +78,7 @@ class Panel:
             SegmentSection(ui, self.segmentation, application, self.calls),
             self._overlays_section,
             self._review_section,
-            TeachBackSection(ui, self.teach_back),
+            TeachBackSection(ui, self.teach_back, application),
             CallsSection(ui, self.calls, application),
             StripSection(ui, self.activities, self.calls),
             self._jobs_section,

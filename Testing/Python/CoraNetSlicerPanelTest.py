@@ -196,7 +196,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.assertFalse(press("Return") or press("Esc"), "they are everybody's while nothing is slid")
         for _notch in range(2):
             wheel.turn(shift=True)
-        wait_until(lambda: "Enter takes it" in self.ui.slideLabel.text)
+        wait_until(lambda: "Press Enter to accept" in self.ui.slideLabel.text)
         self.assertGreater(sliding.slide.level, 0)
         self.assertEqual(sliding.slide.region, 1)
         radius = sliding.slide.radius_mm

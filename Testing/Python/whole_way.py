@@ -2,7 +2,8 @@
 
 Run by `Testing/real-slicer/slicer_run.py`. The environment tells it: CORANET_TEST_OUTPUT, a folder for the record and
 the pictures; CORANET_TEST_PYTHON, a Python with PyTorch and MONAI; CORANET_TEST_DATA, a folder with a dataset.json in
-place of the phantoms.
+place of the phantoms; CORANET_TEST_TIME, such as "2 min", how long to train instead of a few small steps;
+CORANET_TEST_CASES, how many cases are labeled and unlabeled, such as "6 8".
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 from pointer import LONGEST_S, Pointer, main_window_picture  # noqa: E402
 from stepping import Journal, Run, StallMeter, Until  # noqa: E402
 
-LABELED, UNLABELED = 4, 8
+LABELED, UNLABELED = map(int, os.environ.get("CORANET_TEST_CASES", "4 8").split())
 PANEL_WIDTH = 440
 # So long into a stall, what Python does is written down; nothing is where Slicer itself is at work, as at drawing.
 NOTICED_S = 0.2
@@ -67,6 +68,8 @@ class WholeWay:
         yield from self.show_the_curves()
         yield from self.review()
         yield from self.edit_a_region()
+        yield from self.look_at_the_uncertainty()
+        yield from self.save_and_load()
         yield from self.teach_back()
         yield from self.close_the_scene()
 
@@ -115,8 +118,9 @@ class WholeWay:
         self.picture("cases")
 
     def train(self):
-        self.journal.begin("Settings that end within a minute")
-        for name, text in SMALL.items():
+        self.journal.begin("Settings of the training")
+        time = os.environ.get("CORANET_TEST_TIME")
+        for name, text in {"time": time}.items() if time else SMALL.items():
             self.panel.training.settings.set_text(name, text)
         yield 0.5
         self.journal.begin("Start the training")
@@ -134,7 +138,10 @@ class WholeWay:
         yield from self.turn_to("train")
         yield from self.pointer.click(self.ui.showCurvesButton)
         yield 1.0
+        brighten_plots()
         self.picture("curves")
+        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        yield 1.0
 
     def segment(self):
         self.journal.begin("Segment all unlabeled volumes")
@@ -192,6 +199,32 @@ class WholeWay:
     def decided(self) -> int:
         return sum(row.status != "open" for row in self.panel.review.rows)
 
+    def look_at_the_uncertainty(self):
+        self.journal.begin("Open the overlays, look at the uncertainty")
+        yield from self.pointer.click(self.ui.overlaysSection, qt.QPoint(60, 8))
+        yield 0.5
+        yield from self.pointer.click(self.ui.uncertaintyLookButton)
+        yield 2.0
+        self.picture("uncertainty")
+        yield from self.pointer.click(self.ui.contoursLookButton)
+        yield from self.pointer.click(self.ui.overlaysSection, qt.QPoint(60, 8))
+        yield 1.0
+
+    def save_and_load(self):
+        self.journal.begin("Save the scene")
+        statuses = [row.status for row in self.panel.review.rows]
+        path = self.output / "scene.mrb"
+        if not slicer.util.saveScene(str(path)):
+            raise AssertionError("the scene could not be saved")
+        self.journal.begin("Close it, load it again")
+        slicer.mrmlScene.Clear(0)
+        yield 1.0
+        slicer.util.loadScene(str(path))
+        yield Until(lambda: [row.status for row in self.panel.review.rows] == statuses, "the same review", LONGEST_S)
+        yield Until(lambda: not self.panel.review.reason_not_undoable, "steps that can be undone", LONGEST_S)
+        yield 2.0
+        self.picture("loaded")
+
     def edit_a_region(self):
         self.journal.begin("Edit a region")
         yield from self.pointer.click(self.ui.editRegionButton)
@@ -212,13 +245,15 @@ class WholeWay:
 
     def teach_back(self):
         self.journal.begin("Teach back")
-        self.ui.teachBackSection.collapsed = False
+        yield from self.pointer.click(self.ui.teachBackSection, qt.QPoint(60, 8))
         yield 1.0
+        self.picture("before-teaching-back")
         yield from self.pointer.click(self.ui.improveButton)
         yield Until(lambda: self.panel.training.is_active, "the improvement to start", LONGEST_S)
         self.picture("teaching-back")
         yield Until(lambda: self.panel.training.handle.status.is_over, "the end of the improvement")
         self.require(self.panel.training.handle)
+        yield from self.turn_to("review")
         yield 1.0
         self.picture("taught-back")
 
@@ -232,6 +267,15 @@ class WholeWay:
         """A job must have finished."""
         if handle.status.value != "finished":
             raise AssertionError(f"'{handle.folder}' is {handle.status.value}: {handle.logTail()}")
+
+
+def brighten_plots() -> None:
+    """Draw plots on white: an older VTK leaves black what is around them, and their black numbers are not seen."""
+    manager = slicer.app.layoutManager()
+    for index in range(manager.plotViewCount):
+        window = manager.plotWidget(index).plotView().renderWindow()
+        window.GetRenderers().GetFirstRenderer().SetBackground(1.0, 1.0, 1.0)
+        window.Render()
 
 
 def load_volumes(logic, data: str | None) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QV
 from pythonqt import proxy_of, slot_errors
 
 from coranet.contract.errors import DataError
-from CoraNetSlicerLib.core.section import Painting, Section, let_go_of_focus, problem_text
+from CoraNetSlicerLib.core.section import Painting, Section, bring_into_sight, let_go_of_focus, problem_text
 
 
 class Column:
@@ -67,6 +67,23 @@ def test_what_can_be_used_keeps_its_focus(column):
     first.setFocus()
     section.permit(proxy_of(first), "")
     assert QApplication.focusWidget() is first
+
+
+def test_a_part_is_scrolled_into_sight_and_no_further(column):
+    area, viewport = proxy_of(column.area), column.area.viewport()
+    bring_into_sight(area, proxy_of(column.buttons[1]))
+    assert column.scrolled_by == 0
+    low = column.buttons[30]
+    bring_into_sight(area, proxy_of(low))
+    assert column.scrolled_by == low.y() + low.height() - viewport.height()
+    # What is taller than the area is shown from its top, and what is in sight stays where it is.
+    bring_into_sight(area, proxy_of(column.buttons[25]))
+    assert column.scrolled_by == low.y() + low.height() - viewport.height()
+    tall = column.buttons[35]
+    tall.setFixedHeight(500)
+    column.area.widget().adjustSize()
+    bring_into_sight(area, proxy_of(tall))
+    assert column.scrolled_by == tall.y()
 
 
 class TestErrors:

@@ -23,11 +23,17 @@ REPOSITORY = HERE.parents[1]
 SCRIPTS = REPOSITORY / "Testing" / "Python"
 WHOLE_WAY, PANEL_TESTS = SCRIPTS / "whole_way.py", SCRIPTS / "CoraNetSlicerPanelTest.py"
 SCREEN = "1600x1000x24"
-# What Slicer says of its own on every start, here or there.
+# What Slicer says of its own on every start, here or there, and of any segmentation when a scene is closed.
 _HARMLESS = re.compile(
-    r"QStandardPaths|XDG_RUNTIME_DIR|propagateSizeHints|libGL|dconf|pulse|Qt WebEngine", re.IGNORECASE
+    r"QStandardPaths|XDG_RUNTIME_DIR|propagateSizeHints|libGL|dconf|pulse|Qt WebEngine"
+    r"|so per-segment subject hierarchy node cannot be created",
+    re.IGNORECASE,
 )
-_FAULT = re.compile(r"Traceback \(most recent call last\)|^\[?(CRITICAL|ERROR)\b|^error: ", re.IGNORECASE)
+_FAULT = re.compile(
+    r"Traceback \(most recent call last\)|^\[?(CRITICAL|ERROR)\b|^error: |^(Generic )?Warning: In |^RemoveNode: "
+    r"|: Failed to ",
+    re.IGNORECASE,
+)
 
 
 def main(arguments: Sequence[str]) -> int:

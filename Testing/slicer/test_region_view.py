@@ -130,10 +130,15 @@ class TestSlices:
 
 
 class TestCameras:
-    def test_look_at_the_region_from_where_they_looked(self, context, review):
+    def test_look_at_the_region_from_where_they_looked(self, context, review, a_result):
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
-        camera.SetFocalPoint(10, 20, 30)
-        camera.SetPosition(10, 520, 30)
+        bounds = np.zeros(6)
+        a_result.segmentation.GetRASBounds(bounds)
+        center = (bounds[::2] + bounds[1::2]) / 2
+        camera.SetFocalPoint(*center)
+        camera.SetPosition(*(center + (0.0, 500.0, 0.0)))
+        # It sees a millimetre, and not the region.
+        camera.SetViewAngle(0.1)
         place = review.show(1, [], [camera])
         assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
         away = np.array(camera.GetPosition()) - place.center_ras_mm
@@ -149,14 +154,36 @@ class TestCameras:
         seen = 2 * distance * np.tan(np.radians(camera.GetViewAngle() / 2))
         assert seen == pytest.approx(1.2 * (bounds[1::2] - bounds[::2]).max())
 
-    def test_stay_at_their_distance_from_region_to_region(self, context, review):
+    @pytest.mark.parametrize("is_parallel", [False, True])
+    def test_stay_at_their_distance_from_region_to_region(self, context, review, is_parallel):
         camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        camera.SetParallelProjection(is_parallel)
         review.show(1, [], [camera])
+        # So near that a single voxel fills the view.
+        camera.SetPosition(*(np.array(camera.GetFocalPoint()) + (0.0, 2.0, 0.0)))
+        camera.SetParallelScale(0.5)
         away = np.array(camera.GetPosition()) - camera.GetFocalPoint()
         for number in (2, 3):
             place = review.show(number, [], [camera])
             assert camera.GetFocalPoint() == pytest.approx(place.center_ras_mm)
             assert np.array(camera.GetPosition()) - camera.GetFocalPoint() == pytest.approx(away)
+
+    @pytest.mark.parametrize("is_parallel", [False, True])
+    def test_that_see_a_region_stay_and_the_result_stays_in_the_middle(self, context, review, is_parallel):
+        camera = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        camera.SetParallelProjection(is_parallel)
+        camera.SetFocalPoint(10, 2000, 30)
+        review.show(1, [], [camera])
+        before = camera.GetFocalPoint(), camera.GetPosition()
+        for number in (1, 2, 3):
+            review.show(number, [], [camera])
+            assert (camera.GetFocalPoint(), camera.GetPosition()) == before
+        # What lies behind a camera is not seen.
+        middle, there = np.array(before[0]), np.array(review.place(2).center_ras_mm)
+        camera.SetPosition(*middle)
+        camera.SetFocalPoint(*(middle + 0.01 * (middle - there)))
+        review.show(2, [], [camera])
+        assert camera.GetFocalPoint() == pytest.approx(there)
 
 
 class TestResult:

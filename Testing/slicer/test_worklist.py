@@ -98,9 +98,9 @@ class TestPlaces:
 
     def test_what_is_left_is_said(self, review):
         as_places(review, "upper left", "lower right")
-        assert review.progress == "0 of 2 reviewed. Left if you stop here: about 0.7 mL"
+        assert review.progress == "0 of 2 reviewed. Still wrong if you stop here: about 0.7 mL"
         review.decide(1, "keep")
-        assert review.progress == "1 of 2 reviewed. Left if you stop here: about 0.5 mL"
+        assert review.progress == "1 of 2 reviewed. Still wrong if you stop here: about 0.5 mL"
 
     def test_their_columns_are_others(self):
         assert column_titles(True) == ["No.", "Place", "", "Wrong mL", "Status"]
@@ -129,7 +129,7 @@ class TestSlideText:
     def test_of_a_slide_under_way_it_says_what_it_changes_and_how_it_ends(self, ml, change):
         slide = Slide((1.0, 2.0, 3.0), 6.0, 0.2, grows=5, shrinks=0)
         assert slide_text(slide, ml, LABELS).split("\n") == [
-            f"Tumor {change} mL, radius 6.0 mm.", "Enter takes it, Esc discards it.",
+            f"Tumor {change} mL, radius 6.0 mm.", "Press Enter to accept, Esc to discard.",
         ]  # fmt: skip
 
 

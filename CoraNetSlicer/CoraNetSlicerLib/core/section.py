@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Optional
 
 import qt
@@ -11,9 +12,12 @@ import qt
 from coranet.contract.errors import CoraNetError
 
 from .console_calls import CallLog
+from .protocols import Scheduler
 from .translation import _
 
 _LOG = logging.getLogger(__name__)
+# By then Qt has given what was unfolded its place.
+_LAID_OUT_MS = 50
 Color = tuple[int, int, int]
 
 # On light and on dark ground. Each has a contrast of 4.5 : 1 or more there (WCAG 2.1, 1.4.3).
@@ -55,6 +59,19 @@ class Section:
     def on_input(self, signal: Any, action: Callable[..., object]) -> None:
         """Hand on what a field sends while a person changes it, but not while it is painted."""
         self.connect(signal, lambda *sent: None if self._painting else action(*sent))
+
+    def follow_unfolding(self, part: Any, area: Any, scheduler: Scheduler) -> None:
+        """Scroll to a part of the panel when it is unfolded.
+
+        Args:
+            part: ctkCollapsibleButton.
+            area: QScrollArea around it.
+            scheduler: does it when the part has its place.
+        """
+        scroll = partial(bring_into_sight, area, part)
+        self.connect(
+            part.contentsCollapsed, lambda is_folded: None if is_folded else scheduler.later(scroll, _LAID_OUT_MS)
+        )
 
     def cleanup(self) -> None:
         """End all connections: PythonQt keeps the object of a connected method alive."""
@@ -132,6 +149,17 @@ def let_go_of_focus(*widgets: Any) -> None:
     """
     for widget in widgets:
         widget.clearFocus()
+
+
+def bring_into_sight(area: Any, part: Any) -> None:
+    """Scroll down until all of a part is seen; one that is taller than the area, from its top.
+
+    Args:
+        area: QScrollArea.
+        part: a widget in it.
+    """
+    bar, top = area.verticalScrollBar(), part.mapTo(area.widget(), qt.QPoint(0, 0)).y()
+    bar.setValue(max(bar.value, min(top, top + part.height - area.viewport().height)))
 
 
 def press(button: Any, is_pressed: bool) -> None:

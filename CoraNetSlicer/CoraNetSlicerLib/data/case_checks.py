@@ -301,12 +301,12 @@ def _several_images(row: CaseRow, images: Sequence[str]) -> Finding:
     if row.role.needs_label:
         text = _(
             "'{name}' is one DICOM series of {count} images: {images}. The one that has the geometry of the label is "
-            "used, if it is one alone."
+            "used, if there is exactly one."
         )
     elif len(row.images) > 1:
         text = _(
             "A channel of '{name}' is one DICOM series of {count} images: {images}. The one that has the geometry of "
-            "the other channels is used, if it is one alone."
+            "the other channels is used, if there is exactly one."
         )
     return warning(row, _("several images"), text, count=len(images), images=", ".join(images))
 

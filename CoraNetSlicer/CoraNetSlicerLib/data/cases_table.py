@@ -247,7 +247,7 @@ class _Row:
         if row.is_file:
             choices += [] if own is None else [(own, source_name(own))]
             choices.append((CHOOSE_FILE, _("Choose a file...")))
-            explanation = own.path if isinstance(own, LabelFile) else _("The label map of this image, on disk, too.")
+            explanation = own.path if isinstance(own, LabelFile) else _("The label map of this image, also on disk.")
         else:
             choices += [(node, source_name(node)) for node in nodes]
             explanation = _("The segmentation of this volume. Those of other cases are not offered.")

@@ -396,8 +396,8 @@ def _causes() -> list[tuple[str, str]]:
         (
             r"invalid peer certificate|UnknownIssuer|CERTIFICATE_VERIFY_FAILED|certificate verify failed",
             _(
-                "The secure connection was refused, as by a firewall that looks into it; ask for an exception, or "
-                "install from a folder of wheels."
+                "The secure connection was refused, for example by a firewall that inspects it; ask for an exception, "
+                "or install from a folder of wheels."
             ),
         ),
         (

@@ -222,7 +222,7 @@ def name_error(folder: Path, name: str) -> str:
     if name != name.strip() or name.endswith("."):
         return _("A name cannot begin or end with a space, or end with a dot.")
     if len(name) > _LONGEST:
-        return _("A name has at most {most} letters, this one {count}.").format(most=_LONGEST, count=len(name))
+        return _("A name has at most {most} characters, this one has {count}.").format(most=_LONGEST, count=len(name))
     if _is_reserved(name):
         return _("Windows reserves the name '{name}'; choose another one.").format(name=name)
     if (folder / name).exists():

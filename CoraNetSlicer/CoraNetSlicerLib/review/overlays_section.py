@@ -56,6 +56,7 @@ class OverlaysSection(Section):
         )
         for button, look in self._looks:
             self.on_click(button, partial(self._do, partial(presenter.apply_look, look)))
+        self.follow_unfolding(ui.overlaysSection, ui.reviewPage, application)
         self.on_input(ui.resultCombo.currentIndexChanged, self._on_result)
         self.on_input(ui.hideOthersCheckBox.toggled, presenter.set_hides_others)
         self.on_input(ui.cautionSlider.valueChanged, presenter.caution.set)

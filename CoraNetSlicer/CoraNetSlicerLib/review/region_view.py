@@ -33,6 +33,8 @@ SMALLEST_FIELD_MM = 60.0
 _ROOM = 1.2
 # A camera that looks into this share of a result, about its middle, shows it; at a corner hardly anything is seen.
 _MIDDLE = 0.5
+# Nearer to the edge of a view, a region is hardly noticed.
+_WELL_INSIDE = 0.8
 # No colour of a class or of the uncertain region; seen on dark and on bright tissue.
 OUTLINE_COLOR = (1.0, 0.0, 0.8)
 OUTLINE_PIXELS = 3
@@ -185,7 +187,9 @@ def show_result_in_cameras(
 
 
 def show_in_cameras(place: RegionPlace, loaded: LoadedPrediction, camera_nodes: Iterable[Any]) -> None:
-    """Turn cameras to a region of a result, without changing from where they look; the result stays in sight.
+    """Turn cameras to a region of a result that they do not see, without changing from where they look.
+
+    A camera that sees it stays: with each turn, the result would leave the middle of the view.
 
     Args:
         place: of the region.
@@ -196,7 +200,20 @@ def show_in_cameras(place: RegionPlace, loaded: LoadedPrediction, camera_nodes: 
     # A region lies anywhere in the result; a person who went near to one stays there.
     show_result_in_cameras(loaded, cameras, share=1.0)
     for node in cameras:
-        turn_camera(node, place.center_ras_mm)
+        if not _sees(node, place.center_ras_mm):
+            turn_camera(node, place.center_ras_mm)
+
+
+def _sees(node: Any, point_ras_mm: Sequence[float]) -> bool:
+    """Whether a point is well inside the view of a camera, be something in front of it or not."""
+    position, focus = np.array(node.GetPosition()), np.array(node.GetFocalPoint())
+    ahead = (focus - position) / max(float(np.linalg.norm(focus - position)), 1e-6)
+    to_point = np.array(point_ras_mm) - position
+    depth = float(to_point @ ahead)
+    half = math.tan(math.radians(node.GetViewAngle()) / 2) * depth
+    if node.GetParallelProjection():
+        half = float(node.GetParallelScale())
+    return depth > 0 and float(np.linalg.norm(to_point - depth * ahead)) <= _WELL_INSIDE * half
 
 
 def turn_camera(node: Any, point_ras_mm: Sequence[float], field_mm: Optional[float] = None) -> None:

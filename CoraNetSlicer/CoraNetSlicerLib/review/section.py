@@ -304,6 +304,8 @@ class RegionsTable:
         self._number = 0
         self._painting, self._is_waiting = Painting(), False
         prepare_table(table, stretched=[_STRUCTURE], row_pixels=_ROW_PIXELS)
+        # Else a place of several words is cut after the first ones.
+        table.setWordWrap(False)
         header = table.horizontalHeader()
         header.setSortIndicatorShown(True)
         header.setSectionsClickable(True)

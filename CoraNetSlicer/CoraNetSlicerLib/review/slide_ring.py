@@ -54,7 +54,9 @@ class SlideRing:
         if self.node is not None and self.node.GetScene() is not None:
             display = self.node.GetDisplayNode()
             self._context.scene.RemoveNode(self.node)
-            self._context.scene.RemoveNode(display)
+            # In the application, a model takes its display node along.
+            if display.GetScene() is not None:
+                self._context.scene.RemoveNode(display)
         self.node = None
 
     def _new_node(self) -> Any:

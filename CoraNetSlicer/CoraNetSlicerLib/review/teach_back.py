@@ -172,7 +172,7 @@ class TeachBackPresenter:
         """How the training that was started here ended."""
         name, card = improved.folder.name, self._card_of_improved
         if improved.status is not JobStatus.FINISHED:
-            return _("'{name}' did not finish. Train says why.").format(name=name)
+            return _("'{name}' did not finish. The page Train says why.").format(name=name)
         if card is None or card.mean_before is None or card.mean_dice is None:
             unknown = _(
                 "'{name}' is ready. Its quality was not measured, because no labeled case was set aside for "

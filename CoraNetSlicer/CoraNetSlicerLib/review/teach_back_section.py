@@ -6,6 +6,7 @@ from typing import Any
 
 import qt
 
+from ..core.protocols import Scheduler
 from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say
 from ..jobs.model_choice import comparison_rows
 from .teach_back import TeachBackPresenter
@@ -17,12 +18,13 @@ _ROW_PIXELS = 24
 class TeachBackSection(Section):
     """Which cases are taught back, and the start of the training."""
 
-    def __init__(self, ui: Any, presenter: TeachBackPresenter) -> None:
+    def __init__(self, ui: Any, presenter: TeachBackPresenter, application: Scheduler) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
+            application: does things later.
         """
         super().__init__(ui)
         self._presenter = presenter
@@ -30,6 +32,7 @@ class TeachBackSection(Section):
         self._items: list[Any] = []
         self._compared: list[Any] = []
         prepare_table(ui.improvementTable, stretched=range(3), row_pixels=_ROW_PIXELS)
+        self.follow_unfolding(ui.teachBackSection, ui.reviewPage, application)
         self.on_input(ui.reviewedCasesList.itemChanged, self._on_tick)
         self.on_input(ui.trustCertainCheckBox.toggled, presenter.set_trusts_certain)
         self.on_click(ui.improveButton, presenter.start, ui.teachBackErrorLabel)

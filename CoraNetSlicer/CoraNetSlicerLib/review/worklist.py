@@ -51,13 +51,13 @@ def status_text(review: Review, number: int) -> str:
 
 
 def progress_text(review: Review, regions: RegionList) -> str:
-    """How far a review is, such as "7 of 20 reviewed. Left if you stop here: about 0.4 mL"."""
+    """How far a review is, such as "7 of 20 reviewed. Still wrong if you stop here: about 0.4 mL"."""
     if not regions.regions:
         return _("There is no uncertain region to review.")
     decided, share = review.progress(regions)
     left_ml = regions.expected_left_ml(review.decisions)
     if left_ml is not None:
-        return _("{decided} of {total} reviewed. Left if you stop here: about {ml} mL").format(
+        return _("{decided} of {total} reviewed. Still wrong if you stop here: about {ml} mL").format(
             decided=decided, total=len(regions.regions), ml=rounded_ml(left_ml)
         )
     # All is said only when it is all.
@@ -158,7 +158,7 @@ def slide_text(slide: Optional[Slide], ml: float, labels: Sequence[Label]) -> st
     change = f"{'-' if ml < 0 else '+'}{short_ml(abs(ml))}"
     return "\n".join((
         _("{name} {change} mL, radius {radius:.1f} mm.").format(name=name, change=change, radius=slide.radius_mm),
-        _("Enter takes it, Esc discards it."),
+        _("Press Enter to accept, Esc to discard."),
     ))  # fmt: skip
 
 

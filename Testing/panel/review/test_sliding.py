@@ -91,7 +91,7 @@ class TestKeys:
     ):
         assert ui.slideLabel.text.startswith("Shift + wheel moves the boundary")
         assert hand.press("++=") == [] and not is_result(loaded)
-        assert ui.slideLabel.text.split("\n")[1] == "Enter takes it, Esc discards it."
+        assert ui.slideLabel.text.split("\n")[1] == "Press Enter to accept, Esc to discard."
         assert " mL, radius " in ui.slideLabel.text and len(rings(context)) == 1
         assert set(statuses(ui)) == {"open"}
         assert hand.press("\r") == []

@@ -87,6 +87,7 @@ def surface_steps(
     from vtkmodules.vtkCommonDataModel import vtkPolyData
 
     box = bounding_box(mask)
+    yield
     if box is None:
         empty = vtkPolyData()
         empty.SetPoints(vtkPoints())  # some readers complain of a file that says nothing of points
@@ -98,6 +99,7 @@ def surface_steps(
         surface, coarseness = yield from _coarse_surface(mask, box, spacing, coarseness, style.most_triangles)
     else:
         surface = _edges(mask, box, range(mask[box].shape[0] + 2))
+    yield
     # Cells that are larger than a voxel have smoothed already.
     yield from _smooth(surface, style.smoothing / coarseness)
     yield
@@ -269,6 +271,7 @@ def _smooth(surface: Any, smoothing: float) -> Iterator[None]:
     points = vtk_to_numpy(surface.GetPoints().GetData())
     triangles = vtk_to_numpy(surface.GetPolys().GetConnectivityArray()).reshape(-1, 3)
     mean = _NeighborMean(triangles, len(points))
+    yield
     weights = _filter_weights(int(20 + smoothing * 40), 10.0 ** (-4.0 * smoothing))
     at_once = max(1, _TRIANGLES_AT_ONCE // len(triangles))
     # Around the middle, so that float32 is precise; a row an axis is faster than a row a point.

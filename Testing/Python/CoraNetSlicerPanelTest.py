@@ -149,7 +149,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         if python:
             self.ui.interpreterCombo.setCurrentIndex(self.ui.interpreterCombo.findText("Another Python"))
             self.ui.pythonPathEdit.setCurrentPath(python)
-            wait_until(lambda: self.panel.environment.python == python)
+            wait_until(lambda: self.panel.environment.environment.python == python)
         wait_until(lambda: not self.panel.environment.is_checking)
         if self.panel.environment.reason_not_ready:
             self.skipTest(f"the engine cannot run: {self.panel.environment.reason_not_ready}")

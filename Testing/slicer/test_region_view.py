@@ -338,16 +338,15 @@ def test_what_is_no_region_is_refused(review):
     assert review.outline.node is None
 
 
-def test_hidden_it_comes_back_as_it_was(review):
+def test_what_is_drawn_already_is_not_drawn_anew(review):
     review.outline.draw(1)
     node = review.outline.node
-    review.outline.hide()
-    assert not review.outline.is_visible
     review.outline.draw(1)
-    assert review.outline.is_visible and review.outline.node is node
-    review.outline.hide()
+    assert review.outline.node is node
     review.outline.draw(2)
-    assert review.outline.is_visible and review.outline.node is not node
+    assert review.outline.node is not node and review.outline.is_there
+    review.outline.clear()
+    assert not review.outline.is_there
 
 
 @pytest.mark.parametrize(

@@ -289,8 +289,8 @@ class RegionOutline:
         self.node: Any = None
         self._context = context
         self._state = state
-        # Number of the region, and whether it has a surface.
-        self._drawn: tuple[int, bool] = (0, False)
+        # Number of the region, whether it has a surface, and the transform above it.
+        self._drawn: tuple[Any, ...] = ()
 
     def draw(self, number: int) -> None:
         """Draw a region in place of the one before: a line in slices and, where the result has surfaces, its own.
@@ -302,10 +302,9 @@ class RegionOutline:
             DataError: there is no such region, or a file is missing or does not fit.
         """
         loaded, box = self._state.loaded, self._state.voxels(number).box
-        drawn = (number, self._is_result_in_3d and box.mask.size <= _MOST_SURFACE_VOXELS)
-        if self.node is not None and self.node.GetScene() is not None and drawn == self._drawn:
-            self.node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
-            self.node.GetDisplayNode().SetVisibility(True)
+        draws_surface = self._is_result_in_3d and box.mask.size <= _MOST_SURFACE_VOXELS
+        drawn = (number, draws_surface, loaded.segmentation.GetTransformNodeID())
+        if self.is_there and drawn == self._drawn:
             return
         self._drawn = drawn
         name = region_title(self._state.regions.region(number))
@@ -314,7 +313,7 @@ class RegionOutline:
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
         node.GetSegmentation().AddSegment(self._state.layers.segment_of(box, name, OUTLINE_COLOR), _SEGMENT)
-        if drawn[1]:
+        if draws_surface:
             make_surface(node, _SEGMENT, OVERLAY_SMOOTHING)
         self.clear()
         node.SetAndObserveDisplayNodeID(self._new_display().GetID())
@@ -322,25 +321,18 @@ class RegionOutline:
         self.node = self._context.scene.AddNode(node)
 
     @property
-    def is_visible(self) -> bool:
-        """Whether a region is drawn."""
-        is_there = self.node is not None and self.node.GetScene() is not None
-        return is_there and bool(self.node.GetDisplayNode().GetVisibility())
-
-    def hide(self) -> None:
-        """Draw nothing for now; `draw` of the same region brings it back at once."""
-        if self.is_visible:
-            self.node.GetDisplayNode().SetVisibility(False)
+    def is_there(self) -> bool:
+        """Whether a region is drawn; a scene that was closed has taken the node along."""
+        return self.node is not None and self.node.GetScene() is not None
 
     def follow_look(self) -> None:
         """Draw the surface where something of the result is drawn in 3D: alone it would float before the anatomy."""
-        if self.node is not None and self.node.GetScene() is not None:
+        if self.is_there:
             self.node.GetDisplayNode().SetVisibility3D(is_in_3d(self._state.loaded))
 
     def clear(self) -> None:
         """Draw nothing any more."""
-        # A scene that was closed has taken the node along.
-        if self.node is not None and self.node.GetScene() is not None:
+        if self.is_there:
             display = self.node.GetDisplayNode()
             self._context.scene.RemoveNode(self.node)
             if display.GetScene() is not None:

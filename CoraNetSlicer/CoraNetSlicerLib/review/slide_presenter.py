@@ -161,7 +161,7 @@ class SlidePresenter:
         self._required().sliding.begin(center_ijk, number, radius)
         self._overlays.set_sliding(True)
         # It would lie over the boundary.
-        self._required().outline.hide()
+        self._required().outline.clear()
         # The keys that end it are at work from now on.
         self._presenter.changed.send()
 

@@ -313,7 +313,7 @@ class TestEditing:
         application.has_segment_editor = False
         window.press("e")
         process_events()
-        hint = "Paint in region 1. Then go back to CoraNet and click Done or Discard."
+        hint = "Region 1: paint or erase. Then go back to CoraNet and click Done or Discard."
         assert application.shown[-1] == ("show_segment_editor", hint)
         editor = context.scene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
         assert editor.GetMaskSegmentID() == "coranet-region" and editor.GetActiveEffectName() == "Paint"

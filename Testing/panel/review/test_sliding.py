@@ -100,12 +100,11 @@ class TestKeys:
         assert presenter.review.decision(1).author == "Ada"
 
     def test_the_line_around_the_place_gives_way_and_comes_back(self, hand, loaded, presenter, process_events):
-        process_events(until=lambda: presenter.review.outline.is_visible)
-        node = presenter.review.outline.node
+        process_events(until=lambda: presenter.review.outline.is_there)
         hand.press("+")
-        assert not presenter.review.outline.is_visible
+        assert not presenter.review.outline.is_there
         hand.press("\x1b")
-        assert presenter.review.outline.is_visible and presenter.review.outline.node is node
+        assert presenter.review.outline.is_there
 
     def test_what_is_in_view_already_does_not_move(self, hand, loaded, presenter, process_events, monkeypatch):
         presenter.choose(1)

@@ -68,6 +68,12 @@ def test_a_network_that_is_far_less_sure_is_said_and_one_that_is_surer_is_not():
     assert not a_reference().implausible(replace(USUAL, confidence=None)).sentences
 
 
+def test_one_case_of_the_training_that_went_wrong_hides_no_other():
+    reference = a_reference(32)
+    with_one = replace(reference, cases=(*reference.cases, replace(USUAL, confidence=0.5)))
+    assert with_one.implausible(replace(USUAL, confidence=0.7)).of_result
+
+
 @pytest.mark.parametrize(("detail", "how"), [(0.55, "noisier"), (-0.6, "smoother")])
 def test_a_scan_of_other_detail_is_said(detail, how):
     found = a_reference().implausible(replace(USUAL, detail=(detail,)))

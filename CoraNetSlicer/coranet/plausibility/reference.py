@@ -104,8 +104,8 @@ class Reference:
 
     def _less_sure(self, confidence: float | None) -> str:
         known = self._confidences
-        # Surer than all others is no fault.
-        if confidence is None or not known or confidence >= min(known):
+        # Surer than the others is no fault.
+        if confidence is None or not known or confidence >= float(np.median(known)):
             return ""
         if _is_plausible([_log_odds(one) for one in known], _log_odds(confidence), _USUAL_SPREAD["confidence"]):
             return ""

@@ -17,7 +17,7 @@ from ..plausibility.traits import CaseTraits, Measurement, fine_detail
 from .cases import TrainingCases
 
 # More cases say hardly more.
-_MOST_CASES, _FEWEST_CASES = 32, 4
+_MOST_CASES, _FEWEST_CASES = 32, 8
 _ML = 1000.0
 
 
@@ -31,7 +31,7 @@ def reference_of(network: nn.Module, cases: TrainingCases, window: SlidingWindow
         network: gives `HeadLogits`; evaluated as it is.
         cases: prepared.
         window: how to cover a whole scan; may raise to stop.
-        most_voxels: the network looks at no more voxels, but at four cases in any case.
+        most_voxels: the network looks at no more voxels, but at eight cases in any case.
     """
     labeled = [boxes for boxes in _by_case(cases.labeled) if all(box.known is None for box in boxes)]
     others = _some(_by_case([*cases.unlabeled, *cases.validation]), most_voxels)

@@ -1,4 +1,4 @@
-"""What all sections have in common: reasons beside greyed-out widgets, a focus that stays, errors that are said."""
+"""What all sections have in common: reasons beside grey widgets, a focus that stays, errors that are said, colours."""
 
 from __future__ import annotations
 
@@ -6,12 +6,36 @@ import logging
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QPalette
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 from pythonqt import proxy_of, slot_errors
 
 from coranet.contract.errors import DataError
-from CoraNetSlicerLib.core.section import Painting, Section, bring_into_sight, let_go_of_focus, problem_text
+from CoraNetSlicerLib.core.section import (
+    ERROR,
+    WARNING,
+    Painting,
+    Section,
+    bring_into_sight,
+    let_go_of_focus,
+    problem_text,
+    show_end,
+    text_color,
+)
+
+# Slicer's own styles, and the extremes.
+LIGHT = ((255, 255, 255), (239, 239, 239), (247, 247, 247))
+DARK = ((0, 0, 0), (30, 30, 30), (50, 50, 50), (53, 53, 53), (66, 66, 66))
 
 
 class Column:
@@ -126,3 +150,72 @@ def test_painting_ends_with_an_error_and_may_be_nested():
         assert painting
         raise RuntimeError
     assert not painting
+
+
+def luminance(color) -> float:
+    """Of WCAG 2.1."""
+    parts = [part / 255 for part in color]
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first, second) -> float:
+    low, high = sorted((luminance(first), luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def a_label(ground) -> QLabel:
+    label = QLabel()
+    palette = label.palette()
+    text = (0, 0, 0) if luminance(ground) > 0.2 else (240, 240, 240)
+    palette.setColor(QPalette.ColorRole.Window, QColor(*ground))
+    palette.setColor(QPalette.ColorRole.WindowText, QColor(*text))
+    label.setPalette(palette)
+    return label
+
+
+@pytest.mark.parametrize("ground", [*LIGHT, *DARK], ids=str)
+@pytest.mark.parametrize("tones", [ERROR, WARNING], ids=["error", "warning"])
+def test_the_contrast_is_that_of_text(qt_application, ground, tones):
+    assert contrast(text_color(proxy_of(a_label(ground)), tones), ground) >= 4.5
+
+
+class TestConnecting:
+    @pytest.fixture
+    def edit(self, qt_application):
+        return QLineEdit()
+
+    def test_what_is_painted_is_no_input(self, edit):
+        section, typed = Section(None), []
+        section.on_input(proxy_of(edit).textChanged, typed.append)
+        with section._painting:
+            edit.setText("painted")
+        edit.setText("typed")
+        section.cleanup()
+        edit.setText("after that")
+        assert typed == ["typed"]
+
+    def test_a_click_that_fails_says_why(self, qt_application):
+        section, button, label = Section(None), QPushButton(), proxy_of(QLabel())
+
+        def fails():
+            raise DataError("no.")
+
+        section.on_click(proxy_of(button), fails, label)
+        button.click()
+        assert label.text == "no."
+
+    def test_events_are_seen_first_and_may_end_there(self, edit):
+        section, seen = Section(None), []
+        section.on_event(proxy_of(edit), lambda event: seen.append(event.type()) or True)
+        QTest.keyClick(edit, "a")
+        assert seen and edit.text() == ""
+        section.cleanup()
+        QTest.keyClick(edit, "b")
+        assert edit.text() == "b"
+
+
+def test_a_long_text_is_shown_at_its_end(qt_application):
+    widget = QPlainTextEdit()
+    show_end(proxy_of(widget), "\n".join(map(str, range(500))))
+    assert widget.verticalScrollBar().value() == widget.verticalScrollBar().maximum() > 0

@@ -20,7 +20,7 @@ class TestWhatIsLeft:
         writing = export.steps()
         for _step in range(steps):
             next(writing, None)
-        if export.job is None:
+        if not Job.exists(tmp_path / "jobs" / "job"):
             writing.close()
             assert list(tmp_path.rglob("*")) in ([], [tmp_path / "jobs"])
 

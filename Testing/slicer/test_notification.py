@@ -92,3 +92,14 @@ def test_a_failure_of_the_interpreter_is_not_swallowed():
     signal.connect(interrupt)
     with pytest.raises(KeyboardInterrupt):
         signal.send()
+
+
+def test_one_signal_follows_others_until_it_does_not_any_more():
+    shown, first, second, sent = Signal(), Signal(), Signal(), []
+    shown.connect(lambda *values: sent.append(values))
+    shown.follow(first, second)
+    first.send(1)
+    second.send()
+    shown.unfollow()
+    first.send(2)
+    assert sent == [(1,), ()]

@@ -10,30 +10,11 @@ import qt
 from coranet.contract.errors import CoraNetError
 
 from .protocols import Dialogs
+from .section import EventWatch
 from .translation import _
 
 if TYPE_CHECKING:
     from ..jobs.handle import JobHandle
-
-
-class CloseFilter(qt.QObject):
-    """Receives the window's close event before the window. PythonQt sends events to subclasses only."""
-
-    def __init__(self, may_close: Callable[[], bool]) -> None:
-        """Take the question.
-
-        Args:
-            may_close: whether the window may close now.
-        """
-        qt.QObject.__init__(self)
-        self._may_close = may_close
-
-    def eventFilter(self, _watched: Any, event: Any) -> bool:
-        """Stop the close event if a person wants the window to stay."""
-        if event.type() != qt.QEvent.Close or self._may_close():
-            return False
-        event.ignore()
-        return True
 
 
 class Closing:
@@ -47,19 +28,21 @@ class Closing:
             running_jobs: the jobs that run now.
             application: asks.
         """
-        self._window = window
         self._running_jobs = running_jobs
         self._application = application
-        # Qt does not keep it alive.
-        self._filter = CloseFilter(self.may_close) if window is not None else None
-        if window is not None:
-            window.installEventFilter(self._filter)
+        self._watch = EventWatch(window, self._on_event) if window is not None else None
 
     def remove(self) -> None:
         """Do not ask any more."""
-        if self._window is not None:
-            self._window.removeEventFilter(self._filter)
-        self._window = self._filter = None
+        if self._watch is not None:
+            self._watch.end()
+        self._watch = None
+
+    def _on_event(self, event: Any) -> bool:
+        if event.type() != qt.QEvent.Close or self.may_close():
+            return False
+        event.ignore()
+        return True
 
     def may_close(self) -> bool:
         """Whether the window may close; asks first if jobs run."""

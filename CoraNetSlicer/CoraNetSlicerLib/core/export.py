@@ -47,6 +47,7 @@ from .context import SceneContext
 from .images import lie_as
 from .results import case_key, mark_as_case
 from .segment_classes import classes_of, paint_labels
+from .stepwise import run_to_end
 from .translation import _
 
 # (volume node, segmentation node), or paths instead: (path of an image, LabelFile). Of several channels, the first is
@@ -101,13 +102,7 @@ class TrainingExport:
     """Writes the job directory of a training in steps, so that the application can answer in between.
 
     Example:
-        >>> export = TrainingExport(context, folder, nodes, config)
-        >>> for text in export.steps():
-        ...     show(text)
-        >>> export.job
-
-    Attributes:
-        job: the job, once all steps are done.
+        >>> job = run_to_end(TrainingExport(context, folder, nodes, config).steps())
     """
 
     def __init__(self, context: SceneContext, folder: str | Path, nodes: TrainingNodes, config: TrainConfig) -> None:
@@ -131,7 +126,6 @@ class TrainingExport:
         for images, label in pairs:
             _require_label(label, first_image(images))
         require_images(nodes.cases, nodes.channels)
-        self.job: Optional[Job] = None
         labels = classes_of([pair[1] for pair in pairs], nodes.segment_names)
         self._labels = tuple(
             replace(label, value=(nodes.values or {}).get(label.name, label.value)) for label in labels
@@ -165,7 +159,6 @@ class TrainingExport:
             datalist = Datalist(tuple(cases), self._labels, tuple(self._nodes.channels))
             created = Job.create(self._future_job.folder, JobKind.TRAIN, self._config, datalist)
         _mark_volumes(self._nodes, created)
-        self.job = created
         return created
 
     def _case_steps(
@@ -203,10 +196,7 @@ def export_training_job(context: SceneContext, folder: str | Path, nodes: Traini
         JobError: the folder holds a job already.
         StorageError: a file could not be written.
     """
-    export = TrainingExport(context, folder, nodes, config)
-    for _text in export.steps():
-        pass
-    return Job.open(Path(folder).absolute())
+    return run_to_end(TrainingExport(context, folder, nodes, config).steps())
 
 
 def _mark_volumes(nodes: TrainingNodes, job: Job) -> None:
@@ -226,11 +216,7 @@ def _written_images(files: CaseFiles, name: str, images: CaseImages) -> Iterator
 
 
 class SegmentExport:
-    """Writes the job directory of a segmentation in steps, so that the application can answer in between.
-
-    Attributes:
-        job: the job, once all steps are done.
-    """
+    """Writes the job directory of a segmentation in steps, so that the application can answer in between."""
 
     def __init__(
         self, folder: str | Path, volumes: Sequence[CaseImages], config: SegmentConfig, channels: Sequence[str] = ()
@@ -241,7 +227,6 @@ class SegmentExport:
         channels = tuple(channels) or channels_of(volumes)
         volumes = [in_order(images, channels) for images in volumes]
         require_images(volumes, channels)
-        self.job: Optional[Job] = None
         self._future_job = _future_job(folder, JobKind.SEGMENT)
         self._volumes, self._config, self._channels = volumes, config, channels
 
@@ -270,7 +255,6 @@ class SegmentExport:
         for name, images in zip(names, self._volumes, strict=False):
             if not is_path(first_image(images)):
                 mark_as_case(first_image(images), case_key(created, name))
-        self.job = created
         return created
 
 
@@ -290,10 +274,7 @@ def export_segment_job(
         JobError: the folder holds a job already.
         StorageError: a file could not be written.
     """
-    export = SegmentExport(folder, volumes, config, channels)
-    for _text in export.steps():
-        pass
-    return Job.open(Path(folder).absolute())
+    return run_to_end(SegmentExport(folder, volumes, config, channels).steps())
 
 
 def _future_job(folder: str | Path, kind: JobKind) -> Job:

@@ -26,6 +26,7 @@ class Signal:
 
     def __init__(self) -> None:
         self._receivers: list[Callable[..., Any]] = []
+        self._followed: list[Signal] = []
 
     def connect(self, receiver: Callable[..., Any]) -> None:
         """Have `receiver` called from now on; connecting it twice is connecting it once."""
@@ -36,6 +37,18 @@ class Signal:
         """Do not call it any more; no error if it was not connected."""
         if receiver in self._receivers:
             self._receivers.remove(receiver)
+
+    def follow(self, *others: Signal) -> None:
+        """Send whenever one of the others does, until `unfollow`."""
+        for other in others:
+            other.connect(self.send)
+        self._followed += others
+
+    def unfollow(self) -> None:
+        """Follow no other signal any more."""
+        for other in self._followed:
+            other.disconnect(self.send)
+        self._followed.clear()
 
     def send(self, *arguments: Any) -> None:
         """Call all receivers; one that fails is logged and does not silence the others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,13 +36,9 @@ class Pages(Section):
         self._texts = {name: str(self._button(name).text) for name in PAGES}
         for name in PAGES:
             self.on_click(self._button(name), partial(self._on_click, name))
-        self._palette = PaletteWatch(ui.pages, self._restyle)
+        # It has no style sheet of its own, which would keep the colours of a dark style from it.
+        self.on_event(ui.pages, self._on_event)
         self._paint()
-
-    def cleanup(self) -> None:
-        """Let go of the widgets."""
-        self._palette.end()
-        super().cleanup()
 
     def show(self, name: str) -> None:
         """Show a page; what was new on it is seen."""
@@ -65,7 +60,9 @@ class Pages(Section):
         # A second click on Jobs or Environment goes back to the step that a person came from.
         self.show(self._last_step if name == self.current and name not in STEPS else name)
 
-    def _restyle(self) -> None:
+    def _on_event(self, event: Any) -> None:
+        if event.type() != qt.QEvent.PaletteChange:
+            return
         # Buttons with a style sheet keep the colours of the application's style in which it was set.
         sheet = self._ui.steps.styleSheet
         self._ui.steps.setStyleSheet("")
@@ -78,29 +75,3 @@ class Pages(Section):
 
     def _button(self, name: str) -> Any:
         return getattr(self._ui, f"{name}Step")
-
-
-class PaletteWatch(qt.QObject):
-    """Hears when a widget gets other colours, as when a person chooses a dark style of the application."""
-
-    def __init__(self, widget: Any, on_change: Callable[[], None]) -> None:
-        """Watch a widget.
-
-        Args:
-            widget: is watched; without a style sheet of its own, which would keep the colours from it.
-            on_change: is called after each change.
-        """
-        qt.QObject.__init__(self)
-        self._widget = widget
-        self._on_change = on_change
-        widget.installEventFilter(self)
-
-    def end(self) -> None:
-        """Watch no more."""
-        self._widget.removeEventFilter(self)
-
-    def eventFilter(self, _watched: Any, event: Any) -> bool:
-        """Tell of it; the event goes on."""
-        if event.type() == qt.QEvent.PaletteChange:
-            self._on_change()
-        return False

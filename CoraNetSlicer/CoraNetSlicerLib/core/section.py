@@ -40,6 +40,7 @@ class Section:
         self._connections: list[tuple[Any, Callable[..., Any]]] = []
         self._tool_tips: dict[str, str] = {}
         self._painting = Painting()
+        self._watches: list[EventWatch] = []
 
     def connect(self, signal: Any, receiver: Callable[..., Any]) -> None:
         """Connect a signal of a widget or of a presenter until `cleanup`."""
@@ -73,8 +74,15 @@ class Section:
             part.contentsCollapsed, lambda is_folded: None if is_folded else scheduler.later(scroll, _LAID_OUT_MS)
         )
 
+    def on_event(self, widget: Any, receive: Callable[[Any], object]) -> None:
+        """Have `receive` see the events of a widget before it does, until `cleanup`; see `EventWatch`."""
+        self._watches.append(EventWatch(widget, receive))
+
     def cleanup(self) -> None:
         """End all connections: PythonQt keeps the object of a connected method alive."""
+        for watch in self._watches:
+            watch.end()
+        self._watches.clear()
         for signal, receiver in self._connections:
             signal.disconnect(receiver)
         self._connections.clear()
@@ -116,6 +124,30 @@ class Section:
             return False
         say(label, "")
         return True
+
+
+class EventWatch(qt.QObject):
+    """Sees the events of an object before the object does, until it ends. Qt does not keep it alive."""
+
+    def __init__(self, watched: Any, receive: Callable[[Any], object]) -> None:
+        """Begin to watch.
+
+        Args:
+            watched: QObject.
+            receive: gets each QEvent; where it returns True, the event goes no further.
+        """
+        qt.QObject.__init__(self)
+        self._watched = watched
+        self._receive = receive
+        watched.installEventFilter(self)
+
+    def eventFilter(self, _watched: Any, event: Any) -> bool:
+        """Called by Qt: PythonQt sends events to subclasses of QObject only."""
+        return self._receive(event) is True
+
+    def end(self) -> None:
+        """Watch no more."""
+        self._watched.removeEventFilter(self)
 
 
 class Painting:

@@ -29,17 +29,12 @@ class StripSection(Section):
         """
         super().__init__(ui, calls)
         self._activities = activities
-        # Qt does not keep it alive.
         self._message = ElidedLabel(ui.messageLabel)
+        self.on_event(ui.messageLabel, lambda event: self._message.fit() if event.type() == qt.QEvent.Resize else None)
         ui.runningProgressBar.setRange(0, _PARTS_OF_BAR)
         self.on_click(ui.stopRunningButton, self._stop)
         self.connect(activities.changed, self._show)
         self._show()
-
-    def cleanup(self) -> None:
-        """Let go of everything."""
-        super().cleanup()
-        self._message.end()
 
     def _stop(self) -> None:
         running = self._activities.current
@@ -70,7 +65,7 @@ class StripSection(Section):
         self.permit(ui.stopRunningButton, running.reason_not_stoppable)
 
 
-class ElidedLabel(qt.QObject):
+class ElidedLabel:
     """A label of one line that ends in "..." where there is no room; the tool tip has all of it."""
 
     def __init__(self, label: Any) -> None:
@@ -79,29 +74,18 @@ class ElidedLabel(qt.QObject):
         Args:
             label: QLabel whose horizontal size policy is Ignored.
         """
-        qt.QObject.__init__(self)
         self._label = label
         self._text = ""
         label.setTextFormat(qt.Qt.PlainText)
-        label.installEventFilter(self)
-
-    def end(self) -> None:
-        """Follow its width no more."""
-        self._label.removeEventFilter(self)
 
     def show(self, text: str) -> None:
         """Show a text."""
         self._text = text
         self._label.setToolTip(text)
-        self._fit()
+        self.fit()
 
-    def eventFilter(self, _watched: Any, event: Any) -> bool:
-        """Fit the text into a new width; the event goes on."""
-        if event.type() == qt.QEvent.Resize:
-            self._fit()
-        return False
-
-    def _fit(self) -> None:
+    def fit(self) -> None:
+        """Fit the text into the width that the label has now."""
         line = " ".join(self._text.split())
         # PythonQt cannot return what label.fontMetrics() returns.
         fitting = qt.QFontMetrics(self._label.font).elidedText(line, qt.Qt.ElideRight, self._label.width)

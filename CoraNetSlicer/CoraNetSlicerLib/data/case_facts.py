@@ -23,6 +23,7 @@ from coranet.contract.dataset_folders import value_names
 from coranet.contract.errors import CoraNetError, DataError, PackageError
 from coranet.contract.image_files import ending_of, is_dicom_file
 from coranet.contract.image_headers import is_implausible
+from coranet.contract.label_maps import LEAST_BACKGROUND, MOST_VALUES
 from coranet.contract.placement import Placement
 from coranet.contract.segment_names import FileSegment
 from coranet.contract.segment_names import segments_of as segments_of_file
@@ -39,8 +40,6 @@ from ..core.segment_classes import BINARY_LABELMAP, first_labelmap, is_empty_seg
 _SAMPLED_VOXELS = 4000
 # Enough to tell a volume by a tenth, as long as so many of them lie in it.
 _SAMPLED_FOR_VOLUME, _ENOUGH_HITS = 100_000, 100
-# As for files, in coranet.contract: a scan has more grey values, and a label map is mostly background.
-_MOST_LABELS, _LEAST_BACKGROUND = 40, 0.2
 _Facts = TypeVar("_Facts")
 _DIMENSIONS = 3
 # Of a spacing that two formats write; and so many scans are read to see whether they are one.
@@ -145,9 +144,9 @@ class NodeFacts:
 def looks_like_labels(voxels: np.ndarray) -> bool:
     """Whether a sample of the voxels of a volume has few values, whole numbers, and most are background."""
     values, counts = np.unique(voxels, return_counts=True)
-    if not 1 < len(values) <= _MOST_LABELS or values[0] != 0 or not (values == np.rint(values)).all():
+    if not 1 < len(values) <= MOST_VALUES or values[0] != 0 or not (values == np.rint(values)).all():
         return False
-    return bool(counts[0] >= _LEAST_BACKGROUND * voxels.size)
+    return bool(counts[0] >= LEAST_BACKGROUND * voxels.size)
 
 
 def _volume_facts(node: Any) -> VolumeFacts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Optional
 
 import qt
@@ -48,12 +47,10 @@ class DataSection(Section):
         self._repaint = Deferred(application, self._show)
         # A few at a time: the folder may be at the other end of a slow network.
         self._look_at_files = Deferred(application, self._look_at_some_files)
-        # Qt does not keep it alive.
-        self._drop = CaseDrop(self._on_paths, self._on_items)
-        self._viewport = ui.casesTable.viewport()
-        ui.casesTable.setAcceptDrops(True)
-        self._viewport.setAcceptDrops(True)
-        self._viewport.installEventFilter(self._drop)
+        viewport = ui.casesTable.viewport()
+        for widget in (ui.casesTable, viewport):
+            widget.setAcceptDrops(True)
+        self.on_event(viewport, self._on_event)
         self.on_click(ui.addVolumesButton, presenter.add_scene_volumes, ui.dataErrorLabel)
         self.on_click(ui.addFilesButton, self._add_files)
         self.on_click(ui.removeCasesButton, self._remove)
@@ -74,7 +71,6 @@ class DataSection(Section):
         super().cleanup()
         self._repaint.close()
         self._look_at_files.close()
-        self._viewport.removeEventFilter(self._drop)
         self._table.close()
 
     # -- from the person ---------------------------------------------------------------------------------------------
@@ -136,6 +132,21 @@ class DataSection(Section):
         self.attempt(self._ui.dataErrorLabel, lambda: self._presenter.rename_segment(name, new))
         # Also where it was refused: the list still shows what was typed.
         self._repaint.request()
+
+    def _on_event(self, event: Any) -> bool:
+        """Accept what can be a case before the table sees it, and take it when it is dropped."""
+        kind = event.type()
+        if kind not in (qt.QEvent.DragEnter, qt.QEvent.DragMove, qt.QEvent.Drop):
+            return False
+        paths, items = _paths(event), _items(event)
+        if not paths and not items:
+            return False
+        event.acceptProposedAction()
+        if kind == qt.QEvent.Drop and paths:
+            self._on_paths(paths)
+        elif kind == qt.QEvent.Drop:
+            self._on_items(items)
+        return True
 
     def _on_paths(self, paths: list[str]) -> None:
         refusals = []
@@ -215,36 +226,6 @@ def _where(segment: Segment) -> str:
     if segment.cases == segment.of:
         return ""
     return " (" + _("in {cases} of {all} cases").format(cases=segment.cases, all=segment.of) + ")"
-
-
-class CaseDrop(qt.QObject):
-    """Sees what is dropped before the table does."""
-
-    def __init__(self, on_paths: Callable[[list[str]], None], on_items: Callable[[list[int]], None]) -> None:
-        """Take what is to be done.
-
-        Args:
-            on_paths: gets the files and folders.
-            on_items: gets items of the subject hierarchy.
-        """
-        qt.QObject.__init__(self)
-        self._on_paths = on_paths
-        self._on_items = on_items
-
-    def eventFilter(self, _watched: Any, event: Any) -> bool:
-        """Accept what can be a case, and take it when it is dropped."""
-        kind = event.type()
-        if kind not in (qt.QEvent.DragEnter, qt.QEvent.DragMove, qt.QEvent.Drop):
-            return False
-        paths, items = _paths(event), _items(event)
-        if not paths and not items:
-            return False
-        event.acceptProposedAction()
-        if kind == qt.QEvent.Drop and paths:
-            self._on_paths(paths)
-        elif kind == qt.QEvent.Drop:
-            self._on_items(items)
-        return True
 
 
 def _paths(event: Any) -> list[str]:

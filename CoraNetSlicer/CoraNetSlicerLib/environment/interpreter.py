@@ -38,10 +38,9 @@ class Interpreter:
     environment: Mapping[str, str] = field(repr=False)
 
     @staticmethod
-    def of_this_process(environment: Optional[Mapping[str, str]] = None) -> Interpreter:
+    def of_this_process() -> Interpreter:
         """The running Python; right outside the application, where it is not one that has windows."""
-        given = os.environ if environment is None else environment
-        return Interpreter(sys.executable, {**given, **_ENCODING})
+        return Interpreter(sys.executable, {**os.environ, **_ENCODING})
 
     @staticmethod
     def of_slicer(python_slicer: Optional[str], startup_environment: Mapping[str, str]) -> Interpreter:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from coranet.contract.errors import CoraNetError
-from coranet.contract.process import ENGINE, DetachedProcess
+from coranet.contract.process import ENGINE
 
 from ..core.translation import _
 from .interpreter import BackgroundProcess, Interpreter, read_end
@@ -85,7 +85,6 @@ class Probe:
     def __init__(
         self,
         interpreter: Interpreter,
-        launch: Callable[..., Any] = DetachedProcess,
         clock: Callable[[], float] = time.monotonic,
         engine: Path = ENGINE,
     ) -> None:
@@ -93,7 +92,6 @@ class Probe:
 
         Args:
             interpreter: the Python to check.
-            launch: starts a process, like subprocess.Popen.
             clock: seconds.
             engine: the engine's entry file.
 
@@ -108,7 +106,7 @@ class Probe:
         args = [str(engine), "doctor", "--json"]
         errors = self._folder / "errors.txt"
         try:
-            self._process = BackgroundProcess(interpreter, args, self._folder / "answer.json", errors, launch)
+            self._process = BackgroundProcess(interpreter, args, self._folder / "answer.json", errors)
         except CoraNetError:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
@@ -16,6 +15,7 @@ from coranet.contract.errors import CoraNetError
 from coranet.contract.events import Event, Failed, Finished, Progress
 from coranet.contract.known_time import known_time
 
+from ..core.parameters import Parameters
 from ..core.translation import _
 from .handle import BEFORE_STEPS, time_asked
 from .runner import JobProcess
@@ -62,13 +62,7 @@ _UNFINISHED = (JobStatus.RUNNING, JobStatus.CANCELLED, JobStatus.CRASHED)
 class JobListing:
     """Summaries of all jobs of a folder; what is over and unchanged is not read again."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Begin without knowing anything.
-
-        Args:
-            clock: seconds since 1970.
-        """
-        self._clock = clock
+    def __init__(self) -> None:
         self._known: dict[Path, tuple[_Stamp, JobSummary]] = {}
 
     def look(self, root: Path) -> list[JobSummary]:
@@ -90,7 +84,7 @@ class JobListing:
     def _summary(self, folder: Path, stamp: _Stamp) -> JobSummary:
         try:
             job = Job.open(folder)
-            status = JobProcess(job, self._clock).status()
+            status = JobProcess(job).status()
             last = read_last_event(job.events_path)
             told = read_last_events(job.events_path) if status in _UNFINISHED else []
         except (CoraNetError, OSError) as error:
@@ -133,6 +127,34 @@ def _time_and_size(path: Path) -> tuple[float, float]:
     except OSError:
         return 0.0, 0.0
     return found.st_mtime, float(found.st_size)
+
+
+class RememberedJob:
+    """A job that the scene remembers."""
+
+    def __init__(self, parameters: Parameters, name: str) -> None:
+        """Read nothing yet.
+
+        Args:
+            parameters: the panel's state in the scene.
+            name: what the job is there, such as "Training".
+        """
+        self._parameters = parameters
+        self._folder, self._identifier = f"{name}Folder", f"{name}Job"
+
+    @property
+    def folder(self) -> str:
+        """Where it was; "" if there is none."""
+        return self._parameters.text(self._folder)
+
+    def write(self, job: Optional[Job]) -> None:
+        """Remember another job; None: none."""
+        self._parameters.set_text(self._folder, str(job.folder) if job is not None else "")
+        self._parameters.set_text(self._identifier, job.identifier if job is not None else "")
+
+    def find(self, jobs_folder: Path) -> Optional[Path]:
+        """Where it lies now, see `find_again`."""
+        return find_again(self.folder, self._parameters.text(self._identifier), jobs_folder)
 
 
 def find_again(folder: str, identifier: str, jobs_folder: Path) -> Optional[Path]:

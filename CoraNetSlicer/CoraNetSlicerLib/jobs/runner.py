@@ -31,17 +31,15 @@ class JobProcess:
         job: the job.
     """
 
-    def __init__(self, job: Job, clock: Callable[[], float], child: Any = None, claimed_before: Any = None) -> None:
+    def __init__(self, job: Job, child: Any = None, claimed_before: Any = None) -> None:
         """Use `JobRunner.start` or `JobRunner.attach`.
 
         Args:
             job: the job.
-            clock: seconds since 1970; only the age of a log is told by it.
             child: the started process (`poll()`, `pid`); None: it was not started here.
             claimed_before: who had claimed the job before `child` was started.
         """
         self.job = job
-        self._clock = clock
         self._child = child
         self._claimed_before = claimed_before
         self._kill_at: Optional[float] = None  # by the clock that never jumps
@@ -94,7 +92,7 @@ class JobProcess:
 
     def _is_starting(self) -> bool:
         try:
-            age = self._clock() - self.job.log_path.stat().st_mtime
+            age = time.time() - self.job.log_path.stat().st_mtime
         except OSError:
             return False
         # A log that is from the future by more than that was not begun just now either: a clock was set.
@@ -121,7 +119,6 @@ class JobRunner:
         interpreter: Interpreter,
         engine: Path = ENGINE,
         launch: Callable[..., Any] = DetachedProcess,
-        clock: Callable[[], float] = time.time,
         platform: str = sys.platform,
     ) -> None:
         """Take everything that differs between the application, a terminal and a test.
@@ -130,13 +127,11 @@ class JobRunner:
             interpreter: the Python that runs the engine.
             engine: the engine's entry file; called by its path, because a launcher may replace PYTHONPATH.
             launch: starts a process, like subprocess.Popen.
-            clock: seconds since 1970.
             platform: as sys.platform.
         """
         self.interpreter = interpreter
         self._engine = engine
         self._launch = launch
-        self._clock = clock
         self._platform = platform
 
     def start(self, job: Job, resume: bool = False, dry_run: bool = False) -> JobProcess:
@@ -159,7 +154,7 @@ class JobRunner:
         command += ["--resume"] if resume else []
         command += ["--dry-run"] if dry_run else []
         child = self._launch_into_log(job, command)
-        return JobProcess(job, self._clock, child, claimed_before)
+        return JobProcess(job, child, claimed_before)
 
     def write_and_start(
         self, files: Union[TrainingExport, SegmentExport], dry_run: bool = False
@@ -178,7 +173,7 @@ class JobRunner:
 
     def attach(self, job: Job) -> JobProcess:
         """Watch a job that somebody else may have started."""
-        return JobProcess(job, self._clock)
+        return JobProcess(job)
 
     def _launch_into_log(self, job: Job, command: list[str]) -> Any:
         begun_before = job.log_path.exists()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import qt
+
+from ..core.section import EventWatch
 
 # Space is typed, presses, opens or scrolls there.
 _OTHER_MEANING = (
@@ -35,7 +37,8 @@ class HideKey:
         self._on_held = on_held
         self._ours = tuple(ours)
         self._is_active = False
-        self._release = _Release(self._end)
+        # Only while the key is held, since all events of the application pass by.
+        self._release: Optional[EventWatch] = None
         self._shortcut: Any = None
         if window is None:
             return
@@ -75,42 +78,19 @@ class HideKey:
         return any(widget.inherits(class_name) for class_name in _OTHER_MEANING)
 
     def _begin(self) -> None:
-        if not self._release.is_watching:
-            self._release.watch()
+        if self._release is None:
+            self._release = EventWatch(qt.QApplication.instance(), self._on_event)
             self._on_held(True)
 
-    def _end(self) -> None:
-        if self._release.is_watching:
-            self._release.end()
-            self._on_held(False)
-
-
-class _Release(qt.QObject):
-    """Hears when Space is released, wherever the focus is, or the application is left while it is held.
-
-    Attributes:
-        is_watching: whether it listens; only while the key is held, since all events of the application pass by.
-    """
-
-    def __init__(self, on_release: Callable[[], None]) -> None:
-        qt.QObject.__init__(self)
-        self.is_watching = False
-        self._on_release = on_release
-
-    def watch(self) -> None:
-        """Begin to listen."""
-        self.is_watching = True
-        qt.QApplication.instance().installEventFilter(self)
-
-    def end(self) -> None:
-        """Listen no more."""
-        self.is_watching = False
-        qt.QApplication.instance().removeEventFilter(self)
-
-    def eventFilter(self, _watched: Any, event: Any) -> bool:
-        """Tell of the release; the event goes on."""
+    def _on_event(self, event: Any) -> None:
+        """Wherever the focus is, the key is released; or the application is left while it is held."""
         kind = event.type()
         is_released = kind == qt.QEvent.KeyRelease and event.key() == qt.Qt.Key_Space and not event.isAutoRepeat()
         if is_released or kind == qt.QEvent.ApplicationDeactivate:
-            self._on_release()
-        return False
+            self._end()
+
+    def _end(self) -> None:
+        if self._release is not None:
+            self._release.end()
+            self._release = None
+            self._on_held(False)

@@ -186,21 +186,18 @@ class ResultLoading:
                 yield f"place of surface of {segment}"
 
 
-def load_prediction(
-    context: SceneContext, prediction: Any, volume_node: Any, is_its_scan: bool = False
-) -> LoadedPrediction:
+def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) -> LoadedPrediction:
     """Bring the results of one case into the scene; results of the same case that are there already are replaced.
 
     Args:
         context: the scene.
         prediction: coranet.contract PredictionFiles of the case.
         volume_node: the volume that was segmented.
-        is_its_scan: as of `ResultLoading`.
 
     Raises:
         DataError, JobError: as `ResultLoading.steps`.
     """
-    return run_to_end(ResultLoading(context, prediction, volume_node, is_its_scan=is_its_scan).steps())
+    return run_to_end(ResultLoading(context, prediction, volume_node).steps())
 
 
 def load_case(

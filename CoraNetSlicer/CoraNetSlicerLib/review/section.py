@@ -64,8 +64,9 @@ class ReviewSection(Section):
         self._ending_keys = ReviewKeys(window, self._bound(self._ending_actions()))
         self._gestures = SliceGestures(presenter.scene, application, self._on_wheel)
         # Always there, unless the page is turned or the panel out of sight.
-        self._sight = Sight(ui.resultCombo, self._on_sight)
-        presenter.set_watched(self._sight.is_there)
+        self.on_event(ui.resultCombo, self._on_event)
+        self._is_in_sight = bool(ui.resultCombo.isVisible())
+        presenter.set_watched(self._is_in_sight)
         self._show()
 
     def set_active(self, active: bool) -> None:
@@ -75,7 +76,6 @@ class ReviewSection(Section):
 
     def cleanup(self) -> None:
         """Let go of everything, of the keys too."""
-        self._sight.end()
         self._gestures.set_active(False)
         for keys in (self._keys, self._slide_keys, self._ending_keys):
             keys.cleanup()
@@ -144,9 +144,13 @@ class ReviewSection(Section):
     def _on_head(self, column: int) -> None:
         self._presenter.sort(SORT_COLUMNS[column])
 
-    def _on_sight(self, is_there: bool) -> None:
-        self._presenter.set_watched(is_there)
-        self._show_keys()
+    def _on_event(self, event: Any) -> None:
+        """Folded away, covered by another module, or closed: nothing is kept up to date."""
+        kind = event.type()
+        if kind in (qt.QEvent.Show, qt.QEvent.Hide):
+            self._is_in_sight = kind == qt.QEvent.Show
+            self._presenter.set_watched(self._is_in_sight)
+            self._show_keys()
 
     # -- to the person -----------------------------------------------------------------------------------------------
 
@@ -206,7 +210,7 @@ class ReviewSection(Section):
 
     def _show_keys(self) -> None:
         presenter = self._presenter
-        is_open = self._is_active and self._sight.is_there and not presenter.reason
+        is_open = self._is_active and self._is_in_sight and not presenter.reason
         self._keys.set_active(is_open)
         # The Segment Editor has such keys, too.
         self._slide_keys.set_active(is_open and not presenter.edited)
@@ -436,39 +440,6 @@ class ReviewKeys:
             shortcut.activated.disconnect(receive)
             shortcut.deleteLater()
         self._shortcuts.clear()
-
-
-class Sight(qt.QObject):
-    """Hears when a widget comes into sight and when it goes: folded away, covered by another module, or closed.
-
-    Attributes:
-        is_there: whether it is in sight.
-    """
-
-    def __init__(self, widget: Any, on_change: Callable[[bool], None]) -> None:
-        """Watch a widget.
-
-        Args:
-            widget: is watched.
-            on_change: is called with whether it is in sight.
-        """
-        qt.QObject.__init__(self)
-        self.is_there = bool(widget.isVisible())
-        self._widget = widget
-        self._on_change = on_change
-        widget.installEventFilter(self)
-
-    def end(self) -> None:
-        """Watch no more."""
-        self._widget.removeEventFilter(self)
-
-    def eventFilter(self, _watched: Any, event: Any) -> bool:
-        """Tell of it; the event goes on."""
-        kind = event.type()
-        if kind in (qt.QEvent.Show, qt.QEvent.Hide):
-            self.is_there = kind == qt.QEvent.Show
-            self._on_change(self.is_there)
-        return False
 
 
 def _unless_typing(action: Callable[[], object]) -> None:

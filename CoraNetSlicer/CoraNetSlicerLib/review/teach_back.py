@@ -91,9 +91,7 @@ class TeachBackPresenter:
         self._improved: Optional[JobHandle] = None
         self._durations: dict[Path, float] = {}
         self._look = Deferred(application, self._look_now)
-        self._sources = (models.changed, training.changed, environment.changed)
-        for source in self._sources:
-            source.connect(self.changed.send)
+        self.changed.follow(models.changed, training.changed, environment.changed)
         self.look_again()
 
     def look_again(self) -> None:
@@ -102,8 +100,7 @@ class TeachBackPresenter:
 
     def close(self) -> None:
         """Let go of everything; a training goes on."""
-        for source in self._sources:
-            source.disconnect(self.changed.send)
+        self.changed.unfollow()
         self._look.close()
         self._writing.stop()
 

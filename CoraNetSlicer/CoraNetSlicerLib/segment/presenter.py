@@ -21,7 +21,7 @@ from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..jobs.arguments import segment_config
 from ..jobs.handle import JobHandle
-from ..jobs.listing import find_again, segmentation_name
+from ..jobs.listing import RememberedJob, segmentation_name
 from ..jobs.model_choice import ModelChoice
 from ..logic import CoraNetLogic
 from .result_queue import ResultQueue, WaitingResult
@@ -30,7 +30,7 @@ from .segmentation_source import SegmentationSource, SourceKind, images_to_segme
 if TYPE_CHECKING:
     from ..environment.presenter import EnvironmentPresenter
 
-_FOLDER, _JOB, _LOADED = "SegmentationFolder", "SegmentationJob", "SegmentationLoaded"
+_LOADED = "SegmentationLoaded"
 
 
 class CaseState(str, Enum):
@@ -126,6 +126,7 @@ class SegmentationPresenter:
         self._logic = logic
         self._environment = environment
         self._parameters = parameters
+        self._remembered = RememberedJob(parameters, "Segmentation")
         self.models = ModelChoice(logic, parameters, application)
         self.source = SegmentationSource(logic.context.scene, parameters, application, application)
         self._cases: tuple[Case, ...] = ()
@@ -135,9 +136,7 @@ class SegmentationPresenter:
         self._queue.changed.connect(self.changed.send)
         self._queue.loaded.connect(self._on_loaded)
         self._queue.failed.connect(self._on_not_loaded)
-        self._sources = (environment.changed, self.models.changed, self.source.changed)
-        for source in self._sources:
-            source.connect(self.changed.send)
+        self.changed.follow(environment.changed, self.models.changed, self.source.changed)
         self._attach_to_remembered()
 
     # -- what is shown -----------------------------------------------------------------------------------------------
@@ -330,8 +329,7 @@ class SegmentationPresenter:
 
     def close(self) -> None:
         """Let go of everything; a segmentation goes on."""
-        for source in self._sources:
-            source.disconnect(self.changed.send)
+        self.changed.unfollow()
         self._writing.stop()
         self._queue.clear()
         self.source.close()
@@ -352,11 +350,10 @@ class SegmentationPresenter:
         self.started.send(handle)
 
     def _attach_to_remembered(self) -> None:
-        folder = self._parameters.text(_FOLDER)
-        if self._is_at_work and (self.handle is None or str(self.handle.folder) != folder):
+        if self._is_at_work and (self.handle is None or str(self.handle.folder) != self._remembered.folder):
             return
         self.handle, self._cases, self.warnings = None, (), ()
-        found = find_again(folder, self._parameters.text(_JOB), self._logic.jobsFolder)
+        found = self._remembered.find(self._logic.jobsFolder)
         if found is not None:
             try:
                 self._watch(self._logic.attach(found))
@@ -364,8 +361,7 @@ class SegmentationPresenter:
                 self.handle = None  # it was deleted or moved; the results that are in the scene remain
 
     def _remember(self, handle: JobHandle) -> None:
-        self._parameters.set_text(_FOLDER, str(handle.folder))
-        self._parameters.set_text(_JOB, handle.job.identifier)
+        self._remembered.write(handle.job)
         self._parameters.set_value(_LOADED, [])
 
     def _watch(self, handle: JobHandle) -> None:

@@ -15,7 +15,7 @@ from ..core.protocols import Host
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _, sentence
 from ..jobs.handle import JobHandle
-from ..jobs.listing import find_again, free_name, name_error, training_name
+from ..jobs.listing import RememberedJob, free_name, name_error, training_name
 from ..logic import CoraNetLogic
 from .time_estimate import TimeEstimate
 from .training_settings import TrainingSettings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..data.presenter import CasesPresenter
     from ..environment.presenter import EnvironmentPresenter
 
-_FOLDER, _JOB, _NAME = "TrainingFolder", "TrainingJob", "TrainingName"
+_NAME = "TrainingName"
 
 
 class TrainingPresenter:
@@ -62,6 +62,7 @@ class TrainingPresenter:
         self._cases = cases
         self._environment = environment
         self._parameters = parameters
+        self._remembered = RememberedJob(parameters, "Training")
         self.settings = TrainingSettings(parameters)
         self.estimate = TimeEstimate(logic, application)
         self._writing = StepwiseWork(application, self._on_written, self.changed.send)
@@ -70,9 +71,7 @@ class TrainingPresenter:
         self.watched.changed.connect(self.changed.send)
         self.watched.ended.connect(self.ended.send)
         self.watched.failed.connect(self._on_trouble)
-        self._sources = (cases.changed, environment.changed, self.settings.changed, self.estimate.changed)
-        for source in self._sources:
-            source.connect(self.changed.send)
+        self.changed.follow(cases.changed, environment.changed, self.settings.changed, self.estimate.changed)
         for source in (cases.changed, self.settings.changed):
             source.connect(self._update_estimate)
         self._attach_to_remembered()
@@ -245,8 +244,7 @@ class TrainingPresenter:
 
     def attach(self, handle: JobHandle) -> None:
         """Watch an existing training: its progress, curves and messages; the scene remembers it."""
-        self._parameters.set_text(_FOLDER, str(handle.folder))
-        self._parameters.set_text(_JOB, handle.job.identifier)
+        self._remembered.write(handle.job)
         self.error = self._stopped_text = ""
         self.watched.watch(handle)
 
@@ -258,8 +256,7 @@ class TrainingPresenter:
 
     def close(self) -> None:
         """Let go of everything; a training goes on."""
-        for source in self._sources:
-            source.disconnect(self.changed.send)
+        self.changed.unfollow()
         self._cases.changed.disconnect(self._update_estimate)
         self._writing.stop()
         self.estimate.close()
@@ -268,16 +265,13 @@ class TrainingPresenter:
     # -- what happens ------------------------------------------------------------------------------------------------
 
     def _attach_to_remembered(self) -> None:
-        folder = self._parameters.text(_FOLDER)
-        watched = "" if self.handle is None else str(self.handle.folder)
-        if folder and folder == watched:
+        if self.handle is not None and str(self.handle.folder) == self._remembered.folder:
             return
         if self.watched.is_running:
-            self._parameters.set_text(_FOLDER, watched)
-            self._parameters.set_text(_JOB, self.handle.job.identifier if self.handle else "")
+            self._remembered.write(self.handle.job if self.handle is not None else None)
             return
         self.watched.watch(None)
-        found = find_again(folder, self._parameters.text(_JOB), self._logic.jobsFolder)
+        found = self._remembered.find(self._logic.jobsFolder)
         if found is None:
             return
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,18 +66,16 @@ class TimeEstimate:
         text: what it does, what came out, or what went wrong; "" before.
     """
 
-    def __init__(self, logic: CoraNetLogic, scheduler: Scheduler, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, logic: CoraNetLogic, scheduler: Scheduler) -> None:
         """Take what it works with.
 
         Args:
             logic: starts the process.
             scheduler: does work later.
-            clock: seconds since 1970; gives the folder its name.
         """
         self.changed = Signal()
         self.text = ""
         self._logic = logic
-        self._clock = clock
         self._writing = StepwiseWork(scheduler, self._on_written, lambda: self._say(self._writing.latest))
         self._handle: Optional[JobHandle] = None
         self._measured: Optional[_Measured] = None
@@ -114,7 +112,7 @@ class TimeEstimate:
         _remove_left_over(parent)
         self._nodes, self._config = nodes, config
         few = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
-        folder = parent / f"{os.getpid()}-{int(self._clock() * 1000)}"
+        folder = parent / f"{os.getpid()}-{int(time.time() * 1000)}"
         files = TrainingExport(self._logic.context, folder, few, config)
         self._writing.begin(self._logic.runner.write_and_start(files, dry_run=True))
         self._say(_("Planning"))

@@ -22,9 +22,9 @@ _BYTES_READ, _BYTES_AT_ONCE = 64_000_000, 262_144
 _BYTES_LOOKED_AT = 1_000_000
 _LONGEST_HEADER = 65536
 # A scan has more grey values; an atlas may have as many structures, but then it is named, or described as one.
-_MOST_VALUES = 40
+MOST_VALUES = 40
 # Of a label map most is background.
-_LEAST_BACKGROUND = 0.2
+LEAST_BACKGROUND = 0.2
 _NIFTI_LABELS = 1002
 # Type codes of the module array, by what the formats call them.
 _NRRD_TYPES = {
@@ -200,10 +200,10 @@ def _are_labels(voxels: _Voxels) -> bool:
         if values.count(values[0] if values else 0) < len(values):
             different.update(values)
             looked_at += len(piece)
-        if len(different) > _MOST_VALUES or looked_at > _BYTES_LOOKED_AT or read > _BYTES_READ:
+        if len(different) > MOST_VALUES or looked_at > _BYTES_LOOKED_AT or read > _BYTES_READ:
             break
-    is_labels = 1 < len(different) <= _MOST_VALUES and min(different) >= 0 and 0 in different
-    return is_labels and background >= _LEAST_BACKGROUND * counted
+    is_labels = 1 < len(different) <= MOST_VALUES and min(different) >= 0 and 0 in different
+    return is_labels and background >= LEAST_BACKGROUND * counted
 
 
 def _values(voxels: _Voxels, content: bytes) -> tuple[array[int], bytes]:

@@ -60,7 +60,7 @@ def a_result(voxels: int, of_errors: Quality | None = None, confidence: float = 
     """A result of so many voxels of label 3, and what an error model would say."""
     segmentation = np.zeros((10, 20, 30), np.uint8)
     segmentation.ravel()[:voxels] = 3
-    doubt = SimpleNamespace(quality=lambda unlike: of_errors and replace(of_errors, unlike=tuple(unlike or ())))
+    doubt = SimpleNamespace(quality=lambda unlike=None: of_errors and replace(of_errors, unlike=tuple(unlike or ())))
     measurement = SimpleNamespace(traits=lambda volumes: CaseTraits((0.1,), tuple(volumes), confidence))
     return SimpleNamespace(
         prediction=SimpleNamespace(segmentation=segmentation),
@@ -81,7 +81,9 @@ def test_volumes_are_those_of_the_result():
 def test_the_error_model_estimates_and_the_reference_says_what_is_unlike():
     of_errors = Quality((0.8,), 0.8, "look", ("expected.",))
     expected = expected_quality(a_result(0, of_errors), GRID, LABELS, REFERENCE)
-    assert expected.quality == CaseQuality(0.8, "look", ("expected.",), 0.96)
+    assert expected.quality == CaseQuality(0.8, "poor", ("expected.",), 0.96)
+    plausible = expected_quality(a_result(2750, of_errors), GRID, LABELS, REFERENCE)
+    assert plausible == ExpectedQuality(CaseQuality(0.8, "look", ("expected.",), 0.96))
     assert expected.unlike[0].startswith("'organ' has 0 mL")
 
 

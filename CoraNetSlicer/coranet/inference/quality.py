@@ -79,10 +79,12 @@ def expected_quality(
         None where the model has neither a reference nor an error model, or the latter found nothing.
     """
     if reference is None:
-        return _by_errors(segmented)
+        found = None if segmented.doubt is None else segmented.doubt.quality()
+        return None if found is None else _by_errors(found)
     traits = measured_traits(segmented, grid, labels)
-    by_errors = _by_errors(segmented, reference.implausible(traits).sentences, traits.confidence)
-    return by_errors or quality_by_reference(traits, reference)
+    by_reference = quality_by_reference(traits, reference)
+    found = None if segmented.doubt is None else segmented.doubt.quality(by_reference.unlike)
+    return by_reference if found is None else _by_errors(found, by_reference.quality)
 
 
 def quality_by_reference(traits: CaseTraits, reference: Reference) -> ExpectedQuality:
@@ -100,14 +102,12 @@ def quality_by_reference(traits: CaseTraits, reference: Reference) -> ExpectedQu
     return ExpectedQuality(CaseQuality(None, verdict, reasons, traits.confidence), implausible.sentences)
 
 
-def _by_errors(
-    segmented: Segmented, unlike: Sequence[str] | None = None, confidence: float | None = None
-) -> ExpectedQuality | None:
-    """What the error model expects; `unlike` and `confidence` by the reference, where there is one."""
-    found: Quality | None = None if segmented.doubt is None else segmented.doubt.quality(unlike)
-    if found is None:
-        return None
-    return ExpectedQuality(CaseQuality(found.mean_dice, found.verdict, found.reasons, confidence), found.unlike)
+def _by_errors(found: Quality, by_reference: CaseQuality | None = None) -> ExpectedQuality:
+    """What the error model expects; what the reference says of the result counts, too."""
+    if by_reference is None:
+        return ExpectedQuality(CaseQuality(found.mean_dice, found.verdict, found.reasons), found.unlike)
+    verdict = POOR if by_reference.verdict == POOR else found.verdict
+    return ExpectedQuality(CaseQuality(found.mean_dice, verdict, found.reasons, by_reference.confidence), found.unlike)
 
 
 def measured_traits(segmented: Segmented, grid: Grid, labels: Sequence[Label]) -> CaseTraits:

@@ -17,7 +17,10 @@ from ..plausibility.traits import CaseTraits, Measurement, fine_detail
 from .cases import TrainingCases
 
 # More cases say hardly more.
-_MOST_CASES, _FEWEST_CASES = 32, 8
+_MOST_CASES = 32
+# From fewer than these, one foreign scan in twenty passes. So many take up to so many times the voxels.
+_ENOUGH_CASES, _MOST_TIMES = 8, 5
+_FEWEST_CASES = 2
 _ML = 1000.0
 
 
@@ -31,7 +34,7 @@ def reference_of(network: nn.Module, cases: TrainingCases, window: SlidingWindow
         network: gives `HeadLogits`; evaluated as it is.
         cases: prepared.
         window: how to cover a whole scan; may raise to stop.
-        most_voxels: the network looks at no more voxels, but at eight cases in any case.
+        most_voxels: the network looks at no more voxels; at five times as many for eight cases, and at two in any case.
     """
     labeled = [boxes for boxes in _by_case(cases.labeled) if all(box.known is None for box in boxes)]
     others = _some(_by_case([*cases.unlabeled, *cases.validation]), most_voxels)
@@ -80,8 +83,9 @@ def _some(cases: list[list[PreparedCase]], most_voxels: float) -> list[list[Prep
     """As many cases as the network may look at."""
     if not cases:
         return []
-    mean = float(np.mean([sum(box.image[0].size for box in boxes) for boxes in cases]))
-    return _spread(cases, min(_MOST_CASES, max(_FEWEST_CASES, int(most_voxels / mean))))
+    affordable = most_voxels / float(np.mean([sum(box.image[0].size for box in boxes) for boxes in cases]))
+    wanted = max(_FEWEST_CASES, min(_ENOUGH_CASES, _MOST_TIMES * affordable), affordable)
+    return _spread(cases, min(_MOST_CASES, int(wanted)))
 
 
 def _spread(cases: list[list[PreparedCase]], most: int) -> list[list[PreparedCase]]:

@@ -24,22 +24,11 @@ from slicer.util import VTKObservationMixin
 from coranet.contract.errors import CoraNetError
 from coranet.contract.resources import resource_path
 from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.translation import _, translate
 from CoraNetSlicerLib.environment.interpreter import Interpreter
 from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.self_test import run_self_test
-
-try:
-    from slicer.i18n import tr as _
-    from slicer.i18n import translate
-except ImportError:  # Slicer before 5.6
-
-    def _(text):  # the translator has this name everywhere in Slicer
-        return text
-
-    def translate(_context, text):
-        """The text as it is."""
-        return text
 
 
 class CoraNetSlicer(ScriptedLoadableModule):

@@ -8,13 +8,21 @@ if TYPE_CHECKING:
 
     def _(text: str) -> str: ...
 
+    def translate(context: str, text: str) -> str:
+        """A text of the application's own."""
+
 else:
     try:
         # Itself, not a function around it: it looks which file calls it.
         from slicer.i18n import tr as _
+        from slicer.i18n import translate
     except ImportError:  # outside the application
 
         def _(text: str) -> str:  # the translator has this name everywhere in Slicer
+            return text
+
+        def translate(_context: str, text: str) -> str:
+            """A text of the application's own, as it is."""
             return text
 
 
@@ -23,4 +31,4 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-__all__ = ["_", "sentence"]
+__all__ = ["_", "sentence", "translate"]

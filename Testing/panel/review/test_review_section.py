@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import traceback
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from synthetic_predictions import CASE_ID, synthetic_heads
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.review.result_loading import ResultLoading
 from CoraNetSlicerLib.review.section import ReviewSection
+from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 
 HEADS = synthetic_heads()
 
@@ -127,6 +130,20 @@ class TestDecidingWithKeys:
         numbers = presenter.review.regions.regions
         review = json.loads(presenter.review.files.review.read_text())
         assert review["decisions"]["1"]["author"] == "Ada" and len(numbers) > 3
+
+    def test_from_the_key_to_the_painted_voxels_are_few_calls_in_few_files(self, loaded, window, monkeypatch):
+        """Whoever reads the way must not follow more: at most seven calls in six files of the extension."""
+        ways, write = [], SegmentLayers._write_layer
+
+        def written(layers, *given):
+            stack = [one for one in traceback.extract_stack() if "CoraNetSlicerLib" in one.filename]
+            ways.append([(Path(one.filename).parts[-2:], one.name) for one in stack])
+            return write(layers, *given)
+
+        monkeypatch.setattr(SegmentLayers, "_write_layer", written)
+        window.press("1")
+        assert ways and len(ways[0]) <= 7, ways[0]
+        assert len({file for file, _name in ways[0]}) <= 6, ways[0]
 
     def test_all_is_decided_in_the_end_and_no_voxel_outside_is_touched(
         self, loaded, presenter, ui, window, process_events

@@ -250,7 +250,7 @@ def test_known_labels_of_unlabeled_patches_teach_and_those_that_nobody_knows_do_
     assert all(gradient is None or gradient.isfinite().all() for gradient in taught[1])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if METHODS[name].uses_unlabeled])
 def test_the_student_goes_towards_the_known_labels(name):
     """After some steps more of the known voxels are named rightly than without them; one patch, learned by heart."""
     hits = []
@@ -260,15 +260,15 @@ def test_the_student_goes_towards_the_known_labels(name):
         truth = (unlabeled.student_images[:, 0] > 0).long()
         if is_taught:
             unlabeled = unlabeled._replace(targets=truth, known=KNOWN)
-        optimizer = torch.optim.Adam([*networks.student.parameters(), *method.auxiliary.parameters()], lr=0.01)
-        for step in range(8):
+        optimizer = torch.optim.Adam([*networks.student.parameters(), *method.auxiliary.parameters()], lr=0.02)
+        for step in range(5):
             torch.manual_seed(step)
             optimizer.zero_grad()
             method.self_train(networks, labeled, unlabeled, 1.0).total.backward()
             optimizer.step()
         said = networks.student(unlabeled.student_images).segmentation.argmax(1)
         hits.append((said == truth)[KNOWN].float().mean().item())
-    assert hits[0] > hits[1] + 0.02 or not method.uses_unlabeled
+    assert hits[0] > hits[1] + 0.02
 
 
 # The discriminator judges what the student says of whole patches.

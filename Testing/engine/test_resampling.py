@@ -57,7 +57,7 @@ def test_resampled_grids_cover_the_same_extent(size, spacing, target, expected):
     assert resampled_size(size, spacing, target) == expected
 
 
-@pytest.mark.parametrize("size", [*SIZES, (9, 12, 15), (9, 6, 5), (27, 36, 30)], ids=str)
+@pytest.mark.parametrize("size", [*SIZES, (9, 12, 15), (9, 6, 5), (27, 4, 30)], ids=str)
 def test_a_mask_is_asked_at_the_centres_and_a_centre_between_voxels_asks_both(size):
     mask = np.random.default_rng(1).random((9, 12, 15)) < 0.8
     found = mask_at_centres(mask, size)

@@ -279,7 +279,7 @@ def test_any_file_stands_for_the_image_that_it_belongs_to(tmp_path, make):
     for number, part in enumerate(parts):
         volume, _ = read(tmp_path / "s", channel=number)
         for one in (part.slices[0], part.slices[-1]):
-            np.testing.assert_array_equal(read(one.path)[0].voxels, volume.voxels)
+            np.testing.assert_array_equal(read_image(one.path).voxels, volume.voxels)
         assert len(volume.voxels) == len(part.slices)
     with pytest.raises(DataError, match=f"holds {len(parts)} images, expected at least {len(parts) + 1}"):
         read_image(tmp_path / "s", len(parts))

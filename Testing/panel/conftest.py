@@ -110,6 +110,8 @@ def form(qt_application: QApplication, context: SceneContext) -> Iterator[Any]:
     top = load_ui()
     top.setMRMLScene(context.scene)
     top.resize(440, 800)
+    # Laid out as on a screen, but not painted: nobody looks.
+    top.setUpdatesEnabled(False)
     top.show()
     yield top
     top.setMRMLScene(None)

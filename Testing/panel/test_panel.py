@@ -47,6 +47,7 @@ def open_panel(context, logic, application):
         form = load_ui()
         form.setMRMLScene(context.scene)
         form.resize(440, 800)
+        form.setUpdatesEnabled(False)
         form.show()
         ui = child_widget_variables(form)
         open_everything(ui)

@@ -265,7 +265,7 @@ def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: Place
         (gain, point), best = max(((one.best(), one) for one in candidates), key=lambda pair: pair[0])
         if gain <= _LEAST_CHANCE:
             break
-        best.visited[point] = True
+        best.gain[point] = 0
         i, j, k = best.centers_ijk[point].tolist()
         inside = errors.in_ball((i, j, k), best.radius_mm, best.steps_mm)
         chosen = inside[errors.differs[inside]]
@@ -300,7 +300,7 @@ class _Candidates:
         members: (M,), ascending: the voxels of the errors, by their index, that are near the structure.
         cell_of: (M,), the cell of each of these.
         wrong: (C,), voxels of each cell that are expected to be wrong.
-        visited: (P,), bool: points that are not to be visited again.
+        gain: (P,), voxels that are expected to be wrong around each point; 0 where it is not to be visited again.
     """
 
     structure: int
@@ -313,7 +313,7 @@ class _Candidates:
     members: Array
     cell_of: Array
     wrong: Array
-    visited: Array
+    gain: Array
 
     @staticmethod
     def of(structure: Structure, grid: Grid, errors: _Errors, rule: PlaceRule) -> _Candidates:
@@ -331,17 +331,15 @@ class _Candidates:
         around = csr_array(
             (np.ones(len(pairs), np.float32), (pairs["i"], pairs["j"])), shape=(len(centers), len(used))
         )  # fmt: skip
-        visited = np.zeros(len(centers), bool)
         return _Candidates(
             structure.value, radius_mm, axis, steps, rule.seconds(radius_mm),
-            centers, around, members, cell_of, wrong, visited,
+            centers, around, members, cell_of, wrong, around @ wrong,
         )  # fmt: skip
 
     def best(self) -> tuple[float, int]:
         """Voxels that are expected to be wrong around the best point, per second of a visit, and which point it is."""
-        gain = np.where(self.visited, 0.0, self.around @ self.wrong)
-        best = int(gain.argmax())
-        return float(gain[best]) / self.seconds, best
+        best = int(self.gain.argmax())
+        return float(self.gain[best]) / self.seconds, best
 
     def remove(self, errors: _Errors, indices: Array) -> None:
         """Some voxels of the errors, by their index, are to count no more."""
@@ -349,6 +347,8 @@ class _Candidates:
         mine = np.flatnonzero(self.members[np.minimum(at, len(self.members) - 1)] == indices)
         cells, chance = self.cell_of[at[mine]], errors.chance[indices[mine]]
         self.wrong -= np.bincount(cells, weights=chance, minlength=len(self.wrong))
+        # A point that was visited keeps its 0.
+        self.gain = np.where(self.gain > 0, self.around @ self.wrong, 0.0)
 
 
 def _points(structure: Structure, cells: _Cells, used: Array, wrong: Array) -> Array:

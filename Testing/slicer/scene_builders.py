@@ -67,9 +67,12 @@ def add_volume(context: SceneContext, name: str, array_kji: np.ndarray, matrix: 
     """Add a scalar (or label map) volume node with a display node."""
     kind = "vtkMRMLLabelMapVolumeNode" if label else "vtkMRMLScalarVolumeNode"
     node = context.scene.AddNewNodeByClass(kind, name)
+    node.CreateDefaultDisplayNodes()
+    if not label:
+        # To look for a window in the grey values takes longer than all the rest, and nobody looks at the picture.
+        node.GetDisplayNode().AutoWindowLevelOff()
     node.SetAndObserveImageData(image_data(array_kji))
     node.SetIJKToRASMatrix(vtk_matrix(matrix))
-    node.CreateDefaultDisplayNodes()
     return node
 
 

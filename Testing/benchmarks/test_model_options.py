@@ -13,6 +13,8 @@ from small_jobs import tiny_phantoms, training_job, weights_of
 from coranet.contract import Datalist, Job, Role, read_datalist
 from coranet.worker import work_on
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
@@ -38,7 +40,6 @@ def test_each_way_that_the_training_allows_is_compared(a_training, tmp_path):
     assert ours.keys() == theirs.keys() and any(not torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-@pytest.mark.slow
 def test_a_variant_is_segmented_and_measured_once(a_training, data, tmp_path):
     listed = read_datalist(data)
     datalist = Datalist(listed.with_role(Role.TEST), listed.labels)

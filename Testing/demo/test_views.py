@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from shown_results import load_case
+
+from CoraNetSlicerLib.core.context import SceneContext
 
 HERE = Path(__file__).resolve().parent
 _RENDER_NOTHING = (
@@ -17,28 +20,34 @@ _RENDER_NOTHING = (
 )
 
 
-@pytest.fixture(scope="module", autouse=True)
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
 def opengl():
     pytest.importorskip("trame_slicer", reason="needs the PyPI package trame-slicer")
     if subprocess.run([sys.executable, "-c", _RENDER_NOTHING], capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine has no OpenGL that works without a display")
 
 
-@pytest.fixture
-def pictures(context, loaded, tmp_path):
-    bundle = tmp_path / "scene.mrb"
+@pytest.fixture(scope="module")
+def pictures(opengl, tmp_path_factory):
+    """Pixels of both pictures of one scene."""
+    folder = tmp_path_factory.mktemp("views")
+    context = SceneContext.standalone()
+    loaded = load_case(context, folder / "job", surfaces=True)
+    bundle = folder / "scene.mrb"
     assert context.scene.WriteToMRB(str(bundle))
-    command = [sys.executable, str(HERE / "views.py"), str(bundle), loaded.volume.GetName(), str(tmp_path)]
+    command = [sys.executable, str(HERE / "views.py"), str(bundle), loaded.volume.GetName(), str(folder)]
     drawn = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", check=False)
     assert drawn.returncode == 0, drawn.stderr[-2000:]
-    return {name: np.asarray(Image.open(tmp_path / f"{name}.png")).astype(int) for name in ("slice", "view3d")}
+    return {name: np.asarray(Image.open(folder / f"{name}.png")).astype(int) for name in ("slice", "view3d")}
 
 
 def share_like(pixels: np.ndarray, color, tolerance: int = 60) -> float:
     return float((np.abs(pixels - np.array(color)).sum(axis=2) < tolerance).mean())
 
 
-@pytest.mark.slow
 def test_both_pictures_are_large_and_full_of_the_segments_colours(pictures):
     slice_pixels, view_pixels = pictures["slice"], pictures["view3d"]
     assert min(slice_pixels.shape[:2]) >= 900 and min(view_pixels.shape[:2]) >= 600 and view_pixels.shape[1] >= 900
@@ -52,7 +61,6 @@ def test_both_pictures_are_large_and_full_of_the_segments_colours(pictures):
     assert share_like(view_pixels, (255, 255, 255)) < 0.95
 
 
-@pytest.mark.slow
 def test_the_image_is_seen_through_the_fill(pictures):
     """Pixels of the filled region vary as the noise below them does."""
     pixels = pictures["slice"]

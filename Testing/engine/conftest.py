@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -107,3 +108,12 @@ def a_trained_job(tmp_path_factory, a_phantom_set):
     job = training_job(tmp_path_factory.mktemp("trained") / "Training 1 ü", a_phantom_set)
     assert work_on(job, resume=False) == 0
     return job
+
+
+@pytest.fixture
+def another_process():
+    """A process that lives as long as the test."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    yield process
+    process.kill()
+    process.wait()

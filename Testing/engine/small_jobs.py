@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from patience import PATIENCE_S
 from coranet.cli import main
 from coranet.contract import Job, JobKind, input_list, read_datalist
 from coranet.contract.config import SegmentConfig, TrainConfig
+from coranet.contract.events import Event
 from coranet.data.datalist import with_validation_cases
 from coranet.model_package import ModelPackage
 from coranet.phantoms import PhantomSet, write_phantom_set
@@ -119,13 +119,12 @@ def started_engine(job: Job, *words: str) -> subprocess.Popen[bytes]:
         )  # fmt: skip
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s in vain")
-        time.sleep(0.02)
+def tell(job: Job, *events: Event) -> None:
+    """Write events as the process of a job does."""
+    writer = job.open_events()
+    for event in events:
+        writer.write(event)
+    writer.close()
 
 
 def errors_in(text: str) -> list[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,14 +155,6 @@ def test_an_image_in_place_of_a_list_is_called_an_image(a_phantom_set, a_trained
     model = ["--model", a_trained_job.folder] if command == "evaluate" else []
     assert call(command, image, *model, "--output", tmp_path / "job") == 3
     assert f"'{image}' is an image, expected a dataset.json; choose that, or a folder" in the_only_error(capsys)
-
-
-@pytest.fixture
-def another_process():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
-    yield process
-    process.kill()
-    process.wait()
 
 
 def test_a_job_that_another_process_works_on_is_left_alone(a_phantom_set, tmp_path, another_process, capsys):

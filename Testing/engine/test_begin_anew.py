@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from small_jobs import call, settings, tiny_phantoms
+from small_jobs import call, settings, tell, tiny_phantoms
 
 from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
 from coranet.contract.config import TrainConfig
@@ -24,13 +24,6 @@ OTHER = Datalist((Case("c", Role.TRAINING, "c.nrrd", "d.nrrd"),), (Label(2, "spl
 @pytest.fixture
 def a_job(tmp_path):
     return Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), DATALIST)
-
-
-def tell(job, *events):
-    writer = job.open_events()
-    for event in events:
-        writer.write(event)
-    writer.close()
 
 
 def test_other_cases_and_settings_take_the_place_of_the_first(a_job):

@@ -6,11 +6,11 @@ import json
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import uuid
 
 import pytest
+from small_jobs import tell
 
 from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, ProcessIdentity, Role
 from coranet.contract.config import SegmentConfig, TrainConfig
@@ -27,14 +27,6 @@ def a_job(awkward_path):
     return Job.create(awkward_path / "job 1", JobKind.TRAIN, TrainConfig.from_preset("quick"), DATALIST)
 
 
-@pytest.fixture
-def another_process():
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
-    yield process
-    process.kill()
-    process.wait()
-
-
 def is_worked_on_by(job: Job, process: subprocess.Popen) -> None:
     job.beat(ProcessIdentity(process.pid, socket.gethostname(), start_time(process.pid) or 0.0))
 
@@ -42,13 +34,6 @@ def is_worked_on_by(job: Job, process: subprocess.Popen) -> None:
 def is_worked_on_elsewhere(job: Job, silent_for_s: float) -> None:
     job.beat(ProcessIdentity(1, "another machine", 1.0))
     rewrite(job.folder / "process.json", heartbeat=time.time() - silent_for_s)
-
-
-def tell(job: Job, *events) -> None:
-    writer = job.open_events()
-    for event in events:
-        writer.write(event)
-    writer.close()
 
 
 def rewrite(path, **changes) -> None:

@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, replace
 
 import pytest
-from small_jobs import wait_until
+from patience import wait_until
 
 from coranet.contract import ProcessIdentity, is_alive, process, terminate_tree
 from coranet.contract.process import start_time

@@ -10,7 +10,8 @@ import time
 from dataclasses import asdict, replace
 
 import pytest
-from small_jobs import ENGINE, wait_until
+from patience import wait_until
+from small_jobs import ENGINE, tell
 
 from coranet.contract import (
     Case,
@@ -74,13 +75,6 @@ def elsewhere(job: Job, beat_ago_s: float = 0.0, **changes) -> dict:
     content = {"pid": 5, "host": "another machine", "started": 1.0, "heartbeat": time.time() - beat_ago_s, **changes}
     write_json_atomic(job._record.path, content)
     return content
-
-
-def tell(job: Job, *events) -> None:
-    writer = job.open_events()
-    for event in events:
-        writer.write(event)
-    writer.close()
 
 
 def files_in(job: Job) -> set[str]:

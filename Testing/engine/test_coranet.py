@@ -138,6 +138,7 @@ def heads_of_a_toy_problem() -> list[np.ndarray]:
         return [head.argmax(1).numpy() for head in network.eval()(batch(8).images)]
 
 
+@pytest.mark.slow
 def test_conservative_foreground_lies_inside_of_radical_foreground(heads_of_a_toy_problem):
     _, conservative, radical = heads_of_a_toy_problem
     assert conservative.any()
@@ -145,6 +146,7 @@ def test_conservative_foreground_lies_inside_of_radical_foreground(heads_of_a_to
     assert outside_share(radical, conservative) > 0.1
 
 
+@pytest.mark.slow
 def test_the_volumes_of_the_heads_are_bounds(heads_of_a_toy_problem):
     segmentation, conservative, radical = (int(head.sum()) for head in heads_of_a_toy_problem)
     assert 0 < conservative < segmentation < radical < heads_of_a_toy_problem[0].size

@@ -27,6 +27,7 @@ def test_axes_are_halved_while_there_is_something_left():
     assert strides == [(2, 2, 2), (1, 2, 2), (1, 1, 2), (1, 1, 1)]
 
 
+@pytest.mark.slow
 def test_it_learns_to_tell_labels_from_predictions():
     torch.manual_seed(0)
     network = Discriminator(2, (4, 8, 8))

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 import torch
-from patience import PATIENCE_S
-from small_jobs import ENGINE, environment, settings, started_engine, tiny_phantoms, training_job, wait_until
+from patience import PATIENCE_S, wait_until
+from small_jobs import ENGINE, environment, settings, started_engine, tiny_phantoms, training_job
 
 from coranet import child_process, launch, worker
 from coranet.cli import main

@@ -66,6 +66,7 @@ def test_no_case_is_refused():
         fit([], 1.0, 0)
 
 
+@pytest.mark.slow
 def test_a_fit_learns_where_errors_are_and_comes_out_the_same_again():
     cases = [error_case(seed) for seed in range(3)]
     networks = [fit(cases[:2], 1.0, seed=1, steps=120) for _ in range(2)]

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from patience import wait_until
 from prepared import a_prepared_case
-from small_jobs import differing, run_engine, started_engine, tiny_phantoms, training_job, wait_until, weights_of
+from small_jobs import differing, run_engine, started_engine, tiny_phantoms, training_job, weights_of
 
 from coranet.contract import Job, JobStatus, ModelCard
 from coranet.contract.events import Cancelled, Finished, Noted, Progress

@@ -250,6 +250,7 @@ def test_known_labels_of_unlabeled_patches_teach_and_those_that_nobody_knows_do_
     assert all(gradient is None or gradient.isfinite().all() for gradient in taught[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if METHODS[name].uses_unlabeled])
 def test_the_student_goes_towards_the_known_labels(name):
     """After some steps more of the known voxels are named rightly than without them; one patch, learned by heart."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from patience import PATIENCE_S
-from small_jobs import differing, run_engine, started_engine, training_job, wait_until, weights_of
+from patience import PATIENCE_S, wait_until
+from small_jobs import differing, run_engine, started_engine, training_job, weights_of
 
 from coranet.contract import Job, JobStatus
 from coranet.contract.events import (

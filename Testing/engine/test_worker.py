@@ -13,7 +13,8 @@ import time
 from dataclasses import replace
 
 import pytest
-from small_jobs import errors_in, segmentation_job, training_job, wait_until
+from patience import wait_until
+from small_jobs import errors_in, segmentation_job, training_job
 
 from coranet import segmentation, worker
 from coranet.contract import Job, JobStatus, write_json_atomic

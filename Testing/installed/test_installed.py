@@ -12,6 +12,8 @@ from pathlib import Path
 import module_files
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).resolve().parent
 MODULES = "lib/Slicer-5.12/qt-scripted-modules"
 

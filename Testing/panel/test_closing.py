@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import qt
-from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
+from job_fixtures import a_running_training, a_training_job, fake_runner, until_its_jobs_end
+from patience import wait_until
 
-from coranet.contract import Job, JobStatus
+from coranet.contract import JobStatus
 from coranet.contract.errors import StorageError
 from CoraNetSlicerLib.core.closing import Closing
 from CoraNetSlicerLib.logic import CoraNetLogic
@@ -32,13 +33,6 @@ def closing(window, logic, application):
     closing.remove()
 
 
-def a_running_job(logic, name: str = "my training") -> Job:
-    job = a_training_job(logic.jobsFolder / name)
-    fake_runner(FAKE_STEPS="100000").start(job)
-    wait_until(lambda: any(event.type == "progress" for event in job.read_events()))
-    return job
-
-
 def test_without_a_running_job_nobody_is_asked(closing, window, logic, application):
     a_training_job(logic.jobsFolder / "never started")
     assert window.close()
@@ -47,7 +41,7 @@ def test_without_a_running_job_nobody_is_asked(closing, window, logic, applicati
 
 
 def test_the_question_names_the_job_and_offers_to_let_it_go_on_first(closing, window, logic, application):
-    a_running_job(logic)
+    a_running_training(logic, "my training")
     window.close()
     ((_, question, answers),) = application.asked
     assert question.startswith("'my training' is running.")
@@ -55,7 +49,7 @@ def test_the_question_names_the_job_and_offers_to_let_it_go_on_first(closing, wi
 
 
 def test_it_goes_on_without_the_window_and_is_found_again(closing, window, logic, application, context):
-    job = a_running_job(logic)
+    job = a_running_training(logic, "my training")
     application.answers["choose"] = ["go on"]
     assert window.close()
     assert not window.isVisible()
@@ -67,7 +61,7 @@ def test_it_goes_on_without_the_window_and_is_found_again(closing, window, logic
 
 
 def test_it_is_stopped_and_what_was_reached_is_kept(closing, window, logic, application):
-    job = a_running_job(logic)
+    job = a_running_training(logic, "my training")
     application.answers["choose"] = ["stop"]
     assert window.close()
     wait_until(lambda: job.status() is JobStatus.CANCELLED)
@@ -75,7 +69,7 @@ def test_it_is_stopped_and_what_was_reached_is_kept(closing, window, logic, appl
 
 
 def test_the_window_stays_and_can_be_closed_later(closing, window, logic, application):
-    job = a_running_job(logic)
+    job = a_running_training(logic, "my training")
     application.answers["choose"] = ["stay", "go on"]
     assert not window.close()
     assert window.isVisible()
@@ -84,8 +78,8 @@ def test_the_window_stays_and_can_be_closed_later(closing, window, logic, applic
 
 
 def test_several_jobs_are_asked_about_at_once(closing, window, logic, application):
-    a_running_job(logic, "one")
-    a_running_job(logic, "two")
+    a_running_training(logic, "one")
+    a_running_training(logic, "two")
     application.answers["choose"] = ["stop"]
     window.close()
     ((_, question, answers),) = application.asked
@@ -95,7 +89,7 @@ def test_several_jobs_are_asked_about_at_once(closing, window, logic, applicatio
 
 
 def test_other_events_of_the_window_pass(closing, window, logic, application, process_events):
-    a_running_job(logic)
+    a_running_training(logic, "my training")
     window.resize(300, 200)
     window.hide()
     window.show()
@@ -118,7 +112,7 @@ def test_a_job_that_cannot_be_stopped_does_not_keep_the_window_open(window, appl
 
 
 def test_after_it_is_removed_nobody_is_asked(closing, window, logic, application):
-    a_running_job(logic)
+    a_running_training(logic, "my training")
     closing.remove()
     closing.remove()
     assert window.close()

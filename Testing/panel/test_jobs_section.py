@@ -7,8 +7,8 @@ import time
 
 import pytest
 from clicks import cells, click, greyed
-from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
-from patience import PATIENCE_S
+from job_fixtures import a_running_training, a_training_job, fake_runner, until_its_jobs_end
+from patience import PATIENCE_S, wait_until
 
 from coranet.contract import Job, JobStatus, ProcessIdentity
 from coranet.contract.events import Cancelled, Finished, Started
@@ -52,13 +52,6 @@ def a_job(logic, name: str, *events) -> Job:
         for event in events:
             writer.write(event)
         writer.close()
-    return job
-
-
-def a_running_job(logic, name: str) -> Job:
-    job = a_training_job(logic.jobsFolder / name)
-    fake_runner(FAKE_STEPS="100000").start(job)
-    wait_until(lambda: any(event.type == "progress" for event in job.read_events()))
     return job
 
 
@@ -129,7 +122,7 @@ def test_a_stopped_job_is_resumed(open_section, ui, logic, process_events):
 
 @pytest.mark.slow
 def test_a_running_job_is_stopped_and_the_list_follows_by_itself(open_section, ui, logic, process_events):
-    job = a_running_job(logic, "long")
+    job = a_running_training(logic, "long")
     open_section()
     assert cells(ui.jobsTable)[0][2].startswith(("running", "0 %"))  # how far it is, once it says so
     select(ui, "long")
@@ -143,7 +136,7 @@ def test_a_running_job_is_stopped_and_the_list_follows_by_itself(open_section, u
 
 @pytest.mark.slow
 def test_nobody_looks_while_the_page_is_out_of_sight(open_section, ui, logic, process_events, monkeypatch):
-    job = a_running_job(logic, "long")
+    job = a_running_training(logic, "long")
     presenter = open_section()
     presenter.section.set_active(False)
     looks = []

@@ -10,11 +10,11 @@ import pytest
 from clicks import cells, click
 from fake_jobs import a_segmentation, a_training
 from form import child_widget_variables, load_ui, open_everything
-from job_fixtures import LogicOfFakeEngine, a_training_job, fake_runner, until_its_jobs_end, wait_until
+from job_fixtures import LogicOfFakeEngine, a_running_training, a_training_job, fake_runner, until_its_jobs_end
 from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume
 
-from coranet.contract import Job, JobKind, JobStatus
+from coranet.contract import JobKind, JobStatus
 from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.panel import Panel, _running_segmentation, _state_of
 
@@ -63,13 +63,6 @@ def open_panel(context, logic, application):
 
 def ui_of(panel):
     return panel._jobs_section._ui
-
-
-def a_running_training(logic, name: str = "long") -> Job:
-    job = a_training_job(logic.jobsFolder / name)
-    fake_runner(FAKE_STEPS="100000").start(job)
-    wait_until(lambda: any(event.type == "progress" for event in job.read_events()))
-    return job
 
 
 class TestOpening:

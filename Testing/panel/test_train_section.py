@@ -11,11 +11,11 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pythonqt import unwrap
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
+from training_stage import Environment
 
 from coranet.contract.config import TrainConfig
 from coranet.contract.events import Losses, Started, Warned
 from CoraNetSlicerLib.core.application import QtTicker
-from CoraNetSlicerLib.core.notification import Signal
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
@@ -25,14 +25,6 @@ from CoraNetSlicerLib.train.training_settings import setting_fields
 
 STEPS = "training.self_training_steps"
 TIME = "time"
-
-
-class Environment:
-    """Says that the engine can run."""
-
-    def __init__(self):
-        self.changed = Signal()
-        self.reason_not_ready = ""
 
 
 class Stage:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import slicer
 from job_fixtures import fake_runner
 from scene_builders import (
     LIVER_COLOR,
@@ -23,6 +24,8 @@ from training_stage import Stage
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.context import SceneContext
+from CoraNetSlicerLib.core.parameters import Parameters
+from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
@@ -136,3 +139,19 @@ def stage(stage_with, some_cases):
     stage = stage_with()
     stage.cases.add_scene_volumes()
     return stage
+
+
+@pytest.fixture
+def cases(context):
+    """The presenter of the cases; there are none yet."""
+    presenter = CasesPresenter(context, Parameters(context.scene))
+    yield presenter
+    presenter.close()
+
+
+@pytest.fixture
+def without_vtk_messages():
+    """What VTK says of a file that cannot be read is expected."""
+    slicer.vtkMRMLScene.GlobalWarningDisplayOff()
+    yield
+    slicer.vtkMRMLScene.GlobalWarningDisplayOn()

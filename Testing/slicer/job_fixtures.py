@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from patience import PATIENCE_S
+from patience import PATIENCE_S, wait_until
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
 from coranet.contract.config import TrainConfig
@@ -46,10 +45,9 @@ def until_its_jobs_end(logic: CoraNetLogic) -> Iterator[CoraNetLogic]:
     logic.close()
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
-    """Wait for something that another process does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds} s in vain")
-        time.sleep(0.02)
+def a_running_training(logic: CoraNetLogic, name: str = "long") -> Job:
+    """A job on which the fake engine works until somebody stops it, and which has told of a step."""
+    job = a_training_job(Path(logic.jobsFolder) / name)
+    fake_runner(FAKE_STEPS="100000").start(job)
+    wait_until(lambda: any(event.type == "progress" for event in job.read_events()))
+    return job

@@ -21,13 +21,6 @@ from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 
 @pytest.fixture
-def cases(context):
-    presenter = CasesPresenter(context, Parameters(context.scene))
-    yield presenter
-    presenter.close()
-
-
-@pytest.fixture
 def a_scan(context):
     """Adds a volume of seeded noise: `a_scan(name)`."""
 

@@ -24,9 +24,7 @@ from coranet.volume import read_image as engine_read
 from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume, volume_hash
 from CoraNetSlicerLib.core.images import read_image
-from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.data.case_facts import KnownFiles
-from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 SCOUT = ("ORIGINAL", "PRIMARY", "LOCALIZER")
 
@@ -108,13 +106,6 @@ def test_the_scan_of_a_result_is_loaded_as_the_image_that_was_segmented(context,
         node = find_or_load_volume(context, job, case)
         assert node.GetName() == case.id
         np.testing.assert_array_equal(array_of(node), voxels(seed=number))
-
-
-@pytest.fixture
-def cases(context):
-    presenter = CasesPresenter(context, Parameters(context.scene))
-    yield presenter
-    presenter.close()
 
 
 def texts(presenter, short):

@@ -11,9 +11,7 @@ from coranet.contract.axis_order import axis_order
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.core.case_images import LabelFile
 from CoraNetSlicerLib.core.images import placement_of, placement_of_file, read_image
-from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.data.case_facts import KnownFiles
-from CoraNetSlicerLib.data.presenter import CasesPresenter
 
 OBLIQUE = (0.96, -0.28, 0.0, 0.28, 0.96, 0.0, 0.0, 0.0, 1.0)
 NAMES = {1: "organ", 2: "lesion"}
@@ -49,13 +47,6 @@ def test_a_file_that_is_none_has_no_place(tmp_path):
     files = KnownFiles()
     assert files.look_at([str(tmp_path / "a.nrrd")], 60)
     assert files.of(str(tmp_path / "a.nrrd")).placement is None
-
-
-@pytest.fixture
-def cases(context):
-    presenter = CasesPresenter(context, Parameters(context.scene))
-    yield presenter
-    presenter.close()
 
 
 def texts(presenter, short):

@@ -6,8 +6,8 @@ import logging
 import shutil
 
 import pytest
-from job_fixtures import a_training_job, fake_runner, wait_until
-from patience import PATIENCE_S
+from job_fixtures import a_training_job, fake_runner
+from patience import PATIENCE_S, wait_until
 
 from coranet.contract import Job, JobStatus
 from coranet.contract.errors import JobError

@@ -7,7 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from job_fixtures import FAKE_ENGINE, a_training_job, fake_runner, wait_until
+from job_fixtures import FAKE_ENGINE, a_training_job, fake_runner
+from patience import wait_until
 
 from coranet.contract import JobStatus
 from coranet.contract.errors import JobError, StorageError

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from job_fixtures import a_training_job, fake_runner, until_its_jobs_end, wait_until
-from patience import PATIENCE_S
+from job_fixtures import a_training_job, fake_runner, until_its_jobs_end
+from patience import PATIENCE_S, wait_until
 from synthetic_predictions import write_segmented_job
 
 from coranet.contract import Job, JobKind, JobStatus, event_tail

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from job_fixtures import a_training_job, fake_runner, wait_until
-from patience import PATIENCE_S
+from job_fixtures import a_training_job, fake_runner
+from patience import PATIENCE_S, wait_until
 from scene_builders import SHAPE_KJI, add_volume
 from segmentation_parts import write_model
 from synthetic_predictions import CASE_ID, write_segmented_job

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from job_fixtures import fake_runner, wait_until
-from patience import PATIENCE_S
+from job_fixtures import fake_runner
+from patience import PATIENCE_S, wait_until
 
 from coranet.contract import Job, JobStatus, terminate_tree
 from coranet.contract.process import start_time

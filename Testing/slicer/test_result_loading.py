@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-import slicer
 from scene_builders import array_of, numpy_matrix
 from synthetic_predictions import (
     CASE_ID,
@@ -72,13 +71,6 @@ def its_surfaces(files):
     names = ("segmentation", "conservative", "radical", "uncertain", "uncertainty")
     labels = (Label(PANCREAS, "Pancreas"), Label(TUMOR, "Tumor"))
     write_surfaces(files, Prediction(*(heads[name] for name in names)), labels, read_grid(files.segmentation))
-
-
-@pytest.fixture
-def without_vtk_messages():
-    slicer.vtkMRMLScene.GlobalWarningDisplayOff()
-    yield
-    slicer.vtkMRMLScene.GlobalWarningDisplayOn()
 
 
 def surface(node, identifier):

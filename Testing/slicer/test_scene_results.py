@@ -261,13 +261,8 @@ class TestWarnings:
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("without_vtk_messages")
 class TestErrors:
-    @pytest.fixture(autouse=True)
-    def without_vtk_messages(self):
-        slicer.vtkMRMLScene.GlobalWarningDisplayOff()
-        yield
-        slicer.vtkMRMLScene.GlobalWarningDisplayOn()
-
     def load_and_expect(self, context, a_job, its_volume, text, error=DataError):
         nodes = context.scene.GetNumberOfNodes()
         with pytest.raises(error, match=text):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from job_fixtures import fake_runner, wait_until
-from patience import PATIENCE_S
+from job_fixtures import fake_runner
+from patience import PATIENCE_S, wait_until
 from scene_builders import SHAPE_KJI, add_volume, box, rotated_ijk_to_ras
 
 from coranet.contract import Job, JobKind

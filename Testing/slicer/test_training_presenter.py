@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from job_fixtures import a_training_job, wait_until
+from job_fixtures import a_training_job
+from patience import wait_until
 from training_stage import a_job_of_events
 
 from coranet.contract.errors import JobError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from job_fixtures import wait_until
+from patience import wait_until
 from scene_builders import LIVER_MASK, add_volume, rotated_ijk_to_ras
 from training_stage import a_job_of_events
 

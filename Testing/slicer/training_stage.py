@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from job_fixtures import a_training_job, wait_until
+from job_fixtures import a_training_job
+from patience import wait_until
 
 from coranet.contract import Job, JobStatus
 from CoraNetSlicerLib.core.notification import Signal

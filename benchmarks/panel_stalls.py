@@ -23,7 +23,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,13 @@ def name_steps(stalls: Stalls) -> None:
     QtTicker._tick = stalls.named("look at the job", QtTicker._tick)  # type: ignore[method-assign]
     steps = ResultLoading.steps
 
-    def named_steps(self: ResultLoading) -> Iterator[str]:
-        for step in steps(self):
+    def named_steps(self: ResultLoading) -> Generator[str, None, Any]:
+        going = steps(self)
+        while True:
+            try:
+                step = next(going)
+            except StopIteration as end:
+                return end.value
             stalls.doing.append(step)
             yield step
 
@@ -266,6 +271,7 @@ def main() -> int:
 
 
 def _name_of(action: Any) -> str:
+    action = getattr(action, "func", action)
     owner = getattr(action, "__self__", None)
     if isinstance(owner, Deferred):
         return f"deferred {_name_of(owner._action)}"

@@ -274,7 +274,10 @@ def brighten_plots() -> None:
     manager = slicer.app.layoutManager()
     for index in range(manager.plotViewCount):
         window = manager.plotWidget(index).plotView().renderWindow()
-        window.GetRenderers().GetFirstRenderer().SetBackground(1.0, 1.0, 1.0)
+        renderers = window.GetRenderers()
+        for number in range(renderers.GetNumberOfItems()):
+            renderers.GetItemAsObject(number).SetBackground(1.0, 1.0, 1.0)
+            renderers.GetItemAsObject(number).SetBackgroundAlpha(1.0)
         window.Render()
 
 

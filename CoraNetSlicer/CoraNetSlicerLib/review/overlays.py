@@ -283,7 +283,8 @@ def show_other_segmentations(context: SceneContext) -> None:
     for node in other_segmentations(context):
         if node.GetAttribute(HIDDEN_ATTRIBUTE):
             node.RemoveAttribute(HIDDEN_ATTRIBUTE)
-            node.GetDisplayNode().SetVisibility(True)
+            if node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(True)
 
 
 def set_class_color(loaded: LoadedPrediction, label: Label, color: Color) -> None:

@@ -414,8 +414,8 @@ class OverlaysPresenter:
 
     def _look(self) -> None:
         """Look what the scene holds, and attach to the current result; what is being loaded is not there yet."""
-        if self._context.scene.IsClosing():
-            # What is shown or hidden now would be found half gone by others.
+        if self._context.scene.IsClosing() or self._context.scene.IsImporting():
+            # What is shown or hidden now would be found half gone, or half there; `restore` follows.
             return
         found = {str(loaded.segmentation.GetID()): loaded for loaded in results_in_scene(self._context.scene)}
         self._results = {

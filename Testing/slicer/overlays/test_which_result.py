@@ -57,15 +57,28 @@ class TestOtherSegmentations:
         application.run()
         assert truth.GetDisplayNode().GetVisibility() and presenter.others_text == ""
 
-    def test_while_the_scene_closes_nothing_is_touched(self, context, tmp_path, presenter, application, truth):
+    @pytest.mark.parametrize("name", ["CloseState", "ImportState"])
+    def test_while_the_scene_closes_or_loads_nothing_is_touched(
+        self, context, tmp_path, presenter, application, truth, name
+    ):
         loaded = load_case(context, tmp_path / "a" / "segment 1")
         presenter.show(loaded)
-        context.scene.StartState(context.scene.CloseState)
+        state = getattr(context.scene, name)
+        context.scene.StartState(state)
         for node in (loaded.segmentation, loaded.overlays):
             context.scene.RemoveNode(node)
         application.run()
         assert not truth.GetDisplayNode().GetVisibility()
-        context.scene.EndState(context.scene.CloseState)
+        context.scene.EndState(state)
+
+    def test_one_that_has_no_display_node_yet_is_no_obstacle(self, context, tmp_path, presenter, application, truth):
+        loaded = load_case(context, tmp_path / "a" / "segment 1")
+        presenter.show(loaded)
+        truth.RemoveAllDisplayNodeIDs()
+        for node in (loaded.segmentation, loaded.overlays):
+            context.scene.RemoveNode(node)
+        application.run()
+        assert presenter.current is None
 
     def test_who_shows_them_again_sees_them(self, context, tmp_path, presenter, application, truth):
         loaded = load_case(context, tmp_path / "a" / "segment 1")

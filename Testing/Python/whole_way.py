@@ -139,6 +139,7 @@ class WholeWay:
         yield from self.pointer.click(self.ui.showCurvesButton)
         yield 1.0
         brighten_plots()
+        yield 0.5
         self.picture("curves")
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         yield 1.0
@@ -273,12 +274,9 @@ def brighten_plots() -> None:
     """Draw plots on white: an older VTK leaves black what is around them, and their black numbers are not seen."""
     manager = slicer.app.layoutManager()
     for index in range(manager.plotViewCount):
-        window = manager.plotWidget(index).plotView().renderWindow()
-        renderers = window.GetRenderers()
-        for number in range(renderers.GetNumberOfItems()):
-            renderers.GetItemAsObject(number).SetBackground(1.0, 1.0, 1.0)
-            renderers.GetItemAsObject(number).SetBackgroundAlpha(1.0)
-        window.Render()
+        view = manager.plotWidget(index).plotView()
+        view.renderWindow().GetRenderers().GetFirstRenderer().SetBackground(1.0, 1.0, 1.0)
+        view.forceRender()
 
 
 def load_volumes(logic, data: str | None) -> None:

@@ -138,8 +138,6 @@ class WholeWay:
         yield from self.turn_to("train")
         yield from self.pointer.click(self.ui.showCurvesButton)
         yield 1.0
-        brighten_plots()
-        yield 0.5
         self.picture("curves")
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         yield 1.0
@@ -256,6 +254,7 @@ class WholeWay:
         self.require(self.panel.training.handle)
         yield from self.turn_to("review")
         yield 1.0
+        yield from self.pointer.scroll_to(self.ui.improvementTable)
         self.picture("taught-back")
 
     def close_the_scene(self):
@@ -268,15 +267,6 @@ class WholeWay:
         """A job must have finished."""
         if handle.status.value != "finished":
             raise AssertionError(f"'{handle.folder}' is {handle.status.value}: {handle.logTail()}")
-
-
-def brighten_plots() -> None:
-    """Draw plots on white: an older VTK leaves black what is around them, and their black numbers are not seen."""
-    manager = slicer.app.layoutManager()
-    for index in range(manager.plotViewCount):
-        view = manager.plotWidget(index).plotView()
-        view.renderWindow().GetRenderers().GetFirstRenderer().SetBackground(1.0, 1.0, 1.0)
-        view.forceRender()
 
 
 def load_volumes(logic, data: str | None) -> None:

@@ -16,7 +16,6 @@ PICTURES = {
     "slicer-environment": "empty",
     "slicer-data": "cases",
     "slicer-train": "training",
-    "slicer-curves": "curves",
     "slicer-segment": "first-result",
     "slicer-places": "review",
     "slicer-slide": "sliding",
@@ -26,7 +25,9 @@ PICTURES = {
     "slicer-teach-back": "before-teaching-back",
     "slicer-taught-back": "taught-back",
 }
-WIDTH, COLORS = 1280, 128
+# Of a picture of 1000 lines, the bar at the bottom, which says nothing.
+STATUS_BAR = 34
+WIDTH, COLORS = 1120, 128
 
 
 def make(output: Path, folder: Path) -> list[Path]:
@@ -47,8 +48,10 @@ def make(output: Path, folder: Path) -> list[Path]:
 
 def smaller(picture: Image.Image) -> Image.Image:
     """A picture of a width and with colours that suffice for a page."""
+    picture = picture.crop((0, 0, picture.width, picture.height - STATUS_BAR))
     height = round(WIDTH * picture.height / picture.width)
-    return picture.resize((WIDTH, height), Image.Resampling.LANCZOS).quantize(COLORS)
+    small = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
+    return small.quantize(palette=small.quantize(COLORS), dither=Image.Dither.FLOYDSTEINBERG)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from doc_pictures import COLORS, PICTURES, SCREENSHOTS, WIDTH, make
+from doc_pictures import COLORS, PICTURES, SCREENSHOTS, STATUS_BAR, WIDTH, make
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ def test_the_pictures_of_a_run_become_smaller(tmp_path):
     made = make(tmp_path, folder)
     assert [path.name for path in made] == ["slicer-data.png", "slicer-places.png"]
     picture = Image.open(made[0])
-    assert picture.size == (WIDTH, WIDTH * 1000 // 1600) and len(picture.getcolors()) <= COLORS
+    assert picture.size == (WIDTH, round(WIDTH * (1000 - STATUS_BAR) / 1600)) and len(picture.getcolors()) <= COLORS
 
 
 def test_the_documents_show_them_all_and_each_is_small():

@@ -104,11 +104,8 @@ class FakeApplication:
     def slice_interactors(self) -> list[tuple[Any, Any]]:
         return list(self.interactors)
 
-    def open_folder(self, folder: Path) -> None:
-        self.shown.append(("open_folder", folder))
-
-    def open_file(self, path: Path) -> None:
-        self.shown.append(("open_file", path))
+    def open_path(self, path: Path) -> None:
+        self.shown.append(("open_path", path))
 
     def copy_text(self, text: str) -> None:
         self.clipboard = text

@@ -38,16 +38,10 @@ def test_an_extension_that_is_there_is_not_installed_again(extensions_model):
     assert extensions_model(model).install_extension("PyTorch") == ""
 
 
-def test_other_arguments_are_no_obstacle(extensions_model):
-    def install(name: str) -> bool:
-        return True
-
-    assert extensions_model(SimpleNamespace(installExtensionFromServer=install)).install_extension("PyTorch") == ""
+REFUSING = SimpleNamespace(isExtensionInstalled=lambda _name: False, installExtensionFromServer=lambda *_: False)
 
 
-@pytest.mark.parametrize(
-    "model", [None, SimpleNamespace(), SimpleNamespace(installExtensionFromServer=lambda *_: False)]
-)
+@pytest.mark.parametrize("model", [None, REFUSING], ids=["no extensions", "refused"])
 def test_what_cannot_be_installed_is_said(extensions_model, model):
     assert "'PyTorch' could not be installed" in extensions_model(model).install_extension("PyTorch")
 

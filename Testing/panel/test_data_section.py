@@ -317,11 +317,11 @@ def test_volumes_of_the_data_module_can_be_dropped(section, ui, context, a_scene
         source=lambda: SimpleNamespace(currentItems=current_items),
         acceptProposedAction=lambda: accepted.append(True),
     )
-    assert section._drop.eventFilter(None, event)
+    assert section._on_event(event)
     process_events()
     assert accepted == [True]
     assert cells(ui.casesTable) == [["L2", "Labeled", "L2 truth", "OK", ""], ["U0", "Unlabeled", "none", "OK", ""]]
-    section._drop.eventFilter(None, event)
+    section._on_event(event)
     assert "Nothing new" in ui.dataErrorLabel.text
 
 

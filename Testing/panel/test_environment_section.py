@@ -132,7 +132,7 @@ def test_an_installation_is_stopped(an_installation, presenter, ui, rows, proces
     assert an_installation.stopped == 1
     assert rows()[0][0] == "\u2716 The installation was stopped."
     click(ui.openInstallLogButton)
-    assert application.shown[-1] == ("open_file", presenter.environment.install_log)
+    assert application.shown[-1] == ("open_path", presenter.environment.install_log)
 
 
 def test_buttons_say_what_they_do(check, rows):

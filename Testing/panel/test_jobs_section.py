@@ -186,7 +186,7 @@ def test_a_damaged_job_says_why_and_can_only_be_opened_as_a_folder(open_section,
     assert ui.jobStatusLabel.text.startswith("This job cannot be read: ")
     assert [bool(greyed(button)) for button in buttons(ui)] == [True, True, True, False, True]
     click(ui.openJobFolderButton)
-    assert application.shown == [("open_folder", job.folder)]
+    assert application.shown == [("open_path", job.folder)]
 
 
 def test_another_folder_is_listed(open_section, ui, logic, application, tmp_path):

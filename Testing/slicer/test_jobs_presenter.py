@@ -38,7 +38,7 @@ class ScriptedApplication:
         self.questions.append(question)
         return self.answer
 
-    def open_folder(self, folder):
+    def open_path(self, folder):
         self.opened.append(folder)
 
     def later(self, action, milliseconds=0):

@@ -146,12 +146,8 @@ class Application:
         widgets = [manager.sliceWidget(name) for name in names]
         return [(widget.sliceView().interactor(), widget.mrmlSliceNode()) for widget in widgets if widget is not None]
 
-    def open_folder(self, folder: Path) -> None:
-        """Show a folder in the file manager of the system."""
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(folder)))
-
-    def open_file(self, path: Path) -> None:
-        """Show a text file in the program that the system has for it."""
+    def open_path(self, path: Path) -> None:
+        """Show a folder or a text file in the program that the system has for it."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
 
     def copy_text(self, text: str) -> None:
@@ -218,17 +214,11 @@ class Application:
         """
         failed = _("The extension '{name}' could not be installed; install it in the Extensions Manager.")
         model: Any = slicer.app.extensionsManagerModel() if hasattr(slicer.app, "extensionsManagerModel") else None
-        if not hasattr(model, "installExtensionFromServer"):
+        if model is None:  # this Slicer was built without extensions
             return failed.format(name=name)
-        if hasattr(model, "isExtensionInstalled") and model.isExtensionInstalled(name):
-            return ""
-        try:
-            # The second argument: do not restart yet.
-            is_installed = model.installExtensionFromServer(name, False)
-        except (TypeError, ValueError):
-            # Other versions of Slicer have other arguments, and restart as they like.
-            is_installed = model.installExtensionFromServer(name)
-        return "" if is_installed else failed.format(name=name)
+        # The second argument: do not restart yet.
+        is_there = model.isExtensionInstalled(name) or model.installExtensionFromServer(name, False)
+        return "" if is_there else failed.format(name=name)
 
     def restart(self) -> None:
         """Start the application anew; unsaved work is asked for by the application itself."""

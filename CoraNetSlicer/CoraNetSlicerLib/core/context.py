@@ -9,6 +9,18 @@ from typing import Any, Optional
 import slicer
 
 
+def remove_with_display(node: Any) -> None:
+    """Take a node and its display node out of their scene; no error where there is none, or it has left the scene."""
+    scene = node.GetScene() if node is not None else None
+    if scene is None:
+        return
+    display = node.GetDisplayNode()
+    scene.RemoveNode(node)
+    # In the application, a model takes its display node along.
+    if display is not None and display.GetScene() is not None:
+        scene.RemoveNode(display)
+
+
 @dataclass(frozen=True)
 class SceneContext:
     """A MRML scene with the logics that belong to it.

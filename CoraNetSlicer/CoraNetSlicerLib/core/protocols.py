@@ -89,11 +89,8 @@ class Settings(Protocol):
 class Desktop(Protocol):
     """Hands something to other programs."""
 
-    def open_folder(self, folder: Path) -> None:
-        """Show a folder in the file manager."""
-
-    def open_file(self, path: Path) -> None:
-        """Show a text file in the program that the system has for it."""
+    def open_path(self, path: Path) -> None:
+        """Show a folder or a text file in the program that the system has for it."""
 
     def copy_text(self, text: str) -> None:
         """Put a text onto the clipboard."""

@@ -59,7 +59,7 @@ class EnvironmentSection(Section):
             self.connect(field.currentPathChanged, partial(self._set_path_soon, field, action))
         self.on_click(ui.checkEnvironmentButton, presenter.check)
         self.on_click(ui.stopInstallButton, presenter.stop_install)
-        self.on_click(ui.openInstallLogButton, lambda: self._application.open_file(presenter.environment.install_log))
+        self.on_click(ui.openInstallLogButton, lambda: self._application.open_path(presenter.environment.install_log))
 
     def cleanup(self) -> None:
         """Let go of everything."""

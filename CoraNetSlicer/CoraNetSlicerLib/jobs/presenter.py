@@ -222,7 +222,7 @@ class JobsPresenter:
 
     def open_folder(self) -> None:
         """Show the files of the chosen job."""
-        self._application.open_folder(self._chosen_folder())
+        self._application.open_path(self._chosen_folder())
 
     def delete(self) -> None:
         """Delete the chosen job, if a person says yes.

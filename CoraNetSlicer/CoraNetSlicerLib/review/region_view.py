@@ -15,7 +15,7 @@ from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
 from coranet.closed_surface import OVERLAY_SMOOTHING
 from coranet.contract import Region
 
-from ..core.context import SceneContext
+from ..core.context import SceneContext, remove_with_display
 from ..core.images import ijk_to_ras
 from ..core.results import LoadedPrediction, segment_id
 from .looks import is_in_3d
@@ -332,11 +332,7 @@ class RegionOutline:
 
     def clear(self) -> None:
         """Draw nothing any more."""
-        if self.is_there:
-            display = self.node.GetDisplayNode()
-            self._context.scene.RemoveNode(self.node)
-            if display.GetScene() is not None:
-                self._context.scene.RemoveNode(display)
+        remove_with_display(self.node)
         self.node = None
 
     # ----------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from vtkmodules.vtkFiltersSources import vtkRegularPolygonSource, vtkSphereSourc
 
 from coranet.contract import Slide
 
-from ..core.context import SceneContext
+from ..core.context import SceneContext, remove_with_display
 from ..core.translation import _
 from .region_view import OUTLINE_COLOR, world_point
 
@@ -51,12 +51,7 @@ class SlideRing:
 
     def clear(self) -> None:
         """Draw nothing any more."""
-        if self.node is not None and self.node.GetScene() is not None:
-            display = self.node.GetDisplayNode()
-            self._context.scene.RemoveNode(self.node)
-            # In the application, a model takes its display node along.
-            if display.GetScene() is not None:
-                self._context.scene.RemoveNode(display)
+        remove_with_display(self.node)
         self.node = None
 
     def _new_node(self) -> Any:

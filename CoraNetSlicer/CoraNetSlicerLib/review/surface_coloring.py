@@ -20,7 +20,7 @@ from vtkmodules.vtkFiltersCore import vtkAssignAttribute
 
 from coranet.contract.errors import DataError
 
-from ..core.context import SceneContext
+from ..core.context import SceneContext, remove_with_display
 from ..core.images import size_kji, voxels_of
 from ..core.protocols import Scheduler
 from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
@@ -89,7 +89,7 @@ class SurfaceColoring:
         """Take all models away, and make no more."""
         self._step.close()
         for model in self._models.values():
-            model.remove(self._context.scene)
+            remove_with_display(model.node)
         self._models.clear()
 
     # ----------------------------------------------------------------------------------------------------------------
@@ -207,13 +207,6 @@ class _Model:
         display = self.node.GetDisplayNode()
         if display is not None:
             display.SetVisibility(is_visible)
-
-    def remove(self, scene: Any) -> None:
-        if self.is_there:
-            display = self.node.GetDisplayNode()
-            scene.RemoveNode(self.node)
-            if display is not None and display.GetScene() is not None:
-                scene.RemoveNode(display)
 
 
 def _enlarged(surface: Any, by_mm: float) -> Any:

@@ -38,9 +38,9 @@ from coranet.data.box import Box
 from coranet.data.cache import lowest
 from coranet.error_model import ErrorCase, Evidence, Promise, RiskCurve, default_tolerance_mm, fit
 from coranet.error_model.evidence import HEAD_CHANNELS
-from coranet.error_model.fitting import STEPS
+from coranet.error_model.fitting import STEPS, SampledCases
 from coranet.error_model.package import applied, cross_fitted
-from coranet.error_model.promise import PROBABILITY_SHARES, SHARES
+from coranet.error_model.promise import RELATIVE_SIZES, SHARES
 from coranet.error_model.quality import CaseFigures, QualityModel
 from coranet.inference.components import keep_largest_components
 from coranet.reporting import Reporter
@@ -251,7 +251,8 @@ def summary(rows: list[dict[str, object]]) -> dict[str, object]:
 
 def estimates(cases: list[MeasuredCase], names: list[str], tolerance: float, steps: int) -> dict[str, object]:
     """Promise, Dice and volumes, each of a case by fits that left it out."""
-    curves, figures = cross_fitted([case.case for case in cases], len(names) + 1, tolerance, steps=steps)
+    sampled = SampledCases.of([case.case for case in cases], tolerance, 0)
+    curves, figures = cross_fitted(sampled, len(names) + 1, steps=steps)
     return {
         "promise": kept_promises(curves),
         "dice": estimated_dice(figures, names),
@@ -280,9 +281,9 @@ def split_coverage(curves: list[RiskCurve], count: int, share: float) -> dict[st
     for _ in range(200):
         order = random.permutation(len(curves))
         promise = Promise.of([curves[i] for i in order[:count]], share)
-        if promise.probability_share is None:
+        if promise.relative_size is None:
             return None
-        place = np.searchsorted(PROBABILITY_SHARES, promise.probability_share)
+        place = np.searchsorted(RELATIVE_SIZES, promise.relative_size)
         held.append(1 - np.mean([curves[i].missed[place] for i in order[count:]]))
         flagged.append(np.mean([curves[i].flagged[place] for i in order[count:]]))
     means = {"held": held, "flagged": flagged, "promised": [promise.promised]}

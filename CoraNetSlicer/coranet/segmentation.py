@@ -452,7 +452,7 @@ def _dial(config: SegmentConfig, package: ModelPackage, error_model: ErrorModelC
     if error_model is None:
         return Dial(float(package.card.get("caution") or 0.0))
     promise = error_model.promise(config.inference.promised_share)
-    return Dial() if promise is None else Dial(None, promise.probability_share or 0.0)
+    return Dial() if promise is None else Dial(None, promise.relative_size or 0.0)
 
 
 def _mirrored_axes(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ def test_a_damaged_key_is_named_with_its_file(tmp_path, damage):
 @pytest.mark.parametrize(("share", "expected"), [(0.8, 0.7), (0.9, 0.85), (0.95, None), (0.5, None)])
 def test_the_promise_of_a_share(share, expected):
     found = ErrorModelCard(1.0, 9, PROMISES).promise(share)
-    assert (found and found.probability_share) == expected
+    assert (found and found.relative_size) == expected
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,7 @@ def test_what_is_promised_grows_with_the_cases(share, cases, promised):
 def test_the_promise_in_words(promises, said):
     assert re.match(said, ErrorModelCard(1.5, 9, promises).sentence())
     found = tuple(
-        CasePromise(one.share, 0.3, 0.8, one.cases, 1.0, 0.1, {}, one.promised)
-        for one in promises
-        if one.probability_share
+        CasePromise(one.share, 0.3, 0.8, one.cases, 1.0, 0.1, {}, one.promised) for one in promises if one.relative_size
     )
     assert CaseDoubt("error_model", 1.5, found).sentence() == ErrorModelCard(1.5, 9, promises).sentence()
 

@@ -81,7 +81,7 @@ def test_a_mask_without_a_review_and_a_damaged_one_do_not_count(tmp_path):
         (config(error_model="off"), datalist(9), ""),
         (config(), datalist(1), "there is none; label one more"),
         (config(), datalist(1, 1), "there is 1; label one more"),
-        (config("2 min"), datalist(4), "needs at least 4 min"),
+        (config("2 min"), datalist(4), "needs at least 3 min"),
         (config("", pretraining_steps=100, self_training_steps=99), datalist(4), "needs at least 200 steps"),
         (config(error_model="on"), datalist(1), "label one more"),
     ],
@@ -99,11 +99,11 @@ def test_its_share_of_the_time_is_kept(settings):
     cases = datalist(4, 1)
     seconds = seconds_of(settings.time)
     assert why_none(settings, cases) is None
-    assert error_model_share(settings, cases) == 0.2 and reserved_s(settings, cases) == pytest.approx(0.2 * seconds)
+    assert error_model_share(settings, cases) == 0.25 and reserved_s(settings, cases) == pytest.approx(0.25 * seconds)
     assert "1 set aside or reviewed and 4 that short trainings leave out" in error_model_note(settings, cases).message
 
 
 def test_where_steps_are_set_no_time_is_kept():
     settings = config("", pretraining_steps=100, self_training_steps=100)
-    assert error_model_share(settings, datalist(2)) == 0.2 and reserved_s(settings, datalist(2)) == 0
-    assert "20 % of the training" in error_model_note(settings, datalist(2)).message
+    assert error_model_share(settings, datalist(2)) == 0.25 and reserved_s(settings, datalist(2)) == 0
+    assert "25 % of the training" in error_model_note(settings, datalist(2)).message

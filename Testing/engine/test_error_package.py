@@ -54,10 +54,10 @@ def test_cases_that_are_known_in_part_promise_nothing():
     partial = [replace(case, known=known) for case in cases]
     model = ErrorModel.fit([*cases[:2], *partial[2:]], ["outer", "inner"], 1.0, steps=5)
     assert (model.cases, model.promises[0].cases) == (4, 2)
-    assert model.promises[0].probability_share is not None
+    assert model.promises[0].relative_size is not None
     model = ErrorModel.fit(partial, ["outer", "inner"], 1.0, steps=5)
     assert (model.promises[0].cases, model.promises[0].promised) == (0, None)
-    assert model.promises[0].probability_share is not None
+    assert model.promises[0].relative_size is not None
 
 
 def test_damaged_weights_are_an_error(an_error_model, tmp_path):

@@ -1,4 +1,4 @@
-"""With an error model the uncertain region holds a share of its probability; a result says its promise."""
+"""With an error model the uncertain region is where an error is most probable; a result says its promise."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def segmented(package, volume, reporter, **inference):
     return segmenter, segmenter.segmented(volume)
 
 
-def test_the_uncertain_region_holds_a_share_of_the_probability_and_is_where_the_heads_differ(
+def test_the_uncertain_region_is_as_large_as_the_model_says_and_where_the_heads_differ(
     a_model, an_oblique_scan, a_reporter
 ):
     segmenter, found = segmented(a_model, an_oblique_scan, a_reporter)
     result = found.prediction
-    part = ModelCard.read(a_model.folder).error_model.promise(0.8).probability_share
-    assert segmenter.dial == Dial(None, part)
+    size = ModelCard.read(a_model.folder).error_model.promise(0.8).relative_size
+    assert segmenter.dial == Dial(None, size)
     is_uncertain = result.uncertainty >= np.float32(uncertainty_threshold(found.caution))
-    # The region is the smallest that holds this share of the probability.
-    assert result.uncertainty[is_uncertain].sum() >= part * result.uncertainty.sum()
-    least = is_uncertain & (result.uncertainty > result.uncertainty[is_uncertain].min())
-    assert result.uncertainty[least].sum() < part * result.uncertainty.sum()
+    # The region holds as many voxels as the model says, or all in which an error is possible.
+    wanted = min(size * found.doubt.usual_voxels, np.count_nonzero(result.uncertainty))
+    rest = result.uncertainty > result.uncertainty[is_uncertain].min()
+    assert np.count_nonzero(rest) < wanted <= np.count_nonzero(is_uncertain)
     assert np.array_equal(result.uncertain == 1, is_uncertain)
     assert np.array_equal(result.conservative != result.radical, is_uncertain)
     assert np.array_equal(result.conservative[~is_uncertain], result.segmentation[~is_uncertain])
@@ -209,12 +209,11 @@ def test_what_lies_near_is_about_what_distances_say(spacing):
 
 
 def test_the_dial_goes_with_the_case_unless_it_is_set():
-    uncertainty = np.array([0.5, 0.25, 0.25, 0.0], dtype=np.float32)
-    for sure in (1.0, 0.125):
-        here = np.float32(sure) * uncertainty
-        threshold = uncertainty_threshold(Dial(None, 0.5).caution_of(here))
-        assert np.array_equal(here >= threshold, [True, False, False, False])
-    assert Dial(1.25, 0.5).caution_of(uncertainty) == 1.25
+    uncertainty = np.array([0.5, 0.25, 0.125, 0.0], dtype=np.float32)
+    for usual, flagged in ((0.5, 1), (1.0, 2), (9.0, 3)):
+        threshold = uncertainty_threshold(Dial(None, 2.0).caution_of(uncertainty, usual))
+        assert np.count_nonzero(uncertainty >= threshold) == flagged
+    assert Dial(1.25, 2.0).caution_of(uncertainty, 1.0) == 1.25
 
 
 def test_figures_of_boxes_are_those_of_the_scan():

@@ -35,13 +35,13 @@ class Promise:
     Attributes:
         share: of the deep errors, in the mean over cases.
         cases: on so many it was measured; neither network nor error model had seen them.
-        probability_share: the region is the smallest that holds this share of the sum of the error model's probability
-            in a case; None: none held the share.
+        relative_size: of the region, in units of what is usual in a case (`error_model.nested.usual_voxels`): so many
+            voxels, those in which an error is most probable; None: no region held the share.
     """
 
     share: float
     cases: int = 0
-    probability_share: Optional[float] = None
+    relative_size: Optional[float] = None
 
     @property
     def promised(self) -> Optional[float]:
@@ -69,7 +69,7 @@ class ErrorModelCard:
 
     def promise(self, share: float = DEFAULT_SHARE) -> Optional[Promise]:
         """The promise of a share; None where no region was found to hold it."""
-        known = [one for one in self.promises if one.probability_share is not None]
+        known = [one for one in self.promises if one.relative_size is not None]
         return next((one for one in known if abs(one.share - share) < 1e-6), None)
 
     def sentence(self) -> str:

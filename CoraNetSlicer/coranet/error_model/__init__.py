@@ -2,7 +2,7 @@
 
 from .evidence import Evidence
 from .fitting import ErrorCase, default_tolerance_mm, fit
-from .nested import NestedRegions
+from .nested import NestedRegions, usual_voxels
 from .network import ErrorNetwork
 from .package import ErrorModel
 from .promise import Promise, RiskCurve
@@ -10,5 +10,5 @@ from .quality import Quality, VolumeBounds
 
 __all__ = [
     "ErrorCase", "ErrorModel", "ErrorNetwork", "Evidence", "NestedRegions", "Promise", "Quality", "RiskCurve",
-    "VolumeBounds", "default_tolerance_mm", "fit",
+    "VolumeBounds", "default_tolerance_mm", "fit", "usual_voxels",
 ]  # fmt: skip

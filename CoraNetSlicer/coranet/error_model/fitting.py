@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ..contract.errors import DataError
 from .evidence import HEAD_CHANNELS, Evidence
+from .nested import usual_voxels
 from .network import ErrorArchitecture, ErrorNetwork, slabs
 
 # Steps of a fit, and the sampled voxels of each.
@@ -57,6 +58,12 @@ class ErrorCase:
         """Bool, (D, H, W): where the result is not the truth, as far as that is known."""
         wrong: Array = self.segmentation != self.truth
         return wrong if self.known is None else wrong & self.known
+
+    @property
+    def usual_voxels(self) -> float:
+        """See `nested.usual_voxels`."""
+        shift = self.evidence.channels[HEAD_CHANNELS.index("caution_shift")].numpy()
+        return usual_voxels(shift < 0, self.segmentation, self.spacing_dhw)
 
     def deep(self, tolerance_mm: float) -> Array:
         """Bool, (D, H, W): the deep errors.
@@ -106,18 +113,51 @@ def fit(
     Raises:
         DataError: there is no case.
     """
-    if not cases:
-        raise DataError("an error model needs at least one case whose truth is known, got none; label one more case.")
-    depth, height, width = (float(np.median([case.spacing_dhw[axis] for case in cases])) for axis in range(3))
-    channels = len(cases[0].evidence.channels)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = ErrorNetwork(ErrorArchitecture(channels, (depth, height, width)))
-    sample = _Sample.of(cases, network, tolerance_mm, np.random.default_rng(seed))
-    sample.standardize(network)
-    if len(sample.features):
-        _learn(network.train(), sample, torch.Generator().manual_seed(seed), stop, steps)
-    return network.eval()
+    return SampledCases.of(cases, tolerance_mm, seed).fit(range(len(cases)), seed, stop, steps)
+
+
+@dataclass(frozen=True)
+class SampledCases:
+    """Some voxels of cases whose errors are known, sampled once for all fits.
+
+    Attributes:
+        cases: the cases.
+        tolerance_mm: of deep errors.
+        seed: of the choice of voxels.
+        architecture: of the networks that are fitted.
+        samples: of each case.
+    """
+
+    cases: tuple[ErrorCase, ...]
+    tolerance_mm: float
+    seed: int
+    architecture: ErrorArchitecture
+    samples: tuple[_Sample, ...]
+
+    @staticmethod
+    def of(cases: Sequence[ErrorCase], tolerance_mm: float, seed: int) -> SampledCases:
+        """Sample cases; see `fit`."""
+        if not cases:
+            message = "an error model needs at least one case whose truth is known, got none; label one more case."
+            raise DataError(message)
+        depth, height, width = (float(np.median([case.spacing_dhw[axis] for case in cases])) for axis in range(3))
+        architecture = ErrorArchitecture(len(cases[0].evidence.channels), (depth, height, width))
+        random, network = np.random.default_rng(seed), ErrorNetwork(architecture)
+        samples = tuple(_Sample.of(case, network, tolerance_mm, random) for case in cases)
+        return SampledCases(tuple(cases), tolerance_mm, seed, architecture, samples)
+
+    def fit(
+        self, numbers: Iterable[int], seed: int, stop: Callable[[], object] = lambda: None, steps: int = STEPS
+    ) -> ErrorNetwork:
+        """Fit to the cases with some numbers; see `fit`."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = ErrorNetwork(self.architecture)
+        sample = _Sample.joined([self.samples[number] for number in numbers])
+        sample.standardize(network)
+        if len(sample.features):
+            _learn(network.train(), sample, torch.Generator().manual_seed(seed), stop, steps)
+        return network.eval()
 
 
 def _learn(
@@ -146,38 +186,44 @@ def _loss(network: ErrorNetwork, sample: _Sample, chosen: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Sample:
-    """Some voxels of all cases.
+    """Some voxels of one case, or of several.
 
     Attributes:
         features: (N, features).
         targets: (N, 2), 0 or 1: wrong, deeply wrong.
-        weights: (N, 2): how many voxels each one stands for, on the mean 1; of deep errors also how much they count.
+        weights: (N, 2): how large a part of its case each one stands for; of several cases on the mean 1, and of deep
+            errors also how much they count.
+        deep: how many deep errors the case has.
     """
 
     features: Tensor
     targets: Tensor
     weights: Tensor
+    deep: int
 
     @staticmethod
-    def of(
-        cases: Sequence[ErrorCase], network: ErrorNetwork, tolerance_mm: float, random: np.random.Generator
-    ) -> _Sample:
-        """Sample the voxels of cases, each of which weighs as much as any other.
+    def of(case: ErrorCase, network: ErrorNetwork, tolerance_mm: float, random: np.random.Generator) -> _Sample:
+        """Sample the voxels of a case."""
+        deep = case.deep(tolerance_mm)
+        places, stands_for = _sampled_places(case, deep, random)
+        targets = torch.from_numpy(np.stack([case.wrong.ravel()[places], deep.ravel()[places]], 1)).float()
+        weights = torch.from_numpy(np.stack([stands_for, stands_for], 1)).float()
+        return _Sample(_features(network, case, places), targets, weights, int(np.count_nonzero(deep)))
+
+    @staticmethod
+    def joined(samples: Sequence[_Sample]) -> _Sample:
+        """The voxels of several cases, each of which weighs as much as any other.
 
         Where a case has many deep errors each counts less, and a share of them as much as in any other case: that is
         what the promise is about.
         """
-        deep = [case.deep(tolerance_mm) for case in cases]
-        counts = _case_weights(np.array([np.count_nonzero(mask) for mask in deep], dtype=np.float64))
-        parts: list[tuple[Tensor, Tensor, Tensor]] = []
-        for case, of_case, weight in zip(cases, deep, counts, strict=True):
-            places, stands_for = _sampled_places(case, of_case, random)
-            targets = torch.from_numpy(np.stack([case.wrong.ravel()[places], of_case.ravel()[places]], 1)).float()
-            weights = torch.from_numpy(np.stack([stands_for, stands_for], 1)).float()
-            weights[:, 1] *= 1 + (float(weight) - 1) * targets[:, 1]
-            parts.append((_features(network, case, places), targets, weights))
-        features, targets, weights = (torch.cat(part) for part in zip(*parts, strict=True))
-        return _Sample(features, targets, weights / weights[:, :1].mean().clamp_min(1e-12))
+        counts = _case_weights(np.array([sample.deep for sample in samples], dtype=np.float64))
+        weights = torch.cat([sample.weights for sample in samples])
+        per_voxel = torch.from_numpy(np.repeat(counts, [len(sample.weights) for sample in samples])).float()
+        features, targets = (torch.cat([getattr(one, name) for one in samples]) for name in ("features", "targets"))
+        weights[:, 1] *= 1 + (per_voxel - 1) * targets[:, 1]
+        weights /= weights[:, :1].mean().clamp_min(1e-12)
+        return _Sample(features, targets, weights, sum(sample.deep for sample in samples))
 
     def standardize(self, network: ErrorNetwork) -> None:
         """Set mean and deviation of the features."""

@@ -1,7 +1,8 @@
-"""The smallest regions of a map of probabilities that hold each share of its sum: of what is expected to be wrong."""
+"""The regions of a map of probabilities, by how large they are: the most probable voxels of a case."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,22 +18,17 @@ Array = npt.NDArray[Any]
 _UNUSED_BITS = 13
 # Between a stored number and the one below lies this part of it: a threshold there is met by no rounding.
 _JUST_BELOW = np.float32(1 - 2.0**-13)
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class NestedRegions:
     """Regions of a map, each of which is where the map is at least a threshold.
 
-    Which voxels a region holds depends on their order and on their relative probability. So cases whose networks are
-    more or less sure, and therefore expect more or less errors in all, are compared by such regions.
-
     Attributes:
-        held: (N,), float64: the share of the sum of the map that lies in voxels of each of its stored values or of
-            larger ones, descending; all 0 where the map is 0.
+        counts: (N,), number of voxels with each of the stored values above 0, or a larger one, descending.
     """
 
-    held: Array
+    counts: Array
 
     @staticmethod
     def of(probability: Array) -> NestedRegions:
@@ -42,18 +38,41 @@ class NestedRegions:
             probability: float32 in [0, 1], any shape; counted as it is stored (`uncertainty.rounded_down`).
         """
         stored = rounded_down(torch.from_numpy(np.ascontiguousarray(probability, dtype=np.float32))).numpy().ravel()
-        sums = np.bincount(stored.view(np.int32) >> _UNUSED_BITS, stored)
-        held = np.cumsum(sums[::-1])[::-1]
-        return NestedRegions(held / held[0] if len(held) and held[0] > 0 else np.zeros(1))
+        counts = np.bincount(stored[stored > 0].view(np.int32) >> _UNUSED_BITS)
+        return NestedRegions(np.cumsum(counts[::-1])[::-1])
 
-    def threshold(self, share: float) -> float:
-        """From which probability on the voxels are the fewest that hold a share of the sum; 1 where there is none.
+    def threshold(self, voxels: float) -> float:
+        """From which probability on there are so many voxels, or all above 0; 1 where there is none.
 
         Args:
-            share: 0 to 1.
+            voxels: at least 0.
         """
-        number = int(np.searchsorted(-self.held, _ROUNDING - share, "right")) - 1
-        if number < 0 or share <= 0:
+        wanted = min(float(np.ceil(voxels)), float(self.counts[0]) if len(self.counts) else 0.0)
+        if wanted < 1:
             return 1.0
-        value = np.array(max(1, number) << _UNUSED_BITS, dtype=np.int32).view(np.float32)
-        return float(value * _JUST_BELOW)
+        number = int(np.searchsorted(-self.counts, -wanted, "right")) - 1
+        return float(np.array(number << _UNUSED_BITS, dtype=np.int32).view(np.float32) * _JUST_BELOW)
+
+
+def usual_voxels(differs: Array, segmentation: Array, spacing: Sequence[float]) -> float:
+    """How many voxels an uncertain region has in a case, as far as that is known without an error model.
+
+    With V the volume in which the heads differ, and A the area of all boundaries, it is sqrt(V A 1 mm). The volume
+    alone depends on how sure the heads are, and short trainings, from which an error model learns, doubt more than the
+    model itself. The area alone takes all cases to be as doubtful.
+
+    Args:
+        differs: bool, where the conservative and the radical head name different classes.
+        segmentation: the result, the same shape.
+        spacing: mm along the axes.
+
+    Returns:
+        0 where nothing is named.
+    """
+    voxel = float(np.prod(spacing))
+    area = 0.0
+    for axis, step in enumerate(spacing):
+        along = np.moveaxis(segmentation, axis, 0)
+        area += np.count_nonzero(along[1:] != along[:-1]) * voxel / step
+    doubted = int(np.count_nonzero(differs)) or 1
+    return float(np.sqrt(doubted * voxel * area)) / voxel

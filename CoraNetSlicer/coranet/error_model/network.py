@@ -124,13 +124,13 @@ class ErrorNetwork(nn.Module):
         *levels, position = self._levels(evidence, rows)
         weight = self.first.weight / self.deviation
         parts = weight.split([*(len(level) for level in levels), _POSITIONS], 1)
-        size = evidence.classes[rows].shape
-        offset = self.first.bias - weight @ self.mean
-        hidden = _product(parts[-1], position) + offset[:, None, None, None]
+        hidden = _product(parts[-2], levels[-1])
         # What is linear may as well come before the levels are made fine again.
-        for number, (part, level) in enumerate(zip(parts[:-1], levels, strict=True)):
-            hidden += self._fine(_product(part, level), number, size)
-        return self._behind_first(hidden.flatten(1).T).T.reshape(2, *size)
+        for number in reversed(range(len(levels) - 1)):
+            finer = _product(parts[number], levels[number])
+            hidden = finer.add_(self._finer(hidden, number, finer.shape[1:]))
+        hidden += _product(parts[-1], position) + (self.first.bias - weight @ self.mean)[:, None, None, None]
+        return self._behind_first(hidden.flatten(1).T).T.reshape(2, *hidden.shape[1:])
 
     def sampled(self, evidence: Evidence, rows: slice, places: Tensor) -> Tensor:
         """The features of some voxels.
@@ -144,9 +144,10 @@ class ErrorNetwork(nn.Module):
             (N, features), float32.
         """
         *levels, position = self._levels(evidence, rows)
-        size = evidence.classes[rows].shape
-        fine = (self._fine(level, number, size) for number, level in enumerate(levels))
-        return torch.cat([level.flatten(1)[:, places] for level in (*fine, position)]).T.contiguous()
+        features = levels[-1]
+        for number in reversed(range(len(levels) - 1)):
+            features = torch.cat([levels[number], self._finer(features, number, levels[number].shape[1:])])
+        return torch.cat([part.flatten(1)[:, places] for part in (features, position)]).T.contiguous()
 
     def _levels(self, evidence: Evidence, rows: slice) -> list[Tensor]:
         """Features of each level of some rows, finest first, and the position of the voxels; each (C, ...)."""
@@ -163,11 +164,10 @@ class ErrorNetwork(nn.Module):
         chosen = [_STEEP, *range(len(HEAD_CHANNELS), self.architecture.channels)]
         return torch.cat([level, _slope(level[chosen])])
 
-    def _fine(self, coarse: Tensor, level: int, size: Sequence[int]) -> Tensor:
-        """Features of a level at each voxel; its last voxels may reach beyond the scan."""
-        if not level:
-            return coarse
-        scale = [float(factor) for factor in self.architecture.factors[level - 1]]
+    def _finer(self, coarse: Tensor, level: int, size: Sequence[int]) -> Tensor:
+        """Features of the level behind one at the voxels of that one; the last ones may reach beyond the scan."""
+        factors = [(1, 1, 1), *self.architecture.factors]
+        scale = [after / before for before, after in zip(factors[level], factors[level + 1], strict=True)]
         fine = functional.interpolate(coarse[None], scale_factor=scale, mode="trilinear", align_corners=False)[0]
         return fine[:, : size[0], : size[1], : size[2]]
 

@@ -19,7 +19,7 @@ from ..contract.files import read_json
 from ..contract.model_card import model_card_path
 from ..tensors import load_tensors, save_tensors
 from .evidence import Evidence
-from .fitting import STEPS, ErrorCase, fit
+from .fitting import STEPS, ErrorCase, SampledCases
 from .network import ErrorArchitecture, ErrorNetwork, slabs
 from .promise import SHARES, Promise, RiskCurve
 from .quality import CaseFigures, ClassVoxels, Quality, QualityModel, VolumeBounds
@@ -71,9 +71,10 @@ class ErrorModel:
             raise DataError(
                 f"an error model needs at least {FEWEST_CASES} cases with a known truth, got {len(cases)}; label more."
             )
-        curves, figures = cross_fitted(cases, len(names) + 1, tolerance_mm, seed, stop, steps)
+        sampled = SampledCases.of(cases, tolerance_mm, seed)
+        curves, figures = cross_fitted(sampled, len(names) + 1, stop, steps)
         whole = [curve for case, curve in zip(cases, curves, strict=True) if case.known is None or case.known.all()]
-        network = fit(cases, tolerance_mm, seed, stop, steps)
+        network = sampled.fit(range(len(cases)), seed, stop, steps)
         promises = tuple(_promise(whole, curves, share) for share in SHARES)
         return ErrorModel(network, tolerance_mm, promises, QualityModel(tuple(names), tuple(figures)), len(cases))
 
@@ -168,24 +169,20 @@ def applied(network: ErrorNetwork, evidence: Evidence, stop: Callable[[], object
 
 
 def cross_fitted(
-    cases: Sequence[ErrorCase], classes: int, tolerance_mm: float, seed: int = 0,
-    stop: Callable[[], object] = lambda: None, steps: int = STEPS,
-) -> tuple[list[RiskCurve], list[CaseFigures]]:  # fmt: skip
+    sampled: SampledCases, classes: int, stop: Callable[[], object] = lambda: None, steps: int = STEPS
+) -> tuple[list[RiskCurve], list[CaseFigures]]:
     """What fits that left a case out say of it, for each case in order.
 
     Args:
-        cases: at least two.
+        sampled: at least two cases.
         classes: number of classes with background.
-        tolerance_mm: of deep errors.
-        seed: of the fits.
         stop: called again and again, may raise to stop.
         steps: of each fit.
     """
     curves, figures = [], []
-    for number, network in _left_out(cases, tolerance_mm, seed, stop, steps):
-        case, probability = cases[number], applied(network, cases[number].evidence, stop).numpy()
-        known = slice(None) if case.known is None else case.known
-        curves.append(RiskCurve.of(probability[1][known], case.deep(tolerance_mm)[known]))
+    for case, network in zip(sampled.cases, _left_out(sampled, stop, steps), strict=True):
+        probability = applied(network, case.evidence, stop).numpy()
+        curves.append(RiskCurve.of(probability[1], case.deep(sampled.tolerance_mm), case.usual_voxels))
         figures.append(_figures(case, probability[0], classes))
     return curves, figures
 
@@ -199,19 +196,18 @@ def _promise(whole: Sequence[RiskCurve], curves: Sequence[RiskCurve], share: flo
     return made if whole else replace(Promise.of(curves, share), cases=0)
 
 
-def _left_out(
-    cases: Sequence[ErrorCase], tolerance_mm: float, seed: int, stop: Callable[[], object], steps: int
-) -> list[tuple[int, ErrorNetwork]]:
+def _left_out(sampled: SampledCases, stop: Callable[[], object], steps: int) -> list[ErrorNetwork]:
     """For each case a network that was fitted without it; cases of one fold share theirs."""
-    folds = min(len(cases), MOST_FOLDS)
-    order = np.random.default_rng(seed).permutation(len(cases))
-    pairs: list[tuple[int, ErrorNetwork]] = []
+    count, seed = len(sampled.cases), sampled.seed
+    folds = min(count, MOST_FOLDS)
+    order = np.random.default_rng(seed).permutation(count)
+    networks: dict[int, ErrorNetwork] = {}
     for fold in range(folds):
-        left_out = sorted(int(number) for number in order[fold::folds])
-        others = [case for number, case in enumerate(cases) if number not in left_out]
-        network = fit(others, tolerance_mm, seed + 1 + fold, stop, steps)
-        pairs += [(number, network) for number in left_out]
-    return sorted(pairs, key=lambda pair: pair[0])
+        left_out = [int(number) for number in order[fold::folds]]
+        others = [number for number in range(count) if number not in left_out]
+        network = sampled.fit(others, seed + 1 + fold, stop, steps)
+        networks.update(dict.fromkeys(left_out, network))
+    return [networks[number] for number in range(count)]
 
 
 def _figures(case: ErrorCase, wrong: Array, classes: int) -> CaseFigures:

@@ -20,14 +20,14 @@ Array = npt.NDArray[Any]
 
 # Of the deep errors, what the dial offers.
 SHARES = (0.8, 0.9, 0.95)
-# Shares of the probability at which curves are known, from nothing to all but a millionth.
-PROBABILITY_SHARES: Array = -np.expm1(-np.linspace(0.0, 14.0, 701))
+# Sizes of regions at which curves are known, in units of `usual_voxels`.
+RELATIVE_SIZES: Array = np.geomspace(1e-2, 1e3, 576)
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class RiskCurve:
-    """What the regions of a case that hold each of `PROBABILITY_SHARES` would have missed.
+    """What the regions of a case of each of `RELATIVE_SIZES` would have missed.
 
     Attributes:
         missed: share of the deep errors that are not flagged, descending; 0 where the case has none.
@@ -38,15 +38,16 @@ class RiskCurve:
     flagged: Array
 
     @staticmethod
-    def of(probability: Array, deep: Array) -> RiskCurve:
+    def of(probability: Array, deep: Array, usual: float) -> RiskCurve:
         """The curve of a case.
 
         Args:
             probability: of a deep error, float32, any shape.
             deep: bool, the same shape.
+            usual: of `usual_voxels`.
         """
         regions = NestedRegions.of(probability)
-        thresholds = np.array([regions.threshold(share) for share in PROBABILITY_SHARES], dtype=np.float32)
+        thresholds = np.array([regions.threshold(size * usual) for size in RELATIVE_SIZES], dtype=np.float32)
         missed = _below(probability[deep], thresholds) if deep.any() else np.zeros(len(thresholds))
         return RiskCurve(missed, 1 - _below(probability, thresholds))
 
@@ -68,11 +69,11 @@ class Promise(contract.Promise):
         if place is None:
             return Promise(share, len(curves))
         flagged = float(np.mean([curve.flagged[place] for curve in curves]))
-        return Promise(share, len(curves), float(PROBABILITY_SHARES[place]), flagged)
+        return Promise(share, len(curves), float(RELATIVE_SIZES[place]), flagged)
 
 
 def _first_place(curves: Sequence[RiskCurve], share: float) -> int | None:
-    """The first of `PROBABILITY_SHARES` that may be expected to hold a share of the deep errors.
+    """The first of `RELATIVE_SIZES` that may be expected to hold a share of the deep errors.
 
     Conformal risk control allows for a next case that misses everything: from few cases it flags twice what is needed.
     This allows for one that misses twice the rest of the share, which held the share in measurements. So it is the rule

@@ -19,7 +19,7 @@ from ..contract import CaseDoubt, CasePromise, ErrorModelCard, Label
 from ..contract.doubt import ERROR_MODEL, NEAR_MM
 from ..data.box import Box
 from ..data.class_indices import value_counts
-from ..error_model import ErrorModel, Evidence, NestedRegions, Quality
+from ..error_model import ErrorModel, Evidence, NestedRegions, Quality, usual_voxels
 from ..error_model.evidence import HEAD_CHANNELS
 from ..error_model.quality import CaseFigures
 from ..plausibility.traits import Measurement
@@ -124,10 +124,12 @@ class FoundDoubt:
     Attributes:
         model: of the network.
         figures: of each box, from which quality and volumes are estimated.
+        usual_voxels: of the whole result; see `error_model.nested`.
     """
 
     model: ErrorModel
     figures: list[CaseFigures] = field(default_factory=list)
+    usual_voxels: float = 0.0
 
     def probability(self, scan: ScanEvidence, spacing_dhw: Sequence[float]) -> Tensor:
         """How probably each voxel is wrong by more than the tolerance.
@@ -166,8 +168,8 @@ class FoundDoubt:
         regions = NestedRegions.of(prediction.uncertainty)
         promises = []
         for promise in card.promises:
-            if promise.probability_share is not None:
-                threshold = regions.threshold(promise.probability_share)
+            if promise.relative_size is not None:
+                threshold = regions.threshold(promise.relative_size * self.usual_voxels)
                 flagged_ml = float(np.count_nonzero(prediction.uncertainty >= np.float32(threshold)) * grid.voxel_ml)
                 promises.append(CasePromise(
                     promise.share, threshold, caution_at(threshold), promise.cases, flagged_ml,
@@ -213,18 +215,22 @@ class Dial:
 
     Attributes:
         caution: as it is set; None: it goes with the case.
-        probability_share: then the uncertain region is the smallest that holds this share of the sum of the error
-            model's probability.
+        relative_size: then, of the uncertain region; see `Promise`.
     """
 
     caution: float | None = 0.0
-    probability_share: float = 0.0
+    relative_size: float = 0.0
 
-    def caution_of(self, uncertainty: Array) -> float:
-        """The caution of a case, from its whole uncertainty map as it is stored."""
+    def caution_of(self, uncertainty: Array, usual_voxels: float) -> float:
+        """The caution of a case.
+
+        Args:
+            uncertainty: its whole map.
+            usual_voxels: see `error_model.nested`.
+        """
         if self.caution is not None:
             return self.caution
-        return caution_at(NestedRegions.of(uncertainty).threshold(self.probability_share))
+        return caution_at(NestedRegions.of(uncertainty).threshold(self.relative_size * usual_voxels))
 
 
 def with_largest_kept(segmented: Segmented, grid: Grid, kept: KeptComponents, dial: Dial) -> Segmented:
@@ -236,17 +242,18 @@ def with_largest_kept(segmented: Segmented, grid: Grid, kept: KeptComponents, di
         kept: of which labels the largest component is kept.
         dial: where the dial stands.
     """
-    prediction, is_of_heads = segmented.prediction, segmented.doubt is None
-    before = prediction.segmentation.copy() if kept.is_any and not is_of_heads else None
+    prediction, doubt = segmented.prediction, segmented.doubt
+    before = prediction.segmentation.copy() if kept.is_any and doubt is not None else None
     keep_largest(prediction, kept.label_values, kept.together)
-    if is_of_heads:
-        return replace(segmented, caution=dial.caution_of(prediction.uncertainty))
+    if doubt is None:
+        return replace(segmented, caution=dial.caution or 0.0)
     if before is not None:
         # What was removed was in doubt; that it is gone is not.
         prediction.uncertainty[before != prediction.segmentation] = 0
-    caution = dial.caution_of(prediction.uncertainty)
-    uncertain = (prediction.conservative != prediction.radical).astype(np.uint8)
-    moved = at_caution(replace(prediction, uncertain=uncertain), grid, kept.all_values, caution)
+    differs = prediction.conservative != prediction.radical
+    doubt.usual_voxels = usual_voxels(differs, prediction.segmentation, grid.spacing_mm[::-1])
+    caution = dial.caution_of(prediction.uncertainty, doubt.usual_voxels)
+    moved = at_caution(replace(prediction, uncertain=differs.astype(np.uint8)), grid, kept.all_values, caution)
     return replace(segmented, prediction=moved, caution=caution)
 
 

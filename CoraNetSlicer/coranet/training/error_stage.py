@@ -31,7 +31,6 @@ from ..planning.workplace import Workplace
 from ..reporting import Reporter
 from .cases import TrainingCases
 from .coarse_stage import TrainingJob
-from .confidence import Array, as_sure_as, entropies
 from .folds import ErrorPlan, StageSeconds, fold_config, folds_of, steps_for_share, steps_in_time
 from .loop import RELATIVE_COST, SELF_TRAINING, Trainer, TrainerContext
 from .state import TrainingState
@@ -42,8 +41,6 @@ _TOLD = ("out_of_memory", "non_finite_loss")
 # A fit samples voxels before its first step, which takes as long as many of these.
 _TIMED_STEPS, _TIMED_FIT_STEPS = 3, 40
 _QUIET_S = 0.5
-# On so many scans it is compared how sure networks are.
-_CASES_OF_CONFIDENCE = 4
 
 
 @dataclass(frozen=True)
@@ -178,11 +175,8 @@ class _ErrorStage:
             network = initial.load_network(self._device)
             made += [self._error_case(network, case) for case in unseen]
         progress = self._progress(plan, self._count(plan))
-        wanted = self._entropies(self._trained.network) if plan.folds else None
         for number, left_out in enumerate(plan.folds, start=1):
             network = self._fold_network(number, plan, progress)
-            # It has learned less, so it is less sure where it is right.
-            network = as_sure_as(network, wanted, self._entropies(network))
             made += [self._error_case(network, case) for case in self._labeled if case.case.id in left_out]
             if number == 1:
                 # Of reviewed cases, no short training learns.
@@ -205,12 +199,6 @@ class _ErrorStage:
             with self._loader(plan.folds[number - 1]) as loader:
                 Trainer(state, cases, loader, context).run(path, path)
         return state.teacher
-
-    def _entropies(self, network: nn.Module) -> Array | None:
-        """How unsure a network is of scans whose labels nobody has taught it."""
-        cases = (*largest_boxes(self._trained.cases.unlabeled), *self._validation)
-        window = replace(self._trained.window, before_window=lambda share: self._reporter.stop_if_asked())
-        return entropies(network, cases[:_CASES_OF_CONFIDENCE], window)
 
     def _loader(self, left_out: Sequence[str]) -> Loader:
         trained = self._trained

@@ -13,9 +13,9 @@ from ..contract.config import TrainConfig
 from ..contract.errors import JobError
 
 SCHEMA_VERSION = 1
-# So many trainings where there are more labeled cases; with four, two that learn from two cases each are better taught
-# in their time than four that learn from three.
-_MOST_FOLDS, _TWO_FOLDS_OF = 3, 4
+# So many trainings, and fewer of these numbers of labeled cases: two that learn from half of them each are better
+# taught in their time than more that learn from more.
+_MOST_FOLDS, _TWO_FOLDS_OF = 3, (2, 4, 5, 6)
 # More would not make a short training a better stand-in.
 _MOST_STEPS = 4000
 # Of what the error model takes, what short trainings take; fits take the rest.
@@ -72,7 +72,7 @@ def folds_of(names: Sequence[str], seed: int) -> tuple[tuple[str, ...], ...]:
     """
     if len(names) < 2:
         return ()
-    count = 2 if len(names) == _TWO_FOLDS_OF else min(len(names), _MOST_FOLDS)
+    count = 2 if len(names) in _TWO_FOLDS_OF else _MOST_FOLDS
     order = [sorted(names)[index] for index in np.random.default_rng(seed).permutation(len(names))]
     return tuple(tuple(sorted(order[fold::count])) for fold in range(count))
 

@@ -268,7 +268,7 @@ class TrainingConfig(Section):
         paper="off", choices=("auto", "on", "off"),
     )  # fmt: skip
     error_model_share: float = setting(
-        0.2, "Share of the whole training that the error model may take.", range=(0.01, 0.5)
+        0.25, "Share of the whole training that the error model may take.", range=(0.01, 0.5)
     )
     error_tolerance_mm: Optional[float] = setting(
         None, "A wrong voxel farther than this from the true boundary is a deep error, of which the error model "

@@ -128,8 +128,10 @@ class RegionEditing:
         """Give all segments what they had before; returns how many voxels outside of the region were others."""
         outside, is_other = 0, False
         for identifier, kept in self._before.items():
-            was = self._layers.mask_of(kept.voxels, kept.label_value)
-            differs = self._layers.paint({identifier: 1}, np.uint8).view(bool) != was
+            segment = self._loaded.segmentation.GetSegmentation().GetSegment(identifier)
+            labelmap = segment.GetRepresentation(BINARY_LABELMAP) if segment is not None else None
+            now = self._layers.mask_of(labelmap, segment.GetLabelValue() if segment is not None else 0)
+            differs = now != self._layers.mask_of(kept.voxels, kept.label_value)
             changed = int(np.count_nonzero(differs))
             outside += changed - int(np.count_nonzero(self._box.of(differs))) if changed else 0
             is_other = is_other or bool(changed)

@@ -75,7 +75,7 @@ def many_curves() -> list[RiskCurve]:
 @pytest.mark.parametrize("share", SHARES)
 def test_what_is_expected_is_held_in_the_mean_from_few_cases_too(many_curves, count, share):
     curves, random, held = many_curves, np.random.default_rng(5), []
-    for _ in range(200):
+    for _ in range(80):
         order = random.permutation(len(curves))
         promise = Promise.of([curves[number] for number in order[:count]], share)
         place = np.searchsorted(RELATIVE_SIZES, promise.relative_size)

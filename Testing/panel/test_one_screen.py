@@ -107,6 +107,7 @@ def test_from_volumes_to_the_first_result(window, application, process_events):
     assert mouse.clicks <= MOST_CLICKS, f"{mouse.clicks} clicks"
 
 
+@pytest.mark.slow
 def test_worklist_answers_and_undo_of_places_with_long_names(tmp_path, qt_application):
     stage = Stage(tmp_path / "stage")
     try:

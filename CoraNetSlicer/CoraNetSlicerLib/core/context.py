@@ -70,8 +70,7 @@ class SceneContext:
         application_logic = slicer.vtkSlicerApplicationLogic()
         application_logic.SetMRMLScene(scene)
         color_logic = application_logic.GetColorLogic()
-        color_logic.SetMRMLScene(scene)
-        color_logic.AddDefaultColorNodes()
+        color_logic.SetMRMLScene(scene)  # adds the default colour tables
         logics = {
             "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic(),
             "Volumes": slicer.vtkSlicerVolumesLogic(),

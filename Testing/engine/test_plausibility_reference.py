@@ -63,7 +63,7 @@ def test_a_structure_that_some_cases_lack_may_be_missing():
 
 def test_a_network_that_is_far_less_sure_is_said_and_one_that_is_surer_is_not():
     found = a_reference().implausible(replace(USUAL, confidence=0.6))
-    assert len(found.of_result) == 1 and found.of_result[0].startswith("the network is far less sure of it (0.60) than")
+    assert len(found.of_result) == 1 and found.of_result[0].startswith("The network is far less sure of it (0.60) than")
     assert not a_reference().implausible(replace(USUAL, confidence=0.999)).sentences
     assert not a_reference().implausible(replace(USUAL, confidence=None)).sentences
 
@@ -77,14 +77,14 @@ def test_one_case_of_the_training_that_went_wrong_hides_no_other():
 @pytest.mark.parametrize(("detail", "how"), [(0.55, "noisier"), (-0.6, "smoother")])
 def test_a_scan_of_other_detail_is_said(detail, how):
     found = a_reference().implausible(replace(USUAL, detail=(detail,)))
-    assert found.of_scan == (f"the scan is far {how} than those of the training.",)
+    assert found.of_scan == (f"The scan is far {how} than those of the training.",)
     assert found.of_result == ()
 
 
 def test_of_several_channels_the_one_is_named():
     two = Reference(("organ",), tuple(CaseTraits((0.1, 0.2), (50.0,)) for _ in range(5)))
     found = two.implausible(CaseTraits((0.1, 2.0), (50.0,)))
-    assert found.of_scan == ("channel 2 of the scan is far noisier than those of the training.",)
+    assert found.of_scan == ("Channel 2 of the scan is far noisier than those of the training.",)
 
 
 def test_one_case_says_nothing():

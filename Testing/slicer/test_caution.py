@@ -196,7 +196,7 @@ class TestWords:
             "This result is expected to be poor. 8986 mL; the training cases had 40 to 110."
         )
         assert with_verdict("scan 1", loaded.segmentation) == "scan 1 - poor: Dice about 0.71"
-        look = load(doubt="heads", quality={"dice": None, "verdict": "look", "reasons": ["the scan is far noisier."]})
+        look = load(doubt="heads", quality={"dice": None, "verdict": "look", "reasons": ["The scan is far noisier."]})
         assert with_verdict("scan 1", look.segmentation) == "scan 1 - look"
         assert quality_text(look.segmentation) == "Look at this result. The scan is far noisier."
         good = load(quality={"dice": 0.9, "verdict": "good"})

@@ -419,8 +419,7 @@ def quality_text(segmentation_node: Any) -> str:
     if quality is None or quality.verdict == "good":
         return ""
     first = _("This result is expected to be poor.") if quality.verdict == "poor" else _("Look at this result.")
-    # Behind a colon, as the engine tells them, they go on a sentence.
-    return " ".join([first, *(reason[:1].upper() + reason[1:] for reason in quality.reasons)])
+    return " ".join([first, *quality.reasons])
 
 
 def with_verdict(text: str, segmentation_node: Any) -> str:

@@ -124,7 +124,7 @@ class CaseQuality:
         return self.confidence if self.dice is None else self.dice
 
     def sentence(self) -> str:
-        """The verdict with its reasons, such as "look: the scan is far noisier than those of the training"."""
+        """The verdict with its reasons, such as "look: The scan is far noisier than those of the training"."""
         return f"{self.verdict}: {' '.join(self.reasons)}".rstrip(".")
 
 

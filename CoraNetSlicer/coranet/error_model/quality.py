@@ -209,10 +209,10 @@ class QualityModel:
             median = float(np.median(known))
             if mean < _POOR_SHARE * median:
                 verdict = POOR
-                reasons.insert(0, f"a Dice of about {mean:.2f} is expected; the training cases had {median:.2f}.")
+                reasons.insert(0, f"A Dice of about {mean:.2f} is expected; the training cases had {median:.2f}.")
             elif mean < float(np.quantile(known, _LOOK_SHARE)):
                 verdict = LOOK
-                reasons.insert(0, f"a Dice of about {mean:.2f} is expected; most training cases were better.")
+                reasons.insert(0, f"A Dice of about {mean:.2f} is expected; most training cases were better.")
         return Quality(dice, mean, verdict, tuple(reasons), unlike)
 
     def bounds(self, figures: CaseFigures, share: float) -> tuple[VolumeBounds, ...]:

@@ -17,7 +17,7 @@ from .doubt import Segmented
 
 # Of warnings of results that cannot be trusted.
 QUALITY_CODES = UNLIKE_TRAINING, POOR_RESULT = "unlike_training", "poor_result"
-_LESS_SURE = "the network is less sure of it than of four in five scans of its training."
+_LESS_SURE = "The network is less sure of it than of four in five scans of its training."
 
 
 @dataclass(frozen=True)

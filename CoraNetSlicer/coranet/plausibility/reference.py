@@ -111,7 +111,7 @@ class Reference:
             return ""
         lower, upper = _usual(known)
         return (
-            f"the network is far less sure of it ({confidence:.2f}) than of the scans of its training ({lower:.2f} to "
+            f"The network is far less sure of it ({confidence:.2f}) than of the scans of its training ({lower:.2f} to "
             f"{upper:.2f})."
         )
 
@@ -133,7 +133,7 @@ class Reference:
         for number, value in enumerate(detail):
             known = [case.detail[number] for case in self.cases if number < len(case.detail)]
             if not _is_plausible(known, value, _USUAL_SPREAD["detail"]):
-                channel = "the scan" if len(detail) == 1 else f"channel {number + 1} of the scan"
+                channel = "The scan" if len(detail) == 1 else f"Channel {number + 1} of the scan"
                 how = "noisier" if value > float(np.mean(known)) else "smoother"
                 yield f"{channel} is far {how} than those of the training."
 

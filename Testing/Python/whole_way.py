@@ -254,7 +254,6 @@ class WholeWay:
         self.require(self.panel.training.handle)
         yield from self.turn_to("review")
         yield 1.0
-        yield from self.pointer.scroll_to(self.ui.improvementTable)
         self.picture("taught-back")
 
     def close_the_scene(self):

@@ -23,7 +23,6 @@ PICTURES = {
     "slicer-uncertainty": "uncertainty",
     "slicer-loaded": "loaded",
     "slicer-teach-back": "before-teaching-back",
-    "slicer-taught-back": "taught-back",
 }
 # Of a picture of 1000 lines, the bar at the bottom, which says nothing.
 STATUS_BAR = 34

@@ -161,6 +161,8 @@ class TestReviewing:
 
     def test_looking(self, logic, context, a_result):
         node = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
+        # So narrow that the middle of the result is all that it sees.
+        node.SetViewAngle(0.1)
         place = logic.showRegion(a_result, 2)
         assert node.GetFocalPoint() == pytest.approx(place.center_ras_mm)
 

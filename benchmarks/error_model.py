@@ -1,7 +1,7 @@
 """How well the order of doubt points at errors, learned and not, on cases that neither network nor error model saw.
 
     OMP_NUM_THREADS=1 python benchmarks/error_model.py MODEL DATA [--fitted 8,4,2] [--draws 4] [--most 24]
-        [--cache FOLDER] [--output JSON]
+        [--cache FOLDER] [--output JSON] [--short-trainings JOB]
 
 MODEL is a trained model, DATA a folder with `unlabeled/imageNNN.nrrd` and `unlabeled-truth/labelNNN.nrrd`, of which the
 even-numbered ones are used: the development part. Everything is measured on the grid of the prepared scans. Each draw
@@ -12,6 +12,9 @@ divides the cases anew: some fit the error model, the others are measured.
 - places: share of the deep errors within the first 5, 10, 20 balls of 3 mm, each next one where the most is expected.
 - promise: mean coverage and flagged share over 200 random splits of the cross-fitted cases, for regions from 4, 9 and
   half of them, beside what is promised.
+- short trainings: JOB is the training with `training.error_model` that made MODEL. The error model learns from what its
+  short trainings left out. Of the even cases: deep errors held in the region that is expected to hold 80 %, its volume
+  and that of the heads, and the volume that holds 80 % of the deep errors of each case, against CoraNet's map.
 - quality: rank correlation of the estimated with the true mean Dice over the cross-fitted cases.
 """
 
@@ -33,18 +36,28 @@ from scipy.stats import spearmanr
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "CoraNetSlicer"))
 
 from coranet.coarse.grid import CanonicalGrid
-from coranet.contract.config import SegmentConfig
+from coranet.contract import Case, Job, Role
+from coranet.contract.config import InferenceConfig, MachineConfig, SegmentConfig
+from coranet.contract.doubt import uncertainty_threshold
+from coranet.contract.files import read_json
 from coranet.data.box import Box
 from coranet.data.cache import lowest
-from coranet.error_model import ErrorCase, Evidence, Promise, RiskCurve, default_tolerance_mm, fit
+from coranet.data.scans import read_scan
+from coranet.devices import choose_device
+from coranet.error_model import ErrorCase, Evidence, NestedRegions, Promise, RiskCurve, default_tolerance_mm, fit
 from coranet.error_model.evidence import HEAD_CHANNELS
 from coranet.error_model.fitting import STEPS, SampledCases
 from coranet.error_model.package import applied, cross_fitted
 from coranet.error_model.promise import RELATIVE_SIZES, SHARES
 from coranet.error_model.quality import CaseFigures, QualityModel
 from coranet.inference.components import keep_largest_components
+from coranet.inference.network_pass import SlidingWindow
+from coranet.model_package import ModelPackage
+from coranet.networks import CoraNet
 from coranet.reporting import Reporter
 from coranet.segmentation import Segmenter
+from coranet.tensors import load_tensors
+from coranet.training.folds import ErrorPlan
 from coranet.volume import read_image, read_label_map
 
 HELD, PLACES, RADIUS_MM = 0.8, (5, 10, 20), 3.0
@@ -249,6 +262,59 @@ def summary(rows: list[dict[str, object]]) -> dict[str, object]:
     return made
 
 
+def short_training_cases(folder: Path) -> list[ErrorCase]:
+    """The cases that short trainings of a job left out, and the validation cases, as the networks see them."""
+    job, package = Job.open(folder), ModelPackage.read(folder)
+    device, plan = choose_device(MachineConfig(threads=1)), ErrorPlan.from_dict(read_json(job.error_plan_path), folder)
+    window = SlidingWindow.of(package.architecture, InferenceConfig(), device)
+    datalist, made = job.read_datalist(), []
+
+    def see(network: torch.nn.Module, case: Case) -> None:
+        volume, values = read_scan(case), [label.value for label in datalist.labels]
+        image = torch.from_numpy(np.ascontiguousarray(package.preprocessing.prepare_image(volume)))
+        truth = np.asarray(package.preprocessing.prepare_labels(read_label_map(Path(case.label)), values))
+        evidence = Evidence.allocated(image, window.classes)
+        for _ in evidence.gathered(window.stream(network, image, lowest(image.numpy())), image):
+            pass
+        spacing = CanonicalGrid.of(volume.grid).with_size(image.shape[1:]).spacing_dhw
+        made.append(ErrorCase(evidence, evidence.classes.numpy(), truth, None, spacing))
+
+    for case in datalist.with_role(Role.VALIDATION):
+        see(package.load_network(device), case)
+    for number, left_out in enumerate(plan.folds, start=1):
+        network = CoraNet(package.architecture)
+        network.load_state_dict(load_tensors(job.fold_checkpoint_path(number))["teacher"])
+        for case in datalist.with_role(Role.TRAINING):
+            if case.id in left_out:
+                see(network.eval(), case)
+    return made
+
+
+def learned_from_short_trainings(
+    fitted: list[ErrorCase], cases: list[MeasuredCase], heads_threshold: float, steps: int
+) -> dict[str, object]:
+    """What an error model from labeled cases alone flags on other cases."""
+    begun, sampled = time.process_time(), SampledCases.of(fitted, float(np.median([c.tolerance_mm for c in cases])), 0)
+    curves, _ = cross_fitted(sampled, 1 + max(int(case.truth.max()) for case in fitted), steps=steps)
+    network, promise = sampled.fit(range(len(fitted)), 0, steps=steps), Promise.of(curves, HELD)
+    seconds, rows = time.process_time() - begun, []
+    for case in cases:
+        probability = applied(network, case.case.evidence).numpy()[1]
+        threshold = NestedRegions.of(probability).threshold((promise.relative_size or 0) * case.case.usual_voxels)
+        heads = 1 / (1 + np.exp(-case.scores["CoraNet's map"].astype(np.float64)))
+        ml = float(np.prod(case.case.spacing_dhw)) / 1000
+        regions = {"region": probability >= threshold, "heads": heads >= heads_threshold}
+        row = {f"{name}_ml": ml * np.count_nonzero(region) for name, region in regions.items()}
+        if case.deep.any():
+            row |= {f"{name}_held": float(region[case.deep].mean()) for name, region in regions.items()}
+            for name, score in (("region", probability), ("heads", heads)):
+                at = np.quantile(score[case.deep], 1 - HELD, method="lower")
+                row[f"{name}_needed_ml"] = ml * np.count_nonzero(score >= at)
+        rows.append(row)
+    means = {name: round(float(np.mean([row[name] for row in rows if name in row])), 3) for name in rows[0]}
+    return {"cases": len(fitted), "fits_processor_s": round(seconds, 1), "promised": promise.promised, **means}
+
+
 def estimates(cases: list[MeasuredCase], names: list[str], tolerance: float, steps: int) -> dict[str, object]:
     """Promise, Dice and volumes, each of a case by fits that left it out."""
     sampled = SampledCases.of([case.case for case in cases], tolerance, 0)
@@ -335,6 +401,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--cache", type=Path, default=Path("error-model-cache"))
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--short-trainings", type=Path, metavar="JOB")
     args = parser.parse_args()
     cases, names = load_cases(args)
     # After the model was loaded, which sets as many as the machine has.
@@ -346,12 +413,19 @@ def main() -> None:
         "deep_of_wrong": float(np.mean([case.deep.sum() / max(1, case.wrong.sum()) for case in cases])),
     }  # fmt: skip
     print(json.dumps(result), flush=True)
+    if args.short_trainings:
+        caution = float(ModelPackage.read(args.model).card.get("caution") or 0.0)
+        fitted_on = short_training_cases(args.short_trainings)
+        found = learned_from_short_trainings(fitted_on, cases, uncertainty_threshold(caution), args.steps)
+        print(json.dumps(found), flush=True)
+        result["short trainings"] = found
     for fitted in (int(word) for word in args.fitted.split(",") if word):
         rows = [draw(cases, fitted, number, args.steps) for number in range(args.draws)]
         result[f"fitted on {fitted}"] = summary(rows)
         print(args.data.name, fitted, json.dumps(summary(rows)), flush=True)
-    result["estimates"] = estimates(cases, names, float(result["tolerance_mm"]), args.steps)
-    print(json.dumps(result["estimates"]), flush=True)
+    if args.fitted:
+        result["estimates"] = estimates(cases, names, float(result["tolerance_mm"]), args.steps)
+        print(json.dumps(result["estimates"]), flush=True)
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

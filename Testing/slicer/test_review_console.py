@@ -17,6 +17,7 @@ from coranet.contract import Case, Datalist, Job, JobKind, JobStatus, Label, Rol
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import DataError, JobError, ModelError
 from CoraNetSlicerLib.logic import CoraNetLogic
+from CoraNetSlicerLib.review.region_view import sees
 
 HEADS = synthetic_heads()
 
@@ -161,10 +162,11 @@ class TestReviewing:
 
     def test_looking(self, logic, context, a_result):
         node = context.scene.AddNewNodeByClass("vtkMRMLCameraNode")
-        # So narrow that the middle of the result is all that it sees.
-        node.SetViewAngle(0.1)
-        place = logic.showRegion(a_result, 2)
-        assert node.GetFocalPoint() == pytest.approx(place.center_ras_mm)
+        node.SetFocalPoint(500.0, 0.0, 0.0)
+        center = logic.regions(a_result).place(2).center_ras_mm
+        assert not sees(node, center)
+        assert logic.showRegion(a_result, 2).center_ras_mm == center
+        assert sees(node, center)
 
 
 class TestTeachingBack:

@@ -200,11 +200,11 @@ def show_in_cameras(place: RegionPlace, loaded: LoadedPrediction, camera_nodes: 
     # A region lies anywhere in the result; a person who went near to one stays there.
     show_result_in_cameras(loaded, cameras, share=1.0)
     for node in cameras:
-        if not _sees(node, place.center_ras_mm):
+        if not sees(node, place.center_ras_mm):
             turn_camera(node, place.center_ras_mm)
 
 
-def _sees(node: Any, point_ras_mm: Sequence[float]) -> bool:
+def sees(node: Any, point_ras_mm: Sequence[float]) -> bool:
     """Whether a point is well inside the view of a camera, be something in front of it or not."""
     position, focus = np.array(node.GetPosition()), np.array(node.GetFocalPoint())
     ahead = (focus - position) / max(float(np.linalg.norm(focus - position)), 1e-6)

@@ -8,7 +8,7 @@ from reviewable import selected
 from synthetic_predictions import CASE_ID
 
 from CoraNetSlicerLib.core.results import nodes_of_class
-from CoraNetSlicerLib.review.region_view import _sees
+from CoraNetSlicerLib.review.region_view import sees
 
 
 class TestLooking:
@@ -20,7 +20,7 @@ class TestLooking:
         window.press("p")
         assert selected(ui) == [1]
         place = presenter.review.place(2)
-        assert _sees(camera, place.center_ras_mm)
+        assert sees(camera, place.center_ras_mm)
         origin = [view.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
         assert origin == pytest.approx(place.center_ras_mm, abs=1e-3)
 
@@ -33,10 +33,10 @@ class TestLooking:
     def test_a_click_on_a_row_goes_there(self, loaded, presenter, context, ui):
         camera = context.scene.GetFirstNodeByClass("vtkMRMLCameraNode")
         camera.SetFocalPoint(500.0, 0.0, 0.0)
-        assert not _sees(camera, presenter.review.place(4).center_ras_mm)
+        assert not sees(camera, presenter.review.place(4).center_ras_mm)
         ui.regionsTable.selectRow(3)
         assert presenter.number == 4
-        assert _sees(camera, presenter.review.place(4).center_ras_mm)
+        assert sees(camera, presenter.review.place(4).center_ras_mm)
         assert ui.regionQuestionLabel.text.startswith("Region 4: ")
 
     def test_showing_a_result_centres_3d_once(self, load, overlays, context):

@@ -1,7 +1,7 @@
 """How well the order of doubt points at errors, learned and not, on cases that neither network nor error model saw.
 
     OMP_NUM_THREADS=1 python benchmarks/error_model.py MODEL DATA [--fitted 8,4,2] [--draws 4] [--most 24]
-        [--cache FOLDER] [--output JSON] [--short-trainings JOB]
+        [--cache FOLDER] [--output JSON] [--short-trainings JOB] [--reviewed 0]
 
 MODEL is a trained model, DATA a folder with `unlabeled/imageNNN.nrrd` and `unlabeled-truth/labelNNN.nrrd`, of which the
 even-numbered ones are used: the development part. Everything is measured on the grid of the prepared scans. Each draw
@@ -14,7 +14,8 @@ divides the cases anew: some fit the error model, the others are measured.
   half of them, beside what is promised.
 - short trainings: JOB is the training with `training.error_model` that made MODEL. The error model learns from what its
   short trainings left out. Of the even cases: deep errors held in the region that is expected to hold 80 %, its volume
-  and that of the heads, and the volume that holds 80 % of the deep errors of each case, against CoraNet's map.
+  and that of the heads, and the volume that holds 80 % of the deep errors of each case, against CoraNet's map. With
+  --reviewed the first cases join those that are learned from, and the others are measured with them and without.
 - quality: rank correlation of the estimated with the true mean Dice over the cross-fitted cases.
 """
 
@@ -402,6 +403,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path("error-model-cache"))
     parser.add_argument("--output", type=Path)
     parser.add_argument("--short-trainings", type=Path, metavar="JOB")
+    parser.add_argument("--reviewed", type=int, default=0)
     args = parser.parse_args()
     cases, names = load_cases(args)
     # After the model was loaded, which sets as many as the machine has.
@@ -416,9 +418,13 @@ def main() -> None:
     if args.short_trainings:
         caution = float(ModelPackage.read(args.model).card.get("caution") or 0.0)
         fitted_on = short_training_cases(args.short_trainings)
-        found = learned_from_short_trainings(fitted_on, cases, uncertainty_threshold(caution), args.steps)
-        print(json.dumps(found), flush=True)
-        result["short trainings"] = found
+        threshold, measured = uncertainty_threshold(caution), cases[args.reviewed :]
+        result["short trainings"] = learned_from_short_trainings(fitted_on, measured, threshold, args.steps)
+        print(json.dumps(result["short trainings"]), flush=True)
+        if args.reviewed:
+            fitted_on += [case.case for case in cases[: args.reviewed]]
+            result["reviewed"] = learned_from_short_trainings(fitted_on, measured, threshold, args.steps)
+            print(json.dumps(result["reviewed"]), flush=True)
     for fitted in (int(word) for word in args.fitted.split(",") if word):
         rows = [draw(cases, fitted, number, args.steps) for number in range(args.draws)]
         result[f"fitted on {fitted}"] = summary(rows)

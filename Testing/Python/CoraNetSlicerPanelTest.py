@@ -182,7 +182,7 @@ class CoraNetSlicerPanelTest(unittest.TestCase):
         self.click(self.ui.nextRegionButton)
         self.edit_a_region()
         wait_until(self.ui.improveButton.isEnabled)
-        self.assertIn("2 reviewed regions", self.ui.improveButton.text)
+        self.assertIn("2 reviewed places", self.ui.improveButton.text)
 
     def assert_outlined(self, number):
         (outline,) = outlines()

@@ -180,7 +180,7 @@ def test_the_result_says_what_was_found(a_segmentation, an_odd_training, odd_pha
     result = json.loads(files.result.read_text(encoding="utf-8"))
     assert set(result) == {
         "schema_version", "case", "image", "model", "created", "labels", "volumes_ml", "uncertain_ml", "seconds",
-        "versions", "caution", "uncertainty_threshold", "regions", "scan", "source", "model_hash", "doubt",
+        "versions", "caution", "uncertainty_threshold", "regions", "scan", "source", "model_hash", "doubt", "quality",
     }  # fmt: skip
     assert (result["schema_version"], result["case"]) == (1, "case006")
     assert result["image"] == str(odd_phantoms.parent / "images" / "case006.nrrd")

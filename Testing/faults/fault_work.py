@@ -22,7 +22,7 @@ def command(args: list[str]) -> int:
 
 
 def review(folder: str) -> int:
-    """Decide on each region of a segmented case, one after the other, the last by a slide, and promote it."""
+    """Answer each place of a segmented case, one after the other, slide the last one, and promote the case."""
     from synthetic_predictions import CASE_ID
 
     from coranet.contract import Choice, Job
@@ -36,9 +36,9 @@ def review(folder: str) -> int:
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
     opened = RegionReview(context, load_prediction(context, files, volume), files)
     choices = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
-    for region in opened.regions.regions:
+    *others, last = opened.regions.regions
+    for region in others:
         opened.decide(region.number, choices[region.number % 3], "Ada")
-    last = opened.regions.regions[-1]
     opened.slide(last.center_ijk, 0.4, 5.0, last.number, "Ada")
     opened.promote(True)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,7 @@ from clicks import cell, cells, choose, click, drop_files, entries, greyed, tool
 from pythonqt import unwrap
 from scene_builders import LIVER_MASK, SHAPE_KJI, TUMOR_MASK, add_segmentation, add_volume, rotated_ijk_to_ras
 
+from coranet.contract import CaseUncertainty
 from CoraNetSlicerLib.core.notification import Signal
 from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.data.case_rows import CaseRole
@@ -124,7 +126,7 @@ class KnownRanking:
     def of(self, row):
         share = self.shares.get(row.name)
         reason = f"{100 * (share or 0):.0f} % of the predicted Liver is uncertain; 3 regions over 1 mL"
-        return None if share is None else SimpleNamespace(share=share, reason=reason)
+        return None if share is None else CaseUncertainty(row.name, Path(), share, {}, 5.0, 3, 0, 1.0, 3, reason)
 
 
 def test_cases_are_ranked_by_what_is_uncertain(ui, cases, application, a_scene, process_events):

@@ -79,8 +79,8 @@ def ticks(ui) -> list[str]:
 
 
 def test_without_reviewed_cases_it_says_what_to_do(panel, ui):
-    assert greyed(ui.improveButton) == "Review regions of at least one case first."
-    assert ui.teachBackSummaryLabel.text == "No reviewed case yet. Decide on regions of a result above."
+    assert greyed(ui.improveButton) == "Review places of at least one case first."
+    assert ui.teachBackSummaryLabel.text == "No reviewed case yet. Decide on places of a result above."
     assert not ui.reviewedCasesList.isVisible() and not ui.improvementTable.isVisible()
 
 
@@ -93,13 +93,13 @@ def test_reviewed_cases_are_listed_and_counted(panel, load, ui, process_events):
     click(ui.radicalRegionButton)
     process_events(until=lambda: len(ticks(ui)) == 2)
     assert ticks(ui)[0].startswith("patient 7 (segment 1): 2 of ")
-    assert ui.improveButton.text == "Improve the model with 3 reviewed regions"
+    assert ui.improveButton.text == "Improve the model with 3 reviewed places"
     assert ui.teachBackSummaryLabel.text == (
-        "3 reviewed regions in 2 cases. Improves 'train 1', the model chosen under Segment. It takes about 20 min, the "
+        "3 reviewed places in 2 cases. Improves 'train 1', the model chosen under Segment. It takes about 20 min, the "
         "time set for that model."
     )
     ui.reviewedCasesList.item(0).setCheckState(qt.Qt.Unchecked)
-    assert ui.improveButton.text == "Improve the model with 1 reviewed region"
+    assert ui.improveButton.text == "Improve the model with 1 reviewed place"
     ui.reviewedCasesList.item(1).setCheckState(qt.Qt.Unchecked)
     assert greyed(ui.improveButton) == "Tick at least one case."
 
@@ -121,7 +121,7 @@ def test_undone_decisions_leave_the_list(panel, load, ui, process_events):
     process_events(until=lambda: ticks(ui))
     click(ui.undoRegionButton)
     process_events(until=lambda: not ticks(ui))
-    assert greyed(ui.improveButton) == "Review regions of at least one case first."
+    assert greyed(ui.improveButton) == "Review places of at least one case first."
 
 
 def test_a_training_goes_on_from_the_model_and_before_and_after_are_shown(panel, load, logic, ui, process_events):
@@ -187,7 +187,7 @@ def test_the_card_under_segment_tells_before_and_after(panel, logic, ui):
     write_improved(logic.jobsFolder / "friend" / "model")
     panel.segmentation.models.choose(logic.jobsFolder / "friend" / "model")
     text = ui.modelCardLabel.text
-    assert "Continues a model of 1000 steps, with 12 reviewed regions" in text
+    assert "Continues a model of 1000 steps, with 12 reviewed places" in text
     assert "before it had, on the same cases: 0.70 (Pancreas 0.80, Tumor 0.60)" in text
     assert [row[1:] for row in cells(ui.improvementTable)][-1] == ["0.700", "0.775"]
 
@@ -238,5 +238,5 @@ def test_reviews_whose_volume_was_deleted_are_named(panel, load, context, ui, pr
     process_events(until=lambda: ticks(ui))
     context.scene.RemoveNode(loaded.volume)
     process_events(until=lambda: not ticks(ui))
-    assert ui.teachBackSummaryLabel.text.startswith("2 reviewed regions of 'patient 7 CoraNet' cannot be used")
+    assert ui.teachBackSummaryLabel.text.startswith("2 reviewed places of 'patient 7 CoraNet' cannot be used")
     assert "Load its result again" in ui.teachBackSummaryLabel.text

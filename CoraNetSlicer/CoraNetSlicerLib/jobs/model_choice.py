@@ -180,7 +180,7 @@ def _before(card: ModelCard) -> str:
         return ""
     line = _("Continues a model of {count} steps").format(count=card.history[-1].steps)
     if card.reviewed_regions:
-        line = _("{text}, with {count} reviewed regions").format(text=line, count=card.reviewed_regions)
+        line = _("{text}, with {count} reviewed places").format(text=line, count=card.reviewed_regions)
     if card.mean_before is None:
         return line
     scores = _scores(card.before, card.mean_before)

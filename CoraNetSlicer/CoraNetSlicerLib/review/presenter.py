@@ -98,14 +98,14 @@ class ReviewPresenter:
         """Why nothing can be reviewed; "" if something can."""
         if self.review is not None:
             return ""
-        return self._overlays.reason or self._problem or _("Looking for the uncertain regions ...")
+        return self._overlays.reason or self._problem or _("Looking for uncertain places ...")
 
     @property
     def progress(self) -> str:
         """How far the review is, as a text."""
         if self.review is None:
             return ""
-        return _("Reading the regions ...") if self._reading.is_busy else self.review.progress
+        return _("Reading the places ...") if self._reading.is_busy else self.review.progress
 
     @property
     def share_done(self) -> float:
@@ -151,10 +151,10 @@ class ReviewPresenter:
         if self.reason_not_movable:
             return self.reason_not_movable
         if self._reading.is_busy:
-            return _("The regions are being read.")
+            return _("The places are being read.")
         if self.edited:
             return _("{title} is being edited; keep or discard the edit first.").format(title=self.edited_title)
-        return "" if self.number else _("Choose a region first.")
+        return "" if self.number else _("Choose a place first.")
 
     @property
     def reason_to_wait(self) -> str:
@@ -257,7 +257,7 @@ class ReviewPresenter:
         self.note_call("finishEdit", accept=accept, author=author if accept else "")
         self.look_at(after)
         if outside:
-            self.note = _("{count} voxels outside the region were changed too; they were restored.").format(
+            self.note = _("{count} voxels outside the place were changed too; they were restored.").format(
                 count=outside
             )
 

@@ -113,7 +113,7 @@ class ReviewRecord:
             self.write(kept)
             return
         self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(kept.review.to_dict()))
-        table = self.worklist or self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet regions"))
+        table = self.worklist or self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet places"))
         _fill_worklist(table, kept.review, kept.regions, self._loaded.labels)
 
     def read_steps(self) -> str:

@@ -110,7 +110,7 @@ class TeachBackPresenter:
     def summary(self) -> str:
         """How much there is to learn from, which model is improved, and how long that takes."""
         if not self.cases:
-            return self.lost or _("No reviewed case yet. Decide on regions of a result above.")
+            return self.lost or _("No reviewed case yet. Decide on places of a result above.")
         text = _("{regions} in {cases}.").format(
             regions=_count_regions(self._regions), cases=_count_cases(len(self._used))
         )
@@ -196,7 +196,7 @@ class TeachBackPresenter:
         if self._training.is_active:
             return _("A training is running. Stop it, or wait until it is finished.")
         if not self._regions:
-            return _("Review regions of at least one case first.") if not self.cases else _("Tick at least one case.")
+            return _("Review places of at least one case first.") if not self.cases else _("Tick at least one case.")
         return self._environment.reason_not_ready or self._models.reason_missing
 
     @property
@@ -285,7 +285,7 @@ class TeachBackPresenter:
         except CoraNetError:
             return None  # the section Review says why
         regions, total = len(review.review.decisions), len(review.regions.regions)
-        text = _("{name}: {decided} of {total} regions").format(name=name, decided=regions, total=total)
+        text = _("{name}: {decided} of {total} places").format(name=name, decided=regions, total=total)
         is_used = str(loaded.segmentation.GetID()) not in self._unused
         return ReviewedCase(loaded, text, regions, is_used) if regions else None
 
@@ -339,4 +339,4 @@ def _count_cases(count: int) -> str:
 
 
 def _count_regions(count: int) -> str:
-    return _("1 reviewed region") if count == 1 else _("{count} reviewed regions").format(count=count)
+    return _("1 reviewed place") if count == 1 else _("{count} reviewed places").format(count=count)

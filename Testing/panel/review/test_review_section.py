@@ -182,7 +182,7 @@ class TestDecidingWithKeys:
         load(wait=False)
         process_events(until=lambda: presenter.review is not None)
         window.press("1")
-        assert ui.reviewErrorLabel.text == "The regions are being read."
+        assert ui.reviewErrorLabel.text == "The places are being read."
         process_events(until=lambda: not presenter.reason_not_decidable)
         process_events()
         assert not ui.reviewErrorLabel.isVisible()

@@ -147,15 +147,15 @@ def _expected(error: Exception) -> CoraNetError:
     """An error as a sentence for a person."""
     if isinstance(error, CoraNetError):
         return error
+    if tells_of_memory(error):
+        return CoraNetError(
+            "the memory of this machine does not suffice; close other programs, or use a machine with more."
+        )
     if isinstance(error, ModuleNotFoundError):
         return missing_package(error)
     if isinstance(error, OSError):
         refusal = f"'{error.filename}' cannot be used" if error.filename else "the system refused"
         return StorageError(f"{refusal} ({error.strerror or error}); check that it is there and that you may use it.")
-    if tells_of_memory(error):
-        return CoraNetError(
-            "the memory of this machine does not suffice; close other programs, or use a machine with more."
-        )
     reason = " ".join(str(error).split()) or "without a reason"
     return CoraNetError(
         f"an unexpected error ({type(error).__name__}: {reason}); set {TRACEBACK}=1 and run it again to see where, "

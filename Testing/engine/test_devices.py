@@ -211,6 +211,9 @@ def test_free_memory_of_a_card_counts_what_torch_holds_in_reserve(monkeypatch):
         RuntimeError("could not create a primitive"),
         RuntimeError("can't start new thread"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        ImportError("_ckdtree.so: failed to map segment from shared object"),
+        ImportError("DLL load failed while importing _ckdtree: The paging file is too small for this operation."),
+        OSError(12, "Cannot allocate memory"),
     ],
     ids=str,
 )
@@ -218,7 +221,17 @@ def test_memory_that_ran_out_is_recognized(error):
     assert is_out_of_memory(error)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("size mismatch"), ValueError("out of memory"), OSError("disk full")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("size mismatch"),
+        ValueError("out of memory"),
+        OSError("disk full"),
+        ImportError("x.so: failed to map segment from shared object: Operation not permitted"),
+        ModuleNotFoundError("No module named 'monai'", name="monai"),
+    ],
+    ids=str,
+)
 def test_other_errors_are_not_taken_for_it(error):
     assert not is_out_of_memory(error)
 

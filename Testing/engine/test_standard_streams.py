@@ -97,6 +97,12 @@ UNFORESEEN = [
     (AssertionError(), 70, "AssertionError: without a reason"),
     (MemoryError(), 1, "the memory of this machine does not suffice"),
     (RuntimeError("can't start new thread"), 1, "the memory of this machine does not suffice"),
+    (
+        ImportError("_ckdtree.so: failed to map segment from shared object"),
+        1,
+        "the memory of this machine does not suffice",
+    ),
+    (OSError(12, "Cannot allocate memory"), 1, "the memory of this machine does not suffice"),
     (FileNotFoundError(2, "No such file or directory", "a.nrrd"), 7, "'a.nrrd' cannot be used (No such file"),
     (PermissionError(13, "Permission denied", "a.nrrd"), 7, "Permission denied"),
     (OSError("odd"), 7, "the system refused (odd)"),

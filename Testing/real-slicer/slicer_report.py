@@ -43,7 +43,7 @@ def read_steps(output: Path) -> Record:
 def write_report(output: Path, record: Record, faults: Sequence[str]) -> Path:
     """Write report.html beside the pictures; its path."""
     path = output / "report.html"
-    result = "The whole way was gone." if not record.error else "The way was not gone to its end."
+    result = "The whole way ran to its end." if not record.error else "The way stopped before its end."
     parts = [
         f"<!doctype html><meta charset=utf-8><title>CoraNetSlicer in 3D Slicer</title><style>{_STYLE}</style>",
         f"<h1>CoraNetSlicer in 3D Slicer</h1><p>{result} {len(faults)} errors in the log.</p>",

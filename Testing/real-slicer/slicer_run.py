@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{step.name:<56} {step.seconds:7.1f} s   longest stall {times}")
     print(f"{len(faults)} errors in the log; report: {output / 'report.html'}")
     print("The tests of the panel " + ("passed." if tests_code == 0 else "failed; see panel-tests.log."))
-    print(error or "The whole way was gone.")
+    print(error or "The whole way ran to its end.")
     return 1 if error or faults or tests_code else 0
 
 

@@ -13,12 +13,12 @@ def test_the_report_shows_steps_pictures_and_faults(tmp_path):
     html = write_report(tmp_path, Record(steps, ""), ["CRITICAL <bad>"]).read_text(encoding="utf-8")
     assert "Train &lt;one&gt;" in html and "CRITICAL &lt;bad&gt;" in html
     assert "<td class=slow>410<td>120<td>330<td>2" in html and 'src="03-train.png"' in html
-    assert "1 errors in the log" in html and "The whole way was gone" in html
+    assert "1 errors in the log" in html and "The whole way ran to its end" in html
 
 
 def test_an_error_is_shown(tmp_path):
     html = write_report(tmp_path, Record([], "TimeoutError: waited 5 s"), []).read_text(encoding="utf-8")
-    assert "not gone to its end" in html and "waited 5 s" in html
+    assert "stopped before its end" in html and "waited 5 s" in html
 
 
 def test_steps_are_read_as_they_were_written(tmp_path):

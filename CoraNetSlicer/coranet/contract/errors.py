@@ -15,6 +15,13 @@ _OUT_OF_MEMORY = re.compile(
     # oneDNN without memory for its plan of a convolution; Python without memory for a thread's stack.
     r"|could not create a (primitive|memory object)|can't start new thread"
 )
+# What loaders of libraries say; many modules are loaded late. Without a right to run them from there, they say more.
+_NO_ROOM_FOR_LIBRARY = re.compile(
+    r"failed to map segment from shared object(?!: Operation not permitted)|cannot allocate memory"
+    r"|paging file is too small",
+    re.IGNORECASE,
+)
+_WINDOWS_COMMITMENT_LIMIT = 1455
 
 # What is longer is cut in its middle: a message that quotes a damaged file must not be as long as the file.
 _LONGEST = 2000
@@ -22,6 +29,10 @@ _LONGEST = 2000
 
 def tells_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out, by its kind or its words, which need no PyTorch to be known."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM or getattr(error, "winerror", None) == _WINDOWS_COMMITMENT_LIMIT
+    if isinstance(error, ImportError):
+        return _NO_ROOM_FOR_LIBRARY.search(str(error)) is not None
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
     )

@@ -11,6 +11,7 @@ import qt
 import SimpleITK as sitk
 from clicks import cells, click, greyed
 from job_fixtures import LogicOfFakeEngine, fake_runner, until_its_jobs_end
+from pythonqt import unwrap
 from reviewable import a_reviewable_job
 from segmentation_parts import write_model
 from synthetic_predictions import LABELS, synthetic_heads, write_image
@@ -229,6 +230,25 @@ def test_how_it_ended_is_said_also_without_a_validation_case(panel, load, logic,
         "Segment a reviewed case with it to compare."
     )
     assert not ui.improvementTable.isVisible()
+
+
+def test_what_came_of_it_comes_into_sight(panel, load, logic, ui, process_events):
+    load("segment 1")
+    click(ui.radicalRegionButton)
+    process_events(until=lambda: ticks(ui))
+    ui.teachBackSection.collapsed = False
+    process_events()
+    page, status = unwrap(ui.reviewPage), unwrap(ui.teachBackStatusLabel)
+    page.verticalScrollBar().setValue(0)
+
+    def is_in_sight() -> bool:
+        top = status.mapTo(page.viewport(), status.rect().topLeft()).y()
+        return top >= 0 and top + status.height() <= page.viewport().height()
+
+    click(ui.improveButton)
+    process_events(until=lambda: "is ready" in ui.teachBackStatusLabel.text)
+    # It scrolls when Qt has laid out what is new.
+    process_events(until=lambda: page.verticalScrollBar().value() > 0 and is_in_sight())
 
 
 def test_reviews_whose_volume_was_deleted_are_named(panel, load, context, ui, process_events):

@@ -69,9 +69,8 @@ class Section:
             area: QScrollArea around it.
             scheduler: does it when the part has its place.
         """
-        scroll = partial(bring_into_sight, area, part)
         self.connect(
-            part.contentsCollapsed, lambda is_folded: None if is_folded else scheduler.later(scroll, _LAID_OUT_MS)
+            part.contentsCollapsed, lambda is_folded: None if is_folded else scroll_later(area, part, scheduler)
         )
 
     def on_event(self, widget: Any, receive: Callable[[Any], object]) -> None:
@@ -181,6 +180,17 @@ def let_go_of_focus(*widgets: Any) -> None:
     """
     for widget in widgets:
         widget.clearFocus()
+
+
+def scroll_later(area: Any, part: Any, scheduler: Scheduler) -> None:
+    """Scroll to a part of the panel as soon as Qt has given it its place.
+
+    Args:
+        area: QScrollArea.
+        part: QWidget in it.
+        scheduler: does it.
+    """
+    scheduler.later(partial(bring_into_sight, area, part), _LAID_OUT_MS)
 
 
 def bring_into_sight(area: Any, part: Any) -> None:

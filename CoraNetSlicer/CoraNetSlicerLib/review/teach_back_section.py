@@ -7,7 +7,7 @@ from typing import Any
 import qt
 
 from ..core.protocols import Scheduler
-from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say
+from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say, scroll_later
 from ..jobs.model_choice import comparison_rows
 from .teach_back import TeachBackPresenter
 
@@ -28,6 +28,8 @@ class TeachBackSection(Section):
         """
         super().__init__(ui)
         self._presenter = presenter
+        self._application = application
+        self._was_improving = False
         self._keys: list[str] = []
         self._items: list[Any] = []
         self._compared: list[Any] = []
@@ -67,6 +69,7 @@ class TeachBackSection(Section):
         if presenter.error:
             say(ui.teachBackErrorLabel, presenter.error)
         self._show_comparison()
+        self._show_what_came_of_it()
 
     def _show_cases(self) -> None:
         cases, widget = self._presenter.cases, self._ui.reviewedCasesList
@@ -83,6 +86,13 @@ class TeachBackSection(Section):
         for item, case in zip(self._items, cases, strict=False):
             item.setText(case.text)
             item.setCheckState(qt.Qt.Checked if case.is_used else qt.Qt.Unchecked)
+
+    def _show_what_came_of_it(self) -> None:
+        """Scroll to the Dice before and after, once: they stand below what was in sight while the training ran."""
+        has_ended = self._was_improving and not self._presenter.is_improving
+        self._was_improving = self._presenter.is_improving
+        if has_ended and not self._ui.teachBackSection.collapsed:
+            scroll_later(self._ui.reviewPage, self._ui.teachBackSection, self._application)
 
     def _show_comparison(self) -> None:
         card, table = self._presenter.comparison, self._ui.improvementTable

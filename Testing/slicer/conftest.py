@@ -142,6 +142,17 @@ def stage(stage_with, some_cases):
 
 
 @pytest.fixture
+def a_scan(context):
+    """Adds a volume of seeded noise: `a_scan(name)`."""
+
+    def add(name: str, seed: int = 0, **more):
+        array = np.random.default_rng([seed, *map(ord, name)]).normal(100, 20, SHAPE_KJI).astype(np.int16)
+        return add_volume(context, name, array, rotated_ijk_to_ras(), **more)
+
+    return add
+
+
+@pytest.fixture
 def cases(context):
     """The presenter of the cases; there are none yet."""
     presenter = CasesPresenter(context, Parameters(context.scene))

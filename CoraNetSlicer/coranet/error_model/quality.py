@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
+from ..plausibility.likeness import is_plausible
 from .evidence import HEAD_CHANNELS, Evidence
 
 Array = npt.NDArray[Any]
@@ -21,8 +21,8 @@ _POOR_SHARE = 0.8
 _LOOK_SHARE = 0.2
 # So many of the training cases' kind lie in the range that is called plausible.
 _PLAUSIBLE_SHARE = 0.995
-# How much volumes (in logarithms) and traits of one kind of scan differ, where few cases tell; they count as this many.
-_USUAL_VOLUME_SPREAD, _USUAL_TRAIT_SPREAD, _USUAL_CASES = 0.35, 0.25, 4
+# How much volumes (in logarithms) and traits of one kind of scan differ, where few cases tell.
+_USUAL_VOLUME_SPREAD, _USUAL_TRAIT_SPREAD = 0.35, 0.25
 _ML = 1000.0
 
 
@@ -249,24 +249,19 @@ class QualityModel:
         sentences = []
         for number, (name, ml) in enumerate(zip(self.names, figures.volume_ml, strict=True)):
             known = np.array([case.true_ml[number] for case in self.cases if case.true_ml and case.true_ml[number] > 0])
-            if len(known) >= 2 and not _is_plausible(np.log(known), float(np.log(max(ml, 1e-6))), _USUAL_VOLUME_SPREAD):
+            if not _is_plausible(np.log(known), float(np.log(max(ml, 1e-6))), _USUAL_VOLUME_SPREAD):
                 sentences.append(
                     f"'{name}' has {ml:.3g} mL; the training cases had {known.min():.3g} to {known.max():.3g}."
                 )
         traits = np.array([case.traits for case in self.cases if case.traits]).reshape(-1, len(TRAITS))
         for number, (trait, value) in enumerate(zip(TRAITS, figures.traits, strict=False)):
-            if len(traits) >= 2 and not _is_plausible(traits[:, number], value, _USUAL_TRAIT_SPREAD):
+            if not _is_plausible(traits[:, number], value, _USUAL_TRAIT_SPREAD):
                 sentences.append(f"{trait} is not as in the training cases.")
         return sentences
 
 
 def _is_plausible(known: Array, value: float, usual_spread: float) -> bool:
-    """Whether a value may come from where some others do, by Student's t, with a usual spread beside theirs."""
-    count = len(known)
-    freedom = count - 1 + _USUAL_CASES
-    squares = float(np.square(known - known.mean()).sum()) + _USUAL_CASES * usual_spread**2
-    reach = float(stdtrit(freedom, (1 + _PLAUSIBLE_SHARE) / 2)) * np.sqrt(squares / freedom * (1 + 1 / count))
-    return bool(abs(value - known.mean()) <= reach)
+    return is_plausible(known, value, usual_spread, _PLAUSIBLE_SHARE)
 
 
 def _smallest(case: CaseFigures, number: int) -> float:

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from ..contract.codec import CodecError, from_json, to_json
 from ..contract.errors import ModelError
+from .likeness import is_plausible
 from .traits import CaseTraits
 
 # So many of the training's kind lie in the range that is called plausible, in each trait.
 _PLAUSIBLE_SHARE = 0.998
-# Few cases say little of how much they vary: these spreads are assumed beside theirs, and count as so many cases.
-_USUAL_CASES = 4
+# Of how much cases vary, where few of them tell.
 _USUAL_SPREAD = {"volume": 0.35, "confidence": 0.3, "detail": 0.15}
 _FEWEST_CASES = 2
 # What is called usual in a sentence.
@@ -107,7 +106,7 @@ class Reference:
         # Surer than the others is no fault.
         if confidence is None or not known or confidence >= float(np.median(known)):
             return ""
-        if _is_plausible([_log_odds(one) for one in known], _log_odds(confidence), _USUAL_SPREAD["confidence"]):
+        if _is_plausible([_log_odds(one) for one in known], _log_odds(confidence), "confidence"):
             return ""
         lower, upper = _usual(known)
         return (
@@ -121,7 +120,7 @@ class Reference:
             known = [value for value in every if value > 0]
             # In some cases a structure is not there.
             is_usual = (ml == 0 and len(known) < len(every)) or _is_plausible(
-                [math.log(value) for value in known], math.log(max(ml, _LEAST_ML)), _USUAL_SPREAD["volume"]
+                [math.log(value) for value in known], math.log(max(ml, _LEAST_ML)), "volume"
             )
             if not is_usual:
                 yield (
@@ -132,21 +131,14 @@ class Reference:
     def _other_detail(self, detail: Sequence[float]) -> Iterator[str]:
         for number, value in enumerate(detail):
             known = [case.detail[number] for case in self.cases if number < len(case.detail)]
-            if not _is_plausible(known, value, _USUAL_SPREAD["detail"]):
+            if not _is_plausible(known, value, "detail"):
                 channel = "The scan" if len(detail) == 1 else f"Channel {number + 1} of the scan"
                 how = "noisier" if value > float(np.mean(known)) else "smoother"
                 yield f"{channel} is far {how} than those of the training."
 
 
-def _is_plausible(known: Sequence[float], value: float, usual_spread: float) -> bool:
-    """Whether a value may come from where some others do, by Student's t, with a usual spread beside theirs."""
-    count = len(known)
-    if count < _FEWEST_CASES:
-        return True
-    mean, freedom = float(np.mean(known)), count - 1 + _USUAL_CASES
-    squares = float(np.square(np.subtract(known, mean)).sum()) + _USUAL_CASES * usual_spread**2
-    reach = float(stdtrit(freedom, (1 + _PLAUSIBLE_SHARE) / 2)) * math.sqrt(squares / freedom * (1 + 1 / count))
-    return abs(value - mean) <= reach
+def _is_plausible(known: Sequence[float], value: float, trait: str) -> bool:
+    return is_plausible(known, value, _USUAL_SPREAD[trait], _PLAUSIBLE_SHARE)
 
 
 def _usual(known: Sequence[float]) -> tuple[float, float]:

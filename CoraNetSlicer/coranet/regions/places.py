@@ -345,6 +345,8 @@ class _Candidates:
         """Some voxels of the errors, by their index, are to count no more."""
         at = np.searchsorted(self.members, indices)
         mine = np.flatnonzero(self.members[np.minimum(at, len(self.members) - 1)] == indices)
+        if not len(mine):
+            return
         cells, chance = self.cell_of[at[mine]], errors.chance[indices[mine]]
         self.wrong -= np.bincount(cells, weights=chance, minlength=len(self.wrong))
         # A point that was visited keeps its 0.

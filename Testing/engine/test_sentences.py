@@ -38,7 +38,7 @@ def a_candidate(side_mm: float, steps: float = 4000.0, covered: float = 1.0) -> 
 def test_a_coarser_spacing_says_what_the_labels_keep_and_what_the_scans_own_would_cost():
     # Each axis has 2.8 times as many voxels: 4000 / 2.8 ^ 3.
     assert spacing_sentence(a_candidate(1.4), a_search()) == (
-        "Works at 1.4 mm, where labels keep 0.97 Dice; the same at the scans' own 0.5 mm would leave only 180 steps in "
+        "Works at 1.4 mm, where the labels keep a Dice of 0.97; the scans' own 0.5 mm would leave only 180 steps in "
         "1 h."
     )
 

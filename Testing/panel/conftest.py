@@ -26,6 +26,8 @@ qt_modules.install()
 from fake_application import FakeApplication  # noqa: E402
 from form import child_widget_variables, load_ui, open_everything  # noqa: E402
 from messages import complaints, listen  # noqa: E402
+from scene_fixtures import cases as cases  # noqa: E402
+from scene_fixtures import context as context  # noqa: E402
 
 from CoraNetSlicerLib.core.context import SceneContext  # noqa: E402
 
@@ -96,12 +98,6 @@ def slot_errors() -> list[str]:
 def dialogs() -> Any:
     """Answers to windows that wait; see pythonqt/dialogs.py."""
     return pythonqt.dialogs
-
-
-@pytest.fixture
-def context() -> SceneContext:
-    """An empty scene with its logics."""
-    return SceneContext.standalone()
 
 
 @pytest.fixture

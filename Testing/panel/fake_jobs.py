@@ -33,8 +33,8 @@ from coranet.contract.events import (
 PRETRAINING, TOTAL = 400, 1000
 STEP_S = 3.4
 PLAN = (
-    "Works at 1.4 x 1.4 x 2.5 mm, where labels keep 0.97 Dice; the scans' own 0.8 x 0.8 x 2.5 mm would leave only 300 "
-    "steps in 1 h.",
+    "Works at 1.4 x 1.4 x 2.5 mm, where the labels keep a Dice of 0.97; the scans' own 0.8 x 0.8 x 2.5 mm would leave "
+    "only 300 steps in 1 h.",
     "Patches of 48 x 96 x 96 voxels (120 x 134 x 134 mm up-down, front-back, left-right) cover both structures with at "
     "least 15 mm around, or the whole scan.",
     "1,000 steps (400 on labeled cases, then 600 with unlabeled ones) fit into 1 h on this NVIDIA RTX 4090, bfloat16.",

@@ -22,13 +22,6 @@ from CoraNetSlicerLib.data.section import DataSection
 
 
 @pytest.fixture
-def cases(context):
-    presenter = CasesPresenter(context, Parameters(context.scene))
-    yield presenter
-    presenter.close()
-
-
-@pytest.fixture
 def section(ui, cases, application, process_events):
     section = DataSection(ui, cases, application)
     yield section
@@ -225,7 +218,7 @@ def test_segments_that_are_unchecked_are_not_learned(filled, ui, cases, process_
     assert ui.segmentsList.item(0).checkState() == qt.Qt.Unchecked
     ui.segmentsList.item(1).setCheckState(qt.Qt.Unchecked)
     process_events()
-    assert ui.dataFindingsLabel.text == "No segment is checked. Check at least one to learn."
+    assert ui.dataFindingsLabel.text == "\u2716 No segment is checked. Check at least one to learn."
     ui.segmentsList.item(0).setCheckState(qt.Qt.Checked)
     process_events()
     assert cases.training_nodes().segment_names == ["Liver"]

@@ -158,7 +158,7 @@ def test_fields_follow_the_choice(presenter, ui):
     assert ui.pythonPathEdit.isVisible() and not ui.environmentFolderEdit.isVisible()
     assert presenter.kind.value == "other"
     assert ui.environmentSummaryLabel.text.startswith("No Python is chosen")
-    choose(ui.interpreterCombo, "Own environment (recommended)")
+    choose(ui.interpreterCombo, "Separate environment (recommended)")
     assert ui.environmentFolderEdit.isVisible() and not ui.pythonPathEdit.isVisible()
     assert ui.environmentFolderEdit.currentPath == presenter.environment.folder
 
@@ -209,7 +209,7 @@ def test_the_choice_is_there_in_the_next_session(ui, application, probe, tmp_pat
 
 def test_the_extension_is_offered_and_slicer_restarted(check, form, application, rows, process_events):
     check(lacking("torch"))
-    assert rows()[0][1].text == "Use its own environment"
+    assert rows()[0][1].text == "Use a separate environment"
     click(form.findChild("QPushButton", "fixButton0_1"))
     process_events(until=lambda: application.restarts == 1)
     assert ("install_extension", "PyTorch") in application.asked

@@ -152,7 +152,7 @@ class TestSegmenting:
         click(ui.segmentButton)
         assert "A segmentation is running" in greyed(ui.segmentButton) and greyed(ui.cancelSegmentationButton) == ""
         process_events(until=lambda: results and ended)
-        assert cells(ui.segmentCasesTable)[0][0] == "Patient_1"
+        assert cells(ui.segmentCasesTable)[0][0] == "Patient 1"
         assert cells(ui.segmentCasesTable)[0][2] == "Show"
         assert presenter.progress == 1.0
         assert greyed(ui.cancelSegmentationButton) == "No segmentation is running."
@@ -185,7 +185,7 @@ class TestSegmenting:
             assert greyed(ui.cancelSegmentationButton) == "It is stopping already."
         process_events(until=lambda: ended)
         text = {"skip": "skipped", "cancel": "not segmented"}[how]
-        assert cells(ui.segmentCasesTable) == [["Patient_1", text, ""]]
+        assert cells(ui.segmentCasesTable) == [["Patient 1", text, ""]]
         logic.close()
 
     def test_an_error_at_the_start_is_told_beside_the_button(self, presenter, context, ui, logic):

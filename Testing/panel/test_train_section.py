@@ -112,7 +112,8 @@ def test_a_fresh_section_is_short_and_every_button_says_why_it_is_grey(stage, ui
     assert line_of(ui, TIME).text == "1 h" and entries(field_of(ui, TIME)) == ["20 min", "1 h", "4 h", "8 h"]
     first = ui.basicSettings.layout().itemAt(0).widget()
     assert "Time:" in first.text
-    assert not ui.trainingStatusLabel.isVisible()
+    # What is to be done first needs no tool tip.
+    assert ui.trainingStatusLabel.text == "Add volumes to the table under Data." and ui.trainingStatusLabel.isVisible()
     assert greyed(ui.trainButton) == greyed(ui.estimateButton) == "Add volumes to the table under Data."
     assert greyed(ui.stopTrainingButton) == "No training is running."
     assert not ui.showSnapshotsButton.isVisible()

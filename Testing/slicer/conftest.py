@@ -19,21 +19,14 @@ from scene_builders import (
     add_volume,
     rotated_ijk_to_ras,
 )
+from scene_fixtures import cases as cases
+from scene_fixtures import context as context
 from synthetic_predictions import CASE_ID, write_margins, write_regions, write_segmented_job
 from training_stage import Stage
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.core.context import SceneContext
-from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.data.presenter import CasesPresenter
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
-
-
-@pytest.fixture
-def context() -> SceneContext:
-    """An empty scene with its logics."""
-    return SceneContext.standalone()
 
 
 @pytest.fixture
@@ -150,14 +143,6 @@ def a_scan(context):
         return add_volume(context, name, array, rotated_ijk_to_ras(), **more)
 
     return add
-
-
-@pytest.fixture
-def cases(context):
-    """The presenter of the cases; there are none yet."""
-    presenter = CasesPresenter(context, Parameters(context.scene))
-    yield presenter
-    presenter.close()
 
 
 @pytest.fixture

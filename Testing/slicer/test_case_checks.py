@@ -64,8 +64,8 @@ class TestNumbers:
         for key in "567":
             cases.set_role(key, CaseRole.LABELED)
         assert cases.report.findings_text.splitlines() == [
-            "'U0' has no segmentation. Choose one, or make the case unlabeled. (2 more cases: no segmentation)",
-            "No case is unlabeled. The training will use the labeled cases alone. "
+            "\u2716 'U0' has no segmentation. Choose one, or make the case unlabeled. (2 more cases: no segmentation)",
+            "\u26a0 No case is unlabeled. The training will use the labeled cases alone. "
             "Add volumes without a segmentation to learn from them, too.",
         ]
 

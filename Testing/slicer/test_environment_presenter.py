@@ -137,7 +137,7 @@ def test_an_installation_that_fails_says_why(first_start, application, installat
     installation.code = 8
     application.work()
     assert [row.code for row in first_start.findings] == ["install.failed", "environment.missing"]
-    assert first_start.findings[0].text == "it failed with 8"
+    assert first_start.summary == "Installation failed." and first_start.findings[0].text == "it failed with 8"
     assert labels(first_start) == [[], ["Install"]]
 
 
@@ -260,7 +260,7 @@ def test_pytorch_comes_from_its_extension(presenter, application, probe, install
     checked(presenter, application, probe, lacking("torch", "monai"))
     assert presenter.summary == "Not ready:"
     assert presenter.reason_not_ready == "PyTorch and MONAI are missing. See Environment."
-    assert labels(presenter) == [["Use its own environment", "Install the PyTorch extension"]]
+    assert labels(presenter) == [["Use a separate environment", "Install the PyTorch extension"]]
     presenter.fix("extension")
     assert "Slicer restarts once" in application.asked[0]
     assert application.asked[1:] == ["install PyTorch", "restart"] and not installation.requests
@@ -269,7 +269,7 @@ def test_pytorch_comes_from_its_extension(presenter, application, probe, install
 def test_its_module_is_opened_where_it_is_there(presenter, application, probe):
     application.modules.add("PyTorchUtils")
     checked(presenter, application, probe, lacking("torch", "monai"))
-    assert labels(presenter) == [["Use its own environment", "Open the PyTorch module"]]
+    assert labels(presenter) == [["Use a separate environment", "Open the PyTorch module"]]
     presenter.fix("module")
     assert application.asked == ["open PyTorchUtils"]
 

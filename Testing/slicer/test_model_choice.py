@@ -115,19 +115,19 @@ def test_a_damaged_model_among_the_jobs_hides_no_other(make_choice, logic):
 def test_the_card_is_told_in_lines(tmp_path):
     lines = card_text(ModelCard.read(write_model(tmp_path))).splitlines()
     assert lines[:4] == [
-        "Finds: Liver, Tumor",
-        "Works at 0.8 x 0.8 x 2.5 mm",
+        "Structures: Liver, Tumor",
+        "Spacing: 0.8 x 0.8 x 2.5 mm",
         "Validation Dice: 0.75 (Liver 0.88, Tumor 0.62)",
-        "Trained on cases: 4 labeled, 20 unlabeled, 1 for validation",
+        "Cases: 4 labeled, 20 unlabeled, 1 for validation",
     ]
-    assert lines[4].startswith("CoraNet, preset default, 1000 steps, 2023-11-1")
+    assert lines[4].startswith("CoraNet, preset default, 1,000 steps, 2023-11-1")
 
 
 def test_the_card_of_a_training_that_was_planned_says_its_time_and_how_it_was_used(make_choice, logic):
     plan = ["Works at 1.4 mm.", "4,300 steps fit into 1 h."]
     a_training(logic.jobsFolder / "new", time="1 h", plan=plan)
     choice = make_choice()
-    assert choice.text.splitlines()[4].startswith("CoraNet, preset default, 1 h, 1000 steps, 20")
+    assert choice.text.splitlines()[4].startswith("CoraNet, preset default, 1 h, 1,000 steps, 20")
     assert choice.plan == "Works at 1.4 mm.\n4,300 steps fit into 1 h."
     a_training(logic.jobsFolder / "newer", created=2e9)
     choice.refresh()
@@ -139,7 +139,7 @@ def test_the_card_of_a_training_that_was_planned_says_its_time_and_how_it_was_us
     [
         ({"validation_dice": {}}, "Not validated: no labeled case was set aside"),
         ({"validation_dice": {"Liver": 0.5, "Tumor": None}}, "Validation Dice: Liver 0.50"),
-        ({"channels": ["T1", "FLAIR"]}, "Images of each case: T1, FLAIR"),
+        ({"channels": ["T1", "FLAIR"]}, "Channels: T1, FLAIR"),
     ],
 )
 def test_a_model_says_what_it_needs_and_how_little_was_validated(tmp_path, card, line):

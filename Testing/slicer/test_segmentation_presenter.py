@@ -230,6 +230,7 @@ class TestOneVolume:
         assert loaded.segmentation.GetDisplayNode().GetSegmentVisibility3D("segmentation-1")
         assert told == {"started": [presenter.handle], "ended": [presenter.handle]}
         assert states(presenter) == [CaseState.DONE] and presenter.rows[0].action == "show"
+        assert (presenter.rows[0].case, presenter.rows[0].name) == ("Patient_1", volume.GetName())
         chosen = []
         presenter.chosen.connect(chosen.append)
         for case in ("Patient_1", "no such case"):

@@ -116,6 +116,17 @@ def marked_volumes(scene: Any, job: Job, case_id: str) -> list[Any]:
     return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if keys & set(case_keys(node))]
 
 
+def names_in_scene(scene: Any, job: Job) -> dict[str, str]:
+    """By the id of a case, the name of the volume node that is marked as that case of a job."""
+    prefix = f"{job.identifier}/"
+    return {
+        key.removeprefix(prefix): str(node.GetName())
+        for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode")
+        for key in case_keys(node)
+        if key.startswith(prefix)
+    }
+
+
 def find_volume(scene: Any, job: Job, case: Case) -> Any:
     """The volume node in the scene that is marked as a case of a job; None if there is none."""
     return next(iter(marked_volumes(scene, job, case.id)), None)

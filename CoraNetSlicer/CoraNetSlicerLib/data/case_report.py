@@ -20,6 +20,8 @@ from .case_rows import CaseRole, CaseRow, Finding, Severity
 
 _FEW_LABELED = 3
 _LINES_OF_FINDINGS = 4
+# As on the page Environment.
+_MARKS = {Severity.ERROR: "\u2716", Severity.WARNING: "\u26a0"}
 
 
 @dataclass(frozen=True)
@@ -126,11 +128,12 @@ def _findings(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseCheck
 
 def _line(alike: Sequence[Finding]) -> str:
     first, others = alike[0], len(alike) - 1
+    text = f"{_MARKS[first.severity]} {first.text}"
     if not others:
-        return first.text
+        return text
     if others == 1:
-        return _("{text} (1 more case: {short})").format(text=first.text, short=first.short)
-    return _("{text} ({count} more cases: {short})").format(text=first.text, count=others, short=first.short)
+        return _("{text} (1 more case: {short})").format(text=text, short=first.short)
+    return _("{text} ({count} more cases: {short})").format(text=text, count=others, short=first.short)
 
 
 def _segments(rows: Sequence[CaseRow], not_learned: Collection[str], checks: CaseChecks) -> tuple[Segment, ...]:
@@ -150,7 +153,7 @@ def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Findin
         text = _("No case is labeled. Give at least one volume a segmentation; three to ten are a good start.")
         yield Finding(Severity.ERROR, _("no labeled case"), text)
     elif len(labeled) < _FEW_LABELED:
-        text = _("Only {count} labeled. More make the result more reliable; three to ten are a good start.")
+        text = _("Only {count} labeled. With more, the result is more reliable; three to ten are a good start.")
         yield Finding(Severity.WARNING, _("few labeled cases"), text.format(count=len(labeled)))
     if labeled and not learned and not any(row.unnamed_label for row in labeled):
         yield Finding(

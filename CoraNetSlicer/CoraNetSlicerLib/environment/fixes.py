@@ -103,7 +103,7 @@ def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> 
 def choose_private() -> Fix:
     """The button that changes to an environment of our own."""
     tip = _("Uses PyTorch and MONAI in an environment of their own. Slicer's packages stay as they are.")
-    return Fix("choose:private", _("Use its own environment"), tip)
+    return Fix("choose:private", _("Use a separate environment"), tip)
 
 
 def _fixes_of_missing(names: Sequence[str], kind: InterpreterKind, has_pytorch_module: bool) -> tuple[Fix, ...]:

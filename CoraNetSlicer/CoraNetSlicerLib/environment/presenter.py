@@ -85,7 +85,7 @@ class EnvironmentPresenter:
         if self._problem:
             return self._problem
         if self.environment.is_missing:
-            return _("Not installed yet.")
+            return _("Installation failed.") if self._packages.problem else _("Not installed yet.")
         if self._health is None:
             return _("Checking the environment...") if self.is_checking else _("Not checked yet.")
         text = summary_of(self._health) if self._health.is_well else _("Not ready:")
@@ -156,7 +156,7 @@ class EnvironmentPresenter:
     def kinds(self) -> list[tuple[str, str]]:
         """Key and text of each kind of interpreter."""
         return [
-            (InterpreterKind.PRIVATE.value, _("Own environment (recommended)")),
+            (InterpreterKind.PRIVATE.value, _("Separate environment (recommended)")),
             (InterpreterKind.SLICER.value, _("Slicer's Python (PythonSlicer)")),
             (InterpreterKind.OTHER.value, _("Another Python")),
         ]

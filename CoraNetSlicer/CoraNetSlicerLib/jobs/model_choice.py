@@ -149,9 +149,9 @@ class ModelChoice:
 def card_text(card: ModelCard) -> str:
     """The card of a model, in lines."""
     lines = [
-        _("Finds: {classes}").format(classes=", ".join(label.name for label in card.labels)),
-        _("Images of each case: {images}").format(images=", ".join(card.channels)) if len(card.channels) > 1 else "",
-        _("Works at {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
+        _("Structures: {classes}").format(classes=", ".join(label.name for label in card.labels)),
+        _("Channels: {names}").format(names=", ".join(card.channels)) if len(card.channels) > 1 else "",
+        _("Spacing: {spacing} mm").format(spacing=" x ".join(f"{part:.3g}" for part in card.spacing_mm)),
         _dice(card),
         _("Note: {text}").format(text=card.validation_caution) if card.validation_caution else "",
         _before(card),
@@ -178,7 +178,7 @@ def _dice(card: ModelCard) -> str:
 def _before(card: ModelCard) -> str:
     if not card.history:
         return ""
-    line = _("Continues a model of {count} steps").format(count=card.history[-1].steps)
+    line = _("Continues a model of {count:,} steps").format(count=card.history[-1].steps)
     if card.reviewed_regions:
         line = _("{text}, with {count} reviewed places").format(text=line, count=card.reviewed_regions)
     if card.mean_before is None:
@@ -195,13 +195,13 @@ def _scores(dice: Mapping[str, Optional[float]], mean: float) -> str:
 def _trained_on(card: ModelCard) -> str:
     words = {"training": _("labeled"), "unlabeled": _("unlabeled"), "validation": _("for validation")}
     counts = [f"{card.trained_on[role]} {word}" for role, word in words.items() if card.trained_on.get(role)]
-    return _("Trained on cases: {counts}").format(counts=", ".join(counts)) if counts else ""
+    return _("Cases: {counts}").format(counts=", ".join(counts)) if counts else ""
 
 
 def _how(card: ModelCard) -> str:
     parts = [_NAMES.get(card.method, card.method)]
     parts += [_("preset {name}").format(name=card.preset)] if card.preset else []
     parts += [card.time] if card.time else []
-    parts += [_("{count} steps").format(count=card.steps)] if card.steps else []
+    parts += [_("{count:,} steps").format(count=card.steps)] if card.steps else []
     parts += [time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))] if card.created else []
     return ", ".join(part for part in parts if part)

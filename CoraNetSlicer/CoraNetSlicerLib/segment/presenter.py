@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Optional, Union
 
@@ -16,7 +16,7 @@ from ..core.export import SegmentExport
 from ..core.notification import Signal
 from ..core.parameters import Parameters
 from ..core.protocols import Host
-from ..core.results import LoadedPrediction, case_key, find_volume, results_by_key
+from ..core.results import LoadedPrediction, case_key, find_volume, names_in_scene, results_by_key
 from ..core.stepwise import StepwiseWork
 from ..core.translation import _
 from ..jobs.arguments import segment_config
@@ -51,16 +51,18 @@ class CaseRow:
     """A line of the table.
 
     Attributes:
-        case: its name.
+        case: its id, by which files and calls know it.
         state: where it stands.
         text: the same in words.
         action: what its button does: "skip", "load", "show", or "" for no button.
+        name: what a person calls it: its volume's name in the scene.
     """
 
     case: str
     state: CaseState
     text: str
     action: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,9 @@ class SegmentationPresenter:
         progress = CaseProgress(
             self.handle.status, self._skipping, loading, self._loaded_cases, self._problems, part, left
         )
-        return case_rows([case.id for case in self._cases], self.handle.events, progress)
+        rows = case_rows([case.id for case in self._cases], self.handle.events, progress)
+        names = names_in_scene(self._logic.context.scene, self.handle.job)
+        return [replace(row, name=names.get(row.case, row.case)) for row in rows]
 
     @property
     def progress(self) -> float:
@@ -187,7 +191,7 @@ class SegmentationPresenter:
     def reason_not_startable(self) -> str:
         """Why nothing can be segmented now; "": it can."""
         if self.is_running:
-            return _("A segmentation is running. Cancel it, or wait until it is finished.")
+            return _("A segmentation is running. Stop it, or wait until it is finished.")
         return self._environment.reason_not_ready or self.models.reason_missing or self.source.reason_missing
 
     @property

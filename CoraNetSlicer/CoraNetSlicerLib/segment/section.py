@@ -266,7 +266,7 @@ class SegmentCasesTable:
             for column, item in enumerate(items):
                 self._table.setItem(len(self._items), column, item)
             self._items.append(items)
-        for item, text in zip(self._items[index], (row.case, row.text), strict=False):
+        for item, text in zip(self._items[index], (row.name, row.text), strict=False):
             item.setText(text)
             item.setToolTip(text)
         before = self._painted[index]

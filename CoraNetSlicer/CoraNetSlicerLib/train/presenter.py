@@ -122,6 +122,13 @@ class TrainingPresenter:
         return f"{handle.folder.name}: {standing.text}" if handle and standing else ""
 
     @property
+    def hint(self) -> str:
+        """What has to be done before the first training; "" if it can begin, or if one is shown."""
+        if self.status or self.error:
+            return ""
+        return self._cases.reason_not_trainable or self._environment.reason_not_ready
+
+    @property
     def plan(self) -> tuple[str, ...]:
         """What is trained in the time there is, and why, in sentences; () where the steps were set."""
         return self._standing.plan if self._standing is not None else ()

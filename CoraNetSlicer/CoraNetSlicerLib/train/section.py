@@ -165,7 +165,7 @@ class TrainSection(Section):
         self.permit(ui.showCurvesButton, presenter.reason_no_curves)
         ui.showSnapshotsButton.setVisible(presenter.watched.has_snapshots)
         say(ui.trainingErrorLabel, self._problem or presenter.error)
-        say(ui.trainingStatusLabel, presenter.status)
+        say(ui.trainingStatusLabel, presenter.status or presenter.hint)
         say(ui.trainingPlanLabel, "\n".join(presenter.plan))
         color = text_color(ui.trainingMessagesLabel, WARNING)
         say(

@@ -20,10 +20,9 @@ def spacing_sentence(chosen: Candidate, search: Search) -> str:
         return f"Works at the scans' own {_spacing(own)}."
     # Patches of the same extent have so many times more voxels, and steps take so many times longer.
     steps = chosen.steps * math.prod(own) / math.prod(chosen.spacing_dhw)
-    here = f"Works at {_spacing(chosen.spacing_dhw)}, where labels keep {chosen.kept_dice:.2f} Dice"
     return (
-        f"{here}; the same at the scans' own {_spacing(own)} would leave only {_count(steps)} steps in "
-        f"{search.config.time}."
+        f"Works at {_spacing(chosen.spacing_dhw)}, where the labels keep a Dice of {chosen.kept_dice:.2f}; the scans' "
+        f"own {_spacing(own)} would leave only {_count(steps)} steps in {search.config.time}."
     )
 
 

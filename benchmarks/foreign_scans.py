@@ -201,7 +201,7 @@ def measured(segmenter: Segmenter, scan: Scan) -> Measured:
     """What the program measures of a scan."""
     labels = segmenter.package.labels
     result = segmenter.segmented(scan.volume)
-    traits, dice = measured_traits(result, scan.volume.grid, labels), None
+    traits, dice = measured_traits(result.measurement, result.prediction, scan.volume.grid, labels), None
     if scan.truth is not None:
         values = [0, *(label.value for label in labels)]
         pair = (np.searchsorted(values, one) for one in (result.prediction.segmentation, scan.truth.voxels))

@@ -115,7 +115,7 @@ def _argument(action: argparse.Action) -> tuple[str, str]:
 
 def _allowed(setting: Any) -> str:
     if setting.choices:
-        return ", ".join(setting.choices)
+        return ", ".join(map(str, setting.choices))
     if setting.minimum is None and setting.maximum is None:
         return setting.unit
     if setting.maximum is None:

@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +40,10 @@ from .strict_parser import StrictParser
 if TYPE_CHECKING:
     from .contract import Case, Datalist, Job, JobKind
     from .contract.events import Event
+
+# What --fast leaves out: all that tells how good a result will be, and where it errs.
+_FAST_TRAINING: dict[str, Any] = {"training.error_model": "off", "training.quality_reference": "off"}
+_FAST_SEGMENTATION: dict[str, Any] = {"inference.doubt": "heads", "quality": False}
 
 # Set by somebody who looks for the cause of an unexpected error.
 TRACEBACK = "CORANET_TRACEBACK"
@@ -261,10 +265,9 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     chosen: dict[str, Any] = {**overrides(options.set)}
     if "model" in chosen:
         raise ConfigError("the model is named with --model; leave out --set model=...")
-    is_training = options.command is _train
-    off = ("training.error_model", "off") if is_training else ("inference.doubt", "heads")
+    fast = _FAST_TRAINING if options.command is _train else _FAST_SEGMENTATION
     own = {
-        off[0]: ("--fast", off[1] if getattr(options, "fast", False) else None),
+        **{name: ("--fast", value if options.fast else None) for name, value in fast.items()},
         "time": ("--time", getattr(options, "time", None) or None),
         "machine.devices": ("--devices", options.devices),
         "inference.caution": ("--caution", getattr(options, "caution", None)),
@@ -454,7 +457,7 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         )
         command.add_argument("--model", required=True, help="folder of a model, or of the training job that made it")
         command.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
-    _add_fast(segment, evaluate)
+    _add_fast((train, _FAST_TRAINING), (segment, _FAST_SEGMENTATION), (evaluate, _FAST_SEGMENTATION))
     for command in (train, segment, evaluate):
         command.add_argument(
             "--set", action="append", default=[], metavar="key=value", help="change a setting; repeatable"
@@ -467,9 +470,10 @@ def _add_job_commands(commands: argparse._SubParsersAction[argparse.ArgumentPars
         )  # fmt: skip
 
 
-def _add_fast(segment: argparse.ArgumentParser, evaluate: argparse.ArgumentParser) -> None:
-    for command in (segment, evaluate):
-        command.add_argument("--fast", action="store_true", help="the doubt of the heads alone: inference.doubt=heads")
+def _add_fast(*commands: tuple[argparse.ArgumentParser, Mapping[str, Any]]) -> None:
+    for command, fast in commands:
+        settings = ", ".join(f"{name}={value}".lower() for name, value in fast.items())
+        command.add_argument("--fast", action="store_true", help=f"without what foretells errors: {settings}")
 
 
 def _add_run_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:

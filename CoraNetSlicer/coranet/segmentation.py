@@ -20,11 +20,11 @@ from .background import Background
 from .coarse.finding import not_found, nothing_in_boxes
 from .coarse.grid import CanonicalGrid
 from .coarse.turning import TurnedScan, find_turned, found_turned
-from .contract import Case, CaseDoubt, ErrorModelCard, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
+from .contract import Case, CaseDoubt, Job, ModelCard, PredictionFiles, ScanIdentity, write_json_atomic
 from .contract.channels import require_all_channels
 from .contract.config import SegmentConfig
 from .contract.doubt import ERROR_MODEL, HEADS
-from .contract.errors import CoraNetError, DataError, JobError, ModelError
+from .contract.errors import CoraNetError, DataError, JobError
 from .contract.events import Event as TellingEvent
 from .contract.events import Started, Warned
 from .contract.model_card import model_fingerprint
@@ -34,18 +34,17 @@ from .data.cache import lowest
 from .data.identity import identity_of_channels
 from .data.scans import of_another_unit, on_one_grid, read_channels, unlike_training
 from .data.series import divide_series
-from .data.spatial import ARRAY_AXIS
 from .devices import Device, choose_device
 from .distributed import Team
-from .error_model import ErrorModel
 from .inference.account import Account, Outcome
-from .inference.doubt import Dial, FoundDoubt, KeptComponents, ScanEvidence, Segmented, with_largest_kept
+from .inference.doubt import FoundDoubt, ScanEvidence, Segmented, with_largest_kept
 from .inference.margins import slide_margins
 from .inference.network_pass import SlidingWindow
 from .inference.prediction import OwnGridDecision, Prediction, arrays_of
 from .inference.quality import UNLIKE_TRAINING, ExpectedQuality, case_doubt
 from .inference.result import MadeBy, StopWatch, result_content
 from .model_package import ModelPackage
+from .model_settings import dial_of, error_model_in_use, kept_components, mirrored_axes_of
 from .networks import MirrorMean
 from .plausibility.reference import Reference
 from .plausibility.traits import Measurement
@@ -77,11 +76,12 @@ class Segmenter:
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
         self.card = ModelCard.read(self.package.folder)
-        self.error_model = _error_model(config, self.package)
-        self.reference = Reference.from_card(self.package.card)
-        self.dial = _dial(config, self.package, self.card.error_model if self.error_model else None)
-        self.kept = _components(config, self.package, self.card)
-        self.mirrored_axes = _mirrored_axes(config, self.package, self.card)
+        self.error_model = error_model_in_use(config, self.package)
+        self.says_quality = config.quality
+        self.reference = Reference.from_card(self.package.card) if config.quality else None
+        self.dial = dial_of(config, self.package, self.card.error_model if self.error_model else None)
+        self.kept = kept_components(config, self.package, self.card)
+        self.mirrored_axes = mirrored_axes_of(config, self.package, self.card)
         self.makes_surfaces = config.surfaces and can_make_surfaces()
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
@@ -123,14 +123,17 @@ class Segmenter:
         # The dial of an error model is set once all is decided.
         caution = self.dial.caution or 0.0 if doubt is None else 0.0
         decision = OwnGridDecision(volume.grid, self.package.labels, caution, True)
-        whole, done, measurement = sum(box.voxels for box in boxes), 0, Measurement(self.window.classes)
+        measurement = None if self.reference is None else Measurement(self.window.classes)
+        whole, done = sum(box.voxels for box in boxes), 0
         own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
         network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
         for box in boxes:
             telling = _Telling(before_window, done / whole, box.voxels / whole)
             image = Background(partial(self.prepared, volume, box)).result(telling.again)
             window = replace(self.window, before_window=telling)
-            logits = measurement.gathered(window.stream(network, image, lowest(image.numpy())), image.numpy())
+            logits = window.stream(network, image, lowest(image.numpy()))
+            if measurement is not None:
+                logits = measurement.gathered(logits, image.numpy())
             if doubt is None:
                 decision.fill(logits, image.shape[1], box, telling.again)
             else:
@@ -352,7 +355,8 @@ class _CaseRun:
         """What is promised of the uncertain region, and how good the result is expected to be."""
         segmenter = self.segmenter
         deciding = Background(partial(
-            case_doubt, segmented, grid, segmenter.package.labels, segmenter.card.error_model, segmenter.reference
+            case_doubt, segmented, grid, segmenter.package.labels, segmenter.card.error_model, segmenter.reference,
+            segmenter.says_quality,
         ))  # fmt: skip
         return deciding.result(partial(self.go_on, "surfaces", 1.0))
 
@@ -437,49 +441,6 @@ def _attempt(run: _CaseRun, scans: _Scans, following: Case | None) -> Outcome:
         error = ending
     seconds = time.monotonic() - started
     return Outcome(run.case.id, seconds, tuple(run.told), failure, skipped, error, run.watch.seconds)
-
-
-def _error_model(config: SegmentConfig, package: ModelPackage) -> ErrorModel | None:
-    """Whose doubt is shown: None is that of the heads, with which other uncertainties are compared."""
-    is_wanted = config.inference.doubt == "auto" and not config.compare_uncertainties
-    return ErrorModel.read(package.folder) if is_wanted else None
-
-
-def _dial(config: SegmentConfig, package: ModelPackage, error_model: ErrorModelCard | None) -> Dial:
-    """Where the dial stands: as the configuration says, else by the error model, else as the heads were trained."""
-    if config.inference.caution is not None:
-        return Dial(config.inference.caution)
-    if error_model is None:
-        return Dial(float(package.card.get("caution") or 0.0))
-    promise = error_model.promise(config.inference.promised_share)
-    return Dial() if promise is None else Dial(None, promise.relative_size or 0.0)
-
-
-def _mirrored_axes(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[int, ...]:
-    """The axes, of (D, H, W), along which scans are also looked at mirrored; () if they are not.
-
-    Raises:
-        ModelError: the model does not know mirrored scans.
-    """
-    if config.inference.mirroring == "off":
-        return ()
-    if not card.mirrored_axes:
-        raise ModelError(
-            f"the model '{package.folder}' was trained without mirrored patches, so inference.mirroring is nothing for "
-            "it; leave it off, or train with augmentation.flip_axes."
-        )
-    # Across slices that are looked at one by one there is nothing to mirror.
-    axes = (ARRAY_AXIS[axis] for axis in card.mirrored_axes)
-    return tuple(axis for axis in axes if axis != package.architecture.slice_axis)
-
-
-def _components(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> KeptComponents:
-    """Of which classes only the largest component is kept."""
-    asked, values = config.inference.largest_component, tuple(label.value for label in package.labels)
-    if asked != "auto":
-        return KeptComponents(values, values if asked == "on" else ())
-    single = tuple(label.value for label in package.labels if label.name in card.single_component)
-    return KeptComponents(values, single, card.hangs_together)
 
 
 def _summary(job: Job, count: int, account: Account) -> str:

@@ -109,6 +109,20 @@ def test_a_misspelt_setting_is_answered_with_the_one_that_was_meant(name, meant)
         with_setting(name, "1")
 
 
+def test_a_file_of_an_earlier_version_has_settings_under_their_former_names():
+    written = {"model": "m", "inference": {"promised_share": 0.9, "overlap": 0.25}}
+    assert SegmentConfig.unknown_names(written) == []
+    for content in (written, SegmentConfig.known_part(written)):
+        config = SegmentConfig.from_dict(content)
+        assert (config.inference.error_coverage, config.inference.overlap) == (0.9, 0.25)
+    assert "promised_share" not in config.to_dict()["inference"]
+
+
+def test_a_number_that_is_not_among_the_choices_is_refused_with_them():
+    with pytest.raises(ConfigError, match=r"'error_coverage' must be one of 0.8, 0.9, 0.95, got 0.85"):
+        SegmentConfig().with_overrides({"inference.error_coverage": "0.85"})
+
+
 def test_a_section_is_no_setting():
     with pytest.raises(ConfigError, match="no setting 'training'"):
         with_setting("training", "5")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scans import grid_of
 
-from coranet.contract import CaseQuality, Label
+from coranet.contract import CaseDoubt, CaseQuality, Label
 from coranet.contract.events import Warned
 from coranet.error_model import Quality
-from coranet.inference.quality import ExpectedQuality, expected_quality, quality_by_reference
+from coranet.inference.quality import ExpectedQuality, case_doubt, expected_quality, quality_by_reference
 from coranet.plausibility.reference import Reference
 from coranet.plausibility.traits import CaseTraits
 
@@ -85,6 +85,13 @@ def test_the_error_model_estimates_and_the_reference_says_what_is_unlike():
     plausible = expected_quality(a_result(2750, of_errors), GRID, LABELS, REFERENCE)
     assert plausible == ExpectedQuality(CaseQuality(0.8, "look", ("expected.",), 0.96))
     assert expected.unlike[0].startswith("'organ' has 0 mL")
+
+
+def test_what_nobody_asks_for_is_not_measured():
+    assert case_doubt(a_result(2750), GRID, LABELS, None, REFERENCE)[0].quality.verdict == "good"
+    assert case_doubt(a_result(2750), GRID, LABELS, None, REFERENCE, wants_quality=False) == (CaseDoubt(), None)
+    unmeasured = SimpleNamespace(**{**vars(a_result(2750)), "measurement": None})
+    assert expected_quality(unmeasured, GRID, LABELS, REFERENCE) is None
 
 
 def test_a_model_of_an_earlier_version_says_what_it_said():

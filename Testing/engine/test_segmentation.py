@@ -20,6 +20,7 @@ from coranet.data.identity import identity_of
 from coranet.data.scans import read_channels, read_scan
 from coranet.inference.prediction import arrays_of
 from coranet.networks import CoraNet, HeadLogits, MirrorMean
+from coranet.plausibility.reference import Reference
 from coranet.regions import finding
 from coranet.regions.files import WrittenCase
 from coranet.reporting import Reporter
@@ -204,6 +205,17 @@ def test_the_dial_stands_where_it_was_set_else_where_the_model_says(
 ):
     config = SegmentConfig(a_model_with_caution(stored), inference=InferenceConfig(caution=asked), machine=MACHINE)
     assert Segmenter(config, a_reporter).dial.caution == expected
+
+
+@pytest.mark.parametrize(("wanted", "is_measured"), [(True, True), (False, False)])
+def test_nothing_is_measured_where_nobody_asks_for_the_quality(
+    a_random_model, a_cpu, a_reporter, an_oblique_scan, wanted, is_measured
+):
+    package = a_random_model()
+    reference = Reference(tuple(label.name for label in package.labels), ())
+    replace(package, card={"reference": reference.to_dict()}).write(package.load_network(a_cpu))
+    segmenter = Segmenter(SegmentConfig(str(package.folder), machine=MACHINE, quality=wanted), a_reporter)
+    assert (segmenter.segmented(an_oblique_scan).measurement is not None) == is_measured
 
 
 def test_a_model_whose_caution_is_no_number_is_an_error(a_model_with_caution, a_reporter):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from scans import grid_of
+from small_jobs import training_job
 from torch import nn
 
 from coranet.contract import Case, Role
@@ -15,11 +16,14 @@ from coranet.data.box import Box
 from coranet.data.cache import PreparedCase
 from coranet.inference.network_pass import SlidingWindow
 from coranet.inference.windows import WindowRule
+from coranet.model_package import ModelPackage
 from coranet.networks import HeadLogits
+from coranet.plausibility.reference import Reference
 from coranet.plausibility.traits import fine_detail
 from coranet.training.cases import TrainingCases
 from coranet.training.reference import reference_of
 from coranet.volume import write_volume
+from coranet.worker import work_on
 
 SIZE, SPACING = (6, 8, 10), (2.0, 1.5, 4.0)
 VOXEL_ML = 0.012
@@ -95,3 +99,13 @@ def test_no_more_is_measured_than_the_training_allows(a_case, measured):
     affordable = {0: 2, 1: 5, 1.7: 8, 7: 8, 10: 10, 100: 32}
     for times, count in affordable.items():
         assert len(measured(unlabeled=cases, most_voxels=times * voxels).cases) == count
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("chosen", "is_kept"), [("on", True), ("off", False)])
+def test_a_model_keeps_it_unless_nobody_wants_it(tmp_path, a_phantom_set, chosen, is_kept):
+    job = training_job(tmp_path / "job", a_phantom_set, training__quality_reference=chosen)
+    assert work_on(job, resume=False) == 0
+    reference = Reference.from_card(ModelPackage.read(job.folder).card)
+    assert (reference is not None) == is_kept
+    assert reference is None or len(reference.cases) == 4

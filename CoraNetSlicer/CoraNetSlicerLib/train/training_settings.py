@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from coranet.contract.config import DEFAULT_PRESET, Setting, TrainConfig, preset_names
+from coranet.contract.config import DEFAULT_PRESET, SEGMENTATION_ONLY, Setting, TrainConfig, preset_names
 from coranet.contract.config.presets import preset_path, read_preset
 from coranet.contract.errors import ConfigError
 
@@ -59,8 +59,8 @@ class SettingField:
 
 @lru_cache(maxsize=1)
 def setting_fields() -> dict[str, SettingField]:
-    """Every setting of a training by its name, in the order of the configuration."""
-    return {one.name: _field(one) for one in TrainConfig.settings()}
+    """Every setting that a training reads by its name, in the order of the configuration."""
+    return {one.name: _field(one) for one in TrainConfig.settings() if one.name not in SEGMENTATION_ONLY}
 
 
 class TrainingSettings:
@@ -84,7 +84,7 @@ class TrainingSettings:
         self.changed = Signal()
         self._parameters = parameters
         self.preset, self._base = DEFAULT_PRESET, TrainConfig.from_preset(DEFAULT_PRESET)
-        self._defaults = {one.name: one.default for one in TrainConfig.settings()}
+        self._defaults = {one.name: one.default for one in TrainConfig.settings() if one.name in setting_fields()}
         self._read()
 
     @property
@@ -287,7 +287,7 @@ def _tool_tip(setting: Setting) -> str:
     if setting.minimum is not None:
         lines.append(_("From {least} to {most}.").format(least=setting.minimum, most=setting.maximum))
     if setting.choices:
-        lines.append(_("One of: {words}.").format(words=", ".join(setting.choices)))
+        lines.append(_("One of: {words}.").format(words=", ".join(map(str, setting.choices))))
     if setting.paper:
         lines.append(_("In the paper: {value}.").format(value=setting.paper))
     return "\n".join([*lines, _("Setting: {name}").format(name=setting.name)])

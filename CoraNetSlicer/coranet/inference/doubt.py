@@ -198,13 +198,13 @@ class Segmented:
 
     Attributes:
         prediction: the result.
-        measurement: of the scan and of the network's confidence.
+        measurement: of the scan and of the network's confidence; None: nobody asked for it.
         doubt: what the error model found; None: the doubt is that of the heads.
         caution: where the dial stands.
     """
 
     prediction: Prediction
-    measurement: Measurement
+    measurement: Measurement | None = None
     doubt: FoundDoubt | None = None
     caution: float = 0.0
 

@@ -11,9 +11,10 @@ from ..data.class_indices import value_counts
 from ..error_model import Quality
 from ..error_model.quality import GOOD, LOOK, POOR
 from ..plausibility.reference import Reference
-from ..plausibility.traits import CaseTraits
+from ..plausibility.traits import CaseTraits, Measurement
 from ..volume import Grid
 from .doubt import Segmented
+from .prediction import Prediction
 
 # Of warnings of results that cannot be trusted.
 QUALITY_CODES = UNLIKE_TRAINING, POOR_RESULT = "unlike_training", "poor_result"
@@ -46,7 +47,12 @@ class ExpectedQuality:
 
 
 def case_doubt(
-    segmented: Segmented, grid: Grid, labels: Sequence[Label], card: ErrorModelCard | None, reference: Reference | None
+    segmented: Segmented,
+    grid: Grid,
+    labels: Sequence[Label],
+    card: ErrorModelCard | None,
+    reference: Reference | None,
+    wants_quality: bool = True,
 ) -> tuple[CaseDoubt, ExpectedQuality | None]:
     """What a result says of its errors: what is promised of the uncertain region, and how good it is expected to be.
 
@@ -56,11 +62,12 @@ def case_doubt(
         labels: of the classes.
         card: of the error model, where there is one.
         reference: as for `expected_quality`.
-    """
+        wants_quality: whether the latter is asked for.
+    """  # fmt: skip
     doubt = CaseDoubt()
     if segmented.doubt is not None and card is not None:
         doubt = segmented.doubt.of_case(segmented.prediction, grid, labels, card)
-    expected = expected_quality(segmented, grid, labels, reference)
+    expected = expected_quality(segmented, grid, labels, reference) if wants_quality else None
     return (doubt if expected is None else replace(doubt, quality=expected.quality)), expected
 
 
@@ -78,10 +85,10 @@ def expected_quality(
     Returns:
         None where the model has neither a reference nor an error model, or the latter found nothing.
     """
-    if reference is None:
+    if reference is None or segmented.measurement is None:
         found = None if segmented.doubt is None else segmented.doubt.quality()
         return None if found is None else _by_errors(found)
-    traits = measured_traits(segmented, grid, labels)
+    traits = measured_traits(segmented.measurement, segmented.prediction, grid, labels)
     by_reference = quality_by_reference(traits, reference)
     found = None if segmented.doubt is None else segmented.doubt.quality(by_reference.unlike)
     return by_reference if found is None else _by_errors(found, by_reference.quality)
@@ -110,8 +117,10 @@ def _by_errors(found: Quality, by_reference: CaseQuality | None = None) -> Expec
     return ExpectedQuality(CaseQuality(found.mean_dice, verdict, found.reasons, by_reference.confidence), found.unlike)
 
 
-def measured_traits(segmented: Segmented, grid: Grid, labels: Sequence[Label]) -> CaseTraits:
+def measured_traits(
+    measurement: Measurement, prediction: Prediction, grid: Grid, labels: Sequence[Label]
+) -> CaseTraits:
     """What was measured of a scan, with the volumes of the result."""
-    counts, values = value_counts(segmented.prediction.segmentation), [label.value for label in labels]
+    counts, values = value_counts(prediction.segmentation), [label.value for label in labels]
     volumes = [float(counts[value] * grid.voxel_ml) if value < len(counts) else 0.0 for value in values]
-    return segmented.measurement.traits(volumes)
+    return measurement.traits(volumes)

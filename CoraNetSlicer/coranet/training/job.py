@@ -35,7 +35,6 @@ from ..planning.taken_over import plan_taken_over
 from ..planning.timed import time_of_steps
 from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
-from ..plausibility.reference import Reference
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
 from ..training_set.checked import checked_cases
@@ -256,7 +255,7 @@ class _Training:
             **_components(cases),
             **({"mirrored_axes": list(flips)} if (flips := self._config.augmentation.flip_axes) else {}),
             **said_of_cases(job),
-            "reference": self._reference(ready).to_dict(),
+            **self._reference(ready),
         }
         if state.before is not None and best["step"] == 0:
             self._reporter.emit(_NOT_IMPROVED)
@@ -268,11 +267,14 @@ class _Training:
         remove_folder(job.cache_folder)
         return _summary(package)
 
-    def _reference(self, ready: _Ready) -> Reference:
+    def _reference(self, ready: _Ready) -> dict[str, Any]:
         """What its scans are like, from a small share of the voxels that the training has looked at."""
+        if self._config.training.quality_reference == "off":
+            return {}
         window = replace(ready.window, before_window=lambda share: self._reporter.stop_if_asked())
         voxels = ready.state.step * sum(ready.plan.batch_sizes) * math.prod(ready.plan.architecture.patch_size_kji)
-        return reference_of(ready.state.teacher, ready.cases, window, _MEASURED_SHARE * voxels)
+        reference = reference_of(ready.state.teacher, ready.cases, window, _MEASURED_SHARE * voxels)
+        return {"reference": reference.to_dict()}
 
     def _take_best_weights(self, state: TrainingState, cases: TrainingCases, window: SlidingWindow) -> dict[str, Any]:
         """Give the teacher the weights of the model; returns their "dice" and "step", and how many were "averaged"."""

@@ -1,6 +1,6 @@
 """The configuration of a job. Standard library only; forms and command lines are built from what stands here."""
 
-from .contradictions import require_effect
+from .contradictions import SEGMENTATION_ONLY, require_effect
 from .presets import DEFAULT_PRESET, preset_names
 from .schema import (
     AugmentationConfig,
@@ -16,6 +16,7 @@ from .settings import Setting
 
 __all__ = [
     "DEFAULT_PRESET",
+    "SEGMENTATION_ONLY",
     "AugmentationConfig",
     "DataConfig",
     "InferenceConfig",

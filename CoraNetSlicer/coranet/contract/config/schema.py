@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 from ..errors import ConfigError
 from .presets import DEFAULT_PRESET, preset_path, read_preset
@@ -274,6 +274,10 @@ class TrainingConfig(Section):
         None, "A wrong voxel farther than this from the true boundary is a deep error, of which the error model "
         "promises a share. null: 1 mm, or a voxel where that is larger.", unit="mm", range=(0, 100),
     )  # fmt: skip
+    quality_reference: str = setting(
+        "on", "Whether the model keeps what the scans of its training are like, so that its results say whether they "
+        "are good, and scans of another kind are warned of.", choices=("on", "off"),
+    )  # fmt: skip
     snapshot_case: str = setting("", "Name of the case of which snapshots are kept; empty: the first unlabeled one.")
     log_interval: int = setting(10, "Steps between reported losses.", unit="steps", range=(1, 1_000_000))
 
@@ -281,6 +285,8 @@ class TrainingConfig(Section):
 @dataclass(frozen=True)
 class InferenceConfig(Section):
     """How a trained model is applied."""
+
+    former_names: ClassVar[Mapping[str, str]] = {"promised_share": "error_coverage"}
 
     overlap: Optional[float] = setting(
         None, "Overlap of neighbouring windows. null: a quarter; a half with instance "
@@ -297,10 +303,10 @@ class InferenceConfig(Section):
         "auto", "What uncertainty map and uncertain region follow: the 'heads' alone, as in the paper, or 'auto': the "
         "error model of the model, where it has one.", paper="heads", choices=("auto", "heads"),
     )  # fmt: skip
-    promised_share: float = setting(
-        0.8, "Share of the deep errors that is expected in the uncertain region, where the model has an error model "
-        "and no caution is set: 0.8, 0.9 or 0.95. Which share is promised then depends on the number of cases.",
-        range=(0.8, 0.95),
+    error_coverage: float = setting(
+        0.8, "Share of the deep errors that the uncertain region is expected to hold, for a model with an error model "
+        "and where no caution is set. Which share is promised then depends on the number of cases.",
+        choices=(0.8, 0.9, 0.95),
     )  # fmt: skip
     mirroring: str = setting(
         "off", "Whether the result is a mean over mirrored views of the scan, along each axis along which the training "
@@ -405,6 +411,10 @@ class SegmentConfig(Section):
     regions: bool = setting(
         True, "Whether the uncertain regions, one by one, are found, described and ranked, for a person to decide on."
     )
+    quality: bool = setting(
+        True, "Whether results say whether they are good, look or poor, and scans unlike those of the training are "
+        "warned of, where the model keeps what these were like.",
+    )  # fmt: skip
     compare_uncertainties: bool = setting(
         False, "Whether an evaluation also measures other uncertainties: softmax, dropout, test-time augmentation, "
         "chance; that of the heads, as in the paper, is then the result's own.",

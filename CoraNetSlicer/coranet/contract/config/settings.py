@@ -30,7 +30,7 @@ class Setting:
         unit: unit, or "" for a plain number or a word.
         paper: the paper's value in words, or "" where the paper has none.
         minimum, maximum: inclusive range of a number (of each part of a tuple), or None.
-        choices: allowed words, or ().
+        choices: allowed words or numbers, or ().
         default: value for a new user.
     """
 
@@ -40,7 +40,7 @@ class Setting:
     paper: str
     minimum: Optional[float]
     maximum: Optional[float]
-    choices: tuple[str, ...]
+    choices: tuple[Any, ...]
     default: Any
 
 
@@ -51,7 +51,7 @@ def setting(
     unit: str = "",
     paper: str = "",
     range: tuple[Optional[float], Optional[float]] = (None, None),
-    choices: tuple[str, ...] = (),
+    choices: tuple[Any, ...] = (),
 ) -> Any:
     """A dataclass field that says what it means; see `Setting` for the arguments."""
     metadata = {"meaning": meaning, "unit": unit, "paper": paper, "range": range, "choices": choices}
@@ -60,7 +60,13 @@ def setting(
 
 @dataclass(frozen=True)
 class Section:
-    """A group of settings that checks itself when it is made."""
+    """A group of settings that checks itself when it is made.
+
+    Attributes:
+        former_names: names of settings in files of earlier versions -> those that they have now.
+    """
+
+    former_names: typing.ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         hints = _hints(type(self))
@@ -77,7 +83,7 @@ class Section:
             ConfigError: a key is unknown, or a value is out of its range; the message names key and source.
         """
         _require_object(f"'{source}'", content)
-        values = dict(content)
+        values = cls._under_present_names(content)
         version = values.pop("schema_version", SCHEMA_VERSION)
         if version != SCHEMA_VERSION:
             raise ConfigError(
@@ -102,7 +108,7 @@ class Section:
     def unknown_names(cls, content: Any, prefix: str = "") -> list[str]:
         """Paths of the settings in plain JSON types that there are not."""
         hints, names = _hints(cls), []
-        for key, value in content.items() if isinstance(content, Mapping) else ():
+        for key, value in cls._under_present_names(content).items() if isinstance(content, Mapping) else ():
             if key not in hints:
                 names += [] if key == "schema_version" else [f"{prefix}{key}"]
             elif _is_section(hints[key]):
@@ -115,11 +121,16 @@ class Section:
         if not isinstance(content, Mapping):
             return content
         hints = _hints(cls)
-        known = {key: value for key, value in content.items() if key in hints or key == "schema_version"}
+        present = cls._under_present_names(content)
+        known = {key: value for key, value in present.items() if key in hints or key == "schema_version"}
         return {
             key: hints[key].known_part(value) if key in hints and _is_section(hints[key]) else value
             for key, value in known.items()
         }
+
+    @classmethod
+    def _under_present_names(cls, content: Mapping[str, Any]) -> dict[str, Any]:
+        return {cls.former_names.get(key, key): value for key, value in content.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; the inverse of `from_dict`."""
@@ -208,11 +219,18 @@ def _checked_tuple(option: dataclasses.Field[Any], kinds: tuple[Any, ...], value
 
 
 def _checked_scalar(option: dataclasses.Field[Any], kind: type, value: Any) -> Any:
-    minimum, maximum = option.metadata["range"]
     choices = option.metadata["choices"]
+    if not choices:
+        return _checked_value(option, kind, value)
+    if isinstance(value, bool) or value not in choices:
+        raise _wrong(option, f"one of {', '.join(map(str, choices))}", value)
+    return kind(value)
+
+
+def _checked_value(option: dataclasses.Field[Any], kind: type, value: Any) -> Any:
     if kind is str:
-        if not isinstance(value, str) or "\0" in value or (choices and value not in choices):
-            raise _wrong(option, f"one of {', '.join(choices)}" if choices else "text", value)
+        if not isinstance(value, str) or "\0" in value:
+            raise _wrong(option, "text", value)
         return value
     if kind is bool:
         if not isinstance(value, bool):
@@ -220,6 +238,7 @@ def _checked_scalar(option: dataclasses.Field[Any], kind: type, value: Any) -> A
         return value
     if not _is_number(value):
         raise _wrong(option, "a number", value)
+    minimum, maximum = option.metadata["range"]
     if kind is int and value != int(value):
         raise _wrong(option, "a whole number", value)
     if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):

@@ -1,0 +1,70 @@
+"""What the settings of a segmentation ask of a model, held against what the model knows."""
+
+from __future__ import annotations
+
+from .contract import ErrorModelCard, ModelCard
+from .contract.config import SegmentConfig
+from .contract.doubt import DEFAULT_SHARE
+from .contract.errors import ConfigError, ModelError
+from .data.spatial import ARRAY_AXIS
+from .error_model import ErrorModel
+from .inference.doubt import Dial, KeptComponents
+from .model_package import ModelPackage
+
+
+def error_model_in_use(config: SegmentConfig, package: ModelPackage) -> ErrorModel | None:
+    """Whose doubt is shown: None is that of the heads, with which other uncertainties are compared."""
+    is_wanted = config.inference.doubt == "auto" and not config.compare_uncertainties
+    return ErrorModel.read(package.folder) if is_wanted else None
+
+
+def dial_of(config: SegmentConfig, package: ModelPackage, error_model: ErrorModelCard | None) -> Dial:
+    """Where the dial stands: as the configuration says, else by the error model, else as the heads were trained.
+
+    Raises:
+        ConfigError, ModelError: a share of the errors is asked for beside a caution, or of a model that knows of none.
+    """
+    caution, share = config.inference.caution, config.inference.error_coverage
+    is_asked = share != DEFAULT_SHARE
+    if caution is not None:
+        if is_asked:
+            raise ConfigError(
+                "inference.caution and inference.error_coverage both say how much is uncertain; leave one of them out."
+            )
+        return Dial(caution)
+    promise = None if error_model is None else error_model.promise(share)
+    if is_asked and promise is None:
+        raise ModelError(
+            f"the model '{package.folder}' has no error model in use that knows where {100 * share:g} % of the errors "
+            "are; leave inference.error_coverage out, or set inference.caution."
+        )
+    if error_model is None:
+        return Dial(float(package.card.get("caution") or 0.0))
+    return Dial() if promise is None else Dial(None, promise.relative_size or 0.0)
+
+
+def mirrored_axes_of(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> tuple[int, ...]:
+    """The axes, of (D, H, W), along which scans are also looked at mirrored; () if they are not.
+
+    Raises:
+        ModelError: the model does not know mirrored scans.
+    """
+    if config.inference.mirroring == "off":
+        return ()
+    if not card.mirrored_axes:
+        raise ModelError(
+            f"the model '{package.folder}' was trained without mirrored patches, so inference.mirroring is nothing for "
+            "it; leave it off, or train with augmentation.flip_axes."
+        )
+    # Across slices that are looked at one by one there is nothing to mirror.
+    axes = (ARRAY_AXIS[axis] for axis in card.mirrored_axes)
+    return tuple(axis for axis in axes if axis != package.architecture.slice_axis)
+
+
+def kept_components(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> KeptComponents:
+    """Of which classes only the largest component is kept."""
+    asked, values = config.inference.largest_component, tuple(label.value for label in package.labels)
+    if asked != "auto":
+        return KeptComponents(values, values if asked == "on" else ())
+    single = tuple(label.value for label in package.labels if label.name in card.single_component)
+    return KeptComponents(values, single, card.hangs_together)

@@ -289,7 +289,7 @@ class CoraNetLogic(ReviewConsole):
             known = known_keys(joined, promoted)
         else:
             training = require_training(model)
-            joined = with_promoted(training.read_datalist(), promoted, training.identifier)
+            joined = with_promoted(training.read_datalist(), promoted)
             job = improving_job(target, config, joined, [training.folder, *job_folders(promoted)])
             known = known_keys(joined, promoted, training.identifier)
         # So that snapshots are laid over the volumes, and a further round knows its cases.

@@ -328,16 +328,6 @@ class TestEarlierVersions:
             loaded = load(logic, Job.open(tmp_path / f"P{seed}" / "s"))
             np.testing.assert_array_equal(array_of(loaded.volume), scan(seed))
 
-    def test_a_scene_of_such_a_version_knows_its_volumes_and_results(self, context, logic, tmp_path):
-        write_image(scan(1), tmp_path / "T1.nrrd")
-        job = self.of_earlier_version(segmented(tmp_path / "s", tmp_path / "T1.nrrd", with_scan=False))
-        loaded = load(logic, job)
-        loaded.volume.SetAttribute("CoraNetSlicer.Case", "s/T1")
-        loaded.segmentation.SetAttribute("CoraNetSlicer.Prediction", "s/T1")
-        assert find_or_load_volume(context, job, job.read_datalist().cases[0]) is loaded.volume
-        assert find_prediction_files(loaded.segmentation).folder == job.prediction_folder("T1")
-        assert find_prediction_files(loaded.segmentation, tmp_path).folder == job.prediction_folder("T1")
-
     def test_a_job_of_today_does_not_answer_to_the_name_of_its_folder(self, context, logic, tmp_path):
         job = patient(tmp_path, "P1", 1)
         decoy = add_volume(context, "decoy", scan(2), np.eye(4))

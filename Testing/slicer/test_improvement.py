@@ -17,7 +17,7 @@ from synthetic_predictions import CASE_ID, LABELS, PANCREAS, synthetic_heads, wr
 from coranet.contract import Case, Choice, Datalist, Job, JobKind, Label, PredictionFiles, Role
 from coranet.contract.config import TrainConfig
 from coranet.contract.errors import ConfigError, DataError, ModelError
-from CoraNetSlicerLib.core.results import case_key, mark_as_case
+from CoraNetSlicerLib.review import improvement
 from CoraNetSlicerLib.review.improvement import (
     find_training,
     improving_config,
@@ -67,11 +67,6 @@ def a_training(tmp_path):
     job = Job.create(folder, JobKind.TRAIN, config, Datalist(cases, CLASSES))
     write_model(job.model_folder, LABELS, preset="quick")
     return job
-
-
-def renamed(promoted, training, case_id):
-    """A reviewed case whose volume is marked as a case of a training; of an older result, without a hash."""
-    return replace(promoted, keys=(case_key(training, case_id),), scan="")
 
 
 class TestPromoting:
@@ -221,37 +216,22 @@ class TestCases:
         case = joined.cases[-1]
         assert (case.label, case.known) == (str(promoted.files.reviewed), str(promoted.files.known))
 
-    @pytest.mark.parametrize("known_by", ["mark", "path", "voxels", "voxels of an older result"])
+    @pytest.mark.parametrize("known_by", ["path", "voxels"])
     def test_who_was_unlabeled_is_so_no_more(self, a_training, promoted, known_by):
         datalist = a_training.read_datalist()
-        if known_by == "mark":
-            promoted = replace(promoted, keys=(f"{a_training.identifier}/u", *promoted.keys), scan="")
-        elif known_by == "path":
+        if known_by == "path":
             promoted = replace(promoted, image=datalist.cases[3].image)
         else:
             shutil.copy(promoted.image, datalist.cases[3].image)
-        joined = with_promoted(datalist, [promoted], a_training.identifier)
+        joined = with_promoted(datalist, [promoted])
         assert self.roles(joined) == {
             "a": "training", "b": "training", "v": "validation", "u": "training?", "w": "unlabeled",
         }  # fmt: skip
         assert joined.cases[3].image == datalist.cases[3].image
 
     def test_of_the_same_name_but_another_scan_is_another_case(self, a_training, promoted):
-        joined = with_promoted(a_training.read_datalist(), [replace(promoted, name="u")], a_training.identifier)
+        joined = with_promoted(a_training.read_datalist(), [replace(promoted, name="u")])
         assert self.roles(joined)["u"] == "unlabeled" and self.roles(joined)["u_2"] == "training?"
-
-    def test_the_volume_remembers_of_which_job_it_is_a_case(self, review, a_result, a_training):
-        mark_as_case(a_result.volume, case_key(a_training, "w"))
-        review.decide(1, Choice.KEEP)
-        promoted = review.promote()
-        shutil.copy(promoted.image, a_training.read_datalist().cases[4].image)
-        joined = with_promoted(a_training.read_datalist(), [promoted], a_training.identifier)
-        assert self.roles(joined)["w"] == "training?" and len(joined.cases) == 5
-
-    def test_a_mark_on_a_volume_that_was_changed_since_says_nothing(self, a_training, promoted):
-        marked = replace(promoted, keys=(case_key(a_training, "u"),))
-        joined = with_promoted(a_training.read_datalist(), [marked], a_training.identifier)
-        assert self.roles(joined)["u"] == "unlabeled" and self.roles(joined)["patient_7"] == "training?"
 
     @pytest.mark.parametrize("ending", [".nii.gz", ".mha", ".nrrd"])
     def test_the_scan_saved_anew_under_another_name_is_the_same(self, a_training, promoted, tmp_path, ending):
@@ -259,29 +239,27 @@ class TestCases:
         sitk.WriteImage(sitk.ReadImage(promoted.image), str(anew), useCompression=True)
         datalist = a_training.read_datalist()
         datalist = replace(datalist, cases=(*datalist.cases[:3], replace(datalist.cases[3], image=str(anew))))
-        joined = with_promoted(datalist, [promoted], a_training.identifier)
+        joined = with_promoted(datalist, [promoted])
         assert self.roles(joined)["u"] == "training?" and len(joined.cases) == 4
 
-    def test_each_file_is_read_once_for_all_reviewed_cases(self, a_training, promoted, tmp_path):
+    def test_each_file_is_read_once_for_all_reviewed_cases(self, a_training, promoted, tmp_path, monkeypatch):
         copy = shutil.copy(promoted.image, tmp_path / "copy.nrrd")
         asked = []
-        first = replace(promoted, scan="1" * 32, scan_of=lambda path, part: asked.append(path) or "0" * 32)
+        monkeypatch.setattr(improvement, "file_hash", lambda path, part: asked.append(str(path)) or "0" * 32)
+        first = replace(promoted, scan="1" * 32)
         second = replace(first, name="other", image=str(copy), scan="2" * 32)
-        joined = with_promoted(a_training.read_datalist(), [first, second], a_training.identifier)
+        joined = with_promoted(a_training.read_datalist(), [first, second])
         assert len(joined.cases) == 7 and sorted(asked) == sorted(case.image for case in joined.cases[:5])
 
     def test_one_that_measures_is_found_by_its_voxels(self, a_training, promoted):
         shutil.copy(promoted.image, a_training.read_datalist().cases[2].image)
         with pytest.raises(DataError, match="'v' measures how good the model is"):
-            with_promoted(a_training.read_datalist(), [promoted], a_training.identifier)
-
-    def test_one_that_measures_must_not_teach(self, a_training, promoted):
-        with pytest.raises(DataError, match="'v' measures how good the model is"):
-            with_promoted(a_training.read_datalist(), [renamed(promoted, a_training, "v")], a_training.identifier)
+            with_promoted(a_training.read_datalist(), [promoted])
 
     def test_one_that_is_labeled_is_refused(self, a_training, promoted):
+        shutil.copy(promoted.image, a_training.read_datalist().cases[0].image)
         with pytest.raises(DataError, match="'a' has a label everywhere already"):
-            with_promoted(a_training.read_datalist(), [renamed(promoted, a_training, "a")], a_training.identifier)
+            with_promoted(a_training.read_datalist(), [promoted])
 
     def test_one_that_was_promoted_before_is_renewed(self, a_training, promoted, its_files):
         joined = with_promoted(a_training.read_datalist(), [promoted])

@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 import numpy as np
-import slicer
 
 from coranet.contract import Case, Label, Role, image_name, listed, names_of
 from coranet.contract.channels import require_all_channels
 from coranet.contract.errors import DataError
-from coranet.contract.image_files import require_readable
-from coranet.contract.label_values import require_label_volume, whole_label_values
-from coranet.contract.segment_names import FileSegment, match_name, meaning_of
+from coranet.contract.segment_names import FileSegment, meaning_of
 
-from .images import placement_of, read_image, voxels_of
+from .images import placement_of
 
 # A volume node or the path of an image; of several channels a tuple of them, or {name of the channel: node or path}.
 CaseImages = Any
@@ -193,41 +190,6 @@ class LabelFile:
         classes = tuple(Label(value, name) for value, name in self.names.items() if value > 0)
         meaning = meaning_of(Case("", Role.TRAINING, self.path, self.path, classes=classes), segments)
         return self.names if meaning is None else {value: self.names[meant] for value, meant in meaning.items()}
-
-
-def read_as_classes(file: LabelFile, labels: Sequence[Label]) -> tuple[np.ndarray, object]:
-    """A label map with the values of `labels` in place of its own; what they do not name becomes background.
-
-    For the console, to look at what a training will learn: the engine reads label files itself. The rules are the same,
-    so that both refuse the same files in the same words.
-
-    Returns:
-        uint8 (uint16 for values above 255) of shape (k, j, i), and the node that was read, for its grid.
-
-    Raises:
-        DataError: the file cannot be read, is no label map, or holds a value without a name.
-    """
-    path = Path(file.path).expanduser().absolute()
-    require_readable(path)
-    require_label_volume(path)
-    node = read_image(path, slicer.vtkMRMLScalarVolumeNode())
-    placement_of(node).require_upright(f"'{path}'")
-    voxels = whole_label_values(voxels_of(node.GetImageData()), path)
-    found = {int(value) for value in np.unique(voxels)}
-    names = file.names_in_file()
-    unknown = sorted(found - {0, *names})
-    if unknown:
-        raise DataError(
-            f"'{file.path}' has the label value {unknown[0]}, the datalist names {sorted(names)}; "
-            "add its name to 'labels' or remove it from the label map."
-        )
-    value_of = {label.name: label.value for label in labels}
-    result = np.zeros(voxels.shape, dtype=label_type(labels))
-    for value, own in names.items():
-        name = match_name(own, value_of)
-        if name is not None and value in found:
-            result[voxels == value] = value_of[name]
-    return result, node
 
 
 def label_type(labels: Sequence[Label]) -> type[np.generic]:

@@ -176,6 +176,21 @@ def volume_hash_steps(volume_node: Any) -> Generator[object, None, str]:
     return (yield from hash_steps(voxels_of(image), direction, _ASCENDS))
 
 
-def volume_hash(volume_node: Any) -> str:
-    """What `volume_hash_steps` returns, at once."""
-    return run_to_end(volume_hash_steps(volume_node))
+def file_hash_steps(path: Path, part: str = "") -> Generator[object, None, str]:
+    """The hash of the voxels of an image file, in steps; returned at the end.
+
+    Args:
+        path: of the file or DICOM series.
+        part: as of `images.read_image`.
+
+    Raises:
+        CoraNetError: it cannot be read.
+    """
+    node = read_image(path, slicer.vtkMRMLScalarVolumeNode(), part)
+    yield "image"
+    return (yield from volume_hash_steps(node))
+
+
+def file_hash(path: Path, part: str = "") -> str:
+    """What `file_hash_steps` returns, at once; raises as it does."""
+    return run_to_end(file_hash_steps(path, part))

@@ -108,12 +108,9 @@ def key_of_files(files: PredictionFiles) -> str:
 
 
 def marked_volumes(scene: Any, job: Job, case_id: str) -> list[Any]:
-    """The volume nodes that are marked as a case of a job.
-
-    A scene of an earlier version has "<job folder>/<case id>", which counts for jobs of such a version alone.
-    """
-    keys = {case_key(job, case_id), *([f"{job.folder.name}/{case_id}"] if job.is_of_earlier_version else [])}
-    return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if keys & set(case_keys(node))]
+    """The volume nodes that are marked as a case of a job."""
+    key = case_key(job, case_id)
+    return [node for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode") if key in case_keys(node)]
 
 
 def names_in_scene(scene: Any, job: Job) -> dict[str, str]:
@@ -162,16 +159,9 @@ def _is_result_of(files: PredictionFiles, key: str) -> bool:
     if not files.result.is_file():
         return False
     try:
-        return key in (key_of_files(files), _earlier_key(files))
+        return key == key_of_files(files)
     except CoraNetError:
         return False
-
-
-def _earlier_key(files: PredictionFiles) -> str:
-    """What a scene of an earlier version calls a result: the folder's name stood for the job. "" for a job of today."""
-    folder = files.folder.parent.parent
-    is_earlier = not Job.exists(folder) or Job.open(folder).is_of_earlier_version
-    return f"{folder.name}/{files.folder.name}" if is_earlier else ""
 
 
 def job_name(segmentation_node: Any) -> str:

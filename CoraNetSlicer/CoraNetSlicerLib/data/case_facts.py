@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Optional, TypeVar
 
 import numpy as np
-import slicer
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
 from coranet.contract import ImageHeader, is_label_map, read_image_header
@@ -32,8 +31,8 @@ from coranet.volume.dicom_parts import require_stack
 from coranet.volume.notes import noted_by
 
 from ..core.case_images import require_usable_volume
-from ..core.case_volume import volume_hash_steps
-from ..core.images import placement_of_file, read_image
+from ..core.case_volume import file_hash_steps
+from ..core.images import placement_of_file
 from ..core.segment_classes import BINARY_LABELMAP, first_labelmap, is_empty_segment, segments_of
 
 # Enough for percentiles, little enough for an event loop: under a millisecond where the voxels are in memory.
@@ -282,9 +281,7 @@ def _facts_of_series(path: Path) -> Generator[None, None, FileFacts]:
 def _hash_in_steps(path: str) -> Generator[object, None, str]:
     """The hash of a scan's voxels, by which the engine knows it, in steps of a plane; "" where it cannot be read."""
     try:
-        node = read_image(Path(path), slicer.vtkMRMLScalarVolumeNode())
-        yield "image"
-        return (yield from volume_hash_steps(node))
+        return (yield from file_hash_steps(Path(path)))
     except CoraNetError:
         return ""
 

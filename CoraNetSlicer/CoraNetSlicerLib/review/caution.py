@@ -9,24 +9,19 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 import numpy as np
-import slicer
-from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-from vtkmodules.vtkCommonMath import vtkMatrix4x4
 
 from coranet.contract import CaseDoubt
 from coranet.contract.codec import CodecError, to_json
 from coranet.contract.doubt import HEADS, CasePromise, CaseQuality, uncertainty_threshold
 from coranet.contract.errors import DataError
 
-from ..core.images import elements, ijk_to_ras, size_kji, voxel_values
+from ..core.images import voxels_of
 from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT, LoadedPrediction, verdict_name
-from ..core.segment_classes import BINARY_LABELMAP
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .overlays import UNCERTAIN, Appearance, reason_gone, reason_no_map
-from .segment_layers import MaskedBox
-from .segment_surfaces import drop_surface, outdate_surface
+from .segment_layers import MaskedBox, SegmentLayers
 
 # On the overlays node, so that they are saved with the scene; result.json stays where the job was.
 MODEL_CAUTION_ATTRIBUTE = "CoraNetSlicer.ModelCaution"
@@ -94,11 +89,9 @@ def draw_uncertain_region(
             f"the caution must lie from {-LARGEST_CAUTION} to {LARGEST_CAUTION}, got {caution}; choose another."
         )
     flagged = _flagged(loaded, caution, reviewed)
-    segment = loaded.overlays.GetSegmentation().GetSegment(UNCERTAIN_SEGMENT)
-    (outdate_surface if keep_surface else drop_surface)(loaded.overlays, UNCERTAIN_SEGMENT)
-    if not _write_over(loaded, flagged):
-        segment.SetLabelValue(1)
-        segment.AddRepresentation(BINARY_LABELMAP, _labelmap(loaded.uncertainty, flagged))
+    layers = SegmentLayers(loaded.overlays, loaded.uncertainty)
+    layers.keeps_surfaces = keep_surface
+    layers.write_whole(UNCERTAIN_SEGMENT, flagged)
     loaded.overlays.SetAttribute(DRAWN_CAUTION_ATTRIBUTE, repr(float(caution)))
     return _flagged_region(flagged, loaded.uncertainty)
 
@@ -109,62 +102,17 @@ def flagged_region(loaded: LoadedPrediction, reviewed: Iterable[MaskedBox] = ())
 
 
 def _flagged(loaded: LoadedPrediction, caution: float, reviewed: Iterable[MaskedBox]) -> np.ndarray:
-    """Flat, bool."""
-    flagged = voxel_values(loaded.uncertainty) >= np.float32(uncertainty_threshold(caution))
-    voxels = flagged.reshape(size_kji(loaded.uncertainty))
+    """(k, j, i), bool."""
+    flagged = np.asarray(voxels_of(loaded.uncertainty.GetImageData()) >= np.float32(uncertainty_threshold(caution)))
     for box in reviewed:
-        voxels[box.slices][box.mask] = False
-    return np.asarray(flagged)
+        flagged[box.slices][box.mask] = False
+    return flagged
 
 
 def _flagged_region(flagged: np.ndarray, volume_node: Any) -> FlaggedRegion:
     count = int(np.count_nonzero(flagged))
     voxel_ml = math.prod(volume_node.GetSpacing()) / 1000.0
     return FlaggedRegion(share=count / flagged.size, ml=count * voxel_ml)
-
-
-def _write_over(loaded: LoadedPrediction, flagged: np.ndarray) -> bool:
-    """Write the region into the voxels of its segment, where they are those of the map and of no other segment.
-
-    Another image would be drawn in slices over what lay over it. Were the image said to be modified, Slicer would drop
-    the surfaces of all segments; so its voxels are, and who looks at the node is told.
-    """
-    segmentation = loaded.overlays.GetSegmentation()
-    segment = segmentation.GetSegment(UNCERTAIN_SEGMENT)
-    labelmap, wanted = segment.GetRepresentation(BINARY_LABELMAP), _grid_of(loaded.uncertainty)
-    if labelmap is None or segment.GetLabelValue() != 1 or labelmap.GetPointData().GetScalars() is None:
-        return False
-    others = (segmentation.GetNthSegment(index) for index in range(segmentation.GetNumberOfSegments()))
-    is_shared = any(other.GetRepresentation(BINARY_LABELMAP) is labelmap for other in others if other is not segment)
-    fits = labelmap.GetExtent() == wanted.GetExtent() and np.allclose(_elements(labelmap), _elements(wanted), atol=1e-6)
-    if is_shared or not fits:
-        return False
-    scalars = labelmap.GetPointData().GetScalars()
-    vtk_to_numpy(scalars)[:] = flagged
-    scalars.Modified()
-    segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
-    loaded.overlays.StorableModified()
-    return True
-
-
-def _elements(labelmap: Any) -> np.ndarray:
-    matrix = vtkMatrix4x4()
-    labelmap.GetImageToWorldMatrix(matrix)
-    return elements(matrix)
-
-
-def _grid_of(volume_node: Any) -> Any:
-    """A vtkOrientedImageData on the grid of a volume, without voxels."""
-    labelmap = slicer.vtkOrientedImageData()
-    labelmap.SetExtent(volume_node.GetImageData().GetExtent())
-    labelmap.SetImageToWorldMatrix(ijk_to_ras(volume_node))
-    return labelmap
-
-
-def _labelmap(volume_node: Any, mask: np.ndarray) -> Any:
-    labelmap = _grid_of(volume_node)
-    labelmap.GetPointData().SetScalars(numpy_to_vtk(mask.view(np.uint8), deep=True))
-    return labelmap
 
 
 def _noted(loaded: LoadedPrediction, attribute: str, default: float) -> float:

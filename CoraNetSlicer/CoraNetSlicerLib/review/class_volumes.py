@@ -16,7 +16,7 @@ from coranet.contract import Label
 from ..core.protocols import Scheduler
 from ..core.results import LoadedPrediction
 from ..core.segment_classes import BINARY_LABELMAP
-from ..core.stepwise import Deferred
+from ..core.stepwise import Steps, StepwiseWork
 from ..core.translation import _
 from .overlays import CONSERVATIVE, RADICAL, RESULT, Appearance
 
@@ -84,46 +84,43 @@ class VolumeCounting:
             application: does things later.
             on_change: called when all is counted.
         """
-        self._on_change = on_change
         self._loaded: Optional[LoadedPrediction] = None
-        self._counted: list[ClassVolume] = []
-        self._before: list[ClassVolume] = []
-        self._count = Deferred(application, self._count_next)
+        self._known: dict[int, ClassVolume] = {}
+        self._work = StepwiseWork(application, lambda _problem: on_change())
 
     def attach(self, loaded: Optional[LoadedPrediction]) -> None:
         """Count a result, from the beginning; until then, the same result has the numbers that it had."""
-        is_same = self._loaded is not None and loaded is not None and loaded.segmentation is self._loaded.segmentation
-        self._before = [*self._counted, *self._before[len(self._counted) :]] if is_same else []
+        if loaded is None or self._loaded is None or loaded.segmentation is not self._loaded.segmentation:
+            self._known = {}
         self._loaded = loaded
-        self._counted = []
-        self._count.request()
+        self._work.stop()
+        if loaded is not None:
+            self._work.begin(self._steps(loaded))
 
     @property
     def is_complete(self) -> bool:
         """Whether all classes are counted."""
-        return self._loaded is not None and len(self._counted) == len(self._loaded.labels)
+        return self._loaded is not None and not self._work.is_busy
 
     @property
     def volumes(self) -> list[ClassVolume]:
         """All classes in order."""
         labels = self._loaded.labels if self._loaded is not None else ()
-        known = {volume.value: volume for volume in [*self._before, *self._counted]}
-        return [known.get(label.value, ClassVolume(label.name, None, None, None, label.value)) for label in labels]
+        return [self._known.get(label.value, _unknown(label)) for label in labels]
 
     def close(self) -> None:
         """Count no more."""
-        self._count.close()
+        self._work.stop()
 
-    def _count_next(self) -> None:
-        if self._loaded is None or self.is_complete:
-            return
-        label = self._loaded.labels[len(self._counted)]
-        try:
-            self._counted.append(count_class_volume(self._loaded, label))
-        except Exception:  # noqa: BLE001 - one that cannot be counted must not be waited for
-            _LOG.exception("the volume of '%s' could not be counted", label.name)
-            self._counted.append(ClassVolume(label.name, None, None, None, label.value))
-        if self.is_complete:
-            self._on_change()
-        else:
-            self._count.request()
+    def _steps(self, loaded: LoadedPrediction) -> Steps:
+        for label in loaded.labels:
+            try:
+                self._known[label.value] = count_class_volume(loaded, label)
+            except Exception:  # noqa: BLE001 - one that cannot be counted must not be waited for
+                _LOG.exception("the volume of '%s' could not be counted", label.name)
+                self._known[label.value] = _unknown(label)
+            yield
+
+
+def _unknown(label: Label) -> ClassVolume:
+    return ClassVolume(label.name, None, None, None, label.value)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -28,6 +28,7 @@ from coranet.contract.config import DEFAULT_PRESET, TrainConfig, require_effect
 from coranet.contract.errors import ConfigError, CoraNetError, DataError, JobError, ModelError, storage_error
 from coranet.contract.segment_names import in_words, matched_labels
 
+from ..core.case_volume import file_hash
 from ..jobs.arguments import AnyJob, TrainSettings, train_config
 from ..jobs.handle import JobHandle
 
@@ -48,9 +49,8 @@ class PromotedCase:
         labels: the classes.
         keys: "<identifier of the job>/<case id>" for each job in which its volume is a case.
         regions: how many are decided.
+        scan: hash of the scan's voxels.
         more_images: paths of the images of the second channel and those after it.
-        scan: hash of the scan's voxels; "": nobody knows.
-        scan_of: gives the hash of the voxels of an image (path, part of a series); None: it cannot be asked.
         part: which image of a DICOM series the scan is; "": it is the only one.
     """
 
@@ -60,9 +60,8 @@ class PromotedCase:
     labels: tuple[Label, ...]
     keys: tuple[str, ...]
     regions: int
+    scan: str
     more_images: tuple[str, ...] = ()
-    scan: str = ""
-    scan_of: Optional[Callable[[str, str], str]] = field(default=None, compare=False)
     part: str = ""
 
 
@@ -143,13 +142,12 @@ def require_labels(labels: Sequence[Label], cases: Sequence[PromotedCase]) -> No
             )
 
 
-def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = "") -> Datalist:
+def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase]) -> Datalist:
     """The cases of a training and reviewed ones; who was unlabeled is a training case, known in part, from now on.
 
     Args:
         datalist: of the training, with absolute paths.
         cases: the reviewed ones.
-        job_id: identifier of the training, by which volumes know that they are a case of it.
 
     Raises:
         DataError: labels differ; a case is given twice, or is one that measures, or is labeled everywhere already.
@@ -160,7 +158,7 @@ def with_promoted(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str
     taken: set[str] = set()
     hashes: Hashes = {}
     for promoted in cases:
-        same = _same_case(datalist.cases, promoted, job_id, hashes)
+        same = _same_case(datalist.cases, promoted, hashes)
         key = same.id if same is not None else f"{Path(promoted.image).resolve()} {promoted.part}"
         if key in taken:
             raise DataError(f"the case '{promoted.name}' is given twice; use it once.")
@@ -202,7 +200,7 @@ def known_keys(datalist: Datalist, cases: Sequence[PromotedCase], job_id: str = 
     Args:
         datalist: as `with_promoted` gives it.
         cases: the reviewed ones in it.
-        job_id: as of `with_promoted`.
+        job_id: identifier of the training, by which volumes know that they are a case of it.
     """
     of_file = {str(case.files.known): case.keys for case in cases}
     before = {case.id: (f"{job_id}/{case.id}",) if job_id else () for case in datalist.cases}
@@ -242,25 +240,20 @@ def _config_of_card(card: ModelCard) -> TrainConfig:
     return TrainConfig.from_preset(DEFAULT_PRESET)
 
 
-def _same_case(cases: Sequence[Case], promoted: PromotedCase, job_id: str, hashes: Hashes) -> Optional[Case]:
-    """Which case of a training a reviewed one is, by its file, its volume's mark or its voxels; None: a new one.
+def _same_case(cases: Sequence[Case], promoted: PromotedCase, hashes: Hashes) -> Optional[Case]:
+    """Which case of a training a reviewed one is, by its file or its voxels; None: a new one.
 
     A name decides on nothing: two patients' scans can both be called T1, and one scan can have two names. `hashes`
     keeps those of the files that were read, for the next reviewed case.
     """
     same_file = [case for case in cases if case.part == promoted.part and _is_same_file(case.image, promoted.image)]
-    # A volume keeps its mark where its voxels are changed.
-    marked = [case for case in cases if job_id and f"{job_id}/{case.id}" in promoted.keys]
-    hoped = ("", promoted.scan)
-    likely = [case for case in marked if not promoted.scan or _scan_of(promoted, case, hashes) in hoped]
-    found = next(iter((*same_file, *likely)), None)
-    if found is not None or not promoted.scan or promoted.scan_of is None:
-        return found
+    if same_file:
+        return same_file[0]
     header = read_image_header(promoted.image)
     # Where sizes differ, so do voxels; likely ones first, because each is read.
     likely = [case for case in cases if _can_be_same(read_image_header(case.image), header)]
     likely.sort(key=lambda case: case.id != unique_case_names([promoted.name])[0])
-    return next((case for case in likely if _scan_of(promoted, case, hashes) == promoted.scan), None)
+    return next((case for case in likely if _scan_of(case, hashes) == promoted.scan), None)
 
 
 def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) -> bool:
@@ -270,15 +263,13 @@ def _can_be_same(first: Optional[ImageHeader], second: Optional[ImageHeader]) ->
     return sorted(first.size_ijk) == sorted(second.size_ijk)
 
 
-def _scan_of(promoted: PromotedCase, case: Case, hashes: Hashes) -> str:
+def _scan_of(case: Case, hashes: Hashes) -> str:
     key = case.image, case.part
     if key not in hashes:
-        if promoted.scan_of is None:
-            return ""
         hashes[key] = ""
         # A file that cannot be read is no reason against another one; the training will tell.
         with suppress(CoraNetError):
-            hashes[key] = promoted.scan_of(case.image, case.part)
+            hashes[key] = file_hash(Path(case.image), case.part)
     return hashes[key]
 
 

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
-import slicer
 
 from coranet.contract import Job, Label, PredictionFiles, ScanIdentity
 from coranet.contract.errors import DataError
 from coranet.contract.files import atomic_path
 
 from ..core.case_images import label_type
-from ..core.case_volume import volume_hash
+from ..core.case_volume import file_hash
 from ..core.export import label_node, write_volume
-from ..core.images import read_image, size_kji
+from ..core.images import size_kji
 from ..core.results import LoadedPrediction, case_keys, segment_id
 from .boundary_slide import known_voxels_of_slides
 from .improvement import PromotedCase
@@ -56,15 +55,8 @@ def promote_case(state: ReviewState) -> PromotedCase:
     # As the model has them: segments can be renamed or deleted.
     labels = tuple(Label.from_dict(row) for row in result["labels"])
     keys = tuple(case_keys(loaded.volume))
-    return PromotedCase(
-        files.folder.name, image, files, labels, keys, len(review.decisions), tuple(more),
-        scan=_hash_of_file(image, part) if scan is None else scan.voxels, scan_of=_hash_of_file, part=part,
-    )  # fmt: skip
-
-
-def _hash_of_file(path: str, part: str = "") -> str:
-    """The hash of the voxels of an image file."""
-    return volume_hash(read_image(Path(path), slicer.vtkMRMLScalarVolumeNode(), part))
+    voxels = file_hash(Path(image), part) if scan is None else scan.voxels
+    return PromotedCase(files.folder.name, image, files, labels, keys, len(review.decisions), voxels, tuple(more), part)
 
 
 def _images(
@@ -96,11 +88,11 @@ def _images(
 
 def _are_images_of(paths: tuple[str, ...], part: str, scan: ScanIdentity) -> bool:
     """Whether all images of a case are those of a scan, as far as it knows them."""
-    if _hash_of_file(paths[0], part) != scan.voxels:
+    if file_hash(Path(paths[0]), part) != scan.voxels:
         return False
     # The volumes of a file of four dimensions belong together.
     known = [pair for pair in zip(paths[1:], scan.more_voxels, strict=False) if paths.count(pair[0]) == 1]
-    return all(_hash_of_file(path) == voxels for path, voxels in known)
+    return all(file_hash(Path(path)) == voxels for path, voxels in known)
 
 
 def write_reviewed(loaded: LoadedPrediction, path: Path) -> None:

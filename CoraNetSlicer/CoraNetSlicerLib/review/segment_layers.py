@@ -96,13 +96,13 @@ class SegmentLayers:
             found.update({identifier: values == self._segment(identifier).GetLabelValue() for identifier in ids})
         return {identifier: found[identifier] for identifier in self.ids}
 
-    def read_labels(self, box: MaskedBox, labels: Sequence[Label], head: str = "segmentation") -> np.ndarray:
-        """Label values by the segments of a head, uint16, flat; 0 where none of them is."""
+    def read_labels(self, box: MaskedBox, labels: Sequence[Label]) -> np.ndarray:
+        """Label values by the segments of the result, uint16, flat; 0 where none of them is."""
         members = self.read(box)
         values = np.zeros(int(np.count_nonzero(box.mask)), np.uint16)
         for label in labels:
-            if segment_id(label, head) in members:
-                values[members[segment_id(label, head)]] = label.value
+            if segment_id(label) in members:
+                values[members[segment_id(label)]] = label.value
         return values
 
     def write(self, box: MaskedBox, members: Mapping[str, np.ndarray]) -> list[str]:
@@ -125,6 +125,24 @@ class SegmentLayers:
         if changed:
             self.tell(changed)
         return changed
+
+    def write_whole(self, identifier: str, mask: np.ndarray) -> None:
+        """Give a segment some voxels of the whole volume, as 1 in an image that no other segment has.
+
+        Args:
+            identifier: of the segment. Its image is written over where it can be: another one would be drawn in slices
+                over what lay over it.
+            mask: (k, j, i), bool.
+        """
+        segment = self._segment(identifier)
+        labelmap, ids = next(layer for layer in self.layers() if identifier in layer[1])
+        if len(ids) > 1 or segment.GetLabelValue() != 1 or not self._is_whole(labelmap):
+            labelmap = self._empty_image(VTK_UNSIGNED_CHAR)
+            segment.SetLabelValue(1)
+            segment.AddRepresentation(BINARY_LABELMAP, labelmap)
+        voxels_of(labelmap)[:] = mask
+        labelmap.GetPointData().GetScalars().Modified()
+        self.tell([identifier])
 
     def tell(self, changed: Sequence[str]) -> None:
         """Say that the voxels of segments have changed; their surfaces, which are of those before, go, or will."""
@@ -247,6 +265,14 @@ class SegmentLayers:
             mine, theirs = self._common((0, 0, 0), size_kji(self.volume), labelmap)
             voxels_of(image)[mine] = voxels_of(labelmap)[theirs]
         return image
+
+    def _is_whole(self, labelmap: Any) -> bool:
+        """Whether a labelmap has all voxels of the volume, and no others."""
+        try:
+            size = size_kji(self.volume)
+            return _has_voxels(labelmap) and voxels_of(labelmap).shape == size and self._offset(labelmap) == (0, 0, 0)
+        except DataError:
+            return False
 
     def _kind_for_all(self) -> int:
         largest = max(self._segment(identifier).GetLabelValue() for identifier in self.ids)

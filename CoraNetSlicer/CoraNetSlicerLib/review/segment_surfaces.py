@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vtkmodules.vtkCommonCore import vtkIntArray
 from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -18,7 +18,7 @@ from ..core.images import voxels_of
 from ..core.protocols import Scheduler
 from ..core.results import UNCERTAIN_SEGMENT
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
-from ..core.stepwise import run_to_end
+from ..core.stepwise import Steps, StepwiseWork, run_to_end
 from ..core.translation import _
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 _PLACE_HOLDER = "CoraNetSlicer.PlaceHolder"
 _OUTDATED = "CoraNetSlicer.Outdated"
 _LOG = logging.getLogger(__name__)
-# Long enough for the status to be painted before the first surface.
-_FIRST_MS = 30
-_END = object()
 
 
 def has_surface(node: Any, identifier: str) -> bool:
@@ -239,12 +236,10 @@ class SurfaceMaking:
             on_change: called after each surface, and before the first.
             on_made: called after the last one.
         """
-        self._on_made = on_made
-        self._application = application
         self._on_change = on_change
         self._waiting: list[_Surface] = []
-        self._steps: Optional[Iterator[None]] = None
         self._made = 0
+        self._work = StepwiseWork(application, lambda _problem: on_made())
 
     @property
     def status(self) -> str:
@@ -256,42 +251,35 @@ class SurfaceMaking:
 
     def make(self, appearances: Sequence[Appearance]) -> None:
         """Make the missing surfaces of some overlays, soon; those of a node together."""
-        was_idle = not self._waiting
         there = [appearance for appearance in appearances if appearance.segment_ids]
         for node in {id(appearance.node): appearance.node for appearance in there}.values():
             mine = [appearance for appearance in there if appearance.node is node]
             missing = ids_to_make(node, [identifier for appearance in mine for identifier in appearance.segment_ids])
             surfaces = [_Surface(node, identifier, mine[0].style.smoothing) for identifier in missing]
             self._waiting += [surface for surface in surfaces if surface not in self._waiting]
-        if was_idle and self._waiting:
+        if self._waiting and not self._work.is_busy:
             self._made = 0
             self._on_change()
-            self._application.later(self._step, _FIRST_MS)
+            self._work.begin(self._steps())
 
     def close(self) -> None:
         """Make no more."""
         self._waiting.clear()
-        self._steps = None
+        self._work.stop()
 
-    def _step(self) -> None:
-        if not self._waiting:
-            return
-        node, identifier, smoothing = self._waiting[0]
-        try:
-            if self._steps is None:
+    def _steps(self) -> Steps:
+        """Make all that is asked for, also meanwhile."""
+        # The status is painted before the first one.
+        yield
+        while self._waiting:
+            node, identifier, smoothing = self._waiting[0]
+            try:
                 # Asked again: it may have been made or deleted in the meantime.
-                is_made = is_surface_made(node, identifier)
-                self._steps = iter(()) if is_made else surface_making_steps(node, identifier, smoothing)
-            if next(self._steps, _END) is not _END:
-                self._application.later(self._step, 0)
-                return
-        except Exception:  # noqa: BLE001 - one that cannot be made must not be waited for by the others
-            _LOG.exception("the surface of '%s' could not be made", identifier)
-        self._steps = None
-        del self._waiting[0]
-        self._made += 1
-        self._on_change()
-        if self._waiting:
-            self._application.later(self._step, 0)
-        else:
-            self._on_made()
+                if not is_surface_made(node, identifier):
+                    yield from surface_making_steps(node, identifier, smoothing)
+            except Exception:  # noqa: BLE001 - one that cannot be made must not be waited for by the others
+                _LOG.exception("the surface of '%s' could not be made", identifier)
+            del self._waiting[0]
+            self._made += 1
+            self._on_change()
+            yield

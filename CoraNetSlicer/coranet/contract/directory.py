@@ -51,11 +51,6 @@ class Job:
         self.identifier = identifier
         self._record = ProcessRecord(folder, self.events_path)
 
-    @property
-    def is_of_earlier_version(self) -> bool:
-        """Whether the job was made by a version that gave jobs no identifier of their own."""
-        return bool(self.identifier) and uuid.UUID(self.identifier).version == 5
-
     # -- making and finding ------------------------------------------------------------------------------------------
 
     @staticmethod

@@ -35,6 +35,7 @@ from CoraNetSlicerLib.core.context import SceneContext
 from CoraNetSlicerLib.review.decided_bounds import draw_decided_bounds
 from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.review_opening import open_review
 
 DECISIONS, NOTCHES = 20, 10
 SLIDE_RADIUS_MM = 15.0
@@ -57,8 +58,8 @@ def opened_review(folder: Path, size_ijk: tuple[int, int, int]) -> RegionReview:
     context = SceneContext.standalone()
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
     loaded = load_prediction(context, files, volume)
-    print(f"{'open':<16}{timed(lambda: RegionReview(context, loaded, files)):6.0f} ms")
-    return RegionReview(context, loaded, files)
+    print(f"{'open':<16}{timed(lambda: open_review(context, loaded, files)):6.0f} ms")
+    return open_review(context, loaded, files)
 
 
 def timed(action: Callable[[], Any]) -> float:

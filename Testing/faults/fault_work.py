@@ -28,13 +28,13 @@ def review(folder: str) -> int:
     from coranet.contract import Choice, Job
     from CoraNetSlicerLib.core.case_volume import find_or_load_volume
     from CoraNetSlicerLib.core.context import SceneContext
-    from CoraNetSlicerLib.review.region_review import RegionReview
     from CoraNetSlicerLib.review.result_loading import load_prediction
+    from CoraNetSlicerLib.review.review_opening import open_review
 
     job, context = Job.open(folder), SceneContext.standalone()
     files = job.prediction(CASE_ID)
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
-    opened = RegionReview(context, load_prediction(context, files, volume), files)
+    opened = open_review(context, load_prediction(context, files, volume), files)
     choices = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
     *others, last = opened.regions.regions
     for region in others:

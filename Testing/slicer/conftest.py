@@ -25,8 +25,8 @@ from synthetic_predictions import CASE_ID, write_margins, write_regions, write_s
 from training_stage import Stage
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.review_opening import open_review
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def a_result(context, a_segmented_job, its_files):
 @pytest.fixture
 def review(context, a_result, its_files):
     """The review of that result; nothing is decided yet."""
-    return RegionReview(context, a_result, its_files)
+    return open_review(context, a_result, its_files)
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from scene_builders import labels_of
 from scene_bundles import saved_and_reloaded
 from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 
-from CoraNetSlicerLib.core.results import BOUNDS_ATTRIBUTE, results_in_scene
+from CoraNetSlicerLib.core.results import BOUNDS_ATTRIBUTE, results_in_scene, segment_id
 from CoraNetSlicerLib.review.class_volumes import count_class_volume
 from CoraNetSlicerLib.review.decided_bounds import draw_decided_bounds
-from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.segment_layers import MaskedBox, SegmentLayers
+from CoraNetSlicerLib.review.review_opening import open_review
+from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 
 HEADS = synthetic_heads()
 BOUNDS = ("conservative", "radical")
@@ -22,8 +22,8 @@ POINT_IJK, RADIUS_MM = (3.0, 10.0, 6.0), 6.0
 
 
 def drawn(loaded, head) -> np.ndarray:
-    box = MaskedBox((0, 0, 0), np.ones(HEADS["segmentation"].shape, bool))
-    return SegmentLayers(loaded.overlays, loaded.volume).read_labels(box, loaded.labels, head).reshape(box.mask.shape)
+    values = {segment_id(label, head): label.value for label in loaded.labels}
+    return SegmentLayers(loaded.overlays, loaded.volume).paint(values, np.uint16)
 
 
 def is_computed(loaded) -> bool:
@@ -96,7 +96,7 @@ def test_a_saved_scene_has_them_and_undoes_without_the_files(context, review, a_
     follow(review)
     again = saved_and_reloaded(context, tmp_path)
     (loaded,) = results_in_scene(again.scene)
-    reviewed = RegionReview(again, loaded, None)
+    reviewed = open_review(again, loaded, None)
     assert_follows(reviewed)
     reviewed.undo()
     assert_follows(reviewed)

@@ -22,8 +22,9 @@ from coranet.reporting import Reporter
 from coranet.volume import read_grid, write_volume
 from coranet.volume import read_image as engine_read
 from CoraNetSlicerLib.core.case_images import LabelFile
-from CoraNetSlicerLib.core.case_volume import find_or_load_volume, volume_hash
+from CoraNetSlicerLib.core.case_volume import find_or_load_volume, volume_hash_steps
 from CoraNetSlicerLib.core.images import read_image
+from CoraNetSlicerLib.core.stepwise import run_to_end
 from CoraNetSlicerLib.data.case_facts import KnownFiles
 
 SCOUT = ("ORIGINAL", "PRIMARY", "LOCALIZER")
@@ -79,7 +80,7 @@ def divided(folder, role=Role.INPUT):
 def test_both_sides_read_the_same_images_of_a_series(tmp_path, make):
     for case in divided(make(tmp_path / "MR")):
         node = read_image(tmp_path / case.image, slicer.vtkMRMLScalarVolumeNode(), case.part)
-        assert volume_hash(node) == identity_of(read_scan(case)).voxels
+        assert run_to_end(volume_hash_steps(node)) == identity_of(read_scan(case)).voxels
 
 
 @pytest.mark.parametrize(

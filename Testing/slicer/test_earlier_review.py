@@ -18,9 +18,8 @@ from synthetic_predictions import (
 )
 
 from coranet.contract import Choice
-from CoraNetSlicerLib.review.region_review import RegionReview, opening_steps
 from CoraNetSlicerLib.review.result_loading import load_prediction
-from CoraNetSlicerLib.review.review_state import earlier_review
+from CoraNetSlicerLib.review.review_opening import earlier_review, open_review, opening_steps
 
 HEADS = synthetic_heads()
 
@@ -50,7 +49,7 @@ def improved(context, a_result, tmp_path):
 
 def test_where_it_says_the_same_it_is_decided_the_same(context, taught, improved):
     loaded, files = improved()
-    review = RegionReview(context, loaded, files)
+    review = open_review(context, loaded, files)
     assert {number: review.status(number) for number in (1, 2, 3)} == {1: "radical", 2: "kept", 3: "open"}
     assert review.decision(1).author == "Ada"
     assert review.warnings == (
@@ -62,11 +61,11 @@ def test_where_it_says_the_same_it_is_decided_the_same(context, taught, improved
 
 def test_it_can_be_taken_back_and_does_not_come_again(context, taught, improved):
     loaded, files = improved()
-    review = RegionReview(context, loaded, files)
+    review = open_review(context, loaded, files)
     while review.undo() is not None:
         pass
     np.testing.assert_array_equal(labels_of(loaded), HEADS["segmentation"])
-    again = RegionReview(context, load_prediction(context, files, loaded.volume), files)
+    again = open_review(context, load_prediction(context, files, loaded.volume), files)
     assert again.review.decisions == {}
 
 
@@ -77,19 +76,19 @@ def test_where_no_answer_is_right_it_stays_open(context, taught, improved):
     labels[k, j, i] = PANCREAS + 1
     write_image(labels, taught.files.reviewed)
     loaded, files = improved()
-    assert 1 not in RegionReview(context, loaded, files).review.decisions
+    assert 1 not in open_review(context, loaded, files).review.decisions
 
 
 def test_what_was_not_made_to_teach_is_not_carried_over(context, review, improved):
     review.decide(1, Choice.RADICAL, "Ada")
     loaded, files = improved()
     assert earlier_review(context.scene, loaded) is None
-    assert RegionReview(context, loaded, files).review.decisions == {}
+    assert open_review(context, loaded, files).review.decisions == {}
 
 
 def test_of_several_the_latest_counts(context, taught, improved):
     second, its_files = improved(name="second")
-    review = RegionReview(context, second, its_files)
+    review = open_review(context, second, its_files)
     review.promote()
     os.utime(its_files.known, (1, 1))
     third, _files = improved(name="third")
@@ -99,7 +98,7 @@ def test_of_several_the_latest_counts(context, taught, improved):
 def test_one_that_is_damaged_is_passed_over(context, taught, improved):
     taught.files.known.write_bytes(b"NRRD0004\n")
     loaded, files = improved()
-    review = RegionReview(context, loaded, files)
+    review = open_review(context, loaded, files)
     assert review.review.decisions == {} and review.warnings == ()
 
 

@@ -107,9 +107,9 @@ class TestPromoting:
     def test_classes_that_overlap_are_refused(self, review, promoted, a_result):
         segmentation = a_result.segmentation.GetSegmentation()
         segmentation.SeparateSegmentLabelmap(f"segmentation-{PANCREAS}")
-        voxels = review._state.voxels(1)
+        voxels = review.voxels(1)
         both = {f"segmentation-{label.value}": np.ones(int(voxels.box.mask.sum()), bool) for label in CLASSES}
-        review._state.layers.write(voxels.box, both)
+        review.layers.write(voxels.box, both)
         with pytest.raises(DataError, match="'(Pancreas|Tumor)' and '(Pancreas|Tumor)' of .* overlap"):
             review.promote()
 
@@ -129,11 +129,11 @@ class TestPromoting:
             review.promote()
 
     def test_without_files_it_is_said(self, context, review, a_result):
-        from CoraNetSlicerLib.review.region_review import RegionReview
+        from CoraNetSlicerLib.review.review_opening import open_review
 
         review.decide(1, Choice.KEEP)
         with pytest.raises(DataError, match="the files of .* are not where they were"):
-            RegionReview(context, a_result, None).promote()
+            open_review(context, a_result, None).promote()
 
 
 class TestFindingTheTraining:

@@ -14,9 +14,9 @@ from synthetic_predictions import CASE_ID, synthetic_heads, write_segmented_job
 from coranet.contract import Case, RegionList, Role
 from coranet.data.cache import read_labeled_pair
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.region_view import region_place
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.review_opening import open_review
 
 LEFT_HANDED = ("LAS", "RPS", "LPI", "SAL")
 RIGHT_HANDED = ("RAS", "LPS", "PIR")
@@ -94,7 +94,7 @@ def test_a_result_lies_on_its_scan(context, a_turned_job, axes):
 def test_regions_lie_where_the_files_say(context, a_turned_job, axes):
     job = a_turned_job(axes)
     files = job.prediction(CASE_ID)
-    review = RegionReview(context, in_slicer(context, job), files)
+    review = open_review(context, in_slicer(context, job), files)
     told, region_map = RegionList.read(files.regions), places_in_file(files.region_map)
     assert len(review.regions.regions) == len(told.regions) > 3
     for region, as_told in zip(review.regions.regions, told.regions, strict=True):
@@ -109,7 +109,7 @@ def test_regions_lie_where_the_files_say(context, a_turned_job, axes):
 def test_what_was_reviewed_teaches_the_scan_as_it_lies_on_disk(context, a_turned_job, axes):
     job = a_turned_job(axes)
     files = job.prediction(CASE_ID)
-    review = RegionReview(context, in_slicer(context, job), files)
+    review = open_review(context, in_slicer(context, job), files)
     review.decide(1, "radical")
     promoted = review.promote()
     reviewed = places_in_scene(review.loaded)

@@ -15,8 +15,8 @@ from coranet.contract import Choice
 from coranet.contract.errors import DataError
 from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT, PANEL_EDITOR
-from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.review_opening import open_review
 from CoraNetSlicerLib.review.segment_surfaces import has_surface
 
 RESULT = synthetic_heads()["segmentation"]
@@ -93,7 +93,7 @@ class TestBegin:
         segmentation = a_result.segmentation.GetSegmentation()
         assert segmentation.GetSegmentIDsForLayer(segmentation.GetLayerIndex(MASK_SEGMENT)) == (MASK_SEGMENT,)
         assert not a_result.segmentation.GetDisplayNode().GetSegmentVisibility(MASK_SEGMENT)
-        masked = review._state.layers.paint({MASK_SEGMENT: 1}, np.uint8)
+        masked = review.layers.paint({MASK_SEGMENT: 1}, np.uint8)
         np.testing.assert_array_equal(masked == 1, region_map == 2)
 
     def test_no_surface_is_made_of_it(self, review, a_result):
@@ -131,10 +131,10 @@ class TestEnd:
         editor = review.begin_edit(1)
         paint(editor, PANCREAS_ID, everywhere())
         paint(editor, TUMOR_ID, everywhere())
-        masked = review._state.layers.paint({MASK_SEGMENT: 1}, np.uint8)
+        masked = review.layers.paint({MASK_SEGMENT: 1}, np.uint8)
         np.testing.assert_array_equal(masked == 1, region_map == 1)
         review.end_edit(accept=True)
-        layers = review._state.layers
+        layers = review.layers
         assert not layers.paint({PANCREAS_ID: 1}, np.uint8)[region_map == 1].any()
         assert layers.paint({TUMOR_ID: 1}, np.uint8)[region_map == 1].all()
 
@@ -144,7 +144,7 @@ class TestEnd:
         editor = review.begin_edit(1)
         paint(editor, PANCREAS_ID, everywhere())
         review.end_edit(accept=True)
-        assert not review._state.layers.paint({TUMOR_ID: 1}, np.uint8)[region_map == 1].any()
+        assert not review.layers.paint({TUMOR_ID: 1}, np.uint8)[region_map == 1].any()
         assert not display.GetSegmentVisibility(TUMOR_ID) and display.GetSegmentVisibility(PANCREAS_ID)
 
     def test_a_discarded_edit_leaves_nothing(self, review, a_result, paint):
@@ -211,7 +211,7 @@ class TestEditsOnDisk:
         review.end_edit(True, "Ada")
         expected = labels_of(a_result)
         again = load_prediction(context, its_files, a_result.volume)
-        reviewed = RegionReview(context, again, its_files)
+        reviewed = open_review(context, again, its_files)
         np.testing.assert_array_equal(labels_of(again), expected)
         assert reviewed.status(1) == "edited" and reviewed.warnings == ()
 
@@ -230,6 +230,6 @@ class TestEditsOnDisk:
         review.end_edit(True)
         review.decide(2, Choice.RADICAL)
         its_files.reviewed.unlink()
-        reviewed = RegionReview(context, load_prediction(context, its_files, a_result.volume), its_files)
+        reviewed = open_review(context, load_prediction(context, its_files, a_result.volume), its_files)
         assert set(reviewed.review.decisions) == {2}
         assert "What was painted in 1 edited regions" in reviewed.warnings[0]

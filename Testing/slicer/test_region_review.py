@@ -14,8 +14,8 @@ from synthetic_predictions import PANCREAS, TUMOR, synthetic_heads
 from coranet.contract import Choice, Decision
 from coranet.contract.errors import DataError, StorageError
 from CoraNetSlicerLib.review.overlays import make_surfaces
-from CoraNetSlicerLib.review.region_review import RegionReview, opening_steps
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.review_opening import open_review, opening_steps
 from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 from CoraNetSlicerLib.review.segment_surfaces import has_surface, lost_surface
 
@@ -113,7 +113,7 @@ class TestDeciding:
         segmentation.AddSegment(mine, "cyst")
         layers = SegmentLayers(a_result.segmentation, a_result.volume)
         number = next(one.number for one in review.regions.regions if one.conservative == 0)
-        box = review._state.voxels(number).box
+        box = review.voxels(number).box
         everywhere = np.ones(int(box.mask.sum()), bool)
         layers.write(box, {"cyst": everywhere, **{one: ~everywhere for one in CLASSES}})
         review.decide(number, Choice.CONSERVATIVE)
@@ -170,7 +170,7 @@ class TestUndo:
         make_surfaces(a_result.segmentation, a_result.overlays)
         before = np.zeros(6)
         a_result.segmentation.GetRASBounds(before)
-        review.keep_surfaces(True)
+        review.layers.keeps_surfaces = True
         review.show(1)
         for region in review.regions.regions:
             review.decide(region.number, "radical")
@@ -313,7 +313,7 @@ class TestFiles:
         again = load_prediction(context, its_files, a_result.volume)
         assert not review.is_current
         np.testing.assert_array_equal(labels_of(again), HEADS["segmentation"])
-        reviewed = RegionReview(context, again, its_files)
+        reviewed = open_review(context, again, its_files)
         np.testing.assert_array_equal(labels_of(again), expected)
         assert reviewed.review == review.review and reviewed.warnings == ()
         assert reviewed.worklist.GetCellText(0, 4) == "radical"
@@ -344,28 +344,28 @@ class TestFiles:
     def test_other_regions_replace_those_on_which_nothing_is_decided(self, context, review, its_files, a_result):
         content = json.loads(its_files.regions.read_text(encoding="utf-8"))
         its_files.regions.write_text(json.dumps({**content, "created": content["created"] + 1}), encoding="utf-8")
-        assert RegionReview(context, a_result, its_files).regions.created == content["created"] + 1
+        assert open_review(context, a_result, its_files).regions.created == content["created"] + 1
 
     def test_those_on_which_something_is_decided_stay(self, context, review, its_files, a_result):
         review.decide(1, Choice.RADICAL)
         content = json.loads(its_files.regions.read_text(encoding="utf-8"))
         its_files.regions.write_text(json.dumps({**content, "created": content["created"] + 1}), encoding="utf-8")
-        again = RegionReview(context, a_result, its_files)
+        again = open_review(context, a_result, its_files)
         assert again.regions == review.regions and again.review == review.review
 
     def test_without_regions_the_sentence_says_what_to_do(self, context, its_files, a_result):
         its_files.regions.unlink()
         with pytest.raises(DataError, match="has no list of uncertain regions; run 'coranet regions' on it"):
-            RegionReview(context, a_result, its_files)
+            open_review(context, a_result, its_files)
         with pytest.raises(DataError, match="the scene keeps no review"):
-            RegionReview(context, a_result, None)
+            open_review(context, a_result, None)
 
     def test_a_map_that_does_not_fit_the_list_is_named(self, context, its_files, a_result):
         content = json.loads(its_files.regions.read_text(encoding="utf-8"))
         content["regions"][0]["voxels"] += 1
         its_files.regions.write_text(json.dumps(content), encoding="utf-8")
         with pytest.raises(DataError, match=r"voxels of region 1, the list of the regions says"):
-            RegionReview(context, a_result, its_files).decide(1, Choice.KEEP)
+            open_review(context, a_result, its_files).decide(1, Choice.KEEP)
 
     def test_the_voxels_can_be_read_in_steps(self, review, its_files):
         assert len(list(review.read_steps())) > len(review.regions.regions)
@@ -377,4 +377,4 @@ class TestFiles:
         from dataclasses import replace
 
         with pytest.raises(DataError, match="is not in the scene"):
-            RegionReview(context, replace(a_result, volume=None), its_files)
+            open_review(context, replace(a_result, volume=None), its_files)

@@ -16,8 +16,8 @@ from coranet.contract.errors import DataError, JobError
 from CoraNetSlicerLib.core.context import SceneContext
 from CoraNetSlicerLib.core.results import find_prediction_files, results_in_scene
 from CoraNetSlicerLib.review.region_editing import MASK_SEGMENT
-from CoraNetSlicerLib.review.region_review import RegionReview
 from CoraNetSlicerLib.review.result_loading import load_prediction
+from CoraNetSlicerLib.review.review_opening import open_review
 from CoraNetSlicerLib.review.review_record import (
     COLUMNS,
     DECISIONS_ATTRIBUTE,
@@ -59,7 +59,7 @@ class TestWorklist:
             context.scene.RemoveNode(node)
         review.decide(2, Choice.KEEP)
         assert column(review.worklist, "status")[:2] == ["kept", "kept"]
-        assert RegionReview(context, a_result, None).review == review.review
+        assert open_review(context, a_result, None).review == review.review
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ class TestUndoAfterARestart:
         review.undo()
         again = saved_and_reloaded(context, tmp_path)
         (loaded,) = results_in_scene(again.scene)
-        reviewed = RegionReview(again, loaded, None)
+        reviewed = open_review(again, loaded, None)
         assert reviewed.can_undo and reviewed.can_redo
         assert reviewed.redo() == 4
         np.testing.assert_array_equal(labels_of(loaded), states.pop())
@@ -114,7 +114,7 @@ class TestUndoAfterARestart:
         for number, choice in ((2, "radical"), (1, "conservative"), (3, "radical")):
             review.decide(number, choice, "Ada")
         after = labels_of(a_result)
-        again = RegionReview(context, load_prediction(context, its_files, a_result.volume), its_files)
+        again = open_review(context, load_prediction(context, its_files, a_result.volume), its_files)
         np.testing.assert_array_equal(labels_of(again.loaded), after)
         assert again.can_undo and [again.undo() for _ in range(3)] == [3, 1, 2]
         np.testing.assert_array_equal(labels_of(again.loaded), before)
@@ -145,7 +145,7 @@ class TestAVolumeThatWasDeleted:
         assert not review.is_current
         (loaded,) = results_in_scene(context.scene)
         with pytest.raises(DataError, match="the volume of 'patient 7 CoraNet' is not in the scene any more"):
-            RegionReview(context, loaded, None)
+            open_review(context, loaded, None)
 
 
 class TestSavedScenes:
@@ -156,7 +156,7 @@ class TestSavedScenes:
         again = save(context, tmp_path / "saved" if save is saved_as_mrml else tmp_path)
         (loaded,) = results_in_scene(again.scene)
         assert find_prediction_files(loaded.segmentation) is None
-        review = RegionReview(again, loaded, None)
+        review = open_review(again, loaded, None)
         assert review.review == decided.review and review.regions == decided.regions
         np.testing.assert_array_equal(labels_of(loaded), before)
         assert review.place(2).center_ras_mm == pytest.approx(places, abs=1e-3)
@@ -174,7 +174,7 @@ class TestSavedScenes:
             review.decide(region.number, ("radical", "conservative")[region.number % 2])
         again = saved_and_reloaded(context, tmp_path)
         (loaded,) = results_in_scene(again.scene)
-        reviewed = RegionReview(again, loaded, None)
+        reviewed = open_review(again, loaded, None)
         for region in reviewed.regions.regions:
             reviewed.decide(region.number, None)
         np.testing.assert_array_equal(labels_of(loaded), before)
@@ -183,7 +183,7 @@ class TestSavedScenes:
         again = saved_and_reloaded(context, tmp_path)
         (loaded,) = results_in_scene(again.scene)
         assert find_prediction_files(loaded.segmentation).folder == its_files.folder
-        reviewed = RegionReview(again, loaded, find_prediction_files(loaded.segmentation))
+        reviewed = open_review(again, loaded, find_prediction_files(loaded.segmentation))
         reviewed.decide(2, Choice.RADICAL, "Cy")
         assert '"Cy"' in its_files.review.read_text(encoding="utf-8")
 
@@ -210,14 +210,14 @@ class TestSavedScenes:
         again = saved_and_reloaded(context, tmp_path)
         (loaded,) = results_in_scene(again.scene)
         assert loaded.segmentation.GetSegmentation().GetSegment(MASK_SEGMENT) is not None
-        RegionReview(again, loaded, None)
+        open_review(again, loaded, None)
         assert loaded.segmentation.GetSegmentation().GetSegment(MASK_SEGMENT) is None
 
     def test_a_damaged_review_is_said(self, context, decided, a_result):
         record = a_result.segmentation.GetNodeReference(RECORD_REFERENCE)
         record.SetAttribute(DECISIONS_ATTRIBUTE, "{")
         with pytest.raises(JobError, match="the review in the scene cannot be read"):
-            RegionReview(context, a_result, None)
+            open_review(context, a_result, None)
 
     def test_the_record_needs_no_file_and_is_not_offered_to_people(self, review, a_result):
         record = a_result.segmentation.GetNodeReference(RECORD_REFERENCE)

@@ -19,7 +19,7 @@ from ..core.results import segment_id
 from .segment_layers import MaskedBox, SegmentLayers
 
 if TYPE_CHECKING:
-    from .review_state import ReviewState
+    from .region_review import RegionReview
 
 # Which voxels of a box each segment has, by id, bool, flat.
 Members = Mapping[str, np.ndarray]
@@ -58,17 +58,17 @@ class BoundarySliding:
         ml: by how much it makes the class that grows larger than it was before, in mL; below 0: smaller.
     """
 
-    def __init__(self, state: ReviewState) -> None:
+    def __init__(self, review: RegionReview) -> None:
         """Take the review; the margins of its result are read when they are needed first."""
         self.slide: Optional[Slide] = None
         self.ml = 0.0
-        self._state = state
+        self._review = review
         self._near: Optional[_Near] = None
 
     @property
     def reason(self) -> str:
         """Why no boundary can be slid; "" if one can."""
-        return "" if self._state.margins is not None else self._state.problem_of_margins
+        return "" if self._review.margins is not None else self._review.problem_of_margins
 
     def begin(self, center_ijk: Sequence[float], number: Optional[int], radius_mm: Optional[float] = None) -> None:
         """Begin a slide; nothing moves yet. What is drawn of one under way is taken back.
@@ -86,7 +86,7 @@ class BoundarySliding:
         radius = usual_mm if radius_mm is None else radius_mm
         i, j, k = (float(round(index) if at == axis else index) for at, index in enumerate(center_ijk))
         # Which classes is asked here; any two are as good for the box.
-        near = _Near.of(self._state, Slide((i, j, k), radius, 0.0, 1, 0, slice_axis=axis))
+        near = _Near.of(self._review, Slide((i, j, k), radius, 0.0, 1, 0, slice_axis=axis))
         pair = pair_at(near.labels, near.margins, near.local(near.slide).center_ijk, radius, axis)
         if pair is None:
             raise DataError(
@@ -101,7 +101,7 @@ class BoundarySliding:
 
     def is_in_place(self, point_ijk: Sequence[float], number: int) -> bool:
         """Whether a point lies in a place; of a block, which is none, within half its length from its middle."""
-        region = self._state.regions.region(number)
+        region = self._review.regions.region(number)
         return self._is_within(
             point_ijk, region.center_ijk, region.radius_mm or max(region.extent_mm) / 2, region.slice_axis
         )
@@ -132,9 +132,9 @@ class BoundarySliding:
         slide = self._required()
         if self._near is None or slide.radius_mm > self._near.slide.radius_mm:
             self._restore()
-            self._near = _Near.of(self._state, slide)
-            self._state.keep_before_slide(self._near.box, self._near.members)
-        labels = self._near.draw(self._state.layers, slide, self._state.review.slides)
+            self._near = _Near.of(self._review, slide)
+            self._review.keep_before_slide(self._near.box, self._near.members)
+        labels = self._near.draw(self._review.layers, slide, self._review.review.slides)
         larger = np.count_nonzero(labels == slide.grows) - np.count_nonzero(self._near.labels == slide.grows)
         self.ml = float(larger) * math.prod(self._near.margins.spacing_mm) / 1000.0
         return self._near.box
@@ -151,34 +151,34 @@ class BoundarySliding:
             author: who has slid.
         """
         self.draw()
-        slide, near = self._required(), self._near or _Near.of(self._state, self._required())
+        slide, near = self._required(), self._near or _Near.of(self._review, self._required())
         self.slide, self.ml, self._near = None, 0.0, None
-        self._state.keep_before_slide(None, {})
-        return _change(self._state, replace(slide, author=author, time=time.time()), near)
+        self._review.keep_before_slide(None, {})
+        return _change(self._review, replace(slide, author=author, time=time.time()), near)
 
     # ----------------------------------------------------------------------------------------------------------------
 
     def _is_within(
         self, point_ijk: Sequence[float], center_ijk: Sequence[float], radius_mm: float, slice_axis: Optional[int]
     ) -> bool:
-        steps = steps_mm(self._state.loaded.volume.GetSpacing(), radius_mm, slice_axis)
+        steps = steps_mm(self._review.loaded.volume.GetSpacing(), radius_mm, slice_axis)
         away = ((one - other) * mm for one, other, mm in zip(point_ijk, center_ijk, steps, strict=True))
         return math.hypot(*away) <= radius_mm
 
     def _shape(self, number: Optional[int]) -> tuple[float, Optional[int]]:
         """Radius, and axis of a disc, with which a slide begins: those of a place, else of the middle one of all."""
-        regions = self._state.regions
+        regions = self._review.regions
         if number is not None and regions.region(number).radius_mm:
             return regions.region(number).radius_mm, regions.region(number).slice_axis
         places = sorted((one for one in regions.regions if one.radius_mm), key=lambda one: one.radius_mm)
         if places:
             return places[len(places) // 2].radius_mm, places[len(places) // 2].slice_axis
         radius_mm = _DEFAULT_VOXELS * self._voxel_mm
-        return radius_mm, thick_slice_axis(self._state.loaded.volume.GetSpacing(), radius_mm)
+        return radius_mm, thick_slice_axis(self._review.loaded.volume.GetSpacing(), radius_mm)
 
     @property
     def _voxel_mm(self) -> float:
-        return voxel_length_mm(self._state.loaded.volume.GetSpacing())
+        return voxel_length_mm(self._review.loaded.volume.GetSpacing())
 
     def _required(self) -> Slide:
         if self.slide is None:
@@ -187,63 +187,63 @@ class BoundarySliding:
 
     def _restore(self) -> None:
         if self._near is not None:
-            self._state.layers.write(self._near.box, self._near.members)
-            self._state.keep_before_slide(None, {})
+            self._review.layers.write(self._near.box, self._near.members)
+            self._review.keep_before_slide(None, {})
         self._near = None
 
 
-def repeat_slide(state: ReviewState, slide: Slide, earlier: Iterable[Slide]) -> SlideChange:
+def repeat_slide(review: RegionReview, slide: Slide, earlier: Iterable[Slide]) -> SlideChange:
     """Write a slide of an earlier review into the segments.
 
     Args:
-        state: of the review.
+        review: of the result.
         slide: which.
         earlier: slides that were made before it.
     """
-    near = _Near.of(state, slide)
-    near.draw(state.layers, slide, earlier)
-    return _change(state, slide, near)
+    near = _Near.of(review, slide)
+    near.draw(review.layers, slide, earlier)
+    return _change(review, slide, near)
 
 
-def withdraw_slides(state: ReviewState, number: int) -> None:
+def withdraw_slides(review: RegionReview, number: int) -> None:
     """Move the boundary back where the slides of a place have moved it; those of other places hold on.
 
     Without the margins of the result nothing moves: only the voxels of the place are known then.
     """
-    slides = list(state.review.slides if state.margins is not None else ())
+    slides = list(review.review.slides if review.margins is not None else ())
     for slide in reversed([one for one in slides if one.region == number]):
-        near = _Near.of(state, slide)
-        near.draw(state.layers, replace(slide, level=-slide.level), slides)
+        near = _Near.of(review, slide)
+        near.draw(review.layers, replace(slide, level=-slide.level), slides)
         slides.remove(slide)
 
 
-def box_with_slides(state: ReviewState, number: int) -> MaskedBox:
+def box_with_slides(review: RegionReview, number: int) -> MaskedBox:
     """All voxels that a decision on a place can change: its own, and a box around those that its slides reach."""
-    box = state.voxels(number).box
-    slides = [slide for slide in state.review.slides if slide.region == number] if state.margins is not None else []
+    box = review.voxels(number).box
+    slides = [slide for slide in review.review.slides if slide.region == number] if review.margins is not None else []
     if not slides:
         return box
-    boxes = [box, *(_Near.of(state, slide).box for slide in slides)]
+    boxes = [box, *(_Near.of(review, slide).box for slide in slides)]
     first = np.min([one.first_kji for one in boxes], axis=0)
     last = np.max([np.add(one.first_kji, one.mask.shape) for one in boxes], axis=0)
     return MaskedBox((int(first[0]), int(first[1]), int(first[2])), np.ones(last - first, bool))
 
 
-def known_voxels_of_slides(state: ReviewState) -> list[MaskedBox]:
+def known_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
     """Where labels are truth because a person has slid the boundary there."""
-    known, slides = [], state.review.slides if state.margins is not None else ()
+    known, slides = [], review.review.slides if review.margins is not None else ()
     for count, slide in enumerate(slides):
-        near = _Near.of(state, slide)
+        near = _Near.of(review, slide)
         known.append(
             near.part(*known_after(near.labels, near.margins, near.local(slide), map(near.local, slides[:count])))
         )
     return known
 
 
-def settled_voxels_of_slides(state: ReviewState) -> list[MaskedBox]:
+def settled_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
     """Where nothing is uncertain any more because a person has slid the boundary there."""
-    slides = state.review.slides if state.margins is not None else ()
-    around = ((_Near.of(state, slide), slide) for slide in slides)
+    slides = review.review.slides if review.margins is not None else ()
+    around = ((_Near.of(review, slide), slide) for slide in slides)
     return [near.part(*settled_after(near.labels, near.margins, near.local(slide))) for near, slide in around]
 
 
@@ -268,15 +268,15 @@ class _Near:
     ids: Mapping[str, int]
 
     @staticmethod
-    def of(state: ReviewState, slide: Slide) -> _Near:
+    def of(review: RegionReview, slide: Slide) -> _Near:
         """Read what is there now.
 
         Raises:
             DataError: the point is not inside the volume, or the result has no margins.
         """
-        margins = state.margins
+        margins = review.margins
         if margins is None:
-            raise DataError(state.problem_of_margins)
+            raise DataError(review.problem_of_margins)
         slices = slide_box(slide, margins.margin.shape, margins.spacing_mm)
         first_k, first_j, first_i = (side.start for side in slices)
         shape = tuple(side.stop - side.start for side in slices)
@@ -284,8 +284,8 @@ class _Near:
             raise DataError("this point is not inside the volume; point at a boundary in it.")
         box = MaskedBox((first_k, first_j, first_i), np.ones(shape, bool))
         inside = BoundaryMargins(margins.margin[slices], margins.second[slices], margins.spacing_mm)
-        members = state.layers.read(box)
-        ids = {segment_id(label): label.value for label in state.loaded.labels if segment_id(label) in members}
+        members = review.layers.read(box)
+        ids = {segment_id(label): label.value for label in review.loaded.labels if segment_id(label) in members}
         labels = np.zeros(shape, np.uint16)
         for identifier, value in ids.items():
             labels.ravel()[members[identifier]] = value
@@ -323,8 +323,8 @@ def _level(height_mm: float, radius_mm: float) -> float:
     return 0.0 if abs(height_mm) < _NOTHING_MM else round(height_mm / radius_mm, _DIGITS)
 
 
-def _change(state: ReviewState, slide: Slide, near: _Near) -> SlideChange:
-    now = state.layers.read(near.box)
+def _change(review: RegionReview, slide: Slide, near: _Near) -> SlideChange:
+    now = review.layers.read(near.box)
     changed = np.zeros(near.labels.size, bool)
     for identifier, before in near.members.items():
         changed |= before != now[identifier]

@@ -307,7 +307,7 @@ class ReviewPresenter:
         review = yield from self._logic.openRegions(shown)
         review.changed.connect(self._on_review)
         # The presenter of the overlays makes them anew as soon as somebody rests.
-        review.keep_surfaces(True)
+        review.layers.keeps_surfaces = True
         self.review = review
         self._on_taken_up()
         self._update.request()
@@ -318,7 +318,7 @@ class ReviewPresenter:
         self._reading.stop()
         if self.review is not None:
             self.review.changed.disconnect(self._on_review)
-            self.review.keep_surfaces(False)
+            self.review.layers.keeps_surfaces = False
             self.review.outline.clear()
             self.review.ring.clear()
         self._overlays.set_place_marked(False)

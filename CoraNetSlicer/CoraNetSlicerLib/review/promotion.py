@@ -23,32 +23,31 @@ from .region_voxels import RegionVoxels, read_label_map
 from .segment_layers import SegmentLayers
 
 if TYPE_CHECKING:
-    from .review_state import ReviewState
+    from .region_review import RegionReview
 
 
-def promote_case(state: ReviewState) -> PromotedCase:
+def promote_case(review: RegionReview) -> PromotedCase:
     """Write what a training learns from: the label values of a result as it is now, and where they are truth.
 
     Args:
-        state: the review.
+        review: of the result.
 
     Raises:
         DataError: nothing is decided, the files of the case or its scan are not there, or classes overlap.
         StorageError: a file could not be written.
     """
-    loaded, files, review = state.loaded, state.files, state.review
+    loaded, files, decided = review.loaded, review.files, review.review
     name = loaded.segmentation.GetName()
     if files is None:
         raise DataError(f"the files of '{name}' are not where they were; load the result anew from its job.")
-    if not review.decisions and not review.slides and not review.trusts_certain:
+    if not decided.decisions and not decided.slides and not decided.trusts_certain:
         raise DataError(f"nothing of '{name}' is decided yet; decide at least one of its regions.")
     require_no_overlap(loaded)
     result = files.read_result()
     scan = ScanIdentity.from_dict(result.get("scan"), files.result)
     (image, *more), part = _images(files, result, name, scan)
-    decided = [state.voxels(number) for number in review.decisions]
-    known = known_voxels(loaded, decided, files, review.trusts_certain)
-    for box in known_voxels_of_slides(state):
+    known = known_voxels(loaded, map(review.voxels, decided.decisions), files, decided.trusts_certain)
+    for box in known_voxels_of_slides(review):
         known[box.slices][box.mask] = True
     write_reviewed(loaded, files.reviewed)
     _write(known.astype(np.uint8), loaded, files.known)
@@ -56,7 +55,9 @@ def promote_case(state: ReviewState) -> PromotedCase:
     labels = tuple(Label.from_dict(row) for row in result["labels"])
     keys = tuple(case_keys(loaded.volume))
     voxels = file_hash(Path(image), part) if scan is None else scan.voxels
-    return PromotedCase(files.folder.name, image, files, labels, keys, len(review.decisions), voxels, tuple(more), part)
+    return PromotedCase(
+        files.folder.name, image, files, labels, keys, len(decided.decisions), voxels, tuple(more), part
+    )
 
 
 def _images(

@@ -9,26 +9,22 @@ from typing import Any, Optional, Union
 
 import numpy as np
 
+from coranet.boundary_slide import BoundaryMargins
 from coranet.contract import Choice, Decision, PredictionFiles, RegionList, Review
-from coranet.contract.errors import DataError
+from coranet.contract.errors import DataError, StorageError
 
 from ..core.context import SceneContext
+from ..core.notification import Signal
 from ..core.results import LoadedPrediction, segment_id
-from .boundary_slide import BoundarySliding, box_with_slides, settled_voxels_of_slides, withdraw_slides
+from ..core.stepwise import run_to_end
+from .boundary_slide import BoundarySliding, SlideChange, box_with_slides, settled_voxels_of_slides, withdraw_slides
 from .improvement import PromotedCase
-from .promotion import promote_case
+from .promotion import promote_case, write_reviewed
 from .region_editing import MODULE_EDITOR, RegionEditing
-from .region_view import (
-    RegionOutline,
-    RegionPlace,
-    region_place,
-    show_in_cameras,
-    show_in_slices,
-    smallest_field_mm,
-)
-from .review_record import ReviewStep
-from .review_state import ReviewState, choice_of
-from .segment_layers import MaskedBox
+from .region_view import RegionOutline, RegionPlace, region_place, show_in_cameras, show_in_slices, smallest_field_mm
+from .region_voxels import RegionVoxels, read_margins, read_region_voxels
+from .review_record import KeptReview, ReviewHistory, ReviewRecord, ReviewStep, write_review_file
+from .segment_layers import MaskedBox, SegmentLayers
 from .slide_ring import SlideRing
 from .worklist import progress_text, status_text, structure_text
 
@@ -40,7 +36,7 @@ class RegionReview:
     are also written beside the case's files, as review.json. One RegionReview for a result at a time.
 
     Example:
-        >>> review = RegionReview(context, loaded, files)
+        >>> review = open_review(context, loaded, files)
         >>> review.decide(1, Choice.RADICAL, author="Ada")
         >>> review.progress
         '1 of 23 reviewed, 14 % of the uncertain volume cleared'
@@ -51,64 +47,66 @@ class RegionReview:
         changed: sent after each change of decisions, voxels, or what is being edited.
         loaded: the result.
         files: of the case; None where they are not.
-        regions: what is known of the regions.
-        review: the decisions.
+        layers: the segments of the result.
         warnings: what the user should know, in sentences.
+        is_being_read: whether the voxels of the regions are being read in steps.
+        problem_of_margins: why the result has no margins, once they were looked for; "" if it has.
         outline: draws the region that is looked at.
         sliding: moves the boundary while the wheel turns; `take_slide` makes a decision of it.
         ring: shows where and how far.
     """
 
     def __init__(
-        self,
-        context: SceneContext,
-        loaded: LoadedPrediction,
-        files: Optional[PredictionFiles] = None,
-        state: Optional[ReviewState] = None,
+        self, context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles], kept: KeptReview
     ) -> None:
-        """Take up the review that the scene keeps, else that of the files, else begin one.
+        """Go on with a review, see `review_opening`; a slide that was under way in a saved scene is taken back.
 
         Args:
             context: the scene.
             loaded: the result.
             files: of the case; None: the scene alone.
-            state: as `opening_steps` has brought it about; None: it is brought about now.
-
-        Raises:
-            DataError: there are no regions, neither in the scene nor among the files; or they do not fit the result.
-            JobError: what the scene or a file says of the review is damaged.
+            kept: what the scene keeps of the review, or will.
         """
-        self._state = state or ReviewState(context, loaded, files)
+        self.changed = Signal()
+        self.loaded, self.files = loaded, files
+        self.layers = SegmentLayers(loaded.segmentation, loaded.volume)
+        self.warnings: tuple[str, ...] = ()
+        self.is_being_read = False
+        self.problem_of_margins = ""
+        self._margins: Optional[BoundaryMargins] = None
+        self._kept = kept
+        self._record = ReviewRecord(context, loaded)
+        self._history = ReviewHistory(kept.steps)
         self._editing = RegionEditing(context, loaded)
-        for _step in self._state.take_up_steps():
-            pass
-        self._history = self._state.history
-        self.outline = RegionOutline(context, self._state)
-        self.sliding, self.ring = BoundarySliding(self._state), SlideRing(context)
-        self.loaded, self.files = loaded, self._state.files
-        self.changed, self.warnings = self._state.changed, self._state.warnings
+        self.outline = RegionOutline(context, self)
+        self.sliding, self.ring = BoundarySliding(self), SlideRing(context)
+        under_way = self._record.read_under_way()
+        if under_way is not None:
+            self.layers.write(self._box_of(under_way), under_way.members(back=True))
+            self._record.write_under_way(None)
 
     # -- what there is -----------------------------------------------------------------------------------------------
 
     @property
     def regions(self) -> RegionList:
         """What is known of the regions, in the order of their numbers 1, 2, ..."""
-        return self._state.regions
+        return self._kept.regions
 
     @property
     def review(self) -> Review:
         """The decisions."""
-        return self._state.review
+        return self._kept.review
 
     @property
     def worklist(self) -> Any:
         """VtkMRMLTableNode with a row for each region; see review_record.COLUMNS."""
-        return self._state.worklist
+        return self._record.worklist
 
     @property
     def is_current(self) -> bool:
         """Whether it still goes with its nodes: not so once the result was loaded anew or left the scene."""
-        return self._state.is_current
+        there = (node.GetScene() is not None for node in (self.loaded.segmentation, self.loaded.volume))
+        return all(there) and self._record.is_current
 
     @property
     def progress(self) -> str:
@@ -134,8 +132,67 @@ class RegionReview:
 
     def decided_boxes(self) -> list[MaskedBox]:
         """Where somebody has decided, and nothing is uncertain any more: of each region, and of each slide."""
-        decided = [self._state.voxels(number).box for number in self.review.decisions]
-        return [*decided, *(settled_voxels_of_slides(self._state) if self.review.slides else ())]
+        decided = [self.voxels(number).box for number in self.review.decisions]
+        return [*decided, *(settled_voxels_of_slides(self) if self.review.slides else ())]
+
+    # -- voxels ------------------------------------------------------------------------------------------------------
+
+    def voxels(self, number: int) -> RegionVoxels:
+        """The voxels of a region; those of all are read when one is asked for.
+
+        Raises:
+            DataError: there is no such region, or a file is missing or does not fit.
+        """
+        number = self.regions.region(number).number
+        run_to_end(self._read_voxels())
+        return self._kept.voxels[number]
+
+    @property
+    def margins(self) -> Optional[BoundaryMargins]:
+        """What slides need to know of the result, read when it is asked for; None: see `problem_of_margins`."""
+        # The regions first: they keep what the result names before anything is slid.
+        run_to_end(self.read_steps())
+        return self._margins
+
+    def read_steps(self) -> Generator[None, None, None]:
+        """Read the voxels of the regions, and the margins, if they are not there yet, in steps of milliseconds.
+
+        Raises:
+            DataError: a file of the regions is missing, or does not fit.
+        """
+        yield from self._read_voxels()
+        if self._margins is not None or self.problem_of_margins:
+            return
+        if self.files is None:
+            self.problem_of_margins = (
+                f"the files of '{self.loaded.segmentation.GetName()}' are not where they were, and a boundary is slid "
+                "by them; load the result anew from its job."
+            )
+            return
+        try:
+            self._margins = yield from read_margins(self.loaded, self.files)
+        except DataError as error:
+            self.problem_of_margins = str(error)
+
+    def paint(self, number: int, labels: np.ndarray) -> None:
+        """Give the voxels of a region label values, and note nothing of it.
+
+        Args:
+            number: of the region.
+            labels: uint16, flat, in the order of the region's voxels.
+
+        Raises:
+            DataError: a class that is needed has no segment any more, or lies on another grid.
+        """
+        segmentation = self.loaded.segmentation.GetSegmentation()
+        members = {segment_id(label): labels == label.value for label in self.loaded.labels}
+        for identifier, mask in members.items():
+            if mask.any() and segmentation.GetSegment(identifier) is None:
+                raise DataError(
+                    f"the segment '{identifier}' of '{self.loaded.segmentation.GetName()}' was deleted, but the region "
+                    "needs it; load the result anew."
+                )
+        self.layers.write(self.voxels(number).box, members)
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 
@@ -153,12 +210,12 @@ class RegionReview:
             StorageError: review.json could not be written; the decision stays, in the scene.
         """
         self._require_no_edit()
-        chosen = choice_of(choice)
+        chosen = _choice_of(choice)
         self.sliding.discard()
-        voxels, box = self._state.voxels(number), box_with_slides(self._state, number)
-        before = self._state.layers.read(box)
-        withdraw_slides(self._state, number)
-        self._state.paint(number, voxels.labels[(chosen or Choice.KEEP).value])
+        voxels, box = self.voxels(number), box_with_slides(self, number)
+        before = self.layers.read(box)
+        withdraw_slides(self, number)
+        self.paint(number, voxels.labels[(chosen or Choice.KEEP).value])
         self._note(number, Decision(chosen, author, time.time()) if chosen else None, before, box)
 
     def slide(
@@ -199,7 +256,7 @@ class RegionReview:
             if slide is not None and slide.region is not None and self.decision(slide.region) is None:
                 self.decide(slide.region, Choice.KEEP, author)
         else:
-            self._add(self._state.step_of_slide(self.sliding.take(author)))
+            self._add(self.step_of_slide(self.sliding.take(author)))
         return slide.region if slide is not None else None
 
     def undo(self) -> Optional[int]:
@@ -214,14 +271,10 @@ class RegionReview:
         """Take the last `undo` back; returns and raises as it does."""
         return self._step(back=False)
 
-    def keep_surfaces(self, keep: bool) -> None:
-        """Say whether surfaces of before are drawn until new ones are made, which the caller sees to; else they go."""
-        self._state.layers.keeps_surfaces = keep
-
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return self.edited is None and (self._history.peek(back=True) is not None or bool(self.review.decisions))
+        return self.edited is None and self._history.peek(back=True) is not None
 
     @property
     def can_redo(self) -> bool:
@@ -241,8 +294,8 @@ class RegionReview:
         self._require_no_edit()
         self.sliding.discard()
         if trust_certain is not None:
-            self._state.set_review(replace(self.review, trusts_certain=bool(trust_certain)))
-        return promote_case(self._state)
+            self._set_review(replace(self.review, trusts_certain=bool(trust_certain)))
+        return promote_case(self)
 
     # -- editing -----------------------------------------------------------------------------------------------------
 
@@ -278,7 +331,7 @@ class RegionReview:
         self.sliding.discard()
         value = region.radical or region.conservative
         selected = next((segment_id(label) for label in self.loaded.labels if label.value == value), "")
-        editor = self._editing.begin(number, self._state.voxels(number).box, selected, editor_tag)
+        editor = self._editing.begin(number, self.voxels(number).box, selected, editor_tag)
         self.changed.send()
         return editor
 
@@ -299,11 +352,11 @@ class RegionReview:
         if self.edited is None:
             raise DataError("no region is being edited; begin with one.")
         number = self.edited
-        box = self._state.voxels(number).box
+        box = self.voxels(number).box
         painted = self._editing.end()
         if accept:
-            before = self._state.layers.read(box)
-            self._state.layers.write(box, painted.members)
+            before = self.layers.read(box)
+            self.layers.write(box, painted.members)
             self._note(number, Decision(Choice.EDITED, author, time.time()), before, box)
         else:
             self.changed.send()
@@ -326,65 +379,116 @@ class RegionReview:
         place = self.place(number)
         show_in_slices(place, slice_nodes, smallest_field_mm(self.loaded))
         show_in_cameras(place, self.loaded, camera_nodes)
-        if not self._state.is_being_read:
+        if not self.is_being_read:
             self.outline.draw(number)
         return place
 
-    # -- how it is done ----------------------------------------------------------------------------------------------
+    # -- steps -------------------------------------------------------------------------------------------------------
 
-    def read_steps(self) -> Generator[None, None, None]:
-        """Read the voxels of the regions in steps of milliseconds; else they are read, at once, when asked for."""
-        return self._state.read_steps()
+    def step_of_slide(self, change: SlideChange) -> ReviewStep:
+        """A slide, which is written in the segments already, as a step that can be taken back."""
+        review, number = self.review.with_slide(change.slide), change.slide.region or 0
+        decisions = (self.review.decisions.get(number), review.decisions.get(number))
+        after, slides = self.layers.read(change.box), (self.review.slides, review.slides)
+        return ReviewStep.of(number, decisions, change.before, after, change.box, slides)
+
+    def take_over(self, step: ReviewStep) -> None:
+        """Go on from a step that was done before; nothing of it is kept until `keep`."""
+        self._history.add(step)
+        self._kept = replace(self._kept, review=step.review(self.review, back=False))
+
+    def take_all_back(self) -> None:
+        """Take all steps back, so that the result is as it was loaded."""
+        while (step := self._history.peek(back=True)) is not None:
+            self.layers.write(self._box_of(step), step.members(back=True))
+            self._history.move(back=True)
+
+    def keep(self) -> None:
+        """Keep all of it in the scene."""
+        self._kept = replace(self._kept, steps=self._history.text)
+        self._record.write(self._kept)
+
+    def keep_before_slide(self, box: Optional[MaskedBox], members: Mapping[str, np.ndarray]) -> None:
+        """Keep what there was before a slide under way, so that a scene that is saved now can go back to it.
+
+        Args:
+            box: where it is drawn; None: nowhere any more.
+            members: which of these voxels each segment had.
+        """
+        step = ReviewStep.of(0, (None, None), members, {}, box) if box is not None else None
+        self._record.write_under_way(step)
+
+    # ----------------------------------------------------------------------------------------------------------------
 
     def _note(
         self, number: int, decision: Optional[Decision], before: Mapping[str, np.ndarray], box: MaskedBox
     ) -> None:
         slides, rest = self.review.slides, tuple(one for one in self.review.slides if one.region != number)
         of_slides = (box, (slides, rest)) if rest != slides else ()
-        after = self._state.layers.read(box)
-        self._add(ReviewStep.of(number, (self.decision(number), decision), before, after, *of_slides))
+        self._add(ReviewStep.of(number, (self.decision(number), decision), before, self.layers.read(box), *of_slides))
 
     def _add(self, step: ReviewStep) -> None:
         self._history.add(step)
-        self._state.keep_history(self._history)
-        self._state.set_review(step.review(self.review, back=False))
+        self._set_review(step.review(self.review, back=False))
 
     def _step(self, back: bool) -> Optional[int]:
         self._require_no_edit()
         self.sliding.discard()
-        if back and self._history.peek(back) is None and self.review.decisions:
-            self._history.add_first(self._latest_step())
         step = self._history.peek(back)
         if step is None:
             return None
-        self._state.layers.write(self._state.box_of(step), step.members(back))
+        self.layers.write(self._box_of(step), step.members(back))
         self._history.move(back)
-        self._state.keep_history(self._history)
-        self._state.set_review(step.review(self.review, back))
+        self._set_review(step.review(self.review, back))
         return step.number
 
-    def _latest_step(self) -> ReviewStep:
-        """All that was done at the place decided last, of which no step tells: it was as the result named it."""
-        number, decision = max(self.review.decisions.items(), key=lambda item: item[1].time)
-        box, layers = box_with_slides(self._state, number), self._state.layers
-        after = layers.read(box)
-        withdraw_slides(self._state, number)
-        self._state.paint(number, self._state.voxels(number).labels[Choice.KEEP.value])
-        before = layers.read(box)
-        layers.write(box, after)
-        slides = self.review.slides
-        rest = tuple(one for one in slides if one.region != number)
-        return ReviewStep.of(number, (None, decision), before, after, box, (rest, slides))
+    def _box_of(self, step: ReviewStep) -> MaskedBox:
+        return step.box or self.voxels(step.number).box
+
+    def _set_review(self, review: Review) -> None:
+        """Keep other decisions on the same regions, and the steps to them; the voxels have been painted before."""
+        before = self.review
+        self._kept = replace(self._kept, review=review, steps=self._history.text)
+        self._record.write_review(self._kept)
+        self.changed.send()
+        if self.files is None:
+            return
+        if not self.files.folder.is_dir():
+            raise StorageError(
+                f"'{self.files.folder}' is no longer there; the decision is in the scene alone, so save the scene."
+            )
+        write_review_file(review, self.loaded, self.files)
+        edited = {item for item in review.decisions.items() if item[1].choice is Choice.EDITED}
+        if edited - before.decisions.items():
+            # Nowhere else outside of the scene is what was painted.
+            write_reviewed(self.loaded, self.files.reviewed)
+
+    def _read_voxels(self) -> Generator[None, None, None]:
+        if len(self._kept.voxels) == len(self.regions.regions):
+            return
+        if self.files is None:
+            raise DataError(
+                f"the voxels of the regions of '{self.loaded.segmentation.GetName()}' are not in the scene, and its "
+                "files are not where they were; load the result anew from its job."
+            )
+        self.is_being_read = True
+        try:
+            voxels = yield from read_region_voxels(self.loaded, self.files, self.regions)
+        finally:
+            self.is_being_read = False
+        self._kept = replace(self._kept, voxels=voxels)
+        if self._record.is_current:
+            self._record.write(self._kept)
 
     def _require_no_edit(self) -> None:
         if self.edited is not None:
             raise DataError(f"region {self.edited} is being edited; keep or discard the edit first.")
 
 
-def opening_steps(
-    context: SceneContext, loaded: LoadedPrediction, files: Optional[PredictionFiles] = None
-) -> Generator[None, None, RegionReview]:
-    """What making a RegionReview does, in steps of milliseconds: of use where decisions of the files are done anew."""
-    state = ReviewState(context, loaded, files)
-    yield from state.take_up_steps()
-    return RegionReview(context, loaded, files, state)
+def _choice_of(choice: Union[None, str, Choice]) -> Optional[Choice]:
+    """What a person may decide, by name or not."""
+    allowed = (Choice.CONSERVATIVE, Choice.RADICAL, Choice.KEEP)
+    if choice is None or choice in allowed:
+        return None if choice is None else Choice(choice)
+    names = ", ".join(f"'{choice.value}'" for choice in allowed)
+    raise DataError(f"a region can be given {names}, got {str(choice)!r}; to paint in it, begin an edit.")

@@ -23,7 +23,7 @@ from .segment_surfaces import has_surface, lost_surface, make_surface, surface_o
 from .worklist import region_title
 
 if TYPE_CHECKING:
-    from .review_state import ReviewState
+    from .region_review import RegionReview
 
 # A region takes this share of a view at most, so that one sees what is around it.
 _SHARE_OF_VIEW = 1 / 3
@@ -279,16 +279,16 @@ class RegionOutline:
         node: the vtkMRMLSegmentationNode; None while nothing is drawn.
     """
 
-    def __init__(self, context: SceneContext, state: ReviewState) -> None:
+    def __init__(self, context: SceneContext, review: RegionReview) -> None:
         """Draw nothing yet.
 
         Args:
             context: the scene.
-            state: knows the voxels of the regions.
+            review: knows the voxels of the regions.
         """
         self.node: Any = None
         self._context = context
-        self._state = state
+        self._review = review
         # Number of the region, whether it has a surface, and the transform above it.
         self._drawn: tuple[Any, ...] = ()
 
@@ -301,18 +301,18 @@ class RegionOutline:
         Raises:
             DataError: there is no such region, or a file is missing or does not fit.
         """
-        loaded, box = self._state.loaded, self._state.voxels(number).box
+        loaded, box = self._review.loaded, self._review.voxels(number).box
         draws_surface = self._is_result_in_3d and box.mask.size <= _MOST_SURFACE_VOXELS
         drawn = (number, draws_surface, loaded.segmentation.GetTransformNodeID())
         if self.is_there and drawn == self._drawn:
             return
         self._drawn = drawn
-        name = region_title(self._state.regions.region(number))
+        name = region_title(self._review.regions.region(number))
         node = slicer.vtkMRMLSegmentationNode()
         node.SetName(f"{loaded.volume.GetName()} {name}")
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
-        node.GetSegmentation().AddSegment(self._state.layers.segment_of(box, name, OUTLINE_COLOR), _SEGMENT)
+        node.GetSegmentation().AddSegment(self._review.layers.segment_of(box, name, OUTLINE_COLOR), _SEGMENT)
         if draws_surface:
             make_surface(node, _SEGMENT, OVERLAY_SMOOTHING)
         self.clear()
@@ -328,7 +328,7 @@ class RegionOutline:
     def follow_look(self) -> None:
         """Draw the surface where something of the result is drawn in 3D: alone it would float before the anatomy."""
         if self.is_there:
-            self.node.GetDisplayNode().SetVisibility3D(is_in_3d(self._state.loaded))
+            self.node.GetDisplayNode().SetVisibility3D(is_in_3d(self._review.loaded))
 
     def clear(self) -> None:
         """Draw nothing any more."""
@@ -339,7 +339,7 @@ class RegionOutline:
 
     @property
     def _is_result_in_3d(self) -> bool:
-        node, ids = self._state.loaded.segmentation, [segment_id(label) for label in self._state.loaded.labels]
+        node, ids = self._review.loaded.segmentation, [segment_id(label) for label in self._review.loaded.labels]
         # Also while a surface is being made anew after a decision.
         return any(has_surface(node, identifier) or lost_surface(node, identifier) for identifier in ids)
 
@@ -351,6 +351,6 @@ class RegionOutline:
         display.SetVisibility2DOutline(True)
         display.SetOpacity2DOutline(1.0)
         display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
-        display.SetVisibility3D(is_in_3d(self._state.loaded))
+        display.SetVisibility3D(is_in_3d(self._review.loaded))
         display.SetOpacity3D(_OPACITY_3D)
         return self._context.scene.AddNode(display)

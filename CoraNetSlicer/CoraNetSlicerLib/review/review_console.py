@@ -24,8 +24,9 @@ from ..core.stepwise import run_to_end
 from .improvement import PromotedCase
 from .overlays import show_alone
 from .region_editing import MODULE_EDITOR
-from .region_review import RegionReview, opening_steps
+from .region_review import RegionReview
 from .region_view import RegionPlace, show_volume_somewhere, volume_point
+from .review_opening import opening_steps
 
 AnyCase = Union[LoadedPrediction, Any, str]
 

@@ -1,7 +1,7 @@
-"""What the scene keeps of a review, so that it goes on without the files of the case: regions, decisions, steps.
+"""What scene and files keep of a review. The scene's part is enough to go on without the files of the case.
 
 A hidden text node has the regions and their voxels; the decisions are an attribute of it, because they change often.
-A table node shows both to people; it is written, never read.
+A table node shows both to people; it is written, never read. The file review.json has the decisions alone.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import slicer
 from vtkmodules.vtkCommonCore import vtkDoubleArray, vtkIntArray, vtkStringArray
 from vtkmodules.vtkCommonDataModel import vtkTable
 
-from coranet.contract import Decision, Label, RegionList, Review, Slide
+from coranet.contract import Decision, Label, PredictionFiles, RegionList, Review, Slide
+from coranet.contract.axis_order import AxisOrder, axis_order
 from coranet.contract.codec import from_json, to_json
 from coranet.contract.errors import JobError
 
 from ..core.context import SceneContext
+from ..core.images import image_header, order_on_grid_of, placement_of
 from ..core.results import PART_ATTRIBUTE, PREDICTION_ATTRIBUTE, REVIEWED_ATTRIBUTE, LoadedPrediction
 from ..core.translation import _
 from .region_voxels import RegionVoxels, packed, packed_box, unpacked, unpacked_box
@@ -49,16 +51,13 @@ class KeptReview:
         regions: of the case.
         review: the decisions.
         voxels: by number of the region; empty while they are not read.
+        steps: that can be taken back or done again, as `ReviewHistory.text`; "": there are none.
     """
 
     regions: RegionList
     review: Review
     voxels: Mapping[int, RegionVoxels] = field(default_factory=dict)
-
-    @staticmethod
-    def of(regions: RegionList) -> KeptReview:
-        """A review of regions of which nothing else is known yet."""
-        return KeptReview(regions, Review.of(regions))
+    steps: str = ""
 
 
 class ReviewRecord:
@@ -94,10 +93,11 @@ class ReviewRecord:
             voxels = {int(number): RegionVoxels.from_dict(region) for number, region in content["voxels"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise JobError(f"the review in the scene cannot be read ({error}); load the result anew.") from error
-        return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels)
+        steps = str(self._node.GetAttribute(STEPS_ATTRIBUTE) or "")
+        return KeptReview(regions, Review.from_dict(decisions, regions, "the scene"), voxels, steps)
 
     def write(self, kept: KeptReview) -> None:
-        """Keep regions, voxels and decisions."""
+        """Keep all of it."""
         voxels = {str(number): region.to_dict() for number, region in kept.voxels.items()}
         content = {"regions": kept.regions.to_dict(), "voxels": voxels}
         node = self._node or self._make("vtkMRMLTextNode", "review", RECORD_REFERENCE, _("CoraNet review"))
@@ -108,22 +108,14 @@ class ReviewRecord:
         self.write_review(kept)
 
     def write_review(self, kept: KeptReview) -> None:
-        """Keep decisions; what a person has deleted is made anew."""
+        """Keep decisions and steps; what a person has deleted is made anew."""
         if self._node is None:
             self.write(kept)
             return
         self._node.SetAttribute(DECISIONS_ATTRIBUTE, json.dumps(kept.review.to_dict()))
+        self._node.SetAttribute(STEPS_ATTRIBUTE, kept.steps or None)
         table = self.worklist or self._make("vtkMRMLTableNode", "worklist", WORKLIST_REFERENCE, _("CoraNet places"))
         _fill_worklist(table, kept.review, kept.regions, self._loaded.labels)
-
-    def read_steps(self) -> str:
-        """The steps that can be taken back or done again, as ReviewHistory gives them; "" if there are none."""
-        return str(self._node.GetAttribute(STEPS_ATTRIBUTE) or "") if self.is_current else ""
-
-    def write_steps(self, text: str) -> None:
-        """Keep the steps that can be taken back or done again; "": there are none."""
-        if self._node is not None:
-            self._node.SetAttribute(STEPS_ATTRIBUTE, text or None)
 
     def read_under_way(self) -> Optional[ReviewStep]:
         """What there was before the slide that was neither taken nor discarded when the scene was saved; None: none."""
@@ -283,10 +275,6 @@ class ReviewHistory:
         self._done.append(step)
         self._undone.clear()
 
-    def add_first(self, step: ReviewStep) -> None:
-        """A step was done before all others that are known; what was taken back can still be done again."""
-        self._done.insert(0, step)
-
     def peek(self, back: bool) -> Optional[ReviewStep]:
         """The step that would be taken back, or done again; None if there is none."""
         steps = self._done if back else self._undone
@@ -296,6 +284,28 @@ class ReviewHistory:
         """That step was taken back, or done again."""
         source, target = (self._done, self._undone) if back else (self._undone, self._done)
         target.append(source.pop())
+
+
+def read_review_file(loaded: LoadedPrediction, files: PredictionFiles, regions: RegionList) -> Review:
+    """The review that the files of a case tell of, in the indices of the volume; without decisions if there is none."""
+    review = Review.read(files.review, regions)
+    if not review.slides:
+        return review
+    image = image_header(files.region_map)
+    order = order_on_grid_of(loaded.volume, image, files.region_map)
+    return _in_order(review, order, image.GetImageData().GetDimensions())
+
+
+def write_review_file(review: Review, loaded: LoadedPrediction, files: PredictionFiles) -> None:
+    """Write a review in the indices of the files of a case; the inverse of `read_review_file`."""
+    if review.slides:
+        order = axis_order(placement_of(loaded.volume), placement_of(image_header(files.region_map))) or AxisOrder()
+        review = _in_order(review, order, loaded.volume.GetImageData().GetDimensions())
+    review.write(files.review)
+
+
+def _in_order(review: Review, order: AxisOrder, size_ijk: Sequence[int]) -> Review:
+    return replace(review, slides=tuple(slide.in_order(order, size_ijk) for slide in review.slides))
 
 
 def _steps(contents: Iterable[Mapping[str, Any]]) -> list[ReviewStep]:

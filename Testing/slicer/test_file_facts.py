@@ -77,7 +77,7 @@ def test_many_registered_scans_are_not_read(tmp_path, monkeypatch):
     paths = [str(tmp_path / f"{number}.{'nrrd' if number % 2 else 'nii.gz'}") for number in range(24)]
     for number, path in enumerate(paths):
         sitk.WriteImage(scan(seed=number), path)
-    monkeypatch.setattr("CoraNetSlicerLib.data.case_facts.read_image", None)
+    monkeypatch.setattr("CoraNetSlicerLib.core.case_volume.read_image", None)
     assert KnownFiles().look_at(paths, 600)
 
 

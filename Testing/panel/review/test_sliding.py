@@ -228,9 +228,7 @@ class TestWheel:
         process_events()
         assert ui.reviewErrorLabel.text.startswith("there is no boundary within ") and hand.wheel.heard_by_slicer == 0
 
-    def test_of_an_earlier_version_it_is_slicers_and_a_key_says_why(
-        self, hand, load, logic, ui, presenter, process_events
-    ):
+    def test_without_margins_it_is_slicers_and_a_key_says_why(self, hand, load, logic, ui, presenter, process_events):
         loaded = load(wait=False)
         for name in ("margin", "second"):
             getattr(logic.regions(loaded).files, name).unlink()
@@ -238,7 +236,7 @@ class TestWheel:
         hand.turn(FORWARD, 3, 10, 6)
         assert hand.wheel.heard_by_slicer == 1 and not ui.slideLabel.isVisible()
         hand.press("+")
-        assert "its boundary cannot be slid; segment the volume again" in ui.reviewErrorLabel.text
+        assert "is missing; restore the file" in ui.reviewErrorLabel.text
 
 
 class TestNothingIsLost:

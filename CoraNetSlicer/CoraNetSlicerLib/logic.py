@@ -110,7 +110,7 @@ class CoraNetLogic(ReviewConsole):
             settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as {"time": "1 h"},
                 or, for a number of steps in place of a time, {"training.self_training_steps": 2000}.
             folder: of the new job; None: a new one in `jobsFolder`.
-            validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
+            validation: as `labeled`, of cases that only measure; none: of 20 labeled ones or more a tenth is.
             segmentNames: the segments to learn; None: all, which then must be the same in all cases.
 
         Raises:

@@ -90,10 +90,11 @@ def test_fewer_labeled_cases_are_a_part_of_more_and_the_others_are_left_out(data
     assert ids(four, *labeled) != ids(other_seed[1], *labeled)
 
 
-def test_a_training_sets_no_further_cases_aside(datalist, tmp_path):
-    few, every = plan_runs(question_of(datalist, tmp_path, "coranet", labeled=[4, None]))
-    assert (len(ids(few, Role.VALIDATION)), few.train_config.data.validation_cases) == (0, 0)
-    assert (len(ids(every, Role.VALIDATION)), every.train_config.data.validation_cases) == (1, 1)
+@pytest.mark.parametrize(("overrides", "set_aside"), [({}, 0), ({"data.validation_cases": "1"}, 1)])
+def test_a_training_sets_no_further_cases_aside(datalist, tmp_path, overrides, set_aside):
+    runs = plan_runs(question_of(datalist, tmp_path, "coranet", labeled=[4, None], overrides=overrides))
+    assert [len(ids(run, Role.VALIDATION)) for run in runs] == [set_aside, set_aside]
+    assert [run.train_config.data.validation_cases for run in runs] == [set_aside, set_aside]
 
 
 def test_fully_supervised_knows_the_labels_of_the_unlabeled_and_validates_on_the_same(datalist, tmp_path):

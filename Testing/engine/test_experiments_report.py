@@ -67,7 +67,8 @@ def report_of(tmp_path, start=finish, **changes) -> tuple[str, Page]:
 @pytest.fixture(scope="module")
 def a_report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    return report_of(folder, seeds=[0, 1], labeled=[3, None], compare_uncertainties=True)
+    overrides = {"data.validation_cases": "1"}
+    return report_of(folder, seeds=[0, 1], labeled=[3, None], overrides=overrides, compare_uncertainties=True)
 
 
 def test_it_needs_nothing_but_itself(a_report):
@@ -83,7 +84,7 @@ def test_it_says_what_was_run(a_report):
     assert told["command"] == "coranet experiment <list> & more"
     assert told["preset"] == "quick, 900 steps (300 of them on labeled cases alone)"
     assert (told["seeds"], told["device"], told["CoraNet"]) == ("0, 1", "CPU (1 threads)", "0.1")
-    assert told["cases"] == "3 / 5 labeled; 0 / 1 for validation; 3 unlabeled; 4 test"
+    assert told["cases"] == "3 / 5 labeled; 1 for validation; 3 unlabeled; 4 test"
 
 
 def test_the_table_holds_the_figures_of_the_methods(a_report):

@@ -86,7 +86,7 @@ def test_without_unlabeled_scans_training_is_supervised_and_says_so(train):
 
 def test_without_validation_the_last_model_is_kept_and_that_is_said(train):
     job, events = train({"validation": 0})
-    assert any(event.code == "no_validation" for event in events(Warned))
+    assert any(event.code == "no_validation" for event in events(Noted))
     assert not events(Validation) and not job.best_checkpoint_path.exists()
     assert ModelPackage.read(job.folder).card["best_step"] == 10
 

@@ -137,7 +137,7 @@ def test_the_card_of_a_training_that_was_planned_says_its_time_and_how_it_was_us
 @pytest.mark.parametrize(
     ("card", "line"),
     [
-        ({"validation_dice": {}}, "Not validated: no labeled case was set aside"),
+        ({"validation_dice": {}}, "Not validated: it learned from all labeled cases"),
         ({"validation_dice": {"Liver": 0.5, "Tumor": None}}, "Validation Dice: Liver 0.50"),
         ({"channels": ["T1", "FLAIR"]}, "Channels: T1, FLAIR"),
     ],

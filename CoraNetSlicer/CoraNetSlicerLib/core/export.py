@@ -66,7 +66,7 @@ class TrainingNodes:
         labeled: (volume node, segmentation node) of each labeled case; at least one. A path may stand for the volume
             node, and then a LabelFile for the segmentation node.
         unlabeled: volume nodes, or paths of images, without segmentation.
-        validation: as `labeled`, of cases that only measure; none: the engine sets some aside.
+        validation: as `labeled`, of cases that only measure; none: of 20 labeled ones or more a tenth is.
         segment_names: the segments to learn; None: all, which then must be the same in all cases.
         values: label value of each segment's name, where a model has fixed them; None: they are chosen.
         channels: names of the images of each case, where there are several; (): as the cases name them, or not at all.

@@ -171,7 +171,7 @@ def comparison_rows(card: ModelCard) -> list[tuple[str, Optional[float], Optiona
 
 def _dice(card: ModelCard) -> str:
     if card.mean_dice is None:
-        return _("Not validated: no labeled case was set aside")
+        return _("Not validated: it learned from all labeled cases")
     return _("Validation Dice: {scores}").format(scores=_scores(card.validation_dice, card.mean_dice))
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from ..contract import Case, Datalist, Role, find_images, image_name
 from ..contract.errors import DataError
 
+_ENOUGH_TO_VALIDATE = 20
+
 
 def with_validation_cases(
     datalist: Datalist, wanted: int | None, seed: int, kept: Collection[str] = ()
@@ -20,7 +22,7 @@ def with_validation_cases(
 
     Args:
         datalist: all cases.
-        wanted: how many; None: a fifth of the labeled ones, none if there are fewer than 5. Labels that are known in
+        wanted: how many; None: a tenth of the labeled ones, none if there are fewer than 20. Labels that are known in
             part are not counted and never set aside: nothing can be measured on them.
         seed: chooses which.
         kept: names of cases that are not counted and not set aside either: those that hold no structure, without which
@@ -36,8 +38,8 @@ def with_validation_cases(
     if datalist.with_role(Role.VALIDATION):
         return datalist
     if wanted is None:
-        # Of four or fewer, one case is too much to give away, and too little to judge a model by.
-        wanted = round(len(labeled) / 5) if len(labeled) >= 5 else 0
+        # Two of ten cases teach more than they tell: with so few, no step can be told from another by their Dice.
+        wanted = round(len(labeled) / 10) if len(labeled) >= _ENOUGH_TO_VALIDATE else 0
     if wanted > len(labeled) and partial:
         raise DataError(
             f"{wanted} validation cases are wanted, but only {len(labeled)} cases have a label that is known "

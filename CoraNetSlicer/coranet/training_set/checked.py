@@ -153,6 +153,7 @@ def _findings(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[N
         *same_scans(survey, datalist.cases, datalist.channel_names),
         *same_labels(survey),
         *unlike_others(survey.of(datalist.cases), datalist.labels),
+        *_not_validated(datalist),
         *_thin_data(datalist, config),
     ]
 
@@ -220,13 +221,18 @@ def _without_background(survey: Survey) -> Iterator[Warned]:
         yield Warned("no_background", f"{message}; check that the structures of this scan are meant.")
 
 
-def _thin_data(datalist: Datalist, config: TrainConfig) -> Iterator[Warned]:
+def _not_validated(datalist: Datalist) -> Iterator[Noted]:
     if not datalist.with_role(Role.VALIDATION):
-        yield Warned(
+        count = len(datalist.with_role(Role.TRAINING))
+        taught = f"all {count} labeled cases teach" if count > 1 else "the labeled case teaches"
+        yield Noted(
             "no_validation",
-            "no labeled case is set aside for validation, so the model of the last step is kept; "
-            "label at least 5 cases to have the best one chosen.",
+            f"{taught} and none validates, so the model of the last step is kept; "
+            "give a case the role validation to follow the Dice.",
         )
+
+
+def _thin_data(datalist: Datalist, config: TrainConfig) -> Iterator[Warned]:
     if not datalist.without_all_labels() and config.training.method != "supervised":
         yield Warned(
             "no_unlabeled", "there is no unlabeled case, so the training is supervised only; add scans to learn more."

@@ -95,8 +95,8 @@ class DataConfig(Section):
         range=(0, 1),
     )  # fmt: skip
     validation_cases: Optional[int] = setting(
-        None, "Labeled cases set aside for validation when the datalist names none; null: a fifth, but none of "
-        "four or fewer.", unit="cases", range=(0, 1000),
+        None, "Labeled cases set aside for validation when the datalist names none; null: a tenth, but none of "
+        "fewer than 20.", unit="cases", range=(0, 1000),
     )  # fmt: skip
     unusable_unlabeled: str = setting(
         "leave_out", "What is done where an unlabeled case cannot be used (missing, damaged, a single slice): "

@@ -238,4 +238,6 @@ def _state_of(environment: EnvironmentPresenter) -> str:
 
 
 def _running_installation(environment: EnvironmentPresenter) -> Optional[Activity]:
-    return Activity(_("Installing"), None, None, environment.stop_install) if environment.is_installing else None
+    if not environment.is_installing:
+        return None
+    return Activity(_("Installing"), None, None, environment.stop_install, environment.reason_not_stoppable)

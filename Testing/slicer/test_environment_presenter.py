@@ -137,13 +137,13 @@ def test_an_installation_that_fails_says_why(first_start, application, installat
     installation.code = 8
     application.work()
     assert [row.code for row in first_start.findings] == ["install.failed", "environment.missing"]
-    assert first_start.summary == "Installation failed." and first_start.findings[0].text == "it failed with 8"
+    assert first_start.summary == "Not installed." and first_start.findings[0].text == "it failed with 8"
     assert labels(first_start) == [[], ["Install"]]
 
 
 def test_an_installation_can_be_stopped(first_start, installation):
     first_start.fix("install")
-    assert first_start.can_stop_install
+    assert first_start.reason_not_stoppable == ""
     first_start.stop_install()
     assert installation.stopped == 1 and not first_start.is_installing
     assert first_start.findings[0].text == "The installation was stopped."
@@ -300,7 +300,7 @@ def test_monai_is_installed_by_slicer(presenter, application, probe):
     assert labels(presenter) == [["Install MONAI"]]
     presenter.fix("install:monai")
     assert asked["args"] == ["monai>=1.3", "torch==2.9.1+cu128", "numpy==2.4.6"]
-    assert presenter.is_installing and not presenter.can_stop_install
+    assert presenter.is_installing and "Slicer installs" in presenter.reason_not_stoppable
     presenter.stop_install()
     assert presenter.is_installing
     asked["completedCallback"](0)

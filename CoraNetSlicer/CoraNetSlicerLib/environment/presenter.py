@@ -85,7 +85,7 @@ class EnvironmentPresenter:
         if self._problem:
             return self._problem
         if self.environment.is_missing:
-            return _("Installation failed.") if self._packages.problem else _("Not installed yet.")
+            return _("Not installed.") if self._packages.problem else _("Not installed yet.")
         if self._health is None:
             return _("Checking the environment...") if self.is_checking else _("Not checked yet.")
         text = summary_of(self._health) if self._health.is_well else _("Not ready:")
@@ -98,7 +98,7 @@ class EnvironmentPresenter:
         if self._packages.problem:
             fixes = () if self.kind is InterpreterKind.PRIVATE else (choose_private(),)
             rows.append(FindingRow("install.failed", "error", self._packages.problem, fixes))
-        if self.environment.is_missing:
+        if self.environment.is_missing and not self.is_installing:
             rows.append(row_of_no_environment(self.environment.folder, needed_gib()))
         elif self._health:
             rows += rows_of(self._health, self.kind, self._application.has_module(_PYTORCH_MODULE))
@@ -111,9 +111,9 @@ class EnvironmentPresenter:
         return bool(actions & {"install", "anew"})
 
     @property
-    def can_stop_install(self) -> bool:
-        """Whether the installation can be stopped."""
-        return self._packages.can_stop
+    def reason_not_stoppable(self) -> str:
+        """Why the installation that runs cannot be stopped; "": it can."""
+        return "" if self._packages.can_stop else _("Slicer installs this package. That cannot be stopped.")
 
     @property
     def has_error(self) -> bool:
@@ -267,7 +267,7 @@ class EnvironmentPresenter:
 
     def stop_install(self) -> None:
         """End the installation, where that is possible, and check what it has left."""
-        if self.can_stop_install:
+        if self._packages.can_stop:
             self._packages.stop()
             self._on_installed()
 

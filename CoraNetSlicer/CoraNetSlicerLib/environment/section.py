@@ -58,7 +58,6 @@ class EnvironmentSection(Section):
         ):
             self.connect(field.currentPathChanged, partial(self._set_path_soon, field, action))
         self.on_click(ui.checkEnvironmentButton, presenter.check)
-        self.on_click(ui.stopInstallButton, presenter.stop_install)
         self.on_click(ui.openInstallLogButton, lambda: self._application.open_path(presenter.environment.install_log))
 
     def cleanup(self) -> None:
@@ -127,7 +126,6 @@ class EnvironmentSection(Section):
         log = presenter.install_log
         ui.installLogText.setVisible(presenter.is_installing or bool(log))
         ui.openInstallLogButton.setVisible(bool(log))
-        ui.stopInstallButton.setVisible(presenter.can_stop_install)
         show_end(ui.installLogText, log)
 
     def _show_permissions(self) -> None:

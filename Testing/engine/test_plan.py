@@ -54,7 +54,7 @@ def test_a_plan_fits_the_scans_and_says_what_was_decided(plan, a_reporter):
     assert made.spacing_dhw == made.preprocessing.spacing_mm[::-1]
     notes = notes_of(a_reporter)
     assert set(notes) == {"backbone", "patch"}
-    assert notes["patch"] == "patches of 8 x 12 x 12 voxels (up-down, front-back, left-right), 3 + 3 a step."
+    assert notes["patch"] == "each step takes 3 labeled and 3 unlabeled patches of 8 x 12 x 12 voxels."
 
 
 def test_a_2d_network_keeps_the_slices_of_the_scans(plan):

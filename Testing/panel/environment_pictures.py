@@ -44,7 +44,9 @@ def environment_without_extension(stage: Stage) -> str:
 
 @picture
 def environment_first_start(stage: Stage) -> str:
-    stage.panel.environment.set_folder("/home/somebody/CoraNetSlicer/environment")
+    folder = "/home/somebody/CoraNetSlicer/environment"
+    stage.ui.environmentFolderEdit.setCurrentPath(folder)
+    stage.settle(lambda: stage.panel.environment.environment.folder == folder)
     stage.panel.environment.choose("private")
     return "environment"
 

@@ -109,7 +109,7 @@ def _training_events(job: Job, done: int) -> list[Event]:
     events: list[Event] = [Started(0, TOTAL, "cuda", "0.4")]
     events += [Progress("preparing", n, 11) for n in range(1, 12)]
     events += [Noted("plan", one) for one in PLAN]
-    events.append(Noted("patch", "patches of 48 x 96 x 96 voxels (up-down, front-back, left-right), 2 + 2 a step."))
+    events.append(Noted("patch", "each step takes 2 labeled and 2 unlabeled patches of 48 x 96 x 96 voxels."))
     events.append(Warned("few_labeled", "there are only 3 labeled cases; the result will depend on which they are."))
     rng = np.random.default_rng(11)
     for step in range(10, done + 1, 10):

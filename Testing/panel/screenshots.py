@@ -197,7 +197,7 @@ def segment_without_model(stage: Stage) -> str:
 def segment_possible(stage: Stage) -> str:
     stage.examine()
     stage.add_model()
-    stage.add_cases(labeled=1, unlabeled=3)
+    stage.panel.segmentation.source.set_volume(stage.add_cases(labeled=1, unlabeled=3)[-1])
     return "segment"
 
 
@@ -293,6 +293,32 @@ def review_list(stage: Stage) -> str:
 @picture
 def review_places(stage: Stage) -> str:
     stage.show_reviewable_places()
+    return "review"
+
+
+@picture
+def review_sliding(stage: Stage) -> str:
+    stage.show_reviewable_places()
+    stage.panel.review.slides.turn(2)
+    return "review"
+
+
+@picture
+def review_poor(stage: Stage) -> str:
+    reasons = ["The network is far less sure than on its training cases.", "900 mL; the training cases had 40 to 110."]
+    stage.show_reviewable(quality={"dice": 0.52, "verdict": "poor", "reasons": reasons})
+    return "review"
+
+
+@picture
+def review_error_model(stage: Stage) -> str:
+    promises = [
+        {"share": share, "threshold": 0.3, "caution": caution, "cases": 9, "flagged_ml": ml, "flagged_share": ml / 60}
+        for share, caution, ml in ((0.8, 0.85, 1.2), (0.9, 1.39, 2.0), (0.95, 2.0, 3.1))
+    ]
+    quality = {"dice": 0.84, "verdict": "good", "reasons": []}
+    stage.show_reviewable(doubt="error_model", caution=0.85, tolerance_mm=1.0, promises=promises, quality=quality)
+    stage.ui.overlaysSection.collapsed = False
     return "review"
 
 

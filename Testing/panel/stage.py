@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -214,12 +215,18 @@ class Stage:
         (loaded,) = self.logic.loadResults(job.folder)
         self.panel.overlays.show(loaded)
 
-    def show_reviewable(self) -> None:
-        """Load a result with uncertain regions, and take its review up."""
+    def show_reviewable(self, **said: Any) -> None:
+        """Load a result with uncertain regions, and take its review up.
+
+        Args:
+            said: what its result.json says besides.
+        """
         self.panel.pages.show("review")
         job = write_segmented_job(self.folder / "jobs" / "Segmentation of Patient 7")
         write_regions(job.prediction(CASE_ID))
         write_volumes(job.prediction(CASE_ID))
+        result = job.prediction(CASE_ID).result
+        result.write_text(json.dumps({**json.loads(result.read_text()), **said}), encoding="utf-8")
         (loaded,) = self.logic.loadResults(job.folder)
         self.panel.overlays.show(loaded)
         self.settle(lambda: not self.panel.review.reason_not_decidable)

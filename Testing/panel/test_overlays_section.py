@@ -94,7 +94,7 @@ def test_without_a_result_everything_is_grey_and_says_why(presenter, ui):
 
 
 def test_a_result_is_there_to_be_looked_at(loaded, ui):
-    assert entries(ui.resultCombo) == [f"{CASE_ID} (segment 1)"]
+    assert entries(ui.resultCombo) == [CASE_ID]
     assert checked(ui, IN_SLICES) == [True] * 4 + [False]
     assert checked(ui, IN_3D) == [False] * 4
     assert [cell(ui, kind, OPACITY).value for kind in KINDS] == [12, 100, 100, 25, 60]
@@ -246,7 +246,7 @@ def test_a_result_that_vanishes_before_it_is_chosen_is_said_beside_the_field(
     ui.resultCombo.setCurrentIndex(0)
     assert ui.overlaysErrorLabel.text == "This result is no longer in the scene; choose another."
     process_events()
-    assert entries(ui.resultCombo) == [f"{other.volume.GetName()} (segment 2)"]
+    assert entries(ui.resultCombo) == [other.volume.GetName()]
 
 
 def test_many_classes_have_a_swatch_each(load, ui, tmp_path):

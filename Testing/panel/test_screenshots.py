@@ -13,18 +13,22 @@ from PySide6.QtGui import QImage
 PROGRAM = Path(__file__).with_name("screenshots.py")
 STATES = ["environment-wrong-python", "data-wrong", "segment-several", "jobs-wrong-folder", "panel-training"]
 STATES += ["train-wrong-time", "data-ranked", "data-channels", "review-list", "review-done"]
+DARK_STATES = ["data-wrong", "train-running", "review-poor"]
 
 
 @pytest.mark.slow
-def test_pictures_are_taken_and_no_text_is_cut(tmp_path):
-    command = [sys.executable, str(PROGRAM), str(tmp_path), *STATES]
+@pytest.mark.parametrize("options, states", [([], STATES), (["--dark"], DARK_STATES)], ids=["light", "dark"])
+def test_pictures_are_taken_and_no_text_is_cut(tmp_path, options, states):
+    command = [sys.executable, str(PROGRAM), *options, str(tmp_path), *states]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=PATIENCE_S)
     assert (done.returncode, done.stderr) == (0, "")
-    for name in STATES:
+    for name in states:
         picture = QImage(str(tmp_path / f"{name}.png"))
         assert 400 < picture.width() <= 480
         colors = {picture.pixel(x, y) for x in range(0, picture.width(), 3) for y in range(0, picture.height(), 3)}
         assert len(colors) > 10
+        # In a corner there is nothing.
+        assert (picture.pixelColor(1, picture.height() // 2).lightness() < 100) == bool(options)
 
 
 @pytest.mark.slow

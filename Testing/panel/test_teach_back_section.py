@@ -188,7 +188,7 @@ def test_the_card_under_segment_tells_before_and_after(panel, logic, ui):
     write_improved(logic.jobsFolder / "friend" / "model")
     panel.segmentation.models.choose(logic.jobsFolder / "friend" / "model")
     text = ui.modelCardLabel.text
-    assert "Continues a model of 1000 steps, with 12 reviewed places" in text
+    assert "Continues a model of 1,000 steps, with 12 reviewed places" in text
     assert "before it had, on the same cases: 0.70 (Pancreas 0.80, Tumor 0.60)" in text
     assert [row[1:] for row in cells(ui.improvementTable)][-1] == ["0.700", "0.775"]
 

@@ -39,7 +39,7 @@ def plan(job: Job, events: EventWriter) -> int:
             return 130
         events.write(Progress("checking", step, STEPS))
     if not job.read_config().time:
-        events.write(Noted("patch", "patches of 96 x 96 x 96 voxels, 2 + 2 a step."))
+        events.write(Noted("patch", "each step takes 2 labeled and 2 unlabeled patches of 96 x 96 x 96 voxels."))
         events.write(PaceMeasured("cpu", 2.0, 0.5, 1.0, 2.5, validation_cases=0))
     events.write(Finished("planned.", 1.0))
     return 0

@@ -206,10 +206,9 @@ class TestFoldersAndNames:
         assert loaded.volume is not node
         np.testing.assert_array_equal(array_of(loaded.volume), scan(1))
 
-    def test_what_people_read_is_the_folder_and_not_the_identifier(self, context, logic, tmp_path):
-        job = patient(tmp_path, "P1", 1)
-        (text,) = result_texts([load(logic, job)]).values()
-        assert text == "T1 (results)" and job.identifier not in text
+    def test_what_people_read_is_the_name_of_the_volume(self, context, logic, tmp_path):
+        (text,) = result_texts([load(logic, patient(tmp_path, "P1", 1))]).values()
+        assert text == "T1"
 
     def test_a_result_can_be_asked_for_by_job_and_case(self, context, logic, tmp_path):
         loaded = load(logic, patient(tmp_path, "P1", 1))

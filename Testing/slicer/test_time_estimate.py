@@ -81,7 +81,7 @@ def test_the_engine_plans_in_a_folder_that_is_removed(estimate_with, application
     # 7 cases of 2 s, 300 steps of 0.5 s and 600 of 1 s, 9 snapshots of 2.5 s: 786.5 s.
     assert estimate.text == (
         "About 13 min on cpu: 0.5 s a step of pretraining, 1 s of self-training. "
-        "Patches of 96 x 96 x 96 voxels, 2 + 2 a step."
+        "Each step takes 2 labeled and 2 unlabeled patches of 96 x 96 x 96 voxels."
     )
     assert not estimate.is_running and not (tmp_path / "jobs" / ".estimate").exists()
     assert any("Writing case 3 of 6" in text for text in told)
@@ -209,5 +209,5 @@ def test_the_engine_itself_is_measured(context, tmp_path, application, nodes):
     handle = estimate._handle
     handle.wait(PATIENCE_S)
     assert estimate.text.startswith("About "), estimate.text
-    assert "on CPU (1 threads)" in estimate.text and "Patches of 8 x 12 x 12 voxels" in estimate.text
+    assert "on CPU (1 threads)" in estimate.text and "unlabeled patches of 8 x 12 x 12 voxels" in estimate.text
     assert JobKind.TRAIN is handle.kind and not handle.folder.exists()

@@ -255,7 +255,7 @@ def results_by_key(scene: Any) -> dict[str, Any]:
 
 
 def result_texts(results: Iterable[LoadedPrediction]) -> dict[str, str]:
-    """What people call results: the volume, and the job that made it; no two results are called the same.
+    """What people call results: as their volume, and where it has several, by the job, too; no two are called the same.
 
     Args:
         results: as of `results_in_scene`.
@@ -266,10 +266,12 @@ def result_texts(results: Iterable[LoadedPrediction]) -> dict[str, str]:
     results = list(results)
     volumes = {id(result.volume): result.volume.GetName() for result in results if result.volume is not None}
     names = dict(zip(volumes, _numbered(list(volumes.values())), strict=True))
+    owners = [str(names.get(id(result.volume), result.segmentation.GetName())) for result in results]
+    counts = Counter(owners)
     texts = []
-    for result in results:
-        name, job = names.get(id(result.volume), result.segmentation.GetName()), job_name(result.segmentation)
-        texts.append(f"{name} ({job})" if job else str(name))
+    for name, result in zip(owners, results, strict=True):
+        job = job_name(result.segmentation) if counts[name] > 1 else ""
+        texts.append(f"{name} ({job})" if job else name)
     return dict(zip((str(result.segmentation.GetID()) for result in results), _numbered(texts), strict=True))
 
 

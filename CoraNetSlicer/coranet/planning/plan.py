@@ -186,9 +186,8 @@ def plan_training(
         reporter.emit(note)
     patch = " x ".join(str(count) for count in made.architecture.patch_size_kji)
     labeled, unlabeled = made.batch_sizes
-    reporter.emit(
-        Noted("patch", f"patches of {patch} voxels (up-down, front-back, left-right), {labeled} + {unlabeled} a step.")
-    )
+    text = f"each step takes {labeled} labeled and {unlabeled} unlabeled patches of {patch} voxels."
+    reporter.emit(Noted("patch", text))
     return replace(made, history=history_after(initial), reviewed_regions=reviewed_regions(datalist))
 
 

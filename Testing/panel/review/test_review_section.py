@@ -42,7 +42,7 @@ class TestWhatIsShown:
         assert effects == sorted(effects, reverse=True)
         assert {row[STRUCTURE] for row in rows} >= {"Pancreas", "Tumor"}
         assert set(statuses(ui)) == {"open"} and selected(ui) == [0] and green(ui) == []
-        assert ui.resultCombo.currentText == f"{CASE_ID} (segment 1)" and not ui.reviewTitleLabel.isVisible()
+        assert ui.resultCombo.currentText == CASE_ID and not ui.reviewTitleLabel.isVisible()
         assert ui.reviewProgressLabel.text == f"0 of {len(rows)} reviewed, 0 % of the uncertain volume cleared"
 
     def test_what_each_choice_would_do_is_said(self, loaded, presenter, ui):

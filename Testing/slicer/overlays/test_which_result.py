@@ -158,7 +158,7 @@ class TestWhichResult:
         third.segmentation.SetNodeReferenceID("CoraNetSlicer.Volume", twin.GetID())
         presenter.choose(third.segmentation.GetID())
         assert sorted(presenter.results.values()) == [
-            f"{CASE_ID} [1] (segment 1)", f"{CASE_ID} [1] (segment 2)", f"{CASE_ID} [2] (segment 1)",
+            f"{CASE_ID} [1] (segment 1)", f"{CASE_ID} [1] (segment 2)", f"{CASE_ID} [2]",
         ]  # fmt: skip
 
     def test_3d_views_are_centred_on_a_result_once(self, context, tmp_path, presenter):

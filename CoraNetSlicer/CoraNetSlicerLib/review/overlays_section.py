@@ -11,6 +11,7 @@ import qt
 
 from ..core.protocols import Host
 from ..core.section import Painting, Section, fit_height, prepare_table, press, say
+from ..core.text_table import TextTable
 from ..core.translation import _
 from .caution import ml_text
 from .class_volumes import ClassVolume
@@ -44,9 +45,9 @@ class OverlaysSection(Section):
         self._presenter = presenter
         self._application = application
         self._is_active = False
-        self._volume_items: list[list[Any]] = []
         self._key = HideKey(application.main_window(), presenter.hold_hidden, (ui.regionsTable, ui.overlaysTable))
         self._table = OverlaysTable(ui.overlaysTable, presenter, self.permit)
+        self._volumes = TextTable(ui.volumesTable, application, _fill_volume)
         prepare_table(ui.volumesTable, stretched=[0], row_pixels=_ROW_PIXELS)
         self._looks = (
             (ui.contoursLookButton, CONTOURS),
@@ -77,6 +78,7 @@ class OverlaysSection(Section):
         self._key.cleanup()
         super().cleanup()
         self._table.clear()
+        self._volumes.clear()
 
     # -- from the person ---------------------------------------------------------------------------------------------
 
@@ -158,28 +160,22 @@ class OverlaysSection(Section):
 
     def _show_volumes(self) -> None:
         table, volumes = self._ui.volumesTable, self._presenter.volumes
-        table.setVisible(bool(volumes))
-        if len(volumes) != len(self._volume_items):
-            table.setRowCount(0)
-            table.setRowCount(len(volumes))
-            self._volume_items = [[qt.QTableWidgetItem() for _ in range(4)] for _ in volumes]
-            for row, items in enumerate(self._volume_items):
-                for column, item in enumerate(items):
-                    table.setItem(row, column, item)
+        is_other = len(volumes) != len(self._volumes.rows)
+        colors = {color.name: color.color for row in reversed(self._presenter.rows) for color in row.colors}
+        self._volumes.show([(volume, colors.get(volume.name)) for volume in volumes])
+        if is_other:
             fit_height(table, _MOST_VOLUMES_PIXELS)
         for column, mls in enumerate(
             zip(*((volume.conservative_ml, volume.radical_ml) for volume in volumes), strict=True), 2
         ):
             table.setColumnHidden(column, all(ml is None for ml in mls))
-        colors = {color.name: color.color for row in reversed(self._presenter.rows) for color in row.colors}
-        for items, volume in zip(self._volume_items, volumes, strict=False):
-            _show_volume(items, volume)
-            if volume.name in colors:
-                items[0].setData(qt.Qt.DecorationRole, qt_color(colors[volume.name]))
 
 
-def _show_volume(items: list[Any], volume: ClassVolume) -> None:
+def _fill_volume(_index: int, items: list[Any], row: tuple[ClassVolume, Optional[Color]]) -> None:
+    volume, color = row
     items[0].setText(volume.name)
+    if color is not None:
+        items[0].setData(qt.Qt.DecorationRole, qt_color(color))
     for item, ml in zip(items[1:], (volume.ml, volume.conservative_ml, volume.radical_ml), strict=False):
         item.setText(_number(ml))
         item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)

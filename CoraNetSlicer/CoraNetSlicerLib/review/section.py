@@ -12,14 +12,13 @@ from coranet.contract import Choice
 
 from ..core.protocols import Host, Scheduler
 from ..core.section import Painting, Section, fit_height, let_go_of_focus, prepare_table, say
+from ..core.text_table import TextTable
 from ..core.translation import _
 from .presenter import ReviewPresenter
 from .region_editing import MASK_SEGMENT
 from .slice_gestures import SliceGestures, WheelTurn
 from .worklist import SORT_COLUMNS, RegionOrder, RegionRow, short_ml
 
-# Each takes a part of a millisecond, in which the application does not answer.
-_ROWS_AT_ONCE = 60
 _ROW_PIXELS = 22
 # So many rows at once: worklist, answers and undo are seen together in a panel of 800 pixels, whatever the texts say.
 _MOST_ROWS = 8
@@ -288,7 +287,7 @@ class RegionEditor:
 
 
 class RegionsTable:
-    """Paints rows; only those that changed, and a long table in portions."""
+    """Shows the worklist, and tells to which region a person goes."""
 
     def __init__(self, table: Any, application: Scheduler, on_choice: Callable[[int], None]) -> None:
         """Prepare the table.
@@ -299,14 +298,11 @@ class RegionsTable:
             on_choice: is called with the number of the region that a person goes to.
         """
         self._table = table
-        self._application = application
         self._on_choice = on_choice
-        self._rows: list[RegionRow] = []
-        self._painted: list[Any] = []
-        self._items: list[list[Any]] = []
         self._titles: list[str] = []
         self._number = 0
-        self._painting, self._is_waiting = Painting(), False
+        self._painting = Painting()
+        self._texts = TextTable(table, application, _fill_row, self._select)
         prepare_table(table, stretched=[_STRUCTURE], row_pixels=_ROW_PIXELS)
         # Else a place of several words is cut after the first ones.
         table.setWordWrap(False)
@@ -322,15 +318,16 @@ class RegionsTable:
             number: of the region that is looked at; 0: none.
             order: by which they are sorted.
         """
-        self._rows, self._number = list(rows), number
+        self._number = number
         direction = qt.Qt.DescendingOrder if order.is_descending else qt.Qt.AscendingOrder
         self._table.horizontalHeader().setSortIndicator(SORT_COLUMNS.index(order.column), direction)
-        self._table.setVisible(bool(rows))
-        if len(rows) != len(self._painted):
-            self._begin_anew(len(rows))
-        if not self._is_waiting:
-            self._paint()
-        self._select()
+        is_other = len(rows) != len(self._texts.rows)
+        with self._painting:
+            self._texts.show(rows)
+        if is_other:
+            # Whole rows: half a one looks as if what is below lay over it.
+            frame = self._table.horizontalHeader().sizeHint.height() + 2 * self._table.frameWidth
+            fit_height(self._table, frame + _MOST_ROWS * _ROW_PIXELS)
 
     def set_titles(self, titles: Sequence[str]) -> None:
         """Name the columns; one without a title is hidden."""
@@ -342,64 +339,32 @@ class RegionsTable:
 
     def clear(self) -> None:
         """Take all rows off."""
-        self._rows = []
-        self._begin_anew(0)
+        with self._painting:
+            self._texts.clear()
 
     def on_selection(self) -> None:
         """A person has gone to another row, by a click or with the arrow keys."""
         numbers = {item.row() for item in self._table.selectedItems()}
         if self._painting or len(numbers) != 1:
             return
-        row = self._rows[numbers.pop()]
+        row = self._texts.rows[numbers.pop()]
         if row.number != self._number:
             self._on_choice(row.number)
 
-    def _begin_anew(self, count: int) -> None:
-        with self._painting:
-            self._table.setRowCount(0)
-            self._table.setRowCount(count)
-            self._items, self._painted = [], [None] * count
-            # Whole rows: half a one looks as if what is below lay over it.
-            frame = self._table.horizontalHeader().sizeHint.height() + 2 * self._table.frameWidth
-            fit_height(self._table, frame + _MOST_ROWS * _ROW_PIXELS)
-
-    def _paint(self) -> None:
-        self._is_waiting = False
-        changed = [index for index, row in enumerate(self._rows) if self._painted[index] != row]
-        with self._painting:
-            for index in changed[:_ROWS_AT_ONCE]:
-                self._paint_row(index, self._rows[index])
-                self._painted[index] = self._rows[index]
-        if len(changed) > _ROWS_AT_ONCE:
-            self._is_waiting = True
-            self._application.later(self._paint)
-        else:
-            self._select()
-
-    def _paint_row(self, index: int, row: RegionRow) -> None:
-        while len(self._items) <= index:
-            items = [qt.QTableWidgetItem() for _column in SORT_COLUMNS]
-            for column, item in enumerate(items):
-                self._table.setItem(len(self._items), column, item)
-            for column in _NUMBERS:
-                items[column].setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-            self._items.append(items)
-        texts = (str(row.number), row.structure, short_ml(row.ml), short_ml(row.effect_ml), row.status)
-        ground = qt.QBrush(qt.QColor(*_DONE)) if row.is_decided else qt.QBrush()
-        for item, text in zip(self._items[index], texts, strict=False):
-            item.setText(text)
-            item.setToolTip(row.tool_tip)
-            item.setBackground(ground)
-
     def _select(self) -> None:
-        index = next((at for at, row in enumerate(self._rows) if row.number == self._number), -1)
-        selected = {item.row() for item in self._table.selectedItems()}
         with self._painting:
-            if index < 0 and selected:
-                self._table.clearSelection()
-            elif 0 <= index < len(self._items) and selected != {index}:
-                self._table.selectRow(index)
-                self._table.scrollToItem(self._items[index][0])
+            self._texts.select(next((at for at, row in enumerate(self._texts.rows) if row.number == self._number), -1))
+
+
+def _fill_row(_index: int, items: list[Any], row: RegionRow) -> None:
+    texts = (str(row.number), row.structure, short_ml(row.ml), short_ml(row.effect_ml), row.status)
+    ground = qt.QBrush(qt.QColor(*_DONE)) if row.is_decided else qt.QBrush()
+    for item, text in zip(items, texts, strict=True):
+        item.setText(text)
+        item.setToolTip(row.tool_tip)
+        item.setBackground(ground)
+    for column in _NUMBERS:
+        items[column].setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
 
 
 class ReviewKeys:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import qt
 
 from ..core.protocols import Scheduler
 from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say, scroll_later
+from ..core.text_table import TextTable
 from ..jobs.model_choice import comparison_rows
 from .teach_back import TeachBackPresenter
 
@@ -32,7 +33,7 @@ class TeachBackSection(Section):
         self._was_improving = False
         self._keys: list[str] = []
         self._items: list[Any] = []
-        self._compared: list[Any] = []
+        self._compared = TextTable(ui.improvementTable, application, _fill_comparison)
         prepare_table(ui.improvementTable, stretched=range(3), row_pixels=_ROW_PIXELS)
         self.follow_unfolding(ui.teachBackSection, ui.reviewPage, application)
         self.on_input(ui.reviewedCasesList.itemChanged, self._on_tick)
@@ -95,18 +96,14 @@ class TeachBackSection(Section):
             scroll_later(self._ui.reviewPage, self._ui.teachBackSection, self._application)
 
     def _show_comparison(self) -> None:
-        card, table = self._presenter.comparison, self._ui.improvementTable
+        card = self._presenter.comparison
         rows = comparison_rows(card) if card is not None else []
-        table.setVisible(bool(rows))
-        if rows == self._compared:
-            return
-        self._compared = rows
-        table.setRowCount(len(rows))
-        for number, (name, before, after) in enumerate(rows):
-            for column, text in enumerate((name, _score(before), _score(after))):
-                table.setItem(number, column, qt.QTableWidgetItem(text))
-        fit_height(table)
+        if rows != self._compared.rows:
+            self._compared.show(rows)
+            fit_height(self._ui.improvementTable)
 
 
-def _score(dice: Any) -> str:
-    return "" if dice is None else f"{dice:.3f}"
+def _fill_comparison(_index: int, items: list[Any], row: tuple[str, Optional[float], Optional[float]]) -> None:
+    name, *scores = row
+    for item, text in zip(items, (name, *("" if dice is None else f"{dice:.3f}" for dice in scores)), strict=True):
+        item.setText(text)

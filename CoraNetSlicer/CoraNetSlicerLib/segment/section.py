@@ -11,13 +11,11 @@ import qt
 from ..core.console_calls import CallLog, call
 from ..core.protocols import Host, Scheduler
 from ..core.section import Section, let_go_of_focus, prepare_table, say
-from ..core.stepwise import Steps, StepwiseWork
+from ..core.text_table import TextTable
 from ..core.translation import _
 from .presenter import CaseRow, SegmentationPresenter
 from .segmentation_source import SourceKind
 
-# More would be felt by whoever works in another part of the application meanwhile.
-_ROWS_AT_ONCE = 40
 _TALLEST_PIXELS = 180
 _FRAME_PIXELS = 4
 
@@ -195,7 +193,7 @@ class SegmentSection(Section):
 
 
 class SegmentCasesTable:
-    """Paints rows; only those that changed, and a long table in portions."""
+    """Shows what becomes of each case, with a button for what can be done about it."""
 
     def __init__(self, table: Any, scheduler: Scheduler, actions: Mapping[str, Callable[[str], None]]) -> None:
         """Prepare the table.
@@ -206,87 +204,56 @@ class SegmentCasesTable:
             actions: by name, called with the case.
         """
         self._table = table
-        self._painting = StepwiseWork(scheduler, lambda problem: None)
         self._actions = actions
-        self._texts = {"skip": _("Skip"), "load": _("Load"), "show": _("Show")}
+        self._button_texts = {"skip": _("Skip"), "load": _("Load"), "show": _("Show")}
         self._tips = {
             "skip": _("Skip this case and continue with the others."),
             "load": _("Load the result into the scene. It replaces what is there."),
             "show": _("Bring the result into view."),
         }
-        self._rows: list[CaseRow] = []
-        self._painted: list[Any] = []
-        self._items: list[tuple[Any, Any]] = []
-        self._buttons: dict[int, Any] = {}
+        # By row: the button, what it does, and of which action and case that is.
+        self._buttons: dict[int, tuple[Any, Any, tuple[str, str]]] = {}
+        self._texts = TextTable(table, scheduler, self._fill, self._fit)
         prepare_table(table, stretched=[1])
-        table.setVisible(False)
 
     def show(self, rows: Sequence[CaseRow]) -> None:
         """Show rows in place of those before."""
-        if [row.case for row in rows] != [row.case for row in self._rows]:
-            self._begin_anew(len(rows))
-        self._rows = list(rows)
-        self._table.setVisible(bool(rows))
-        if not self._painting.is_busy:
-            steps = self._paint()
-            if next(steps, self) is not self:
-                self._painting.begin(steps)
+        for index in [index for index in self._buttons if index >= len(rows)]:
+            self._remove_button(index)
+        self._texts.show(rows)
 
     def cleanup(self) -> None:
         """Let go of everything."""
-        self._painting.stop()
-        self._rows = []
-        self._begin_anew(0)
+        self.show([])
+        self._texts.clear()
 
-    def _begin_anew(self, count: int) -> None:
-        for row in list(self._buttons):
-            self._remove_button(row)
-        self._table.setRowCount(0)
-        self._table.setRowCount(count)
-        self._items = []
-        self._painted = [None] * count
+    def _fit(self) -> None:
+        # No taller than its rows, so that the panel stays short.
+        height = self._table.horizontalHeader().height + self._table.verticalHeader().length() + _FRAME_PIXELS
+        self._table.setFixedHeight(min(height, _TALLEST_PIXELS))
 
-    def _paint(self) -> Steps:
-        """Paint the rows that changed, some at once; those too that change meanwhile."""
-        while True:
-            changed = [index for index, row in enumerate(self._rows) if self._painted[index] != row]
-            for index in changed[:_ROWS_AT_ONCE]:
-                self._paint_row(index, self._rows[index])
-                self._painted[index] = self._rows[index]
-            # No taller than its rows, so that the panel stays short.
-            height = self._table.horizontalHeader().height + self._table.verticalHeader().length() + _FRAME_PIXELS
-            self._table.setFixedHeight(min(height, _TALLEST_PIXELS))
-            if len(changed) <= _ROWS_AT_ONCE:
-                return
-            yield
-
-    def _paint_row(self, index: int, row: CaseRow) -> None:
-        while len(self._items) <= index:
-            items = (qt.QTableWidgetItem(), qt.QTableWidgetItem())
-            for column, item in enumerate(items):
-                self._table.setItem(len(self._items), column, item)
-            self._items.append(items)
-        for item, text in zip(self._items[index], (row.name, row.text), strict=False):
+    def _fill(self, index: int, items: list[Any], row: CaseRow) -> None:
+        for item, text in zip(items, (row.name, row.text), strict=False):
             item.setText(text)
             item.setToolTip(text)
-        before = self._painted[index]
-        if before is None or before.action != row.action:
+        _button, _act, before = self._buttons.get(index, (None, None, ("", "")))
+        if before != (row.action, row.case):
             self._remove_button(index)
             if row.action:
                 self._add_button(index, row)
 
     def _add_button(self, index: int, row: CaseRow) -> None:
-        button = qt.QPushButton(self._texts[row.action])
+        button = qt.QPushButton(self._button_texts[row.action])
         button.setToolTip(self._tips[row.action])
         # Not the widget's own argument: `clicked` sends whether it is checked.
         act = partial(self._act, row.action, row.case)
         button.clicked.connect(act)
         self._table.setCellWidget(index, 2, button)
         self._table.resizeColumnToContents(2)
-        self._buttons[index] = (button, act)
+        self._buttons[index] = (button, act, (row.action, row.case))
 
     def _remove_button(self, index: int) -> None:
-        button, act = self._buttons.pop(index, (None, None))
+        button, act, _what = self._buttons.pop(index, (None, None, None))
         if button is not None:
             button.clicked.disconnect(act)
             let_go_of_focus(button)

@@ -81,6 +81,7 @@ def test_equal_file_names_in_different_folders_become_different_cases(write_data
         ({"unlabeled": [{"label": "a.nrrd"}]}, "must have an 'image'"),
         ({"unlabeled": [5]}, "must have an 'image'"),
         ({"training": [row("a")], "unlabeled": [row("a")["image"]]}, "twice, as training and as unlabeled"),
+        ({"training": [row("a"), row("a")]}, "twice, in 'training'; keep one"),
         ({"training": [row("a")], "test": [{**row("a"), "image": "images/../images/a.nii.gz"}]}, "twice"),
         ({"test": [{"image": "a.nrrd", "label": 3}]}, "must be a path, got 3"),
         ({"training": [{**row("a"), "known": True}]}, "the 'known' of 'images/a.nii.gz' .* must be a path, got True"),
@@ -94,6 +95,12 @@ def test_equal_file_names_in_different_folders_become_different_cases(write_data
 def test_each_mistake_gets_a_sentence(write_datalist, content, sentence):
     with pytest.raises(DataError, match=sentence):
         read_datalist(write_datalist(**content))
+
+
+def test_keys_of_a_case_that_nobody_knows_are_told(write_datalist):
+    rows = [{**row("a"), "fold": 0, "knwon": "k.nrrd"}, row("b")]
+    (sentence,) = read_datalist(write_datalist(training=rows, unlabeled=[{"image": "c.nrrd", "fold": 1}])).left_out
+    assert "have the keys 'fold' and 'knwon', which are left out; known ones are image, label, known" in sentence
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1, 2]", "5"])

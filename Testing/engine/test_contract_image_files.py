@@ -154,6 +154,13 @@ def test_a_folder_of_folders_says_which_hold_images(awkward_path):
         find_images(awkward_path)
 
 
+def test_of_several_folders_of_images_one_is_to_be_given(awkward_path):
+    put(awkward_path / "images" / "a.nrrd")
+    put(awkward_path / "labels" / "a.nrrd")
+    with pytest.raises(DataError, match="but 'images' and 'labels' do; give one of these folders"):
+        find_images(awkward_path)
+
+
 def test_a_folder_without_a_scan_says_why_what_is_there_is_none(awkward_path):
     put(awkward_path / "a.mgz")
     with pytest.raises(DataError, match=r"holds no image; .* 'a.mgz' is left out: it is of a format"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import SimpleITK as sitk
 
-from coranet.contract import Datalist, Role, find_cases, input_list, scans_in
+from coranet.contract import Datalist, PredictionFiles, Role, find_cases, input_list, scans_in
 from coranet.contract.errors import DataError
 
 
@@ -27,6 +27,15 @@ def test_inputs_are_files_and_folders(a_folder_of_scans):
     assert sorted(Path(case.image).name for case in cases) == ["A.mha", "a.nrrd", "b.nii.gz"]
     assert len({case.id.lower() for case in cases}) == 3
     assert [case.id for case in input_list([a_folder_of_scans / "b.nii.gz"]).cases] == ["b"]
+
+
+def test_results_are_no_scans(tmp_path):
+    files = PredictionFiles(tmp_path / "case001")
+    files.folder.mkdir()
+    sitk.WriteImage(sitk.Image(4, 5, 6, sitk.sitkUInt8), str(files.segmentation))
+    files.result.write_text("{}", encoding="utf-8")
+    with pytest.raises(DataError, match="'.*case001' holds results of a segmentation; give the scan"):
+        input_list([files.folder])
 
 
 def test_inputs_that_are_not_there_are_named(a_folder_of_scans, tmp_path):

@@ -33,6 +33,10 @@ def test_values_need_not_be_consecutive():
     assert labels_of({"liver": 65535, "spleen": 40}, "a.json") == (Label(65535, "liver"), Label(40, "spleen"))
 
 
+def test_a_name_is_one_line():
+    assert [label.name for label in labels_of({"1": " left\n\tatrium "}, "d.json")] == ["left atrium"]
+
+
 def test_a_structure_with_the_value_of_the_background_is_told():
     for content in ({"0": "liver", "1": "organ"}, {"liver": 0, "organ": 1}):
         assert labels_of(content, "a.json") == BOTH[:1]

@@ -47,6 +47,16 @@ def test_a_scan_of_one_intensity_becomes_zero():
     assert not IntensityNormalization("zscore").fit(scan).apply(scan).any()
 
 
+@pytest.mark.parametrize("rest", [0.0, -1000.0])
+def test_what_little_there_is_in_a_mostly_empty_scan_is_seen(rest):
+    scan = np.full((40, 50, 60), rest, dtype=np.float32)
+    scan[20:22, 10:14, 30:33] = np.linspace(100, 200, 24).reshape(2, 4, 3)
+    mapping = IntensityNormalization("zscore").fit(scan)
+    assert (mapping.lower, mapping.upper) == pytest.approx((rest, 199.5), abs=0.1)
+    normalized = mapping.apply(scan)
+    assert abs(normalized.mean()) < 1e-3 and normalized.std() == pytest.approx(1, abs=1e-3)
+
+
 def test_the_scan_stays_as_it_is():
     scan = a_scan()
     before = scan.copy()

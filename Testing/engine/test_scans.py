@@ -137,6 +137,22 @@ def test_ct_in_the_place_of_another_image_is_told(an_oblique_grid, found, lowest
             raise DataError(text)
 
 
+def test_a_label_map_in_the_place_of_a_scan_is_told(an_oblique_grid):
+    case, names = Case("p", Role.INPUT, "p.nrrd"), ("channel 1",)
+    labels = np.zeros((9, 12, 15), dtype=np.float32)
+    labels[3:6, 4:9, 5:12], labels[4, 5, 6] = 1, 3
+    (sentence,) = unlike_training(case, Volume(labels, an_oblique_grid), (), names)
+    assert sentence.startswith("'p' is a label map by its voxels")
+    for scan in (
+        labels + 0.5,
+        labels - 1,
+        labels + 1,
+        np.zeros_like(labels),
+        np.arange(labels.size).reshape(labels.shape) % 60,
+    ):
+        assert unlike_training(case, Volume(scan, an_oblique_grid), (), names) == []
+
+
 UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 

@@ -118,10 +118,21 @@ def with_fractions(case: Case) -> None:
     write_volume(case.label, np.full((9, 12, 15), 0.5, np.float32), grid_of())
 
 
+def as_its_scan(case: Case) -> None:
+    voxels = labels_on(grid_of()).voxels
+    for path in (case.image, case.label):
+        write_volume(path, voxels.astype(np.uint8), grid_of())
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
-    [(on_another_grid, "different grids"), (with_another_value, "label value 3"), (with_fractions, "not a label map")],
-    ids=["grid", "value", "fractions"],
+    [
+        (on_another_grid, "different grids"),
+        (with_another_value, "label value 3"),
+        (with_fractions, "not a label map"),
+        (as_its_scan, "has the voxels of its label"),
+    ],
+    ids=["grid", "value", "fractions", "scan"],
 )
 @pytest.mark.parametrize("which", [1, 2], ids=["labeled", "validation"])
 def test_a_label_that_cannot_be_used_is_found(a_set, which, spoil, reason):

@@ -4,11 +4,23 @@ import logging
 import threading
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
-from coranet.volume import noted_by
+from coranet.volume import noted_by, read_image
 from coranet.volume.itk import itk_reads
 from coranet.volume.notes import note
+
+
+def test_a_scan_without_any_contrast_is_told(tmp_path):
+    heard: list[str] = []
+    for name, voxels in {"empty": [7, 7, 7], "lost": [2**40, 2**40, 2**40 + 1], "seen": [7, 7, 8]}.items():
+        image = sitk.GetImageFromArray(np.array(voxels, dtype=np.int64)[:, None, None].repeat(4, 1).repeat(5, 2))
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nrrd"))
+        with noted_by(heard.append):
+            read_image(tmp_path / f"{name}.nrrd")
+    assert ["empty" in heard[0], "lost" in heard[1], len(heard)] == [True, True, 2]
+    assert "has the intensity 7 in every voxel" in heard[0]
 
 
 def test_the_innermost_listener_hears_each_sentence_once():

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable
 
 _LONGEST = 60
+# File systems count bytes, of which a letter of Chinese has three.
+_MOST_BYTES = 150
+_KEPT = "._-"
 _LONGEST_OF_SYSTEMS = 255
 # Windows refuses these as file names, whatever their ending.
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 
 
 def case_name(name: str) -> str:
-    """The name of a node or file as ASCII letters, digits, '.', '_' and '-'; 'case' if nothing of it is left.
+    """The name of a node or file as letters, digits, '.', '_' and '-'; 'case_' if nothing of it is left.
 
-    Accents are dropped ("Müller 01" gives "Muller_01").
+    Letters of any script are kept, accents of Latin ones are dropped ("Müller 01" gives "Muller_01").
     """
-    ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii")
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "_", ascii_only)[:_LONGEST].strip("._-")
+    letters = ""
+    for letter in unicodedata.normalize("NFKD", name.encode(errors="ignore").decode()):
+        if unicodedata.combining(letter) and letters[-1:].isascii():
+            continue
+        is_kept = letter in _KEPT or unicodedata.category(letter)[0] in "LNM"
+        letters += letter if is_kept else " "
+    safe = unicodedata.normalize("NFC", "_".join(letters.split()))[:_LONGEST]
+    safe = safe.encode()[:_MOST_BYTES].decode(errors="ignore").strip(_KEPT)
     return f"case_{safe}" if not safe or safe.split(".")[0].lower() in _RESERVED else safe
 
 

@@ -20,6 +20,7 @@ from .listed_paths import listed_path
 _ROLE_OF_KEY = {
     "training": Role.TRAINING, "unlabeled": Role.UNLABELED, "validation": Role.VALIDATION, "test": Role.TEST,
 }  # fmt: skip
+_ROW_KEYS = ("image", "label", "known")
 # nnU-Net's list of training cases whose files lie anywhere.
 _DATASET = "dataset"
 _FIRST = "_0000"
@@ -182,6 +183,15 @@ class DatalistFile:
                 f"the datalist '{self.path}' lists images as {names_in_words(unknown)}, which is left out; name such a "
                 f"list {', '.join(_ROLE_OF_KEY)}."
             )
+        keys = dict.fromkeys(
+            key for role in _ROLE_OF_KEY for row in self._listed(role) if isinstance(row, dict) for key in row
+        )
+        ignored = [str(key) for key in keys if key not in _ROW_KEYS]
+        if ignored:
+            sentences.append(
+                f"cases in the datalist '{self.path}' have the keys {names_in_words(ignored)}, which are left out; "
+                f"known ones are {', '.join(_ROW_KEYS)}."
+            )
         return sentences
 
     def _cases(self, rows: Sequence[ListedRow]) -> list[Case]:
@@ -324,7 +334,6 @@ def _require_distinct_images(cases: Sequence[Case], path: Path) -> None:
         for image in dict.fromkeys(case.images):
             other = first.setdefault(str(Path(image).resolve()), case)
             if other is not case:
-                raise DataError(
-                    f"the datalist '{path}' names '{image}' twice, as {other.role.value} and as {case.role.value}; "
-                    "keep one of them."
-                )
+                roles = f"as {other.role.value} and as {case.role.value}"
+                twice = f"in '{case.role.value}'" if other.role is case.role else roles
+                raise DataError(f"the datalist '{path}' names '{image}' twice, {twice}; keep one of them.")

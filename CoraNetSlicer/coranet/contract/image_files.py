@@ -245,7 +245,8 @@ def _no_scan(folder: Path, left_out: Sequence[str], folders: Iterable[Path]) -> 
     expected = f"expected files ending with {', '.join(sorted(IMAGE_ENDINGS))}, or sub-folders with a DICOM series each"
     deeper = [entry.name for entry in folders if any(is_image_file(path) for path in _visible(entry))]
     if deeper:
-        return DataError(f"'{folder}' holds no image itself, but {names_in_words(deeper)} does; give that folder.")
+        do, which = ("does", "that folder") if len(deeper) == 1 else ("do", "one of these folders")
+        return DataError(f"'{folder}' holds no image itself, but {names_in_words(deeper)} {do}; give {which}.")
     reasons = [_capital(sentence) for sentence in left_out if _NO_IMAGES not in sentence]
     return DataError(" ".join([f"'{folder}' holds no image; {expected}.", *reasons[:2]]))
 

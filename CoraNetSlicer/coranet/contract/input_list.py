@@ -11,7 +11,9 @@ from .case_names import unique_case_names
 from .channels import grouped, require_all_channels, require_same_channels
 from .datalist import Case, Datalist, Role
 from .dataset_folders import read_input_cases
+from .errors import DataError
 from .image_files import image_name, require_readable, scans_in
+from .prediction_files import PredictionFiles
 
 
 def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("channel 1",)) -> Datalist:
@@ -37,6 +39,8 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
             require_same_channels(datalist.channels, channels, f"'{entry}'")
             listed_cases += datalist.cases
             left_out += datalist.left_out
+        elif PredictionFiles(entry).result.is_file():
+            raise DataError(f"'{entry}' holds results of a segmentation; give the scan, or a folder of scans.")
         elif entry.is_dir():
             scans = scans_in(entry)
             found += scans.scans

@@ -115,7 +115,7 @@ def _name(content: Any, value: Any, path: Union[str, Path]) -> str:
         raise DataError(
             f"the datalist '{path}' has no name for the label value {value}, got {_short(content)}; name it."
         )
-    return content.strip()
+    return " ".join(content.split())
 
 
 def _short(content: Any) -> str:

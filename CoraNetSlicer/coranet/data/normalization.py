@@ -14,6 +14,7 @@ Array = npt.NDArray[Any]
 
 # Percentiles of a larger scan are those of its voxels at a fixed stride: sorting them all takes seconds and gigabytes.
 _MOST_SORTED = 1 << 24
+_PERCENTILES = (0.5, 99.5)
 _RESOLUTION = float(np.finfo(np.float32).eps)
 # Voxels that are looked at together.
 _PORTION = 1 << 21
@@ -66,13 +67,13 @@ class IntensityNormalization:
             scan: one channel, whole, (D, H, W), float32.
 
         Returns:
-            For "zscore": limited to the 0.5 and 99.5 percentile, then to mean 0 and deviation 1.
+            For "zscore": limited to the 0.5 and 99.5 percentile, then to mean 0 and deviation 1. Where both are the
+            same, as in a mostly empty scan, the limits are those of the other voxels.
         """
         if self.window is not None:
             lower, upper = self.window
             return IntensityMapping(lower, upper, lower, 2 / (upper - lower), -1.0)
-        stride = max(1, math.ceil((scan.size / _MOST_SORTED) ** (1 / 3)))
-        lower, upper = (float(limit) for limit in np.percentile(scan[::stride, ::stride, ::stride], [0.5, 99.5]))
+        lower, upper = _limits(scan)
         total = squares = 0.0
         for rows in portions(scan):
             limited = np.clip(rows, lower, upper).astype(np.float64)
@@ -83,6 +84,18 @@ class IntensityNormalization:
         # Below what float32 resolves at these intensities there is nothing but rounding: the scan is of one intensity.
         least = _RESOLUTION * max(abs(lower), abs(upper))
         return IntensityMapping(lower, upper, mean, 1 / (max(deviation, least) or 1.0))
+
+
+def _limits(scan: Array) -> tuple[float, float]:
+    stride = max(1, math.ceil((scan.size / _MOST_SORTED) ** (1 / 3)))
+    lower, upper = (float(limit) for limit in np.percentile(scan[::stride, ::stride, ::stride], _PERCENTILES))
+    if lower < upper:
+        return lower, upper
+    others = scan[scan != np.float32(lower)]
+    if not others.size:
+        return lower, upper
+    low, high = (float(limit) for limit in np.percentile(others, _PERCENTILES))
+    return min(lower, low), max(upper, high)
 
 
 def portions(scan: Array) -> Iterator[Array]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..contract import Case
 from ..contract.errors import DataError
+from ..contract.label_maps import LEAST_BACKGROUND, MOST_VALUES
 from ..volume import Grid, Volume, on_grid, read_grid, read_image
 from ..volume.grid import by
 from .axes import is_reordered, on_axes_of
 
+Array = npt.NDArray[Any]
+
 # Lowest intensities of CT, in HU, and of anything else.
 _AIR, _NO_AIR = -800.0, -200.0
+_SOME_VOXELS = 200_000
 # No scan that a model is for has voxels this many times smaller, or larger, along all axes.
 _OTHER_UNIT = 30.0
 
@@ -92,6 +98,10 @@ def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Se
     several = len(names) > 1
     cause = "whether the channels are in their order" if several else "whether the model is for such scans"
     sentences = []
+    if not several and _is_label_map(scan.voxels):
+        sentences.append(
+            f"'{case.id}' is a label map by its voxels, which are few whole numbers and often 0; give the scan itself."
+        )
     for name, expected, voxels in zip(names, lowest, scan.channels, strict=False):
         found = float(voxels.min())
         if (expected < _AIR and found > _NO_AIR) or (expected > _NO_AIR and found < _AIR):
@@ -118,6 +128,14 @@ def of_another_unit(case: Case, grid: Grid, spacing_mm: Sequence[float]) -> list
         f"'{case.id}' has voxels of {by(grid.spacing_mm)} mm, the model works at {by(tuple(spacing_mm))} mm; check the "
         "unit of the spacing in its header."
     ]
+
+
+def _is_label_map(voxels: Array) -> bool:
+    """Whether some voxels that lie everywhere in a scan are those of a label map (`contract.label_maps`)."""
+    values, counts = np.unique(voxels.ravel()[:: max(1, voxels.size // _SOME_VOXELS) | 1], return_counts=True)
+    if not 1 < len(values) <= MOST_VALUES or values[0] != 0 or (values % 1).any():
+        return False
+    return bool(counts[0] >= LEAST_BACKGROUND * counts.sum())
 
 
 def _places(images: Sequence[str]) -> list[tuple[str, int | None]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..coarse.scans import LabeledScan
 from ..contract import Case, Datalist, Role
 from ..contract.errors import DataError
@@ -168,6 +170,14 @@ def _require_scan(case: Case) -> None:
         )
 
 
+def _require_not_its_label(case: Case, image: Volume, labels: Volume) -> None:
+    if not case.more_images and np.array_equal(image.voxels, labels.voxels) and labels.voxels.any():
+        raise DataError(
+            f"'{case.image}' has the voxels of its label '{case.label}', so there is no scan to learn from; name the "
+            "image, or take the case out of the datalist."
+        )
+
+
 def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
     _require_files(case)
     others = bool(images_on_other_grids(case))
@@ -179,6 +189,7 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
         _require_scan(case)
         return replace(found, traits=Traits.of(image)), image
     image, labels = read_labeled_pair(case, values, image)
+    _require_not_its_label(case, image, labels)
     traits = Traits.of(image, labels, values)
     labeled = replace(
         found,

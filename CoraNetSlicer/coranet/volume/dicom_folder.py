@@ -112,10 +112,8 @@ def _of_one_series(path: Path, slices: Sequence[Slice]) -> list[Slice]:
         series = [group for group in series if group not in scouts]
     if len(series) != 1:
         found = f": {_titles(series)}" if series else ""
-        raise DataError(
-            f"'{path}' holds {len(series)} DICOM series, expected exactly 1{found}; put each series in a folder of its "
-            "own."
-        )
+        remedy = "put each series in a folder of its own" if series else "name an image, or a folder with one series"
+        raise DataError(f"'{path}' holds {len(series)} DICOM series, expected exactly 1{found}; {remedy}.")
     return series[0]
 
 

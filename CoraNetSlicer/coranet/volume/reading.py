@@ -19,6 +19,7 @@ from .grid import Grid, Volume, by, upright_grid
 from .integrity import require_whole
 from .itk import grid_of, itk_reads
 from .nifti_header import is_nifti, nifti_grid, read_nifti_header, require_one_meaning
+from .notes import note
 from .text_geometry import in_millimetres
 
 # What float32 holds, with room for differences and scales on both sides.
@@ -50,12 +51,15 @@ def read_image(path: str | Path, channel: int | None = None, part: str = "") -> 
         raise DataError(
             f"'{path}' has {wrong} voxels that are not numbers (NaN or infinite); replace them by the background value."
         )
-    largest = max(abs(float(volume.voxels.min())), abs(float(volume.voxels.max())))
+    lowest, highest = float(volume.voxels.min()), float(volume.voxels.max())
+    largest = max(abs(lowest), abs(highest))
     if largest > _LARGEST or 0 < largest < _SMALLEST:
         raise DataError(
             f"'{path}' has intensities of up to {largest:.3g}, expected a scale between {_SMALLEST:g} and "
             f"{_LARGEST:g}; multiply the image by a factor."
         )
+    if np.float32(lowest) == np.float32(highest):
+        note(f"'{path}' has the intensity {lowest:g} in every voxel: there is nothing to be seen; check its export.")
     return Volume(voxels, volume.grid)
 
 

@@ -26,8 +26,8 @@ class TestFindingAgain:
     def a_job(self, tmp_path):
         return a_training_job(tmp_path / "jobs" / "mine")
 
-    def find(self, job, jobs_folder, identifier=None):
-        return find_again(str(job.folder), job.identifier if identifier is None else identifier, jobs_folder)
+    def find(self, job, jobs_folder):
+        return find_again(str(job.folder), job.identifier, jobs_folder)
 
     def test_it_is_where_it_was(self, a_job, tmp_path):
         assert self.find(a_job, tmp_path / "jobs") == a_job.folder
@@ -42,9 +42,6 @@ class TestFindingAgain:
         a_training_job(a_job.folder)
         assert self.find(a_job, tmp_path / "jobs") is None
         assert self.find(a_job, tmp_path) == tmp_path / "elsewhere"
-
-    def test_a_scene_of_an_earlier_version_goes_by_the_folder(self, a_job, tmp_path):
-        assert self.find(a_job, tmp_path / "jobs", "") == a_job.folder
 
     def test_one_that_cannot_be_read_is_taken_for_it_so_that_this_is_said(self, a_job, tmp_path):
         (a_job.folder / "job.json").write_text("{", encoding="utf-8")

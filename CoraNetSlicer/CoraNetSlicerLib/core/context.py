@@ -9,6 +9,15 @@ from typing import Any, Optional
 import slicer
 
 
+def add_for_a_while(scene: Any, node: Any, display: Any) -> Any:
+    """Add a node with its display node, both neither offered anywhere nor saved with the scene; returns the node."""
+    for one in (display, node):
+        one.SetHideFromEditors(True)
+        one.SetSaveWithScene(False)
+    node.SetAndObserveDisplayNodeID(scene.AddNode(display).GetID())
+    return scene.AddNode(node)
+
+
 def remove_with_display(node: Any) -> None:
     """Take a node and its display node out of their scene; no error where there is none, or it has left the scene."""
     scene = node.GetScene() if node is not None else None

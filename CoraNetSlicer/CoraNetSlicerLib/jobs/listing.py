@@ -162,14 +162,14 @@ def find_again(folder: str, identifier: str, jobs_folder: Path) -> Optional[Path
 
     Args:
         folder: where it was.
-        identifier: of the job; "": a scene of an earlier version, for which the folder stands for the job.
+        identifier: of the job.
         jobs_folder: holds jobs, one of which may be it under another name.
 
     Returns:
         None if it is gone, or another job lies in its folder. A job there that cannot be read is taken for it.
     """
     remembered = Path(folder)
-    if folder and Job.exists(remembered) and (not identifier or _identifier(remembered) in ("", identifier)):
+    if folder and Job.exists(remembered) and _identifier(remembered) in ("", identifier):
         return remembered
     others = Job.folders_in(jobs_folder) if identifier else []
     return next((one for one in others if _identifier(one) == identifier), None)

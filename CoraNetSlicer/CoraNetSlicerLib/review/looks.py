@@ -118,7 +118,7 @@ def _is_fill(appearance: Appearance, opacity: float) -> bool:
 
 def is_in_3d(loaded: LoadedPrediction) -> bool:
     """Whether anything of a result is to be drawn in 3D."""
-    return any(Appearance(loaded, kind).is_wanted_3d for kind in SEGMENT_OVERLAYS)
+    return any(Appearance(loaded, kind).ids_in_3d for kind in SEGMENT_OVERLAYS)
 
 
 def set_faint(loaded: LoadedPrediction, is_faint: bool) -> None:

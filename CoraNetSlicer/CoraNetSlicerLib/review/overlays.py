@@ -139,23 +139,16 @@ class Appearance:
     @property
     def is_visible_3d(self) -> bool:
         """Whether something of it is to be drawn in 3D and has a surface."""
-        display = self._display
-        ids = self.segment_ids
-        return bool(ids and display.GetVisibility() and display.GetVisibility3D()) and any(
-            display.GetSegmentVisibility(identifier)
-            and display.GetSegmentVisibility3D(identifier)
-            and has_surface(self.node, identifier)
-            for identifier in ids
-        )
+        ids = self.ids_in_3d
+        return bool(ids and self._display.GetVisibility()) and any(has_surface(self.node, one) for one in ids)
 
     @property
-    def is_wanted_3d(self) -> bool:
-        """Whether something of it is to be drawn in 3D, also while it has no surface, or all is hidden for a moment."""
+    def ids_in_3d(self) -> list[str]:
+        """Ids of the segments to be drawn in 3D, also while they have no surface, or all is hidden for a moment."""
         display, ids = self._display, self.segment_ids
-        return bool(ids and display.GetVisibility3D()) and any(
-            display.GetSegmentVisibility(identifier) and display.GetSegmentVisibility3D(identifier)
-            for identifier in ids
-        )
+        if not ids or not display.GetVisibility3D():
+            return []
+        return [one for one in ids if display.GetSegmentVisibility(one) and display.GetSegmentVisibility3D(one)]
 
     def set_visible_3d(self, visible: bool) -> None:
         """Draw its surfaces, if they are made, or do not."""
@@ -168,10 +161,8 @@ class Appearance:
     @property
     def misses_surface(self) -> bool:
         """Whether it is to be drawn in 3D, and was, until its voxels became others."""
-        display, ids = self._display, self.segment_ids
-        return bool(ids and display.GetVisibility() and display.GetVisibility3D()) and any(
-            display.GetSegmentVisibility3D(identifier) and lost_surface(self.node, identifier) for identifier in ids
-        )
+        ids = self.ids_in_3d
+        return bool(ids and self._display.GetVisibility()) and any(lost_surface(self.node, one) for one in ids)
 
     @property
     def opacity(self) -> float:

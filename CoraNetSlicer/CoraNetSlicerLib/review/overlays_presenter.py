@@ -381,7 +381,7 @@ class OverlaysPresenter:
             missing = [appearance for appearance in shown if appearance.misses_surface]
             # A scene can be saved without surfaces.
             is_restored, self._is_restored = self._is_restored, False
-            if is_restored and is_surface_colored(self.current.segmentation) and shown[0].is_wanted_3d:
+            if is_restored and is_surface_colored(self.current.segmentation) and shown[0].ids_in_3d:
                 missing = [shown[0], *missing]
             self._surfaces.make(missing)
 

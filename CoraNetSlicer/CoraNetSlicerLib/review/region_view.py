@@ -15,7 +15,7 @@ from vtkmodules.vtkCommonTransforms import vtkGeneralTransform
 from coranet.closed_surface import OVERLAY_SMOOTHING
 from coranet.contract import Region
 
-from ..core.context import SceneContext, remove_with_display
+from ..core.context import SceneContext, add_for_a_while, remove_with_display
 from ..core.images import ijk_to_ras
 from ..core.results import LoadedPrediction, segment_id
 from .looks import is_in_3d
@@ -310,15 +310,12 @@ class RegionOutline:
         name = region_title(self._review.regions.region(number))
         node = slicer.vtkMRMLSegmentationNode()
         node.SetName(f"{loaded.volume.GetName()} {name}")
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
         node.GetSegmentation().AddSegment(self._review.layers.segment_of(box, name, OUTLINE_COLOR), _SEGMENT)
         if draws_surface:
             make_surface(node, _SEGMENT, OVERLAY_SMOOTHING)
-        self.clear()
-        node.SetAndObserveDisplayNodeID(self._new_display().GetID())
         node.SetAndObserveTransformNodeID(loaded.segmentation.GetTransformNodeID())
-        self.node = self._context.scene.AddNode(node)
+        self.clear()
+        self.node = add_for_a_while(self._context.scene, node, self._new_display())
 
     @property
     def is_there(self) -> bool:
@@ -345,12 +342,10 @@ class RegionOutline:
 
     def _new_display(self) -> Any:
         display = slicer.vtkMRMLSegmentationDisplayNode()
-        display.SetHideFromEditors(True)
-        display.SetSaveWithScene(False)
         display.SetVisibility2DFill(False)
         display.SetVisibility2DOutline(True)
         display.SetOpacity2DOutline(1.0)
         display.SetSliceIntersectionThickness(OUTLINE_PIXELS)
         display.SetVisibility3D(is_in_3d(self._review.loaded))
         display.SetOpacity3D(_OPACITY_3D)
-        return self._context.scene.AddNode(display)
+        return display

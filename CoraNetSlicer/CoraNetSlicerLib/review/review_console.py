@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -31,21 +30,6 @@ from .review_opening import opening_steps
 AnyCase = Union[LoadedPrediction, Any, str]
 
 
-@dataclass(frozen=True)
-class _Opening:
-    """A review that is being taken up.
-
-    Attributes:
-        key: id of the segmentation.
-        segmentation: of the result.
-        steps: give the review at their end.
-    """
-
-    key: str
-    segmentation: Any
-    steps: Generator[None, None, RegionReview]
-
-
 class ReviewConsole:
     """What `CoraNetLogic` can do with uncertain regions; a part of it.
 
@@ -68,10 +52,10 @@ class ReviewConsole:
         """
         self.context = context
         self.jobsFolder = jobsFolder
-        # By id of the segmentation: steps that can be taken back must not be forgotten from call to call.
-        self._reviews: dict[str, RegionReview] = {}
+        # By segmentation node: steps that can be taken back must not be forgotten from call to call.
+        self._reviews: dict[Any, RegionReview] = {}
         # Reviews that are being taken up, in steps: panel and console go on with the same one.
-        self._openings: dict[str, _Opening] = {}
+        self._openings: dict[Any, Generator[None, None, RegionReview]] = {}
 
     def regions(self, case: AnyCase) -> RegionReview:
         """The review of a case: its regions, what was decided, and how far it is; the same one at each call.
@@ -89,20 +73,25 @@ class ReviewConsole:
     def openRegions(self, case: AnyCase) -> Generator[None, None, RegionReview]:
         """What `regions` does, in steps of milliseconds between which a window can answer; returns and raises as it."""
         loaded = self._result(case)
+        node = loaded.segmentation
         while True:
-            known = self._review_of(loaded)
-            if known is not None:
-                return known
-            opening = self._opening_of(loaded)
+            self._reviews = {key: kept for key, kept in self._reviews.items() if kept.is_current}
+            if node in self._reviews:
+                return self._reviews[node]
+            if node not in self._openings:
+                files = find_prediction_files(node, self.jobsFolder)
+                self._openings[node] = opening_steps(self.context, loaded, files)
+            steps = self._openings[node]
             try:
-                next(opening.steps)
+                next(steps)
                 yield
             except StopIteration as end:
-                self._close(opening)
-                self._reviews[opening.key] = end.value
+                self._openings.pop(node, None)
+                self._reviews[node] = end.value
             except BaseException:
                 # An error, or nobody waits for it any more.
-                self._close(opening)
+                self._openings.pop(node, None)
+                steps.close()
                 raise
 
     def resolveRegion(
@@ -246,27 +235,6 @@ class ReviewConsole:
             StorageError: a file could not be written.
         """
         return self.regions(case).promote(trustCertain)
-
-    def _review_of(self, loaded: LoadedPrediction) -> Optional[RegionReview]:
-        """The review of a result that was taken up before."""
-        self._reviews = {key: kept for key, kept in self._reviews.items() if kept.is_current}
-        known = self._reviews.get(str(loaded.segmentation.GetID()))
-        return known if known is not None and known.loaded.segmentation is loaded.segmentation else None
-
-    def _opening_of(self, loaded: LoadedPrediction) -> _Opening:
-        """The steps that take a review up, which somebody may have begun."""
-        key = str(loaded.segmentation.GetID())
-        begun = self._openings.get(key)
-        if begun is None or begun.segmentation is not loaded.segmentation:
-            files = find_prediction_files(loaded.segmentation, self.jobsFolder)
-            begun = _Opening(key, loaded.segmentation, opening_steps(self.context, loaded, files))
-            self._openings[key] = begun
-        return begun
-
-    def _close(self, opening: _Opening) -> None:
-        opening.steps.close()
-        if self._openings.get(opening.key) is opening:
-            del self._openings[opening.key]
 
     def _result(self, case: AnyCase) -> LoadedPrediction:
         if isinstance(case, LoadedPrediction):

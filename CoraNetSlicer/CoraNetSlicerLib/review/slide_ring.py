@@ -12,7 +12,7 @@ from vtkmodules.vtkFiltersSources import vtkRegularPolygonSource, vtkSphereSourc
 
 from coranet.contract import Slide
 
-from ..core.context import SceneContext, remove_with_display
+from ..core.context import SceneContext, add_for_a_while, remove_with_display
 from ..core.translation import _
 from .region_view import OUTLINE_COLOR, world_point
 
@@ -56,20 +56,14 @@ class SlideRing:
 
     def _new_node(self) -> Any:
         display = slicer.vtkMRMLModelDisplayNode()
-        display.SetHideFromEditors(True)
-        display.SetSaveWithScene(False)
         display.SetVisibility3D(False)
         display.SetVisibility2D(True)
         display.SetSliceIntersectionThickness(_RING_PIXELS)
         display.SetColor(*OUTLINE_COLOR)
-        display = self._context.scene.AddNode(display)
         node = slicer.vtkMRMLModelNode()
         node.SetName(_("Where the boundary is slid"))
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
         node.SetAndObservePolyData(vtkPolyData())
-        node.SetAndObserveDisplayNodeID(display.GetID())
-        return self._context.scene.AddNode(node)
+        return add_for_a_while(self._context.scene, node, display)
 
 
 def _sphere(volume_node: Any, slide: Slide) -> Any:

@@ -20,7 +20,7 @@ from vtkmodules.vtkFiltersCore import vtkAssignAttribute
 
 from coranet.contract.errors import DataError
 
-from ..core.context import SceneContext, remove_with_display
+from ..core.context import SceneContext, add_for_a_while, remove_with_display
 from ..core.images import size_kji, voxels_of
 from ..core.protocols import Scheduler
 from ..core.results import PART_ATTRIBUTE, UNCERTAIN_COLOR, LoadedPrediction
@@ -100,17 +100,15 @@ class SurfaceColoring:
         if loaded is None or loaded.uncertainty is None or loaded.uncertainty.GetImageData() is None:
             return {}
         appearance = Appearance(loaded, RESULT)
-        if not appearance.segment_ids or not is_surface_colored(loaded.segmentation) or not appearance.is_visible_3d:
+        if not is_surface_colored(loaded.segmentation) or not appearance.is_visible_3d:
             return {}
         display = loaded.segmentation.GetDisplayNode()
-        found = {one: surface_of_segment(loaded.segmentation, one) for one in appearance.segment_ids}
+        found = {one: surface_of_segment(loaded.segmentation, one) for one in appearance.ids_in_3d}
         return {
             one: surface
             for one, surface in found.items()
             if surface is not None
             and surface.GetNumberOfPoints()
-            and display.GetSegmentVisibility(one)
-            and display.GetSegmentVisibility3D(one)
             and display.GetSegmentOpacity3D(one) * display.GetOpacity3D() * display.GetOpacity() == 1.0
         }
 
@@ -192,11 +190,7 @@ class _Model:
         node = slicer.vtkMRMLModelNode()
         node.SetName("CoraNet uncertainty on the surface")
         node.SetAttribute(PART_ATTRIBUTE, "surface")
-        for one in (display, node):
-            one.SetHideFromEditors(True)
-            one.SetSaveWithScene(False)
-        node.SetAndObserveDisplayNodeID(scene.AddNode(display).GetID())
-        return _Model(scene.AddNode(node))
+        return _Model(add_for_a_while(scene, node, display))
 
     @property
     def is_there(self) -> bool:

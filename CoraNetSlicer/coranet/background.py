@@ -12,13 +12,13 @@ from typing import Generic, NoReturn, TypeVar
 
 Result = TypeVar("Result")
 
-# How often somebody who wants to stop is heard.
-_ASK_EVERY_S = 0.1
+# How often a request to stop is looked for.
+_POLL_INTERVAL_S = 0.1
 _threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 
 
 class Background(Generic[Result]):
-    """One piece of work in a thread of its own, which ends with the process if nobody waits for it."""
+    """One piece of work in a thread of its own, which ends with the process if it is abandoned."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
         """Begin.
@@ -34,18 +34,18 @@ class Background(Generic[Result]):
         _threads.add(self._thread)
         self._thread.start()
 
-    def result(self, ask: Callable[[], object] = lambda: None) -> Result:
+    def result(self, poll: Callable[[], object] = lambda: None) -> Result:
         """What the work gives, once it does.
 
         Args:
-            ask: called again and again meanwhile; may raise, then the work is abandoned.
+            poll: called again and again meanwhile; may raise, then the work is abandoned.
 
         Raises:
-            BaseException: what the work, or `ask`, raises.
+            BaseException: what the work, or `poll`, raises.
         """
         while self._thread.is_alive():
-            ask()
-            self._thread.join(_ASK_EVERY_S)
+            poll()
+            self._thread.join(_POLL_INTERVAL_S)
         if self._error is not None:
             raise self._error
         return self._results[0]
@@ -61,7 +61,7 @@ def end_process(code: int) -> NoReturn:
     """End this process with an exit code, at once where work was abandoned.
 
     A thread that computes in a library (ITK, VTK, PyTorch) while the interpreter is taken down aborts the process, and
-    whoever cancelled would be told of a crash.
+    a cancelled job would look like a crash.
     """
     if any(thread.is_alive() for thread in _threads):
         for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""How a slide moves a boundary, and how one is begun at a point. NumPy alone: the Slicer side uses it, too.
+"""How a slide moves a boundary, and how it starts at a point. NumPy alone: the Slicer side uses it, too.
 
 margin.nrrd and second.nrrd hold for each voxel near a boundary how far the boundary must move to reach it, and which
 class it then gets. With the sign of the class these are a field that is 0 at the boundary; a slide adds a bump to it.
@@ -97,7 +97,7 @@ def known_after(
 def settled_after(labels: Array, margins: BoundaryMargins, slide: Slide) -> tuple[Box, Array]:
     """Where nothing is uncertain any more once a person has taken a slide: where it has a quarter of its height.
 
-    That is more than what is known to be right: deep in a structure, nobody looked for another one.
+    That is more than what is known to be right: deep in a structure, the reviewer did not look for another one.
 
     Args:
         labels: (k, j, i), label values after the slide.
@@ -137,12 +137,12 @@ def pair_at(
     steps = steps_mm(margins.spacing_mm, reach_mm, slice_axis)
     box = _box(center_ijk, reach_mm, labels.shape, steps)
     margin, second, here = margins.margin[box], margins.second[box], labels[box]
-    way_mm = margin * np.float32(voxel_length_mm(margins.spacing_mm) / STEPS_PER_VOXEL)
-    way_mm += np.sqrt(_squared_mm(center_ijk, box, steps))
-    way_mm[(margin == NOT_REACHABLE) | (here == second) | (way_mm > reach_mm)] = np.inf
-    if not way_mm.size or not np.isfinite(way_mm.min()):
+    path_mm = margin * np.float32(voxel_length_mm(margins.spacing_mm) / STEPS_PER_VOXEL)
+    path_mm += np.sqrt(_squared_mm(center_ijk, box, steps))
+    path_mm[(margin == NOT_REACHABLE) | (here == second) | (path_mm > reach_mm)] = np.inf
+    if not path_mm.size or not np.isfinite(path_mm.min()):
         return None
-    nearest = np.unravel_index(int(way_mm.argmin()), way_mm.shape)
+    nearest = np.unravel_index(int(path_mm.argmin()), path_mm.shape)
     inside, outside = int(here[nearest]), int(second[nearest])
     if 0 in (inside, outside):
         return max(inside, outside), 0

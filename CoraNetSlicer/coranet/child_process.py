@@ -15,7 +15,7 @@ from .contract.process import ENGINE, start_in_own_group
 def start_on_job(
     job: Job, resume: bool, through: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start ``coranet run`` on a job; what it says goes into the job's log.
+    """Start ``coranet run`` on a job; its output goes into the job's log.
 
     Args:
         job: a complete job directory.

@@ -27,8 +27,8 @@ from .contract.errors import (
     JobCancelled,
     JobError,
     StorageError,
+    is_memory_error,
     missing_package,
-    tells_of_memory,
 )
 from .experiments import add_experiment_command
 from .installation import add_install_command
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from .contract import Case, Datalist, Job, JobKind
     from .contract.events import Event
 
-# What --fast leaves out: all that tells how good a result will be, and where it errs.
+# What --fast leaves out: all that predicts how good a result will be, and where it errs.
 _FAST_TRAINING: dict[str, Any] = {"training.error_model": "off", "training.quality_reference": "off"}
 _FAST_SEGMENTATION: dict[str, Any] = {"inference.doubt": "heads", "quality": False}
 
-# Set by somebody who looks for the cause of an unexpected error.
+# Set to look for the cause of an unexpected error.
 TRACEBACK = "CORANET_TRACEBACK"
 
 _EXAMPLES = """examples:
@@ -127,7 +127,7 @@ def _require_working_folder() -> None:
 
 
 def _keep_caches_out_of_home() -> None:
-    """MONAI loads matplotlib where that is installed, which makes folders in the user's home unless it is told."""
+    """MONAI loads matplotlib where that is installed, which makes folders in the user's home unless configured."""
     owner = "user" if sys.platform == "win32" else os.getuid()
     os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir()) / f"coranet-matplotlib-{owner}"))
 
@@ -138,12 +138,12 @@ def _write_line(line: str) -> None:
 
 
 def _report_error(error: Exception) -> int:
-    """Say what went wrong in a sentence; no traceback, unless somebody who looks for the cause asks for it."""
+    """Print what went wrong in a sentence, with a traceback only in debug mode."""
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
     expected = _expected(error)
     _write_line(str(expected) if isinstance(expected, JobCancelled) else f"error: {expected}")
-    is_foreseen = expected is error or type(expected) is not CoraNetError or tells_of_memory(error)
+    is_foreseen = expected is error or type(expected) is not CoraNetError or is_memory_error(error)
     return expected.exit_code if is_foreseen else UNEXPECTED
 
 
@@ -151,7 +151,7 @@ def _expected(error: Exception) -> CoraNetError:
     """An error as a sentence for a person."""
     if isinstance(error, CoraNetError):
         return error
-    if tells_of_memory(error):
+    if is_memory_error(error):
         return CoraNetError(
             "the memory of this machine does not suffice; close other programs, or use a machine with more."
         )
@@ -217,7 +217,7 @@ def _dry_run(options: argparse.Namespace, config: TrainConfig) -> int:
 def _segment(options: argparse.Namespace) -> _Work:
     from .contract import ModelCard, input_list
 
-    # What is wrong with the model is told with the settings, below.
+    # What is wrong with the model is reported with the settings, below.
     return _segment_cases(options, input_list(options.inputs, ModelCard.read(options.model).channels))
 
 
@@ -317,7 +317,7 @@ def _claimed(work: _Work) -> Iterator[Callable[[Event], object]]:
     """Inside, the job is this process's; gives the listener that shows its events on the terminal."""
     from .team_member import claim
 
-    # Before torch is imported, which takes seconds: whoever watches the folder sees at once that somebody works on it.
+    # Before torch is imported, which takes seconds: a reader of the folder sees at once that a process works on it.
     # While another process works on the job, a request to stop is meant for that one.
     claim(work.job, _write_line)
     if work.is_shown:
@@ -334,7 +334,7 @@ def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
 
     work.job.withdraw_cancel()
     for sentence in work.prepare():
-        work.job.tell(Noted("input", sentence))
+        work.job.add_event(Noted("input", sentence))
         _write_line(sentence)
     progress = TerminalProgress(sys.stderr)
     failures: list[str] = []

@@ -11,17 +11,17 @@ from .contract.errors import ConfigError
 _FOLDERS = ("training.initial_model", "plan_of", "data.cache_folder")
 
 
-def overrides(words: Sequence[str]) -> dict[str, str]:
+def overrides(args: Sequence[str]) -> dict[str, str]:
     """Setting path -> value as text.
 
     Args:
-        words: each ``key=value``; the folder of a model may be given relative to the current one.
+        args: each ``key=value``; the folder of a model may be given relative to the current one.
 
     Raises:
         ConfigError: a word has no ``=``, or a setting is given twice.
     """
     pairs = {}
-    for word in words:
+    for word in args:
         name, equals, value = word.partition("=")
         if not equals:
             raise ConfigError(f"--set expects key=value, got '{word}'; write for example time=20min.")

@@ -111,10 +111,10 @@ def bounding_box(mask: Array) -> Box | None:
     sides = []
     for axis in range(3):
         others = tuple(other for other in range(3) if other != axis)
-        (found,) = np.nonzero(mask.any(axis=others))
-        if not len(found):
+        (occupied,) = np.nonzero(mask.any(axis=others))
+        if not len(occupied):
             return None
-        sides.append(slice(int(found[0]), int(found[-1]) + 1))
+        sides.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
     return sides[0], sides[1], sides[2]
 
 
@@ -303,13 +303,13 @@ class _NeighborMean:
     def of(self, points: Array) -> Array:
         """Args: points (3, N), float32."""
         first, second, third = self._corners
-        found: Array = points.copy()
+        means: Array = points.copy()
         for axis, values in enumerate(points):
             sums = values[first] + values[second] + values[third]
             # What the triangles at a point add up to holds each neighbour twice, and the point itself once a triangle.
             around = np.add.reduceat(sums[self._triangle], self._firsts)
-            found[axis, self._used] = around * self._share - np.float32(0.5) * values[self._used]
-        return found
+            means[axis, self._used] = around * self._share - np.float32(0.5) * values[self._used]
+        return means
 
 
 @lru_cache
@@ -320,9 +320,9 @@ def _filter_weights(iterations: int, pass_band: float) -> Array:
     edge = math.acos(1 - 0.5 * pass_band)
 
     def weights(shift: float) -> Array:
-        found: Array = 2 * window * np.sin(order * (edge + shift)) / (np.maximum(order, 1) * np.pi)
-        found[0] = window[0] * (edge + shift) / np.pi
-        return found
+        polynomial: Array = 2 * window * np.sin(order * (edge + shift)) / (np.maximum(order, 1) * np.pi)
+        polynomial[0] = window[0] * (edge + shift) / np.pi
+        return polynomial
 
     # The window makes the pass band narrower; it is moved until its edge passes nearly as a whole.
     shifts = np.linspace(0.0, 4 * np.pi / (iterations + 1), 200)

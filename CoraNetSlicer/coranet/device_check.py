@@ -14,7 +14,7 @@ _LEAST_FREE_GIB = 3.0
 
 @dataclass(frozen=True)
 class NvidiaCard:
-    """What the driver tells of a graphics card, whether or not PyTorch can use it."""
+    """What the driver reports about a graphics card, whether or not PyTorch can use it."""
 
     name: str
     driver: str

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from .contract.config import MachineConfig
-from .contract.errors import DeviceError, tells_of_memory
+from .contract.errors import DeviceError, is_memory_error
 from .main_memory import available_bytes, peak_bytes
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -70,13 +70,13 @@ class Device:
 
 def available_devices() -> list[str]:
     """Names of the usable devices, best first."""
-    found = []
+    names = []
     if torch.cuda.is_available():
-        found.append("cuda")
+        names.append("cuda")
     if has_apple_gpu() and "conv3d" not in convolution_error("mps").lower():
         # PyTorch before 2.3 has no 3D convolution there: the processor is all that is left.
-        found.append("mps")
-    return [*found, "cpu"]
+        names.append("mps")
+    return [*names, "cpu"]
 
 
 def has_apple_gpu() -> bool:
@@ -104,7 +104,7 @@ def convolution_error(kind: str) -> str:
 
 
 def missing_architecture() -> str:
-    """Why the kernels of this PyTorch do not run on the CUDA card; "": they do, or it cannot be told."""
+    """Why the kernels of this PyTorch do not run on the CUDA card; "": they do, or it is unknown."""
     built_for = torch.cuda.get_arch_list()
     major, minor = torch.cuda.get_device_capability(0)
     if not built_for or torch.version.cuda is None or runs_on(built_for, major, minor):
@@ -137,7 +137,7 @@ def device_count(kind: str) -> int:
 
 
 def choose_device(config: MachineConfig, local_rank: int = 0, local_processes: int = 1) -> Device:
-    """The device that a configuration asks for; also sets the number of processor threads.
+    """The device of a configuration; also sets the number of processor threads.
 
     Args:
         config: kind of device, precision, threads (of each process).
@@ -181,7 +181,7 @@ def free_memory_bytes(device: Device) -> int | None:
         unused = torch.cuda.memory_reserved(place) - torch.cuda.memory_allocated(place)
         return int(torch.cuda.mem_get_info(place)[0] + unused)
     if place.type == "mps":
-        # torch before 2.5 does not tell.
+        # Not available in torch before 2.5.
         most = getattr(torch.mps, "recommended_max_memory", None)
         return int(most() - torch.mps.driver_allocated_memory()) if most else available_bytes()
     return available_bytes()
@@ -200,8 +200,8 @@ def used_memory(device: Device) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on whatever device."""
-    return isinstance(error, torch.cuda.OutOfMemoryError) or tells_of_memory(error)
+    """Whether an error means that memory ran out, on any device."""
+    return isinstance(error, torch.cuda.OutOfMemoryError) or is_memory_error(error)
 
 
 def processor_computes_bfloat16() -> bool:
@@ -210,7 +210,7 @@ def processor_computes_bfloat16() -> bool:
     if all(answers):
         return any(bool(answer()) for answer in answers if answer)
     try:
-        # torch before 2.6 does not tell.
+        # Not available in torch before 2.6.
         flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split())
     except OSError:
         return False
@@ -233,10 +233,10 @@ def _convolution_seconds(dtype: torch.dtype) -> float:
     """Time of this thread, which other programs hardly change, for a convolution as in the middle of a network."""
     image = torch.ones(2, 16, 16, 24, 24, dtype=dtype).to(memory_format=torch.channels_last_3d).requires_grad_()
     kernel = torch.ones(16, 16, 3, 3, 3, dtype=dtype).to(memory_format=torch.channels_last_3d).requires_grad_()
-    begun = time.thread_time()
+    start = time.thread_time()
     result = torch.nn.functional.conv3d(image, kernel, padding=1)
     result.backward(torch.ones_like(result))
-    return time.thread_time() - begun
+    return time.thread_time() - start
 
 
 def _dtype(kind: str, precision: str) -> torch.dtype:

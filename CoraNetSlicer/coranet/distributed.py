@@ -20,7 +20,7 @@ ItemT = TypeVar("ItemT")
 
 # The leader prepares scans, validates and evaluates while the others wait; torchrun ends them where it died.
 _PATIENCE = timedelta(days=7)
-# What gloo says on Linux, macOS and Windows, and NCCL.
+# Error messages of gloo on Linux, macOS and Windows, and of NCCL.
 _LOST = re.compile(r"connection closed|connection reset|connection refused|broken pipe|socket|NCCL|gloo", re.IGNORECASE)
 
 
@@ -42,12 +42,12 @@ class Team:
 
     @staticmethod
     def of_environment() -> Team:
-        """The team that torchrun tells of in the environment."""
+        """The team that torchrun describes in the environment."""
         return Team(*(int(os.environ.get(name, default)) for name, default in _VARIABLES))
 
     @property
     def is_leader(self) -> bool:
-        """Whether this process speaks for all."""
+        """Whether this process writes the files and events."""
         return self.rank == 0
 
     def device(self, config: MachineConfig) -> Device:
@@ -64,7 +64,7 @@ class Team:
         if self.count == 1:
             yield
             return
-        # What is no gradient is exchanged in main memory, so that nobody has to wait for a graphics card.
+        # All but gradients is exchanged in main memory, which does not wait for a graphics card.
         has_nccl = device.torch_device.type == "cuda" and distributed.is_nccl_available()
         distributed.init_process_group("cpu:gloo,cuda:nccl" if has_nccl else "gloo", timeout=_PATIENCE)
         try:
@@ -73,11 +73,11 @@ class Team:
             distributed.destroy_process_group()
 
     def any(self, here: bool) -> bool:
-        """Whether it is so in at least one process; all must ask."""
+        """Whether it is so in at least one process; all must call this."""
         return self.mean([float(here)])[0] > 0
 
     def mean(self, values: Sequence[float]) -> list[float]:
-        """The mean over the processes of each of several numbers; all must ask."""
+        """The mean over the processes of each of several numbers; all must call this."""
         if self.count == 1:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64)
@@ -99,18 +99,18 @@ class Team:
         """What each process gets by this work; the others begin when the leader is through, and find what it made."""
         if not self.is_leader:
             self.wait()
-        done = work()
+        result = work()
         if self.is_leader:
             self.wait()
-        return done
+        return result
 
     def from_leader(self, make: Callable[[], ItemT]) -> ItemT:
         """What the leader makes, for all processes; the others do not make it."""
         items: list[Any] = [make() if self.is_leader else None]
         if self.count > 1:
             distributed.broadcast_object_list(items)
-        made: ItemT = items[0]
-        return made
+        item: ItemT = items[0]
+        return item
 
     def rounds(self, items: Sequence[ItemT]) -> Iterator[ItemT | None]:
         """This process's item of each round of `count` items; None where a last round has none left for it."""
@@ -146,7 +146,7 @@ class Team:
 
 
 def is_lost_member(error: BaseException, team: Team) -> bool:
-    """Whether an error says that another process of the team is gone; a team of one has no other."""
+    """Whether an error means that another process of the team is gone; a team of one has no other."""
     return team.count > 1 and isinstance(error, RuntimeError) and _LOST.search(str(error)) is not None
 
 

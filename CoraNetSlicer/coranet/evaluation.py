@@ -28,7 +28,7 @@ from .metrics import (
     surface_distances_per_class,
 )
 from .reporting import Reporter
-from .training_set.same_scans import seen_in_training, spoiled_sentence
+from .training_set.same_scans import leakage_sentence, seen_in_training
 from .volume import Volume, read_grid, read_image, read_label_map
 
 SCHEMA_VERSION = 1
@@ -44,7 +44,7 @@ Row = dict[str, Any]
 
 
 class Comparison(Protocol):
-    """What is asked of `coranet_experiments.comparison.ScanComparison`."""
+    """The interface of `coranet_experiments.comparison.ScanComparison`."""
 
     def figures(
         self, case: Case, scan: ScanIdentity | None, errors: KnownErrors, truth: Array
@@ -57,7 +57,7 @@ def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
 
     Args:
         job: its cases of role test have labels, its predictions are complete.
-        reporter: is told how far the comparison of uncertainties is; None: nobody is told, the job's request to stop
+        reporter: gets the progress of the comparison of uncertainties; None: no progress, the job's request to stop
             counts all the same.
 
     Returns:
@@ -90,23 +90,23 @@ def evaluate_job(job: Job, reporter: Reporter | None = None) -> Row:
             reporter.emit(Progress(COMPARING, number, len(cases)))
     mean = _mean(list(rows.values()))
     mean["mean_dice"] = mean_or_none(mean["dice"].values())
-    seen = _seen_in_training(job, [case.id for case in cases])
-    metrics = {"schema_version": SCHEMA_VERSION, "cases": rows, "mean": mean, "seen_in_training": seen}
+    known_as = _seen_in_training(job, [case.id for case in cases])
+    metrics = {"schema_version": SCHEMA_VERSION, "cases": rows, "mean": mean, "seen_in_training": known_as}
     write_json_atomic(job.metrics_path, metrics)
-    write_text_atomic(job.metrics_table_path, _table(rows, seen))
+    write_text_atomic(job.metrics_table_path, _table(rows, known_as))
     return metrics
 
 
 def describe(metrics: dict[str, Any]) -> str:
     """The mean figures in one sentence, and what spoils them in another one."""
-    spoiled = spoiled_sentence(metrics.get("seen_in_training") or {})
+    leakage = leakage_sentence(metrics.get("seen_in_training") or {})
     mean = metrics["mean"]
     dice = ", ".join(f"{name} {_shown(value)}" for name, value in mean["dice"].items())
     return (
         f"test Dice: {dice} (mean {_shown(mean['mean_dice'])}); "
         f"{_percent(mean['error_coverage'])} of the wrong voxels lie in the {_percent(mean['flagged_share'])} flagged "
         f"uncertain; {_percent(mean['outside_share'])} of the conservative foreground lie outside of the radical one."
-        + (f" Beware: {spoiled}." if spoiled else "")
+        + (f" Beware: {leakage}." if leakage else "")
     )
 
 
@@ -117,8 +117,8 @@ def _seen_in_training(job: Job, cases: Sequence[str]) -> dict[str, str]:
         scans = ModelCard.read(config.model).scans if isinstance(config, SegmentConfig) else {}
     except ModelError:
         return {}  # it is gone, and the predictions are there all the same
-    found = {case: job.prediction(case).read_result().get("scan") or {} for case in cases}
-    images = {case: [scan.get("voxels", ""), *(scan.get("more_voxels") or ())] for case, scan in found.items()}
+    identities = {case: job.prediction(case).read_result().get("scan") or {} for case in cases}
+    images = {case: [scan.get("voxels", ""), *(scan.get("more_voxels") or ())] for case, scan in identities.items()}
     known = {case: seen_in_training(hashes, scans) for case, hashes in images.items()}
     return {case: key for case, key in known.items() if key}
 
@@ -137,7 +137,7 @@ def _measure(job: Job, case: Case, comparison: Comparison | None) -> Row:
     by_class: dict[str, list[Any]] = {
         **overlap_per_class(predicted, true, len(values) + 1),
         **surface_distances_per_class(predicted, true, len(values) + 1, truth.grid.spacing_mm[::-1]),
-        "missing": _in_one_alone(predicted, true, len(values)),
+        "missing": _in_only_one(predicted, true, len(values)),
     }
     row = {"outside_share": outside_share(conservative, radical), **errors.of_coranet()}
     if comparison:
@@ -159,10 +159,10 @@ def _truth(case: Case, files: PredictionFiles) -> Volume:
     return truth
 
 
-def _in_one_alone(predicted: Array, truth: Array, classes: int) -> list[int]:
+def _in_only_one(predicted: Array, truth: Array, classes: int) -> list[int]:
     """For each class, 1 if it is in one of both alone."""
-    found = [np.pad(value_counts(label_map), (0, classes))[1 : classes + 1] > 0 for label_map in (predicted, truth)]
-    return [int(differs) for differs in found[0] != found[1]]
+    present = [np.pad(value_counts(label_map), (0, classes))[1 : classes + 1] > 0 for label_map in (predicted, truth)]
+    return [int(differs) for differs in present[0] != present[1]]
 
 
 def _defined(content: Any) -> Any:
@@ -182,12 +182,12 @@ def _mean(rows: Sequence[Row]) -> Row:
     }
 
 
-def _table(rows: dict[str, Row], seen: Mapping[str, str]) -> str:
+def _table(rows: dict[str, Row], known_as: Mapping[str, str]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["case", "class", *_CLASS_COLUMNS, *_CASE_COLUMNS, "seen_in_training"])
     for case, row in rows.items():
-        shared = [*(row[key] for key in _CASE_COLUMNS), seen.get(case, "")]
+        shared = [*(row[key] for key in _CASE_COLUMNS), known_as.get(case, "")]
         writer.writerows([case, name, *(row[key][name] for key in _CLASS_COLUMNS), *shared] for name in row["dice"])
     return text.getvalue()
 

@@ -33,7 +33,7 @@ def experiments_module(name: str) -> ModuleType:
 
 
 def add_experiment_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``experiment`` to the command line; where its package is absent, it says how to get it."""
+    """Add ``experiment`` to the command line; where its package is absent, it explains how to get it."""
     try:
         experiments_module("command").add_experiment_command(commands)
     except PackageError:
@@ -45,6 +45,6 @@ def add_experiment_command(commands: argparse._SubParsersAction[argparse.Argumen
 
 
 def _absent(_options: argparse.Namespace) -> int:
-    """Raises the error that says how to get the package."""
+    """Raises the error that explains how to get the package."""
     experiments_module("command")
     return 0

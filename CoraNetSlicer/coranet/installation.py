@@ -117,8 +117,8 @@ def _make_environment(installation: Installation, folder: Path, call: Call) -> N
     tools = folder.with_name(f"{folder.name}-tools")
     unfinished = tools / "unfinished"
     # Making it anew removes whatever is in the folder: only what this has made.
-    is_ours = tools.is_dir()
-    if folder.exists() and not is_ours and (not folder.is_dir() or next(folder.iterdir(), None) is not None):
+    is_own_environment = tools.is_dir()
+    if folder.exists() and not is_own_environment and (not folder.is_dir() or next(folder.iterdir(), None) is not None):
         raise ConfigError(f"'{folder}' holds something else; choose a new or an empty folder for the environment.")
     is_new = installation.anew or unfinished.is_file() or not (folder / "pyvenv.cfg").is_file()
     try:
@@ -143,10 +143,10 @@ def _make_environment(installation: Installation, folder: Path, call: Call) -> N
 
 
 def _python_for(wheels: Path | None) -> str:
-    """Which Python uv is asked for; a folder of wheels has a PyTorch for one version only."""
+    """The Python version that uv should install; a folder of wheels has a PyTorch for one version only."""
     names = [path.name for path in sorted(wheels.glob("torch-*.whl"))] if wheels else []
-    found = [match for match in (re.search(r"-cp3(\d+)-cp3\d+-", name) for name in names) if match]
-    return f"3.{found[-1][1]}" if found else _PYTHONS
+    matches = [match for match in (re.search(r"-cp3(\d+)-cp3\d+-", name) for name in names) if match]
+    return f"3.{matches[-1][1]}" if matches else _PYTHONS
 
 
 class _Uv:
@@ -193,10 +193,10 @@ class _Uv:
         source = ["--no-index", "--find-links", str(self._wheels)] if self._wheels else []
         pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
         self._run([*pip, "--upgrade", "--target", str(self._tools), *source, _UV], "pip install uv", dict(os.environ))
-        found = self._found()
-        if found is None:
+        uv = self._found()
+        if uv is None:
             raise PackageError(f"uv was installed into '{self._tools}' but is not there; is a virus scanner at work?")
-        return found
+        return uv
 
     def _run(self, command: Sequence[str], name: str, environment: Mapping[str, str]) -> None:
         _print(f"$ {subprocess.list2cmdline(command)}")

@@ -1,4 +1,4 @@
-"""Does a job in this process, or has torchrun start the team of processes that it asks for and waits for them."""
+"""Does a job in this process, or has torchrun start the team of processes that it needs and waits for them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Worker = Callable[[Job, bool, Listener], int]
 
 
 def worker_for(job: Job, devices: int | None = None, dry_run: bool = False) -> Worker:
-    """What does a job, by as many processes as it asks for.
+    """Does a job, with as many processes as it needs.
 
     Args:
         job: its directory.
-        devices: instead of the configuration's machine.devices; None: as the configuration says.
+        devices: instead of the configuration's machine.devices; None: as configured.
         dry_run: only plan a training, and time its parts.
 
     Returns:
@@ -48,7 +48,7 @@ def worker_for(job: Job, devices: int | None = None, dry_run: bool = False) -> W
     try:
         count = 1 if "RANK" in os.environ else team_size(machine, machine.devices if devices is None else devices)
     except DeviceError as error:
-        job.tell(Failed(str(error)))
+        job.add_event(Failed(str(error)))
         raise
     if count > 1:
         return partial(_work_as_team, count)
@@ -61,7 +61,7 @@ def team_size(machine: MachineConfig, devices: int) -> int:
     """How many processes are to share the work.
 
     Args:
-        machine: says on what kind of device.
+        machine: for the kind of device.
         devices: as machine.devices: 0 means all graphics cards, on a processor the number of processes.
 
     Raises:
@@ -99,13 +99,13 @@ def _work_as_team(count: int, job: Job, resume: bool, listener: Listener) -> int
                     time.sleep(_POLL_INTERVAL_S)
                 _pass_on(news, listener)
         finally:
-            # Only a second Ctrl-C comes here while it runs; once it has ended its number may be another one's.
+            # Only a second Ctrl-C comes here while it runs; once it has ended another process may have its number.
             if process.poll() is None:
                 terminate_tree(process.pid)
         _pass_on(news, listener)
         if answer.exists():
             return int(answer.read_text(encoding="utf-8"))
-    listener(job.tell(Failed(f"the processes of the job ended without a word; '{job.log_path}' says more.")))
+    listener(job.add_event(Failed(f"the processes of the job ended without a word; '{job.log_path}' says more.")))
     return process.returncode or 1
 
 

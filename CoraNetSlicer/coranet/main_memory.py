@@ -42,7 +42,7 @@ def peak_bytes() -> int | None:
 
 
 def of_vm_stat(text: str) -> int | None:
-    """What `vm_stat` says on macOS: free, inactive, speculative and purgeable pages, in bytes."""
+    """The memory in the output of `vm_stat` on macOS: free, inactive, speculative and purgeable pages, in bytes."""
     page = re.search(r"page size of (\d+) bytes", text)
     counts = [re.search(rf"{name}:\s+(\d+)", text) for name in _MACOS_FREE_PAGES]
     if page is None or counts[0] is None:
@@ -53,8 +53,8 @@ def of_vm_stat(text: str) -> int | None:
 def _on_linux(root: Path) -> int | None:
     """The machine's available memory, or what a limit leaves of it: of a control group, or of the address space."""
     text = (root / "proc/meminfo").read_text(encoding="ascii", errors="replace")
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
-    machine = 1024 * int(found.group(1)) if found else None
+    available = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
+    machine = 1024 * int(available.group(1)) if available else None
     groups = [_left_to_group(folder, files) for folder, files in _control_groups(root)]
     known = [size for size in (machine, *groups, _left_of_address_space(root)) if size is not None]
     return min(known, default=None)

@@ -1,4 +1,4 @@
-"""A trained model as a folder: weights and a card that says what they are for."""
+"""A trained model as a folder: weights and a card that describes them."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class ModelPackage:
         self._load(network, _WEIGHTS)
 
     def _network(self, architecture: Architecture, file: str) -> nn.Module:
-        # Without memory first: a card may ask for more of it than there is, the weights cannot.
+        # Without memory first: a card may describe a network larger than memory, the weights cannot.
         with torch.device("meta"):
             expected = CoraNet(architecture)
         self._load(expected, file, assign=True)

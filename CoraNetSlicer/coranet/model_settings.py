@@ -1,4 +1,4 @@
-"""What the settings of a segmentation ask of a model, held against what the model knows."""
+"""The settings of a segmentation that depend on what its model offers."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from .model_package import ModelPackage
 
 def error_model_in_use(config: SegmentConfig, package: ModelPackage) -> ErrorModel | None:
     """Whose doubt is shown: None is that of the heads, with which other uncertainties are compared."""
-    is_wanted = config.inference.doubt == "auto" and not config.compare_uncertainties
-    return ErrorModel.read(package.folder) if is_wanted else None
+    is_enabled = config.inference.doubt == "auto" and not config.compare_uncertainties
+    return ErrorModel.read(package.folder) if is_enabled else None
 
 
 def dial_of(config: SegmentConfig, package: ModelPackage, error_model: ErrorModelCard | None) -> Dial:
-    """Where the dial stands: as the configuration says, else by the error model, else as the heads were trained.
+    """Where the dial stands: from the configuration, else by the error model, else as the heads were trained.
 
     Raises:
-        ConfigError, ModelError: a share of the errors is asked for beside a caution, or of a model that knows of none.
+        ConfigError, ModelError: a share of the errors is set beside a caution, or for a model without an error model.
     """
     caution, share = config.inference.caution, config.inference.error_coverage
-    is_asked = share != DEFAULT_SHARE
+    is_explicit = share != DEFAULT_SHARE
     if caution is not None:
-        if is_asked:
+        if is_explicit:
             raise ConfigError(
                 "inference.caution and inference.error_coverage both say how much is uncertain; leave one of them out."
             )
         return Dial(caution)
     promise = None if error_model is None else error_model.promise(share)
-    if is_asked and promise is None:
+    if is_explicit and promise is None:
         raise ModelError(
             f"the model '{package.folder}' has no error model in use that knows where {100 * share:g} % of the errors "
             "are; leave inference.error_coverage out, or set inference.caution."
@@ -63,8 +63,8 @@ def mirrored_axes_of(config: SegmentConfig, package: ModelPackage, card: ModelCa
 
 def kept_components(config: SegmentConfig, package: ModelPackage, card: ModelCard) -> KeptComponents:
     """Of which classes only the largest component is kept."""
-    asked, values = config.inference.largest_component, tuple(label.value for label in package.labels)
-    if asked != "auto":
-        return KeptComponents(values, values if asked == "on" else ())
+    setting, values = config.inference.largest_component, tuple(label.value for label in package.labels)
+    if setting != "auto":
+        return KeptComponents(values, values if setting == "on" else ())
     single = tuple(label.value for label in package.labels if label.name in card.single_component)
     return KeptComponents(values, single, card.hangs_together)

@@ -18,7 +18,7 @@ _NAMES = {"torch": "PyTorch", "monai": "MONAI", "numpy": "NumPy", "scipy": "SciP
 
 
 def requirement(name: str) -> str:
-    """What pip is asked for, for example "monai>=1.3"."""
+    """What pip should install, for example "monai>=1.3"."""
     return f"{name}>={'.'.join(map(str, REQUIRED[name]))}"
 
 
@@ -50,7 +50,7 @@ def release_numbers(version: str) -> tuple[int, ...]:
 def is_older(version: str, than: tuple[int, ...]) -> bool:
     """Whether a version is older than a release; one before a release ("1.5rc1") counts as the release.
 
-    A version that says nothing, as of a package that was built from its source tree without tags ("0+unknown"), is
+    An uninformative version, as of a package that was built from its source tree without tags ("0+unknown"), is
     not called old.
     """
     numbers = release_numbers(version)
@@ -83,10 +83,10 @@ def _examine(health: Health, name: str) -> None:
         return
     health.facts[name] = version
     if is_older(version, REQUIRED[name]):
-        wanted = requirement(name)
+        needed = requirement(name)
         health.error(
-            name, "package.too_old", f"{name} {version} is too old, expected {wanted}.",
-            f'upgrade it: pip install "{wanted}"',
+            name, "package.too_old", f"{name} {version} is too old, expected {needed}.",
+            f'upgrade it: pip install "{needed}"',
         )  # fmt: skip
         return
     reason = _reason_not_loadable(name)

@@ -1,4 +1,4 @@
-"""How the work tells what it is doing and learns that it should stop, without knowing of files or terminals."""
+"""How the work reports its progress and learns that it should stop, without knowing of files or terminals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .contract.events import Event, Progress
 _QUIET_S = 0.5
 _MOST_QUIET_S = 5.0
 _QUIET_SHARE = 1e-3
-# A computer that slept for an hour says nothing of the pace; work that became slower is followed within some steps.
+# A computer that slept for an hour does not change the pace; work that became slower does so within some steps.
 _LONGEST_STEP = 10.0
 
 
@@ -30,7 +30,7 @@ class Reporter:
     emit: Callable[[Event], object]
     should_stop: Callable[[], bool]
 
-    def stop_if_asked(self) -> None:
+    def stop_if_requested(self) -> None:
         """To be called where it is safe to stop.
 
         Raises:
@@ -40,7 +40,7 @@ class Reporter:
             self.stop()
 
     def stop(self) -> NoReturn:
-        """End the work as somebody asked for.
+        """End the work as requested.
 
         Raises:
             JobCancelled: always.
@@ -60,7 +60,7 @@ class Pace:
         Args:
             reporter: where to report.
             phases: steps of each phase, in order.
-            relative_cost: expected cost of a step, to guess the pace of a phase that has not begun; 1 if not given.
+            relative_cost: expected cost of a step, to guess the pace of a phase that has not started; 1 if not given.
             after: how long what comes after these phases takes, as a share of what they take in all.
         """
         self._reporter = reporter
@@ -78,9 +78,9 @@ class Pace:
     def step(self, phase: str, step: int) -> None:
         """One step of `phase` is done; `step` counts over all phases."""
         now = time.monotonic()
-        took, self._last_time = now - self._last_time, now
-        known = self._seconds_per_step.get(phase, took)
-        self._seconds_per_step[phase] = 0.95 * known + 0.05 * min(took, _LONGEST_STEP * known)
+        seconds, self._last_time = now - self._last_time, now
+        known = self._seconds_per_step.get(phase, seconds)
+        self._seconds_per_step[phase] = 0.95 * known + 0.05 * min(seconds, _LONGEST_STEP * known)
         total = sum(self._phases.values())
         quiet_s = min(max(_QUIET_S, _QUIET_SHARE * (now - self._begun)), _MOST_QUIET_S)
         if step >= total or now - self._last_report >= quiet_s:
@@ -90,9 +90,9 @@ class Pace:
     def _seconds_left(self, step: int) -> float:
         reference, known = next(iter(self._seconds_per_step.items()))
         unit = known / self._cost[reference]
-        left, end = 0.0, 0
+        seconds, end = 0.0, 0
         for phase, steps in self._phases.items():
             end += steps
             remaining = min(max(end - step, 0), steps) + self._after * steps
-            left += remaining * self._seconds_per_step.get(phase, unit * self._cost[phase])
-        return left
+            seconds += remaining * self._seconds_per_step.get(phase, unit * self._cost[phase])
+        return seconds

@@ -1,4 +1,4 @@
-"""What is asked for with ``--resume``, held against the job that is there: nothing that is asked for is passed over."""
+"""The arguments beside ``--resume``, compared with the existing job: none is ignored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .contract.errors import ConfigError, DataError, JobError, ModelError
 from .contract.model_card import model_fingerprint, model_folder
 from .contract.source_files import is_changed
 
-# A job may go on with more or fewer processes than it was begun with.
+# A job may go on with more or fewer processes than it started with.
 _MAY_DIFFER = ("machine.devices",)
 # So many of the cases that differ are named.
 _MOST_NAMED = 3
@@ -34,12 +34,12 @@ def require_kept_settings(job: Job, chosen: Mapping[str, Any], preset: str | Non
     Raises:
         ConfigError: a setting differs, is unknown, or out of range.
     """
-    kept = job.read_config()
-    wanted: Config = kept.with_overrides(chosen)
+    of_job = job.read_config()
+    chosen_config: Config = of_job.with_overrides(chosen)
     if preset is not None:
-        wanted = TrainConfig.from_preset(preset, chosen)
-    for name in (setting.name for setting in kept.settings()):
-        was, now = kept.value(name), wanted.value(name)
+        chosen_config = TrainConfig.from_preset(preset, chosen)
+    for name in (setting.name for setting in of_job.settings()):
+        was, now = of_job.value(name), chosen_config.value(name)
         if was != now and name not in _MAY_DIFFER and not (name == "time" and seconds_of(was) == seconds_of(now)):
             raise ConfigError(
                 f"a resumed job keeps its settings, and the one in '{job.folder}' was begun with {name}={was!r}, not "
@@ -47,19 +47,19 @@ def require_kept_settings(job: Job, chosen: Mapping[str, Any], preset: str | Non
             )
 
 
-def require_same_datalist(job: Job, given: Datalist, source: str) -> None:
-    """Refuse another datalist than the one that a training was begun with.
+def require_same_datalist(job: Job, datalist: Datalist, source: str) -> None:
+    """Refuse another datalist than the one that a training started with.
 
     Args:
         job: the training.
-        given: the cases that are named now.
+        datalist: the cases that are named now.
         source: what they come from, for the message.
 
     Raises:
         DataError: they are not those of the job; the first difference is named.
     """
-    kept = job.read_datalist()
-    differences = [*_differences(kept, given)]
+    of_job = job.read_datalist()
+    differences = [*_differences(of_job, datalist)]
     if differences:
         more = "" if len(differences) == 1 else f" (and {len(differences) - 1} more)"
         raise DataError(
@@ -69,34 +69,34 @@ def require_same_datalist(job: Job, given: Datalist, source: str) -> None:
 
 
 def require_same_model(job: Job, model: str | Path) -> None:
-    """Refuse another model than the one that a segmentation was begun with.
+    """Refuse another model than the one that a segmentation started with.
 
     Raises:
         ModelError: it is another one, or was trained anew since; or there is none.
     """
     config = job.read_config()
-    asked = model_folder(model)
-    fingerprint = model_fingerprint(asked)
-    made_by = {files.read_result().get("model_hash") for files in job.complete_predictions()} - {None}
-    if made_by - {fingerprint}:
+    folder = model_folder(model)
+    fingerprint = model_fingerprint(folder)
+    models = {files.read_result().get("model_hash") for files in job.complete_predictions()} - {None}
+    if models - {fingerprint}:
         raise ModelError(
-            f"the results in '{job.folder}' were made by another model than the one in '{asked}' (or it was trained "
+            f"the results in '{job.folder}' were made by another model than the one in '{folder}' (or it was trained "
             "anew since); results of two models do not go into one folder: choose another --output."
         )
-    if made_by or not isinstance(config, SegmentConfig) or _is_same_model(config.model, asked, fingerprint):
+    if models or not isinstance(config, SegmentConfig) or _is_same_model(config.model, folder, fingerprint):
         return
     raise ModelError(
-        f"the segmentation in '{job.folder}' was begun with the model in '{config.model}', not in '{asked}'; "
+        f"the segmentation in '{job.folder}' was begun with the model in '{config.model}', not in '{folder}'; "
         "name that one, or choose another --output."
     )
 
 
-def grow(job: Job, given: Datalist) -> list[str]:
+def grow(job: Job, new_list: Datalist) -> list[str]:
     """Take scans that are new into a segmentation, and let those whose files have changed be segmented again.
 
     Args:
         job: that the calling process has claimed.
-        given: the scans that are named now.
+        new_list: the scans that are named now.
 
     Returns:
         What is new, changed, no longer named and left out, a sentence each.
@@ -105,51 +105,51 @@ def grow(job: Job, given: Datalist) -> list[str]:
         StorageError: the datalist cannot be written.
         JobError: a result cannot be read.
     """
-    listed, kept = job.read_relative_datalist(), job.read_datalist()
-    places = _places(kept.cases, given.cases)
+    listed, of_job = job.read_relative_datalist(), job.read_datalist()
+    places = _places(of_job.cases, new_list.cases)
     cases: list[Case | None] = [*listed.cases]
-    names = {case.id.lower() for case in kept.cases}
+    names = {case.id.lower() for case in of_job.cases}
     sentences: list[str] = []
     again: list[str] = []
-    for case, indices in zip(given.cases, places, strict=True):
-        found = [kept.cases[index] for index in indices]
-        changed = [case.id for case in found if _has_changed(job, case)]
+    for case, indices in zip(new_list.cases, places, strict=True):
+        earlier = [of_job.cases[index] for index in indices]
+        changed = [case.id for case in earlier if _has_changed(job, case)]
         again += changed
-        if changed and found[0].part:
+        if changed and earlier[0].part:
             # A series may hold other images now: they are looked for when the job begins.
-            names -= {case.id.lower() for case in found}
+            names -= {case.id.lower() for case in earlier}
             for index in indices:
                 cases[index] = None
             cases.append(replace(case, id=free_case_name(case.id, names)))
             sentences.append(f"'{case.image}' has changed: all its images are segmented again.")
-        elif found:
+        elif earlier:
             sentences += [f"'{case.image}' has changed: '{name}' is segmented again." for name in changed]
             for index in indices:
                 cases[index] = _with_truth_of(case, listed.cases[index])
         else:
-            new = replace(case, id=free_case_name(case.id, names))
-            cases.append(new)
-            sentences.append(f"'{case.image}' is new: it is segmented as '{new.id}'.")
+            added = replace(case, id=free_case_name(case.id, names))
+            cases.append(added)
+            sentences.append(f"'{case.image}' is new: it is segmented as '{added.id}'.")
     named = {index for indices in places for index in indices}
-    gone = [case.id for index, case in enumerate(kept.cases) if index not in named]
+    gone = [case.id for index, case in enumerate(of_job.cases) if index not in named]
     if gone:
         sentences.append(f"{len(gone)} earlier cases are not named any more; their results stay: {_some(gone)}.")
-    sentences += given.left_out
-    job.write_datalist(replace(listed, cases=tuple(case for case in cases if case), left_out=given.left_out))
+    sentences += new_list.left_out
+    job.write_datalist(replace(listed, cases=tuple(case for case in cases if case), left_out=new_list.left_out))
     for name in again:
         job.prediction(name).result.unlink(missing_ok=True)
     return sentences
 
 
-def _places(kept: Sequence[Case], given: Sequence[Case]) -> list[list[int]]:
+def _places(cases: Sequence[Case], new_cases: Sequence[Case]) -> list[list[int]]:
     """Which of the cases that are kept each given one is, by its images; several where it is a series of several."""
-    asked = [_images(case) for case in given]
-    places: dict[tuple[str, ...], list[int]] = {images: [] for images in asked}
-    for index, case in enumerate(kept):
+    keys = [_images(case) for case in new_cases]
+    places: dict[tuple[str, ...], list[int]] = {images: [] for images in keys}
+    for index, case in enumerate(cases):
         key = next((name for name in _names_of(case) if name in places), None)
         if key is not None:
             places[key].append(index)
-    return [places[images] for images in asked]
+    return [places[images] for images in keys]
 
 
 def _has_changed(job: Job, case: Case) -> bool:
@@ -166,21 +166,21 @@ def _has_changed(job: Job, case: Case) -> bool:
         raise JobError(f"'{case.image}' cannot be read ({error.strerror or error}); make it readable again.") from error
 
 
-def _is_same_model(kept: str, asked: Path, fingerprint: str) -> bool:
+def _is_same_model(of_job: str, folder: Path, fingerprint: str) -> bool:
     try:
-        before = model_folder(kept)
-        return before == asked or model_fingerprint(before) == fingerprint
+        before = model_folder(of_job)
+        return before == folder or model_fingerprint(before) == fingerprint
     except ModelError:
         return False
 
 
-def _differences(kept: Datalist, given: Datalist) -> Iterator[str]:
-    if _labels(kept) != _labels(given):
-        yield f"its labels are {_labels(given)}, not {_labels(kept)}"
-    # Where nobody has named any, the training sets some labeled cases aside itself.
-    chooses = not given.with_role(Role.VALIDATION)
-    now = {_images(case): case for case in given.cases if case.role is not Role.TEST}
-    used = [case for case in kept.cases if case.role is not Role.TEST]
+def _differences(of_job: Datalist, datalist: Datalist) -> Iterator[str]:
+    if _labels(of_job) != _labels(datalist):
+        yield f"its labels are {_labels(datalist)}, not {_labels(of_job)}"
+    # Without validation cases, the training sets some labeled cases aside itself.
+    chooses = not datalist.with_role(Role.VALIDATION)
+    now = {_images(case): case for case in datalist.cases if case.role is not Role.TEST}
+    used = [case for case in of_job.cases if case.role is not Role.TEST]
     before = {next((name for name in _names_of(case) if name in now), _images(case)): case for case in used}
     for images, case in now.items():
         old = before.get(images)
@@ -201,10 +201,10 @@ def _place(case: Case, chooses: bool) -> tuple[Any, ...]:
     return role, _path(case.label or ""), _path(case.known or "")
 
 
-def _with_truth_of(given: Case, kept: Case) -> Case:
-    if _truth(kept) == _truth(given):
-        return kept
-    return replace(kept, role=given.role, label=given.label, label_names=given.label_names)
+def _with_truth_of(new: Case, case: Case) -> Case:
+    if _truth(case) == _truth(new):
+        return case
+    return replace(case, role=new.role, label=new.label, label_names=new.label_names)
 
 
 def _truth(case: Case) -> tuple[Any, ...]:

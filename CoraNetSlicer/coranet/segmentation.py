@@ -42,7 +42,7 @@ from .inference.margins import slide_margins
 from .inference.network_pass import SlidingWindow
 from .inference.prediction import OwnGridDecision, Prediction, arrays_of
 from .inference.quality import UNLIKE_TRAINING, ExpectedQuality, case_doubt
-from .inference.result import MadeBy, StopWatch, result_content
+from .inference.result import Provenance, StopWatch, result_content
 from .model_package import ModelPackage
 from .model_settings import dial_of, error_model_in_use, kept_components, mirrored_axes_of
 from .networks import MirrorMean
@@ -67,17 +67,17 @@ class Segmenter:
         Args:
             config: the model, how it is applied, and where.
             reporter: says when to stop.
-            device: where; None: as the configuration says.
+            device: where; None: as configured.
 
         Raises:
-            ModelError, DeviceError: the model or the device cannot be used, or the model not as it is asked for.
+            ModelError, DeviceError: the model or the device cannot be used, or the model not with these settings.
         """
         device = device or choose_device(config.machine)
         self.package = ModelPackage.read(config.model)
         self.device_name = device.name
         self.card = ModelCard.read(self.package.folder)
         self.error_model = error_model_in_use(config, self.package)
-        self.says_quality = config.quality
+        self.estimates_quality = config.quality
         self.reference = Reference.from_card(self.package.card) if config.quality else None
         self.dial = dial_of(config, self.package, self.card.error_model if self.error_model else None)
         self.kept = kept_components(config, self.package, self.card)
@@ -86,9 +86,9 @@ class Segmenter:
         self.makes_regions = config.regions
         self.network = self.package.load_network(device)
         self.window = SlidingWindow.of(
-            self.package.architecture, config.inference, device, lambda share: reporter.stop_if_asked()
+            self.package.architecture, config.inference, device, lambda share: reporter.stop_if_requested()
         )
-        self.coarse = self.package.load_coarse(device, config.inference, lambda share: reporter.stop_if_asked())
+        self.coarse = self.package.load_coarse(device, config.inference, lambda share: reporter.stop_if_requested())
 
     def predict(self, volume: Volume) -> Prediction:
         """Segment one scan; see `segmented`."""
@@ -103,14 +103,14 @@ class Segmenter:
         Args:
             volume: the scan.
             before_window: called before each batch of windows with the share of the scan that is done, may raise to
-                stop; None: what the reporter says.
-            boxes: where to look, as `boxes` says; empty: everywhere; None: find them first.
+                stop; None: the reporter decides.
+            boxes: where to look, from `boxes`; empty: everywhere; None: find them first.
             on_empty_boxes: called where the network finds nothing in the boxes, before it looks at the whole scan.
         """
         before = before_window or self.window.before_window
-        found = self.boxes(volume, before_window) if boxes is None else boxes
-        decided = self._decided(volume, found or [_whole(volume)], before)
-        if found and self.coarse is not None and not decided.prediction.segmentation.any():
+        chosen = self.boxes(volume, before_window) if boxes is None else boxes
+        decided = self._decided(volume, chosen or [_whole(volume)], before)
+        if chosen and self.coarse is not None and not decided.prediction.segmentation.any():
             # The coarse network may have found something else.
             on_empty_boxes()
             decided = self._decided(volume, [_whole(volume)], before)
@@ -118,31 +118,31 @@ class Segmenter:
         return Background(finishing).result(partial(before, 1.0))
 
     def _decided(self, volume: Volume, boxes: Sequence[Box], before_window: Callable[[float], None]) -> Segmented:
-        """What the network says in some boxes of a scan, and background elsewhere."""
+        """The network's result in some boxes of a scan, and background elsewhere."""
         doubt = None if self.error_model is None else FoundDoubt(self.error_model)
         # The dial of an error model is set once all is decided.
         caution = self.dial.caution or 0.0 if doubt is None else 0.0
         decision = OwnGridDecision(volume.grid, self.package.labels, caution, True)
         measurement = None if self.reference is None else Measurement(self.window.classes)
-        whole, done = sum(box.voxels for box in boxes), 0
+        whole, voxels_done = sum(box.voxels for box in boxes), 0
         own_spacing = CanonicalGrid.of(volume.grid).spacing_dhw
         network = MirrorMean(self.network, self.mirrored_axes) if self.mirrored_axes else self.network
         for box in boxes:
-            telling = _Telling(before_window, done / whole, box.voxels / whole)
-            image = Background(partial(self.prepared, volume, box)).result(telling.again)
-            window = replace(self.window, before_window=telling)
+            progress = _ShareReporter(before_window, voxels_done / whole, box.voxels / whole)
+            image = Background(partial(self.prepared, volume, box)).result(progress.again)
+            window = replace(self.window, before_window=progress)
             logits = window.stream(network, image, lowest(image.numpy()))
             if measurement is not None:
                 logits = measurement.gathered(logits, image.numpy())
             if doubt is None:
-                decision.fill(logits, image.shape[1], box, telling.again)
+                decision.fill(logits, image.shape[1], box, progress.again)
             else:
                 with ScanEvidence.of(image, self.window.classes) as scan:
-                    decision.fill(scan.gathered(logits), image.shape[1], box, telling.again)
+                    decision.fill(scan.gathered(logits), image.shape[1], box, progress.again)
                     spacing = CanonicalGrid(box.size, own_spacing).with_size(image.shape[1:]).spacing_dhw
                     finding = Background(partial(doubt.probability, scan, spacing))
-                    decision.fill_doubt(finding.result(telling.again), box, telling.again)
-            done += box.voxels
+                    decision.fill_doubt(finding.result(progress.again), box, progress.again)
+            voxels_done += box.voxels
         return Segmented(decision.prediction, measurement, doubt)
 
     def boxes(self, volume: Volume, before_window: Callable[[float], None] | None = None) -> list[Box]:
@@ -171,11 +171,11 @@ def _whole(volume: Volume) -> Box:
     return Box.whole(CanonicalGrid.of(volume.grid).shape)
 
 
-class _Telling:
-    """Tells the share of a whole scan while a box of it is computed, which begins at `first` and is `part` of it."""
+class _ShareReporter:
+    """Reports the share of a whole scan while a box of it is computed, which begins at `first` and is `part` of it."""
 
-    def __init__(self, tell: Callable[[float], None], first: float, part: float) -> None:
-        self._tell, self._first, self._part = tell, first, part
+    def __init__(self, report: Callable[[float], None], first: float, part: float) -> None:
+        self._report, self._first, self._part = report, first, part
         self._share = 0.0
 
     def __call__(self, share: float) -> None:
@@ -184,8 +184,8 @@ class _Telling:
         self.again()
 
     def again(self) -> None:
-        """As much as before: whoever wants to stop is heard."""
-        self._tell(self._first + self._share * self._part)
+        """The same share as before, so that a request to stop is noticed."""
+        self._report(self._first + self._share * self._part)
 
 
 def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team | None = None) -> str:
@@ -210,23 +210,23 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
     team = team or Team()
     device = team.device(config.machine)
     with team.assembled(device):
-        cases, done = team.from_leader(partial(_cases_of, job, resume, reporter))
+        cases, complete = team.from_leader(partial(_cases_of, job, resume, reporter))
         segmenter = Segmenter(config, reporter, device)
         if team.any(reporter.should_stop()):
             reporter.stop()
-        reporter.emit(Started(len(done), len(cases), segmenter.device_name, __version__))
-        account = Account(reporter, len(cases), len(done), team.count)
+        reporter.emit(Started(len(complete), len(cases), segmenter.device_name, __version__))
+        account = Account(reporter, len(cases), len(complete), team.count)
         scans = _Scans(segmenter.package.channels)
-        mine = list(team.rounds([case for case in cases if case.id not in done]))
-        for case, following in zip_longest(mine, mine[1:]):
+        own_cases = list(team.rounds([case for case in cases if case.id not in complete]))
+        for case, following in zip_longest(own_cases, own_cases[1:]):
             if team.any(reporter.should_stop()):
                 reporter.stop()
             account.begin_case()
             outcome = None
             if case is not None:
-                told: list[TellingEvent] = []
-                telling = Reporter(told.append, reporter.should_stop)
-                run = _CaseRun(segmenter, case, job.prediction(case.id), told, telling, account.under_way)
+                events: list[TellingEvent] = []
+                progress = Reporter(events.append, reporter.should_stop)
+                run = _CaseRun(segmenter, case, job.prediction(case.id), events, progress, account.under_way)
                 outcome = _attempt(run, scans, following)
             account.enter(team.gather(outcome))
     return _summary(job, len(cases), account)
@@ -235,19 +235,19 @@ def run_segmentation_job(job: Job, resume: bool, reporter: Reporter, team: Team 
 def _cases_of(job: Job, resume: bool, reporter: Reporter) -> tuple[tuple[Case, ...], set[str]]:
     """All cases of a job, and the names of those that are complete; series of several images are divided first."""
     datalist = job.read_datalist()
-    done = {case.id for case in datalist.cases if resume and job.prediction(case.id).result.exists()}
-    return divide_series(job, datalist, reporter, done).cases, done
+    complete = {case.id for case in datalist.cases if resume and job.prediction(case.id).result.exists()}
+    return divide_series(job, datalist, reporter, complete).cases, complete
 
 
 class _SkippedOnRequest(Exception):
-    """Somebody asked to leave this case out."""
+    """The user asked to leave this case out."""
 
 
 class _Scans:
     """The scans of some cases, of which the next one is read while this one is computed.
 
     Attributes:
-        stamps: by case, what tells later whether its files have changed.
+        stamps: by case, to detect later whether its files have changed.
     """
 
     def __init__(self, channels: Sequence[str]) -> None:
@@ -259,7 +259,7 @@ class _Scans:
         """Begin to read a case."""
         self._ahead = case.id, Background(partial(self._read, case))
 
-    def take(self, case: Case, ask: Callable[[], object]) -> tuple[Volume, ScanIdentity]:
+    def take(self, case: Case, poll: Callable[[], object]) -> tuple[Volume, ScanIdentity]:
         """The images of a case, if they are those of the model's channels, and which scan they are.
 
         Raises:
@@ -268,11 +268,11 @@ class _Scans:
         if self._ahead is None or self._ahead[0] != case.id:
             self.begin(case)
         ahead, self._ahead = self._ahead, None
-        return ahead[1].result(ask)  # type: ignore[index]
+        return ahead[1].result(poll)  # type: ignore[index]
 
     def _read(self, case: Case) -> tuple[Volume, ScanIdentity]:
         require_all_channels(case.id, case.images, self._channels)
-        # What cannot be looked at is told by whoever reads it.
+        # The reader reports a file that cannot be looked at.
         with suppress(OSError):
             self.stamps[case.id] = source_stamp(case.images)
         channels = read_channels(case)
@@ -287,28 +287,28 @@ class _CaseRun:
         segmenter: the model.
         case: the scan.
         files: takes the results.
-        told: what is to be told of the case, once it is over.
-        reporter: adds to `told`; says when to stop.
-        under_way: is told the stage and its share.
+        events: of the case, to be reported once it is over.
+        reporter: adds to `events`; says when to stop.
+        under_way: gets the stage and its share.
         watch: measures the stages.
     """
 
     segmenter: Segmenter
     case: Case
     files: PredictionFiles
-    told: list[TellingEvent]
+    events: list[TellingEvent]
     reporter: Reporter
     under_way: Callable[[str, float], None]
     watch: StopWatch = field(default_factory=StopWatch)
 
     def go_on(self, stage: str, share: float = 0.0) -> None:
-        """Tell how far the case is.
+        """Report how far the case is.
 
         Raises:
             JobCancelled: the job is to stop.
             _SkippedOnRequest: the case is to be left out.
         """
-        self.reporter.stop_if_asked()
+        self.reporter.stop_if_requested()
         if self.files.skip_requested():
             raise _SkippedOnRequest
         self.under_way(stage, share)
@@ -333,12 +333,12 @@ class _CaseRun:
             self.watch.lap("surfaces")
         fingerprint = model_fingerprint(package.folder)
         doubt, expected = self._doubt(segmented, grid)
-        made_by = MadeBy(str(package.folder), package.labels, segmented.caution, fingerprint, doubt)
-        content = Background(partial(result_content, self.case, prediction, grid, made_by))
+        provenance = Provenance(str(package.folder), package.labels, segmented.caution, fingerprint, doubt)
+        content = Background(partial(result_content, self.case, prediction, grid, provenance))
         result = {**content.result(partial(self.go_on, "surfaces", 1.0)), "scan": identity.to_dict()}
         if self.case.id in scans.stamps:
             result["source"] = scans.stamps.pop(self.case.id)
-        if warnings := [event.message for event in self.told if isinstance(event, Warned)]:
+        if warnings := [event.message for event in self.events if isinstance(event, Warned)]:
             result["warnings"] = warnings
         # Last: where the result is, the case is complete.
         write_json_atomic(self.files.result, {**result, "regions": regions, "seconds": self.watch.seconds})
@@ -356,7 +356,7 @@ class _CaseRun:
         segmenter = self.segmenter
         deciding = Background(partial(
             case_doubt, segmented, grid, segmenter.package.labels, segmenter.card.error_model, segmenter.reference,
-            segmenter.says_quality,
+            segmenter.estimates_quality,
         ))  # fmt: skip
         return deciding.result(partial(self.go_on, "surfaces", 1.0))
 
@@ -370,9 +370,9 @@ class _CaseRun:
         self.watch.lap("read")
         if following is not None and volume.voxels.nbytes <= _MOST_BYTES_AHEAD:
             scans.begin(following)
-        seen, boxes = self._found(volume)
+        upright, boxes = self._found(volume)
         on_empty_boxes = partial(self.reporter.emit, nothing_in_boxes(self.case.id))
-        segmented = self.segmenter.segmented(seen, partial(self.go_on, "predict"), boxes, on_empty_boxes)
+        segmented = self.segmenter.segmented(upright, partial(self.go_on, "predict"), boxes, on_empty_boxes)
         self.watch.lap("predict")
         return segmented, volume.grid, identity
 
@@ -417,21 +417,21 @@ class _CaseRun:
         prediction, caution = segmented.prediction, segmented.caution
         finding = Background(partial(find_places, self.case.id, prediction, grid, caution, None, chance))
         try:
-            found = finding.result(partial(self.go_on, "regions"))
+            regions = finding.result(partial(self.go_on, "regions"))
         except DataError as error:
             self.reporter.emit(Warned("no_regions", str(error)))
             return None
-        Background(partial(write_regions, self.files, found, grid)).result(partial(self.go_on, "regions", 0.5))
+        Background(partial(write_regions, self.files, regions, grid)).result(partial(self.go_on, "regions", 0.5))
         self.watch.lap("regions")
-        return len(found.list.regions)
+        return len(regions.list.regions)
 
 
 def _attempt(run: _CaseRun, scans: _Scans, following: Case | None) -> Outcome:
     started = time.monotonic()
     failure, skipped, error = "", False, None
     try:
-        # What is put right while the case is read belongs to what is told of it, whichever process reads it.
-        with noted_by(lambda sentence: run.told.append(Warned("input", sentence))):
+        # Corrections while the case is read belong to its events, whichever process reads it.
+        with noted_by(lambda sentence: run.events.append(Warned("input", sentence))):
             run.run(scans, following)
     except _SkippedOnRequest:
         skipped = True
@@ -440,7 +440,7 @@ def _attempt(run: _CaseRun, scans: _Scans, following: Case | None) -> Outcome:
     except CoraNetError as ending:
         error = ending
     seconds = time.monotonic() - started
-    return Outcome(run.case.id, seconds, tuple(run.told), failure, skipped, error, run.watch.seconds)
+    return Outcome(run.case.id, seconds, tuple(run.events), failure, skipped, error, run.watch.seconds)
 
 
 def _summary(job: Job, count: int, account: Account) -> str:
@@ -451,10 +451,10 @@ def _summary(job: Job, count: int, account: Account) -> str:
         raise CoraNetError(
             f"{len(failures)} of {count} cases could not be segmented, the others are done; the first: {failures[0]}"
         )
-    done = count - skipped
+    good = count - skipped
     left_out = f"; {skipped} skipped on request" if skipped else ""
-    # Whoever looks at the last line alone is to know that there is more to read.
+    # The last line alone must show that there is more to read.
     others = "; something in its input was left out, see the warnings" if job.read_datalist().left_out else ""
     doubts = f"; do not trust {account.doubtful} of them unseen, see the warnings" if account.doubtful else ""
     folder = job.prediction_folder("").resolve()
-    return f"{done} {'case is' if done == 1 else 'cases are'} segmented, in '{folder}'{left_out}{others}{doubts}."
+    return f"{good} {'case is' if good == 1 else 'cases are'} segmented, in '{folder}'{left_out}{others}{doubts}."

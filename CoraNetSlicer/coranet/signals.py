@@ -13,14 +13,14 @@ from typing import Any
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
     """Inside, Ctrl-C, a polite kill and a terminal that closes set the event; a second Ctrl-C interrupts at once."""
-    asked = threading.Event()
+    requested = threading.Event()
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        asked.set()
+    def request(number: int, frame: FrameType | None) -> None:
+        requested.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    with handled_by(ask, signal.SIGINT, *ending_signals()):
-        yield asked
+    with handled_by(request, signal.SIGINT, *ending_signals()):
+        yield requested
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def interrupt_on_signal() -> Iterator[None]:
 
 
 def ending_signals() -> list[signal.Signals]:
-    """What asks a process to end, besides Ctrl-C.
+    """Signals that ask a process to end, besides Ctrl-C.
 
     The end of the terminal (a lost ssh session, a closed window) is not among them where it is ignored: who starts a
     process with nohup wants it to go on.
@@ -44,7 +44,7 @@ def ending_signals() -> list[signal.Signals]:
 
 @contextmanager
 def handled_by(handler: Callable[[int, FrameType | None], Any], *numbers: signal.Signals) -> Iterator[None]:
-    """Inside, signals are handled otherwise. Only the main thread can hear them; in another one nothing changes."""
+    """Inside, signals have another handler. Only the main thread gets them; in another thread nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

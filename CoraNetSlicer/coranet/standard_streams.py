@@ -1,4 +1,4 @@
-"""Streams for people may be closed, or whoever reads them may go: the work does not end with them."""
+"""Output streams that may be closed while the work goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger("coranet")
 
 
 class TolerantStream:
-    """A stream for people. What nobody can read any more is dropped: a pipe, a terminal or a disk may be gone.
+    """A stream for people. Output that can no longer be read is dropped: a pipe, a terminal or a disk may be gone.
 
     A letter that the stream's encoding lacks is written as its number.
     """
@@ -29,7 +29,7 @@ class TolerantStream:
         self._is_gone = stream is None
 
     def write(self, text: str) -> int:
-        """Write, if somebody reads; never raises."""
+        """Write, if there is a reader; never raises."""
         if self._stream is None or self._is_gone:
             return len(text)
         try:
@@ -42,7 +42,7 @@ class TolerantStream:
             return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written, if somebody reads; never raises."""
+        """Flush, if there is a reader; never raises."""
         if self._stream is None or self._is_gone:
             return
         try:
@@ -63,7 +63,7 @@ class TolerantStream:
         return getattr(self._stream, name)
 
     def _give_up(self) -> None:
-        """Nobody reads: what is still buffered must not fail when the process ends."""
+        """There is no reader: what is still buffered must not fail when the process ends."""
         self._is_gone = True
         with suppress(OSError, ValueError, AttributeError):
             number = self._stream.fileno()  # type: ignore[union-attr]

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-_GIVEN = "_given_options"
+_SEEN = "_given_options"
 
 
 class _StoreOnce(argparse.Action):
@@ -19,10 +19,10 @@ class _StoreOnce(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        given = namespace.__dict__.setdefault(_GIVEN, set())
-        if option_string and self.dest in given:
+        seen = namespace.__dict__.setdefault(_SEEN, set())
+        if option_string and self.dest in seen:
             raise argparse.ArgumentError(self, "it is given twice; leave one of them out")
-        given.add(self.dest)
+        seen.add(self.dest)
         if "" in (values if isinstance(values, (list, tuple)) else [values]):
             raise argparse.ArgumentError(self, "it is empty, as the value of a variable that is not set; give a value")
         setattr(namespace, self.dest, values)

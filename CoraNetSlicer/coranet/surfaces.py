@@ -1,6 +1,6 @@
 """Closed surfaces of a segmented case, made here in the background so that the viewer need not wait for them.
 
-Points are voxel indices (i, j, k): whoever shows them applies the volume's own matrix, so nothing is converted here.
+Points are voxel indices (i, j, k): the viewer applies the volume's own matrix, so nothing is converted here.
 vtk is no requirement of the engine: where it is absent, no surfaces are written.
 """
 
@@ -42,7 +42,7 @@ def can_make_surfaces() -> bool:
 
 def write_surfaces(
     files: PredictionFiles, prediction: Prediction, labels: tuple[Label, ...], grid: Grid,
-    ask: Callable[[float], object] = lambda share: None,
+    poll: Callable[[float], object] = lambda share: None,
 ) -> None:  # fmt: skip
     """Write the surface of each class of each head, and of the uncertain region; an empty one where there is no voxel.
 
@@ -53,7 +53,7 @@ def write_surfaces(
         prediction: the case's results, (k, j, i).
         labels: its classes.
         grid: of the scan.
-        ask: called again and again with the share of the surfaces that is done; may raise to stop.
+        poll: called again and again with the share of the surfaces that is done; may raise to stop.
 
     Raises:
         StorageError: a file could not be written.
@@ -63,9 +63,9 @@ def write_surfaces(
         inset = UNCERTAIN_INSET_VOXELS if segment == "uncertain" else 0.0
         smoothing = RESULT_SMOOTHING if segment.startswith("segmentation") else OVERLAY_SMOOTHING
         style = SurfaceStyle(smoothing, inset, triangles_each(count))
-        ask_so = partial(ask, number / count)
-        surface = Background(partial(_surface_of_value, voxels, value, grid, style)).result(ask_so)
-        Background(partial(_write, files.surface(segment), surface)).result(ask_so)
+        poll_share = partial(poll, number / count)
+        surface = Background(partial(_surface_of_value, voxels, value, grid, style)).result(poll_share)
+        Background(partial(_write, files.surface(segment), surface)).result(poll_share)
 
 
 def surface_of(mask: Array, grid: Grid, style: SurfaceStyle) -> Any:

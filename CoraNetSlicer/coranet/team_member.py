@@ -1,4 +1,4 @@
-"""What a process of a team owes to the one that had it started: not to outlive it, and to tell how the job ended."""
+"""Duties of a team's process towards its launcher: not to outlive it, and to report how the job ended."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LAUNCHER, EXIT_CODE = "CORANET_LAUNCHER", "CORANET_EXIT_CODE_FILE"
 _WATCH_INTERVAL_S = 1.0
 
 
-def claim(job: Job, tell: Callable[[str], object] = lambda text: None) -> ProcessIdentity | None:
+def claim(job: Job, report: Callable[[str], object] = lambda text: None) -> ProcessIdentity | None:
     """Make this process the one that works on a job; None in a process that only helps another one with it.
 
     Args:
         job: its directory.
-        tell: is given a sentence where it takes long.
+        report: is given a sentence where it takes long.
 
     Raises:
         JobError: another process works on it.
@@ -31,7 +31,7 @@ def claim(job: Job, tell: Callable[[str], object] = lambda text: None) -> Proces
         return None
     process = job.read_process()
     if process is None or str(process["pid"]) != os.environ.get(LAUNCHER) or process["host"] != socket.gethostname():
-        return job.claim(tell)
+        return job.claim(report)
     # The process that has started this one holds the job for it.
     me = ProcessIdentity.of_this_process()
     job.beat(me)
@@ -39,7 +39,7 @@ def claim(job: Job, tell: Callable[[str], object] = lambda text: None) -> Proces
 
 
 def leave_exit_code(exit_code: int) -> None:
-    """Tell the launcher how the job ended: torchrun has one exit code for all failures."""
+    """Report to the launcher how the job ended: torchrun has one exit code for all failures."""
     path = os.environ.get(EXIT_CODE)
     if path:
         Path(path).write_text(str(exit_code), encoding="utf-8")
@@ -49,7 +49,7 @@ def leave_exit_code(exit_code: int) -> None:
 def bound_to_launcher() -> Iterator[None]:
     """Inside, this process ends at once when the ones that have started it are gone.
 
-    torchrun gives each process a session of its own: whoever kills the launcher with all its children misses them.
+    torchrun gives each process a session of its own: killing the launcher with all its children misses them.
     """
     parent, launcher = os.getppid(), os.environ.get(LAUNCHER)
     ended = threading.Event()

@@ -45,7 +45,7 @@ def load_tensors(path: Path) -> dict[str, Any]:
     """
     try:
         with warnings.catch_warnings():
-            # Of what is in the file; whether it can be used is told below.
+            # Of what is in the file; whether it can be used is checked below.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:

@@ -26,7 +26,7 @@ class TerminalProgress:
         elif isinstance(event, Losses):
             self._note = f"loss {event.total:.3f}"
         elif not isinstance(event, (CheckpointSaved, Failed)):
-            # A failure is said once, by the command line, as the reason of its exit code.
+            # The command line prints a failure once, as the reason of its exit code.
             if isinstance(event, Validation):
                 self._note = f"Dice {event.mean_dice:.3f}"
             self._line(describe(event), ends=isinstance(event, (Finished, Cancelled)))

@@ -1,4 +1,4 @@
-"""The process that works on a job: claims it, keeps its heart beating, tells events, catches every error once.
+"""The process that works on a job: claims it, keeps its heartbeat, writes events, catches every error once.
 
 In a team of processes the leader does all this; the others help it.
 """
@@ -38,7 +38,7 @@ from .contract.events import (
     Started,
     Warned,
 )
-from .contract.files import never_made_again, remove_partial_files
+from .contract.files import not_recreated, remove_partial_files
 from .devices import is_out_of_memory
 from .distributed import Team, is_lost_member
 from .event_messages import describe
@@ -59,12 +59,12 @@ Work = Callable[[Job, bool, Reporter, Team], str]
 def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> int:
     """Do a job in this process.
 
-    In a team of processes the leader claims the job and speaks for all; the others help it.
+    In a team of processes the leader claims the job and writes the events; the others help it.
 
     Args:
         job: its directory.
         resume: go on where it was left.
-        listener: is told every event as well.
+        listener: gets every event as well.
 
     Returns:
         Exit code: 0 if the job is finished.
@@ -72,7 +72,7 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
     Raises:
         JobError: another process works on the job.
     """
-    # Before the job is claimed: what is missing is told as by any other command.
+    # Before the job is claimed, so that a missing package is reported as by any other command.
     team, work = Team.of_environment(), _work_of(job)
     with bound_to_launcher() if team.count > 1 else nullcontext():
         if not team.is_leader:
@@ -117,29 +117,29 @@ def _leading(job: Job, resume: bool, listener: Listener, team: Team) -> Iterator
     me = claim(job) or job.claim()
     remove_partial_files(job.folder)
     with _in_folder(job), _heartbeat(job, me) as holding, _events_of(job) as writer:
-        telling = _Telling(writer, listener, _last_safe_step(job) if resume else 0)
+        sink = _EventSink(writer, listener, _last_safe_step(job) if resume else 0)
         with stop_on_signal() as signalled:
 
             def should_stop() -> bool:
                 holding.require()
                 return signalled.is_set() or job.cancel_requested()
 
-            reporter = Reporter(telling, should_stop)
+            reporter = Reporter(sink, should_stop)
             noted = noted_by(lambda sentence: reporter.emit(Warned("input", sentence)))
-            with noted, _caught(job, team, telling) as outcome:
+            with noted, _caught(job, team, sink) as outcome:
                 yield reporter, outcome
             leave_exit_code(outcome.exit_code)
 
 
 def _help(job: Job, resume: bool, team: Team, work: Work) -> int:
-    """Take part in the leader's work; what goes wrong here is in the log, and the leader tells that it did."""
+    """Take part in the leader's work; errors here are in the log, and the leader reports that there were any."""
     with _in_folder(job), stop_on_signal() as signalled:
         reporter = Reporter(lambda event: None, lambda: signalled.is_set() or job.cancel_requested())
         try:
             _warn_of_settings(job, resume, reporter)
             work(job, resume, reporter, team)
         except JobCancelled:
-            # torchrun ends the leader, which has not said so yet, as soon as one of the others has failed.
+            # torchrun ends the leader as soon as one of the others has failed, before it can report that.
             return 0
         except Exception as error:  # the outer catch of this process
             if not is_lost_member(error, team):
@@ -160,7 +160,7 @@ def _work_of(job: Job) -> Work:
     return run_segmentation_job
 
 
-class _Telling:
+class _EventSink:
     """Takes an event to the file, the log and the listener, and remembers the last step that is safe on disk."""
 
     def __init__(self, writer: EventWriter, listener: Listener, last_step: int) -> None:
@@ -174,10 +174,10 @@ class _Telling:
         elif isinstance(event, CaseDone):
             self.last_step = event.number
         self._writer.write(event)
-        self.people(event)
+        self.show(event)
 
-    def people(self, event: Event) -> None:
-        """Tell people alone: the log and the listener."""
+    def show(self, event: Event) -> None:
+        """Show the event in the log and to the listener alone."""
         if not isinstance(event, (Progress, Losses)):
             _log.info("%s", describe(event))
         self._listener(event)
@@ -188,29 +188,29 @@ def _last_safe_step(job: Job) -> int:
 
 
 @contextmanager
-def _caught(job: Job, team: Team, tell: _Telling) -> Iterator[_Outcome]:
+def _caught(job: Job, team: Team, emit: _EventSink) -> Iterator[_Outcome]:
     """The outer catch: every error becomes a final event, a line in the log and an exit code."""
     started, outcome = time.monotonic(), _Outcome()
     try:
         yield outcome
-        tell(Finished(outcome.message, round(time.monotonic() - started, 1)))
+        emit(Finished(outcome.message, round(time.monotonic() - started, 1)))
     except JobTakenError as error:
-        # Events and checkpoints are the other one's now.
+        # Events and checkpoints belong to the other process now.
         _log.error("%s", error)
-        tell.people(Failed(str(error)))
+        emit.show(Failed(str(error)))
         outcome.exit_code = error.exit_code
     except JobCancelled as cancelled:
-        # In this order: whoever watches never sees a job that neither was asked to stop nor has stopped.
-        tell(Cancelled(tell.last_step))
+        # In this order: an observer never sees a job without a request to stop that has not stopped either.
+        emit(Cancelled(emit.last_step))
         job.withdraw_cancel()
         outcome.exit_code = cancelled.exit_code
     except CoraNetError as error:
-        outcome.exit_code = _fail(tell, error, error.exit_code)
+        outcome.exit_code = _fail(emit, error, error.exit_code)
     except OSError as error:
         file = file_error(error.filename or job.folder, error)
-        outcome.exit_code = _fail(tell, file, StorageError.exit_code)
+        outcome.exit_code = _fail(emit, file, StorageError.exit_code)
     except Exception as error:  # the one place that may catch everything
-        outcome.exit_code = _fail(tell, *_in_words(error, job, team))
+        outcome.exit_code = _fail(emit, *_in_words(error, job, team))
 
 
 _MORE_MEMORY = {
@@ -233,18 +233,18 @@ def _in_words(error: Exception, job: Job, team: Team) -> tuple[CoraNetError, int
     return CoraNetError(message), UNEXPECTED
 
 
-def _fail(tell: _Telling, error: CoraNetError, exit_code: int) -> int:
+def _fail(emit: _EventSink, error: CoraNetError, exit_code: int) -> int:
     _log.debug("details of the error below", exc_info=True)
     try:
-        tell(Failed(str(error)))
+        emit(Failed(str(error)))
     except StorageError:
         # The disk is full: the event is lost, the exit code and the terminal still say it.
-        tell.people(Failed(str(error)))
+        emit.show(Failed(str(error)))
     return exit_code
 
 
 def _warn_of_settings(job: Job, resume: bool, reporter: Reporter) -> None:
-    """Tell which cases were left out, and which settings have no effect."""
+    """Report which cases were left out, and which settings have no effect."""
     for sentence in () if resume else job.read_datalist().left_out:
         reporter.emit(Warned("left_out", sentence))
     unknown = job.unknown_settings()
@@ -255,7 +255,7 @@ def _warn_of_settings(job: Job, resume: bool, reporter: Reporter) -> None:
 
 
 class _LogFile(logging.FileHandler):
-    """A log that finds no room does not write about it on the terminal: the work itself tells of a full disk."""
+    """A log file that stays silent when the disk is full: the work itself reports that."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         pass
@@ -284,7 +284,7 @@ def _log_to(job: Job) -> Iterator[None]:
 @contextmanager
 def _in_folder(job: Job) -> Iterator[None]:
     """Inside, the log is written, and nothing makes the folder again if it is deleted or moved."""
-    with never_made_again(job.folder, job.require_same), _log_to(job):
+    with not_recreated(job.folder, job.require_same), _log_to(job):
         yield
 
 
@@ -317,13 +317,13 @@ class _Holding:
         except JobTakenError as error:
             self._error = error
         except (CoraNetError, OSError) as error:
-            # A missed beat does no harm on this machine; a full disk will be told by the work itself.
+            # A missed beat does no harm on this machine; the work itself will report a full disk.
             _log.debug("heartbeat: %s", error)
             self._count_missing(error)
         return self._error is None
 
     def require(self) -> None:
-        """Raise once the job is another one's, or its folder is gone."""
+        """Raise once another process has the job, or its folder is gone."""
         if self._error is not None:
             raise self._error
 

@@ -64,7 +64,7 @@ def experiment(options: argparse.Namespace, context: RunnerContext | None = None
 
     Args:
         options: words of the command line.
-        context: how processes are started; None: as subprocesses, told about on the standard error.
+        context: how processes are started; None: as subprocesses, reported on the standard error.
 
     Returns:
         Exit code: 0 if all runs are complete, 1 if some failed; the others are in the report.
@@ -82,11 +82,11 @@ def experiment(options: argparse.Namespace, context: RunnerContext | None = None
     runs = plan_runs(question)
     context = context or RunnerContext(start_on_job, lambda line: sys.stderr.write(f"{line}\n"))
     failures = _work(runs, options.jobs, context)
-    _write(runs, question, _words(options))
-    context.tell(f"the report is in '{question.folder / REPORT}'.")
+    _write(runs, question, _command_line(options))
+    context.report(f"the report is in '{question.folder / REPORT}'.")
     if failures:
         first = failures[0]
-        context.tell(f"error: {len(failures)} of {len(runs)} runs failed; {first.name}: {first.message}")
+        context.report(f"error: {len(failures)} of {len(runs)} runs failed; {first.name}: {first.message}")
     return 1 if failures else 0
 
 
@@ -95,7 +95,7 @@ def _work(runs: Sequence[Run], at_once: int, context: RunnerContext) -> list[Fai
 
     from .runner import Task, run_tasks
 
-    # All are made before one is begun: what cannot be used is said at once, not after hours.
+    # All are made before one starts, so that errors come at once, not after hours.
     jobs = [run.training() for run in runs]
     trainings = [Task(f"training {run.name}", job, run.planned_by) for run, job in zip(runs, jobs, strict=True)]
     tests = [Task(f"test {run.name}", run.test()) for run in runs]
@@ -106,7 +106,7 @@ def _work(runs: Sequence[Run], at_once: int, context: RunnerContext) -> list[Fai
     return failures + run_tasks(trained, at_once, context)
 
 
-def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> None:
+def _write(runs: Sequence[Run], question: Question, command: Sequence[str]) -> None:
     from .report import write_report
     from .results import by_method, read_results
     from .tables import write_results, write_summary
@@ -115,7 +115,7 @@ def _write(runs: Sequence[Run], question: Question, words: Sequence[str]) -> Non
     methods = by_method(results)
     write_results(question.folder / RESULTS, results)
     write_summary(question.folder / SUMMARY, question.folder / SUMMARY_DATA, methods)
-    write_report(question.folder / REPORT, results, methods, shlex.join(words))
+    write_report(question.folder / REPORT, results, methods, shlex.join(command))
 
 
 def _question(options: argparse.Namespace) -> Question:
@@ -158,10 +158,10 @@ def _question(options: argparse.Namespace) -> Question:
     )
 
 
-def _distinct(option: str, words: str) -> list[str]:
-    parts = [word.strip() for word in words.split(",") if word.strip()]
+def _distinct(option: str, text: str) -> list[str]:
+    parts = [word.strip() for word in text.split(",") if word.strip()]
     if not parts or len(set(parts)) < len(parts):
-        raise ConfigError(f"{option} expects different values with commas between them, got '{words}'; correct them.")
+        raise ConfigError(f"{option} expects different values with commas between them, got '{text}'; correct them.")
     return parts
 
 
@@ -171,15 +171,15 @@ def _whole_number(option: str, word: str) -> int:
     return int(word)
 
 
-def _words(options: argparse.Namespace) -> list[str]:
+def _command_line(options: argparse.Namespace) -> list[str]:
     """The command as it can be typed again."""
-    words = ["coranet", "experiment", options.datalist, "--methods", options.methods, "--seeds", options.seeds]
-    words += ["--labeled", options.labeled] if options.labeled != "all" else []
-    words += ["--preset", options.preset] if options.preset != DEFAULT_PRESET else []
-    words += ["--time", options.time] if options.time else []
-    words += [word for pair in options.set for word in ("--set", pair)]
-    words += ["--truth", options.truth] if options.truth else []
-    words += ["--part", options.part] if options.part != TEST else []
-    words += ["--compare-uncertainties"] if options.compare_uncertainties else []
-    words += ["--jobs", str(options.jobs)] if options.jobs != 1 else []
-    return [*words, "--output", options.output]
+    args = ["coranet", "experiment", options.datalist, "--methods", options.methods, "--seeds", options.seeds]
+    args += ["--labeled", options.labeled] if options.labeled != "all" else []
+    args += ["--preset", options.preset] if options.preset != DEFAULT_PRESET else []
+    args += ["--time", options.time] if options.time else []
+    args += [word for pair in options.set for word in ("--set", pair)]
+    args += ["--truth", options.truth] if options.truth else []
+    args += ["--part", options.part] if options.part != TEST else []
+    args += ["--compare-uncertainties"] if options.compare_uncertainties else []
+    args += ["--jobs", str(options.jobs)] if options.jobs != 1 else []
+    return [*args, "--output", options.output]

@@ -33,7 +33,7 @@ def cases_of_part(datalist: Datalist, part: str, truth: str | Path | None) -> tu
     from coranet.data.datalist import with_true_labels
 
     if part == TEST:
-        found = datalist.with_role(Role.TEST)
+        cases = datalist.with_role(Role.TEST)
     elif truth is None:
         raise ConfigError(
             "the development part needs the labels of the unlabeled cases; give their folder with --truth."
@@ -41,10 +41,10 @@ def cases_of_part(datalist: Datalist, part: str, truth: str | Path | None) -> tu
     else:
         unlabeled = tuple(case for case in datalist.with_role(Role.UNLABELED) if is_even_numbered(case))
         labeled = with_true_labels(replace(datalist, cases=unlabeled), truth).cases
-        found = tuple(replace(case, role=Role.TEST) for case in labeled)
-    if not found:
+        cases = tuple(replace(case, role=Role.TEST) for case in labeled)
+    if not cases:
         raise DataError(f"the datalist has no '{part}' case with a label, on which to compare the methods; add some.")
-    return found
+    return cases
 
 
 def is_even_numbered(case: Case) -> bool:

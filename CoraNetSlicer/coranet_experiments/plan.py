@@ -151,13 +151,13 @@ class Run:
         return _same_job(self.test_folder, JobKind.SEGMENT, self.test_config, self.test_cases)
 
 
-def read_variants(words: str) -> list[Variant]:
+def read_variants(text: str) -> list[Variant]:
     """The methods of a list such as ``supervised,coranet[training.certain_weight=1;network.decoders=branches]``.
 
     Raises:
         ConfigError: a method is unknown or named twice, or the brackets cannot be read.
     """
-    variants = [_read_variant(word.strip()) for word in _split_outside_brackets(words)]
+    variants = [_read_variant(word.strip()) for word in _split_outside_brackets(text)]
     names = [variant.name for variant in variants]
     for name in names:
         if names.count(name) > 1:
@@ -251,8 +251,8 @@ def _train_cases(question: Question, variant: Variant, labeled: int | None, conf
 def _knowing_labels(datalist: Datalist, truth: str, part: str) -> Datalist:
     """The unlabeled cases with their labels; those of the development part are left out, for it is measured on them."""
     if part == DEVELOPMENT:
-        seen = (case for case in datalist.cases if case.role is not Role.UNLABELED or not is_even_numbered(case))
-        datalist = replace(datalist, cases=tuple(seen))
+        cases = (case for case in datalist.cases if case.role is not Role.UNLABELED or not is_even_numbered(case))
+        datalist = replace(datalist, cases=tuple(cases))
     return with_true_labels(datalist, truth)
 
 
@@ -289,12 +289,12 @@ def _read_variant(word: str) -> Variant:
     return Variant(word, base, settings)
 
 
-def _split_outside_brackets(words: str) -> Iterator[str]:
+def _split_outside_brackets(text: str) -> Iterator[str]:
     depth, start = 0, 0
-    for at, letter in enumerate(words):
+    for at, letter in enumerate(text):
         depth += (letter == "[") - (letter == "]")
         if letter == "," and depth == 0:
-            yield words[start:at]
+            yield text[start:at]
             start = at + 1
-    if words[start:].strip():
-        yield words[start:]
+    if text[start:].strip():
+        yield text[start:]

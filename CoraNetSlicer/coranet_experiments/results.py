@@ -19,10 +19,10 @@ _LOSSES = ("total", "supervised", "certain", "uncertain", "uncertain_share")
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What a training told while it ran.
+    """What the events of a training hold.
 
     Attributes:
-        device, version: where and with which CoraNet; empty before it has begun.
+        device, version: where and with which CoraNet; empty before it has started.
         steps: done.
         seconds: worked, all processes together.
         validation: (step, mean Dice).
@@ -175,23 +175,23 @@ def _read_training(run: Run) -> TrainingRecord:
 
 def _spans(events: Sequence[Event]) -> Iterator[float]:
     """How long each process worked: from its first word to its last."""
-    for words in _processes(events):
-        yield words[-1].time - words[0].time
+    for of_process in _processes(events):
+        yield of_process[-1].time - of_process[0].time
 
 
 def _processes(events: Sequence[Event]) -> Iterator[list[Event]]:
-    """What each process told. One that crashed has no last word; warnings before `Started` are the next one's."""
-    words: list[Event] = []
+    """The events of each process. One that crashed has no final event; warnings before `Started` belong to the next."""
+    of_process: list[Event] = []
     for event in events:
-        if isinstance(event, Started) and any(isinstance(word, Started) for word in words):
-            begun = len(words)
-            while isinstance(words[begun - 1], Warned):
-                begun -= 1
-            yield words[:begun]
-            words = words[begun:]
-        words.append(event)
+        if isinstance(event, Started) and any(isinstance(word, Started) for word in of_process):
+            start = len(of_process)
+            while isinstance(of_process[start - 1], Warned):
+                start -= 1
+            yield of_process[:start]
+            of_process = of_process[start:]
+        of_process.append(event)
         if event.is_final:
-            yield words
-            words = []
-    if words:
-        yield words
+            yield of_process
+            of_process = []
+    if of_process:
+        yield of_process

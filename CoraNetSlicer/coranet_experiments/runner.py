@@ -16,7 +16,7 @@ POLL_INTERVAL_S = 0.5
 
 
 class Process(Protocol):
-    """What is asked of a started process; subprocess.Popen has it."""
+    """The interface of a started process; subprocess.Popen has it."""
 
     @property
     def pid(self) -> int:
@@ -33,7 +33,7 @@ class Task:
     Attributes:
         name: for people.
         job: its directory.
-        planned_by: the training whose plan it takes over, so it cannot begin before that one is planned; None: nobody.
+        planned_by: the training whose plan it takes over, so it cannot start before that one is planned; None: none.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Failure:
-    """A job that did not come to its end, and the sentence that says why."""
+    """A job that did not finish, and the reason in a sentence."""
 
     name: str
     message: str
@@ -58,21 +58,21 @@ class RunnerContext:
     """What differs between a terminal and a test.
 
     Attributes:
-        start: starts the process of a job; the second argument says whether to resume it.
-        tell: is given each line for people.
+        start: starts the process of a job; the second argument: whether to resume it.
+        report: is given each line for people.
         wait: lets some time pass between two looks at the processes.
     """
 
     start: Callable[[Job, bool], Process]
-    tell: Callable[[str], object]
+    report: Callable[[str], object]
     wait: Callable[[], object] = lambda: time.sleep(POLL_INTERVAL_S)
 
 
 def run_tasks(tasks: Sequence[Task], at_once: int, context: RunnerContext) -> list[Failure]:
-    """Bring jobs to their end; finished ones are left alone, those that were begun are resumed.
+    """Bring jobs to their end; finished ones are left alone, started ones are resumed.
 
     Args:
-        tasks: in the order in which they are begun.
+        tasks: in the order in which they start.
         at_once: how many processes run at the same time.
         context: how processes are started, where lines for people go.
 
@@ -132,7 +132,7 @@ class _Crew:
         self._waiting.clear()
         if not self._working:
             return
-        self._around.tell(f"stopping {len(self._working)} runs; Ctrl-C again ends them at once ...")
+        self._around.report(f"stopping {len(self._working)} runs; Ctrl-C again ends them at once ...")
         try:
             for work in self._working:
                 work.job.request_cancel()
@@ -155,35 +155,35 @@ class _Crew:
         for number, task in self._waiting:
             folder = task.planned_by.folder if task.planned_by else ""
             self.failures.append(Failure(task.name, f"the training '{folder}', whose plan it takes over, made none."))
-            self._tell(number, f"{task.name}: not started; {self.failures[-1].message}")
+            self._report(number, f"{task.name}: not started; {self.failures[-1].message}")
         self._waiting.clear()
 
     def _begin(self, number: int, task: Task) -> None:
         job = task.job
         status = job.status()
         if status is JobStatus.FINISHED:
-            self._tell(number, f"{task.name}: finished before")
+            self._report(number, f"{task.name}: finished before")
             return
         child = None
         if status is JobStatus.RUNNING:
-            self._tell(number, f"{task.name}: another process is at it")
+            self._report(number, f"{task.name}: another process is at it")
         else:
             job.withdraw_cancel()
             child = self._around.start(job, status is not JobStatus.CREATED)
-            self._tell(number, f"{task.name}: {'started' if status is JobStatus.CREATED else 'resumed'}")
+            self._report(number, f"{task.name}: {'started' if status is JobStatus.CREATED else 'resumed'}")
         self._working.append(_Work(task.name, job, child, number, time.monotonic()))
 
     def _end(self, work: _Work) -> None:
-        took = duration(time.monotonic() - work.since)
+        elapsed = duration(time.monotonic() - work.since)
         if work.job.status() is JobStatus.FINISHED:
-            self._tell(work.number, f"{work.name}: finished after {took}; {_last_message(work)}")
+            self._report(work.number, f"{work.name}: finished after {elapsed}; {_last_message(work)}")
             return
         failure = Failure(work.name, _reason(work))
         self.failures.append(failure)
-        self._tell(work.number, f"{failure.name}: failed after {took}; {failure.message}")
+        self._report(work.number, f"{failure.name}: failed after {elapsed}; {failure.message}")
 
-    def _tell(self, number: int, text: str) -> None:
-        self._around.tell(f"[{number}/{self._total}] {text}")
+    def _report(self, number: int, text: str) -> None:
+        self._around.report(f"[{number}/{self._total}] {text}")
 
 
 def _is_going_on(work: _Work) -> bool:

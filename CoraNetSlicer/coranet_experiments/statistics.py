@@ -11,7 +11,7 @@ _RESAMPLES = 10_000
 
 
 class Interval(NamedTuple):
-    """A mean and the limits between which it lies with 95 % confidence; None where they cannot be told."""
+    """A mean and the limits between which it lies with 95 % confidence; None where they are unknown."""
 
     mean: float
     low: float | None
@@ -31,25 +31,25 @@ def spread(values: Sequence[float | None]) -> float | None:
 
 
 def paired_difference(
-    ours: Mapping[tuple[str, int], float | None], theirs: Mapping[tuple[str, int], float | None]
+    method: Mapping[tuple[str, int], float | None], other: Mapping[tuple[str, int], float | None]
 ) -> Interval | None:
     """How much better one method is than another on the same cases and with the same seeds.
 
     The differences of a case are averaged over the seeds; the 95 % interval is the percentile bootstrap over the cases
-    (Efron 1979), so it speaks of other cases of the same kind, not of other seeds.
+    (Efron 1979), so it holds for other cases of the same kind, not for other seeds.
 
     Args:
-        ours: (case, seed) -> figure.
-        theirs: the same of the other method.
+        method: (case, seed) -> figure.
+        other: the same of the other method.
 
     Returns:
         Mean difference with its interval (no interval for fewer than two cases); None if they share no case.
     """
     by_case: dict[str, list[float]] = {}
-    for (case, seed), value in ours.items():
-        other = theirs.get((case, seed))
-        if value is not None and other is not None:
-            by_case.setdefault(case, []).append(value - other)
+    for (case, seed), value in method.items():
+        reference = other.get((case, seed))
+        if value is not None and reference is not None:
+            by_case.setdefault(case, []).append(value - reference)
     if not by_case:
         return None
     differences = np.array([np.mean(values) for _, values in sorted(by_case.items())])

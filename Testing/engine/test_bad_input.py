@@ -45,7 +45,7 @@ def scans(a_phantom_set, awkward_path) -> Path:
 
 
 # What is done to the scans, and words that must be said.
-SPOILED = [
+LEAKED = [
     (remove_an_image, "does not exist; correct the path"),
     (remove_a_label, "does not exist; correct the path"),
     (remove_an_unlabeled_image, "does not exist; correct the path"),
@@ -69,7 +69,7 @@ SPOILED = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "words"), SPOILED, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(("spoil", "words"), LEAKED, ids=lambda value: getattr(value, "__name__", ""))
 def test_bad_input_of_a_training_is_told_in_one_sentence(scans, capsys, spoil, words):
     named = spoil(scans)
     job = scans.parent / "job"

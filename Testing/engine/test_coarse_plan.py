@@ -16,11 +16,11 @@ from coranet.coarse.plan import (
     in_millimetres,
     least_margin_mm,
     measured_margin_mm,
+    new_part,
     pays,
     plan_part,
     steps_for_cost,
     steps_in_share,
-    wished_part,
 )
 from coranet.coarse.scans import LabeledScan
 from coranet.contract.config import DataConfig, NetworkConfig, TrainConfig
@@ -169,7 +169,7 @@ def test_the_decision_names_share_and_spacing():
     part = plan_part(TrainConfig(), [CT])
     share = 100 * looked_at(CT.boxes(part.margin_mm), CT.grid.shape)
     assert f"around them fill {share:.0f} % of a scan, so a coarse network (" in decision(part, [CT])
-    assert wished_part(TrainConfig(), [CT]) == part and wished_part(TrainConfig(), [CROP]) is None
+    assert new_part(TrainConfig(), [CT]) == part and new_part(TrainConfig(), [CROP]) is None
 
 
 @pytest.mark.parametrize("count", [1, 3, 20])

@@ -259,7 +259,7 @@ def test_in_a_time_the_steps_are_timed_and_then_stay(a_small_organ_set, tmp_path
 def test_a_network_that_has_not_learned_to_find_is_left_out(
     a_small_organ_set, tmp_path, a_cpu, a_reporter, monkeypatch
 ):
-    monkeypatch.setattr(coarse_stage, "wished_part", plan_part)
+    monkeypatch.setattr(coarse_stage, "new_part", plan_part)
     monkeypatch.setattr(CoarseNetwork, "margins", lambda self, image: np.ones(image.shape[1:]))
     config = TrainConfig.from_preset("quick", {"training.pretraining_steps": 1, "training.self_training_steps": 1})
     datalist = read_datalist(a_small_organ_set)
@@ -272,7 +272,7 @@ def test_a_network_that_has_not_learned_to_find_is_left_out(
     assert coarse_stage.find_regions(at_hand, datalist, None) == coarse_stage.Regions()
     assert len(a_reporter.events) == told
     taken = TrainConfig.from_preset("quick", {"plan_of": str(job.folder)})
-    assert coarse_stage.taken_part(taken, None) is None
+    assert coarse_stage.inherited_part(taken, None) is None
 
 
 @pytest.mark.parametrize("stage", ["on", "off"])

@@ -12,7 +12,7 @@ from small_jobs import environment
 
 from coranet.contract import files
 from coranet.contract.errors import JobError, JobTakenError, StorageError
-from coranet.contract.files import atomic_path, never_made_again, read_json, remove_folder, write_json_atomic
+from coranet.contract.files import atomic_path, not_recreated, read_json, remove_folder, write_json_atomic
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_a_folder_is_removed_and_a_missing_one_is_no_error(tmp_path):
 
 class TestAFolderThatIsNeverMadeAgain:
     def test_folders_in_it_are_made(self, tmp_path):
-        with never_made_again(tmp_path, lambda: None):
+        with not_recreated(tmp_path, lambda: None):
             write_json_atomic(tmp_path / "a" / "b" / "c.json", {})
             write_json_atomic(tmp_path / "d.json", {})
         assert (tmp_path / "a" / "b" / "c.json").is_file() and everything_in(tmp_path) == ["a", "d.json"]
@@ -155,7 +155,7 @@ class TestAFolderThatIsNeverMadeAgain:
     def test_it_is_not_made_itself(self, tmp_path):
         folder = tmp_path / "job"
         folder.mkdir()
-        with never_made_again(folder, lambda: None):
+        with not_recreated(folder, lambda: None):
             folder.rmdir()
             with pytest.raises(StorageError):
                 write_json_atomic(folder / "a" / "b.json", {})
@@ -164,7 +164,7 @@ class TestAFolderThatIsNeverMadeAgain:
         assert folder.is_dir()
 
     def test_others_are_made(self, tmp_path):
-        with never_made_again(tmp_path / "job", pytest.fail):
+        with not_recreated(tmp_path / "job", pytest.fail):
             write_json_atomic(tmp_path / "job 2" / "a.json", {})
         assert everything_in(tmp_path) == ["job 2"]
 
@@ -177,7 +177,7 @@ class TestAFolderThatIsNeverMadeAgain:
             if len(calls) == 2:
                 raise JobTakenError("another job.")
 
-        with never_made_again(a_file.parent, require), pytest.raises(JobTakenError):
+        with not_recreated(a_file.parent, require), pytest.raises(JobTakenError):
             write_json_atomic(a_file, {})
         assert a_file.read_text() == "the other one's" and len(everything_in(a_file.parent)) == 1
 

@@ -131,7 +131,7 @@ def test_a_stop_between_windows_stops(a_cpu):
 def test_a_stop_between_the_layers_of_a_network_stops_and_leaves_the_network_as_it_was(
     a_cpu, a_tiny_architecture, monkeypatch, layer
 ):
-    monkeypatch.setattr("coranet.inference.network_pass._ASK_EVERY_S", 0.0)
+    monkeypatch.setattr("coranet.inference.network_pass._POLL_INTERVAL_S", 0.0)
     network, shares, image = CoraNet(a_tiny_architecture).eval(), [], a_scan((8, 12, 16))
 
     def stop(share: float) -> None:

@@ -89,7 +89,7 @@ def test_the_error_model_estimates_and_the_reference_says_what_is_unlike():
 
 def test_what_nobody_asks_for_is_not_measured():
     assert case_doubt(a_result(2750), GRID, LABELS, None, REFERENCE)[0].quality.verdict == "good"
-    assert case_doubt(a_result(2750), GRID, LABELS, None, REFERENCE, wants_quality=False) == (CaseDoubt(), None)
+    assert case_doubt(a_result(2750), GRID, LABELS, None, REFERENCE, with_quality=False) == (CaseDoubt(), None)
     unmeasured = SimpleNamespace(**{**vars(a_result(2750)), "measurement": None})
     assert expected_quality(unmeasured, GRID, LABELS, REFERENCE) is None
 

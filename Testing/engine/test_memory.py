@@ -14,7 +14,7 @@ from coranet.planning.memory import (
     activation_bytes_per_voxel,
     plan_memory,
     smaller_batches,
-    wished_batch_sizes,
+    usual_batch_sizes,
 )
 
 PATCH = 884_736
@@ -74,7 +74,7 @@ def test_cheaper_networks_and_formats_take_less():
     ],
 )
 def test_batches_are_as_set_or_of_two_volumes_or_eight_slices(config, slices, has_unlabeled, expected):
-    assert wished_batch_sizes(TrainingConfig(**config), slices, has_unlabeled) == expected
+    assert usual_batch_sizes(TrainingConfig(**config), slices, has_unlabeled) == expected
 
 
 def test_nothing_is_lowered_where_memory_suffices_or_is_unknown():

@@ -12,10 +12,10 @@ from coranet.contract.outliers import (
     INTENSITY_RANGE,
     PLACE,
     VOLUME_ML,
-    far_ones,
     other_modalities,
     other_slice_axes,
     other_spacings,
+    outliers,
     times_apart,
 )
 
@@ -150,7 +150,7 @@ def test_ranges_of_intensity(ranges, odd):
     ids=str,
 )
 def test_places(places, odd):
-    assert far_ones(places, PLACE) == odd
+    assert outliers(places, PLACE) == odd
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 8, 31])
@@ -167,4 +167,4 @@ def test_each_value_is_compared_with_the_others_alone(count):
             kept = max(math.ceil(0.7 * len(others)), min(len(others), 4))
             if abs(value - median(others)) > max(floor, 4 * distances[kept - 1]):
                 expected.append(index)
-        assert far_ones(values, PLACE) == expected
+        assert outliers(values, PLACE) == expected

@@ -15,7 +15,7 @@ from coranet.devices import Device
 from coranet.planning import plan as planning
 from coranet.planning import workplace
 from coranet.planning.memory import BatchSizes
-from coranet.planning.plan import Given, Plan, checked_datalist, plan_training
+from coranet.planning.plan import Plan, PlanInput, checked_datalist, plan_training
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
 from coranet.training_set.survey import survey_cases
@@ -37,7 +37,7 @@ def plan(a_phantom_set, a_cpu, a_reporter, monkeypatch):
         chosen = {"time": "", **{name.replace("__", "."): value for name, value in settings.items()}}
         config = TrainConfig.from_preset("quick", chosen)
         datalist = read_datalist(a_phantom_set)
-        given = Given(survey_cases(datalist, quiet))
+        given = PlanInput(survey_cases(datalist, quiet))
         return plan_training(config, datalist, Workplace(device, processes), a_reporter, given)
 
     return make
@@ -90,7 +90,7 @@ def test_a_method_that_uses_no_unlabeled_scans_gets_no_patches_of_them(plan):
 def test_a_class_that_nobody_has_is_warned_of(a_phantom_set, a_cpu, a_reporter):
     datalist = read_datalist(a_phantom_set)
     more = replace(datalist, labels=(*datalist.labels, Label(9, "unicorn")))
-    given = Given(survey_cases(more, quiet))
+    given = PlanInput(survey_cases(more, quiet))
     plan_training(TrainConfig.from_preset("quick", {"time": ""}), more, Workplace(a_cpu), a_reporter, given)
     assert [event.code for event in a_reporter.events if isinstance(event, Warned)] == ["label_absent"]
 
@@ -106,7 +106,7 @@ def test_a_case_without_a_structure_is_planned_with(a_phantom_set, a_cpu, a_repo
     nothing = replace(nothing, present=frozenset())
     config = TrainConfig.from_preset("quick", {"time": ""})
     for measured in (survey.cases[first.id], nothing):
-        given = Given(replace(survey, cases={**survey.cases, first.id: measured}), margin_mm=margin_mm)
+        given = PlanInput(replace(survey, cases={**survey.cases, first.id: measured}), margin_mm=margin_mm)
         made = plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
         assert made.architecture.patch_size_kji and made.batch_sizes.labeled
     assert "label_absent" not in [event.code for event in a_reporter.events]

@@ -7,7 +7,7 @@ import pytest
 from coranet.contract import Datalist, Job, JobKind
 from coranet.contract.config import TrainConfig
 from coranet.contract.events import Warned
-from coranet.training_set.record import add_to_record, read_record, said_of_cases, write_record
+from coranet.training_set.record import add_to_record, card_of_cases, read_record, write_record
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def a_job(tmp_path) -> Job:
 def test_a_job_of_before_has_nothing_to_say(a_job):
     add_to_record(a_job, [Warned("few_voxels", "small")])
     assert read_record(a_job) == {}
-    assert said_of_cases(a_job) == {"scans": {}, "cautions": [], "validation_caution": ""}
+    assert card_of_cases(a_job) == {"scans": {}, "cautions": [], "validation_caution": ""}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_job_of_before_has_nothing_to_say(a_job):
 )  # fmt: skip
 def test_the_card_counts_and_names_nobody(a_job, counts, cautions):
     write_record(a_job, {"Mr. Smith": "'/home/Smith.nrrd' is a single slice."}, {"training": ["01ab"]}, counts)
-    said = said_of_cases(a_job)
+    said = card_of_cases(a_job)
     assert said == {"scans": {"training": ["01ab"]}, "cautions": cautions, "validation_caution": ""}
     assert read_record(a_job)["left_out"] == {"Mr. Smith": "'/home/Smith.nrrd' is a single slice."}
 
@@ -45,4 +45,4 @@ def test_the_card_counts_and_names_nobody(a_job, counts, cautions):
 def test_what_is_found_later_is_added(a_job):
     write_record(a_job, {}, {}, {"no_structure": 1})
     add_to_record(a_job, [Warned("few_voxels", "a"), Warned("few_voxels", "b")])
-    assert said_of_cases(a_job)["cautions"][-1] == "2 structures are a few voxels large in some case"
+    assert card_of_cases(a_job)["cautions"][-1] == "2 structures are a few voxels large in some case"

@@ -17,7 +17,7 @@ from coranet.contract.config import SegmentConfig
 from coranet.contract.errors import DataError, JobError
 from coranet.inference.caution import at_caution
 from coranet.inference.prediction import arrays_of, on_own_grid
-from coranet.inference.result import MadeBy, result_content
+from coranet.inference.result import Provenance, result_content
 from coranet.networks import HeadLogits
 from coranet.regions.files import WrittenCase, find_predictions, make_regions, read_regions, write_regions
 from coranet.regions.finding import find_regions
@@ -37,7 +37,7 @@ def written(tmp_path):
         for array, voxels in arrays_of(prediction).items():
             write_volume(getattr(files, array), voxels, grid_of())
         case = Case(name, Role.INPUT, "scan.nrrd")
-        result = result_content(case, prediction, grid_of(), MadeBy("model", LABELS, caution))
+        result = result_content(case, prediction, grid_of(), Provenance("model", LABELS, caution))
         write_json_atomic(files.result, {**result, "regions": None, "seconds": {}})
         return files
 

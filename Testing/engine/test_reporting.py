@@ -36,12 +36,12 @@ def listening(told) -> Reporter:
 
 
 def test_nobody_asked_so_nothing_stops(listening):
-    listening.stop_if_asked()
+    listening.stop_if_requested()
 
 
 def test_a_request_stops_at_the_next_safe_point():
     with pytest.raises(JobCancelled):
-        Reporter(lambda event: None, lambda: True).stop_if_asked()
+        Reporter(lambda event: None, lambda: True).stop_if_requested()
 
 
 def test_the_time_left_is_that_of_the_pace_so_far(a_clock, told, listening):

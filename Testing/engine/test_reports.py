@@ -29,11 +29,11 @@ from coranet.contract.codec import to_json
 from coranet.data.orientation import Orientation
 from coranet.html.slices import UNCERTAIN_COLOR
 from coranet.inference.prediction import arrays_of
-from coranet.inference.result import MadeBy, result_content
+from coranet.inference.result import Provenance, result_content
 from coranet.regions.files import find_predictions, read_regions, write_regions
 from coranet.regions.finding import RegionRule, find_regions
 from coranet.reports.report import region_text, write_page
-from coranet.reports.reported_case import Wanted, reported_cases
+from coranet.reports.reported_case import PictureCounts, reported_cases
 from coranet.reports.thumbnails import OUTLINE_COLORS, region_picture
 from coranet.volume import read_label_map, write_volume
 
@@ -52,7 +52,7 @@ def a_case(tmp_path):
             write_volume(getattr(files, array), voxels, grid_of())
         write_volume(tmp_path / f"{name}.nrrd", scan_on(grid_of()).voxels, grid_of())
         case = Case(name, Role.INPUT, str(tmp_path / f"{name}.nrrd"))
-        result = result_content(case, prediction, grid_of(), MadeBy("model", LABELS, 0.0))
+        result = result_content(case, prediction, grid_of(), Provenance("model", LABELS, 0.0))
         write_json_atomic(files.result, {**result, "regions": None, "seconds": {}})
         if has_regions:
             # All that is uncertain is in one of these.
@@ -86,7 +86,7 @@ class TestCases:
         files = a_case()
         told = ["the coarse network finds nothing <large> enough in 'a'; all of it is looked at."]
         write_json_atomic(files.result, {**files.read_result(), "warnings": told})
-        (case,) = reported_cases([files], Wanted(regions=0))
+        (case,) = reported_cases([files], PictureCounts(regions=0))
         assert case.warnings == tuple(told)
         write_page(tmp_path / "page.html", [case], "a")
         assert "nothing &lt;large&gt; enough" in (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ class TestCases:
         )
         doubt = CaseDoubt("error_model", 1.0, promises, CaseQuality(0.874, "look", ("far larger.",)))
         write_json_atomic(files.result, {**files.read_result(), **to_json(doubt)})
-        cases = reported_cases([files, plain], Wanted(regions=0))
+        cases = reported_cases([files, plain], PictureCounts(regions=0))
         write_page(tmp_path / "page.html", cases, "a")
         text = (tmp_path / "page.html").read_text(encoding="utf-8")
         assert "About 80 % of what is wrong by more than 1 mm" in text
@@ -113,14 +113,14 @@ class TestCases:
     def test_the_most_uncertain_case_comes_first(self, a_case, tmp_path):
         a_case("sure", certain(shell_prediction(grid_of())))
         a_case("unsure")
-        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), Wanted())
+        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts())
         assert [case.uncertainty.case for case in cases] == ["unsure", "sure"]
         assert [len(case.pictures) for case in cases] == [3, 0]
         assert [one.region.number for one in cases[0].pictures] == [1, 2, 3]
 
     def test_volumes_are_those_of_the_result(self, a_case):
         files = a_case()
-        (case,) = reported_cases([files], Wanted())
+        (case,) = reported_cases([files], PictureCounts())
         for volume, value in zip(case.volumes, (1, 7), strict=True):
             for head in ("segmentation", "conservative", "radical"):
                 counted = (read_label_map(getattr(files, head)).voxels == value).sum() * VOXEL_ML
@@ -131,7 +131,7 @@ class TestCases:
         files = a_case()
         region = next(one for one in RegionList.read(files.regions).regions if one.radical == 7)
         decide(files, {region.number: Choice.RADICAL})
-        (case,) = reported_cases([files], Wanted())
+        (case,) = reported_cases([files], PictureCounts())
         before, after = case.volumes[1], case.reviewed_volumes[1]
         assert after.conservative - before.conservative == pytest.approx(region.volume_ml)
         assert after.radical == pytest.approx(before.radical)
@@ -142,7 +142,7 @@ class TestCases:
         regions = RegionList.read(files.regions)
         assert regions.left_out_ml == 0
         decide(files, {region.number: Choice.KEEP for region in regions.regions})
-        (case,) = reported_cases([files], Wanted())
+        (case,) = reported_cases([files], PictureCounts())
         assert case.pictures == ()
         for before, after in zip(case.volumes, case.reviewed_volumes, strict=True):
             assert after.conservative == after.radical == after.segmentation == pytest.approx(before.segmentation)
@@ -152,20 +152,20 @@ class TestCases:
         painted = np.zeros(grid_of().size_ijk[::-1], np.uint8)
         write_volume(files.reviewed, painted, grid_of())
         decide(files, {1: Choice.EDITED})
-        (case,) = reported_cases([files], Wanted())
+        (case,) = reported_cases([files], PictureCounts())
         inside = read_regions(files).region_map == 1
         organ = (read_label_map(files.segmentation).voxels == 1) & ~inside
         assert case.reviewed_volumes[0].segmentation == pytest.approx(organ.sum() * VOXEL_ML)
 
     def test_without_regions_there_are_volumes_all_the_same(self, a_case):
-        (case,) = reported_cases([a_case(has_regions=False)], Wanted())
+        (case,) = reported_cases([a_case(has_regions=False)], PictureCounts())
         assert (case.regions, case.review, case.pictures) == (None, None, ())
         assert case.volumes[0].segmentation > 0
 
     def test_pictures_are_as_many_as_wanted(self, a_case, tmp_path):
         for name in ("a", "b", "c"):
             a_case(name)
-        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), Wanted(regions=2, cases=1))
+        cases = reported_cases(find_predictions(tmp_path / "Ergebnisse ä"), PictureCounts(regions=2, cases=1))
         assert [len(case.pictures) for case in cases] == [2, 0, 0]
 
     @pytest.mark.parametrize("spoil", ["gone", "another grid"])
@@ -175,7 +175,7 @@ class TestCases:
         if spoil == "another grid":
             other = grid_of((9, 8, 7))
             write_volume(tmp_path / "a.nrrd", scan_on(other).voxels, other)
-        (case,) = reported_cases([files], Wanted())
+        (case,) = reported_cases([files], PictureCounts())
         assert not case.has_scan and len(case.pictures) == 3
         colors = {tuple(pixel) for pixel in case.pictures[0].pixels.reshape(-1, 3).tolist()}
         assert (0, 0, 0) in colors and OUTLINE_COLORS["segmentation"] in colors

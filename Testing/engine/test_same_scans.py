@@ -14,14 +14,14 @@ from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
 from coranet.contract.config import TrainConfig
 from coranet.reporting import Reporter
 from coranet.training_set.checked import checked_cases
-from coranet.training_set.record import said_of_cases
+from coranet.training_set.record import card_of_cases
 from coranet.training_set.same_scans import (
     doubled,
+    leakage_sentence,
     same_labels,
     same_scans,
     scans_by_role,
     seen_in_training,
-    spoiled_sentence,
 )
 from coranet.training_set.survey import survey_cases
 from coranet.volume import read_image, read_label_map, write_volume
@@ -47,7 +47,7 @@ SAVED_ANEW = {
     "axes reversed": (".nii.gz", lambda image: turned(image, "RAI")),
     "axes turned and reversed": (".mha", lambda image: turned(image, "ASR")),
 }
-SPOILED = "too good"
+LEAKED = "too good"
 CONSEQUENCES = [
     (Role.TRAINING, Role.UNLABELED, "teaches nothing more"),
     (Role.TRAINING, Role.VALIDATION, "validation Dice is too good"),
@@ -176,7 +176,7 @@ def test_the_record_of_a_training_holds_the_scans_and_what_was_said(tmp_path, a_
     )  # fmt: skip
     job = Job.create(tmp_path / "job", JobKind.TRAIN, TrainConfig(), datalist)
     checked_cases(job, job.read_datalist(), TrainConfig(), a_reporter)
-    said = said_of_cases(job)
+    said = card_of_cases(job)
     assert [len(said["scans"][role]) for role in ("training", "validation")] == [2, 1]
     assert said["scans"]["validation"][0] in said["scans"]["training"]
     assert said["validation_caution"] == "the validation Dice is too good, for 1 validation scan was learned from, too"
@@ -188,11 +188,11 @@ def test_the_record_of_a_training_holds_the_scans_and_what_was_said(tmp_path, a_
 def test_a_model_knows_the_scans_of_its_training(scan, known):
     scans = {"earlier": ["d", "a"], "training": ["a"], "unlabeled": ["b", "a"], "validation": ["c"]}
     assert seen_in_training([scan], scans) == known
-    assert (SPOILED in spoiled_sentence({"x": known} if known else {})) == bool(known)
+    assert (LEAKED in leakage_sentence({"x": known} if known else {})) == bool(known)
 
 
 def test_of_many_known_scans_some_are_named():
-    sentence = spoiled_sentence({f"c{number}": "unlabeled" for number in range(80)} | {"x": "training", "y": ""})
+    sentence = leakage_sentence({f"c{number}": "unlabeled" for number in range(80)} | {"x": "training", "y": ""})
     assert "'c0'" in sentence and "'c79'" not in sentence and " more: " in sentence and "'x': the model" in sentence
     assert len(sentence) < 400 and "'y'" not in sentence
 

@@ -13,7 +13,7 @@ from coranet.contract.errors import ConfigError
 from coranet.contract.events import Noted, Warned
 from coranet.contract.files import read_json, write_json_atomic
 from coranet.networks.architecture import product
-from coranet.planning.plan import Given, Plan, plan_training
+from coranet.planning.plan import Plan, PlanInput, plan_training
 from coranet.planning.steps import Durations, StepPlan, StepSeconds
 from coranet.planning.workplace import Workplace
 from coranet.reporting import Reporter
@@ -40,7 +40,7 @@ def a_plan(a_phantom_set, a_cpu, a_reporter):
         config = TrainConfig.from_preset("default", chosen)
         workplace = Workplace(a_cpu, 1, a_machine(microseconds))
         datalist = read_datalist(a_phantom_set)
-        return plan_training(config, datalist, workplace, a_reporter, Given(survey_cases(datalist, quiet)))
+        return plan_training(config, datalist, workplace, a_reporter, PlanInput(survey_cases(datalist, quiet)))
 
     return make
 
@@ -105,7 +105,7 @@ def test_a_time_in_which_nothing_can_be_learned_is_answered_with_one_that_suffic
 
 def test_a_plan_needs_a_machine_to_measure(a_phantom_set, a_cpu, a_reporter):
     config, datalist = TrainConfig.from_preset("quick"), read_datalist(a_phantom_set)
-    given = Given(survey_cases(datalist, quiet))
+    given = PlanInput(survey_cases(datalist, quiet))
     with pytest.raises(ConfigError, match="needs to measure steps"):
         plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
 

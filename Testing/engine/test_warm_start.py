@@ -114,7 +114,7 @@ def a_plan(a_phantom_set, a_cpu, a_reporter, a_random_model, monkeypatch):
         config = TrainConfig.from_preset("quick", chosen)
         model, datalist = a_random_model(), read_datalist(a_phantom_set)
         datalist = replace(datalist, labels=(*datalist.labels, *(labels or ())))
-        given = planning.Given(survey_cases(datalist, Reporter(lambda event: None, lambda: False)), model)
+        given = planning.PlanInput(survey_cases(datalist, Reporter(lambda event: None, lambda: False)), model)
         return model, planning.plan_training(config, datalist, Workplace(a_cpu), a_reporter, given)
 
     return make

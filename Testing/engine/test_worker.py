@@ -181,7 +181,7 @@ def test_a_signal_asks_for_a_stop_at_the_next_safe_point(a_job, monkeypatch, num
         assert not reporter.should_stop()
         signal.raise_signal(number)
         assert reporter.should_stop()
-        reporter.stop_if_asked()
+        reporter.stop_if_requested()
 
     number = getattr(signal, number)
     which_does(monkeypatch, work)
@@ -266,7 +266,7 @@ class TestAFolderThatIsNotThatOfTheJobAnyMore:
                 while True:
                     if writes:
                         write_json_atomic(a_job.folder / "checkpoints" / "last.json", {})
-                    reporter.stop_if_asked()
+                    reporter.stop_if_requested()
                     time.sleep(0.01)
 
             which_does(monkeypatch, work)

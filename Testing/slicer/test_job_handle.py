@@ -191,7 +191,7 @@ def test_it_is_stopping_although_the_engine_has_forgotten_the_request(job):
     assert handle.isStopping
     job.withdraw_cancel()
     assert handle.status is JobStatus.RUNNING and handle.isStopping
-    job.tell(Started(0, 10, "cpu", "1"))
+    job.add_event(Started(0, 10, "cpu", "1"))
     handle.poll()
     assert not handle.isStopping, "somebody has started it again"
 

@@ -104,10 +104,10 @@ def missed_mm(mask: Array, boxes: Sequence[Box], spacing_dhw: Spacing) -> tuple[
 
 def outside_of(mask: Array, boxes: Sequence[Box]) -> Array:
     """The voxels of a mask (D, H, W) that lie in none of the boxes."""
-    rest = np.array(mask > 0)
+    outside = np.array(mask > 0)
     for box in boxes:
-        rest[box.slices] = False
-    return rest
+        outside[box.slices] = False
+    return outside
 
 
 def _gaps(voxels: Array, box: Box) -> Array:

@@ -67,12 +67,12 @@ class CoarseNetwork:
 
 
 def not_found(case_id: str) -> Warned:
-    """What is told of a case in which there is no box."""
+    """The warning for a case without any box."""
     return Warned("not_found", f"the coarse network finds nothing large enough in '{case_id}'; all of it is looked at.")
 
 
 def nothing_in_boxes(case_id: str) -> Warned:
-    """What is told of a case in whose boxes the fine network finds nothing."""
+    """The warning for a case in whose boxes the fine network finds nothing."""
     return Warned(
         "nothing_in_boxes",
         f"the fine network finds nothing where the coarse one has found something in '{case_id}'; all of it is looked "
@@ -84,7 +84,7 @@ def found_boxes(part: CoarsePart, margins: Array, grid: CanonicalGrid) -> list[B
     """Boxes of a scan around what was found in it.
 
     Args:
-        part: says the margin of boxes, and what is too small.
+        part: for the margin of boxes, and what is too small.
         margins: of `CoarseNetwork.margins`, on the coarse network's grid, which covers the same extent as the scan's.
         grid: of the scan.
 
@@ -103,15 +103,15 @@ def found_parts(part: CoarsePart, margins: Array, spacing_dhw: Sequence[float]) 
     """The connected parts of what the radical head finds, none of them too small, the largest first.
 
     Args:
-        part: says what is too small, and where the head's dial stands.
+        part: for what is too small, and the head's caution.
         margins: of `CoarseNetwork.margins`.
         spacing_dhw: of their grid, mm.
 
     Returns:
         None of them where all together are too small for what is looked for.
     """
-    found = [piece for piece in parts_of(margins > -part.caution, spacing_dhw) if piece.mm3 >= part.least_mm3]
-    return found if sum(piece.mm3 for piece in found) >= part.least_total_mm3 else []
+    large_enough = [piece for piece in parts_of(margins > -part.caution, spacing_dhw) if piece.mm3 >= part.least_mm3]
+    return large_enough if sum(piece.mm3 for piece in large_enough) >= part.least_total_mm3 else []
 
 
 def _on_grid_of(box: Box, coarse: Triple, shape: Triple) -> Box:

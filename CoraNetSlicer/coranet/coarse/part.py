@@ -49,9 +49,9 @@ class CoarsePart:
                 "preprocessing": Preprocessing.from_dict(content["preprocessing"]),
                 "architecture": Architecture.from_dict(content["architecture"]),
             }
-            made = from_json(CoarsePart, {**content, **read}, needed=["least_mm3"])
-            if min(made.margin_mm) < 0:
-                raise ValueError(f"margin {made.margin_mm}")
-            return made
+            part = from_json(CoarsePart, {**content, **read}, needed=["least_mm3"])
+            if min(part.margin_mm) < 0:
+                raise ValueError(f"margin {part.margin_mm}")
+            return part
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's coarse network cannot be read ({error}); train the model anew.") from error

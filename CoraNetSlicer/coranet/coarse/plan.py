@@ -49,7 +49,7 @@ def pays(config: TrainConfig, scans: Sequence[LabeledScan]) -> bool:
     """Whether a training has a coarse stage.
 
     Args:
-        config: of the training; `data.coarse_stage` says "on", "off" or "auto".
+        config: of the training; `data.coarse_stage` is "on", "off" or "auto".
         scans: the labeled scans.
 
     Raises:
@@ -68,7 +68,7 @@ def pays(config: TrainConfig, scans: Sequence[LabeledScan]) -> bool:
     return median_voxels(scans) > _FEWEST_VOXELS and median_share(scans, margin) < _MOST_SHARE
 
 
-def wished_part(config: TrainConfig, scans: Sequence[LabeledScan]) -> CoarsePart | None:
+def new_part(config: TrainConfig, scans: Sequence[LabeledScan]) -> CoarsePart | None:
     """The coarse network of a training, with the least margin; None where it has none."""
     return plan_part(config, scans) if pays(config, scans) else None
 
@@ -135,10 +135,10 @@ def coarse_config(config: TrainConfig, steps: int, has_unlabeled: bool) -> Train
 
 
 def steps_for_cost(config: TrainConfig, part: CoarsePart, fine_voxels: float) -> int:
-    """Steps of the coarse stage that cost a twentieth of the fine stage's, as far as voxels tell.
+    """Steps of the coarse stage that cost a twentieth of the fine stage's, estimated from voxels.
 
     Args:
-        config: of the training; says how many steps the fine stage has.
+        config: of the training, with the steps of the fine stage.
         part: of the coarse network.
         fine_voxels: of a patch of the fine network.
     """
@@ -156,8 +156,8 @@ def steps_in_share(seconds: float, pretraining_s: float, self_training_s: float)
         self_training_s: of a step of the second stage.
     """
     mean = max(_PRETRAINING * pretraining_s + (1 - _PRETRAINING) * self_training_s, 1e-6)
-    wished, most = int(COARSE_SHARE * seconds / mean), int(_MOST_SHARE_OF_TIME * seconds / mean)
-    return max(1, min(max(wished, min(_ENOUGH_STEPS, most)), _MOST_STEPS))
+    usual, most = int(COARSE_SHARE * seconds / mean), int(_MOST_SHARE_OF_TIME * seconds / mean)
+    return max(1, min(max(usual, min(_ENOUGH_STEPS, most)), _MOST_STEPS))
 
 
 def fine_patch_voxels(data: DataConfig, scans: Sequence[LabeledScan], margin_mm: Millimetres) -> float:

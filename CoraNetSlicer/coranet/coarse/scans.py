@@ -50,7 +50,7 @@ class LabeledScan:
     def looked_at(self, margin_mm: Millimetres) -> ScanStatistics:
         """The statistics with the extent of what is looked at in place of the scan's: of its largest box.
 
-        Whoever plans patches and spacing for a training with a coarse stage plans with these.
+        Patches and spacing of a training with a coarse stage are planned with these.
         """
         boxes = self.boxes(margin_mm)
         if not boxes:

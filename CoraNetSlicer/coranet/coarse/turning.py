@@ -43,11 +43,11 @@ def find_turned(
     Returns:
         That in which the boxes are largest; None where nothing is found either.
     """
-    found = [
+    turns = [
         TurnedScan(turned, 90 * quarter, tuple(coarse.boxes(turned, before_window)))
         for quarter, turned in enumerate(quarter_turns(volume, slice_axis), start=1)
     ]
-    best = max(found, key=lambda looked: sum(box.voxels for box in looked.boxes))
+    best = max(turns, key=lambda turn: sum(box.voxels for box in turn.boxes))
     return best if best.boxes else None
 
 
@@ -69,7 +69,7 @@ def quarter_turns(volume: Volume, slice_axis: int) -> Iterator[Volume]:
 
 
 def found_turned(case_id: str, degrees: int) -> Warned:
-    """What is told of a case in which the structures are found only when its slices are turned."""
+    """The warning for a case in which the structures are found only when its slices are turned."""
     return Warned(
         "found_turned",
         f"in '{case_id}' the structures are found only with the slices turned by {degrees} degrees; look at the result "

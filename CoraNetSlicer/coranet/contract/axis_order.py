@@ -67,35 +67,32 @@ class AxisOrder:
         return self.axes.index(axis)
 
 
-def axis_order(given: Placement, wanted: Placement) -> Optional[AxisOrder]:
+def axis_order(source: Placement, target: Placement) -> Optional[AxisOrder]:
     """How the voxels of a grid are to be ordered to be those of another.
 
     Returns:
         None if the grids do not hold the same voxels: a corner lies more than a hundredth of a voxel beside all others.
     """
-    tolerance = TOLERANCE_VOXELS * min(given.shortest_edge, wanted.shortest_edge)
+    tolerance = TOLERANCE_VOXELS * min(source.shortest_edge, target.shortest_edge)
     same = AxisOrder()
-    if _fits(given, wanted, same, tolerance):
+    if _fits(source, target, same, tolerance):
         return same
     orders = (AxisOrder(_three(axes), _signs(signs)) for axes in permutations(range(3)) for signs in _SIGNS)
-    return next((order for order in orders if order != same and _fits(given, wanted, order, tolerance)), None)
+    return next((order for order in orders if order != same and _fits(source, target, order, tolerance)), None)
 
 
 _SIGNS = tuple(product((False, True), repeat=3))
 
 
-def _fits(given: Placement, wanted: Placement, order: AxisOrder, tolerance: float) -> bool:
-    if any(given.size_ijk[axis] != size for axis, size in zip(order.axes, wanted.size_ijk, strict=False)):
+def _fits(source: Placement, target: Placement, order: AxisOrder, tolerance: float) -> bool:
+    if any(source.size_ijk[axis] != size for axis, size in zip(order.axes, target.size_ijk, strict=False)):
         return False
     for corner in product((0, 1), repeat=3):
-        there = [end * (size - 1) for end, size in zip(corner, wanted.size_ijk, strict=False)]
+        there = [end * (size - 1) for end, size in zip(corner, target.size_ijk, strict=False)]
         here = [0, 0, 0]
         for index, axis, is_reversed in zip(there, order.axes, order.reverses, strict=False):
-            here[axis] = given.size_ijk[axis] - 1 - index if is_reversed else index
-        if (
-            max(abs(ours - theirs) for ours, theirs in zip(given.place_of(here), wanted.place_of(there), strict=False))
-            > tolerance
-        ):
+            here[axis] = source.size_ijk[axis] - 1 - index if is_reversed else index
+        if max(abs(a - b) for a, b in zip(source.place_of(here), target.place_of(there), strict=False)) > tolerance:
             return False
     return True
 

@@ -39,16 +39,16 @@ def is_folder_name(name: object) -> bool:
 
 def unique_case_names(names: Iterable[str]) -> list[str]:
     """`case_name` of each, with a number where two would be one (also where only upper and lower case differ)."""
-    taken: set[str] = set()
-    return [free_case_name(name, taken) for name in names]
+    used: set[str] = set()
+    return [free_case_name(name, used) for name in names]
 
 
-def free_case_name(name: str, taken: set[str]) -> str:
-    """`case_name`, with a number where it is among `taken`, in small letters; it is taken then."""
+def free_case_name(name: str, used: set[str]) -> str:
+    """`case_name`, with a number where it is among `used`, in small letters; it is taken then."""
     base = candidate = case_name(name).rstrip("_")
     number = 2
-    while candidate.lower() in taken:
+    while candidate.lower() in used:
         candidate = f"{base}_{number}"
         number += 1
-    taken.add(candidate.lower())
+    used.add(candidate.lower())
     return candidate

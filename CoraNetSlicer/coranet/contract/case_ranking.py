@@ -30,7 +30,7 @@ class CaseUncertainty:
         regions, reviewed: how many regions there are, and how many of them are decided; None where none were made.
         large_ml, large_regions: how many undecided regions have more than `large_ml`, about half of the largest.
         reason: the same in words, for example "14 % of the predicted pancreas is uncertain; 3 regions over 1 mL".
-        quality: how good the result is expected to be; None: nobody knows.
+        quality: how good the result is expected to be; None: unknown.
     """
 
     case: str
@@ -103,8 +103,8 @@ class _Case:
         volumes_ml: by name of the class, by head.
         uncertain_ml: of the uncertain region.
         regions: None where none were made.
-        undecided: regions on which nobody has decided.
-        quality: how good the result is expected to be; None: nobody knows.
+        undecided: regions without a decision.
+        quality: how good the result is expected to be; None: unknown.
     """
 
     files: PredictionFiles
@@ -169,11 +169,11 @@ class _Case:
         return min(1.0, max(0.0, uncertain / whole))
 
     def _reason(self, shares: Mapping[str, Optional[float]], large: int, large_ml: float) -> str:
-        found = {name: share for name, share in shares.items() if share is not None}
+        uncertain = {name: share for name, share in shares.items() if share is not None}
         parts = [] if self.quality is None or not self.quality.reasons else [self.quality.sentence()]
-        if found:
-            name = max(found, key=lambda candidate: found[candidate])
-            parts.append(f"{_percent(found[name])} of the predicted {name} is uncertain")
+        if uncertain:
+            name = max(uncertain, key=lambda candidate: uncertain[candidate])
+            parts.append(f"{_percent(uncertain[name])} of the predicted {name} is uncertain")
         missing = [name for name in shares if not self.volumes_ml[name]["segmentation"]]
         if missing:
             parts.append(f"no {' and no '.join(missing)} was found")

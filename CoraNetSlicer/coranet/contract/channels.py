@@ -32,13 +32,13 @@ def channel_names(content: Any, source: str) -> tuple[str, ...]:
     if content is None:
         return ()
     if isinstance(content, Mapping):
-        wanted = [str(number) for number in range(len(content))]
-        if sorted(map(str, content)) != sorted(wanted):
+        numbers = [str(number) for number in range(len(content))]
+        if sorted(map(str, content)) != sorted(numbers):
             raise DataError(
                 f"{source} must number its channels from 0, got {', '.join(map(str, content))}; correct it."
             )
         by_number = {str(number): name for number, name in content.items()}
-        content = [by_number[number] for number in wanted]
+        content = [by_number[number] for number in numbers]
     if not isinstance(content, (list, tuple)) or not all(isinstance(name, str) and name.strip() for name in content):
         raise DataError(f'{source} must be a list of names such as ["T1", "FLAIR"], got {content!r}; correct it.')
     return tuple(name.strip() for name in content)
@@ -69,30 +69,34 @@ def require_all_channels(case: str, images: Sequence[str], names: Sequence[str])
         )
 
 
-def require_same_channels(theirs: Sequence[str], ours: Sequence[str], source: str) -> None:
+def require_same_channels(of_cases: Sequence[str], of_model: Sequence[str], source: str) -> None:
     """Raise DataError unless cases have the channels of a model, in its order.
 
     Args:
-        theirs: names of the cases' channels; (): nobody has named them, then each case's number of images decides.
-        ours: names of the model's channels.
+        of_cases: names of the cases' channels; (): without names, each case's number of images decides.
+        of_model: names of the model's channels.
         source: what lists the cases, for the error message.
     """
-    is_named = bool(theirs) and tuple(ours) != names_of((), len(ours))
-    is_same = [*map(name_key, theirs)] == [*map(name_key, ours)] if is_named else len(theirs) in (0, len(ours))
+    is_named = bool(of_cases) and tuple(of_model) != names_of((), len(of_model))
+    is_same = (
+        [*map(name_key, of_cases)] == [*map(name_key, of_model)] if is_named else len(of_cases) in (0, len(of_model))
+    )
     if not is_same:
-        found, wanted = (f"{len(names)}{noun} ({listed(names)})" for names, noun in ((theirs, " channels"), (ours, "")))
+        got, expected = (
+            f"{len(names)}{noun} ({listed(names)})" for names, noun in ((of_cases, " channels"), (of_model, ""))
+        )
         raise DataError(
-            f"{source} has {found}, the model {wanted}; give each case the images of the model, in its order."
+            f"{source} has {got}, the model {expected}; give each case the images of the model, in its order."
         )
 
 
 def require_no_swapped_channels(case: str, images: Sequence[str], names: Sequence[str]) -> None:
-    """Raise DataError where the name of an image's file says that it belongs to another channel."""
+    """Raise DataError where the name of an image's file names another channel."""
     if len(set(images)) < len(images):
         return
     for name, image in zip(names, images, strict=False):
-        words = set(_words(image_name(image)))
-        others = [other for other in names if _is_telling(other) and set(_words(other)) <= words]
+        parts = set(_words(image_name(image)))
+        others = [other for other in names if _is_specific(other) and set(_words(other)) <= parts]
         if others and name not in others:
             raise DataError(
                 f"case '{case}' has '{Path(image).name}' as its {name}, but the name of the file says {others[0]}; put "
@@ -133,7 +137,7 @@ def grouped(images: Sequence[tuple[str, Path]], names: Sequence[str]) -> list[Im
 
     Args:
         images: (name without ending, path) of each.
-        names: of the model's channels; of one, or where nobody knows them, each image is a case.
+        names: of the model's channels; with one or unknown channels, each image is a case.
 
     Raises:
         DataError: files are neither numbered as nnU-Net does nor of four dimensions, or a case lacks a channel.
@@ -172,7 +176,7 @@ def _words(name: str) -> list[str]:
     return [word for word in _WORDS.split(name.casefold()) if word]
 
 
-def _is_telling(name: str) -> bool:
-    """Whether a name can be told from numbers and single letters that stand in any file's name."""
-    words = _words(name)
-    return any(len(word) > 1 and not word.isdecimal() for word in words) and words[0] != "channel"
+def _is_specific(name: str) -> bool:
+    """Whether a name is more than numbers and single letters, which any file's name may have."""
+    parts = _words(name)
+    return any(len(word) > 1 and not word.isdecimal() for word in parts) and parts[0] != "channel"

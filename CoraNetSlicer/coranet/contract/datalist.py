@@ -78,13 +78,13 @@ class Case:
         role: what the case is used for.
         image: path of the image; of several, that of the first, on whose grid the results lie.
         label: path of the label map, for the roles that need one.
-        known: path of a mask on the label map's grid, 1 where the label is truth and 0 where nobody has decided;
+        known: path of a mask on the label map's grid, 1 where the label is truth and 0 where it is unknown;
             for training cases only. None: the label is truth everywhere.
         more_images: paths of the images of the second channel and those after it. A file of four dimensions is named
             once for each of its volumes.
         label_names: (value, name) of what is in the label map, where that is not what the datalist's labels say; ().
-        part: which image of a DICOM series it is, by what tells it from the others, such as "echo time 4.6"; "": the
-            series holds one, or nobody has looked yet. `image` is then a file of it.
+        part: which image of a DICOM series it is, by the feature that differs, such as "echo time 4.6"; "": the
+            series holds one, or was not divided yet. `image` is then a file of it.
         classes: the labels of the datalist that the case is in, by whose names the label map is read; not written.
     """
 
@@ -153,8 +153,8 @@ class Datalist:
     Attributes:
         cases: each with as many images as there are channels.
         labels: the classes.
-        channels: names of the channels, in the order of each case's images; (): nobody has named them.
-        left_out: what lay beside the cases and is not used, and why: a sentence each, told when the job begins.
+        channels: names of the channels, in the order of each case's images; (): they have no names.
+        left_out: what lay beside the cases and is not used, and why: a sentence each, reported when the job starts.
     """
 
     cases: tuple[Case, ...]
@@ -178,7 +178,7 @@ class Datalist:
 
     @property
     def channel_names(self) -> tuple[str, ...]:
-        """A name for each channel, made up where nobody has named them."""
+        """A name for each channel, a generic one where they have none."""
         return names_of(self.channels, max((len(case.images) for case in self.cases), default=1))
 
     def with_role(self, *roles: Role) -> tuple[Case, ...]:
@@ -278,10 +278,10 @@ def _color(content: Any, name: str) -> tuple[float, float, float]:
 
 
 def _list_of(content: Mapping[str, Any], key: str, source: str | Path) -> list[Any]:
-    found = content.get(key) or []
-    if not isinstance(found, list):
-        raise DataError(f"'{key}' in '{source}' must be a list, got {type(found).__name__}; correct it.")
-    return found
+    entries = content.get(key) or []
+    if not isinstance(entries, list):
+        raise DataError(f"'{key}' in '{source}' must be a list, got {type(entries).__name__}; correct it.")
+    return entries
 
 
 def _require_usable(case: Case, source: str | Path) -> Case:
@@ -313,8 +313,8 @@ def _build(kind: type, row: Mapping[str, Any], source: str | Path) -> Any:
 
 def _require_keys(content: Mapping[str, Any], keys: set[str], source: str | Path) -> None:
     if not isinstance(content, Mapping) or not keys <= set(content):
-        found = sorted(content) if isinstance(content, Mapping) else type(content).__name__
-        raise DataError(f"'{source}' must have the keys {sorted(keys)}, got {found}; start the job anew.")
+        got = sorted(content) if isinstance(content, Mapping) else type(content).__name__
+        raise DataError(f"'{source}' must have the keys {sorted(keys)}, got {got}; start the job anew.")
 
 
 def _require_unique(kind: str, values: Iterable[Any]) -> None:

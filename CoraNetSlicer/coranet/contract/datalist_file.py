@@ -34,7 +34,7 @@ class ListedRow:
 
     Attributes:
         role: what it is used for.
-        images: what the file says: a path, a list of paths, or {channel: path}.
+        images: as in the file: a path, a list of paths, or {channel: path}.
         label: path of the label map as listed; None: none.
         known: path of the mask as listed; None: none.
     """
@@ -52,7 +52,7 @@ class DatalistFile:
         path: of the file; what it lists is relative to its folder.
         content: of the file.
         channels: names of the channels; () where there is one: what it is called decides on nothing.
-        ending: of the images' names, as nnU-Net's "file_ending" says it; "" if it says nothing.
+        ending: of the images' names, from nnU-Net's "file_ending"; "" if there is none.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
@@ -108,7 +108,7 @@ class DatalistFile:
         return self.made(self._cases([ListedRow(Role.INPUT, row.images) for row in rows]))
 
     def made(self, cases: Sequence[Case], labels: Sequence[Label] = (), left_out: Sequence[str] = ()) -> Datalist:
-        """A datalist of some cases; what is wrong with it is told with the file's name."""
+        """A datalist of some cases; errors name the file."""
         try:
             return Datalist(tuple(cases), tuple(labels), self.channels, tuple(left_out))
         except DataError as error:
@@ -134,7 +134,7 @@ class DatalistFile:
             paths = list(numbered)
         elif len(paths) == 1 and len(self.channels) > 1:
             header = read_image_header(paths[0])
-            # What cannot be looked at now is taken for a file of four dimensions; whoever reads it tells if it is none.
+            # An unreadable file counts as one of four dimensions; its reader raises if it is not.
             if header is None or header.volumes > 1:
                 paths *= len(self.channels)
         # The number that nnU-Net gives the channel is no part of the case's name.
@@ -195,9 +195,9 @@ class DatalistFile:
         return sentences
 
     def _cases(self, rows: Sequence[ListedRow]) -> list[Case]:
-        found = [self.images_of(row.images) for row in rows]
-        names = unique_case_names(name for name, _ in found)
-        cases = [self._case(name, row, paths) for name, row, (_, paths) in zip(names, rows, found, strict=False)]
+        listed = [self.images_of(row.images) for row in rows]
+        names = unique_case_names(name for name, _ in listed)
+        cases = [self._case(name, row, paths) for name, row, (_, paths) in zip(names, rows, listed, strict=False)]
         _require_distinct_images(cases, self.path)
         for case in cases:
             require_no_swapped_channels(case.id, case.images, self.channels)
@@ -224,10 +224,10 @@ class DatalistFile:
             return ()
         ending = path.name[len(path.name) - len(ending_of(path.name)) :]
         stem = path.name[: len(path.name) - len(ending)]
-        found: list[Path] = []
-        while (channel := path.with_name(f"{stem}_{len(found):04d}{ending}")).is_file():
-            found.append(channel)
-        return tuple(found)
+        channels: list[Path] = []
+        while (channel := path.with_name(f"{stem}_{len(channels):04d}{ending}")).is_file():
+            channels.append(channel)
+        return tuple(channels)
 
     def _in_order(self, image: Mapping[str, str]) -> list[str]:
         """Images that are listed by their channels' names, in the order of the channels."""

@@ -84,11 +84,11 @@ def find_cases(path: Union[str, Path], name_values: bool = True) -> Datalist:
             nnU-Net has them, or ``images`` and ``labels`` (an image without label is unlabeled); or with images, beside
             which label maps may lie that are known by name and content ("image001" and "label001", "p1" and "p1_seg").
             Names that end with _0000, _0001, ... are the channels of one case.
-        name_values: whether values of label maps that nobody has named get names such as "label 1", for which all of
+        name_values: whether values of label maps without names get names such as "label 1", for which all of
             their voxels are read. Else the datalist then has no labels.
 
     Raises:
-        DataError: there is nothing that can be used; the message says what was looked for.
+        DataError: there is nothing that can be used; the message lists what was looked for.
     """
     path = Path(path).expanduser().absolute()
     if is_image_file(path):
@@ -100,17 +100,17 @@ def find_cases(path: Union[str, Path], name_values: bool = True) -> Datalist:
     if file and file.lists_cases:
         return file.datalist()
     if (path / _TRAINING).is_dir():
-        found = _training_folders(path, file)
+        datalist = _training_folders(path, file)
     elif file and file.lists_anything:
         return file.datalist()
     else:
         folders = next((pair for pair in _FOLDERS if all((path / name).is_dir() for name in pair)), None)
-        found = _training_folders(path, None, folders) if folders else _side_by_side(path)
-    if found.labels or not any(case.label for case in found.cases):
-        return found
+        datalist = _training_folders(path, None, folders) if folders else _side_by_side(path)
+    if datalist.labels or not any(case.label for case in datalist.cases):
+        return datalist
     if file:
-        return replace(found, labels=file.labels())
-    return replace(found, labels=_named_values(found.cases)) if name_values else found
+        return replace(datalist, labels=file.labels())
+    return replace(datalist, labels=_named_values(datalist.cases)) if name_values else datalist
 
 
 def value_names(path: Union[str, Path]) -> dict[int, str]:
@@ -150,20 +150,20 @@ def _side_by_side(folder: Path) -> Datalist:
 
 
 def _label_maps_among(scans: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:
-    """The scans whose name says that they may be labels, and whose voxels are labels.
+    """The scans that may be labels by their names, and whose voxels are labels.
 
     Where the first ones that are called labels are, so are the others: reading all of a large folder would take long.
     """
     suspects = [scans[index] for index in sorted(may_be_labels([name for name, _ in scans]))]
     called = [path for name, path in suspects if is_label_name(name)]
     is_trusted = all(map(_holds_labels, called[:_LABELS_LOOKED_AT]))
-    found = [
+    label_maps = [
         (name, path)
         for name, path in suspects
         if (is_trusted or _holds_labels(path) if path in called else is_label_map(path))
     ]
     # Were all of them labels, there would be nothing to learn from.
-    return found if len(found) < len(scans) else []
+    return label_maps if len(label_maps) < len(scans) else []
 
 
 def _holds_labels(path: Path) -> bool:
@@ -174,8 +174,8 @@ def _holds_labels(path: Path) -> bool:
 def _with_names_of(images: Sequence[str], label_maps: Mapping[str, Path]) -> dict[str, Path]:
     """Label maps by the name of the image to which their own name belongs; those that belong to none keep theirs."""
     names = [name for name in label_maps if name not in images]
-    left = [name for name in images if name not in label_maps]
-    pairs = {names[label]: left[image] for label, image in pair_names(left, names).items()}
+    unlabeled = [name for name in images if name not in label_maps]
+    pairs = {names[label]: unlabeled[image] for label, image in pair_names(unlabeled, names).items()}
     return {pairs.get(name, name): path for name, path in label_maps.items()}
 
 
@@ -194,10 +194,10 @@ def _without(sentences: Sequence[str], name: str) -> tuple[str, ...]:
     return tuple(sentence for sentence in sentences if f"'{name}' is left out" not in sentence)
 
 
-def _several_channels(found: Sequence[tuple[str, Path]]) -> Optional[list[ImagesOfCase]]:
+def _several_channels(scans: Sequence[tuple[str, Path]]) -> Optional[list[ImagesOfCase]]:
     """Images grouped by case, if there are several of each of several cases; None: they are cases of their own."""
     try:
-        groups = by_channel(found) or []
+        groups = by_channel(scans) or []
     except DataError:
         return None  # numbers of cases, not of channels
     return groups if len(groups) > 1 and all(len(paths) > 1 for _, paths in groups) else None
@@ -268,14 +268,14 @@ def _without_segmentation(name: str) -> str:
 
 
 def _by_name(named: Sequence[tuple[str, Path]], folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for name, path in named:
-        if name in found:
+        if name in paths:
             raise DataError(
-                f"'{folder}' has '{found[name].name}' and '{path.name}' of one name; keep one of them, or rename it."
+                f"'{folder}' has '{paths[name].name}' and '{path.name}' of one name; keep one of them, or rename it."
             )
-        found[name] = path
-    return found
+        paths[name] = path
+    return paths
 
 
 def _images_of_cases(
@@ -299,9 +299,11 @@ def _cases_of(
     labeled: Role = Role.INPUT,
 ) -> list[Case]:
     """A case of each name: of one role, or of another where it has a label map."""
-    found = label_maps or {}
+    label_of = label_maps or {}
     return [
-        _of_images(identifier, labeled if name in found else role, paths, str(found[name]) if name in found else None)
+        _of_images(
+            identifier, labeled if name in label_of else role, paths, str(label_of[name]) if name in label_of else None
+        )
         for identifier, (name, paths) in zip(unique_case_names(images), images.items(), strict=False)
     ]
 

@@ -57,10 +57,10 @@ def _exported(job: Job) -> list[Path]:
         cases = job.read_relative_datalist().cases
     except CoraNetError:
         return []
-    # A folder that is a link is somebody else's, and so is what a list that was tampered with names above it.
-    ours = [folder.name for folder in (job.images_folder, job.labels_folder) if not folder.is_symlink()]
+    # A linked folder does not belong to the job, nor do files above it that a manipulated list names.
+    own_folders = [folder.name for folder in (job.images_folder, job.labels_folder) if not folder.is_symlink()]
     named = [Path(path) for case in cases for path in case.files]
-    return [job.folder / path for path in named if str(path.parent) in ours and path.name not in ("", "..")]
+    return [job.folder / path for path in named if str(path.parent) in own_folders and path.name not in ("", "..")]
 
 
 def _files(path: Path) -> Iterator[Path]:

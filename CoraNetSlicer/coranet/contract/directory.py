@@ -136,15 +136,15 @@ class Job:
         Raises:
             JobError: a process works on the job, or there is something that would be lost.
         """
-        made = (self.last_checkpoint_path, self.coarse_checkpoint_path, self.model_folder, self._predictions_folder)
+        products = (self.last_checkpoint_path, self.coarse_checkpoint_path, self.model_folder, self._predictions_folder)
         self.claim()
-        if any(path.exists() for path in made):
+        if any(path.exists() for path in products):
             raise JobError(
                 f"'{self.folder}' already holds a job; choose a new folder, or add --resume to go on with it."
             )
         write_json_atomic(self._config_path, config.to_dict())
         self.write_datalist(datalist)
-        # Other cases: what was known of those of before is not known of these.
+        # With other cases, what was known of the earlier ones does not hold.
         self._write_description()
 
     def read_datalist(self) -> Datalist:
@@ -168,7 +168,7 @@ class Job:
         """A writer that appends to the job's events."""
         return EventWriter(self.events_path)
 
-    def tell(self, event: Event) -> Event:
+    def add_event(self, event: Event) -> Event:
         """Append one event; returns it with its time.
 
         Raises:
@@ -189,20 +189,20 @@ class Job:
             return JobStatus.CREATED
         if self._record.is_working(process):
             return JobStatus.RUNNING
-        last = read_last_event(self.events_path) if self._record.has_spoken(process) else None
+        last = read_last_event(self.events_path) if self._record.has_reported(process) else None
         return _STATUS_OF_FINAL_EVENT.get(type(last), JobStatus.CRASHED)
 
-    def claim(self, tell: Callable[[str], object] = lambda text: None) -> ProcessIdentity:
+    def claim(self, report: Callable[[str], object] = lambda text: None) -> ProcessIdentity:
         """Make the calling process the one that works on this job; of several that try at once, one alone.
 
         Args:
-            tell: is given a sentence where it takes long to see whether a process of another machine still works.
+            report: is given a sentence where it takes long to see whether a process of another machine still works.
 
         Raises:
             JobError: another process works on it.
             StorageError: the folder cannot be written.
         """
-        return self._record.claim(tell)
+        return self._record.claim(report)
 
     def beat(self, me: ProcessIdentity) -> None:
         """Show that the process lives; one that does not hold the job takes it.
@@ -213,7 +213,7 @@ class Job:
         self._record.beat(me)
 
     def renew(self, me: ProcessIdentity) -> None:
-        """Show that the process lives, unless the job is another one's by now.
+        """Show that the process lives, unless another process has the job now.
 
         Raises:
             JobTakenError: it is.
@@ -230,14 +230,14 @@ class Job:
             StorageError: the folder, or what makes it a job, is gone.
         """
         try:
-            found = Job.open(self.folder).identifier
+            identifier = Job.open(self.folder).identifier
         except JobError:
             if self._job_path.exists():
                 return
             raise StorageError(
                 f"the folder '{self.folder}' of the job is gone; put it back, or go on with --resume where it is now."
             ) from None
-        if found != self.identifier:
+        if identifier != self.identifier:
             raise JobTakenError(f"the folder '{self.folder}' holds another job by now; this one ends.")
 
     def read_process(self) -> Optional[dict[str, Any]]:
@@ -353,11 +353,11 @@ class Job:
     def own_paths(self) -> tuple[Path, ...]:
         """All that a job may write, job.json first, but the exported images and labels, which the datalist names."""
         of_training = ("cache", "checkpoints", "snapshots", "model", "reviewed")
-        made = of_training if self.kind is JobKind.TRAIN else ("predictions",)
+        products = of_training if self.kind is JobKind.TRAIN else ("predictions",)
         files = (self._job_path, self._config_path, self._datalist_path, self._record.path, self._cancel_path)
         claims = claim_files(self.folder)
         records = (*claims, self.events_path, self.log_path, self.metrics_path, self.metrics_table_path)
-        return (*files, *records, *(self.folder / name for name in made))
+        return (*files, *records, *(self.folder / name for name in products))
 
     def prediction_folder(self, case_id: str) -> Path:
         """Where the results of one case lie."""
@@ -417,9 +417,9 @@ class Job:
 def _identifier(content: Mapping[str, Any], source: Path) -> str:
     """The job's own, or of an earlier version's job one that depends on when it was made: it moves with its files."""
     if content.get("id") is None:
-        made = "/".join(str(content[key]) for key in ("kind", "engine_version", "created"))
+        text = "/".join(str(content[key]) for key in ("kind", "engine_version", "created"))
         # Of what is no text, too: half a surrogate pair.
-        return str(uuid.uuid5(_EARLIER_JOBS, made.encode("utf-8", "backslashreplace").decode("utf-8")))
+        return str(uuid.uuid5(_EARLIER_JOBS, text.encode("utf-8", "backslashreplace").decode("utf-8")))
     try:
         return str(uuid.UUID(content["id"]))
     except (AttributeError, TypeError, ValueError):

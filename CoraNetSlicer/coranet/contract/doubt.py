@@ -12,7 +12,7 @@ from .codec import from_json
 
 # Whose doubt orders the voxels: that of the conservative and the radical head, or the error model's.
 HEADS, ERROR_MODEL = "heads", "error_model"
-# Expected in the uncertain region where nobody asks for another share.
+# The default share that the uncertain region is expected to hold.
 DEFAULT_SHARE = 0.8
 # With fewer cases an error model is no better than CoraNet's own map.
 FEWEST_CASES = 2
@@ -55,7 +55,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class ErrorModelCard:
-    """What the card of a model says of its error model.
+    """The error model on the card of a model.
 
     Attributes:
         tolerance_mm: a wrong voxel farther than this from the true boundary is a deep error.
@@ -69,8 +69,8 @@ class ErrorModelCard:
 
     def promise(self, share: float = DEFAULT_SHARE) -> Optional[Promise]:
         """The promise of a share; None where no region was found to hold it."""
-        known = [one for one in self.promises if one.relative_size is not None]
-        return next((one for one in known if abs(one.share - share) < 1e-6), None)
+        known = [promise for promise in self.promises if promise.relative_size is not None]
+        return next((promise for promise in known if abs(promise.share - share) < 1e-6), None)
 
     def sentence(self) -> str:
         """What is expected and promised of the default share, or why nothing is."""
@@ -120,7 +120,7 @@ class CaseQuality:
 
     @property
     def expected_dice(self) -> Optional[float]:
-        """By the error model, else by the network itself, which is too sure; None: nobody knows."""
+        """By the error model, else by the network itself, which is too sure; None: unknown."""
         return self.confidence if self.dice is None else self.dice
 
     def sentence(self) -> str:
@@ -130,7 +130,7 @@ class CaseQuality:
 
 @dataclass(frozen=True)
 class CaseDoubt:
-    """What a result says of its errors.
+    """The expected errors of a result.
 
     Attributes:
         doubt: whose doubt the uncertainty map is, "heads" or "error_model".

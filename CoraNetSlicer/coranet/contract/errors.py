@@ -1,4 +1,4 @@
-"""Errors that speak to a person: each message is one sentence saying what was expected, what came and what to do."""
+"""Errors for people: each message is one sentence with what was expected, what came and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import re
 from pathlib import Path
 
-# Exit code of what nobody has expected.
+# Exit code of an unexpected error.
 UNEXPECTED = 70
 
 # What the allocators of processors, CUDA, its libraries and MPS say.
@@ -27,8 +27,8 @@ _WINDOWS_COMMITMENT_LIMIT = 1455
 _LONGEST = 2000
 
 
-def tells_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, by its kind or its words, which need no PyTorch to be known."""
+def is_memory_error(error: BaseException) -> bool:
+    """Whether an error means that memory ran out, by its type or its message, without importing PyTorch."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM or getattr(error, "winerror", None) == _WINDOWS_COMMITMENT_LIMIT
     if isinstance(error, ImportError):
@@ -105,7 +105,7 @@ def _codes(*names: str) -> frozenset[int]:
 
 
 _NO_SPACE = _codes("ENOSPC", "EFBIG", "EDQUOT")
-# What the operating system says, and what to do about it.
+# Errors of the operating system, and what to do about them.
 _REMEDIES = (
     (_codes("EACCES", "EPERM", "EROFS"), "choose a folder in which you may write"),
     (_codes("EMFILE", "ENFILE"), "too many files are open: close other programs, or raise the limit ('ulimit -n')"),
@@ -122,7 +122,7 @@ _OTHER_REMEDY = "check its folder and the space there"
 
 
 def missing_package(error: ModuleNotFoundError) -> PackageError:
-    """A package that is not there, as an error that says how to get it."""
+    """The error for a missing package, with how to get it."""
     return PackageError(f"the package '{error.name}' is missing; 'coranet doctor' says how to install it.")
 
 
@@ -131,16 +131,16 @@ def storage_error(path: str | Path, error: OSError) -> StorageError:
 
     Args:
         path: the file that could not be written.
-        error: what the operating system said.
+        error: of the operating system.
 
     Returns:
-        A StorageError that names the file and says what to do.
+        A StorageError that names the file and what to do.
     """
     return _file_error(path, error, "could not be written")
 
 
 def file_error(path: str | Path, error: OSError) -> StorageError:
-    """As `storage_error`, where nobody knows whether a file was being read or written."""
+    """As `storage_error`, where it is unknown whether the file was read or written."""
     return _file_error(path, error, "could not be read or written")
 
 

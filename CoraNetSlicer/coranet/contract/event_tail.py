@@ -1,4 +1,4 @@
-"""The end of a long events file: how a job stands is said in its last lines."""
+"""The end of a long events file: its last lines hold the status of a job."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def whole_length(path: str | Path) -> int:
             while end > 0:
                 begin = max(0, end - _TAIL_BYTES)
                 file.seek(begin)
-                found = file.read(end - begin).rfind(b"\n")
-                if found >= 0:
-                    return begin + found + 1
+                newline = file.read(end - begin).rfind(b"\n")
+                if newline >= 0:
+                    return begin + newline + 1
                 end = begin
     except FileNotFoundError:
         return 0

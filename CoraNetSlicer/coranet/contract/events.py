@@ -1,4 +1,4 @@
-"""What a job tells about itself: typed events, one JSON object a line, appended to a file that many may read."""
+"""The events of a job: typed, one JSON object a line, appended to a file that many may read."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ class EventWriter:
         """Append one event, stamped with the time. Returns the stamped event.
 
         A number that JSON has not (NaN, infinity) is `null` where there may be none; else the event is not written:
-        what is told of the work must not end it.
+        reporting must not end the work.
         """
         object.__setattr__(event, "time", self._clock())
         content = _finite(to_dict(event))
@@ -276,7 +276,7 @@ class EventReader:
     def read_new(self) -> list[Event]:
         """The events that were completed since the last call; none if the file is not there yet.
 
-        Events of a type that this program does not know, which a later version tells, are passed over.
+        Events of an unknown type, from a later version, are passed over.
 
         Raises:
             JobError: a complete line is no event; the message names file and line. What stands before it was returned
@@ -320,15 +320,15 @@ def read_events(path: str | Path) -> list[Event]:
 def without_superseded(events: Iterable[Event]) -> list[Event]:
     """The events of one uninterrupted run: what a resumed run did again is dropped from the run before.
 
-    A process that was killed at step 137 resumes from the checkpoint of step 120; its `Started` says so, and
-    the steps 121 to 137 are told a second time.
+    A process that was killed at step 137 resumes from the checkpoint of step 120; its `Started` has that step, and
+    the steps 121 to 137 are written a second time.
     """
-    kept: list[Event] = []
+    current: list[Event] = []
     for event in events:
         if isinstance(event, Started):
-            kept = [old for old in kept if not getattr(old, "step", 0) > event.step and not old.is_final]
-        kept.append(event)
-    return kept
+            current = [old for old in current if not getattr(old, "step", 0) > event.step and not old.is_final]
+        current.append(event)
+    return current
 
 
 def to_dict(event: Event) -> dict[str, Any]:
@@ -371,11 +371,11 @@ def json_text(content: Any, indent: Optional[int] = None) -> str:
         ValueError: a number is NaN or infinite.
     """
     text = json.dumps(content, indent=indent, ensure_ascii=False, allow_nan=False)
-    return _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def duration(seconds: float) -> str:
-    """A time span as a person says it: "8 s", "4 min", "2 h 5 min"."""
+    """A time span for people: "8 s", "4 min", "2 h 5 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -383,7 +383,7 @@ def duration(seconds: float) -> str:
 
 
 def event_of_line(line: bytes, path: str | Path) -> Optional[Event]:
-    """The event of a line of a file; None: a later version tells something that is not known here.
+    """The event of a line of a file; None: of a type that only a later version knows.
 
     Raises:
         JobError: it is no event of this version.

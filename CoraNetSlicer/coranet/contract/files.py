@@ -24,7 +24,7 @@ _READ_WAIT_S = 0.02
 # What a reader gets while the file is being replaced, on Windows and on network folders.
 _MOMENTARY = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.EINTR, getattr(errno, "ESTALE", errno.EBUSY)}
 _PARTIAL = ".partial."
-# Folders that this process works in, and what is asked before something is written there.
+# Folders that this process works in, and the check before each write there.
 _FOLDERS: dict[Path, Callable[[], object]] = {}
 
 
@@ -59,15 +59,15 @@ def atomic_path(path: str | Path, rename: Callable[[str, str], None] = os.replac
 
 
 @contextmanager
-def never_made_again(folder: str | Path, require: Callable[[], object]) -> Iterator[None]:
+def not_recreated(folder: str | Path, require: Callable[[], object]) -> Iterator[None]:
     """Inside, `atomic_path` writes below a folder only while it is the one that it was at the beginning.
 
-    A folder that somebody deletes, moves or replaces while this process works in it would else come back, half filled,
-    or the work would go on in somebody else's.
+    A folder that is deleted, moved or replaced while this process works in it would else come back, half filled,
+    or the work would go on in another job's folder.
 
     Args:
         folder: exists.
-        require: called before each write below it; raises if it is another folder by now.
+        require: called before each write below it; raises if it is another folder now.
     """
     _FOLDERS[Path(folder)] = require
     try:
@@ -97,7 +97,7 @@ def write_text_atomic(path: str | Path, text: str) -> None:
 
 
 def remove_partial_files(folder: str | Path) -> None:
-    """Remove what a process that was killed while it wrote has left below a folder that nobody else writes to."""
+    """Remove what a process that was killed while it wrote has left below a folder that no other process writes to."""
     for path in Path(folder).rglob(f".*{_PARTIAL}*"):
         with suppress(OSError):
             path.unlink()
@@ -118,22 +118,22 @@ def read_json(path: str | Path) -> Any:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make a folder with those above it, but none that is `never_made_again`."""
-    kept = _require_same(folder)
-    if kept is None:
+    """Make a folder with those above it, but none that is `not_recreated`."""
+    root = _require_same(folder)
+    if root is None:
         folder.mkdir(parents=True, exist_ok=True)
         return
-    for missing in reversed([folder, *folder.parents][: len(folder.parts) - len(kept.parts)]):
-        # Not with its parents: where `kept` has just vanished, this fails.
+    for missing in reversed([folder, *folder.parents][: len(folder.parts) - len(root.parts)]):
+        # Not with its parents: where `root` has just vanished, this fails.
         missing.mkdir(exist_ok=True)
 
 
 def _require_same(path: Path) -> Path | None:
-    """The folder that is `never_made_again` and that a path lies in, once it was asked for; None: there is none."""
-    for kept, require in list(_FOLDERS.items()):
-        if kept == path or kept in path.parents:
+    """The folder that is `not_recreated` and that a path lies in, once it was asked for; None: there is none."""
+    for root, require in list(_FOLDERS.items()):
+        if root == path or root in path.parents:
             require()
-            return kept
+            return root
     return None
 
 

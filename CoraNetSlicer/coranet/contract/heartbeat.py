@@ -10,7 +10,7 @@ from pathlib import Path
 HEARTBEAT_INTERVAL_S = 5.0
 # A process on another machine cannot be asked; it counts as gone when it has been silent for this long.
 SILENCE_S = 120.0
-# A process that lives shows it within this time, whatever its clock says.
+# A living process changes its heartbeat within this time, regardless of its clock.
 SIGN_OF_LIFE_S = 3 * HEARTBEAT_INTERVAL_S
 
 
@@ -24,7 +24,7 @@ class _Seen:
 class HeartbeatWatch:
     """What this process has seen of the heartbeats of others.
 
-    A heartbeat that is seen for the first time is as old as its stamp says, unless that lies in the future: then the
+    A heartbeat that is seen for the first time is as old as its stamp, unless that lies in the future: then the
     clocks differ, and it counts from now. From then on only its changing counts.
     """
 
@@ -46,7 +46,7 @@ class HeartbeatWatch:
 
         Args:
             path: of the file that holds it.
-            heartbeat: the stamp in it, seconds since 1970 by the clock of whoever wrote it.
+            heartbeat: the stamp in it, seconds since 1970 by the clock of its writer.
         """
         now, seen = self._clock(), self._seen.get(path)
         if seen is None:
@@ -62,7 +62,7 @@ class HeartbeatWatch:
         return seen is not None and seen.was_watched
 
     def give_up(self, path: Path, heartbeat: float) -> None:
-        """A heartbeat was watched, and nobody lives there: it is silent until it changes."""
+        """A heartbeat was watched and its process is dead: it is silent until it changes."""
         self._seen[path] = _Seen(heartbeat, self._clock() - SILENCE_S, True)
 
 

@@ -52,7 +52,7 @@ class FolderScans:
 
 
 def find_images(folder: Union[str, Path]) -> list[tuple[str, Path]]:
-    """The scans of `scans_in`, for those who tell nobody what is left out."""
+    """The scans of `scans_in`, without what is left out."""
     return list(scans_in(folder).scans)
 
 
@@ -83,7 +83,7 @@ def scans_in(folder: Union[str, Path], ending: str = "", of_labels: bool = False
 
 
 class _Sorting:
-    """Tells scans of a folder from what is left out."""
+    """Separates the scans of a folder from what is left out."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -149,7 +149,7 @@ def ending_of(name: str) -> str:
 def require_readable(path: Union[str, Path]) -> None:
     """Raise DataError, saying why, where a file or folder cannot be the image that its name says.
 
-    The readers of both processes ask here before they read, so that both give the same answer.
+    The readers of both processes check here before they read, so that both agree.
     """
     path = Path(path)
     if not path.exists():
@@ -213,7 +213,7 @@ def _reason_to_leave_out(entry: Path, ending: str, of_labels: bool) -> str:
 
 
 def _unreadable_name(path: Path) -> str:
-    """Why a file that exists would not be read, or another one in its place; "" if nothing speaks against it."""
+    """Why a file that exists would not be read, or another one in its place; "" if there is no reason."""
     ending = ending_of(path.name)
     if not ending or not path.is_file():
         return ""
@@ -267,9 +267,9 @@ def _has_header(voxels: Path) -> bool:
     return any(voxels.with_name(stem + ending).exists() for ending in (*_HEADERS, ".nrrd", ".mha"))
 
 
-def _are_voxels(entry: Path, found: Sequence[tuple[str, Path]]) -> bool:
-    """Whether a file is what a header beside it speaks of."""
-    headers = [path.name[: -len(ending_of(path.name))] for _, path in found if path.name.lower().endswith(_HEADERS)]
+def _are_voxels(entry: Path, scans: Sequence[tuple[str, Path]]) -> bool:
+    """Whether a file holds the voxels of a header beside it."""
+    headers = [path.name[: -len(ending_of(path.name))] for _, path in scans if path.name.lower().endswith(_HEADERS)]
     return entry.name.lower().endswith(_VOXELS_OF_A_HEADER) and any(entry.name.startswith(name) for name in headers)
 
 

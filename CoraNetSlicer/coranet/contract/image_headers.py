@@ -26,7 +26,7 @@ _VECTOR = re.compile(r"\(([^)]*)\)|none")
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What the header of an image says.
+    """The header of an image.
 
     Attributes:
         size_ijk: number of voxels along each axis.
@@ -43,7 +43,7 @@ def read_image_header(path: Union[str, Path]) -> Optional[ImageHeader]:
     """Read the header of a NRRD, NIfTI or MetaImage file.
 
     Returns:
-        None for a folder, and for what cannot be read or has another format: whoever reads the voxels will tell.
+        None for a folder, and for what cannot be read or has another format: the reader of the voxels will raise.
     """
     name = Path(path).name.lower()
     try:
@@ -58,7 +58,7 @@ def read_image_header(path: Union[str, Path]) -> Optional[ImageHeader]:
 
 
 def is_implausible(path: Union[str, Path]) -> bool:
-    """Whether a header cannot be read, or tells of more voxels than the file can hold, however well they are packed.
+    """Whether a header cannot be read, or names more voxels than the file can hold, however well they are packed.
 
     A reader that believes such a header takes all time or memory, and takes the application along.
     """

@@ -1,4 +1,4 @@
-"""What is to be segmented, from the files and folders that somebody names: one rule for command line and Slicer."""
+"""The cases to segment, from the files and folders that the user names: one rule for command line and Slicer."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
         inputs: image files, folders of one DICOM series, folders of images, or dataset.json files, whose unlabeled and
             test cases are taken.
         channels: names of the model's channels. Of several, files are grouped as nnU-Net numbers them (p01_0000,
-            p01_0001), or have four dimensions. (): nobody knows, and a case has one image.
+            p01_0001), or have four dimensions. (): unknown, then a case has one image.
 
     Raises:
         DataError: an input does not exist or holds no image, or a case lacks a channel; it is named.
     """
     channels = tuple(channels) or ("channel 1",)
-    found: list[tuple[str, Path]] = []
+    scans: list[tuple[str, Path]] = []
     listed_cases: list[Case] = []
     left_out: list[str] = []
     for entry in (Path(path).expanduser() for path in inputs):
@@ -42,15 +42,15 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
         elif PredictionFiles(entry).result.is_file():
             raise DataError(f"'{entry}' holds results of a segmentation; give the scan, or a folder of scans.")
         elif entry.is_dir():
-            scans = scans_in(entry)
-            found += scans.scans
-            left_out += scans.left_out
+            folder = scans_in(entry)
+            scans += folder.scans
+            left_out += folder.left_out
         else:
-            found.append((image_name(entry), entry))
-    found, twice = _each_once(found, channels)
+            scans.append((image_name(entry), entry))
+    scans, twice = _each_once(scans, channels)
     left_out += twice
     groups = [(case.id, case.images) for case in listed_cases]
-    groups += [(name, tuple(str(path.absolute()) for path in paths)) for name, paths in grouped(found, channels)]
+    groups += [(name, tuple(str(path.absolute()) for path in paths)) for name, paths in grouped(scans, channels)]
     for name, images in groups:
         require_all_channels(name, images, channels)
     names = unique_case_names(name for name, _ in groups)
@@ -61,17 +61,17 @@ def input_list(inputs: Iterable[Union[str, Path]], channels: Sequence[str] = ("c
     return Datalist(cases, channels=tuple(channels) if len(channels) > 1 else (), left_out=tuple(left_out))
 
 
-def _each_once(found: Sequence[tuple[str, Path]], channels: Sequence[str]) -> tuple[list[tuple[str, Path]], list[str]]:
+def _each_once(scans: Sequence[tuple[str, Path]], channels: Sequence[str]) -> tuple[list[tuple[str, Path]], list[str]]:
     """Scans without those that are named again, as by a folder and a file in it; and a sentence on each of these."""
     places: set[str] = set()
-    kept: list[tuple[str, Path]] = []
+    unique: list[tuple[str, Path]] = []
     left_out: list[str] = []
-    for name, path in found:
+    for name, path in scans:
         place = os.path.normcase(os.path.abspath(path))
         # A file of four dimensions is named once for each of its channels.
         if place in places and len(channels) == 1:
             left_out.append(f"'{path}' is named twice; it is segmented once.")
             continue
         places.add(place)
-        kept.append((name, path))
-    return kept, left_out
+        unique.append((name, path))
+    return unique, left_out

@@ -1,4 +1,4 @@
-"""Times that a calendar has: those in a file may be of a clock that was wrong, or of nobody knows what."""
+"""Times that a calendar has: those in a file may be wrong or meaningless."""
 
 from __future__ import annotations
 

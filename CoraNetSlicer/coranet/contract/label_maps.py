@@ -1,4 +1,4 @@
-"""Whether an image file is a label map: by what its header says, and by the values of as many voxels as read quickly.
+"""Whether an image file is a label map: by its header, and by the values of as many voxels as read quickly.
 
 The folder of a data set often holds both. A label map that is taken for a scan teaches nonsense, without an error.
 """
@@ -54,13 +54,13 @@ class _Voxels:
         code: type code of the module array; "": none that is read here.
         is_little: whether the lowest byte comes first.
         pieces: of the voxels' bytes, in order.
-        says_labels: whether the header says that these are labels.
+        declares_labels: whether the header declares labels.
     """
 
     code: str
     is_little: bool
     pieces: Iterator[bytes]
-    says_labels: bool = False
+    declares_labels: bool = False
 
 
 def is_label_map(path: Union[str, Path]) -> bool:
@@ -72,7 +72,7 @@ def is_label_map(path: Union[str, Path]) -> bool:
     try:
         with _opened(path) as file:
             voxels = _voxels_of(file, Path(path).name.lower())
-            return voxels.says_labels or _are_labels(voxels)
+            return voxels.declares_labels or _are_labels(voxels)
     except _UNREADABLE:
         return False
 
@@ -84,21 +84,21 @@ def values_in(path: Union[str, Path]) -> Optional[tuple[int, ...]]:
         None for a file that cannot be read here, and for one with other values than whole numbers from 0 to 65535, or
         with more than 255 of them.
     """
-    found: set[float] = set()
-    rest = b""
+    values: set[float] = set()
+    remainder = b""
     try:
         with _opened(path) as file:
             voxels = _voxels_of(file, Path(path).name.lower(), with_fractions=True)
             if not voxels.code:
                 return None
             for piece in voxels.pieces:
-                new, rest = _distinct(voxels, rest + piece, found)
-                found |= new
-                if len(found) > _MOST_STRUCTURES + 1 or not all(_is_label_value(value) for value in new):
+                new, remainder = _distinct(voxels, remainder + piece, values)
+                values |= new
+                if len(values) > _MOST_STRUCTURES + 1 or not all(_is_label_value(value) for value in new):
                     return None
     except _UNREADABLE:
         return None
-    return tuple(sorted(int(value) for value in found if value))
+    return tuple(sorted(int(value) for value in values if value))
 
 
 def _opened(path: Union[str, Path]) -> _File:
@@ -128,17 +128,17 @@ def _nifti_voxels(file: _File) -> _Voxels:
         order = "<" if is_little else ">"
         if struct.unpack_from(order + "i", head)[0] != 348:
             continue
-        says_labels = struct.unpack_from(order + "h", head, 68)[0] == _NIFTI_LABELS
+        declares_labels = struct.unpack_from(order + "h", head, 68)[0] == _NIFTI_LABELS
         code = _NIFTI_TYPES.get(struct.unpack_from(order + "h", head, 70)[0], "")
         begin, slope = struct.unpack_from(order + "2f", head, 108)
         file.read(max(0, int(begin) - len(head)))
-        return _Voxels(code if slope in (0.0, 1.0) else "", is_little, _pieces(file), says_labels)
+        return _Voxels(code if slope in (0.0, 1.0) else "", is_little, _pieces(file), declares_labels)
     raise ValueError("no NIfTI header")
 
 
 def _nrrd_voxels(file: _File) -> _Voxels:
     head, fields = _text_header(file, b":", b"")
-    says_labels = _SEGMENT.search(head) is not None
+    declares_labels = _SEGMENT.search(head) is not None
     code = _NRRD_TYPES.get(fields["type"], "")
     encoding = fields["encoding"]
     is_packed = encoding in ("gzip", "gz")
@@ -146,7 +146,7 @@ def _nrrd_voxels(file: _File) -> _Voxels:
         code = ""
     is_little = fields.get("endian", sys.byteorder) == "little"
     pieces = _unpacked(file, zlib.MAX_WBITS | 16) if is_packed else _pieces(file)
-    return _Voxels(code, is_little, pieces, says_labels)
+    return _Voxels(code, is_little, pieces, declares_labels)
 
 
 def _meta_voxels(file: _File) -> _Voxels:
@@ -191,9 +191,9 @@ def _are_labels(voxels: _Voxels) -> bool:
         return False
     different: set[int] = set()
     background = counted = looked_at = read = 0
-    rest = b""
+    remainder = b""
     for piece in voxels.pieces:
-        values, rest = _values(voxels, rest + piece)
+        values, remainder = _values(voxels, remainder + piece)
         read += len(piece)
         counted += len(values)
         background += values.count(0)
@@ -220,16 +220,16 @@ def _distinct(voxels: _Voxels, content: bytes, known: set[float]) -> tuple[set[f
     """The values that occur and are not known yet, and the bytes that are left; most pieces are all the same."""
     size = array(voxels.code).itemsize
     end = len(content) - len(content) % size
-    whole, rest = content[:end], content[end:]
+    whole, remainder = content[:end], content[end:]
     columns = [whole[byte::size] for byte in range(size)]
     low = columns.pop(0 if voxels.is_little else -1)
     fit_in_a_byte = voxels.code not in _FRACTIONS and not any(column.strip(b"\0") for column in columns)
     if fit_in_a_byte and (voxels.code != "b" or low.isascii()):
         new = low.translate(None, bytes(int(value) for value in known if value < 256))
-        return {float(value) for value in set(new)}, rest
+        return {float(value) for value in set(new)}, remainder
     if whole == whole[:size] * (len(whole) // size):
         whole = whole[:size]
-    return {float(value) for value in set(_values(voxels, whole)[0])} - known, rest
+    return {float(value) for value in set(_values(voxels, whole)[0])} - known, remainder
 
 
 def _is_label_value(value: float) -> bool:

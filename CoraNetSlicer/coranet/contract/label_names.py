@@ -25,7 +25,7 @@ _NOTHING = (
     "bg",
     "",
 )
-# nnU-Net's name for voxels that nobody has decided on.
+# nnU-Net's name for voxels without a label.
 _IGNORE = "ignore"
 _EXAMPLE = '{"1": "pancreas"} or {"pancreas": 1}'
 

@@ -21,7 +21,7 @@ _LOOKED_AT = 100_000
 
 
 def require_label_volume(path: Union[str, Path]) -> None:
-    """Raise DataError where the header of a file says that it cannot be a label map, before anybody reads it.
+    """Raise DataError where the header of a file rules out a label map, before its voxels are read.
 
     A reader may take the first volume of several without a word.
     """

@@ -19,7 +19,7 @@ def listed_path(folder: Union[str, Path], text: str) -> Path:
 
     Args:
         folder: that of the file; relative paths begin there.
-        text: what the file says. What exists as it is written is taken; else backslashes may be slashes, and letters
+        text: as in the file. A path that exists as it is written is taken; else backslashes may be slashes, and letters
             with accents may be one character or two (macOS writes two).
 
     Returns:
@@ -38,9 +38,9 @@ def listed_path(folder: Union[str, Path], text: str) -> Path:
         raise DataError(f"the path {text!r} is longer than any path, or holds half a letter; correct it.")
     written = [text, text.replace("\\", "/")]
     for spelling in dict.fromkeys([*written, *(spelling.strip() for spelling in written)]):
-        found = _existing(_joined(folder, spelling))
-        if found is not None:
-            return found
+        path = _existing(_joined(folder, spelling))
+        if path is not None:
+            return path
     whole = _joined(folder, text)
     if _OF_WINDOWS.match(text) and not Path(text).is_absolute():
         raise DataError(
@@ -75,11 +75,11 @@ def _existing(path: Path) -> Optional[Path]:
         return path
     if str(path).isascii():
         return None
-    found = Path(path.anchor)
+    resolved = Path(path.anchor)
     for part in path.parts[1:]:
-        exact = found / part
-        found = exact if _is_there(exact) else _other_letters(found, part) or exact
-    return found if _is_there(found) else None
+        exact = resolved / part
+        resolved = exact if _is_there(exact) else _other_letters(resolved, part) or exact
+    return resolved if _is_there(resolved) else None
 
 
 def _other_letters(folder: Path, name: str) -> Optional[Path]:

@@ -1,4 +1,4 @@
-"""What a trained model says about itself: the part of its folder that everybody may read, without torch."""
+"""The card of a trained model: the part of its folder that can be read without torch."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ModelCard:
         reviewed_regions: how many decisions on regions of its partial cases it has learned from; None if unknown.
         time: how long its training was asked to take, such as "1 h"; "" if it had numbers of steps.
         plan: what was trained in that time, and why, in sentences; () if nothing was planned.
-        channels: names of the images of a scan that it sees together, in their order; made up where nobody named them.
+        channels: names of the images of a scan that it sees together, in their order; generic where they have no names.
         single_component: names of the classes that are one connected component in every case with a whole label that
             it was trained on; () if unknown.
         hangs_together: whether all structures together are one component in each of these cases; not where there is
@@ -79,7 +79,7 @@ class ModelCard:
         scans: by role hashes (`ScanIdentity.voxels`) of the scans of its training, and as "earlier" those of the models
             from which it went on; empty if unknown.
         cautions: what should be known of the cases of its training, in words without their names.
-        validation_caution: why its validation Dice is too good; "" if nothing speaks against it.
+        validation_caution: why its validation Dice is too good; "" if it is not.
         error_model: what its error model has learned from, and promises; None: it has none.
     """
 
@@ -167,7 +167,7 @@ def model_folder(model_or_job: str | Path) -> Path:
 
 
 def model_fingerprint(folder: Path) -> str:
-    """What tells a finished model from any other, wherever its folder is copied to: its card says when it was made.
+    """The identity of a finished model, wherever its folder is copied to: its card holds the time of creation.
 
     Raises:
         ModelError: the card cannot be read.

@@ -11,9 +11,9 @@ _UNSEEN = "Cf"
 def name_key(name: str) -> str:
     """What has to be equal for two names to be the same.
 
-    Upper and lower case, white space, the form in which Unicode writes an accent, and characters that nobody sees do
+    Upper and lower case, white space, the form in which Unicode writes an accent, and invisible characters do
     not count.
     """
-    seen = "".join(letter for letter in name if unicodedata.category(letter) != _UNSEEN)
-    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", seen).casefold())
+    visible = "".join(letter for letter in name if unicodedata.category(letter) != _UNSEEN)
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", visible).casefold())
     return " ".join(folded.split())

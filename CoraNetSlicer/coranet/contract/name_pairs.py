@@ -15,7 +15,7 @@ _LABEL_WORDS = frozenset((
     "contours", "manual",
 ))  # fmt: skip
 _IMAGE_WORDS = frozenset(["image", "images", "img", "imgs", "volume", "volumes", "vol", "scan", "scans", "data"])
-_SAY_NOTHING = _LABEL_WORDS | _IMAGE_WORDS | {"of", "for", "the"}
+_UNSPECIFIC = _LABEL_WORDS | _IMAGE_WORDS | {"of", "for", "the"}
 _LETTERS_OR_DIGITS = re.compile(r"[^\W\d_]+|\d+")
 _PARTS = re.compile(r"[\W_]+")
 # nnU-Net's number of the first channel of a case.
@@ -25,7 +25,7 @@ Words = tuple[str, ...]
 
 
 def is_label_name(name: str) -> bool:
-    """Whether a name says that it is a label, as "label001" and "case_01_seg" do."""
+    """Whether a name marks a label, as "label001" and "case_01_seg" do."""
     return not _LABEL_WORDS.isdisjoint(_words(name))
 
 
@@ -52,12 +52,12 @@ def pair_names(images: Sequence[str], labels: Sequence[str]) -> dict[int, int]:
     Returns:
         Index of the label -> index of the image; no image occurs twice.
     """
-    wanted = {index: name for index, name in enumerate(labels) if _says_something(name, labels)}
+    specific = {index: name for index, name in enumerate(labels) if _is_specific(name, labels)}
     pairs: dict[int, int] = {}
     for rule in (_equal, _begins_with_image, _begins_with_label, _equal_between):
-        left = {index: name for index, name in enumerate(images) if index not in pairs.values()}
-        open_labels = {index: name for index, name in wanted.items() if index not in pairs}
-        for label, image in rule(left, open_labels):
+        open_images = {index: name for index, name in enumerate(images) if index not in pairs.values()}
+        open_labels = {index: name for index, name in specific.items() if index not in pairs}
+        for label, image in rule(open_images, open_labels):
             if label not in pairs and image not in pairs.values():
                 pairs[label] = image
     return pairs
@@ -100,15 +100,15 @@ def _same_keys(images: dict[int, Words], labels: dict[int, Words]) -> Iterable[t
     return [(label, owners[key]) for label, key in labels.items() if key in owners]
 
 
-def _says_something(name: str, names: Sequence[str]) -> bool:
-    """Whether a label's name can tell its image: the number of "Segmentation_1" beside "Segmentation" does not."""
+def _is_specific(name: str, names: Sequence[str]) -> bool:
+    """Whether a label's name identifies its image: the number of "Segmentation_1" beside "Segmentation" does not."""
     key = _key(name)
     counts_labels = any(not _key(other) for other in names)
     return bool(key) and not (counts_labels and all(word.isdecimal() for word in key))
 
 
 def _key(name: str) -> Words:
-    return tuple(word for word in _words(name) if word not in _SAY_NOTHING)
+    return tuple(word for word in _words(name) if word not in _UNSPECIFIC)
 
 
 def _without_common(names: dict[int, str]) -> dict[int, Words]:
@@ -120,7 +120,7 @@ def _without_common(names: dict[int, str]) -> dict[int, Words]:
 
 def _common(names: Iterable[Words]) -> int:
     """How many words all names have in common at their beginning."""
-    return len(list(takewhile(lambda words: len(set(words)) == 1, zip(*names, strict=False))))
+    return len(list(takewhile(lambda parts: len(set(parts)) == 1, zip(*names, strict=False))))
 
 
 def _words(name: str) -> Words:
@@ -131,10 +131,10 @@ def _parts(name: str) -> Words:
     return _without_channel([part for part in _PARTS.split(_folded(name)) if part])
 
 
-def _without_channel(words: Sequence[str]) -> Words:
-    """The words without the number of the first channel, which is that of a case where no other word tells it."""
-    is_channel = words[-1:] == [_FIRST_CHANNEL] and not _SAY_NOTHING.issuperset(words[:-1])
-    return tuple(words[:-1] if is_channel else words)
+def _without_channel(parts: Sequence[str]) -> Words:
+    """The words without the number of the first channel, kept where no other word identifies the case."""
+    is_channel = parts[-1:] == [_FIRST_CHANNEL] and not _UNSPECIFIC.issuperset(parts[:-1])
+    return tuple(parts[:-1] if is_channel else parts)
 
 
 def _folded(name: str) -> str:

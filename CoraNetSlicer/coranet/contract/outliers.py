@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-# Of two cases nobody can say which is the odd one.
+# Of two cases it is unknown which one is the outlier.
 FEWEST_CASES = 3
 # Other cases vary by as much as this share of them keeps, so that one or two that are as odd do not hide the next one;
 # few of them vary by as much as the one that varies most.
@@ -49,7 +49,7 @@ INTENSITY_RANGE = Distance(math.log(200), math.log(100))
 PLACE = Distance(0.36, 0.36)
 
 
-def far_ones(values: Sequence[float], least: Distance) -> list[int]:
+def outliers(values: Sequence[float], least: Distance) -> list[int]:
     """Which values lie far from the others, by their numbers.
 
     Args:
@@ -61,31 +61,31 @@ def far_ones(values: Sequence[float], least: Distance) -> list[int]:
         return []
     floor = least.of_three if count == FEWEST_CASES else least.of_more
     ordered = sorted(values)
-    found = []
+    far = []
     for index, value in enumerate(values):
         middle = _median_without(ordered, value)
         # Sets are large and odd ones are rare: how far the others lie is looked at for these alone.
         if abs(value - middle) > floor:
             distances = sorted(abs(other - middle) for number, other in enumerate(values) if number != index)
-            kept = max(math.ceil(_KEPT * len(distances)), min(len(distances), _FEW_OTHERS))
-            if abs(value - middle) > _TIMES * distances[kept - 1]:
-                found.append(index)
-    return found
+            count_near = max(math.ceil(_KEPT * len(distances)), min(len(distances), _FEW_OTHERS))
+            if abs(value - middle) > _TIMES * distances[count_near - 1]:
+                far.append(index)
+    return far
 
 
 def times_apart(values: Sequence[float], least: Distance) -> list[int]:
-    """`far_ones` for what is compared by how many times larger or smaller it is; values are above 0."""
-    return far_ones([math.log(max(value, 1e-30)) for value in values], least)
+    """`outliers` for what is compared by how many times larger or smaller it is; values are above 0."""
+    return outliers([math.log(max(value, 1e-30)) for value in values], least)
 
 
 def other_spacings(spacings: Sequence[Sequence[float]]) -> list[int]:
-    """Scans whose voxels are far larger or smaller than the others', or look as if nobody knew their size.
+    """Scans whose voxels are far larger or smaller than the others', or have a spacing that looks like a default.
 
     Args:
         spacings: of all scans along their axes in any order, mm.
     """
     ordered = [sorted(spacing) for spacing in spacings]
-    found = {index for axis in range(3) for index in times_apart([spacing[axis] for spacing in ordered], SPACING)}
+    odd = {index for axis in range(3) for index in times_apart([spacing[axis] for spacing in ordered], SPACING)}
     unknown = [index for index, spacing in enumerate(ordered) if spacing == [_UNKNOWN_MM] * 3]
     if len(unknown) == 1 and len(ordered) >= FEWEST_CASES:
         # Imported where it is needed: it brings decimal and fractions along, which nothing else here needs.
@@ -95,8 +95,8 @@ def other_spacings(spacings: Sequence[Sequence[float]]) -> list[int]:
             median(spacing[axis] for index, spacing in enumerate(ordered) if index not in unknown) for axis in range(3)
         ]
         if max(max(value, 1 / value) for value in usual) > _UNLIKE_UNKNOWN:
-            found.update(unknown)
-    return sorted(found)
+            odd.update(unknown)
+    return sorted(odd)
 
 
 def other_slice_axes(spacings: Sequence[Sequence[float]]) -> list[int]:

@@ -49,7 +49,7 @@ class PredictionFiles:
         return content
 
     def warnings(self, result: Mapping[str, Any]) -> tuple[str, ...]:
-        """What was told of the case while it was segmented, in sentences; () of results of earlier versions.
+        """The warnings from segmenting the case, in sentences; () of results of earlier versions.
 
         Args:
             result: of `read_result`.

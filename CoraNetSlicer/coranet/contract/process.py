@@ -46,7 +46,7 @@ def start_in_own_group(
     Args:
         command: the program and its arguments.
         launch: starts a process, like subprocess.Popen.
-        outlives: it goes on when whoever started it ends.
+        outlives: it goes on when its parent ends.
         platform: as sys.platform.
         options: of `launch`; it reads nothing unless they say so.
 

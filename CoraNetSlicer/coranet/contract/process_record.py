@@ -20,10 +20,10 @@ from .process import START_TOLERANCE_S, ProcessIdentity, is_alive
 
 _CLAIM = ".claim-"
 _LOOK_AGAIN_S = 0.05
-# Whoever claims a job does so within milliseconds; on a network folder that hangs, within this time.
+# A claim takes milliseconds; on a network folder that hangs, at most this time.
 _PATIENCE_S = 30.0
 
-Tell = Callable[[str], object]
+Report = Callable[[str], object]
 
 
 class ProcessRecord:
@@ -74,8 +74,8 @@ class ProcessRecord:
     def _beat(self, me: ProcessIdentity, current: Optional[Mapping[str, Any]]) -> None:
         if not self._folder.is_dir():
             raise StorageError(f"the folder '{self._folder}' is gone; put it back, or start a new job.")
-        is_mine = current is not None and ProcessIdentity.from_dict(current) == me
-        self._write(me, current if is_mine and current is not None else self._new_claim(_number(current) + 1))
+        is_own = current is not None and ProcessIdentity.from_dict(current) == me
+        self._write(me, current if is_own and current is not None else self._new_claim(_number(current) + 1))
 
     def renew(self, me: ProcessIdentity) -> None:
         """As `beat`, but never takes the job from another process.
@@ -97,19 +97,19 @@ class ProcessRecord:
             return is_alive(identity)
         return not self._has_ended(process) and self._silence_s(process) < SILENCE_S
 
-    def has_spoken(self, process: Mapping[str, Any]) -> bool:
-        """Whether the process of a record has told any event: what an earlier one said last is not its last word."""
+    def has_reported(self, process: Mapping[str, Any]) -> bool:
+        """Whether the process of a record has written any event: the last event may be that of an earlier process."""
         before = process.get("events_before")
         if before is not None:
             return whole_length(self._events_path) > int(before)
         last = read_last_event(self._events_path)
         return last is not None and last.time >= float(process["started"]) - START_TOLERANCE_S
 
-    def claim(self, tell: Tell = lambda text: None) -> ProcessIdentity:
+    def claim(self, report: Report = lambda text: None) -> ProcessIdentity:
         """Make the calling process the one that works on the job; of several that try at once, one alone.
 
         Args:
-            tell: is given a sentence where it takes long.
+            report: is given a sentence where it takes long.
 
         Raises:
             JobError: another process works on the job.
@@ -123,7 +123,7 @@ class ProcessRecord:
                 if ProcessIdentity.from_dict(current) == me:
                     self.beat(me)
                     return me
-                self._require_free(current, tell)
+                self._require_free(current, report)
             if self._wins(me, _number(current), time.monotonic() > until):
                 return me
             time.sleep(_LOOK_AGAIN_S)
@@ -148,12 +148,12 @@ class ProcessRecord:
 
     # -- who works ---------------------------------------------------------------------------------------------------
 
-    def _require_free(self, process: Mapping[str, Any], tell: Tell) -> None:
+    def _require_free(self, process: Mapping[str, Any], report: Report) -> None:
         """Raise if the process of a record works on the job; watches one of another machine until that is sure."""
         if not self.is_working(process) and not self._is_doubtful(process):
             return
         if self._is_doubtful(process):
-            self._watch_others(process, tell)
+            self._watch_others(process, report)
             current = self.read()
             if current is None or not self.is_working(current):
                 return
@@ -171,12 +171,12 @@ class ProcessRecord:
         silence = self._silence_s(process)
         return not self._watch.was_watched(self.path) and (silence >= SILENCE_S or age < 0)
 
-    def _watch_others(self, process: Mapping[str, Any], tell: Tell) -> None:
-        """Look at the heartbeat until it has changed, or has not for so long that nobody is there."""
+    def _watch_others(self, process: Mapping[str, Any], report: Report) -> None:
+        """Look at the heartbeat until it has changed, or has not for so long that the process is gone."""
         is_ahead = float(process["heartbeat"]) > time.time()
         patience = SILENCE_S if is_ahead else SIGN_OF_LIFE_S
         why = "its clock is ahead of this one's" if is_ahead else "its clock may differ from this one's"
-        tell(
+        report(
             f"process {process['pid']} on '{process['host']}' has not said that it ended, and {why}: watching for "
             f"{patience:.0f} s whether it still works on the job ..."
         )
@@ -188,7 +188,7 @@ class ProcessRecord:
                 if current is not None:
                     self._silence_s(current)
                 return
-        # Seen from here it has been silent all the time, whatever its clock says.
+        # Seen from here it has been silent all the time, regardless of its clock.
         self._watch.give_up(self.path, float(process["heartbeat"]))
 
     def _silence_s(self, process: Mapping[str, Any]) -> float:
@@ -196,7 +196,7 @@ class ProcessRecord:
 
     def _has_ended(self, process: Mapping[str, Any]) -> bool:
         last = read_last_event(self._events_path)
-        return last is not None and last.is_final and self.has_spoken(process)
+        return last is not None and last.is_final and self.has_reported(process)
 
     # -- taking ------------------------------------------------------------------------------------------------------
 
@@ -210,7 +210,7 @@ class ProcessRecord:
         if own is None:
             return False
         try:
-            # Somebody may have come and gone since this one looked.
+            # Another process may have come and gone in between.
             if _number(self.read()) != number:
                 return False
             self._write(me, self._new_claim(_number_of(own)))
@@ -221,7 +221,7 @@ class ProcessRecord:
                 own.unlink()
 
     def _reserve(self, me: ProcessIdentity, number: int, is_impatient: bool) -> Optional[Path]:
-        """Create the file of a claim exclusively, passing over those of the dead; None: somebody else is at it."""
+        """Create the file of a claim exclusively, passing over those of dead processes; None: another has it."""
         while True:
             path = self._folder / f"{_CLAIM}{number}"
             try:
@@ -255,8 +255,8 @@ class ProcessRecord:
         return {"claim": number, "events_before": whole_length(self._events_path)}
 
     def _write(self, me: ProcessIdentity, claim: Mapping[str, Any]) -> None:
-        kept = {key: claim[key] for key in ("claim", "events_before") if key in claim}
-        write_json_atomic(self.path, {**to_json(me), **kept, "heartbeat": time.time()})
+        carried = {key: claim[key] for key in ("claim", "events_before") if key in claim}
+        write_json_atomic(self.path, {**to_json(me), **carried, "heartbeat": time.time()})
 
 
 def claim_files(folder: Path) -> list[Path]:
@@ -275,7 +275,7 @@ def _number_of(path: Path) -> int:
 
 
 def _is_left_behind(path: Path) -> bool:
-    """Whether whoever created the file of a claim has died before it came to an end."""
+    """Whether the process that created the file of a claim died before it finished."""
     try:
         identity = ProcessIdentity.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

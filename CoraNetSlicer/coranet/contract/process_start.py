@@ -48,7 +48,7 @@ def process_start(pid: int) -> Optional[ProcessStart]:
 
 
 def boot_identity() -> str:
-    """What tells this run of the machine from the one before; "" where the system has none (or needs none: Windows)."""
+    """The identity of this run of the machine; "" where the system has none (or needs none: Windows)."""
     if sys.platform == "linux":
         try:
             return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -93,7 +93,7 @@ def _of_macos(pid: int) -> Optional[ProcessStart]:
 
 
 def start_of_kinfo(table: bytes, pid: int) -> Optional[ProcessStart]:
-    """The start of a process in what the kernel of macOS tells of it.
+    """The start of a process in the record of the kernel of macOS.
 
     Args:
         table: a kinfo_proc, or nothing where there is no such process.
@@ -131,7 +131,7 @@ def _of_ps(pid: int) -> Optional[ProcessStart]:
 
 
 def start_in_words(text: str) -> Optional[ProcessStart]:
-    """The start of a process in what ``ps -o stat=,lstart=`` says in UTC; None: there is none, or a zombie."""
+    """The start of a process in the output of ``ps -o stat=,lstart=`` in UTC; None: there is none, or a zombie."""
     state, _, started = text.strip().partition(" ")
     if not started or state.startswith("Z"):
         return None

@@ -55,7 +55,7 @@ class Review:
         case: its name.
         regions_created: `RegionList.created` of the regions that the numbers belong to.
         decisions: by number of the region; a region that is not there is not decided.
-        trusts_certain: whether the person has said that the certain region counts as truth, too.
+        trusts_certain: whether the reviewer accepted the certain region as truth, too.
         slides: moves of the boundary in the order in which they were made, those of places and those anywhere.
     """
 
@@ -99,10 +99,12 @@ class Review:
 
         At one time decisions come first, by number, then slides as listed. `Choice.SLID` is left out: slides say it.
         """
-        done: list[Union[tuple[int, Decision], Slide]] = [
+        decisions: list[Union[tuple[int, Decision], Slide]] = [
             (number, decision) for number, decision in sorted(self.decisions.items()) if decision.choice != Choice.SLID
         ]
-        return sorted([*done, *self.slides], key=lambda one: one.time if isinstance(one, Slide) else one[1].time)
+        return sorted(
+            [*decisions, *self.slides], key=lambda change: change.time if isinstance(change, Slide) else change[1].time
+        )
 
     def is_complete(self, regions: RegionList) -> bool:
         """Whether the case is reviewed to the end: all regions are decided."""

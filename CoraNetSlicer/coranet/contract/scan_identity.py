@@ -46,7 +46,7 @@ class ScanIdentity:
     def is_same(self, other: ScanIdentity) -> bool:
         """Whether all images that both know of are the same."""
         more = zip(self.more_voxels, other.more_voxels, strict=False)
-        return self.voxels == other.voxels and all(ours == theirs for ours, theirs in more)
+        return self.voxels == other.voxels and all(own == others for own, others in more)
 
     def __str__(self) -> str:
         size = " x ".join(str(count) for count in self.size_ijk)
@@ -99,12 +99,12 @@ def hash_steps(
 ) -> Generator[None, None, str]:
     """What `voxel_hash` does, in steps: stops after each plane of voxels, and returns the hash at the end."""
     ordered = in_world_order(voxels, direction, ascends)
-    made = hashlib.blake2b(repr(tuple(int(count) for count in ordered.shape)).encode("ascii"), digest_size=16)
+    digest = hashlib.blake2b(repr(tuple(int(count) for count in ordered.shape)).encode("ascii"), digest_size=16)
     for plane in ordered:
         # Plus 0: of the two zeros one is enough.
-        made.update((plane.astype("<f4", order="C") + 0).data)
+        digest.update((plane.astype("<f4", order="C") + 0).data)
         yield
-    return made.hexdigest()[:_HEX_DIGITS]
+    return digest.hexdigest()[:_HEX_DIGITS]
 
 
 def in_world_order(voxels: Any, direction: Sequence[float], ascends: Sequence[bool] = (True, True, True)) -> Any:

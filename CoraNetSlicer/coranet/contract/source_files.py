@@ -31,7 +31,7 @@ def source_files(images: Iterable[str]) -> list[Path]:
 
 
 def source_stamp(images: Iterable[str]) -> dict[str, Any]:
-    """What `is_changed` asks for later: path, size and time of each file, and a hash of all their content.
+    """What `is_changed` needs later: path, size and time of each file, and a hash of all their content.
 
     Raises:
         OSError: a file cannot be read.
@@ -78,7 +78,7 @@ def _files_of(image: Path) -> Iterator[Path]:
     if suffix in _TEXT_HEADERS:
         yield from (path for path in _detached(image) if path.is_file() and path != image)
     for other in _PAIRS.get(suffix, ()):
-        # On a file system that tells them apart, the ending may be written in capitals.
+        # On a case-sensitive file system the ending may be written in capitals.
         yield from (path for path in map(image.with_suffix, (other, other.upper())) if path.is_file())
     if not ending_of(image.name) and is_dicom_file(image):
         # A file of a DICOM series stands for the image that it belongs to.
@@ -88,12 +88,12 @@ def _files_of(image: Path) -> Iterator[Path]:
 def _detached(header: Path) -> Iterator[Path]:
     with open(header, "rb") as file:
         text = os.fsdecode(file.read(_HEADER_BYTES.get(header.suffix.lower(), _HEADER_BYTES_BEFORE_VOXELS)))
-    found = _DETACHED.search(text)
-    if found is None:
+    match = _DETACHED.search(text)
+    if match is None:
         return
-    named = found[1].strip()
+    named = match[1].strip()
     if named.upper().startswith("LIST"):
-        yield from (header.parent / line.strip() for line in text[found.end() :].splitlines() if line.strip())
+        yield from (header.parent / line.strip() for line in text[match.end() :].splitlines() if line.strip())
     elif _NUMBERED.search(named):
         before, _, after = _NUMBERED.sub("\0", named.split()[0], count=1).partition("\0")
         pattern = re.compile(f"{re.escape(before)}[0-9]+{re.escape(after)}")
@@ -109,10 +109,10 @@ def _state(file: Path) -> list[Any]:
 
 def _hash(files: Iterable[Path]) -> str:
     """Of the content of files in their order; what they are called does not count."""
-    made = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(digest_size=16)
     for file in files:
-        made.update(file.stat().st_size.to_bytes(8, "little"))
+        digest.update(file.stat().st_size.to_bytes(8, "little"))
         with open(file, "rb") as content:
             while block := content.read(_BLOCK):
-                made.update(block)
-    return made.hexdigest()
+                digest.update(block)
+    return digest.hexdigest()

@@ -9,7 +9,7 @@ from .events import PaceMeasured, duration
 
 # Steps between validations where the settings do not say.
 _USUAL_INTERVAL = 100
-# A larger share of the time that goes into whole scans is told.
+# A larger share of the time that goes into whole scans is mentioned.
 _MUCH = 0.3
 
 

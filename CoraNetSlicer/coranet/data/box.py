@@ -74,8 +74,8 @@ class Box:
     def overlaps(self, other: Box) -> bool:
         """Whether they share a voxel."""
         return all(
-            max(mine, theirs) < min(end, their_end)
-            for mine, end, theirs, their_end in zip(self.start, self.stop, other.start, other.stop, strict=True)
+            max(start, other_start) < min(stop, other_stop)
+            for start, stop, other_start, other_stop in zip(self.start, self.stop, other.start, other.stop, strict=True)
         )
 
     def to_lists(self) -> list[list[int]]:
@@ -90,10 +90,10 @@ class Box:
 
 def without_overlap(boxes: Sequence[Box]) -> list[Box]:
     """The boxes, those that overlap merged into one around them, until none does; ordered by where they start."""
-    left = list(boxes)
-    while pair := _overlapping(left):
-        left = [*(box for box in left if box not in pair), pair[0].united(pair[1])]
-    return sorted(left, key=lambda box: box.start)
+    separate = list(boxes)
+    while pair := _overlapping(separate):
+        separate = [*(box for box in separate if box not in pair), pair[0].united(pair[1])]
+    return sorted(separate, key=lambda box: box.start)
 
 
 def _overlapping(boxes: Sequence[Box]) -> tuple[Box, Box] | None:

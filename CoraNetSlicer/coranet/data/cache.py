@@ -73,7 +73,7 @@ def read_labeled_pair(case: Case, values: Sequence[int], image: Volume | None = 
     Args:
         case: has an image and a label.
         values: label values of the datalist.
-        image: the scan, where somebody has read it already; None: it is read.
+        image: the scan if it was read already; None: it is read.
 
     Returns:
         Both volumes; where the label is not known, the label map is 0. It may be 0 everywhere: that there is no
@@ -106,8 +106,8 @@ def read_labels(case: Case, values: Sequence[int], grid: Grid) -> Volume:
         )
     if case.known:
         labels = Volume(labels.voxels * read_known(case, labels.grid).voxels, labels.grid)
-    found = {int(value) for value in np.unique(labels.voxels)} - {0}
-    unknown = sorted(found - set(values))
+    present = {int(value) for value in np.unique(labels.voxels)} - {0}
+    unknown = sorted(present - set(values))
     if unknown:
         raise DataError(
             f"'{case.label}' has the label value {unknown[0]}, the datalist names {sorted(values)}; "
@@ -117,7 +117,7 @@ def read_labels(case: Case, values: Sequence[int], grid: Grid) -> Volume:
 
 
 def read_known(case: Case, grid: Grid) -> Volume:
-    """The mask of a case that says where its label is truth: 1 there, 0 where nobody has decided.
+    """The mask of a case: 1 where its label is truth, 0 where it is unknown.
 
     Args:
         case: has such a mask.
@@ -242,7 +242,7 @@ def _save_aside(path: Path, array: Array) -> None:
             with open(temporary, "wb") as file:
                 np.save(file, array)
         except OSError as error:
-            # numpy tells of a write that was cut short without an error number: the disk is full.
+            # numpy reports a write that was cut short without an error number: the disk is full.
             raise storage_error(path, error if error.errno else OSError(errno.ENOSPC, str(error))) from error
 
 

@@ -25,16 +25,16 @@ def read_case_labels(case: Case) -> Volume:
     meaning, labels = meaning_of(case), read_label_map(str(case.label))
     if meaning is None:
         return labels
-    found = {int(value) for value in np.unique(labels.voxels)} - {0}
-    unknown = sorted(found - set(meaning))
+    present = {int(value) for value in np.unique(labels.voxels)} - {0}
+    unknown = sorted(present - set(meaning))
     if unknown:
         named = case.label_names or [(label.value, label.name) for label in case.classes]
         raise DataError(
             f"'{case.label}' has the label value {unknown[0]}, which neither it nor the datalist names "
             f"({', '.join(name for _, name in named)}); name it, or remove it from the label map."
         )
-    table = np.zeros(max(found, default=0) + 1, dtype=np.int32)
-    for value in found:
+    table = np.zeros(max(present, default=0) + 1, dtype=np.int32)
+    for value in present:
         table[value] = meaning[value]
     return Volume(table[labels.voxels], labels.grid)
 

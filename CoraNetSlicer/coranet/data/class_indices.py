@@ -48,7 +48,7 @@ def places_by_class(indices: Array, classes: int) -> list[Array]:
     """Where the voxels of class 1, 2, ... lie, counted through the array, ascending; all found in one pass."""
     flat = indices.reshape(-1)
     places = np.flatnonzero(flat)
-    found = flat[places]
-    order = np.argsort(found, kind="stable")
-    ends = np.searchsorted(found[order], np.arange(1, classes + 2))
+    values = flat[places]
+    order = np.argsort(values, kind="stable")
+    ends = np.searchsorted(values[order], np.arange(1, classes + 2))
     return [places[order[first:last]] for first, last in zip(ends[:-1], ends[1:], strict=True)]

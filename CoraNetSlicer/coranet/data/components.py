@@ -64,8 +64,8 @@ def components(voxels: SparseVoxels, kinds: Array) -> Array:
         (N,), int32, the number of each voxel's part from 0, in the order of their first voxels.
     """
     runs = _Runs.of(voxels, kinds)
-    found = [runs.touching(step, 1) for step in runs.steps(_NEIGHBOUR_ROWS_KJ)]
-    edges = [(first[same], second[same]) for first, second, _ in found for same in [runs.are_alike(first, second)]]
+    touching = [runs.touching(step, 1) for step in runs.steps(_NEIGHBOUR_ROWS_KJ)]
+    edges = [(first[same], second[same]) for first, second, _ in touching for same in [runs.are_alike(first, second)]]
     first, second = (np.concatenate(ends) for ends in zip(*edges, strict=True))
     _, parts = connected(first, second, len(runs.kinds))
     return np.repeat(parts, runs.lengths)
@@ -81,11 +81,11 @@ def contacts_of(voxels: SparseVoxels, parts: Array) -> Contacts:
     runs = _Runs.of(voxels, parts)
     # In a row, only the next run can touch.
     next_in_row = np.flatnonzero(runs.begin[1:] == runs.end[:-1] + 1)
-    found = [(next_in_row, next_in_row + 1, np.ones(len(next_in_row), np.int64))]
-    found += [runs.touching(step, 0) for step in runs.steps(_ROWS_WITH_A_FACE_KJ)]
+    touching = [(next_in_row, next_in_row + 1, np.ones(len(next_in_row), np.int64))]
+    touching += [runs.touching(step, 0) for step in runs.steps(_ROWS_WITH_A_FACE_KJ)]
     columns = [
         (runs.kinds[first[other]], runs.kinds[second[other]], faces[other])
-        for first, second, faces in found
+        for first, second, faces in touching
         for other in [~runs.are_alike(first, second)]
     ]
     first, second, faces = (np.concatenate(column) for column in zip(*columns, strict=True))
@@ -106,8 +106,8 @@ def connected(first: Array, second: Array, count: int) -> tuple[int, Array]:
 def summed_contacts(first: Array, second: Array, faces: Array, count: int) -> Contacts:
     """Contacts of `count` parts in both orders: those of the same two are added up, those with itself left out."""
     apart = first != second
-    one_way = coo_array((faces[apart], (first[apart], second[apart])), shape=(count, count)).tocsr()
-    both = (one_way + one_way.T).tocoo()
+    directed = coo_array((faces[apart], (first[apart], second[apart])), shape=(count, count)).tocsr()
+    both = (directed + directed.T).tocoo()
     return Contacts(both.row, both.col, both.data)
 
 

@@ -16,41 +16,40 @@ _ENOUGH_TO_VALIDATE = 20
 
 
 def with_validation_cases(
-    datalist: Datalist, wanted: int | None, seed: int, kept: Collection[str] = ()
+    datalist: Datalist, count: int | None, seed: int, never_aside: Collection[str] = ()
 ) -> Datalist:  # fmt: skip
     """Set labeled cases aside for validation where the list names none.
 
     Args:
         datalist: all cases.
-        wanted: how many; None: a tenth of the labeled ones, none if there are fewer than 20. Labels that are known in
+        count: how many; None: a tenth of the labeled ones, none if there are fewer than 20. Labels that are known in
             part are not counted and never set aside: nothing can be measured on them.
         seed: chooses which.
-        kept: names of cases that are not counted and not set aside either: those that hold no structure, without which
-            there is no Dice, and those whose scan another case has, too. Who wants false alarms to count names cases
-            for validation.
+        never_aside: names of cases that are not counted and not set aside either: those without a structure, which have
+            no Dice, and those whose scan another case has, too. To count false alarms, name cases for validation.
 
     Raises:
         DataError: there are not as many, or no labeled case would be left to learn from.
     """
     known = [case for case in datalist.with_role(Role.TRAINING) if not case.is_partial]
-    labeled = [case for case in known if case.id not in kept]
+    labeled = [case for case in known if case.id not in never_aside]
     partial = len(datalist.with_role(Role.TRAINING)) - len(known)
     if datalist.with_role(Role.VALIDATION):
         return datalist
-    if wanted is None:
-        # Two of ten cases teach more than they tell: with so few, no step can be told from another by their Dice.
-        wanted = round(len(labeled) / 10) if len(labeled) >= _ENOUGH_TO_VALIDATE else 0
-    if wanted > len(labeled) and partial:
+    if count is None:
+        # Two of ten cases are worth more for training: with so few, their Dice cannot rank steps.
+        count = round(len(labeled) / 10) if len(labeled) >= _ENOUGH_TO_VALIDATE else 0
+    if count > len(labeled) and partial:
         raise DataError(
-            f"{wanted} validation cases are wanted, but only {len(labeled)} cases have a label that is known "
+            f"{count} validation cases are wanted, but only {len(labeled)} cases have a label that is known "
             "everywhere; label more cases or lower data.validation_cases."
         )
-    if wanted >= len(labeled) + partial > 0:
+    if count >= len(labeled) + partial > 0:
         raise DataError(
-            f"{wanted} validation cases leave none of the {len(labeled)} labeled cases to learn from; "
+            f"{count} validation cases leave none of the {len(labeled)} labeled cases to learn from; "
             "label more cases or lower data.validation_cases."
         )
-    chosen = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:wanted]}
+    chosen = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:count]}
     cases = tuple(replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases)
     return replace(datalist, cases=cases)
 
@@ -72,8 +71,8 @@ def with_labeled_cases(datalist: Datalist, count: int, seed: int) -> Datalist:
             f"the datalist has {len(labeled)} labeled cases, so 1 to {len(labeled)} can be kept, not {count}; correct "
             "it."
         )
-    kept = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:count]}
-    return replace(datalist, cases=tuple(c for c in datalist.cases if c.role is not Role.TRAINING or c.id in kept))
+    chosen = {labeled[index].id for index in np.random.default_rng(seed).permutation(len(labeled))[:count]}
+    return replace(datalist, cases=tuple(c for c in datalist.cases if c.role is not Role.TRAINING or c.id in chosen))
 
 
 def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
@@ -86,16 +85,16 @@ def with_true_labels(datalist: Datalist, folder: str | Path) -> Datalist:
     Raises:
         DataError: a case has no label map there, or several.
     """
-    found: dict[str, list[Path]] = {}
+    label_maps: dict[str, list[Path]] = {}
     for name, path in find_images(folder):
-        found.setdefault(name, []).append(path)
+        label_maps.setdefault(name, []).append(path)
 
     def labeled(case: Case) -> Case:
         if case.role is not Role.UNLABELED and not case.is_partial:
             return case
         own = image_name(case.image)
         names = dict.fromkeys((re.sub("^image", "label", own), own, *([case.id] if case.more_images else [])))
-        paths = next((found[name] for name in names if name in found), [])
+        paths = next((label_maps[name] for name in names if name in label_maps), [])
         if len(paths) != 1:
             raise DataError(
                 f"'{folder}' has {len(paths)} label maps for '{case.image}', expected one with the name "

@@ -31,10 +31,10 @@ class Shard:
 
 
 class Loader:
-    """Gives the batches of each step. A batch is said by seed, step and sizes alone, whatever was asked for before.
+    """Gives the batches of each step. A batch depends on seed, step and sizes alone, not on earlier batches.
 
     Use it in a `with` statement, which ends its thread. The patches of the next step are cut, not changed, while the
-    caller computes; what goes wrong there is raised when that step is asked for.
+    caller computes; errors there are raised when that step is requested.
 
     Attributes:
         batch_sizes: labeled and unlabeled patches a step of this process; may be changed between steps. Several
@@ -139,7 +139,7 @@ class Loader:
         return self._delivered(intensity.apply(images, [channel for change in changes for channel in change]))
 
     def _truth(self, labels: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """Targets, and where they are known; None where there are none, or where that is not said."""
+        """Targets, and where they are known; None where there are none, or where that is unknown."""
         if labels is None:
             return None, None
         place = self._device.torch_device

@@ -21,7 +21,7 @@ Box = tuple[slice, slice, slice]
 class Mixing:
     """Which patches of a batch exchange which box.
 
-    The student sees the patches with boxes exchanged; exchanged again, what it says comes back to where the voxels
+    The student sees the patches with boxes exchanged; exchanged again, its predictions come back to where the voxels
     belong. So no loss needs to know of the exchange.
 
     Attributes:

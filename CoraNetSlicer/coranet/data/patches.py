@@ -16,7 +16,7 @@ from .cache import PreparedCase
 from .intensity import IntensityChange
 from .mixing import Mixing
 
-# First numbers of the random streams; each stream is said by four numbers, for shorter ones are filled with zeros.
+# First numbers of the random streams; each stream has four numbers; shorter keys are filled with zeros.
 _LABELED, _UNLABELED, _WHETHER_MIXED, _BOXES, _LABELED_BOXES, _SECOND_VIEW = 1, 2, 3, 4, 5, 6
 
 Array = npt.NDArray[Any]
@@ -88,7 +88,7 @@ class PatchSampler:
         """Fix what all batches share.
 
         Args:
-            augmentation: also says how large the patches are.
+            augmentation: also for the patch size.
             seed: of the whole training.
             foreground_share: share of labeled patches centred on a labeled voxel.
             teacher_noise: standard deviation of the noise on the teacher's input, in normalized intensity.
@@ -111,7 +111,7 @@ class PatchSampler:
             numbers: which patches of the step's batch.
             pinned: whether to put them into memory from which a graphics card copies by itself.
         """
-        images = self._room(cases, len(numbers), pinned)
+        images = self._empty_batch(cases, len(numbers), pinned)
         with_structures = [case for case in cases if any(map(len, case.foreground))]
         maps = 2 if _is_partial(cases) else 1
         labels = torch.empty((len(numbers), maps, *images.shape[2:]), dtype=_label_type(cases), pin_memory=pinned)
@@ -128,7 +128,7 @@ class PatchSampler:
 
     def unlabeled(self, cases: Sequence[PreparedCase], step: int, numbers: range, pinned: bool = False) -> RawPatches:
         """Patches of a step without labels, or with labels known in part, from anywhere; see `labeled`."""
-        images = self._room(cases, len(numbers), pinned)
+        images = self._empty_batch(cases, len(numbers), pinned)
         reviewed = [case for case in cases if len(case.known_voxels)]
         labels = None
         if reviewed:
@@ -138,7 +138,7 @@ class PatchSampler:
             random = self._stream(_UNLABELED, step, number)
             if reviewed and random.random() < self._reviewed_share:
                 case = reviewed[int(random.integers(len(reviewed)))]
-                centre = _one_of(case.known_voxels, random)
+                centre = _random_voxel(case.known_voxels, random)
             else:
                 case = cases[int(random.integers(len(cases)))]
                 centre = _anywhere(case.image.shape[1:], random)
@@ -196,7 +196,7 @@ class PatchSampler:
     def _stream(self, purpose: int, step: int, number: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, purpose, step, number])
 
-    def _room(self, cases: Sequence[PreparedCase], count: int, pinned: bool) -> Tensor:
+    def _empty_batch(self, cases: Sequence[PreparedCase], count: int, pinned: bool) -> Tensor:
         """An empty tensor of `count` sources in the type of the cases' images."""
         is_half = all(case.image.dtype == np.float16 for case in cases)
         dtype = torch.float16 if is_half else torch.float32
@@ -217,9 +217,9 @@ class PatchSampler:
             case = chosen[int(random.integers(len(chosen)))]
         if is_foreground:
             present = [voxels for voxels in case.foreground if len(voxels)]
-            return case, _one_of(present[int(random.integers(len(present)))], random)
+            return case, _random_voxel(present[int(random.integers(len(present)))], random)
         if case.known is not None:
-            return case, _one_of(case.known_voxels, random)
+            return case, _random_voxel(case.known_voxels, random)
         return case, _anywhere(case.image.shape[1:], random)
 
     def _start(self, case: PreparedCase, centre: Array) -> Array:
@@ -242,7 +242,7 @@ def _is_partial(cases: Sequence[PreparedCase]) -> bool:
     return any(case.known is not None for case in cases)
 
 
-def _one_of(voxels: Array, random: np.random.Generator) -> Array:
+def _random_voxel(voxels: Array, random: np.random.Generator) -> Array:
     voxel: Array = voxels[int(random.integers(len(voxels)))]
     return voxel
 
@@ -260,7 +260,7 @@ def _crop_image(case: PreparedCase, start: Array, out: Array) -> None:
 def _crop_truth(case: PreparedCase, start: Array, otherwise: int, out: Array) -> None:
     """Fill (1, ...) with class indices, or (2, ...) with them and where they are known.
 
-    Outside of the scan, and of a case whose labels are not known in part, `otherwise` says whether they are.
+    Outside of the scan, and of a case whose labels are not known in part, `otherwise` is the value.
     """
     for scan, padding, target in zip((case.labels, case.known), (0, otherwise), out, strict=False):
         if scan is None:

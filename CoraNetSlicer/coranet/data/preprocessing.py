@@ -46,7 +46,7 @@ class Preprocessing:
             the spacing that the median labeled scan comes to.
         intensity: of the first channel, "zscore" or "window".
         window: of the first channel, lower and upper limit for "window", mapped to [-1, 1]; None for "zscore".
-        size_dhw: voxels along D, H, W that every scan is resampled to; 0: as the spacing says.
+        size_dhw: voxels along D, H, W that every scan is resampled to; 0: by the spacing.
         slice_axis: 0, 1 or 2 of (D, H, W), along which each scan keeps its own slices; None: no axis.
         more_channels: how the intensities of the second channel and those after it are normalized.
         lowest: for each channel the lowest intensity of the median labeled scan, by which another kind of scan is
@@ -135,7 +135,7 @@ class Preprocessing:
         That is so where the voxel at its centre is known: regions as thin as a voxel keep their size.
 
         Args:
-            known: on the label map's grid; 0 where nobody has decided.
+            known: on the label map's grid; 0 where the label is unknown.
             box: what of the scan; None: all.
         """
         voxels, size = self._in_box(known, box)
@@ -159,14 +159,14 @@ class Preprocessing:
                 raise ModelError(
                     f"the model prepares scans by '{unknown[0]}', which this version cannot; use a newer one."
                 )
-            made = from_json(Preprocessing, content, needed=("window", "size_dhw", "slice_axis"))
-            made._require_usable()
-            return made
+            preprocessing = from_json(Preprocessing, content, needed=("window", "size_dhw", "slice_axis"))
+            preprocessing._require_usable()
+            return preprocessing
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's preprocessing cannot be read ({error}); train the model anew.") from error
 
     def _require_usable(self) -> None:
-        """Raise ValueError or TypeError where a file says what no scan can be prepared with."""
+        """Raise ValueError or TypeError where a file has values that no scan can be prepared with."""
         if len(self.spacing_mm) != 3 or not all(0 < spacing < _MOST_MM for spacing in self.spacing_mm):
             raise ValueError(f"spacing {self.spacing_mm}")
         if len(self.size_dhw) != 3 or not all(type(size) is int and 0 <= size < _MOST_VOXELS for size in self.size_dhw):

@@ -77,9 +77,9 @@ def _gaussian_matrix(count: int, sigma: float) -> Array:
     return matrix
 
 
-def _mixed_rows(read: Callable[[slice], Array], before: Size, wanted: tuple[int, slice]) -> Tensor:
+def _mixed_rows(read: Callable[[slice], Array], before: Size, target: tuple[int, slice]) -> Tensor:
     """Some of the rows along D of the result, still with the source's H and W: (n, H, W)."""
-    count, rows = wanted
+    count, rows = target
     matrix = axis_matrix(before[0], count)
     if matrix is None:
         return torch.from_numpy(np.ascontiguousarray(read(rows)))

@@ -59,19 +59,19 @@ def rows_ready(known: int, whole: int, count: int) -> int:
     return int((upper < known).sum())
 
 
-def neighbours(source_count: int, count: int, wanted: range) -> tuple[Tensor, Tensor, Tensor]:
+def neighbours(source_count: int, count: int, voxels: range) -> tuple[Tensor, Tensor, Tensor]:
     """Between which voxels of a source some voxels of a result lie, along one axis over the same extent.
 
     Args:
         source_count: voxels of the source.
         count: voxels of the result.
-        wanted: which of the result's.
+        voxels: which of the result's.
 
     Returns:
         Numbers of the source's voxels below and above, int64, and how far the result's lie on the way between them,
         0 to 1, float64.
     """
-    position = (torch.arange(wanted.start, wanted.stop, dtype=torch.float64) + 0.5) * (source_count / count) - 0.5
+    position = (torch.arange(voxels.start, voxels.stop, dtype=torch.float64) + 0.5) * (source_count / count) - 0.5
     position = position.clamp(0, source_count - 1)
     lower = position.floor().long()
     return lower, (lower + 1).clamp_max(source_count - 1), position - lower
@@ -97,15 +97,15 @@ def mask_at_centres(mask: Mask, size: tuple[int, int, int]) -> Mask:
     return mask
 
 
-def _resample_axis(volume: Tensor, axis: int, counts: tuple[int, int], wanted: range, first: int = 0) -> Tensor:
+def _resample_axis(volume: Tensor, axis: int, counts: tuple[int, int], voxels: range, first: int = 0) -> Tensor:
     """One axis from `counts[0]` to `counts[1]` voxels; `volume` begins with the voxel `first` of the former."""
     source_count, count = counts
     if count == source_count:
-        start = wanted.start - first
-        return volume.narrow(axis, start, len(wanted)) if len(wanted) != volume.shape[axis] else volume
-    lower, upper, share = neighbours(source_count, count, wanted)
+        start = voxels.start - first
+        return volume.narrow(axis, start, len(voxels)) if len(voxels) != volume.shape[axis] else volume
+    lower, upper, share = neighbours(source_count, count, voxels)
     shape = [1] * volume.ndim
-    shape[axis] = len(wanted)
+    shape[axis] = len(voxels)
     weight = share.to(volume.dtype).to(volume.device).reshape(shape)
     lower, upper = (lower - first).to(volume.device), (upper - first).to(volume.device)
     return torch.lerp(volume.index_select(axis, lower), volume.index_select(axis, upper), weight)

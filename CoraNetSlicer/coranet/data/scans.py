@@ -103,11 +103,11 @@ def unlike_training(case: Case, scan: Volume, lowest: Sequence[float], names: Se
             f"'{case.id}' is a label map by its voxels, which are few whole numbers and often 0; give the scan itself."
         )
     for name, expected, voxels in zip(names, lowest, scan.channels, strict=False):
-        found = float(voxels.min())
-        if (expected < _AIR and found > _NO_AIR) or (expected > _NO_AIR and found < _AIR):
+        own = float(voxels.min())
+        if (expected < _AIR and own > _NO_AIR) or (expected > _NO_AIR and own < _AIR):
             image = f"the {name} of '{case.id}'" if several else f"'{case.id}'"
             sentences.append(
-                f"{image} has intensities from {found:g}, those of the training began at {expected:g}: one of both is "
+                f"{image} has intensities from {own:g}, those of the training began at {expected:g}: one of both is "
                 f"CT and the other is not; check {cause}."
             )
     return sentences

@@ -34,20 +34,20 @@ class DividedSeries:
     sentences: tuple[str, ...] = ()
 
 
-def divide_series(job: Job, datalist: Datalist, reporter: Reporter, done: Collection[str] = ()) -> Datalist:
+def divide_series(job: Job, datalist: Datalist, reporter: Reporter, finished: Collection[str] = ()) -> Datalist:
     """The cases of a job as `divided_series` makes them, which are kept in the job.
 
     Args:
         job: that the calling process works on.
         datalist: its cases, with absolute paths.
-        reporter: is told of each series of several images; may stop it.
-        done: names of cases that are complete, and stay as they are.
+        reporter: gets a warning for each series of several images; may stop it.
+        finished: names of cases that are complete, and stay as they are.
 
     Raises:
         JobCancelled: stopped on request.
         StorageError: the datalist cannot be written.
     """
-    divided = divided_series(datalist, reporter, done)
+    divided = divided_series(datalist, reporter, finished)
     if divided.datalist != datalist:
         # Paths that are relative to the job stay so.
         listed, before = job.read_relative_datalist(), set(datalist.cases)
@@ -59,39 +59,39 @@ def divide_series(job: Job, datalist: Datalist, reporter: Reporter, done: Collec
     return divided.datalist
 
 
-def divided_series(datalist: Datalist, reporter: Reporter, done: Collection[str] = ()) -> DividedSeries:
+def divided_series(datalist: Datalist, reporter: Reporter, finished: Collection[str] = ()) -> DividedSeries:
     """The cases of a datalist with one for each image of a series; reads the headers of DICOM files alone.
 
     Of a labeled case the image is taken on whose grid the label lies, if that is one; of a channel the one that lies
     on the grid of the label or, without a label, on that of the first channel that is one image. What cannot be read,
-    or be decided so, stays as it is: whoever reads it says what is wrong.
+    or be decided so, stays as it is: its reader raises.
 
     Args:
         datalist: with absolute paths.
         reporter: may stop it.
-        done: names of cases that stay as they are.
+        finished: names of cases that stay as they are.
 
     Raises:
         JobCancelled: stopped on request.
     """
-    taken = {case.id.lower() for case in datalist.cases}
+    used = {case.id.lower() for case in datalist.cases}
     cases: list[Case] = []
     sentences: list[str] = []
     for case in datalist.cases:
-        reporter.stop_if_asked()
-        if case.more_images and case.id not in done:
+        reporter.stop_if_requested()
+        if case.more_images and case.id not in finished:
             cases.append(_with_channels_of_one_grid(case, sentences))
             continue
-        parts = () if case.id in done or case.part else _parts(case.image)
+        parts = () if case.id in finished or case.part else _parts(case.image)
         if len(parts) < 2:
             cases.append(case)
         elif case.label:
             cases.append(_with_the_image_of_its_label(case, parts, sentences))
         else:
-            taken.discard(case.id.lower())
-            made = [_of_part(case, part, free_case_name(f"{case.id}_{part.name}", taken)) for part in parts]
-            cases += made
-            sentences.append(_each_is_a_case(case, made, parts))
+            used.discard(case.id.lower())
+            divided = [_of_part(case, part, free_case_name(f"{case.id}_{part.name}", used)) for part in parts]
+            cases += divided
+            sentences.append(_each_is_a_case(case, divided, parts))
     return DividedSeries(replace(datalist, cases=tuple(cases)), tuple(sentences))
 
 
@@ -100,7 +100,7 @@ def _parts(image: str) -> Sequence[Part]:
     if not (path.is_dir() or is_dicom_file(path)):
         return ()
     try:
-        # What is put right is told when the images are read.
+        # Corrections are reported when the images are read.
         with noted_by(lambda sentence: None):
             return parts_of(path)
     except (CoraNetError, OSError):
@@ -112,8 +112,8 @@ def _of_part(case: Case, part: Part, name: str) -> Case:
     return replace(case, id=name, image=str(part.slices[0].path), part=part.name)
 
 
-def _each_is_a_case(case: Case, made: Sequence[Case], parts: Sequence[Part]) -> str:
-    pairs = list(zip(made, parts, strict=True))
+def _each_is_a_case(case: Case, divided: Sequence[Case], parts: Sequence[Part]) -> str:
+    pairs = list(zip(divided, parts, strict=True))
     named = [f"'{case.id}' ({part.name}, {len(part.slices)} slices)" for case, part in pairs[:_MOST_NAMED]]
     more = f" and {len(pairs) - _MOST_NAMED} more" if len(pairs) > _MOST_NAMED else ""
     images = f"'{case.image}' is one DICOM series of {len(parts)} images"
@@ -134,13 +134,13 @@ def _with_channels_of_one_grid(case: Case, sentences: list[str]) -> Case:
     kind, reference = ("label", case.label) if case.label else ("channel", next(iter(whole), None))
     if not divided or reference is None:
         return case
-    taken: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for image, parts in divided.items():
         part = _part_on_grid(image, parts, f"the {kind} '{reference}'", reference, sentences)
         if part is None or not _is_known_by_file(part, parts):
             return case
-        taken[image] = str(part.slices[0].path)
-    first, *others = (taken.get(image, image) for image in case.images)
+        chosen[image] = str(part.slices[0].path)
+    first, *others = (chosen.get(image, image) for image in case.images)
     return replace(case, image=first, more_images=tuple(others))
 
 
@@ -150,7 +150,7 @@ def _is_known_by_file(part: Part, parts: Sequence[Part]) -> bool:
     return part.slices[0].path not in others
 
 
-def _part_on_grid(image: str, parts: Sequence[Part], what: str, reference: str, sentences: list[str]) -> Part | None:
+def _part_on_grid(image: str, parts: Sequence[Part], subject: str, reference: str, sentences: list[str]) -> Part | None:
     """The part of a series that lies on the grid of a file, if it is one alone."""
     images = f"'{image}' is one DICOM series of {len(parts)} images ({listed_parts(parts)})"
     try:
@@ -159,9 +159,9 @@ def _part_on_grid(image: str, parts: Sequence[Part], what: str, reference: str, 
         return None
     fitting = [part for part in parts if _lies_on(grid, Path(image), part)]
     if len(fitting) == 1:
-        sentences.append(f"{images}; {what} lies on the grid of {fitting[0].name}, which is taken.")
+        sentences.append(f"{images}; {subject} lies on the grid of {fitting[0].name}, which is taken.")
         return fitting[0]
-    sentences.append(f"{images}; {what} lies on the grid of {len(fitting) or 'none'} of them.")
+    sentences.append(f"{images}; {subject} lies on the grid of {len(fitting) or 'none'} of them.")
     return None
 
 

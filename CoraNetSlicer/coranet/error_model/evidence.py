@@ -18,7 +18,7 @@ HEAD_CHANNELS = (
     "segmentation_margin", "segmentation_foreground", "conservative_margin", "conservative_foreground",
     "radical_margin", "radical_foreground", "caution_shift", "entropy",
 )  # fmt: skip
-# Beyond this a margin in logits says no more: the odds are one to a million.
+# A larger margin in logits carries no more information: the odds are one to a million.
 _MOST = 14.0
 
 _Rows = TypeVar("_Rows", bound=tuple[int, HeadLogits])

@@ -40,7 +40,7 @@ class ErrorCase:
     """A case whose errors are known, on the grid of the prepared scan.
 
     Attributes:
-        evidence: what the network said of the scan, which was not trained on it.
+        evidence: from a network that was not trained on the scan.
         segmentation: class indices of the result, (D, H, W).
         truth: class indices, (D, H, W).
         known: bool, (D, H, W), where the truth is known; None: everywhere.
@@ -165,12 +165,12 @@ def _learn(
 ) -> None:
     optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps + 1)
-    count, left = len(sample.features), torch.empty(0, dtype=torch.int64)
+    count, unused = len(sample.features), torch.empty(0, dtype=torch.int64)
     for _ in range(steps):
         stop()
-        if not len(left):
-            left = torch.randperm(count, generator=generator)
-        chosen, left = left[:_BATCH], left[_BATCH:]
+        if not len(unused):
+            unused = torch.randperm(count, generator=generator)
+        chosen, unused = unused[:_BATCH], unused[_BATCH:]
         optimizer.zero_grad(set_to_none=True)
         _loss(network, sample, chosen).backward()
         optimizer.step()
@@ -220,7 +220,9 @@ class _Sample:
         counts = _case_weights(np.array([sample.deep for sample in samples], dtype=np.float64))
         weights = torch.cat([sample.weights for sample in samples])
         per_voxel = torch.from_numpy(np.repeat(counts, [len(sample.weights) for sample in samples])).float()
-        features, targets = (torch.cat([getattr(one, name) for one in samples]) for name in ("features", "targets"))
+        features, targets = (
+            torch.cat([getattr(sample, name) for sample in samples]) for name in ("features", "targets")
+        )
         weights[:, 1] *= 1 + (per_voxel - 1) * targets[:, 1]
         weights /= weights[:, :1].mean().clamp_min(1e-12)
         return _Sample(features, targets, weights, sum(sample.deep for sample in samples))
@@ -240,10 +242,10 @@ def _sampled_places(case: ErrorCase, deep: Array, random: np.random.Generator) -
     strata = (deep, wrong & ~deep, doubted & known, known & ~doubted & ~wrong)
     places, stands_for, whole = [], [], max(1, int(np.count_nonzero(known)))
     for stratum, most in zip(strata, _SAMPLED, strict=True):
-        found = np.flatnonzero(stratum)
-        chosen = found if len(found) <= most else random.choice(found, most, replace=False)
+        voxels = np.flatnonzero(stratum)
+        chosen = voxels if len(voxels) <= most else random.choice(voxels, most, replace=False)
         places.append(chosen)
-        stands_for.append(np.full(len(chosen), len(found) / (max(1, len(chosen)) * whole)))
+        stands_for.append(np.full(len(chosen), len(voxels) / (max(1, len(chosen)) * whole)))
     joined = np.concatenate(places)
     order = np.argsort(joined)
     return joined[order], np.concatenate(stands_for)[order]

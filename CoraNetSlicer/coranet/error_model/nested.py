@@ -47,10 +47,10 @@ class NestedRegions:
         Args:
             voxels: at least 0.
         """
-        wanted = min(float(np.ceil(voxels)), float(self.counts[0]) if len(self.counts) else 0.0)
-        if wanted < 1:
+        size = min(float(np.ceil(voxels)), float(self.counts[0]) if len(self.counts) else 0.0)
+        if size < 1:
             return 1.0
-        number = int(np.searchsorted(-self.counts, -wanted, "right")) - 1
+        number = int(np.searchsorted(-self.counts, -size, "right")) - 1
         return float(np.array(number << _UNUSED_BITS, dtype=np.int32).view(np.float32) * _JUST_BELOW)
 
 

@@ -1,4 +1,4 @@
-"""A small network that says for each voxel how probably a result is wrong there."""
+"""A small network that estimates for each voxel how probably a result is wrong there."""
 
 from __future__ import annotations
 
@@ -75,14 +75,16 @@ class ErrorArchitecture:
         Raises:
             TypeError, KeyError, ValueError: something is missing or of another kind.
         """
-        made = from_json(ErrorArchitecture, content)
-        if not (len(HEAD_CHANNELS) < made.channels <= 1100 and 1 <= made.width <= 256 and 0 <= made.levels <= 6):
+        network = from_json(ErrorArchitecture, content)
+        if not (
+            len(HEAD_CHANNELS) < network.channels <= 1100 and 1 <= network.width <= 256 and 0 <= network.levels <= 6
+        ):
             raise ValueError(
-                f"an error network of {made.channels} channels, {made.width} features, {made.levels} levels"
+                f"an error network of {network.channels} channels, {network.width} features, {network.levels} levels"
             )
-        if not min(made.spacing_dhw) > 0:
-            raise ValueError(f"spacing {made.spacing_dhw}")
-        return made
+        if not min(network.spacing_dhw) > 0:
+            raise ValueError(f"spacing {network.spacing_dhw}")
+        return network
 
 
 class ErrorNetwork(nn.Module):

@@ -36,7 +36,7 @@ class ErrorModel:
     """Where a network errs.
 
     Attributes:
-        network: says how probably a voxel is wrong.
+        network: estimates how probably a voxel is wrong.
         tolerance_mm: of deep errors.
         promises: for each of `SHARES` the region that is expected to hold it.
         quality_model: what estimates of Dice and volume need.
@@ -190,10 +190,10 @@ def cross_fitted(
 def _promise(whole: Sequence[RiskCurve], curves: Sequence[RiskCurve], share: float) -> Promise:
     """The promise from the cases that are known as a whole; without any of them what is expected from all.
 
-    Of a case that is known in part, as where somebody has looked, nobody knows the errors elsewhere.
+    Of a case that is known in part, as after a review, the errors elsewhere are unknown.
     """
-    made = Promise.of(whole, share)
-    return made if whole else replace(Promise.of(curves, share), cases=0)
+    promise = Promise.of(whole, share)
+    return promise if whole else replace(Promise.of(curves, share), cases=0)
 
 
 def _left_out(sampled: SampledCases, stop: Callable[[], object], steps: int) -> list[ErrorNetwork]:

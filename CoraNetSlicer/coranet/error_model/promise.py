@@ -1,6 +1,6 @@
 """How much of what is wrong the flagged region holds: expected, and promised by conformal risk control.
 
-Angelopoulos et al. 2024, "Conformal Risk Control": with the risks R of n cases that nobody was fitted on, the smallest
+Angelopoulos et al. 2024, "Conformal Risk Control": with the risks R of n cases that were not fitted on, the smallest
 of nested regions with (n R + 1) / (n + 1) <= alpha keeps the expected risk of the next case at alpha or below.
 """
 

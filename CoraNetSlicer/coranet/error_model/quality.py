@@ -1,4 +1,4 @@
-"""How good a result is, as far as its error model and the cases of the training tell."""
+"""How good a result is, estimated from its error model and the cases of the training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _POOR_SHARE = 0.8
 _LOOK_SHARE = 0.2
 # So many of the training cases' kind lie in the range that is called plausible.
 _PLAUSIBLE_SHARE = 0.995
-# How much volumes (in logarithms) and traits of one kind of scan differ, where few cases tell.
+# How much volumes (in logarithms) and traits of one kind of scan differ, where there are few cases.
 _USUAL_VOLUME_SPREAD, _USUAL_TRAIT_SPREAD = 0.35, 0.25
 _ML = 1000.0
 
@@ -120,7 +120,7 @@ class CaseFigures:
     """What of one case calibrates the estimates, and what is estimated from for another one; the truth where known.
 
     Attributes:
-        expected_dice: of each class but background, as the error model says.
+        expected_dice: of each class but background, by the error model.
         volume_ml: of each class, of the result.
         doubtful_ml: of each class, expected to be wrong.
         traits: `TRAITS` of the scan.
@@ -143,7 +143,7 @@ class CaseFigures:
 
     @staticmethod
     def of(voxels: ClassVoxels, evidence: Evidence, segmentation: Array, spacing_dhw: Sequence[float]) -> CaseFigures:
-        """Of a result whose truth nobody knows."""
+        """Of a result whose truth is unknown."""
         voxel_ml = float(np.prod(spacing_dhw)) / _ML
         return CaseFigures(
             _floats(voxels.dice),
@@ -182,7 +182,7 @@ def traits_of(evidence: Evidence, segmentation: Array) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class QualityModel:
-    """What the cases of the training tell about the estimates.
+    """The cases of the training, from which quality is estimated.
 
     Attributes:
         names: of the classes but background.
@@ -197,7 +197,7 @@ class QualityModel:
 
         Args:
             figures: of the result.
-            unlike: in what it is unlike the training, in sentences; None: as the cases of the error model tell.
+            unlike: in what it is unlike the training, in sentences; None: by the cases of the error model.
         """
         dice = tuple(self._calibrated(number, value) for number, value in enumerate(figures.expected_dice))
         mean = float(np.mean(dice))
@@ -222,7 +222,7 @@ class QualityModel:
             figures: of the result.
             share: of the cases whose true volume is to lie within the bounds.
         """
-        made = []
+        bounds = []
         for number, ml in enumerate(figures.volume_ml):
             scores = sorted(
                 abs(case.true_ml[number] - case.volume_ml[number])
@@ -234,14 +234,14 @@ class QualityModel:
             promised = 0 < rank <= len(scores)
             factor = scores[rank - 1] if promised else max(scores, default=1.0)
             reach = factor * max(figures.doubtful_ml[number], _smallest(figures, number))
-            made.append(VolumeBounds(ml, max(0.0, ml - reach), ml + reach, share, promised))
-        return tuple(made)
+            bounds.append(VolumeBounds(ml, max(0.0, ml - reach), ml + reach, share, promised))
+        return tuple(bounds)
 
     def _calibrated(self, number: int, expected: float) -> float:
         """The Dice of a class, from what the error model expects, by the median difference of the known cases."""
         # A line through few cases estimated worse than what it was to correct (docs/explanation/benchmarks.md).
         pairs = [(case.expected_dice[number], case.dice[number]) for case in self.cases if case.dice]
-        differences = [true - said for said, true in pairs if true is not None]
+        differences = [true - expected_dice for expected_dice, true in pairs if true is not None]
         return float(np.clip(expected + np.median(differences), 0.0, 1.0)) if differences else expected
 
     def _unlike(self, figures: CaseFigures) -> list[str]:

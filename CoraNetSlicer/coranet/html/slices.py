@@ -32,8 +32,8 @@ def enlarged(pixels: npt.NDArray[Any], spacing_mm: Sequence[float]) -> npt.NDArr
     scale = _LONGEST_SIDE_PIXELS / max(size_mm)
     counts = [max(1, round(size * scale)) for size in size_mm]
     rows, columns = (
-        ((np.arange(wanted) + 0.5) * there / wanted).astype(int)
-        for wanted, there in zip(counts, pixels.shape[:2], strict=True)
+        ((np.arange(count) + 0.5) * before / count).astype(int)
+        for count, before in zip(counts, pixels.shape[:2], strict=True)
     )
     repeated: npt.NDArray[Any] = pixels[np.ix_(rows, columns)]
     return repeated

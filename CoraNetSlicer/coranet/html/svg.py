@@ -104,9 +104,9 @@ def breakable(name: str) -> str:
     return "<wbr>".join(escape(part) for part in re.split(r"(?<=[;\[=])", name))
 
 
-def ticks(low: float, high: float, wanted: int = 6) -> list[float]:
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
     """Round values between two limits, both included: steps of 1, 2 or 5 times a power of ten."""
-    raw = (high - low) / wanted
+    raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -189,7 +189,7 @@ def _axes(frame: _Frame, x: Axis, y: Axis) -> str:
     rows = "".join(
         f'<path {_GRID} d="M{frame.left} {frame.y(tick):.1f}H{_WIDTH - _RIGHT}"/>'
         f'<text {_END} x="{frame.left - 6}" y="{frame.y(tick) + 4:.1f}">{escape(y.shown(tick))}</text>'
-        for tick in ticks(*frame.y_limits, wanted=5)
+        for tick in ticks(*frame.y_limits, count=5)
     )
     middle = (frame.bottom + _TOP) / 2
     title = f'<text {_MIDDLE} transform="translate(14 {middle:.1f}) rotate(-90)">{escape(y.title)}</text>'

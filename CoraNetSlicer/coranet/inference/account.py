@@ -1,4 +1,4 @@
-"""What became of the cases of a segmentation job, and how far it is, within a case and over all."""
+"""The outcome of the cases of a segmentation job, and its progress, within a case and over all."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _LEAST_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case.
+    """The outcome of a case.
 
     Attributes:
         case: its name.
         seconds: it took.
-        told: what is to be told of it.
+        events: what was reported while it was segmented.
         failure: why the case could not be segmented; empty if it was.
-        skipped: whether somebody asked to leave it out.
+        skipped: whether it was left out on request.
         error: ends the whole job.
         stages: seconds of each stage; empty if it was not segmented.
     """
 
     case: str
     seconds: float
-    told: tuple[Event, ...]
+    events: tuple[Event, ...]
     failure: str = ""
     skipped: bool = False
     error: CoraNetError | None = None
@@ -46,12 +46,12 @@ class Outcome:
 
 
 class Account:
-    """Tells what became of the cases, in the order of the list, and how far the one under way is.
+    """Reports the outcome of each case, in the order of the list, and how far the current one is.
 
     Attributes:
         failures: why cases could not be segmented.
         skipped: how many were left out on request.
-        doubtful: how many were warned of, since they are unlike the training or probably poor.
+        doubtful: how many have a warning, since they are unlike the training or probably poor.
     """
 
     def __init__(self, reporter: Reporter, total: int, number: int, at_once: int) -> None:
@@ -69,44 +69,44 @@ class Account:
         self._total, self._number, self._at_once = total, number, at_once
         self._seconds: list[float] = []
         self._stages: Mapping[str, float] = _SHARES
-        self._begun = self._told_at = time.monotonic()
+        self._start = self._reported_at = time.monotonic()
 
     def begin_case(self) -> None:
-        """A case, or a round of cases, is begun."""
-        self._begun = time.monotonic()
+        """A case, or a round of cases, starts."""
+        self._start = time.monotonic()
 
     def under_way(self, stage: str, share: float) -> None:
-        """Tell how far the case under way is, not too often.
+        """Report how far the current case is, not too often.
 
         Args:
             stage: "read", "find", "predict", "write", "regions" or "surfaces".
             share: of that stage, 0 to 1.
         """
         now = time.monotonic()
-        if now - self._told_at < _QUIET_S:
+        if now - self._reported_at < _QUIET_S:
             return
-        self._told_at = now
+        self._reported_at = now
         part = part_done(self._stages, stage, share)
         # Where cases are worked on at once, one case more is done only when the last of them is.
-        left = self._seconds_left(part, now - self._begun)
+        left = self._seconds_left(part, now - self._start)
         self._reporter.emit(Progress(SEGMENTING, self._number, self._total, left, round(part, 4)))
 
     def enter(self, outcomes: Sequence[Outcome]) -> None:
-        """Tell of one round of cases.
+        """Report one round of cases.
 
         Raises:
             CoraNetError: one of them ends the job, because it was cancelled or cannot be written, say.
         """
         for outcome in outcomes:
             if outcome.error is None:
-                self._tell(outcome)
+                self._record(outcome)
         for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _record(self, outcome: Outcome) -> None:
         self._number += 1
-        for event in outcome.told:
+        for event in outcome.events:
             self._reporter.emit(event)
         if outcome.skipped:
             self.skipped += 1
@@ -117,7 +117,7 @@ class Account:
         else:
             self._seconds.append(outcome.seconds)
             self._stages = outcome.stages or self._stages
-            self.doubtful += any(isinstance(event, Warned) and event.code in QUALITY_CODES for event in outcome.told)
+            self.doubtful += any(isinstance(event, Warned) and event.code in QUALITY_CODES for event in outcome.events)
             self._reporter.emit(CaseDone(outcome.case, self._number, self._total, round(outcome.seconds, 2)))
         left = (self._total - self._number) * float(np.mean(self._seconds)) / self._at_once if self._seconds else None
         self._reporter.emit(Progress(SEGMENTING, self._number, self._total, left))

@@ -19,7 +19,7 @@ def at_caution(prediction: Prediction, grid: Grid, label_values: tuple[int, ...]
 
     Where it flags a voxel that was certain, the conservative head names background and the radical one a structure:
     that of the result, else the one that both heads named, else that of the nearest voxel in which the radical head
-    names one. Where a voxel becomes certain, both name what the result says. With one label this is what the network
+    names one. Where a voxel becomes certain, both name the label of the result. With one label this is what the network
     would have said, but where the result itself differs from both heads; with more it is close to it.
 
     Args:
@@ -42,14 +42,14 @@ def at_caution(prediction: Prediction, grid: Grid, label_values: tuple[int, ...]
     return replace(prediction, conservative=conservative, radical=radical, uncertain=uncertain.astype(np.uint8))
 
 
-def _nearest_structure(asked: Array, labels: Array, grid: Grid, label_values: tuple[int, ...]) -> Array:
-    """For each voxel that is asked, in the order of the grid, the label of the nearest voxel that has one."""
-    count = int(np.count_nonzero(asked))
+def _nearest_structure(mask: Array, labels: Array, grid: Grid, label_values: tuple[int, ...]) -> Array:
+    """For each voxel of a mask, in the order of the grid, the label of the nearest labeled voxel."""
+    count = int(np.count_nonzero(mask))
     if len(label_values) == 1 or not count or not labels.any():
         return np.full(count, label_values[0], labels.dtype)
     spacing = np.array(grid.spacing_mm[::-1])
     # What is nearest lies on the border of a structure.
     border = np.argwhere((labels > 0) & ~binary_erosion(labels > 0))
-    _, nearest = cKDTree(border * spacing).query(np.argwhere(asked) * spacing)
-    found: Array = labels[tuple(border[nearest].T)]
-    return found
+    _, nearest = cKDTree(border * spacing).query(np.argwhere(mask) * spacing)
+    nearest_labels: Array = labels[tuple(border[nearest].T)]
+    return nearest_labels

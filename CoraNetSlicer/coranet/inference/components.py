@@ -28,18 +28,18 @@ def single_component_classes(label_maps: Iterable[Array], classes: Sequence[int]
     Returns:
         Those of `classes` that occur at least once and are never in several pieces.
     """
-    seen: set[int] = set()
+    present: set[int] = set()
     divided: set[int] = set()
     for labels in label_maps:
         depth, height, width = labels.shape
-        found = places_by_class(labels, max(classes, default=0))
+        places = places_by_class(labels, max(classes, default=0))
         for value in classes:
-            voxels = SparseVoxels(found[value - 1], (depth, height, width))
+            voxels = SparseVoxels(places[value - 1], (depth, height, width))
             if value not in divided and len(voxels.places):
-                seen.add(value)
+                present.add(value)
                 if _largest(voxels).mean() < _WHOLE:
                     divided.add(value)
-    return tuple(value for value in classes if value in seen - divided)
+    return tuple(value for value in classes if value in present - divided)
 
 
 def hang_together(label_maps: Iterable[Array]) -> bool:
@@ -51,8 +51,8 @@ def hang_together(label_maps: Iterable[Array]) -> bool:
     Returns:
         False also where no map has a structure.
     """
-    found = [voxels for voxels in map(_all_voxels, label_maps) if len(voxels.places)]
-    return bool(found) and all(_largest(voxels).mean() >= _WHOLE for voxels in found)
+    maps = [voxels for voxels in map(_all_voxels, label_maps) if len(voxels.places)]
+    return bool(maps) and all(_largest(voxels).mean() >= _WHOLE for voxels in maps)
 
 
 def keep_largest_components(
@@ -63,7 +63,7 @@ def keep_largest_components(
     Of the other two heads those components stay that touch or share voxels with the one that is kept. So
     conservative foreground that lies inside of the radical one still does, and islands far from a structure are
     neither found nor uncertain. A class that the segmentation has not found is left as it is in the other two.
-    Largest is the component with most voxels in which the conservative head agrees: nobody is sure of an island.
+    Largest is the component with most voxels in which the conservative head agrees, which is not sure of islands.
     Voxels touch by a face, an edge or a corner; of components of one size the first is kept.
 
     Args:
@@ -76,22 +76,22 @@ def keep_largest_components(
     """
     heads = conservative, radical
     if together:
-        found = _all_voxels(segmentation)
-        _keep(segmentation, heads, _most_complete(found, segmentation, conservative), _all_voxels)
+        voxels = _all_voxels(segmentation)
+        _keep(segmentation, heads, _most_complete(voxels, segmentation, conservative), _all_voxels)
     for value in classes:
-        found = _voxels(segmentation, value)
-        is_sure = conservative.reshape(-1)[found.places] == value
-        _keep(segmentation, heads, _largest(found, is_sure), partial(_voxels, value=value))
+        voxels = _voxels(segmentation, value)
+        is_sure = conservative.reshape(-1)[voxels.places] == value
+        _keep(segmentation, heads, _largest(voxels, is_sure), partial(_voxels, value=value))
 
 
 def _keep(segmentation: Array, heads: Sequence[Array], is_kept: Array, of: Callable[[Array], SparseVoxels]) -> None:
     voxels = of(segmentation)
     if not len(voxels.places):
         return
-    kept = voxels.places[is_kept]
+    places = voxels.places[is_kept]
     segmentation.reshape(-1)[voxels.places[~is_kept]] = 0
     for head in heads:
-        head.reshape(-1)[_apart_from(kept, of(head))] = 0
+        head.reshape(-1)[_apart_from(places, of(head))] = 0
 
 
 def _all_voxels(labels: Array) -> SparseVoxels:
@@ -108,13 +108,13 @@ def _most_complete(voxels: SparseVoxels, segmentation: Array, conservative: Arra
     """Which of the voxels are in the component that holds most of that class of which it holds least, (N,), bool.
 
     Voxels count where the conservative head names the same class. An island may be larger than the structures, but it
-    does not have all of them, or nobody is sure of it. Where no component has something of each class, it is the one
+    does not have all of them, or is unsure of it. Where no component has something of each class, it is the one
     with most of such voxels, then the largest.
     """
     parts, values = _parts(voxels), segmentation.reshape(-1)[voxels.places]
     is_sure = conservative.reshape(-1)[voxels.places] == values
-    found, classes = np.unique(values, return_inverse=True)
-    counts = np.zeros((int(parts.max(initial=0)) + 1, len(found)))
+    present, classes = np.unique(values, return_inverse=True)
+    counts = np.zeros((int(parts.max(initial=0)) + 1, len(present)))
     np.add.at(counts, (parts[is_sure], classes[is_sure]), 1)
     least = (counts / np.maximum(counts.sum(0), 1)).min(1, initial=1.0)
     is_most_complete: Array = parts == np.lexsort((np.bincount(parts, minlength=len(counts)), counts.sum(1), least))[-1]
@@ -133,11 +133,11 @@ def _largest(voxels: SparseVoxels, is_sure: Array | None = None) -> Array:
     return is_largest
 
 
-def _apart_from(kept: Array, voxels: SparseVoxels) -> Array:
+def _apart_from(places: Array, voxels: SparseVoxels) -> Array:
     """Places of those voxels that are in no component with a kept one, once both are taken together."""
-    together = SparseVoxels(np.union1d(kept, voxels.places), voxels.shape)
+    together = SparseVoxels(np.union1d(places, voxels.places), voxels.shape)
     parts = _parts(together)
-    is_beside = np.isin(parts, parts[np.searchsorted(together.places, kept)])
+    is_beside = np.isin(parts, parts[np.searchsorted(together.places, places)])
     return np.setdiff1d(voxels.places, together.places[is_beside], assume_unique=True)
 
 

@@ -146,9 +146,9 @@ class FoundDoubt:
         if near is None:
             return probability
         place, evidence = near
-        found = self.model.apply(evidence)
-        self.figures.append(self.model.figures(found, evidence, evidence.classes.numpy(), spacing_dhw))
-        probability[place] = found[1]
+        errors = self.model.apply(evidence)
+        self.figures.append(self.model.figures(errors, evidence, evidence.classes.numpy(), spacing_dhw))
+        probability[place] = errors[1]
         return probability
 
     def quality(self, unlike: Sequence[str] | None = None) -> Quality | None:
@@ -156,7 +156,7 @@ class FoundDoubt:
         return self.model.quality(joined(self.figures), unlike) if self.figures else None
 
     def of_case(self, prediction: Prediction, grid: Grid, labels: Sequence[Label], card: ErrorModelCard) -> CaseDoubt:
-        """What the result says of it, but for how good it is.
+        """The doubt of a result without its expected quality.
 
         Args:
             prediction: the result.
@@ -185,10 +185,10 @@ class FoundDoubt:
         if not self.figures:
             return {}
         counts, bounds = value_counts(prediction.segmentation), {}
-        for label, found in zip(labels, self.model.volume_bounds(joined(self.figures), share), strict=True):
+        for label, volume in zip(labels, self.model.volume_bounds(joined(self.figures), share), strict=True):
             # The result may have fewer components than the network names.
             ml = float(counts[label.value] * grid.voxel_ml) if label.value < len(counts) else 0.0
-            bounds[label.name] = (max(0.0, ml - (found.ml - found.lower_ml)), ml + found.upper_ml - found.ml)
+            bounds[label.name] = (max(0.0, ml - (volume.ml - volume.lower_ml)), ml + volume.upper_ml - volume.ml)
         return bounds
 
 
@@ -198,7 +198,7 @@ class Segmented:
 
     Attributes:
         prediction: the result.
-        measurement: of the scan and of the network's confidence; None: nobody asked for it.
+        measurement: of the scan and of the network's confidence; None: not requested.
         doubt: what the error model found; None: the doubt is that of the heads.
         caution: where the dial stands.
     """
@@ -233,27 +233,27 @@ class Dial:
         return caution_at(NestedRegions.of(uncertainty).threshold(self.relative_size * usual_voxels))
 
 
-def with_largest_kept(segmented: Segmented, grid: Grid, kept: KeptComponents, dial: Dial) -> Segmented:
+def with_largest_kept(segmented: Segmented, grid: Grid, keep: KeptComponents, dial: Dial) -> Segmented:
     """The result with its largest components alone, and its overlays at the dial.
 
     Args:
         segmented: what was decided; changed in place. The overlays of the heads are decided already.
         grid: of the scan.
-        kept: of which labels the largest component is kept.
+        keep: of which labels the largest component is kept.
         dial: where the dial stands.
     """
     prediction, doubt = segmented.prediction, segmented.doubt
-    before = prediction.segmentation.copy() if kept.is_any and doubt is not None else None
-    keep_largest(prediction, kept.label_values, kept.together)
+    before = prediction.segmentation.copy() if keep.is_any and doubt is not None else None
+    keep_largest(prediction, keep.label_values, keep.together)
     if doubt is None:
         return replace(segmented, caution=dial.caution or 0.0)
     if before is not None:
-        # What was removed was in doubt; that it is gone is not.
+        # What was removed was in doubt; its removal is not.
         prediction.uncertainty[before != prediction.segmentation] = 0
     differs = prediction.conservative != prediction.radical
     doubt.usual_voxels = usual_voxels(differs, prediction.segmentation, grid.spacing_mm[::-1])
     caution = dial.caution_of(prediction.uncertainty, doubt.usual_voxels)
-    moved = at_caution(replace(prediction, uncertain=differs.astype(np.uint8)), grid, kept.all_values, caution)
+    moved = at_caution(replace(prediction, uncertain=differs.astype(np.uint8)), grid, keep.all_values, caution)
     return replace(segmented, prediction=moved, caution=caution)
 
 

@@ -32,7 +32,7 @@ Box = tuple[slice, slice, slice]
 
 # Margins are kept in sixteenths of a logit.
 _STEPS_PER_LOGIT = 16
-# Nobody looked there, or the head is as sure as can be.
+# Not visited, or the head is as sure as can be.
 _SURE = 255
 # Up to here the second class is the head's own, behind it that across the nearest boundary: a likelihood of 1 to 55.
 _DOUBTED = 4 * _STEPS_PER_LOGIT
@@ -44,7 +44,7 @@ _PORTION_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class HeadMargins:
-    """What the segmentation head says of its second class, filled as rows of logits pass.
+    """The second class of the segmentation head, filled as rows of logits pass.
 
     Attributes:
         sureness: (k, j, i), uint8: best logit less the second one, in sixteenths; 255: as much or more.
@@ -56,7 +56,7 @@ class HeadMargins:
 
     @staticmethod
     def begin(shape: tuple[int, ...], kind: npt.DTypeLike) -> HeadMargins:
-        """Nobody has looked anywhere."""
+        """Start with no voxel visited."""
         return HeadMargins(np.full(shape, _SURE, np.uint8), np.zeros(shape, kind))
 
 
@@ -89,7 +89,7 @@ def slide_margins(labels: Array, head: HeadMargins, grid: Grid) -> BoundaryMargi
         reached = away < NOT_REACHABLE
         sureness = _sureness(labels[box], head, box)
         margin[box] = away
-        counts += [np.bincount(one[reached], minlength=256) for one in (sureness, away)]
+        counts += [np.bincount(values[reached], minlength=256) for values in (sureness, away)]
         is_doubted = sureness <= _DOUBTED
         second[box] = np.where(reached, np.where(is_doubted, head.second[box], across), 0)
     table = _field_of(*counts)
@@ -99,7 +99,7 @@ def slide_margins(labels: Array, head: HeadMargins, grid: Grid) -> BoundaryMargi
 
 
 def _sureness(labels: Array, head: HeadMargins, box: Box) -> Array:
-    # Where the second class is the result, a component was removed, or nobody has looked.
+    # Where the second class is the result, a component was removed, or the voxel was not visited.
     sureness: Array = np.where(head.second[box] == labels, np.uint8(_SURE), head.sureness[box])
     return sureness
 
@@ -121,15 +121,15 @@ class _BoundaryCells:
 
     Attributes:
         is_boundary: (K, J, I), bool: a cell that has a voxel with a face to another label.
-        one, other: (K, J, I), two labels that meet there.
+        first, second: (K, J, I), two labels that meet there.
         strides: voxels of a cell along k, j, i.
         spacing_mm: of the voxels, along i, j, k.
         labels: (k, j, i), the result.
     """
 
     is_boundary: Array
-    one: Array
-    other: Array
+    first: Array
+    second: Array
     strides: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     labels: Array
@@ -149,19 +149,19 @@ class _BoundaryCells:
 
     def _mark(self, axis: int) -> None:
         """Mark the cells on both sides of the faces across one axis."""
-        lower = tuple(slice(None, -1) if one == axis else slice(None) for one in range(3))
-        upper = tuple(slice(1, None) if one == axis else slice(None) for one in range(3))
+        lower = tuple(slice(None, -1) if number == axis else slice(None) for number in range(3))
+        upper = tuple(slice(1, None) if number == axis else slice(None) for number in range(3))
         before = np.nonzero(self.labels[lower] != self.labels[upper])
-        behind = tuple(index + (one == axis) for one, index in enumerate(before))
+        behind = tuple(index + (number == axis) for number, index in enumerate(before))
         for here, there in ((before, behind), (behind, before)):
             cell = tuple(index // stride for index, stride in zip(here, self.strides, strict=True))
             self.is_boundary[cell] = True
-            self.one[cell], self.other[cell] = self.labels[here], self.labels[there]
+            self.first[cell], self.second[cell] = self.labels[here], self.labels[there]
 
     @cached_property
     def _only_pair(self) -> tuple[int, int] | None:
         """The two labels, where there are no others at a boundary."""
-        meeting = np.unique([self.one[self.is_boundary], self.other[self.is_boundary]])
+        meeting = np.unique([self.first[self.is_boundary], self.second[self.is_boundary]])
         return (int(meeting[0]), int(meeting[1])) if len(meeting) == 2 else None
 
     def boxes(self) -> Iterator[Box]:
@@ -209,8 +209,8 @@ class _BoundaryCells:
         if pair is not None:
             # Of two labels it is the other one, wherever the boundary is.
             return np.where(labels == pair[0], pair[1], pair[0]).astype(labels.dtype)
-        one, other = (self._spread(pair[around][nearest], box) for pair in (self.one, self.other))
-        return np.where(one != labels, one, other)
+        first, second = (self._spread(pair[around][nearest], box) for pair in (self.first, self.second))
+        return np.where(first != labels, first, second)
 
     def _spread(self, cells: Array, box: Box) -> Array:
         for axis, stride in enumerate(self.strides):

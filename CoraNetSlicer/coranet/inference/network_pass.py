@@ -27,7 +27,7 @@ _MEMORY_SHARE, _BYTES_PER_VOXEL_AND_FILTER = 0.25, 64
 # Logits that are being summed up, all classes and heads together.
 _SUM_BYTES = 2**30
 # Between the layers of a network; a layer over a large window takes about as long.
-_ASK_EVERY_S = 0.2
+_POLL_INTERVAL_S = 0.2
 # Overlap where none is set. Normalization over the window itself makes borders less alike.
 _OVERLAP = {"batch": 0.25, "instance": 0.5}
 
@@ -147,17 +147,17 @@ class SlidingWindow:
         cover = self.cover(image.shape[1:])
         sums = _RowSums(cover, self.device)
         batch = self.window_batch or max(self._fewest, self.rule.voxels // math.prod(cover.window))
-        done = 0
-        with _Interruption(network, lambda: self.before_window(done / cover.count)):
+        count = 0
+        with _Interruption(network, lambda: self.before_window(count / cover.count)):
             for layer in range(len(cover.depth.starts)):
                 windows = cover.layer(layer)
                 while some := list(islice(windows, batch)):
-                    self.before_window(done / cover.count)
+                    self.before_window(count / cover.count)
                     patches = torch.stack([_patch(image, padding, cover, window) for window in some])
                     heads = self._heads(network, patches)
                     for number, window in enumerate(some):
                         sums.add(window, [head[number] for head in heads])
-                    done += len(some)
+                    count += len(some)
                 yield sums.final_rows(layer)
                 sums.move_on(layer)
 
@@ -191,14 +191,14 @@ class SlidingWindow:
 
 
 class _Interruption:
-    """While it is open, `ask` is called between the layers of a network, not too often; it may raise to stop.
+    """While it is open, `poll` is called between the layers of a network, not too often; it may raise to stop.
 
-    On a processor one batch of windows takes seconds, in which nobody would be heard.
+    On a processor one batch of windows takes seconds, during which no request would be noticed.
     """
 
-    def __init__(self, network: nn.Module, ask: Callable[[], object]) -> None:
-        self._network, self._ask = network, ask
-        self._asked = time.monotonic()
+    def __init__(self, network: nn.Module, poll: Callable[[], object]) -> None:
+        self._network, self._poll = network, poll
+        self._polled = time.monotonic()
         self._hooks: list[RemovableHandle] = []
 
     def __enter__(self) -> None:
@@ -209,9 +209,9 @@ class _Interruption:
             hook.remove()
 
     def _before_layer(self, _layer: nn.Module, _inputs: object) -> None:
-        if time.monotonic() - self._asked >= _ASK_EVERY_S:
-            self._ask()
-            self._asked = time.monotonic()
+        if time.monotonic() - self._polled >= _POLL_INTERVAL_S:
+            self._poll()
+            self._polled = time.monotonic()
 
 
 class _RowSums:
@@ -254,9 +254,9 @@ class _RowSums:
         if layer + 1 == len(depth.starts):
             return
         first = depth.starts[layer + 1] - 1
-        kept = self._sums[:, first - self._first : depth.span(layer)[1] - self._first].clone()
-        self._sums[:, : kept.shape[1]] = kept
-        self._sums[:, kept.shape[1] :] = 0
+        still_open = self._sums[:, first - self._first : depth.span(layer)[1] - self._first].clone()
+        self._sums[:, : still_open.shape[1]] = still_open
+        self._sums[:, still_open.shape[1] :] = 0
         self._first = first
 
 
@@ -269,7 +269,9 @@ def _patch(image: Tensor, padding: Sequence[float], cover: Cover, window: Size) 
     for inside, size in zip(cover.inside(window), cover.window, strict=True):
         # functional.pad takes the last axis first.
         pads = [inside.start, size - inside.stop, *pads]
-    return torch.stack([functional.pad(one, pads, value=value) for one, value in zip(patch, padding, strict=True)])
+    return torch.stack(
+        [functional.pad(channel, pads, value=value) for channel, value in zip(patch, padding, strict=True)]
+    )
 
 
 def _window_voxels(architecture: Architecture, device: Device) -> int:

@@ -93,14 +93,14 @@ class OwnGridDecision:
         orientation = Orientation.of(grid.direction)
         # Views: what is written in canonical order lands where it belongs.
         self._canonical = [orientation.to_canonical(array) for array in arrays_of(self.prediction).values()]
-        kept = (margins.sureness, margins.second) if margins is not None else ()
-        self._canonical_margins = [orientation.to_canonical(array) for array in kept]
+        of_slides = (margins.sureness, margins.second) if margins is not None else ()
+        self._canonical_margins = [orientation.to_canonical(array) for array in of_slides]
         self._values = values.numpy().astype(kind)
         self._is_index = bool((values == torch.arange(len(values))).all())
         self._threshold = uncertainty_threshold(caution)
 
     def fill(
-        self, parts: Iterable[JoinedRows], rows: int, box: Box | None = None, ask: Callable[[], object] = lambda: None
+        self, parts: Iterable[JoinedRows], rows: int, box: Box | None = None, poll: Callable[[], object] = lambda: None
     ) -> None:
         """Decide in a box.
 
@@ -108,7 +108,7 @@ class OwnGridDecision:
             parts: logits of the prepared box, as `SlidingWindow.stream` yields them.
             rows: of the prepared box along D.
             box: in canonical voxels of the scan; None: all of it.
-            ask: called again and again; may raise to stop.
+            poll: called again and again; may raise to stop.
 
         Raises:
             DataError: of so many classes not even a row fits into memory.
@@ -119,23 +119,25 @@ class OwnGridDecision:
             _require_room_for_a_row(sum(map(len, logits)), box.size[1:])
             ready = rows_ready(first + logits.segmentation.shape[1], rows, box.size[0])
             for some in _portions(done, ready, sum(len(head) for head in logits) * box.size[1] * box.size[2]):
-                ask()
+                poll()
                 here = HeadLogits(*(resample(head, box.size, some, (first, rows))[None] for head in logits))
                 self._decide(here, box, some)
             done = ready
 
-    def fill_doubt(self, probability: Tensor, box: Box | None = None, ask: Callable[[], object] = lambda: None) -> None:
+    def fill_doubt(
+        self, probability: Tensor, box: Box | None = None, poll: Callable[[], object] = lambda: None
+    ) -> None:
         """Put the doubt of an error model in place of that of the heads, in a box that is decided.
 
         Args:
             probability: (D, H, W) of the prepared box, float32 in [0, 1].
             box: in canonical voxels of the scan; None: all of it.
-            ask: called again and again; may raise to stop.
+            poll: called again and again; may raise to stop.
         """
         uncertainty = self._canonical[-1]
         here = uncertainty if box is None else uncertainty[box.slices]
         for some in _portions(0, here.shape[0], here.shape[1] * here.shape[2]):
-            ask()
+            poll()
             here[some.start : some.stop] = rounded_down(resample(probability[None], here.shape, some)[0]).numpy()
 
     def _decide(self, logits: HeadLogits, box: Box, rows: range) -> None:

@@ -23,7 +23,7 @@ _LESS_SURE = "The network is less sure of it than of four in five scans of its t
 
 @dataclass(frozen=True)
 class ExpectedQuality:
-    """What is told of a result before anybody looks at it.
+    """The expected quality of a result before anyone looks at it.
 
     Attributes:
         quality: for `result.json`.
@@ -34,7 +34,7 @@ class ExpectedQuality:
     unlike: tuple[str, ...] = ()
 
     def warning(self, case_id: str) -> Warned | None:
-        """What is told of a result that is expected to be poor, or of a scan that is unlike those of the training.
+        """Warnings for a result that is expected to be poor, or a scan that is unlike those of the training.
 
         A result that is worth a look, as a fifth of all are, is ranked before the others, not warned of.
         """
@@ -52,9 +52,9 @@ def case_doubt(
     labels: Sequence[Label],
     card: ErrorModelCard | None,
     reference: Reference | None,
-    wants_quality: bool = True,
+    with_quality: bool = True,
 ) -> tuple[CaseDoubt, ExpectedQuality | None]:
-    """What a result says of its errors: what is promised of the uncertain region, and how good it is expected to be.
+    """The doubt of a result: what is promised of the uncertain region, and how good it is expected to be.
 
     Args:
         segmented: the result.
@@ -62,12 +62,12 @@ def case_doubt(
         labels: of the classes.
         card: of the error model, where there is one.
         reference: as for `expected_quality`.
-        wants_quality: whether the latter is asked for.
+        with_quality: whether to estimate the latter.
     """  # fmt: skip
     doubt = CaseDoubt()
     if segmented.doubt is not None and card is not None:
         doubt = segmented.doubt.of_case(segmented.prediction, grid, labels, card)
-    expected = expected_quality(segmented, grid, labels, reference) if wants_quality else None
+    expected = expected_quality(segmented, grid, labels, reference) if with_quality else None
     return (doubt if expected is None else replace(doubt, quality=expected.quality)), expected
 
 
@@ -86,12 +86,12 @@ def expected_quality(
         None where the model has neither a reference nor an error model, or the latter found nothing.
     """
     if reference is None or segmented.measurement is None:
-        found = None if segmented.doubt is None else segmented.doubt.quality()
-        return None if found is None else _by_errors(found)
+        by_errors = None if segmented.doubt is None else segmented.doubt.quality()
+        return None if by_errors is None else _by_errors(by_errors)
     traits = measured_traits(segmented.measurement, segmented.prediction, grid, labels)
     by_reference = quality_by_reference(traits, reference)
-    found = None if segmented.doubt is None else segmented.doubt.quality(by_reference.unlike)
-    return by_reference if found is None else _by_errors(found, by_reference.quality)
+    by_errors = None if segmented.doubt is None else segmented.doubt.quality(by_reference.unlike)
+    return by_reference if by_errors is None else _by_errors(by_errors, by_reference.quality)
 
 
 def quality_by_reference(traits: CaseTraits, reference: Reference) -> ExpectedQuality:
@@ -109,12 +109,14 @@ def quality_by_reference(traits: CaseTraits, reference: Reference) -> ExpectedQu
     return ExpectedQuality(CaseQuality(None, verdict, reasons, traits.confidence), implausible.sentences)
 
 
-def _by_errors(found: Quality, by_reference: CaseQuality | None = None) -> ExpectedQuality:
-    """What the error model expects; what the reference says of the result counts, too."""
+def _by_errors(quality: Quality, by_reference: CaseQuality | None = None) -> ExpectedQuality:
+    """The quality by the error model, and by the reference if there is one."""
     if by_reference is None:
-        return ExpectedQuality(CaseQuality(found.mean_dice, found.verdict, found.reasons), found.unlike)
-    verdict = POOR if by_reference.verdict == POOR else found.verdict
-    return ExpectedQuality(CaseQuality(found.mean_dice, verdict, found.reasons, by_reference.confidence), found.unlike)
+        return ExpectedQuality(CaseQuality(quality.mean_dice, quality.verdict, quality.reasons), quality.unlike)
+    verdict = POOR if by_reference.verdict == POOR else quality.verdict
+    return ExpectedQuality(
+        CaseQuality(quality.mean_dice, verdict, quality.reasons, by_reference.confidence), quality.unlike
+    )
 
 
 def measured_traits(

@@ -1,4 +1,4 @@
-"""What result.json says of a segmented case."""
+"""The content of result.json for a segmented case."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class MadeBy:
+class Provenance:
     """What made a result.
 
     Attributes:
@@ -54,14 +54,14 @@ class StopWatch:
         self._since = now
 
 
-def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: MadeBy) -> dict[str, Any]:
+def result_content(case: Case, prediction: Prediction, grid: Grid, provenance: Provenance) -> dict[str, Any]:
     """The content of result.json, but for what is known of how the work went.
 
     Args:
         case: the scan.
         prediction: what was found in it.
         grid: of the scan.
-        made_by: the model and its dial.
+        provenance: the model and its dial.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -69,25 +69,25 @@ def result_content(case: Case, prediction: Prediction, grid: Grid, made_by: Made
         "image": case.image,
         **({"more_images": list(case.more_images)} if case.more_images else {}),
         **({"part": case.part} if case.part else {}),
-        "model": made_by.model,
-        **({"model_hash": made_by.fingerprint} if made_by.fingerprint else {}),
+        "model": provenance.model,
+        **({"model_hash": provenance.fingerprint} if provenance.fingerprint else {}),
         "created": time.time(),
-        "labels": [asdict(label) for label in made_by.labels],
-        **volumes_at(prediction, made_by.labels, grid, made_by.caution),
-        **{key: value for key, value in to_json(made_by.doubt).items() if value not in (None, [])},
+        "labels": [asdict(label) for label in provenance.labels],
+        **volumes_at(prediction, provenance.labels, grid, provenance.caution),
+        **{key: value for key, value in to_json(provenance.doubt).items() if value not in (None, [])},
         "versions": {"coranet": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
 
 
 def volumes_at(prediction: Prediction, labels: tuple[Label, ...], grid: Grid, caution: float) -> dict[str, Any]:
-    """What a result says that depends on the dial: caution and threshold, volumes and their bounds."""
+    """The part of a result that depends on the dial: caution and threshold, volumes and their bounds."""
     voxel_ml = grid.voxel_ml
     counts = {head: value_counts(getattr(prediction, head)) for head in HeadLogits._fields}
     return {
         "volumes_ml": {
             label.name: {
-                head: float(found[label.value] * voxel_ml) if label.value < len(found) else 0.0
-                for head, found in counts.items()
+                head: float(voxels[label.value] * voxel_ml) if label.value < len(voxels) else 0.0
+                for head, voxels in counts.items()
             }
             for label in labels
         },

@@ -181,13 +181,13 @@ class WindowRule:
     def _grown(self, whole: Sequence[int]) -> list[int]:
         """The patch enlarged to the number of voxels that a window may have, axes that are soon whole first."""
         most = list(self.patch_size)
-        left = self.voxels / math.prod(most)
+        growth_left = self.voxels / math.prod(most)
         axes = sorted((axis for axis in range(3) if axis != self.slice_axis), key=lambda axis: whole[axis] / most[axis])
-        for done, axis in enumerate(axes):
-            growth = min(whole[axis] / most[axis], max(left, 1.0) ** (1 / (len(axes) - done)))
+        for number, axis in enumerate(axes):
+            growth = min(whole[axis] / most[axis], max(growth_left, 1.0) ** (1 / (len(axes) - number)))
             factor = (self.factors or (1, 1, 1))[axis]
             enlarged = max(most[axis], int(most[axis] * growth / factor + 1e-6) * factor)
-            left /= enlarged / most[axis]
+            growth_left /= enlarged / most[axis]
             most[axis] = enlarged
         return most
 

@@ -80,8 +80,8 @@ class AdversarialMethod(Method):
     def _discriminator_loss(self, logits: Tensor, labeled: LabeledBatch) -> Tensor:
         """-log D(labels) - log(1 - D(softmax)), means over voxels (eq. 1); it leaves the student alone.
 
-        Where labels are known in part, the discriminator sees both maps as nothing elsewhere, and is asked of that
-        part: neither can it look at what nobody has decided, nor tell the maps by it.
+        Where labels are known in part, the discriminator sees both maps as nothing elsewhere, and is applied to that
+        part: it can neither look at undecided voxels nor tell the maps apart by them.
         """
         discriminator, known = self.auxiliary["discriminator"], labeled.known
         labels = functional.one_hot(labeled.targets, logits.shape[1]).movedim(-1, 1).float()

@@ -46,14 +46,14 @@ class DeepSupervision(nn.Module):
     @contextmanager
     def watching(self, student: CoraNet) -> Iterator[Features]:
         """Keep the features that the first pass of a student leaves at the coarser levels of each head's decoder."""
-        kept: Features = {}
+        features: Features = {}
         hooks = []
         for head in HeadLogits._fields:
             decoder = student.decoder_of(head)
             for level in range(1, len(self.levels) + 1):
-                hooks.append(decoder.blocks[level].register_forward_hook(_keeping(kept, head, level)))
+                hooks.append(decoder.blocks[level].register_forward_hook(_keeping(features, head, level)))
         try:
-            yield kept
+            yield features
         finally:
             for hook in hooks:
                 hook.remove()
@@ -64,7 +64,7 @@ class DeepSupervision(nn.Module):
         Args:
             features: of a pass whose first patches were the labeled ones.
             labeled: targets; a coarse voxel has the label of the voxel at its middle.
-            unlabeled: says which boxes the labeled patches have got from others: there they teach nothing here.
+            unlabeled: for the boxes that the labeled patches have got from others: these are left out here.
 
         Returns:
             Scalar; 0 where the network has no coarser level.
@@ -90,11 +90,11 @@ class DeepSupervision(nn.Module):
         return from_slices(by_head[head](features[: count * self._slices]), self._slice_axis, count)
 
 
-def _keeping(kept: Features, head: str, level: int) -> Callable[[nn.Module, object, Tensor], None]:
+def _keeping(features: Features, head: str, level: int) -> Callable[[nn.Module, object, Tensor], None]:
     """A hook that keeps what a layer answers the first time."""
 
     def keep(_layer: nn.Module, _inputs: object, answer: Tensor) -> None:
-        kept.setdefault((head, level), answer)
+        features.setdefault((head, level), answer)
 
     return keep
 

@@ -1,4 +1,4 @@
-"""Labels that are known in unlabeled patches, by a review: what a teacher says gives way to them."""
+"""Labels that are known in unlabeled patches, by a review: they replace what a teacher predicts."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def corrected_probability(probability: Tensor, unlabeled: UnlabeledBatch) -> Ten
 def with_known_voxels(weight: Tensor | None, known: Tensor | None, reviewed_weight: float) -> Tensor | None:
     """Where labels teach in unlabeled patches: those of a teacher where they may, the known ones wherever they are.
 
-    What was reviewed is what was hard to tell, and little of a scan: counted like all others, these voxels would hardly
-    be heard.
+    What was reviewed is what was hard to tell, and little of a scan: weighted like all others, these voxels
+    would hardly count.
 
     Args:
         weight: (B, D, H, W), bool or in [0, 1], how much a teacher's label counts; None: 1 everywhere.

@@ -26,7 +26,7 @@ class StepLosses:
         certain: of pseudo-labels (or of what a method has in their place).
         uncertain: of consistency (or of what a method has in its place).
         uncertain_share: share of unlabeled voxels in the uncertain region.
-        labels: (B, D, H, W), what the segmentation head says of the labeled batch, for the warnings.
+        labels: (B, D, H, W), prediction of the segmentation head for the labeled batch, for the warnings.
         pseudo_labels: (B, D, H, W), the teacher's labels where they teach, 0 elsewhere, for the warnings; None if the
             method has none.
     """
@@ -95,7 +95,7 @@ class Method(ABC):
             networks: student, teacher, pseudo_labeler.
             labeled: images and targets, and where these are known.
             unlabeled: views for student and teacher, which boxes the student's patches exchange, and labels where
-                somebody has decided on them; there they stand in place of what a teacher says.
+                a reviewer has decided on them; there they replace what a teacher predicts.
             ramp_up: weight of the unlabeled losses now, in [0, 1].
         """
 
@@ -117,7 +117,7 @@ def student_logits(
 
 
 def supervised_loss(logits: HeadLogits, labeled: LabeledBatch, alpha: float) -> Tensor:
-    """`heads_loss` of the labeled patches where their labels are known; of voxels that nobody has decided, nothing.
+    """`heads_loss` of the labeled patches where their labels are known; undecided voxels do not count.
 
     Args:
         logits: of the three heads, of the labeled patches.

@@ -36,8 +36,8 @@ class CoTrainingMethod(Method):
     def pretrain(self, networks: Networks, labeled: LabeledBatch) -> StepLosses:
         """The labeled patches teach both networks."""
         losses = super().pretrain(networks, labeled)
-        theirs: HeadLogits = self.auxiliary["partner"](labeled.images)
-        of_partner = supervised_loss(theirs, labeled, self.config.misclassification_cost)
+        partner: HeadLogits = self.auxiliary["partner"](labeled.images)
+        of_partner = supervised_loss(partner, labeled, self.config.misclassification_cost)
         return StepLosses(losses.total + of_partner, losses.supervised, labels=losses.labels)
 
     def self_train(
@@ -45,26 +45,30 @@ class CoTrainingMethod(Method):
     ) -> StepLosses:
         """See `Method.self_train`."""
         cost = self.config.misclassification_cost
-        our_labeled, our_unlabeled = student_logits(networks.student, labeled, unlabeled)
-        their_labeled, their_unlabeled = student_logits(self.auxiliary["partner"], labeled, unlabeled)
-        supervised = supervised_loss(our_labeled, labeled, cost)
-        of_partner = supervised_loss(their_labeled, labeled, cost)
-        ours, our_confidence = labels_and_confidence(our_unlabeled.segmentation)
-        theirs, their_confidence = labels_and_confidence(their_unlabeled.segmentation)
+        own_labeled, own_unlabeled = student_logits(networks.student, labeled, unlabeled)
+        partner_labeled, partner_unlabeled = student_logits(self.auxiliary["partner"], labeled, unlabeled)
+        supervised = supervised_loss(own_labeled, labeled, cost)
+        of_partner = supervised_loss(partner_labeled, labeled, cost)
+        own_labels, own_confidence = labels_and_confidence(own_unlabeled.segmentation)
+        partner_labels, partner_confidence = labels_and_confidence(partner_unlabeled.segmentation)
         known = unlabeled.known
-        our_weight, their_weight = (
+        own_weight, partner_weight = (
             with_known_voxels(confidence, known, self.config.reviewed_weight)
-            for confidence in (our_confidence, their_confidence)
+            for confidence in (own_confidence, partner_confidence)
         )
-        from_partner = pseudo_label_loss(our_unlabeled.segmentation, corrected_labels(theirs, unlabeled), their_weight)
-        to_partner = pseudo_label_loss(their_unlabeled.segmentation, corrected_labels(ours, unlabeled), our_weight)
+        from_partner = pseudo_label_loss(
+            own_unlabeled.segmentation, corrected_labels(partner_labels, unlabeled), partner_weight
+        )
+        to_partner = pseudo_label_loss(
+            partner_unlabeled.segmentation, corrected_labels(own_labels, unlabeled), own_weight
+        )
         return StepLosses(
             supervised + of_partner + ramp_up * self.config.certain_weight * (from_partner + to_partner),
             supervised.detach(),
             certain=from_partner.detach(),
-            uncertain_share=flagged_share(their_confidence, known),
-            labels=named_classes(our_labeled.segmentation.detach()),
-            pseudo_labels=among_unknown(theirs, known),
+            uncertain_share=flagged_share(partner_confidence, known),
+            labels=named_classes(own_labeled.segmentation.detach()),
+            pseudo_labels=among_unknown(partner_labels, known),
         )
 
 

@@ -57,7 +57,7 @@ def smoothness_loss(network: nn.Module, unlabeled: UnlabeledBatch, reviewed_weig
     Args:
         network: in training mode; neither its running statistics nor its parameters' gradients are touched before
             the result is differentiated.
-        unlabeled: the student's views, (B, C, D, H, W), float32, and labels where somebody has decided on them.
+        unlabeled: the student's views, (B, C, D, H, W), float32, and labels where a reviewer has decided on them.
         reviewed_weight: how much a voxel counts whose label is known; others count 1.
 
     Returns:
@@ -68,8 +68,11 @@ def smoothness_loss(network: nn.Module, unlabeled: UnlabeledBatch, reviewed_weig
         with torch.no_grad():
             clean = _segmentation(network, images).softmax(1)
         perturbed = images + adversarial_perturbation(network, images, clean)
-        expected, found = corrected_probability(clean, unlabeled), _segmentation(network, perturbed).log_softmax(1)
-        return divergence(expected, found, with_known_voxels(None, unlabeled.known, reviewed_weight))
+        expected, log_probability = (
+            corrected_probability(clean, unlabeled),
+            _segmentation(network, perturbed).log_softmax(1),
+        )
+        return divergence(expected, log_probability, with_known_voxels(None, unlabeled.known, reviewed_weight))
 
 
 def adversarial_perturbation(network: nn.Module, images: Tensor, clean: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ def logits_of_views(
     Args:
         student: gives `HeadLogits`; of three views a `CoraNet`.
         labeled: images that go through the student in the same pass.
-        unlabeled: says by `second_images` how many views there are.
+        unlabeled: `second_images` decides how many views there are.
     """
     if unlabeled.second_images is None:
         on_labeled, on_unlabeled = student_logits(student, labeled, unlabeled)
@@ -45,13 +45,13 @@ def logits_of_views(
     with features_left_out(student, size):
         logits: HeadLogits = student(torch.cat([first, second, unlabeled.teacher_images]))
     parts = [head.split([count + size, size, size]) for head in logits]
-    ours, again, dropped = (HeadLogits(*some) for some in zip(*parts, strict=True))
+    mixed, again, dropped = (HeadLogits(*some) for some in zip(*parts, strict=True))
     if exchanges is not None and among_unlabeled is not None:
-        ours, again = (
-            HeadLogits(*map(mixing.apply, heads)) for mixing, heads in ((exchanges, ours), (among_unlabeled, again))
+        mixed, again = (
+            HeadLogits(*map(mixing.apply, heads)) for mixing, heads in ((exchanges, mixed), (among_unlabeled, again))
         )
-    views = (HeadLogits(*(head[count:] for head in ours)), again, dropped)
-    return HeadLogits(*(head[:count] for head in ours)), list(zip(_WEIGHTS, views, strict=True))
+    views = (HeadLogits(*(head[count:] for head in mixed)), again, dropped)
+    return HeadLogits(*(head[:count] for head in mixed)), list(zip(_WEIGHTS, views, strict=True))
 
 
 @contextmanager
@@ -82,5 +82,5 @@ def features_left_out(student: nn.Module, patches: int) -> Iterator[None]:
 
 
 def _with_fewer(features: Tensor, last: int) -> Tensor:
-    kept, thinned = features[:-last], features[-last:]
-    return torch.cat([kept, torch.feature_dropout(thinned, _LEFT_OUT, True)])
+    whole, thinned = features[:-last], features[-last:]
+    return torch.cat([whole, torch.feature_dropout(thinned, _LEFT_OUT, True)])

@@ -1,4 +1,4 @@
-"""Whether a probability means what it says."""
+"""Whether probabilities agree with frequencies."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def expected_calibration_error(probabilities: Array, truth: Array, bins: int = 1
 def _error(probability: Array, is_there: Array, bins: int) -> float:
     number = np.minimum((probability * bins).astype(np.intp), bins - 1).ravel()
     expected = np.bincount(number, weights=probability.ravel(), minlength=bins)
-    found = np.bincount(number, weights=is_there.ravel(), minlength=bins)
-    return float(np.abs(expected - found).sum() / probability.size)
+    observed = np.bincount(number, weights=is_there.ravel(), minlength=bins)
+    return float(np.abs(expected - observed).sum() / probability.size)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# Shares of all voxels at which a coverage curve is told.
+# Shares of all voxels at which a coverage curve is sampled.
 FLAGGED_SHARES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2)
 # The one of them that also has a figure of its own.
 _SHARE_WITH_FIGURE = 0.05
@@ -47,8 +47,8 @@ def error_coverage(predicted: Array, truth: Array, flagged: Array) -> tuple[floa
     Returns:
         Share of the wrong voxels that are flagged (NaN without errors), and share of all voxels that are flagged.
     """
-    found = detection(predicted != truth, flagged)
-    return found["error_coverage"], found["flagged_share"]
+    figures = detection(predicted != truth, flagged)
+    return figures["error_coverage"], figures["flagged_share"]
 
 
 def detection(wrong: Array, flagged: Array) -> dict[str, float]:

@@ -10,7 +10,7 @@ from ..contract.errors import ModelError
 
 Size = tuple[int, int, int]
 
-_WORDS: dict[str, tuple[str, ...]] = {
+_CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": ("unet", "vnet", "resnet18"), "normalization": ("batch", "instance"),
     "decoders": ("three", "branches", "classifiers"), "stem": ("full", "folded"),
 }  # fmt: skip
@@ -93,17 +93,17 @@ class Architecture:
             unknown = sorted(set(content) - set(names))
             if unknown:
                 raise ValueError(f"'{unknown[0]}' is not known")
-            made = from_json(Architecture, content, needed=names)
-            made._require_usable()
-            return made
+            architecture = from_json(Architecture, content, needed=names)
+            architecture._require_usable()
+            return architecture
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's architecture cannot be read ({error}); train the model anew.") from error
 
     def _require_usable(self) -> None:
-        """Raise ValueError where a file says what no network is, or what no memory would hold."""
-        words = {name: getattr(self, name) for name in _WORDS}
+        """Raise ValueError where a file describes no valid network, or one that no memory would hold."""
+        choices = {name: getattr(self, name) for name in _CHOICES}
         limits = {name: getattr(self, name) for name in _LIMITS}
-        wrong = [f"{name} {value!r}" for name, value in words.items() if value not in _WORDS[name]]
+        wrong = [f"{name} {value!r}" for name, value in choices.items() if value not in _CHOICES[name]]
         wrong += [f"{name} {value!r}" for name, value in limits.items() if not _is_within(value, *_LIMITS[name])]
         wrong += [f"step {stride}" for stride in self.strides if not _is_triple(stride, 1, 2)]
         wrong += [f"kernel {kernel}" for kernel in self.kernels if not _is_triple(kernel, 1, 3)]

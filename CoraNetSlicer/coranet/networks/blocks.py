@@ -77,7 +77,7 @@ def upsampling(in_channels: int, out_channels: int, stride: Extent, normalizatio
 class VolumeConvolution(nn.Conv3d):
     """A 3D convolution, in float32 where the volume is two slices deep and the processor computes.
 
-    In bfloat16 the gradient of a kernel three deep reads memory that nobody has written there (torch 2.13, oneDNN).
+    In bfloat16 the gradient of a kernel three deep reads uninitialized memory there (torch 2.13, oneDNN).
     """
 
     def forward(self, x: Tensor) -> Tensor:

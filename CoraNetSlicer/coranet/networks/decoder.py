@@ -18,7 +18,7 @@ class Decoder(nn.Module):
         """Plan the levels.
 
         Args:
-            architecture: says strides and filters.
+            architecture: for strides and filters.
             block: makes the convolutions of a level from architecture, level and number of channels that come in.
         """
         super().__init__()

@@ -54,12 +54,12 @@ def plan_architecture(
     if slice_axis is not None:
         # A slice infinitely far from the next is neither convolved nor halved along that axis.
         size[slice_axis], spacing[slice_axis] = 1, float("inf")
-    wanted = tuple(size) if exact else _patch_within(size, min(limits))
-    strides, kernels = _levels(wanted, spacing, network.levels, exact)
+    target = tuple(size) if exact else _patch_within(size, min(limits))
+    strides, kernels = _levels(target, spacing, network.levels, exact)
     factors = [product(stride[axis] for stride in strides) for axis in range(3)]
     return Architecture(
         backbone, classes, network.base_filters or (8 if slice_axis is None else 16), network.normalization,
-        _multiples(wanted, factors, None if exact else min(limits)), strides, kernels,
+        _multiples(target, factors, None if exact else min(limits)), strides, kernels,
         network.decoders, network.dropout, slice_axis, stem=network.stem,
     )  # fmt: skip
 
@@ -96,9 +96,9 @@ def slice_axis_of(network: NetworkConfig, median_size: Sequence[float], spacing_
     return _slice_axis(spacing_dhw) if _backbone(network.backbone, median_size, spacing_dhw) == "unet" else None
 
 
-def _backbone(asked: str, median_size: Sequence[float], spacing: Sequence[float]) -> str:
-    if asked != "auto":
-        return asked
+def _backbone(setting: str, median_size: Sequence[float], spacing: Sequence[float]) -> str:
+    if setting != "auto":
+        return setting
     axis = _slice_axis(spacing)
     is_thin_stack = spacing[axis] >= _SLICES_APART * min(spacing) and median_size[axis] <= _FEW_SLICES
     return "unet" if is_thin_stack else "vnet"
@@ -112,20 +112,20 @@ def _slice_axis(spacing: Sequence[float]) -> int:
 
 def _patch_within(size: Sequence[float], voxels: int) -> tuple[float, ...]:
     patch = [0.0] * len(size)
-    left = float(voxels)
-    for done, axis in enumerate(sorted(range(len(size)), key=lambda axis: size[axis])):
-        patch[axis] = min(float(size[axis]), left ** (1.0 / (len(size) - done)))
-        left /= patch[axis]
+    remaining = float(voxels)
+    for number, axis in enumerate(sorted(range(len(size)), key=lambda axis: size[axis])):
+        patch[axis] = min(float(size[axis]), remaining ** (1.0 / (len(size) - number)))
+        remaining /= patch[axis]
     return tuple(patch)
 
 
-def _multiples(wanted: Sequence[float], factors: Sequence[int], voxels: int | None) -> Size:
-    """Sizes near the wanted ones that can be halved as often as planned, with at most `voxels` voxels in all."""
-    patch = [max(1, round(size / factor)) * factor for size, factor in zip(wanted, factors, strict=True)]
+def _multiples(target: Sequence[float], factors: Sequence[int], voxels: int | None) -> Size:
+    """Sizes near the target that can be halved as often as planned, with at most `voxels` voxels in all."""
+    patch = [max(1, round(size / factor)) * factor for size, factor in zip(target, factors, strict=True)]
     while voxels is not None and product(patch) > voxels:
         # What was rounded up furthest is rounded down.
         axis = max(
-            (axis for axis in range(3) if patch[axis] > factors[axis]), key=lambda axis: patch[axis] / wanted[axis]
+            (axis for axis in range(3) if patch[axis] > factors[axis]), key=lambda axis: patch[axis] / target[axis]
         )
         patch[axis] -= factors[axis]
     depth, height, width = patch

@@ -58,7 +58,7 @@ def reserved_s(config: TrainConfig, datalist: Datalist) -> float:
 
 
 def why_none(config: TrainConfig, datalist: Datalist) -> str | None:
-    """Why a training has no error model, in a sentence, "" where nobody asked for one; None: it has one.
+    """Why a training has no error model, in a sentence; "": none was requested; None: it has one.
 
     Args:
         config: of the training; with `time`, or the steps that are set.
@@ -86,7 +86,7 @@ def why_none(config: TrainConfig, datalist: Datalist) -> str | None:
 
 
 def error_model_note(config: TrainConfig, datalist: Datalist) -> Noted | None:
-    """Whether there will be an error model, for people; None: nobody asked for one."""
+    """Whether there will be an error model, for people; None: none was requested."""
     reason = why_none(config, datalist)
     if reason is not None:
         return Noted("no_error_model", reason) if reason else None
@@ -102,7 +102,7 @@ def _is_reviewed(case: Case) -> bool:
     try:
         return is_reviewed_to_the_end(case)
     except JobError:
-        # Whoever learns from it tells of it.
+        # The training that learns from it reports it.
         return False
 
 

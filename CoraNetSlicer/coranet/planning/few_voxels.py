@@ -21,21 +21,21 @@ def few_voxels(cases: Sequence[MeasuredCase], labels: Sequence[Label], recipe: P
     Args:
         cases: those that a training learns from.
         labels: of the structures.
-        recipe: says the spacing.
+        recipe: for the spacing.
     """
     known = [case for case in cases if not case.case.is_partial]
     for label in labels:
         counts = [count for measured in known if (count := _voxels(measured, label.value, recipe)) is not None]
-        few = [count for count in counts if count[0] < FEW_VOXELS]
-        if not few:
+        small = [count for count in counts if count[0] < FEW_VOXELS]
+        if not small:
             continue
-        here, own, case = min(few)
+        here, own, case = min(small)
         spacing = " x ".join(f"{step:.3g}" for step in recipe.spacing_mm)
         remedy = "check its label" if own < FEW_VOXELS else "a finer data.spacing_mm keeps more of it"
         yield Warned(
             "few_voxels",
             f"'{label.name}' is less than {FEW_VOXELS} voxels large at the working spacing of {spacing} mm in "
-            f"{len(few)} of {len(counts)} cases, which is hardly learned: about {here:.2g} in '{case}', {own} in its "
+            f"{len(small)} of {len(counts)} cases, which is hardly learned: about {here:.2g} in '{case}', {own} in its "
             f"label map; {remedy}.",
         )
 

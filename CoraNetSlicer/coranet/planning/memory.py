@@ -40,7 +40,7 @@ class MemoryPlan:
     Attributes:
         batch_sizes: patches a step.
         patch_voxels: most voxels of a patch.
-        lowered: in a sentence, what had to be made smaller than wished; empty if nothing.
+        lowered: in a sentence, what had to be made smaller than usual; empty if nothing.
     """
 
     batch_sizes: BatchSizes
@@ -62,7 +62,7 @@ def activation_bytes_per_voxel(architecture: Architecture, device: Device) -> fl
     return (more - fewer) / (2 * math.prod(size))
 
 
-def wished_batch_sizes(training: TrainingConfig, slices: bool, has_unlabeled: bool) -> BatchSizes:
+def usual_batch_sizes(training: TrainingConfig, slices: bool, has_unlabeled: bool) -> BatchSizes:
     """The configured batch sizes, or those of a machine with memory enough.
 
     Args:
@@ -80,7 +80,7 @@ def most_voxels(free_bytes: int, bytes_per_voxel: float) -> int:
 
 
 def plan_memory(
-    free_bytes: int | None, bytes_per_voxel: float, patch_voxels: int, wished: BatchSizes,
+    free_bytes: int | None, bytes_per_voxel: float, patch_voxels: int, usual: BatchSizes,
     fixed: tuple[DataConfig, TrainingConfig],
 ) -> MemoryPlan:  # fmt: skip
     """Make patches and batches small enough; sizes that were set stay as they are.
@@ -91,27 +91,27 @@ def plan_memory(
     Args:
         free_bytes: memory for this process; None: unknown, nothing is lowered.
         bytes_per_voxel: of `activation_bytes_per_voxel`.
-        patch_voxels: of the patch that is wished.
-        wished: of `wished_batch_sizes`.
+        patch_voxels: of the planned patch.
+        usual: from `usual_batch_sizes`.
         fixed: the settings; a patch or batch size that stands there is not changed.
     """
     if free_bytes is None:
-        return MemoryPlan(wished, patch_voxels)
+        return MemoryPlan(usual, patch_voxels)
     voxels_that_fit = most_voxels(free_bytes, bytes_per_voxel)
     data, training = fixed
     patch_is_free = data.patch_size_kji is None and data.patch_voxels is None
-    sizes, patch = wished, patch_voxels
+    sizes, patch = usual, patch_voxels
     if patch_is_free:
         patch = _clipped(voxels_that_fit // sum(sizes), patch_voxels // 4, patch_voxels)
     while sum(sizes) * patch > voxels_that_fit and (smaller := _halved(sizes, training)) != sizes:
         sizes = smaller
     if patch_is_free:
         patch = _clipped(voxels_that_fit // sum(sizes), _FEWEST_PATCH_VOXELS, patch_voxels)
-    return MemoryPlan(sizes, patch, _lowered(wished, sizes, patch_voxels, patch, free_bytes))
+    return MemoryPlan(sizes, patch, _lowered(usual, sizes, patch_voxels, patch, free_bytes))
 
 
 def smaller_batches(sizes: BatchSizes, step: int) -> tuple[BatchSizes, Warned]:
-    """The batch sizes to go on with after memory ran out, and what to tell the user.
+    """The batch sizes to go on with after memory ran out, and a message for the user.
 
     Args:
         sizes: that were too large.
@@ -136,11 +136,11 @@ def smaller_batches(sizes: BatchSizes, step: int) -> tuple[BatchSizes, Warned]:
 
 def _kept_bytes(network: nn.Module, shape: tuple[int, ...], device: Device) -> int:
     """Bytes of everything that a forward pass of a batch (B, C, D, H, W) and its loss keep for the backward pass."""
-    kept: dict[int, int] = {}
+    sizes: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        sizes[storage.data_ptr()] = storage.nbytes()
         return tensor
 
     images = torch.zeros(shape, device=device.torch_device)
@@ -149,7 +149,7 @@ def _kept_bytes(network: nn.Module, shape: tuple[int, ...], device: Device) -> i
         loss = heads_loss(network(images), targets, alpha=5.0)
     # The graph, and with it every address that was counted, lives until here.
     del loss
-    return sum(kept.values())
+    return sum(sizes.values())
 
 
 def _small_patch(architecture: Architecture) -> tuple[int, int, int]:
@@ -170,12 +170,12 @@ def _halved(sizes: BatchSizes, training: TrainingConfig) -> BatchSizes:
     return BatchSizes(labeled, unlabeled)
 
 
-def _lowered(wished: BatchSizes, sizes: BatchSizes, wished_patch: int, patch: int, free_bytes: int) -> str:
+def _lowered(usual: BatchSizes, sizes: BatchSizes, usual_patch: int, patch: int, free_bytes: int) -> str:
     parts = []
-    if patch < wished_patch:
-        parts.append(f"patches of at most {patch} instead of {wished_patch} voxels")
-    if sizes != wished:
-        parts.append(f"{_in_words(sizes)} a step instead of {_in_words(wished)}")
+    if patch < usual_patch:
+        parts.append(f"patches of at most {patch} instead of {usual_patch} voxels")
+    if sizes != usual:
+        parts.append(f"{_in_words(sizes)} a step instead of {_in_words(usual)}")
     return f"{' and '.join(parts)}: {free_bytes / 2**30:.1f} GiB of memory are free." if parts else ""
 
 

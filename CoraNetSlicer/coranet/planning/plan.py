@@ -20,7 +20,7 @@ from ..networks.architecture import product
 from ..reporting import Reporter
 from ..training_set.survey import Survey
 from .error_budget import error_model_note
-from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, wished_batch_sizes
+from .memory import BatchSizes, MemoryPlan, activation_bytes_per_voxel, plan_memory, usual_batch_sizes
 from .sentences import steps_sentence
 from .steps import Durations, StepPlan
 from .timed import (
@@ -41,7 +41,7 @@ _MOST_STEPS = 1 << 40
 
 
 @dataclass(frozen=True)
-class Given:
+class PlanInput:
     """What is settled before a training is planned.
 
     Attributes:
@@ -62,7 +62,7 @@ class Plan:
 
     Attributes:
         preprocessing: of every scan.
-        architecture: of the network; says the patch size.
+        architecture: of the network, with the patch size.
         spacing_dhw: of the median prepared scan, mm.
         batch_sizes: labeled and unlabeled patches a step, in each process.
         history: the models from which the training comes, oldest first, as `ModelCard.history` reads them.
@@ -85,17 +85,17 @@ class Plan:
         return (self.steps or StepPlan.as_set(config.training)).applied_to(config)
 
     def with_steps(
-        self, durations: Durations, config: TrainConfig, left: tuple[float, str], device: Device
+        self, durations: Durations, config: TrainConfig, left_of_time: tuple[float, str], device: Device
     ) -> Plan:  # fmt: skip
         """The plan with the steps that fit into what is left of the time; these stay.
 
         Args:
             durations: of the training, as it was measured.
             config: of the training.
-            left: seconds that are left for its steps, and the whole time as `time_of_steps` says it.
+            left_of_time: seconds that are left for its steps, and the whole time as `time_of_steps` writes it.
             device: where it computes.
         """
-        left_s, time = left
+        left_s, time = left_of_time
         steps = final_steps(config, left_s, durations)
         sentence = steps_sentence(steps, time, device, is_final=True)
         return replace(self, steps=steps, sentences=(*self.sentences[:-1], sentence))
@@ -118,17 +118,17 @@ class Plan:
                 "preprocessing": Preprocessing.from_dict(content["preprocessing"]),
                 "architecture": Architecture.from_dict(content["architecture"]),
             }
-            made = from_json(Plan, {**content, **read})
-            counts = (*made.batch_sizes, *(astuple(made.steps) if made.steps else ()))
+            plan = from_json(Plan, {**content, **read})
+            counts = (*plan.batch_sizes, *(astuple(plan.steps) if plan.steps else ()))
             if not all(0 <= count < _MOST_STEPS for count in counts):
                 raise ValueError(f"batch sizes or steps {counts}")
-            return made
+            return plan
         except (AttributeError, KeyError, TypeError, ValueError, ModelError) as error:
             raise JobError(f"the plan of this training cannot be read ({error}); start a new job.") from error
 
 
 def checked_datalist(job: Job, initial: ModelPackage | None = None) -> Datalist:
-    """The list of a job's cases; nobody has looked at their files yet.
+    """The list of a job's cases, before their files are checked.
 
     Args:
         job: its directory.
@@ -146,7 +146,7 @@ def checked_datalist(job: Job, initial: ModelPackage | None = None) -> Datalist:
 
 
 def plan_training(
-    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter, given: Given
+    config: TrainConfig, datalist: Datalist, workplace: Workplace, reporter: Reporter, inputs: PlanInput
 ) -> Plan:  # fmt: skip
     """Choose preprocessing, network, patch, batch sizes and steps from the labeled scans, the time and the free memory.
 
@@ -157,38 +157,38 @@ def plan_training(
         config: of the training.
         datalist: the cases.
         workplace: the machine, and since when the job is done.
-        reporter: is told what was decided.
-        given: what was found in the cases, a model from which the training goes on, and what of the scans is looked at.
+        reporter: gets the decisions as events.
+        inputs: the survey of the cases, the model to go on from, and what of the scans is looked at.
 
     Raises:
         DataError: the window of intensities cannot be chosen.
         ConfigError: the time does not suffice for a training.
     """
-    initial = given.initial
+    initial = inputs.initial
     fate = "may be forgotten" if initial else "cannot be learned"
-    scans = _labeled_scans(datalist, given, reporter, fate)
+    scans = _labeled_scans(datalist, inputs, reporter, fate)
     if initial is not None:
-        made = _inherited_plan(config, datalist, workplace, reporter, initial)
-        made = _with_steps(made, config, datalist, scans, workplace)
+        plan = _inherited_plan(config, datalist, workplace, reporter, initial)
+        plan = _with_steps(plan, config, datalist, scans, workplace)
     elif config.time:
-        made = _timed_plan(config, datalist, workplace, reporter, scans)
+        plan = _timed_plan(config, datalist, workplace, reporter, scans)
     else:
-        made = _new_plan(config, datalist, workplace, reporter, scans.statistics)
-    if made.steps is not None and made.steps.total < FEW_STEPS:
+        plan = _new_plan(config, datalist, workplace, reporter, scans.statistics)
+    if plan.steps is not None and plan.steps.total < FEW_STEPS:
         reporter.emit(
             Warned(
                 "few_steps",
-                f"only {made.steps.total} steps fit into {config.time}, too few to learn much; give more time.",
+                f"only {plan.steps.total} steps fit into {config.time}, too few to learn much; give more time.",
             )
         )  # fmt: skip
     note = error_model_note(config, datalist)
     if note is not None:
         reporter.emit(note)
-    patch = " x ".join(str(count) for count in made.architecture.patch_size_kji)
-    labeled, unlabeled = made.batch_sizes
+    patch = " x ".join(str(count) for count in plan.architecture.patch_size_kji)
+    labeled, unlabeled = plan.batch_sizes
     text = f"each step takes {labeled} labeled and {unlabeled} unlabeled patches of {patch} voxels."
     reporter.emit(Noted("patch", text))
-    return replace(made, history=history_after(initial), reviewed_regions=reviewed_regions(datalist))
+    return replace(plan, history=history_after(initial), reviewed_regions=reviewed_regions(datalist))
 
 
 def _timed_plan(
@@ -197,13 +197,13 @@ def _timed_plan(
     own = fit_preprocessing(config.data, scans.statistics)
     size = median_prepared_size(own, scans.statistics)
     reporter.emit(Noted("backbone", f"{backbone_reason(config.network, size, own.spacing_mm[::-1])}."))
-    made = plan_in_time(config, datalist, scans, workplace, len(own.normalizations))
-    along_s, along_p, along_l = made.chosen.spacing_dhw
+    timed = plan_in_time(config, datalist, scans, workplace, len(own.normalizations))
+    along_s, along_p, along_l = timed.chosen.spacing_dhw
     spacing = replace(own, spacing_mm=(along_l, along_p, along_s))
-    architecture = made.chosen.architecture
+    architecture = timed.chosen.architecture
     return Plan(
-        spacing.keeping_slices(architecture.slice_axis), architecture, made.chosen.spacing_dhw, made.chosen.sizes,
-        steps=made.steps, sentences=made.sentences,
+        spacing.keeping_slices(architecture.slice_axis), architecture, timed.chosen.spacing_dhw, timed.chosen.sizes,
+        steps=timed.steps, sentences=timed.sentences,
     )  # fmt: skip
 
 
@@ -259,26 +259,26 @@ def _plan_memory(
     config: TrainConfig, datalist: Datalist, architecture: Architecture, workplace: Workplace
 ) -> MemoryPlan:  # fmt: skip
     uses_unlabeled = METHODS[config.training.method].uses_unlabeled and bool(datalist.without_all_labels())
-    wished = wished_batch_sizes(config.training, architecture.slice_axis is not None, uses_unlabeled)
+    usual = usual_batch_sizes(config.training, architecture.slice_axis is not None, uses_unlabeled)
     return plan_memory(
         workplace.free_bytes,
         activation_bytes_per_voxel(architecture, workplace.device),
         product(architecture.patch_size_kji),
-        wished,
+        usual,
         (config.data, config.training),
     )
 
 
-def _labeled_scans(datalist: Datalist, given: Given, reporter: Reporter, fate: str) -> LabeledScans:
-    labeled = given.survey.of(datalist.with_role(Role.TRAINING))
-    seen = frozenset[int]().union(*(case.present for case in labeled))
+def _labeled_scans(datalist: Datalist, inputs: PlanInput, reporter: Reporter, fate: str) -> LabeledScans:
+    labeled = inputs.survey.of(datalist.with_role(Role.TRAINING))
+    present = frozenset[int]().union(*(case.present for case in labeled))
     for label in datalist.labels:
-        if label.value not in seen:
+        if label.value not in present:
             reporter.emit(Warned("label_absent", f"no labeled case has '{label.name}', so it {fate}."))
-    margin_mm = given.margin_mm
-    # Of what is looked at around structures, a scan without any says nothing.
+    margin_mm = inputs.margin_mm
+    # A scan without structures has no surroundings of structures.
     measured = [case for case in labeled if margin_mm is None or not case.is_empty]
     scans = [case.scan for case in measured if case.scan is not None]
     statistics = [scan.looked_at(margin_mm) if margin_mm else scan.statistics for scan in scans]
     structures = [case.structures for case in measured if case.structures is not None]
-    return LabeledScans(statistics, structures, given.survey.seconds, margin_mm is not None)
+    return LabeledScans(statistics, structures, inputs.survey.seconds, margin_mm is not None)

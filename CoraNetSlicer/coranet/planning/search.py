@@ -109,8 +109,8 @@ class Search:
     @property
     def region_mm(self) -> Triple:
         """What a patch should cover along D, H, W: the structures and what surrounds them, within the scan."""
-        wanted = [extent + 2 * self.surroundings_mm for extent in largest_extent(self.structures)]
-        depth, height, width = (min(extent, most) for extent, most in zip(wanted, self.scan_mm, strict=True))
+        extents = [extent + 2 * self.surroundings_mm for extent in largest_extent(self.structures)]
+        depth, height, width = (min(extent, most) for extent, most in zip(extents, self.scan_mm, strict=True))
         return depth, height, width
 
     @property
@@ -122,16 +122,16 @@ class Search:
     def candidates(self) -> list[Candidate]:
         """All of them, the most promising first."""
         own = self._own_architecture
-        found: list[Candidate] = []
+        candidates: list[Candidate] = []
         # From the coarsest on: what is timed first is timed for certain.
         for spacing in reversed(self._spacings(own.slice_axis)):
             for architecture in self._architectures(own, spacing):
-                found.extend(self._with_batches(architecture, spacing))
-        return sorted(found, key=lambda candidate: candidate.deficit)
+                candidates.extend(self._with_batches(architecture, spacing))
+        return sorted(candidates, key=lambda candidate: candidate.deficit)
 
     @cached_property
     def _own_architecture(self) -> Architecture:
-        """The network at the scans' own spacing: it says whether slices or volumes are looked at."""
+        """The network at the scans' own spacing, which decides between slices and volumes."""
         data, spacing = self.config.data, self.own_spacing
         size = median_prepared_size(fit_preprocessing(data, self.scans), self.scans)
         return plan_architecture(self.config.network, data, size, spacing, self.classes + 1)
@@ -142,7 +142,7 @@ class Search:
         if self.config.data.spacing_mm is not None or self.config.data.size_kji is not None:
             return [own]
         finest = min(own)
-        found = [own]
+        spacings = [own]
         count = int(math.log(_COARSEST) / math.log(_SPACING_FACTOR))
         for power in range(1, count + 1):
             side = _rounded(finest * _SPACING_FACTOR**power)
@@ -152,9 +152,9 @@ class Search:
             spacing = (depth, height, width)
             if self._kept_dice(spacing) < _LEAST_KEPT:
                 break
-            if spacing != found[-1]:
-                found.append(spacing)
-        return found
+            if spacing != spacings[-1]:
+                spacings.append(spacing)
+        return spacings
 
     def _architectures(self, own: Architecture, spacing: Triple) -> Iterator[Architecture]:
         """The network at a spacing, with patches of several sizes, and with more or fewer filters."""
@@ -165,16 +165,16 @@ class Search:
         fewest = _FEWEST_VOXELS if own.slice_axis is None else _FEWEST_PIXELS
         is_set = data.patch_size_kji is not None or data.patch_voxels is not None
         limits = {max(fewest, round(share * math.prod(pixels))) for share in _PATCH_SHARES}
-        seen = set()
+        sizes = set()
         for limit in [None] if is_set else sorted(limits):
             # Limits are for patches that can be halved: a little more lets them cover the whole region.
             most = None if limit is None else round(1.15 * limit)
-            made = plan_architecture(network, data, region, spacing, self.classes + 1, most)
-            if made.patch_size_kji in seen:
+            architecture = plan_architecture(network, data, region, spacing, self.classes + 1, most)
+            if architecture.patch_size_kji in sizes:
                 continue
-            seen.add(made.patch_size_kji)
+            sizes.add(architecture.patch_size_kji)
             for filters in [network.base_filters] if network.base_filters else _FILTERS:
-                yield replace(made, base_filters=filters, in_channels=self.channels)
+                yield replace(architecture, base_filters=filters, in_channels=self.channels)
 
     def _with_batches(self, architecture: Architecture, spacing: Triple) -> Iterator[Candidate]:
         training = self.config.training
@@ -188,9 +188,9 @@ class Search:
             unlabeled = (training.unlabeled_batch_size or labeled) if self.uses_unlabeled else 0
             sizes = BatchSizes(labeled, unlabeled)
             steps = self.seconds / max(self.speed.step(architecture, sizes).mean(training), 1e-6)
-            made = Candidate(spacing, architecture, sizes, steps, self._kept_dice(spacing), 1.0)
-            patch, region = made.patch_mm, self.region_mm
-            yield replace(made, covered=coverage([patch[axis] for axis in axes], [region[axis] for axis in axes]))
+            candidate = Candidate(spacing, architecture, sizes, steps, self._kept_dice(spacing), 1.0)
+            patch, region = candidate.patch_mm, self.region_mm
+            yield replace(candidate, covered=coverage([patch[axis] for axis in axes], [region[axis] for axis in axes]))
 
     def _kept_dice(self, spacing: Triple) -> float:
         if spacing not in self._kept:

@@ -32,14 +32,14 @@ def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str], is_p
     extent = " x ".join(f"{length:.0f}" for length in chosen.patch_mm)
     structures, within = _structures(names), "" if chosen.architecture.slice_axis is None else " in a slice"
     head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right) cover"
-    margin, wished = _margin(chosen, search), search.surroundings_mm
+    margin, surroundings = _margin(chosen, search), search.surroundings_mm
     if margin == math.inf:
         return f"{head} {'all that the fine network looks at' if is_part else 'the whole scan'}{within}."
     if margin >= 0:
-        most = f"at least {wished:.0f}" if margin >= wished else f"{margin:.0f}"
+        most = f"at least {surroundings:.0f}" if margin >= surroundings else f"{margin:.0f}"
         return f"{head} {structures}{within} with {most} mm around."
     return (
-        f"{head} {100 * chosen.covered:.0f} % of {structures} with {wished:.0f} mm around, on the average of the "
+        f"{head} {100 * chosen.covered:.0f} % of {structures} with {surroundings:.0f} mm around, on the average of the "
         "axes; larger ones would leave too few steps."
     )
 
@@ -78,5 +78,5 @@ def _spacing(spacing_dhw: Triple) -> str:
 
 
 def _count(steps: float) -> str:
-    """A number of steps as one says it: two digits."""
+    """A number of steps rounded to two digits."""
     return f"{int(float(f'{max(steps, 1):.2g}')):,}"

@@ -86,9 +86,9 @@ class Speed:
         return self._time(key, architecture)
 
     def _time(self, key: tuple[Any, ...], architecture: Architecture) -> _Line:
-        begun = time.monotonic()
+        start = time.monotonic()
         line = self._timed(architecture)
-        took_s = time.monotonic() - begun
+        took_s = time.monotonic() - start
         self.left_s -= took_s
         self._known[key] = _Timed(architecture, line, took_s)
         return line
@@ -97,12 +97,12 @@ class Speed:
         labeled = _VOLUMES if architecture.slice_axis is None else _SLICES_A_STEP
         sizes = BatchSizes(labeled, labeled if self.uses_unlabeled else 0)
         kinds = _PATCHES if architecture.slice_axis is None else _SLICES
-        few, many = (_with_patch(architecture, voxels) for voxels in kinds.get(self.kind, kinds["cpu"]))
-        of_few, of_many = (self.measure(with_patch, sizes) for with_patch in (few, many))
-        small, large = product(few.patch_size_kji), product(many.patch_size_kji)
+        small_patch, large_patch = (_with_patch(architecture, voxels) for voxels in kinds.get(self.kind, kinds["cpu"]))
+        of_small, of_large = (self.measure(with_patch, sizes) for with_patch in (small_patch, large_patch))
+        small, large = product(small_patch.patch_size_kji), product(large_patch.patch_size_kji)
         batches = StepSeconds(sizes.labeled, sum(sizes))
         each, overhead = [], []
-        for less, more, count in zip(of_few, of_many, batches, strict=True):
+        for less, more, count in zip(of_small, of_large, batches, strict=True):
             # Two patches that round to one size, or a step that was disturbed, must not give a negative slope.
             slope = (more - less) / (count * (large - small)) if large > small else 0.0
             slope = max(slope, 0.5 * more / (count * large))

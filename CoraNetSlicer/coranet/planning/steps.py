@@ -45,7 +45,7 @@ class Durations(NamedTuple):
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The steps of a training; once it has begun they stay.
+    """The steps of a training; fixed once it has started.
 
     Attributes:
         pretraining: steps on labeled cases alone.
@@ -84,7 +84,7 @@ class StepPlan:
         """The steps that a time allows, in the ratio of the settings.
 
         Args:
-            training: also says which intervals are fixed.
+            training: also for the intervals that are fixed.
             left_s: seconds for steps, validations and snapshots together.
             durations: how long each of them takes.
 
@@ -124,7 +124,7 @@ class StepPlan:
 
 
 def _times(interval: int | None, share: float, seconds: tuple[float, float, float]) -> int:
-    """How often something is done beside steps: as an interval says, else within a share of the time."""
+    """How often something is done beside steps: by a fixed interval, else within a share of the time."""
     left_s, step_s, each_s = seconds
     if each_s <= 0 or interval == 0:
         return 0

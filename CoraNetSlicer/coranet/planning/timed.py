@@ -22,7 +22,7 @@ from .speed import Speed
 from .steps import FEWEST_STEPS, Durations, StepPlan, StepSeconds
 from .workplace import Workplace
 
-# Of the time that is left, what is not kept for checkpoints, events and what else nobody counts.
+# Of the time that is left, what is not kept for checkpoints, events and other overhead.
 _FOR_STEPS = 0.95
 # Writing the model, and setting the dial.
 _FINISH_S = 3.0

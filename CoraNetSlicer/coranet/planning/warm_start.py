@@ -1,4 +1,4 @@
-"""A training that goes on from an earlier model: what it takes from it, and the history that its model tells."""
+"""A training that goes on from an earlier model: what it takes from it, and the history that its model keeps."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..contract.segment_names import in_words
 from ..data.case_labels import with_same_classes
 from ..model_package import ModelPackage
 
-# Of a model's card, what later models tell of it.
-_TOLD = ("created", "steps", "trained_on", "validation_dice", "reviewed_regions")
+# What of a model's card the later models keep.
+_KEPT_KEYS = ("created", "steps", "trained_on", "validation_dice", "reviewed_regions")
 
 
 def initial_model(config: TrainConfig) -> ModelPackage | None:
@@ -55,11 +55,11 @@ def history_after(initial: ModelPackage | None) -> tuple[dict[str, Any], ...]:
     """The models from which a training comes, oldest first, as `ModelCard.history` reads them."""
     if initial is None:
         return ()
-    return (*(initial.card.get("history") or ()), {key: initial.card.get(key) for key in _TOLD})
+    return (*(initial.card.get("history") or ()), {key: initial.card.get(key) for key in _KEPT_KEYS})
 
 
 def reviewed_regions(datalist: Datalist) -> int | None:
-    """How many decisions on regions stand behind the labels that are known in part; None: nobody knows.
+    """How many decisions on regions stand behind the labels that are known in part; None: unknown.
 
     They are counted in the reviews beside the masks.
 

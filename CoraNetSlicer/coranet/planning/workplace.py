@@ -18,13 +18,13 @@ class Workplace:
         device: where to compute.
         processes: that share the memory of the machine.
         measure: times steps of a network; needed where a time is given.
-        begun: when the job was begun, by `time.monotonic`.
+        started: when the job was started, by `time.monotonic`.
     """
 
     device: Device
     processes: int = 1
     measure: Measure | None = None
-    begun: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def free_bytes(self) -> int | None:
@@ -36,4 +36,4 @@ class Workplace:
 
     def left_s(self, budget: str) -> float:
         """Seconds that are left of a time budget such as "20 min"."""
-        return (seconds_of(budget) or 0.0) - (time.monotonic() - self.begun)
+        return (seconds_of(budget) or 0.0) - (time.monotonic() - self.started)

@@ -22,7 +22,7 @@ def is_plausible(
 
     Args:
         known: the others; of fewer than two, any value is like them.
-        value: which is asked for.
+        value: to compare.
         usual_spread: standard deviation that is usual.
         plausible_share: so many of their kind lie in the range that is called plausible.
     """

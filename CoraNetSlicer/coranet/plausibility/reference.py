@@ -16,7 +16,7 @@ from .traits import CaseTraits
 
 # So many of the training's kind lie in the range that is called plausible, in each trait.
 _PLAUSIBLE_SHARE = 0.998
-# Of how much cases vary, where few of them tell.
+# How much cases vary, where there are few of them.
 _USUAL_SPREAD = {"volume": 0.35, "confidence": 0.3, "detail": 0.15}
 _FEWEST_CASES = 2
 # What is called usual in a sentence.
@@ -106,7 +106,7 @@ class Reference:
         # Surer than the others is no fault.
         if confidence is None or not known or confidence >= float(np.median(known)):
             return ""
-        if _is_plausible([_log_odds(one) for one in known], _log_odds(confidence), "confidence"):
+        if _is_plausible([_log_odds(value) for value in known], _log_odds(confidence), "confidence"):
             return ""
         lower, upper = _usual(known)
         return (
@@ -147,14 +147,14 @@ def _usual(known: Sequence[float]) -> tuple[float, float]:
 
 
 def _log_odds(share: float) -> float:
-    kept = min(max(share, _LEAST_ODDS), 1 - _LEAST_ODDS)
-    return math.log(kept / (1 - kept))
+    clipped = min(max(share, _LEAST_ODDS), 1 - _LEAST_ODDS)
+    return math.log(clipped / (1 - clipped))
 
 
 def _rounded(case: CaseTraits) -> dict[str, Any]:
-    def kept(value: Any) -> Any:
+    def rounded(value: Any) -> Any:
         if isinstance(value, float):
             return float(f"{value:.{_DIGITS}g}")
-        return [kept(one) for one in value] if isinstance(value, (list, tuple)) else value
+        return [rounded(element) for element in value] if isinstance(value, (list, tuple)) else value
 
-    return {name: kept(value) for name, value in to_json(case).items()}
+    return {name: rounded(value) for name, value in to_json(case).items()}

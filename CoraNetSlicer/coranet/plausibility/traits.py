@@ -63,11 +63,11 @@ class Confidence:
             parts: (number of the first row, logits) as `SlidingWindow.stream` yields them: a part may begin with rows
                 of the one before.
         """
-        done = 0
+        counted = 0
         for part in parts:
             first, logits = part
-            fresh = logits.segmentation[:, max(0, done - first) :]
-            done = first + logits.segmentation.shape[1]
+            fresh = logits.segmentation[:, max(0, counted - first) :]
+            counted = first + logits.segmentation.shape[1]
             self._add(fresh)
             yield part
 
@@ -153,4 +153,4 @@ def _joined_detail(boxes: Sequence[tuple[int, tuple[float, ...]]]) -> tuple[floa
     """The fine detail of a scan from voxels and detail of its boxes, weighted by voxels."""
     whole = sum(voxels for voxels, _ in boxes)
     channels = zip(*(detail for _, detail in boxes), strict=True)
-    return tuple(sum(v * d for (v, _), d in zip(boxes, one, strict=True)) / whole for one in channels)
+    return tuple(sum(v * d for (v, _), d in zip(boxes, channel, strict=True)) / whole for channel in channels)

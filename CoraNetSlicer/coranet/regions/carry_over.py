@@ -1,4 +1,4 @@
-"""What was decided on a result, carried over to another result of the same scan where that says the same.
+"""Decisions on a result, carried over to another result of the same scan where both agree.
 
 NumPy alone: the Slicer side uses it, too.
 """
@@ -27,7 +27,7 @@ ANSWERS = (Choice.KEEP, Choice.CONSERVATIVE, Choice.RADICAL)
 
 @dataclass(frozen=True)
 class EarlierReview:
-    """What a person has said of a scan, on the voxels of the new result.
+    """The decisions of a reviewer on a scan, on the voxels of the new result.
 
     Attributes:
         labels: (k, j, i), label values: reviewed.nrrd.

@@ -13,8 +13,8 @@ from ..contract.errors import ConfigError
 if TYPE_CHECKING:
     from ..contract import RegionList
 
-# As many regions of a case are told on the terminal; all are in the file.
-_TOLD = 5
+# As many regions of a case are listed on the terminal; all are in the file.
+_MOST_LISTED = 5
 
 
 def add_regions_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,19 +47,19 @@ def regions(options: argparse.Namespace) -> int:
         raise ConfigError(f"--caution expects a number, got {options.caution}; correct it.")
     rule = PlaceRule(least_ml=options.smallest_ml)
     for files in find_predictions(options.prediction):
-        made = make_regions(files, options.caution, rule)
+        found = make_regions(files, options.caution, rule)
         names = {label["value"]: label["name"] for label in files.read_result()["labels"]}
-        sys.stdout.write(_told(made, files.regions, names))
+        sys.stdout.write(_listing(found, files.regions, names))
     return 0
 
 
-def _told(made: RegionList, path: Path, names: dict[int, str]) -> str:
-    count = len(made.regions)
+def _listing(found: RegionList, path: Path, names: dict[int, str]) -> str:
+    count = len(found.regions)
     lines = [
-        f"{made.case}: {count} {'place' if count == 1 else 'places'}, {made.uncertain_ml:.3g} mL uncertain "
-        f"at the caution {made.caution:.3g}, in '{path}'"
+        f"{found.case}: {count} {'place' if count == 1 else 'places'}, {found.uncertain_ml:.3g} mL uncertain "
+        f"at the caution {found.caution:.3g}, in '{path}'"
     ]
-    for region in made.regions[:_TOLD]:
+    for region in found.regions[:_MOST_LISTED]:
         pair = [
             names.get(value, str(value)) if value else "background" for value in (region.conservative, region.radical)
         ]
@@ -67,7 +67,7 @@ def _told(made: RegionList, path: Path, names: dict[int, str]) -> str:
         lines.append(
             f"  {region.number}: {pair[0]} or {pair[1]}{where}, {region.expected_wrong_ml:.3g} mL expected to be wrong"
         )
-    left_ml = made.expected_left_ml([one.number for one in made.regions])
+    left_ml = found.expected_left_ml([region.number for region in found.regions])
     if left_ml is not None:
         lines.append(f"  expected to be wrong elsewhere: {left_ml:.3g} mL")
     return "".join(f"{line}\n" for line in lines)

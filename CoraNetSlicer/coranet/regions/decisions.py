@@ -28,7 +28,7 @@ def voxels_of(region: Region, region_map: Array) -> tuple[Box, Array]:
 
 
 def apply_decision(labels: Array, region: Region, choice: Choice, region_map: Array, prediction: Prediction) -> None:
-    """Give the voxels of a region what a decision says; all others stay as they are.
+    """Give the voxels of a region the labels of a decision; all others stay as they are.
 
     Args:
         labels: (k, j, i), label values; is changed.
@@ -76,7 +76,7 @@ def reviewed_maps(
         box, inside = voxels_of(regions.region(number), region_map)
         known[box][inside] = 1
     if margins is not None:
-        slides = [done for done in review.in_order_of_time() if isinstance(done, Slide)]
+        slides = [change for change in review.in_order_of_time() if isinstance(change, Slide)]
         for count, slide in enumerate(slides):
             # A slide makes nothing known where in the end neither of its classes is.
             box, is_known = known_after(labels, margins, slide, slides[:count])
@@ -90,17 +90,17 @@ def _reviewed_labels(
 ) -> Array:  # fmt: skip
     labels: Array = prediction.segmentation.copy()
     earlier: list[Slide] = []
-    for done in review.in_order_of_time():
-        if isinstance(done, Slide):
+    for change in review.in_order_of_time():
+        if isinstance(change, Slide):
             if margins is None:
                 raise DataError(
                     f"boundaries of '{review.case}' were moved, but it has no margins; segment the case anew."
                 )
-            box, moved = apply_slide(labels, margins, done, earlier)
+            box, moved = apply_slide(labels, margins, change, earlier)
             labels[box] = moved
-            earlier.append(done)
+            earlier.append(change)
             continue
-        number, decision = done
+        number, decision = change
         region = regions.region(number)
         if decision.choice is Choice.EDITED and painted is not None:
             box, inside = voxels_of(region, region_map)

@@ -101,7 +101,7 @@ def _joined(parts: Array, contacts: Contacts, pairs: Array, fewest: float) -> Ar
         small, partner = _partners(contacts, pairs, sizes < fewest)
         if not len(small):
             break
-        # Nobody has more than one partner and large parts have none, so two large ones never become one.
+        # No part has more than one partner and large parts have none, so two large ones never become one.
         count, merged = connected(small, partner, len(sizes))
         region = merged[region]
         largest = np.empty(count, np.int64)
@@ -111,8 +111,8 @@ def _joined(parts: Array, contacts: Contacts, pairs: Array, fewest: float) -> Ar
         once = contacts.first < contacts.second
         ends = merged[contacts.first[once]], merged[contacts.second[once]]
         contacts = summed_contacts(*ends, contacts.faces[once], count)
-    kept = sizes >= fewest
-    numbers = np.where(kept, np.cumsum(kept) - 1, NO_REGION)
+    is_region = sizes >= fewest
+    numbers = np.where(is_region, np.cumsum(is_region) - 1, NO_REGION)
     numbered: Array = numbers[region][parts]
     return numbered
 

@@ -48,7 +48,7 @@ class WrittenCase:
     @property
     def labels(self) -> tuple[Label, ...]:
         """Its classes."""
-        return tuple(Label(one["value"], one["name"]) for one in self.result["labels"])
+        return tuple(Label(label["value"], label["name"]) for label in self.result["labels"])
 
     @property
     def caution(self) -> float:
@@ -90,7 +90,7 @@ class WrittenCase:
 def _largest_value(result: dict[str, Any], source: Path) -> int:
     """The largest label value of a case; also makes sure that what else is used of result.json can be."""
     try:
-        labels = [Label(one["value"], one["name"]) for one in result["labels"]]
+        labels = [Label(label["value"], label["name"]) for label in result["labels"]]
         float(result.get("caution") or 0.0)
     except (KeyError, TypeError, ValueError) as error:
         raise JobError(f"'{source}' does not describe its labels ({error!r}); segment the case anew.") from error
@@ -117,12 +117,12 @@ def find_predictions(folder: str | Path) -> list[PredictionFiles]:
         JobError: there is none.
     """
     folder = Path(folder).absolute()
-    found = list(_complete(folder))
-    if not found:
+    predictions = list(_complete(folder))
+    if not predictions:
         raise JobError(
             f"'{folder}' holds no complete result; choose the folder of a segmentation job, or of one of its cases."
         )
-    return found
+    return predictions
 
 
 def _complete(folder: Path) -> Iterator[PredictionFiles]:
@@ -190,7 +190,7 @@ def write_regions(files: PredictionFiles, found: FoundRegions, grid: Grid) -> No
     Raises:
         StorageError: a file could not be written.
     """
-    # The list says that there are regions, so it goes before the old map is replaced and comes after the new one.
+    # The list shows that there are regions, so it goes before the old map is replaced and comes after the new one.
     remove_regions(files)
     write_volume(files.region_map, found.region_map, grid)
     found.list.write(files.regions)

@@ -100,7 +100,7 @@ def find_regions(
         effect: what they are ranked by, the largest first.
 
     Raises:
-        DataError: the heads differ in so many voxels that nobody could review them.
+        DataError: the heads differ in too many voxels for a review.
     """
     rule = rule or RegionRule()
     conservative, radical = flat(prediction.conservative), flat(prediction.radical)
@@ -137,7 +137,7 @@ def require_reviewable(case: str, count: int, size: int) -> None:
         size: of how many.
 
     Raises:
-        DataError: nobody could review them.
+        DataError: there are too many for a review.
     """
     if count > MOST_VOXELS:
         raise DataError(

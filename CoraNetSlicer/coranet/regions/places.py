@@ -110,7 +110,7 @@ def heads_chance(uncertainty: Array) -> Array:
 
 
 def stored_chance(uncertainty: Array) -> Array:
-    """How probably a voxel is wrong, by an error model: what its map says."""
+    """How probably a voxel is wrong, by the map of an error model."""
     return uncertainty
 
 
@@ -137,7 +137,7 @@ def find_places(
         chance: from values of the uncertainty map to how probably a voxel is wrong.
 
     Raises:
-        DataError: the heads differ in so many voxels that nobody could review them.
+        DataError: the heads differ in too many voxels for a review.
     """
     rule = rule or PlaceRule()
     differ = flat(prediction.conservative) != flat(prediction.radical)
@@ -150,7 +150,7 @@ def find_places(
         errors.take(place.voxels)
     places += _balls(grid, errors, structures, rule)
     places = sorted(places, key=lambda place: -place.wrong / rule.seconds(place.radius_mm))[: rule.most]
-    found = _described(prediction, grid, places, structures)
+    described = _described(prediction, grid, places, structures)
     inside = sum(len(place.voxels) for place in places)
     listed = RegionList(
         case=case,
@@ -159,7 +159,7 @@ def find_places(
         uncertain_ml=float(count * grid.voxel_ml),
         left_out_ml=float((count - inside) * grid.voxel_ml),
         created=time.time(),
-        regions=tuple(found),
+        regions=tuple(described),
         left_ml=float(max(0.0, errors.total - sum(place.wrong for place in places)) * grid.voxel_ml),
     )
     return FoundRegions(listed, _place_map(prediction.segmentation.shape, places))
@@ -183,7 +183,7 @@ class _Errors:
 
     @staticmethod
     def of(uncertainty: Array, differs: Array, chance: Callable[[Array], Array]) -> _Errors:
-        """Of a case; `differs` is flat and says where the heads differ."""
+        """Of a case; `differs` is flat and true where the heads differ."""
         probable = chance(flat(uncertainty))
         places = np.flatnonzero((probable >= _LEAST_CHANCE) | differs)
         return _Errors(SparseVoxels(places, uncertainty.shape), probable[places], differs[places])
@@ -256,13 +256,15 @@ def _object(voxels: SparseVoxels, grid: Grid, wrong: float, structure: int) -> P
 
 def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: PlaceRule) -> list[Place]:
     """The best balls around points of the surface, one after the other."""
-    with_surface = [one for one in structures if len(one.surface.places)]
+    with_surface = [structure for structure in structures if len(structure.surface.places)]
     # Where nothing can be wrong, nothing is near any of them.
-    candidates = [_Candidates.of(one, grid, errors, rule) for one in with_surface] if len(errors.chance) else []
-    candidates = [one for one in candidates if len(one.members)]
+    candidates = (
+        [_Candidates.of(structure, grid, errors, rule) for structure in with_surface] if len(errors.chance) else []
+    )
+    candidates = [group for group in candidates if len(group.members)]
     places: list[Place] = []
     while candidates and len(places) < rule.most:
-        (gain, point), best = max(((one.best(), one) for one in candidates), key=lambda pair: pair[0])
+        (gain, point), best = max(((group.best(), group) for group in candidates), key=lambda pair: pair[0])
         if gain <= _LEAST_CHANCE:
             break
         best.gain[point] = 0
@@ -276,8 +278,8 @@ def _balls(grid: Grid, errors: _Errors, structures: list[Structure], rule: Place
         places.append(
             Place("place", (i, j, k), best.radius_mm, wrong, voxels, best.structure, slice_axis=best.slice_axis)
         )
-        for one in candidates:
-            one.remove(errors, inside)
+        for group in candidates:
+            group.remove(errors, inside)
         errors.take(errors.voxels.places[inside])
     return places
 
@@ -344,10 +346,10 @@ class _Candidates:
     def remove(self, errors: _Errors, indices: Array) -> None:
         """Some voxels of the errors, by their index, are to count no more."""
         at = np.searchsorted(self.members, indices)
-        mine = np.flatnonzero(self.members[np.minimum(at, len(self.members) - 1)] == indices)
-        if not len(mine):
+        own = np.flatnonzero(self.members[np.minimum(at, len(self.members) - 1)] == indices)
+        if not len(own):
             return
-        cells, chance = self.cell_of[at[mine]], errors.chance[indices[mine]]
+        cells, chance = self.cell_of[at[own]], errors.chance[indices[own]]
         self.wrong -= np.bincount(cells, weights=chance, minlength=len(self.wrong))
         # A point that was visited keeps its 0.
         self.gain = np.where(self.gain > 0, self.around @ self.wrong, 0.0)
@@ -390,18 +392,18 @@ class _Cells:
 
 
 def _described(prediction: Prediction, grid: Grid, places: list[Place], structures: list[Structure]) -> list[Region]:
-    """What is told of the places, in their order."""
+    """The places with their statistics, in their order."""
     if not places:
         return []
     voxels = np.concatenate([place.voxels for place in places])
-    region = np.repeat(np.arange(len(places)), [len(place.voxels) for place in places])
+    number_of = np.repeat(np.arange(len(places)), [len(place.voxels) for place in places])
     order = np.argsort(voxels)
     inside = SparseVoxels(voxels[order], prediction.segmentation.shape)
-    described = describe(DividedCase(prediction, grid, inside, region[order], len(places)))
-    by_value = {one.value: one for one in structures}
+    described = describe(DividedCase(prediction, grid, inside, number_of[order], len(places)))
+    by_value = {structure.value: structure for structure in structures}
     return [
         replace(
-            one,
+            region,
             number=number,
             kind=place.kind,
             center_ijk=place.center_ijk,
@@ -414,7 +416,7 @@ def _described(prediction: Prediction, grid: Grid, places: list[Place], structur
             if place.structure in by_value
             else "",
         )
-        for number, (one, place) in enumerate(zip(described, places, strict=True), start=1)
+        for number, (region, place) in enumerate(zip(described, places, strict=True), start=1)
     ]
 
 

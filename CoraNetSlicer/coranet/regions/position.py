@@ -28,7 +28,7 @@ def where_in(bounds_ijk: Sequence[tuple[int, int]], center_ijk: Sequence[int], g
         _third(bounds_ijk[axis], center_ijk[axis], flipped)
         for axis, flipped in zip(orientation.source_axis, orientation.flipped, strict=True)
     )
-    in_plane = " ".join(words[third] for words, third in ((_SIDES[2], height), (_SIDES[0], side)) if third is not None)
+    in_plane = " ".join(terms[third] for terms, third in ((_SIDES[2], height), (_SIDES[0], side)) if third is not None)
     towards = f"towards the {_SIDES[1][depth]}" if depth is not None else ""
     return ", ".join(filter(None, (in_plane, towards))) or "in the middle"
 

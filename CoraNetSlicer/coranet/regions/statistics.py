@@ -1,4 +1,4 @@
-"""What is told of each region: where it lies, how uncertain it is, what a decision there would change."""
+"""Statistics of each region: where it lies, how uncertain it is, what a decision there would change."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ class _Classes:
         result = {}
         for head, (keys, voxels) in self.changes.items():
             first, last = np.searchsorted(keys, [region << _VALUE_BITS, (region + 1) << _VALUE_BITS])
-            found = dict(zip((keys[first:last] & _LARGEST_VALUE).tolist(), voxels[first:last].tolist(), strict=True))
-            told = {value for value, change in found.items() if change} | set(self.pairs[region])
-            result[head] = {value: float(found.get(value, 0.0) * voxel_ml) for value in sorted(told - {0})}
+            changes = dict(zip((keys[first:last] & _LARGEST_VALUE).tolist(), voxels[first:last].tolist(), strict=True))
+            values = {value for value, change in changes.items() if change} | set(self.pairs[region])
+            result[head] = {value: float(changes.get(value, 0.0) * voxel_ml) for value in sorted(values - {0})}
         return result
 
 
@@ -170,15 +170,15 @@ class _Places:
 def _surface_shares(case: DividedCase, pairs: list[tuple[int, int]]) -> Array:
     """(regions,), share of the surface of the labels in question that touches each region; 0 where they have none."""
     result, region_at = flat(case.prediction.segmentation), _region_at(case)
-    # A region asks for the faces of two labels; of one alone where both are the same, or one of them background.
-    asked = np.array([_in_question(pair) for pair in pairs]).reshape(-1, 2)
-    between = np.unique(_face_key(asked[:, 0], asked[:, 1]))
+    # A region counts the faces of two labels; of one alone where both are the same, or one of them background.
+    in_question = np.array([_in_question(pair) for pair in pairs]).reshape(-1, 2)
+    between = np.unique(_face_key(in_question[:, 0], in_question[:, 1]))
     of_label, of_pair = np.zeros(_LARGEST_VALUE + 1), np.zeros(len(between))
     touched = np.zeros(case.count)
     for lower, upper, area_mm2 in _faces(case):
         labels = result[lower].astype(np.int64), result[upper].astype(np.int64)
-        for one in labels:
-            of_label += area_mm2 * np.bincount(one, minlength=len(of_label))
+        for label in labels:
+            of_label += area_mm2 * np.bincount(label, minlength=len(of_label))
         keys = _face_key(*labels)
         place = np.minimum(np.searchsorted(between, keys), len(between) - 1)
         of_pair += area_mm2 * np.bincount(place[between[place] == keys], minlength=len(between))
@@ -186,11 +186,11 @@ def _surface_shares(case: DividedCase, pairs: list[tuple[int, int]]) -> Array:
         # A face inside of a region, or between two, counts once for each.
         for here, counts in ((near, near >= 0), (far, (far >= 0) & (far != near))):
             region, sides = here[counts], np.stack([label[counts] for label in labels])
-            matters = (sides[:, :, None] == asked[region]).any(axis=(0, 2))
+            matters = (sides[:, :, None] == in_question[region]).any(axis=(0, 2))
             touched += area_mm2 * np.bincount(region[matters], minlength=case.count)
     # Those between two labels that are both in question are faces of both.
-    total = np.where(asked > 0, of_label[np.maximum(asked, 0)], 0).sum(1)
-    total -= of_pair[np.searchsorted(between, _face_key(asked[:, 0], asked[:, 1]))]
+    total = np.where(in_question > 0, of_label[np.maximum(in_question, 0)], 0).sum(1)
+    total -= of_pair[np.searchsorted(between, _face_key(in_question[:, 0], in_question[:, 1]))]
     shares: Array = np.divide(touched, total, out=np.zeros(case.count), where=total > 0)
     return shares
 
@@ -201,9 +201,9 @@ def _in_question(pair: tuple[int, int]) -> tuple[int, int]:
     return (labels[0], labels[1]) if len(labels) == 2 else (labels[0] if labels else -1, -1)
 
 
-def _face_key(one: Array, other: Array) -> Array:
+def _face_key(first: Array, second: Array) -> Array:
     """One number for the faces between two labels, whichever is first."""
-    key: Array = (np.minimum(one, other) << _VALUE_BITS) | np.maximum(one, other)
+    key: Array = (np.minimum(first, second) << _VALUE_BITS) | np.maximum(first, second)
     return key
 
 

@@ -59,16 +59,16 @@ def structures_of(labels: Array, grid: Grid) -> list[Structure]:
     here = flat(labels)[places]
     area = _areas(labels, SparseVoxels(places, labels.shape), here, grid)
     counts, areas = np.bincount(here), np.bincount(here, weights=area)
-    # What is asked for each structure is asked of few voxels.
+    # What each structure needs is computed from few voxels.
     on_surface = np.flatnonzero(area)
     border, values = places[on_surface], here[on_surface]
-    found = []
+    structures = []
     for value in np.flatnonzero(counts).tolist():
         surface = SparseVoxels(border[values == value], labels.shape)
         volume_mm3 = float(counts[value]) * math.prod(grid.spacing_mm)
         area_mm2 = float(areas[value]) / _FACES_PER_SURFACE
-        found.append(Structure(value, volume_mm3, area_mm2, _bounds(surface), surface))
-    return found
+        structures.append(Structure(value, volume_mm3, area_mm2, _bounds(surface), surface))
+    return structures
 
 
 def _areas(labels: Array, voxels: SparseVoxels, here: Array, grid: Grid) -> Array:
@@ -77,9 +77,9 @@ def _areas(labels: Array, voxels: SparseVoxels, here: Array, grid: Grid) -> Arra
     step = 1
     for axis, (index, size) in enumerate(zip(voxels.indices()[::-1], grid.size_ijk, strict=True)):
         face_mm2 = math.prod(other for number, other in enumerate(grid.spacing_mm) if number != axis)
-        for way, border in ((-step, 0), (step, size - 1)):
+        for offset, border in ((-step, 0), (step, size - 1)):
             # The border of the scan is no surface.
-            there = flat(labels)[np.where(index != border, voxels.places + way, voxels.places)]
+            there = flat(labels)[np.where(index != border, voxels.places + offset, voxels.places)]
             area += np.float32(face_mm2) * (there != here)
         step *= size
     return area

@@ -33,14 +33,14 @@ def report(options: argparse.Namespace) -> int:
     """
     from ..regions.files import find_predictions
     from .report import write_page
-    from .reported_case import Wanted, reported_cases
+    from .reported_case import PictureCounts, reported_cases
     from .table import write_table
 
     for name in ("regions", "cases"):
         if getattr(options, name) < 0:
             raise ConfigError(f"--{name} expects a number of at least 0, got {getattr(options, name)}; correct it.")
     folder = Path(options.folder).absolute()
-    cases = reported_cases(find_predictions(folder), Wanted(options.regions, options.cases))
+    cases = reported_cases(find_predictions(folder), PictureCounts(options.regions, options.cases))
     output = Path(options.output).absolute() if options.output else folder
     write_table(output / TABLE, cases)
     write_page(output / PAGE, cases, str(folder))

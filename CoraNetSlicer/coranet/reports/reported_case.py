@@ -1,4 +1,4 @@
-"""What a report says of one segmented case."""
+"""One segmented case in a report."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ReportedCase:
         pictures: of the undecided regions of largest expected effect.
         has_scan: whether the scan was there to be drawn.
         names: of the labels, by their values.
-        warnings: what was told of the case while it was segmented, in sentences.
+        warnings: from segmenting the case, in sentences.
         doubt: what is promised of the uncertain region, and how good the result is expected to be.
     """
 
@@ -71,26 +71,26 @@ class ReportedCase:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PictureCounts:
     """How many pictures there are: so many regions of each of so many cases, the most uncertain ones."""
 
     regions: int = 3
     cases: int = 25
 
 
-def reported_cases(predictions: Sequence[PredictionFiles], wanted: Wanted) -> list[ReportedCase]:
-    """What is to be told, first the case that is to be looked at first.
+def reported_cases(predictions: Sequence[PredictionFiles], counts: PictureCounts) -> list[ReportedCase]:
+    """What the report shows, the case that needs a look most first.
 
     Args:
         predictions: files of complete cases.
-        wanted: how many pictures.
+        counts: how many pictures.
 
     Raises:
         JobError, DataError: a file is damaged.
     """
     files = {prediction.folder: prediction for prediction in predictions}
     return [
-        _reported(files[ranked.folder], ranked, wanted.regions if number < wanted.cases else 0)
+        _reported(files[ranked.folder], ranked, counts.regions if number < counts.cases else 0)
         for number, ranked in enumerate(rank_cases(predictions))
     ]
 

@@ -56,7 +56,9 @@ def move_towards(network: nn.Module, other: nn.Module, decay: float) -> None:
         decay: in [0, 1].
     """
     old, new = list(network.state_dict().values()), list(other.state_dict().values())
-    get_ema_multi_avg_fn(decay)(*([one for one in many if one.is_floating_point()] for many in (old, new)), 0)
+    get_ema_multi_avg_fn(decay)(
+        *([tensor for tensor in tensors if tensor.is_floating_point()] for tensors in (old, new)), 0
+    )
     for of_network, of_other in zip(old, new, strict=True):
         if not of_network.is_floating_point():
             of_network.copy_(of_other)

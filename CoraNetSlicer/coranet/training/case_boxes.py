@@ -45,9 +45,9 @@ class Found:
         self._margins: dict[str, Array] = {}
         self._known_missed: dict[str, Millimetres | None] = {}
         self.warnings: list[Warned] = []
-        for one in prepared:
-            reporter.stop_if_asked()
-            self._margins[one.case.id] = coarse.margins(torch.from_numpy(np.asarray(one.image, dtype=np.float32)))
+        for case in prepared:
+            reporter.stop_if_requested()
+            self._margins[case.case.id] = coarse.margins(torch.from_numpy(np.asarray(case.image, dtype=np.float32)))
 
     def missed(self, *roles: Role) -> list[Millimetres]:
         """Of each labeled case in which something was found: what boxes without a margin miss along D, H, W, mm."""
@@ -61,8 +61,8 @@ class Found:
 
     def share_left(self, boxes: Mapping[str, Boxes]) -> float:
         """Which share of the median scan the boxes leave, where they are not those of its labels."""
-        found = [case.case for case in self._cases if case.case.role is not Role.TRAINING or case.case.is_partial]
-        shares = [looked_at(boxes[case.id], self._grids[case.id].shape) for case in found]
+        searched = [case.case for case in self._cases if case.case.role is not Role.TRAINING or case.case.is_partial]
+        shares = [looked_at(boxes[case.id], self._grids[case.id].shape) for case in searched]
         return float(np.median(shares)) if shares else 0.0
 
     def in_words(self, part: CoarsePart, boxes: Mapping[str, Boxes]) -> str:
@@ -77,42 +77,42 @@ class Found:
             f"what it finds leave {100 * float(np.median(shares)):.0f} % of a scan."
         )
 
-    def _boxes(self, part: CoarsePart, one: PreparedCase, scan: LabeledScan | None) -> list[Box]:
+    def _boxes(self, part: CoarsePart, case: PreparedCase, scan: LabeledScan | None) -> list[Box]:
         known = scan.boxes(part.margin_mm) if scan else []
-        is_whole = one.case.role is Role.TRAINING and not one.case.is_partial
+        is_whole = case.case.role is Role.TRAINING and not case.case.is_partial
         if known and is_whole:
             return known
         # A labeled case without any structure teaches best where the coarse network takes something for one.
-        found = found_boxes(part, self._margins[one.case.id], self._grids[one.case.id])
+        found = found_boxes(part, self._margins[case.case.id], self._grids[case.case.id])
         if not found and is_whole:
-            self._reporter.emit(_nothing_to_find(one.case.id))
+            self._reporter.emit(_nothing_to_find(case.case.id))
             return []
         if not found:
-            self.warnings.append(not_found(one.case.id))
+            self.warnings.append(not_found(case.case.id))
             self._reporter.emit(self.warnings[-1])
             return []
         return without_overlap([*found, *known])
 
-    def _missed(self, one: PreparedCase) -> Millimetres | None:
-        if one.case.id not in self._known_missed:
-            self._known_missed[one.case.id] = self._searched_missed(one)
-        return self._known_missed[one.case.id]
+    def _missed(self, case: PreparedCase) -> Millimetres | None:
+        if case.case.id not in self._known_missed:
+            self._known_missed[case.case.id] = self._searched_missed(case)
+        return self._known_missed[case.case.id]
 
-    def _searched_missed(self, one: PreparedCase) -> Millimetres | None:
-        if one.labels is None:
+    def _searched_missed(self, case: PreparedCase) -> Millimetres | None:
+        if case.labels is None:
             return None
-        margins = self._margins[one.case.id]
-        grid = self._grids[one.case.id].with_size(margins.shape)
+        margins = self._margins[case.case.id]
+        grid = self._grids[case.case.id].with_size(margins.shape)
         parts = found_parts(self._part, margins, grid.spacing_dhw)
         boxes = boxes_around(parts, 0.0, (0, 0, 0), grid.shape)
-        mask = np.asarray(one.labels) > 0
+        mask = np.asarray(case.labels) > 0
         if not boxes or not mask.any():
             return None
         return missed_mm(mask, boxes, grid.spacing_dhw)
 
 
 def _nothing_to_find(case_id: str) -> Noted:
-    """What is told of a labeled case without any structure, in which the coarse network rightly finds none."""
+    """The note on a labeled case without any structure, in which the coarse network rightly finds none."""
     return Noted(
         "looked_at_whole",
         f"nothing is labeled in '{case_id}', and the coarse network finds nothing there; all of it is learned from.",
@@ -124,7 +124,7 @@ def prepare_boxes(
 ) -> list[PreparedCase]:
     """Prepare a case for the fine network: each of its boxes, or all of it where there are none.
 
-    Of a validation case, the first box tells what of the labels lies in none of them, so that its Dice is that of use.
+    In validation, the first box carries the labels outside all boxes, so that its Dice is that of the whole scan.
 
     Args:
         case: to prepare.

@@ -34,7 +34,7 @@ def training_cases(
         prepared: all cases that are not for testing.
         class_names: of classes 1, 2, ...
         uses_unlabeled: whether the method looks at unlabeled patches.
-        reporter: hears of cases of which nothing is known.
+        reporter: gets a warning for each case of which nothing is known.
 
     Raises:
         DataError: there is no labeled case of which anything is known.
@@ -43,18 +43,18 @@ def training_cases(
         tuple(case for case in prepared if case.case.role is role)
         for role in (Role.TRAINING, Role.UNLABELED, Role.VALIDATION)
     )
-    for one in (case for case in labeled if case.is_known_nowhere):
+    for case in (case for case in labeled if case.is_known_nowhere):
         reporter.emit(
             Warned(
                 "nothing_known",
-                f"what is known of the label of '{one.case.id}' is smaller than a voxel of the network, so the case "
+                f"what is known of the label of '{case.case.id}' is smaller than a voxel of the network, so the case "
                 "counts as unlabeled; decide a larger region.",
             )
         )
     known = tuple(case for case in labeled if not case.is_known_nowhere)
     if not known:
         raise DataError("of no labeled case anything is known that the network could see; decide larger regions.")
-    whole = tuple(one for one in known if one.known is None)
+    whole = tuple(case for case in known if case.known is None)
     partial = tuple(case for case in labeled if case.known is not None)
     # Regions are reviewed where it was hard to tell. Alone they teach a wrong picture of the rest, so they teach beside
     # the pseudo-labels around them wherever a method has these.

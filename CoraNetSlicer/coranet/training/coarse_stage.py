@@ -17,9 +17,9 @@ from ..coarse.plan import (
     fine_patch_voxels,
     fine_slice_axis,
     measured_margin_mm,
+    new_part,
     steps_for_cost,
     steps_in_share,
-    wished_part,
 )
 from ..coarse.scans import LabeledScan, Millimetres
 from ..contract import Case, Datalist, Job, Role
@@ -53,7 +53,7 @@ PREPARING, FINDING = "preparing", "finding"
 _TIMED_STEPS = 3
 # Boxes that leave more of the scans than this are no gain.
 _MOST_LEFT = 0.6
-_TOLD = ("out_of_memory", "non_finite_loss")
+_RELAYED = ("out_of_memory", "non_finite_loss")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class TrainingJob:
         config: of the whole training.
         workplace: where to compute, and since when it is done.
         team: the processes that train together.
-        reporter: where to report, and who says when to stop.
+        reporter: takes events, knows when to stop.
         cache_folder: for prepared scans.
         survey: what was found in the cases; known to the leader alone.
     """
@@ -123,15 +123,15 @@ def expected_part(
 ) -> CoarsePart | None:
     """The coarse network that a training would have, with the least margin; None: none. See `find_regions`."""
     if initial is not None or config.plan_of:
-        return taken_part(config, initial)
-    is_wished = bool(scans) and config.data.coarse_stage != "off"
-    part = wished_part(config, scans) if is_wished else None
+        return inherited_part(config, initial)
+    is_enabled = bool(scans) and config.data.coarse_stage != "off"
+    part = new_part(config, scans) if is_enabled else None
     if part is not None:
         reporter.emit(Noted("coarse_stage", decision(part, scans)))
     return part
 
 
-def taken_part(config: TrainConfig, initial: ModelPackage | None) -> CoarsePart | None:
+def inherited_part(config: TrainConfig, initial: ModelPackage | None) -> CoarsePart | None:
     """The coarse network of an earlier model, else of the training that `plan_of` names; None: that has none."""
     if initial is not None:
         return initial.coarse
@@ -167,10 +167,10 @@ class _CoarseStage:
         return replace(regions, network=network) if regions.part else regions
 
     def _stored(self) -> dict[str, Any] | None:
-        """What an earlier process has decided on this stage; None: nothing, or nothing that was begun."""
-        is_begun = self._job.last_checkpoint_path.exists() or self._job.coarse_checkpoint_path.exists()
+        """What an earlier process has decided on this stage; None: nothing, or the stage has not started."""
+        has_started = self._job.last_checkpoint_path.exists() or self._job.coarse_checkpoint_path.exists()
         path = self._job.coarse_plan_path
-        if not (is_begun and path.exists()):
+        if not (has_started and path.exists()):
             return None
         content = dict(read_json(path))
         if content.get("schema_version") != SCHEMA_VERSION:
@@ -185,7 +185,7 @@ class _CoarseStage:
         return Regions(part, boxes, _network_of(self._job, part, self._device))
 
     def _labeled_scans(self) -> list[LabeledScan]:
-        if taken_part(self._config, self._initial) if self._is_taken else self._config.data.coarse_stage != "off":
+        if inherited_part(self._config, self._initial) if self._is_taken else self._config.data.coarse_stage != "off":
             return self._survey.labeled_scans(self._datalist)
         return []
 
@@ -202,7 +202,7 @@ class _CoarseStage:
         config = self._config
         if not scans:
             return None
-        part = taken_part(config, self._initial) if self._is_taken else wished_part(config, scans)
+        part = inherited_part(config, self._initial) if self._is_taken else new_part(config, scans)
         if part is None:
             return None
         steps = steps_for_cost(config, part, fine_patch_voxels(config.data, scans, part.margin_mm))
@@ -219,26 +219,26 @@ class _CoarseStage:
 
     def _prepared(self, part: CoarsePart) -> list[PreparedCase]:
         """All cases as the coarse network sees them."""
-        done: list[PreparedCase] = []
+        prepared: list[PreparedCase] = []
         pace = Pace(self._reporter, {PREPARING: len(self._cases)})
         for number, case in enumerate(self._cases, start=1):
-            self._reporter.stop_if_asked()
+            self._reporter.stop_if_requested()
             folder = self._cache_folder
-            done.append(prepare_case(case, part.preprocessing, self._values, folder, merged=True))
+            prepared.append(prepare_case(case, part.preprocessing, self._values, folder, merged=True))
             pace.step(PREPARING, number)
-        return done
+        return prepared
 
     def _trained(self, part: CoarsePart, plan: dict[str, Any], prepared: Sequence[PreparedCase]) -> nn.Module:
         """The coarse network, trained to its last step or taken from an earlier model."""
         path = self._job.coarse_checkpoint_path
         if self._is_taken:
-            return self._taken(part)
+            return self._inherited(part)
         config = coarse_config(self._config, plan["steps"] or 1, self._has_unlabeled)
-        quiet = replace(self._reporter, emit=self._tell)
+        quiet = replace(self._reporter, emit=self._relay)
         uses_unlabeled = METHODS[config.training.method].uses_unlabeled
         cases = replace(training_cases(prepared, ["structures"], uses_unlabeled, quiet), validation=())
         window = SlidingWindow.of(part.architecture, config.inference, self._device)
-        # What an earlier version has begun goes on as it did.
+        # A stage that an earlier version started goes on as it did.
         slice_axis = plan.get("slice_axis")
         with self._loader(config, part, slice_axis, (cases.labeled, cases.unlabeled)) as loader:
             if plan["steps"] is None:
@@ -251,10 +251,10 @@ class _CoarseStage:
             Trainer(state, cases, loader, context).run(path, path)
         return state.teacher
 
-    def _timed_steps(self, config: TrainConfig, kept: tuple[CoarsePart, int | None], loader: Loader) -> int:
+    def _timed_steps(self, config: TrainConfig, choice: tuple[CoarsePart, int | None], loader: Loader) -> int:
         """The steps that fit into the stage's share of the time, from some that are thrown away; kept in the job."""
-        self._reporter.stop_if_asked()
-        part, slice_axis = kept
+        self._reporter.stop_if_requested()
+        part, slice_axis = choice
         state = TrainingState(config, part.architecture, self._device)
         step = measure_steps(state, self._device, self._team, loader, _TIMED_STEPS)
         steps = self._team.from_leader(lambda: steps_in_share(seconds_of(self._config.time) or 0.0, *step))
@@ -266,7 +266,7 @@ class _CoarseStage:
     def _has_unlabeled(self) -> bool:
         return any(case.role is Role.UNLABELED or case.is_partial for case in self._cases)
 
-    def _taken(self, part: CoarsePart) -> nn.Module:
+    def _inherited(self, part: CoarsePart) -> nn.Module:
         coarse = self._initial.load_coarse(self._device, self._config.inference) if self._initial else None
         network = coarse.network if coarse else _network_of(Job.open(self._config.plan_of), part, self._device)
         if self._team.is_leader:
@@ -285,30 +285,30 @@ class _CoarseStage:
         sizes = (int(training.labeled_batch_size or 1), int(training.unlabeled_batch_size or 1) if cases[1] else 0)
         return Loader(sampler, *cases, sizes, self._device, Shard(self._team.rank, self._team.count))
 
-    def _tell(self, event: Event) -> None:
+    def _relay(self, event: Event) -> None:
         """Progress in a phase of its own; the losses of this stage do not mix into the curves of the fine one."""
         if isinstance(event, Progress):
             self._reporter.emit(Progress(FINDING, event.step, event.total_steps, event.seconds_left))
-        elif isinstance(event, Warned) and event.code in _TOLD:
+        elif isinstance(event, Warned) and event.code in _RELAYED:
             self._reporter.emit(event)
 
     def _regions(
         self, part: CoarsePart, network: nn.Module, prepared: Sequence[PreparedCase], scans: Sequence[LabeledScan]
     ) -> Regions:
-        """Boxes of all cases, and the margin that what was missed asks for; kept in the job."""
+        """Boxes of all cases, and the margin that covers what was missed; kept in the job."""
         window = SlidingWindow.of(part.architecture, self._config.inference, self._device)
         found = Found(CoarseNetwork(part, network, window), prepared, self._reporter)
         if not self._is_taken:
             least, missed = part.margin_mm, found.missed(Role.TRAINING, Role.VALIDATION)
             part = replace(part, margin_mm=measured_margin_mm(self._config.data, least, missed))
         boxes = found.boxes(part, {scan.case_id: scan for scan in scans})
-        words = found.in_words(part, boxes)
+        sentence = found.in_words(part, boxes)
         if self._config.data.coarse_stage == "auto" and not self._is_taken and found.share_left(boxes) > _MOST_LEFT:
             # A network that has not learned to find: patches of crops would teach the fine one nothing of the rest.
-            self._reporter.emit(Noted("coarse_result", f"{words} That is no gain, so whole scans are looked at."))
+            self._reporter.emit(Noted("coarse_result", f"{sentence} That is no gain, so whole scans are looked at."))
             write_json_atomic(self._job.coarse_plan_path, {"schema_version": SCHEMA_VERSION, "part": None, "boxes": {}})
             return Regions()
-        self._reporter.emit(Noted("coarse_result", words))
+        self._reporter.emit(Noted("coarse_result", sentence))
         content = {
             "schema_version": SCHEMA_VERSION, "part": part.to_dict(), "steps": 0,
             "boxes": {case: [box.to_lists() for box in some] for case, some in boxes.items()},

@@ -35,8 +35,8 @@ def calibrate_caution(
     Returns:
         Natural logarithm of a cost ratio, from -10 to 10; None where there is no wrong voxel or no case.
     """
-    found = [_uncertainty_of_errors(network, case, window) for case in cases if case.labels is not None]
-    errors = np.sort(np.concatenate([np.empty(0, dtype=np.float32), *found]))[::-1]
+    uncertainties = [_uncertainty_of_errors(network, case, window) for case in cases if case.labels is not None]
+    errors = np.sort(np.concatenate([np.empty(0, dtype=np.float32), *uncertainties]))[::-1]
     if classes < 2 or not len(errors):
         return None
     least_flagged = errors[max(1, math.ceil(share * len(errors))) - 1]

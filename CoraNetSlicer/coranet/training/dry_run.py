@@ -21,7 +21,7 @@ from ..event_messages import describe
 from ..networks.architecture import product
 from ..planning.error_budget import error_model_share
 from ..planning.few_voxels import few_voxels
-from ..planning.plan import Given, Plan, checked_datalist, plan_training
+from ..planning.plan import Plan, PlanInput, checked_datalist, plan_training
 from ..planning.steps import StepPlan
 from ..planning.warm_start import initial_model
 from ..planning.workplace import Workplace
@@ -38,10 +38,10 @@ def plan_training_job(job: Job, reporter: Reporter) -> Plan:
 
     Args:
         job: its directory.
-        reporter: is told of what was found: the plan for a time as notes, else a `PaceMeasured`; says when to stop.
+        reporter: gets the plan for a time as notes, else a `PaceMeasured`; knows when to stop.
 
     Raises:
-        CoraNetError: the training could not be begun.
+        CoraNetError: the training could not start.
         JobCancelled: stopped on request.
     """
     config = job.read_config()
@@ -56,16 +56,16 @@ def plan_training_job(job: Job, reporter: Reporter) -> Plan:
     if part is not None:
         # As if the coarse stage had been done.
         spent = COARSE_SHARE * (seconds_of(config.time) or 0.0)
-        workplace = replace(workplace, begun=workplace.begun - spent)
-    given = Given(checked.survey, initial, part.margin_mm if part else None)
-    plan = plan_training(config, checked.datalist, workplace, reporter, given)
+        workplace = replace(workplace, started=workplace.started - spent)
+    inputs = PlanInput(checked.survey, initial, part.margin_mm if part else None)
+    plan = plan_training(config, checked.datalist, workplace, reporter, inputs)
     labeled = checked.survey.of(checked.datalist.with_role(Role.TRAINING))
     for warning in few_voxels(labeled, checked.datalist.labels, plan.preprocessing):
         reporter.emit(warning)
     for sentence in plan.sentences:
         reporter.emit(Noted("plan", sentence))
     if not config.time:
-        reporter.emit(_pace(config, device, checked, plan, given.margin_mm))
+        reporter.emit(_pace(config, device, checked, plan, inputs.margin_mm))
     return plan
 
 
@@ -82,7 +82,7 @@ def planned(config: TrainConfig, datalist: Datalist) -> Iterator[str]:
         datalist: the cases.
 
     Raises:
-        CoraNetError: the training could not be begun.
+        CoraNetError: the training could not start.
     """
     events: list[Event] = []
     reporter = Reporter(events.append, lambda: False)

@@ -1,4 +1,4 @@
-"""What goes wrong in a training, told in words while there is still time to stop it."""
+"""Warnings of what goes wrong in a training, while there is still time to stop it."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class EarlyWarnings:
         self._expects_fall = expects_fall
         self._longest = math.inf if total_steps is None else max(50, total_steps // 4)
         self._observed: _Observed | None = None
-        # By (code, class): steps in a row in which it went wrong, and whether that was told.
+        # By (code, class): steps in a row in which it went wrong, and whether there was a warning.
         self._wrong_steps: dict[tuple[str, str], int] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._warned: set[tuple[str, str]] = set()
         self._first_loss: float | None = None
 
     def observe(self, step: int, losses: StepLosses) -> list[Warned]:
@@ -71,7 +71,7 @@ class EarlyWarnings:
             losses: of this step.
 
         Returns:
-            What is to be told now; mostly nothing.
+            The warnings to report now; mostly none.
         """
         self._add(losses)
         if step % _READ_INTERVAL or self._observed is None:
@@ -102,8 +102,8 @@ class EarlyWarnings:
         for name, is_present in zip(self._names, observed.present.tolist()[1:], strict=True):
             warnings.append(self._count("class_never_predicted", name, not is_present, observed.steps))
         if observed.pseudo_label_steps:
-            nothing = not observed.has_pseudo_labels.item()
-            warnings.append(self._count("pseudo_labels_collapsed", "", nothing, observed.pseudo_label_steps))
+            is_empty = not observed.has_pseudo_labels.item()
+            warnings.append(self._count("pseudo_labels_collapsed", "", is_empty, observed.pseudo_label_steps))
         if observed.region_steps:
             is_most = observed.uncertain.item() / observed.region_steps > 0.5
             warnings.append(self._count("mostly_uncertain", "", is_most, observed.region_steps))
@@ -114,12 +114,12 @@ class EarlyWarnings:
         key = (code, name)
         if not is_wrong:
             self._wrong_steps[key] = 0
-            self._told.discard(key)
+            self._warned.discard(key)
             return None
         self._wrong_steps[key] = self._wrong_steps.get(key, 0) + steps
-        if self._wrong_steps[key] < min(_PATIENCE_STEPS[code], self._longest) or key in self._told:
+        if self._wrong_steps[key] < min(_PATIENCE_STEPS[code], self._longest) or key in self._warned:
             return None
-        self._told.add(key)
+        self._warned.add(key)
         return Warned(code, _MESSAGES[code].format(name=name, steps=self._wrong_steps[key]))
 
     def _judged_loss(self, step: int, observed: _Observed) -> Warned | None:
@@ -130,10 +130,10 @@ class EarlyWarnings:
         if step <= _READ_INTERVAL:
             self._first_loss = mean
         key = ("loss_not_falling", "")
-        if self._first_loss is None or step < _FALL_STEPS or key in self._told:
+        if self._first_loss is None or step < _FALL_STEPS or key in self._warned:
             return None
         # Told once at most: later the loss may well be level.
-        self._told.add(key)
+        self._warned.add(key)
         if mean < (1 - _LEAST_FALL) * self._first_loss:
             return None
         return Warned(

@@ -37,7 +37,7 @@ from .state import TrainingState
 from .timing import measure_steps, patch_sampler
 
 ERROR_MODEL = "error_model"
-_TOLD = ("out_of_memory", "non_finite_loss")
+_RELAYED = ("out_of_memory", "non_finite_loss")
 # A fit samples voxels before its first step, which takes as long as many of these.
 _TIMED_STEPS, _TIMED_FIT_STEPS = 3, 40
 _QUIET_S = 0.5
@@ -70,7 +70,7 @@ def add_error_model(training: TrainingJob, trained: Trained) -> ErrorModel | Non
         trained: its model, which stays as it is where the stage is stopped.
 
     Returns:
-        None where there is none, of which the plan has told.
+        None where there is none, which the plan has reported.
 
     Raises:
         CoraNetError: something is wrong with disk or memory.
@@ -115,10 +115,10 @@ class _ErrorStage:
         return ErrorPlan.from_dict(read_json(path), path) if path.exists() else None
 
     def _planned(self) -> ErrorPlan:
-        """How it is done, kept in the job before anything is begun."""
+        """How it is done, kept in the job before it starts."""
         datalist = self._job.read_datalist()
-        wanted = {case.id for case in left_out_cases(datalist)}
-        folds = folds_of([case.case.id for case in self._labeled if case.case.id in wanted], self._config.seed)
+        left_out = {case.id for case in left_out_cases(datalist)}
+        folds = folds_of([case.case.id for case in self._labeled if case.case.id in left_out], self._config.seed)
         plan = ErrorPlan(folds, 1, 1, self._tolerance_mm())
         if self._config.time and not self._config.plan_of:
             plan = self._in_time(plan, reserved_s(self._config, datalist))
@@ -130,22 +130,22 @@ class _ErrorStage:
 
     def _in_time(self, plan: ErrorPlan, reserved: float) -> ErrorPlan:
         """The steps that fit into what is left of the time, from some that are thrown away."""
-        self._reporter.stop_if_asked()
-        begun = time.monotonic()
+        self._reporter.stop_if_requested()
+        start = time.monotonic()
         case = (*self._validation, *self._labeled, *self._reviewed)[0]
         sample = self._error_case(self._trained.network, case)
         voxels = sum(case.image[0].size for case in (*self._validation, *self._labeled, *self._reviewed))
-        predicting = (time.monotonic() - begun) * voxels / case.image[0].size
-        fit_begun = time.monotonic()
-        fit([sample], plan.tolerance_mm, 0, self._reporter.stop_if_asked, _TIMED_FIT_STEPS)
-        fit_step = (time.monotonic() - fit_begun) / _TIMED_FIT_STEPS
+        predicting = (time.monotonic() - start) * voxels / case.image[0].size
+        fit_start = time.monotonic()
+        fit([sample], plan.tolerance_mm, 0, self._reporter.stop_if_requested, _TIMED_FIT_STEPS)
+        fit_step = (time.monotonic() - fit_start) / _TIMED_FIT_STEPS
         step = self._step_seconds(plan) if plan.folds else fit_step
-        left = min(reserved, max(self._workplace.left_s(self._config.time), 0.5 * reserved))
-        left -= time.monotonic() - begun
+        seconds_left = min(reserved, max(self._workplace.left_s(self._config.time), 0.5 * reserved))
+        seconds_left -= time.monotonic() - start
         seconds = StageSeconds(predicting, step, fit_step, self._fits(self._count(plan)))
         training = self._config.training
         most = training.pretraining_steps + training.self_training_steps
-        steps, fit_steps = steps_in_time(left, len(plan.folds), seconds, most)
+        steps, fit_steps = steps_in_time(seconds_left, len(plan.folds), seconds, most)
         return replace(plan, steps=steps, fit_steps=fit_steps, fit_cost=fit_step / max(step, 1e-6))
 
     def _step_seconds(self, plan: ErrorPlan) -> float:
@@ -168,21 +168,21 @@ class _ErrorStage:
 
     def _error_cases(self, plan: ErrorPlan) -> list[ErrorCase]:
         """Every case as a network sees it that has not learned from its label."""
-        made = [self._error_case(self._trained.network, case) for case in self._validation]
+        cases = [self._error_case(self._trained.network, case) for case in self._validation]
         initial = self._initial() if self._reviewed else None
         unseen = [case for case in self._reviewed if initial is not None and not _has_seen(initial, case)]
         if initial is not None and unseen:
             network = initial.load_network(self._device)
-            made += [self._error_case(network, case) for case in unseen]
+            cases += [self._error_case(network, case) for case in unseen]
         progress = self._progress(plan, self._count(plan))
         for number, left_out in enumerate(plan.folds, start=1):
             network = self._fold_network(number, plan, progress)
-            made += [self._error_case(network, case) for case in self._labeled if case.case.id in left_out]
+            cases += [self._error_case(network, case) for case in self._labeled if case.case.id in left_out]
             if number == 1:
                 # Of reviewed cases, no short training learns.
                 known = {case.case.id for case in unseen}
-                made += [self._error_case(network, case) for case in self._reviewed if case.case.id not in known]
-        return made
+                cases += [self._error_case(network, case) for case in self._reviewed if case.case.id not in known]
+        return cases
 
     def _fold_network(self, number: int, plan: ErrorPlan, progress: _StageProgress) -> nn.Module:
         """The network of a short training, trained to its last step."""
@@ -207,8 +207,8 @@ class _ErrorStage:
         return Loader(sampler, learned, (), (trained.plan.batch_sizes.labeled, 0), self._device)
 
     def _error_case(self, network: nn.Module, case: PreparedCase) -> ErrorCase:
-        """What a network says of a prepared case, beside its truth."""
-        window = replace(self._trained.window, before_window=lambda share: self._reporter.stop_if_asked())
+        """What a network predicts for a prepared case, beside its truth."""
+        window = replace(self._trained.window, before_window=lambda share: self._reporter.stop_if_requested())
         image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
         evidence = Evidence.allocated(image, window.classes)
         for _ in evidence.gathered(window.stream(network, image, case.padding), image):
@@ -250,7 +250,7 @@ def largest_boxes(cases: Sequence[PreparedCase]) -> list[PreparedCase]:
 
 
 class _StageProgress:
-    """Tells how far the stage is, in steps of short trainings.
+    """Reports how far the stage is, in steps of short trainings.
 
     Attributes:
         done: steps so far.
@@ -258,8 +258,8 @@ class _StageProgress:
 
     def __init__(self, reporter: Reporter, total: int, fit_cost: float) -> None:
         self._reporter, self._total, self._fit_cost = reporter, max(1, total), fit_cost
-        self._begun = time.monotonic()
-        # The first one is told at once: a stage has begun.
+        self._start = time.monotonic()
+        # The first one is reported at once: a stage has begun.
         self._last = -math.inf
         self._first: float | None = None
         self.done = 0.0
@@ -267,13 +267,13 @@ class _StageProgress:
     def of_training(self, before: int, reporter: Reporter) -> Callable[[Event], object]:
         """Takes the events of a short training; its losses and checkpoints are not those of the whole case."""
 
-        def tell(event: Event) -> None:
+        def relay(event: Event) -> None:
             if isinstance(event, Progress):
                 self._at(before + event.step)
-            elif isinstance(event, Warned) and event.code in _TOLD:
+            elif isinstance(event, Warned) and event.code in _RELAYED:
                 reporter.emit(event)
 
-        return tell
+        return relay
 
     def fit_step(self) -> None:
         """A step of a fit is done.
@@ -281,16 +281,16 @@ class _StageProgress:
         Raises:
             JobCancelled: the job is to stop.
         """
-        self._reporter.stop_if_asked()
+        self._reporter.stop_if_requested()
         self._at(min(self.done + self._fit_cost, self._total - 1))
 
     def _at(self, done: float) -> None:
         self.done, now = done, time.monotonic()
         if self._first is None:
-            self._first, self._begun = done, now
+            self._first, self._start = done, now
         if now - self._last < _QUIET_S and done < self._total:
             return
         self._last = now
-        pace = (now - self._begun) / (done - self._first) if done > self._first else None
+        pace = (now - self._start) / (done - self._first) if done > self._first else None
         left = None if pace is None else round(pace * (self._total - done), 1)
         self._reporter.emit(Progress(ERROR_MODEL, int(done), self._total, left))

@@ -22,13 +22,13 @@ _MOST_STEPS = 4000
 _FOLDS_SHARE = 0.6
 _FEWEST_FIT_STEPS, MOST_FIT_STEPS = 4, 240
 _FEWEST_FOLD_STEPS = 20
-# What nobody counts.
+# Other overhead.
 _COUNTED = 0.9
 
 
 @dataclass(frozen=True)
 class ErrorPlan:
-    """How an error model is made; once that has begun it stays.
+    """How an error model is made; fixed once that has started.
 
     Attributes:
         folds: for each short training the names of the cases that it leaves out.

@@ -29,7 +29,7 @@ from ..networks import Architecture
 from ..planning.error_budget import error_model_share, reserved_s
 from ..planning.few_voxels import few_voxels
 from ..planning.memory import BatchSizes
-from ..planning.plan import Given, Plan, checked_datalist, plan_training
+from ..planning.plan import Plan, PlanInput, checked_datalist, plan_training
 from ..planning.steps import StepSeconds
 from ..planning.taken_over import plan_taken_over
 from ..planning.timed import time_of_steps
@@ -38,7 +38,7 @@ from ..planning.workplace import Workplace
 from ..reporting import Pace, Reporter
 from ..tensors import load_tensors
 from ..training_set.checked import checked_cases
-from ..training_set.record import add_to_record, said_of_cases
+from ..training_set.record import add_to_record, card_of_cases
 from ..training_set.survey import USED_ROLES, Survey
 from .case_boxes import prepare_boxes
 from .cases import TrainingCases, training_cases
@@ -62,7 +62,7 @@ def run_training_job(job: Job, resume: bool, reporter: Reporter, team: Team | No
     Args:
         job: its directory.
         resume: go on from the last checkpoint where there is one.
-        reporter: takes events, says when to stop.
+        reporter: takes events, knows when to stop.
         team: the processes that do it together; None: this one alone.
 
     Returns:
@@ -116,17 +116,17 @@ class _Training:
     def prepared(self) -> Iterator[_Ready]:
         """Everything that a training does before its steps; inside, patches are cut."""
         job, device = self._job, self._device
-        # Once it has begun, a training needs the model no more from which it went on.
-        is_begun = job.last_checkpoint_path.exists()
-        initial = None if is_begun else initial_model(self._config)
+        # Once it has started, a training no longer needs the model that it went on from.
+        has_started = job.last_checkpoint_path.exists()
+        initial = None if has_started else initial_model(self._config)
         datalist = self._team.from_leader(lambda: self._checked_cases(initial))
-        regions = find_regions(self._at_hand(), datalist, initial)
-        plan = self._team.from_leader(lambda: self._plan(datalist, Given(self._survey, initial, regions.margin_mm)))
+        regions = find_regions(self._training_job(), datalist, initial)
+        plan = self._team.from_leader(lambda: self._plan(datalist, PlanInput(self._survey, initial, regions.margin_mm)))
         state = self._started(plan, initial)
         cases = self._team.leader_first(lambda: self._prepared_cases(datalist, plan, regions))
         window = SlidingWindow.of(plan.architecture, self._config.inference, device)
         with self._loader(cases, plan) as loader:
-            if self._config.time and not self._config.plan_of and not is_begun:
+            if self._config.time and not self._config.plan_of and not has_started:
                 # The steps that were timed are thrown away.
                 plan = self._with_final_steps(plan, state, cases, (loader, window))
                 state = self._started(plan, initial)
@@ -138,7 +138,7 @@ class _Training:
             trainer = Trainer(state, cases, loader, context)
             yield _Ready(datalist, regions, plan, state, cases, window, trainer)
 
-    def _at_hand(self) -> TrainingJob:
+    def _training_job(self) -> TrainingJob:
         return TrainingJob(
             self._job, self._config, self._workplace, self._team, self._reporter, self._cache_folder, self._survey
         )
@@ -150,8 +150,8 @@ class _Training:
         return checked.datalist
 
     def _measured(self, architecture: Architecture, sizes: BatchSizes) -> StepSeconds:
-        """Seconds of a step of a network; asked for many of them, somebody may have changed his mind."""
-        self._reporter.stop_if_asked()
+        """Seconds of a step of a network; timing many takes long, so a request to stop is looked for."""
+        self._reporter.stop_if_requested()
         return measure_network(self._config, self._device, architecture, sizes)
 
     def _started(self, plan: Plan, initial: ModelPackage | None) -> TrainingState:
@@ -168,27 +168,27 @@ class _Training:
         self, plan: Plan, state: TrainingState, cases: TrainingCases, work: tuple[Loader, SlidingWindow]
     ) -> Plan:
         """The plan with the steps that fit into the time that is left, now that everything else is ready."""
-        self._reporter.stop_if_asked()
+        self._reporter.stop_if_requested()
         left_s = self._workplace.left_s(self._config.time)
         durations = measure_training(state, (self._device, self._team, left_s), cases, *work)
         datalist = self._job.read_datalist()
         left_s = self._workplace.left_s(self._config.time) - reserved_s(self._config, datalist)
-        left = left_s, time_of_steps(self._config, datalist)
-        final = self._team.from_leader(lambda: plan.with_steps(durations, self._config, left, self._device))
+        left_of_time = left_s, time_of_steps(self._config, datalist)
+        final = self._team.from_leader(lambda: plan.with_steps(durations, self._config, left_of_time, self._device))
         if self._team.is_leader:
             write_json_atomic(self._job.plan_path, final.to_dict())
         self._reporter.emit(Noted("plan", final.sentences[-1]))
         return final
 
-    def _plan(self, datalist: Datalist, given: Given) -> Plan:
-        """The plan that the job was begun with, or a new one."""
+    def _plan(self, datalist: Datalist, inputs: PlanInput) -> Plan:
+        """The plan that the job started with, or a new one."""
         path = self._job.plan_path
         if self._job.last_checkpoint_path.exists() and path.exists():
             return Plan.from_dict(read_json(path))
         plan = plan_taken_over(self._config, datalist) or plan_training(
-            self._config, datalist, self._workplace, self._reporter, given
+            self._config, datalist, self._workplace, self._reporter, inputs
         )
-        labeled = given.survey.of(datalist.with_role(Role.TRAINING))
+        labeled = inputs.survey.of(datalist.with_role(Role.TRAINING))
         small = list(few_voxels(labeled, datalist.labels, plan.preprocessing))
         for warning in small:
             self._reporter.emit(warning)
@@ -200,15 +200,15 @@ class _Training:
 
     def _prepared_cases(self, datalist: Datalist, plan: Plan, regions: Regions) -> TrainingCases:
         values = [label.value for label in datalist.labels]
-        wanted = datalist.with_role(*USED_ROLES)
-        done: list[PreparedCase] = []
-        pace = Pace(self._reporter, {PREPARING: len(wanted)})
-        for number, case in enumerate(wanted, start=1):
-            self._reporter.stop_if_asked()
-            done.extend(prepare_boxes(case, plan.preprocessing, values, self._cache_folder, regions.boxes_of(case)))
+        used = datalist.with_role(*USED_ROLES)
+        prepared: list[PreparedCase] = []
+        pace = Pace(self._reporter, {PREPARING: len(used)})
+        for number, case in enumerate(used, start=1):
+            self._reporter.stop_if_requested()
+            prepared.extend(prepare_boxes(case, plan.preprocessing, values, self._cache_folder, regions.boxes_of(case)))
             pace.step(PREPARING, number)
         uses_unlabeled = METHODS[self._config.training.method].uses_unlabeled
-        return training_cases(done, [label.name for label in datalist.labels], uses_unlabeled, self._reporter)
+        return training_cases(prepared, [label.name for label in datalist.labels], uses_unlabeled, self._reporter)
 
     @property
     def _cache_folder(self) -> Path:
@@ -254,7 +254,7 @@ class _Training:
             **({"channels": list(datalist.channel_names)} if plan.architecture.in_channels > 1 else {}),
             **_components(cases),
             **({"mirrored_axes": list(flips)} if (flips := self._config.augmentation.flip_axes) else {}),
-            **said_of_cases(job),
+            **card_of_cases(job),
             **self._reference(ready),
         }
         if state.before is not None and best["step"] == 0:
@@ -263,7 +263,7 @@ class _Training:
             job.model_folder, plan.architecture, plan.preprocessing, datalist.labels, card, regions.part
         )
         package.write(state.teacher, regions.network)
-        add_error_model(self._at_hand(), Trained(package, state.teacher, plan, cases, window))
+        add_error_model(self._training_job(), Trained(package, state.teacher, plan, cases, window))
         remove_folder(job.cache_folder)
         return _summary(package)
 
@@ -271,7 +271,7 @@ class _Training:
         """What its scans are like, from a small share of the voxels that the training has looked at."""
         if self._config.training.quality_reference == "off":
             return {}
-        window = replace(ready.window, before_window=lambda share: self._reporter.stop_if_asked())
+        window = replace(ready.window, before_window=lambda share: self._reporter.stop_if_requested())
         voxels = ready.state.step * sum(ready.plan.batch_sizes) * math.prod(ready.plan.architecture.patch_size_kji)
         reference = reference_of(ready.state.teacher, ready.cases, window, _MEASURED_SHARE * voxels)
         return {"reference": reference.to_dict()}
@@ -284,17 +284,19 @@ class _Training:
             state.teacher.load_state_dict(best["teacher"])
         if state.average is None or not state.average.count:
             return best
-        found = score(state.average.network, cases, window) if cases.validation else Score({}, 0.0)
-        is_taken = state.best_dice is None or found.mean >= state.best_dice
-        self._reporter.emit(Noted("average", _of_average(state.average.count, is_taken, found.mean, state.best_dice)))
+        averaged = score(state.average.network, cases, window) if cases.validation else Score({}, 0.0)
+        is_taken = state.best_dice is None or averaged.mean >= state.best_dice
+        self._reporter.emit(
+            Noted("average", _of_average(state.average.count, is_taken, averaged.mean, state.best_dice))
+        )
         if not is_taken:
             return best
         state.teacher.load_state_dict(state.average.network.state_dict())
-        return {"dice": found.dice, "step": state.step, "averaged": state.average.count}
+        return {"dice": averaged.dice, "step": state.step, "averaged": state.average.count}
 
 
 def _of_average(count: int, is_taken: bool, mean: float, best: float | None) -> str:
-    """What became of the mean of the weights over the last steps."""
+    """Whether the mean of the weights over the last steps was taken."""
     compared = "" if best is None else f", which has {mean:.3f} on the validation cases (the best step {best:.3f})"
     return f"the model is {'' if is_taken else 'not '}the mean of the weights over the last {count:,} steps{compared}."
 
@@ -304,10 +306,10 @@ def _components(cases: TrainingCases) -> dict[str, Any]:
 
     After a coarse stage each box counts as a case, so structures in boxes of their own do not hang together.
     """
-    whole = [one for one in (*cases.labeled, *cases.validation) if one.labels is not None and one.known is None]
-    maps = [one.labels for one in whole if one.labels is not None]
+    whole = [case for case in (*cases.labeled, *cases.validation) if case.labels is not None and case.known is None]
+    maps = [case.labels for case in whole if case.labels is not None]
     classes = single_component_classes(maps, range(1, len(cases.class_names) + 1))
-    is_one_box = len({one.case.id for one in whole}) == len(whole)
+    is_one_box = len({case.case.id for case in whole}) == len(whole)
     return {
         "single_component": [cases.class_names[value - 1] for value in classes],
         "hangs_together": len(cases.class_names) > 1 and is_one_box and hang_together(maps),
@@ -327,11 +329,11 @@ def _summary(package: ModelPackage) -> str:
     scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
     caution, error_model = package.card["validation_caution"], ModelCard.read(package.folder).error_model
     promised = f" {error_model.sentence()}" if error_model else ""
-    told = f"; validation Dice: {scores}." if scores else "."
+    of_validation = f"; validation Dice: {scores}." if scores else "."
     beware = f" Beware: {caution}." if caution and scores else ""
     cautions = "; ".join(package.card["cautions"])
     of_cases = f" Of its cases, {cautions}." if cautions else ""
-    return f"the model is in '{package.folder}'{told}{promised}{beware}{of_cases}"
+    return f"the model is in '{package.folder}'{of_validation}{promised}{beware}{of_cases}"
 
 
 _NOT_IMPROVED = Warned(

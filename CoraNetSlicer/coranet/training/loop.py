@@ -41,8 +41,8 @@ class TrainerContext:
         device: where to compute.
         team: the processes that train together.
         window: how to validate on whole scans.
-        reporter: where to report, and who says when to stop.
-        snapshots: keeps the regions of an unlabeled case; None: nobody does.
+        reporter: takes events, knows when to stop.
+        snapshots: keeps the regions of an unlabeled case; None: there are none.
         time_after: how long what comes after the steps takes, as a share of what they take.
     """
 
@@ -102,7 +102,7 @@ class Trainer:
             losses = self._step(phase)
             state.step += 1
             pace.step(phase, state.step)
-            self._tell(phase, losses)
+            self._report(phase, losses)
             if context.team.is_leader:
                 self._keep(last_path, best_path)
             pace.pause()
@@ -149,7 +149,7 @@ class Trainer:
         return self._config.pretraining_mixing == "labeled" and not uses_unlabeled
 
     def _ramp_up(self, step: int) -> float:
-        """Weight of the unlabeled losses at a step of self-training; a teacher that has learned is heard at once."""
+        """Weight of the unlabeled losses at a step of self-training; a teacher that has learned counts at once."""
         config = self._config
         length = 0 if config.initial_model else round(config.ramp_up_share * config.self_training_steps)
         return sigmoid_ramp_up(step, length)
@@ -168,7 +168,7 @@ class Trainer:
                 "lower training.learning_rate and start anew."
             )
 
-    def _tell(self, phase: str, losses: StepLosses) -> None:
+    def _report(self, phase: str, losses: StepLosses) -> None:
         for warning in self._warnings.observe(self._state.step, losses):
             self._reporter.emit(warning)
         if self._state.step % self._config.log_interval and self._state.step != 1:
@@ -177,8 +177,8 @@ class Trainer:
         values = self._context.team.mean([0.0 if part is None else part.item() for part in parts])
         if all(math.isfinite(value) for value in values):
             total, supervised, certain, uncertain, share = values
-            told = Losses(self._state.step, phase, total, supervised, certain, uncertain, share, self._rate)
-            self._reporter.emit(told)
+            event = Losses(self._state.step, phase, total, supervised, certain, uncertain, share, self._rate)
+            self._reporter.emit(event)
 
     def _keep(self, last_path: Path, best_path: Path) -> None:
         """What the leader alone does after a step, where it is due: validation, snapshot, checkpoint."""
@@ -201,15 +201,15 @@ class Trainer:
             self._state.before = self._validate(best_path, is_candidate=True)
 
     def _validate(self, best_path: Path, is_candidate: bool) -> dict[str, float | None]:
-        found = score(self._state.teacher, self._cases, self._context.window)
-        is_best = is_candidate and (self._state.best_dice is None or found.mean > self._state.best_dice)
+        scored = score(self._state.teacher, self._cases, self._context.window)
+        is_best = is_candidate and (self._state.best_dice is None or scored.mean > self._state.best_dice)
         if is_best:
-            self._state.best_dice = found.mean
+            self._state.best_dice = scored.mean
             save_tensors(
-                best_path, {"teacher": self._state.teacher.state_dict(), "step": self._state.step, "dice": found.dice}
+                best_path, {"teacher": self._state.teacher.state_dict(), "step": self._state.step, "dice": scored.dice}
             )
-        self._reporter.emit(Validation(self._state.step, found.dice, found.mean, is_best))
-        return found.dice
+        self._reporter.emit(Validation(self._state.step, scored.dice, scored.mean, is_best))
+        return scored.dice
 
     def _save(self, path: Path) -> None:
         if self._context.team.is_leader:

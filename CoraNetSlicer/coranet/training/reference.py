@@ -73,10 +73,10 @@ def _voxel_ml(box: PreparedCase) -> float:
 
 def _by_case(boxes: Sequence[PreparedCase]) -> list[list[PreparedCase]]:
     """The boxes of each case."""
-    found: dict[str, list[PreparedCase]] = {}
+    by_case: dict[str, list[PreparedCase]] = {}
     for box in boxes:
-        found.setdefault(box.case.id, []).append(box)
-    return list(found.values())
+        by_case.setdefault(box.case.id, []).append(box)
+    return list(by_case.values())
 
 
 def _some(cases: list[list[PreparedCase]], most_voxels: float) -> list[list[PreparedCase]]:
@@ -84,8 +84,8 @@ def _some(cases: list[list[PreparedCase]], most_voxels: float) -> list[list[Prep
     if not cases:
         return []
     affordable = most_voxels / float(np.mean([sum(box.image[0].size for box in boxes) for boxes in cases]))
-    wanted = max(_FEWEST_CASES, min(_ENOUGH_CASES, _MOST_TIMES * affordable), affordable)
-    return _spread(cases, min(_MOST_CASES, int(wanted)))
+    count = max(_FEWEST_CASES, min(_ENOUGH_CASES, _MOST_TIMES * affordable), affordable)
+    return _spread(cases, min(_MOST_CASES, int(count)))
 
 
 def _spread(cases: list[list[PreparedCase]], most: int) -> list[list[PreparedCase]]:

@@ -67,7 +67,7 @@ class Stepper:
 
     def losses(self, labeled: LabeledBatch, unlabeled: UnlabeledBatch | None, ramp_up: float) -> StepLosses:
         """Forward pass of a step."""
-        # Dropout and the noise of a method are said by the step, so that a resumed training draws them again.
+        # Dropout and the noise of a method depend on the step alone, so that a resumed training draws them again.
         torch.manual_seed(_seed(self._state.config.seed, self._state.step, self._team.rank))
         self._module.train()
         with self._device.autocast():

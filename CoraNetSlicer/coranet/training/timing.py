@@ -52,7 +52,7 @@ def measure_network(config: TrainConfig, device: Device, architecture: Architect
     Args:
         config: of the training.
         device: where to compute.
-        architecture: also says how large patches are.
+        architecture: also for the patch size.
         sizes: of the batches.
 
     Returns:
@@ -60,7 +60,7 @@ def measure_network(config: TrainConfig, device: Device, architecture: Architect
     """
     state = TrainingState(config, architecture, device)
     sampler = patch_sampler(config, architecture, (1.0, 1.0, 1.0))
-    labeled, unlabeled = _made_up_case(sampler, architecture, True), _made_up_case(sampler, architecture, False)
+    labeled, unlabeled = _synthetic_case(sampler, architecture, True), _synthetic_case(sampler, architecture, False)
     with Loader(sampler, [labeled], [unlabeled] if sizes.unlabeled else [], sizes, device) as loader:
         return measure_steps(state, device, Team(), loader, _MEASURED, _LONG_ENOUGH_S)
 
@@ -71,11 +71,11 @@ def measure_whole_scan(config: TrainConfig, device: Device, architecture: Archit
     Returns:
         Seconds a voxel.
     """
-    case = _made_up_case(patch_sampler(config, architecture, (1.0, 1.0, 1.0)), architecture, True)
+    case = _synthetic_case(patch_sampler(config, architecture, (1.0, 1.0, 1.0)), architecture, True)
     network = TrainingState(config, architecture, device).teacher
-    begun = time.monotonic()
+    start = time.monotonic()
     validate(network, [case], SlidingWindow.of(architecture, config.inference, device), architecture.classes)
-    return (time.monotonic() - begun) / int(case.image[0].size)
+    return (time.monotonic() - start) / int(case.image[0].size)
 
 
 def measure_training(
@@ -102,9 +102,9 @@ def measure_training(
     if not cases.validation and not has_snapshots:
         return Durations(step)
     case = (*cases.validation, *cases.labeled)[0]
-    begun = time.monotonic()
+    start = time.monotonic()
     validate(state.teacher, [case], window, len(cases.class_names) + 1)
-    seconds_a_voxel = (time.monotonic() - begun) / case.image[0].size
+    seconds_a_voxel = (time.monotonic() - start) / case.image[0].size
     validation = sum(case.image[0].size for case in cases.validation) * seconds_a_voxel
     # A snapshot is brought back to the scan's own grid and written.
     return Durations(step, validation, 2 * cases.unlabeled[0].image[0].size * seconds_a_voxel if has_snapshots else 0.0)
@@ -160,16 +160,16 @@ def _with_what_fits(state: TrainingState, workplace: tuple[Device, Team, float],
 def _seconds(step: Callable[[int], None], count: int, enough_s: float) -> float:
     for number in range(_WARM_UP):
         step(number)
-    begun = time.monotonic()
-    for done in range(1, count + 1):
+    start = time.monotonic()
+    for count_done in range(1, count + 1):
         # Each update waits for the device.
-        step(_WARM_UP + done)
-        if time.monotonic() - begun > enough_s:
+        step(_WARM_UP + count_done)
+        if time.monotonic() - start > enough_s:
             break
-    return (time.monotonic() - begun) / done
+    return (time.monotonic() - start) / count_done
 
 
-def _made_up_case(sampler: PatchSampler, architecture: Architecture, is_labeled: bool) -> PreparedCase:
+def _synthetic_case(sampler: PatchSampler, architecture: Architecture, is_labeled: bool) -> PreparedCase:
     size, channels = sampler.augmentation.source_size, architecture.in_channels
     random = np.random.default_rng(0)
     image = random.standard_normal((channels, *size), dtype=np.float32).astype(np.float16)

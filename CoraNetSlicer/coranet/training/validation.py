@@ -56,7 +56,7 @@ def validate(network: nn.Module, cases: Sequence[PreparedCase], window: SlidingW
     Returns:
         One value a foreground class; NaN where no case has the class and none is predicted.
     """
-    scores = [_dice(network, list(boxes), window, classes) for _, boxes in groupby(cases, lambda one: one.case.id)]
+    scores = [_dice(network, list(boxes), window, classes) for _, boxes in groupby(cases, lambda case: case.case.id)]
     with np.errstate(invalid="ignore"):
         stacked = np.array(scores, dtype=float)
         counts = (~np.isnan(stacked)).sum(0)
@@ -75,10 +75,10 @@ def _dice(network: nn.Module, boxes: Sequence[PreparedCase], window: SlidingWind
     return dice_per_class(np.concatenate(predicted), np.concatenate(truth), classes)
 
 
-def _segmented(network: nn.Module, one: PreparedCase, window: SlidingWindow) -> npt.NDArray[Any]:
-    image = torch.from_numpy(np.asarray(one.image, dtype=np.float32))
+def _segmented(network: nn.Module, case: PreparedCase, window: SlidingWindow) -> npt.NDArray[Any]:
+    image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
     predicted = np.empty(image.shape[1:], dtype=index_type(window.classes - 1))
-    for first, rows in window.stream(network, image, one.padding):
+    for first, rows in window.stream(network, image, case.padding):
         named = named_classes(rows.segmentation[None])[0]
         predicted[first : first + len(named)] = named.cpu().numpy()
     return predicted

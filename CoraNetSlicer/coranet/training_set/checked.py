@@ -21,7 +21,7 @@ from .same_scans import EARLIER, doubled, same_labels, same_scans, scans_by_role
 from .survey import Survey, survey_cases
 from .unlike import unlike_others
 
-# More reasons than this are told by the names of the cases alone.
+# Of more reasons than this, only the names of the cases are given.
 _MOST_REASONS = 12
 
 
@@ -51,7 +51,7 @@ def checked_cases(
         job: its directory, where the cases set aside for validation and what was left out are kept.
         datalist: its cases.
         config: of the training.
-        reporter: is told of what was found.
+        reporter: gets the findings.
         initial: the model from which the training goes on; None: none.
         is_timed: whether to measure how long a case takes, also where the training has no time.
 
@@ -67,19 +67,19 @@ def checked_cases(
     _require_usable(datalist, survey, config, reporter)
     usable = _without(datalist, survey.unusable)
     _require_structures(usable, survey)
-    kept = survey.empty | doubled(survey)
-    complete = with_validation_cases(usable, config.data.validation_cases, config.seed, kept)
+    unfit = survey.empty | doubled(survey)
+    complete = with_validation_cases(usable, config.data.validation_cases, config.seed, unfit)
     if complete != usable:
-        # With those that are left out: their files may be there again when somebody begins anew.
+        # With those that are left out: their files may be there again at a new start.
         chosen = {case.id for case in complete.with_role(Role.VALIDATION)}
         cases = [replace(case, role=Role.VALIDATION) if case.id in chosen else case for case in datalist.cases]
         job.write_datalist(replace(datalist, cases=tuple(cases)))
-    found = _findings(complete, survey, config)
-    for event in found:
+    findings = _findings(complete, survey, config)
+    for event in findings:
         reporter.emit(event)
     left_out = {case.id: survey.unusable[case.id] for case in datalist.cases if case.id in survey.unusable}
     scans = {**scans_by_role(survey, complete.cases), **_earlier(initial)}
-    write_record(job, left_out, scans, _counts(datalist, complete, survey, found))
+    write_record(job, left_out, scans, _counts(datalist, complete, survey, findings))
     return TrainingSet(complete, survey)
 
 
@@ -90,10 +90,10 @@ def _earlier(initial: ModelPackage | None) -> dict[str, list[str]]:
 
 
 def _counts(
-    datalist: Datalist, complete: Datalist, survey: Survey, found: Sequence[Noted | Warned]
+    datalist: Datalist, complete: Datalist, survey: Survey, findings: Sequence[Noted | Warned]
 ) -> dict[str, int]:  # fmt: skip
-    """How often each thing was found that the card of the model tells."""
-    counts = Counter(event.code for event in found if isinstance(event, Warned))
+    """The number of each finding for the card of the model."""
+    counts = Counter(event.code for event in findings if isinstance(event, Warned))
     for role, code in ((Role.TRAINING, "no_structure"), (Role.VALIDATION, "no_structure_in_validation")):
         counts[code] = sum(measured.is_empty for measured in survey.of(complete.with_role(role)))
     counts["left_out"] = sum(case.id in survey.unusable for case in datalist.with_role(Role.UNLABELED))
@@ -160,9 +160,13 @@ def _findings(datalist: Datalist, survey: Survey, config: TrainConfig) -> list[N
 
 def _read_by_names(cases: Sequence[Case]) -> Iterator[Noted]:
     """What a person should know whose label maps have other values than the datalist for the same names."""
-    found = [case.label for case in cases if meaning_of(case) is not None]
-    if found:
-        maps = f"{len(found)} label maps, such as '{found[0]}', have" if len(found) > 1 else f"'{found[0]}' has"
+    label_maps = [case.label for case in cases if meaning_of(case) is not None]
+    if label_maps:
+        maps = (
+            f"{len(label_maps)} label maps, such as '{label_maps[0]}', have"
+            if len(label_maps) > 1
+            else f"'{label_maps[0]}' has"
+        )
         yield Noted("label_names", f"{maps} the structures of the datalist under other values; the names count.")
 
 
@@ -208,15 +212,15 @@ def _without_structure(datalist: Datalist, survey: Survey) -> Iterator[Warned]:
 
 def _without_background(survey: Survey) -> Iterator[Warned]:
     """A label that covers its whole scan is more often a mask of the field of view than a structure."""
-    found = [
+    labels = [
         f"'{measured.case.label}'"
         for measured in survey.cases.values()
         if not measured.has_background and not measured.case.is_partial
     ]
-    if found:
-        verb = "leave" if len(found) > 1 else "leaves"
+    if labels:
+        verb = "leave" if len(labels) > 1 else "leaves"
         message = (
-            f"{', '.join(found[:_MOST_REASONS])} {verb} no voxel of the scan free: there is no background to learn"
+            f"{', '.join(labels[:_MOST_REASONS])} {verb} no voxel of the scan free: there is no background to learn"
         )
         yield Warned("no_background", f"{message}; check that the structures of this scan are meant.")
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..contract import Job
 from ..contract.events import Warned
 from ..contract.files import read_json, write_json_atomic
-from .same_scans import SPOILED
+from .same_scans import LEAKED
 
 SCHEMA_VERSION = 1
 # By code: how one of it is called, and several. Models are passed on, and file names may be those of patients.
@@ -52,20 +52,20 @@ def add_to_record(job: Job, warnings: Sequence[Warned]) -> None:
 
 
 def read_record(job: Job) -> dict[str, Any]:
-    """What was kept; {} where the training was begun by a version that kept nothing."""
+    """What was kept; {} of a training that a version without records started."""
     path = job.training_set_path
     return dict(read_json(path)) if path.exists() else {}
 
 
-def said_of_cases(job: Job) -> dict[str, Any]:
-    """What the card of a model says of the cases of its training: `ModelCard.scans` and its cautions."""
+def card_of_cases(job: Job) -> dict[str, Any]:
+    """The entries on a model's card about the cases of its training: `ModelCard.scans` and its cautions."""
     stored = read_record(job)
     counts = stored.get("counts") or {}
-    spoiling = _counted(SPOILED, counts)
+    leakage = _counted(LEAKED, counts)
     return {
         "scans": stored.get("scans") or {},
         "cautions": [text for code in _ON_CARD if (text := _counted(code, counts))],
-        "validation_caution": f"the validation Dice is too good, for {spoiling}" if spoiling else "",
+        "validation_caution": f"the validation Dice is too good, for {leakage}" if leakage else "",
     }
 
 

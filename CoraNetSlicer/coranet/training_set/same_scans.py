@@ -13,7 +13,7 @@ _TEXT_OF_ROLE = {
     Role.TRAINING: "labeled", Role.UNLABELED: "unlabeled", Role.VALIDATION: "validation", Role.TEST: "test",
 }  # fmt: skip
 # Code of the warning that belongs beside the validation Dice.
-SPOILED = "same_scan_in_validation"
+LEAKED = "same_scan_in_validation"
 # Keys of a model's card: scans of the models from which it went on.
 EARLIER = "earlier"
 _TEXT_OF_KEY = {
@@ -33,21 +33,21 @@ def same_scans(survey: Survey, cases: Sequence[Case], channels: Sequence[str] = 
         channels: names of the channels; (): there is one.
     """
     roles = {case.id: case.role for case in cases}
-    found, seen = [], set()
+    warnings, compared = [], set()
     for images in _alike((roles[case.case.id], case) for case in survey.cases.values() if case.case.id in roles):
         group = [(role, measured) for role, measured, _ in images]
         owners = tuple(measured.case.id for _, measured in group)
-        if owners in seen:
+        if owners in compared:
             continue  # another channel of the same cases
-        seen.add(owners)
+        compared.add(owners)
         names = " and ".join(_described(*image, channels) for image in images)
         if len(set(owners)) == 1:
             consequence = f"case '{owners[0]}' learns nothing from the second one; give it its own image"
-            found.append(Warned("same_channel", f"{names} are the same image, voxel for voxel: {consequence}."))
+            warnings.append(Warned("same_channel", f"{names} are the same image, voxel for voxel: {consequence}."))
             continue
-        code = SPOILED if _spoils_validation(group) else "same_scan"
-        found.append(Warned(code, f"{names} are the same scan, voxel for voxel: {_consequence(group)}."))
-    return found
+        code = LEAKED if _leaks_into_validation(group) else "same_scan"
+        warnings.append(Warned(code, f"{names} are the same scan, voxel for voxel: {_consequence(group)}."))
+    return warnings
 
 
 def doubled(survey: Survey) -> frozenset[str]:
@@ -77,12 +77,12 @@ def same_labels(survey: Survey) -> list[Warned]:
 
 def scans_by_role(survey: Survey, cases: Sequence[Case]) -> dict[str, list[str]]:
     """Hashes of the scans that a training uses, by role, for the card of its model."""
-    found: dict[str, list[str]] = {}
+    hashes_of: dict[str, list[str]] = {}
     for case in cases:
         if case.id in survey.cases and case.role is not Role.TEST:
             measured = survey.cases[case.id]
-            found.setdefault(case.role.value, []).extend((measured.scan_hash, *measured.more_hashes))
-    return {role: sorted(set(hashes)) for role, hashes in found.items()}
+            hashes_of.setdefault(case.role.value, []).extend((measured.scan_hash, *measured.more_hashes))
+    return {role: sorted(set(hashes)) for role, hashes in hashes_of.items()}
 
 
 def seen_in_training(images: Collection[str], scans: Mapping[str, Collection[str]]) -> str:
@@ -90,17 +90,17 @@ def seen_in_training(images: Collection[str], scans: Mapping[str, Collection[str
 
     Args:
         images: hashes of its images (`ScanIdentity.images`).
-        scans: of the model's card; {} where it is of a version that told nothing.
+        scans: of the model's card; {} of a version without them.
     """
     return next((key for key in _TEXT_OF_KEY if not set(images).isdisjoint(scans.get(key) or ())), "")
 
 
-def spoiled_sentence(seen: Mapping[str, str]) -> str:
+def leakage_sentence(known_as: Mapping[str, str]) -> str:
     """What has to stand beside a metric: which cases the model knows, and how; "" where it knows none."""
     known_by_key = [
         f"{names_in_words(names)}: {_TEXT_OF_KEY[key]}"
         for key in _TEXT_OF_KEY
-        if (names := [case for case, known in seen.items() if known == key])
+        if (names := [case for case, known in known_as.items() if known == key])
     ]
     return (
         f"these figures are too good, for they hold scans that the model knows ({'; '.join(known_by_key)})"
@@ -125,7 +125,7 @@ def _described(role: Role, measured: MeasuredCase, channel: int, channels: Seque
     return f"'{image}' ({name}{_TEXT_OF_ROLE[role]})"
 
 
-def _spoils_validation(group: Sequence[tuple[Role, MeasuredCase]]) -> bool:
+def _leaks_into_validation(group: Sequence[tuple[Role, MeasuredCase]]) -> bool:
     roles = {role for role, _ in group}
     return Role.VALIDATION in roles and not roles.isdisjoint((Role.TRAINING, Role.UNLABELED))
 
@@ -133,7 +133,7 @@ def _spoils_validation(group: Sequence[tuple[Role, MeasuredCase]]) -> bool:
 def _consequence(group: Sequence[tuple[Role, MeasuredCase]]) -> str:
     roles = {role for role, _ in group}
     labels = {measured.label_hash for _, measured in group if measured.label_hash}
-    if _spoils_validation(group):
+    if _leaks_into_validation(group):
         return "the validation Dice is too good, and the best step is chosen by it; leave one of them out"
     if Role.TEST in roles and len(roles) > 1:
         return "what an evaluation measures on it is too good; leave one of them out"

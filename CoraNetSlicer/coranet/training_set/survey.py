@@ -32,7 +32,7 @@ _COARSER = 1.5
 
 @dataclass(frozen=True)
 class MeasuredCase:
-    """What one look at the files of a case has told.
+    """The result of one look at the files of a case.
 
     Attributes:
         case: where they lie.
@@ -73,7 +73,7 @@ class Survey:
     Attributes:
         cases: by name of the case; those that can be used.
         unusable: by name of the case the reason, in a sentence, why it cannot.
-        seconds: that reading and preparing one labeled case takes; 0 where nobody asked.
+        seconds: that reading and preparing one labeled case takes; 0 if not timed.
     """
 
     cases: Mapping[str, MeasuredCase] = field(default_factory=dict)
@@ -101,28 +101,28 @@ def survey_cases(datalist: Datalist, reporter: Reporter, is_timed: bool = False)
 
     Args:
         datalist: the cases.
-        reporter: is told how far it is, and may stop it.
+        reporter: gets the progress, and may stop it.
         is_timed: whether to measure how long a case takes.
 
     Raises:
         JobCancelled: stopped on request.
     """
     values = [label.value for label in datalist.labels]
-    wanted = datalist.with_role(*USED_ROLES)
+    cases = datalist.with_role(*USED_ROLES)
     measured: dict[str, MeasuredCase] = {}
     unusable: dict[str, str] = {}
     seconds = 0.0
-    pace = Pace(reporter, {CHECKING: len(wanted)})
-    for number, case in enumerate(wanted, start=1):
-        reporter.stop_if_asked()
-        begun = time.monotonic()
+    pace = Pace(reporter, {CHECKING: len(cases)})
+    for number, case in enumerate(cases, start=1):
+        reporter.stop_if_requested()
+        start = time.monotonic()
         try:
             measured[case.id], image = _measured(case, values)
         except (DataError, OSError) as error:
             unusable[case.id] = _reason(case, error)
         else:
             if is_timed and not seconds and case.role is not Role.UNLABELED:
-                seconds = time.monotonic() - begun + _preparing_s(image)
+                seconds = time.monotonic() - start + _preparing_s(image)
         pace.step(CHECKING, number)
     _add_test_cases(datalist, measured, unusable, reporter)
     return Survey(measured, unusable, seconds)
@@ -133,7 +133,7 @@ def _add_test_cases(
 ) -> None:
     sizes = {case.size for case in measured.values()}
     for case in datalist.with_role(Role.TEST):
-        reporter.stop_if_asked()
+        reporter.stop_if_requested()
         try:
             _require_files(case)
             if _sorted_size(scan_grid(case)) in sizes:
@@ -144,7 +144,7 @@ def _add_test_cases(
 
 
 def _reason(case: Case, error: Exception) -> str:
-    """Why a case cannot be used; a folder that may not be opened is told by the system alone."""
+    """Why a case cannot be used; the system gives the reason for a folder that may not be opened."""
     if isinstance(error, DataError):
         return str(error)
     return f"'{case.described_image}' or its label cannot be read ({error}); check that the files may be opened."
@@ -184,15 +184,15 @@ def _measured(case: Case, values: Sequence[int]) -> tuple[MeasuredCase, Volume]:
     channels = read_channels(case)
     image, (scan_hash, *more) = on_one_grid(case, channels), identity_of_channels(channels).images
     size = _sorted_size(image.grid)
-    found = MeasuredCase(case, has_other_grids=others, scan_hash=scan_hash, size=size, more_hashes=tuple(more))
+    measured = MeasuredCase(case, has_other_grids=others, scan_hash=scan_hash, size=size, more_hashes=tuple(more))
     if case.role is Role.UNLABELED:
         _require_scan(case)
-        return replace(found, traits=Traits.of(image)), image
+        return replace(measured, traits=Traits.of(image)), image
     image, labels = read_labeled_pair(case, values, image)
     _require_not_its_label(case, image, labels)
     traits = Traits.of(image, labels, values)
     labeled = replace(
-        found,
+        measured,
         scan=LabeledScan.of(case.id, image, labels),
         structures=Structures.of(labels, values),
         present=frozenset(traits.structures),
@@ -207,6 +207,6 @@ def _preparing_s(image: Volume) -> float:
     """Seconds that preparing a scan takes, by preparing it in a way that takes about as long as the one to come."""
     along_l, along_p, along_s = (_COARSER * step for step in image.grid.spacing_mm)
     more = (IntensityNormalization("zscore"),) * (len(image.channels) - 1)
-    begun = time.monotonic()
+    start = time.monotonic()
     Preprocessing((along_l, along_p, along_s), "zscore", more_channels=more).prepare_image(image)
-    return time.monotonic() - begun
+    return time.monotonic() - start

@@ -20,10 +20,10 @@ from ..contract.outliers import (
     PLACE,
     VOLUME_ML,
     Distance,
-    far_ones,
     other_modalities,
     other_slice_axes,
     other_spacings,
+    outliers,
     times_apart,
 )
 from .survey import MeasuredCase
@@ -105,7 +105,7 @@ def unlike_others(cases: Sequence[MeasuredCase], labels: Sequence[Label]) -> lis
 
 def _compared(labeled: Sequence[tuple[str, Traits]], labels: Sequence[Label]) -> dict[str, dict[int, _Compared]]:
     """By case and label value, the structures that enough cases have."""
-    found: dict[str, dict[int, _Compared]] = {case: {} for case, _ in labeled}
+    by_case: dict[str, dict[int, _Compared]] = {case: {} for case, _ in labeled}
     for label in labels:
         having = [
             (case, traits.structures[label.value]) for case, traits in labeled if label.value in traits.structures
@@ -113,8 +113,8 @@ def _compared(labeled: Sequence[tuple[str, Traits]], labels: Sequence[Label]) ->
         if len(having) >= FEWEST_CASES:
             alike = [structure for _, structure in having]
             for index, (case, _) in enumerate(having):
-                found[case][label.value] = _Compared(label.name, alike, index)
-    return found
+                by_case[case][label.value] = _Compared(label.name, alike, index)
+    return by_case
 
 
 def _scan_parts(scans: Sequence[Traits]) -> Iterator[tuple[int, str]]:
@@ -162,8 +162,8 @@ def _structure_parts(having: Mapping[str, _Compared]) -> Iterator[tuple[str, str
                 "check its label and spacing"
             ),
         )
-    far = [far_ones([other.centre[axis] for other in alike], PLACE) for axis in range(3)]
-    on_other_tissue = far_ones([other.intensity for other in alike], _INTENSITY)
+    far = [outliers([other.centre[axis] for other in alike], PLACE) for axis in range(3)]
+    on_other_tissue = outliers([other.intensity for other in alike], _INTENSITY)
     for index, (case, compared) in enumerate(having.items()):
         if sides := [side for side, odd in zip(_SIDES, far, strict=True) if index in odd]:
             yield (

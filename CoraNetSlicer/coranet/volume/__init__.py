@@ -1,10 +1,10 @@
 """Images in and out: the only package that reads and writes them, and it looks for itself (docs/reference/inputs.md).
 
 Arrays are indexed (k, j, i), the order of Slicer's ``arrayFromVolume``. Geometry is SimpleITK's (LPS, mm) and is
-passed through: nothing here converts between LPS and RAS. What a file says wrongly and what can be put right without a
-guess is put right and told (`notes`); everything else is refused with a `DataError`.
+passed through: nothing here converts between LPS and RAS. An error in a file that can be corrected without a
+guess is corrected and reported (`notes`); everything else is refused with a `DataError`.
 
-Names are loaded when they are asked for: what looks at DICOM headers (`dicom_folder`) runs in Slicer, too, where
+Names are loaded on first use: what looks at DICOM headers (`dicom_folder`) runs in Slicer, too, where
 SimpleITK is not to be loaded.
 """
 

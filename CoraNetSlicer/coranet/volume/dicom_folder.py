@@ -94,12 +94,12 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
-def _read(file: Path, asked: Path) -> list[Slice]:
+def _read(file: Path, path: Path) -> list[Slice]:
     """The slices of a file; other series in the folder of a file that was asked for may be as they are."""
     try:
         return read_slices(file)
     except DataError:
-        if asked.is_dir() or asked == file:
+        if path.is_dir() or path == file:
             raise
         return []
 
@@ -111,16 +111,16 @@ def _of_one_series(path: Path, slices: Sequence[Slice]) -> list[Slice]:
         note(f"'{path}' has a scout ({_titles(scouts)}), which is left out.")
         series = [group for group in series if group not in scouts]
     if len(series) != 1:
-        found = f": {_titles(series)}" if series else ""
+        names = f": {_titles(series)}" if series else ""
         remedy = "put each series in a folder of its own" if series else "name an image, or a folder with one series"
-        raise DataError(f"'{path}' holds {len(series)} DICOM series, expected exactly 1{found}; {remedy}.")
+        raise DataError(f"'{path}' holds {len(series)} DICOM series, expected exactly 1{names}; {remedy}.")
     return series[0]
 
 
 def _by_series(slices: Sequence[Slice]) -> list[list[Slice]]:
     """The slices of each series, of each study that has one of this number.
 
-    Where each slice names another study the number says nothing: ITK makes one up for each file for which it has none.
+    Where each slice names another study the number is meaningless: ITK generates one for each file without.
     """
     studies: dict[str, list[str]] = {}
     for dicom_slice in slices:
@@ -157,7 +157,7 @@ def _without_single_slices(path: Path, parts: list[Part]) -> list[Part]:
 
 def _each_once(path: Path, slices: Sequence[Slice]) -> list[Slice]:
     """Slices without those that are there twice, with the same place, the same features and the same voxels."""
-    kept: list[Slice] = []
+    unique: list[Slice] = []
     alike: dict[Any, list[Slice]] = {}
     content = cache(_content)
     doubles: list[str] = []
@@ -177,10 +177,10 @@ def _each_once(path: Path, slices: Sequence[Slice]) -> list[Slice]:
             doubles.append(dicom_slice.path.name)
             continue
         alike.setdefault(key, []).append(dicom_slice)
-        kept.append(dicom_slice)
+        unique.append(dicom_slice)
     if doubles:
         note(f"'{path}' has {len(doubles)} slices twice (such as '{doubles[0]}'), which are taken once.")
-    return kept
+    return unique
 
 
 def _content(dicom_slice: Slice) -> bytes:

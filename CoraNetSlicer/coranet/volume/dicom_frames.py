@@ -90,12 +90,12 @@ class _Frame:
         return None
 
     def element_or_own(self, sequence: str, keyword: str) -> Any:
-        """The same, or what the file says of all its frames."""
+        """The same, or the value for all frames of the file."""
         value = self.element(sequence, keyword)
         return self.header.get(keyword) if value is None else value
 
     def features(self) -> Iterator[tuple[str, Any]]:
-        """What tells images of the file apart."""
+        """The features that distinguish images of the file."""
         for sequence, keyword, name in _FEATURES:
             value = self.element(sequence, keyword)
             if value is not None and value != "":

@@ -1,4 +1,4 @@
-"""What a DICOM header says of a slice: its elements, checked."""
+"""The elements of a DICOM header that describe a slice, checked."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Slice:
         title: what the series is called.
         size: columns and rows.
         spacing_mm: along columns and rows, as (i, j).
-        position_mm: centre of its first voxel, LPS; None: not said.
+        position_mm: centre of its first voxel, LPS; None: unknown.
         axes: (2, 3), directions of i and j.
-        features: what tells phases, echoes, ... apart, in the order in which it is asked: {name: value}.
-        is_localizer: whether it says that it is a scout.
+        features: what distinguishes phases, echoes, ..., in order of priority: {name: value}.
+        is_localizer: whether it is marked as a scout.
         rescale: slope and intercept.
         compression: how its voxels are compressed; "": they are not.
         has_own_scale: whether frames of its file are scaled differently.
@@ -78,8 +78,10 @@ def study_of(header: Dataset) -> str:
 
 def title_of(header: Dataset) -> str:
     """What a series is called, for a person."""
-    number_, words = header.get("SeriesNumber"), str(header.get("SeriesDescription") or "").strip()
-    return " ".join(filter(None, (f"series {number_}" if number_ is not None else "a series", words and f"'{words}'")))
+    number_, description = header.get("SeriesNumber"), str(header.get("SeriesDescription") or "").strip()
+    return " ".join(
+        filter(None, (f"series {number_}" if number_ is not None else "a series", description and f"'{description}'"))
+    )
 
 
 def spacing_of(path: Path, values: Any) -> tuple[float, float]:
@@ -98,7 +100,7 @@ def spacing_of(path: Path, values: Any) -> tuple[float, float]:
 
 
 def position_of(path: Path, values: Any) -> tuple[float, float, float] | None:
-    """Where the first voxel lies, LPS; None: not said."""
+    """Where the first voxel lies, LPS; None: unknown."""
     numbers = _numbers(values, 3)
     if numbers is None and values:
         raise DataError(f"'{path}' has a position that is no place ({_shown(values)}); export the series anew.")
@@ -106,7 +108,7 @@ def position_of(path: Path, values: Any) -> tuple[float, float, float] | None:
 
 
 def axes_of(path: Path, values: Any) -> tuple[float, ...]:
-    """Directions of i and j, six numbers of length 1 each; () where not said.
+    """Directions of i and j, six numbers of length 1 each; () where unknown.
 
     Raises:
         DataError: they are no directions, or not at right angles.

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..contract.errors import DataError
 from .dicom_header import Slice
-from .dicom_slices import TELLING
+from .dicom_slices import DISTINGUISHING
 from .grid import Grid, by
 
 # Positions are rounded when they are written; a slice farther off than this share of a gap is out of step.
@@ -33,7 +33,7 @@ class Part:
 
     Attributes:
         slices: in the order in which they lie, along `Slice.normal`.
-        name: what tells it from the other parts of its series, such as "echo time 4.6"; "" where there is one part.
+        name: the feature that distinguishes it in its series, such as "echo time 4.6"; "" where there is one part.
     """
 
     slices: tuple[Slice, ...]
@@ -48,7 +48,7 @@ def parts_of_series(path: Path, slices: Sequence[Slice]) -> list[Part]:
         slices: of one series, no two the same.
 
     Raises:
-        DataError: slices do not say where they lie, or several lie at one place and nothing tells them apart.
+        DataError: slices do not say where they lie, or several lie at one place without a feature to distinguish them.
     """
     for dicom_slice in slices:
         if dicom_slice.position_mm is None or not dicom_slice.axes:
@@ -156,10 +156,10 @@ def _stacks(slices: Sequence[Slice]) -> list[list[Slice]]:
 
 
 def _divided(path: Path, stack: list[Slice]) -> list[Part]:
-    """A stack as one part, or as several: where slices lie at one place, or tell that they are of several images."""
+    """A stack as one part, or as several: where slices lie at one place, or have features of several images."""
     is_crowded = _at_one_place(stack) is not None
     for name in dict.fromkeys(name for dicom_slice in stack for name in dicom_slice.features):
-        if not is_crowded and name not in TELLING:
+        if not is_crowded and name not in DISTINGUISHING:
             continue
         groups = _by_feature(stack, name)
         if len(groups) > 1 and min(map(len, groups.values())) > 1 and (not is_crowded or _is_less_crowded(groups)):

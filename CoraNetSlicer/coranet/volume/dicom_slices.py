@@ -135,10 +135,10 @@ def _require_voxels(path: Path, header: Dataset, begin: int) -> None:
         return
     bits = int(header.Rows) * int(header.Columns) * int(header.get("BitsAllocated") or 0)
     bits *= int(header.get("SamplesPerPixel") or 1) * int(header.get("NumberOfFrames") or 1)
-    found = path.stat().st_size - begin
-    if found < bits // 8:
+    size = path.stat().st_size - begin
+    if size < bits // 8:
         raise DataError(
-            f"'{path}' cannot be read: voxels are missing at its end (it has {max(0, found)} bytes of voxels, expected "
+            f"'{path}' cannot be read: voxels are missing at its end (it has {max(0, size)} bytes of voxels, expected "
             f"{bits // 8}); copy or download the file again."
         )
 
@@ -161,7 +161,7 @@ def _slice(path: Path, header: Dataset) -> Slice:
     )
 
 
-# What tells the parts of a series apart, in the order in which it is asked; those after the first four may also differ
+# Features that distinguish the parts of a series, in order of priority; those after the first four may also differ
 # between slices of one and the same part.
 FEATURES = {
     "EchoTime": "echo time",
@@ -182,7 +182,7 @@ FEATURES = {
     "AcquisitionTime": "time of acquisition",
     "AcquisitionDateTime": "time of acquisition",
 }
-TELLING = ("echo time", "b-value", "temporal position", "tube voltage")
+DISTINGUISHING = ("echo time", "b-value", "temporal position", "tube voltage")
 
 
 def _features(header: Dataset) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from .notes import note
 from .text_headers import MetaHeader, NrrdHeader, read_meta_header, read_nrrd_header
 
 _CHUNK = 1 << 20
-# zlib tells both apart by itself.
+# zlib distinguishes both by itself.
 _GZIP_OR_ZLIB = 47
 _GZIP = b"\x1f\x8b"
 
@@ -130,14 +130,14 @@ def _require_there(path: Path, piece: Path) -> None:
         raise DataError(f"'{path}' names itself as the file of its voxels; correct the name, or export the image anew.")
 
 
-def _require_length(path: Path, found: int, needed: int, is_noted: bool = True) -> None:
-    if found < needed:
+def _require_length(path: Path, size: int, needed: int, is_noted: bool = True) -> None:
+    if size < needed:
         raise DataError(
-            f"'{path}' cannot be read: voxels are missing at its end (it has {max(0, found)} bytes of voxels, expected "
+            f"'{path}' cannot be read: voxels are missing at its end (it has {max(0, size)} bytes of voxels, expected "
             f"{needed}); copy or download the file again."
         )
-    if found > needed and is_noted:
-        note(f"'{path}' has {found - needed} bytes more than its header tells of; they are left out.")
+    if size > needed and is_noted:
+        note(f"'{path}' has {size - needed} bytes more than its header tells of; they are left out.")
 
 
 def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None:
@@ -149,34 +149,34 @@ def _require_stream(path: Path, start: int, needed: int, named: int = 0) -> None
         needed: bytes that must come out.
         named: bytes that the header gives the stream, of which ITK reads no more; 0: it does not say.
     """
-    found = 0
+    size = 0
     with open(path, "rb") as file:
         file.seek(start)
-        rest = file.read(_CHUNK)
+        data = file.read(_CHUNK)
         is_member = True
         while is_member:
             decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
             try:
-                length, rest = _decoded(decoder, rest, file)
+                length, data = _decoded(decoder, data, file)
             except zlib.error as error:
                 raise _damaged(path, _reason(error)) from None
-            found += length
+            size += length
             if not decoder.eof:
                 raise DataError(
-                    f"'{path}' cannot be read: voxels are missing at its end, its compressed data stop after {found} "
+                    f"'{path}' cannot be read: voxels are missing at its end, its compressed data stop after {size} "
                     f"of {needed} bytes; copy or download the file again."
                 )
-            rest += file.read(_CHUNK)
-            is_member = rest.startswith(_GZIP)
-        length = file.tell() - len(rest) - start
-        left = len(rest.rstrip(b"\0"))
+            data += file.read(_CHUNK)
+            is_member = data.startswith(_GZIP)
+        length = file.tell() - len(data) - start
+        surplus = len(data.rstrip(b"\0"))
     if 0 < named < length:
         raise DataError(
             f"'{path}' cannot be read: its header gives its compressed data {named} bytes, they are {length}; copy or "
             "download the file again."
         )
-    _require_length(path, found, needed)
-    if left:
+    _require_length(path, size, needed)
+    if surplus:
         note(f"'{path}' has bytes after its compressed data, which are left out.")
 
 
@@ -184,36 +184,36 @@ def _require_numbers(path: Path, start: int, needed: int) -> None:
     """Count the numbers of voxels that are written as text."""
     with open(path, "rb") as file:
         file.seek(start)
-        found = len(file.read().replace(b",", b" ").split())
-    if found < needed:
+        count = len(file.read().replace(b",", b" ").split())
+    if count < needed:
         raise DataError(
-            f"'{path}' cannot be read: voxels are missing at its end (it has {found}, expected {needed}); copy or "
+            f"'{path}' cannot be read: voxels are missing at its end (it has {count}, expected {needed}); copy or "
             "download the file again."
         )
 
 
 def _decoded(decoder: zlib._Decompress, data: bytes, file: BinaryIO) -> tuple[int, bytes]:
     """How long a stream is, and what has been read after its end; it is looked at in pieces of bounded size."""
-    found = 0
+    size = 0
     while data and not decoder.eof:
-        found += len(decoder.decompress(data, _CHUNK))
+        size += len(decoder.decompress(data, _CHUNK))
         data = decoder.unconsumed_tail or (b"" if decoder.eof else file.read(_CHUNK))
     if not decoder.eof:
-        found += len(decoder.flush())
-    return found, decoder.unused_data
+        size += len(decoder.flush())
+    return size, decoder.unused_data
 
 
 def _require_bzip2(path: Path, start: int, needed: int) -> None:
-    found = 0
+    size = 0
     with open(path, "rb") as file:
         file.seek(start)
         try:
             with bz2.BZ2File(file) as stream:
                 while part := stream.read(_CHUNK):
-                    found += len(part)
+                    size += len(part)
         except (OSError, EOFError) as error:
             raise _damaged(path, _reason(error)) from None
-    _require_length(path, found, needed)
+    _require_length(path, size, needed)
 
 
 def _damaged(path: Path, reason: str) -> DataError:
@@ -223,5 +223,5 @@ def _damaged(path: Path, reason: str) -> DataError:
 
 
 def _reason(error: Exception) -> str:
-    words = str(error).rpartition(": ")[2]
-    return "they do not have the checksum that they were written with" if "check" in words else words
+    message = str(error).rpartition(": ")[2]
+    return "they do not have the checksum that they were written with" if "check" in message else message

@@ -28,14 +28,14 @@ _reading = threading.local()
 _readers = {"count": 0}
 _lock = threading.Lock()
 
-# On the terminal nobody knows of which file ITK speaks; while a file is read its warnings go to the log.
+# ITK's warnings on the terminal do not name the file; while a file is read they go to the log.
 sitk.ProcessObject.SetGlobalWarningDisplay(False)
 
 
 def _to_the_log(text: str) -> None:
-    words = " ".join(text.split())
-    if words:
-        _log.info("ITK on '%s': %s", getattr(_reading, "path", "an image"), words)
+    message = " ".join(text.split())
+    if message:
+        _log.info("ITK on '%s': %s", getattr(_reading, "path", "an image"), message)
 
 
 # SimpleITK before 2.3 cannot hand its warnings on.

@@ -1,7 +1,7 @@
-"""What the header of a NIfTI file says of its voxels' size and place, and whether its parts agree.
+"""Size and place of voxels in the header of a NIfTI file, and whether its parts agree.
 
 A header names the spacing twice (``pixdim`` and ``sform``) and the place twice (``qform`` and ``sform``). ITK takes the
-spacing from ``pixdim`` whatever ``sform`` says, and 1 mm where ``pixdim`` is 0 or no number, without a word.
+spacing from ``pixdim`` regardless of ``sform``, and 1 mm where ``pixdim`` is 0 or no number, without a warning.
 Source: nifti1.h of the NIfTI Data Format Working Group.
 """
 

@@ -1,4 +1,4 @@
-"""What was put right while a file was read, said to whoever listens: the events of a job, and else its log."""
+"""Corrections made while a file was read, passed to a listener (the events of a job), or else logged."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _listeners: list[tuple[Callable[[str], object], set[str]]] = []
 
 
 def note(sentence: str) -> None:
-    """Say something about a file; a listener hears each sentence once. Files may be read in any thread."""
+    """Report something about a file; a listener gets each sentence once. Files may be read in any thread."""
     with _lock:
-        listener, heard = _listeners[-1] if _listeners else (_to_the_log, set[str]())
-        if sentence in heard:
+        listener, reported = _listeners[-1] if _listeners else (_to_the_log, set[str]())
+        if sentence in reported:
             return
-        heard.add(sentence)
+        reported.add(sentence)
     listener(sentence)
 
 
 @contextmanager
 def noted_by(listener: Callable[[str], object]) -> Iterator[None]:
-    """Have all notes told to a listener until the block ends; listeners may be nested, the innermost one hears."""
+    """Pass all notes to a listener until the block ends; of nested listeners, the innermost gets them."""
     entry = (listener, set[str]())
     with _lock:
         _listeners.append(entry)

@@ -163,8 +163,8 @@ def _channel(path: Path, image: sitk.Image, channel: int) -> sitk.Image:
             "channel; add the others, or correct 'channels'."
         )
     if is_series:
-        one: sitk.Image = sitk.Extract(image, [*image.GetSize()[:3], 0], [0, 0, 0, channel])
-        return one
+        volume: sitk.Image = sitk.Extract(image, [*image.GetSize()[:3], 0], [0, 0, 0, channel])
+        return volume
     if count > 1:
         image = sitk.VectorIndexSelectionCast(image, channel)
     return image

@@ -55,7 +55,7 @@ def in_millimetres(path: Path, grid: Grid) -> Grid:
 
 
 def _described(path: Path) -> tuple[list[float] | None, list[str]]:
-    """Spacings and units as a header names them; (None, []) where it is another format, or says it by vectors."""
+    """Spacings and units as a header names them; (None, []) where it is another format, or has vectors instead."""
     name = path.name.lower()
     if name.endswith((".nrrd", ".nhdr")) and (nrrd := read_nrrd_header(path)):
         units = re.findall(r'"([^"]*)"', nrrd.fields.get("space units", nrrd.fields.get("units", "")))
@@ -76,11 +76,11 @@ def _described(path: Path) -> tuple[list[float] | None, list[str]]:
     return None, []
 
 
-def _numbers(words: str) -> list[float]:
-    found = []
-    for word in words.split():
+def _numbers(text: str) -> list[float]:
+    numbers = []
+    for word in text.split():
         try:
-            found.append(float(word))
+            numbers.append(float(word))
         except ValueError:
-            found.append(math.nan)
-    return found
+            numbers.append(math.nan)
+    return numbers

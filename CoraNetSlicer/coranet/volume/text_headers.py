@@ -55,7 +55,7 @@ class NrrdHeader:
 
     @property
     def bytes_needed(self) -> int | None:
-        """Bytes of all voxels, decompressed, or their number where they are text; None where nobody can tell."""
+        """Bytes of all voxels, decompressed, or their number where they are text; None where unknown."""
         kind = self.fields.get("type", "").lower()
         size = next((size for size, names in _NRRD_BYTES.items() if kind in names), None)
         if size is not None and self.encoding in ("ascii", "text", "txt"):
@@ -69,13 +69,13 @@ class NrrdHeader:
     def data_files(self, header: Path) -> list[Path]:
         """The files with the voxels of a detached header; [] where they follow it."""
         first, _, rest = self._data_file.partition("\n")
-        words = first.split()
-        if not words:
+        parts = first.split()
+        if not parts:
             return []
-        if words[0].upper() == "LIST":
+        if parts[0].upper() == "LIST":
             return [header.parent / line.strip() for line in rest.splitlines() if line.strip()]
-        if len(words) >= 4 and "%" in words[0]:
-            return _numbered(header.parent, words)
+        if len(parts) >= 4 and "%" in parts[0]:
+            return _numbered(header.parent, parts)
         return [header.parent / first.strip()]
 
     @property
@@ -97,7 +97,7 @@ class MetaHeader:
 
     @property
     def compressed_size(self) -> int:
-        """Bytes of the compressed voxels as the header says; 0: it does not."""
+        """Bytes of the compressed voxels in the header; 0: not given."""
         return max(0, _integer(self.fields.get("compresseddatasize", "0")))
 
     @property
@@ -112,7 +112,7 @@ class MetaHeader:
 
     @property
     def bytes_needed(self) -> int | None:
-        """Bytes of all voxels, decompressed, or their number where they are text; None where nobody can tell."""
+        """Bytes of all voxels, decompressed, or their number where they are text; None where unknown."""
         size = _META_BYTES.get(self.fields.get("elementtype", "").upper().removesuffix("_ARRAY"))
         sizes = [_integer(word) for word in self.fields.get("dimsize", "").split()]
         if size is None or not sizes or min(sizes) < 1:
@@ -126,13 +126,13 @@ class MetaHeader:
     def data_files(self, header: Path) -> list[Path]:
         """The files with the voxels; [] where they follow the header."""
         first, _, rest = self.fields.get("elementdatafile", "LOCAL").partition("\n")
-        words = first.split()
-        if not words or words[0].upper() == "LOCAL":
+        parts = first.split()
+        if not parts or parts[0].upper() == "LOCAL":
             return []
-        if words[0].upper().startswith("LIST"):
+        if parts[0].upper().startswith("LIST"):
             return [header.parent / line.strip() for line in rest.splitlines() if line.strip()]
-        if len(words) >= 4 and "%" in words[0]:
-            return _numbered(header.parent, words)
+        if len(parts) >= 4 and "%" in parts[0]:
+            return _numbered(header.parent, parts)
         return [header.parent / first.strip()]
 
 
@@ -186,15 +186,15 @@ def _beginning(path: Path) -> bytes:
         raise DataError(f"'{path}' cannot be read ({error.strerror}); check that you may read it.") from None
 
 
-def _numbered(folder: Path, words: list[str]) -> list[Path]:
+def _numbered(folder: Path, parts: list[str]) -> list[Path]:
     """Names such as ``slice%03d.raw 1 20 1``, or ``slice%03d.raw 20 1 -1``."""
-    first, last, step = (_integer(word) for word in words[1:4])
+    first, last, step = (_integer(word) for word in parts[1:4])
     step = step or 1
     numbers = range(first, last + (1 if step > 0 else -1), step)
     if not 0 < len(numbers) <= _MOST_FILES:
         return []
     try:
-        return [folder / (words[0] % number) for number in numbers]
+        return [folder / (parts[0] % number) for number in numbers]
     except (TypeError, ValueError):
         return []
 

@@ -1,4 +1,4 @@
-"""Settings that are chosen and have no effect beside others: refused, since whoever has typed them expects one."""
+"""Settings that are chosen and have no effect beside others: refused, since the user expects one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STEPS = ("training.pretraining_steps", "training.self_training_steps", "time")
 def require_effect(config: TrainConfig, chosen: Iterable[str]) -> None:
     """Refuse settings of a training that were chosen by name and have no effect in it.
 
-    What a preset sets may be void: nobody has typed it.
+    What a preset sets may have no effect: the user did not choose it.
 
     Args:
         config: with all that was chosen.

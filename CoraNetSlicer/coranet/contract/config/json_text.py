@@ -1,4 +1,4 @@
-"""JSON as people write it: in any encoding that says what it is; what is wrong is told with its line and a remedy."""
+"""JSON as people write it: in any encoding that can be detected; errors have a line and a remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BEGINS_16_BITS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class JsonError(ValueError):
-    """A text is not JSON; says where, why and what to do, as the second half of a sentence."""
+    """A text is not JSON; the message is where, why and what to do, as the second half of a sentence."""
 
 
 def read_json_file(path: Union[str, Path]) -> Any:
@@ -42,7 +42,7 @@ def decoded(content: bytes) -> str:
     """The text of a file.
 
     Raises:
-        JsonError: it is none; says in which line.
+        JsonError: it is none; with the line.
     """
     if not content.strip(b" \t\r\n\0"):
         raise JsonError("it is empty; write it anew")
@@ -61,7 +61,7 @@ def _encoding(content: bytes) -> str:
         return "utf-32"
     if content.startswith(_BEGINS_16_BITS):
         return "utf-16"
-    # Without a mark: JSON begins with two letters of ASCII, so that zeros tell how wide a letter is.
+    # Without a mark: JSON begins with two letters of ASCII, so that zeros show how wide a letter is.
     zeros = tuple(byte == 0 for byte in content[:4])
     unmarked: dict[tuple[bool, ...], str] = {
         (True, True, True, False): "utf-32-be",

@@ -120,10 +120,13 @@ class Stage:
         return area.verticalScrollBar().maximum()
 
     def click(self, name: str) -> None:
-        """Click a button, after the panel has seen what happened before."""
+        """Click a button, as soon as the panel has seen what happened before."""
         self.settle()
         button = getattr(self.ui, name)
-        assert button.isEnabled(), f"'{name}' is greyed out: {button.toolTip}"
+        try:
+            self.settle(button.isEnabled)
+        except TimeoutError:
+            raise AssertionError(f"'{name}' is greyed out: {button.toolTip}") from None
         button.click()
 
     def cut_texts(self) -> list[str]:

@@ -53,7 +53,10 @@ _WORDS: dict[type[events.Event], Callable[[Any], str]] = {
     ),
     events.CaseFailed: lambda event: f"'{event.case}' could not be segmented: {event.message}",
     events.CaseSkipped: lambda event: f"'{event.case}' was skipped on request",
-    events.Finished: lambda event: f"finished after {duration(event.seconds)}: {event.message}",
+    events.Finished: lambda event: (
+        f"finished after {duration(event.seconds)}: {event.message}"
+        + (f" See '{event.output}'." if event.output else "")
+    ),
     events.Failed: lambda event: f"error: {event.message}",
     events.Cancelled: lambda event: f"stopped on request at step {event.step}; run again with --resume to go on",
 }

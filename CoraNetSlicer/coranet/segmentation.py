@@ -456,5 +456,4 @@ def _summary(job: Job, count: int, account: Account) -> str:
     # The last line alone must show that there is more to read.
     others = "; something in its input was left out, see the warnings" if job.read_datalist().left_out else ""
     doubts = f"; do not trust {account.doubtful} of them unseen, see the warnings" if account.doubtful else ""
-    folder = job.prediction_folder("").resolve()
-    return f"{good} {'case is' if good == 1 else 'cases are'} segmented, in '{folder}'{left_out}{others}{doubts}."
+    return f"{good} {'case is' if good == 1 else 'cases are'} segmented{left_out}{others}{doubts}."

@@ -80,11 +80,13 @@ def work_on(job: Job, resume: bool, listener: Listener = lambda event: None) -> 
         with _leading(job, resume, listener, team) as (reporter, outcome):
             _warn_of_settings(job, resume, reporter)
             outcome.message = work(job, resume, reporter, team)
+            output = job.model_folder if job.kind is JobKind.TRAIN else job.prediction_folder("")
             if job.kind is JobKind.SEGMENT and job.read_datalist().with_role(Role.TEST):
                 from .evaluation import describe as describe_metrics
                 from .evaluation import evaluate_job
 
-                outcome.message = describe_metrics(evaluate_job(job, reporter))
+                outcome.message, output = describe_metrics(evaluate_job(job, reporter)), job.folder
+            outcome.output = str(output.resolve())
         return outcome.exit_code
 
 
@@ -104,10 +106,12 @@ class _Outcome:
 
     Attributes:
         message: what came out.
+        output: the folder where it is; "" without one.
         exit_code: 0 if the job is finished.
     """
 
     message: str = ""
+    output: str = ""
     exit_code: int = 0
 
 
@@ -193,7 +197,7 @@ def _caught(job: Job, team: Team, emit: _EventSink) -> Iterator[_Outcome]:
     started, outcome = time.monotonic(), _Outcome()
     try:
         yield outcome
-        emit(Finished(outcome.message, round(time.monotonic() - started, 1)))
+        emit(Finished(outcome.message, round(time.monotonic() - started, 1), outcome.output))
     except JobTakenError as error:
         # Events and checkpoints belong to the other process now.
         _log.error("%s", error)

@@ -139,6 +139,11 @@ class WholeWay:
         yield from self.turn_to("train")
         yield from self.pointer.click(self.ui.showCurvesButton)
         yield 1.0
+        # VTK 9.1, which a bare Slicer on Debian 12 has, leaves the margins black, and the numbers on them as well.
+        view = slicer.app.layoutManager().plotWidget(0).plotView()
+        view.scene().GetRenderer().SetBackground(1.0, 0.992, 0.965)
+        view.update()
+        yield 1.0
         self.picture("curves")
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         yield 1.0

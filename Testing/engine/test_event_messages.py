@@ -30,6 +30,7 @@ WORDS = [
     (events.CaseSkipped("a"), "'a' was skipped on request"),
     (events.CaseFailed("a", "'a.nrrd' is empty."), "'a' could not be segmented: 'a.nrrd' is empty."),
     (events.Finished("all is done.", 7300.0), "finished after 2 h 2 min: all is done."),
+    (events.Finished("a model.", 60.0, "/m"), "finished after 60 s: a model. See '/m'."),
     (events.Failed("it broke."), "error: it broke."),
     (events.Cancelled(5), "stopped on request at step 5; run again with --resume to go on"),
 ]

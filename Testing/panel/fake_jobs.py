@@ -145,7 +145,7 @@ def _snapshot(job: Job, step: int) -> SnapshotSaved:
 
 def _training_end(state: str, done: int) -> list[Event]:
     if state == "finished":
-        return [Finished("mean Dice 0.76 on 1 validation case; the model is in the folder model.", done * STEP_S)]
+        return [Finished("validation Dice: Pancreas 0.810, Tumor 0.710.", done * STEP_S)]
     if state == "failed":
         return [Failed("the label of 'Patient 2' is empty; paint at least one voxel, or set the case to unlabeled.")]
     return [Cancelled(done)] if state == "stopped" else []

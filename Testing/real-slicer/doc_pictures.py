@@ -16,6 +16,7 @@ PICTURES = {
     "slicer-environment": "empty",
     "slicer-data": "cases",
     "slicer-train": "training",
+    "slicer-curves": "curves",
     "slicer-segment": "first-result",
     "slicer-places": "review",
     "slicer-slide": "sliding",

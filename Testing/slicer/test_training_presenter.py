@@ -95,7 +95,7 @@ def test_a_training_is_written_in_pieces_started_and_watched_to_its_end(stage):
     assert stage.signals == ["started", "ended"]
     assert presenter.progress == 1 and told[-1][1] == 1
     assert presenter.status == (
-        "mine: Finished: learned nothing in 5 steps: größer als 0. Choose it as the model under Segment."
+        "mine: Finished: learned nothing in 5 steps: größer als 0. The model can be chosen under Segment."
     )
     assert presenter.reason_not_resumable == "The training is finished."
     # The next one has a name of its own.

@@ -270,7 +270,7 @@ def _running(handle: JobHandle, progress: Optional[Progress]) -> str:
 
 def _over(handle: JobHandle, status: JobStatus, events: Iterable[Event], progress: Optional[Progress]) -> str:
     if status is JobStatus.FINISHED:
-        return _("Finished: {message} Choose it as the model under Segment.").format(message=handle.message)
+        return _("Finished: {message} The model can be chosen under Segment.").format(message=handle.message)
     if status is JobStatus.CANCELLED:
         return _stopped(handle, events, progress)
     if status is JobStatus.FAILED:

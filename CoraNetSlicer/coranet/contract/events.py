@@ -176,12 +176,13 @@ class CaseSkipped(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The job is complete. `message` says in a sentence what came out."""
+    """The job is complete. `message` says in a sentence what came out, `output` is the folder where it is, if any."""
 
     type: ClassVar[str] = "finished"
     is_final: ClassVar[bool] = True
     message: str
     seconds: float
+    output: str = ""
 
 
 @dataclass(frozen=True)

@@ -329,11 +329,11 @@ def _summary(package: ModelPackage) -> str:
     scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
     caution, error_model = package.card["validation_caution"], ModelCard.read(package.folder).error_model
     promised = f" {error_model.sentence()}" if error_model else ""
-    of_validation = f"; validation Dice: {scores}." if scores else "."
+    of_validation = f"validation Dice: {scores}." if scores else "the model is ready."
     beware = f" Beware: {caution}." if caution and scores else ""
     cautions = "; ".join(package.card["cautions"])
     of_cases = f" Of its cases, {cautions}." if cautions else ""
-    return f"the model is in '{package.folder}'{of_validation}{promised}{beware}{of_cases}"
+    return f"{of_validation}{promised}{beware}{of_cases}"
 
 
 _NOT_IMPROVED = Warned(

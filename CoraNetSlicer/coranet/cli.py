@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,6 +233,9 @@ def _evaluate(options: argparse.Namespace) -> _Work:
     if not cases:
         raise DataError(f"the datalist '{options.datalist}' has no 'test' case with a label; add some.")
     require_same_channels(datalist.channels, ModelCard.read(options.model).channels, f"'{options.datalist}'")
+    for case in cases:
+        if not os.path.exists(str(case.label)):
+            raise DataError(f"'{case.label}' does not exist; correct the path in the datalist '{options.datalist}'.")
     package = ModelPackage.read(options.model)
     listed = with_classes_of(replace(datalist, cases=cases), package.labels, f"the model '{package.folder}'")
     return _segment_cases(options, listed)
@@ -315,21 +318,29 @@ def _run(options: argparse.Namespace) -> _Work:
 @contextmanager
 def _claimed(work: _Work) -> Iterator[Callable[[Event], object]]:
     """Inside, the job is this process's; gives the listener that shows its events on the terminal."""
+    from .contract.events import Failed
     from .team_member import claim
 
     # Before torch is imported, which takes seconds: a reader of the folder sees at once that a process works on it.
     # While another process works on the job, a request to stop is meant for that one.
     claim(work.job, _write_line)
-    if work.is_shown:
-        with _shown(work) as listener:
-            yield listener
-    else:
-        yield lambda event: None
+    failures: list[str] = []
+    with _shown(work) if work.is_shown else nullcontext(lambda event: None) as show:
+
+        def listen(event: Event) -> None:
+            if isinstance(event, Failed):
+                failures.append(event.message)
+            show(event)
+
+        yield listen
+    # Whoever reads nothing but the output of a process, as on a cluster, is to know why it ended.
+    if failures:
+        _write_line(f"error: {failures[-1]}")
 
 
 @contextmanager
 def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
-    from .contract.events import Failed, Noted
+    from .contract.events import Noted
     from .terminal import TerminalProgress
 
     work.job.withdraw_cancel()
@@ -337,19 +348,10 @@ def _shown(work: _Work) -> Iterator[Callable[[Event], object]]:
         work.job.add_event(Noted("input", sentence))
         _write_line(sentence)
     progress = TerminalProgress(sys.stderr)
-    failures: list[str] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Failed):
-            failures.append(event.message)
-        progress(event)
-
     try:
-        yield listen
+        yield progress
     finally:
         progress.close()
-    if failures:
-        _write_line(f"error: {failures[-1]}")
 
 
 def _doctor(options: argparse.Namespace) -> int:

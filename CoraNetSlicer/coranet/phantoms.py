@@ -6,6 +6,7 @@ the tests use them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from .contract.config.json_text import JsonError, read_json_file
 from .contract.errors import DataError
 from .contract.files import write_json_atomic
 from .volume import Grid, write_volume
 
+_NAME = "CoraNet phantom"
 LABELS = {1: "organ", 2: "lesion"}
 
 Array = npt.NDArray[Any]
@@ -62,10 +65,14 @@ def write_phantom_set(folder: str | Path, phantoms: PhantomSet) -> Path:
 
     Returns:
         The path of dataset.json, a datalist in the manner of the Medical Segmentation Decathlon.
+
+    Raises:
+        DataError: the folder has a dataset.json that was not written here.
     """
     folder = Path(folder)
+    _require_own(folder / "dataset.json")
     content: dict[str, Any] = {
-        "name": "CoraNet phantom",
+        "name": _NAME,
         "description": "synthetic organ with a lesion; made by 'coranet phantom'",
         "labels": {"0": "background", **{str(value): name for value, name in LABELS.items()}},
     }
@@ -82,6 +89,16 @@ def write_phantom_set(folder: str | Path, phantoms: PhantomSet) -> Path:
         content[role] = rows
     write_json_atomic(folder / "dataset.json", content)
     return folder / "dataset.json"
+
+
+def _require_own(path: Path) -> None:
+    if not path.exists():
+        return
+    with suppress(JsonError, OSError):
+        content = read_json_file(path)
+        if isinstance(content, dict) and content.get("name") == _NAME:
+            return
+    raise DataError(f"'{path.parent}' holds a data set ('{path.name}'); choose a new folder for the phantoms.")
 
 
 def make_phantom(phantoms: PhantomSet, number: int) -> tuple[Array, Array, Grid]:

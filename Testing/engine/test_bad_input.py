@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -224,6 +225,17 @@ def test_a_scan_that_cannot_be_segmented_is_told(a_trained_job, awkward_path, ca
     assert call("segment", awkward_path / given, *words) == 3
     error = the_only_error(capsys)
     assert given in error and said in error
+
+
+def test_a_label_to_measure_by_that_is_missing_is_told_before_anything_is_segmented(scans, a_trained_job, capsys):
+    content = json.loads((scans / "dataset.json").read_text(encoding="utf-8"))
+    content["test"] = [{**content["training"][0], "label": "labels/gone.nrrd"}]
+    content["training"] = []
+    (scans / "dataset.json").write_text(json.dumps(content), encoding="utf-8")
+    output = scans / "scores"
+    assert call("evaluate", scans / "dataset.json", "--model", a_trained_job.folder, "--output", output) == 3
+    assert "gone.nrrd' does not exist; correct the path in the datalist" in the_only_error(capsys)
+    assert not output.exists()
 
 
 def test_a_datalist_without_test_cases_cannot_be_evaluated(scans, a_trained_job, capsys):

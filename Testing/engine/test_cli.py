@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_jobs import ENGINE, call, environment, run_engine, settings, tiny_phantoms, training_job
+from small_jobs import ENGINE, call, environment, run_engine, settings, the_only_error, tiny_phantoms, training_job
 
 from coranet import __version__
 from coranet.contract import Job, JobStatus, RegionList
@@ -258,6 +258,12 @@ def test_a_prepared_job_is_run(a_phantom_set, tmp_path):
     job = training_job(tmp_path / "job", a_phantom_set)
     assert call("run", job.folder) == 0
     assert (job.model_folder / "model.json").exists()
+
+
+def test_why_a_job_ended_is_told_where_no_terminal_is(a_trained_job, tmp_path, capsys):
+    copy = shutil.copytree(a_trained_job.folder, tmp_path / "copy")
+    assert call("run", copy) == 5
+    assert "was trained before; add --resume" in the_only_error(capsys)
 
 
 def test_a_finished_training_may_be_resumed_and_stays_as_it_is(a_trained_job, a_phantom_set, tmp_path):

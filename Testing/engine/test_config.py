@@ -109,6 +109,11 @@ def test_a_misspelt_setting_is_answered_with_the_one_that_was_meant(name, meant)
         with_setting(name, "1")
 
 
+def test_what_looks_like_no_setting_is_to_be_corrected():
+    with pytest.raises(ConfigError, match=r"there is no setting 'xyz'; correct its name\.$"):
+        with_setting("xyz", "1")
+
+
 def test_a_file_of_an_earlier_version_has_settings_under_their_former_names():
     written = {"model": "m", "inference": {"promised_share": 0.9, "overlap": 0.25}}
     assert SegmentConfig.unknown_names(written) == []

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from coranet.contract.config import DataConfig, NetworkConfig
+from coranet.contract.errors import ConfigError
 from coranet.networks import Architecture, CoraNet, backbone_reason, plan_architecture
 
 MM = (1.0, 1.0, 1.0)
@@ -42,6 +43,12 @@ def test_the_papers_patch_on_an_even_scan():
     assert paper.patch_size_kji == (96, 96, 96)
     assert paper.strides == ((2, 2, 2),) * 4
     assert paper.kernels == ((3, 3, 3),) * 5
+
+
+@pytest.mark.parametrize(("backbone", "patch"), [("vnet", (1, 1, 1)), ("unet", (5, 1, 1))])
+def test_a_patch_of_one_voxel_is_refused(backbone, patch):
+    with pytest.raises(ConfigError, match="nothing to normalize over.* raise data.patch_size_kji"):
+        plan(backbone=backbone, patch_size_kji=patch)
 
 
 def test_a_scan_that_fits_is_covered_by_one_patch():

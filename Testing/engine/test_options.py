@@ -272,6 +272,10 @@ VOID = [
         ("train", "--set", "data.patch_size_kji=[8,8,8]", "--set", "data.patch_voxels=9999"),
         "'data.patch_voxels' has no",
     ),
+    (
+        ("train", "--set", "training.snapshot_interval=0", "--set", "training.snapshot_case=a"),
+        "'training.snapshot_case' has no effect",
+    ),
     (("train", "--set", "data.coarse_stage=off", "--set", "data.coarse_margin_mm=5"), "coarse_margin_mm' has no"),
     (("train", "--set", "data.validation_cases=1"), "names validation cases"),
     (("segment", "--fast", "--set", "inference.doubt=auto"), "--fast and --set inference.doubt"),

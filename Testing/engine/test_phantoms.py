@@ -30,6 +30,17 @@ def test_a_phantom_is_what_the_datalist_says(awkward_path):
     assert "label" not in json.loads(path.read_text(encoding="utf-8"))["unlabeled"][0]
 
 
+def test_a_data_set_of_somebody_else_is_not_overwritten(tmp_path):
+    path = tmp_path / "dataset.json"
+    for content in ('{"name": "mine"}', "[]", "{"):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(DataError, match="holds a data set .*choose a new folder"):
+            write_phantom_set(tmp_path, SMALL)
+        assert path.read_text(encoding="utf-8") == content
+    path.unlink()
+    assert write_phantom_set(tmp_path, SMALL) == write_phantom_set(tmp_path, SMALL) == path
+
+
 def test_the_grid_is_anisotropic_turned_and_not_cubic():
     _, _, grid = make_phantom(SMALL, 1)
     direction = np.array(grid.direction).reshape(3, 3)

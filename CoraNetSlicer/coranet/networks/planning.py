@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ..contract.config import DataConfig, NetworkConfig
+from ..contract.errors import ConfigError
 from .architecture import Architecture, Size, product
 
 # An axis whose spacing is this many times the finest one carries too little to be convolved or halved with the others.
 _THICK = 2.0
 _SMALLEST_FEATURE_MAP = 4
+# Mean and deviation of a feature map need as many.
+_FEWEST_VOXELS = 2
 # The paper's patch in 3D, 96 x 96 x 96.
 MOST_PATCH_VOXELS = 884_736
 # What should be seen around a structure, on each side. A network that sees one slice at a time has nothing but these
@@ -45,6 +49,9 @@ def plan_architecture(
         spacing_dhw: spacing of the prepared scans along D, H, W, mm.
         classes: number of classes with background.
         most_voxels: what the memory allows for an automatic patch; None: no limit.
+
+    Raises:
+        ConfigError: `data.patch_size_kji` is a single voxel.
     """
     backbone = _backbone(network.backbone, median_size, spacing_dhw)
     slice_axis = slice_axis_of(network, median_size, spacing_dhw)
@@ -54,6 +61,11 @@ def plan_architecture(
     if slice_axis is not None:
         # A slice infinitely far from the next is neither convolved nor halved along that axis.
         size[slice_axis], spacing[slice_axis] = 1, float("inf")
+    if exact and math.prod(size) < _FEWEST_VOXELS:
+        raise ConfigError(
+            "a patch of a single voxel has nothing to normalize over, expected at least 2 voxels (of a slice, where "
+            "scans are looked at slice by slice); raise data.patch_size_kji."
+        )
     target = tuple(size) if exact else _patch_within(size, min(limits))
     strides, kernels = _levels(target, spacing, network.levels, exact)
     factors = [product(stride[axis] for stride in strides) for axis in range(3)]

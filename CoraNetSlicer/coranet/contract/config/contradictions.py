@@ -55,6 +55,7 @@ def _void(config: TrainConfig) -> Iterable[tuple[tuple[str, ...], str]]:
             training.pseudo_label_source == "teacher", ("training.refresh_steps",),
             "'training.pseudo_label_source' is 'teacher'",
         ),
+        (training.snapshot_interval == 0, ("training.snapshot_case",), "'training.snapshot_interval' is 0"),
         (training.mixing == "none", ("training.mixing_share",), "'training.mixing' is 'none'"),
         (data.intensity == "zscore", ("data.intensity_window",), "'data.intensity' is 'zscore'"),
         (data.patch_size_kji is not None, ("data.patch_voxels",), "'data.patch_size_kji' gives the patch"),

@@ -93,9 +93,7 @@ class Section:
         hints = _hints(cls)
         for key, value in values.items():
             if key not in hints:
-                raise ConfigError(
-                    f"'{source}' has the unknown setting '{key}'{suggestion(key, hints)}; correct its name."
-                )
+                raise ConfigError(f"'{source}' has the unknown setting '{key}'; {_correction(key, hints)}")
             if _is_section(hints[key]):
                 _require_object(f"'{key}' in '{source}'", value)
                 values[key] = hints[key].from_dict(value, source)
@@ -153,7 +151,7 @@ class Section:
         result = self
         for name, value in overrides.items():
             if name not in known:
-                raise ConfigError(f"there is no setting '{name}'{suggestion(name, known)}; correct its name.")
+                raise ConfigError(f"there is no setting '{name}'; {_correction(name, known)}")
             result = _replaced(result, name.split("."), value)
         return result
 
@@ -266,6 +264,11 @@ def _wrong(option: dataclasses.Field[Any], expected: str, value: Any) -> ConfigE
 
 def _is_section(hint: Any) -> bool:
     return isinstance(hint, type) and issubclass(hint, Section)
+
+
+def _correction(name: str, known: Iterable[str]) -> str:
+    close = suggestion(name, known).removeprefix("; ")
+    return f"{close} Correct its name." if close else "correct its name."
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ def checked_time(value: Any) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise _wrong(value)
-    if re.fullmatch(r"\d+(\.\d+)?", text):
+    if re.fullmatch(r"\d+(\.\d+)?", text) and float(text):
         raise ConfigError(f"the setting 'time' must be a number with its unit, got '{text}'; write '{text} min'.")
     parts = _parts(text)
     if not parts or not 1 <= sum(count * _SECONDS[unit] for count, unit in parts) <= _LONGEST_H * _SECONDS["h"]:

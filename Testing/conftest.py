@@ -18,6 +18,9 @@ os.environ.setdefault("PYTHONUTF8", "1")
 # A picture without a display: Mesa's software driver behaves the same on every machine.
 os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 
+# No power is cut during tests. The disk is not waited for at each of some thousand small files.
+os.fsync = os.fstat  # type: ignore[assignment]
+
 # Test files and the libraries that they import are some million objects, and all of them stay: nothing is to be
 # collected while they come, nor looked through again after each some tests.
 gc.disable()

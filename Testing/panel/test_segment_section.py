@@ -170,7 +170,10 @@ class TestSegmenting:
 
     @pytest.mark.parametrize("how", ["skip", "cancel"])
     def test_a_case_is_skipped_or_all_are_cancelled(self, make_section, context, tmp_path, ui, process_events, how):
-        logic = a_logic(context, tmp_path / "jobs", lambda: QtTicker(30), FAKE_SECONDS_A_CASE="20")
+        held_by = tmp_path / "held"
+        held_by.touch()
+        settings = {"FAKE_SECONDS_A_CASE": "600", "FAKE_HELD_BY": str(held_by)}
+        logic = a_logic(context, tmp_path / "jobs", lambda: QtTicker(30), **settings)
         a_training(logic.jobsFolder / "training")
         ended: list = []
         make_section(logic).ended.connect(ended.append)
@@ -183,6 +186,7 @@ class TestSegmenting:
         else:
             click(ui.cancelSegmentationButton)
             assert greyed(ui.cancelSegmentationButton) == "It is stopping already."
+            held_by.unlink()
         process_events(until=lambda: ended)
         text = {"skip": "skipped", "cancel": "not segmented"}[how]
         assert cells(ui.segmentCasesTable) == [["Patient 1", text, ""]]

@@ -319,8 +319,10 @@ def test_from_the_click_to_the_process_are_few_calls_in_few_files(stage, ui, app
 
 
 @pytest.mark.slow
-def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, some_cases, process_events):
-    stage = stage_with(FAKE_STEPS="120", FAKE_SECONDS_A_STEP="0.02")
+def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, some_cases, process_events, tmp_path):
+    held_by = tmp_path / "held"
+    held_by.touch()
+    stage = stage_with(FAKE_STEPS="120", FAKE_SECONDS_A_STEP="0.02", FAKE_HELD_BY=str(held_by))
     stage.cases.add_scene_volumes()
     ui.trainingNameEdit.setText("mine")
     click(ui.trainButton)
@@ -332,6 +334,7 @@ def test_a_person_trains_stops_resumes_and_reads_what_came_out(stage_with, ui, s
     click(ui.showCurvesButton)
     click(ui.stopTrainingButton)
     assert greyed(ui.stopTrainingButton) == "It is stopping already."
+    held_by.unlink()
     process_events(until=lambda: ui.resumeTrainingButton.isEnabled())
     stopped_at = stage.presenter.progress
     assert "Stopped after step" in ui.trainingStatusLabel.text and stopped_at > 0

@@ -2,6 +2,7 @@
 
 FAKE_ENGINE in the environment says how it behaves: "" works through STEPS steps; "dies at once"; "fails"; "deaf"
 ignores the request to stop and has a child; "launcher" starts another of its kind and waits for it like PythonSlicer.
+While the file HELD_BY exists, nothing ends on request: a test looks at what is stopping.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from coranet.contract.events import (
 
 STEPS = int(os.environ.get("FAKE_STEPS", "5"))
 SECONDS_A_STEP = float(os.environ.get("FAKE_SECONDS_A_STEP", "0.02"))
+HELD_BY = os.environ.get("FAKE_HELD_BY", "")
 
 
 def plan(job: Job, events: EventWriter) -> int:
@@ -66,7 +68,7 @@ def run(job: Job, behaviour: str, resume: bool, dry_run: bool) -> int:
         (job.folder / "child.pid").write_text(str(child.pid), encoding="utf-8")
     for step in range(first + 1, STEPS + 1):
         time.sleep(SECONDS_A_STEP)
-        if job.cancel_requested() and behaviour != "deaf":
+        if job.cancel_requested() and behaviour != "deaf" and not os.path.exists(HELD_BY):
             events.write(Cancelled(step - 1))
             return 130
         job.beat(me)

@@ -1,6 +1,7 @@
 """Stands in for the engine that segments: a real process that keeps the job directory's contract, with a threshold.
 
-A case whose name holds "bad" fails. FAKE_SECONDS_A_CASE in the environment says how long each takes.
+A case whose name holds "bad" fails. FAKE_SECONDS_A_CASE in the environment says how long each takes. While the file
+HELD_BY exists, nothing ends on request: a test looks at what is stopping.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from coranet.contract.events import Cancelled, CaseDone, CaseFailed, CaseSkipped
 from coranet.contract.scan_identity import voxel_hash
 
 SECONDS_A_CASE = float(os.environ.get("FAKE_SECONDS_A_CASE", "0.05"))
+HELD_BY = os.environ.get("FAKE_HELD_BY", "")
 LABELS = [{"value": 1, "name": "Liver", "color": [0.8, 0.4, 0.2], "terminology": ""}]
 
 
@@ -63,7 +65,7 @@ def run(job: Job) -> int:
                 left = end - told + (len(cases) - number) * SECONDS_A_CASE
                 part = (told - begun) / SECONDS_A_CASE
                 events.write(Progress("segmenting", number - 1, len(cases), left, min(part, 1.0)))
-            if job.cancel_requested():
+            if job.cancel_requested() and not os.path.exists(HELD_BY):
                 events.write(Cancelled(number - 1))
                 return 130
         if job.prediction(case.id).skip_requested():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from forked_launch import launch
 from patience import PATIENCE_S, wait_until
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
@@ -23,10 +24,18 @@ def a_training_job(folder: Path) -> Job:
 
 
 def fake_runner(behaviour: str = "", **settings: str) -> JobRunner:
-    """A runner of the fake engine."""
+    """A runner of the fake engine, whose processes come at once."""
+    return JobRunner(_interpreter(behaviour, settings), engine=FAKE_ENGINE, launch=launch)
+
+
+def starting_runner(behaviour: str = "", **settings: str) -> JobRunner:
+    """A runner that starts the fake engine as it would start the real one."""
+    return JobRunner(_interpreter(behaviour, settings), engine=FAKE_ENGINE)
+
+
+def _interpreter(behaviour: str, settings: dict[str, str]) -> Interpreter:
     mine = Interpreter.of_this_process()
-    environment = {**mine.environment, "FAKE_ENGINE": behaviour, **settings}
-    return JobRunner(Interpreter(mine.executable, environment), engine=FAKE_ENGINE)
+    return Interpreter(mine.executable, {**mine.environment, "FAKE_ENGINE": behaviour, **settings})
 
 
 class LogicOfFakeEngine(CoraNetLogic):

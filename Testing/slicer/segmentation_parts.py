@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from forked_launch import launch
 from queued_application import QueuedApplication
 
 from coranet.contract import Case, Datalist, Job, JobKind, Label, Role
@@ -77,6 +78,11 @@ def a_training(folder: Path, finished: bool = True, **card: Any) -> Job:
 
 def a_logic(context: Any, jobs_folder: Path, make_ticker: Any = None, **settings: str) -> CoraNetLogic:
     """A logic whose jobs are done by the fake engine."""
+    return CoraNetLogic(context, runner=a_runner(**settings), jobsFolder=jobs_folder, makeTicker=make_ticker)
+
+
+def a_runner(**settings: str) -> JobRunner:
+    """A runner of the fake engine; its settings are variables of the environment."""
     mine = Interpreter.of_this_process()
-    runner = JobRunner(Interpreter(mine.executable, {**mine.environment, **settings}), engine=FAKE_ENGINE)
-    return CoraNetLogic(context, runner=runner, jobsFolder=jobs_folder, makeTicker=make_ticker)
+    interpreter = Interpreter(mine.executable, {**mine.environment, **settings})
+    return JobRunner(interpreter, engine=FAKE_ENGINE, launch=launch)

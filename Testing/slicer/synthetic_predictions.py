@@ -30,8 +30,11 @@ LABELS = [
 ]
 CASE_ID = "patient 7"
 
-# Arrays of heads, on the one grid that there is -> their regions: most tests have the same ones.
-_found_regions: dict[bytes, FoundRegions] = {}
+# Most tests write the same arrays on the one grid that there is: what was written, or computed, once is kept.
+_files: dict[tuple[object, ...], bytes] = {}
+_identities: dict[bytes, ScanIdentity] = {}
+_margins: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+_found_regions: dict[bytes, tuple[FoundRegions, bytes]] = {}
 
 
 def synthetic_heads() -> dict[str, np.ndarray]:
@@ -54,12 +57,20 @@ def synthetic_heads() -> dict[str, np.ndarray]:
 
 def write_image(array: np.ndarray, path: Path, spacing: tuple[float, ...] = SPACING_MM) -> None:
     """Write an array (k, j, i) on the tests' rotated grid."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    key = (array.tobytes(), array.dtype, array.shape, spacing, "".join(path.suffixes))
+    if key not in _files:
+        _write_image(array, path, spacing)
+        _files[key] = path.read_bytes()
+    path.write_bytes(_files[key])
+
+
+def _write_image(array: np.ndarray, path: Path, spacing: tuple[float, ...]) -> None:
     cosine, sine = np.cos(0.3), np.sin(0.3)
     image = sitk.GetImageFromArray(array)
     image.SetSpacing(spacing)
     image.SetOrigin((12.5, -30.25, 44.0))
     image.SetDirection((cosine, -sine, 0.0, sine, cosine, 0.0, 0.0, 0.0, 1.0))
-    path.parent.mkdir(parents=True, exist_ok=True)
     sitk.WriteImage(image, str(path))
 
 
@@ -84,9 +95,12 @@ def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None
 
 def identity_of_file(path: Path) -> ScanIdentity:
     """Which scan a file holds, by SimpleITK: as the engine sees it."""
-    image = sitk.ReadImage(str(path))
-    voxels = voxel_hash(sitk.GetArrayFromImage(image), image.GetDirection())
-    return ScanIdentity(voxels, image.GetSize(), image.GetSpacing())
+    content = path.read_bytes()
+    if content not in _identities:
+        image = sitk.ReadImage(str(path))
+        voxels = voxel_hash(sitk.GetArrayFromImage(image), image.GetDirection())
+        _identities[content] = ScanIdentity(voxels, image.GetSize(), image.GetSpacing())
+    return _identities[content]
 
 
 def write_volumes(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> None:
@@ -102,11 +116,11 @@ def write_volumes(files: PredictionFiles, heads: dict[str, np.ndarray] | None = 
     files.result.write_text(json.dumps(content), encoding="utf-8")
 
 
-def synthetic_margins(heads: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def synthetic_margins(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Margin and second class of voxels at most six voxels away from a boundary, as if all doubt were distance."""
     from scipy.ndimage import distance_transform_edt
 
-    labels, unit = heads["segmentation"], float(np.prod(SPACING_MM)) ** (1 / 3) / 12
+    unit = float(np.prod(SPACING_MM)) ** (1 / 3) / 12
     margin, second = np.full(labels.shape, 255, np.uint8), np.zeros_like(labels)
     for value in np.unique(labels):
         mine = labels == value
@@ -121,7 +135,11 @@ def synthetic_margins(heads: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndar
 
 def write_margins(files: PredictionFiles, heads: dict[str, np.ndarray] | None = None) -> None:
     """Add to the result what slides of its boundary need."""
-    margin, second = synthetic_margins(heads or synthetic_heads())
+    labels = (heads or synthetic_heads())["segmentation"]
+    key = labels.tobytes()
+    if key not in _margins:
+        _margins[key] = synthetic_margins(labels)
+    margin, second = _margins[key]
     write_image(margin, files.margin)
     write_image(second, files.second)
 
@@ -138,8 +156,10 @@ def write_regions(files: PredictionFiles, heads: dict[str, np.ndarray] | None = 
     key = b"".join(array.tobytes() for array in arrays)
     if key not in _found_regions:
         rule = RegionRule(largest_share=0.15)
-        _found_regions[key] = find_regions(CASE_ID, Prediction(*arrays), read_grid(files.segmentation), 0.0, rule)
-    found = _found_regions[key]
-    found.list.write(files.regions)
+        found = find_regions(CASE_ID, Prediction(*arrays), read_grid(files.segmentation), 0.0, rule)
+        found.list.write(files.regions)
+        _found_regions[key] = (found, files.regions.read_bytes())
+    found, content = _found_regions[key]
+    files.regions.write_bytes(content)
     write_image(found.region_map, files.region_map)
     return found.list

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from job_fixtures import FAKE_ENGINE, a_training_job, fake_runner
+from job_fixtures import FAKE_ENGINE, a_training_job, starting_runner
 from patience import wait_until
 
 from coranet.contract import JobStatus
@@ -51,7 +51,7 @@ def launched(job, platform: str, refuse_breakaway: bool = False) -> list[tuple[l
 
 
 def test_a_job_runs_to_its_end_in_another_process(job):
-    process = fake_runner().start(job)
+    process = starting_runner().start(job)
     assert process.status() is JobStatus.RUNNING
     wait_until(lambda: process.status().is_over)
     assert process.status() is JobStatus.FINISHED
@@ -60,7 +60,7 @@ def test_a_job_runs_to_its_end_in_another_process(job):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions are POSIX's")
 def test_the_process_has_a_session_of_its_own(job, kill_what_is_left):
-    process = fake_runner(FAKE_SECONDS_A_STEP="60").start(job)
+    process = starting_runner(FAKE_SECONDS_A_STEP="60").start(job)
     wait_until(lambda: job.read_process() is not None)
     assert os.getsid(job.read_process()["pid"]) != os.getsid(0)
     process.request_stop(grace_s=0)
@@ -68,7 +68,7 @@ def test_the_process_has_a_session_of_its_own(job, kill_what_is_left):
 
 
 def test_everything_the_process_says_goes_to_the_log(job):
-    process = fake_runner("dies at once").start(job)
+    process = starting_runner("dies at once").start(job)
     wait_until(lambda: process.status().is_over)
     text = job.log_path.read_text(encoding="utf-8")
     assert "No module named 'torch' (ÄÖÜ)" in text
@@ -76,30 +76,30 @@ def test_everything_the_process_says_goes_to_the_log(job):
 
 
 def test_a_process_that_dies_before_it_claims_the_job_reads_as_crashed(job):
-    process = fake_runner("dies at once").start(job)
+    process = starting_runner("dies at once").start(job)
     wait_until(lambda: process.status().is_over)
     assert process.status() is JobStatus.CRASHED
 
 
 def test_a_resumed_process_that_dies_at_once_is_not_taken_for_the_run_before(job):
-    first = fake_runner("fails").start(job)
+    first = starting_runner("fails").start(job)
     wait_until(lambda: first.status().is_over)
     assert first.status() is JobStatus.FAILED
-    second = fake_runner("dies at once").start(job, resume=True)
+    second = starting_runner("dies at once").start(job, resume=True)
     wait_until(lambda: second.status().is_over)
     assert second.status() is JobStatus.CRASHED
 
 
 def test_a_job_that_died_before_it_was_claimed_can_be_started_again_at_once(job):
-    first = fake_runner("dies at once").start(job)
+    first = starting_runner("dies at once").start(job)
     wait_until(lambda: first.status().is_over)
-    second = fake_runner().start(job)
+    second = starting_runner().start(job)
     wait_until(lambda: second.status().is_over)
     assert second.status() is JobStatus.FINISHED
 
 
 def test_stopping_is_a_request_first(job):
-    process = fake_runner(FAKE_STEPS="10000").start(job)
+    process = starting_runner(FAKE_STEPS="10000").start(job)
     wait_until(lambda: len(job.read_events()) > 3)
     process.request_stop(grace_s=60)
     wait_until(lambda: process.poll().is_over)
@@ -110,7 +110,7 @@ def test_stopping_is_a_request_first(job):
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by process group")
 @pytest.mark.parametrize("behaviour", ["deaf", "launcher"])
 def test_a_process_that_does_not_listen_is_ended_with_all_it_started(job, behaviour):
-    process = fake_runner(behaviour, FAKE_SECONDS_A_STEP="60").start(job)
+    process = starting_runner(behaviour, FAKE_SECONDS_A_STEP="60").start(job)
     wait_until((job.folder / "child.pid").exists)
     wait_until(lambda: (job.folder / "child.pid").read_text(encoding="utf-8") != "")
     worker, launcher = job.read_process()["pid"], process._child.pid
@@ -125,37 +125,37 @@ def test_a_process_that_does_not_listen_is_ended_with_all_it_started(job, behavi
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by process group")
 def test_a_job_that_was_started_elsewhere_can_be_stopped_too(job):
-    starter = fake_runner("deaf", FAKE_SECONDS_A_STEP="60").start(job)
+    starter = starting_runner("deaf", FAKE_SECONDS_A_STEP="60").start(job)
     wait_until((job.folder / "child.pid").exists)
-    attached = fake_runner().attach(job)
+    attached = starting_runner().attach(job)
     attached.request_stop(grace_s=0)
     wait_until(lambda: attached.poll().is_over)
     assert starter.status() is JobStatus.CANCELLED
 
 
 def test_a_killed_process_reads_as_crashed_and_can_be_resumed(job):
-    process = fake_runner(FAKE_STEPS="10000").start(job)
+    process = starting_runner(FAKE_STEPS="10000").start(job)
     wait_until(lambda: len(job.read_events()) > 3)
     process._child.kill()
     wait_until(lambda: process.status().is_over)
     assert process.status() is JobStatus.CRASHED
-    resumed = fake_runner().start(job, resume=True)
+    resumed = starting_runner().start(job, resume=True)
     wait_until(lambda: resumed.status().is_over)
     assert resumed.status() is JobStatus.FINISHED
 
 
 def test_a_running_job_is_not_started_twice(job):
-    process = fake_runner(FAKE_STEPS="10000").start(job)
+    process = starting_runner(FAKE_STEPS="10000").start(job)
     wait_until(lambda: job.read_process() is not None)
     with pytest.raises(JobError, match="being worked on already"):
-        fake_runner().start(job)
+        starting_runner().start(job)
     process.request_stop()
     wait_until(lambda: process.poll().is_over)
 
 
 def test_a_request_to_stop_is_forgotten_when_the_job_is_started(job):
     job.request_cancel()
-    process = fake_runner().start(job)
+    process = starting_runner().start(job)
     wait_until(lambda: process.status().is_over)
     assert process.status() is JobStatus.FINISHED
 
@@ -163,20 +163,20 @@ def test_a_request_to_stop_is_forgotten_when_the_job_is_started(job):
 def test_a_python_that_is_not_there_is_named(job):
     with pytest.raises(JobError, match=r"'/no/such/python' cannot be started"):
         JobRunner(Interpreter("/no/such/python", {})).start(job)
-    assert fake_runner().attach(job).status() is JobStatus.CREATED
+    assert starting_runner().attach(job).status() is JobStatus.CREATED
 
 
 def test_a_log_that_cannot_be_written_is_named(job):
     job.log_path.mkdir()
     with pytest.raises(StorageError, match="log"):
-        fake_runner().start(job)
+        starting_runner().start(job)
 
 
 def test_a_process_that_was_just_started_elsewhere_counts_as_running(job):
     job.log_path.write_text("", encoding="utf-8")
-    assert fake_runner().attach(job).status() is JobStatus.RUNNING
+    assert starting_runner().attach(job).status() is JobStatus.RUNNING
     os.utime(job.log_path, (1, 1))
-    assert fake_runner().attach(job).status() is JobStatus.CRASHED
+    assert starting_runner().attach(job).status() is JobStatus.CRASHED
 
 
 def test_on_windows_the_process_leaves_the_console_and_the_job_object(job):

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from job_fixtures import fake_runner
+from job_fixtures import starting_runner
 from patience import PATIENCE_S, wait_until
 
 from coranet.contract import Job, JobStatus, terminate_tree
@@ -22,7 +22,7 @@ sys.path[:0] = [sys.argv[1], sys.argv[2]]
 import numpy as np
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.core.context import SceneContext
-from job_fixtures import fake_runner
+from job_fixtures import starting_runner
 from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, rotated_ijk_to_ras
 
 context = SceneContext.standalone()
@@ -32,7 +32,7 @@ def volume(name, seed):
 
 labeled = volume("labeled", 1)
 truth = add_segmentation(context, "truth", labeled, {"Liver": LIVER_MASK})
-runner = fake_runner(FAKE_STEPS="100000") if sys.argv[4] == "fake" else None
+runner = starting_runner(FAKE_STEPS="100000") if sys.argv[4] == "fake" else None
 settings = {"preset": "quick", "machine.device": "cpu", "training.pretraining_steps": 5000, "training.log_interval": 1,
             "training.checkpoint_interval": 5, "data.patch_size_kji": [8, 8, 8], "network.base_filters": 2,
             "network.levels": 2}
@@ -74,7 +74,7 @@ def check_that_another_logic_takes_over(context, folder: Path, runner=None) -> N
 @pytest.mark.slow
 def test_a_training_goes_on_without_its_parent_and_is_found_again(context, folder):
     a_program_starts_a_training_and_exits(folder, "fake")
-    check_that_another_logic_takes_over(context, folder, fake_runner())
+    check_that_another_logic_takes_over(context, folder, starting_runner())
 
 
 @pytest.mark.slow

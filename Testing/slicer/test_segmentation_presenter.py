@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from patience import PATIENCE_S
 from scene_builders import SHAPE_KJI, add_volume, rotated_ijk_to_ras
-from segmentation_parts import FAKE_ENGINE, ReadyEnvironment, SettingsApplication, a_logic, a_training
+from segmentation_parts import ReadyEnvironment, SettingsApplication, a_logic, a_runner, a_training
 from synthetic_predictions import CASE_ID, write_image, write_segmented_job
 
 from coranet.contract import JobStatus, ProcessIdentity
@@ -18,7 +18,6 @@ from CoraNetSlicerLib.core.parameters import Parameters
 from CoraNetSlicerLib.core.results import PART_ATTRIBUTE, nodes_of_class
 from CoraNetSlicerLib.data.case_rows import CaseRole, CaseRow, CaseStorage
 from CoraNetSlicerLib.environment.interpreter import Interpreter
-from CoraNetSlicerLib.jobs.runner import JobRunner
 from CoraNetSlicerLib.segment.presenter import CaseState, SegmentationPresenter
 from CoraNetSlicerLib.segment.segmentation_source import SourceKind
 
@@ -38,7 +37,8 @@ def logic(context, tmp_path):
 
 @pytest.fixture
 def slow_logic(context, tmp_path):
-    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="600")
+    held_by = str(tmp_path / "held")
+    logic = a_logic(context, tmp_path / "jobs ü", FAKE_SECONDS_A_CASE="600", FAKE_HELD_BY=held_by)
     a_training(logic.jobsFolder / "training")
     yield logic
     for job in logic.runningJobs():
@@ -352,7 +352,7 @@ class TestResuming:
         presenter._environment.reason_not_ready = ""
         begun = []
         presenter.started.connect(begun.append)
-        logic.runner = JobRunner(Interpreter.of_this_process(), engine=FAKE_ENGINE)
+        logic.runner = a_runner()
         presenter.resume()
         assert presenter.is_running and begun == [presenter.handle]
         finish(presenter, application)
@@ -403,7 +403,8 @@ class TestSeveral:
         assert presenter.rows[1].text == "waiting"
         assert presenter.status.startswith("Segmenting 1 of 3; about ") and presenter.status.endswith(" left.")
 
-    def test_it_is_cancelled(self, make_presenter, slow_logic, application, three):
+    def test_it_is_cancelled(self, make_presenter, slow_logic, application, three, tmp_path):
+        (tmp_path / "held").touch()
         presenter = make_presenter(slow_logic)
         self.tick(presenter, three)
         start(presenter, application)
@@ -414,6 +415,7 @@ class TestSeveral:
         assert states(presenter) == [CaseState.RUNNING, CaseState.WAITING, CaseState.WAITING]
         presenter.cancel()
         assert presenter.reason_not_cancellable == "It is stopping already." and presenter.status == "Stopping..."
+        (tmp_path / "held").unlink()
         finish(presenter, application)
         assert presenter.handle.status is JobStatus.CANCELLED
         assert states(presenter) == [CaseState.LEFT] * 3 and {row.action for row in presenter.rows} == {""}

@@ -120,8 +120,10 @@ def test_progress_moves_while_it_runs(stage_with, some_cases):
 
 
 @pytest.mark.slow
-def test_it_is_stopped_and_resumed(stage_with, some_cases):
-    stage = stage_with(FAKE_STEPS="60", FAKE_SECONDS_A_STEP="0.02")
+def test_it_is_stopped_and_resumed(stage_with, some_cases, tmp_path):
+    held_by = tmp_path / "held"
+    held_by.touch()
+    stage = stage_with(FAKE_STEPS="60", FAKE_SECONDS_A_STEP="0.02", FAKE_HELD_BY=str(held_by))
     stage.cases.add_scene_volumes()
     presenter = stage.presenter
     presenter.start()
@@ -131,6 +133,7 @@ def test_it_is_stopped_and_resumed(stage_with, some_cases):
     presenter.stop()
     assert "Stopping: what was learned is being saved." in presenter.status
     assert presenter.reason_not_stoppable == "It is stopping already."
+    held_by.unlink()
     stage.poll_until_over()
     assert "Stopped after step" in presenter.status and "Resume continues from there, " in presenter.status
     assert presenter.status.endswith(" left of 1 h.") and presenter.plan[1] == "60 steps fit into 1 h on this CPU."

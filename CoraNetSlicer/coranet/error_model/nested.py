@@ -47,11 +47,14 @@ class NestedRegions:
         Args:
             voxels: at least 0.
         """
-        size = min(float(np.ceil(voxels)), float(self.counts[0]) if len(self.counts) else 0.0)
-        if size < 1:
-            return 1.0
-        number = int(np.searchsorted(-self.counts, -size, "right")) - 1
-        return float(np.array(number << _UNUSED_BITS, dtype=np.int32).view(np.float32) * _JUST_BELOW)
+        return float(self.thresholds(np.array([voxels]))[0])
+
+    def thresholds(self, voxels: Array) -> Array:
+        """`threshold` of many sizes of a region, (N,) -> (N,) float32."""
+        sizes = np.minimum(np.ceil(voxels), self.counts[0] if len(self.counts) else 0)
+        number = np.searchsorted(-self.counts, -sizes, "right") - 1
+        stored = (number << _UNUSED_BITS).astype(np.int32).view(np.float32)
+        return np.where(sizes < 1, np.float32(1), stored * _JUST_BELOW)
 
 
 def usual_voxels(differs: Array, segmentation: Array, spacing: Sequence[float]) -> float:

@@ -47,7 +47,7 @@ class RiskCurve:
             usual: of `usual_voxels`.
         """
         regions = NestedRegions.of(probability)
-        thresholds = np.array([regions.threshold(size * usual) for size in RELATIVE_SIZES], dtype=np.float32)
+        thresholds = regions.thresholds(RELATIVE_SIZES * usual)
         missed = _below(probability[deep], thresholds) if deep.any() else np.zeros(len(thresholds))
         return RiskCurve(missed, 1 - _below(probability, thresholds))
 

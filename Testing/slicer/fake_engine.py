@@ -2,7 +2,7 @@
 
 FAKE_ENGINE in the environment says how it behaves: "" works through STEPS steps; "dies at once"; "fails"; "deaf"
 ignores the request to stop and has a child; "launcher" starts another of its kind and waits for it like PythonSlicer.
-While the file HELD_BY exists, nothing ends on request: a test looks at what is stopping.
+While the file of FAKE_HELD_BY exists, nothing ends on request: a test looks at what is stopping.
 """
 
 from __future__ import annotations

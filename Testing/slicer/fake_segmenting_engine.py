@@ -1,7 +1,7 @@
 """Stands in for the engine that segments: a real process that keeps the job directory's contract, with a threshold.
 
 A case whose name holds "bad" fails. FAKE_SECONDS_A_CASE in the environment says how long each takes. While the file
-HELD_BY exists, nothing ends on request: a test looks at what is stopping.
+of FAKE_HELD_BY exists, nothing ends on request: a test looks at what is stopping.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class NestedRegions:
         """`threshold` of many sizes of a region, (N,) -> (N,) float32."""
         sizes = np.minimum(np.ceil(voxels), self.counts[0] if len(self.counts) else 0)
         number = np.searchsorted(-self.counts, -sizes, "right") - 1
-        stored = (number << _UNUSED_BITS).astype(np.int32).view(np.float32)
-        return np.where(sizes < 1, np.float32(1), stored * _JUST_BELOW)
+        found: Array = (number << _UNUSED_BITS).astype(np.int32).view(np.float32) * _JUST_BELOW
+        return np.where(sizes < 1, np.float32(1), found)
 
 
 def usual_voxels(differs: Array, segmentation: Array, spacing: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ from scene_builders import LIVER_MASK, SHAPE_KJI, add_segmentation, add_volume, 
 from shown_results import load_case
 
 from CoraNetSlicerLib.review.hiding import Hiding
-from CoraNetSlicerLib.review.uncertainty_map import show_legend, show_uncertainty
+from CoraNetSlicerLib.review.uncertainty_map import UncertaintyMap
 
 
 @pytest.fixture
@@ -38,8 +38,9 @@ def truth(context):
 
 def test_everything_goes_and_comes_back(context, application, loaded, hiding, truth):
     view = application.slice_composite_nodes()[0]
-    show_uncertainty(loaded, [view], 0.6)
-    show_legend(loaded.uncertainty, "Uncertainty")
+    shown = UncertaintyMap(context, application, lambda: None)
+    shown.attach(loaded)
+    shown.set_legend(True)
     legend = context.scene.GetFirstNodeByClass("vtkMRMLColorLegendDisplayNode")
     displays = [node.GetDisplayNode() for node in (loaded.segmentation, loaded.overlays, truth)] + [legend]
     hiding.hide()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
+from queued_application import QueuedApplication
 from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, synthetic_heads, write_image, write_segmented_job
 from vtkmodules.vtkCommonDataModel import vtkPolyData
 
@@ -15,7 +16,7 @@ from CoraNetSlicerLib.review.caution import draw_uncertain_region
 from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_surfaces import has_surface, ids_to_make, make_surface
-from CoraNetSlicerLib.review.uncertainty_map import show_uncertainty
+from CoraNetSlicerLib.review.uncertainty_map import UncertaintyMap
 
 CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
 RADICAL = [f"radical-{value}" for value in (PANCREAS, TUMOR)]
@@ -137,11 +138,13 @@ def test_a_prediction_without_any_voxel_can_be_shown(context, a_job, loaded):
     assert empty_handed.warnings
 
 
-def test_the_uncertainty_map_goes_over_the_volume_in_the_given_views_only(context, loaded):
-    mine, other = (context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name) for name in ("Red", "Green"))
-    show_uncertainty(loaded, [mine], opacity=0.4)
-    assert mine.GetBackgroundVolumeID() == loaded.volume.GetID()
-    assert mine.GetForegroundVolumeID() == loaded.uncertainty.GetID()
-    assert mine.GetForegroundOpacity() == pytest.approx(0.4)
-    assert other.GetForegroundVolumeID() is None
-    assert isinstance(mine, slicer.vtkMRMLSliceCompositeNode)
+def test_the_uncertainty_map_goes_over_the_volume_in_all_slice_views(context, loaded):
+    views = [context.scene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name) for name in ("Red", "Green")]
+    shown = UncertaintyMap(context, QueuedApplication(context.scene), lambda: None)
+    shown.attach(loaded)
+    shown.set_opacity(0.4)
+    shown.set_visible(True)
+    for view in views:
+        assert view.GetBackgroundVolumeID() == loaded.volume.GetID()
+        assert view.GetForegroundVolumeID() == loaded.uncertainty.GetID()
+        assert view.GetForegroundOpacity() == pytest.approx(0.4)

@@ -210,7 +210,7 @@ def withdraw_slides(review: RegionReview, number: int) -> None:
 
     Without the margins of the result nothing moves: only the voxels of the place are known then.
     """
-    slides = list(review.review.slides if review.margins is not None else ())
+    slides = list(_known_slides(review))
     for slide in reversed([one for one in slides if one.region == number]):
         near = _Near.of(review, slide)
         near.draw(review.layers, replace(slide, level=-slide.level), slides)
@@ -220,7 +220,7 @@ def withdraw_slides(review: RegionReview, number: int) -> None:
 def box_with_slides(review: RegionReview, number: int) -> MaskedBox:
     """All voxels that a decision on a place can change: its own, and a box around those that its slides reach."""
     box = review.voxels(number).box
-    slides = [slide for slide in review.review.slides if slide.region == number] if review.margins is not None else []
+    slides = [slide for slide in _known_slides(review) if slide.region == number]
     if not slides:
         return box
     boxes = [box, *(_Near.of(review, slide).box for slide in slides)]
@@ -231,7 +231,7 @@ def box_with_slides(review: RegionReview, number: int) -> MaskedBox:
 
 def known_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
     """Where labels are truth because a person has slid the boundary there."""
-    known, slides = [], review.review.slides if review.margins is not None else ()
+    known, slides = [], _known_slides(review)
     for count, slide in enumerate(slides):
         near = _Near.of(review, slide)
         known.append(
@@ -242,9 +242,13 @@ def known_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
 
 def settled_voxels_of_slides(review: RegionReview) -> list[MaskedBox]:
     """Where nothing is uncertain any more because a person has slid the boundary there."""
-    slides = review.review.slides if review.margins is not None else ()
-    around = ((_Near.of(review, slide), slide) for slide in slides)
+    around = ((_Near.of(review, slide), slide) for slide in _known_slides(review))
     return [near.part(*settled_after(near.labels, near.margins, near.local(slide))) for near, slide in around]
+
+
+def _known_slides(review: RegionReview) -> tuple[Slide, ...]:
+    """The slides of a review; none where the result has no margins, so that nobody knows what they have moved."""
+    return review.review.slides if review.margins is not None else ()
 
 
 @dataclass(frozen=True)

@@ -255,10 +255,10 @@ class OverlaysTable:
 
     def _show_color_maps(self) -> None:
         combo, maps = self._rows[-1].colors.widget, self._presenter.uncertainty_map.color_maps
-        if [color_map.name for color_map in maps] != [combo.itemText(index) for index in range(combo.count)]:
+        if [*maps.values()] != [combo.itemText(index) for index in range(combo.count)]:
             combo.clear()
-            for color_map in maps:
-                combo.addItem(color_map.name, color_map.key)
+            for key, name in maps.items():
+                combo.addItem(name, key)
         combo.setCurrentIndex(combo.findData(self._presenter.uncertainty_map.color_map))
 
     # -- from the person ---------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -19,7 +18,7 @@ from ..core.images import size_kji
 from ..core.results import LoadedPrediction, case_keys, segment_id
 from .boundary_slide import known_voxels_of_slides
 from .improvement import PromotedCase
-from .region_voxels import RegionVoxels, read_label_map
+from .region_voxels import read_label_map
 from .segment_layers import SegmentLayers
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ def promote_case(review: RegionReview) -> PromotedCase:
     result = files.read_result()
     scan = ScanIdentity.from_dict(result.get("scan"), files.result)
     (image, *more), part = _images(files, result, name, scan)
-    known = known_voxels(loaded, map(review.voxels, decided.decisions), files, decided.trusts_certain)
-    for box in known_voxels_of_slides(review):
+    known = _certain(loaded, files) if decided.trusts_certain else np.zeros(size_kji(loaded.volume), bool)
+    for box in (*(review.voxels(number).box for number in decided.decisions), *known_voxels_of_slides(review)):
         known[box.slices][box.mask] = True
     write_reviewed(loaded, files.reviewed)
     _write(known.astype(np.uint8), loaded, files.known)
@@ -126,27 +125,8 @@ def _result_labels(loaded: LoadedPrediction) -> np.ndarray:
     return SegmentLayers(loaded.segmentation, loaded.volume).paint(values, label_type(loaded.labels))
 
 
-def known_voxels(
-    loaded: LoadedPrediction, decided: Iterable[RegionVoxels], files: PredictionFiles, trusts_certain: bool
-) -> np.ndarray:
-    """Where the label values of a reviewed result are truth: bool, (k, j, i).
-
-    Args:
-        loaded: the result.
-        decided: the decided regions.
-        files: of the case.
-        trusts_certain: whether what is certain counts, too: where both heads name one label and no other comes close.
-
-    Raises:
-        DataError: a file that is needed is missing or lies on another grid.
-    """
-    known = _certain(loaded, files) if trusts_certain else np.zeros(size_kji(loaded.volume), bool)
-    for voxels in decided:
-        known[voxels.box.slices][voxels.box.mask] = True
-    return known
-
-
 def _certain(loaded: LoadedPrediction, files: PredictionFiles) -> np.ndarray:
+    """Where both heads name one label and no other comes close: bool, (k, j, i)."""
     paths = (files.uncertain, files.conservative, files.radical)
     uncertain, conservative, radical = (read_label_map(path, loaded.volume) for path in paths)
     return np.asarray((uncertain == 0) & (conservative == radical))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Optional
 
 import slicer
@@ -14,7 +13,7 @@ from ..core.results import LoadedPrediction, uncertainty_color_node
 from ..core.translation import _
 from .overlays import one_modification, reason_no_map
 
-UNCERTAINTY_FOREGROUND_OPACITY = 0.6
+_OPACITY = 0.6
 _REPLACED_ATTRIBUTE = "CoraNetSlicer.ReplacedForeground"
 _LEGEND_CLASS = "vtkMRMLColorLegendDisplayNode"
 # Evenly rising lightness, so that more doubt looks like more.
@@ -23,7 +22,7 @@ _GREY = "vtkMRMLColorTableNodeGrey"
 
 
 class UncertaintyMap:
-    """The map of one result in the slice views."""
+    """The map of one result in the slice views, which keep how it is drawn."""
 
     def __init__(self, context: SceneContext, application: Views, on_change: Callable[[], None]) -> None:
         """Have no result yet.
@@ -37,7 +36,8 @@ class UncertaintyMap:
         self._application = application
         self._on_change = on_change
         self._loaded: Optional[LoadedPrediction] = None
-        self._hidden_opacity = UNCERTAINTY_FOREGROUND_OPACITY
+        # How it will be drawn when it is shown.
+        self._hidden_opacity = _OPACITY
 
     def attach(self, loaded: Optional[LoadedPrediction]) -> None:
         """Take a result, or none."""
@@ -49,107 +49,122 @@ class UncertaintyMap:
         return reason_no_map(self._loaded)
 
     @property
-    def _drawable(self) -> Optional[LoadedPrediction]:
-        """The result, if it has a map."""
-        return None if self.reason else self._loaded
+    def _node(self) -> Any:
+        """The volume node of the map; None if there is none."""
+        return self._loaded.uncertainty if self._loaded is not None and not self.reason else None
 
     @property
     def is_visible(self) -> bool:
         """Whether a slice view draws it."""
-        return self._shown_opacity() is not None
+        return bool(self._views_of(self._node))
 
     @property
     def opacity(self) -> float:
         """How it is drawn, or will be: in [0, 1]; 0 where there is no map."""
-        shown = self._shown_opacity()
-        return 0.0 if self.reason else self._hidden_opacity if shown is None else shown
+        shown = self._views_of(self._node)
+        return 0.0 if self.reason else float(shown[0].GetForegroundOpacity()) if shown else self._hidden_opacity
 
     def set_visible(self, visible: bool) -> None:
         """Draw the map in slices, or do not; its legend comes only with it, and goes with it."""
-        loaded = self._drawable
-        if loaded is None:
+        if self._node is None:
             return
         if visible:
-            show_uncertainty(loaded, self.views, self._hidden_opacity)
+            self._draw(self._hidden_opacity)
         else:
-            self._hidden_opacity = self._shown_opacity() or self._hidden_opacity
-            hide_uncertainty(loaded, self.views)
-            hide_legend(loaded.uncertainty)
+            self._hidden_opacity = self.opacity or self._hidden_opacity
+            self._remove(self._node)
         self._on_change()
 
     def set_opacity(self, opacity: float) -> None:
         """Draw the map lighter or heavier; opacity in [0, 1]."""
         self._hidden_opacity = opacity
-        if self._loaded is not None and self.is_visible:
-            show_uncertainty(self._loaded, self.views, opacity)
+        if self.is_visible:
+            self._draw(opacity)
         self._on_change()
 
     @property
-    def color_maps(self) -> list[ColorMap]:
-        """The colors that it can have."""
-        return [] if self.reason else color_maps(self._context)
+    def color_maps(self) -> dict[str, str]:
+        """The colors that it can have: id of the colour node -> its name; the first is the usual one."""
+        if self._node is None:
+            return {}
+        scene = self._context.scene
+        others = (*(f"vtkMRMLColorTableNodeFile{name}.txt" for name in _COLOR_TABLES), _GREY)
+        nodes = [uncertainty_color_node(self._context), *map(scene.GetNodeByID, others)]
+        return {str(node.GetID()): str(node.GetName()) for node in nodes if node is not None}
 
     @property
     def color_map(self) -> str:
-        """Key of the colors that it has."""
-        loaded = self._drawable
-        return "" if loaded is None else str(loaded.uncertainty.GetDisplayNode().GetColorNodeID() or "")
+        """Id of the colour node that it has."""
+        return "" if self._node is None else str(self._node.GetDisplayNode().GetColorNodeID() or "")
 
     def set_color_map(self, key: str) -> None:
-        """Draw the map in other colors."""
-        loaded = self._drawable
-        if loaded is not None and key != self.color_map:
-            loaded.uncertainty.GetDisplayNode().SetAndObserveColorNodeID(key)
+        """Draw the map in other colors, by the id of their node."""
+        if self._node is not None and key != self.color_map:
+            self._node.GetDisplayNode().SetAndObserveColorNodeID(key)
             self._on_change()
 
     @property
     def has_legend(self) -> bool:
         """Whether the legend is shown."""
-        loaded = self._drawable
-        return loaded is not None and is_legend_shown(loaded.uncertainty)
+        return _is_legend_shown(self._node)
 
     def set_legend(self, visible: bool) -> None:
         """Show the legend, and the map with it, or hide it."""
-        loaded = self._drawable
-        if loaded is None:
+        if self._node is None:
             return
         if visible:
             # In this order: a legend does not hear that its volume is drawn.
             self.set_visible(True)
-            show_legend(loaded.uncertainty, _("Uncertainty"))
+            _show_legend(self._node, _("Uncertainty"))
         else:
-            hide_legend(loaded.uncertainty)
+            _hide_legend(self._node)
         self._on_change()
 
     def take_over(self, before: Optional[LoadedPrediction]) -> None:
         """Draw the map as that of another result was drawn, which goes."""
-        opacity = None if before is None else uncertainty_opacity(before, self.views)
-        if before is None or opacity is None or self._loaded is None or before.uncertainty is self._loaded.uncertainty:
+        node = before.uncertainty if before is not None else None
+        shown = self._views_of(node)
+        if not shown or self._loaded is None or node is self._loaded.uncertainty:
             return
-        had_legend = is_legend_shown(before.uncertainty)
-        hide_uncertainty(before, self.views)
-        hide_legend(before.uncertainty)
-        self._hidden_opacity = opacity
-        self.set_visible(True)
-        if had_legend:
-            self.set_legend(True)
+        had_legend, self._hidden_opacity = _is_legend_shown(node), float(shown[0].GetForegroundOpacity())
+        self._remove(node)
+        (self.set_legend if had_legend else self.set_visible)(True)
 
     @property
     def views(self) -> list[Any]:
         """The vtkMRMLSliceCompositeNode of each slice view."""
         return list(self._application.slice_composite_nodes())
 
-    def _shown_opacity(self) -> Optional[float]:
-        return None if self._loaded is None else uncertainty_opacity(self._loaded, self.views)
+    def _views_of(self, node: Any) -> list[Any]:
+        """The slice views that draw a map; None is drawn by none."""
+        return [view for view in self.views if node is not None and view.GetForegroundVolumeID() == node.GetID()]
+
+    def _draw(self, opacity: float) -> None:
+        """Put the map over the volume in all slice views."""
+        volume = self._loaded.volume if self._loaded is not None else None
+        for view in self.views:
+            with one_modification(view):
+                if volume is not None:
+                    view.SetBackgroundVolumeID(volume.GetID())
+                replaced = view.GetForegroundVolumeID()
+                if replaced != self._node.GetID():
+                    view.SetAttribute(_REPLACED_ATTRIBUTE, f"{view.GetForegroundOpacity()} {replaced or ''}")
+                view.SetForegroundVolumeID(self._node.GetID())
+                view.SetForegroundOpacity(opacity)
+
+    def _remove(self, node: Any) -> None:
+        """Take a map out of the slice views, and its legend; the foreground that it took the place of comes back."""
+        for view in self._views_of(node):
+            opacity, _, before = (view.GetAttribute(_REPLACED_ATTRIBUTE) or "0.0 ").partition(" ")
+            with one_modification(view):
+                there = before and view.GetScene().GetNodeByID(before) is not None
+                view.SetForegroundVolumeID(before if there else None)
+                view.SetForegroundOpacity(float(opacity) if there else 0.0)
+        _hide_legend(node)
 
 
-def show_legend(volume_node: Any, title: str) -> None:
-    """Show the colours of a volume and what they mean, where the volume is drawn now.
-
-    Args:
-        volume_node: vtkMRMLScalarVolumeNode in a scene, with a display node.
-        title: stands above the colours.
-    """
+def _show_legend(volume_node: Any, title: str) -> None:
+    """Show the colours of a volume and what they mean, where the volume is drawn now."""
     legend = _legend_of(volume_node)
     if legend is None:
         legend = slicer.vtkMRMLColorLegendDisplayNode()
@@ -167,89 +182,17 @@ def show_legend(volume_node: Any, title: str) -> None:
     legend.Modified()
 
 
-def hide_legend(volume_node: Any) -> None:
-    """Hide the legend of a volume, if it has one."""
+def _hide_legend(volume_node: Any) -> None:
     legend = _legend_of(volume_node)
     if legend is not None:
         legend.SetVisibility(False)
 
 
-def is_legend_shown(volume_node: Any) -> bool:
-    """Whether a volume has a legend that is switched on."""
-    legend = _legend_of(volume_node)
+def _is_legend_shown(volume_node: Any) -> bool:
+    legend = _legend_of(volume_node) if volume_node is not None else None
     return legend is not None and bool(legend.GetVisibility())
 
 
 def _legend_of(volume_node: Any) -> Any:
     nodes = (volume_node.GetNthDisplayNode(index) for index in range(volume_node.GetNumberOfDisplayNodes()))
     return next((node for node in nodes if node is not None and node.IsA(_LEGEND_CLASS)), None)
-
-
-@dataclass(frozen=True)
-class ColorMap:
-    """Colours for a map.
-
-    Attributes:
-        key: id of the colour node.
-        name: what a person calls it.
-    """
-
-    key: str
-    name: str
-
-
-def color_maps(context: SceneContext) -> list[ColorMap]:
-    """The colours that there are; the first is what a map has unless a person changes it."""
-    first = uncertainty_color_node(context)
-    files = [context.scene.GetNodeByID(f"vtkMRMLColorTableNodeFile{name}.txt") for name in _COLOR_TABLES]
-    nodes = [first, *(node for node in (*files, context.scene.GetNodeByID(_GREY)) if node is not None)]
-    unique = {node.GetID(): node for node in nodes}
-    return [ColorMap(key, str(node.GetName())) for key, node in unique.items()]
-
-
-def show_uncertainty(
-    loaded: LoadedPrediction, composite_nodes: Iterable[Any], opacity: float = UNCERTAINTY_FOREGROUND_OPACITY
-) -> None:
-    """Put the uncertainty map over the volume in slice views.
-
-    Args:
-        loaded: the result.
-        composite_nodes: vtkMRMLSliceCompositeNode of each slice view.
-        opacity: of the map, in [0, 1].
-    """
-    for composite in composite_nodes:
-        with one_modification(composite):
-            if loaded.volume is not None:
-                composite.SetBackgroundVolumeID(loaded.volume.GetID())
-            replaced = composite.GetForegroundVolumeID()
-            if replaced != loaded.uncertainty.GetID():
-                composite.SetAttribute(_REPLACED_ATTRIBUTE, f"{composite.GetForegroundOpacity()} {replaced or ''}")
-            composite.SetForegroundVolumeID(loaded.uncertainty.GetID())
-            composite.SetForegroundOpacity(opacity)
-
-
-def hide_uncertainty(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> None:
-    """Take the uncertainty map out of slice views; the foreground that it took the place of comes back.
-
-    Args:
-        loaded: the result.
-        composite_nodes: vtkMRMLSliceCompositeNode of each slice view; those without the map stay as they are.
-    """
-    for composite in composite_nodes:
-        if composite.GetForegroundVolumeID() != loaded.uncertainty.GetID():
-            continue
-        opacity, _, before = (composite.GetAttribute(_REPLACED_ATTRIBUTE) or "0.0 ").partition(" ")
-        with one_modification(composite):
-            there = before and composite.GetScene().GetNodeByID(before) is not None
-            composite.SetForegroundVolumeID(before if there else None)
-            composite.SetForegroundOpacity(float(opacity) if there else 0.0)
-
-
-def uncertainty_opacity(loaded: LoadedPrediction, composite_nodes: Iterable[Any]) -> Optional[float]:
-    """Opacity of the uncertainty map in the first slice view that draws it; None if none does."""
-    if loaded.uncertainty is None:
-        return None
-    shown = (
-        composite for composite in composite_nodes if composite.GetForegroundVolumeID() == loaded.uncertainty.GetID()
-    )
-    return next((composite.GetForegroundOpacity() for composite in shown), None)

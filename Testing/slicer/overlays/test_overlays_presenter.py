@@ -181,9 +181,9 @@ class TestOpacityAndColor:
     def test_the_map_has_colors_to_choose_from(self, loaded, presenter):
         shown = presenter.uncertainty_map
         first, *others = shown.color_maps
-        assert shown.color_map == first.key and others
-        shown.set_color_map(others[-1].key)
-        assert shown.color_map == others[-1].key == loaded.uncertainty.GetDisplayNode().GetColorNodeID()
+        assert shown.color_map == first and others
+        shown.set_color_map(others[-1])
+        assert shown.color_map == others[-1] == loaded.uncertainty.GetDisplayNode().GetColorNodeID()
 
 
 class TestMap:

@@ -38,7 +38,7 @@ class CoraNetSlicer(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("CoraNet")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        with suppress(CoraNetError):  # an incomplete installation says so when the module is opened
+        with suppress(CoraNetError):  # an incomplete installation is reported when the module is opened
             from CoraNetSlicerLib.core.application import icon
 
             parent.icon = icon("CoraNetSlicer")

@@ -86,7 +86,7 @@ class CoraNetLogic(ReviewConsole):
         self._make_ticker = makeTicker
         self._process_events = processEvents
         self._listing = JobListing()
-        # A handle that nobody keeps would be collected, and its callbacks would never be called.
+        # Without a reference a handle would be collected, and its callbacks would never be called.
         self._watched: list[JobHandle] = []
 
     def train(
@@ -104,7 +104,7 @@ class CoraNetLogic(ReviewConsole):
             labeled: (volume node, segmentation node) of each labeled case. Images that are not loaded can be learned
                 from where they lie: ("image.nrrd", LabelFile("label.nrrd", {1: "Liver"})), with LabelFile of
                 core.case_images. Images that belong together, such as T1 and FLAIR, are one case with channels:
-                ((t1, flair), segmentation), or with names, by which the model asks for them:
+                ((t1, flair), segmentation), or with the names of the model's channels:
                 ({"T1": t1, "FLAIR": flair}, segmentation).
             unlabeled: volume nodes, or paths of images, without segmentation; of several channels (t1, flair).
             settings: None, a preset's name, a TrainConfig, or a dictionary of single settings such as {"time": "1 h"},
@@ -114,7 +114,7 @@ class CoraNetLogic(ReviewConsole):
             segmentNames: the segments to learn; None: all, which then must be the same in all cases.
 
         Raises:
-            CoraNetError: a node, a setting or the folder cannot be used; the text says why and what to do.
+            CoraNetError: a node, a setting or the folder cannot be used; with the reason and what to do.
         """
         config = train_config(settings)
         nodes = TrainingNodes(labeled, unlabeled, validation, segmentNames)
@@ -171,7 +171,7 @@ class CoraNetLogic(ReviewConsole):
         return self.watch(self.runner.start(Job.create(target, JobKind.SEGMENT, config, datalist)))
 
     def attach(self, folder: AnyJob) -> JobHandle:
-        """Attach to a job, running or over, whoever started it.
+        """Attach to a job, running or over, started anywhere.
 
         Raises:
             JobError: the folder holds no job of this version.
@@ -184,7 +184,7 @@ class CoraNetLogic(ReviewConsole):
         return Job.folders_in(root)
 
     def jobSummaries(self) -> list[JobSummary]:
-        """All jobs of `jobsFolder` at a glance, running ones first, then the latest; cheap to ask for again."""
+        """All jobs of `jobsFolder` at a glance, running ones first, then the latest; cheap to call again."""
         return self._listing.look(self.jobsFolder)
 
     def runningJobs(self) -> list[JobHandle]:
@@ -271,7 +271,7 @@ class CoraNetLogic(ReviewConsole):
                 only where that is not there any more.
 
         Raises:
-            CoraNetError: a case, the model, a setting or the folder cannot be used; the text says why.
+            CoraNetError: a case, the model, a setting or the folder cannot be used; with the reason.
         """
         promoted = [case if isinstance(case, PromotedCase) else self.promote(case) for case in cases]
         if not promoted:
@@ -324,7 +324,7 @@ class CoraNetLogic(ReviewConsole):
         """Have the process of a job in hand: `logic.watch(logic.runner.start(job))` starts one that was prepared."""
         ticker = self._make_ticker() if self._make_ticker else None
         handle = JobHandle(process.job, self.runner, process, ticker, self._process_events)
-        self._watched = [one for one in self._watched if one.status is JobStatus.RUNNING]
+        self._watched = [watched for watched in self._watched if watched.status is JobStatus.RUNNING]
         self._watched.append(handle)
         return handle
 
@@ -349,12 +349,12 @@ def _name_of_model(folder: str) -> str:
 
 
 def _segmentation(job: AnyJob) -> Job:
-    found = job_of(job)
-    if found.kind is not JobKind.SEGMENT:
+    segmentation = job_of(job)
+    if segmentation.kind is not JobKind.SEGMENT:
         raise JobError(
-            f"'{found.folder}' is a training, expected a segmentation; segment volumes with its model first."
+            f"'{segmentation.folder}' is a training, expected a segmentation; segment volumes with its model first."
         )
-    return found
+    return segmentation
 
 
 def _name_of_case(images: Any) -> str:

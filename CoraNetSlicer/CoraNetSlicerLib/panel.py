@@ -159,7 +159,7 @@ class Panel:
         """Have the strip at the bottom show what runs; returns what ends it."""
         training, segmentation, environment = self.training, self.segmentation, self.environment
         watch = self.activities.watch
-        self.activities.tell(_state_of(environment))
+        self.activities.show(_state_of(environment))
         return [
             watch(training.changed, partial(_running_training, training), lambda: training.error or training.status),
             watch(training.estimate.changed, partial(_running_estimate, training.estimate), lambda: ""),
@@ -177,7 +177,7 @@ class Panel:
         trainings = [job for job in running if job.kind is JobKind.TRAIN]
         if trainings and self.training.handle is None:
             self.open_job(trainings[0])
-        shown = [one.handle.folder for one in (self.training, self.segmentation) if one.handle is not None]
+        shown = [page.handle.folder for page in (self.training, self.segmentation) if page.handle is not None]
         others = [job.folder for job in running if job.folder not in shown]
         if others:
             self.pages.show("jobs")
@@ -212,9 +212,9 @@ class Panel:
 def _running_training(training: TrainingPresenter) -> Optional[Activity]:
     if not training.is_active:
         return None
-    left, folder = (training.handle.secondsLeft, training.handle.folder) if training.handle else (None, None)
+    seconds, folder = (training.handle.secondsLeft, training.handle.folder) if training.handle else (None, None)
     reason = training.reason_not_stoppable
-    return Activity(_("Training"), training.progress, left, training.stop, reason, folder)
+    return Activity(_("Training"), training.progress, seconds, training.stop, reason, folder)
 
 
 def _running_estimate(estimate: TimeEstimate) -> Optional[Activity]:
@@ -227,8 +227,8 @@ def _running_segmentation(segmentation: SegmentationPresenter) -> Optional[Activ
         return Activity(_("Loading"), None, None, lambda: None, reason) if segmentation.is_loading else None
     handle, reason = segmentation.handle, segmentation.reason_not_cancellable
     # Nothing is left while the last files are written.
-    left, folder = (handle.secondsLeft or None, handle.folder) if handle else (None, None)
-    return Activity(_("Segmenting"), segmentation.progress, left, segmentation.cancel, reason, folder)
+    seconds, folder = (handle.secondsLeft or None, handle.folder) if handle else (None, None)
+    return Activity(_("Segmenting"), segmentation.progress, seconds, segmentation.cancel, reason, folder)
 
 
 def _state_of(environment: EnvironmentPresenter) -> str:

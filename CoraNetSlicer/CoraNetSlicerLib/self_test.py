@@ -33,13 +33,13 @@ class SelfTestError(CoraNetError):
     """A step of the self test did not end as it should."""
 
 
-def run_self_test(logic: CoraNetLogic, folder: Path, say: Callable[[str], None]) -> LoadedPrediction:
+def run_self_test(logic: CoraNetLogic, folder: Path, report: Callable[[str], None]) -> LoadedPrediction:
     """Train, stop, resume, segment and load, on volumes made for it; they stay in the scene.
 
     Args:
         logic: of the scene in which it happens.
         folder: empty; holds the jobs afterwards.
-        say: is told what happens, in sentences.
+        report: gets what happens, in sentences.
 
     Returns:
         The loaded result. How good it is does not matter after so few steps.
@@ -48,21 +48,21 @@ def run_self_test(logic: CoraNetLogic, folder: Path, say: Callable[[str], None])
         CoraNetError: a step did not end as it should; the text has a job's last words.
     """
     labeled, unlabeled = logic.loadPhantom(labeled=2, unlabeled=2)
-    say("Training starts in the background.")
+    report("Training starts in the background.")
     training = logic.train(labeled, unlabeled[:1], SETTINGS, folder=folder / "training")
     logic.trainingPlot(training)
     _wait_for_checkpoint(training)
-    say("It is stopped on the way.")
+    report("It is stopped on the way.")
     training.cancel()
     _require(training, JobStatus.CANCELLED)
-    say("It is resumed where it was left.")
+    report("It is resumed where it was left.")
     training.resume()
     _require(training, JobStatus.FINISHED)
-    say("Segmentation starts in the background.")
+    report("Segmentation starts in the background.")
     segmentation = logic.segment(unlabeled[1:], training, folder=folder / "segmentation")
     _require(segmentation, JobStatus.FINISHED)
     (loaded,) = logic.loadResults(segmentation)
-    say("Results are in the scene.")
+    report("Results are in the scene.")
     return loaded
 
 

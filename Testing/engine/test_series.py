@@ -154,7 +154,7 @@ def test_names_are_free_and_those_that_are_complete_stay(tmp_path):
     before = Datalist((*others, Case("CT", Role.INPUT, str(tmp_path / "CT"))))
     names = [case.id for case in divided_series(before, quiet).datalist.cases]
     assert names == ["CT_echo_time_4.6", "b", "CT_echo_time_4.6_2", "CT_echo_time_9.2"]
-    assert divided_series(before, quiet, done={"CT"}).datalist == before
+    assert divided_series(before, quiet, finished={"CT"}).datalist == before
 
 
 def label_on(grid: Grid, path: Path) -> str:

@@ -52,10 +52,10 @@ def run(job: Job, behaviour: str, resume: bool, dry_run: bool) -> int:
     events = job.open_events()
     first = max((event.step for event in job.read_events() if isinstance(event, CheckpointSaved)), default=0)
     first = first if resume else 0
-    time_asked = getattr(job.read_config(), "time", "")
-    if time_asked and not first:
+    time_budget = getattr(job.read_config(), "time", "")
+    if time_budget and not first:
         events.write(Noted("plan", "works at 1.4 mm; finer would leave only 300 steps."))
-        events.write(Noted("plan", f"{STEPS} steps fit into {time_asked} on this CPU."))
+        events.write(Noted("plan", f"{STEPS} steps fit into {time_budget} on this CPU."))
     if not dry_run:
         events.write(Started(first, STEPS, "cpu", "fake"))
     if behaviour == "fails":

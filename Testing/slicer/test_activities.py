@@ -51,7 +51,7 @@ def test_the_latest_news_are_the_message(activities):
     second.set(message="newer")
     first.set(message="new")
     assert activities.message == "newer"
-    activities.tell("newest")
+    activities.show("newest")
     assert activities.message == "newest"
 
 

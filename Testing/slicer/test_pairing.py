@@ -99,7 +99,7 @@ def test_a_segmentation_without_segments_belongs_to_nobody(scene, context):
 
 def test_a_volume_that_has_one_gets_no_other(scene):
     (first, second), (other, named) = scene({"A": "a", "B": "a"}, {"x": ("a", "grid"), "A truth": ("A", "volume")})
-    assert pair_with_segmentations([first, second], [other, named], done=[first]) == {second.GetID(): other}
+    assert pair_with_segmentations([first, second], [other, named], labeled=[first]) == {second.GetID(): other}
 
 
 def test_an_imported_label_map_finds_its_volume(scene, context):

@@ -58,7 +58,7 @@ class Activities:
         Args:
             source: sent when it changes.
             activity: what runs there now.
-            message: its sentence for a person; what it says already is not news.
+            message: its sentence for a person; the text at first does not count as news.
 
         Returns:
             Ends it.
@@ -66,7 +66,7 @@ class Activities:
         key, self._count = self._count, self._count + 1
         last = [message()]
 
-        def look() -> None:
+        def update() -> None:
             running, text = activity(), message()
             if running is None:
                 self._running.pop(key, None)
@@ -77,11 +77,11 @@ class Activities:
                 self.message = text or self.message
             self.changed.send()
 
-        source.connect(look)
-        look()
-        return lambda: source.disconnect(look)
+        source.connect(update)
+        update()
+        return lambda: source.disconnect(update)
 
-    def tell(self, message: str) -> None:
+    def show(self, message: str) -> None:
         """Show a message."""
         self.message = message
         self.changed.send()

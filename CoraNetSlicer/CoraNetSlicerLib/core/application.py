@@ -1,4 +1,4 @@
-"""What the panel asks of the running application; tests have one of their own."""
+"""The panel's interface to the running application; tests have one of their own."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Application:
         """Let a person choose one of several answers.
 
         Args:
-            question: what is asked.
+            question: the text.
             answers: key of each answer -> text of its button, in order; the first one is proposed, closing the
                 window is the last one.
 
@@ -128,7 +128,7 @@ class Application:
         slicer.util.showStatusMessage(hint)
 
     def clear_hint(self) -> None:
-        """Take the hint off the status bar, where what it says is done."""
+        """Take the hint off the status bar once it is done."""
         slicer.util.showStatusMessage("")
 
     def drawn_once(self) -> AbstractContextManager[None]:
@@ -221,7 +221,7 @@ class Application:
         return "" if is_there else failed.format(name=name)
 
     def restart(self) -> None:
-        """Start the application anew; unsaved work is asked for by the application itself."""
+        """Start the application anew; the application itself asks about unsaved work."""
         slicer.util.restart()
 
 

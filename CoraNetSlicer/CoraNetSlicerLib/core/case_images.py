@@ -182,14 +182,14 @@ class LabelFile:
         """What its values mean by the names that the file itself has; `names` where it has none.
 
         Args:
-            segments: that its header names, where somebody has read them already; None: they are read.
+            segments: in its header, if they are known already; None: they are read.
 
         Raises:
             DataError: the file names a value otherwise, by a name that `names` has not.
         """
         classes = tuple(Label(value, name) for value, name in self.names.items() if value > 0)
         meaning = meaning_of(Case("", Role.TRAINING, self.path, self.path, classes=classes), segments)
-        return self.names if meaning is None else {value: self.names[meant] for value, meant in meaning.items()}
+        return self.names if meaning is None else {value: self.names[target] for value, target in meaning.items()}
 
 
 def label_type(labels: Sequence[Label]) -> type[np.generic]:

@@ -22,7 +22,7 @@ from .images import elements
 from .results import CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE, nodes_of_class
 from .segment_classes import first_labelmap
 
-_OURS = "CoraNetSlicer."
+_OWN_PREFIX = "CoraNetSlicer."
 # Marks of what a person has loaded or drawn: a volume that was segmented, a segmentation that gives way to a result.
 _OF_A_PERSON = {CASE_ATTRIBUTE, HIDDEN_ATTRIBUTE}
 # Rounding of matrices in files; more is another grid.
@@ -44,13 +44,13 @@ def segmentations(scene: Any) -> list[Any]:
 def nodes_of_items(context: SceneContext, items: Iterable[int]) -> list[Any]:
     """The nodes of items of the subject hierarchy, and of all items below them."""
     hierarchy = context.subject_hierarchy
-    found = []
+    nodes = []
     for item in items:
         below = vtkIdList()
         hierarchy.GetItemChildren(item, below, True)
         family = [item, *(below.GetId(index) for index in range(below.GetNumberOfIds()))]
-        found += [hierarchy.GetItemDataNode(member) for member in family]
-    return [node for node in found if node is not None]
+        nodes += [hierarchy.GetItemDataNode(member) for member in family]
+    return [node for node in nodes if node is not None]
 
 
 def is_in_scene(scene: Any, node: Any) -> bool:
@@ -59,7 +59,7 @@ def is_in_scene(scene: Any, node: Any) -> bool:
 
 
 class NodeWatch:
-    """Tells when the scene or the nodes that are followed change, until `close`."""
+    """Signals changes of the scene or of the nodes that are followed, until `close`."""
 
     def __init__(self, scene: Any, on_nodes: Callable[[], None], on_scene: Callable[[], None]) -> None:
         """Begin to listen.
@@ -83,12 +83,12 @@ class NodeWatch:
 
     def follow(self, nodes: Iterable[Any]) -> None:
         """Listen to these nodes, and no longer to others."""
-        wanted = {node.GetID(): node for node in nodes}
-        for identifier in [key for key, (node, _tags) in self._followed.items() if node is not wanted.get(key)]:
+        watched = {node.GetID(): node for node in nodes}
+        for identifier in [key for key, (node, _tags) in self._followed.items() if node is not watched.get(key)]:
             node, tags = self._followed.pop(identifier)
             for tag in tags:
                 node.RemoveObserver(tag)
-        for identifier, node in wanted.items():
+        for identifier, node in watched.items():
             if identifier not in self._followed:
                 self._followed[identifier] = (node, [node.AddObserver(e, self._changed) for e in _events_of(node)])
 
@@ -101,7 +101,7 @@ class NodeWatch:
 
     @calldata_type(VTK_OBJECT)
     def _node_came_or_went(self, scene: Any, event: str, node: Any) -> None:
-        # While a scene is loaded or closed there would be hundreds; the end of that is told by another event. A hidden
+        # While a scene is loaded or closed there would be hundreds; another event marks the end of that. A hidden
         # node, such as the line around a region, is no case.
         if scene.IsClosing() or scene.IsImporting() or node.GetHideFromEditors():
             return
@@ -132,7 +132,7 @@ def _events_of(node: Any) -> list[Any]:
 
 
 def _is_offered(node: Any) -> bool:
-    marks = [name for name in node.GetAttributeNames() if name.startswith(_OURS) and name not in _OF_A_PERSON]
+    marks = [name for name in node.GetAttributeNames() if name.startswith(_OWN_PREFIX) and name not in _OF_A_PERSON]
     return not marks and not node.GetHideFromEditors()
 
 
@@ -145,25 +145,25 @@ def _is_usable(volume: Any) -> bool:
 
 
 def pair_with_segmentations(
-    volumes: Iterable[Any], candidates: Iterable[Any], done: Collection[Any] = ()
+    volumes: Iterable[Any], candidates: Iterable[Any], labeled: Collection[Any] = ()
 ) -> dict[str, Any]:
     """Find the segmentation of each volume: by reference, by name, and by grid.
 
     A segmentation belongs to the volume that it was drawn on. Where none of the volumes is remembered, it belongs to
     the one that its name names, or to the one on whose grid it lies; of several volumes on one grid, names decide. A
     name that names a volume on another grid counts all the same, so that the checks can show the contradiction.
-    Segmentations without a segment belong to nobody.
+    Segmentations without a segment are left out.
 
     Args:
         volumes: volume nodes.
         candidates: segmentation nodes.
-        done: the volumes among them that have a segmentation already, and get no other.
+        labeled: the volumes among them that have a segmentation already, and get no other.
 
     Returns:
         Volume's ID -> segmentation node, for those that have one; no segmentation occurs twice.
     """
     pairing = _Pairing(volumes, [node for node in candidates if node.GetSegmentation().GetNumberOfSegments() > 0])
-    pairing.by_reference(done)
+    pairing.by_reference(labeled)
     pairing.by_name()
     pairing.by_grid()
     return pairing.found
@@ -177,17 +177,17 @@ class _Pairing:
         self._segmentations = list(segmentations)
         self.found: dict[str, Any] = {}
 
-    def by_reference(self, done: Collection[Any]) -> None:
-        left = []
+    def by_reference(self, labeled: Collection[Any]) -> None:
+        unpaired = []
         for segmentation in self._segmentations:
             reference = drawn_on(segmentation)
             if reference is None or reference not in self._volumes:
-                left.append(segmentation)
-            elif reference not in done:
+                unpaired.append(segmentation)
+            elif reference not in labeled:
                 # Of several that were drawn on one volume, the first; the others are no other volume's.
                 self.found.setdefault(reference.GetID(), segmentation)
-        self._segmentations = left
-        self._volumes = [node for node in self._volumes if node.GetID() not in self.found and node not in done]
+        self._segmentations = unpaired
+        self._volumes = [node for node in self._volumes if node.GetID() not in self.found and node not in labeled]
 
     def by_name(self) -> None:
         self._take_named(self._volumes, self._segmentations)

@@ -32,7 +32,7 @@ class CaseVolume:
     """
 
     def __init__(self, context: SceneContext, job: Job, case: Case) -> None:
-        """Take the case; nothing is looked at yet.
+        """Take the case; no file is read yet.
 
         Args:
             context: the scene.
@@ -49,7 +49,7 @@ class CaseVolume:
     def steps(self) -> Generator[object, None, None]:
         """Do the work, each step a few milliseconds.
 
-        A result says which scan it was computed on; then the volume is one that is this scan: first of those that are
+        A result names the scan that it was computed on; then the volume is one with this scan: first of those that are
         marked as the case, then any other on its grid, then the file. Without that, a mark is enough.
 
         Raises:
@@ -143,10 +143,10 @@ class CaseVolume:
 
 
 def find_or_load_volume(context: SceneContext, job: Job, case: Case) -> Any:
-    """The volume node of a case, all at once: as `CaseVolume.steps`, which says what is raised."""
-    found = CaseVolume(context, job, case)
-    run_to_end(found.steps())
-    return found.node
+    """The volume node of a case, all at once: as `CaseVolume.steps`, which lists the errors."""
+    volume = CaseVolume(context, job, case)
+    run_to_end(volume.steps())
+    return volume.node
 
 
 def is_scan(volume_node: Any, identity: ScanIdentity) -> Generator[object, None, bool]:

@@ -24,9 +24,9 @@ class Closing:
         """Watch the main window.
 
         Args:
-            window: the main window; None: there is none, and nobody is asked.
+            window: the main window; None: there is none, and no question either.
             running_jobs: the jobs that run now.
-            application: asks.
+            application: shows the question.
         """
         self._running_jobs = running_jobs
         self._application = application

@@ -54,12 +54,12 @@ class CallLog:
         return "".join(f"{line}\n" for line in [*needed, _LOGIC, *self._calls])
 
 
-def call(method: str, *given: Any, then: str = "", **named: Any) -> str:
+def call(method: str, *positional: Any, then: str = "", **named: Any) -> str:
     """A call of the logic.
 
     Args:
         method: of CoraNetLogic.
-        given: arguments: texts, numbers, paths, nodes of the scene, and lists, tuples and dictionaries of such.
+        positional: arguments: texts, numbers, paths, nodes of the scene, and lists, tuples and dictionaries of such.
         then: a method without arguments of what it returns; "": none.
         named: arguments with their names; those that are None, "" or empty are left out.
 
@@ -67,8 +67,8 @@ def call(method: str, *given: Any, then: str = "", **named: Any) -> str:
         >>> call("resolveRegion", "Patient 7 CoraNet", 3, "radical")
         'logic.resolveRegion("Patient 7 CoraNet", 3, "radical")'
     """
-    arguments = [_literal(value) for value in given]
-    arguments += [f"{name}={_literal(value)}" for name, value in named.items() if not _is_nothing(value)]
+    arguments = [_literal(value) for value in positional]
+    arguments += [f"{name}={_literal(value)}" for name, value in named.items() if not _is_unset(value)]
     return f"logic.{method}({', '.join(arguments)})" + (f".{then}()" if then else "")
 
 
@@ -95,18 +95,18 @@ def _by_name(images: CaseImages, nodes: TrainingNodes) -> Any:
 
 def _settings(config: TrainConfig) -> Mapping[str, Any]:
     preset = TrainConfig.from_preset(config.preset)
-    found = {setting.name: config.value(setting.name) for setting in TrainConfig.settings()}
-    # The time comes first: it is what a person asks.
+    values = {setting.name: config.value(setting.name) for setting in TrainConfig.settings()}
+    # The time comes first: it is what a person sets.
     chosen = {"preset": config.preset} if config.preset != DEFAULT_PRESET else {}
     chosen.update({"time": config.time} if config.time else {})
-    others = {name: value for name, value in found.items() if name != "preset" and value != preset.value(name)}
+    others = {name: value for name, value in values.items() if name != "preset" and value != preset.value(name)}
     if {"training.pretraining_steps", "training.self_training_steps"} & others.keys():
         # Steps switch the preset's time off by themselves.
         others.pop("time", None)
     return {**chosen, **others}
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_unset(value: Any) -> bool:
     return value is None or value == "" or value == []
 
 

@@ -11,9 +11,9 @@ import slicer
 
 def add_for_a_while(scene: Any, node: Any, display: Any) -> Any:
     """Add a node with its display node, both neither offered anywhere nor saved with the scene; returns the node."""
-    for one in (display, node):
-        one.SetHideFromEditors(True)
-        one.SetSaveWithScene(False)
+    for added in (display, node):
+        added.SetHideFromEditors(True)
+        added.SetSaveWithScene(False)
     node.SetAndObserveDisplayNodeID(scene.AddNode(display).GetID())
     return scene.AddNode(node)
 
@@ -69,7 +69,7 @@ class SceneContext:
     def standalone(terminologies_folder: Optional[Path] = None) -> SceneContext:
         """A new, empty scene with logics of its own: for scripts and tests outside the application.
 
-        Unlike in the application, nodes get their items in the subject hierarchy only when somebody makes them
+        Unlike in the application, nodes get their items in the subject hierarchy only when something makes them
         (`subject_hierarchy.CreateItem`, which returns the item that is there already in both).
 
         Args:

@@ -134,7 +134,7 @@ class TrainingExport:
         self._context, self._nodes, self._config = context, nodes, config
 
     def steps(self) -> Generator[str, None, Job]:
-        """Do the work, a part whenever the next text is asked for; each text says what is done next. Returns the job.
+        """Do the work, a part for each text, which is the next thing to do. Returns the job.
 
         Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
 
@@ -231,7 +231,7 @@ class SegmentExport:
         self._volumes, self._config, self._channels = volumes, config, channels
 
     def steps(self) -> Generator[str, None, Job]:
-        """Do the work, an image whenever the next text is asked for; each text says what is done next. Returns the job.
+        """Do the work, an image for each text, which is the next thing to do. Returns the job.
 
         Where it ends before its time, by an error or because it is closed, nothing is left in the folder.
 

@@ -76,7 +76,7 @@ def image_header(path: Path) -> Any:
         reader.SetFileName(str(path))
         reader.UpdateInformation()
     if reader is None or reader.GetReadStatus():
-        return read_image(path, slicer.vtkMRMLScalarVolumeNode())  # it says what is wrong with the file
+        return read_image(path, slicer.vtkMRMLScalarVolumeNode())  # raises for a bad file
     image, to_world = vtkImageData(), vtkMatrix4x4()
     image.SetExtent(reader.GetDataExtent())
     vtkMatrix4x4.Invert(reader.GetRasToIjkMatrix(), to_world)
@@ -111,29 +111,29 @@ def reordered(image: Any, order: AxisOrder, volume_node: Any) -> Any:
     if order.changes_nothing:
         return image
     ordered = np.ascontiguousarray(order.applied(voxels_of(image.GetImageData())))
-    made = vtkImageData()
-    made.SetDimensions(*reversed(ordered.shape))
+    ordered_image = vtkImageData()
+    ordered_image.SetDimensions(*reversed(ordered.shape))
     scalars = image.GetImageData().GetScalarType()
-    made.GetPointData().SetScalars(numpy_to_vtk(ordered.ravel(), deep=True, array_type=scalars))
+    ordered_image.GetPointData().SetScalars(numpy_to_vtk(ordered.ravel(), deep=True, array_type=scalars))
     node = image.CreateNodeInstance()
     node.UnRegister(None)
-    node.SetAndObserveImageData(made)
+    node.SetAndObserveImageData(ordered_image)
     lie_as(node, volume_node)
     return node
 
 
 def moved_to(image: Any, order: AxisOrder, place: Any) -> Optional[Any]:
     """A node with the voxels of an image, in an order, on the grid of another node; None if its size is another."""
-    made = reordered(image, order, place)
-    if made.GetImageData().GetDimensions() != place.GetImageData().GetDimensions():
+    moved = reordered(image, order, place)
+    if moved.GetImageData().GetDimensions() != place.GetImageData().GetDimensions():
         return None
-    if made is image:
-        made = image.CreateNodeInstance()
-        made.UnRegister(None)
-        made.SetAndObserveImageData(image.GetImageData())
-    lie_as(made, place)
-    made.SetName(image.GetName())
-    return made
+    if moved is image:
+        moved = image.CreateNodeInstance()
+        moved.UnRegister(None)
+        moved.SetAndObserveImageData(image.GetImageData())
+    lie_as(moved, place)
+    moved.SetName(image.GetName())
+    return moved
 
 
 def lie_as(node: Any, place: Any) -> None:
@@ -262,11 +262,11 @@ def _slices_in_order(path: Path, part: str) -> list[Path]:
 
     Sorted by name, as the reader does on its own, they can end up with a wrong spacing and origin, and no warning.
     """
-    # What is put right is told by the engine.
+    # The engine reports corrections.
     with noted_by(lambda sentence: None):
         chosen = chosen_part(path, None, part)
     require_stack(path, chosen)
-    return list(dict.fromkeys(one.path for one in chosen.slices))
+    return list(dict.fromkeys(dicom_slice.path for dicom_slice in chosen.slices))
 
 
 def placement_of_file(path: Path) -> Placement:

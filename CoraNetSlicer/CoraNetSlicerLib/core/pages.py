@@ -52,7 +52,7 @@ class Pages(Section):
         self.changed.send(name)
 
     def set_news(self, name: str, is_new: bool = True) -> None:
-        """Mark the button of a page where something happened that nobody has seen; not that of the page in sight."""
+        """Mark the button of a page with news; not that of the page in sight."""
         mark = _NEWS if is_new and name != self.current else ""
         self._button(name).setText(self._texts[name] + mark)
 

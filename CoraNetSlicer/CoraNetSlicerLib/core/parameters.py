@@ -46,15 +46,15 @@ class Parameters:
         node = self._node()
         if node is None:
             return []
-        found = [node.GetNthNodeReference(role, index) for index in range(node.GetNumberOfNodeReferences(role))]
-        return [one for one in found if one is not None]
+        nodes = [node.GetNthNodeReference(role, index) for index in range(node.GetNumberOfNodeReferences(role))]
+        return [referenced for referenced in nodes if referenced is not None]
 
     def set_nodes(self, role: str, nodes: Iterable[Any]) -> None:
         """Reference nodes in a role, instead of those before."""
         node = self._made_node()
         node.RemoveNodeReferenceIDs(role)
-        for one in nodes:
-            node.AddNodeReferenceID(role, one.GetID())
+        for referenced in nodes:
+            node.AddNodeReferenceID(role, referenced.GetID())
 
     def _node(self) -> Any:
         return self._scene.GetSingletonNode(_MODULE, "vtkMRMLScriptedModuleNode")

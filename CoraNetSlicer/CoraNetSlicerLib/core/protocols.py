@@ -1,4 +1,4 @@
-"""What the presenters ask of the running application, as types: each takes the smallest that it needs.
+"""The presenters' interface to the running application, as types: each takes the smallest that it needs.
 
 `core.application.Application` is all of them in Slicer; tests have one of their own.
 """
@@ -28,7 +28,7 @@ class Dialogs(Protocol):
         """The key of the answer that a person chose; the last one if the window was closed.
 
         Args:
-            question: what is asked.
+            question: the text.
             answers: key of each answer -> text of its button; the first one is proposed.
         """
 

@@ -165,7 +165,7 @@ def _is_result_of(files: PredictionFiles, key: str) -> bool:
 
 
 def job_name(segmentation_node: Any) -> str:
-    """What people call the job of a result: its folder when the result was loaded; "" if nobody knows."""
+    """What people call the job of a result: its folder when the result was loaded; "" if unknown."""
     folder = str(segmentation_node.GetAttribute(FOLDER_ATTRIBUTE) or "")
     # The path may be of another system.
     parts = [part for part in re.split(r"[/\\]", folder) if part]
@@ -188,9 +188,9 @@ def mark_as_cases_of(scene: Any, job: Job, others: Mapping[str, Iterable[str]]) 
         others: by id of the case in that job, keys by which its volume is known already.
     """
     for node in nodes_of_class(scene, "vtkMRMLScalarVolumeNode"):
-        mine = set(case_keys(node))
+        own_keys = set(case_keys(node))
         for case_id, keys in others.items():
-            if mine & set(keys):
+            if own_keys & set(keys):
                 mark_as_case(node, case_key(job, case_id))
 
 
@@ -205,9 +205,9 @@ def uncertainty_color_node(context: SceneContext) -> Any:
     for identifier in ("vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLColorTableNodeFileViridis.txt"):
         if context.scene.GetNodeByID(identifier):
             return context.scene.GetNodeByID(identifier)
-    made = context.scene.GetFirstNodeByName(UNCERTAINTY_COLORS)
-    if made is not None:
-        return made
+    table = context.scene.GetFirstNodeByName(UNCERTAINTY_COLORS)
+    if table is not None:
+        return table
     ramp = vtkColorTransferFunction()
     ramp.SetColorSpaceToLab()
     anchors = ((0.0, 0.0, 0.02), (0.34, 0.06, 0.43), (0.74, 0.22, 0.33), (0.98, 0.56, 0.04), (0.99, 1.0, 0.65))
@@ -245,7 +245,7 @@ def results_in_scene(scene: Any) -> list[LoadedPrediction]:
     for node in _nodes_with_part(scene):
         key = (str(node.GetAttribute(PREDICTION_ATTRIBUTE)), str(node.GetNodeReferenceID(VOLUME_REFERENCE)))
         parts.setdefault(key, {})[node.GetAttribute(PART_ATTRIBUTE)] = node
-    return [_loaded(found) for found in parts.values() if "result" in found]
+    return [_loaded(nodes) for nodes in parts.values() if "result" in nodes]
 
 
 def results_by_key(scene: Any) -> dict[str, Any]:
@@ -278,8 +278,8 @@ def result_texts(results: Iterable[LoadedPrediction]) -> dict[str, str]:
 def _numbered(texts: Sequence[str]) -> list[str]:
     """Texts of which those that are equal are numbered: a, b, b gives a, b [1], b [2]."""
     counts = Counter(texts)
-    seen = [Counter(texts[: index + 1])[text] for index, text in enumerate(texts)]
-    return [f"{text} [{number}]" if counts[text] > 1 else text for text, number in zip(texts, seen, strict=True)]
+    numbers = [Counter(texts[: index + 1])[text] for index, text in enumerate(texts)]
+    return [f"{text} [{number}]" if counts[text] > 1 else text for text, number in zip(texts, numbers, strict=True)]
 
 
 def _nodes_with_part(scene: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""From segments to classes: which segment of which case is which label value, and the label map that says so."""
+"""From segments to classes: which segment of which case is which label value, and the label map."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from .stepwise import run_to_end
 BINARY_LABELMAP, CLOSED_SURFACE = "Binary labelmap", "Closed surface"
 # Of a large layer, odd steps so that no column is followed.
 _SAMPLED_VOXELS = 4000
-# Slicer gives this type to every new segment; it says nothing about what the segment is.
+# Slicer gives this type to every new segment, so it describes none.
 _ANY_TISSUE = "SCT^85756007^Tissue"
 
 
 def classes_of(sources: Sequence[Any], segment_names: Optional[Sequence[str]] = None) -> tuple[Label, ...]:
     """The classes that a set of segmentations teaches. A segment is known by its name, whatever its ID or value.
 
-    Names are the same as `coranet.contract.segment_names` says: "Liver" of one case is "liver " of another.
+    Names are the same by `coranet.contract.segment_names`: "Liver" of one case is "liver " of another.
 
     Args:
         sources: vtkMRMLSegmentationNode or LabelFile of each labeled case.
         segment_names: the segments to learn; None: all, and then each case must have the same ones. An empty
-            segment is allowed and says that the case has none of it.
+            segment is allowed and means that the case has none of it.
 
     Returns:
         Labels with the values that they have in the first label file; those in no file have the lowest free values in
@@ -76,8 +76,8 @@ def segments_of(node: Any) -> list[Any]:
 
 def first_labelmap(node: Any) -> Optional[Any]:
     """The first label map with voxels of a segmentation; None: it has none."""
-    found = (segment.GetRepresentation(BINARY_LABELMAP) for segment in segments_of(node))
-    return next((labelmap for labelmap in found if labelmap is not None and labelmap.GetNumberOfPoints()), None)
+    labelmaps = (segment.GetRepresentation(BINARY_LABELMAP) for segment in segments_of(node))
+    return next((labelmap for labelmap in labelmaps if labelmap is not None and labelmap.GetNumberOfPoints()), None)
 
 
 def is_empty_segment(segment: Any) -> bool:
@@ -114,10 +114,10 @@ def paint_labels(
     result = np.zeros(size_kji(volume_node), dtype=label_type(labels))
     for label in labels:
         mask = _segment_mask(context, segmentation_node, volume_node, label.name)
-        taken = result[mask]
-        overlapping = taken[taken > 0]
+        painted = result[mask]
+        overlapping = painted[painted > 0]
         if overlapping.size:
-            other = next(painted.name for painted in labels if painted.value == overlapping[0])
+            other = next(earlier.name for earlier in labels if earlier.value == overlapping[0])
             raise DataError(
                 f"the segments '{other}' and '{label.name}' of '{segmentation_node.GetName()}' overlap in "
                 f"{np.count_nonzero(overlapping == overlapping[0])} voxels; give each voxel to one of them."
@@ -183,22 +183,22 @@ def _label(value: int, name: str, nodes: Sequence[Any]) -> Label:
         return Label(value, name)
     terminology, meaning, owner = "", "", ""
     for node, segment in zip(nodes, segments, strict=False):
-        found = _terminology(segment)
-        found_meaning = _meaning(found)
-        if found_meaning and meaning and found_meaning != meaning:
+        entry = _terminology(segment)
+        meaning_here = _meaning(entry)
+        if meaning_here and meaning and meaning_here != meaning:
             raise DataError(
                 f"the segment '{name}' has another terminology in '{node.GetName()}' than in '{owner}'; "
                 "correct one of them, or give different things different names."
             )
-        if found_meaning and not meaning:
-            terminology, meaning, owner = found, found_meaning, node.GetName()
+        if meaning_here and not meaning:
+            terminology, meaning, owner = entry, meaning_here, node.GetName()
     return Label(value, name, tuple(segments[0].GetColor()), terminology or _terminology(segments[0]))
 
 
 def _terminology(segment: Any) -> str:
     # Slicer before 5.10 has no GetTerminology.
-    found = reference("")
-    return str(found) if segment.GetTag(segment.GetTerminologyEntryTagName(), found) else ""
+    entry = reference("")
+    return str(entry) if segment.GetTag(segment.GetTerminologyEntryTagName(), entry) else ""
 
 
 def _meaning(terminology: str) -> str:
@@ -217,11 +217,11 @@ def _segment_mask(context: SceneContext, segmentation_node: Any, volume_node: An
     before = {scene.GetNthNode(index).GetID() for index in range(scene.GetNumberOfNodes())}
     labelmap = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "CoraNetSlicer export")
     try:
-        done = context.segmentations_logic.ExportSegmentsToLabelmapNode(
+        exported = context.segmentations_logic.ExportSegmentsToLabelmapNode(
             segmentation_node, identifiers, labelmap, volume_node
         )
         image = labelmap.GetImageData()
-        scalars = image.GetPointData().GetScalars() if done and image is not None else None
+        scalars = image.GetPointData().GetScalars() if exported and image is not None else None
         if scalars is None:
             raise DataError(
                 f"the segment '{name}' of '{segmentation_node.GetName()}' cannot be brought onto the grid of "

@@ -1,4 +1,4 @@
-"""Work that is done when the application has time: long work in small steps, and what many ask for, once."""
+"""Work for when the application has time: long work in small steps, and requests from many, done once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run_to_end(steps: Generator[Any, None, Result]) -> Result:
 
 
 class StepwiseWork:
-    """Does the steps of one generator after the other was asked for, each when the application has nothing else to do.
+    """Does the steps of generators in the order of requests, each when the application has nothing else to do.
 
     However the steps end, by an unexpected error too, it is not busy any more and `on_end` is called; but for `stop`.
 
@@ -44,7 +44,7 @@ class StepwiseWork:
 
         Args:
             scheduler: does each step.
-            on_end: called when all is done with "", or with a sentence that says why it cannot be. Where it raises a
+            on_end: called when all is done with "", or with a sentence on why it failed. Where it raises a
                 CoraNetError when all is done, it is called again with that error's sentence.
             on_step: called after each step but the last.
         """
@@ -81,7 +81,7 @@ class StepwiseWork:
             self._end(steps, "", end.value)
         except CoraNetError as error:
             self._end(steps, str(error))
-        except Exception as error:  # noqa: BLE001 - whoever waits for the end must hear of it
+        except Exception as error:  # noqa: BLE001 - on_end must always be called
             _LOG.exception("a step could not be done")
             self._end(steps, _("unexpected error ({error})").format(error=error))
         else:
@@ -90,7 +90,7 @@ class StepwiseWork:
                 self._on_step()
 
     def _end(self, steps: Steps, problem: str, result: Any = None) -> None:
-        # A step may have begun something else.
+        # A step may have started something else.
         if self._steps is not steps:
             return
         self._steps, self.latest, self.result = None, None, result
@@ -123,7 +123,7 @@ class Deferred:
             self._scheduler.later(self._run, 0)
 
     def request_at_rest(self, milliseconds: int) -> None:
-        """Do it when this was not asked for again for a while, which is one to two times so long."""
+        """Do it when there was no further request for a while, which is one to two times so long."""
         if self._is_closed:
             return
         self._requests += 1
@@ -131,14 +131,14 @@ class Deferred:
             self._scheduler.later(lambda: self._run_at_rest(1, milliseconds), milliseconds)
 
     def close(self) -> None:
-        """Do it no more, whatever was asked for."""
+        """Do it no more, despite any request."""
         self._is_closed = True
 
-    def _run_at_rest(self, seen: int, milliseconds: int) -> None:
+    def _run_at_rest(self, before: int, milliseconds: int) -> None:
         if self._is_closed:
             return
         requests = self._requests
-        if requests == seen:
+        if requests == before:
             self._requests = 0
             self._action()
         else:

@@ -25,7 +25,7 @@ class StripSection(Section):
         Args:
             ui: has the named widgets of the .ui file as attributes.
             activities: what is shown.
-            calls: gets the console calls of the button; None: nobody wants them.
+            calls: gets the console calls of the button; None: they are not collected.
         """
         super().__init__(ui, calls)
         self._activities = activities
@@ -42,8 +42,8 @@ class StripSection(Section):
             return
         try:
             running.stop()
-        except Exception as error:  # noqa: BLE001 - somebody has clicked, and must not wait for nothing
-            self._activities.tell(problem_text(error))
+        except Exception as error:  # noqa: BLE001 - a click must always have an answer
+            self._activities.show(problem_text(error))
             return
         if running.folder is not None:
             self.note(call("attach", running.folder, then="cancel"))
@@ -56,12 +56,12 @@ class StripSection(Section):
         self._message.show(self._activities.message)
 
     def _show_running(self, running: Activity) -> None:
-        ui, left = self._ui, running.seconds_left
+        ui, seconds = self._ui, running.seconds_left
         ui.runningLabel.setText(running.name)
         ui.runningProgressBar.setVisible(running.share is not None)
         ui.runningProgressBar.setValue(round(_PARTS_OF_BAR * (running.share or 0.0)))
         # At the end, what is left (loading, writing) is not known to the second.
-        ui.runningTimeLabel.setText(_("{time} left").format(time=duration(left)) if left and left >= 1 else "")
+        ui.runningTimeLabel.setText(_("{time} left").format(time=duration(seconds)) if seconds and seconds >= 1 else "")
         self.permit(ui.stopRunningButton, running.reason_not_stoppable)
 
 

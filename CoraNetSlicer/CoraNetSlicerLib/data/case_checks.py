@@ -32,7 +32,7 @@ class CaseChecks:
 
         Args:
             facts: of nodes.
-            files: of those that nobody has looked at yet, nothing is said.
+            files: those that were not read yet have no findings.
             channels: names of the channels; (): there is one.
         """
         self.facts, self.files = facts, files
@@ -162,9 +162,9 @@ class CaseChecks:
                 yield warning(row, _("channels swapped?"), "{problem}", problem=problem)
 
     def _of_channel(self, row: CaseRow, volume: Any) -> Iterator[Finding]:
-        found, image = self.facts.of_volume(volume), name_of_image(volume)
-        if found.problem:
-            yield error(row, _("not usable"), "{problem}", problem=found.problem)
+        facts, image = self.facts.of_volume(volume), name_of_image(volume)
+        if facts.problem:
+            yield error(row, _("not usable"), "{problem}", problem=facts.problem)
             return
         first = VolumeFacts(problem="on disk") if row.is_file else self.facts.of_volume(row.volume)
         if first.problem:
@@ -175,9 +175,9 @@ class CaseChecks:
         elif lie_apart(volume, row.volume):
             text = _("'{image}' does not overlap '{name}'. Choose the image of the same patient, or register both.")
             yield error(row, _("no overlap"), text, image=image)
-        elif found.size_ijk != first.size_ijk or spacing_ratio(found.spacing_mm, first.spacing_mm) > _SAME_RATIO:
+        elif facts.size_ijk != first.size_ijk or spacing_ratio(facts.spacing_mm, first.spacing_mm) > _SAME_RATIO:
             text = _("'{image}' has {voxels} voxels, '{name}' has {own}. It is resampled to '{name}'.")
-            sizes = {"voxels": in_words(found.size_ijk), "own": in_words(first.size_ijk)}
+            sizes = {"voxels": in_words(facts.size_ijk), "own": in_words(first.size_ijk)}
             yield warning(row, _("resampled"), text, image=image, **sizes)
 
     def _of_label(self, row: CaseRow, learned: Sequence[str], owners: Mapping[str, CaseRow]) -> Iterator[Finding]:
@@ -203,10 +203,10 @@ class CaseChecks:
         )
         return error(row, _("no segments"), text)
 
-    def _of_segmentation(self, row: CaseRow, wanted: Sequence[str]) -> Iterator[Finding]:
+    def _of_segmentation(self, row: CaseRow, names: Sequence[str]) -> Iterator[Finding]:
         facts, volume = self.facts.of_segmentation(row.segmentation), self.facts.of_volume(row.volume)
-        empty = [name for name in wanted if name in facts.empty]
-        if wanted and len(empty) == len(wanted):
+        empty = [name for name in names if name in facts.empty]
+        if names and len(empty) == len(names):
             teaches = _(
                 "'{segmentation}' is empty. It teaches that nothing is to be found in '{name}'. If there is something, "
                 "paint it, or make the case unlabeled."

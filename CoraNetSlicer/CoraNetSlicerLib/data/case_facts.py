@@ -37,7 +37,7 @@ from ..core.segment_classes import BINARY_LABELMAP, first_labelmap, is_empty_seg
 
 # Enough for percentiles, little enough for an event loop: under a millisecond where the voxels are in memory.
 _SAMPLED_VOXELS = 4000
-# Enough to tell a volume by a tenth, as long as so many of them lie in it.
+# Enough to know a volume to a tenth, as long as so many of them lie in it.
 _SAMPLED_FOR_VOLUME, _ENOUGH_HITS = 100_000, 100
 _Facts = TypeVar("_Facts")
 _DIMENSIONS = 3
@@ -117,7 +117,7 @@ class NodeFacts:
         return self._remembered(node, stamp, _segmentation_facts)
 
     def are_same_image(self, first: Any, second: Any) -> bool:
-        """Whether two volumes hold the same voxels; only where a sample says so, all of them are compared, once."""
+        """Whether two volumes hold the same voxels; all are compared, once, where a sample is the same."""
         digest = self.of_volume(first).digest
         if not digest or digest != self.of_volume(second).digest:
             return False
@@ -136,8 +136,8 @@ class NodeFacts:
         if known is None or known[0] != (id(node), stamp):
             known = ((id(node), stamp), find(node))
             self._known[node.GetID()] = known
-        found: _Facts = known[1]
-        return found
+        facts: _Facts = known[1]
+        return facts
 
 
 def looks_like_labels(voxels: np.ndarray) -> bool:
@@ -225,7 +225,7 @@ class FileFacts:
         is_label_map: whether it holds labels, not an image.
         images: names of the images of a DICOM series, each with the number of its slices; () of other files.
         problem: why it cannot be used, in a sentence; "": nothing is known against it.
-        placement: where its voxels lie, in RAS; None: nobody knows.
+        placement: where its voxels lie, in RAS; None: unknown.
         segments: what its header names, as that of a .seg.nrrd does.
     """
 
@@ -240,7 +240,7 @@ class FileFacts:
 
     @property
     def names_itself(self) -> bool:
-        """Whether its header says what its label values mean."""
+        """Whether its header names its label values."""
         return any(segment.name for segment in self.segments)
 
 
@@ -253,7 +253,7 @@ def _facts_in_steps(path: str) -> Generator[None, None, FileFacts]:
     header = read_image_header(path)
     is_volume = header is not None and len(header.size_ijk) == _DIMENSIONS and not is_implausible(path)
     facts = FileFacts(os.path.exists(path), header, length, is_label_map(path))
-    # What the reader does not understand is told by whoever reads the voxels.
+    # The reader of the voxels reports what it cannot read.
     with suppress(DataError):
         facts = replace(facts, placement=placement_of_file(place) if is_volume else None)
     try:
@@ -265,7 +265,7 @@ def _facts_in_steps(path: str) -> Generator[None, None, FileFacts]:
 def _facts_of_series(path: Path) -> Generator[None, None, FileFacts]:
     """What the headers of a DICOM series say, by the rule of the engine."""
     try:
-        # What is put right is told by the engine.
+        # The engine reports corrections.
         with noted_by(lambda sentence: None):
             parts = yield from parts_in_steps(path)
         grid = require_stack(path, parts[0]) if len(parts) == 1 else None
@@ -307,26 +307,26 @@ class KnownFiles:
         self._names: dict[str, Mapping[int, str]] = {}
 
     def of(self, path: str) -> Optional[FileFacts]:
-        """Facts of a file; None if nobody has looked at it yet."""
+        """Facts of a file; None if it was not read yet."""
         return self._known.get(path)
 
     def names_of(self, path: str) -> Optional[Mapping[int, str]]:
-        """What the values of a label map may be called; {}: it has none that can be read; None: nobody has looked."""
+        """What the values of a label map may be called; {}: it has none that can be read; None: not read yet."""
         return self._names.get(path)
 
     def unseen(self, paths: Iterable[str], unnamed: Collection[str] = ()) -> list[str]:
-        """Those at which somebody still has to look: at all headers, at label maps that need names, at a few voxels."""
+        """Those that are still to be read: all headers, label maps that need names, a few voxels."""
         paths = list(paths)
         unknown = [path for path in paths if path not in self._known]
         unknown = unknown or [path for path in paths if path in unnamed and path not in self._names]
         return unknown or [path for path in self._saved_in_two_formats(paths) if path not in self._hashes]
 
     def look_at(self, paths: Sequence[str], seconds: float, unnamed: Collection[str] = ()) -> bool:
-        """Look at files that nobody has looked at yet.
+        """Look at files that were not read yet.
 
         Args:
             paths: of the files.
-            seconds: after which no further file, or slice of a series, is begun.
+            seconds: after which no further file, or slice of a series, is read.
             unnamed: the label maps among them whose values need names; all of their voxels are read.
 
         Returns:
@@ -342,26 +342,26 @@ class KnownFiles:
 
     def _look_further(self, path: str, end: float, unnamed: Collection[str]) -> bool:
         """Go on with a file until a time; whether it is done."""
-        known, begin, nothing = self._next_look(path, unnamed)
+        known, begin, default = self._next_look(path, unnamed)
         steps = self._under_way.setdefault(path, begin(path))
-        found: Any = None
+        facts: Any = None
         try:
             while True:
                 next(steps)
                 if time.monotonic() > end:
                     return False
         except StopIteration as stop:
-            found = stop.value
-        except Exception:  # noqa: BLE001 - one file that nobody understands must not hide the others
+            facts = stop.value
+        except Exception:  # noqa: BLE001 - one unreadable file must not hide the others
             _LOG.exception("'%s' could not be looked at", path)
         del self._under_way[path]
-        known[path] = found or nothing
+        known[path] = facts or default
         return True
 
     def _next_look(
         self, path: str, unnamed: Collection[str]
     ) -> tuple[dict[str, Any], Callable[[str], Generator[object, None, Any]], Any]:
-        """Where the result is kept, what looks, and what is known of a file that nobody understands."""
+        """Where the result is kept, what looks, and the facts of an unreadable file."""
         if path not in self._known:
             return self._known, _facts_in_steps, FileFacts(exists=True)
         if path in unnamed and path not in self._names:
@@ -393,9 +393,11 @@ class KnownFiles:
             facts = self._known.get(path)
             if facts is not None and facts.header is not None and not facts.is_label_map and not facts.segments:
                 groups.setdefault(tuple(sorted(facts.header.size_ijk)), []).append(path)
-        # Many of one size are registered to one another; whether two of them are one scan is told by the training.
-        few = [group for group in groups.values() if len(group) <= _MOST_HASHED and len(set(map(ending_of, group))) > 1]
-        return [path for group in few for path in group if any(self._may_be(path, other) for other in group)]
+        # Many of one size are registered to one another; the training reports whether two of them are one scan.
+        small = [
+            group for group in groups.values() if len(group) <= _MOST_HASHED and len(set(map(ending_of, group))) > 1
+        ]
+        return [path for group in small for path in group if any(self._may_be(path, other) for other in group)]
 
     def _may_be(self, first: str, second: str) -> bool:
         if ending_of(first) == ending_of(second):
@@ -404,7 +406,7 @@ class KnownFiles:
             sorted(facts.header.spacing_mm) for facts in (self._known[first], self._known[second]) if facts.header
         ]
         known = [self._known[path].placement for path in (first, second)]
-        is_near = all(abs(one - other) <= _ROUNDING * other for one, other in zip(*spacings, strict=True))
+        is_near = all(abs(step - other) <= _ROUNDING * other for step, other in zip(*spacings, strict=True))
         # Of DICOM the place is not known here.
         return is_near and (known[0] is None or known[1] is None or axis_order(known[0], known[1]) is not None)
 

@@ -40,7 +40,7 @@ class CaseRanking:
         self.changed = Signal()
         self._logic = logic
         self._known: dict[str, CaseUncertainty] = {}
-        # By folder of the result: when its files changed last, and what they said.
+        # By folder of the result: when its files changed last, and their content.
         self._read: dict[Path, tuple[tuple[float, ...], Optional[CaseUncertainty]]] = {}
         self._reading = StepwiseWork(application, self._on_end)
         self._look = Deferred(application, self._look_now)
@@ -53,10 +53,10 @@ class CaseRanking:
     def of(self, row: CaseRow) -> Optional[CaseUncertainty]:
         """How uncertain the latest segmentation of a case is; None if there is none."""
         keys = [path_key(row.volume)] if row.is_file else case_keys(row.volume)
-        found = [self._known[key] for key in keys if key in self._known]
-        # The latest job is looked at first, and its cases come first.
+        matches = [self._known[key] for key in keys if key in self._known]
+        # The latest job is read first, and its cases come first.
         order = list(self._known.values())
-        return min(found, key=order.index, default=None)
+        return min(matches, key=order.index, default=None)
 
     def close(self) -> None:
         """Look no more."""
@@ -115,11 +115,11 @@ class CaseRanking:
 
 
 class CaseSorting:
-    """As they were added, what is to be looked at first first, or last; those that nobody knows come last.
+    """As they were added, or by how much they need a look; unknown ones come last.
 
     Attributes:
         is_sorted: whether they are sorted at all.
-        is_descending: whether those that are to be looked at first come first.
+        is_descending: whether those that need a look most come first.
     """
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class CaseSorting:
 
 
 def share_text(uncertainty: Optional[CaseUncertainty]) -> str:
-    """How much of what was found is uncertain, such as "14 %" or "poor, 14 %"; "" if nobody knows."""
+    """How much of what was found is uncertain, such as "14 %" or "poor, 14 %"; "" if unknown."""
     if uncertainty is None:
         return ""
     percent = 100 * uncertainty.share

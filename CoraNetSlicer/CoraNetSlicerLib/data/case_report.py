@@ -111,19 +111,19 @@ class CaseReport:
 
 
 def _findings(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChecks) -> list[Finding]:
-    """Everything found, errors first, in the order of the rows; ignored cases are not looked at."""
+    """All findings, errors first, in the order of the rows; ignored cases have none."""
     used = [row for row in rows if row.role is not CaseRole.IGNORED]
     owners = {node.GetID(): row for row in rows for node in row.nodes if node is not row.segmentation}
-    found = list(_numbers(used, learned)) if rows else []
+    findings = list(_numbers(used, learned)) if rows else []
     for row in used:
-        found += checks.findings(row, learned, owners)
-    found += name_differences([row for row in used if row.role.needs_label], learned)
-    found += _same_images(used, checks)
-    found += _scan_outliers([(row, checks.scan(row)) for row in used])
-    found += _structures(used, learned, checks)
-    if learned and not any(finding.severity is Severity.ERROR for finding in found):
-        found += _contradictions(used, learned)
-    return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
+        findings += checks.findings(row, learned, owners)
+    findings += name_differences([row for row in used if row.role.needs_label], learned)
+    findings += _same_images(used, checks)
+    findings += _scan_outliers([(row, checks.scan(row)) for row in used])
+    findings += _structures(used, learned, checks)
+    if learned and not any(finding.severity is Severity.ERROR for finding in findings):
+        findings += _contradictions(used, learned)
+    return sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR)
 
 
 def _line(alike: Sequence[Finding]) -> str:
@@ -170,8 +170,8 @@ def _numbers(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Findin
 def name_differences(rows: Sequence[CaseRow], learned: Sequence[str]) -> Iterator[Finding]:
     """Errors about segments that are missing, that hardly any other case has, or that there are twice.
 
-    A name that fewer than half of the cases have is told where it is, any other where it is missing: of ten cases, the
-    one with the misspelt name is named, not the nine others.
+    A name that fewer than half of the cases have is reported where it is, any other where it is missing: of ten
+    cases, the one with the misspelt name is named, not the nine others.
 
     Args:
         rows: the cases that need a segmentation.
@@ -229,18 +229,18 @@ def _scan_outliers(scans: Sequence[tuple[CaseRow, VolumeFacts]]) -> Iterator[Fin
     """Warnings about scans whose spacing or intensities are unlike the others', by the rules that the engine has, too.
 
     Args:
-        scans: rows with what is known of their volumes; those that cannot be used are not looked at.
+        scans: rows with what is known of their volumes; those that cannot be used are left out.
     """
     usable = [(row, facts) for row, facts in scans if not facts.problem]
     for index in other_spacings([facts.spacing_mm for _row, facts in usable]):
         row, facts = usable[index]
         yield _spacing_outlier(row, facts, [other for owner, other in usable if owner is not row])
-    # Of files nobody has seen the voxels.
-    seen = [(row, facts) for row, facts in usable if facts.high > facts.low]
-    ranges, lowest = ([facts.high - facts.low for _row, facts in seen], [facts.lowest for _row, facts in seen])
+    # The voxels of files were not read.
+    read = [(row, facts) for row, facts in usable if facts.high > facts.low]
+    ranges, lowest = ([facts.high - facts.low for _row, facts in read], [facts.lowest for _row, facts in read])
     for index in sorted({*other_modalities(lowest), *times_apart(ranges, INTENSITY_RANGE)}):
-        row, facts = seen[index]
-        yield _intensity_outlier(row, facts, [other for owner, other in seen if owner is not row])
+        row, facts = read[index]
+        yield _intensity_outlier(row, facts, [other for owner, other in read if owner is not row])
 
 
 def _spacing_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[VolumeFacts]) -> Finding:
@@ -260,7 +260,7 @@ def _intensity_outlier(row: CaseRow, facts: VolumeFacts, others: Sequence[Volume
 
 
 def _structures(rows: Sequence[CaseRow], learned: Sequence[str], checks: CaseChecks) -> Iterator[Finding]:
-    """What is to be said of all segmentations of the scene together."""
+    """Findings on all segmentations of the scene together."""
     drawn = [row for row in rows if row.role.needs_label and row.segmentation is not None and not row.is_file]
     facts = [(row, checks.facts.of_segmentation(row.segmentation)) for row in drawn]
     labeled = [row for row in rows if row.role is CaseRole.LABELED]

@@ -75,7 +75,7 @@ class Finding:
     Attributes:
         severity: whether it keeps from training.
         short: a few words, for the table.
-        text: a sentence that says what was found and what to do.
+        text: what was found and what to do, in a sentence.
         key: the row that it is about; "": all of them.
     """
 
@@ -128,7 +128,7 @@ class CaseRow:
 
     @property
     def unnamed_label(self) -> str:
-        """Path of its label map on disk, where nobody has named the values yet; "" otherwise."""
+        """Path of its label map on disk if its values have no names yet; "" otherwise."""
         is_unnamed = isinstance(self.segmentation, LabelFile) and not self.segmentation.names
         return self.segmentation.path if is_unnamed else ""
 
@@ -205,16 +205,16 @@ def joined(names: Channels, datalist: Datalist, is_empty: bool) -> Channels:
     Raises:
         DataError: the datalist names other channels.
     """
-    theirs = datalist.channel_names if len(datalist.channel_names) > 1 else ()
+    listed = datalist.channel_names if len(datalist.channel_names) > 1 else ()
     if is_empty or not names:
-        return theirs
-    if not datalist.channels or [*map(name_key, names)] == [*map(name_key, theirs)]:
+        return listed
+    if not datalist.channels or [*map(name_key, names)] == [*map(name_key, listed)]:
         return names
-    if names == tuple(_default_name(number) for number in range(1, len(theirs) + 1)):
-        return theirs
+    if names == tuple(_default_name(number) for number in range(1, len(listed) + 1)):
+        return listed
     raise DataError(
-        _("The datalist has the channels {theirs}, the table has {ours}; name those of the table alike.").format(
-            theirs=", ".join(theirs), ours=", ".join(names)
+        _("The datalist has the channels {listed}, the table has {own}; name those of the table alike.").format(
+            listed=", ".join(listed), own=", ".join(names)
         )
     )
 
@@ -227,13 +227,13 @@ def offered(rows: Sequence[CaseRow], key: str, volumes: Sequence[Any]) -> list[A
         key: of the row.
         volumes: of the scene.
     """
-    taken = []
+    used = []
     for row in rows:
         if row.key == key:
-            taken.append(row.volume)
+            used.append(row.volume)
         elif row.segmentation is not None or any(image is not None for image in row.more):
-            taken += row.images
-    return [volume for volume in volumes if volume not in taken]
+            used += row.images
+    return [volume for volume in volumes if volume not in used]
 
 
 def given(rows: Sequence[CaseRow], key: str, channel: int, volume: Optional[Any]) -> list[CaseRow]:

@@ -32,7 +32,7 @@ _TONES = {Severity.ERROR: ERROR, Severity.WARNING: WARNING}
 
 
 class CasesTable:
-    """Paints the presenter's rows, and tells it what a person chooses in them."""
+    """Paints the presenter's rows, and passes on what a person chooses in them."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class CasesTable:
             table: QTableWidget of five columns.
             presenter: holds the rows.
             choose_label: lets a person choose the label map on disk of the row with this key.
-            ranking: how uncertain the cases are; None: nobody knows.
+            ranking: how uncertain the cases are; None: unknown.
         """
         self._ranking = ranking
         self._choose_label = choose_label
@@ -57,7 +57,7 @@ class CasesTable:
         self._rows: list[_Row] = []
         self._painting = Painting()
         prepare_table(table, stretched=(_VOLUME, _SEGMENTATION))
-        # Names are told apart by their ends.
+        # Names differ at their ends.
         table.setTextElideMode(qt.Qt.ElideMiddle)
         table.setWordWrap(False)
         header = table.horizontalHeader()
@@ -151,23 +151,23 @@ class CasesTable:
             self._rows.clear()
 
     def _append(self, row: CaseRow) -> None:
-        made, number = _Row(row.key, len(row.more)), len(self._rows)
+        widgets, number = _Row(row.key, len(row.more)), len(self._rows)
         # Before the table sees the widgets: it makes its columns as wide as they are now.
-        made.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
-        made.role.currentIndexChanged.connect(partial(self._on_role, made))
-        made.segmentation.combo.currentIndexChanged.connect(partial(self._on_segmentation, made))
+        widgets.show(row, self._presenter.segmentation_choices(row.key), self._volumes(row))
+        widgets.role.currentIndexChanged.connect(partial(self._on_role, widgets))
+        widgets.segmentation.combo.currentIndexChanged.connect(partial(self._on_segmentation, widgets))
         self._table.setRowCount(number + 1)
-        self._table.setItem(number, _VOLUME, made.volume)
-        self._table.setItem(number, _CHECK, made.check)
-        self._table.setItem(number, _UNCERTAIN, made.uncertain)
-        self._table.setCellWidget(number, _ROLE, made.role)
-        self._table.setCellWidget(number, _SEGMENTATION, made.segmentation.combo)
-        for channel, choice in enumerate(made.images, start=1):
-            choice.combo.currentIndexChanged.connect(partial(self._on_image, made, channel))
+        self._table.setItem(number, _VOLUME, widgets.volume)
+        self._table.setItem(number, _CHECK, widgets.check)
+        self._table.setItem(number, _UNCERTAIN, widgets.uncertain)
+        self._table.setCellWidget(number, _ROLE, widgets.role)
+        self._table.setCellWidget(number, _SEGMENTATION, widgets.segmentation.combo)
+        for channel, choice in enumerate(widgets.images, start=1):
+            choice.combo.currentIndexChanged.connect(partial(self._on_image, widgets, channel))
             self._table.setCellWidget(number, _UNCERTAIN + channel, choice.combo)
-        self._rows.append(made)
+        self._rows.append(widgets)
         for column in range(self._table.columnCount):
-            made.fit(column, self._table.columnWidth(column))
+            widgets.fit(column, self._table.columnWidth(column))
 
     def _on_role(self, row: _Row, *_sent: Any) -> None:
         if not self._painting:
@@ -314,7 +314,7 @@ class _Choice:
         self.combo.setCurrentIndex(self._index)
 
     def fit(self, width: int) -> None:
-        """Fit the names into a width in pixels; 0: nobody knows it yet."""
+        """Fit the names into a width in pixels; 0: unknown yet."""
         self._width = width
         metrics = qt.QFontMetrics(self.combo.font)
         for index, (_choice, name) in enumerate(self._choices):

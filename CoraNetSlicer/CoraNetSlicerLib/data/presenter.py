@@ -74,7 +74,7 @@ class CasesPresenter:
         self._left_out: list[str] = []
         # Keys of rows whose segmentation a person took away in this session.
         self._without_segmentation: set[str] = set()
-        # These are made when somebody asks, and again after a change.
+        # Made on demand, and again after a change.
         self._report: Optional[CaseReport] = None
         self._offered: Optional[list[Any]] = None
         self._owners: dict[str, str] = {}
@@ -92,11 +92,11 @@ class CasesPresenter:
 
     @property
     def has_unseen_files(self) -> bool:
-        """Whether there are files that nobody has looked at yet; until then nothing is said about them."""
+        """Whether there are files that were not read yet; they have no findings until then."""
         return bool(self._files.unseen(*self._paths()))
 
     def look_at_files(self, seconds: float = 0.03) -> bool:
-        """Look for a short time at files that nobody has looked at yet, and name the values of label maps.
+        """Look for a short time at files that were not read yet, and name the values of label maps.
 
         Returns:
             Whether none is left.
@@ -205,8 +205,10 @@ class CasesPresenter:
         """
         if self.reason_not_addable:
             raise DataError(self.reason_not_addable)
-        found = self._found_segmentations()
-        self._rows = [_labeled(row, found[row.key]) if row.key in found else row for row in self._rows]
+        segmentations_of = self._found_segmentations()
+        self._rows = [
+            _labeled(row, segmentations_of[row.key]) if row.key in segmentations_of else row for row in self._rows
+        ]
         return self.add_volumes(image_volumes(self._context.scene))
 
     def add_volumes(self, nodes: Iterable[Any]) -> int:
@@ -215,8 +217,8 @@ class CasesPresenter:
         Returns:
             How many were added.
         """
-        wanted = list(nodes)
-        added = self._new_volumes([volume for volume in image_volumes(self._context.scene) if volume in wanted])
+        given = list(nodes)
+        added = self._new_volumes([volume for volume in image_volumes(self._context.scene) if volume in given])
         pairs = self._pairs()
         for volume in added:
             row = CaseRow(self._new_key(), CaseRole.UNLABELED, volume)
@@ -259,8 +261,8 @@ class CasesPresenter:
 
     def remove(self, keys: Iterable[str]) -> None:
         """Take rows off the table; nothing is deleted."""
-        gone = set(keys)
-        self._rows = [row for row in self._rows if row.key not in gone]
+        removed = set(keys)
+        self._rows = [row for row in self._rows if row.key not in removed]
         self._keep()
 
     def set_role(self, key: str, role: CaseRole) -> None:
@@ -283,7 +285,7 @@ class CasesPresenter:
         self._replace(replace(row, role=role, segmentation=None))
 
     def set_label_file(self, key: str, path: str) -> None:
-        """Give a case on disk another label map on disk; its values are named when somebody has looked at it."""
+        """Give a case on disk another label map on disk; its values are named once it is read."""
         self.set_segmentation(key, LabelFile(os.path.abspath(path), {}))
 
     def add_channel(self) -> None:
@@ -346,7 +348,7 @@ class CasesPresenter:
         self._keep()
 
     def _paths(self) -> tuple[list[str], set[str]]:
-        """All files of the table, and the label maps among them whose values nobody has named."""
+        """All files of the table, and the label maps among them whose values have no names."""
         unnamed = {row.unnamed_label for row in self._rows if row.unnamed_label}
         return [path for row in self._rows for path in row.files], unnamed
 
@@ -368,10 +370,10 @@ class CasesPresenter:
 
     def _pairs(self) -> dict[str, Any]:
         """Volume's ID -> segmentation, of all that are in the scene and in no row."""
-        taken = [row.segmentation for row in self._rows]
-        done = [row.volume for row in self._rows if row.segmentation is not None]
-        free = [node for node in segmentations(self._context.scene) if node not in taken]
-        return pair_with_segmentations(image_volumes(self._context.scene), free, done) if free else {}
+        used = [row.segmentation for row in self._rows]
+        labeled = [row.volume for row in self._rows if row.segmentation is not None]
+        free = [node for node in segmentations(self._context.scene) if node not in used]
+        return pair_with_segmentations(image_volumes(self._context.scene), free, labeled) if free else {}
 
     def _found_segmentations(self) -> dict[str, Any]:
         """Key of an unlabeled row -> the segmentation that belongs to its volume, unless a person took it away."""

@@ -74,10 +74,10 @@ def register_phantom(sample_data_logic: Any, load: Callable[[], object]) -> None
 
 def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) -> Path:
     numbers = {"--labeled": labeled, "--unlabeled": unlabeled, "--validation": 0, "--test": 0}
-    words = [str(word) for pair in numbers.items() for word in pair]
-    command = [interpreter.executable, str(ENGINE), "phantom", str(folder), *words]
+    options = [str(word) for pair in numbers.items() for word in pair]
+    command = [interpreter.executable, str(ENGINE), "phantom", str(folder), *options]
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             env=dict(interpreter.environment),
             capture_output=True,
@@ -89,14 +89,14 @@ def _make(folder: Path, interpreter: Interpreter, labeled: int, unlabeled: int) 
         raise DataError(
             f"the phantom could not be made with '{command[0]}' ({error}); choose another Python."
         ) from error
-    said = [line for line in done.stderr.decode("utf-8", errors="replace").splitlines() if line.strip()]
-    if done.returncode != 0:
-        reason = said[-1] if said else f"code {done.returncode}"
+    lines = [line for line in process.stderr.decode("utf-8", errors="replace").splitlines() if line.strip()]
+    if process.returncode != 0:
+        reason = lines[-1] if lines else f"code {process.returncode}"
         raise DataError(f"the phantom could not be made ({reason}); check the environment, or choose another Python.")
-    found = sorted(folder.glob("*.json"))
-    if not found:
+    datalists = sorted(folder.glob("*.json"))
+    if not datalists:
         raise StorageError(f"the phantom was not written to '{folder}'; free some space and try again.")
-    return found[0]
+    return datalists[0]
 
 
 def _load_case(context: SceneContext, name: str, case: Case, labels: tuple[Label, ...]) -> tuple[Any, Any]:

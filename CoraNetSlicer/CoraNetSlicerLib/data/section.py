@@ -35,7 +35,7 @@ class DataSection(Section):
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
             application: asks for folders and files.
-            ranking: how uncertain the cases are; None: nobody knows.
+            ranking: how uncertain the cases are; None: unknown.
         """
         super().__init__(ui)
         self._presenter = presenter
@@ -234,10 +234,10 @@ def _paths(event: Any) -> list[str]:
 
 
 def _items(event: Any) -> list[int]:
-    # The tree writes its items into the drag in a form of its own; it can be asked instead.
+    # The tree writes its items into the drag in a form of its own; so its items are used instead.
     tree = event.source()
     if tree is None or not hasattr(tree, "currentItems"):
         return []
-    found = vtkIdList()
-    tree.currentItems(found)
-    return [found.GetId(index) for index in range(found.GetNumberOfIds())]
+    items = vtkIdList()
+    tree.currentItems(items)
+    return [items.GetId(index) for index in range(items.GetNumberOfIds())]

@@ -75,17 +75,17 @@ class Environment:
         Raises:
             ConfigError: there is no such program.
         """
-        given = Path(path.strip()).expanduser() if path.strip() else None
-        if given is not None and given.is_dir():
-            found = self._program_in(given)
-            if found is None:
+        program = Path(path.strip()).expanduser() if path.strip() else None
+        if program is not None and program.is_dir():
+            inside = self._program_in(program)
+            if inside is None:
                 raise ConfigError(
-                    _("The folder '{path}' has no Python; choose the python program itself.").format(path=given)
+                    _("The folder '{path}' has no Python; choose the python program itself.").format(path=program)
                 )
-            given = found
-        if given is not None and not given.is_file():
-            raise ConfigError(_("There is no file '{path}'; choose the python program itself.").format(path=given))
-        self._application.set_setting(_PYTHON, str(given or ""))
+            program = inside
+        if program is not None and not program.is_file():
+            raise ConfigError(_("There is no file '{path}'; choose the python program itself.").format(path=program))
+        self._application.set_setting(_PYTHON, str(program or ""))
 
     @property
     def folder(self) -> str:
@@ -105,7 +105,9 @@ class Environment:
                     path=path.strip(), example=self._home / "environment"
                 )
             )
-        if folder is not None and any(one.exists() and not one.is_dir() for one in (folder, *folder.parents)):
+        if folder is not None and any(
+            existing.exists() and not existing.is_dir() for existing in (folder, *folder.parents)
+        ):
             raise ConfigError(_("'{path}' is a file, expected a folder; choose another one.").format(path=folder))
         self._application.set_setting(_FOLDER, str(folder or ""))
 
@@ -173,14 +175,14 @@ class Environment:
 
     def remember(self, interpreter: Interpreter, health: Health) -> None:
         """Keep what the doctor found, so that work can begin at once when the application is started again."""
-        kept = {"of": self._fingerprint(interpreter), "health": health.to_json()}
-        self._application.set_setting(_HEALTH, json.dumps(kept))
+        stored = {"of": self._fingerprint(interpreter), "health": health.to_json()}
+        self._application.set_setting(_HEALTH, json.dumps(stored))
 
     def remembered(self, interpreter: Interpreter) -> Optional[Health]:
         """What the doctor found in this Python before, if all was well; else None."""
         try:
-            kept = json.loads(self._application.setting(_HEALTH) or "{}")
-            health = Health.from_json(kept["health"]) if kept.get("of") == self._fingerprint(interpreter) else None
+            stored = json.loads(self._application.setting(_HEALTH) or "{}")
+            health = Health.from_json(stored["health"]) if stored.get("of") == self._fingerprint(interpreter) else None
         except (ValueError, KeyError, AttributeError, TypeError):
             return None
         return health if health is not None and health.is_well else None

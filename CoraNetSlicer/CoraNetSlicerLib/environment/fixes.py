@@ -55,8 +55,8 @@ def title(name: str) -> str:
 
 def titles(names: Iterable[str]) -> str:
     """What people call some packages, as a list in a sentence."""
-    found = [title(name) for name in names]
-    return found[0] if len(found) == 1 else _("{first} and {last}").format(first=", ".join(found[:-1]), last=found[-1])
+    texts = [title(name) for name in names]
+    return texts[0] if len(texts) == 1 else _("{first} and {last}").format(first=", ".join(texts[:-1]), last=texts[-1])
 
 
 def row_of_no_environment(folder: str, gib: float) -> FindingRow:
@@ -84,19 +84,23 @@ def rows_of(health: Health, kind: InterpreterKind, has_pytorch_module: bool) -> 
         kind: whose Python it checked.
         has_pytorch_module: Slicer's PyTorch extension is installed.
     """
-    missing = [one for one in health.findings if one.code == "package.missing"]
-    names = [one.topic for one in missing]
+    missing = [finding for finding in health.findings if finding.code == "package.missing"]
+    names = [finding.topic for finding in missing]
     rows = []
     if names:
         text = (_("{packages} is missing.") if len(names) == 1 else _("{packages} are missing.")).format(
             packages=titles(names)
         )
         rows.append(FindingRow("package.missing", "error", text, _fixes_of_missing(names, kind, has_pytorch_module)))
-    for one in health.findings:
-        if one not in missing:
-            fixes = _fixes_of(one, kind, has_pytorch_module)
-            text = sentence(one.message) if fixes or not one.fix else f"{sentence(one.message)} {sentence(one.fix)}"
-            rows.append(FindingRow(one.code, one.level, text, fixes))
+    for finding in health.findings:
+        if finding not in missing:
+            fixes = _fixes_of(finding, kind, has_pytorch_module)
+            text = (
+                sentence(finding.message)
+                if fixes or not finding.fix
+                else f"{sentence(finding.message)} {sentence(finding.fix)}"
+            )
+            rows.append(FindingRow(finding.code, finding.level, text, fixes))
     return sorted(rows, key=lambda row: row.level != "error")
 
 
@@ -153,12 +157,12 @@ def summary_of(health: Health) -> str:
     if health.is_well:
         text = _("Ready: Python {python}, PyTorch {torch} on {device}.")
         return text.format(python=_short(facts, "python"), torch=_short(facts, "torch"), device=_device(facts))
-    missing = [one.topic for one in health.findings if one.code == "package.missing"]
+    missing = [finding.topic for finding in health.findings if finding.code == "package.missing"]
     if len(missing) == 1:
         return _("{package} is missing.").format(package=title(missing[0]))
     if missing:
         return _("{packages} are missing.").format(packages=titles(missing))
-    message = next((one.message for one in health.findings if one.level == "error"), "")
+    message = next((finding.message for finding in health.findings if finding.level == "error"), "")
     return sentence(message)
 
 
@@ -171,5 +175,5 @@ def _device(facts: Mapping[str, Any]) -> str:
 
 
 def _short(facts: Mapping[str, Any], name: str) -> str:
-    """A version without its last numbers, which nobody needs to read."""
+    """A version without its last numbers."""
     return ".".join(str(facts.get(name, "?")).split("+")[0].split(".")[:2])

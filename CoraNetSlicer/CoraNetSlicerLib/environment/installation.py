@@ -37,7 +37,7 @@ _DEEPEST_FILE = 180
 
 @dataclass(frozen=True)
 class InstallRequest:
-    """What `coranet install` is asked for.
+    """The request to `coranet install`.
 
     Attributes:
         packages: names, for example ("torch", "monai"); (): all, into an environment of our own.
@@ -56,8 +56,8 @@ class InstallRequest:
     def args(self) -> list[str]:
         """The arguments of the command line."""
         options = {"environment": self.environment, "python": self.python, "wheels": self.wheels}
-        given = [f"--{name}={value}" for name, value in options.items() if value]
-        return ["install", *self.packages, *given, *["--anew"] * self.anew]
+        chosen = [f"--{name}={value}" for name, value in options.items() if value]
+        return ["install", *self.packages, *chosen, *["--anew"] * self.anew]
 
 
 class Installation:
@@ -172,7 +172,7 @@ StartInstallation = Callable[[Interpreter, InstallRequest, Path], Any]
 
 
 class PackageInstallation:
-    """At most one installation at a time; `problem` says why the last one failed."""
+    """At most one installation at a time; `problem` is why the last one failed."""
 
     def __init__(
         self, environment: Environment, application: Packages, start: StartInstallation = Installation.by_engine
@@ -202,7 +202,7 @@ class PackageInstallation:
         return self._running is not None and self._running.can_stop
 
     def begin(self, names: Sequence[str], health: Optional[Health], anew: bool) -> None:
-        """Start to install, unless it could not succeed: then `problem` says why.
+        """Start to install, unless it could not succeed: then `problem` is the reason.
 
         Args:
             names: packages; (): all, into the environment of our own.
@@ -216,9 +216,9 @@ class PackageInstallation:
         is_private = environment.kind is InterpreterKind.PRIVATE
         facts = health.facts if health else {}
         folder = Path(environment.folder if is_private else str(facts.get("packages_folder", "")))
-        found = obstacle(folder, with_torch=is_private or "torch" in names)
-        self.problem, self.log = found.message if found else "", ""
-        if found is not None:
+        reason = obstacle(folder, with_torch=is_private or "torch" in names)
+        self.problem, self.log = reason.message if reason else "", ""
+        if reason is not None:
             return
         if environment.kind is InterpreterKind.SLICER:
             self._running = self._into_slicer({name: str(value) for name, value in facts.items()}, anew)
@@ -248,7 +248,7 @@ class PackageInstallation:
             self._running, self.problem = None, _("The installation was stopped.")
 
     def poll(self) -> bool:
-        """Look once, without waiting. Returns whether anything is new; when it is over, `is_running` says so."""
+        """Look once, without waiting. Returns whether anything is new; when it is over, `is_running` is False."""
         if self._running is None:
             return False
         code, log = self._running.poll(), self._running.log()
@@ -277,9 +277,9 @@ def pip_args(requirement: str, versions: dict[str, str], wheels: str, anew: bool
     """
     source = ["--no-index", "--find-links", wheels] if wheels else []
     replaced = ["--force-reinstall", "--no-deps"] if anew else []
-    # Named with their versions, they satisfy what the package asks for, and nothing is exchanged.
-    kept = [] if anew else [f"{name}=={versions[name]}" for name in _KEPT if name in versions]
-    return [*replaced, *source, requirement, *kept]
+    # Named with their versions, they satisfy the package's requirements, and nothing is exchanged.
+    pinned = [] if anew else [f"{name}=={versions[name]}" for name in _KEPT if name in versions]
+    return [*replaced, *source, requirement, *pinned]
 
 
 @dataclass(frozen=True)
@@ -305,7 +305,7 @@ def obstacle(packages_folder: Path, with_torch: bool, platform: str = sys.platfo
         with_torch: PyTorch is among them.
         platform: as sys.platform.
     """
-    existing = next((one for one in (packages_folder, *packages_folder.parents) if one.is_dir()), None)
+    existing = next((folder for folder in (packages_folder, *packages_folder.parents) if folder.is_dir()), None)
     if existing is None or not _is_writable(existing):
         text = _("'{folder}' cannot be written. Choose an environment of its own in a folder of yours.")
         return Obstacle("folder.read_only", text.format(folder=packages_folder))
@@ -348,7 +348,7 @@ def _windows_allows_long_paths() -> bool:
 
 def _is_writable(folder: Path) -> bool:
     try:
-        # os.access says yes to folders of Windows in which nobody but an administrator may write.
+        # os.access is True for folders of Windows in which only an administrator may write.
         with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:
@@ -372,7 +372,7 @@ def likely_cause(log: str, exit_code: int) -> str:
 
 def _last_error(log: str) -> str:
     lines = [line.strip(" \t\u2502") for line in log.splitlines() if line.strip()]
-    # The last line of all is ours and only says that uv or pip failed.
+    # The very last line is CoraNetSlicer's own: uv or pip failed.
     errors = [line for line in lines if re.match(r"(error: (?!uv |pip )|ERROR\b|\u00d7|Caused by: |\w+Error: )", line)]
     chosen = errors or lines
     return chosen[-1][:300] if chosen else ""

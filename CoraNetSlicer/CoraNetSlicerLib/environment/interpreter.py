@@ -68,12 +68,12 @@ class Interpreter:
         """
         if not Path(executable).is_file():
             raise JobError(f"there is no Python interpreter '{executable}'; choose the program itself, not its folder.")
-        kept = {name: value for name, value in environment.items() if name not in _FOREIGN}
-        return Interpreter(str(executable), {**kept, **_ENCODING})
+        inherited = {name: value for name, value in environment.items() if name not in _FOREIGN}
+        return Interpreter(str(executable), {**inherited, **_ENCODING})
 
 
 class BackgroundProcess:
-    """Its output goes into files: nobody has to read a pipe, and it can outlive who started it."""
+    """Its output goes into files: no pipe has to be read, and it can outlive its parent."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class BackgroundProcess:
         self._output = output
         try:
             output.parent.mkdir(parents=True, exist_ok=True)
-            written = open(output, "wb")  # noqa: SIM115 - the two kinds of failure are told apart
+            written = open(output, "wb")  # noqa: SIM115 - two kinds of failure have two messages
         except OSError as error:
             raise storage_error(output, error) from error
         with written:

@@ -23,7 +23,7 @@ _PYTORCH_MODULE = "PyTorchUtils"
 
 
 class _Application(Scheduler, Dialogs, Packages, Protocol):
-    """What the page asks of the application."""
+    """The page's interface to the application."""
 
 
 class EnvironmentPresenter:
@@ -31,7 +31,7 @@ class EnvironmentPresenter:
 
     Attributes:
         changed: sent after each change of what is shown.
-        environment: the choice of this machine; to change it, ask the presenter.
+        environment: the choice of this machine; changed through the presenter.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class EnvironmentPresenter:
 
         Args:
             environment: the choice of this machine.
-            application: asks, waits, and knows Slicer's packages.
+            application: shows questions, waits, and knows Slicer's packages.
             probe: starts the doctor.
             installation: starts `coranet install`, with its log.
         """
@@ -147,7 +147,7 @@ class EnvironmentPresenter:
 
     @property
     def install_log(self) -> str:
-        """What the installation said lately; "" if there was none."""
+        """The last output of the installation; "" if there was none."""
         return self._packages.log
 
     # -- the choice --------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class EnvironmentPresenter:
     # -- fixing ------------------------------------------------------------------------------------------------------
 
     def fix(self, code: str) -> None:
-        """Do what the button of a finding says; see `Fix.code`.
+        """Do the action of a finding's button; see `Fix.code`.
 
         Raises:
             CoraNetError: it cannot be started.

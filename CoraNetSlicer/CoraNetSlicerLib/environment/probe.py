@@ -38,7 +38,7 @@ class Finding:
         Raises:
             KeyError, TypeError: a key is missing.
         """
-        return Finding(*(content[one.name] for one in fields(Finding)))
+        return Finding(*(content[field.name] for field in fields(Finding)))
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Health:
         if not isinstance(content, dict):
             raise ValueError("expected an object")
         try:
-            findings = tuple(Finding.from_dict(one) for one in content["findings"])
+            findings = tuple(Finding.from_dict(finding) for finding in content["findings"])
             return Health(bool(content["is_well"]), dict(content["facts"]), findings)
         except (KeyError, TypeError) as error:
             raise ValueError(str(error)) from error
 
     def to_json(self) -> str:
-        """As the doctor says it."""
-        findings = [vars(one) for one in self.findings]
+        """In the form of the doctor's answer."""
+        findings = [vars(finding) for finding in self.findings]
         return json.dumps({"is_well": self.is_well, "facts": dict(self.facts), "findings": findings})
 
     @staticmethod

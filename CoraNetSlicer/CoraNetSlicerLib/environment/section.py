@@ -19,7 +19,7 @@ _TYPING_MS = 500
 
 
 class EnvironmentSection(Section):
-    """Shows whether the chosen Python works; asks to be shown once when it does not."""
+    """Shows whether the chosen Python works; opens by itself once when it does not."""
 
     def __init__(
         self, ui: Any, presenter: EnvironmentPresenter, application: Host, on_error: Callable[[], object] = lambda: None
@@ -106,7 +106,7 @@ class EnvironmentSection(Section):
         self._open_on_error()
 
     def _show_paths(self) -> None:
-        """Once: later, what stands in a field is what a person has typed, right or wrong."""
+        """Once: later, a field keeps what a person has typed, right or wrong."""
         ui, environment = self._ui, self._presenter.environment
         ui.pythonPathEdit.setCurrentPath(environment.python)
         ui.environmentFolderEdit.setCurrentPath(environment.folder)
@@ -138,7 +138,7 @@ class EnvironmentSection(Section):
             button.setToolTip(reason or fix.tool_tip)
 
     def _open_on_error(self) -> None:
-        """Show the page when something goes wrong; whoever leaves it then is left in peace."""
+        """Show the page when something goes wrong, once; a person may leave it then."""
         has_error = self._presenter.has_error
         self._ui.environmentStep.setText(_("Environment") + (" \u26a0" if has_error else ""))
         if has_error and not self._was_error:

@@ -83,7 +83,7 @@ def job_of(job: AnyJob) -> Job:
 
 
 def channels_of_model(model: Union[str, Path]) -> tuple[str, ...]:
-    """Names of the channels of a model; () where its card cannot be read: the engine tells what is wrong with it."""
+    """Names of the channels of a model; () where its card cannot be read: the engine reports the reason."""
     try:
         return ModelCard.read(model).channels
     except ModelError:

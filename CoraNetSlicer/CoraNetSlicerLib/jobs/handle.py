@@ -1,4 +1,4 @@
-"""A job in the hands of its caller: how far it is, what it says, waiting for it, stopping it, taking it up again.
+"""A job in the hands of its caller: its progress and messages, waiting for it, stopping it, resuming it.
 
 No threads: in Slicer a Python thread hardly ever runs. `poll` does the work, called by a ticker or by `wait`.
 """
@@ -32,7 +32,7 @@ from .runner import GRACE_S, JobProcess, JobRunner
 
 _LOG = logging.getLogger(__name__)
 _POLL_INTERVAL_S = 0.2
-# So many looks in a row may fail before a script is told.
+# So many polls in a row may fail before an error is raised.
 _TOLERATED = 25
 # Phases of a training before its steps; what they count and the time that is left of them say nothing of the whole.
 BEFORE_STEPS = ("checking", "preparing", "finding")
@@ -69,7 +69,7 @@ class JobHandle:
         Args:
             job: the job.
             runner: resumes it.
-            process: the process that was started for it; None: whoever works on it is found by the job's files.
+            process: the process that was started for it; None: it is found by the job's files.
             ticker: polls while the job runs; None: only `wait` and `poll` do.
             processEvents: called by `wait` between two looks, so that the application stays alive.
             clock: seconds since 1970.
@@ -82,16 +82,16 @@ class JobHandle:
         self._clock = clock
         self._reader = EventReader(job.events_path)
         self._events: list[Event] = []
-        self._is_asked = False
+        self._stop_requested = False
         self._on_events: list[Callable[[list[Event]], None]] = []
         self._on_finished: list[Callable[[JobHandle], None]] = []
         self._ended: Optional[JobStatus] = None
-        self._time_asked: Optional[str] = None
-        self._trouble = self._told_trouble = ""
+        self._time_budget: Optional[str] = None
+        self._trouble = self._reported_trouble = ""
         self._failures = self._missed = 0
         self._last_status = JobStatus.CREATED
-        # When something was heard last, by the clock that never jumps and by the one that events are stamped with.
-        self._heard = time.monotonic(), clock()
+        # The time of the last news, by the clock that never jumps and by the one that events are stamped with.
+        self._news_at = time.monotonic(), clock()
         self._read()
         self._watch()
 
@@ -110,7 +110,7 @@ class JobHandle:
 
     @property
     def status(self) -> JobStatus:
-        """Where the job stands now; where its files cannot be read for a moment, as it stood last."""
+        """The status now; the last known one while its files cannot be read."""
         if self._ended:
             return self._ended
         try:
@@ -128,8 +128,8 @@ class JobHandle:
     def isStopping(self) -> bool:
         """Whether it runs, but was asked to stop."""
         # The engine forgets the request before its process has ended.
-        self._is_asked = self._is_asked or self.job.cancel_requested()
-        return self._is_asked and self.status is JobStatus.RUNNING
+        self._stop_requested = self._stop_requested or self.job.cancel_requested()
+        return self._stop_requested and self.status is JobStatus.RUNNING
 
     @property
     def events(self) -> list[Event]:
@@ -138,7 +138,7 @@ class JobHandle:
 
     @property
     def phase(self) -> str:
-        """What it is doing, in a word; "" before it says so."""
+        """What it is doing, in a word; "" before its first progress."""
         return next((event.phase for event in reversed(self.events) if isinstance(event, Progress)), "")
 
     @property
@@ -161,16 +161,16 @@ class JobHandle:
         latest = self._latest_progress()
         if latest is None or latest.seconds_left is None or self.status is not JobStatus.RUNNING:
             return None
-        heard_at, heard_clock = self._heard
-        age = max(0.0, heard_clock - latest.time) + time.monotonic() - heard_at
+        news_at, news_clock = self._news_at
+        age = max(0.0, news_clock - latest.time) + time.monotonic() - news_at
         return max(0.0, latest.seconds_left - age)
 
     @property
     def timeAsked(self) -> str:
-        """How long the training may take in all, as it was asked for: "1 h"; "": as long as its steps take."""
-        if self._time_asked is None:
-            self._time_asked = time_asked(self.job)
-        return self._time_asked
+        """The time that the training may take in all, as it was set: "1 h"; "": as long as its steps take."""
+        if self._time_budget is None:
+            self._time_budget = time_budget(self.job)
+        return self._time_budget
 
     @property
     def message(self) -> str:
@@ -212,7 +212,7 @@ class JobHandle:
         """Look once: read new events, call callbacks, end what did not stop in time. Never waits.
 
         What cannot be read at the moment, because it is being replaced or a network folder is away, is read at the
-        next look; `trouble` says so meanwhile.
+        next poll; `trouble` is the reason meanwhile.
 
         Raises:
             JobError: it could not be read in many looks in a row.
@@ -223,18 +223,18 @@ class JobHandle:
             status, new = self._look()
         except (CoraNetError, OSError) as error:
             self._note_trouble(error)
-            self._tell([])
+            self._report([])
             if self._failures > _TOLERATED:
                 raise JobError(self._trouble) from error
             return self._last_status
         self._trouble, self._failures = "", 0
-        self._tell(new)
+        self._report(new)
         if status.is_over:
             self._end(status)
         return status
 
     def _look(self) -> tuple[JobStatus, list[Event]]:
-        # A process that writes on makes a folder again that was deleted, but not the file that says what the job is.
+        # A process that writes on makes a folder again that was deleted, but not the file that describes the job.
         is_there = Job.exists(self.folder)
         self._missed = self._missed + 1 if not is_there and self.folder.parent.is_dir() else 0
         if self._missed >= _TOLERATED:
@@ -245,12 +245,12 @@ class JobHandle:
                 f"the folder '{self.folder}' of the job cannot be reached; connect its drive, or put it back."
             )
         self._last_status = self._process.poll()
-        return self._last_status, self._read()  # after the status: a process that is over has said everything
+        return self._last_status, self._read()  # after the status: a process that is over writes no more events
 
-    def _tell(self, new: list[Event]) -> None:
-        if not new and self._told_trouble == self._trouble:
+    def _report(self, new: list[Event]) -> None:
+        if not new and self._reported_trouble == self._trouble:
             return
-        self._told_trouble = self._trouble
+        self._reported_trouble = self._trouble
         for callback in list(self._on_events):
             _call(callback, new)
 
@@ -298,7 +298,7 @@ class JobHandle:
         if status in (JobStatus.FINISHED, JobStatus.RUNNING):
             raise JobError(f"'{self.folder}' is {status.value}; only a job that stopped early can be resumed.")
         self._process = self._runner.start(self.job, resume=status is not JobStatus.CREATED)
-        self._ended, self._is_asked = None, False
+        self._ended, self._stop_requested = None, False
         self._watch()
 
     def logTail(self, lines: int = 20) -> str:
@@ -313,10 +313,10 @@ class JobHandle:
     def _read(self) -> list[Event]:
         new = self._reader.read_new()
         if new:
-            self._heard = time.monotonic(), self._clock()
+            self._news_at = time.monotonic(), self._clock()
         if any(isinstance(event, Started) for event in new):
-            # Whoever starts a job again takes the request back.
-            self._is_asked = False
+            # A new start of the job takes the request back.
+            self._stop_requested = False
         self._events += new
         return new
 
@@ -350,7 +350,7 @@ class JobHandle:
         return latest
 
 
-def time_asked(job: Job) -> str:
+def time_budget(job: Job) -> str:
     """How long a training may take, as its settings say; "": as long as its steps take, or it is no training."""
     try:
         config = job.read_config()
@@ -359,15 +359,15 @@ def time_asked(job: Job) -> str:
     return config.time if isinstance(config, TrainConfig) else ""
 
 
-def time_left(seconds: float, asked: str = "") -> str:
+def time_left(seconds: float, in_all: str = "") -> str:
     """How long it will take: "12 min left of 1 h".
 
     Args:
         seconds: until the end of everything.
-        asked: how long it may take in all; "": nobody said.
+        in_all: how long it may take in all; "": not set.
     """
     text = _("{time} left").format(time=duration(seconds))
-    return _("{text} of {time}").format(text=text, time=asked) if asked else text
+    return _("{text} of {time}").format(text=text, time=in_all) if in_all else text
 
 
 def log_tail(path: Path, lines: int = 20) -> str:

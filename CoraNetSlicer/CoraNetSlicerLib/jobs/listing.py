@@ -1,4 +1,4 @@
-"""The jobs of a folder: at a glance, however often somebody looks, and the names that new ones get."""
+"""The jobs of a folder at a glance, cheap to read again, and the names that new ones get."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from coranet.contract.known_time import known_time
 
 from ..core.parameters import Parameters
 from ..core.translation import _
-from .handle import BEFORE_STEPS, time_asked
+from .handle import BEFORE_STEPS, time_budget
 from .runner import JobProcess
 
 _LONGEST = 80
@@ -31,13 +31,13 @@ class JobSummary:
     Attributes:
         folder: of the job.
         kind: what it does; None: it cannot be read.
-        status: where it stands; None: it cannot be read.
+        status: its status; None: it cannot be read.
         changed: when something happened last, seconds since 1970.
-        phase: what a job does or did when it was stopped; "" if it has not said so.
+        phase: what a job does or did when it was stopped; "" if unknown.
         share_done: of that phase, 0 to 1; None while unknown.
         seconds_left: until the end of everything, estimated at `changed`; None while unknown.
         time_asked: how long a training that is not over may take in all; "": as long as its steps take.
-        is_stopping: whether it was asked to stop and has not done so yet.
+        is_stopping: whether it was asked to stop and still runs.
         message: the last word of a job that finished or failed; "" if there is none.
         problem: why it cannot be read; "" if it can.
     """
@@ -49,7 +49,7 @@ class JobSummary:
     phase: str = ""
     share_done: Optional[float] = None
     seconds_left: Optional[float] = None
-    time_asked: str = ""
+    time_budget: str = ""
     is_stopping: bool = False
     message: str = ""
     problem: str = ""
@@ -86,30 +86,30 @@ class JobListing:
             job = Job.open(folder)
             status = JobProcess(job).status()
             last = read_last_event(job.events_path)
-            told = read_last_events(job.events_path) if status in _UNFINISHED else []
+            events = read_last_events(job.events_path) if status in _UNFINISHED else []
         except (CoraNetError, OSError) as error:
             return JobSummary(folder, changed=max(stamp[:2]), problem=str(error))
-        told_at = known_time(last.time) if last else 0.0
-        begun = JobSummary(folder, job.kind, status, told_at or max(stamp[:2]))
+        changed = known_time(last.time) if last else 0.0
+        summary = JobSummary(folder, job.kind, status, changed or max(stamp[:2]))
         if status in _UNFINISHED:
             is_stopping = status is JobStatus.RUNNING and job.cancel_requested()
-            return _with_progress(replace(begun, is_stopping=is_stopping, time_asked=time_asked(job)), told)
-        return replace(begun, message=_last_word(status, last))
+            return _with_progress(replace(summary, is_stopping=is_stopping, time_budget=time_budget(job)), events)
+        return replace(summary, message=_last_message(status, last))
 
 
 def _order(summary: JobSummary) -> tuple[bool, float, str]:
     return summary.status is not JobStatus.RUNNING, -summary.changed, summary.folder.name
 
 
-def _with_progress(summary: JobSummary, told: list[Event]) -> JobSummary:
-    latest = next((event for event in reversed(told) if isinstance(event, Progress)), None)
+def _with_progress(summary: JobSummary, events: list[Event]) -> JobSummary:
+    latest = next((event for event in reversed(events) if isinstance(event, Progress)), None)
     if latest is None:
         return summary
-    left = None if latest.phase in BEFORE_STEPS else latest.seconds_left
-    return replace(summary, phase=latest.phase, share_done=latest.share, seconds_left=left)
+    seconds = None if latest.phase in BEFORE_STEPS else latest.seconds_left
+    return replace(summary, phase=latest.phase, share_done=latest.share, seconds_left=seconds)
 
 
-def _last_word(status: JobStatus, last: Optional[Event]) -> str:
+def _last_message(status: JobStatus, last: Optional[Event]) -> str:
     if status in (JobStatus.FINISHED, JobStatus.FAILED) and isinstance(last, (Finished, Failed)):
         return last.message
     return ""
@@ -123,10 +123,10 @@ def _stamp(folder: Path) -> _Stamp:
 
 def _time_and_size(path: Path) -> tuple[float, float]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return 0.0, 0.0
-    return found.st_mtime, float(found.st_size)
+    return status.st_mtime, float(status.st_size)
 
 
 class RememberedJob:
@@ -172,7 +172,7 @@ def find_again(folder: str, identifier: str, jobs_folder: Path) -> Optional[Path
     if folder and Job.exists(remembered) and _identifier(remembered) in ("", identifier):
         return remembered
     others = Job.folders_in(jobs_folder) if identifier else []
-    return next((one for one in others if _identifier(one) == identifier), None)
+    return next((other for other in others if _identifier(other) == identifier), None)
 
 
 def _identifier(folder: Path) -> str:
@@ -201,18 +201,18 @@ def segmentation_name(volumes: Sequence[str]) -> str:
     return _("Segmentation of {count} volumes").format(count=len(volumes))
 
 
-def free_name(folder: Path, wanted: str) -> str:
-    """A name that no job has: the wanted one, or with a number behind it.
+def free_name(folder: Path, name: str) -> str:
+    """A name that no job has: the given one, or with a number behind it.
 
     Args:
         folder: of all jobs.
-        wanted: characters that a folder's name cannot have are left out.
+        name: characters that a folder's name cannot have are left out.
     """
-    base = _usable(wanted)
-    name, number = base, 2
-    while (folder / name).exists():
-        name, number = f"{base} {number}", number + 1
-    return name
+    base = _usable(name)
+    candidate, number = base, 2
+    while (folder / candidate).exists():
+        candidate, number = f"{base} {number}", number + 1
+    return candidate
 
 
 def improved_name(folder: Path, before: str) -> str:
@@ -222,8 +222,8 @@ def improved_name(folder: Path, before: str) -> str:
         folder: of all jobs.
         before: name of the training that made the model.
     """
-    found = re.fullmatch(r"(.*), improved (\d+)", before)
-    base, number = (found[1], int(found[2]) + 1) if found else (_usable(before), 1)
+    match = re.fullmatch(r"(.*), improved (\d+)", before)
+    base, number = (match[1], int(match[2]) + 1) if match else (_usable(before), 1)
     while (folder / f"{base}, improved {number}").exists():
         number += 1
     return f"{base}, improved {number}"
@@ -252,10 +252,10 @@ def name_error(folder: Path, name: str) -> str:
     return ""
 
 
-def _usable(wanted: str) -> str:
+def _usable(text: str) -> str:
     """A name as near to the wanted one as every system takes."""
-    kept = "".join(letter for letter in wanted if letter.isprintable() and letter not in _FORBIDDEN)
-    name = kept[: _LONGEST - len(" 999")].strip(" .") or _("Training")
+    allowed = "".join(letter for letter in text if letter.isprintable() and letter not in _FORBIDDEN)
+    name = allowed[: _LONGEST - len(" 999")].strip(" .") or _("Training")
     return f"{name} job" if _is_reserved(name) else name
 
 

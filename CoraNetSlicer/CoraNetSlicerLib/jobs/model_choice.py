@@ -1,4 +1,4 @@
-"""The model that segments: chosen from finished trainings or a folder, with what it says about itself."""
+"""The model that segments: chosen from finished trainings or a folder, with its card."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ModelEntry:
     Attributes:
         name: what a person knows it by.
         folder: of the training, or of the model alone.
-        card: what it says about itself.
+        card: its description.
     """
 
     name: str
@@ -79,7 +79,7 @@ class ModelChoice:
         trained = [entry for entry in map(self._entry, self._logic.jobs()) if entry is not None]
         trained.sort(key=lambda entry: -entry.card.created)
         others = [self._entry(folder) for folder in self._recent()]
-        self.entries = tuple([*trained, *(one for one in others if one is not None)])
+        self.entries = tuple([*trained, *(entry for entry in others if entry is not None)])
         self._choose_remembered()
         self.changed.send()
 
@@ -92,19 +92,19 @@ class ModelChoice:
         path = Path(folder).expanduser().absolute()
         ModelCard.read(path)
         if path not in [entry.folder for entry in self.entries]:
-            recent = [str(path), *(one for one in map(str, self._recent()) if one != str(path))]
+            recent = [str(path), *(other for other in map(str, self._recent()) if other != str(path))]
             self._settings.set_setting(_RECENT, json.dumps(recent[:_MOST_RECENT]))
         self._parameters.set_text(_MODEL, str(path))
         self.refresh()
 
     @property
     def text(self) -> str:
-        """What the model says about itself, a line for each thing; "" if none is chosen."""
+        """The card of the model, a line for each entry; "" if none is chosen."""
         return "" if self.chosen is None else card_text(self.chosen.card)
 
     @property
     def plan(self) -> str:
-        """How the time of its training was used, and why, a line for each sentence; "" if nobody planned it."""
+        """How the time of its training was used, and why, a line for each sentence; "" if it was not planned."""
         return "" if self.chosen is None else "\n".join(self.chosen.card.plan)
 
     @property
@@ -141,7 +141,7 @@ class ModelChoice:
 
     def _recent(self) -> list[Path]:
         try:
-            return [Path(str(one)) for one in json.loads(self._settings.setting(_RECENT, "[]"))]
+            return [Path(str(folder)) for folder in json.loads(self._settings.setting(_RECENT, "[]"))]
         except (ValueError, TypeError):
             return []
 
@@ -193,8 +193,8 @@ def _scores(dice: Mapping[str, Optional[float]], mean: float) -> str:
 
 
 def _trained_on(card: ModelCard) -> str:
-    words = {"training": _("labeled"), "unlabeled": _("unlabeled"), "validation": _("for validation")}
-    counts = [f"{card.trained_on[role]} {word}" for role, word in words.items() if card.trained_on.get(role)]
+    texts = {"training": _("labeled"), "unlabeled": _("unlabeled"), "validation": _("for validation")}
+    counts = [f"{card.trained_on[role]} {text}" for role, text in texts.items() if card.trained_on.get(role)]
     return _("Cases: {counts}").format(counts=", ".join(counts)) if counts else ""
 
 

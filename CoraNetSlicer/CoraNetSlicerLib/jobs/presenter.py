@@ -32,7 +32,7 @@ class JobRow:
         folder: of the job.
         name: of its folder.
         kind: what it does.
-        state: where it stands, such as "42 %, 12 min left".
+        state: its status, such as "42 %, 12 min left".
         date: when something happened last, a time if that was today.
     """
 
@@ -44,14 +44,14 @@ class JobRow:
 
 
 class JobsPresenter:
-    """Lists the jobs of a folder and looks again while one of them runs and somebody watches."""
+    """Lists the jobs of a folder and looks again while one of them runs and the page is open."""
 
     def __init__(self, logic: CoraNetLogic, application: Host, clock: Callable[[], float] = time.time) -> None:
         """List the jobs of the folder that was used last.
 
         Args:
             logic: does the work; its `jobsFolder` follows the folder of the list.
-            application: is asked for what only an application has.
+            application: for what only an application has.
             clock: seconds since 1970.
         """
         self.changed = Signal()
@@ -98,11 +98,11 @@ class JobsPresenter:
 
     def refresh(self) -> None:
         """Look at the folder again."""
-        found = self._logic.jobSummaries()
-        self._summaries = {one.folder: one for one in found}
+        summaries = self._logic.jobSummaries()
+        self._summaries = {summary.folder: summary for summary in summaries}
         if self._chosen not in self._summaries:
             self._chosen = None
-        self.rows = tuple(row_of(one, self._clock()) for one in found)
+        self.rows = tuple(row_of(summary, self._clock()) for summary in summaries)
         self.changed.send()
         self._look_again_later()
 
@@ -133,12 +133,12 @@ class JobsPresenter:
 
     @property
     def status(self) -> str:
-        """What is to be said of the chosen job."""
+        """The status of the chosen job, in a sentence."""
         if self.note:
             return self.note
         summary = self._summary
         if summary is not None:
-            return last_word(summary, self.log)
+            return status_sentence(summary, self.log)
         return "" if self.rows else _("There is no job in this folder yet.")
 
     @property
@@ -215,7 +215,7 @@ class JobsPresenter:
         """Ask the chosen job to stop at its next safe point.
 
         Raises:
-            CoraNetError: it cannot be asked.
+            CoraNetError: the request cannot be written.
         """
         self._logic.attach(self._chosen_folder()).cancel()
         self.refresh()
@@ -225,7 +225,7 @@ class JobsPresenter:
         self._application.open_path(self._chosen_folder())
 
     def delete(self) -> None:
-        """Delete the chosen job, if a person says yes.
+        """Delete the chosen job, if the user confirms.
 
         Raises:
             CoraNetError: it runs, or something could not be deleted.
@@ -258,7 +258,7 @@ class JobsPresenter:
         return self._summary.status if self._summary is not None else None
 
     def _look_again_later(self, expected: bool = False) -> None:
-        runs = expected or any(one.status is JobStatus.RUNNING for one in self._summaries.values())
+        runs = expected or any(summary.status is JobStatus.RUNNING for summary in self._summaries.values())
         if runs and self._is_watched and not self._is_waiting:
             self._is_waiting = True
             self._application.later(self._look_again, _LOOK_AGAIN_MS)
@@ -278,7 +278,7 @@ def _reason_not_usable(folder: Path) -> str:
     """Why jobs cannot be put into a folder that may not be there yet; "" if they can."""
     if not folder.is_absolute():
         return _("'{folder}' is not an absolute path; choose a folder.").format(folder=folder)
-    existing = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
     if existing is None:
         return _("'{folder}' is on a drive that is not there; choose another folder.").format(folder=folder)
     if not existing.is_dir():
@@ -300,8 +300,8 @@ def row_of(summary: JobSummary, now: float) -> JobRow:
     return JobRow(summary.folder, summary.folder.name, kind, _state(summary, now), _date(summary, now))
 
 
-def last_word(summary: JobSummary, log: str) -> str:
-    """A sentence on where a job stands.
+def status_sentence(summary: JobSummary, log: str) -> str:
+    """The status of a job in a sentence.
 
     Args:
         summary: of the job.
@@ -312,13 +312,13 @@ def last_word(summary: JobSummary, log: str) -> str:
     if summary.status is JobStatus.CRASHED:
         last = next((line for line in reversed(log.splitlines()) if line.strip()), _("(nothing)"))
         return _("It ended unexpectedly. The last line of its log: {line}").format(line=last)
-    rest = _("It was stopped. Resume continues where it stopped")
+    stopped = _("It was stopped. Resume continues where it stopped")
     if summary.seconds_left:
-        rest += f", {time_left(summary.seconds_left, summary.time_asked)}"
+        stopped += f", {time_left(summary.seconds_left, summary.time_budget)}"
     texts: dict[Optional[JobStatus], str] = {
         JobStatus.CREATED: _("It was never started. Resume starts it."),
         JobStatus.RUNNING: _("It is running. It continues when Slicer is closed."),
-        JobStatus.CANCELLED: f"{rest}.",
+        JobStatus.CANCELLED: f"{stopped}.",
     }
     return sentence(summary.message) or texts.get(summary.status, "")
 

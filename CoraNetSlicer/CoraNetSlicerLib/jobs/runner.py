@@ -25,7 +25,7 @@ _KILLED = (-9, 137)
 
 
 class JobProcess:
-    """The process that works on one job: started here, or somebody else's that is known by the job's files.
+    """The process that works on one job: started here, or another one that is known by the job's files.
 
     Attributes:
         job: the job.
@@ -45,7 +45,7 @@ class JobProcess:
         self._kill_at: Optional[float] = None  # by the clock that never jumps
 
     def status(self) -> JobStatus:
-        """Where the job stands; unlike `Job.status`, knows of a process that has not claimed the job (yet, or ever)."""
+        """The status; unlike `Job.status`, it knows of a process that has not claimed the job (yet, or ever)."""
         status = self._status_of_process()
         # It was stopped on request, but so hard that it could not say so.
         if status is JobStatus.CRASHED and self.job.cancel_requested():
@@ -86,7 +86,7 @@ class JobProcess:
             return self.job.status()
         status = self.job.status()
         if status is JobStatus.CREATED and self.job.log_path.exists():
-            # The log is begun by whoever starts the process; the process has not claimed the job yet, or never will.
+            # The log exists once the process is started; the process has not claimed the job yet, or never will.
             return JobStatus.RUNNING if self._is_starting() else JobStatus.CRASHED
         return status
 
@@ -95,7 +95,7 @@ class JobProcess:
             age = time.time() - self.job.log_path.stat().st_mtime
         except OSError:
             return False
-        # A log that is from the future by more than that was not begun just now either: a clock was set.
+        # A log that is from the future by more than that is not a new one either: a clock was set.
         return abs(age) < STARTING_S
 
     def _kill(self) -> None:
@@ -172,13 +172,13 @@ class JobRunner:
         return self.start(job, dry_run=dry_run)
 
     def attach(self, job: Job) -> JobProcess:
-        """Watch a job that somebody else may have started."""
+        """Watch a job that may have been started elsewhere."""
         return JobProcess(job)
 
     def _launch_into_log(self, job: Job, command: list[str]) -> Any:
         begun_before = job.log_path.exists()
         try:
-            log = open(job.log_path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - the two kinds of failure are told apart
+            log = open(job.log_path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115 - two kinds of failure have two messages
         except OSError as error:
             raise storage_error(job.log_path, error) from error
         environment = dict(self.interpreter.environment)

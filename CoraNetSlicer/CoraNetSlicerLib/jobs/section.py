@@ -23,7 +23,7 @@ class JobsSection(Section):
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            calls: gets the console calls of the buttons; None: nobody wants them.
+            calls: gets the console calls of the buttons; None: they are not collected.
         """
         super().__init__(ui, calls)
         self._presenter = presenter
@@ -67,7 +67,7 @@ class JobsSection(Section):
     def _act(self, action: Callable[[], object], method: str, then: str = "") -> None:
         """Do something with the chosen job, and say which console call does it."""
         folder = self._presenter.chosen
-        # Who says no to deleting it has done nothing.
+        # Not deleted after all: no call.
         is_done = self.attempt(self._ui.jobsErrorLabel, action)
         if is_done and folder is not None and (method != "deleteJob" or self._presenter.chosen is None):
             self.note(call(method, folder, then=then))

@@ -34,7 +34,7 @@ _LOADED = "SegmentationLoaded"
 
 
 class CaseState(str, Enum):
-    """Where a case stands."""
+    """The status of a case."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -52,7 +52,7 @@ class CaseRow:
 
     Attributes:
         case: its id, by which files and calls know it.
-        state: where it stands.
+        state: its status.
         text: the same in words.
         action: what its button does: "skip", "load", "show", or "" for no button.
         name: what a person calls it: its volume's name in the scene.
@@ -70,8 +70,8 @@ class CaseProgress:
     """What is known of the cases besides the events.
 
     Attributes:
-        status: where the job stands.
-        skipping: cases that somebody asked to leave out.
+        status: of the job.
+        skipping: cases to be left out on request.
         loading: cases whose result is on its way into the scene.
         loaded: cases whose result is in the scene.
         problems: case -> why its result could not be loaded.
@@ -113,7 +113,7 @@ class SegmentationPresenter:
             logic: starts and attaches to jobs.
             environment: whether the engine can run.
             parameters: the panel's state in the scene.
-            application: is asked for what only an application has.
+            application: for what only an application has.
         """
         self.changed = Signal()
         self.started = Signal()
@@ -162,11 +162,11 @@ class SegmentationPresenter:
         """The cases of the segmentation that is watched."""
         if self.handle is None or self._writing.is_busy:
             return []
-        mine = [one for one in self._queue.cases if one.job.folder == self.handle.folder]
-        loading = {one.case.id for one in mine}
-        part, left = self.handle.partProgress, seconds_left_of_case(self.handle.events)
+        waiting = [result for result in self._queue.cases if result.job.folder == self.handle.folder]
+        loading = {result.case.id for result in waiting}
+        part, seconds = self.handle.partProgress, seconds_left_of_case(self.handle.events)
         progress = CaseProgress(
-            self.handle.status, self._skipping, loading, self._loaded_cases, self._problems, part, left
+            self.handle.status, self._skipping, loading, self._loaded_cases, self._problems, part, seconds
         )
         rows = case_rows([case.id for case in self._cases], self.handle.events, progress)
         names = names_in_scene(self._logic.context.scene, self.handle.job)
@@ -179,13 +179,13 @@ class SegmentationPresenter:
 
     @property
     def status(self) -> str:
-        """Where the segmentation stands, in a sentence."""
+        """The status of the segmentation, in a sentence."""
         if self._writing.is_busy:
             return _("{text} ...").format(text=self._writing.latest or _("Writing the images"))
         if self.handle is None or self._stopped_text:
             return self._stopped_text
-        done = self._cases_with(CaseDone, CaseFailed, CaseSkipped)
-        return status_text(self.handle, len(done), len(self._cases))
+        over = self._cases_with(CaseDone, CaseFailed, CaseSkipped)
+        return status_text(self.handle, len(over), len(self._cases))
 
     @property
     def reason_not_startable(self) -> str:
@@ -232,7 +232,7 @@ class SegmentationPresenter:
         """Begin to write the images and to segment in the background; returns at once.
 
         Raises:
-            CoraNetError: it cannot be started; the text says why.
+            CoraNetError: it cannot be started; with the reason.
         """
         self.source.look_again()
         if self.reason_not_startable or self.models.chosen is None:
@@ -253,7 +253,7 @@ class SegmentationPresenter:
         """Go on with the segmentation that is shown: cases that are not done are segmented.
 
         Raises:
-            CoraNetError: it cannot be resumed; the text says why.
+            CoraNetError: it cannot be resumed; with the reason.
         """
         if self.reason_not_resumable or self.handle is None:
             raise JobError(self.reason_not_resumable)
@@ -267,7 +267,7 @@ class SegmentationPresenter:
         """Ask the segmentation to stop; finished cases stay.
 
         Raises:
-            StorageError: it cannot be asked.
+            StorageError: the request cannot be written.
         """
         if self._writing.is_busy:
             self._writing.stop()
@@ -291,7 +291,7 @@ class SegmentationPresenter:
         """Load the result of a case, and its volume if that is not in the scene; what is there is replaced."""
         if self.handle is not None:
             self._problems.pop(case, None)
-            self._queue.add(self.handle.job, next(one for one in self._cases if one.id == case))
+            self._queue.add(self.handle.job, next(listed for listed in self._cases if listed.id == case))
 
     def show(self, case: str) -> None:
         """Ask for the result of a case, which is in the scene, to be shown; nothing happens if it has gone."""
@@ -310,7 +310,7 @@ class SegmentationPresenter:
     def attach(self, handle: JobHandle) -> None:
         """Watch an existing segmentation; the scene remembers it, and results are loaded if their volumes are there.
 
-        The result of a single case is loaded in any case: nobody who asked for it wants to ask again.
+        The result of a single case is always loaded.
 
         Raises:
             CoraNetError: its files cannot be read.
@@ -357,10 +357,10 @@ class SegmentationPresenter:
         if self._is_at_work and (self.handle is None or str(self.handle.folder) != self._remembered.folder):
             return
         self.handle, self._cases, self.warnings = None, (), ()
-        found = self._remembered.find(self._logic.jobsFolder)
-        if found is not None:
+        folder = self._remembered.find(self._logic.jobsFolder)
+        if folder is not None:
             try:
-                self._watch(self._logic.attach(found))
+                self._watch(self._logic.attach(folder))
             except CoraNetError:
                 self.handle = None  # it was deleted or moved; the results that are in the scene remain
 
@@ -387,10 +387,10 @@ class SegmentationPresenter:
             with suppress(CoraNetError, OSError):
                 self._cases = handle.job.read_datalist().cases
         loaded = self._parameters.value(_LOADED, [])
-        done = {event.case for event in new if isinstance(event, CaseDone)}
+        finished = {event.case for event in new if isinstance(event, CaseDone)}
         for case in self._cases:
-            is_wanted = case.id in done and case.id not in loaded
-            if is_wanted and find_volume(self._logic.context.scene, handle.job, case) is not None:
+            is_missing = case.id in finished and case.id not in loaded
+            if is_missing and find_volume(self._logic.context.scene, handle.job, case) is not None:
                 self._queue.add(handle.job, case)
         self.changed.send()
 
@@ -419,24 +419,24 @@ def case_rows(cases: Collection[str], events: Collection[Event], progress: CaseP
 
     Args:
         cases: their names, in the order in which they are segmented.
-        events: what the job has told.
+        events: of the job.
         progress: what else is known.
     """
-    outcomes = {one.case: one for one in events if isinstance(one, (CaseDone, CaseFailed, CaseSkipped))}
-    has_begun = any(isinstance(one, Started) for one in events)
+    outcomes = {event.case: event for event in events if isinstance(event, (CaseDone, CaseFailed, CaseSkipped))}
+    has_started = any(isinstance(event, Started) for event in events)
     rows = []
     is_first = True
     for case in cases:
         if case in outcomes:
             rows.append(_row_of_outcome(case, outcomes[case], progress))
         else:
-            rows.append(_row_without_outcome(case, has_begun and is_first, progress))
+            rows.append(_row_without_outcome(case, has_started and is_first, progress))
             is_first = False
     return rows
 
 
 def status_text(handle: JobHandle, done: int, total: int) -> str:
-    """Where a segmentation stands, in a sentence.
+    """The status of a segmentation, in a sentence.
 
     Args:
         handle: the job.
@@ -449,18 +449,18 @@ def status_text(handle: JobHandle, done: int, total: int) -> str:
     if handle.isStopping:
         return _("Stopping...")
     text = _("Segmenting {number} of {total}").format(number=min(done + 1, total), total=total)
-    left = handle.secondsLeft
-    return text + (_("; about {time} left").format(time=duration(left)) if left else "") + "."
+    seconds = handle.secondsLeft
+    return text + (_("; about {time} left").format(time=duration(seconds)) if seconds else "") + "."
 
 
 def seconds_left_of_case(events: Sequence[Event]) -> Optional[float]:
     """How long the case that is being segmented will take, at the pace of what is done of it; None while unknown."""
     ends = (Started, CaseDone, CaseFailed, CaseSkipped)
-    begun = next((event.time for event in reversed(events) if isinstance(event, ends)), None)
+    start = next((event.time for event in reversed(events) if isinstance(event, ends)), None)
     latest = next((event for event in reversed(events) if isinstance(event, (Progress, *ends))), None)
-    if begun is None or not isinstance(latest, Progress) or not latest.part:
+    if start is None or not isinstance(latest, Progress) or not latest.part:
         return None
-    return (latest.time - begun) * (1 - latest.part) / latest.part
+    return (latest.time - start) * (1 - latest.part) / latest.part
 
 
 def _running_text(progress: CaseProgress) -> str:

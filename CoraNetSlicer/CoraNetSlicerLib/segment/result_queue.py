@@ -59,10 +59,10 @@ class ResultQueue:
 
     def add(self, job: Job, case: Case) -> None:
         """Load a result when those before are loaded; its volume too, if it is not in the scene."""
-        one = WaitingResult(job, case)
+        result = WaitingResult(job, case)
         if any(other.job.folder == job.folder and other.case.id == case.id for other in self.cases):
             return
-        self._waiting.append(one)
+        self._waiting.append(result)
         if self._current is None:
             self._begin_next()
         self.changed.send()

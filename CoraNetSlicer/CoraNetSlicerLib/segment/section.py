@@ -31,8 +31,8 @@ class SegmentSection(Section):
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
-            application: is asked for what only an application has.
-            calls: gets the console calls of the buttons; None: nobody wants them.
+            application: for what only an application has.
+            calls: gets the console calls of the buttons; None: they are not collected.
         """
         super().__init__(ui, calls)
         self._presenter = presenter

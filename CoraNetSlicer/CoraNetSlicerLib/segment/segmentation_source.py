@@ -203,7 +203,7 @@ class SegmentationSource:
 
     def set_ticked(self, node: Any, is_ticked: bool) -> None:
         """Tick a volume, or take the tick away."""
-        others = [one for one in self._parameters.nodes(_VOLUMES) if one is not node]
+        others = [other for other in self._parameters.nodes(_VOLUMES) if other is not node]
         self._parameters.set_nodes(_VOLUMES, [*others, node] if is_ticked else others)
         self.changed.send()
 
@@ -251,8 +251,8 @@ class SegmentationSource:
         self.input_error, self.image_count, self.left_out = "", 0, ()
         if self.input_folder:
             try:
-                found = scans_in(Path(self.input_folder).expanduser())
-                self.image_count, self.left_out = len(found.scans), found.left_out
+                scans = scans_in(Path(self.input_folder).expanduser())
+                self.image_count, self.left_out = len(scans.scans), scans.left_out
             except CoraNetError as error:
                 self.input_error = str(error)
 
@@ -289,10 +289,10 @@ def images_to_segment(volumes: Sequence[Any], channels: Sequence[str], parameter
         return list(volumes)
     storage = CaseStorage(parameters)
     names = [name_key(name) for name in storage.channels()]
-    wanted = [name_key(name) for name in channels]
+    expected = [name_key(name) for name in channels]
     rows = {id(row.volume): row.images for row in storage.rows()}
     # Without names in common, the table's order is that of the model.
-    order = [names.index(name) for name in wanted] if sorted(names) == sorted(wanted) else range(len(names))
+    order = [names.index(name) for name in expected] if sorted(names) == sorted(expected) else range(len(names))
     cases = []
     for volume in volumes:
         images = rows.get(id(volume), (volume,))

@@ -38,7 +38,7 @@ class TrainingPresenter:
         watched: the training that is shown; has signals of its own.
         settings: the settings of the next training; has a signal of its own.
         estimate: how long the next training will take; has a signal of its own.
-        error: what went wrong while a training was being started or looked at; "" if nothing.
+        error: of starting or watching a training; "" if there is none.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class TrainingPresenter:
             cases: what to learn from.
             environment: whether the engine can run.
             parameters: the panel's state in the scene.
-            application: is asked for what only an application has.
+            application: for what only an application has.
         """
         self.changed = Signal()
         self.started = Signal()
@@ -112,7 +112,7 @@ class TrainingPresenter:
 
     @property
     def status(self) -> str:
-        """Where the training stands, in a sentence; of one that ended unexpectedly also the end of its log."""
+        """The status of the training, in a sentence; after a crash also the end of its log."""
         if self._writing.is_busy:
             text = self._writing.latest or _("Writing the files of '{name}'").format(name=self.name)
             return _("{text} ...").format(text=text)
@@ -197,7 +197,7 @@ class TrainingPresenter:
         """Begin to measure time and memory; where the training has a time, what is done in it.
 
         Raises:
-            CoraNetError: it cannot be done now; the text says why.
+            CoraNetError: it cannot be done now; with the reason.
         """
         _require(self.reason_not_estimable)
         self.estimate.begin(self._cases.training_nodes(), self.settings.config())
@@ -211,7 +211,7 @@ class TrainingPresenter:
         """Begin to write the files of a new training and to train; returns at once.
 
         Raises:
-            CoraNetError: it cannot be started; the text says why.
+            CoraNetError: it cannot be started; with the reason.
         """
         _require(self.reason_not_startable)
         self.estimate.cancel()
@@ -225,7 +225,7 @@ class TrainingPresenter:
         """Ask the training to stop at its next safe point, or do not go on to write its files.
 
         Raises:
-            CoraNetError: it cannot be asked.
+            CoraNetError: the request cannot be written.
         """
         if self._writing.is_busy:
             self._writing.stop()
@@ -238,7 +238,7 @@ class TrainingPresenter:
         """Go on with the training that is shown, where it was left, with the Python that is chosen now.
 
         Raises:
-            CoraNetError: it cannot be resumed; the text says why.
+            CoraNetError: it cannot be resumed; with the reason.
         """
         _require(self.reason_not_resumable)
         if self.handle is not None:
@@ -278,11 +278,11 @@ class TrainingPresenter:
             self._remembered.write(self.handle.job if self.handle is not None else None)
             return
         self.watched.watch(None)
-        found = self._remembered.find(self._logic.jobsFolder)
-        if found is None:
+        folder = self._remembered.find(self._logic.jobsFolder)
+        if folder is None:
             return
         try:
-            self.watched.watch(self._logic.attach(found))
+            self.watched.watch(self._logic.attach(folder))
         except CoraNetError as error:
             self.error = sentence(str(error))
 

@@ -61,10 +61,12 @@ class _TrainingNodes:
     def _find(self, node_class: str, part: str) -> Any:
         marks = (self._identifier, part)
         nodes = nodes_of_class(self._scene, node_class)
-        found = (
-            one for one in nodes if (one.GetAttribute(TRAINING_ATTRIBUTE), one.GetAttribute(PART_ATTRIBUTE)) == marks
+        matches = (
+            node
+            for node in nodes
+            if (node.GetAttribute(TRAINING_ATTRIBUTE), node.GetAttribute(PART_ATTRIBUTE)) == marks
         )
-        return next(found, None)
+        return next(matches, None)
 
 
 class TrainingPlot(_TrainingNodes):
@@ -94,9 +96,9 @@ class TrainingPlot(_TrainingNodes):
         Args:
             events: all events of the training so far, in order; steps that a resumed run did again count once.
         """
-        kept = without_superseded(events)
-        losses = [event for event in kept if isinstance(event, Losses)]
-        validations = [event for event in kept if isinstance(event, Validation)]
+        current = without_superseded(events)
+        losses = [event for event in current if isinstance(event, Losses)]
+        validations = [event for event in current if isinstance(event, Validation)]
         if losses:
             self._update_losses(losses)
         if validations:
@@ -240,7 +242,7 @@ class SnapshotSequence(_TrainingNodes):
         return tuple(int(float(sequence.GetNthIndexValue(index))) for index in range(count))
 
     def missing(self, events: Iterable[Event]) -> list[SnapshotSaved]:
-        """The snapshots that a training told of and that are not in the scene yet, in order."""
+        """The snapshots of a training that are not in the scene yet, in order."""
         known = set(self.steps)
         latest = {event.step: event for event in events if isinstance(event, SnapshotSaved)}
         return [latest[step] for step in sorted(latest) if step not in known]
@@ -267,7 +269,7 @@ class SnapshotSequence(_TrainingNodes):
         Raises:
             DataError: the training has no such case, or its image cannot be read.
         """
-        case = next((one for one in self._job.read_datalist().cases if one.id == case_id), None)
+        case = next((listed for listed in self._job.read_datalist().cases if listed.id == case_id), None)
         if case is None:
             raise DataError(f"'{self._name}' has no case '{case_id}', of which it keeps snapshots; restore its files.")
         return find_or_load_volume(self._context, self._job, case)
@@ -324,11 +326,11 @@ def _cropped(node: Any) -> Any:
     """The node with the box that is not background: a whole scan for every step would not fit into memory."""
     voxels = voxels_of(node.GetImageData())
     box = _box(voxels)
-    kept = np.ascontiguousarray(voxels[tuple(slice(first, last + 1) for first, last in box)], dtype=np.uint8)
+    cropped = np.ascontiguousarray(voxels[tuple(slice(first, last + 1) for first, last in box)], dtype=np.uint8)
     corner = ijk_to_ras(node).MultiplyPoint([*(float(first) for first, _last in reversed(box)), 1.0])
     smaller = vtkImageData()
-    smaller.SetDimensions(*reversed(kept.shape))
-    smaller.GetPointData().SetScalars(numpy_to_vtk(kept.ravel(), deep=True, array_type=VTK_UNSIGNED_CHAR))
+    smaller.SetDimensions(*reversed(cropped.shape))
+    smaller.GetPointData().SetScalars(numpy_to_vtk(cropped.ravel(), deep=True, array_type=VTK_UNSIGNED_CHAR))
     node.SetAndObserveImageData(smaller)
     node.SetOrigin(*corner[:3])
     return node
@@ -343,5 +345,5 @@ def _box(voxels: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _extent(occupied: np.ndarray) -> tuple[int, int]:
-    found = np.flatnonzero(occupied)
-    return (int(found[0]), int(found[-1])) if found.size else (0, 0)
+    indices = np.flatnonzero(occupied)
+    return (int(indices[0]), int(indices[-1])) if indices.size else (0, 0)

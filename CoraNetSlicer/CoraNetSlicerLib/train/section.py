@@ -35,7 +35,7 @@ class TrainSection(Section):
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
             scheduler: does work later.
-            calls: gets the console calls of the buttons; None: nobody wants them.
+            calls: gets the console calls of the buttons; None: they are not collected.
         """
         super().__init__(ui, calls)
         self._presenter = presenter
@@ -44,7 +44,7 @@ class TrainSection(Section):
         self._is_emptied = False
         self._basic = SettingsForm(ui.basicSettings.layout(), presenter.settings, self.connect)
         self._basic.add_rows(BASIC_SETTINGS)
-        # Dozens of rows: made when somebody looks at them.
+        # Dozens of rows: made when they are first shown.
         self._advanced: Optional[SettingsForm] = None
         self._adding_rows = StepwiseWork(scheduler, self._on_rows, self._find_settings)
         for name in presenter.settings.presets:
@@ -140,7 +140,7 @@ class TrainSection(Section):
         self._problem = ""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - somebody has clicked, and must not wait for nothing
+        except Exception as error:  # noqa: BLE001 - a click must always have an answer
             self._problem = sentence(problem_text(error))
         self._show()
 
@@ -185,8 +185,8 @@ class TrainSection(Section):
     def _show_estimate(self) -> None:
         estimate, ui = self._presenter.estimate, self._ui
         has_time = bool(self._presenter.settings.time)
-        rest = _("Show plan") if has_time else _("Estimate time")
-        ui.estimateButton.setText(_("Cancel") if estimate.is_running else rest)
+        action = _("Show plan") if has_time else _("Estimate time")
+        ui.estimateButton.setText(_("Cancel") if estimate.is_running else action)
         reason = "" if estimate.is_running else self._presenter.reason_not_estimable
         self.permit(ui.estimateButton, reason)
         if has_time and not reason:
@@ -207,10 +207,10 @@ class SettingRow:
     """One setting: its label, its field, and below it what is wrong with it."""
 
     def __init__(self, field: SettingField, settings: TrainingSettings) -> None:
-        """Make the widgets; they belong to nobody yet.
+        """Make the widgets, without a parent yet.
 
         Args:
-            field: what the setting says of itself.
+            field: the setting.
             settings: the texts.
         """
         self.field = field
@@ -265,7 +265,7 @@ class SettingRow:
         label = escape(_("{setting}:").format(setting=self.field.label))
         self.label.setText(f"<b>{label}</b>" if is_changed else label)
         if self._line is not None:
-            # Emptied, it is what the preset says.
+            # Emptied, it has the preset's value.
             self._line.setClearButtonEnabled(is_changed and not self.field.proposals)
 
     def set_visible(self, visible: bool) -> None:
@@ -316,15 +316,15 @@ class SettingsForm:
             self._add_row(self._layout, name)
 
     def add_groups(self, without: Iterable[str]) -> Steps:
-        """Add all settings but some, in a group for each section; a few rows whenever the next piece is asked for."""
-        left = [field for field in setting_fields().values() if field.name not in set(without)]
-        for section in dict.fromkeys(field.section for field in left):
+        """Add all settings but some, in a group for each section; a few rows in each step."""
+        fields = [field for field in setting_fields().values() if field.name not in set(without)]
+        for section in dict.fromkeys(field.section for field in fields):
             group = qt.QGroupBox(_(section.capitalize()))
             rows = qt.QFormLayout(group)
             added: list[SettingRow] = []
             self._groups.append((group, added))
             self._layout.addWidget(group)
-            for field in left:
+            for field in fields:
                 if field.section == section:
                     added.append(self._add_row(rows, field.name))
                     if len(added) % _ROWS_AT_ONCE == 0:
@@ -341,11 +341,11 @@ class SettingsForm:
         self._note = qt.QLabel(text)
         self._layout.addWidget(self._note)
 
-    def find(self, words: str) -> None:
+    def find(self, text: str) -> None:
         """Show the settings that fit some words, and hide the others."""
         count = 0
         for group, added in self._groups:
-            fitting = [row.field.matches(words) for row in added]
+            fitting = [row.field.matches(text) for row in added]
             for row, fits in zip(added, fitting, strict=True):
                 row.set_visible(fits)
             group.setVisible(any(fitting))

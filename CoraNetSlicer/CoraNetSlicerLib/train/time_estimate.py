@@ -26,7 +26,7 @@ from ..jobs.handle import JobHandle
 from ..logic import CoraNetLogic
 from .watched_training import plan_of, progress_text
 
-# A plan is made for all labels; the other scans only tell that there are some.
+# A plan is made for all labels; of unlabeled scans it matters only that there are some.
 _MOST_UNLABELED = 2
 _GRACE_S = 5.0
 # Not the name of a job: its folder lies one level below that of all jobs and is not listed.
@@ -36,15 +36,15 @@ _SHOWN_CODES = ("patch", "memory", "out_of_memory")
 
 @dataclass(frozen=True)
 class _Measured:
-    """What was measured of a training, which holds as long as its steps and these cases stay what they are.
+    """The measurements of a training, valid as long as its steps and these cases do not change.
 
     Attributes:
         holds_for: settings and labeled cases, see `_what_a_step_depends_on`.
         pace: how long its parts take.
-        notes: what else the engine said.
+        notes: further notes of the engine.
     """
 
-    holds_for: tuple[object, ...]
+    valid_for: tuple[object, ...]
     pace: PaceMeasured
     notes: tuple[str, ...]
 
@@ -57,7 +57,7 @@ class _Measured:
 
 
 class TimeEstimate:
-    """Has the engine plan a training in a folder that is removed afterwards, and says what that means.
+    """Has the engine plan a training in a folder that is removed afterwards, and explains the result.
 
     Of a training with numbers of steps, the time of its parts stays true for other numbers of steps.
 
@@ -76,7 +76,7 @@ class TimeEstimate:
         self.changed = Signal()
         self.text = ""
         self._logic = logic
-        self._writing = StepwiseWork(scheduler, self._on_written, lambda: self._say(self._writing.latest))
+        self._writing = StepwiseWork(scheduler, self._on_written, lambda: self._show(self._writing.latest))
         self._handle: Optional[JobHandle] = None
         self._measured: Optional[_Measured] = None
         self._nodes: Optional[TrainingNodes] = None
@@ -93,7 +93,7 @@ class TimeEstimate:
         return self._measured is not None
 
     def is_measuring_with(self, handle: JobHandle) -> bool:
-        """Whether a job is the one that measures; it is nobody's work and ends with the panel."""
+        """Whether a job is the one that measures; it is temporary and ends with the panel."""
         return handle is self._handle
 
     def begin(self, nodes: TrainingNodes, config: TrainConfig) -> None:
@@ -111,11 +111,11 @@ class TimeEstimate:
         parent = self._logic.jobsFolder / _FOLDER
         _remove_left_over(parent)
         self._nodes, self._config = nodes, config
-        few = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
+        smaller = replace(nodes, unlabeled=nodes.unlabeled[:_MOST_UNLABELED])
         folder = parent / f"{os.getpid()}-{int(time.time() * 1000)}"
-        files = TrainingExport(self._logic.context, folder, few, config)
+        files = TrainingExport(self._logic.context, folder, smaller, config)
         self._writing.begin(self._logic.runner.write_and_start(files, dry_run=True))
-        self._say(_("Planning"))
+        self._show(_("Planning"))
 
     def cancel(self) -> None:
         """End it; returns at once. No error if it does not run."""
@@ -125,24 +125,24 @@ class TimeEstimate:
                 handle, self._handle = self._handle, None
                 handle.onFinished(_remove_job)
                 handle.cancel(_GRACE_S)
-            self._say("")
+            self._show("")
 
     def update(self, nodes: TrainingNodes, config: TrainConfig) -> None:
-        """Say what holds after cases or settings changed; nothing where a step takes another time than was measured."""
+        """Show the measured time after cases or settings changed; nothing where a step now takes another time."""
         if self.is_running:
             return
         self._nodes, self._config = nodes, config
         measured = self._measured
-        holds = measured is not None and measured.holds_for == _what_a_step_depends_on(nodes, config)
-        self._say(measured.text(nodes, config) if measured is not None and holds else "")
+        is_valid = measured is not None and measured.valid_for == _step_inputs(nodes, config)
+        self._show(measured.text(nodes, config) if measured is not None and is_valid else "")
 
     def forget(self) -> None:
         """Say nothing, as long as cases or settings cannot be used."""
         if self.text and not self.is_running:
-            self._say("")
+            self._show("")
 
     def close(self) -> None:
-        """End it, and tell nobody."""
+        """End it without a message."""
         self._writing.stop()
         if self._handle is not None:
             self._handle.cancel(_GRACE_S)
@@ -151,53 +151,53 @@ class TimeEstimate:
 
     def _on_written(self, problem: str) -> None:
         if problem:
-            self._say(self._failure.format(message=problem))
+            self._show(self._failure.format(message=problem))
             return
         handle = self._logic.watch(self._writing.result)
         self._handle = handle
         handle.onEvents(lambda new: self._on_events(handle, new))
         handle.onFinished(self._on_finished)
         if self._handle is handle:
-            self._say(_("Checking the data, and measuring how fast this computer is"))
+            self._show(_("Checking the data, and measuring how fast this computer is"))
 
     @property
     def _failure(self) -> str:
         return _("No plan: {message}") if self._config.time else _("No estimate: {message}")
 
-    def _say(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         self.text = _("{text} ...").format(text=text) if text and self.is_running else text
         self.changed.send()
 
     def _on_events(self, handle: JobHandle, new: Iterable[Event]) -> None:
         progress = [event for event in new if isinstance(event, Progress)]
         if handle is self._handle and progress:
-            self._say(progress_text(progress[-1], None))
+            self._show(progress_text(progress[-1], None))
 
     def _on_finished(self, handle: JobHandle) -> None:
         if handle is not self._handle:
             return
         self._handle = None
         if handle.status is JobStatus.FINISHED:
-            self._say(self._what_came_out(handle.events))
+            self._show(self._result_text(handle.events))
         elif handle.status is JobStatus.CANCELLED:
-            self._say("")
+            self._show("")
         else:
-            self._say(self._failure.format(message=handle.message))
+            self._show(self._failure.format(message=handle.message))
         _remove_job(handle)
 
-    def _what_came_out(self, events: Iterable[Event]) -> str:
+    def _result_text(self, events: Iterable[Event]) -> str:
         known = list(events)
         paces = [event for event in known if isinstance(event, PaceMeasured)]
         if not paces or self._nodes is None:
             return "\n".join(plan_of(known))
         shown = [event for event in known if isinstance(event, (Noted, Warned)) and event.code in _SHOWN_CODES]
         notes = tuple(sentence(note.message) for note in shown)
-        holds_for = _what_a_step_depends_on(self._nodes, self._config)
-        self._measured = _Measured(holds_for, paces[-1], notes)
+        valid_for = _step_inputs(self._nodes, self._config)
+        self._measured = _Measured(valid_for, paces[-1], notes)
         return self._measured.text(self._nodes, self._config)
 
 
-def _what_a_step_depends_on(nodes: TrainingNodes, config: TrainConfig) -> tuple[object, ...]:
+def _step_inputs(nodes: TrainingNodes, config: TrainConfig) -> tuple[object, ...]:
     """What must stay as it is, so that what was measured holds: all settings but those that only count steps."""
     training = replace(
         config.training, pretraining_steps=1, self_training_steps=1, log_interval=1, validation_interval=1,

@@ -51,22 +51,24 @@ class SettingField:
     is_optional: bool
     proposals: tuple[str, ...] = ()
 
-    def matches(self, words: str) -> bool:
-        """Whether all words occur in name, label or meaning."""
+    def matches(self, query: str) -> bool:
+        """Whether all words of a query occur in name, label or meaning."""
         text = f"{self.name} {self.label} {self.tool_tip}".lower()
-        return all(word in text for word in words.lower().split())
+        return all(word in text for word in query.lower().split())
 
 
 @lru_cache(maxsize=1)
 def setting_fields() -> dict[str, SettingField]:
     """Every setting that a training reads by its name, in the order of the configuration."""
-    return {one.name: _field(one) for one in TrainConfig.settings() if one.name not in SEGMENTATION_ONLY}
+    return {
+        setting.name: _field(setting) for setting in TrainConfig.settings() if setting.name not in SEGMENTATION_ONLY
+    }
 
 
 class TrainingSettings:
     """A preset, and what a person changed in it. What is typed is kept as it was typed, right or wrong.
 
-    A training has a time or numbers of steps: whoever types the one takes back the other.
+    A training has a time or numbers of steps: setting one takes back the other.
 
     Attributes:
         changed: sent after each change.
@@ -84,7 +86,9 @@ class TrainingSettings:
         self.changed = Signal()
         self._parameters = parameters
         self.preset, self._base = DEFAULT_PRESET, TrainConfig.from_preset(DEFAULT_PRESET)
-        self._defaults = {one.name: one.default for one in TrainConfig.settings() if one.name in setting_fields()}
+        self._defaults = {
+            setting.name: setting.default for setting in TrainConfig.settings() if setting.name in setting_fields()
+        }
         self._read()
 
     @property
@@ -111,7 +115,7 @@ class TrainingSettings:
         return ""
 
     def text(self, name: str) -> str:
-        """What stands in the field of a setting; "" where the engine chooses."""
+        """The text in the field of a setting; "" where the engine chooses."""
         typed = self._typed.get(name)
         if typed is not None:
             return typed
@@ -144,16 +148,16 @@ class TrainingSettings:
         """
         if name == self.preset:
             return
-        kept = {key: text for key, text in self._typed.items() if key in self.overrides or key in self.errors}
-        self._use(name, kept)
+        typed = {key: text for key, text in self._typed.items() if key in self.overrides or key in self.errors}
+        self._use(name, typed)
         self._write()
 
     def set_text(self, name: str, text: str) -> None:
-        """Take what stands in the field of a setting; an emptied field holds what the preset says, or automatic."""
+        """Take the text in the field of a setting; an emptied field has the preset's value, or automatic."""
         if text == self.text(name):
             return
-        kept = {key: old for key, old in self._typed.items() if not (text.strip() and _excludes(name, key))}
-        self._use(self.preset, {**kept, name: text})
+        typed = {key: old for key, old in self._typed.items() if not (text.strip() and _excludes(name, key))}
+        self._use(self.preset, {**typed, name: text})
         self._write()
 
     def config(self) -> TrainConfig:
@@ -176,11 +180,11 @@ class TrainingSettings:
         remembered = remembered if isinstance(remembered, Mapping) else {}
         typed = remembered.get("typed")
         typed = typed if isinstance(typed, Mapping) else {}
-        kept = {name: text for name, text in typed.items() if name in self._defaults and isinstance(text, str)}
-        if kept.get(TIME, "").strip():
-            kept = {name: text for name, text in kept.items() if name not in STEPS}
+        valid = {name: text for name, text in typed.items() if name in self._defaults and isinstance(text, str)}
+        if valid.get(TIME, "").strip():
+            valid = {name: text for name, text in valid.items() if name not in STEPS}
         preset = remembered.get("preset")
-        self._use(preset if preset in preset_names() else DEFAULT_PRESET, kept)
+        self._use(preset if preset in preset_names() else DEFAULT_PRESET, valid)
 
     def _write(self) -> None:
         self._parameters.set_value(_PARAMETER, {"preset": self.preset, "typed": self._typed})
@@ -214,12 +218,12 @@ class TrainingSettings:
         return name in STEPS and bool(self._config.time)
 
     def _with_snapshots(self, config: TrainConfig) -> TrainConfig:
-        """Snapshots are kept unless a person or the preset says how often: the panel shows them."""
+        """Snapshots are kept unless a person or the preset sets how often: the panel shows them."""
         training = config.training
         if training.snapshot_interval or self._typed.get(SNAPSHOT_INTERVAL, "").strip():
             return config
         steps = training.pretraining_steps + training.self_training_steps
-        # How many steps fit into a time only the engine can tell.
+        # Only the engine knows how many steps fit into a time.
         return config.with_overrides({SNAPSHOT_INTERVAL: None if config.time else max(1, steps // _SNAPSHOTS)})
 
 
@@ -229,7 +233,7 @@ def _excludes(name: str, other: str) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """A value as it stands in a field: parts of a list with commas between them, "" for what is automatic."""
+    """A value as text in a field: parts of a list with commas between them, "" for what is automatic."""
     if value is None:
         return ""
     if isinstance(value, (list, tuple)):
@@ -272,12 +276,12 @@ def _field(setting: Setting) -> SettingField:
 
 
 def _label(name: str, unit: str) -> str:
-    """The name in words, "Patch size (voxels)"; a unit that the name ends with is not said twice."""
-    words = [word for word in name.split("_") if word != "kji"]
-    if unit and words[-1] == unit and len(unit) <= _LONGEST_ABBREVIATION:
-        words.pop()
-    says_unit = not unit or words[-1] == unit
-    return " ".join(words).capitalize() + ("" if says_unit else f" ({unit})")
+    """The name in words, "Patch size (voxels)"; a unit that the name ends with is not repeated."""
+    parts = [word for word in name.split("_") if word != "kji"]
+    if unit and parts[-1] == unit and len(unit) <= _LONGEST_ABBREVIATION:
+        parts.pop()
+    names_unit = not unit or parts[-1] == unit
+    return " ".join(parts).capitalize() + ("" if names_unit else f" ({unit})")
 
 
 def _tool_tip(setting: Setting) -> str:

@@ -1,4 +1,4 @@
-"""The training that is watched: where it stands in a sentence, its curves and snapshots, and that it ended."""
+"""The training that is watched: its status in a sentence, its curves and snapshots, and its end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LOG_LINES = 5
 
 @dataclass(frozen=True)
 class Message:
-    """Something that the engine said: a warning, or what it decided."""
+    """A message of the engine: a warning, or a decision."""
 
     text: str
     is_warning: bool
@@ -42,7 +42,7 @@ class Message:
 
 @dataclass(frozen=True)
 class TrainingStanding:
-    """Where a training stands.
+    """The status of a training.
 
     Attributes:
         status: of its job.
@@ -67,7 +67,7 @@ class WatchedTraining:
         ended: sent with the JobHandle when the training ended while it was watched.
         failed: sent with a sentence when a snapshot cannot be shown.
         handle: the training; None: there is none.
-        standing: where it stood when it was looked at last.
+        standing: its last known status.
         has_curves, has_snapshots: whether there are some to be shown.
     """
 
@@ -76,7 +76,7 @@ class WatchedTraining:
 
         Args:
             context: the scene.
-            application: is asked for what only an application has.
+            application: for what only an application has.
         """
         self.changed = Signal()
         self.ended = Signal()
@@ -92,7 +92,7 @@ class WatchedTraining:
 
     @property
     def is_running(self) -> bool:
-        """Whether its process works, or worked when it was looked at last."""
+        """Whether its process works, by its last known status."""
         return self.standing is not None and self.standing.status is JobStatus.RUNNING
 
     def watch(self, handle: Optional[JobHandle]) -> None:
@@ -110,13 +110,13 @@ class WatchedTraining:
         self.look()
 
     def look(self) -> None:
-        """Find out where it stands."""
+        """Update its status."""
         if self.handle is not None:
             self.standing = standing_of(self.handle)
         self.changed.send()
 
     def show_curves(self) -> None:
-        """Show the validation Dice, if there is any; asked again, the losses."""
+        """Show the validation Dice, if there is any; the next time, the losses."""
         if self.handle is None:
             return
         plot = self._plot(self.handle)
@@ -183,7 +183,7 @@ class WatchedTraining:
             self.failed.send(problem)
 
     def _lay_over_volume(self, handle: JobHandle) -> None:
-        """Once for each time that somebody asked: later a person may have chosen to see something else."""
+        """Once for each request: later a person may have chosen to see something else."""
         if not self._is_to_be_shown:
             return
         self._is_to_be_shown = False
@@ -198,7 +198,7 @@ def _volume_of_snapshots(context: SceneContext, handle: JobHandle) -> Any:
 
 
 def standing_of(handle: JobHandle) -> TrainingStanding:
-    """Where a training stands now; reads files, so ask when there is news."""
+    """The status of a training now; reads files, so call it when there is news."""
     status, events = handle.status, handle.events
     progress = _latest_progress(events)
     share = 1.0 if status is JobStatus.FINISHED else _share_done(progress, events)
@@ -209,8 +209,8 @@ def standing_of(handle: JobHandle) -> TrainingStanding:
 
 def messages_of(events: Iterable[Event]) -> tuple[Message, ...]:
     """What the engine warned of, then what it noted, the newest first, each sentence once."""
-    found = [event for event in events if isinstance(event, (Warned, Noted)) and not _is_plan(event)]
-    texts = {sentence(event.message): isinstance(event, Warned) for event in found}
+    shown = [event for event in events if isinstance(event, (Warned, Noted)) and not _is_plan(event)]
+    texts = {sentence(event.message): isinstance(event, Warned) for event in shown}
     messages = [Message(text, is_warning) for text, is_warning in reversed(list(texts.items()))]
     return tuple(sorted(messages, key=lambda message: not message.is_warning))
 
@@ -233,13 +233,13 @@ def _is_plan(event: Event) -> bool:
     return isinstance(event, Noted) and event.code == PLAN
 
 
-def progress_text(progress: Optional[Progress], seconds_left: Optional[float], asked: str = "") -> str:
+def progress_text(progress: Optional[Progress], seconds_left: Optional[float], in_all: str = "") -> str:
     """What is being done: "Self-training, step 340 of 1000, 12 min left of 1 h".
 
     Args:
         progress: the last one; None: there is none yet.
         seconds_left: until the end of everything; None: unknown.
-        asked: how long it may take in all; "": nobody said.
+        in_all: how long it may take in all; "": not set.
     """
     if progress is None:
         return _("Starting: loading PyTorch and checking the data")
@@ -259,7 +259,7 @@ def progress_text(progress: Optional[Progress], seconds_left: Optional[float], a
     if progress.step >= progress.total_steps:
         return _("{phase} is done; the model is being written").format(phase=phase)
     text = _("{phase}, step {step} of {total}").format(phase=phase, step=progress.step, total=progress.total_steps)
-    return text if seconds_left is None else f"{text}, {time_left(seconds_left, asked)}"
+    return text if seconds_left is None else f"{text}, {time_left(seconds_left, in_all)}"
 
 
 def _running(handle: JobHandle, progress: Optional[Progress]) -> str:

@@ -8,17 +8,18 @@ from environment_doubles import ScriptedProbe, finding, healthy, lacking
 from picture_list import picture
 from stage import Stage
 
-from CoraNetSlicerLib.environment.probe import Health
+from CoraNetSlicerLib.environment.probe import Health, Probe
 
 
 @picture
 def environment_ready(stage: Stage) -> str:
-    stage.examine()
+    stage.examine(Probe)
     return "environment"
 
 
 @picture
 def environment_examining(stage: Stage) -> str:
+    stage.panel.environment._start_probe = ScriptedProbe(None)
     stage.panel.environment.check()
     return "environment"
 

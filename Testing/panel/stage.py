@@ -6,11 +6,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
-from environment_doubles import ScriptedInstallation
+from environment_doubles import ScriptedInstallation, ScriptedProbe, healthy
 from fake_application import FakeApplication
 from fake_jobs import a_segmentation, a_training, an_improved_training
 from form import child_widget_variables, load_ui
@@ -38,12 +40,15 @@ from synthetic_predictions import (
 )
 from vtkmodules.util.numpy_support import vtk_to_numpy
 
+from CoraNetSlicerLib import panel
 from CoraNetSlicerLib.core.application import QtTicker
 from CoraNetSlicerLib.core.context import SceneContext
 from CoraNetSlicerLib.environment.installation import likely_cause
+from CoraNetSlicerLib.environment.presenter import EnvironmentPresenter
 from CoraNetSlicerLib.logic import CoraNetLogic
 from CoraNetSlicerLib.panel import Panel
 
+_WELL = ScriptedProbe(healthy(device="CPU (8 threads)", device_kind="cpu", device_gib=None))
 HEIGHT = 800  # of the panel beside the views on a screen of 1,080 lines
 _SHORT = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 _SHAPE_KJI = (24, 40, 36)
@@ -73,7 +78,9 @@ class Stage:
         self.form = load_ui()
         self.form.setMRMLScene(self.context.scene)
         self.ui = child_widget_variables(self.form)
-        self.panel = Panel(self.ui, self.logic, self.application)
+        # The real doctor loads PyTorch; one picture is of what it says.
+        with patch.object(panel, "EnvironmentPresenter", partial(EnvironmentPresenter, probe=_WELL)):
+            self.panel = Panel(self.ui, self.logic, self.application)
         # Away from the mouse, which lies at the origin; no button has the focus.
         unwrap(self.form).move(300, 300)
         self.form.show()
@@ -137,10 +144,9 @@ class Stage:
     # -- states
 
     def examine(self, probe: Any = None) -> None:
-        """Have the environment examined, by the real doctor or by one that says what it should say."""
+        """Have the environment examined: by one that says what it should say, or by the real doctor."""
         environment = self.panel.environment
-        if probe is not None:
-            environment._start_probe = probe
+        environment._start_probe = probe or _WELL
         environment.check()
         self.settle(lambda: environment.health is not None and not environment.is_checking)
 

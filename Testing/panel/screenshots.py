@@ -406,16 +406,17 @@ def panel_review(stage: Stage) -> str:
 
 
 def dark_palette() -> QPalette:
-    """Colours as of the application's dark style."""
+    """The colours of the application's dark style."""
     role = QPalette.ColorRole
-    palette = QPalette(QColor(64, 64, 64), QColor(50, 50, 50))
-    for one in (role.WindowText, role.Text, role.ButtonText, role.ToolTipText):
-        palette.setColor(one, QColor(225, 225, 225))
-        palette.setColor(QPalette.ColorGroup.Disabled, one, QColor(130, 130, 130))
-    palette.setColor(role.Base, QColor(38, 38, 38))
-    palette.setColor(role.AlternateBase, QColor(46, 46, 46))
-    palette.setColor(role.Highlight, QColor(70, 120, 200))
-    palette.setColor(role.PlaceholderText, QColor(140, 140, 140))
+    palette = QPalette(QColor("#323232"), QColor("#323232"))
+    for one in (role.WindowText, role.Text, role.ButtonText, role.HighlightedText):
+        palette.setColor(one, QColor("white"))
+        dimmed = "#b4b4b4" if one is role.ButtonText else "#6d6d6d"
+        palette.setColor(QPalette.ColorGroup.Disabled, one, QColor(dimmed))
+    for one, color in ((role.Base, "#1e1e1e"), (role.AlternateBase, "#323232"), (role.Highlight, "#3ca4ff")):
+        palette.setColor(one, QColor(color))
+    for one, color in ((role.Midlight, "#5a5a5b"), (role.Mid, "#2b2b2b"), (role.Dark, "#232323")):
+        palette.setColor(one, QColor(color))
     return palette
 
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QApplication,
     QLabel,
     QLineEdit,
+    QListWidget,
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
@@ -29,6 +30,7 @@ from CoraNetSlicerLib.core.section import (
     bring_into_sight,
     let_go_of_focus,
     problem_text,
+    show_boxes,
     show_end,
     text_color,
 )
@@ -178,6 +180,15 @@ def a_label(ground) -> QLabel:
 @pytest.mark.parametrize("tones", [ERROR, WARNING], ids=["error", "warning"])
 def test_the_contrast_is_that_of_text(qt_application, ground, tones):
     assert contrast(text_color(proxy_of(a_label(ground)), tones), ground) >= 4.5
+
+
+@pytest.mark.parametrize("ground", [*LIGHT, *DARK], ids=str)
+def test_boxes_without_a_tick_differ_from_their_ground_in_the_dark(qt_application, ground):
+    view = QListWidget()
+    view.setPalette(a_label(ground).palette())
+    show_boxes(proxy_of(view))
+    # Boxes are filled with Base.
+    assert (view.viewport().backgroundRole() is QPalette.ColorRole.Window) == (ground in DARK)
 
 
 class TestConnecting:

@@ -260,6 +260,15 @@ def text_color(widget: Any, tones: tuple[Color, Color]) -> Color:
         widget: where it is shown.
         tones: ERROR or WARNING.
     """
+    return tones[1] if _is_dark(widget) else tones[0]
+
+
+def show_boxes(view: Any) -> None:
+    """Let boxes without a tick be seen in a list or table: in the dark style, its ground is as dark as they are."""
+    if _is_dark(view):
+        view.viewport().setBackgroundRole(qt.QPalette.Window)
+
+
+def _is_dark(widget: Any) -> bool:
     palette = widget.palette
-    is_dark = palette.color(qt.QPalette.WindowText).lightness() > palette.color(qt.QPalette.Window).lightness()
-    return tones[1] if is_dark else tones[0]
+    return bool(palette.color(qt.QPalette.WindowText).lightness() > palette.color(qt.QPalette.Window).lightness())

@@ -10,7 +10,7 @@ from vtkmodules.vtkCommonCore import vtkIdList
 from coranet.contract.errors import CoraNetError
 
 from ..core.protocols import Host
-from ..core.section import Section, say
+from ..core.section import Section, say, show_boxes
 from ..core.stepwise import Deferred
 from ..core.translation import _
 from .case_ranking import CaseRanking
@@ -60,6 +60,7 @@ class DataSection(Section):
         self.connect(ui.casesTable.itemSelectionChanged, self._show_removable)
         self.connect(ui.casesTable.cellDoubleClicked, self._on_double_click)
         self.connect(ui.casesTable.horizontalHeader().sectionClicked, self._on_head)
+        show_boxes(ui.segmentsList)
         self.on_input(ui.segmentsList.itemChanged, self._on_segment)
         if ranking is not None:
             self.connect(ranking.changed, self._repaint.request)

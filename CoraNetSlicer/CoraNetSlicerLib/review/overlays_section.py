@@ -10,7 +10,7 @@ import ctk
 import qt
 
 from ..core.protocols import Host
-from ..core.section import Painting, Section, fit_height, prepare_table, press, say
+from ..core.section import Painting, Section, fit_height, prepare_table, press, say, show_boxes
 from ..core.text_table import TextTable
 from ..core.translation import _
 from .caution import ml_text
@@ -202,6 +202,7 @@ class OverlaysTable:
         self._rows: list[_Row] = []
         self._painting = Painting()
         prepare_table(table, stretched=[_NAME])
+        show_boxes(table)
 
     def show(self) -> None:
         """Paint the rows; widgets are made anew only where classes came or went."""

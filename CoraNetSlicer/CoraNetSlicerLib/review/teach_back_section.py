@@ -7,7 +7,7 @@ from typing import Any, Optional
 import qt
 
 from ..core.protocols import Scheduler
-from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say, scroll_later
+from ..core.section import Section, fit_height, let_go_of_focus, prepare_table, say, scroll_later, show_boxes
 from ..core.text_table import TextTable
 from ..jobs.model_choice import comparison_rows
 from .teach_back import TeachBackPresenter
@@ -36,6 +36,7 @@ class TeachBackSection(Section):
         self._compared = TextTable(ui.improvementTable, application, _fill_comparison)
         prepare_table(ui.improvementTable, stretched=range(3), row_pixels=_ROW_PIXELS)
         self.follow_unfolding(ui.teachBackSection, ui.reviewPage, application)
+        show_boxes(ui.reviewedCasesList)
         self.on_input(ui.reviewedCasesList.itemChanged, self._on_tick)
         self.on_input(ui.trustCertainCheckBox.toggled, presenter.set_trusts_certain)
         self.on_click(ui.improveButton, presenter.start, ui.teachBackErrorLabel)

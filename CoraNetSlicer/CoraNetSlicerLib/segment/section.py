@@ -10,7 +10,7 @@ import qt
 
 from ..core.console_calls import CallLog, call
 from ..core.protocols import Host, Scheduler
-from ..core.section import Section, let_go_of_focus, prepare_table, say
+from ..core.section import Section, let_go_of_focus, prepare_table, say, show_boxes
 from ..core.text_table import TextTable
 from ..core.translation import _
 from .presenter import CaseRow, SegmentationPresenter
@@ -54,6 +54,7 @@ class SegmentSection(Section):
         self.on_input(ui.segmentSourceCombo.currentIndexChanged, self._on_source)
         self.on_click(ui.segmentUnlabeledButton, source.tick_unlabeled)
         self.on_input(ui.segmentVolumeSelector.currentNodeChanged, source.set_volume)
+        show_boxes(ui.segmentVolumesList)
         self.on_input(ui.segmentVolumesList.itemChanged, self._on_tick)
         self.on_input(ui.inputFolderEdit.currentPathChanged, source.set_input_folder)
         self.on_input(ui.outputFolderEdit.currentPathChanged, source.set_output_folder)

@@ -329,7 +329,7 @@ def _summary(package: ModelPackage) -> str:
     scores = ", ".join(f"{name} {value:.3f}{before.get(name, '')}" for name, value in dice if value is not None)
     caution, error_model = package.card["validation_caution"], ModelCard.read(package.folder).error_model
     promised = f" {error_model.sentence()}" if error_model else ""
-    of_validation = f"validation Dice: {scores}." if scores else "the model is ready."
+    of_validation = f"validation Dice: {scores}." if scores else "not validated, since all labeled cases taught it."
     beware = f" Beware: {caution}." if caution and scores else ""
     cautions = "; ".join(package.card["cautions"])
     of_cases = f" Of its cases, {cautions}." if cautions else ""

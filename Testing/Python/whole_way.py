@@ -123,6 +123,9 @@ class WholeWay:
         time = os.environ.get("CORANET_TEST_TIME")
         for name, text in {"time": time}.items() if time else SMALL.items():
             self.panel.training.settings.set_text(name, text)
+        # The curves are then those of its Dice.
+        last = [row for row in self.panel.cases.rows if row.role.needs_label][-1]
+        self.panel.cases.set_role(last.key, type(last.role).VALIDATION)
         yield 0.5
         self.journal.begin("Start the training")
         yield from self.turn_to("train")
@@ -139,10 +142,11 @@ class WholeWay:
         yield from self.turn_to("train")
         yield from self.pointer.click(self.ui.showCurvesButton)
         yield 1.0
-        # VTK 9.1, which a bare Slicer on Debian 12 has, leaves the margins black, and the numbers on them as well.
+        # With it, VTK 9.1, which a bare Slicer on Debian 12 has, leaves the margins transparent: black in a picture.
         view = slicer.app.layoutManager().plotWidget(0).plotView()
-        view.scene().GetRenderer().SetBackground(1.0, 0.992, 0.965)
-        view.update()
+        view.scene().GetRenderer().SetUseFXAA(False)
+        view.scene().GetRenderer().SetBackgroundAlpha(1.0)
+        view.renderWindow().Render()
         yield 1.0
         self.picture("curves")
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)

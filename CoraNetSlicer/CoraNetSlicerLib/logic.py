@@ -47,7 +47,7 @@ from .review.improvement import (
     take_over_files,
     with_promoted,
 )
-from .review.looks import show_prediction
+from .review.overlays import make_surfaces, show_alone
 from .review.result_loading import load_case
 from .review.review_console import AnyCase, ReviewConsole
 from .train.scene import TrainingPlot
@@ -232,7 +232,7 @@ class CoraNetLogic(ReviewConsole):
 
         Args:
             job: the segmentation's handle or folder.
-            show: also give them their look in 2D and 3D; closed surfaces that the engine has not written are made now.
+            show: make the closed surfaces that the engine has not written, so that they are seen in 3D, too.
 
         Raises:
             JobError: the job is a training, or has no result yet.
@@ -244,8 +244,10 @@ class CoraNetLogic(ReviewConsole):
         if not cases:
             raise JobError(f"'{job.folder}' has no result yet; wait until its first case is done.")
         results = [run_to_end(load_case(self.context, job, case)) for case in cases]
-        for loaded in results if show else ():
-            show_prediction(self.context, loaded)
+        for loaded in results:
+            show_alone(loaded, [loaded])
+            if show:
+                make_surfaces(loaded.segmentation, loaded.overlays)
         return results
 
     def improve(

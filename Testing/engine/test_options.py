@@ -345,7 +345,7 @@ def unused_arguments(function: ast.FunctionDef) -> list[str]:
 
 
 # Methods of one interface, of which some need less than others.
-_INTERFACES = {("supervised.py", "self_train"), ("looks.py", "show_prediction")}
+_INTERFACES = {("supervised.py", "self_train")}
 
 
 def test_no_function_takes_what_it_does_not_use():

@@ -11,7 +11,6 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.parameters import Parameters
-from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.overlay_rows import KINDS
 from CoraNetSlicerLib.review.overlays_presenter import OverlaysPresenter
 from CoraNetSlicerLib.review.overlays_section import OverlaysSection
@@ -41,7 +40,6 @@ def load(context, presenter, process_events):
         file.write_text(json.dumps({**content, "labels": labels or content["labels"]}))
         volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
         loaded = load_prediction(context, job.prediction(CASE_ID), volume)
-        show_prediction(context, loaded, surfaces=False)
         presenter.show(loaded)
         process_events(until=lambda: presenter.reason_not_copyable == "" and presenter.caution.region is not None)
         process_events()

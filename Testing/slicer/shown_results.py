@@ -7,8 +7,8 @@ import json
 from synthetic_predictions import CASE_ID, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
-from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.overlay_rows import KINDS
+from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 
@@ -20,7 +20,8 @@ def load_case(context, folder, caution=0.0, surfaces=False):
     file.write_text(json.dumps({**json.loads(file.read_text()), "caution": caution}))
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
     loaded = load_prediction(context, job.prediction(CASE_ID), volume)
-    show_prediction(context, loaded, surfaces=surfaces)
+    if surfaces:
+        make_surfaces(loaded.segmentation, loaded.overlays)
     return loaded
 
 

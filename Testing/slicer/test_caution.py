@@ -31,7 +31,7 @@ from CoraNetSlicerLib.review.caution import (
     verdict_text,
     with_verdict,
 )
-from CoraNetSlicerLib.review.looks import show_prediction
+from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_layers import MaskedBox
 from CoraNetSlicerLib.review.segment_surfaces import has_surface
@@ -62,7 +62,7 @@ def loaded(context, tmp_path, logits):
     job = write_segmented_job(tmp_path / "job", heads)
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
     found = load_prediction(context, job.prediction(CASE_ID), volume)
-    show_prediction(context, found)
+    make_surfaces(found.segmentation, found.overlays)
     return found
 
 

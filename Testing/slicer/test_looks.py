@@ -9,8 +9,8 @@ from synthetic_predictions import CASE_ID, PANCREAS, TUMOR, write_segmented_job
 
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
-from CoraNetSlicerLib.review.looks import FAINT, LOOKS, apply_look, set_faint, show_prediction, shown_look
-from CoraNetSlicerLib.review.overlays import CONSERVATIVE, RADICAL, RESULT, UNCERTAIN, Appearance
+from CoraNetSlicerLib.review.looks import FAINT, LOOKS, apply_look, set_faint, shown_look
+from CoraNetSlicerLib.review.overlays import CONSERVATIVE, RADICAL, RESULT, UNCERTAIN, Appearance, make_surfaces
 from CoraNetSlicerLib.review.result_loading import load_prediction
 
 OF_CONSERVATIVE = [f"conservative-{value}" for value in (PANCREAS, TUMOR)]
@@ -23,7 +23,7 @@ def shown(context, tmp_path):
     job = write_segmented_job(tmp_path / "job")
     volume = find_or_load_volume(context, job, job.read_datalist().cases[0])
     loaded = load_prediction(context, job.prediction(CASE_ID), volume)
-    show_prediction(context, loaded)
+    make_surfaces(loaded.segmentation, loaded.overlays)
     return loaded
 
 

@@ -13,7 +13,7 @@ from coranet.closed_surface import OVERLAY_SMOOTHING
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT
 from CoraNetSlicerLib.review.caution import draw_uncertain_region
-from CoraNetSlicerLib.review.looks import show_prediction
+from CoraNetSlicerLib.review.overlays import make_surfaces
 from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.segment_surfaces import has_surface, ids_to_make, make_surface
 from CoraNetSlicerLib.review.uncertainty_map import UncertaintyMap
@@ -36,7 +36,7 @@ def loaded(context, a_job):
 
 @pytest.fixture
 def shown(context, loaded):
-    show_prediction(context, loaded)
+    make_surfaces(loaded.segmentation, loaded.overlays)
     return loaded
 
 
@@ -69,7 +69,6 @@ def test_slices_draw_the_voxels_and_not_the_smoothed_surface(shown):
 
 
 def test_without_surfaces_none_are_made(context, loaded):
-    show_prediction(context, loaded, surfaces=False)
     assert not loaded.segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
 
 
@@ -93,7 +92,6 @@ def views(loaded):
 
 
 def test_one_surface_is_made_without_those_of_the_others(context, loaded, views):
-    show_prediction(context, loaded, surfaces=False)
     for number, identifier in enumerate(ids_to_make(loaded.overlays, [RADICAL[1]]), start=1):
         make_surface(loaded.overlays, identifier, OVERLAY_SMOOTHING)
         made = [has_surface(loaded.overlays, one) for one in (*CONSERVATIVE, *RADICAL, UNCERTAIN_SEGMENT)]
@@ -102,7 +100,7 @@ def test_one_surface_is_made_without_those_of_the_others(context, loaded, views)
 
 
 def test_a_surface_that_became_wrong_goes_without_being_made_anew(context, loaded, views):
-    show_prediction(context, loaded)
+    make_surfaces(loaded.segmentation, loaded.overlays)
     draw_uncertain_region(loaded, 3.0)
     assert not has_surface(loaded.overlays, UNCERTAIN_SEGMENT)
     assert surface(loaded.overlays, UNCERTAIN_SEGMENT).GetNumberOfPoints() == 0
@@ -111,7 +109,7 @@ def test_a_surface_that_became_wrong_goes_without_being_made_anew(context, loade
 
 
 def test_a_surface_of_one_segment_is_that_which_slicer_makes(context, loaded):
-    show_prediction(context, loaded)
+    make_surfaces(loaded.segmentation, loaded.overlays)
     expected = {one: surface(loaded.overlays, one) for one in (*RADICAL, UNCERTAIN_SEGMENT)}
     for identifier, wanted in expected.items():
         make_surface(loaded.overlays, identifier, OVERLAY_SMOOTHING)
@@ -125,7 +123,7 @@ def test_surfaces_of_a_replaced_prediction_are_made_anew(context, a_job, shown):
     before = surface(shown.segmentation, RESULT[0]).GetNumberOfPoints()
     write_image(small, a_job.prediction(CASE_ID).segmentation)
     again = load_prediction(context, a_job.prediction(CASE_ID), shown.volume)
-    show_prediction(context, again)
+    make_surfaces(again.segmentation, again.overlays)
     assert surface(again.segmentation, RESULT[0]).GetNumberOfPoints() < before
 
 
@@ -134,7 +132,7 @@ def test_a_prediction_without_any_voxel_can_be_shown(context, a_job, loaded):
         empty = np.zeros_like(synthetic_heads()[name])
         write_image(empty, getattr(a_job.prediction(CASE_ID), name))
     empty_handed = load_prediction(context, a_job.prediction(CASE_ID), loaded.volume)
-    show_prediction(context, empty_handed)
+    make_surfaces(empty_handed.segmentation, empty_handed.overlays)
     assert empty_handed.warnings
 
 

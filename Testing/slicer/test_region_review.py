@@ -18,6 +18,7 @@ from CoraNetSlicerLib.review.result_loading import load_prediction
 from CoraNetSlicerLib.review.review_opening import open_review, opening_steps
 from CoraNetSlicerLib.review.segment_layers import SegmentLayers
 from CoraNetSlicerLib.review.segment_surfaces import has_surface, lost_surface
+from CoraNetSlicerLib.review.worklist import structure_text
 
 HEADS = synthetic_heads()
 CLASSES = (f"segmentation-{PANCREAS}", f"segmentation-{TUMOR}")
@@ -47,7 +48,7 @@ class TestDeciding:
 
     def test_a_region_between_two_classes_exchanges_them(self, review, a_result, region_map):
         number = next(one.number for one in review.regions.regions if one.label_values == (PANCREAS, TUMOR))
-        assert review.structure(number) == "Pancreas or Tumor"
+        assert structure_text(review.regions.region(number), review.loaded.labels) == "Pancreas or Tumor"
         review.decide(number, Choice.CONSERVATIVE)
         assert set(np.unique(labels_of(a_result)[region_map == number])) <= {TUMOR, PANCREAS}
         np.testing.assert_array_equal(

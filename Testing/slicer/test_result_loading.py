@@ -27,7 +27,6 @@ from coranet.volume import read_grid
 from CoraNetSlicerLib.core import images
 from CoraNetSlicerLib.core.case_volume import find_or_load_volume
 from CoraNetSlicerLib.core.results import UNCERTAIN_SEGMENT, is_filled, nodes_of_class
-from CoraNetSlicerLib.review.looks import show_prediction
 from CoraNetSlicerLib.review.overlays import make_surfaces, show_alone
 from CoraNetSlicerLib.review.result_loading import ResultLoading, load_prediction
 
@@ -95,7 +94,7 @@ class TestSteps:
         monkeypatch.setattr(images, "VOXELS_AT_ONCE", 1024)
         for name in ("segmentation", "uncertainty"):
             write_compressed(getattr(files, name))
-        loading = ResultLoading(context, files, its_volume, show=True)
+        loading = ResultLoading(context, files, its_volume)
         steps = list(loading.steps())
         voxels = synthetic_heads()["segmentation"].size
         assert steps.count("voxels of segmentation") == -(-voxels // 1024)
@@ -119,8 +118,8 @@ class TestSteps:
     @pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
     def test_nothing_half_made_is_drawn(self, context, files, its_volume, again):
         if again:
-            show_prediction(context, load_prediction(context, files, its_volume))
-        loading, seen = ResultLoading(context, files, its_volume, show=True), []
+            load_prediction(context, files, its_volume)
+        loading, seen = ResultLoading(context, files, its_volume), []
         for step in loading.steps():
             nodes = [one for one in nodes_of_class(context.scene, "vtkMRMLSegmentationNode") if not is_filled(one)]
             seen += [(step, one.GetName()) for one in nodes if one.GetDisplayNode().GetVisibility()]
@@ -129,15 +128,6 @@ class TestSteps:
         assert not any(display.GetVisibility() for display in displays), "another one may be looked at"
         show_alone(loading.loaded, [loading.loaded])
         assert all(display.GetVisibility() for display in displays)
-
-    @pytest.mark.parametrize("was_shown", [True, False])
-    def test_what_was_hidden_stays_hidden_where_no_look_is_asked_for(self, context, files, its_volume, was_shown):
-        first = load_prediction(context, files, its_volume)
-        assert first.segmentation.GetDisplayNode().GetVisibility()
-        first.segmentation.GetDisplayNode().SetVisibility(was_shown)
-        again = load_prediction(context, files, its_volume)
-        assert bool(again.segmentation.GetDisplayNode().GetVisibility()) is was_shown
-        assert again.overlays.GetDisplayNode().GetVisibility()
 
 
 class TestDamage:
@@ -212,7 +202,7 @@ class TestSurfaces:
 
     def test_showing_makes_none_anew(self, context, loaded):
         before = [surface(loaded.overlays, identifier) for identifier in OVERLAYS]
-        show_prediction(context, loaded)
+        make_surfaces(loaded.segmentation, loaded.overlays)
         assert [surface(loaded.overlays, identifier) for identifier in OVERLAYS] == before
 
     def test_an_empty_class_has_an_empty_one(self, context, files, its_volume):
@@ -251,7 +241,7 @@ class TestSurfaces:
 def test_without_surfaces_of_the_engine_none_are_made_before_they_are_asked_for(context, files, its_volume):
     loaded = load_prediction(context, files, its_volume)
     assert surface(loaded.segmentation, SEGMENTS[0]) is None
-    show_prediction(context, loaded)
+    make_surfaces(loaded.segmentation, loaded.overlays)
     assert surface(loaded.segmentation, SEGMENTS[0]).GetNumberOfPoints() > 50
 
 

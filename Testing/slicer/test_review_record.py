@@ -26,6 +26,7 @@ from CoraNetSlicerLib.review.review_record import (
     ReviewHistory,
     ReviewStep,
 )
+from CoraNetSlicerLib.review.worklist import structure_text
 
 
 def column(table, name):
@@ -38,7 +39,7 @@ class TestWorklist:
         regions = review.regions.regions
         assert [table.GetTable().GetColumn(index).GetName() for index in range(6)] == list(COLUMNS)
         assert column(table, "number") == [str(one.number) for one in regions]
-        assert column(table, "structure") == [review.structure(one.number) for one in regions]
+        assert column(table, "structure") == [structure_text(one, review.loaded.labels) for one in regions]
         volumes = [float(text) for text in column(table, "mL")]
         assert volumes == pytest.approx([one.volume_ml for one in regions], abs=1e-4)
         assert set(column(table, "status")) == {"open"} and set(column(table, "author")) == {""}

@@ -10,26 +10,30 @@ from typing import Any, Optional
 import qt
 
 from ..core.console_calls import CallLog, call
+from ..core.protocols import Scheduler
 from ..core.section import Painting, Section, prepare_table, say, show_end
+from ..core.text_table import TextTable
 from .presenter import JobRow, JobsPresenter
 
 
 class JobsSection(Section):
     """All jobs of a folder, and buttons for the chosen one."""
 
-    def __init__(self, ui: Any, presenter: JobsPresenter, calls: Optional[CallLog] = None) -> None:
+    def __init__(
+        self, ui: Any, presenter: JobsPresenter, scheduler: Scheduler, calls: Optional[CallLog] = None
+    ) -> None:
         """Bind the widgets.
 
         Args:
             ui: has the named widgets of the .ui file as attributes.
             presenter: holds what is shown.
+            scheduler: paints a long list in portions.
             calls: gets the console calls of the buttons; None: they are not collected.
         """
         super().__init__(ui, calls)
         self._presenter = presenter
         self._typing = Painting()
-        self._rows: tuple[JobRow, ...] = ()
-        self._items: list[list[Any]] = []
+        self._table = TextTable(ui.jobsTable, scheduler, _fill, self._show_choice)
         self._folder: Optional[Path] = None
         prepare_table(ui.jobsTable, stretched=[0])
         ui.jobsTable.setTextElideMode(qt.Qt.ElideMiddle)  # names begin with the day and differ at their end
@@ -58,7 +62,7 @@ class JobsSection(Section):
     def _on_choice(self) -> None:
         rows = [item.row() for item in self._ui.jobsTable.selectedItems()]
         say(self._ui.jobsErrorLabel, "")
-        self._presenter.choose(self._rows[rows[0]].folder if rows else None)
+        self._presenter.choose(self._table.rows[rows[0]].folder if rows else None)
 
     def _on_double_click(self, _row: int, _column: int) -> None:
         if not self._presenter.reason_not_showable:
@@ -77,8 +81,7 @@ class JobsSection(Section):
     def _show(self) -> None:
         with self._painting:
             self._show_folder()
-            self._show_rows()
-            self._show_choice()
+            self._table.show(self._presenter.rows)
         presenter, ui = self._presenter, self._ui
         self.permit(ui.showJobButton, presenter.reason_not_showable)
         self.permit(ui.resumeJobButton, presenter.reason_not_resumable)
@@ -96,38 +99,15 @@ class JobsSection(Section):
                 self._ui.jobsFolderEdit.setCurrentPath(str(self._folder))
                 say(self._ui.jobsFolderErrorLabel, "")
 
-    def _show_rows(self) -> None:
-        rows, table = self._presenter.rows, self._ui.jobsTable
-        if rows == self._rows:
-            return
-        before, self._rows = self._rows, rows
-        if len(rows) != len(self._items):
-            table.setRowCount(len(rows))
-            del self._items[len(rows) :]
-            while len(self._items) < len(rows):
-                self._add_items(table)
-        for index, row in enumerate(rows):
-            if index >= len(before) or row != before[index]:
-                self._fill(self._items[index], row)
-
-    def _fill(self, items: list[Any], row: JobRow) -> None:
-        for item, text in zip(items, (row.name, row.kind, row.state, row.date), strict=False):
-            item.setText(text)
-        items[0].setToolTip(str(row.folder))
-
-    def _add_items(self, table: Any) -> None:
-        items = [qt.QTableWidgetItem() for _ in range(4)]
-        for column, item in enumerate(items):
-            table.setItem(len(self._items), column, item)
-        self._items.append(items)
-
     def _show_choice(self) -> None:
-        folders = [row.folder for row in self._rows]
+        folders = [row.folder for row in self._table.rows]
         chosen = self._presenter.chosen
-        index = folders.index(chosen) if chosen in folders else -1
-        table = self._ui.jobsTable
-        selected = {item.row() for item in table.selectedItems()}
-        if index < 0 and selected:
-            table.clearSelection()
-        elif index >= 0 and selected != {index}:
-            table.selectRow(index)
+        with self._painting:
+            self._ui.jobsTable.setVisible(True)
+            self._table.select(folders.index(chosen) if chosen in folders else -1)
+
+
+def _fill(_index: int, items: list[Any], row: JobRow) -> None:
+    for item, text in zip(items, (row.name, row.kind, row.state, row.date), strict=True):
+        item.setText(text)
+    items[0].setToolTip(str(row.folder))

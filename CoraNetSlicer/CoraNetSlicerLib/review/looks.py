@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from ..core.context import SceneContext
 from ..core.results import LoadedPrediction, label_color
 from .overlays import (
-    CONSERVATIVE,
-    RADICAL,
     RESULT,
     SEGMENT_OVERLAYS,
+    STYLES,
     UNCERTAIN,
     Appearance,
-    make_surfaces,
     one_modification,
     prepare_display,
     set_class_color,
@@ -49,26 +46,23 @@ class Look:
 
 
 LOOKS = {
-    CONTOURS: Look({RESULT: 0.12, UNCERTAIN: 0.25}, (RESULT, CONSERVATIVE, RADICAL), (RESULT,), colors_surface=True),
+    CONTOURS: Look(
+        {kind: style.fill for kind, style in STYLES.items() if style.fill},
+        tuple(kind for kind, style in STYLES.items() if style.has_contour),
+        (RESULT,),
+        colors_surface=True,
+    ),
     FILLED: Look({RESULT: 0.5}, (), (RESULT,)),
     UNCERTAINTY_LOOK: Look({}, (RESULT,), (RESULT,), has_map=True, colors_surface=True),
     ANATOMY: Look(),
 }
 
 
-def show_prediction(context: SceneContext, loaded: LoadedPrediction, surfaces: bool = True) -> None:
-    """Give a loaded prediction its first look in the slice views and, with surfaces, in the 3D views.
-
-    Args:
-        context: the scene.
-        loaded: what `load_prediction` made.
-        surfaces: make closed surfaces now; takes seconds for large volumes.
-    """
+def apply_first_look(loaded: LoadedPrediction) -> None:
+    """Give a result that was just loaded its colours and its first look; surfaces that are not there are not made."""
     for label in loaded.labels:
         set_class_color(loaded, label, label_color(label))
     apply_look(loaded, LOOKS[CONTOURS])
-    if surfaces:
-        make_surfaces(loaded.segmentation, loaded.overlays)
 
 
 def apply_look(loaded: LoadedPrediction, look: Look) -> None:

@@ -246,12 +246,13 @@ def _hide_segments(display: Any, in_slices: bool) -> None:
         display.SetAllSegmentsVisibility3D(False)
 
 
-def show_alone(loaded: LoadedPrediction, results: Iterable[LoadedPrediction]) -> None:
-    """Show one of several results, and hide the others; how their overlays are drawn stays as it is."""
+def show_alone(loaded: Optional[LoadedPrediction], results: Iterable[LoadedPrediction]) -> None:
+    """Show one of several results (None: none of them), and hide the others; how they are drawn stays as it is."""
+    shown = loaded.segmentation if loaded is not None else None
     for other in results:
         for node in (other.segmentation, other.overlays):
             if node is not None and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(other.segmentation is loaded.segmentation)
+                node.GetDisplayNode().SetVisibility(other.segmentation is shown)
 
 
 def other_segmentations(context: SceneContext) -> list[Any]:

@@ -26,7 +26,7 @@ from .region_voxels import RegionVoxels, read_margins, read_region_voxels
 from .review_record import KeptReview, ReviewHistory, ReviewRecord, ReviewStep, write_review_file
 from .segment_layers import MaskedBox, SegmentLayers
 from .slide_ring import SlideRing
-from .worklist import progress_text, status_text, structure_text
+from .worklist import progress_text, status_text
 
 
 class RegionReview:
@@ -112,10 +112,6 @@ class RegionReview:
     def progress(self) -> str:
         """How far the review is, such as "7 of 23 reviewed, 81 % of the uncertain volume cleared"."""
         return progress_text(self.review, self.regions)
-
-    def structure(self, number: int) -> str:
-        """Which classes are in question, such as "Pancreas" or "Pancreas or Tumor"."""
-        return structure_text(self.regions.region(number), self.loaded.labels)
 
     def status(self, number: int) -> str:
         """What has become of a region, in words."""

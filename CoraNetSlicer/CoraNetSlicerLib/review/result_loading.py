@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Union
@@ -52,8 +52,8 @@ from ..core.results import (
 from ..core.segment_classes import BINARY_LABELMAP, CLOSED_SURFACE
 from ..core.stepwise import run_to_end
 from .caution import note_caution, note_doubt
-from .looks import show_prediction
-from .overlays import one_modification
+from .looks import apply_first_look
+from .overlays import one_modification, show_alone
 
 _LABEL_MAPS = ("segmentation", "conservative", "radical")
 # Uncertainty below this share of its range is not drawn, so that the map does not veil the image.
@@ -67,24 +67,19 @@ class ResultLoading:
         loaded: the LoadedPrediction; None until the last step.
     """
 
-    def __init__(
-        self, context: SceneContext, prediction: Any, volume_node: Any, show: bool = False, is_its_scan: bool = False
-    ) -> None:
+    def __init__(self, context: SceneContext, prediction: Any, volume_node: Any, is_its_scan: bool = False) -> None:
         """Say what to load.
 
         Args:
             context: the scene.
             prediction: coranet.contract PredictionFiles of the case.
             volume_node: the volume that was segmented.
-            show: also give the nodes their look; they stay hidden until `overlays.show_alone`, which draws them in 3D
-                too if the engine has written surfaces.
             is_its_scan: the volume is known to be the scan that the result was computed on, as `CaseVolume` finds it.
         """
         self.loaded: Any = None
         self._context = context
         self._prediction = prediction
         self._volume = volume_node
-        self._show = show
         self._is_its_scan = is_its_scan
         self._images: dict[str, Any] = {}
         self._surfaces: dict[str, Any] = {}
@@ -92,6 +87,8 @@ class ResultLoading:
 
     def steps(self) -> Generator[object, None, LoadedPrediction]:
         """Do the work, each step a few milliseconds; nothing enters the scene before all files are read and checked.
+
+        The nodes have their look then, and are hidden until `overlays.show_alone`: another result may be looked at.
 
         Yields:
             What was done, in a word or two.
@@ -135,13 +132,12 @@ class ResultLoading:
         )
         note_caution(loaded)
         note_doubt(loaded)
-        if self._show:
-            # Hidden until somebody shows it: it must not lie, for a moment, over the result that is looked at.
-            with nodes.held_back():
-                show_prediction(self._context, loaded, surfaces=False)
-                nodes.hide()
-        else:
-            nodes.reveal()
+        with ExitStack() as stack:
+            for node in (loaded.segmentation, loaded.overlays):
+                # Not for a moment must it lie over the result that is looked at.
+                stack.enter_context(one_modification(node.GetDisplayNode()))
+            apply_first_look(loaded)
+            show_alone(None, [loaded])
         self.loaded = loaded
 
     def _require_scan(self, result: Mapping[str, Any]) -> Generator[object, None, bool]:
@@ -187,7 +183,7 @@ class ResultLoading:
 
 
 def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) -> LoadedPrediction:
-    """Bring the results of one case into the scene; results of the same case that are there already are replaced.
+    """Bring the results of one case into the scene, and show them; those of the case that are there are replaced.
 
     Args:
         context: the scene.
@@ -197,26 +193,25 @@ def load_prediction(context: SceneContext, prediction: Any, volume_node: Any) ->
     Raises:
         DataError, JobError: as `ResultLoading.steps`.
     """
-    return run_to_end(ResultLoading(context, prediction, volume_node).steps())
+    loaded = run_to_end(ResultLoading(context, prediction, volume_node).steps())
+    show_alone(loaded, [loaded])
+    return loaded
 
 
-def load_case(
-    context: SceneContext, job: Job, case: Case, show: bool = False
-) -> Generator[object, None, LoadedPrediction]:
-    """Load the result of a case, and its volume if that is not in the scene, in steps of milliseconds.
+def load_case(context: SceneContext, job: Job, case: Case) -> Generator[object, None, LoadedPrediction]:
+    """Load the result of a case, hidden, and its volume if that is not in the scene, in steps of milliseconds.
 
     Args:
         context: the scene.
         job: that made the result.
         case: of its datalist, with absolute paths.
-        show: as of `ResultLoading`.
 
     Raises:
         DataError, JobError: as `CaseVolume.steps` and `ResultLoading.steps`.
     """
     volume = CaseVolume(context, job, case)
     yield from volume.steps()
-    steps = ResultLoading(context, job.prediction(case.id), volume.node, show, is_its_scan=True).steps()
+    steps = ResultLoading(context, job.prediction(case.id), volume.node, is_its_scan=True).steps()
     loaded = yield from steps
     return replace(loaded, warnings=(*volume.warnings, *loaded.warnings))
 
@@ -277,8 +272,6 @@ class ResultNodes:
             volume_node: the volume that was segmented.
             case_key: as `results.case_key` gives it.
         """
-        # By part: whether it is to be drawn once it is whole.
-        self._shown: dict[str, bool] = {}
         self.segmentation: Any = None
         self.overlays: Any = None
         self.uncertainty: Any = None
@@ -361,9 +354,10 @@ class ResultNodes:
             node.SetAttribute(PREDICTION_ATTRIBUTE, self._case_key)
             node.SetNodeReferenceID(VOLUME_REFERENCE, self._volume.GetID())
             node.CreateDefaultDisplayNodes()
-            self._shown[part] = True
         if node_class == "vtkMRMLSegmentationNode":
-            self._hide(node, part)
+            # In Slicer's own look it would lie over whatever is shown.
+            if node.GetDisplayNode() is not None:
+                node.GetDisplayNode().SetVisibility(False)
             node.GetSegmentation().RemoveAllSegments()
             node.RemoveAttribute(REVIEWED_ATTRIBUTE)
             node.RemoveAttribute(BOUNDS_ATTRIBUTE)
@@ -371,33 +365,6 @@ class ResultNodes:
         node.SetAndObserveTransformNodeID(self._volume.GetTransformNodeID())
         self._context.place_under(self._volume, node)
         return node
-
-    def _hide(self, node: Any, part: str) -> None:
-        """Draw nothing of a node before it is whole: it would lie in Slicer's own look over whatever is shown."""
-        display = node.GetDisplayNode()
-        if display is not None:
-            self._shown.setdefault(part, bool(display.GetVisibility()))
-            display.SetVisibility(False)
-
-    @contextmanager
-    def held_back(self) -> Iterator[None]:
-        """Views draw nothing of what happens to the nodes before the end."""
-        with ExitStack() as stack:
-            for node in (self.segmentation, self.overlays):
-                stack.enter_context(one_modification(node.GetDisplayNode()))
-            yield
-
-    def hide(self) -> None:
-        """Draw nothing of the nodes."""
-        for node in (self.segmentation, self.overlays):
-            node.GetDisplayNode().SetVisibility(False)
-
-    def reveal(self) -> None:
-        """Draw the nodes, which are whole now, unless they were hidden before."""
-        for part, shown in self._shown.items():
-            node = self.segmentation if part == "result" else self.overlays if part == "overlays" else None
-            if node is not None and node.GetDisplayNode() is not None:
-                node.GetDisplayNode().SetVisibility(shown)
 
     def _is_mine(self, node: Any, part: str) -> bool:
         marks = (node.GetAttribute(PART_ATTRIBUTE), node.GetAttribute(PREDICTION_ATTRIBUTE))

@@ -109,9 +109,11 @@ def question_text(review: RegionReview, number: int) -> str:
     text = _("{title}: {structure}, {ml} mL, {status}.")
     of_place = _("{title}: {structure}. About {ml} mL wrong, {status}.")
     what = (text if is_block else of_place).format(
-        title=region_title(region), structure=review.structure(number), status=review.status(number),
+        title=region_title(region),
+        structure=structure_text(region, review.loaded.labels),
+        status=status_text(review.review, number),
         ml=short_ml(region.volume_ml if is_block else region.expected_wrong_ml),
-    )  # fmt: skip
+    )
     texts = {Choice.CONSERVATIVE: _("Conservative (1): {changes}"), Choice.RADICAL: _("Radical (2): {changes}")}
     effects = [texts[head].format(changes=changes_text(region, head, review.loaded.labels)) for head in _HEADS]
     return "\n".join([what, *effects])
@@ -164,7 +166,7 @@ def slide_text(slide: Optional[Slide], ml: float, labels: Sequence[Label]) -> st
 
 def _row(review: RegionReview, region: Region) -> RegionRow:
     decision = review.decision(region.number)
-    structure = review.structure(region.number)
+    structure = structure_text(region, review.loaded.labels)
     is_known = len(review.loaded.labels) == 1 and bool(region.where)
     figures = _("Uncertainty {mean:.2f} on average, {peak:.2f} at most; {share:.0f} % of the surface.").format(
         mean=region.mean_uncertainty, peak=region.peak_uncertainty, share=100 * region.surface_share
@@ -178,7 +180,7 @@ def _row(review: RegionReview, region: Region) -> RegionRow:
         structure=region.where if is_known else structure,
         ml=region.volume_ml,
         effect_ml=region.expected_effect_ml if region.kind == "block" else region.expected_wrong_ml,
-        status=review.status(region.number),
+        status=status_text(review.review, region.number),
         is_decided=decision is not None,
         tool_tip=tool_tip,
     )

@@ -76,7 +76,7 @@ class ResultQueue:
     def _begin_next(self) -> None:
         self._current = self._waiting.popleft() if self._waiting else None
         if self._current is not None:
-            self._work.begin(load_case(self._context, self._current.job, self._current.case, show=True))
+            self._work.begin(load_case(self._context, self._current.job, self._current.case))
 
     def _on_end(self, problem: str) -> None:
         current, loaded = self._current, self._work.result

@@ -92,7 +92,7 @@ class TestWhatIsShown:
         job = a_reviewable_job(tmp_path / "jobs" / "slow")
         case = job.read_datalist().cases[0]
         volume = find_or_load_volume(logic.context, job, case)
-        loading = ResultLoading(logic.context, job.prediction(case.id), volume, show=True)
+        loading = ResultLoading(logic.context, job.prediction(case.id), volume)
         for step in loading.steps():
             process_events()
             process_events()

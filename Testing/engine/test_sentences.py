@@ -41,6 +41,7 @@ def test_a_coarser_spacing_says_what_the_labels_keep_and_what_the_scans_own_woul
         "Works at 1.4 mm, where the labels keep a Dice of 0.97; the scans' own 0.5 mm would leave only 180 steps in "
         "1 h."
     )
+    assert spacing_sentence(a_candidate(1.4, 20.0), a_search()).endswith("would leave only 1 step in 1 h.")
 
 
 def test_own_spacing_and_set_spacing_are_said():

@@ -76,7 +76,9 @@ def tool_tip_of_entry(box, index):
 
 
 def test_an_empty_scene_says_what_to_do(section, ui):
-    assert ui.dataSummaryLabel.text == "Add volumes: three to ten with a segmentation, the rest without."
+    assert ui.dataSummaryLabel.text.startswith(
+        "Add volumes: three to ten with a segmentation, the rest without. For a first try"
+    )
     assert greyed(ui.addVolumesButton) == "There is no volume in the scene. Load one first."
     assert greyed(ui.removeCasesButton) == "Select rows first."
     assert not ui.segmentsList.isVisible()

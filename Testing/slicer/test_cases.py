@@ -76,7 +76,9 @@ class TestAddingVolumes:
         assert [row.role for row in cases.rows][::5] == [CaseRole.VALIDATION, CaseRole.UNLABELED]
 
     def test_an_empty_scene_says_what_to_do(self, cases):
-        assert cases.report.summary == "Add volumes: three to ten with a segmentation, the rest without."
+        assert cases.report.summary.startswith(
+            "Add volumes: three to ten with a segmentation, the rest without. For a first try"
+        )
         assert cases.reason_not_trainable == "Add volumes to the table under Data."
         with pytest.raises(DataError, match="Load one first"):
             cases.add_scene_volumes()

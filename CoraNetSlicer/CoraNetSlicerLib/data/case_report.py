@@ -82,7 +82,10 @@ class CaseReport:
     def summary(self) -> str:
         """How many cases there are of each role."""
         if not self.rows:
-            return _("Add volumes: three to ten with a segmentation, the rest without.")
+            return _(
+                "Add volumes: three to ten with a segmentation, the rest without. For a first try, load Sample Data > "
+                "CoraNet phantom."
+            )
         texts = {
             CaseRole.LABELED: _("{count} labeled"),
             CaseRole.UNLABELED: _("{count} unlabeled"),

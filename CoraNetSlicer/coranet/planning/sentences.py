@@ -20,9 +20,10 @@ def spacing_sentence(chosen: Candidate, search: Search) -> str:
         return f"Works at the scans' own {_spacing(own)}."
     # Patches of the same extent have so many times more voxels, and steps take so many times longer.
     steps = chosen.steps * math.prod(own) / math.prod(chosen.spacing_dhw)
+    count = _count(steps)
     return (
         f"Works at {_spacing(chosen.spacing_dhw)}, where the labels keep a Dice of {chosen.kept_dice:.2f}; the scans' "
-        f"own {_spacing(own)} would leave only {_count(steps)} steps in {search.config.time}."
+        f"own {_spacing(own)} would leave only {count} {'step' if count == '1' else 'steps'} in {search.config.time}."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from pydicom.uid import (
     EnhancedMRImageStorage,
     ExplicitVRLittleEndian,
     MRImageStorage,
-    generate_uid,
 )
 
 from coranet.volume import Volume, noted_by, read_grid, read_image
@@ -34,8 +34,34 @@ def positions(slices: int = 7, step_mm: float = SPACING[2], origin: Sequence[flo
     return [(origin[0], origin[1], origin[2] + step_mm * k) for k in range(slices)]
 
 
+# Most tests write the same slices: each is made once, and copied under another number of its instance.
+_slices: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+_numbers = count(10**30)
+
+
 def write_slice(path: Path, pixels: np.ndarray, position: Sequence[float] | None, **more: Any) -> None:
     """One file of one slice; `more` are elements by keyword; None removes one."""
+    key = (
+        pixels.tobytes(),
+        pixels.dtype.str,
+        pixels.shape,
+        repr(position and tuple(position)),
+        repr(sorted(more.items())),
+    )
+    if key not in _slices:
+        uid = _write_slice(path, pixels, position, more)
+        _slices[key] = path.read_bytes(), uid.encode()
+    else:
+        content, uid_before = _slices[key]
+        path.write_bytes(content.replace(uid_before, _instance_uid().encode()))
+
+
+def _instance_uid() -> str:
+    """One of its own for each file, always of the same length."""
+    return f"1.2.3.{next(_numbers)}"
+
+
+def _write_slice(path: Path, pixels: np.ndarray, position: Sequence[float] | None, more: dict[str, Any]) -> str:
     data = _file(path, MRImageStorage if more.get("Modality") == "MR" else CTImageStorage)
     data.Rows, data.Columns = pixels.shape[:2]
     data.PixelSpacing = [SPACING[1], SPACING[0]]
@@ -46,6 +72,7 @@ def write_slice(path: Path, pixels: np.ndarray, position: Sequence[float] | None
     _pixels(data, pixels)
     _set(data, more)
     data.save_as(str(path), enforce_file_format=True)
+    return data.file_meta.MediaStorageSOPInstanceUID
 
 
 def write_report(path: Path) -> None:
@@ -101,7 +128,7 @@ def item(**values: Any) -> Dataset:
 
 def _file(path: Path, kind: str) -> FileDataset:
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kind, generate_uid()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kind, _instance_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     data = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
     data.SOPClassUID, data.SOPInstanceUID = kind, meta.MediaStorageSOPInstanceUID

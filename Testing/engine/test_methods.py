@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +30,11 @@ SLICES = replace(
 # A labeled and an unlabeled patch, counted from the first labeled one.
 MIXING = Mixing(((1, 2, (slice(0, 1), slice(2, 9), slice(3, 12))),))
 TWO_CLASSES = replace(TINY, classes=2, normalization="batch", dropout=0.3)
+
+
+def each(names: Iterable[str] = NAMES) -> list[Any]:
+    """Methods as parameters: in `make quick` CoraNet alone; the others have files of their own there."""
+    return [name if name == "coranet" else pytest.param(name, marks=pytest.mark.slow) for name in sorted(names)]
 
 
 def prepared(name: str, architecture: Architecture = TINY) -> tuple[Method, Networks]:
@@ -56,7 +62,7 @@ def test_there_is_a_method_for_each_name_of_the_setting():
 
 
 @pytest.mark.parametrize("architecture", [TINY, SLICES, TWO_CLASSES], ids=["volumes", "slices", "two classes"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_a_step_teaches_every_trained_network_and_changes_no_teacher(name, architecture):
     method, networks = prepared(name, architecture)
     before = deepcopy(networks.teacher.state_dict())
@@ -73,7 +79,7 @@ def test_a_step_teaches_every_trained_network_and_changes_no_teacher(name, archi
         assert labels is None or (labels.shape == shape and labels.dtype is torch.int64)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_running_statistics_count_one_pass_a_step(name):
     method, networks = prepared(name, TWO_CLASSES)
     stepped(method, networks)
@@ -81,7 +87,7 @@ def test_running_statistics_count_one_pass_a_step(name):
     assert counts == {1}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_unlabeled_patches_teach_as_far_as_the_ramp_allows(name):
     results = []
     for ramp_up in (None, 0.0, 1.0):
@@ -96,7 +102,7 @@ def test_unlabeled_patches_teach_as_far_as_the_ramp_allows(name):
     assert is_alike != method.uses_unlabeled
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_exchanged_boxes_change_nothing_for_networks_that_look_at_single_voxels(name):
     method, _ = prepared(name)
     if name == "umct":
@@ -108,7 +114,7 @@ def test_exchanged_boxes_change_nothing_for_networks_that_look_at_single_voxels(
     assert torch.equal(exchanged.labels, plain.labels)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_in_half_precision_the_losses_stay_in_float32_and_near(name):
     method, networks = prepared(name)
     exact = stepped(method, networks)
@@ -140,7 +146,7 @@ class Step(nn.Module):
         return stepped(*self._rest).total
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_distributed_the_gradients_are_the_same(name, a_process_group):
     results = []
     for wrap in (lambda step: step, nn.parallel.DistributedDataParallel):
@@ -184,7 +190,7 @@ def same(first, second) -> bool:
 
 
 @pytest.mark.parametrize("pretrain", [True, False], ids=["pretraining", "self-training"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_labels_that_nobody_has_decided_teach_nothing(name, pretrain):
     targets = batches_of(shape=TINY.patch_size_kji)[0].targets
     others = torch.where(KNOWN, targets, (targets + 1) % 3)
@@ -196,19 +202,19 @@ def test_labels_that_nobody_has_decided_teach_nothing(name, pretrain):
     assert not same(masked, losses_and_gradients(name, pretrain=pretrain))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_a_mask_of_ones_is_no_mask(name):
     assert same(losses_and_gradients(name), losses_and_gradients(name, known=torch.ones_like(KNOWN)))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_where_nothing_is_known_the_supervised_loss_is_zero_and_all_stays_finite(name):
     losses, found = losses_and_gradients(name, known=torch.zeros_like(KNOWN))
     assert losses.supervised == 0 and losses.total.isfinite()
     assert all(gradient is None or gradient.isfinite().all() for gradient in found)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_the_supervised_loss_is_that_of_a_loop_over_the_known_voxels(name):
     student, alpha = VoxelHeads(3, seed=6), CONFIG.misclassification_cost
     losses, _ = losses_and_gradients(name, student, known=KNOWN)
@@ -230,7 +236,7 @@ def test_the_supervised_loss_is_that_of_a_loop_over_the_known_voxels(name):
     assert losses.supervised.item() == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_unlabeled_patches_of_which_nothing_is_known_are_unlabeled_as_ever(name):
     nowhere = torch.zeros_like(KNOWN)
     plain, masked = losses_and_gradients(name), losses_and_gradients(name, truth=(nowhere.long(), nowhere))
@@ -239,7 +245,7 @@ def test_unlabeled_patches_of_which_nothing_is_known_are_unlabeled_as_ever(name)
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", each())
 def test_known_labels_of_unlabeled_patches_teach_and_those_that_nobody_knows_do_not(name):
     truth = batches_of(shape=TINY.patch_size_kji)[0].targets
     other_where_known, other_elsewhere = (torch.where(where, (truth + 1) % 3, truth) for where in (KNOWN, ~KNOWN))
@@ -273,7 +279,7 @@ def test_the_student_goes_towards_the_known_labels(name):
 
 
 # The discriminator judges what the student says of whole patches.
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"advnet"}))
+@pytest.mark.parametrize("name", each(set(NAMES) - {"advnet"}))
 def test_where_all_labels_are_known_no_teacher_is_heard(name):
     results = []
     for seed in (1, 2):
@@ -293,7 +299,7 @@ def test_where_all_labels_are_known_no_teacher_is_heard(name):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"advnet", "vat", "supervised"}))
+@pytest.mark.parametrize("name", each(set(NAMES) - {"advnet", "vat", "supervised"}))
 def test_what_a_teacher_sees_where_labels_are_known_has_no_influence(name):
     totals = []
     for change in (0.0, 3.0):
@@ -316,7 +322,7 @@ def test_what_a_teacher_sees_where_labels_are_known_has_no_influence(name):
 
 
 # Virtual adversarial training has no teacher; the others do not hear its part of the loss.
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"supervised", "vat"}))
+@pytest.mark.parametrize("name", each(set(NAMES) - {"supervised", "vat"}))
 def test_the_more_known_labels_count_the_less_a_teacher_is_heard(name):
     differences = []
     for weight in (0.01, 5.0, 1000.0):

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pytest
 from doc_pictures import COLORS, PICTURES, SCREENSHOTS, STATUS_BAR, WIDTH, make
 from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_pictures_of_a_run_become_smaller(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (100, 160, 3), np.uint8)
     for name in ("03-cases", "08-review", "99-something-else"):

@@ -93,9 +93,9 @@ def write_segmented_job(folder: Path, heads: dict[str, np.ndarray] | None = None
     return job
 
 
-def identity_of_file(path: Path) -> ScanIdentity:
+def identity_of_file(path: str | Path) -> ScanIdentity:
     """Which scan a file holds, by SimpleITK: as the engine sees it."""
-    content = path.read_bytes()
+    content = Path(path).read_bytes()
     if content not in _identities:
         image = sitk.ReadImage(str(path))
         voxels = voxel_hash(sitk.GetArrayFromImage(image), image.GetDirection())

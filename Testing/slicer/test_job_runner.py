@@ -58,6 +58,7 @@ def test_a_job_runs_to_its_end_in_another_process(job):
     assert job.read_process()["pid"] != os.getpid()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sessions are POSIX's")
 def test_the_process_has_a_session_of_its_own(job, kill_what_is_left):
     process = starting_runner(FAKE_SECONDS_A_STEP="60").start(job)
@@ -67,6 +68,7 @@ def test_the_process_has_a_session_of_its_own(job, kill_what_is_left):
     process.poll()
 
 
+@pytest.mark.slow
 def test_everything_the_process_says_goes_to_the_log(job):
     process = starting_runner("dies at once").start(job)
     wait_until(lambda: process.status().is_over)
@@ -75,12 +77,14 @@ def test_everything_the_process_says_goes_to_the_log(job):
     assert "fake_engine.py" in text
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_before_it_claims_the_job_reads_as_crashed(job):
     process = starting_runner("dies at once").start(job)
     wait_until(lambda: process.status().is_over)
     assert process.status() is JobStatus.CRASHED
 
 
+@pytest.mark.slow
 def test_a_resumed_process_that_dies_at_once_is_not_taken_for_the_run_before(job):
     first = starting_runner("fails").start(job)
     wait_until(lambda: first.status().is_over)
@@ -90,6 +94,7 @@ def test_a_resumed_process_that_dies_at_once_is_not_taken_for_the_run_before(job
     assert second.status() is JobStatus.CRASHED
 
 
+@pytest.mark.slow
 def test_a_job_that_died_before_it_was_claimed_can_be_started_again_at_once(job):
     first = starting_runner("dies at once").start(job)
     wait_until(lambda: first.status().is_over)
@@ -98,6 +103,7 @@ def test_a_job_that_died_before_it_was_claimed_can_be_started_again_at_once(job)
     assert second.status() is JobStatus.FINISHED
 
 
+@pytest.mark.slow
 def test_stopping_is_a_request_first(job):
     process = starting_runner(FAKE_STEPS="10000").start(job)
     wait_until(lambda: len(job.read_events()) > 3)
@@ -108,6 +114,7 @@ def test_stopping_is_a_request_first(job):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by process group")
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", ["deaf", "launcher"])
 def test_a_process_that_does_not_listen_is_ended_with_all_it_started(job, behaviour):
     process = starting_runner(behaviour, FAKE_SECONDS_A_STEP="60").start(job)
@@ -123,6 +130,7 @@ def test_a_process_that_does_not_listen_is_ended_with_all_it_started(job, behavi
     assert process.status() is JobStatus.CANCELLED
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by process group")
 def test_a_job_that_was_started_elsewhere_can_be_stopped_too(job):
     starter = starting_runner("deaf", FAKE_SECONDS_A_STEP="60").start(job)
@@ -133,6 +141,7 @@ def test_a_job_that_was_started_elsewhere_can_be_stopped_too(job):
     assert starter.status() is JobStatus.CANCELLED
 
 
+@pytest.mark.slow
 def test_a_killed_process_reads_as_crashed_and_can_be_resumed(job):
     process = starting_runner(FAKE_STEPS="10000").start(job)
     wait_until(lambda: len(job.read_events()) > 3)
@@ -144,6 +153,7 @@ def test_a_killed_process_reads_as_crashed_and_can_be_resumed(job):
     assert resumed.status() is JobStatus.FINISHED
 
 
+@pytest.mark.slow
 def test_a_running_job_is_not_started_twice(job):
     process = starting_runner(FAKE_STEPS="10000").start(job)
     wait_until(lambda: job.read_process() is not None)
@@ -153,6 +163,7 @@ def test_a_running_job_is_not_started_twice(job):
     wait_until(lambda: process.poll().is_over)
 
 
+@pytest.mark.slow
 def test_a_request_to_stop_is_forgotten_when_the_job_is_started(job):
     job.request_cancel()
     process = starting_runner().start(job)

@@ -22,6 +22,7 @@ def loaded():
     return context, CoraNetLogic(context).loadPhantom(labeled=2, unlabeled=1)
 
 
+@pytest.mark.slow
 def test_it_is_what_a_training_takes(loaded):
     _, (labeled, unlabeled) = loaded
     assert [(volume.GetName(), truth.GetName()) for volume, truth in labeled] == [
@@ -31,6 +32,7 @@ def test_it_is_what_a_training_takes(loaded):
     assert [volume.GetName() for volume in unlabeled] == ["Phantom 03"]
 
 
+@pytest.mark.slow
 def test_nothing_else_enters_the_scene(loaded):
     context, _ = loaded
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLVolumeNode") == 3
@@ -38,6 +40,7 @@ def test_nothing_else_enters_the_scene(loaded):
     assert context.scene.GetNumberOfNodesByClass("vtkMRMLVolumeArchetypeStorageNode") == 0
 
 
+@pytest.mark.slow
 def test_segments_have_names_and_colours_and_lie_on_their_volume(loaded):
     _, (labeled, _) = loaded
     for volume, truth in labeled:
@@ -47,6 +50,7 @@ def test_segments_have_names_and_colours_and_lie_on_their_volume(loaded):
         assert len({segment.GetColor() for segment in segments}) == 2
 
 
+@pytest.mark.slow
 def test_the_organ_is_brighter_than_what_surrounds_it(loaded):
     context, (labeled, _) = loaded
     from CoraNetSlicerLib.core.segment_classes import classes_of, label_array
@@ -57,6 +61,7 @@ def test_the_organ_is_brighter_than_what_surrounds_it(loaded):
         assert image[labels == 2].mean() > image[labels == 1].mean() > image[labels == 0].mean()
 
 
+@pytest.mark.slow
 def test_grids_are_oblique_and_differ_as_in_real_life(loaded):
     _, (labeled, unlabeled) = loaded
     matrices = [numpy_matrix(volume) for volume in (labeled[0][0], labeled[1][0], unlabeled[0])]
@@ -97,6 +102,7 @@ def test_a_python_that_is_not_there_is_said(tmp_path, context):
         load_phantom(context, Interpreter(str(tmp_path / "no python"), {}), 1, 0)
 
 
+@pytest.mark.slow
 def test_wrong_numbers_are_said_by_the_engine(context):
     with pytest.raises(DataError, match="at least 1 labeled case"):
         CoraNetLogic(context).loadPhantom(labeled=0, unlabeled=2)

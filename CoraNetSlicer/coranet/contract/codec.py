@@ -24,6 +24,8 @@ Kind = TypeVar("Kind")
 # Larger whole numbers cannot be divided by.
 _LARGEST = 1 << 63
 _MISSING = object()
+# Nearly all that is written: no further question about its type.
+_UNCHANGED = frozenset({str, int, float, bool, type(None)})
 
 
 class CodecError(ValueError):
@@ -32,6 +34,8 @@ class CodecError(ValueError):
 
 def to_json(value: Any) -> Any:
     """Plain JSON types: objects for dataclasses and mappings, lists for tuples, values for enumerations."""
+    if type(value) in _UNCHANGED:
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Enum):

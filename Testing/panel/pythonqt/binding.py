@@ -61,7 +61,8 @@ def proxy_of(real: Any) -> Any:
 def wrapper_class(cpp_class: type) -> type:
     """The stand-in of a class. As in PythonQt, it does not derive from the stand-in of the base class."""
     if cpp_class not in _wrapper_classes:
-        namespace = {"_cpp": cpp_class, "__module__": "qt", "__doc__": cpp_class.__doc__}
+        # Not its documentation: PySide6 makes it of all signatures, when somebody asks.
+        namespace = {"_cpp": cpp_class, "__module__": "qt"}
         namespace.update(_members(cpp_class))
         _wrapper_classes[cpp_class] = WrapperClass(cpp_class.__name__, (Instance,), namespace)
     return _wrapper_classes[cpp_class]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,9 +100,11 @@ class ModelPackage:
         card = ModelCard.read(model_or_job)
         try:
             float(card.content["card"].get("caution") or 0.0)
+            architecture = Architecture.from_dict(card.content["architecture"])
+            _require_labels(architecture, [label.name for label in card.labels], card.content["card"])
             return ModelPackage(
                 card.folder,
-                Architecture.from_dict(card.content["architecture"]),
+                architecture,
                 Preprocessing.from_dict(card.content["preprocessing"]),
                 card.labels,
                 dict(card.content["card"]),
@@ -163,3 +165,13 @@ class ModelPackage:
             raise ModelError(
                 f"the weights in '{self.folder}' cannot be used ({reason}); copy the model folder anew."
             ) from error
+
+
+def _require_labels(architecture: Architecture, names: Sequence[str], card: Mapping[str, Any]) -> None:
+    """Raise ValueError where labels are not those of the network's classes, in their order."""
+    if len(names) != architecture.classes - 1:
+        raise ValueError(f"it has {len(names)} labels, but its network {architecture.classes - 1} structures")
+    # Whoever gives a structure another name may do so; the order says which class is which.
+    learned = (card.get("reference") or {}).get("names") or names
+    if sorted(learned) == sorted(names) and list(learned) != list(names):
+        raise ValueError(f"its labels are in the order {', '.join(names)}, its network learned {', '.join(learned)}")

@@ -21,7 +21,10 @@ def test_the_architecture_survives_json(architecture):
     assert Architecture.from_dict(json.loads(json.dumps(architecture.to_dict()))) == architecture
 
 
-@pytest.mark.parametrize("change", [{"strides": None}, {"unknown": 1}, {"kernels": 5}, {"patch_size_kji": 7}])
+@pytest.mark.parametrize(
+    "change",
+    [{"strides": None}, {"unknown": 1}, {"kernels": 5}, {"patch_size_kji": 7}, {"patch_size_kji": [15, 48, 32]}],
+)
 def test_a_damaged_architecture_says_so(change):
     with pytest.raises(ModelError, match="architecture cannot be read"):
         Architecture.from_dict({**VOLUMES.to_dict(), **change})

@@ -103,6 +103,12 @@ def test_the_least_margin_is_ten_millimetres_and_two_coarse_voxels():
     assert least_margin_mm(set_, [CT.statistics]) == (4.0, 4.0, 4.0)
 
 
+def test_margins_of_a_small_animal_are_small():
+    mouse = a_scan((40, 50, 39), (0.06, 0.03, 0.03), Box((20, 20, 20), (22, 22, 22)))
+    assert least_margin_mm(TrainConfig(), [mouse.statistics]) == pytest.approx([1.0] * 3)
+    assert in_millimetres((0.5, 0.5, 0.5)) == "0.5 mm"
+
+
 def test_slices_that_are_looked_at_one_by_one_need_thirty_millimetres_around():
     assert least_margin_mm(TrainConfig(), [STACK.statistics]) == pytest.approx([30.0, 30.0, 20.0])
     as_volumes = TrainConfig(network=NetworkConfig(backbone="vnet"))

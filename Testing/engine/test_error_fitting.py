@@ -55,6 +55,7 @@ def test_what_is_unknown_is_no_error_and_may_be_of_any_class():
         ((0.6, 0.6, 0.6), (0.6, 0.6, 0.6), 1.0),
         ((1.4, 1.4, 8.0), (8.0, 1.4, 1.4), 1.4),
         ((0.6, 0.6, 0.6), (1.7, 1.7, 1.7), 1.7),
+        ((0.03, 0.03, 0.06), (0.06, 0.06, 0.06), pytest.approx(0.1)),
     ],
 )
 def test_the_default_tolerance_is_a_voxel_and_at_least_a_millimetre(scan, prepared, expected):

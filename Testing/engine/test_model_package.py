@@ -85,6 +85,8 @@ def test_a_training_that_has_not_finished_has_no_model(tmp_path):
         {"architecture": {"backbone": "vnet"}},
         {"preprocessing": {"spacing_mm": [1, 1, 1]}},
         {"preprocessing": 5},
+        {"labels": [{"value": 1, "name": "organ"}]},
+        {"card": {"reference": {"names": ["lesion", "organ"], "cases": []}}},
         {"card": 5},
     ],
     ids=str,
@@ -94,6 +96,21 @@ def test_a_damaged_card_is_named(a_model, changes):
     with pytest.raises(ModelError) as raised:
         ModelPackage.read(a_model.folder)
     assert str(a_model.folder) in str(raised.value)
+
+
+def test_a_structure_may_get_another_name(a_model):
+    labels = [{"value": 1, "name": "liver"}, {"value": 7, "name": "lesion"}]
+    rewrite(a_model, labels=labels, card={"reference": {"names": ["organ", "lesion"], "cases": []}})
+    assert [label.name for label in ModelPackage.read(a_model.folder).labels] == ["liver", "lesion"]
+
+
+def test_what_a_card_lacks_is_named(a_model):
+    path = a_model.folder / "model.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["labels"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelError, match="model.json lacks labels"):
+        ModelPackage.read(a_model.folder)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"5", b"null"])

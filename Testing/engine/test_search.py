@@ -50,6 +50,13 @@ def test_slices_that_are_looked_at_one_by_one_are_covered_with_more_around():
     assert stack.region_mm[1:] == (41 + 2 * SURROUNDINGS_IN_SLICES_MM,) * 2
 
 
+def test_a_small_animal_is_covered_as_a_person_is():
+    mouse = a_search(size=(400, 800, 800), spacing_dhw=(0.06, 0.03, 0.03))
+    assert mouse.surroundings_mm == pytest.approx(0.1 * SURROUNDINGS_MM)
+    assert mouse.region_mm == pytest.approx((2.46 + 3.0, 1.23 + 3.0, 1.23 + 3.0))
+    assert a_search(spacing_dhw=(0.3, 0.3, 0.3)).surroundings_mm == SURROUNDINGS_MM
+
+
 def test_more_time_works_at_finer_spacing_and_with_more_filters():
     short, long = (a_search(seconds).candidates()[0] for seconds in (120.0, 100_000.0))
     assert min(short.spacing_dhw) > min(long.spacing_dhw)

@@ -13,7 +13,7 @@ from ..contract.errors import ConfigError
 from ..data.preprocessing import ScanStatistics, fit_preprocessing, median_prepared_size
 from ..methods import METHODS
 from ..networks import plan_architecture
-from ..networks.planning import MOST_PATCH_VOXELS, SURROUNDINGS_IN_SLICES_MM, slice_axis_of
+from ..networks.planning import MOST_PATCH_VOXELS, SURROUNDINGS_IN_SLICES_MM, length_scale, slice_axis_of
 from .part import CoarsePart
 from .scans import (
     LabeledScan,
@@ -85,7 +85,7 @@ def decision(part: CoarsePart, scans: Sequence[LabeledScan]) -> str:
 
 def in_millimetres(margin_mm: Millimetres) -> str:
     """A margin in words: "10 mm", or "10 to 16 mm" where it differs along the axes."""
-    least, most = (f"{bound:.0f}" for bound in (min(margin_mm), max(margin_mm)))
+    least, most = (f"{bound:.0f}" if bound >= 1 else f"{bound:.2g}" for bound in (min(margin_mm), max(margin_mm)))
     return f"{least} mm" if least == most else f"{least} to {most} mm"
 
 
@@ -200,12 +200,15 @@ def least_margin_mm(config: TrainConfig, scans: Sequence[ScanStatistics]) -> Mil
         scans: statistics of the labeled scans.
 
     Returns:
-        At least 10 mm along each axis, and 30 mm within slices that are looked at one by one.
+        At least 10 mm along each axis, and 30 mm within slices that are looked at one by one; less where voxels are
+        very fine (`length_scale`).
     """
     if config.data.coarse_margin_mm is not None:
         return (config.data.coarse_margin_mm,) * 3
     across = fine_slice_axis(config, scans)
-    needed = [_LEAST_MARGIN_MM if across in (None, axis) else SURROUNDINGS_IN_SLICES_MM for axis in (2, 1, 0)]
+    scale = length_scale(np.median([scan.spacing_mm for scan in scans], axis=0).tolist())
+    usual = [_LEAST_MARGIN_MM if across in (None, axis) else SURROUNDINGS_IN_SLICES_MM for axis in (2, 1, 0)]
+    needed = [scale * length for length in usual]
     along_l, along_p, along_s = (
         max(least, _MARGIN_VOXELS * float(step)) for least, step in zip(needed, coarse_spacing_mm(scans), strict=True)
     )

@@ -184,8 +184,10 @@ def damaged_model(folder: Path, error: Exception) -> ModelError:
 
 
 def _card(folder: Path, content: Any) -> ModelCard:
-    if not isinstance(content, dict) or not set(content) >= _KEYS or content["schema_version"] != MODEL_SCHEMA_VERSION:
-        version = content.get("schema_version") if isinstance(content, dict) else None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version == MODEL_SCHEMA_VERSION and (missing := sorted(_KEYS - set(content))):
+        raise ValueError(f"{_CARD} lacks {', '.join(missing)}")
+    if version != MODEL_SCHEMA_VERSION:
         raise ModelError(
             f"{_CARD} was written by another version of CoraNet (schema {version!r}, expected {MODEL_SCHEMA_VERSION}); "
             "use that version or train anew."

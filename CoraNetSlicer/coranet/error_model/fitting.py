@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..contract.errors import DataError
+from ..networks.planning import length_scale
 from .evidence import HEAD_CHANNELS, Evidence
 from .nested import usual_voxels
 from .network import ErrorArchitecture, ErrorNetwork, slabs
@@ -89,12 +90,14 @@ class ErrorCase:
 def default_tolerance_mm(scan_mm: Sequence[float], prepared_mm: Sequence[float]) -> float:
     """How far from the truth a boundary may be before it is an error to look at: a voxel, and at least 1 mm.
 
+    In scans with very fine voxels it is less than 1 mm (`networks.planning.length_scale`).
+
     Args:
         scan_mm: spacing of the scans along their three axes; of slices that lie far apart the spacing within them
             counts.
         prepared_mm: spacing of the prepared scans, on which the errors are counted.
     """
-    return max(_LEAST_MM, median(scan_mm), median(prepared_mm))
+    return max(_LEAST_MM * length_scale(scan_mm), median(scan_mm), median(prepared_mm))
 
 
 def fit(

@@ -111,6 +111,8 @@ class Architecture:
             wrong.append(f"{len(self.kernels)} levels with {len(self.strides)} steps between them")
         if not _is_triple(self.patch_size_kji, 1, _MOST_VOXELS):
             wrong.append(f"patch {self.patch_size_kji}")
+        elif not wrong and any(size % step for size, step in zip(self.patch_size_kji, self.factors, strict=True)):
+            wrong.append(f"patch {self.patch_size_kji}, which is no multiple of {self.factors}")
         if self.slice_axis is not None and not _is_within(self.slice_axis, 0, 2):
             wrong.append(f"slice axis {self.slice_axis!r}")
         if isinstance(self.dropout, bool) or not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:

@@ -19,6 +19,8 @@ MOST_PATCH_VOXELS = 884_736
 # What should be seen around a structure, on each side. A network that sees one slice at a time has nothing but these
 # surroundings to tell the left ventricle from the right one.
 SURROUNDINGS_MM, SURROUNDINGS_IN_SLICES_MM = 15.0, 30.0
+# Scans with finer voxels are of small animals, of specimens, or of small parts of people.
+_FINE_MM = 0.3
 # Slices this much thicker than their pixels, and no more of them than this, are looked at one by one.
 _SLICES_APART = 3.0
 _FEW_SLICES = 32
@@ -74,6 +76,15 @@ def plan_architecture(
         _multiples(target, factors, None if exact else min(limits)), strides, kernels,
         network.decoders, network.dropout, slice_axis, stem=network.stem,
     )  # fmt: skip
+
+
+def length_scale(spacing_mm: Sequence[float]) -> float:
+    """By how much lengths that were chosen for people shrink in a scan: 1, or less where its voxels are very fine.
+
+    Args:
+        spacing_mm: of the scans along their three axes.
+    """
+    return min(1.0, min(spacing_mm) / _FINE_MM)
 
 
 def backbone_reason(network: NetworkConfig, median_size: Sequence[float], spacing_dhw: Sequence[float]) -> str:

@@ -13,7 +13,7 @@ from ..contract.config import TrainConfig
 from ..data.preprocessing import ScanStatistics, fit_preprocessing, median_prepared_size
 from ..networks import Architecture, plan_architecture
 from ..networks.architecture import product
-from ..networks.planning import SURROUNDINGS_IN_SLICES_MM, SURROUNDINGS_MM
+from ..networks.planning import SURROUNDINGS_IN_SLICES_MM, SURROUNDINGS_MM, length_scale
 from ..training_set.structures import Structures, Triple, kept_dice, largest_extent
 from .expectations import coverage, coverage_deficit, filters_deficit, spacing_deficit, steps_deficit
 from .memory import SLICES_A_STEP, VOLUMES_A_STEP, BatchSizes
@@ -104,7 +104,8 @@ class Search:
     @property
     def surroundings_mm(self) -> float:
         """What should be seen around a structure, on each side."""
-        return SURROUNDINGS_MM if self._own_architecture.slice_axis is None else SURROUNDINGS_IN_SLICES_MM
+        usual = SURROUNDINGS_MM if self._own_architecture.slice_axis is None else SURROUNDINGS_IN_SLICES_MM
+        return usual * length_scale(np.median([scan.spacing_mm for scan in self.scans], axis=0).tolist())
 
     @property
     def region_mm(self) -> Triple:

@@ -10,6 +10,9 @@ from ..training_set.structures import Triple, largest_extent
 from .search import Candidate, Search
 from .steps import StepPlan
 
+# Shorter lengths are not rounded to whole millimetres.
+_WHOLE_MM = 3.0
+
 
 def spacing_sentence(chosen: Candidate, search: Search) -> str:
     """At which spacing the network works, and why not at a finer one."""
@@ -30,18 +33,18 @@ def spacing_sentence(chosen: Candidate, search: Search) -> str:
 def patch_sentence(chosen: Candidate, search: Search, names: Sequence[str], is_part: bool = False) -> str:
     """What a patch covers; `is_part`: of the part of the scan that the fine network looks at."""
     size = " x ".join(str(count) for count in chosen.architecture.patch_size_kji)
-    extent = " x ".join(f"{length:.0f}" for length in chosen.patch_mm)
+    extent = " x ".join(_length(length) for length in chosen.patch_mm)
     structures, within = _structures(names), "" if chosen.architecture.slice_axis is None else " in a slice"
     head = f"Patches of {size} voxels ({extent} mm up-down, front-back, left-right) cover"
     margin, surroundings = _margin(chosen, search), search.surroundings_mm
     if margin == math.inf:
         return f"{head} {'all that the fine network looks at' if is_part else 'the whole scan'}{within}."
     if margin >= 0:
-        most = f"at least {surroundings:.0f}" if margin >= surroundings else f"{margin:.0f}"
+        most = f"at least {_length(surroundings)}" if margin >= surroundings else _length(margin)
         return f"{head} {structures}{within} with {most} mm around."
     return (
-        f"{head} {100 * chosen.covered:.0f} % of {structures} with {surroundings:.0f} mm around, on the average of the "
-        "axes; larger ones would leave too few steps."
+        f"{head} {100 * chosen.covered:.0f} % of {structures} with {_length(surroundings)} mm around, on the average "
+        "of the axes; larger ones would leave too few steps."
     )
 
 
@@ -70,6 +73,10 @@ def _structures(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     return "both structures" if len(names) == 2 else f"all {len(names)} structures"
+
+
+def _length(length_mm: float) -> str:
+    return f"{length_mm:.0f}" if length_mm >= _WHOLE_MM else f"{length_mm:.2g}"
 
 
 def _spacing(spacing_dhw: Triple) -> str:

@@ -272,7 +272,8 @@ class TrainingConfig(Section):
     )
     error_tolerance_mm: Optional[float] = setting(
         None, "A wrong voxel farther than this from the true boundary is a deep error, of which the error model "
-        "promises a share. null: 1 mm, or a voxel where that is larger.", unit="mm", range=(0, 100),
+        "promises a share. null: 1 mm (less where voxels are finer than 0.3 mm), or a voxel where that is larger.",
+        unit="mm", range=(0, 100),
     )  # fmt: skip
     quality_reference: str = setting(
         "on", "Whether the model keeps what the scans of its training are like, so that its results say whether they "

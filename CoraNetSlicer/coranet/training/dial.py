@@ -45,7 +45,11 @@ def calibrate_caution(
 
 def _uncertainty_of_errors(network: nn.Module, case: PreparedCase, window: SlidingWindow) -> np.ndarray:
     image = torch.from_numpy(np.asarray(case.image, dtype=np.float32))
-    logits = window.logits(network, image, case.padding)
-    uncertainty = uncertainty_map(logits.conservative[None], logits.radical[None])[0].numpy()
-    wrong = named_classes(logits.segmentation[None])[0].numpy() != np.asarray(case.labels)
-    return np.asarray(uncertainty[wrong])
+    # Row by row: the logits of all classes of a whole scan take many times its memory.
+    uncertainty, labels = np.empty(image.shape[1:], dtype=np.float32), np.asarray(case.labels)
+    wrong = np.empty(image.shape[1:], dtype=bool)
+    for first, rows in window.stream(network, image, case.padding):
+        place = slice(first, first + rows.segmentation.shape[1])
+        uncertainty[place] = uncertainty_map(rows.conservative[None], rows.radical[None])[0].cpu().numpy()
+        wrong[place] = named_classes(rows.segmentation[None])[0].cpu().numpy() != labels[place]
+    return uncertainty[wrong]

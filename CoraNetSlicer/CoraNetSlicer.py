@@ -166,15 +166,7 @@ def _interpreter(application) -> Interpreter:
 
 
 def _applicationContext() -> SceneContext:
-    return SceneContext(
-        scene=slicer.mrmlScene,
-        segmentations_logic=slicer.modules.segmentations.logic(),
-        color_logic=slicer.modules.colors.logic(),
-        terminologies_logic=slicer.modules.terminologies.logic(),
-        volumes_logic=slicer.modules.volumes.logic(),
-        application_logic=slicer.app.applicationLogic(),
-        sequences_logic=slicer.modules.sequences.logic(),
-    )
+    return SceneContext(slicer.mrmlScene, slicer.modules.segmentations.logic())
 
 
 def _registerSampleData():

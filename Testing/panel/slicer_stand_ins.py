@@ -104,14 +104,10 @@ def install_application(monkeypatch: pytest.MonkeyPatch, context: Any, window: A
     monkeypatch.setitem(sys.modules, "slicer.ScriptedLoadableModule", bases)
     logics = {
         "segmentations": context.segmentations_logic,
-        "colors": context.color_logic,
-        "terminologies": None,
-        "volumes": context.volumes_logic,
-        "sequences": context.sequences_logic,
         "plots": types.SimpleNamespace(ShowChartInLayout=lambda _: None),
     }
     modules = {name: types.SimpleNamespace(logic=lambda logic=logic: logic) for name, logic in logics.items()}
-    application = FakeSlicerApplication(context.application_logic)
+    application = FakeSlicerApplication(context.logics[0])
     monkeypatch.setattr(slicer, "mrmlScene", context.scene, raising=False)
     monkeypatch.setattr(slicer, "modules", types.SimpleNamespace(**modules), raising=False)
     monkeypatch.setattr(slicer, "app", application, raising=False)

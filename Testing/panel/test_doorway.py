@@ -173,7 +173,7 @@ class TestTheLogic:
         logic = doorway.CoraNetSlicerLogic()
         assert logic.context.scene is context.scene
         assert logic.moduleName == "CoraNetSlicer"
-        assert logic.context.sequences_logic is context.sequences_logic
+        assert logic.context.segmentations_logic is context.segmentations_logic
 
     def test_its_jobs_lie_where_the_panel_was_told(self, doorway, tmp_path):
         assert doorway.CoraNetSlicerLogic().jobsFolder == tmp_path / "CoraNetSlicer" / "jobs"

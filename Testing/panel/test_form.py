@@ -155,7 +155,7 @@ def test_the_real_application_knows_who_decides_and_opens_the_segment_editor(mon
     util = {"mainWindow": staticmethod(lambda: "window"), "selectModule": staticmethod(opened.append)}
     util["showStatusMessage"] = staticmethod(opened.append)
     monkeypatch.setattr(slicer, "util", type("util", (), util), raising=False)
-    logic = context.application_logic
+    logic = context.logics[0]
     monkeypatch.setattr(slicer, "app", type("app", (), {"applicationLogic": lambda _: logic})(), raising=False)
     application = Application()
     monkeypatch.setenv("LOGNAME", "ada")

@@ -343,9 +343,9 @@ class TestSteps:
         found = CaseVolume(context, job, job.read_datalist().cases[0])
         steps = list(found.steps())
         assert steps == ["image", *[None] * SHAPE[0]]
-        assert found.is_new and found.node.GetAttribute("CoraNetSlicer.Case") == case_key(job, "T1")
+        assert found.node.GetAttribute("CoraNetSlicer.Case") == case_key(job, "T1")
         again = CaseVolume(context, job, job.read_datalist().cases[0])
-        assert list(again.steps()) == [None] * SHAPE[0] and not again.is_new
+        assert list(again.steps()) == [None] * SHAPE[0] and again.node is found.node
 
     def test_a_case_that_has_no_result_yet_is_known_by_its_mark(self, context, tmp_path):
         node = add_volume(context, "Patient", scan(1), np.eye(4))

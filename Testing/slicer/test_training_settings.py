@@ -57,7 +57,6 @@ def test_words_are_chosen_and_axes_typed():
     fields = setting_fields()
     assert fields["machine.device"].choices == ("auto", "cuda", "mps", "cpu")
     assert fields["augmentation.flip_axes"].choices == ()
-    assert [fields[name].is_optional for name in BASIC_SETTINGS] == [False, True, False]
     assert fields[TIME].proposals == ("20 min", "1 h", "4 h", "8 h") and fields[TIME].choices == ()
 
 

@@ -101,9 +101,8 @@ class NodeWatch:
 
     @calldata_type(VTK_OBJECT)
     def _node_came_or_went(self, scene: Any, event: str, node: Any) -> None:
-        # While a scene is loaded or closed there would be hundreds; another event marks the end of that. A hidden
-        # node, such as the line around a region, is no case.
-        if scene.IsClosing() or scene.IsImporting() or node.GetHideFromEditors():
+        # While a scene is loaded or closed there would be hundreds; another event marks the end of that.
+        if scene.IsClosing() or scene.IsImporting():
             return
         is_image = node.IsA("vtkMRMLScalarVolumeNode") or node.IsA("vtkMRMLSegmentationNode")
         # What is hidden is offered nowhere: a review draws and removes such nodes all the time.

@@ -27,7 +27,6 @@ class CaseVolume:
 
     Attributes:
         node: vtkMRMLScalarVolumeNode; None before the last step.
-        is_new: whether it was loaded.
         warnings: what the user should know, in sentences.
     """
 
@@ -40,7 +39,6 @@ class CaseVolume:
             case: of its datalist, with absolute paths.
         """
         self.node: Any = None
-        self.is_new = False
         self.warnings: tuple[str, ...] = ()
         self._context = context
         self._job = job
@@ -120,7 +118,6 @@ class CaseVolume:
         node.SetName(self._context.scene.GenerateUniqueName(self._case.id))
         added = self._context.scene.AddNode(node)
         added.CreateDefaultDisplayNodes()
-        self.is_new = True
         return added
 
     def _as_the_engine_reads(self, node: Any, identity: ScanIdentity) -> Generator[object, None, Any]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import slicer
 
@@ -37,20 +36,12 @@ class SceneContext:
     Attributes:
         scene: vtkMRMLScene.
         segmentations_logic: vtkSlicerSegmentationsModuleLogic of that scene.
-        color_logic: vtkMRMLColorLogic; gives colour tables such as Viridis.
-        terminologies_logic: vtkSlicerTerminologiesModuleLogic; reads and writes terminology entries.
-        volumes_logic: vtkSlicerVolumesLogic.
-        application_logic: vtkMRMLApplicationLogic; saves scenes as bundles.
-        sequences_logic: vtkSlicerSequencesLogic; shows the chosen item of a sequence. The application has its own.
+        logics: others, which work in the scene as long as they are kept here; () in the application: it has its own.
     """
 
     scene: Any
     segmentations_logic: Any
-    color_logic: Optional[Any] = None
-    terminologies_logic: Optional[Any] = None
-    volumes_logic: Optional[Any] = None
-    application_logic: Optional[Any] = None
-    sequences_logic: Optional[Any] = None
+    logics: tuple[Any, ...] = ()
 
     @property
     def subject_hierarchy(self) -> Any:
@@ -66,39 +57,23 @@ class SceneContext:
         hierarchy.SetItemParent(hierarchy.CreateItem(item, node), item)
 
     @staticmethod
-    def standalone(terminologies_folder: Optional[Path] = None) -> SceneContext:
+    def standalone() -> SceneContext:
         """A new, empty scene with logics of its own: for scripts and tests outside the application.
 
         Unlike in the application, nodes get their items in the subject hierarchy only when something makes them
         (`subject_hierarchy.CreateItem`, which returns the item that is there already in both).
-
-        Args:
-            terminologies_folder: share directory of the Terminologies module; None: no terminologies logic.
         """
         scene = slicer.vtkMRMLScene()
         application_logic = slicer.vtkSlicerApplicationLogic()
         application_logic.SetMRMLScene(scene)
-        color_logic = application_logic.GetColorLogic()
-        color_logic.SetMRMLScene(scene)  # adds the default colour tables
+        application_logic.GetColorLogic().SetMRMLScene(scene)  # adds the default colour tables
         logics = {
             "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic(),
             "Volumes": slicer.vtkSlicerVolumesLogic(),
             "Sequences": slicer.vtkSlicerSequencesLogic(),
         }
-        if terminologies_folder is not None:
-            logics["Terminologies"] = slicer.vtkSlicerTerminologiesModuleLogic()
-            logics["Terminologies"].SetModuleShareDirectory(str(terminologies_folder))
         for name, logic in logics.items():
             logic.SetMRMLScene(scene)
             logic.SetMRMLApplicationLogic(application_logic)
-            # Segmentation nodes look for their terminologies among the application's module logics.
             application_logic.SetModuleLogic(name, logic)
-        return SceneContext(
-            scene=scene,
-            segmentations_logic=logics["Segmentations"],
-            color_logic=color_logic,
-            terminologies_logic=logics.get("Terminologies"),
-            volumes_logic=logics["Volumes"],
-            application_logic=application_logic,
-            sequences_logic=logics["Sequences"],
-        )
+        return SceneContext(scene, logics["Segmentations"], (application_logic, *logics.values()))

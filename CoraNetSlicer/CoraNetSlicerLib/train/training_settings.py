@@ -40,7 +40,6 @@ class SettingField:
         tool_tip: meaning, unit, range and the paper's value.
         choices: the words to choose from; empty: it is typed.
         proposals: some of the texts that can be typed, to choose from.
-        is_optional: whether the engine may choose the value.
     """
 
     name: str
@@ -48,7 +47,6 @@ class SettingField:
     label: str
     tool_tip: str
     choices: tuple[str, ...]
-    is_optional: bool
     proposals: tuple[str, ...] = ()
 
     def matches(self, query: str) -> bool:
@@ -271,7 +269,7 @@ def _field(setting: Setting) -> SettingField:
     choices = setting.choices if isinstance(setting.default, str) else ()
     return SettingField(
         setting.name, section or _GENERAL, _(_label(last, setting.unit)), _tool_tip(setting), choices,
-        setting.default is None, _PROPOSALS.get(setting.name, ()),
+        _PROPOSALS.get(setting.name, ()),
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def test_a_setting_is_found_by_name_and_by_meaning():
 
 def test_a_new_person_gets_the_default_preset(settings):
     assert settings.preset == settings.presets[0] == DEFAULT_PRESET
-    assert "An hour" in settings.description
+    assert "One hour" in settings.description
     assert settings.overrides == {} and settings.errors == {}
     assert settings.text(TIME) == settings.time == "1 h"
 
